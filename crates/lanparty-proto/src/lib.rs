@@ -1,0 +1,29 @@
+//! Bytes on the wire and the words of layer 2.
+//!
+//! This crate knows what softlan-vpn puts into a QUIC datagram ([`overlay`], [`fragment`]), what an
+//! Ethernet frame is ([`ethernet`], [`mac`]), which frames may not cross (`class`), and how sizes
+//! relate ([`mtu`], `mss`). It does no I/O, reads no clock and keeps no global state: every
+//! function can be called from any thread, in any test, on any system.
+//!
+//! Start with [`overlay::Header`] and [`ethernet::EthernetFrame`]; `docs/protocol.md` tells the same
+//! story in prose, and the golden tests in these files are its source.
+
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests own the clock")
+)]
+
+pub mod ethernet;
+pub mod fragment;
+pub mod frame_buf;
+pub mod ids;
+pub mod mac;
+pub mod mtu;
+pub mod overlay;
+
+pub use ethernet::{EthernetFrame, FrameKind};
+pub use frame_buf::FrameBuf;
+pub use ids::{PeerId, RoomId};
+pub use mac::{MacAddr, VirtualMac};
+pub use mtu::{DatagramBudget, IpMtu};
+pub use overlay::Header;
