@@ -1,7 +1,7 @@
 //! Bytes on the wire and the words of layer 2.
 //!
 //! This crate knows what softlan-vpn puts into a QUIC datagram ([`overlay`], [`fragment`]), what an
-//! Ethernet frame is ([`ethernet`], [`mac`]), which frames may not cross (`class`), and how sizes
+//! Ethernet frame is ([`ethernet`], [`mac`]), which frames may not cross ([`class`]), and how sizes
 //! relate ([`mtu`], `mss`). It does no I/O, reads no clock and keeps no global state: every
 //! function can be called from any thread, in any test, on any system.
 //!
@@ -13,14 +13,17 @@
     allow(clippy::disallowed_methods, reason = "tests own the clock")
 )]
 
+pub mod class;
 pub mod ethernet;
 pub mod fragment;
 pub mod frame_buf;
 pub mod ids;
+mod ip;
 pub mod mac;
 pub mod mtu;
 pub mod overlay;
 
+pub use class::{Forbidden, Origin, classify};
 pub use ethernet::{EthernetFrame, FrameKind};
 pub use frame_buf::FrameBuf;
 pub use ids::{PeerId, RoomId};
