@@ -1,9 +1,11 @@
 //! Numbers the relay gives out: who a peer is, and in which room.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A peer's number inside its room, assigned by the relay (spec R5). 0 and 65535 are reserved.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u16", into = "u16")]
 pub struct PeerId(u16);
 
 impl PeerId {
@@ -22,7 +24,8 @@ impl PeerId {
 }
 
 /// A room's number on its relay, assigned by the relay (spec R5). 0 is reserved.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
 pub struct RoomId(u32);
 
 impl RoomId {
@@ -37,6 +40,39 @@ impl RoomId {
     /// The number as it stands in the overlay header.
     pub const fn number(self) -> u32 {
         self.0
+    }
+}
+
+/// The number is reserved: nobody can have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is a reserved number")]
+pub struct ReservedId(u32);
+
+impl TryFrom<u16> for PeerId {
+    type Error = ReservedId;
+
+    fn try_from(number: u16) -> Result<Self, ReservedId> {
+        PeerId::new(number).ok_or(ReservedId(number.into()))
+    }
+}
+
+impl From<PeerId> for u16 {
+    fn from(id: PeerId) -> u16 {
+        id.0
+    }
+}
+
+impl TryFrom<u32> for RoomId {
+    type Error = ReservedId;
+
+    fn try_from(number: u32) -> Result<Self, ReservedId> {
+        RoomId::new(number).ok_or(ReservedId(number))
+    }
+}
+
+impl From<RoomId> for u32 {
+    fn from(id: RoomId) -> u32 {
+        id.0
     }
 }
 

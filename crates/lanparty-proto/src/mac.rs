@@ -1,10 +1,12 @@
 //! MAC addresses, and the ones we may give to a virtual adapter.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// A 48-bit MAC address (IEEE 802, EUI-48), in transmission order.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct MacAddr([u8; 6]);
 
 impl MacAddr {
@@ -41,6 +43,20 @@ impl MacAddr {
     /// True for addresses that are administered locally rather than by a vendor (the U/L bit).
     pub const fn is_local(self) -> bool {
         self.0[0] & 0x02 != 0
+    }
+}
+
+impl TryFrom<String> for MacAddr {
+    type Error = MacError;
+
+    fn try_from(text: String) -> Result<Self, MacError> {
+        text.parse()
+    }
+}
+
+impl From<MacAddr> for String {
+    fn from(mac: MacAddr) -> String {
+        mac.to_string()
     }
 }
 
@@ -103,7 +119,8 @@ fn hex_digit(digit: u8) -> Result<u8, MacError> {
 }
 
 /// The MAC of a player's virtual adapter: always unicast and locally administered.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct VirtualMac(MacAddr);
 
 impl VirtualMac {
@@ -138,6 +155,20 @@ impl FromStr for VirtualMac {
 
     fn from_str(text: &str) -> Result<Self, MacError> {
         text.parse::<MacAddr>()?.try_into()
+    }
+}
+
+impl TryFrom<String> for VirtualMac {
+    type Error = MacError;
+
+    fn try_from(text: String) -> Result<Self, MacError> {
+        text.parse()
+    }
+}
+
+impl From<VirtualMac> for String {
+    fn from(mac: VirtualMac) -> String {
+        mac.to_string()
     }
 }
 

@@ -9,10 +9,13 @@
 //! ```
 
 use crate::{ethernet, overlay};
+use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::str::FromStr;
 
 /// The largest QUIC datagram payload that a path takes now, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u16", into = "u16")]
 pub struct DatagramBudget(u16);
 
 impl DatagramBudget {
@@ -61,6 +64,36 @@ impl DatagramBudget {
     }
 }
 
+/// The number is out of range.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a datagram budget is a number of bytes from 512 to 65535, not {0}")]
+pub struct BudgetError(String);
+
+impl TryFrom<u16> for DatagramBudget {
+    type Error = BudgetError;
+
+    fn try_from(bytes: u16) -> Result<Self, BudgetError> {
+        DatagramBudget::new(bytes).ok_or_else(|| BudgetError(bytes.to_string()))
+    }
+}
+
+impl From<DatagramBudget> for u16 {
+    fn from(value: DatagramBudget) -> u16 {
+        value.0
+    }
+}
+
+impl FromStr for DatagramBudget {
+    type Err = BudgetError;
+
+    fn from_str(text: &str) -> Result<Self, BudgetError> {
+        text.parse()
+            .ok()
+            .and_then(Self::new)
+            .ok_or_else(|| BudgetError(text.to_owned()))
+    }
+}
+
 impl fmt::Display for DatagramBudget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -68,7 +101,8 @@ impl fmt::Display for DatagramBudget {
 }
 
 /// The MTU of a virtual adapter, in bytes of IP packet: 1280 to 1500.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u16", into = "u16")]
 pub struct IpMtu(u16);
 
 impl IpMtu {
@@ -93,6 +127,25 @@ impl IpMtu {
     /// The MTU in bytes.
     pub const fn number(self) -> u16 {
         self.0
+    }
+}
+
+/// The number is out of range.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("an MTU is a number of bytes from 1280 to 1500, not {0}")]
+pub struct MtuError(String);
+
+impl TryFrom<u16> for IpMtu {
+    type Error = MtuError;
+
+    fn try_from(bytes: u16) -> Result<Self, MtuError> {
+        IpMtu::new(bytes).ok_or_else(|| MtuError(bytes.to_string()))
+    }
+}
+
+impl From<IpMtu> for u16 {
+    fn from(value: IpMtu) -> u16 {
+        value.0
     }
 }
 

@@ -1,0 +1,27 @@
+//! What peers and relay say to each other beside the frames.
+//!
+//! A peer opens the first bidirectional stream with a [`Hello`](message::Hello); the relay answers
+//! [`Welcome`](message::Welcome) or [`Reject`](message::Reject). Afterwards every event is one
+//! message on a stream of its own. One enum per direction, so that the wrong side cannot send the
+//! wrong thing: [`PeerMessage`] and [`RelayMessage`].
+//!
+//! This crate turns bytes into checked values and back; it opens no stream and keeps no state.
+
+pub mod codec;
+pub mod message;
+pub mod reason;
+pub mod room_code;
+pub mod text;
+pub mod token;
+
+pub use message::{PeerMessage, RelayMessage, Role};
+pub use reason::{DisconnectReason, LeaveReason, RejectReason};
+pub use room_code::RoomCode;
+pub use text::Text;
+pub use token::ResumeToken;
+
+/// The protocol's name in TLS (RFC 7301): a server that does not speak it is not a relay.
+pub const ALPN: &[u8] = b"lanparty/1";
+
+/// The version of the control protocol, in every `hello`.
+pub const VERSION: u16 = 1;

@@ -1,0 +1,172 @@
+//! Why somebody is not let in, or is no longer there, each with a sentence a player understands.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Why the relay refuses a `hello` (spec R12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RejectReason {
+    /// Another version of the protocol.
+    Version,
+    /// Not a room code.
+    BadRoomCode,
+    /// The room has all the clients it may have.
+    RoomFull,
+    /// The relay has all the peers or rooms it may have.
+    RelayFull,
+    /// The room has a gateway already.
+    GatewayPresent,
+    /// Somebody in the room has this MAC.
+    MacInUse,
+    /// The proof that this room or relay asks for is missing or wrong.
+    NotAuthorised,
+    /// Too many attempts or connections from this address.
+    RateLimited,
+    /// The relay is about to stop.
+    Draining,
+    /// A reason of a newer relay; its text says more.
+    #[serde(other)]
+    Other,
+}
+
+impl RejectReason {
+    /// True when the same `hello` may be accepted later, so that trying again makes sense.
+    pub fn may_pass(self) -> bool {
+        match self {
+            RejectReason::Version | RejectReason::BadRoomCode | RejectReason::NotAuthorised => {
+                false
+            }
+            RejectReason::RoomFull
+            | RejectReason::RelayFull
+            | RejectReason::GatewayPresent
+            | RejectReason::MacInUse
+            | RejectReason::RateLimited
+            | RejectReason::Draining
+            | RejectReason::Other => true,
+        }
+    }
+}
+
+impl fmt::Display for RejectReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RejectReason::Version => {
+                "this program and the relay speak different versions; update the older one"
+            }
+            RejectReason::BadRoomCode => {
+                "the relay does not accept this room code; ask the host for the right one"
+            }
+            RejectReason::RoomFull => "the room is full; ask the host to make room",
+            RejectReason::RelayFull => "the relay is full; try again later or use another relay",
+            RejectReason::GatewayPresent => {
+                "the room has a gateway already; stop the other one or choose another room"
+            }
+            RejectReason::MacInUse => {
+                "somebody in the room has this MAC address; wait a moment or use --virtual-mac"
+            }
+            RejectReason::NotAuthorised => {
+                "you are not invited to this room; ask the host for a new invite"
+            }
+            RejectReason::RateLimited => {
+                "there were too many attempts from your address; wait a minute"
+            }
+            RejectReason::Draining => "the relay is about to restart; trying again shortly helps",
+            RejectReason::Other => "the relay refused for a reason this version does not know",
+        })
+    }
+}
+
+/// Why one side ends a link, in its `disconnect` (spec R13, R25).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DisconnectReason {
+    /// The program was asked to stop.
+    Leaving,
+    /// The other side broke the protocol.
+    ProtocolError,
+    /// The host or the operator wants this peer gone.
+    Kicked,
+    /// The same identity has come in anew.
+    Replaced,
+    /// The relay is about to stop.
+    Draining,
+    /// A reason of a newer version; its text says more.
+    #[serde(other)]
+    Other,
+}
+
+/// Why a peer is no longer in the room, in `peer_left` (spec R25).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeaveReason {
+    /// It said goodbye.
+    Leaving,
+    /// Its link was closed without a word.
+    Closed,
+    /// Nothing was heard from it for too long.
+    TimedOut,
+    /// It broke the protocol.
+    ProtocolError,
+    /// The host or the operator wanted it gone.
+    Kicked,
+    /// The same identity has come in anew.
+    Replaced,
+    /// The relay is about to stop.
+    Draining,
+    /// A reason of a newer version.
+    #[serde(other)]
+    Other,
+}
+
+impl From<DisconnectReason> for LeaveReason {
+    fn from(reason: DisconnectReason) -> Self {
+        match reason {
+            DisconnectReason::Leaving => LeaveReason::Leaving,
+            DisconnectReason::ProtocolError => LeaveReason::ProtocolError,
+            DisconnectReason::Kicked => LeaveReason::Kicked,
+            DisconnectReason::Replaced => LeaveReason::Replaced,
+            DisconnectReason::Draining => LeaveReason::Draining,
+            DisconnectReason::Other => LeaveReason::Other,
+        }
+    }
+}
+
+impl fmt::Display for LeaveReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LeaveReason::Leaving => "said goodbye",
+            LeaveReason::Closed => "closed the link",
+            LeaveReason::TimedOut => "was not heard from any more",
+            LeaveReason::ProtocolError => "broke the protocol",
+            LeaveReason::Kicked => "was asked to go",
+            LeaveReason::Replaced => "came in anew",
+            LeaveReason::Draining => "went with the relay",
+            LeaveReason::Other => "left",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_have_these_names_on_the_wire() {
+        let name = |reason| serde_json::to_value(reason).unwrap();
+        assert_eq!(name(RejectReason::BadRoomCode), "bad_room_code");
+        assert_eq!(name(RejectReason::GatewayPresent), "gateway_present");
+        assert_eq!(name(RejectReason::MacInUse), "mac_in_use");
+        assert_eq!(name(RejectReason::NotAuthorised), "not_authorised");
+        assert_eq!(
+            serde_json::to_value(LeaveReason::TimedOut).unwrap(),
+            "timed_out"
+        );
+    }
+
+    #[test]
+    fn a_newer_versions_reason_is_still_a_reason() {
+        let reason: RejectReason = serde_json::from_str(r#""phase_of_the_moon""#).unwrap();
+        assert_eq!(reason, RejectReason::Other);
+    }
+}

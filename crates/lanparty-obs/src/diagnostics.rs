@@ -1,0 +1,116 @@
+//! Everything a player could be asked for when something does not work (spec R64).
+
+use crate::{PeerStats, PlayerStatus};
+use serde::Serialize;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// A snapshot of a client. Optional fields are absent while they are not known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Diagnostics {
+    /// True while the link to the relay stands.
+    pub relay_reachable: bool,
+    /// Round trip to the relay.
+    pub rtt: Option<Duration>,
+    /// True while the room has a gateway on the LAN.
+    pub gateway_present: bool,
+    /// True when a host route keeps the relay off the virtual adapter.
+    pub route_pinned: bool,
+    /// The largest datagram the path takes now, in bytes.
+    pub datagram_budget: Option<u16>,
+    /// The virtual adapter's name, while there is one.
+    pub adapter: Option<String>,
+    /// The adapter's addresses.
+    pub addresses: Vec<IpAddr>,
+    /// What was carried and what died.
+    pub stats: PeerStats,
+}
+
+impl Diagnostics {
+    /// The status that these facts amount to, for a client that has joined `room`.
+    pub fn joined_status(&self, room: &str) -> PlayerStatus {
+        if !self.gateway_present {
+            return PlayerStatus::WaitingForGateway {
+                room: room.to_owned(),
+            };
+        }
+        let (link_local, usable): (Vec<IpAddr>, Vec<IpAddr>) = self
+            .addresses
+            .iter()
+            .copied()
+            .partition(|address| is_link_local(*address));
+        match usable.first() {
+            Some(&address) => PlayerStatus::OnTheLan {
+                address,
+                broadcast: self.stats.group_frames_from_relay > 0,
+            },
+            None => PlayerStatus::NoLanAddress {
+                // Every adapter has an IPv6 link-local address; only the IPv4 one is a bad sign.
+                link_local: link_local.into_iter().find(IpAddr::is_ipv4),
+            },
+        }
+    }
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(addresses: &[&str]) -> PlayerStatus {
+        Diagnostics {
+            gateway_present: true,
+            addresses: addresses
+                .iter()
+                .map(|address| address.parse().unwrap())
+                .collect(),
+            ..Diagnostics::default()
+        }
+        .joined_status("FRIDAY")
+    }
+
+    #[test]
+    fn an_address_the_system_made_up_is_no_lan_address() {
+        assert_eq!(status(&[]), PlayerStatus::NoLanAddress { link_local: None });
+        assert_eq!(
+            status(&["fe80::1"]),
+            PlayerStatus::NoLanAddress { link_local: None }
+        );
+        let made_up = "169.254.7.7".parse().unwrap();
+        assert_eq!(
+            status(&["fe80::1", "169.254.7.7"]),
+            PlayerStatus::NoLanAddress {
+                link_local: Some(made_up)
+            }
+        );
+    }
+
+    #[test]
+    fn a_lan_address_wins_over_link_local_ones() {
+        let address = "192.168.50.17".parse().unwrap();
+        assert_eq!(
+            status(&["fe80::1", "192.168.50.17"]),
+            PlayerStatus::OnTheLan {
+                address,
+                broadcast: false
+            }
+        );
+    }
+
+    #[test]
+    fn without_a_gateway_there_is_no_lan() {
+        let status = Diagnostics::default().joined_status("FRIDAY");
+        assert_eq!(
+            status,
+            PlayerStatus::WaitingForGateway {
+                room: "FRIDAY".into()
+            }
+        );
+    }
+}

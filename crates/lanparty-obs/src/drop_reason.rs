@@ -1,0 +1,107 @@
+//! Why a frame died: the one list, returned, counted and logged alike.
+
+use std::fmt;
+
+macro_rules! drop_reasons {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
+        /// Why a frame or datagram went no further.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum DropReason {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl DropReason {
+            /// Every reason, in the order of the enum.
+            pub const ALL: &[DropReason] = &[$(DropReason::$variant,)+];
+
+            /// The reason as it stands in logs, statistics and control messages.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(DropReason::$variant => $name,)+
+                }
+            }
+        }
+    };
+}
+
+drop_reasons! {
+    /// The datagram is none of ours: too short, unknown version, type or flag, reserved ids.
+    Malformed = "malformed",
+    /// The header names a peer or room that the relay did not give to this connection (spec R26).
+    ForgedHeader = "forged_header",
+    /// A fragment that cannot be one, overlaps another or contradicts it (spec R2).
+    BadFragment = "bad_fragment",
+    /// Some of the frame's fragments never came (spec R2).
+    Incomplete = "incomplete",
+    /// Shorter than an Ethernet header.
+    Runt = "runt",
+    /// Longer than an ordinary Ethernet frame.
+    Jumbo = "jumbo",
+    /// The source MAC is a group address or all zero.
+    InvalidSourceMac = "invalid_source_mac",
+    /// The source MAC is not the sender's own, or belongs to somebody else (spec R28, R45).
+    UnauthorizedSourceMac = "unauthorized_source_mac",
+    /// Nobody here has the destination MAC (spec R27, R44).
+    UnknownDestination = "unknown_destination",
+    /// For link-local switch protocols: 01-80-C2-00-00-0x, spanning tree and their like.
+    ReservedMulticast = "reserved_multicast",
+    /// EAP over LAN (802.1X).
+    Eapol = "eapol",
+    /// LLDP (802.1AB).
+    Lldp = "lldp",
+    /// LACP, marker, OAM.
+    SlowProtocol = "slow_protocol",
+    /// MACsec (802.1AE).
+    MacSec = "mac_sec",
+    /// PAUSE and other MAC control.
+    Pause = "pause",
+    /// A gateway's own CAM refresh, or an imitation of it (spec R46).
+    CamRefresh = "cam_refresh",
+    /// A DHCPv4 server's answer from a client.
+    DhcpServerReply = "dhcp_server_reply",
+    /// A DHCPv6 server's answer from a client.
+    Dhcpv6ServerReply = "dhcpv6_server_reply",
+    /// An IPv6 router advertisement or redirect from a client.
+    RouterAdvertisement = "router_advertisement",
+    /// A fragment or header chain from a client that hides what it carries.
+    HiddenUpperHeader = "hidden_upper_header",
+    /// A VLAN tag, where none may be.
+    VlanTagged = "vlan_tagged",
+    /// ARP or neighbour discovery that claims another station's MAC.
+    ArpSpoof = "arp_spoof",
+    /// More broadcast and multicast than this client may send (spec R30).
+    BroadcastRate = "broadcast_rate",
+    /// More unknown unicast than this client may send (spec R30).
+    UnknownUnicastRate = "unknown_unicast_rate",
+    /// More bytes than this client may send (spec R30).
+    ByteRate = "byte_rate",
+    /// A queue that is full, by intent: nothing waits on a slow peer.
+    QueueFull = "queue_full",
+    /// The link to the relay, or to that peer, is down.
+    LinkDown = "link_down",
+    /// The adapter or the LAN did not take the frame.
+    PortRefused = "port_refused",
+    /// An offloaded super-frame of a kind that cannot be turned into frames (spec R43).
+    UnknownOffload = "unknown_offload",
+}
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_reason_has_its_own_name_and_place() {
+        let names: BTreeSet<_> = DropReason::ALL.iter().map(|reason| reason.name()).collect();
+        assert_eq!(names.len(), DropReason::ALL.len());
+        for (place, reason) in DropReason::ALL.iter().enumerate() {
+            assert_eq!(*reason as usize, place);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Counters: what a peer tells the relay every few seconds, and what diagnostics show.
+
+use crate::DropReason;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::BTreeMap;
+
+/// How many frames died, by reason. Serialises as a map that leaves out the zeros.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DropCounts([u64; DropReason::ALL.len()]);
+
+impl DropCounts {
+    /// Counts one.
+    pub fn count(&mut self, reason: DropReason) {
+        self.add(reason, 1);
+    }
+
+    /// Counts several.
+    pub fn add(&mut self, reason: DropReason, frames: u64) {
+        self.0[reason as usize] += frames;
+    }
+
+    /// How many died of this.
+    pub fn of(&self, reason: DropReason) -> u64 {
+        self.0[reason as usize]
+    }
+
+    /// How many died in all.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// The reasons that have struck, with their counts.
+    pub fn iter(&self) -> impl Iterator<Item = (DropReason, u64)> {
+        DropReason::ALL
+            .iter()
+            .map(|&reason| (reason, self.of(reason)))
+            .filter(|&(_, n)| n > 0)
+    }
+}
+
+impl Default for DropCounts {
+    fn default() -> Self {
+        DropCounts([0; DropReason::ALL.len()])
+    }
+}
+
+impl Serialize for DropCounts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter().map(|(reason, frames)| (reason.name(), frames)))
+    }
+}
+
+impl<'de> Deserialize<'de> for DropCounts {
+    /// Reasons that this version does not know are left out: a newer peer may have more.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let counts = BTreeMap::<String, u64>::deserialize(deserializer)?;
+        let mut drops = DropCounts::default();
+        for &reason in DropReason::ALL {
+            if let Some(&frames) = counts.get(reason.name()) {
+                drops.0[reason as usize] = frames;
+            }
+        }
+        Ok(drops)
+    }
+}
+
+/// What a peer has carried since it joined. "To" and "from" are seen from the peer: to the relay,
+/// from the relay.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PeerStats {
+    /// Frames sent into the tunnel.
+    pub frames_to_relay: u64,
+    /// Their bytes, as frames.
+    pub bytes_to_relay: u64,
+    /// Datagrams sent: more than frames where frames travel in pieces.
+    pub datagrams_to_relay: u64,
+    /// Frames delivered to the adapter or the LAN.
+    pub frames_from_relay: u64,
+    /// Their bytes, as frames.
+    pub bytes_from_relay: u64,
+    /// Datagrams received.
+    pub datagrams_from_relay: u64,
+    /// Broadcast and multicast frames among those received.
+    pub group_frames_from_relay: u64,
+    /// Frames that died here, by reason.
+    pub drops: DropCounts,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drops_serialise_by_name_without_zeros() {
+        let mut stats = PeerStats {
+            frames_to_relay: 3,
+            ..PeerStats::default()
+        };
+        stats.drops.count(DropReason::Jumbo);
+        stats.drops.add(DropReason::Runt, 2);
+        let json = serde_json::to_value(&stats).unwrap();
+        assert_eq!(json["drops"], serde_json::json!({ "runt": 2, "jumbo": 1 }));
+        assert_eq!(serde_json::from_value::<PeerStats>(json).unwrap(), stats);
+    }
+
+    #[test]
+    fn missing_counters_are_zero_and_unknown_ones_ignored() {
+        let stats: PeerStats = serde_json::from_str(
+            r#"{ "frames_to_relay": 1, "later": 2, "drops": { "runt": 1, "later": 5 } }"#,
+        )
+        .unwrap();
+        assert_eq!((stats.frames_to_relay, stats.drops.total()), (1, 1));
+    }
+}

@@ -1,0 +1,129 @@
+//! How things stand, in sentences a player understands (spec R64).
+
+use std::fmt;
+use std::net::IpAddr;
+
+/// Where a player's session stands. Each status says one thing and, where it helps, what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlayerStatus {
+    /// No relay yet.
+    Connecting {
+        /// The relay as the player named it.
+        relay: String,
+    },
+    /// The relay does not answer, or the link to it broke.
+    NotReachable {
+        /// The relay as the player named it.
+        relay: String,
+        /// What went wrong, as part of a sentence.
+        cause: String,
+    },
+    /// In the room, but nobody is plugged into the LAN.
+    WaitingForGateway {
+        /// The room's code.
+        room: String,
+    },
+    /// In the room, with the LAN's gateway present; no usable address known yet.
+    NoLanAddress {
+        /// The address the system gave itself in its need (169.254.x.x), if any.
+        link_local: Option<IpAddr>,
+    },
+    /// In the room, with a LAN address.
+    OnTheLan {
+        /// The address on the LAN.
+        address: IpAddr,
+        /// True once broadcast from the LAN has been seen: games will find each other.
+        broadcast: bool,
+    },
+}
+
+impl fmt::Display for PlayerStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PlayerStatus::Connecting { relay } => write!(f, "Connecting to the relay {relay}."),
+            PlayerStatus::NotReachable { relay, cause } => {
+                write!(
+                    f,
+                    "The relay {relay} is not reachable: {cause}. Trying again."
+                )
+            }
+            PlayerStatus::WaitingForGateway { room } => {
+                write!(f, "Connected to room {room}; waiting for the LAN gateway.")
+            }
+            PlayerStatus::NoLanAddress { link_local: None } => {
+                write!(f, "Connected to the LAN; no LAN address yet.")
+            }
+            PlayerStatus::NoLanAddress {
+                link_local: Some(address),
+            } => write!(
+                f,
+                "Connected to the LAN, but no LAN address yet: {address} is one the system made \
+                 up. Ask the host whether the LAN has a DHCP server."
+            ),
+            PlayerStatus::OnTheLan {
+                address,
+                broadcast: false,
+            } => {
+                write!(f, "Connected to the LAN; got the LAN address {address}.")
+            }
+            PlayerStatus::OnTheLan {
+                address,
+                broadcast: true,
+            } => {
+                write!(
+                    f,
+                    "Connected to the LAN with the address {address}; broadcast is flowing."
+                )
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_is_a_sentence() {
+        let address: IpAddr = "192.168.50.17".parse().unwrap();
+        let statuses = [
+            PlayerStatus::Connecting {
+                relay: "relay.example:443".into(),
+            },
+            PlayerStatus::NotReachable {
+                relay: "relay.example:443".into(),
+                cause: "it did not answer in time".into(),
+            },
+            PlayerStatus::WaitingForGateway {
+                room: "FRIDAY".into(),
+            },
+            PlayerStatus::NoLanAddress { link_local: None },
+            PlayerStatus::NoLanAddress {
+                link_local: Some("169.254.7.7".parse().unwrap()),
+            },
+            PlayerStatus::OnTheLan {
+                address,
+                broadcast: false,
+            },
+            PlayerStatus::OnTheLan {
+                address,
+                broadcast: true,
+            },
+        ];
+        for status in statuses {
+            let sentence = status.to_string();
+            assert!(
+                sentence.ends_with('.') && !sentence.contains('\n'),
+                "{sentence}"
+            );
+        }
+        assert_eq!(
+            PlayerStatus::OnTheLan {
+                address,
+                broadcast: false
+            }
+            .to_string(),
+            "Connected to the LAN; got the LAN address 192.168.50.17."
+        );
+    }
+}
