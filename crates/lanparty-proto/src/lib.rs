@@ -13,6 +13,7 @@
     allow(clippy::disallowed_methods, reason = "tests own the clock")
 )]
 
+pub mod checksum;
 pub mod class;
 pub mod ethernet;
 pub mod fragment;
