@@ -2,7 +2,7 @@
 //!
 //! This crate knows what softlan-vpn puts into a QUIC datagram ([`overlay`], [`fragment`]), what an
 //! Ethernet frame is ([`ethernet`], [`mac`]), which frames may not cross ([`class`]), and how sizes
-//! relate ([`mtu`], `mss`). It does no I/O, reads no clock and keeps no global state: every
+//! relate ([`mtu`], [`mss`]). It does no I/O, reads no clock and keeps no global state: every
 //! function can be called from any thread, in any test, on any system.
 //!
 //! Start with [`overlay::Header`] and [`ethernet::EthernetFrame`]; `docs/protocol.md` tells the same
@@ -21,6 +21,7 @@ pub mod frame_buf;
 pub mod ids;
 mod ip;
 pub mod mac;
+pub mod mss;
 pub mod mtu;
 pub mod overlay;
 
