@@ -268,10 +268,10 @@ mod tests {
             }),
         );
         same_both_ways(
-            PeerMessage::Stats(PeerStats {
+            PeerMessage::Stats(Box::new(PeerStats {
                 frames_to_relay: 5,
                 ..PeerStats::default()
-            }),
+            })),
             json!({
                 "type": "stats", "frames_to_relay": 5, "bytes_to_relay": 0, "datagrams_to_relay": 0,
                 "frames_from_relay": 0, "bytes_from_relay": 0, "datagrams_from_relay": 0,
