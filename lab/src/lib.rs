@@ -1,0 +1,41 @@
+//! A LAN party on one machine: network namespaces joined by cables, real programs in them, real frames between them.
+//!
+//! Start at [`Venue`], which has a picture, and [`Party`]; [`Lab`], [`Machine`], [`Process`] and [`Wire`] are what it is made
+//! of, [`Suite`] runs tests on it. Everything is removed when it is dropped, on Ctrl-C, and, after a `kill -9`, by the
+//! next start. Nothing is ever made in the machine's own network namespace. Needs root; nothing here is in a product.
+//!
+//! ```no_run
+//! # fn main() -> anyhow::Result<()> {
+//! let party = lanparty_lab::Party::builder().players(2).start()?;
+//! party.players[0].machine.run(["ping", "-c1", "192.168.50.11"])?;
+//! # Ok(())
+//! # }
+//! ```
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "shell: the lab owns processes, sockets, files and the clock"
+)]
+
+mod lab;
+mod machine;
+mod needs;
+mod party;
+mod process;
+mod raw_socket;
+mod suite;
+pub mod traffic;
+mod venue;
+mod wait;
+mod wire;
+
+pub use lab::{Lab, end_clean_on_interrupt, leftovers};
+pub use machine::Machine;
+pub use needs::{Needs, missing_packages};
+pub use party::{Addressing, Party, PartyBuilder, Player, binaries, program};
+pub use process::{Process, Usage};
+pub use raw_socket::RawSocket;
+pub use suite::{Check, Suite, World, run};
+pub use venue::{LAN_BROADCAST, LAN_NAME, Plan, Venue};
+pub use wait::eventually;
+pub use wire::{Wire, WireConditions};

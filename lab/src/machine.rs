@@ -1,0 +1,232 @@
+//! One machine of the lab: a network namespace with a name.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::Process;
+use crate::lab::run_ip;
+
+/// A machine of a [`Lab`](crate::Lab). A handle: copies mean the same machine.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    name: String,
+    namespace: String,
+    folder: PathBuf,
+}
+
+impl Machine {
+    pub(crate) fn new(name: &str, namespace: &str, folder: &Path) -> Self {
+        Self {
+            name: name.into(),
+            namespace: namespace.into(),
+            folder: folder.into(),
+        }
+    }
+
+    /// The short name, such as `lan1`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The name that `ip netns exec` wants.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Runs `ip` for this machine, arguments separated by blanks: `machine.ip("link set eth0 down")`.
+    pub fn ip(&self, arguments: &str) -> Result<()> {
+        self.ip_shows(arguments).map(drop)
+    }
+
+    /// As [`ip`](Self::ip), and answers with what it printed.
+    pub fn ip_shows(&self, arguments: &str) -> Result<String> {
+        let mut all = vec!["-n", &self.namespace];
+        all.extend(arguments.split_whitespace());
+        run_ip(&all)
+    }
+
+    /// Runs a program to its end; answers with its standard output, or fails with everything it said.
+    pub fn run<S: AsRef<OsStr>>(&self, command: impl IntoIterator<Item = S>) -> Result<String> {
+        let command: Vec<S> = command.into_iter().collect();
+        let output = self.output(&command)?;
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !output.status.success() {
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            let command: Vec<_> = command
+                .iter()
+                .map(|word| word.as_ref().to_string_lossy())
+                .collect();
+            bail!(
+                "on {}: `{}` {}\n{stdout}{stderr}",
+                self.name,
+                command.join(" "),
+                output.status
+            );
+        }
+        Ok(stdout)
+    }
+
+    /// Runs a program to its end, whatever the end is.
+    pub fn output<S: AsRef<OsStr>>(&self, command: impl IntoIterator<Item = S>) -> Result<Output> {
+        self.command(command)
+            .stdin(Stdio::null())
+            .output()
+            .with_context(|| format!("run a program on {}", self.name))
+    }
+
+    /// Starts a program that goes on running; `title` names it in messages and names its log file.
+    pub fn spawn<S: AsRef<OsStr>>(
+        &self,
+        title: &str,
+        command: impl IntoIterator<Item = S>,
+    ) -> Result<Process> {
+        let log = self.folder.join(format!("{}-{title}.log", self.name));
+        Process::spawn(title, self.command(command), &log)
+    }
+
+    fn command<S: AsRef<OsStr>>(&self, command: impl IntoIterator<Item = S>) -> Command {
+        let mut ip = Command::new("ip");
+        ip.args(["netns", "exec", &self.namespace])
+            .args(command)
+            .env("HOME", &self.folder)
+            .current_dir(&self.folder);
+        ip
+    }
+
+    /// Calls `action` on a thread that lives in this machine; sockets made there stay in the machine for good.
+    pub fn enter<T: Send>(&self, action: impl FnOnce() -> io::Result<T> + Send) -> Result<T> {
+        let file = File::open(Path::new("/run/netns").join(&self.namespace))
+            .with_context(|| format!("find machine {}", self.name))?;
+        let act = || {
+            move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))?;
+            action()
+        };
+        let result = thread::scope(|scope| scope.spawn(act).join());
+        let Ok(result) = result else {
+            bail!("a thread on {} panicked", self.name)
+        };
+        result.with_context(|| format!("on {}", self.name))
+    }
+
+    /// Sets a kernel parameter, given as its path below /proc/sys.
+    pub fn sysctl(&self, path: &str, value: &str) -> Result<()> {
+        let file = Path::new("/proc/sys").join(path);
+        self.enter(|| fs::write(&file, value))
+            .with_context(|| format!("set {path}"))
+    }
+
+    /// Writes the machine's own /etc/resolv.conf.
+    pub fn set_resolver(&self, server: &str) -> Result<()> {
+        fs::write(self.resolver_file(), format!("nameserver {server}\n"))
+            .context("write resolv.conf")
+    }
+
+    /// What the machine's /etc/resolv.conf says now.
+    pub fn resolver(&self) -> Result<String> {
+        fs::read_to_string(self.resolver_file()).context("read resolv.conf")
+    }
+
+    fn resolver_file(&self) -> PathBuf {
+        Path::new("/etc/netns")
+            .join(&self.namespace)
+            .join("resolv.conf")
+    }
+
+    /// The default routes, as `ip` prints them.
+    pub fn default_routes(&self) -> Result<String> {
+        Ok(self.ip_shows("-4 route show default")? + &self.ip_shows("-6 route show default")?)
+    }
+
+    /// The interface's global IPv4 address, when it has one.
+    pub fn ipv4(&self, interface: &str) -> Option<IpAddr> {
+        self.address(&format!("-4 -o addr show dev {interface} scope global"))
+    }
+
+    /// The interface's IPv6 link-local address, when it has one.
+    pub fn ipv6_link_local(&self, interface: &str) -> Option<IpAddr> {
+        self.address(&format!("-6 -o addr show dev {interface} scope link"))
+    }
+
+    fn address(&self, query: &str) -> Option<IpAddr> {
+        let shown = self.ip_shows(query).ok()?;
+        let mut words = shown
+            .split_whitespace()
+            .skip_while(|word| !word.starts_with("inet"));
+        words.nth(1)?.split('/').next()?.parse().ok()
+    }
+
+    /// The interface's hardware address.
+    pub fn mac(&self, interface: &str) -> Result<[u8; 6]> {
+        let shown = self.ip_shows(&format!("-o link show dev {interface}"))?;
+        let word = shown
+            .split_whitespace()
+            .skip_while(|word| *word != "link/ether")
+            .nth(1);
+        let bytes: Option<Vec<u8>> = word.and_then(|word| {
+            word.split(':')
+                .map(|byte| u8::from_str_radix(byte, 16).ok())
+                .collect()
+        });
+        bytes
+            .and_then(|bytes| bytes.try_into().ok())
+            .with_context(|| format!("no hardware address in `{shown}`"))
+    }
+
+    /// Whether the machine has this interface.
+    pub fn has_interface(&self, interface: &str) -> bool {
+        self.ip_shows(&format!("link show dev {interface}")).is_ok()
+    }
+
+    /// Turns offloads off, so that frames look here as they look on a real wire.
+    pub fn without_offloads(&self, interface: &str) -> Result<()> {
+        let off = [
+            "tso", "off", "gso", "off", "gro", "off", "tx", "off", "sg", "off",
+        ];
+        let mut command = vec!["ethtool", "-K", interface];
+        command.extend(off);
+        self.run(command).map(drop)
+    }
+
+    /// Fails unless three pings of `size` payload bytes are answered; whole means: do not fragment.
+    pub fn pings(&self, target: IpAddr, size: usize) -> Result<()> {
+        self.ping_target(&target.to_string(), size)
+    }
+
+    /// As [`pings`](Self::pings), for a target with a scope such as `fe80::1%eth0`.
+    pub fn ping_target(&self, target: &str, size: usize) -> Result<()> {
+        let size = size.to_string();
+        let shown = self.run([
+            "ping", "-n", "-M", "do", "-c", "3", "-i", "0.05", "-W", "2", "-s", &size, target,
+        ])?;
+        ensure!(
+            shown.contains(" 0% packet loss"),
+            "pings got lost:\n{shown}"
+        );
+        ensure!(
+            !shown.contains("DUP!"),
+            "pings were answered twice:\n{shown}"
+        );
+        Ok(())
+    }
+
+    /// One counter of the machine's IP stack by its `nstat` name, such as `UdpInCsumErrors`, since boot of the machine.
+    pub fn counter(&self, name: &str) -> Result<u64> {
+        let shown = self.run(["nstat", "-asz", name])?;
+        let line = shown
+            .lines()
+            .find(|line| line.split_whitespace().next() == Some(name));
+        let value = line
+            .and_then(|line| line.split_whitespace().nth(1))
+            .and_then(|value| value.parse().ok());
+        value.with_context(|| format!("no counter {name} in:\n{shown}"))
+    }
+}

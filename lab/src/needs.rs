@@ -1,0 +1,108 @@
+//! What the machine must bring for the lab, and in which Debian package it is.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+/// Programs of the lab and the Debian packages that have them.
+const PACKAGES: &[(&str, &str)] = &[
+    ("arping", "iputils-arping"),
+    ("dhclient", "isc-dhcp-client"),
+    ("dnsmasq", "dnsmasq-base"),
+    ("ethtool", "ethtool"),
+    ("ip", "iproute2"),
+    ("iperf3", "iperf3"),
+    ("nstat", "iproute2"),
+    ("openarena-server", "openarena-server"),
+    ("openssl", "openssl"),
+    ("openvpn", "openvpn"),
+    ("ping", "iputils-ping"),
+    ("quakestat", "qstat"),
+    ("teeworlds-server", "teeworlds-server"),
+];
+
+/// What a suite, a demo or a benchmark cannot do without.
+#[derive(Clone, Copy, Debug)]
+pub struct Needs {
+    programs: &'static [&'static str],
+}
+
+impl Needs {
+    /// Root, namespaces, and these programs besides `ip` and `ethtool`.
+    pub const fn programs(programs: &'static [&'static str]) -> Self {
+        Self { programs }
+    }
+
+    /// Every program that the lab ever starts.
+    pub fn everything() -> impl Iterator<Item = &'static str> {
+        PACKAGES.iter().map(|(program, _)| *program)
+    }
+
+    /// Why this machine will not do, in one sentence, or nothing.
+    pub fn missing(&self) -> Option<String> {
+        if !rustix::process::geteuid().is_root() {
+            return Some("the lab makes network namespaces and needs root".into());
+        }
+        if !Path::new("/dev/net/tun").exists() {
+            return Some("this kernel has no /dev/net/tun".into());
+        }
+        let absent: Vec<_> = ["ip", "ethtool"]
+            .iter()
+            .chain(self.programs)
+            .filter(|name| find(name).is_none())
+            .collect();
+        let first = absent.first()?;
+        let package = package_of(first).unwrap_or("unknown");
+        let more = if absent.len() > 1 {
+            format!(" (and {} more)", absent.len() - 1)
+        } else {
+            String::new()
+        };
+        Some(format!(
+            "the program {first}{more} is missing: `cargo xtask setup` installs package {package}"
+        ))
+    }
+}
+
+/// Debian packages of the programs that this machine lacks.
+pub fn missing_packages() -> Vec<&'static str> {
+    let mut packages: Vec<_> = PACKAGES
+        .iter()
+        .filter(|(program, _)| find(program).is_none())
+        .map(|(_, package)| *package)
+        .collect();
+    packages.dedup();
+    packages
+}
+
+/// The path of a program; games and administration tools count even when PATH leaves them out.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let more = ["/usr/sbin", "/sbin", "/usr/games"].map(PathBuf::from);
+    env::split_paths(&path)
+        .chain(more)
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
+}
+
+fn package_of(program: &str) -> Option<&'static str> {
+    PACKAGES
+        .iter()
+        .find(|(name, _)| *name == program)
+        .map(|(_, package)| *package)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_program_we_name_has_a_package() {
+        assert!(Needs::everything().all(|program| package_of(program).is_some()));
+    }
+
+    #[test]
+    fn finds_programs_and_says_when_there_are_none() {
+        assert!(find("sh").is_some());
+        assert!(find("no-such-program").is_none());
+    }
+}

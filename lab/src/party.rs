@@ -1,0 +1,324 @@
+//! A LAN party: the venue with the relay, the gateway and the players' programs running in it.
+
+use std::env;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::suite::World;
+use crate::venue::{Plan, Venue};
+use crate::{Machine, Process, WireConditions, eventually};
+
+/// Joining takes well under a second; a busy machine gets the rest.
+const JOIN: Duration = Duration::from_secs(15);
+/// Names the folder with the programs; without it they are looked for beside the running test or tool.
+const BINARIES: &str = "LANPARTY_BIN_DIR";
+const PROGRAMS: [&str; 3] = ["lanparty-relay", "lanparty-gateway", "lanparty-client"];
+
+/// A running party; everything ends and disappears when it is dropped.
+#[derive(Debug)]
+pub struct Party {
+    /// The players, in the order they came.
+    pub players: Vec<Player>,
+    /// The gateway's program.
+    pub gateway: Process,
+    /// The relay's program.
+    pub relay: Process,
+    /// The machines.
+    pub venue: Venue,
+    builder: PartyBuilder,
+}
+
+/// A player far away who has joined.
+#[derive(Debug)]
+pub struct Player {
+    /// The player's computer.
+    pub machine: Machine,
+    /// The client.
+    pub program: Process,
+    number: usize,
+}
+
+/// How a player gets an address on the LAN.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Addressing {
+    /// From the LAN's DHCP server.
+    #[default]
+    Dhcp,
+    /// 192.168.50.201 for the first player, and so on.
+    Static,
+    /// None: somebody else sees to it.
+    None,
+}
+
+/// Says what kind of party it shall be.
+#[derive(Clone, Debug, Default)]
+pub struct PartyBuilder {
+    plan: Plan,
+    addressing: Addressing,
+    log: Option<String>,
+}
+
+impl PartyBuilder {
+    /// So many players join.
+    pub fn players(mut self, players: usize) -> Self {
+        self.plan.remotes = players;
+        self
+    }
+
+    /// Each path over the internet silently drops IP packets longer than this.
+    pub fn path_mtu(self, mtu: usize) -> Self {
+        self.paths(WireConditions {
+            mtu,
+            ..WireConditions::default()
+        })
+    }
+
+    /// What the players' and the gateway's paths over the internet are like.
+    pub fn paths(mut self, conditions: WireConditions) -> Self {
+        self.plan.gateway_path = Some(conditions);
+        self.player_paths(conditions)
+    }
+
+    /// What the players' paths over the internet are like; the gateway's is perfect.
+    pub fn player_paths(mut self, conditions: WireConditions) -> Self {
+        self.plan.player_path = Some(conditions);
+        self
+    }
+
+    /// The first player's home network has the LAN's addresses.
+    pub fn home_overlaps(mut self) -> Self {
+        self.plan.home_overlaps = true;
+        self
+    }
+
+    /// How players get their addresses.
+    pub fn addressing(mut self, addressing: Addressing) -> Self {
+        self.addressing = addressing;
+        self
+    }
+
+    /// The programs' `--log` filter.
+    pub fn log(mut self, filter: &str) -> Self {
+        self.log = Some(filter.into());
+        self
+    }
+
+    /// Builds the venue, starts the programs and waits until every player has an address.
+    pub fn start(self) -> Result<Party> {
+        let venue = Venue::build(self.plan)?;
+        let relay = self.start_relay(&venue)?;
+        let gateway = self.start_gateway(&venue)?;
+        let remotes = venue.remotes.clone();
+        let mut party = Party {
+            players: Vec::new(),
+            gateway,
+            relay,
+            venue,
+            builder: self,
+        };
+        for (number, machine) in (1..).zip(remotes) {
+            let player = party.start_player(machine, number)?;
+            party.players.push(player);
+        }
+        for player in &party.players {
+            player.wait_until_ready(party.builder.addressing)?;
+        }
+        Ok(party)
+    }
+
+    fn start_relay(&self, venue: &Venue) -> Result<Process> {
+        let certificate = certificate(venue);
+        let mut command = program("lanparty-relay")?;
+        command.extend(["--dev-cert-der-out".into(), certificate]);
+        let relay = venue.relay.spawn("relay", self.with_log(command))?;
+        relay.wait_for_line("Relay listening on ", JOIN)?;
+        Ok(relay)
+    }
+
+    fn start_gateway(&self, venue: &Venue) -> Result<Process> {
+        let mut command = program("lanparty-gateway")?;
+        command.extend(["--interface".into(), "eth0".into()]);
+        command.extend(to_the_relay(venue));
+        let gateway = venue.gateway.spawn("gateway", self.with_log(command))?;
+        gateway.wait_for_line("connected to the relay", JOIN)?;
+        Ok(gateway)
+    }
+
+    fn with_log(&self, mut command: Vec<String>) -> Vec<String> {
+        command.extend(
+            self.log
+                .iter()
+                .flat_map(|filter| ["--log".into(), filter.clone()]),
+        );
+        command
+    }
+}
+
+impl Party {
+    /// The room that everybody joins.
+    pub const ROOM: &str = "LAB-1";
+    /// The first player's address when addressing is static.
+    pub const FIRST_STATIC: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 50, 201));
+
+    /// A party with the LAN's DHCP server, a relay, a gateway, and as many players as you say.
+    pub fn builder() -> PartyBuilder {
+        PartyBuilder::default()
+    }
+
+    /// Starts the relay anew, with a new certificate, on the same machine.
+    pub fn restart_relay(&mut self) -> Result<()> {
+        self.relay = self.builder.start_relay(&self.venue)?;
+        Ok(())
+    }
+
+    /// Starts the gateway anew and waits until it has joined.
+    pub fn restart_gateway(&mut self) -> Result<()> {
+        self.gateway = self.builder.start_gateway(&self.venue)?;
+        Ok(())
+    }
+
+    /// Starts a player's program again on the same machine and waits until there is an address.
+    pub fn restart_player(&mut self, index: usize) -> Result<()> {
+        let Player {
+            machine, number, ..
+        } = &self.players[index];
+        let player = self.start_player(machine.clone(), *number)?;
+        player.wait_until_ready(self.builder.addressing)?;
+        self.players[index] = player;
+        Ok(())
+    }
+
+    /// The flags that lead a gateway or a client to this party's relay and room.
+    pub fn join_flags(&self) -> Vec<String> {
+        to_the_relay(&self.venue)
+    }
+
+    fn start_player(&self, machine: Machine, number: usize) -> Result<Player> {
+        let mut command = program("lanparty-client")?;
+        command.extend(to_the_relay(&self.venue));
+        command.extend(["--identity".into(), format!("identity-{number}.json")]);
+        command.extend([
+            "--virtual-mac".into(),
+            format!("02:1a:00:00:00:{number:02x}"),
+        ]);
+        command.extend(["--tap".into(), Player::TAP.into()]);
+        match self.builder.addressing {
+            Addressing::Dhcp => command.push("--dhcp".into()),
+            Addressing::Static => command.extend([
+                "--address".into(),
+                format!("192.168.50.{}/24", 200 + number),
+            ]),
+            Addressing::None => {}
+        }
+        let program = machine.spawn("client", self.builder.with_log(command))?;
+        Ok(Player {
+            machine,
+            program,
+            number,
+        })
+    }
+}
+
+impl World for Party {
+    fn report(&self) -> String {
+        let programs = [&self.relay, &self.gateway]
+            .into_iter()
+            .chain(self.players.iter().map(|player| &player.program));
+        let tails = programs.map(|program| {
+            format!(
+                "--- {} said at the end:\n{}\n",
+                program.title(),
+                program.tail(15)
+            )
+        });
+        tails.collect()
+    }
+}
+
+impl Player {
+    /// The name of the player's TAP.
+    pub const TAP: &str = "lanparty0";
+
+    /// The player's address on the LAN.
+    pub fn address(&self) -> Result<IpAddr> {
+        self.machine
+            .ipv4(Self::TAP)
+            .context("the player has no LAN address")
+    }
+
+    /// The player's hardware address on the LAN.
+    pub fn mac(&self) -> [u8; 6] {
+        [0x02, 0x1a, 0, 0, 0, self.number as u8]
+    }
+
+    fn wait_until_ready(&self, addressing: Addressing) -> Result<()> {
+        self.program.wait_for_line("Connected to the LAN", JOIN)?;
+        if addressing != Addressing::None {
+            let got = eventually("the player gets a LAN address", JOIN, || {
+                self.machine.ipv4(Self::TAP)
+            });
+            got.with_context(|| self.program.tail(30))?;
+        }
+        Ok(())
+    }
+}
+
+fn certificate(venue: &Venue) -> String {
+    venue
+        .lab
+        .folder()
+        .join("relay.der")
+        .to_string_lossy()
+        .into_owned()
+}
+
+fn to_the_relay(venue: &Venue) -> Vec<String> {
+    let relay = Venue::RELAY.to_string();
+    let certificate = certificate(venue);
+    let flags = [
+        "--relay",
+        &relay,
+        "--server-name",
+        "lanparty-relay",
+        "--relay-ca-cert",
+        &certificate,
+    ];
+    flags
+        .into_iter()
+        .chain(["--room", Party::ROOM])
+        .map(Into::into)
+        .collect()
+}
+
+/// A command that starts one of the project's own programs.
+pub fn program(name: &str) -> Result<Vec<String>> {
+    let file = binaries()?.join(name);
+    ensure!(
+        file.is_file(),
+        "{} does not exist: `cargo xtask lab` builds it first",
+        file.display()
+    );
+    Ok(vec![file.to_string_lossy().into_owned()])
+}
+
+/// The folder with the project's programs.
+pub fn binaries() -> Result<PathBuf> {
+    if let Some(folder) = env::var_os(BINARIES) {
+        return Ok(folder.into());
+    }
+    let own = env::current_exe().context("find the running program")?;
+    // Tests are in target/PROFILE/deps, tools in target/PROFILE.
+    let folders = own.ancestors().skip(1).take(2);
+    let found = folders
+        .map(Path::to_path_buf)
+        .find(|folder| PROGRAMS.iter().all(|name| folder.join(name).is_file()));
+    found.with_context(|| {
+        format!(
+            "{} are not built: `cargo xtask lab` builds them first",
+            PROGRAMS.join(", ")
+        )
+    })
+}

@@ -1,0 +1,15 @@
+//! The traffic of a LAN party, generated and checked.
+
+mod copy;
+mod frames;
+mod games;
+mod iperf;
+mod multicast;
+
+pub use copy::copy;
+pub use frames::{Sent, frame, frames_cross, frames_that_cross};
+pub use games::{
+    openarena_server, openarena_servers_seen, teeworlds_server, teeworlds_servers_seen,
+};
+pub use iperf::{IperfReport, Load, iperf};
+pub use multicast::multicast_crosses;

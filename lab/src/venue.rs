@@ -1,0 +1,223 @@
+//! The place of the party before anyone plugs in: the LAN, the internet, and the machines on both.
+//!
+//! ```text
+//!          LAN 192.168.50.0/24                                 internet (a router; one /24 for each machine)
+//!
+//!   router .1 (DHCP, DNS) ─┐                                                 ┌─ wan0 relay  10.9.1.1
+//!   lan1  .11 ─────────────┼─ sw ─ eth0 .2 [ gw ] wan0 10.9.2.1 ─(wire)─ inet┤
+//!   lan2  .12 ─────────────┘                                                 └─(wire)─ wan0 r1 10.9.11.1, r2 …
+//! ```
+//!
+//! The wires are there only when the plan gives them conditions.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::suite::World;
+use crate::{Lab, Machine, Process, Wire, WireConditions};
+
+/// The directed broadcast address of the LAN.
+pub const LAN_BROADCAST: Ipv4Addr = Ipv4Addr::new(192, 168, 50, 255);
+/// A name that only the LAN's own DNS server knows; it means `lan1`.
+pub const LAN_NAME: &str = "games.party.test";
+
+/// What the venue shall look like.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Plan {
+    /// Machines far away, for players.
+    pub remotes: usize,
+    /// What the path between each remote machine and the internet is like.
+    pub player_path: Option<WireConditions>,
+    /// What the path between the gateway and the internet is like.
+    pub gateway_path: Option<WireConditions>,
+    /// The first remote machine's home network has the same addresses as the LAN.
+    pub home_overlaps: bool,
+}
+
+/// The machines of a party; removed when dropped.
+#[derive(Debug)]
+pub struct Venue {
+    /// Wires with conditions: the gateway's first if it has one, then one for each remote machine.
+    pub wires: Vec<Wire>,
+    /// dnsmasq on the router.
+    pub dhcp: Process,
+    /// The LAN's switch: a bridge `br0` with a port named after each machine.
+    pub switch: Machine,
+    /// The LAN's router: DHCP and DNS.
+    pub router: Machine,
+    /// A machine on the LAN.
+    pub lan1: Machine,
+    /// Another machine on the LAN.
+    pub lan2: Machine,
+    /// The machine with `eth0` on the LAN and `wan0` on the internet.
+    pub gateway: Machine,
+    /// The internet: a router that joins every `wan0`.
+    pub internet: Machine,
+    /// The public server.
+    pub relay: Machine,
+    /// Machines far away.
+    pub remotes: Vec<Machine>,
+    /// Everything above is in here.
+    pub lab: Lab,
+}
+
+impl Venue {
+    /// The address of `lan1` on the LAN.
+    pub const LAN1: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 50, 11));
+    /// The address of `lan2` on the LAN.
+    pub const LAN2: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 50, 12));
+    /// The relay's address on the internet.
+    pub const RELAY: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 9, 1, 1));
+
+    /// Makes the machines, lays the cables and starts the DHCP server.
+    pub fn build(plan: Plan) -> Result<Self> {
+        let lab = Lab::new()?;
+        let switch = lab.switch("sw")?;
+        let [router, lan1, lan2] = ["router", "lan1", "lan2"].map(|name| lab.machine(name));
+        let (router, lan1, lan2, gateway) = (router?, lan1?, lan2?, lab.machine("gw")?);
+        for (machine, host) in [(&router, 1), (&gateway, 2), (&lan1, 11), (&lan2, 12)] {
+            lab.plug(machine, "eth0", &switch)?;
+            machine.ip(&format!("addr add 192.168.50.{host}/24 brd + dev eth0"))?;
+        }
+        let dhcp = dnsmasq(&router)?;
+
+        let internet = lab.machine("inet")?;
+        internet.sysctl("net/ipv4/ip_forward", "1")?;
+        internet.sysctl("net/ipv6/conf/all/forwarding", "1")?;
+        let mut wires = Vec::new();
+        let relay = lab.machine("relay")?;
+        connect(&lab, &relay, &internet, &Home::number(1), None)?;
+        wires.extend(connect(
+            &lab,
+            &gateway,
+            &internet,
+            &Home::number(2),
+            plan.gateway_path,
+        )?);
+        let mut remotes = Vec::new();
+        for number in 1..=plan.remotes {
+            let remote = lab.machine(&format!("r{number}"))?;
+            let home = if plan.home_overlaps && number == 1 {
+                Home::like_the_lan()
+            } else {
+                Home::number(10 + number)
+            };
+            wires.extend(connect(&lab, &remote, &internet, &home, plan.player_path)?);
+            remotes.push(remote);
+        }
+        Ok(Self {
+            wires,
+            dhcp,
+            switch,
+            router,
+            lan1,
+            lan2,
+            gateway,
+            internet,
+            relay,
+            remotes,
+            lab,
+        })
+    }
+}
+
+impl World for Venue {
+    fn report(&self) -> String {
+        String::new()
+    }
+}
+
+/// Where a machine is connected to the internet.
+struct Home {
+    /// The first three numbers of its IPv4 network.
+    ipv4: String,
+    /// The machine's last number; the internet's end is 254.
+    host: u8,
+    /// The first three groups of its IPv6 network.
+    ipv6: String,
+}
+
+impl Home {
+    fn number(number: usize) -> Self {
+        Self {
+            ipv4: format!("10.9.{number}"),
+            host: 1,
+            ipv6: format!("fd00:9:{number}"),
+        }
+    }
+
+    fn like_the_lan() -> Self {
+        Self {
+            ipv4: "192.168.50".into(),
+            host: 77,
+            ipv6: "fd00:9:77".into(),
+        }
+    }
+}
+
+/// Gives a machine an interface `wan0`, addresses, and default routes to the internet.
+fn connect(
+    lab: &Lab,
+    machine: &Machine,
+    internet: &Machine,
+    home: &Home,
+    path: Option<WireConditions>,
+) -> Result<Option<Wire>> {
+    let (near, far) = ((machine, "wan0"), (internet, machine.name()));
+    let wire = match path {
+        Some(conditions) => Some(Wire::lay(
+            lab,
+            &format!("wire-{}", machine.name()),
+            near,
+            far,
+            conditions,
+        )?),
+        None => {
+            lab.cable(near, far)?;
+            None
+        }
+    };
+    let Home { ipv4, host, ipv6 } = home;
+    machine.ip(&format!("addr add {ipv4}.{host}/24 brd + dev wan0"))?;
+    machine.ip(&format!("addr add {ipv6}::1/64 dev wan0 nodad"))?;
+    internet.ip(&format!(
+        "addr add {ipv4}.254/24 brd + dev {}",
+        machine.name()
+    ))?;
+    internet.ip(&format!(
+        "addr add {ipv6}::fe/64 dev {} nodad",
+        machine.name()
+    ))?;
+    machine.ip(&format!("route add default via {ipv4}.254"))?;
+    machine.ip(&format!("route add default via {ipv6}::fe"))?;
+    Ok(wire)
+}
+
+/// A home router's DHCP and DNS: it offers itself as default route and resolver.
+fn dnsmasq(router: &Machine) -> Result<Process> {
+    let name = format!("--address=/{LAN_NAME}/{}", Venue::LAN1);
+    let server = router.spawn(
+        "dnsmasq",
+        [
+            "dnsmasq",
+            "--keep-in-foreground",
+            "--log-facility=-",
+            "--log-dhcp",
+            "--conf-file=/dev/null",
+            "--no-resolv",
+            "--no-hosts",
+            "--no-ping", // it would wait three seconds before each offer
+            "--user=root",
+            "--pid-file=",
+            "--dhcp-leasefile=dhcp.leases",
+            "--dhcp-authoritative",
+            "--interface=eth0",
+            "--dhcp-range=192.168.50.100,192.168.50.199,255.255.255.0,1h",
+            &name,
+        ],
+    )?;
+    server.wait_for_line("started", Duration::from_secs(5))?;
+    Ok(server)
+}
