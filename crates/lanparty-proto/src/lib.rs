@@ -23,6 +23,7 @@ mod ip;
 pub mod mac;
 pub mod mss;
 pub mod mtu;
+pub mod offload;
 pub mod overlay;
 
 pub use class::{Forbidden, Origin, classify};

@@ -6,7 +6,7 @@
 //! 536 bytes (1220 over IPv6), which fits every usual path.
 //!
 //! Only plain Ethernet II is looked at; the clamp is a convenience, and what it misses still crosses
-//! in fragments. Checksums must be finished before (see `offload`).
+//! in fragments. Checksums must be finished before (see [`crate::offload`]).
 
 use crate::checksum;
 use crate::ethernet::{self, ether_type};
