@@ -127,25 +127,18 @@ impl<'a> Content<'a> {
         }
     }
 
-    /// Reads an LLC header (IEEE 802.2). The lowest bits of both access points are flags. The length
-    /// field is not believed: hosts differ in whether they look at it.
+    /// Reads an LLC header (IEEE 802.2). The lowest bit of an access point is a flag. The length and
+    /// the source access point are not believed: hosts differ in whether they look at them.
     fn of_llc(payload: &'a [u8]) -> Self {
-        match *payload {
-            // SNAP, with the organisation codes under which an EtherType follows: RFC 1042 and
-            // IEEE 802.1H.
-            [
-                0xaa | 0xab,
-                0xaa | 0xab,
-                _,
-                0,
-                0,
-                0 | 0xf8,
-                high,
-                low,
-                ref payload @ ..,
-            ] => Content::Typed(u16::from_be_bytes([high, low]), payload),
-            [destination, ..] => Content::Llc(destination & 0xfe),
-            [] => Content::Empty,
+        // SNAP, with the organisation codes under which an EtherType follows (RFC 1042, IEEE 802.1H).
+        if let Some((&[0xaa..=0xab, _, _, 0, 0, 0 | 0xf8, high, low], payload)) =
+            payload.split_first_chunk()
+        {
+            return Content::Typed(u16::from_be_bytes([high, low]), payload);
+        }
+        match payload.first() {
+            Some(destination) => Content::Llc(destination & 0xfe),
+            None => Content::Empty,
         }
     }
 
@@ -202,3 +195,6 @@ fn check_arp(message: &[u8], own: MacAddr) -> Result<(), Forbidden> {
         Err(Forbidden::ArpSpoof)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,748 @@
+//! Every rule as a table: what is said, how it may be wrapped, and from which side.
+
+use super::*;
+use proptest::prelude::*;
+
+const OWN: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 1]);
+const OTHER: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 2]);
+const CLIENT: Origin = Origin::Client(OWN);
+const SIDES: [Origin; 2] = [CLIENT, Origin::Lan];
+
+const IPV4: u16 = ether_type::IPV4;
+const IPV6: u16 = ether_type::IPV6;
+const ARP: u16 = ether_type::ARP;
+
+#[test]
+fn runts_jumbos_and_invalid_sources_cross_in_no_direction() {
+    let long = |ether_type: u16, len: usize| {
+        let mut frame = ethernet(OTHER, ether_type, &[]);
+        frame.resize(len, 0);
+        frame
+    };
+    let from = |source: MacAddr| {
+        let mut frame = ethernet(OTHER, 0x8137, &[0; 46]);
+        frame[6..12].copy_from_slice(&source.octets());
+        frame
+    };
+    for origin in SIDES {
+        for (frame, verdict) in [
+            (vec![], Err(Forbidden::Runt)),
+            (long(0x8137, 13), Err(Forbidden::Runt)),
+            (long(0x8137, 14), Ok(())),
+            (long(0x8137, 1514), Ok(())),
+            (long(0x8137, 1515), Err(Forbidden::Jumbo)),
+            (long(0x8100, 1518), Err(Forbidden::VlanTagged)),
+            (long(0x8100, 1519), Err(Forbidden::Jumbo)),
+            (from(MacAddr::ZERO), Err(Forbidden::InvalidSourceMac)),
+            (from(MacAddr::BROADCAST), Err(Forbidden::InvalidSourceMac)),
+            (
+                from(MacAddr::new([1, 0, 0x5e, 0, 0, 1])),
+                Err(Forbidden::InvalidSourceMac),
+            ),
+        ] {
+            assert_eq!(judge(&frame, origin), verdict, "{frame:02x?}");
+        }
+    }
+}
+
+#[test]
+fn link_control_crosses_in_no_direction_however_it_is_wrapped() {
+    for origin in SIDES {
+        for (ether_type, reason) in [
+            (0x888e, Forbidden::Eapol),
+            (0x88c7, Forbidden::Eapol),
+            (0x88cc, Forbidden::Lldp),
+            (0x8809, Forbidden::SlowProtocol),
+            (0x88e5, Forbidden::MacSec),
+            (0x8808, Forbidden::Pause),
+            (0x8100, Forbidden::VlanTagged),
+            (0x88a8, Forbidden::VlanTagged),
+            (0x9100, Forbidden::VlanTagged),
+        ] {
+            for frame in wraps(ether_type, &[0; 46]) {
+                assert_eq!(judge(&frame, origin), Err(reason), "{ether_type:x}");
+            }
+        }
+    }
+}
+
+#[test]
+fn tags_cross_in_no_direction_whatever_they_hide() {
+    for origin in SIDES {
+        for tpid in [0x8100, 0x88a8, 0x9100] {
+            for (inner_type, inner) in [
+                (0x8137, vec![0; 46]),
+                (0x8100, vec![0, 7, 0x08, 0x00]),
+                (IPV4, udp_v4(67, 68, &[2])),
+                (0x888e, vec![0; 46]),
+            ] {
+                for vlan in [[0, 0], [0xe0, 0], [0, 7]] {
+                    let tagged = tag(vlan, inner_type, &inner);
+                    for frame in wraps(tpid, &tagged) {
+                        assert_eq!(judge(&frame, origin), Err(Forbidden::VlanTagged));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_for_bridges_crosses_in_no_direction() {
+    for origin in SIDES {
+        let cisco = |last| MacAddr::new([0x01, 0x00, 0x0c, 0xcc, 0xcc, last]);
+        let bridges = |last| MacAddr::new([0x01, 0x80, 0xc2, 0x00, 0x00, last]);
+        for destination in (0..=0x0f).map(bridges).chain([cisco(0xcc), cisco(0xcd)]) {
+            let frame = ethernet(destination, 0x8137, &[0; 46]);
+            assert_eq!(judge(&frame, origin), Err(Forbidden::ReservedMulticast));
+        }
+        for destination in [bridges(0x10), cisco(0xce)] {
+            let frame = ethernet(destination, 0x8137, &[0; 46]);
+            assert_eq!(judge(&frame, origin), Ok(()));
+        }
+        for access_point in [0x42, 0x43] {
+            let bpdu = [access_point, 0x42, 0x03, 0, 0, 0, 0];
+            let frame = ethernet(OTHER, 38, &bpdu);
+            assert_eq!(judge(&frame, origin), Err(Forbidden::ReservedMulticast));
+        }
+    }
+}
+
+#[test]
+fn old_games_may_use_802_3_in_every_way() {
+    for origin in SIDES {
+        for payload in [
+            &[0xff, 0xff, 0, 40][..],               // IPX straight in 802.3
+            &[0xe0, 0xe0, 3, 0xff, 0xff],           // IPX in LLC
+            &[0xf0, 0xf0, 3, 0x2c, 0],              // NetBIOS frames
+            &[0xaa, 0xaa, 3, 0, 0, 0, 0x81, 0x37],  // IPX in SNAP
+            &[0xaa, 0xaa, 3, 8, 0, 7, 0x80, 0x9b],  // AppleTalk
+            &[0xaa, 0xaa, 3, 0, 0, 12, 0x81, 0x00], // not an EtherType: Cisco's own numbers
+            &[],
+        ] {
+            let len = u16::try_from(payload.len()).unwrap();
+            let frame = ethernet(MacAddr::BROADCAST, len, payload);
+            assert_eq!(judge(&frame, origin), Ok(()), "{payload:02x?}");
+        }
+    }
+}
+
+#[test]
+fn clients_may_not_speak_for_the_lan() {
+    let ours = OWN.octets();
+    let theirs = OTHER.octets();
+    let arp_with = |at: usize, value: u8| {
+        let mut message = arp(ours);
+        message[at] = value;
+        message
+    };
+    for (name, ether_type, packet, reason) in [
+        ("CAM refresh", 0x88b5, vec![0; 46], Forbidden::CamRefresh),
+        (
+            "DHCP offer",
+            IPV4,
+            udp_v4(67, 68, &[2]),
+            Forbidden::DhcpServerReply,
+        ),
+        (
+            "from the server's port",
+            IPV4,
+            udp_v4(67, 9, &[1]),
+            Forbidden::DhcpServerReply,
+        ),
+        (
+            "to the client's port",
+            IPV4,
+            udp_v4(9, 68, &[]),
+            Forbidden::DhcpServerReply,
+        ),
+        (
+            "a reply for a relay agent",
+            IPV4,
+            udp_v4(68, 67, &[2]),
+            Forbidden::DhcpServerReply,
+        ),
+        (
+            "no operation at all",
+            IPV4,
+            udp_v4(68, 67, &[]),
+            Forbidden::HiddenUpperHeader,
+        ),
+        (
+            "ICMP redirect",
+            IPV4,
+            v4(1, &[5; 8]),
+            Forbidden::RouterAdvertisement,
+        ),
+        (
+            "ICMP router",
+            IPV4,
+            v4(1, &[9; 8]),
+            Forbidden::RouterAdvertisement,
+        ),
+        (
+            "half a UDP header",
+            IPV4,
+            v4(17, &[0; 7]),
+            Forbidden::HiddenUpperHeader,
+        ),
+        (
+            "IPv6 as IPv4",
+            IPV4,
+            v6(17, &[0; 8]),
+            Forbidden::HiddenUpperHeader,
+        ),
+        (
+            "nothing as IPv4",
+            IPV4,
+            vec![],
+            Forbidden::HiddenUpperHeader,
+        ),
+        (
+            "IPv4 as IPv6",
+            IPV6,
+            v4(17, &[0; 60]),
+            Forbidden::HiddenUpperHeader,
+        ),
+        (
+            "half an IPv6 header",
+            IPV6,
+            v6(17, &[])[..39].to_vec(),
+            Forbidden::HiddenUpperHeader,
+        ),
+        ("another's ARP", ARP, arp(theirs), Forbidden::ArpSpoof),
+        ("ARP of zero", ARP, arp([0; 6]), Forbidden::ArpSpoof),
+        (
+            "short ARP",
+            ARP,
+            arp(ours)[..27].to_vec(),
+            Forbidden::ArpSpoof,
+        ),
+        (
+            "ARP for Token Ring",
+            ARP,
+            arp_with(1, 4),
+            Forbidden::ArpSpoof,
+        ),
+        ("ARP for IPX", ARP, arp_with(3, 1), Forbidden::ArpSpoof),
+        (
+            "ARP with long addresses",
+            ARP,
+            arp_with(4, 8),
+            Forbidden::ArpSpoof,
+        ),
+        (
+            "ARP with IPv6 addresses",
+            ARP,
+            arp_with(5, 16),
+            Forbidden::ArpSpoof,
+        ),
+    ] {
+        assert_client_only(name, ether_type, &packet, reason);
+    }
+}
+
+#[test]
+fn ipv4_options_hide_nothing() {
+    for options in [4, 20, 40] {
+        let packet = with_options(&udp_v4(67, 68, &[2]), options);
+        assert_client_only("options", IPV4, &packet, Forbidden::DhcpServerReply);
+        let packet = with_options(&udp_v4(68, 67, &[1]), options);
+        assert_eq!(judge(&ethernet(OTHER, IPV4, &packet), CLIENT), Ok(()));
+    }
+}
+
+#[test]
+fn ipv6_extension_headers_hide_nothing() {
+    for (name, protocol, message, reason) in forbidden_v6() {
+        let bare = v6(protocol, &message);
+        assert_client_only(name, IPV6, &bare, reason);
+        for (chain_name, chain) in chains() {
+            let name = format!("{name} behind {chain_name}");
+            assert_client_only(&name, IPV6, &extend(&chain, protocol, &message), reason);
+        }
+    }
+}
+
+#[test]
+fn clients_may_send_what_players_need() {
+    let own = OWN.octets();
+    for (name, ether_type, packet) in [
+        (
+            "game traffic",
+            IPV4,
+            udp_v4(27015, 27960, b"\xff\xff\xff\xff"),
+        ),
+        ("an empty datagram", IPV4, udp_v4(9, 9, &[])),
+        ("DHCP discover", IPV4, udp_v4(68, 67, &[1])),
+        ("DHCPv6 ports over IPv4", IPV4, udp_v4(547, 546, &[7])),
+        ("ping", IPV4, v4(1, &[8, 0, 0, 0, 0, 1, 0, 1])),
+        ("TCP", IPV4, v4(6, &[0; 20])),
+        ("IGMP", IPV4, v4(2, &[0x16; 8])),
+        ("6in4", IPV4, v4(41, &extend(&[], 58, &[134; 16]))),
+        ("ARP", ARP, arp(own)),
+        ("UDP", IPV6, udp_v6(27015, 27960)),
+        ("DHCPv6 solicit", IPV6, udp_v6(546, 547)),
+        ("DHCP ports over IPv6", IPV6, udp_v6(67, 68)),
+        ("ping6", IPV6, v6(58, &[128, 0, 0, 0, 0, 1, 0, 1])),
+        (
+            "MLD report behind hop-by-hop",
+            IPV6,
+            extend(&[0], 58, &[143; 28]),
+        ),
+        ("no next header", IPV6, v6(59, &[])),
+        ("solicitation", IPV6, v6(58, &neighbour(135, &[1, 1], own))),
+        (
+            "duplicate detection",
+            IPV6,
+            v6(58, &neighbour(135, &[], [0; 6])[..24]),
+        ),
+        ("advertisement", IPV6, v6(58, &neighbour(136, &[2, 1], own))),
+        (
+            "router solicitation",
+            IPV6,
+            v6(58, &router_solicitation(own)),
+        ),
+        ("IPX", 0x8137, vec![0xff; 40]),
+        ("wake on LAN", 0x0842, vec![0xff; 102]),
+    ] {
+        for frame in wraps(ether_type, &packet) {
+            assert_eq!(judge(&frame, CLIENT), Ok(()), "{name}");
+            assert_eq!(judge(&frame, Origin::Lan), Ok(()), "{name} from the LAN");
+        }
+    }
+}
+
+#[test]
+fn ipv4_fragments_must_show_their_upper_header_first() {
+    let datagram = &udp_v4(68, 67, &[1, 1, 6, 0, 0, 0, 0, 0])[20..];
+    for (name, packet, verdict) in [
+        ("first", fragment_v4(0, true, 17, datagram), Ok(())),
+        ("later", fragment_v4(185, true, 17, &[0; 64]), Ok(())),
+        ("last", fragment_v4(370, false, 17, &[0; 1]), Ok(())),
+        ("tiny TCP", fragment_v4(0, true, 6, &[0; 16]), hidden()),
+        ("empty", fragment_v4(0, true, 17, &[]), hidden()),
+        (
+            "without the operation",
+            fragment_v4(0, true, 17, &datagram[..8]),
+            hidden(),
+        ),
+        (
+            "over the operation",
+            fragment_v4(1, false, 17, &[2; 64]),
+            hidden(),
+        ),
+        (
+            "over TCP's flags",
+            fragment_v4(1, false, 6, &[2; 64]),
+            hidden(),
+        ),
+        (
+            "over TCP's checksum",
+            fragment_v4(2, false, 6, &[2; 64]),
+            hidden(),
+        ),
+        (
+            "just behind TCP",
+            fragment_v4(3, false, 6, &[2; 64]),
+            Ok(()),
+        ),
+    ] {
+        let frame = ethernet(OTHER, IPV4, &packet);
+        assert_eq!(judge(&frame, CLIENT), verdict, "{name}");
+        assert_eq!(judge(&frame, Origin::Lan), Ok(()), "{name} from the LAN");
+    }
+}
+
+#[test]
+fn ipv6_fragments_must_show_their_whole_header_chain_first() {
+    let own = OWN.octets();
+    let udp = &udp_v6(9, 9)[40..];
+    let first = |rest: &[u8]| fragment_v6(0, true, 17, rest);
+    let options_then_udp = [&[17, 0, 1, 4, 0, 0, 0, 0], udp].concat();
+    for (name, packet, verdict) in [
+        ("first", first(udp), Ok(())),
+        (
+            "first with options",
+            fragment_v6(0, true, 60, &options_then_udp),
+            Ok(()),
+        ),
+        ("later", fragment_v6(160, true, 17, &[0; 64]), Ok(())),
+        (
+            "later of options",
+            fragment_v6(160, false, 60, &[0xff; 64]),
+            Ok(()),
+        ),
+        (
+            "a later piece of a ping",
+            fragment_v6(160, false, 58, &[134; 64]),
+            Ok(()),
+        ),
+        ("atomic", fragment_v6(0, false, 17, udp), Ok(())),
+        ("half a UDP header", first(&udp[..4]), hidden()),
+        (
+            "options without end",
+            fragment_v6(0, true, 60, &options_then_udp[..8]),
+            hidden(),
+        ),
+        (
+            "half an options header",
+            fragment_v6(0, true, 60, &[17, 1, 1, 4]),
+            hidden(),
+        ),
+        ("nothing", first(&[]), hidden()),
+        (
+            "over the ports",
+            fragment_v6(1, false, 17, &[0; 64]),
+            hidden(),
+        ),
+        (
+            "a fragment in a fragment",
+            fragment_v6(0, true, 44, &[0; 64]),
+            hidden(),
+        ),
+        (
+            "solicitation",
+            fragment_v6(0, false, 58, &neighbour(135, &[1, 1], own)),
+            hidden(),
+        ),
+        (
+            "advertisement",
+            fragment_v6(0, true, 58, &neighbour(136, &[2, 1], own)),
+            hidden(),
+        ),
+    ] {
+        let frame = ethernet(OTHER, IPV6, &packet);
+        assert_eq!(judge(&frame, CLIENT), verdict, "{name}");
+        assert_eq!(judge(&frame, Origin::Lan), Ok(()), "{name} from the LAN");
+    }
+}
+
+#[test]
+fn a_header_chain_has_an_end() {
+    let udp = &udp_v6(9, 9)[40..];
+    for (name, packet, verdict) in [
+        ("eight extensions", extend(&[60; 8], 17, udp), Ok(())),
+        ("nine extensions", extend(&[60; 9], 17, udp), hidden()),
+        (
+            "eighty extensions",
+            extend(&[60; 80], 17, udp),
+            hidden(),
+        ),
+        (
+            "an extension beyond the packet",
+            v6(60, &[17, 9, 1, 4, 0, 0, 0, 0]),
+            hidden(),
+        ),
+        ("no room for a length", v6(0, &[17]), hidden()),
+        ("a jumbogram", v6(0, &[]), hidden()),
+    ] {
+        let frame = ethernet(OTHER, IPV6, &packet);
+        assert_eq!(judge(&frame, CLIENT), verdict, "{name}");
+        assert_eq!(judge(&frame, Origin::Lan), Ok(()), "{name} from the LAN");
+    }
+}
+
+#[test]
+fn bytes_behind_a_packet_are_not_its_own() {
+    // Padding that looks like BOOTREPLY, and a datagram cut by the length of its packet.
+    let mut frame = ethernet(OTHER, IPV4, &udp_v4(68, 67, &[]));
+    frame.resize(60, 2);
+    assert_eq!(judge(&frame, CLIENT), hidden());
+    let mut frame = ethernet(OTHER, IPV4, &udp_v4(9, 9, &[]));
+    frame[17] = 27;
+    assert_eq!(judge(&frame, CLIENT), hidden());
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..1600)) {
+        let _ = judge(&bytes, CLIENT);
+        let _ = judge(&bytes, Origin::Lan);
+    }
+
+    #[test]
+    fn damaged_packets_do_not_panic_and_the_lan_may_do_all_that_clients_may(
+        which in any::<prop::sample::Index>(),
+        chain in prop::collection::vec(extension(), 0..11),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+        cut in 0_usize..120,
+    ) {
+        let messages = forbidden_v6();
+        let (_, protocol, message, _) = &messages[which.index(messages.len())];
+        let mut frame = ethernet(OTHER, IPV6, &extend(&chain, *protocol, message));
+        for (at, value) in damage {
+            let at = at.index(frame.len());
+            frame[at] = value;
+        }
+        frame.truncate(frame.len().saturating_sub(cut));
+        if judge(&frame, CLIENT).is_ok() {
+            prop_assert_eq!(judge(&frame, Origin::Lan), Ok(()));
+        }
+    }
+
+    #[test]
+    fn no_chain_and_no_cut_brings_a_forbidden_message_through(
+        which in any::<prop::sample::Index>(),
+        chain in prop::collection::vec(extension(), 0..11),
+        cut in 0_usize..120,
+    ) {
+        let messages = forbidden_v6();
+        let (name, protocol, message, _) = &messages[which.index(messages.len())];
+        let packet = extend(&chain, *protocol, message);
+        let packet = &packet[..packet.len().saturating_sub(cut)];
+        prop_assert!(judge(&ethernet(OTHER, IPV6, packet), CLIENT).is_err(), "{}", name);
+    }
+
+    #[test]
+    fn no_fragmentation_brings_a_forbidden_message_through(
+        which in any::<prop::sample::Index>(),
+        chain in prop::collection::vec(prop::sample::select(vec![0_u8, 43, 60]), 0..4),
+        eighths in 1_usize..30,
+    ) {
+        let messages = forbidden_v6();
+        let (name, protocol, message, _) = &messages[which.index(messages.len())];
+        let whole = extend(&chain, *protocol, message);
+        let (first_header, rest) = (whole[6], &whole[40..]);
+        let cut = (eighths * 8).min(rest.len());
+        let first = fragment_v6(0, true, first_header, &rest[..cut]);
+        prop_assert!(judge(&ethernet(OTHER, IPV6, &first), CLIENT).is_err(), "{}", name);
+
+        let whole = udp_v4(67, 68, &[2; 100]);
+        let cut = 20 + (eighths * 8).min(100);
+        let first = fragment_v4(0, true, 17, &whole[20..cut]);
+        prop_assert!(judge(&ethernet(OTHER, IPV4, &first), CLIENT).is_err());
+    }
+}
+
+fn judge(frame: &[u8], origin: Origin) -> Result<(), Forbidden> {
+    classify(frame, origin).map(|view| assert_eq!(view.bytes(), frame))
+}
+
+fn hidden() -> Result<(), Forbidden> {
+    Err(Forbidden::HiddenUpperHeader)
+}
+
+/// Plain and in SNAP a client may not say it and the LAN may; with a tag nobody may.
+fn assert_client_only(name: &str, ether_type: u16, packet: &[u8], reason: Forbidden) {
+    for frame in wraps(ether_type, packet) {
+        assert_eq!(judge(&frame, CLIENT), Err(reason), "{name}");
+        assert_eq!(judge(&frame, Origin::Lan), Ok(()), "{name} from the LAN");
+    }
+    for frame in wraps(0x8100, &tag([0, 1], ether_type, packet)) {
+        for origin in SIDES {
+            assert_eq!(
+                judge(&frame, origin),
+                Err(Forbidden::VlanTagged),
+                "{name} tagged"
+            );
+        }
+    }
+}
+
+/// What no client may say in IPv6, bare.
+fn forbidden_v6() -> Vec<(&'static str, u8, Vec<u8>, Forbidden)> {
+    use Forbidden::{ArpSpoof, Dhcpv6ServerReply, HiddenUpperHeader, RouterAdvertisement};
+    let (own, other) = (OWN.octets(), OTHER.octets());
+    let udp = |from, to| udp_v6(from, to)[40..].to_vec();
+    let mut two_options = neighbour(136, &[2, 1], own);
+    two_options.extend([2, 1]);
+    two_options.extend(other);
+    let mut long_option = neighbour(135, &[1, 2], own);
+    long_option.extend([0; 8]);
+    let mut odd_byte = neighbour(135, &[1, 1], own);
+    odd_byte.push(1);
+    vec![
+        ("DHCPv6 advertise", 17, udp(547, 546), Dhcpv6ServerReply),
+        ("from the server's port", 17, udp(547, 9), Dhcpv6ServerReply),
+        ("to the client's port", 17, udp(9, 546), Dhcpv6ServerReply),
+        (
+            "router advertisement",
+            58,
+            vec![134; 16],
+            RouterAdvertisement,
+        ),
+        ("redirect", 58, vec![137; 40], RouterAdvertisement),
+        ("half a UDP header", 17, vec![0; 7], HiddenUpperHeader),
+        ("half an ICMPv6 header", 58, vec![128; 7], HiddenUpperHeader),
+        ("half a TCP header", 6, vec![0; 19], HiddenUpperHeader),
+        (
+            "spoofed solicitation",
+            58,
+            neighbour(135, &[1, 1], other),
+            ArpSpoof,
+        ),
+        (
+            "spoofed advertisement",
+            58,
+            neighbour(136, &[2, 1], other),
+            ArpSpoof,
+        ),
+        (
+            "misplaced option",
+            58,
+            neighbour(136, &[1, 1], other),
+            ArpSpoof,
+        ),
+        (
+            "spoofed router solicitation",
+            58,
+            router_solicitation(other),
+            ArpSpoof,
+        ),
+        ("a second option", 58, two_options, ArpSpoof),
+        ("a long option", 58, long_option, ArpSpoof),
+        ("an odd byte", 58, odd_byte, ArpSpoof),
+        (
+            "an option of no length",
+            58,
+            neighbour(135, &[14, 0], own),
+            ArpSpoof,
+        ),
+        (
+            "an option beyond the end",
+            58,
+            neighbour(135, &[14, 2], own),
+            ArpSpoof,
+        ),
+        ("no target", 58, vec![135; 23], ArpSpoof),
+    ]
+}
+
+/// Extension headers in every kind, alone and together.
+fn chains() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("hop-by-hop", vec![0]),
+        ("routing", vec![43]),
+        ("authentication", vec![51]),
+        ("destination options", vec![60]),
+        ("mobility", vec![135]),
+        ("HIP", vec![139]),
+        ("shim6", vec![140]),
+        ("all of them", vec![0, 60, 43, 51, 60, 135, 139, 140]),
+    ]
+}
+
+fn extension() -> impl Strategy<Value = u8> {
+    prop::sample::select(vec![0, 43, 44, 51, 60, 135, 139, 140])
+}
+
+/// An IPv6 packet with these extension headers in front of the message.
+fn extend(chain: &[u8], protocol: u8, message: &[u8]) -> Vec<u8> {
+    let mut payload = Vec::new();
+    for (index, &kind) in chain.iter().enumerate() {
+        let next = *chain.get(index + 1).unwrap_or(&protocol);
+        payload.extend(match kind {
+            // Two more quarters than it says, and its neighbours two eighths: sixteen bytes each.
+            51 => [next, 2, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0].to_vec(),
+            44 => [next, 0, 0, 1, 0, 0, 0, 1].to_vec(),
+            _ => [next, 1, 1, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0].to_vec(),
+        });
+    }
+    payload.extend(message);
+    v6(*chain.first().unwrap_or(&protocol), &payload)
+}
+
+/// Ethernet II and both kinds of SNAP.
+fn wraps(ether_type: u16, payload: &[u8]) -> Vec<Vec<u8>> {
+    let mut frames = vec![ethernet(OTHER, ether_type, payload)];
+    for header in [[0xaa, 0xaa, 3, 0, 0, 0], [0xab, 0xab, 3, 0, 0, 0xf8]] {
+        let snap = [&header, &ether_type.to_be_bytes()[..], payload].concat();
+        let len = u16::try_from(snap.len()).unwrap();
+        // The right length, and one that nobody should believe.
+        for len in [len, 3] {
+            frames.push(ethernet(OTHER, len, &snap));
+        }
+    }
+    frames
+}
+
+fn ethernet(destination: MacAddr, kind: u16, payload: &[u8]) -> Vec<u8> {
+    let mut frame = [destination.octets(), OWN.octets()].concat();
+    frame.extend(kind.to_be_bytes());
+    frame.extend(payload);
+    frame
+}
+
+fn tag(control: [u8; 2], ether_type: u16, payload: &[u8]) -> Vec<u8> {
+    [&control, &ether_type.to_be_bytes()[..], payload].concat()
+}
+
+fn arp(sender: [u8; 6]) -> Vec<u8> {
+    let mut message = vec![0, 1, 0x08, 0x00, 6, 4, 0, 2];
+    message.extend(sender);
+    message.extend([10, 0, 0, 7, 0, 0, 0, 0, 0, 0, 10, 0, 0, 1]);
+    message
+}
+
+fn udp_v4(from: u16, to: u16, payload: &[u8]) -> Vec<u8> {
+    v4(17, &udp(from, to, payload))
+}
+
+fn udp_v6(from: u16, to: u16) -> Vec<u8> {
+    v6(17, &udp(from, to, &[7; 8]))
+}
+
+fn udp(from: u16, to: u16, payload: &[u8]) -> Vec<u8> {
+    let len = u16::try_from(8 + payload.len()).unwrap();
+    let mut datagram: Vec<u8> = [from, to, len, 0]
+        .into_iter()
+        .flat_map(u16::to_be_bytes)
+        .collect();
+    datagram.extend(payload);
+    datagram
+}
+
+fn v4(protocol: u8, payload: &[u8]) -> Vec<u8> {
+    fragment_v4(0, false, protocol, payload)
+}
+
+fn fragment_v4(eighths: u16, more: bool, protocol: u8, payload: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0x45, 0];
+    packet.extend(u16::try_from(20 + payload.len()).unwrap().to_be_bytes());
+    packet.extend([0, 7]);
+    packet.extend((eighths | u16::from(more) << 13).to_be_bytes());
+    packet.extend([64, protocol, 0, 0, 10, 0, 0, 7, 10, 0, 0, 1]);
+    packet.extend(payload);
+    packet
+}
+
+fn with_options(packet: &[u8], len: usize) -> Vec<u8> {
+    let mut packet = packet.to_vec();
+    packet[0] += u8::try_from(len / 4).unwrap();
+    packet[3] += u8::try_from(len).unwrap();
+    packet.splice(20..20, vec![1; len]);
+    packet
+}
+
+fn v6(next: u8, payload: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0x60, 0, 0, 0];
+    packet.extend(u16::try_from(payload.len()).unwrap().to_be_bytes());
+    packet.extend([next, 255]);
+    packet.extend([0xfe; 32]);
+    packet.extend(payload);
+    packet
+}
+
+fn fragment_v6(eighths: u16, more: bool, next: u8, payload: &[u8]) -> Vec<u8> {
+    let mut fragment = vec![next, 0];
+    fragment.extend((eighths << 3 | u16::from(more)).to_be_bytes());
+    fragment.extend([0, 0, 0, 7]);
+    fragment.extend(payload);
+    v6(44, &fragment)
+}
+
+/// A neighbour message with one option: its type and length, then an address.
+fn neighbour(kind: u8, option: &[u8], address: [u8; 6]) -> Vec<u8> {
+    let mut message = vec![kind, 0, 0, 0, 0, 0, 0, 0];
+    message.extend([0xfe; 16]);
+    message.extend(option);
+    message.extend(address);
+    message
+}
+
+fn router_solicitation(address: [u8; 6]) -> Vec<u8> {
+    let mut message = vec![133, 0, 0, 0, 0, 0, 0, 0, 1, 1];
+    message.extend(address);
+    message
+}
