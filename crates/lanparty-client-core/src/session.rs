@@ -1,0 +1,285 @@
+//! What a player's end of the tunnel decides: a pure state machine that outlives its links.
+
+use crate::filter;
+use bytes::{Bytes, BytesMut};
+use lanparty_ctrl::message::{Newcomer, PeerJoined, Welcome};
+use lanparty_ctrl::{PeerMessage, RelayMessage, Role};
+use lanparty_net::peer::{PeerCore, PeerOutput};
+use lanparty_obs::{Diagnostics, DropReason, PeerStats};
+use lanparty_proto::fragment::{Fragment, Reassembler};
+use lanparty_proto::overlay::HEADER_LEN;
+use lanparty_proto::{
+    DatagramBudget, EthernetFrame, FrameBuf, Header, PeerId, RoomId, VirtualMac, mss,
+};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+/// How often the relay hears our counters.
+pub const STATS_INTERVAL: Duration = Duration::from_secs(5);
+/// How many other clients we keep in mind; the frames of more are dropped. A relay with this many
+/// in one room is not one of ours.
+pub const MAX_CLIENTS: usize = 1024;
+
+/// A player's session.
+#[derive(Debug)]
+pub struct Session {
+    mac: VirtualMac,
+    place: Option<Place>,
+    stats: PeerStats,
+    output: VecDeque<PeerOutput>,
+}
+
+/// Our place in a room, while we have one.
+#[derive(Debug)]
+struct Place {
+    own_id: PeerId,
+    room: RoomId,
+    budget: DatagramBudget,
+    neighbours: BTreeMap<PeerId, Neighbour>,
+    next_stats: Instant,
+}
+
+/// Another peer in the room.
+#[derive(Debug)]
+struct Neighbour {
+    who: Newcomer,
+    pieces: Reassembler,
+}
+
+impl Session {
+    /// The session of the player with this MAC, not in any room yet.
+    pub fn new(mac: VirtualMac) -> Self {
+        Session {
+            mac,
+            place: None,
+            stats: PeerStats::default(),
+            output: VecDeque::new(),
+        }
+    }
+
+    /// What the session knows about how things stand; the shell adds link, adapter and route.
+    pub fn diagnostics(&self) -> Diagnostics {
+        Diagnostics {
+            relay_reachable: self.place.is_some(),
+            gateway_present: self.place.as_ref().is_some_and(Place::has_gateway),
+            datagram_budget: self.place.as_ref().map(|place| place.budget.number()),
+            stats: self.stats.clone(),
+            ..Diagnostics::default()
+        }
+    }
+
+    fn send(&self, frame: &mut FrameBuf) -> Result<(), DropReason> {
+        let place = self.place.as_ref().ok_or(DropReason::LinkDown)?;
+        filter::outgoing(frame.frame(), self.mac)?;
+        mss::clamp(frame.frame_mut(), place.budget);
+        Ok(())
+    }
+
+    fn receive(&mut self, now: Instant, datagram: &Bytes) -> Result<Option<Bytes>, DropReason> {
+        let place = self.place.as_mut().ok_or(DropReason::LinkDown)?;
+        let (header, _) = Header::decode(datagram).map_err(|_| DropReason::Malformed)?;
+        let budget = place.budget;
+        let sender = place.sender(header).ok_or(DropReason::ForgedHeader)?;
+        let body = datagram.slice(HEADER_LEN..);
+        let frame = if header.fragment {
+            let whole = sender.reassemble(now, &body);
+            self.stats
+                .drops
+                .add(DropReason::Incomplete, sender.pieces.take_lost());
+            let Some(frame) = whole? else { return Ok(None) };
+            frame
+        } else {
+            body
+        };
+        filter::incoming(&frame, sender.who, self.mac)?;
+        Ok(Some(with_clamped_mss(frame, budget)))
+    }
+
+    fn count_received(&mut self, frame: &[u8]) {
+        self.stats.frames_from_relay += 1;
+        self.stats.bytes_from_relay += frame.len() as u64;
+        if EthernetFrame::parse(frame).is_ok_and(|frame| frame.destination().is_group()) {
+            self.stats.group_frames_from_relay += 1;
+        }
+    }
+}
+
+impl PeerCore for Session {
+    fn newcomer(&self) -> Newcomer {
+        Newcomer::Client(self.mac)
+    }
+
+    fn handle_welcome(&mut self, now: Instant, welcome: &Welcome, budget: DatagramBudget) {
+        let mut place = Place {
+            own_id: welcome.peer_id,
+            room: welcome.room_id,
+            budget,
+            neighbours: BTreeMap::new(),
+            next_stats: now + STATS_INTERVAL,
+        };
+        if let Some(gateway) = welcome.gateway {
+            place.add(gateway, Newcomer::Gateway);
+        }
+        self.place = Some(place);
+    }
+
+    fn handle_lost_link(&mut self, _now: Instant) {
+        self.place = None;
+        self.output.clear();
+    }
+
+    fn handle_frame(&mut self, _now: Instant, frame: &mut FrameBuf) -> Result<(), DropReason> {
+        let result = self.send(frame);
+        match result {
+            Ok(()) => {
+                self.stats.frames_to_relay += 1;
+                self.stats.bytes_to_relay += frame.frame().len() as u64;
+            }
+            Err(reason) => self.stats.drops.count(reason),
+        }
+        result
+    }
+
+    fn handle_datagram(
+        &mut self,
+        now: Instant,
+        datagram: Bytes,
+    ) -> Result<Option<Bytes>, DropReason> {
+        self.stats.datagrams_from_relay += 1;
+        let result = self.receive(now, &datagram);
+        match &result {
+            Ok(Some(frame)) => self.count_received(frame),
+            Ok(None) => {}
+            Err(reason) => self.stats.drops.count(*reason),
+        }
+        result
+    }
+
+    fn handle_control(&mut self, _now: Instant, message: RelayMessage) {
+        let Some(place) = &mut self.place else { return };
+        match message {
+            RelayMessage::PeerJoined(joined) => {
+                if let Some(who) = newcomer(&joined) {
+                    place.add(joined.peer_id, who);
+                }
+            }
+            RelayMessage::PeerLeft(left) => {
+                place.neighbours.remove(&left.peer_id);
+            }
+            // These belong to the link.
+            RelayMessage::Welcome(_) | RelayMessage::Reject(_) | RelayMessage::Disconnect(_) => {}
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        let Some(place) = &mut self.place else { return };
+        if now < place.next_stats {
+            return;
+        }
+        place.next_stats = now + STATS_INTERVAL;
+        self.stats
+            .drops
+            .add(DropReason::Incomplete, place.expire(now));
+        self.output
+            .push_back(PeerOutput::Message(PeerMessage::Stats(Box::new(
+                self.stats.clone(),
+            ))));
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.place.as_ref().map(|place| place.next_stats)
+    }
+
+    fn poll_output(&mut self) -> Option<PeerOutput> {
+        self.output.pop_front()
+    }
+
+    fn count_drop(&mut self, reason: DropReason, frames: u64) {
+        self.stats.drops.add(reason, frames);
+    }
+
+    fn count_sent_datagrams(&mut self, datagrams: u64) {
+        self.stats.datagrams_to_relay += datagrams;
+    }
+
+    fn stats(&self) -> &PeerStats {
+        &self.stats
+    }
+}
+
+impl Place {
+    /// Takes a peer in; one that was known under this number is somebody else now.
+    fn add(&mut self, id: PeerId, who: Newcomer) {
+        let has_room = match who {
+            Newcomer::Gateway => true,
+            Newcomer::Client(_) => self.neighbours.len() < MAX_CLIENTS,
+        };
+        let known = self
+            .neighbours
+            .get(&id)
+            .is_some_and(|neighbour| neighbour.who == who);
+        if !known && has_room && id != self.own_id {
+            self.neighbours.insert(
+                id,
+                Neighbour {
+                    who,
+                    pieces: Reassembler::default(),
+                },
+            );
+        }
+    }
+
+    fn has_gateway(&self) -> bool {
+        self.neighbours
+            .values()
+            .any(|neighbour| neighbour.who == Newcomer::Gateway)
+    }
+
+    /// Who a header says has sent it, if that can be.
+    fn sender(&mut self, header: Header) -> Option<&mut Neighbour> {
+        if header.room != self.room {
+            return None;
+        }
+        self.neighbours.get_mut(&header.peer)
+    }
+
+    /// Gives up unfinished frames that are too old; answers how many.
+    fn expire(&mut self, now: Instant) -> u64 {
+        self.neighbours
+            .values_mut()
+            .map(|neighbour| {
+                neighbour.pieces.expire(now);
+                neighbour.pieces.take_lost()
+            })
+            .sum()
+    }
+}
+
+impl Neighbour {
+    fn reassemble(&mut self, now: Instant, body: &[u8]) -> Result<Option<Bytes>, DropReason> {
+        Fragment::decode(body)
+            .and_then(|fragment| self.pieces.insert(now, fragment))
+            .map_err(|_| DropReason::BadFragment)
+    }
+}
+
+/// A peer as it was announced; a client without a MAC cannot have sent anything.
+fn newcomer(joined: &PeerJoined) -> Option<Newcomer> {
+    match joined.role {
+        Role::Client => joined.mac.map(Newcomer::Client),
+        Role::Gateway => Some(Newcomer::Gateway),
+    }
+}
+
+/// Only a TCP handshake is ever copied.
+fn with_clamped_mss(frame: Bytes, budget: DatagramBudget) -> Bytes {
+    if !mss::is_syn(&frame) {
+        return frame;
+    }
+    let mut frame = BytesMut::from(frame);
+    mss::clamp(&mut frame, budget);
+    frame.freeze()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,302 @@
+#![allow(clippy::disallowed_methods, reason = "tests own the clock")]
+
+use super::*;
+use lanparty_ctrl::message::{PeerLeft, Welcome};
+use lanparty_ctrl::{LeaveReason, ResumeToken};
+use lanparty_proto::{IpMtu, MacAddr, fragment};
+
+const BROADCAST: [u8; 6] = [0xff; 6];
+const OWN: [u8; 6] = [2, 0, 0, 0, 0, 1];
+const OTHER: [u8; 6] = [2, 0, 0, 0, 0, 2];
+const LAN_HOST: [u8; 6] = [0, 0x1b, 0x21, 0, 0, 9];
+
+const OWN_ID: u16 = 1;
+const OTHER_ID: u16 = 2;
+const GATEWAY_ID: u16 = 9;
+
+#[test]
+fn nothing_crosses_before_the_welcome_and_after_the_link_is_lost() {
+    let now = Instant::now();
+    let mut session = Session::new(virtual_mac(OWN));
+    assert_eq!(send(&mut session, LAN_HOST, OWN), Err(DropReason::LinkDown));
+    session.handle_welcome(now, &welcome(Some(GATEWAY_ID)), budget());
+    assert_eq!(send(&mut session, LAN_HOST, OWN), Ok(()));
+    session.handle_lost_link(now);
+    assert_eq!(send(&mut session, LAN_HOST, OWN), Err(DropReason::LinkDown));
+    assert_eq!(
+        hear(&mut session, GATEWAY_ID, BROADCAST, LAN_HOST),
+        Err(DropReason::LinkDown)
+    );
+    assert_eq!(session.diagnostics().drops_of(DropReason::LinkDown), 3);
+    assert_eq!(
+        (session.poll_timeout(), session.poll_output().is_some()),
+        (None, false)
+    );
+}
+
+#[test]
+fn a_frame_reaches_the_adapter_as_it_was_sent() {
+    let mut session = joined();
+    let frame = ipx(BROADCAST, LAN_HOST);
+    let received = session.handle_datagram(Instant::now(), datagram(GATEWAY_ID, &frame));
+    assert_eq!(received.unwrap().unwrap(), frame);
+    let stats = session.stats();
+    assert_eq!((stats.frames_from_relay, stats.bytes_from_relay), (1, 60));
+    assert_eq!(
+        (stats.datagrams_from_relay, stats.group_frames_from_relay),
+        (1, 1)
+    );
+}
+
+#[test]
+fn only_announced_peers_are_heard() {
+    let mut session = joined();
+    assert_eq!(
+        hear(&mut session, OTHER_ID, OWN, OTHER),
+        Err(DropReason::ForgedHeader)
+    );
+    announce(&mut session, OTHER_ID, Newcomer::Client(virtual_mac(OTHER)));
+    assert_eq!(hear(&mut session, OTHER_ID, OWN, OTHER), Ok(true));
+    leave(&mut session, OTHER_ID);
+    assert_eq!(
+        hear(&mut session, OTHER_ID, OWN, OTHER),
+        Err(DropReason::ForgedHeader)
+    );
+}
+
+#[test]
+fn our_own_number_and_other_rooms_are_forged() {
+    let mut session = joined();
+    announce(&mut session, OWN_ID, Newcomer::Client(virtual_mac(OTHER)));
+    assert_eq!(
+        hear(&mut session, OWN_ID, OWN, OTHER),
+        Err(DropReason::ForgedHeader)
+    );
+    let elsewhere = Header {
+        room: RoomId::new(8).unwrap(),
+        ..header(GATEWAY_ID)
+    };
+    let frame = FrameBuf::from_frame(&ipx(OWN, LAN_HOST)).into_datagram(elsewhere);
+    let heard = session.handle_datagram(Instant::now(), frame);
+    assert_eq!(heard, Err(DropReason::ForgedHeader));
+}
+
+#[test]
+fn bytes_that_are_no_datagram_are_malformed() {
+    let mut session = joined();
+    let heard = session.handle_datagram(Instant::now(), Bytes::from_static(&[0; 30]));
+    assert_eq!(heard, Err(DropReason::Malformed));
+    assert_eq!(hear_bytes(&mut session, &[0; 5]), Err(DropReason::Runt));
+}
+
+#[test]
+fn the_gateways_coming_and_going_is_known_at_once() {
+    let mut session = Session::new(virtual_mac(OWN));
+    session.handle_welcome(Instant::now(), &welcome(None), budget());
+    assert!(!session.diagnostics().gateway_present);
+    announce(&mut session, GATEWAY_ID, Newcomer::Gateway);
+    assert!(session.diagnostics().gateway_present);
+    assert_eq!(hear(&mut session, GATEWAY_ID, OWN, LAN_HOST), Ok(true));
+    leave(&mut session, GATEWAY_ID);
+    assert!(!session.diagnostics().gateway_present);
+}
+
+#[test]
+fn pieces_become_a_frame_whatever_their_order() {
+    let mut session = joined();
+    let now = Instant::now();
+    let mut frame = ipx(OWN, LAN_HOST);
+    frame.resize(1514, 0x5a);
+    let mut pieces: Vec<_> = cut(&frame, 7).collect();
+    pieces.reverse();
+    let last = pieces.pop().unwrap();
+    for piece in pieces {
+        assert_eq!(session.handle_datagram(now, piece), Ok(None));
+    }
+    assert_eq!(session.handle_datagram(now, last).unwrap().unwrap(), frame);
+    assert_eq!(session.stats().frames_from_relay, 1);
+    assert_eq!(session.stats().datagrams_from_relay, 4);
+}
+
+#[test]
+fn pieces_of_two_peers_never_meet() {
+    let mut session = joined();
+    announce(&mut session, OTHER_ID, Newcomer::Client(virtual_mac(OTHER)));
+    let now = Instant::now();
+    let mut frame = ipx(OWN, OTHER);
+    frame.resize(600, 0);
+    let pieces: Vec<_> = cut(&frame, 7).collect();
+    assert_eq!(session.handle_datagram(now, pieces[0].clone()), Ok(None));
+    let mut rest = pieces[1].to_vec();
+    rest[2..4].copy_from_slice(&OTHER_ID.to_be_bytes());
+    assert_eq!(session.handle_datagram(now, rest.into()), Ok(None));
+}
+
+#[test]
+fn a_frame_whose_pieces_never_come_is_counted() {
+    let mut session = joined();
+    let now = Instant::now();
+    let mut frame = ipx(OWN, LAN_HOST);
+    frame.resize(600, 0);
+    let first = cut(&frame, 7).next().unwrap();
+    assert_eq!(session.handle_datagram(now, first), Ok(None));
+    session.handle_timeout(now + STATS_INTERVAL);
+    assert_eq!(session.diagnostics().drops_of(DropReason::Incomplete), 1);
+}
+
+#[test]
+fn counters_go_to_the_relay_every_five_seconds() {
+    let now = Instant::now();
+    let mut session = Session::new(virtual_mac(OWN));
+    session.handle_welcome(now, &welcome(None), budget());
+    send(&mut session, BROADCAST, OWN).unwrap();
+    let due = session.poll_timeout().unwrap();
+    assert_eq!(due, now + STATS_INTERVAL);
+    session.handle_timeout(due - Duration::from_millis(1));
+    assert!(session.poll_output().is_none());
+    session.handle_timeout(due);
+    let Some(PeerOutput::Message(PeerMessage::Stats(stats))) = session.poll_output() else {
+        panic!("no stats");
+    };
+    assert_eq!(stats.frames_to_relay, 1);
+    assert!(session.poll_output().is_none());
+    assert_eq!(session.poll_timeout(), Some(due + STATS_INTERVAL));
+}
+
+#[test]
+fn tcp_learns_both_ways_what_fits() {
+    let mut session = joined();
+    let limit = (budget().whole_packet() - 40) as u16;
+    let mut leaving = FrameBuf::from_frame(&syn(LAN_HOST, OWN));
+    session.handle_frame(Instant::now(), &mut leaving).unwrap();
+    assert_eq!(mss_of(leaving.frame()), limit);
+    let coming = datagram(GATEWAY_ID, &syn(OWN, LAN_HOST));
+    let coming = session
+        .handle_datagram(Instant::now(), coming)
+        .unwrap()
+        .unwrap();
+    assert_eq!(mss_of(&coming), limit);
+}
+
+#[test]
+fn a_room_without_end_is_not_remembered() {
+    let mut session = Session::new(virtual_mac(OWN));
+    session.handle_welcome(Instant::now(), &welcome(None), budget());
+    for id in 10..10 + MAX_CLIENTS as u16 + 5 {
+        announce(&mut session, id, Newcomer::Client(virtual_mac(OTHER)));
+    }
+    assert_eq!(
+        session.place.as_ref().unwrap().neighbours.len(),
+        MAX_CLIENTS
+    );
+    announce(&mut session, GATEWAY_ID, Newcomer::Gateway);
+    assert!(session.diagnostics().gateway_present);
+}
+
+trait DropsOf {
+    fn drops_of(&self, reason: DropReason) -> u64;
+}
+
+impl DropsOf for Diagnostics {
+    fn drops_of(&self, reason: DropReason) -> u64 {
+        self.stats.drops.of(reason)
+    }
+}
+
+fn joined() -> Session {
+    let mut session = Session::new(virtual_mac(OWN));
+    session.handle_welcome(Instant::now(), &welcome(Some(GATEWAY_ID)), budget());
+    session
+}
+
+fn budget() -> DatagramBudget {
+    DatagramBudget::MIN
+}
+
+fn welcome(gateway: Option<u16>) -> Welcome {
+    Welcome {
+        room_id: RoomId::new(7).unwrap(),
+        peer_id: PeerId::new(OWN_ID).unwrap(),
+        effective_mtu: IpMtu::MIN,
+        gateway: gateway.and_then(PeerId::new),
+        resume_token: ResumeToken::from_random([0; 16]),
+        capabilities: Vec::new(),
+    }
+}
+
+fn announce(session: &mut Session, id: u16, who: Newcomer) {
+    let joined = PeerJoined {
+        peer_id: PeerId::new(id).unwrap(),
+        role: who.role(),
+        mac: who.mac(),
+    };
+    session.handle_control(Instant::now(), RelayMessage::PeerJoined(joined));
+}
+
+fn leave(session: &mut Session, id: u16) {
+    let left = PeerLeft {
+        peer_id: PeerId::new(id).unwrap(),
+        reason: LeaveReason::Leaving,
+    };
+    session.handle_control(Instant::now(), RelayMessage::PeerLeft(left));
+}
+
+fn send(session: &mut Session, to: [u8; 6], from: [u8; 6]) -> Result<(), DropReason> {
+    session.handle_frame(Instant::now(), &mut FrameBuf::from_frame(&ipx(to, from)))
+}
+
+/// Whether a frame that peer `id` sent came through whole.
+fn hear(session: &mut Session, id: u16, to: [u8; 6], from: [u8; 6]) -> Result<bool, DropReason> {
+    let heard = session.handle_datagram(Instant::now(), datagram(id, &ipx(to, from)));
+    heard.map(|frame| frame.is_some())
+}
+
+fn hear_bytes(session: &mut Session, frame: &[u8]) -> Result<bool, DropReason> {
+    let heard = session.handle_datagram(Instant::now(), datagram(GATEWAY_ID, frame));
+    heard.map(|frame| frame.is_some())
+}
+
+fn datagram(origin: u16, frame: &[u8]) -> Bytes {
+    FrameBuf::from_frame(frame).into_datagram(header(origin))
+}
+
+fn header(origin: u16) -> Header {
+    Header {
+        peer: PeerId::new(origin).unwrap(),
+        room: RoomId::new(7).unwrap(),
+        fragment: false,
+    }
+}
+
+fn cut(frame: &[u8], id: u16) -> impl Iterator<Item = Bytes> {
+    fragment::cut(header(GATEWAY_ID), id, frame, budget())
+}
+
+fn virtual_mac(octets: [u8; 6]) -> VirtualMac {
+    MacAddr::new(octets).try_into().unwrap()
+}
+
+fn ipx(destination: [u8; 6], source: [u8; 6]) -> Vec<u8> {
+    let mut frame = [destination, source].concat();
+    frame.extend([0x81, 0x37]);
+    frame.resize(60, 0);
+    frame
+}
+
+/// An IPv4 TCP SYN that offers 1460 bytes per segment.
+fn syn(destination: [u8; 6], source: [u8; 6]) -> Vec<u8> {
+    let mut frame = [destination, source].concat();
+    frame.extend([0x08, 0x00]);
+    frame.extend([
+        0x45, 0, 0, 44, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
+    ]);
+    frame.extend([
+        0, 80, 0, 80, 0, 0, 0, 0, 0, 0, 0, 0, 0x60, 0x02, 0, 0, 0, 0, 0, 0,
+    ]);
+    frame.extend([2, 4, 0x05, 0xb4, 0, 0]);
+    frame
+}
+
+fn mss_of(frame: &[u8]) -> u16 {
+    u16::from_be_bytes([frame[56], frame[57]])
+}
