@@ -1,0 +1,55 @@
+//! How long to wait before trying again (spec R90).
+
+use std::time::Duration;
+
+/// The first wait, before jitter.
+pub const FIRST: Duration = Duration::from_millis(250);
+/// The longest wait, before jitter.
+pub const LONGEST: Duration = Duration::from_secs(10);
+
+/// Doubling waits from [`FIRST`] to [`LONGEST`], each with jitter, so that a room full of players
+/// does not come back in one instant.
+#[derive(Debug, Default)]
+pub struct Backoff {
+    failures: u32,
+}
+
+impl Backoff {
+    /// The wait before the next attempt: between half and all of the doubled time. `random` is
+    /// 32 random bits.
+    pub fn next_wait(&mut self, random: u32) -> Duration {
+        let full = FIRST
+            .saturating_mul(1 << self.failures.min(16))
+            .min(LONGEST);
+        self.failures += 1;
+        full / 2 + (full / 2).mul_f64(f64::from(random) / f64::from(u32::MAX))
+    }
+
+    /// An attempt worked: the next wait is short again.
+    pub fn reset(&mut self) {
+        self.failures = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_ten_seconds_and_start_again() {
+        let mut backoff = Backoff::default();
+        let waits: Vec<_> = (0..8)
+            .map(|_| backoff.next_wait(u32::MAX).as_millis())
+            .collect();
+        assert_eq!(waits, [250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
+        backoff.reset();
+        assert_eq!(backoff.next_wait(0), FIRST / 2);
+    }
+
+    #[test]
+    fn jitter_spreads_over_half_the_wait() {
+        let wait = |random| Backoff { failures: 9 }.next_wait(random);
+        assert_eq!((wait(0), wait(u32::MAX)), (LONGEST / 2, LONGEST));
+        assert!(wait(u32::MAX / 2) > wait(u32::MAX / 4));
+    }
+}

@@ -1,0 +1,27 @@
+//! The QUIC shell that relay, gateway and clients share.
+//!
+//! Everything here touches sockets, files, signals or the clock, so that the cores need not:
+//! addresses and trust ([`address`], [`tls`]), the QUIC engine behind one small face ([`quic`], the
+//! only file that knows which engine it is), control messages on streams ([`control`]), a peer's
+//! link to its relay ([`link`]), the loop that turns a core, a port and a link into a running peer
+//! ([`peer`]), and what every program needs at its edges ([`log`], [`signals`], [`backoff`]).
+//!
+//! Start with [`peer::run`].
+#![allow(
+    clippy::disallowed_methods,
+    reason = "shell: owns sockets, files, tasks and the clock"
+)]
+
+pub mod address;
+pub mod args;
+pub mod backoff;
+pub mod control;
+pub mod link;
+pub mod log;
+pub mod peer;
+pub mod quic;
+pub mod signals;
+mod socket;
+pub mod tls;
+
+pub use link::RelayLink;

@@ -1,0 +1,312 @@
+//! A peer's link to its relay: found, greeted, and used until it breaks.
+
+use crate::address::RelayAddress;
+use crate::args::RelayConfig;
+use crate::control::{self, ControlError};
+use crate::quic::{CloseCode, Closed, Connection, Endpoint, HandshakeError, PathFloor, UdpBuffers};
+use bytes::Bytes;
+use lanparty_ctrl::message::{Disconnect, Hello, Reject, Welcome};
+use lanparty_ctrl::{DisconnectReason, PeerMessage, RejectReason, RelayMessage, Text};
+use lanparty_obs::DropReason;
+use lanparty_proto::{DatagramBudget, FrameBuf, Header};
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// How long all attempts together may take to reach the relay.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// How long an attempt has before the next one starts beside it.
+const STAGGER: Duration = Duration::from_millis(400);
+/// How long a goodbye may take (spec R48).
+const DRAIN: Duration = Duration::from_millis(250);
+/// Control messages that may wait for the loop.
+const INBOX: usize = 64;
+
+/// Why there is no link.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The relay's name leads nowhere.
+    #[error("its name cannot be resolved ({0}); check the spelling and your network")]
+    Resolve(#[source] io::Error),
+    /// The system gives no UDP socket.
+    #[error("this machine has no UDP socket to give ({0})")]
+    Socket(#[source] io::Error),
+    /// QUIC or TLS failed.
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
+    /// The relay said no.
+    #[error("{}", rejection(.0))]
+    Rejected(Reject),
+    /// The relay broke the protocol or the link broke during the greeting.
+    #[error("it does not greet as a relay should ({0})")]
+    Greeting(#[from] ControlError),
+}
+
+impl ConnectError {
+    /// True when trying the same again may work without anybody changing anything here.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            ConnectError::Handshake(HandshakeError::Certificate(_)) => false,
+            ConnectError::Rejected(reject) => reject.reason.may_pass(),
+            ConnectError::Resolve(_)
+            | ConnectError::Socket(_)
+            | ConnectError::Handshake(_)
+            | ConnectError::Greeting(_) => true,
+        }
+    }
+}
+
+fn rejection(reject: &Reject) -> String {
+    match reject.reason {
+        RejectReason::Other if !reject.text.as_str().is_empty() => reject.text.to_string(),
+        reason => reason.to_string(),
+    }
+}
+
+/// A link that the relay has welcomed. Dropping it closes it without a goodbye.
+#[derive(Debug)]
+pub struct RelayLink {
+    connection: Connection,
+    // The connection lives on it.
+    endpoint: Endpoint,
+    inbox: mpsc::Receiver<Result<RelayMessage, ControlError>>,
+    _reader: JoinSet<()>,
+    welcome: Welcome,
+    relay: SocketAddr,
+    budget_cap: Option<DatagramBudget>,
+    next_frame_id: u16,
+}
+
+/// The addresses that a relay's name has now.
+///
+/// # Errors
+/// [`ConnectError::Resolve`].
+pub async fn resolve(relay: &RelayAddress) -> Result<Vec<SocketAddr>, ConnectError> {
+    let addresses: Vec<_> = tokio::net::lookup_host((relay.host(), relay.port()))
+        .await
+        .map_err(ConnectError::Resolve)?
+        .collect();
+    if addresses.is_empty() {
+        let nothing = io::Error::new(io::ErrorKind::NotFound, "it has no address");
+        return Err(ConnectError::Resolve(nothing));
+    }
+    Ok(addresses)
+}
+
+impl RelayLink {
+    /// Connects to the relay at one of `addresses` and says hello; `hello` gets the path's budget.
+    ///
+    /// Attempts start one after the other and run side by side, first every address with the
+    /// ordinary packet size and then every address with the smallest one, for paths that swallow
+    /// larger packets. The first that completes its handshake wins.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn connect(
+        config: &RelayConfig,
+        addresses: &[SocketAddr],
+        hello: impl FnOnce(DatagramBudget) -> Hello,
+    ) -> Result<Self, ConnectError> {
+        let race = race(config, addresses);
+        let (endpoint, connection, relay) = tokio::time::timeout(CONNECT_DEADLINE, race)
+            .await
+            .unwrap_or(Err(HandshakeError::NoAnswer.into()))?;
+        let budget = capped(&connection, config.budget_cap);
+        let welcome = greet(&connection, hello(budget)).await?;
+        let (sender, inbox) = mpsc::channel(INBOX);
+        let mut reader = JoinSet::new();
+        reader.spawn(read_messages(connection.clone(), sender));
+        Ok(RelayLink {
+            connection,
+            endpoint,
+            inbox,
+            _reader: reader,
+            welcome,
+            relay,
+            budget_cap: config.budget_cap,
+            next_frame_id: 0,
+        })
+    }
+
+    /// What the relay said when it let us in.
+    pub fn welcome(&self) -> &Welcome {
+        &self.welcome
+    }
+
+    /// The relay's address at the time of the handshake.
+    pub fn relay(&self) -> SocketAddr {
+        self.relay
+    }
+
+    /// The largest datagram to send now.
+    pub fn budget(&self) -> DatagramBudget {
+        capped(&self.connection, self.budget_cap)
+    }
+
+    /// The round trip to the relay.
+    pub fn rtt(&self) -> Option<Duration> {
+        self.connection.rtt()
+    }
+
+    /// The UDP buffers that the system granted.
+    pub fn udp_buffers(&self) -> UdpBuffers {
+        self.endpoint.buffers()
+    }
+
+    /// Sends a frame, in pieces if it must be. Answers how many datagrams that took.
+    ///
+    /// # Errors
+    /// Why the frame died, uncounted.
+    pub fn send_frame(&mut self, frame: FrameBuf) -> Result<usize, DropReason> {
+        let header = Header {
+            peer: self.welcome.peer_id,
+            room: self.welcome.room_id,
+            fragment: false,
+        };
+        let next_frame_id = &mut self.next_frame_id;
+        let frame_id = || {
+            *next_frame_id = next_frame_id.wrapping_add(1);
+            *next_frame_id
+        };
+        self.connection
+            .send_frame(frame.into_datagram(header), frame_id, self.budget_cap)
+    }
+
+    /// The connection, for reading datagrams beside the use of this link.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The next control message. Safe to cancel.
+    ///
+    /// # Errors
+    /// [`ControlError`], after which there are no more.
+    pub async fn next_message(&mut self) -> Result<RelayMessage, ControlError> {
+        self.inbox
+            .recv()
+            .await
+            .unwrap_or(Err(ControlError::Closed(Closed::ByUs)))
+    }
+
+    /// Sends a message on its own time; a failure is only logged, the link's end is seen elsewhere.
+    pub fn send_message(&self, message: PeerMessage) {
+        let connection = self.connection.clone();
+        tokio::spawn(async move {
+            if let Err(error) = control::send_message(&connection, &message).await {
+                tracing::debug!(%error, "A control message was not sent");
+            }
+        });
+    }
+
+    /// Says goodbye with a reason that a person understands, and closes the link (spec R48).
+    pub async fn leave(self, text: Text) {
+        let goodbye = async {
+            let disconnect = Disconnect {
+                reason: DisconnectReason::Leaving,
+                text,
+            };
+            let message = PeerMessage::Disconnect(disconnect);
+            if control::send_message(&self.connection, &message)
+                .await
+                .is_ok()
+            {
+                // The relay closes the link once it has read this (spec R25).
+                self.connection.closed().await;
+            }
+        };
+        let _ = tokio::time::timeout(DRAIN, goodbye).await;
+        let _ = tokio::time::timeout(DRAIN, self.endpoint.close(CloseCode::Bye)).await;
+    }
+}
+
+fn capped(connection: &Connection, cap: Option<DatagramBudget>) -> DatagramBudget {
+    cap.map_or(connection.budget(), |cap| cap.min(connection.budget()))
+}
+
+type Attempt = Result<(Endpoint, Connection, SocketAddr), ConnectError>;
+
+async fn race(config: &RelayConfig, addresses: &[SocketAddr]) -> Attempt {
+    let floors = [PathFloor::Ordinary, PathFloor::Least];
+    let attempts = floors
+        .iter()
+        .flat_map(|&floor| addresses.iter().map(move |&at| (floor, at)));
+    let mut running = JoinSet::<Attempt>::new();
+    for (turn, (floor, address)) in (0u32..).zip(attempts) {
+        let (trust, name) = (config.trust.clone(), config.server_name.clone());
+        running.spawn(async move {
+            tokio::time::sleep(STAGGER * turn).await;
+            let endpoint = Endpoint::client(floor).map_err(ConnectError::Socket)?;
+            let connection = endpoint.connect(address, &name, &trust, floor).await?;
+            tracing::debug!(%address, ?floor, "The handshake is complete");
+            Ok((endpoint, connection, address))
+        });
+    }
+    let mut first_error = None;
+    while let Some(attempt) = running.join_next().await {
+        match attempt.expect("an attempt neither panics nor is cancelled while we wait") {
+            Ok(won) => return Ok(won),
+            // A certificate is as wrong on the next attempt: do not make the player wait.
+            Err(error) if !error.may_pass() => return Err(error),
+            Err(error) => first_error = first_error.or(Some(error)),
+        }
+    }
+    Err(first_error.unwrap_or(HandshakeError::NoAnswer.into()))
+}
+
+async fn greet(connection: &Connection, hello: Hello) -> Result<Welcome, ConnectError> {
+    let (mut send, mut receive) = connection.open_bi().await.map_err(ControlError::Closed)?;
+    control::write_message(&mut send, &PeerMessage::Hello(hello)).await?;
+    match control::read_message(&mut receive).await? {
+        RelayMessage::Welcome(welcome) => Ok(welcome),
+        RelayMessage::Reject(reject) => Err(ConnectError::Rejected(reject)),
+        RelayMessage::PeerJoined(_) | RelayMessage::PeerLeft(_) | RelayMessage::Disconnect(_) => {
+            Err(ControlError::Stream("neither a welcome nor a rejection came".to_owned()).into())
+        }
+    }
+}
+
+/// Reads messages one after the other, in the order in which their streams were opened.
+async fn read_messages(
+    connection: Connection,
+    inbox: mpsc::Sender<Result<RelayMessage, ControlError>>,
+) {
+    loop {
+        let message = control::next_message(&connection).await;
+        let last = message.is_err();
+        if inbox.send(message).await.is_err() || last {
+            return;
+        }
+    }
+}
+
+/// Moves datagrams out of a connection, many at a time.
+#[derive(Debug)]
+pub struct DatagramReader {
+    connection: Connection,
+    room: Vec<Bytes>,
+}
+
+impl DatagramReader {
+    /// How many datagrams one call moves at most.
+    const BATCH: usize = 64;
+
+    /// A reader for this link.
+    pub fn new(link: &RelayLink) -> Self {
+        let room = vec![Bytes::new(); Self::BATCH];
+        DatagramReader {
+            connection: link.connection().clone(),
+            room,
+        }
+    }
+
+    /// Waits for datagrams. Safe to cancel.
+    ///
+    /// # Errors
+    /// [`Closed`] once the link is gone.
+    pub async fn read(&mut self) -> Result<impl Iterator<Item = Bytes>, Closed> {
+        let count = self.connection.read_datagrams(&mut self.room).await?;
+        Ok(self.room[..count].iter_mut().map(std::mem::take))
+    }
+}

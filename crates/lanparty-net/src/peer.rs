@@ -1,0 +1,450 @@
+//! A running peer: one core, one port, one link, one loop.
+//!
+//! Gateway and clients differ in what they decide ([`PeerCore`]) and where their frames come from
+//! ([`FramePort`]). The rest is the same and lives here: connect, say hello, carry frames both ways,
+//! follow control messages, keep time, say goodbye; and when the link is lost, try again.
+
+use crate::args::RelayConfig;
+use crate::backoff::Backoff;
+use crate::control::ControlError;
+use crate::link::{self, ConnectError, DatagramReader, RelayLink};
+use crate::log;
+use bytes::Bytes;
+use lanparty_ctrl::message::{Hello, Newcomer, Welcome};
+use lanparty_ctrl::{PeerMessage, RelayMessage, ResumeToken, Text};
+use lanparty_obs::frame_log::{Action, Direction};
+use lanparty_obs::{DropReason, FrameLog, PeerStats};
+use lanparty_proto::{DatagramBudget, FrameBuf};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+use tokio::time::MissedTickBehavior;
+
+/// How often a host hears how its link is doing.
+const TICK: Duration = Duration::from_secs(1);
+/// A TAP's queue holds 1000 frames and a read takes some dozens; a busier port fills it meanwhile.
+const MAX_BACKLOG_READS: usize = 64;
+
+/// The decisions of a peer: a pure state machine that outlives its links.
+pub trait PeerCore {
+    /// Who this is, for the `hello`.
+    fn newcomer(&self) -> Newcomer;
+
+    /// The relay let us in; a datagram of `budget` bytes fits the path now.
+    fn handle_welcome(&mut self, now: Instant, welcome: &Welcome, budget: DatagramBudget);
+
+    /// The link is gone: nothing that belonged to it holds any more.
+    fn handle_lost_link(&mut self, now: Instant);
+
+    /// A frame from the port. `Ok` sends it to the relay, as it then is.
+    ///
+    /// # Errors
+    /// Why it must not go there; it has been counted.
+    fn handle_frame(&mut self, now: Instant, frame: &mut FrameBuf) -> Result<(), DropReason>;
+
+    /// A datagram from the relay. `Ok(Some(frame))` goes to the port, `Ok(None)` waits for more
+    /// fragments.
+    ///
+    /// # Errors
+    /// Why it must not go there; it has been counted.
+    fn handle_datagram(
+        &mut self,
+        now: Instant,
+        datagram: Bytes,
+    ) -> Result<Option<Bytes>, DropReason>;
+
+    /// A control message from the relay. `Welcome`, `Reject` and `Disconnect` never come here.
+    fn handle_control(&mut self, now: Instant, message: RelayMessage);
+
+    /// Time has come.
+    fn handle_timeout(&mut self, now: Instant);
+
+    /// When [`Self::handle_timeout`] has something to do.
+    fn poll_timeout(&self) -> Option<Instant>;
+
+    /// The next thing to be done; call until `None` after any of the above but the two hot ones.
+    fn poll_output(&mut self) -> Option<PeerOutput>;
+
+    /// A frame died outside the core: in a queue, at the port, on the link.
+    fn count_drop(&mut self, reason: DropReason, frames: u64);
+
+    /// Datagrams that went out for frames which the core had let pass.
+    fn count_sent_datagrams(&mut self, datagrams: u64);
+
+    /// The counters.
+    fn stats(&self) -> &PeerStats;
+}
+
+/// What a core wants done.
+#[derive(Debug)]
+pub enum PeerOutput {
+    /// A frame of the core's own making for the port.
+    Frame(Bytes),
+    /// A message for the relay.
+    Message(PeerMessage),
+}
+
+/// Where frames enter a machine: a TAP, a NIC, or memory in a test. Never blocks.
+pub trait FramePort {
+    /// Waits until [`Self::try_recv`] may have something.
+    ///
+    /// # Errors
+    /// When the port is gone for good.
+    fn readable(&self) -> impl Future<Output = io::Result<()>>;
+
+    /// Hands over frames that are there, some dozens at most, in order; and for each that died in
+    /// the port the reason. Having none is no error.
+    ///
+    /// # Errors
+    /// When the port is gone for good.
+    fn try_recv(&mut self, take: &mut dyn FnMut(Result<FrameBuf, DropReason>)) -> io::Result<()>;
+
+    /// Puts a frame out.
+    ///
+    /// # Errors
+    /// When the frame was not taken; the port may still be good.
+    fn try_send(&mut self, frame: &[u8]) -> io::Result<()>;
+}
+
+/// What happens to a peer, told to its [`PeerHost`].
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The relay's name has been resolved; an attempt to reach it begins.
+    Connecting {
+        /// Where it will be looked for.
+        addresses: &'a [SocketAddr],
+    },
+    /// The relay has let us in; frames flow after this event has been handled.
+    Joined {
+        /// What it said.
+        welcome: &'a Welcome,
+        /// Where it is.
+        relay: SocketAddr,
+    },
+    /// Somebody came or went; the core knows already.
+    Control(&'a RelayMessage),
+    /// A second has passed on a standing link.
+    Tick(LinkFacts),
+    /// There is no link, or none any more, and another attempt follows.
+    NoLink {
+        /// Why, as part of a sentence.
+        cause: String,
+    },
+}
+
+/// How a link is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkFacts {
+    /// The round trip to the relay.
+    pub rtt: Option<Duration>,
+    /// The largest datagram that fits now.
+    pub budget: DatagramBudget,
+}
+
+/// What a host could not do; ends the peer.
+pub type HostError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The program around a peer: sets the machine up when a link stands, and tells people about it.
+pub trait PeerHost<C> {
+    /// Something has happened.
+    ///
+    /// # Errors
+    /// When the machine cannot be set up, which ends the peer.
+    fn handle_event(
+        &mut self,
+        core: &mut C,
+        event: Event<'_>,
+    ) -> impl Future<Output = Result<(), HostError>>;
+}
+
+/// Why a peer ended without being asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The relay cannot be used, and waiting will not change that.
+    #[error("the relay {relay} cannot be used: {error}")]
+    Relay {
+        /// The relay, as the person named it.
+        relay: String,
+        /// What is wrong.
+        error: ConnectError,
+    },
+    /// The adapter or the LAN interface is gone.
+    #[error("the network interface is gone: {0}")]
+    Port(#[source] io::Error),
+    /// The machine could not be set up.
+    #[error("{0}")]
+    Host(HostError),
+}
+
+/// Runs a peer until `shutdown` says why it should stop: connects, carries frames, and when the link
+/// is lost connects again, with jittered waits in between (spec R90). The port is read and emptied
+/// meanwhile, so that nothing old is sent later.
+///
+/// # Errors
+/// [`RunError`]. A relay that cannot be reached is no error: it may come back.
+pub async fn run<C, P, H>(
+    core: &mut C,
+    port: &mut P,
+    host: &mut H,
+    relay: &RelayConfig,
+    shutdown: impl Future<Output = Text>,
+) -> Result<(), RunError>
+where
+    C: PeerCore,
+    P: FramePort,
+    H: PeerHost<C>,
+{
+    let mut peer = Peer {
+        core,
+        port,
+        host,
+        relay,
+        resume_token: None,
+    };
+    let mut shutdown = pin!(shutdown);
+    let mut backoff = Backoff::default();
+    loop {
+        let connecting = peer.connect();
+        let connected = tokio::select! {
+            connected = connecting => connected?,
+            _ = &mut shutdown => return Ok(()),
+        };
+        let cause = match connected {
+            Ok(link) => {
+                backoff.reset();
+                match peer.carry(link, &mut shutdown).await? {
+                    Ended::Asked => return Ok(()),
+                    Ended::Lost(cause) => cause,
+                }
+            }
+            Err(error) => error.to_string(),
+        };
+        peer.tell(Event::NoLink { cause }).await?;
+        let wait = backoff.next_wait(rand::random());
+        tokio::select! {
+            () = peer.wait(Instant::now() + wait) => {}
+            _ = &mut shutdown => return Ok(()),
+        }
+    }
+}
+
+/// Why a link is no longer carried.
+enum Ended {
+    Asked,
+    Lost(String),
+}
+
+struct Peer<'a, C, P, H> {
+    core: &'a mut C,
+    port: &'a mut P,
+    host: &'a mut H,
+    relay: &'a RelayConfig,
+    resume_token: Option<ResumeToken>,
+}
+
+impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
+    async fn tell(&mut self, event: Event<'_>) -> Result<(), RunError> {
+        self.host
+            .handle_event(self.core, event)
+            .await
+            .map_err(RunError::Host)
+    }
+
+    /// One attempt. The outer error ends the peer, the inner one is worth another attempt.
+    async fn connect(&mut self) -> Result<Result<RelayLink, ConnectError>, RunError> {
+        let addresses = match link::resolve(&self.relay.address).await {
+            Ok(addresses) => addresses,
+            Err(error) => return Ok(Err(error)),
+        };
+        self.tell(Event::Connecting {
+            addresses: &addresses,
+        })
+        .await?;
+        let hello = |budget| Hello {
+            resume_token: self.resume_token,
+            ..Hello::new(&self.relay.room, self.core.newcomer(), budget)
+        };
+        match RelayLink::connect(self.relay, &addresses, hello).await {
+            // Once we have been in, the relay's operator may mend what is wrong now.
+            Err(error) if !error.may_pass() && self.resume_token.is_none() => {
+                Err(RunError::Relay {
+                    relay: self.relay.address.to_string(),
+                    error,
+                })
+            }
+            attempt => Ok(attempt),
+        }
+    }
+
+    /// Carries frames until the link is lost or `shutdown` comes.
+    async fn carry(
+        &mut self,
+        mut link: RelayLink,
+        shutdown: &mut (impl Future<Output = Text> + Unpin),
+    ) -> Result<Ended, RunError> {
+        self.resume_token = Some(link.welcome().resume_token);
+        self.core
+            .handle_welcome(Instant::now(), link.welcome(), link.budget());
+        let joined = Event::Joined {
+            welcome: link.welcome(),
+            relay: link.relay(),
+        };
+        self.host
+            .handle_event(self.core, joined)
+            .await
+            .map_err(RunError::Host)?;
+        tracing::debug!(buffers = ?link.udp_buffers(), budget = %link.budget(), "The link is up");
+
+        self.discard_backlog().map_err(RunError::Port)?;
+        let mut reader = DatagramReader::new(&link);
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let cause = loop {
+            self.perform_outputs(&link);
+            let timeout = self.core.poll_timeout().map(tokio::time::Instant::from_std);
+            tokio::select! {
+                datagrams = reader.read() => match datagrams {
+                    Ok(datagrams) => datagrams.for_each(|datagram| self.deliver(datagram)),
+                    Err(closed) => break closed.to_string(),
+                },
+                ready = self.port.readable() => {
+                    ready.map_err(RunError::Port)?;
+                    self.send_from_port(&mut link)?;
+                }
+                message = link.next_message() => match message {
+                    Ok(RelayMessage::Disconnect(goodbye)) => break format!("it said: {}", goodbye.text),
+                    Ok(message) => self.handle_control(message).await?,
+                    Err(ControlError::Closed(closed)) => break closed.to_string(),
+                    Err(error) => break error.to_string(),
+                },
+                () = sleep_until(timeout) => self.core.handle_timeout(Instant::now()),
+                _ = tick.tick() => {
+                    let facts = LinkFacts { rtt: link.rtt(), budget: link.budget() };
+                    self.tell(Event::Tick(facts)).await?;
+                }
+                reason = &mut *shutdown => {
+                    link.leave(reason).await;
+                    return Ok(Ended::Asked);
+                }
+            }
+        };
+        self.core.handle_lost_link(Instant::now());
+        Ok(Ended::Lost(cause))
+    }
+
+    /// Waits without a link. What the port has to give meanwhile is dropped and counted, so that a
+    /// game's packets of ten seconds ago are not replayed into its present.
+    async fn wait(&mut self, until: Instant) {
+        let mut until = pin!(tokio::time::sleep_until(until.into()));
+        loop {
+            tokio::select! {
+                () = &mut until => return,
+                // A port that is gone is reported by the next link.
+                ready = self.port.readable() => if ready.and_then(|()| self.discard()).is_err() {
+                    return until.await;
+                },
+            }
+        }
+    }
+
+    /// Empties the port of what came while there was no link, or no time for it.
+    fn discard_backlog(&mut self) -> io::Result<()> {
+        for _ in 0..MAX_BACKLOG_READS {
+            if self.discard()? == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops what one read of the port gives, and says how many frames that were.
+    fn discard(&mut self) -> io::Result<u64> {
+        let (core, mut frames) = (&mut *self.core, 0);
+        self.port.try_recv(&mut |frame| {
+            core.count_drop(frame.err().unwrap_or(DropReason::LinkDown), 1);
+            frames += 1;
+        })?;
+        Ok(frames)
+    }
+
+    async fn handle_control(&mut self, message: RelayMessage) -> Result<(), RunError> {
+        self.core.handle_control(Instant::now(), message.clone());
+        self.tell(Event::Control(&message)).await
+    }
+
+    /// From the port to the relay.
+    fn send_from_port(&mut self, link: &mut RelayLink) -> Result<(), RunError> {
+        let (core, now) = (&mut *self.core, Instant::now());
+        let log = log::frames_enabled();
+        let mut take = |frame: Result<FrameBuf, DropReason>| {
+            let mut frame = match frame {
+                Ok(frame) => frame,
+                Err(reason) => return core.count_drop(reason, 1),
+            };
+            let verdict = core.handle_frame(now, &mut frame);
+            if log {
+                log_frame(Direction::ToRelay, frame.frame(), verdict);
+            }
+            if verdict.is_ok() {
+                match link.send_frame(frame) {
+                    Ok(datagrams) => core.count_sent_datagrams(datagrams as u64),
+                    Err(reason) => core.count_drop(reason, 1),
+                }
+            }
+        };
+        self.port.try_recv(&mut take).map_err(RunError::Port)
+    }
+
+    /// From the relay to the port.
+    fn deliver(&mut self, datagram: Bytes) {
+        let log = log::frames_enabled();
+        match self.core.handle_datagram(Instant::now(), datagram.clone()) {
+            Ok(Some(frame)) => {
+                if log {
+                    log_frame(Direction::FromRelay, &frame, Ok(()));
+                }
+                self.put_out(&frame);
+            }
+            Ok(None) => {}
+            Err(reason) if log => {
+                let frame = datagram
+                    .get(lanparty_proto::overlay::HEADER_LEN..)
+                    .unwrap_or(&[]);
+                log_frame(Direction::FromRelay, frame, Err(reason));
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn put_out(&mut self, frame: &[u8]) {
+        if let Err(error) = self.port.try_send(frame) {
+            tracing::trace!(%error, "The port did not take a frame");
+            self.core.count_drop(DropReason::PortRefused, 1);
+        }
+    }
+
+    fn perform_outputs(&mut self, link: &RelayLink) {
+        while let Some(output) = self.core.poll_output() {
+            match output {
+                PeerOutput::Frame(frame) => self.put_out(&frame),
+                PeerOutput::Message(message) => link.send_message(message),
+            }
+        }
+    }
+}
+
+fn log_frame(direction: Direction, frame: &[u8], verdict: Result<(), DropReason>) {
+    let action = match verdict {
+        Ok(()) => Action::Forward { targets: 1 },
+        Err(reason) => Action::Drop(reason),
+    };
+    log::frame(&FrameLog::new(direction, None, frame, action));
+}
+
+async fn sleep_until(deadline: Option<tokio::time::Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

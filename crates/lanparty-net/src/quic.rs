@@ -1,0 +1,535 @@
+//! The QUIC engine behind one small face. No other file knows that it is noq; quinn 0.11 has the
+//! same API but for the few calls that take a [`noq::PathId`] or many datagrams.
+//!
+//! What is set here, and why, was measured: see `docs/performance.md`.
+
+use crate::address::ListenAddress;
+use crate::socket;
+use crate::tls::{Identity, IdentityError, Trust};
+use bytes::Bytes;
+use lanparty_obs::DropReason;
+use lanparty_proto::{DatagramBudget, Header, fragment};
+use noq::congestion::Bbr3Config;
+use noq::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use noq::{
+    ConnectionError, EndpointConfig, IdleTimeout, PathId, SendDatagramError, TransportConfig,
+    VarInt,
+};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+pub use noq::{RecvStream, SendStream};
+
+/// How long a silent peer is believed to be there (spec R35).
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+/// How often an idle link says that it is alive, which also keeps NAT bindings open (spec R35).
+pub const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// Outgoing datagrams that may wait for the congestion controller, in bytes: some hundred full
+/// frames. More is only delay: 128 KiB are 50 ms at 20 Mbit/s.
+const SEND_BUFFER: usize = 128 * 1024;
+/// Incoming datagrams that may wait for us, in bytes: a burst while the loop writes to the port.
+const RECEIVE_BUFFER: usize = 2 * 1024 * 1024;
+/// Packets that may leave before the first answer, so that a game's first second is not slow start.
+const INITIAL_WINDOW_PACKETS: u64 = 64;
+/// Control messages are at most 64 KiB, and few at a time.
+const MAX_STREAMS: u8 = 32;
+const STREAM_WINDOW: u32 = 128 * 1024;
+const CONNECTION_WINDOW: u32 = 512 * 1024;
+/// First guess of a round trip. The specification's 333 ms (RFC 9002 §6.2.2) makes a lost first
+/// packet cost a second; relays are near.
+const INITIAL_RTT: Duration = Duration::from_millis(100);
+
+/// The size of UDP payload that a link uses from its first to its last packet. It is never probed
+/// upwards nor lowered by loss (a burst of congestion looks like an MTU black hole to the engine, and
+/// a lowered budget would cut every full frame in two for a minute); so it is a size that paths carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathFloor {
+    /// 1350 bytes: IPv6 over a path MTU of 1400, which leaves room for PPPoE, DS-Lite and tunnels.
+    Ordinary,
+    /// 1200 bytes: what every QUIC path must carry (RFC 9000 §14). Full frames travel in two pieces.
+    Least,
+}
+
+impl PathFloor {
+    const fn payload(self) -> u16 {
+        match self {
+            PathFloor::Ordinary => 1350,
+            PathFloor::Least => 1200,
+        }
+    }
+}
+
+/// What the system granted for a UDP socket, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UdpBuffers {
+    /// For datagrams that wait for us.
+    pub receive: usize,
+    /// For datagrams that wait for the network.
+    pub send: usize,
+}
+
+/// A UDP socket with the QUIC engine on it.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    engine: noq::Endpoint,
+    buffers: UdpBuffers,
+}
+
+/// Why a relay cannot listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The address is taken, foreign or privileged.
+    #[error(
+        "cannot listen on {0}: {1}; choose another address with --listen, or run with the privilege that ports below 1024 need"
+    )]
+    Bind(ListenAddress, #[source] io::Error),
+    /// TLS does not take the identity.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+}
+
+impl Endpoint {
+    /// An endpoint for one outgoing link, on a port of the system's choice.
+    ///
+    /// # Errors
+    /// When the system gives no UDP socket.
+    pub fn client(floor: PathFloor) -> io::Result<Self> {
+        // A dual-stack socket reaches relays of both families, where the system has IPv6 at all.
+        let (socket, buffers) = socket::bind((Ipv6Addr::UNSPECIFIED, 0).into())
+            .or_else(|_| socket::bind((Ipv4Addr::UNSPECIFIED, 0).into()))?;
+        let mut config = EndpointConfig::default();
+        if floor == PathFloor::Least {
+            // Tells the relay too: its packets to us must be as small as ours to it.
+            config
+                .max_udp_payload_size(floor.payload())
+                .map_err(|error| io::Error::other(error.to_string()))?;
+        }
+        let engine = noq::Endpoint::new(config, None, socket, Arc::new(noq::TokioRuntime))?;
+        Ok(Endpoint { engine, buffers })
+    }
+
+    /// An endpoint that peers can connect to.
+    ///
+    /// # Errors
+    /// [`ListenError`].
+    pub fn server(listen: ListenAddress, identity: &Identity) -> Result<Self, ListenError> {
+        let config = server_config(identity)?;
+        let bind = |address| socket::bind(address);
+        let wanted = listen.socket_address();
+        let (socket, buffers) = bind(wanted)
+            .or_else(|error| match wanted.ip() {
+                ip if ip == Ipv6Addr::UNSPECIFIED && no_ipv6(&error) => {
+                    bind((Ipv4Addr::UNSPECIFIED, wanted.port()).into())
+                }
+                _ => Err(error),
+            })
+            .map_err(|error| ListenError::Bind(listen, error))?;
+        let engine = noq::Endpoint::new(
+            EndpointConfig::default(),
+            Some(config),
+            socket,
+            Arc::new(noq::TokioRuntime),
+        )
+        .map_err(|error| ListenError::Bind(listen, error))?;
+        Ok(Endpoint { engine, buffers })
+    }
+
+    /// Takes another identity for connections to come; those that stand keep theirs.
+    ///
+    /// # Errors
+    /// When TLS does not take it.
+    pub fn set_identity(&self, identity: &Identity) -> Result<(), IdentityError> {
+        self.engine
+            .set_server_config(Some(server_config(identity)?));
+        Ok(())
+    }
+
+    /// The address it is bound to.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
+        self.engine.local_addr()
+    }
+
+    /// The buffers that the system granted.
+    pub fn buffers(&self) -> UdpBuffers {
+        self.buffers
+    }
+
+    /// The next stranger who wants to connect; `None` once the endpoint is closed.
+    pub async fn accept(&self) -> Option<Incoming> {
+        self.engine.accept().await.map(Incoming)
+    }
+
+    /// Connects to a relay at `address`, whose certificate must carry `server_name`.
+    ///
+    /// # Errors
+    /// [`HandshakeError`].
+    pub async fn connect(
+        &self,
+        address: SocketAddr,
+        server_name: &str,
+        trust: &Trust,
+        floor: PathFloor,
+    ) -> Result<Connection, HandshakeError> {
+        let crypto = QuicClientConfig::try_from(trust.client_config())
+            .map_err(|error| HandshakeError::Failed(error.to_string()))?;
+        let mut config = noq::ClientConfig::new(Arc::new(crypto));
+        config.transport_config(Arc::new(transport(floor)));
+        let connecting = self
+            .engine
+            .connect_with(config, address, server_name)
+            .map_err(|error| HandshakeError::Failed(error.to_string()))?;
+        Ok(Connection(connecting.await?))
+    }
+
+    /// Closes every connection at once and waits until the others have been told.
+    pub async fn close(&self, code: CloseCode) {
+        self.engine.close(code.number(), code.text());
+        self.engine.wait_idle().await;
+    }
+}
+
+fn no_ipv6(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::Unsupported | io::ErrorKind::AddrNotAvailable
+    ) || error.raw_os_error() == Some(EAFNOSUPPORT)
+}
+
+/// "Address family not supported" on Linux, which has no [`io::ErrorKind`] of its own.
+const EAFNOSUPPORT: i32 = 97;
+
+fn server_config(identity: &Identity) -> Result<noq::ServerConfig, IdentityError> {
+    let crypto = QuicServerConfig::try_from(identity.server_config()?)
+        .expect("the provider has the suite that QUIC begins with");
+    let mut config = noq::ServerConfig::with_crypto(Arc::new(crypto));
+    config.transport_config(Arc::new(transport(PathFloor::Ordinary)));
+    Ok(config)
+}
+
+fn transport(floor: PathFloor) -> TransportConfig {
+    let payload = floor.payload();
+    let mut bbr = Bbr3Config::default();
+    bbr.initial_window(INITIAL_WINDOW_PACKETS * u64::from(payload));
+    let mut config = TransportConfig::default();
+    config
+        .initial_mtu(payload)
+        .min_mtu(payload)
+        .mtu_discovery_config(None)
+        .initial_rtt(INITIAL_RTT)
+        .congestion_controller_factory(Arc::new(bbr))
+        .datagram_send_buffer_size(SEND_BUFFER)
+        .datagram_receive_buffer_size(Some(RECEIVE_BUFFER))
+        .keep_alive_interval(Some(KEEP_ALIVE))
+        .max_idle_timeout(Some(
+            IdleTimeout::try_from(IDLE_TIMEOUT).expect("fifteen seconds fit a varint"),
+        ))
+        .max_concurrent_bidi_streams(1u8.into())
+        .max_concurrent_uni_streams(MAX_STREAMS.into())
+        .stream_receive_window(STREAM_WINDOW.into())
+        .receive_window(CONNECTION_WINDOW.into());
+    config
+}
+
+/// A stranger who has not shown yet that it speaks our protocol.
+#[derive(Debug)]
+pub struct Incoming(noq::Incoming);
+
+impl Incoming {
+    /// Where it says to come from.
+    pub fn remote_address(&self) -> SocketAddr {
+        canonical(self.0.remote_address())
+    }
+
+    /// True once it has shown that it receives what is sent to that address.
+    pub fn address_validated(&self) -> bool {
+        self.0.remote_address_validated()
+    }
+
+    /// Asks it to show that (RFC 9000 §8.1.2); it comes back as another [`Incoming`].
+    pub fn ask_to_validate(self) {
+        // Fails only for one that is validated already, which is then refused by being dropped.
+        let _ = self.0.retry();
+    }
+
+    /// Says no, politely.
+    pub fn refuse(self) {
+        self.0.refuse();
+    }
+
+    /// Says nothing at all.
+    pub fn ignore(self) {
+        self.0.ignore();
+    }
+
+    /// Completes the handshake.
+    ///
+    /// # Errors
+    /// [`HandshakeError`], also when `deadline` passes first.
+    pub async fn accept(self, deadline: Duration) -> Result<Connection, HandshakeError> {
+        let handshake = async { Ok(Connection(self.0.accept()?.await?)) };
+        tokio::time::timeout(deadline, handshake)
+            .await
+            .unwrap_or(Err(HandshakeError::NoAnswer))
+    }
+}
+
+/// Why there is no connection.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HandshakeError {
+    /// Nothing came back in time.
+    #[error("it does not answer; check the address and port, and whether UDP gets through")]
+    NoAnswer,
+    /// Somebody answered whose certificate is not trusted.
+    #[error(
+        "its certificate is not the expected one ({0}); check --relay-ca-cert and --server-name"
+    )]
+    Certificate(String),
+    /// Somebody answered who is no relay.
+    #[error("what answers there is not a softlan relay; check the address and port")]
+    NotARelay,
+    /// Anything else.
+    #[error("the connection failed: {0}")]
+    Failed(String),
+}
+
+/// TLS alerts are QUIC errors 0x100 to 0x1ff (RFC 9001 §4.8); this one is no_application_protocol.
+const ALERT_NO_ALPN: u64 = 0x178;
+
+impl From<ConnectionError> for HandshakeError {
+    fn from(error: ConnectionError) -> Self {
+        match error {
+            ConnectionError::TimedOut => HandshakeError::NoAnswer,
+            ConnectionError::TransportError(error) => match u64::from(error.code) {
+                ALERT_NO_ALPN => HandshakeError::NotARelay,
+                0x100..=0x1ff => HandshakeError::Certificate(error.reason.to_string()),
+                _ => HandshakeError::Failed(error.to_string()),
+            },
+            ConnectionError::ConnectionClosed(close) => match u64::from(close.error_code) {
+                ALERT_NO_ALPN => HandshakeError::NotARelay,
+                _ => HandshakeError::Failed(close.to_string()),
+            },
+            ConnectionError::VersionMismatch
+            | ConnectionError::ApplicationClosed(_)
+            | ConnectionError::Reset
+            | ConnectionError::LocallyClosed
+            | ConnectionError::CidsExhausted => HandshakeError::Failed(error.to_string()),
+        }
+    }
+}
+
+/// Why a connection was closed by us; the other side sees the number and the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseCode {
+    /// The program ends, or the peer was told to go.
+    Bye,
+    /// The peer broke the protocol (spec R14, R31).
+    ProtocolError,
+    /// The hello was refused; the reason went before, as a message.
+    Rejected,
+}
+
+impl CloseCode {
+    fn number(self) -> VarInt {
+        match self {
+            CloseCode::Bye => 0u8.into(),
+            CloseCode::ProtocolError => 1u8.into(),
+            CloseCode::Rejected => 2u8.into(),
+        }
+    }
+
+    fn text(self) -> &'static [u8] {
+        match self {
+            CloseCode::Bye => b"bye",
+            CloseCode::ProtocolError => b"protocol error",
+            CloseCode::Rejected => b"rejected",
+        }
+    }
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Closed {
+    /// Nothing was heard for [`IDLE_TIMEOUT`].
+    #[error("it was not heard from for {} seconds", IDLE_TIMEOUT.as_secs())]
+    TimedOut,
+    /// The other side closed it, with this text.
+    #[error("it closed the link ({0})")]
+    ByPeer(String),
+    /// We closed it.
+    #[error("the link was closed")]
+    ByUs,
+    /// The other side, or its machine, has forgotten us, or broke QUIC itself.
+    #[error("the link broke ({0})")]
+    Broken(String),
+}
+
+impl From<ConnectionError> for Closed {
+    fn from(error: ConnectionError) -> Self {
+        match error {
+            ConnectionError::TimedOut => Closed::TimedOut,
+            ConnectionError::ApplicationClosed(close) => {
+                Closed::ByPeer(String::from_utf8_lossy(&close.reason).into_owned())
+            }
+            ConnectionError::LocallyClosed => Closed::ByUs,
+            ConnectionError::VersionMismatch
+            | ConnectionError::TransportError(_)
+            | ConnectionError::ConnectionClosed(_)
+            | ConnectionError::Reset
+            | ConnectionError::CidsExhausted => Closed::Broken(error.to_string()),
+        }
+    }
+}
+
+/// A connection whose handshake is complete. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Connection(noq::Connection);
+
+impl Connection {
+    /// The largest datagram that fits now.
+    pub fn budget(&self) -> DatagramBudget {
+        DatagramBudget::clamped(self.0.max_datagram_size().unwrap_or(0))
+    }
+
+    /// The smoothed round trip.
+    pub fn rtt(&self) -> Option<Duration> {
+        self.0.rtt(PathId::ZERO)
+    }
+
+    /// Where the other side is now; changes when it moves to another network.
+    pub fn remote_address(&self) -> Option<SocketAddr> {
+        Some(canonical(self.0.path(PathId::ZERO)?.remote_address().ok()?))
+    }
+
+    /// Waits for datagrams and moves up to `room.len()` of them there, oldest first.
+    ///
+    /// # Errors
+    /// [`Closed`] once there is no connection and nothing left to read.
+    pub async fn read_datagrams(&self, room: &mut [Bytes]) -> Result<usize, Closed> {
+        Ok(self.0.read_many_datagrams(room).await?)
+    }
+
+    /// Sends a frame's datagram whole, or cut into fragments when it exceeds the budget of this
+    /// moment or `cap`. Answers how many datagrams went out.
+    ///
+    /// # Errors
+    /// `QueueFull` when the engine has no room for all of it, which is no reason to wait; `LinkDown`
+    /// when there is no connection.
+    pub fn send_frame(
+        &self,
+        datagram: Bytes,
+        frame_id: impl FnOnce() -> u16,
+        cap: Option<DatagramBudget>,
+    ) -> Result<usize, DropReason> {
+        let budget = cap.map_or(self.budget(), |cap| cap.min(self.budget()));
+        if datagram.len() <= budget.bytes() {
+            return self.try_send(datagram).map(|()| 1);
+        }
+        let mut pieces = cut(&datagram, frame_id(), budget);
+        pieces.try_fold(0, |sent, piece| self.try_send(piece).map(|()| sent + 1))
+    }
+
+    /// Queues one datagram if there is room. The engine's own `send_datagram` would throw out the
+    /// oldest ones instead, and nobody would count them; so we begin to wait for room, and do not wait.
+    fn try_send(&self, datagram: Bytes) -> Result<(), DropReason> {
+        let send = pin!(self.0.send_datagram_wait(datagram));
+        match send.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(sent) => sent.map_err(drop_reason),
+            Poll::Pending => Err(DropReason::QueueFull),
+        }
+    }
+
+    /// Opens the stream for the first exchange.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub async fn open_bi(&self) -> Result<(SendStream, RecvStream), Closed> {
+        Ok(self.0.open_bi().await?)
+    }
+
+    /// Waits for the stream of the first exchange.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub async fn accept_bi(&self) -> Result<(SendStream, RecvStream), Closed> {
+        Ok(self.0.accept_bi().await?)
+    }
+
+    /// Opens a stream for one message.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub async fn open_uni(&self) -> Result<SendStream, Closed> {
+        Ok(self.0.open_uni().await?)
+    }
+
+    /// Waits for a stream with one message.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub async fn accept_uni(&self) -> Result<RecvStream, Closed> {
+        Ok(self.0.accept_uni().await?)
+    }
+
+    /// Closes it; what was not sent yet is lost.
+    pub fn close(&self, code: CloseCode) {
+        self.0.close(code.number(), code.text());
+    }
+
+    /// Waits until it is closed, by whomever.
+    pub async fn closed(&self) -> Closed {
+        self.0.closed().await.into()
+    }
+}
+
+fn cut(datagram: &[u8], frame_id: u16, budget: DatagramBudget) -> impl Iterator<Item = Bytes> {
+    let (header, frame) = Header::decode(datagram).expect("a datagram of our own making");
+    fragment::cut(header, frame_id, frame, budget)
+}
+
+fn drop_reason(error: SendDatagramError) -> DropReason {
+    match error {
+        // The budget shrank between the check and the send; the next frame is cut to it.
+        SendDatagramError::TooLarge => DropReason::QueueFull,
+        SendDatagramError::UnsupportedByPeer
+        | SendDatagramError::Disabled
+        | SendDatagramError::ConnectionLost(_) => DropReason::LinkDown,
+    }
+}
+
+/// An IPv4 address as such, also when it came through a dual-stack socket.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ack_frequency_stays_unset() {
+        // noq 1.4.0 panics when a peer answers it in a certain way (RUSTSEC-2026-0340).
+        let config = format!("{:?}", transport(PathFloor::Ordinary));
+        assert!(config.contains("ack_frequency_config: None"), "{config}");
+    }
+
+    #[test]
+    fn multipath_and_nat_traversal_stay_off() {
+        let config = format!("{:?}", transport(PathFloor::Ordinary));
+        assert!(
+            config.contains("max_concurrent_multipath_paths: None"),
+            "{config}"
+        );
+        assert!(
+            config.contains("max_remote_nat_traversal_addresses: None"),
+            "{config}"
+        );
+    }
+}

@@ -1,0 +1,177 @@
+//! Real QUIC on the loopback interface: whom a peer trusts, and what a connection carries.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test with real sockets"
+)]
+
+use bytes::Bytes;
+use lanparty_ctrl::RelayMessage;
+use lanparty_net::control;
+use lanparty_net::quic::{CloseCode, Closed, Connection, Endpoint, HandshakeError, PathFloor};
+use lanparty_net::tls::{Identity, Trust};
+use lanparty_obs::DropReason;
+use lanparty_proto::{DatagramBudget, FrameBuf, Header, PeerId, RoomId, fragment};
+use std::time::{Duration, Instant};
+
+const NAME: &str = "lanparty-relay";
+const DEADLINE: Duration = Duration::from_secs(5);
+
+#[tokio::test]
+async fn a_pinned_certificate_connects_and_carries_frames_and_messages() {
+    let (client, server) = connected(PathFloor::Ordinary).await;
+    assert_eq!(client.budget(), server.budget());
+
+    let frame = vec![7; 1000];
+    let datagram = FrameBuf::from_frame(&frame).into_datagram(header());
+    assert_eq!(
+        client.send_frame(datagram.clone(), || unreachable!(), None),
+        Ok(1)
+    );
+    assert_eq!(receive(&server).await, datagram);
+
+    let message = RelayMessage::PeerLeft(lanparty_ctrl::message::PeerLeft {
+        peer_id: header().peer,
+        reason: lanparty_ctrl::LeaveReason::Leaving,
+    });
+    control::send_message(&server, &message).await.unwrap();
+    assert_eq!(
+        control::next_message::<RelayMessage>(&client)
+            .await
+            .unwrap(),
+        message
+    );
+
+    client.close(CloseCode::Bye);
+    assert_eq!(server.closed().await, Closed::ByPeer("bye".to_owned()));
+}
+
+#[tokio::test]
+async fn a_full_frame_crosses_in_pieces_on_ordinary_and_least_paths() {
+    for floor in [PathFloor::Ordinary, PathFloor::Least] {
+        let (client, server) = connected(floor).await;
+        for (from, to) in [(&client, &server), (&server, &client)] {
+            let frame: Vec<u8> = (0..1514).map(|i| (i % 251) as u8).collect();
+            let datagram = FrameBuf::from_frame(&frame).into_datagram(header());
+            assert_eq!(from.send_frame(datagram, || 9, None), Ok(2), "{floor:?}");
+            let mut reassembler = fragment::Reassembler::default();
+            let mut whole = None;
+            while whole.is_none() {
+                let datagram = receive(to).await;
+                let (_, body) = Header::decode(&datagram).unwrap();
+                let piece = fragment::Fragment::decode(body).unwrap();
+                whole = reassembler.insert(Instant::now(), piece).unwrap();
+            }
+            assert_eq!(whole, Some(Bytes::from(frame)));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_least_path_binds_the_relay_too() {
+    let (client, server) = connected(PathFloor::Least).await;
+    assert!(client.budget().bytes() < 1200);
+    assert!(
+        server.budget().bytes() < 1200,
+        "the relay would send {}",
+        server.budget()
+    );
+}
+
+#[tokio::test]
+async fn a_cap_below_the_budget_cuts_smaller_pieces() {
+    let (client, _server) = connected(PathFloor::Ordinary).await;
+    let datagram = FrameBuf::from_frame(&[1; 1200]).into_datagram(header());
+    assert_eq!(
+        client.send_frame(datagram, || 9, DatagramBudget::new(600)),
+        Ok(3)
+    );
+}
+
+#[tokio::test]
+async fn a_full_send_buffer_refuses_the_newest_frame() {
+    let (client, _server) = connected(PathFloor::Ordinary).await;
+    let send = |_| {
+        let datagram = FrameBuf::from_frame(&[1; 1200]).into_datagram(header());
+        client.send_frame(datagram, || 9, None)
+    };
+    // Nothing yields to the engine in between, so it cannot send any of them.
+    let refused = (0..10_000).map(send).find(Result::is_err);
+    assert_eq!(refused, Some(Err(DropReason::QueueFull)));
+}
+
+#[tokio::test]
+async fn another_certificate_or_name_is_not_trusted() {
+    let relay = listening(&identity());
+    let other = trust(&identity());
+    let error = connect(&relay.0, NAME, &other).await.unwrap_err();
+    assert!(matches!(error, HandshakeError::Certificate(_)), "{error}");
+    let error = connect(&relay.0, "other.example", &relay.1)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, HandshakeError::Certificate(_)), "{error}");
+}
+
+fn header() -> Header {
+    Header {
+        peer: PeerId::new(2).unwrap(),
+        room: RoomId::new(3).unwrap(),
+        fragment: false,
+    }
+}
+
+fn identity() -> Identity {
+    Identity::self_signed(NAME).unwrap()
+}
+
+fn trust(identity: &Identity) -> Trust {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), identity.certificate_der()).unwrap();
+    Trust::load(Some(file.path())).unwrap()
+}
+
+/// A relay's endpoint that answers handshakes for as long as the test runs.
+fn listening(identity: &Identity) -> (Endpoint, Trust) {
+    let endpoint = Endpoint::server("127.0.0.1:0".parse().unwrap(), identity).unwrap();
+    let accepting = endpoint.clone();
+    tokio::spawn(async move {
+        while let Some(incoming) = accepting.accept().await {
+            let _ = incoming.accept(DEADLINE).await;
+        }
+    });
+    (endpoint, trust(identity))
+}
+
+async fn connect(
+    relay: &Endpoint,
+    name: &str,
+    trust: &Trust,
+) -> Result<Connection, HandshakeError> {
+    let floor = PathFloor::Ordinary;
+    let client = Endpoint::client(floor).unwrap();
+    client
+        .connect(relay.local_address().unwrap(), name, trust, floor)
+        .await
+}
+
+async fn connected(floor: PathFloor) -> (Connection, Connection) {
+    let identity = identity();
+    let relay = Endpoint::server("127.0.0.1:0".parse().unwrap(), &identity).unwrap();
+    let client = Endpoint::client(floor).unwrap();
+    let (address, trust) = (relay.local_address().unwrap(), trust(&identity));
+    let connecting = client.connect(address, NAME, &trust, floor);
+    let accepting = async { relay.accept().await.unwrap().accept(DEADLINE).await };
+    let (client, server) = tokio::join!(connecting, accepting);
+    (client.unwrap(), server.unwrap())
+}
+
+async fn receive(connection: &Connection) -> Bytes {
+    let mut room = [Bytes::new()];
+    let read = connection.read_datagrams(&mut room);
+    tokio::time::timeout(DEADLINE, read)
+        .await
+        .expect("a datagram comes in time")
+        .unwrap();
+    let [datagram] = room;
+    datagram
+}
