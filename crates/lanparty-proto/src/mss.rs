@@ -30,6 +30,11 @@ pub fn clamp(frame: &mut [u8], budget: DatagramBudget) -> bool {
     lower(&mut frame[tcp], limit)
 }
 
+/// True when [`clamp`] would have a closer look: a shared frame needs a copy of its own first.
+pub fn is_syn(frame: &[u8]) -> bool {
+    find_syn(frame).is_some()
+}
+
 /// Finds a whole TCP header with SYN set, and how long the IP header in front of it is at least.
 fn find_syn(frame: &[u8]) -> Option<(Range<usize>, usize)> {
     let (header, packet) = frame.split_at_checked(ethernet::HEADER_LEN)?;
@@ -105,6 +110,7 @@ mod tests {
     fn lowers_syn_and_syn_ack_to_what_fits_in_one_piece() {
         for flags in [SYN, SYN_ACK] {
             let mut frame = v4(&tcp(flags, &MSS_1460));
+            assert!(is_syn(&frame));
             assert!(clamp(&mut frame, budget(1312)));
             // 1312 − 8 − 14 − 20 − 20
             assert_eq!(frame, v4(&tcp(flags, &[2, 4, 0x04, 0xe2])));
