@@ -1,0 +1,277 @@
+//! What crosses between the LAN and the relay: a gateway's decisions (spec R9, R44–R47).
+//!
+//! From the LAN only what somebody in the room may want: frames for announced clients, broadcast and
+//! multicast. Onto the LAN only what an announced client may say, from its own MAC. Both ways the
+//! shared classifier has its word, and TCP handshakes are told what fits the path in one piece.
+
+mod cam;
+mod clients;
+#[cfg(test)]
+mod tests;
+
+pub use cam::PERIOD as CAM_REFRESH_PERIOD;
+pub use clients::MAX_CLIENTS;
+
+use bytes::{Bytes, BytesMut};
+use cam::CamRefresh;
+use clients::Clients;
+use lanparty_ctrl::message::{Newcomer, PeerJoined, Role, Welcome};
+use lanparty_ctrl::{PeerMessage, RelayMessage};
+use lanparty_net::peer::{PeerCore, PeerOutput};
+use lanparty_obs::{DropReason, PeerStats};
+use lanparty_proto::ethernet::{self, MIN_WIRE_LEN, ether_type::LOCAL_EXPERIMENTAL_1};
+use lanparty_proto::{
+    DatagramBudget, EthernetFrame, FrameBuf, FrameKind, Header, IpMtu, MacAddr, Origin, PeerId,
+    RoomId, classify, mss, overlay,
+};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// How often the relay hears our counters (spec R47).
+pub const STATS_PERIOD: Duration = Duration::from_secs(5);
+
+/// A gateway between one NIC and one room.
+#[derive(Debug)]
+pub struct Bridge {
+    nic: MacAddr,
+    place: Option<Place>,
+    clients: Clients,
+    refresh: CamRefresh,
+    outputs: VecDeque<PeerOutput>,
+    stats: PeerStats,
+}
+
+/// What the relay gave us at the welcome.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    room: RoomId,
+    own_id: PeerId,
+    /// What every hop of the room takes in one piece, as far as is known.
+    budget: DatagramBudget,
+    next_stats: Instant,
+}
+
+impl Bridge {
+    /// A gateway whose NIC has this MAC.
+    pub fn new(nic: MacAddr) -> Self {
+        Bridge {
+            nic,
+            place: None,
+            clients: Clients::default(),
+            refresh: CamRefresh::new(nic),
+            outputs: VecDeque::new(),
+            stats: PeerStats::default(),
+        }
+    }
+
+    fn judge_frame(&mut self, frame: &mut FrameBuf) -> Result<(), DropReason> {
+        let Some(place) = self.place else {
+            return Err(DropReason::LinkDown);
+        };
+        let view = classify(frame.frame(), Origin::Lan)?;
+        self.check_stranger(view)?;
+        let destination = view.destination();
+        if !destination.is_group() && !self.clients.has(destination) {
+            return Err(DropReason::UnknownDestination);
+        }
+        mss::clamp(frame.frame_mut(), place.budget);
+        Ok(())
+    }
+
+    /// Refuses what only we could have put on the LAN: it has come back by another way.
+    fn check_stranger(&self, frame: EthernetFrame<'_>) -> Result<(), DropReason> {
+        if !self.clients.has(frame.source()) {
+            return Ok(());
+        }
+        Err(match frame.kind() {
+            FrameKind::EtherType(LOCAL_EXPERIMENTAL_1) => DropReason::CamRefresh,
+            FrameKind::EtherType(_) | FrameKind::Length(_) => DropReason::UnauthorizedSourceMac,
+        })
+    }
+
+    fn judge_datagram(
+        &mut self,
+        now: Instant,
+        datagram: &Bytes,
+    ) -> Result<Option<Bytes>, DropReason> {
+        let Some(place) = self.place else {
+            return Err(DropReason::LinkDown);
+        };
+        let (header, body) = Header::decode(datagram).map_err(|_| DropReason::Malformed)?;
+        if header.room != place.room || header.peer == place.own_id {
+            return Err(DropReason::ForgedHeader);
+        }
+        let Some(client) = self.clients.of(header.peer) else {
+            return Err(DropReason::UnauthorizedSourceMac);
+        };
+        let frame = if header.fragment {
+            match client.reassemble(now, body, &mut self.stats.drops)? {
+                Some(frame) => frame,
+                None => return Ok(None),
+            }
+        } else {
+            datagram.slice(overlay::HEADER_LEN..)
+        };
+        let view = classify(&frame, Origin::Client(client.mac))?;
+        if view.source() != client.mac {
+            return Err(DropReason::UnauthorizedSourceMac);
+        }
+        self.stats.frames_from_relay += 1;
+        self.stats.bytes_from_relay += length(&frame);
+        self.stats.group_frames_from_relay += u64::from(view.destination().is_group());
+        Ok(Some(padded(clamped(frame, place.budget))))
+    }
+
+    fn welcome_client(&mut self, now: Instant, joined: &PeerJoined) {
+        let (Some(place), Role::Client, Some(mac)) = (self.place, joined.role, joined.mac) else {
+            return;
+        };
+        let (id, mac) = (joined.peer_id, mac.addr());
+        // Frames for our own NIC are the gateway host's, whatever a client calls itself.
+        if id == place.own_id || mac == self.nic {
+            return;
+        }
+        // The relay keeps ids and MACs unique: who has one of these already is gone.
+        self.forget_client(id);
+        if let Some(predecessor) = self.clients.id_of(mac) {
+            self.forget_client(predecessor);
+        }
+        if self.clients.insert(id, mac) {
+            let frame = self.refresh.add(now, id, mac);
+            self.outputs.push_back(PeerOutput::Frame(frame));
+        }
+    }
+
+    fn forget_client(&mut self, id: PeerId) {
+        if self.clients.remove(id) {
+            self.refresh.remove(id);
+        }
+    }
+
+    fn forget_everybody(&mut self) {
+        self.clients.clear();
+        self.refresh.clear();
+        self.outputs.clear();
+    }
+}
+
+impl PeerCore for Bridge {
+    fn newcomer(&self) -> Newcomer {
+        Newcomer::Gateway
+    }
+
+    fn handle_welcome(&mut self, now: Instant, welcome: &Welcome, budget: DatagramBudget) {
+        // Whoever is in the room is announced after this.
+        self.forget_everybody();
+        self.place = Some(Place {
+            room: welcome.room_id,
+            own_id: welcome.peer_id,
+            budget: budget.min(budget_for(welcome.effective_mtu)),
+            next_stats: now + STATS_PERIOD,
+        });
+    }
+
+    fn handle_lost_link(&mut self, _now: Instant) {
+        self.forget_everybody();
+        self.place = None;
+    }
+
+    fn handle_frame(&mut self, _now: Instant, frame: &mut FrameBuf) -> Result<(), DropReason> {
+        match self.judge_frame(frame) {
+            Ok(()) => {
+                self.stats.frames_to_relay += 1;
+                self.stats.bytes_to_relay += length(frame.frame());
+                Ok(())
+            }
+            Err(reason) => {
+                self.stats.drops.count(reason);
+                Err(reason)
+            }
+        }
+    }
+
+    fn handle_datagram(
+        &mut self,
+        now: Instant,
+        datagram: Bytes,
+    ) -> Result<Option<Bytes>, DropReason> {
+        self.stats.datagrams_from_relay += 1;
+        self.judge_datagram(now, &datagram)
+            .inspect_err(|&reason| self.stats.drops.count(reason))
+    }
+
+    fn handle_control(&mut self, now: Instant, message: RelayMessage) {
+        match message {
+            RelayMessage::PeerJoined(joined) => self.welcome_client(now, &joined),
+            RelayMessage::PeerLeft(left) => self.forget_client(left.peer_id),
+            // The shell keeps these to itself.
+            RelayMessage::Welcome(_) | RelayMessage::Reject(_) | RelayMessage::Disconnect(_) => {}
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        while let Some(frame) = self.refresh.poll(now) {
+            self.outputs.push_back(PeerOutput::Frame(frame));
+        }
+        if let Some(place) = &mut self.place
+            && place.next_stats <= now
+        {
+            place.next_stats = now + STATS_PERIOD;
+            self.clients.expire(now, &mut self.stats.drops);
+            let stats = Box::new(self.stats.clone());
+            self.outputs
+                .push_back(PeerOutput::Message(PeerMessage::Stats(stats)));
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let stats = self.place.map(|place| place.next_stats);
+        stats.into_iter().chain(self.refresh.poll_timeout()).min()
+    }
+
+    fn poll_output(&mut self) -> Option<PeerOutput> {
+        self.outputs.pop_front()
+    }
+
+    fn count_drop(&mut self, reason: DropReason, frames: u64) {
+        self.stats.drops.add(reason, frames);
+    }
+
+    fn count_sent_datagrams(&mut self, datagrams: u64) {
+        self.stats.datagrams_to_relay += datagrams;
+    }
+
+    fn stats(&self) -> &PeerStats {
+        &self.stats
+    }
+}
+
+/// The budget whose whole packets are as long as this MTU.
+fn budget_for(mtu: IpMtu) -> DatagramBudget {
+    DatagramBudget::clamped(overlay::HEADER_LEN + ethernet::HEADER_LEN + usize::from(mtu.number()))
+}
+
+/// The frame with its MSS clamped; only TCP handshakes are copied.
+fn clamped(frame: Bytes, budget: DatagramBudget) -> Bytes {
+    if !mss::is_syn(&frame) {
+        return frame;
+    }
+    let mut copy = BytesMut::from(&frame[..]);
+    mss::clamp(&mut copy, budget);
+    copy.freeze()
+}
+
+/// The frame as long as the wire wants it: a NIC pads, but not every port has a NIC behind it.
+fn padded(frame: Bytes) -> Bytes {
+    if frame.len() >= MIN_WIRE_LEN {
+        return frame;
+    }
+    let mut copy = BytesMut::with_capacity(MIN_WIRE_LEN);
+    copy.extend_from_slice(&frame);
+    copy.resize(MIN_WIRE_LEN, 0);
+    copy.freeze()
+}
+
+fn length(frame: &[u8]) -> u64 {
+    u64::try_from(frame.len()).expect("a frame's length fits 64 bits")
+}

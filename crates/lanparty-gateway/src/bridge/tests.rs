@@ -1,0 +1,461 @@
+use super::*;
+use lanparty_ctrl::message::PeerLeft;
+use lanparty_ctrl::{LeaveReason, ResumeToken};
+use lanparty_proto::fragment;
+
+const NIC: MacAddr = MacAddr::new([0x52, 0, 0, 0, 0, 1]);
+const LAN_HOST: MacAddr = MacAddr::new([0x52, 0, 0, 0, 0, 2]);
+const ALICE: (u16, MacAddr) = (7, MacAddr::new([2, 0, 0, 0, 0, 7]));
+const BOB: (u16, MacAddr) = (8, MacAddr::new([2, 0, 0, 0, 0, 8]));
+const OWN_ID: u16 = 1;
+const ROOM: u32 = 99;
+
+#[test]
+fn nothing_crosses_before_the_welcome_or_after_the_link_is_lost() {
+    let mut party = Party::new();
+    party.bridge = Bridge::new(NIC);
+    let broadcast = ip(MacAddr::BROADCAST, LAN_HOST);
+    assert_eq!(party.lan_says(&broadcast), Err(DropReason::LinkDown));
+    assert_eq!(party.bridge.poll_timeout(), None);
+
+    let mut party = Party::with(&[ALICE]);
+    party.bridge.handle_lost_link(party.now);
+    assert_eq!(party.lan_says(&broadcast), Err(DropReason::LinkDown));
+    assert_eq!(
+        party.client_says(ALICE.0, &ip(LAN_HOST, ALICE.1)),
+        Err(DropReason::LinkDown)
+    );
+    assert_eq!(party.bridge.poll_timeout(), None);
+    assert!(party.outputs().is_empty());
+}
+
+#[test]
+fn the_lan_reaches_clients_and_groups_and_nobody_else() {
+    let mut party = Party::with(&[ALICE]);
+    let group = MacAddr::new([1, 0, 0x5e, 0, 0, 0xfb]);
+    for destination in [ALICE.1, MacAddr::BROADCAST, group] {
+        let frame = ip(destination, LAN_HOST);
+        assert_eq!(party.lan_says(&frame), Ok(frame));
+    }
+    for destination in [BOB.1, NIC, LAN_HOST] {
+        let verdict = party.lan_says(&ip(destination, LAN_HOST));
+        assert_eq!(verdict, Err(DropReason::UnknownDestination));
+    }
+    let stats = party.bridge.stats();
+    assert_eq!((stats.frames_to_relay, stats.bytes_to_relay), (3, 180));
+    assert_eq!(stats.drops.of(DropReason::UnknownDestination), 3);
+    assert_eq!(stats.drops.total(), 3);
+}
+
+#[test]
+fn what_clients_said_does_not_come_back_from_the_lan() {
+    let mut party = Party::with(&[ALICE]);
+    assert_eq!(
+        party.lan_says(&ip(MacAddr::BROADCAST, ALICE.1)),
+        Err(DropReason::UnauthorizedSourceMac)
+    );
+    let refresh = frame(MacAddr::BROADCAST, ALICE.1, 0x88b5);
+    assert_eq!(party.lan_says(&refresh), Err(DropReason::CamRefresh));
+    // Somebody else's experiments are none of our business.
+    let foreign = frame(MacAddr::BROADCAST, LAN_HOST, 0x88b5);
+    assert!(party.lan_says(&foreign).is_ok());
+}
+
+#[test]
+fn forbidden_frames_cross_in_neither_direction() {
+    let mut party = Party::with(&[ALICE]);
+    let lldp = |source| frame(MacAddr::BROADCAST, source, 0x88cc);
+    assert_eq!(party.lan_says(&lldp(LAN_HOST)), Err(DropReason::Lldp));
+    assert_eq!(
+        party.client_says(ALICE.0, &lldp(ALICE.1)),
+        Err(DropReason::Lldp)
+    );
+    // A router on the LAN advertises itself by ARP as itself; a client may not speak for it.
+    let mut arp = frame(MacAddr::BROADCAST, ALICE.1, 0x0806);
+    arp[14..22].copy_from_slice(&[0, 1, 8, 0, 6, 4, 0, 2]);
+    arp[22..28].copy_from_slice(&LAN_HOST.octets());
+    assert_eq!(party.client_says(ALICE.0, &arp), Err(DropReason::ArpSpoof));
+    assert_eq!(party.lan_says(&[0; 13]), Err(DropReason::Runt));
+    assert_eq!(party.client_says(ALICE.0, &[0; 13]), Err(DropReason::Runt));
+    assert_eq!(party.bridge.stats().drops.total(), 5);
+}
+
+#[test]
+fn only_announced_pairs_reach_the_lan() {
+    let mut party = Party::with(&[ALICE, BOB]);
+    let alices = ip(LAN_HOST, ALICE.1);
+    assert_eq!(
+        party.client_says(ALICE.0, &alices),
+        Ok(Some(alices.clone()))
+    );
+    for stranger in [BOB.0, 9] {
+        assert_eq!(
+            party.client_says(stranger, &alices),
+            Err(DropReason::UnauthorizedSourceMac)
+        );
+    }
+    assert_eq!(
+        party.client_says(ALICE.0, &ip(LAN_HOST, MacAddr::BROADCAST)),
+        Err(DropReason::InvalidSourceMac)
+    );
+    let broadcast = ip(MacAddr::BROADCAST, BOB.1);
+    assert!(party.client_says(BOB.0, &broadcast).is_ok());
+    let stats = party.bridge.stats();
+    assert_eq!(stats.datagrams_from_relay, 5);
+    assert_eq!((stats.frames_from_relay, stats.bytes_from_relay), (2, 120));
+    assert_eq!(stats.group_frames_from_relay, 1);
+    assert_eq!(stats.drops.total(), 3);
+}
+
+#[test]
+fn a_client_that_left_is_a_stranger() {
+    let mut party = Party::with(&[ALICE]);
+    party.leave(ALICE);
+    assert_eq!(
+        party.client_says(ALICE.0, &ip(LAN_HOST, ALICE.1)),
+        Err(DropReason::UnauthorizedSourceMac)
+    );
+    assert_eq!(
+        party.lan_says(&ip(ALICE.1, LAN_HOST)),
+        Err(DropReason::UnknownDestination)
+    );
+    party.advance(CAM_REFRESH_PERIOD);
+    assert!(party.refreshed().is_empty());
+}
+
+#[test]
+fn a_newcomer_takes_over_an_id_or_a_mac() {
+    let mut party = Party::with(&[ALICE]);
+    party.join((9, ALICE.1));
+    assert!(party.client_says(9, &ip(LAN_HOST, ALICE.1)).is_ok());
+    assert!(party.client_says(ALICE.0, &ip(LAN_HOST, ALICE.1)).is_err());
+    party.join((9, BOB.1));
+    assert!(party.lan_says(&ip(BOB.1, LAN_HOST)).is_ok());
+    assert!(party.lan_says(&ip(ALICE.1, LAN_HOST)).is_err());
+}
+
+#[test]
+fn a_welcome_empties_the_tables() {
+    let mut party = Party::with(&[ALICE]);
+    party.welcome();
+    assert!(party.outputs().is_empty());
+    assert_eq!(
+        party.lan_says(&ip(ALICE.1, LAN_HOST)),
+        Err(DropReason::UnknownDestination)
+    );
+}
+
+#[test]
+fn headers_that_the_relay_cannot_have_sent_die() {
+    let mut party = Party::with(&[ALICE]);
+    let payload = ip(LAN_HOST, ALICE.1);
+    for (peer, room) in [(OWN_ID, ROOM), (ALICE.0, ROOM + 1)] {
+        let datagram = FrameBuf::from_frame(&payload).into_datagram(header(peer, room));
+        assert_eq!(
+            party.bridge.handle_datagram(party.now, datagram),
+            Err(DropReason::ForgedHeader)
+        );
+    }
+    for datagram in [&b""[..], &[0x21, 0, 0, 7, 0, 0, 0, 99, 1, 2, 3]] {
+        let datagram = Bytes::copy_from_slice(datagram);
+        assert_eq!(
+            party.bridge.handle_datagram(party.now, datagram),
+            Err(DropReason::Malformed)
+        );
+    }
+}
+
+#[test]
+fn a_frame_in_pieces_reaches_the_lan_whole() {
+    let mut party = Party::with(&[ALICE, BOB]);
+    let mut long = ip(LAN_HOST, ALICE.1);
+    long.resize(1514, 0x5a);
+    let pieces = cut(ALICE.0, 5, &long);
+    assert_eq!(pieces.len(), 4);
+    // Bob's pieces with the same number belong to another frame.
+    let mut bobs = ip(LAN_HOST, BOB.1);
+    bobs.resize(1514, 0xa5);
+    for (alices, bobs) in pieces[..3].iter().zip(cut(BOB.0, 5, &bobs)) {
+        assert_eq!(party.bridge.handle_datagram(party.now, bobs), Ok(None));
+        assert_eq!(
+            party.bridge.handle_datagram(party.now, alices.clone()),
+            Ok(None)
+        );
+    }
+    let last = party.bridge.handle_datagram(party.now, pieces[3].clone());
+    assert_eq!(last, Ok(Some(Bytes::from(long))));
+    let stats = party.bridge.stats();
+    assert_eq!(
+        (stats.datagrams_from_relay, stats.frames_from_relay),
+        (7, 1)
+    );
+}
+
+#[test]
+fn pieces_are_judged_as_a_whole_and_given_up_in_time() {
+    let mut party = Party::with(&[ALICE]);
+    let bobs = cut(ALICE.0, 1, &[&ip(LAN_HOST, BOB.1)[..], &[0; 600]].concat());
+    assert_eq!(
+        party.bridge.handle_datagram(party.now, bobs[0].clone()),
+        Ok(None)
+    );
+    assert_eq!(
+        party.bridge.handle_datagram(party.now, bobs[1].clone()),
+        Err(DropReason::UnauthorizedSourceMac)
+    );
+    let lonely = cut(ALICE.0, 2, &[0; 600]).remove(0);
+    assert_eq!(party.bridge.handle_datagram(party.now, lonely), Ok(None));
+    party.advance(STATS_PERIOD);
+    assert_eq!(party.bridge.stats().drops.of(DropReason::Incomplete), 1);
+    let header = Header {
+        fragment: true,
+        ..header(ALICE.0, ROOM)
+    };
+    let nothing = Bytes::copy_from_slice(&header.encode());
+    assert_eq!(
+        party.bridge.handle_datagram(party.now, nothing),
+        Err(DropReason::BadFragment)
+    );
+}
+
+#[test]
+fn handshakes_learn_what_fits_in_both_directions() {
+    let mut party = Party::with(&[ALICE]);
+    // The room's MTU of 1290, less 20 bytes of IPv4 and 20 of TCP.
+    let clamped = party.lan_says(&syn(ALICE.1, LAN_HOST, 1460)).unwrap();
+    assert_eq!(clamped, syn(ALICE.1, LAN_HOST, 1250));
+    let clamped = party
+        .client_says(ALICE.0, &syn(LAN_HOST, ALICE.1, 1460))
+        .unwrap()
+        .unwrap();
+    assert_eq!(clamped[..58], syn(LAN_HOST, ALICE.1, 1250));
+}
+
+#[test]
+fn short_frames_are_padded_as_a_nic_would() {
+    let mut party = Party::with(&[ALICE]);
+    let short = &ip(LAN_HOST, ALICE.1)[..42];
+    let padded = party.client_says(ALICE.0, short).unwrap().unwrap();
+    assert_eq!(padded, [short, &[0; 18]].concat());
+    assert_eq!(party.bridge.stats().bytes_from_relay, 42);
+}
+
+#[test]
+fn a_client_is_announced_to_the_switch_at_once_and_every_minute() {
+    let mut party = Party::new();
+    party.join(ALICE);
+    let outputs = party.outputs();
+    let [PeerOutput::Frame(refresh)] = &outputs[..] else {
+        panic!("{outputs:?}");
+    };
+    let expected = frame(NIC, ALICE.1, 0x88b5);
+    assert_eq!(refresh[..14], expected[..14]);
+    assert_eq!(refresh[14..], [0; 46]);
+
+    let mut refreshes = 0;
+    for _ in 0..600 {
+        party.advance(Duration::from_secs(1));
+        refreshes += party.refreshed().len();
+    }
+    // Ten minutes hold ten, and one more because the first period is shorter.
+    assert!((10..=11).contains(&refreshes), "{refreshes}");
+}
+
+#[test]
+fn refreshes_are_spread_over_the_period() {
+    let clients: Vec<_> = (2..66)
+        .map(|id: u16| (id, MacAddr::new([2, 0, 0, 0, 1, u8::try_from(id).unwrap()])))
+        .collect();
+    let mut party = Party::with(&clients);
+    let mut most = 0;
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..60 {
+        party.advance(Duration::from_secs(1));
+        let refreshed = party.refreshed();
+        most = most.max(refreshed.len());
+        seen.extend(refreshed);
+    }
+    assert_eq!(seen.len(), clients.len(), "everybody within a minute");
+    assert!(most <= 4, "{most} in one second");
+}
+
+#[test]
+fn the_relay_hears_the_counters_every_five_seconds() {
+    let mut party = Party::with(&[ALICE]);
+    party.bridge.count_drop(DropReason::QueueFull, 3);
+    party.bridge.count_sent_datagrams(2);
+    assert_eq!(party.bridge.poll_timeout(), Some(party.now + STATS_PERIOD));
+    party.advance(STATS_PERIOD - Duration::from_millis(1));
+    assert!(party.outputs().is_empty());
+    party.advance(Duration::from_millis(1));
+    let outputs = party.outputs();
+    let [PeerOutput::Message(PeerMessage::Stats(stats))] = &outputs[..] else {
+        panic!("{outputs:?}");
+    };
+    assert_eq!(stats.datagrams_to_relay, 2);
+    assert_eq!(stats.drops.of(DropReason::QueueFull), 3);
+    assert_eq!(party.bridge.poll_timeout(), Some(party.now + STATS_PERIOD));
+}
+
+#[test]
+fn a_mad_relay_cannot_make_us_grow() {
+    let mut party = Party::new();
+    for id in 2..u16::MAX {
+        let [high, low] = id.to_be_bytes();
+        party.join((id, MacAddr::new([2, 0, 0, 1, high, low])));
+    }
+    assert_eq!(party.outputs().len(), MAX_CLIENTS);
+}
+
+#[test]
+fn nobody_is_announced_as_the_gateway_itself() {
+    let mut party = Party::new();
+    party.join((9, NIC));
+    party.join((OWN_ID, ALICE.1));
+    party.bridge.handle_control(
+        party.now,
+        RelayMessage::PeerJoined(PeerJoined {
+            peer_id: PeerId::new(10).unwrap(),
+            role: Role::Gateway,
+            mac: None,
+        }),
+    );
+    assert!(party.outputs().is_empty());
+    assert!(party.lan_says(&ip(NIC, LAN_HOST)).is_err());
+}
+
+/// A bridge that has been welcomed, and the time there.
+struct Party {
+    bridge: Bridge,
+    now: Instant,
+}
+
+impl Party {
+    fn new() -> Self {
+        let mut party = Party {
+            bridge: Bridge::new(NIC),
+            now: Instant::now(),
+        };
+        party.welcome();
+        party
+    }
+
+    fn with(clients: &[(u16, MacAddr)]) -> Self {
+        let mut party = Party::new();
+        for &client in clients {
+            party.join(client);
+        }
+        party.outputs();
+        party
+    }
+
+    fn welcome(&mut self) {
+        let welcome = Welcome {
+            room_id: RoomId::new(ROOM).unwrap(),
+            peer_id: PeerId::new(OWN_ID).unwrap(),
+            effective_mtu: IpMtu::new(1290).unwrap(),
+            gateway: None,
+            resume_token: ResumeToken::from_random([1; 16]),
+            capabilities: Vec::new(),
+        };
+        let budget = DatagramBudget::new(1412).unwrap();
+        self.bridge.handle_welcome(self.now, &welcome, budget);
+    }
+
+    fn join(&mut self, (id, mac): (u16, MacAddr)) {
+        let joined = PeerJoined {
+            peer_id: PeerId::new(id).unwrap(),
+            role: Role::Client,
+            mac: Some(mac.try_into().unwrap()),
+        };
+        self.bridge
+            .handle_control(self.now, RelayMessage::PeerJoined(joined));
+    }
+
+    fn leave(&mut self, (id, _): (u16, MacAddr)) {
+        let left = PeerLeft {
+            peer_id: PeerId::new(id).unwrap(),
+            reason: LeaveReason::Closed,
+        };
+        self.bridge
+            .handle_control(self.now, RelayMessage::PeerLeft(left));
+    }
+
+    fn advance(&mut self, time: Duration) {
+        self.now += time;
+        self.bridge.handle_timeout(self.now);
+    }
+
+    fn outputs(&mut self) -> Vec<PeerOutput> {
+        std::iter::from_fn(|| self.bridge.poll_output()).collect()
+    }
+
+    /// The MACs that were refreshed since the last look.
+    fn refreshed(&mut self) -> Vec<MacAddr> {
+        self.outputs()
+            .iter()
+            .filter_map(|output| match output {
+                PeerOutput::Frame(frame) => Some(EthernetFrame::parse(frame).unwrap().source()),
+                PeerOutput::Message(_) => None,
+            })
+            .collect()
+    }
+
+    fn lan_says(&mut self, frame: &[u8]) -> Result<Vec<u8>, DropReason> {
+        let mut frame = FrameBuf::from_frame(frame);
+        self.bridge.handle_frame(self.now, &mut frame)?;
+        Ok(frame.frame().to_vec())
+    }
+
+    fn client_says(&mut self, id: u16, frame: &[u8]) -> Result<Option<Vec<u8>>, DropReason> {
+        let datagram = FrameBuf::from_frame(frame).into_datagram(header(id, ROOM));
+        let frame = self.bridge.handle_datagram(self.now, datagram)?;
+        Ok(frame.map(|frame| frame.to_vec()))
+    }
+}
+
+fn header(peer: u16, room: u32) -> Header {
+    Header {
+        peer: PeerId::new(peer).unwrap(),
+        room: RoomId::new(room).unwrap(),
+        fragment: false,
+    }
+}
+
+fn cut(peer: u16, frame_id: u16, frame: &[u8]) -> Vec<Bytes> {
+    fragment::cut(header(peer, ROOM), frame_id, frame, DatagramBudget::MIN).collect()
+}
+
+fn frame(destination: MacAddr, source: MacAddr, ether_type: u16) -> Vec<u8> {
+    let mut frame = [destination.octets(), source.octets()].concat();
+    frame.extend(ether_type.to_be_bytes());
+    frame.resize(60, 0x11);
+    frame
+}
+
+/// A minimal IPv4 packet of an experimental protocol (RFC 3692), padded.
+fn ip(destination: MacAddr, source: MacAddr) -> Vec<u8> {
+    let mut frame = frame(destination, source, 0x0800);
+    frame[14..34].copy_from_slice(&[
+        0x45, 0, 0, 28, 0, 1, 0, 0, 64, 253, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
+    ]);
+    frame
+}
+
+/// A TCP SYN with an MSS option and a right checksum.
+fn syn(destination: MacAddr, source: MacAddr, mss: u16) -> Vec<u8> {
+    let mut frame = ip(destination, source);
+    frame.truncate(34);
+    frame[17] = 44;
+    frame[23] = 6;
+    let mut tcp = vec![
+        0xc0, 0, 0x6d, 0x38, 0, 0, 0, 1, 0, 0, 0, 0, 0x60, 2, 0xff, 0xff, 0, 0, 0, 0,
+    ];
+    tcp.extend([2, 4]);
+    tcp.extend(mss.to_be_bytes());
+    let mut sum = lanparty_proto::checksum::Sum::pseudo_v4([10, 0, 0, 1], [10, 0, 0, 2], 6, 24);
+    sum += lanparty_proto::checksum::Sum::of(&tcp);
+    tcp[16..18].copy_from_slice(&sum.checksum().to_be_bytes());
+    frame.extend(tcp);
+    frame
+}
