@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Condvar, Mutex, Once, PoisonError};
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
@@ -20,6 +20,8 @@ const MACHINE_ETC: &str = "/etc/netns";
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+static SOMEBODY_WAITS: Mutex<bool> = Mutex::new(false);
+static NO_LONGER: Condvar = Condvar::new();
 
 /// A set of machines (network namespaces) joined by cables (veth pairs); dropping it removes them all.
 #[derive(Debug)]
@@ -51,6 +53,13 @@ impl Lab {
     /// The folder for logs, leases and certificates; removed with the lab.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Writes a file into the folder and answers with its path.
+    pub fn write(&self, name: &str, content: &str) -> Result<String> {
+        let file = self.folder.join(name);
+        fs::write(&file, content).with_context(|| format!("write {}", file.display()))?;
+        Ok(file.to_string_lossy().into_owned())
     }
 
     /// Adds a machine with nothing but a loopback device and its own /etc/resolv.conf.
@@ -134,17 +143,40 @@ impl Drop for Lab {
 pub fn end_clean_on_interrupt() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let handler = || {
-            INTERRUPTED.store(true, Ordering::Relaxed);
-            eprintln!("\nInterrupted: removing the lab.");
-            sweep(is_ours);
-            sweep(is_ours); // what the main thread was making during the first
-            process::exit(130);
-        };
-        if let Err(error) = ctrlc::set_handler(handler) {
+        if let Err(error) = ctrlc::set_handler(on_interrupt) {
             eprintln!("warning: Ctrl-C will leave the lab behind until the next start: {error}");
         }
     });
+}
+
+/// Waits for Ctrl-C or SIGTERM, which this once does not end the process.
+pub fn until_interrupted() {
+    end_clean_on_interrupt();
+    let mut waits = SOMEBODY_WAITS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    *waits = true;
+    while *waits {
+        waits = NO_LONGER
+            .wait(waits)
+            .unwrap_or_else(PoisonError::into_inner);
+    }
+}
+
+fn on_interrupt() {
+    if std::mem::take(
+        &mut *SOMEBODY_WAITS
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner),
+    ) {
+        NO_LONGER.notify_all();
+        return;
+    }
+    INTERRUPTED.store(true, Ordering::Relaxed);
+    eprintln!("\nInterrupted: removing the lab.");
+    sweep(is_ours);
+    sweep(is_ours); // what the main thread was making during the first
+    process::exit(130);
 }
 
 /// Names of namespaces, /etc folders and temporary folders that belong to this process or to dead ones.

@@ -29,9 +29,9 @@ mod venue;
 mod wait;
 mod wire;
 
-pub use lab::{Lab, end_clean_on_interrupt, leftovers};
+pub use lab::{Lab, end_clean_on_interrupt, leftovers, until_interrupted};
 pub use machine::Machine;
-pub use needs::{Needs, missing_packages};
+pub use needs::{Needs, is_root, missing_packages};
 pub use party::{Addressing, Party, PartyBuilder, Player, binaries, program};
 pub use process::{Process, Usage};
 pub use raw_socket::RawSocket;

@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -181,6 +182,30 @@ impl Machine {
             .with_context(|| format!("no hardware address in `{shown}`"))
     }
 
+    /// The command lines of everything that runs on the machine.
+    pub fn programs(&self) -> Result<Vec<String>> {
+        let pids = run_ip(&["netns", "pids", &self.namespace])?;
+        let command_line = |pid: &str| fs::read(Path::new("/proc").join(pid).join("cmdline")).ok();
+        let lines = pids
+            .lines()
+            .filter_map(command_line)
+            .filter(|line| !line.is_empty());
+        Ok(lines
+            .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
+            .collect())
+    }
+
+    /// The interface's MTU.
+    pub fn mtu(&self, interface: &str) -> Result<usize> {
+        let shown = self.ip_shows(&format!("-o link show dev {interface}"))?;
+        let word = shown
+            .split_whitespace()
+            .skip_while(|word| *word != "mtu")
+            .nth(1);
+        word.and_then(|word| word.parse().ok())
+            .with_context(|| format!("no MTU in `{shown}`"))
+    }
+
     /// Whether the machine has this interface.
     pub fn has_interface(&self, interface: &str) -> bool {
         self.ip_shows(&format!("link show dev {interface}")).is_ok()
@@ -216,6 +241,58 @@ impl Machine {
             "pings were answered twice:\n{shown}"
         );
         Ok(())
+    }
+
+    /// Fails unless a ping out of this interface, whatever the routes say, is answered.
+    pub fn ping_on(&self, interface: &str, target: IpAddr) -> Result<()> {
+        self.run([
+            "ping",
+            "-n",
+            "-c",
+            "1",
+            "-W",
+            "1",
+            "-I",
+            interface,
+            &target.to_string(),
+        ])
+        .map(drop)
+    }
+
+    /// The round trip times of `count` pings, so many a second, in order of length.
+    pub fn round_trips(
+        &self,
+        target: IpAddr,
+        count: u32,
+        per_second: f64,
+    ) -> Result<Vec<Duration>> {
+        let (count, interval) = (count.to_string(), (1.0 / per_second).to_string());
+        let shown = self.run([
+            "ping",
+            "-n",
+            "-c",
+            &count,
+            "-i",
+            &interval,
+            "-W",
+            "2",
+            &target.to_string(),
+        ])?;
+        let time = |line: &str| {
+            line.split("time=")
+                .nth(1)?
+                .split_whitespace()
+                .next()?
+                .parse::<f64>()
+                .ok()
+        };
+        let mut times: Vec<_> = shown
+            .lines()
+            .filter_map(time)
+            .map(|ms| Duration::from_secs_f64(ms / 1e3))
+            .collect();
+        times.sort();
+        Ok(times)
     }
 
     /// One counter of the machine's IP stack by its `nstat` name, such as `UdpInCsumErrors`, since boot of the machine.

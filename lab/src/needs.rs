@@ -39,7 +39,7 @@ impl Needs {
 
     /// Why this machine will not do, in one sentence, or nothing.
     pub fn missing(&self) -> Option<String> {
-        if !rustix::process::geteuid().is_root() {
+        if !is_root() {
             return Some("the lab makes network namespaces and needs root".into());
         }
         if !Path::new("/dev/net/tun").exists() {
@@ -61,6 +61,11 @@ impl Needs {
             "the program {first}{more} is missing: `cargo xtask setup` installs package {package}"
         ))
     }
+}
+
+/// Whether we may make network namespaces.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
 }
 
 /// Debian packages of the programs that this machine lacks.

@@ -59,6 +59,7 @@ pub struct PartyBuilder {
     plan: Plan,
     addressing: Addressing,
     log: Option<String>,
+    relay_flags: Vec<String>,
 }
 
 impl PartyBuilder {
@@ -106,6 +107,13 @@ impl PartyBuilder {
         self
     }
 
+    /// More flags for the relay.
+    pub fn relay_flags(mut self, flags: &[&str]) -> Self {
+        self.relay_flags
+            .extend(flags.iter().map(|flag| (*flag).into()));
+        self
+    }
+
     /// Builds the venue, starts the programs and waits until every player has an address.
     pub fn start(self) -> Result<Party> {
         let venue = Venue::build(self.plan)?;
@@ -133,6 +141,7 @@ impl PartyBuilder {
         let certificate = certificate(venue);
         let mut command = program("lanparty-relay")?;
         command.extend(["--dev-cert-der-out".into(), certificate]);
+        command.extend(self.relay_flags.iter().cloned());
         let relay = venue.relay.spawn("relay", self.with_log(command))?;
         relay.wait_for_line("Relay listening on ", JOIN)?;
         Ok(relay)
@@ -188,6 +197,25 @@ impl Party {
         let player = self.start_player(machine.clone(), *number)?;
         player.wait_until_ready(self.builder.addressing)?;
         self.players[index] = player;
+        Ok(())
+    }
+
+    /// Presses Ctrl-C everywhere, players first, and removes the venue; fails when a program did not end clean.
+    pub fn end(self) -> Result<()> {
+        let programs = self
+            .players
+            .iter()
+            .map(|player| &player.program)
+            .chain([&self.gateway, &self.relay]);
+        for program in programs {
+            let status = program.interrupt()?;
+            ensure!(
+                status.success(),
+                "{} ended with {status}:\n{}",
+                program.title(),
+                program.tail(15)
+            );
+        }
         Ok(())
     }
 

@@ -6,19 +6,18 @@ use std::sync::{Arc, OnceLock};
 use anyhow::Result;
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use crate::{Lab, Needs};
+use crate::Needs;
 
 /// What a suite's tests share.
 pub trait World: Send + Sync + 'static {
     /// What a person wants to see beside a failure.
-    fn report(&self) -> String;
-}
-
-impl World for Lab {
     fn report(&self) -> String {
         String::new()
     }
 }
+
+/// For tests that share nothing.
+impl World for () {}
 
 /// A test: its name and what it does.
 pub type Check<W> = (&'static str, fn(&W) -> Result<()>);

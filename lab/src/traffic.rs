@@ -7,7 +7,7 @@ mod iperf;
 mod multicast;
 
 pub use copy::copy;
-pub use frames::{Sent, frame, frames_cross, frames_that_cross};
+pub use frames::{End, broadcast_reaches_each_once, frame, frames_cross, frames_that_cross};
 pub use games::{
     openarena_server, openarena_servers_seen, teeworlds_server, teeworlds_servers_seen,
 };

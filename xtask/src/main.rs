@@ -1,0 +1,73 @@
+//! `cargo xtask …`: what people and machines do with this repository.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "shell: a tool that runs other programs"
+)]
+
+mod bench;
+mod build;
+mod demo;
+mod setup;
+mod stages;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Test, show and measure a LAN party over the internet."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Shows a whole LAN party on this machine: DHCP, ping, a game found by broadcast, a file copied. Needs root.
+    Demo {
+        /// Leave the party running until Ctrl-C, and print how to enter each machine.
+        #[arg(long)]
+        keep: bool,
+        /// How many players join from far away.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8))]
+        players: u8,
+    },
+    /// Checks everything that can be checked on this machine, and says what it had to skip.
+    Test,
+    /// Runs the tests that need real frames: network namespaces, real programs. Needs root.
+    Lab {
+        /// Only suites and tests whose name contains this, such as `mtu_1280` or `games`.
+        #[arg(long, value_name = "NAME")]
+        scenario: Option<String>,
+    },
+    /// Measures latency, throughput, processor time and memory beside OpenVPN; prints Markdown. Needs root.
+    Bench,
+    /// Installs the Debian packages that the lab and the demo use.
+    Setup,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse().task) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: &Task) -> Result<ExitCode> {
+    match task {
+        Task::Demo { keep, players } => demo::run(*keep, *players),
+        Task::Test => test::everything(),
+        Task::Lab { scenario } => test::lab(scenario.as_deref()),
+        Task::Bench => bench::run(),
+        Task::Setup => setup::run(),
+    }
+}
