@@ -9,8 +9,8 @@ use crate::{Machine, RawSocket};
 
 /// Long enough for a frame to arrive on a busy machine; only frames that do not come cost this.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The EtherType that the standard keeps free for local experiments.
-const EXPERIMENT: u16 = 0x88b5;
+/// The second EtherType that the standard keeps free for local experiments; the gateway uses the first.
+const EXPERIMENT: u16 = 0x88b6;
 
 /// Where frames start and where they should come out, each a machine and its interface.
 pub type End<'a> = (&'a Machine, &'a str);

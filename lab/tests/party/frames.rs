@@ -9,8 +9,9 @@ use lanparty_lab::{Party, Player};
 use crate::player;
 
 const IPX: u16 = 0x8137;
+const SOON: Duration = Duration::from_secs(5);
 const APPLETALK: u16 = 0x809b;
-const LAN_DISCOVERY_OF_OURS: u16 = 0x88b5; // for local experiments
+const LAN_DISCOVERY_OF_OURS: u16 = 0x88b6; // for local experiments
 
 pub(crate) fn frames_of_every_length_arrive_unchanged(party: &Party) -> Result<()> {
     let (player, lan) = (player(party)?, &party.venue.lan1);
@@ -88,11 +89,41 @@ pub(crate) fn frames_longer_than_a_room_allows_die_counted(party: &Party) -> Res
     ensure!(crossed.is_empty(), "a jumbo frame reached the player");
     let crossed = frames_that_cross(up, down, &jumbo(venue.lan1.mac("eth0")?, player.mac()))?;
     ensure!(crossed.is_empty(), "a jumbo frame reached the LAN");
+    for program in [&player.program, &party.gateway] {
+        program.wait_for_line("reason=jumbo", SOON)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn frames_that_a_party_has_no_use_for_die_at_the_door_with_a_reason(
+    party: &Party,
+) -> Result<()> {
+    let (player, lan) = (player(party)?, &party.venue.lan1);
+    let spanning_tree = [0x01, 0x80, 0xc2, 0, 0, 0];
+    let (eapol, lldp) = (0x888e, 0x88cc);
+    for (destination, kind, length) in [
+        (spanning_tree, 38, 60),
+        ([0xff; 6], eapol, 64),
+        ([0xff; 6], lldp, 66),
+    ] {
+        let (down, up) = ((lan, "eth0"), (&player.machine, Player::TAP));
+        let crossed = frames_that_cross(
+            down,
+            up,
+            &[frame(destination, lan.mac("eth0")?, kind, length)],
+        )?;
+        ensure!(crossed.is_empty(), "{kind:#06x} reached the player");
+        let crossed =
+            frames_that_cross(up, down, &[frame(destination, player.mac(), kind, length)])?;
+        ensure!(crossed.is_empty(), "{kind:#06x} reached the LAN");
+    }
+    // A switch keeps spanning tree frames to itself, so the gateway sees only the other two.
+    for program in [&player.program, &party.gateway] {
+        program.wait_for_line("action=drop reason=eapol", SOON)?;
+        program.wait_for_line("action=drop reason=lldp", SOON)?;
+    }
     player
         .program
-        .wait_for_line("Jumbo", Duration::from_secs(10))?;
-    party
-        .gateway
-        .wait_for_line("Jumbo", Duration::from_secs(10))?;
-    Ok(())
+        .wait_for_line("action=drop reason=reserved_multicast", SOON)
+        .map(drop)
 }

@@ -39,6 +39,7 @@ fn main() -> ExitCode {
             || Party::builder().players(1).path_mtu(1280).start(),
             narrow(),
         ),
+        Suite::new("frame_log", || Party::builder().players(1).log(FRAME_LOG).start(), logged()),
         Suite::new(
             "home_overlaps",
             || Party::builder().players(1).home_overlaps().start(),
@@ -52,10 +53,19 @@ fn main() -> ExitCode {
 fn direct() -> Vec<Check<Party>> {
     let mut checks = narrow();
     checks.extend(checks![
-        bulk::a_200_mb_file_arrives_whole_in_both_directions,
-        frames::frames_longer_than_a_room_allows_die_counted,
+        bulk::a_200_mb_file_arrives_whole_in_both_directions
     ]);
     checks
+}
+
+/// What only the frame log shows.
+const FRAME_LOG: &str = "info,lanparty::frames=trace";
+
+fn logged() -> Vec<Check<Party>> {
+    checks![
+        frames::frames_that_a_party_has_no_use_for_die_at_the_door_with_a_reason,
+        frames::frames_longer_than_a_room_allows_die_counted,
+    ]
 }
 
 /// Everything that must work whatever the path carries.
