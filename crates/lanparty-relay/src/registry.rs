@@ -1,0 +1,286 @@
+//! All rooms of a relay, and who may enter them.
+//!
+//! Pure like the rooms themselves: random bits and the time are passed in, and what must be said to
+//! whom comes out.
+
+#[cfg(test)]
+mod tests;
+
+use crate::room::{Departure, PeerRecord, Rates, Room, Step, Verdict};
+use bytes::Bytes;
+use lanparty_ctrl::message::{Entry, Newcomer};
+use lanparty_ctrl::{LeaveReason, RejectReason, ResumeToken, RoomCode};
+use lanparty_obs::{DropReason, PeerStats};
+use lanparty_proto::{PeerId, RoomId};
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::{Duration, Instant};
+
+/// How much a relay takes on (spec R22).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Rooms on the relay.
+    pub rooms: usize,
+    /// Peers on the relay.
+    pub peers: usize,
+    /// Peers from one source: an IPv4 address, or an IPv6 /64, which is what a site or host gets.
+    pub peers_per_address: usize,
+    /// Clients in one room; its gateway comes on top.
+    pub clients_per_room: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            rooms: 256,
+            peers: 1024,
+            peers_per_address: 32,
+            clients_per_room: 64,
+        }
+    }
+}
+
+/// Random bits for one admission; nobody may be able to guess the token.
+#[derive(Debug, Clone, Copy)]
+pub struct Random {
+    /// For the resume token.
+    pub token: [u8; 16],
+    /// For the room's number, if the room is new.
+    pub room: u32,
+}
+
+/// A peer's place on the relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// Its room.
+    pub room: RoomId,
+    /// Its number there.
+    pub peer: PeerId,
+}
+
+/// A newcomer has been let in.
+#[derive(Debug)]
+pub struct Admission<L> {
+    /// Where.
+    pub place: Place,
+    /// Whose place it has taken back: tell that link [`DisconnectReason::Replaced`] and close it. Its
+    /// own notices come before the newcomer's.
+    ///
+    /// [`DisconnectReason::Replaced`]: lanparty_ctrl::DisconnectReason::Replaced
+    pub replaced: Option<Departure<L>>,
+    /// What is to be said to whom, in this order.
+    pub steps: Vec<Step<L>>,
+}
+
+/// The rooms by their codes, within [`Limits`].
+#[derive(Debug)]
+pub struct Registry<L> {
+    limits: Limits,
+    rates: Rates,
+    rooms: BTreeMap<RoomId, Room<L>>,
+    codes: HashMap<RoomCode, RoomId>,
+    sources: HashMap<IpAddr, usize>,
+    peers: usize,
+    draining: bool,
+}
+
+impl<L: Clone> Registry<L> {
+    /// A relay without rooms.
+    pub fn new(limits: Limits, rates: Rates) -> Self {
+        Registry {
+            limits,
+            rates,
+            rooms: BTreeMap::new(),
+            codes: HashMap::new(),
+            sources: HashMap::new(),
+            peers: 0,
+            draining: false,
+        }
+    }
+
+    /// Lets a newcomer into the room it wants, which is made if it is the first.
+    ///
+    /// # Errors
+    /// The reason to give it. Nothing has changed then.
+    pub fn admit(
+        &mut self,
+        now: Instant,
+        entry: &Entry,
+        source: IpAddr,
+        random: Random,
+        link: L,
+    ) -> Result<Admission<L>, RejectReason> {
+        let source = site(source);
+        let predecessor = self.check(entry, source)?;
+        let replaced = predecessor
+            .and_then(|place| self.remove(place, LeaveReason::Replaced))
+            .map(|departure| Departure {
+                room_closed: false,
+                ..departure
+            });
+        let id = self.open_room(now, entry, random.room);
+        let room = self.rooms.get_mut(&id).expect("the room was just opened");
+        let token = ResumeToken::from_random(random.token);
+        let joined = room.join(now, entry.who, source, token, link);
+        let (peer, steps) = joined.inspect_err(|_| self.close_if_empty(id))?;
+        self.peers += 1;
+        *self.sources.entry(source).or_default() += 1;
+        Ok(Admission {
+            place: Place { room: id, peer },
+            replaced,
+            steps,
+        })
+    }
+
+    /// Removes a peer, and its room with the last one; `None` when it is gone already.
+    pub fn leave(&mut self, place: Place, reason: LeaveReason) -> Option<Departure<L>> {
+        let departure = self.remove(place, reason);
+        self.close_if_empty(place.room);
+        departure
+    }
+
+    /// Judges a datagram from a peer.
+    pub fn handle_datagram(&mut self, now: Instant, from: Place, datagram: Bytes) -> Verdict<L> {
+        match self.rooms.get_mut(&from.room) {
+            Some(room) => room.handle_datagram(now, from.peer, datagram),
+            None => Verdict::Drop(DropReason::LinkDown),
+        }
+    }
+
+    /// Keeps a peer's counters.
+    pub fn handle_stats(
+        &mut self,
+        now: Instant,
+        from: Place,
+        stats: PeerStats,
+        rtt: Option<Duration>,
+    ) {
+        if let Some(room) = self.rooms.get_mut(&from.room) {
+            room.handle_stats(now, from.peer, stats, rtt);
+        }
+    }
+
+    /// When [`Self::handle_timeout`] has something to do.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.rooms.values().filter_map(Room::poll_timeout).min()
+    }
+
+    /// Gives up frames whose pieces have not come in time.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for room in self.rooms.values_mut() {
+            room.handle_timeout(now);
+        }
+    }
+
+    /// Admits nobody from now on; answers the links of all who are here and must be told.
+    pub fn drain(&mut self) -> Vec<L> {
+        self.draining = true;
+        let members = self.rooms.values().flat_map(Room::members);
+        members.map(|(_, link, _)| link.clone()).collect()
+    }
+
+    /// Everybody on the relay.
+    pub fn peers(&self) -> impl Iterator<Item = (Place, &PeerRecord)> {
+        self.rooms.iter().flat_map(|(&room, members)| {
+            let members = members.members();
+            members.map(move |(peer, _, record)| (Place { room, peer }, record))
+        })
+    }
+
+    /// What is known about a peer.
+    pub fn peer(&self, place: Place) -> Option<&PeerRecord> {
+        self.rooms.get(&place.room)?.member(place.peer)
+    }
+
+    /// How many rooms there are.
+    pub fn rooms(&self) -> usize {
+        self.rooms.len()
+    }
+
+    /// Says who must give way to this entry, if anybody, or why it is refused.
+    fn check(&self, entry: &Entry, source: IpAddr) -> Result<Option<Place>, RejectReason> {
+        if self.draining {
+            return Err(RejectReason::Draining);
+        }
+        let Some(&id) = self.codes.get(&entry.room) else {
+            if self.rooms.len() >= self.limits.rooms || self.peers >= self.limits.peers {
+                return Err(RejectReason::RelayFull);
+            }
+            return self.check_source(source, None).map(|()| None);
+        };
+        let room = &self.rooms[&id];
+        let Some(peer) = room.check(entry.who, entry.resume_token)? else {
+            let is_client = matches!(entry.who, Newcomer::Client(_));
+            if is_client && room.clients() >= self.limits.clients_per_room {
+                return Err(RejectReason::RoomFull);
+            }
+            if self.peers >= self.limits.peers {
+                return Err(RejectReason::RelayFull);
+            }
+            return self.check_source(source, None).map(|()| None);
+        };
+        let predecessor = Place { room: id, peer };
+        self.check_source(source, self.peer(predecessor))?;
+        Ok(Some(predecessor))
+    }
+
+    fn check_source(
+        &self,
+        source: IpAddr,
+        predecessor: Option<&PeerRecord>,
+    ) -> Result<(), RejectReason> {
+        let here = self.sources.get(&source).copied().unwrap_or(0);
+        let leaving = predecessor.is_some_and(|record| record.source == source);
+        match here - usize::from(leaving) < self.limits.peers_per_address {
+            true => Ok(()),
+            false => Err(RejectReason::RateLimited),
+        }
+    }
+
+    fn open_room(&mut self, now: Instant, entry: &Entry, random: u32) -> RoomId {
+        if let Some(&id) = self.codes.get(&entry.room) {
+            return id;
+        }
+        let candidates = (0..=u32::MAX).map(|step| random.wrapping_add(step));
+        let id = candidates
+            .filter_map(RoomId::new)
+            .find(|id| !self.rooms.contains_key(id))
+            .expect("there are fewer rooms than numbers for them");
+        let room = Room::new(now, id, entry.datagram_budget.ip_mtu(), self.rates);
+        self.rooms.insert(id, room);
+        self.codes.insert(entry.room.clone(), id);
+        id
+    }
+
+    /// Removes a peer but keeps its room.
+    fn remove(&mut self, place: Place, reason: LeaveReason) -> Option<Departure<L>> {
+        let departure = self.rooms.get_mut(&place.room)?.leave(place.peer, reason)?;
+        self.peers -= 1;
+        let source = departure.record.source;
+        if let Some(here) = self.sources.get_mut(&source) {
+            *here -= 1;
+            if *here == 0 {
+                self.sources.remove(&source);
+            }
+        }
+        Some(departure)
+    }
+
+    fn close_if_empty(&mut self, id: RoomId) {
+        if self.rooms.get(&id).is_some_and(Room::is_empty) {
+            self.rooms.remove(&id);
+            self.codes.retain(|_, room| *room != id);
+        }
+    }
+}
+
+/// What counts as one source of peers.
+fn site(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => {
+            let prefix = u128::from(address) >> 64 << 64;
+            Ipv6Addr::from(prefix).into()
+        }
+    }
+}

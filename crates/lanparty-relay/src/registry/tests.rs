@@ -1,0 +1,269 @@
+use super::*;
+use crate::testing::{Relay, client, said};
+use lanparty_ctrl::RelayMessage;
+use lanparty_ctrl::message::Welcome;
+
+fn welcome(admission: &Admission<u8>) -> &Welcome {
+    let welcome = admission.steps.iter().find_map(|step| match step {
+        Step::Answer(RelayMessage::Welcome(welcome)) => Some(welcome),
+        Step::Answer(_) | Step::Tell(..) => None,
+    });
+    welcome.unwrap()
+}
+
+#[test]
+fn a_client_is_announced_then_welcomed_then_told_who_is_there() {
+    let mut relay = Relay::new();
+    relay.gateway(1);
+    relay.client(2);
+    let third = relay.admit(3, "lanparty", client(3)).unwrap();
+    assert_eq!(
+        said(&third.steps),
+        [
+            "→1: client 3 joined",
+            "→2: client 3 joined",
+            "welcome",
+            "gateway 1 joined",
+            "client 2 joined",
+        ]
+    );
+    assert_eq!(welcome(&third).gateway, PeerId::new(1));
+}
+
+#[test]
+fn a_gateway_is_welcomed_then_told_all_clients_then_announced() {
+    let mut relay = Relay::new();
+    relay.client(1);
+    relay.client(2);
+    let gateway = relay.admit(3, "lanparty", Newcomer::Gateway).unwrap();
+    assert_eq!(
+        said(&gateway.steps),
+        [
+            "welcome",
+            "client 1 joined",
+            "client 2 joined",
+            "→1: gateway 3 joined",
+            "→2: gateway 3 joined",
+        ]
+    );
+    assert_eq!(welcome(&gateway).gateway, None);
+}
+
+#[test]
+fn a_leave_is_told_to_the_others_and_frees_the_mac() {
+    let mut relay = Relay::new();
+    relay.client(1);
+    let second = relay.client(2);
+    let departure = relay.leave(second);
+    assert_eq!(said(&departure.steps), ["→1: 2 left: Closed"]);
+    assert_eq!((departure.link, departure.room_closed), (2, false));
+    assert!(relay.registry.leave(second, LeaveReason::Closed).is_none());
+    assert!(relay.admit(3, "lanparty", client(2)).is_ok());
+}
+
+#[test]
+fn a_room_lives_from_its_first_peer_to_its_last() {
+    let mut relay = Relay::new();
+    let gateway = relay.gateway(1);
+    let player = relay.client(2);
+    assert!(
+        !relay.leave(gateway).room_closed,
+        "the gateway's leave keeps the clients"
+    );
+    assert_eq!(relay.registry.rooms(), 1);
+    assert!(relay.leave(player).room_closed);
+    assert_eq!(relay.registry.rooms(), 0);
+    assert!(relay.registry.codes.is_empty() && relay.registry.sources.is_empty());
+}
+
+#[test]
+fn the_first_peer_decides_the_rooms_mtu() {
+    let mut relay = Relay::new();
+    relay.budget = 1400;
+    let first = relay.admit(1, "lanparty", client(1)).unwrap();
+    relay.budget = 1312;
+    let second = relay.admit(2, "lanparty", client(2)).unwrap();
+    let elsewhere = relay.admit(3, "elsewhere", client(3)).unwrap();
+    let mtus = [&first, &second, &elsewhere].map(|admission| welcome(admission).effective_mtu);
+    assert_eq!(mtus.map(lanparty_proto::IpMtu::number), [1378, 1378, 1290]);
+}
+
+#[test]
+fn a_place_is_taken_once_per_room() {
+    let mut relay = Relay::new();
+    relay.gateway(1);
+    relay.client(2);
+    let mut refusal = |room: &str, who| relay.admit(3, room, who).err();
+    assert_eq!(
+        refusal("lanparty", Newcomer::Gateway),
+        Some(RejectReason::GatewayPresent)
+    );
+    assert_eq!(refusal("LANPARTY", client(2)), Some(RejectReason::MacInUse));
+    assert_eq!(refusal("elsewhere", client(2)), None);
+}
+
+#[test]
+fn limits_refuse_the_one_too_many() {
+    let limits = Limits {
+        rooms: 2,
+        peers: 5,
+        peers_per_address: 4,
+        clients_per_room: 2,
+    };
+    let mut relay = Relay::with(limits);
+    relay.client(1);
+    relay.client(2);
+    let refusal = |relay: &mut Relay, room: &str, who| relay.admit(9, room, who).err();
+    assert_eq!(
+        refusal(&mut relay, "lanparty", client(3)),
+        Some(RejectReason::RoomFull)
+    );
+    relay.gateway(3);
+    assert_eq!(refusal(&mut relay, "second", client(1)), None);
+    assert_eq!(
+        refusal(&mut relay, "second", client(2)),
+        Some(RejectReason::RateLimited)
+    );
+    assert_eq!(
+        refusal(&mut relay, "third", client(1)),
+        Some(RejectReason::RelayFull)
+    );
+    relay.source = [192, 0, 2, 2].into();
+    assert_eq!(refusal(&mut relay, "second", client(2)), None);
+    assert_eq!(
+        refusal(&mut relay, "second", Newcomer::Gateway),
+        Some(RejectReason::RelayFull)
+    );
+}
+
+#[test]
+fn a_refusal_changes_nothing() {
+    let limits = Limits {
+        peers_per_address: 1,
+        ..Limits::default()
+    };
+    let mut relay = Relay::with(limits);
+    let first = relay.client(1);
+    assert!(relay.admit(2, "elsewhere", client(2)).is_err());
+    assert_eq!(relay.registry.rooms(), 1);
+    assert_eq!(relay.registry.peers().count(), 1);
+    relay.leave(first);
+    assert!(relay.admit(2, "elsewhere", client(2)).is_ok());
+}
+
+#[test]
+fn one_ipv6_site_is_one_source() {
+    let limits = Limits {
+        peers_per_address: 1,
+        ..Limits::default()
+    };
+    let mut relay = Relay::with(limits);
+    let mut refusal = |source: &str, link| {
+        relay.source = source.parse().unwrap();
+        relay.admit(link, "lanparty", client(link)).err()
+    };
+    assert_eq!(refusal("2001:db8:0:1::1", 1), None);
+    assert_eq!(
+        refusal("2001:db8:0:1:ffff::2", 2),
+        Some(RejectReason::RateLimited)
+    );
+    assert_eq!(refusal("2001:db8:0:2::1", 3), None);
+    assert_eq!(refusal("::ffff:192.0.2.7", 4), None);
+    assert_eq!(refusal("192.0.2.7", 5), Some(RejectReason::RateLimited));
+}
+
+#[test]
+fn the_token_takes_the_old_place_back_at_once() {
+    let mut relay = Relay::new();
+    relay.client(1);
+    let old = relay.admit(2, "lanparty", client(2)).unwrap();
+    relay.token = Some(welcome(&old).resume_token);
+    let new = relay.admit(3, "lanparty", client(2)).unwrap();
+    let replaced = new.replaced.as_ref().unwrap();
+    assert_eq!(
+        (replaced.link, replaced.peer, replaced.room_closed),
+        (2, old.place.peer, false)
+    );
+    assert_eq!(said(&replaced.steps), ["→1: 2 left: Replaced"]);
+    assert_eq!(
+        said(&new.steps),
+        ["→1: client 3 joined", "welcome", "client 1 joined"]
+    );
+    assert!(
+        relay
+            .registry
+            .leave(old.place, LeaveReason::TimedOut)
+            .is_none()
+    );
+}
+
+#[test]
+fn a_gateway_alone_in_its_room_comes_back_to_the_same_room() {
+    let mut relay = Relay::new();
+    let old = relay.admit(1, "lanparty", Newcomer::Gateway).unwrap();
+    relay.token = Some(welcome(&old).resume_token);
+    relay.budget = 1500;
+    let new = relay.admit(2, "lanparty", Newcomer::Gateway).unwrap();
+    assert_eq!(new.place.room, old.place.room);
+    assert_eq!(welcome(&new).effective_mtu, welcome(&old).effective_mtu);
+    assert!(!new.replaced.unwrap().room_closed);
+}
+
+#[test]
+fn a_wrong_token_or_anothers_takes_nothing() {
+    let mut relay = Relay::new();
+    let first = relay.admit(1, "lanparty", client(1)).unwrap();
+    relay.client(2);
+    relay.token = Some(ResumeToken::from_random([0xee; 16]));
+    let refused = relay.admit(3, "lanparty", client(1)).err();
+    assert_eq!(refused, Some(RejectReason::MacInUse));
+    relay.token = Some(welcome(&first).resume_token);
+    let refused = relay.admit(3, "lanparty", client(2)).err();
+    assert_eq!(refused, Some(RejectReason::MacInUse));
+    relay.token = Some(welcome(&first).resume_token);
+    relay.gateway(4);
+    relay.token = Some(welcome(&first).resume_token);
+    let refused = relay.admit(5, "lanparty", Newcomer::Gateway).err();
+    assert_eq!(refused, Some(RejectReason::GatewayPresent));
+}
+
+#[test]
+fn a_resume_passes_where_every_limit_is_reached() {
+    let limits = Limits {
+        rooms: 1,
+        peers: 1,
+        peers_per_address: 1,
+        clients_per_room: 1,
+    };
+    let mut relay = Relay::with(limits);
+    let old = relay.admit(1, "lanparty", client(1)).unwrap();
+    relay.token = Some(welcome(&old).resume_token);
+    let new = relay.admit(2, "lanparty", client(1)).unwrap();
+    relay.token = Some(welcome(&new).resume_token);
+    relay.source = [198, 51, 100, 7].into();
+    assert!(
+        relay.admit(3, "lanparty", client(1)).is_ok(),
+        "from another address too"
+    );
+    assert_eq!(relay.registry.peers().count(), 1);
+}
+
+#[test]
+fn a_draining_relay_admits_nobody_and_names_everybody() {
+    let mut relay = Relay::new();
+    relay.gateway(1);
+    let player = relay.admit(2, "lanparty", client(2)).unwrap();
+    assert_eq!(relay.registry.drain(), [1, 2]);
+    relay.token = Some(welcome(&player).resume_token);
+    let refused = relay.admit(3, "lanparty", client(2)).err();
+    assert_eq!(refused, Some(RejectReason::Draining));
+}
+
+#[test]
+fn numbers_are_not_given_again_soon() {
+    let mut relay = Relay::new();
+    relay.client(1);
+    let second = relay.client(2);
+    relay.leave(second);
+    assert_eq!(relay.client(2).peer, PeerId::new(3).unwrap());
+}

@@ -1,0 +1,324 @@
+//! A room: a careful switch whose ports are peers.
+//!
+//! A [`Room`] decides who is in it and where each datagram goes. It does no I/O and reads no clock:
+//! datagrams and the time come in, verdicts and messages to send come out. `L` is the handle with
+//! which the caller reaches a peer; the room only keeps and hands out clones of it.
+
+mod allowance;
+mod lan_table;
+mod member;
+mod switch;
+#[cfg(test)]
+mod tests;
+
+pub use allowance::{Rate, Rates};
+pub use member::{MAX_MALFORMED, PeerRecord};
+
+use bytes::Bytes;
+use lanparty_ctrl::message::{Newcomer, PeerLeft, Welcome};
+use lanparty_ctrl::{LeaveReason, RejectReason, RelayMessage, ResumeToken};
+use lanparty_obs::{DropReason, PeerStats};
+use lanparty_proto::{IpMtu, PeerId, RoomId};
+use member::{Member, Received};
+use smallvec::SmallVec;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+use switch::{Route, Switch};
+
+/// The peers that get a frame; up to eight need no allocation.
+pub type Targets<L> = SmallVec<[L; 8]>;
+
+/// What becomes of a datagram.
+#[derive(Debug)]
+pub enum Verdict<L> {
+    /// Its frame goes on.
+    Forward(Forward<L>),
+    /// It is a piece of a frame that is not whole yet.
+    Pending,
+    /// It goes nowhere.
+    Drop(DropReason),
+    /// It goes nowhere, and its sender has sent too many malformed ones: let it leave with
+    /// [`LeaveReason::ProtocolError`] (spec R31).
+    Expel(DropReason),
+}
+
+/// A frame on its way to other peers.
+#[derive(Debug)]
+pub struct Forward<L> {
+    /// The whole frame behind the header of its origin: the very bytes that came, unless they came in pieces.
+    pub datagram: Bytes,
+    /// The frame's number for targets that cannot take it whole.
+    pub frame_id: u16,
+    /// Who gets it; nobody, when a client talks to an empty room.
+    pub targets: Targets<L>,
+}
+
+/// One message to send after a change. Steps are taken in the order of their list (spec R24).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step<L> {
+    /// Tell the newcomer. It must get this: where that fails, it leaves again.
+    Answer(RelayMessage),
+    /// Tell a peer that is in the room, as well as that goes.
+    Tell(L, RelayMessage),
+}
+
+/// Somebody who has left, and who is to know (spec R23, R25).
+#[derive(Debug)]
+pub struct Departure<L> {
+    /// Its number.
+    pub peer: PeerId,
+    /// Its link, which may still be open.
+    pub link: L,
+    /// What was known about it.
+    pub record: PeerRecord,
+    /// The notices to those who are still there.
+    pub steps: Vec<Step<L>>,
+    /// True when it was the last, and the room went with it.
+    pub room_closed: bool,
+}
+
+/// The peers of one room code.
+#[derive(Debug)]
+pub struct Room<L> {
+    id: RoomId,
+    mtu: IpMtu,
+    rates: Rates,
+    // In order of their numbers, so that the same inputs give the same outputs.
+    members: BTreeMap<PeerId, Member<L>>,
+    switch: Switch,
+    last_peer: u16,
+}
+
+impl<L: Clone> Room<L> {
+    /// An empty room whose MTU stays as it is (spec R7).
+    pub fn new(now: Instant, id: RoomId, mtu: IpMtu, rates: Rates) -> Self {
+        Room {
+            id,
+            mtu,
+            rates,
+            members: BTreeMap::new(),
+            switch: Switch::new(now),
+            last_peer: 0,
+        }
+    }
+
+    /// Checks that a newcomer's place is free, or its own: then the answer is who must give way (spec R91).
+    ///
+    /// # Errors
+    /// [`RejectReason::GatewayPresent`] or [`RejectReason::MacInUse`].
+    pub fn check(
+        &self,
+        who: Newcomer,
+        token: Option<ResumeToken>,
+    ) -> Result<Option<PeerId>, RejectReason> {
+        let Some(holder) = self.switch.holder(who) else {
+            return Ok(None);
+        };
+        let resumes = |token: ResumeToken| {
+            let member = self.members.get(&holder);
+            member.is_some_and(|member| member.token.matches(token))
+        };
+        match who {
+            _ if token.is_some_and(resumes) => Ok(Some(holder)),
+            Newcomer::Client(_) => Err(RejectReason::MacInUse),
+            Newcomer::Gateway => Err(RejectReason::GatewayPresent),
+        }
+    }
+
+    /// Lets a newcomer in whose place is free: its number, and what is to be said to whom.
+    ///
+    /// # Errors
+    /// [`RejectReason::RoomFull`] when all the numbers of [`PeerId`] are taken.
+    pub fn join(
+        &mut self,
+        now: Instant,
+        who: Newcomer,
+        source: IpAddr,
+        token: ResumeToken,
+        link: L,
+    ) -> Result<(PeerId, Vec<Step<L>>), RejectReason> {
+        let peer = self.free_number().ok_or(RejectReason::RoomFull)?;
+        let catch_up = self.introductions();
+        let newcomer = Member::new(now, who, source, token, link, self.rates);
+        let news = RelayMessage::PeerJoined(newcomer.introduction(peer));
+        let notices = self.tell_all(&news);
+        self.switch.plug_in(peer, who);
+        self.members.insert(peer, newcomer);
+        let welcome = Step::Answer(self.welcome(peer, who, token));
+        let steps = match who {
+            Newcomer::Client(_) => [notices, vec![welcome], catch_up].concat(),
+            Newcomer::Gateway => [vec![welcome], catch_up, notices].concat(),
+        };
+        Ok((peer, steps))
+    }
+
+    /// Removes a peer and its address; `None` when it is not there.
+    pub fn leave(&mut self, peer: PeerId, reason: LeaveReason) -> Option<Departure<L>> {
+        let member = self.members.remove(&peer)?;
+        self.switch.unplug(member.record.who);
+        let news = RelayMessage::PeerLeft(PeerLeft {
+            peer_id: peer,
+            reason,
+        });
+        Some(Departure {
+            peer,
+            link: member.link,
+            record: member.record,
+            steps: self.tell_all(&news),
+            room_closed: self.members.is_empty(),
+        })
+    }
+
+    /// Judges a datagram: what becomes of it is counted at its sender.
+    pub fn handle_datagram(&mut self, now: Instant, from: PeerId, datagram: Bytes) -> Verdict<L> {
+        let Some(member) = self.members.get_mut(&from) else {
+            return Verdict::Drop(DropReason::LinkDown);
+        };
+        member.record.last_seen = now;
+        member.record.datagrams += 1;
+        match judge(now, (self.id, from), member, &mut self.switch, datagram) {
+            Ok(Some((received, route))) => {
+                member.count_forward(received.frame().len());
+                Verdict::Forward(Forward {
+                    frame_id: member.next_frame_id(),
+                    targets: self.targets(from, route),
+                    datagram: received.datagram,
+                })
+            }
+            Ok(None) => {
+                member.record.pieces += 1;
+                Verdict::Pending
+            }
+            Err(reason) => {
+                member.count_drop(reason);
+                match member.record.malformed > MAX_MALFORMED {
+                    true => Verdict::Expel(reason),
+                    false => Verdict::Drop(reason),
+                }
+            }
+        }
+    }
+
+    /// Keeps a peer's counters (spec R34).
+    pub fn handle_stats(
+        &mut self,
+        now: Instant,
+        from: PeerId,
+        stats: PeerStats,
+        rtt: Option<Duration>,
+    ) {
+        if let Some(member) = self.members.get_mut(&from) {
+            member.record.last_seen = now;
+            member.record.stats = Some(stats);
+            member.record.rtt = rtt;
+        }
+    }
+
+    /// When [`Self::handle_timeout`] has something to do.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.members.values().filter_map(Member::poll_timeout).min()
+    }
+
+    /// Gives up frames whose pieces have not come in time.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for member in self.members.values_mut() {
+            member.handle_timeout(now);
+        }
+    }
+
+    /// Who is in the room.
+    pub fn members(&self) -> impl Iterator<Item = (PeerId, &L, &PeerRecord)> {
+        self.members
+            .iter()
+            .map(|(&peer, member)| (peer, &member.link, &member.record))
+    }
+
+    /// What is known about a peer.
+    pub fn member(&self, peer: PeerId) -> Option<&PeerRecord> {
+        self.members.get(&peer).map(|member| &member.record)
+    }
+
+    /// How many clients are in the room.
+    pub fn clients(&self) -> usize {
+        self.switch.clients()
+    }
+
+    /// True when nobody is in the room.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// The next number in turn that is free, so that a number is not soon given again.
+    fn free_number(&mut self) -> Option<PeerId> {
+        let candidates = (1..=u16::MAX).map(|step| self.last_peer.wrapping_add(step));
+        let peer = candidates
+            .filter_map(PeerId::new)
+            .find(|peer| !self.members.contains_key(peer))?;
+        self.last_peer = peer.number();
+        Some(peer)
+    }
+
+    fn welcome(&self, peer_id: PeerId, who: Newcomer, resume_token: ResumeToken) -> RelayMessage {
+        RelayMessage::Welcome(Welcome {
+            room_id: self.id,
+            peer_id,
+            effective_mtu: self.mtu,
+            gateway: match who {
+                Newcomer::Client(_) => self.switch.gateway(),
+                Newcomer::Gateway => None,
+            },
+            resume_token,
+            capabilities: Vec::new(),
+        })
+    }
+
+    fn introductions(&self) -> Vec<Step<L>> {
+        self.members
+            .iter()
+            .map(|(&peer, member)| RelayMessage::PeerJoined(member.introduction(peer)))
+            .map(Step::Answer)
+            .collect()
+    }
+
+    fn tell_all(&self, news: &RelayMessage) -> Vec<Step<L>> {
+        self.members
+            .values()
+            .map(|member| Step::Tell(member.link.clone(), news.clone()))
+            .collect()
+    }
+
+    fn targets(&self, from: PeerId, route: Route) -> Targets<L> {
+        match route {
+            Route::Known(peer) | Route::Unknown(peer) => {
+                let member = self.members.get(&peer);
+                member
+                    .map(|member| member.link.clone())
+                    .into_iter()
+                    .collect()
+            }
+            Route::Group => {
+                let others = self.members.iter().filter(|&(&peer, _)| peer != from);
+                others.map(|(_, member)| member.link.clone()).collect()
+            }
+        }
+    }
+}
+
+/// All the checks, the cheapest first: header, pieces, source, classifier, destination, buckets.
+fn judge<L>(
+    now: Instant,
+    place: (RoomId, PeerId),
+    member: &mut Member<L>,
+    switch: &mut Switch,
+    datagram: Bytes,
+) -> Result<Option<(Received, Route)>, DropReason> {
+    let Some(received) = member.receive(now, place, datagram)? else {
+        return Ok(None);
+    };
+    let route = switch.route(now, place.1, member.record.who, received.frame())?;
+    if let Some(allowance) = &mut member.allowance {
+        allowance.spend(now, route.traffic(), received.unpaid)?;
+    }
+    Ok(Some((received, route)))
+}

@@ -1,0 +1,204 @@
+//! One peer in a room: what it may do, and what it has done.
+
+use super::allowance::{Allowance, Rates};
+use bytes::{BufMut, Bytes, BytesMut};
+use lanparty_ctrl::ResumeToken;
+use lanparty_ctrl::message::{Newcomer, PeerJoined};
+use lanparty_obs::{DropCounts, DropReason, PeerStats};
+use lanparty_proto::fragment::{Fragment, Reassembler};
+use lanparty_proto::{Header, PeerId, RoomId, overlay};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+/// How many malformed datagrams a peer may send; the next one is its last (spec R31).
+pub const MAX_MALFORMED: u32 = 16;
+
+/// What is known about a peer (spec R34).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerRecord {
+    /// What it is.
+    pub who: Newcomer,
+    /// The address it came from.
+    pub source: IpAddr,
+    /// When it was let in.
+    pub joined_at: Instant,
+    /// When its last datagram or message came.
+    pub last_seen: Instant,
+    /// The round trip to it, when it last sent its counters.
+    pub rtt: Option<Duration>,
+    /// The counters that it last sent.
+    pub stats: Option<PeerStats>,
+    /// How many of its datagrams were malformed.
+    pub malformed: u32,
+    /// Datagrams that came from it: each was forwarded, kept as a piece, or dropped.
+    pub datagrams: u64,
+    /// Pieces among them that waited for the rest of their frame.
+    pub pieces: u64,
+    /// Frames of its that were forwarded.
+    pub frames: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// What was dropped: one for each datagram, and `Incomplete` for each frame that never became whole.
+    pub drops: DropCounts,
+}
+
+#[derive(Debug)]
+pub(super) struct Member<L> {
+    pub(super) link: L,
+    pub(super) token: ResumeToken,
+    pub(super) record: PeerRecord,
+    // Only clients are limited.
+    pub(super) allowance: Option<Allowance>,
+    reassembler: Reassembler,
+    last_frame_id: u16,
+}
+
+/// A whole frame behind its header, and how many of its bytes are still to be paid for.
+pub(super) struct Received {
+    pub(super) datagram: Bytes,
+    pub(super) unpaid: usize,
+}
+
+impl Received {
+    pub(super) fn frame(&self) -> &[u8] {
+        &self.datagram[overlay::HEADER_LEN..]
+    }
+}
+
+impl<L> Member<L> {
+    pub(super) fn new(
+        now: Instant,
+        who: Newcomer,
+        source: IpAddr,
+        token: ResumeToken,
+        link: L,
+        rates: Rates,
+    ) -> Self {
+        Member {
+            link,
+            token,
+            record: PeerRecord {
+                who,
+                source,
+                joined_at: now,
+                last_seen: now,
+                rtt: None,
+                stats: None,
+                malformed: 0,
+                datagrams: 0,
+                pieces: 0,
+                frames: 0,
+                bytes: 0,
+                drops: DropCounts::default(),
+            },
+            allowance: match who {
+                Newcomer::Client(_) => Some(Allowance::new(now, rates)),
+                Newcomer::Gateway => None,
+            },
+            reassembler: Reassembler::default(),
+            last_frame_id: 0,
+        }
+    }
+
+    pub(super) fn introduction(&self, peer_id: PeerId) -> PeerJoined {
+        let who = self.record.who;
+        PeerJoined {
+            peer_id,
+            role: who.role(),
+            mac: who.mac(),
+        }
+    }
+
+    /// Takes a datagram whose header must be `expected`, but for the fragment flag. Answers the whole
+    /// frame, or nothing while pieces are missing.
+    pub(super) fn receive(
+        &mut self,
+        now: Instant,
+        expected: (RoomId, PeerId),
+        datagram: Bytes,
+    ) -> Result<Option<Received>, DropReason> {
+        let (header, body) = Header::decode(&datagram).map_err(|_| DropReason::Malformed)?;
+        if (header.room, header.peer) != expected {
+            return Err(DropReason::ForgedHeader);
+        }
+        if header.fragment {
+            return self.receive_piece(now, header, body);
+        }
+        Ok(Some(Received {
+            unpaid: body.len(),
+            datagram,
+        }))
+    }
+
+    /// A piece is paid for when it comes: also frames that never become whole cost their sender.
+    fn receive_piece(
+        &mut self,
+        now: Instant,
+        header: Header,
+        body: &[u8],
+    ) -> Result<Option<Received>, DropReason> {
+        let fragment = Fragment::decode(body).map_err(|_| DropReason::BadFragment)?;
+        if let Some(allowance) = &mut self.allowance {
+            allowance.spend_bytes(now, fragment.piece.len())?;
+        }
+        let inserted = self.reassembler.insert(now, fragment);
+        self.count_incomplete();
+        let frame = inserted.map_err(|_| DropReason::BadFragment)?;
+        Ok(frame.map(|frame| Received {
+            datagram: whole_datagram(header, &frame),
+            unpaid: 0,
+        }))
+    }
+
+    pub(super) fn count_drop(&mut self, reason: DropReason) {
+        self.record.drops.count(reason);
+        if is_malformed(reason) {
+            self.record.malformed += 1;
+        }
+    }
+
+    pub(super) fn count_forward(&mut self, frame_len: usize) {
+        self.record.frames += 1;
+        self.record.bytes += frame_len as u64;
+    }
+
+    /// The number under which the next frame travels where it must be cut again.
+    pub(super) fn next_frame_id(&mut self) -> u16 {
+        self.last_frame_id = self.last_frame_id.wrapping_add(1);
+        self.last_frame_id
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.reassembler.poll_timeout()
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        self.reassembler.expire(now);
+        self.count_incomplete();
+    }
+
+    fn count_incomplete(&mut self) {
+        let lost = self.reassembler.take_lost();
+        self.record.drops.add(DropReason::Incomplete, lost);
+    }
+}
+
+/// True for what no program of ours sends, even by accident. A forged header is well formed: it is
+/// dropped and counted, no more.
+fn is_malformed(reason: DropReason) -> bool {
+    matches!(
+        reason,
+        DropReason::Malformed | DropReason::BadFragment | DropReason::Runt
+    )
+}
+
+fn whole_datagram(header: Header, frame: &[u8]) -> Bytes {
+    let header = Header {
+        fragment: false,
+        ..header
+    };
+    let mut datagram = BytesMut::with_capacity(overlay::HEADER_LEN + frame.len());
+    datagram.put_slice(&header.encode());
+    datagram.put_slice(frame);
+    datagram.freeze()
+}

@@ -1,0 +1,283 @@
+use super::*;
+use crate::registry::Place;
+use crate::testing::Outcome::{Dropped, Expelled, Pending, To};
+use crate::testing::{Relay, client_mac, frame, header, lan_mac, whole};
+use lanparty_proto::{DatagramBudget, MacAddr, fragment};
+
+/// A gateway on link 1 and players on links 2 to 4.
+fn party() -> (Relay, Place, [Place; 3]) {
+    let mut relay = Relay::new();
+    let gateway = relay.gateway(1);
+    let players = [2, 3, 4].map(|link| relay.client(link));
+    (relay, gateway, players)
+}
+
+fn pieces(from: Place, frame: &[u8], budget: u16) -> Vec<Bytes> {
+    fragment::cut(header(from), 7, frame, DatagramBudget::new(budget).unwrap()).collect()
+}
+
+const MULTICAST: MacAddr = MacAddr::new([0x01, 0x00, 0x5e, 0x00, 0x00, 0xfb]);
+
+#[test]
+fn known_unicast_goes_to_its_one_peer() {
+    let (mut relay, gateway, [two, ..]) = party();
+    let to_three = frame(client_mac(3), client_mac(2), 60);
+    assert_eq!(relay.frame(two, &to_three), To(vec![3]));
+    let from_lan = frame(client_mac(3), lan_mac(9), 60);
+    assert_eq!(relay.frame(gateway, &from_lan), To(vec![3]));
+}
+
+#[test]
+fn groups_go_to_every_other_peer() {
+    let (mut relay, gateway, [two, ..]) = party();
+    for group in [MacAddr::BROADCAST, MULTICAST] {
+        let from_two = frame(group, client_mac(2), 60);
+        assert_eq!(relay.frame(two, &from_two), To(vec![1, 3, 4]));
+        let from_lan = frame(group, lan_mac(9), 60);
+        assert_eq!(relay.frame(gateway, &from_lan), To(vec![2, 3, 4]));
+    }
+}
+
+#[test]
+fn unknown_unicast_goes_to_the_gateway_only_and_never_from_it() {
+    let (mut relay, gateway, [two, ..]) = party();
+    let to_lan = frame(lan_mac(9), client_mac(2), 60);
+    assert_eq!(relay.frame(two, &to_lan), To(vec![1]));
+    let between_lan_hosts = frame(lan_mac(8), lan_mac(9), 60);
+    let outcome = relay.frame(gateway, &between_lan_hosts);
+    assert_eq!(outcome, Dropped(DropReason::UnknownDestination));
+    relay.leave(gateway);
+    let outcome = relay.frame(two, &to_lan);
+    assert_eq!(outcome, Dropped(DropReason::UnknownDestination));
+}
+
+#[test]
+fn nothing_returns_to_its_sender() {
+    let (mut relay, _, [two, ..]) = party();
+    let to_itself = frame(client_mac(2), client_mac(2), 60);
+    let outcome = relay.frame(two, &to_itself);
+    assert_eq!(outcome, Dropped(DropReason::UnknownDestination));
+}
+
+#[test]
+fn a_talk_with_a_lan_host_is_limited_only_until_the_host_has_spoken() {
+    let (mut relay, gateway, [two, ..]) = party();
+    let to_lan = frame(lan_mac(9), client_mac(2), 60);
+    for _ in 0..64 {
+        assert_eq!(relay.frame(two, &to_lan), To(vec![1]));
+    }
+    let outcome = relay.frame(two, &to_lan);
+    assert_eq!(outcome, Dropped(DropReason::UnknownUnicastRate));
+    relay.frame(gateway, &frame(client_mac(2), lan_mac(9), 60));
+    for _ in 0..1000 {
+        assert_eq!(relay.frame(two, &to_lan), To(vec![1]));
+    }
+    relay.leave(gateway);
+    relay.gateway(5);
+    let outcome = relay.frame(two, &to_lan);
+    assert_eq!(
+        outcome,
+        Dropped(DropReason::UnknownUnicastRate),
+        "another gateway may be on another LAN"
+    );
+}
+
+#[test]
+fn a_storm_from_a_client_is_cut_and_from_the_lan_is_not() {
+    let (mut relay, gateway, [two, ..]) = party();
+    let storm = frame(MacAddr::BROADCAST, client_mac(2), 60);
+    let passed = (0..500).filter(|_| relay.frame(two, &storm) == To(vec![1, 3, 4]));
+    assert_eq!(passed.count(), 128);
+    assert_eq!(
+        relay.frame(two, &storm),
+        Dropped(DropReason::BroadcastRate),
+        "and never a disconnect"
+    );
+    let from_lan = frame(MacAddr::BROADCAST, lan_mac(9), 60);
+    let passed = (0..500).filter(|_| relay.frame(gateway, &from_lan) == To(vec![2, 3, 4]));
+    assert_eq!(passed.count(), 500);
+}
+
+#[test]
+fn a_client_sends_from_its_own_mac_and_the_gateway_from_no_clients() {
+    let (mut relay, gateway, [two, ..]) = party();
+    let mut drop = |from, source| {
+        let outcome = relay.frame(from, &frame(MacAddr::BROADCAST, source, 60));
+        match outcome {
+            Dropped(reason) => Some(reason),
+            _ => None,
+        }
+    };
+    use DropReason::{InvalidSourceMac, UnauthorizedSourceMac};
+    assert_eq!(drop(two, client_mac(3)), Some(UnauthorizedSourceMac));
+    assert_eq!(drop(two, lan_mac(9)), Some(UnauthorizedSourceMac));
+    assert_eq!(drop(two, MULTICAST), Some(InvalidSourceMac));
+    assert_eq!(drop(two, MacAddr::ZERO), Some(InvalidSourceMac));
+    assert_eq!(drop(gateway, client_mac(3)), Some(UnauthorizedSourceMac));
+    assert_eq!(drop(gateway, MacAddr::BROADCAST), Some(InvalidSourceMac));
+    assert_eq!(drop(gateway, lan_mac(9)), None);
+}
+
+#[test]
+fn the_classifier_judges_by_the_senders_role() {
+    let (mut relay, gateway, [two, ..]) = party();
+    let bpdu_to = MacAddr::new([0x01, 0x80, 0xc2, 0, 0, 0]);
+    let bpdu = frame(bpdu_to, lan_mac(9), 60);
+    let outcome = relay.frame(gateway, &bpdu);
+    assert_eq!(outcome, Dropped(DropReason::ReservedMulticast));
+    let arp = |source: MacAddr, claimed: MacAddr| {
+        let mut frame = frame(MacAddr::BROADCAST, source, 60);
+        frame[12..22].copy_from_slice(&[8, 6, 0, 1, 8, 0, 6, 4, 0, 2]);
+        frame[22..28].copy_from_slice(&claimed.octets());
+        frame
+    };
+    let proxy = arp(lan_mac(9), lan_mac(8));
+    assert_eq!(relay.frame(gateway, &proxy), To(vec![2, 3, 4]));
+    let spoof = arp(client_mac(2), lan_mac(8));
+    assert_eq!(relay.frame(two, &spoof), Dropped(DropReason::ArpSpoof));
+    let own = arp(client_mac(2), client_mac(2));
+    assert_eq!(relay.frame(two, &own), To(vec![1, 3, 4]));
+}
+
+#[test]
+fn a_whole_frame_passes_as_the_very_bytes_that_came() {
+    let (mut relay, _, [two, ..]) = party();
+    let datagram = Bytes::from(whole(two, &frame(client_mac(3), client_mac(2), 1514)));
+    let verdict = relay
+        .registry
+        .handle_datagram(relay.now, two, datagram.clone());
+    let Verdict::Forward(forward) = verdict else {
+        panic!("{verdict:?}")
+    };
+    assert_eq!(forward.datagram.as_ptr(), datagram.as_ptr());
+    assert_eq!(forward.datagram, datagram);
+}
+
+#[test]
+fn a_frame_in_pieces_is_judged_and_passed_on_whole() {
+    let (mut relay, _, [two, ..]) = party();
+    let frame = frame(client_mac(3), client_mac(2), 1514);
+    let mut datagrams = pieces(two, &frame, 700);
+    let last = datagrams.pop().unwrap();
+    for datagram in datagrams {
+        assert_eq!(relay.datagram(two, datagram), Pending);
+    }
+    let verdict = relay.registry.handle_datagram(relay.now, two, last);
+    let Verdict::Forward(forward) = verdict else {
+        panic!("{verdict:?}")
+    };
+    assert_eq!(forward.datagram, whole(two, &frame));
+    assert_eq!(forward.targets.to_vec(), [3]);
+}
+
+#[test]
+fn a_forbidden_frame_does_not_pass_in_pieces() {
+    let (mut relay, _, [two, ..]) = party();
+    let spoofed = frame(client_mac(3), lan_mac(9), 600);
+    let datagrams = pieces(two, &spoofed, 512);
+    assert_eq!(relay.datagram(two, datagrams[0].clone()), Pending);
+    assert_eq!(
+        relay.datagram(two, datagrams[1].clone()),
+        Dropped(DropReason::UnauthorizedSourceMac)
+    );
+}
+
+#[test]
+fn frames_whose_pieces_never_come_are_counted_and_paid_for() {
+    let (mut relay, _, [two, ..]) = party();
+    let first = pieces(two, &frame(client_mac(3), client_mac(2), 1514), 1500)[0].clone();
+    assert_eq!(relay.datagram(two, first.clone()), Pending);
+    relay.advance(Duration::from_millis(500));
+    assert_eq!(relay.registry.poll_timeout(), Some(relay.now));
+    relay.registry.handle_timeout(relay.now);
+    assert_eq!(relay.registry.poll_timeout(), None);
+    let drops = &relay.registry.peer(two).unwrap().drops;
+    assert_eq!(drops.of(DropReason::Incomplete), 1);
+    let outcomes = (0..5000).map(|_| relay.datagram(two, first.clone()));
+    assert!(outcomes.last() == Some(Dropped(DropReason::ByteRate)));
+}
+
+#[test]
+fn a_header_must_name_its_own_sender_and_room() {
+    let (mut relay, _, [two, three, _]) = party();
+    let broadcast = frame(MacAddr::BROADCAST, client_mac(2), 60);
+    let forged = Dropped(DropReason::ForgedHeader);
+    assert_eq!(relay.datagram(two, whole(three, &broadcast)), forged);
+    let room = RoomId::new(two.room.number() + 1).unwrap();
+    let elsewhere = Place { room, ..two };
+    for _ in 0..100 {
+        assert_eq!(relay.datagram(two, whole(elsewhere, &broadcast)), forged);
+    }
+}
+
+#[test]
+fn the_seventeenth_malformed_datagram_expels() {
+    let (mut relay, _, [two, ..]) = party();
+    let undefined_flag = [0x11, 0x80, 0, 2, 0, 0, 0, 1];
+    let runt = whole(two, &[0xff; 13]);
+    for n in 0..8 {
+        let outcome = relay.datagram(two, undefined_flag.to_vec());
+        assert_eq!(outcome, Dropped(DropReason::Malformed), "{n}");
+        let outcome = relay.datagram(two, runt.clone());
+        assert_eq!(outcome, Dropped(DropReason::Runt), "{n}");
+    }
+    assert_eq!(relay.registry.peer(two).unwrap().malformed, MAX_MALFORMED);
+    assert_eq!(
+        relay.datagram(two, Bytes::new()),
+        Expelled(DropReason::Malformed)
+    );
+}
+
+#[test]
+fn everything_that_came_is_accounted_for() {
+    let (mut relay, _, [two, ..]) = party();
+    relay.frame(two, &frame(client_mac(3), client_mac(2), 60));
+    relay.frame(two, &frame(client_mac(3), client_mac(4), 60));
+    for datagram in pieces(two, &frame(client_mac(3), client_mac(2), 600), 512) {
+        relay.datagram(two, datagram);
+    }
+    relay.datagram(two, Bytes::new());
+    let record = relay.registry.peer(two).unwrap();
+    assert_eq!(record.datagrams, 5);
+    assert_eq!(
+        (record.frames, record.pieces, record.drops.total()),
+        (2, 1, 2)
+    );
+    assert_eq!((record.bytes, record.malformed), (660, 1));
+}
+
+#[test]
+fn who_has_left_gets_and_sends_nothing() {
+    let (mut relay, _, [two, three, four]) = party();
+    relay.leave(three);
+    let from_three = frame(MacAddr::BROADCAST, client_mac(3), 60);
+    assert_eq!(
+        relay.frame(three, &from_three),
+        Dropped(DropReason::LinkDown)
+    );
+    let from_two = frame(MacAddr::BROADCAST, client_mac(2), 60);
+    assert_eq!(relay.frame(two, &from_two), To(vec![1, 4]));
+    let to_three = frame(client_mac(3), client_mac(4), 60);
+    assert_eq!(
+        relay.frame(four, &to_three),
+        To(vec![1]),
+        "an unknown address now"
+    );
+}
+
+#[test]
+fn the_last_counters_and_the_round_trip_are_kept() {
+    let (mut relay, _, [two, ..]) = party();
+    relay.advance(Duration::from_secs(5));
+    let stats = PeerStats {
+        frames_to_relay: 7,
+        ..PeerStats::default()
+    };
+    let rtt = Some(Duration::from_millis(20));
+    relay
+        .registry
+        .handle_stats(relay.now, two, stats.clone(), rtt);
+    let record = relay.registry.peer(two).unwrap();
+    assert_eq!((record.stats.as_ref(), record.rtt), (Some(&stats), rtt));
+    assert_eq!(record.last_seen, relay.now);
+}

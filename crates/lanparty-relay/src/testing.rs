@@ -1,0 +1,158 @@
+//! A relay without a network: peers are numbers, the clock is a field.
+
+use crate::registry::{Admission, Limits, Place, Random, Registry};
+use crate::room::{Departure, Rates, Step, Verdict};
+use bytes::Bytes;
+use lanparty_ctrl::message::{Entry, Newcomer};
+use lanparty_ctrl::{LeaveReason, RejectReason, RelayMessage, ResumeToken, Role};
+use lanparty_obs::DropReason;
+use lanparty_proto::{DatagramBudget, Header, MacAddr, VirtualMac};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+/// How tests reach a peer.
+pub(crate) type Link = u8;
+
+pub(crate) struct Relay {
+    pub(crate) now: Instant,
+    pub(crate) registry: Registry<Link>,
+    pub(crate) source: IpAddr,
+    pub(crate) budget: u16,
+    pub(crate) token: Option<ResumeToken>,
+    admitted: u8,
+}
+
+impl Relay {
+    pub(crate) fn new() -> Self {
+        Relay::with(Limits::default())
+    }
+
+    pub(crate) fn with(limits: Limits) -> Self {
+        Relay {
+            now: Instant::now(),
+            registry: Registry::new(limits, Rates::default()),
+            source: [192, 0, 2, 1].into(),
+            budget: 1312,
+            token: None,
+            admitted: 0,
+        }
+    }
+
+    pub(crate) fn admit(
+        &mut self,
+        link: Link,
+        room: &str,
+        who: Newcomer,
+    ) -> Result<Admission<Link>, RejectReason> {
+        self.admitted += 1;
+        let entry = Entry {
+            room: room.parse().unwrap(),
+            who,
+            datagram_budget: DatagramBudget::new(self.budget).unwrap(),
+            resume_token: self.token.take(),
+        };
+        let random = Random {
+            token: [self.admitted; 16],
+            room: 0,
+        };
+        self.registry
+            .admit(self.now, &entry, self.source, random, link)
+    }
+
+    /// A client in room LANPARTY, with the MAC [`client_mac`] of its link.
+    pub(crate) fn client(&mut self, link: Link) -> Place {
+        self.admit(link, "lanparty", client(link)).unwrap().place
+    }
+
+    /// The gateway in room LANPARTY.
+    pub(crate) fn gateway(&mut self, link: Link) -> Place {
+        self.admit(link, "lanparty", Newcomer::Gateway)
+            .unwrap()
+            .place
+    }
+
+    pub(crate) fn leave(&mut self, place: Place) -> Departure<Link> {
+        self.registry.leave(place, LeaveReason::Closed).unwrap()
+    }
+
+    pub(crate) fn datagram(&mut self, from: Place, datagram: impl Into<Bytes>) -> Outcome {
+        match self
+            .registry
+            .handle_datagram(self.now, from, datagram.into())
+        {
+            Verdict::Forward(forward) => Outcome::To(forward.targets.to_vec()),
+            Verdict::Pending => Outcome::Pending,
+            Verdict::Drop(reason) => Outcome::Dropped(reason),
+            Verdict::Expel(reason) => Outcome::Expelled(reason),
+        }
+    }
+
+    pub(crate) fn frame(&mut self, from: Place, frame: &[u8]) -> Outcome {
+        self.datagram(from, whole(from, frame))
+    }
+
+    pub(crate) fn advance(&mut self, by: Duration) {
+        self.now += by;
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    To(Vec<Link>),
+    Pending,
+    Dropped(DropReason),
+    Expelled(DropReason),
+}
+
+pub(crate) fn header(from: Place) -> Header {
+    Header {
+        peer: from.peer,
+        room: from.room,
+        fragment: false,
+    }
+}
+
+pub(crate) fn whole(from: Place, frame: &[u8]) -> Vec<u8> {
+    [&header(from).encode(), frame].concat()
+}
+
+pub(crate) fn client(link: Link) -> Newcomer {
+    Newcomer::Client(VirtualMac::from_random([2, 0, 0, 0, 0, link]))
+}
+
+pub(crate) fn client_mac(link: Link) -> MacAddr {
+    MacAddr::new([2, 0, 0, 0, 0, link])
+}
+
+/// A station on the LAN.
+pub(crate) fn lan_mac(number: u8) -> MacAddr {
+    MacAddr::new([0, 0x16, 0x3e, 0, 0, number])
+}
+
+/// A frame of a kind that nobody minds.
+pub(crate) fn frame(destination: MacAddr, source: MacAddr, len: usize) -> Vec<u8> {
+    let mut frame = [destination.octets(), source.octets()].concat();
+    frame.extend([0x88, 0xb6]);
+    frame.resize(len, 0x5a);
+    frame
+}
+
+/// The steps in short: `welcome`, `3 joined` for an answer, `→1: 3 joined` for a notice to link 1.
+pub(crate) fn said(steps: &[Step<Link>]) -> Vec<String> {
+    let words = |message: &RelayMessage| match message {
+        RelayMessage::Welcome(_) => "welcome".to_owned(),
+        RelayMessage::PeerJoined(joined) => match joined.role {
+            Role::Client => format!("client {} joined", joined.peer_id),
+            Role::Gateway => format!("gateway {} joined", joined.peer_id),
+        },
+        RelayMessage::PeerLeft(left) => format!("{} left: {:?}", left.peer_id, left.reason),
+        RelayMessage::Reject(_) | RelayMessage::Disconnect(_) => format!("{message:?}"),
+    };
+    steps
+        .iter()
+        .map(|step| match step {
+            Step::Answer(message) => words(message),
+            Step::Tell(link, message) => format!("→{link}: {}", words(message)),
+        })
+        .collect()
+}
