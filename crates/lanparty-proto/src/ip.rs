@@ -85,9 +85,8 @@ pub(crate) fn ipv4(packet: &[u8]) -> Result<Upper, Unclear> {
 pub(crate) fn ipv6(packet: &[u8]) -> Result<Upper, Unclear> {
     let header = packet.first_chunk::<IPV6_HEADER_LEN>().ok_or(Unclear)?;
     let end = IPV6_HEADER_LEN + usize::from(u16::from_be_bytes([header[4], header[5]]));
-    // No payload but hop-by-hop options is a jumbogram (RFC 2675): its length stands elsewhere.
-    let jumbogram = end == IPV6_HEADER_LEN && header[6] == HOP_BY_HOP;
-    if header[0] >> 4 != 6 || end > packet.len() || jumbogram {
+    // A jumbogram (RFC 2675) says 0 here, and ends before its hop-by-hop options: unclear, below.
+    if header[0] >> 4 != 6 || end > packet.len() {
         return Err(Unclear);
     }
     let mut upper = Upper {

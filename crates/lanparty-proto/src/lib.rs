@@ -1,9 +1,10 @@
 //! Bytes on the wire and the words of layer 2.
 //!
 //! This crate knows what softlan-vpn puts into a QUIC datagram ([`overlay`], [`fragment`]), what an
-//! Ethernet frame is ([`ethernet`], [`mac`]), which frames may not cross ([`class`]), and how sizes
-//! relate ([`mtu`], [`mss`]). It does no I/O, reads no clock and keeps no global state: every
-//! function can be called from any thread, in any test, on any system.
+//! Ethernet frame is ([`ethernet`], [`mac`]), which frames may not cross ([`class`]), how sizes
+//! relate ([`mtu`], [`mss`]), and how a frame looks before a NIC has finished it ([`offload`]). It
+//! does no I/O, reads no clock and keeps no global state: every function can be called from any
+//! thread, in any test, on any system.
 //!
 //! Start with [`overlay::Header`] and [`ethernet::EthernetFrame`]; `docs/protocol.md` tells the same
 //! story in prose, and the golden tests in these files are its source.

@@ -359,6 +359,7 @@ fn ipv6_fragments_must_show_their_whole_header_chain_first() {
     let own = OWN.octets();
     let udp = &udp_v6(9, 9)[40..];
     let first = |rest: &[u8]| fragment_v6(0, true, 17, rest);
+    let fragment_then_udp = [&[17, 0, 0, 1, 0, 0, 0, 8], udp].concat();
     let options_then_udp = [&[17, 0, 1, 4, 0, 0, 0, 0], udp].concat();
     for (name, packet, verdict) in [
         ("first", first(udp), Ok(())),
@@ -398,7 +399,7 @@ fn ipv6_fragments_must_show_their_whole_header_chain_first() {
         ),
         (
             "a fragment in a fragment",
-            fragment_v6(0, true, 44, &[0; 64]),
+            fragment_v6(0, true, 44, &fragment_then_udp),
             hidden(),
         ),
         (
@@ -421,21 +422,19 @@ fn ipv6_fragments_must_show_their_whole_header_chain_first() {
 #[test]
 fn a_header_chain_has_an_end() {
     let udp = &udp_v6(9, 9)[40..];
+    let mut jumbogram = v6(0, &[&[17, 0, 0xc2, 4, 0, 0, 0, 24], udp].concat());
+    jumbogram[4..6].fill(0);
     for (name, packet, verdict) in [
         ("eight extensions", extend(&[60; 8], 17, udp), Ok(())),
         ("nine extensions", extend(&[60; 9], 17, udp), hidden()),
-        (
-            "eighty extensions",
-            extend(&[60; 80], 17, udp),
-            hidden(),
-        ),
+        ("eighty extensions", extend(&[60; 80], 17, udp), hidden()),
         (
             "an extension beyond the packet",
             v6(60, &[17, 9, 1, 4, 0, 0, 0, 0]),
             hidden(),
         ),
         ("no room for a length", v6(0, &[17]), hidden()),
-        ("a jumbogram", v6(0, &[]), hidden()),
+        ("a jumbogram", jumbogram, hidden()),
     ] {
         let frame = ethernet(OTHER, IPV6, &packet);
         assert_eq!(judge(&frame, CLIENT), verdict, "{name}");
