@@ -1,6 +1,7 @@
 //! The LAN side: a bridge between a party's switch and a room on the relay.
 //!
-//! [`bridge`] decides what crosses, without sockets and without a clock.
+//! [`bridge`] decides what crosses, without sockets and without a clock. [`lan`] is the AF_PACKET port
+//! that shows frames as the wire has them. [`run()`] puts the two on a link to the relay.
 
 #![cfg_attr(
     test,
@@ -8,3 +9,18 @@
 )]
 
 pub mod bridge;
+pub mod config;
+#[cfg(target_os = "linux")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "shell: owns the socket and its waits"
+)]
+pub mod lan;
+#[cfg(target_os = "linux")]
+#[allow(clippy::disallowed_methods, reason = "shell: runs everything")]
+mod run;
+
+pub use bridge::Bridge;
+pub use config::{Args, Config};
+#[cfg(target_os = "linux")]
+pub use run::run;

@@ -1,0 +1,122 @@
+//! The flags of the program, and what they amount to.
+
+use clap::Parser;
+use lanparty_net::args::{RelayArgs, RelayConfig};
+use lanparty_net::log::LogArgs;
+use lanparty_net::tls::TrustError;
+
+/// Plug remote players into this LAN.
+///
+/// The gateway joins a room on a relay and carries Ethernet frames between that room and the LAN
+/// behind one network interface: what remote players send appears on the LAN's switch under their
+/// own MAC addresses, and what the LAN sends to them, to everybody or to a group goes to the room.
+/// DHCP, broadcast, multicast and protocols without IP work as on a cable.
+///
+/// Only the interface's frames are read and written; no address, route, bridge or firewall rule of
+/// this machine is changed. The machine itself does not see the remote players through the interface
+/// that it serves: run game servers on another machine.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "lanparty-gateway", version, after_help = EXAMPLES)]
+pub struct Args {
+    #[command(flatten)]
+    relay: RelayArgs,
+
+    /// The wired interface whose cable leads to the LAN.
+    #[arg(long, visible_alias = "iface", value_name = "IF")]
+    interface: String,
+
+    /// What to log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  Plug the LAN behind eth0 into the room FRIDAY:
+      lanparty-gateway --relay relay.example.net --room FRIDAY --interface eth0
+
+  The same with a relay of one's own, on port 4433 and with the certificate that it wrote:
+      lanparty-gateway --relay 203.0.113.7:4433 --server-name lanparty-relay \\
+          --relay-ca-cert relay.der --room FRIDAY --interface eth0
+
+  Why do frames die? Log each of them:
+      lanparty-gateway --log info,lanparty::frames=trace …
+
+It needs CAP_NET_RAW: run it as root, or once `setcap cap_net_raw+ep` on its file. Ctrl-C or SIGTERM
+ends it: it says goodbye and exits with 0. Anything else that ends it is told in one sentence, and
+exits with 1. A lost relay does not end it; it tries again until the relay is back.";
+
+/// What a gateway needs to know, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Which relay and which room.
+    pub relay: RelayConfig,
+    /// The interface's name.
+    pub interface: String,
+}
+
+impl Args {
+    /// Reads the files that the flags name.
+    ///
+    /// # Errors
+    /// [`TrustError`] when the relay's certificate cannot be used.
+    pub fn load(self) -> Result<Config, TrustError> {
+        Ok(Config {
+            relay: self.relay.load()?,
+            interface: self.interface,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    const RELAY: [&str; 5] = [
+        "lanparty-gateway",
+        "--relay",
+        "r.example",
+        "--room",
+        "friday",
+    ];
+
+    fn parse(more: &[&str]) -> Result<Args, clap::Error> {
+        Args::try_parse_from(RELAY.iter().chain(more))
+    }
+
+    #[test]
+    fn the_flags_make_sense_together() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn an_interface_has_two_spellings_and_no_default() {
+        for flag in ["--interface", "--iface"] {
+            assert_eq!(parse(&[flag, "eth0"]).unwrap().interface, "eth0");
+        }
+        let error = parse(&[]).unwrap_err().to_string();
+        assert!(error.contains("--interface <IF>"), "{error}");
+    }
+
+    #[test]
+    fn the_shared_flags_are_there() {
+        let args = parse(&[
+            "--iface",
+            "eth0",
+            "--server-name",
+            "lanparty-relay",
+            "--relay-ca-cert",
+            "relay.der",
+            "--datagram-budget",
+            "1200",
+            "--log-format",
+            "json",
+            "--log",
+            "debug",
+        ])
+        .unwrap();
+        assert_eq!(args.relay.room.as_str(), "FRIDAY");
+        assert_eq!(args.relay.relay.to_string(), "r.example:443");
+    }
+}

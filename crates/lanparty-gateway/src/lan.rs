@@ -1,0 +1,293 @@
+//! The gateway's port on the LAN: an AF_PACKET socket that shows frames as the wire has them (spec
+//! R41–R43).
+//!
+//! A raw socket alone would not: with offloads on, Linux hands over TCP super-frames of up to 64 KiB
+//! and checksums that nobody has finished, and takes VLAN tags out. So the socket asks for a vnet
+//! header and for auxiliary data, and [`lanparty_proto::offload`] does what a NIC would do.
+//!
+//! [`LanSocket::open`] checks the interface and opens it, [`LanPort`] is what a running peer uses.
+
+mod interface;
+mod sys;
+
+pub use interface::{Interface, InterfaceError};
+
+use lanparty_net::peer::FramePort;
+use lanparty_obs::DropReason;
+use lanparty_proto::FrameBuf;
+use lanparty_proto::ethernet::MAX_TAGGED_LEN;
+use lanparty_proto::frame_buf::FrameSlab;
+use lanparty_proto::offload::{self, VnetHeader, wire_frames};
+use std::io::{self, IoSlice};
+use std::ops::Range;
+use std::time::Duration;
+use sys::{BATCH, INTEREST, Notes, PacketSocket, Slot};
+use tokio::io::unix::AsyncFd;
+use tokio::time::Instant;
+
+/// The longest super-frame is a 64 KiB IP packet with its Ethernet header, and a vnet header before.
+const SLOT_LEN: usize = offload::HEADER_LEN + MAX_TAGGED_LEN - 1500 + 65536;
+/// Frames that wait for us while somebody else has the processor: 4 MiB hold about 15 ms of a full
+/// gigabit, counting the kernel's own bytes.
+const RECEIVE_BUFFER: usize = 4 << 20;
+/// Frames on their way to the NIC.
+const SEND_BUFFER: usize = 1 << 20;
+/// How many frames one call hands over before others get their turn.
+const ENOUGH: usize = 64;
+/// How often an interface that is down is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A raw socket on a checked interface.
+#[derive(Debug)]
+pub struct LanSocket {
+    socket: PacketSocket,
+    interface: Interface,
+    receive_buffer: usize,
+}
+
+impl LanSocket {
+    /// Checks an interface and opens it for all frames, promiscuously, without our own.
+    ///
+    /// # Errors
+    /// [`InterfaceError`] in one sentence.
+    pub fn open(name: &str) -> Result<Self, InterfaceError> {
+        let interface = Interface::find(name)?;
+        let fail = |step| {
+            let name = name.to_owned();
+            move |error| InterfaceError::System { name, step, error }
+        };
+        let socket = PacketSocket::new().map_err(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied => InterfaceError::MissingPrivilege(name.to_owned()),
+            _ => fail("make a raw socket for")(error),
+        })?;
+        set_up(&socket).map_err(fail("set up the raw socket for"))?;
+        let receive_buffer = size_buffers(&socket).map_err(fail("set the buffers for"))?;
+        socket
+            .join_promiscuous(interface.index())
+            .map_err(|error| InterfaceError::NotPromiscuous {
+                name: name.to_owned(),
+                error,
+            })?;
+        socket
+            .bind(interface.index())
+            .map_err(fail("bind the raw socket to"))?;
+        Ok(LanSocket {
+            socket,
+            interface,
+            receive_buffer,
+        })
+    }
+
+    /// The interface.
+    pub fn interface(&self) -> &Interface {
+        &self.interface
+    }
+
+    /// How many bytes the system granted for frames that wait, its own bytes included.
+    pub fn receive_buffer(&self) -> usize {
+        self.receive_buffer
+    }
+}
+
+fn set_up(socket: &PacketSocket) -> io::Result<()> {
+    socket.enable(libc::PACKET_IGNORE_OUTGOING)?;
+    socket.enable(libc::PACKET_VNET_HDR)?;
+    socket.enable(libc::PACKET_AUXDATA)?;
+    socket.report_overruns()
+}
+
+/// Asks for large buffers as root, or for what everybody may have; answers what was granted.
+fn size_buffers(socket: &PacketSocket) -> io::Result<usize> {
+    let number = |bytes: usize| i32::try_from(bytes).expect("a small constant");
+    let plain = socket.plain();
+    if socket
+        .force_buffer(libc::SO_RCVBUFFORCE, number(RECEIVE_BUFFER))
+        .is_err()
+    {
+        plain.set_recv_buffer_size(RECEIVE_BUFFER)?;
+    }
+    if socket
+        .force_buffer(libc::SO_SNDBUFFORCE, number(SEND_BUFFER))
+        .is_err()
+    {
+        plain.set_send_buffer_size(SEND_BUFFER)?;
+    }
+    plain.recv_buffer_size()
+}
+
+/// A [`LanSocket`] at work.
+#[derive(Debug)]
+pub struct LanPort {
+    socket: AsyncFd<PacketSocket>,
+    interface: Interface,
+    slots: Vec<Slot>,
+    /// The slots whose frames have been captured but not handed over.
+    captured: Range<usize>,
+    slab: FrameSlab,
+    overruns: u32,
+    state: State,
+}
+
+/// How the interface is.
+#[derive(Debug, Clone, Copy)]
+enum State {
+    Up,
+    /// The socket has said that it is down or gone, which of the two is to be seen.
+    Suspect,
+    /// Down; it may come back, so look again at this time.
+    Down(Instant),
+}
+
+impl LanPort {
+    /// Puts a socket to work in this task's runtime.
+    ///
+    /// # Errors
+    /// When the system cannot watch another socket.
+    pub fn new(lan: LanSocket) -> io::Result<Self> {
+        Ok(LanPort {
+            socket: lan.socket.watched()?,
+            interface: lan.interface,
+            slots: (0..BATCH).map(|_| Slot::new(SLOT_LEN)).collect(),
+            captured: 0..0,
+            slab: FrameSlab::default(),
+            overruns: 0,
+            state: State::Up,
+        })
+    }
+
+    /// Captures what is there, a batch at most.
+    fn capture(&mut self) -> io::Result<()> {
+        let slots = &mut self.slots;
+        match self.socket.try_io(INTEREST, |socket| socket.receive(slots)) {
+            Ok(frames) => self.captured = 0..frames,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if is_down(&error) => self.state = State::Suspect,
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Looks whether an interface that is not up has come back, or is gone for good.
+    fn look(&mut self) -> io::Result<()> {
+        let now = Instant::now();
+        let interface = self.interface.name();
+        let known_as_down = match self.state {
+            State::Up => return Ok(()),
+            State::Down(look_at) if now < look_at => return Ok(()),
+            State::Suspect => false,
+            State::Down(_) => true,
+        };
+        match self.socket.get_ref().is_up(self.interface.index())? {
+            Some(true) => {
+                tracing::info!(interface, "The LAN interface is up again");
+                self.state = State::Up;
+            }
+            Some(false) => {
+                if !known_as_down {
+                    tracing::warn!(interface, "The LAN interface is down; waiting for it");
+                }
+                self.state = State::Down(now + LOOK);
+            }
+            None => {
+                let gone = format!("{interface} has been removed");
+                return Err(io::Error::new(io::ErrorKind::NotFound, gone));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Hands over the frames that the wire would have had for one captured frame; answers how many.
+fn hand_over(
+    slot: &Slot,
+    slab: &mut FrameSlab,
+    take: &mut dyn FnMut(Result<FrameBuf, DropReason>),
+) -> usize {
+    let Notes { cut, tagged, .. } = slot.notes;
+    let Some((header, frame)) = slot.captured().split_first_chunk() else {
+        take(Err(DropReason::Runt));
+        return 1;
+    };
+    let wires = match wire_frames(VnetHeader::decode(*header), frame) {
+        _ if cut => Err(DropReason::Jumbo),
+        _ if tagged => Err(DropReason::VlanTagged),
+        wires => wires.map_err(|_| DropReason::UnknownOffload),
+    };
+    let wires = match wires {
+        Ok(wires) => wires,
+        Err(reason) => {
+            take(Err(reason));
+            return 1;
+        }
+    };
+    let frames = wires.len();
+    for wire in wires {
+        // Nothing longer can pass the classifier, so it need not be copied.
+        let fits = wire.frame_len() <= MAX_TAGGED_LEN;
+        take(if fits {
+            Ok(wire.write_into(slab))
+        } else {
+            Err(DropReason::Jumbo)
+        });
+    }
+    frames
+}
+
+impl FramePort for LanPort {
+    async fn readable(&self) -> io::Result<()> {
+        if !self.captured.is_empty() {
+            return Ok(());
+        }
+        let ready = self.socket.ready(INTEREST);
+        match self.state {
+            State::Up => ready.await?.retain_ready(),
+            State::Suspect => {}
+            State::Down(look_at) => {
+                if let Ok(guard) = tokio::time::timeout_at(look_at, ready).await {
+                    guard?.retain_ready();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn try_recv(&mut self, take: &mut dyn FnMut(Result<FrameBuf, DropReason>)) -> io::Result<()> {
+        if self.captured.is_empty() {
+            self.capture()?;
+        }
+        self.look()?;
+        let mut handed_over = 0;
+        while handed_over < ENOUGH
+            && let Some(next) = self.captured.next()
+        {
+            let slot = &self.slots[next];
+            if let Some(overruns) = slot.notes.overruns {
+                let lost = overruns.wrapping_sub(self.overruns);
+                (0..lost).for_each(|_| take(Err(DropReason::QueueFull)));
+                self.overruns = overruns;
+            }
+            handed_over += hand_over(slot, &mut self.slab, take);
+        }
+        Ok(())
+    }
+
+    fn try_send(&mut self, frame: &[u8]) -> io::Result<()> {
+        // Our frames are whole, which a vnet header of zeros says.
+        let header = VnetHeader::default().encode();
+        let pieces = [IoSlice::new(&header), IoSlice::new(frame)];
+        let sent = self.socket.get_ref().plain().send_vectored(&pieces);
+        sent.map(drop).inspect_err(|error| {
+            if is_down(error) && matches!(self.state, State::Up) {
+                self.state = State::Suspect;
+            }
+        })
+    }
+}
+
+/// True when an error says that the interface is down or gone, which of the two is to be seen.
+fn is_down(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::ENETDOWN | libc::ENXIO | libc::ENODEV)
+    )
+}

@@ -1,0 +1,260 @@
+//! Which interfaces can carry a LAN party, and why others cannot (spec R41).
+
+use super::sys::{self, Facts};
+use lanparty_proto::MacAddr;
+use std::io;
+use std::path::Path;
+
+/// Linux' hardware type of Ethernet (ARPHRD_ETHER).
+const ETHERNET: u16 = libc::ARPHRD_ETHER;
+const LOOPBACK: u16 = libc::ARPHRD_LOOPBACK;
+
+/// An Ethernet interface with a cable in it, when it was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interface {
+    name: String,
+    index: u32,
+    mac: MacAddr,
+}
+
+/// Why an interface cannot be used. Each sentence says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum InterfaceError {
+    /// Linux has no such names.
+    #[error("'{0}' cannot be the name of an interface: give one that `ip link` shows")]
+    BadName(String),
+    /// Nothing of that name here.
+    #[error("there is no interface {0}: give one that `ip link` shows")]
+    Missing(String),
+    /// It leads back into this machine.
+    #[error("{0} is the loopback interface and leads to no LAN: give the one with the LAN's cable")]
+    Loopback(String),
+    /// Its frames are no Ethernet frames.
+    #[error(
+        "{name} is not an Ethernet interface (its hardware type is {hardware}): give the one with \
+         the LAN's cable"
+    )]
+    NotEthernet {
+        /// The interface.
+        name: String,
+        /// Linux' number for what it is (ARPHRD_…).
+        hardware: u16,
+    },
+    /// Zero, or a group address.
+    #[error(
+        "{name} has the hardware address {mac}, which no station can have: give it a proper one \
+         with `ip link set {name} address …`"
+    )]
+    BadAddress {
+        /// The interface.
+        name: String,
+        /// Its address.
+        mac: MacAddr,
+    },
+    /// An access point only takes frames from the MAC that has logged in.
+    #[error(
+        "{0} is wireless, and an access point takes no frames from other machines' MACs: use a \
+         cable and its interface"
+    )]
+    Wireless(String),
+    /// Somebody has to switch it on.
+    #[error("{0} is down: bring it up with `ip link set {0} up`")]
+    Down(String),
+    /// Nothing at the other end.
+    #[error("{0} has no carrier: plug its cable into the LAN's switch")]
+    NoCarrier(String),
+    /// Raw sockets are not for everybody.
+    #[error(
+        "capturing frames on {0} needs the privilege CAP_NET_RAW: run the gateway as root, or once \
+         `setcap cap_net_raw+ep` on its file"
+    )]
+    MissingPrivilege(String),
+    /// Without it, frames for clients would not be seen.
+    #[error("{name} cannot be made promiscuous, so it would miss the clients' frames: {error}")]
+    NotPromiscuous {
+        /// The interface.
+        name: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Something else that the system refuses.
+    #[error("cannot {step} {name}: {error}")]
+    System {
+        /// The interface.
+        name: String,
+        /// What was tried, up to the interface's name.
+        step: &'static str,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+impl Interface {
+    /// Looks an interface up and judges it.
+    ///
+    /// # Errors
+    /// [`InterfaceError`], the first that applies.
+    pub fn find(name: &str) -> Result<Self, InterfaceError> {
+        check_name(name)?;
+        let facts = sys::facts(name).map_err(|error| InterfaceError::System {
+            name: name.to_owned(),
+            step: "look up the interface",
+            error,
+        })?;
+        judge(name, facts, is_wireless(name))
+    }
+
+    /// Its name when it was found.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its number, which stays even when it gets another name.
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// Its hardware address.
+    pub fn mac(&self) -> MacAddr {
+        self.mac
+    }
+}
+
+/// What Linux takes as a name: 1 to 15 bytes without slashes, colons and white space.
+fn check_name(name: &str) -> Result<(), InterfaceError> {
+    let strange = |byte: u8| matches!(byte, b'/' | b':' | 0) || byte.is_ascii_whitespace();
+    let fits = (1..libc::IFNAMSIZ).contains(&name.len());
+    if fits && name != "." && name != ".." && !name.bytes().any(strange) {
+        Ok(())
+    } else {
+        Err(InterfaceError::BadName(name.to_owned()))
+    }
+}
+
+fn judge(name: &str, facts: Option<Facts>, wireless: bool) -> Result<Interface, InterfaceError> {
+    use InterfaceError::{BadAddress, Down, Loopback, Missing, NoCarrier, NotEthernet, Wireless};
+    let name = name.to_owned();
+    let Some(facts) = facts else {
+        return Err(Missing(name));
+    };
+    let mac = facts.mac;
+    match facts.hardware {
+        ETHERNET => {}
+        LOOPBACK => return Err(Loopback(name)),
+        hardware => return Err(NotEthernet { name, hardware }),
+    }
+    if !mac.is_valid_source() {
+        return Err(BadAddress { name, mac });
+    }
+    // A wireless interface is often down too, and bringing it up would be in vain.
+    if wireless {
+        return Err(Wireless(name));
+    }
+    if !facts.up {
+        return Err(Down(name));
+    }
+    if !facts.running {
+        return Err(NoCarrier(name));
+    }
+    let index = facts.index;
+    Ok(Interface { name, index, mac })
+}
+
+fn is_wireless(name: &str) -> bool {
+    let folder = Path::new("/sys/class/net").join(name);
+    ["wireless", "phy80211"]
+        .iter()
+        .any(|mark| folder.join(mark).exists())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: Facts = Facts {
+        index: 3,
+        hardware: ETHERNET,
+        mac: MacAddr::new([0x52, 0x54, 0, 0, 0, 1]),
+        up: true,
+        running: true,
+    };
+
+    #[test]
+    fn an_ethernet_interface_with_a_cable_will_do() {
+        let interface = judge("eth0", Some(GOOD), false).unwrap();
+        assert_eq!(
+            (interface.name(), interface.index(), interface.mac()),
+            ("eth0", 3, GOOD.mac)
+        );
+    }
+
+    #[test]
+    fn every_other_interface_is_refused_in_one_sentence() {
+        let down = Facts {
+            up: false,
+            running: false,
+            ..GOOD
+        };
+        let with_mac = |octets| Facts {
+            mac: MacAddr::new(octets),
+            ..GOOD
+        };
+        let with_hardware = |hardware| Facts { hardware, ..GOOD };
+        for (facts, wireless, start) in [
+            (None, false, "there is no interface eth0"),
+            (Some(with_hardware(772)), false, "eth0 is the loopback"),
+            (Some(with_hardware(65534)), false, "eth0 is not an Ethernet"),
+            (
+                Some(with_mac([0; 6])),
+                false,
+                "eth0 has the hardware address 00:",
+            ),
+            (
+                Some(with_mac([1; 6])),
+                false,
+                "eth0 has the hardware address 01:",
+            ),
+            (Some(down), true, "eth0 is wireless"),
+            (Some(down), false, "eth0 is down"),
+            (
+                Some(Facts {
+                    running: false,
+                    ..GOOD
+                }),
+                false,
+                "eth0 has no carrier",
+            ),
+        ] {
+            let error = judge("eth0", facts, wireless).unwrap_err().to_string();
+            assert!(error.starts_with(start), "{error}");
+            assert!(error.contains(": "), "says what to do: {error}");
+        }
+    }
+
+    #[test]
+    fn names_are_what_linux_takes() {
+        for name in [
+            "eth0",
+            "enp0s31f6",
+            "br-lan",
+            "eth0.5",
+            "fifteen-letters",
+            "ü",
+        ] {
+            assert!(check_name(name).is_ok(), "{name}");
+        }
+        for name in [
+            "",
+            ".",
+            "..",
+            "sixteen-letters-",
+            "eth 0",
+            "eth0\n",
+            "../eth0",
+            "eth0:1",
+            "e\0",
+        ] {
+            assert!(check_name(name).is_err(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! The system calls of an AF_PACKET socket that have no safe wrapper elsewhere.
+
+#![allow(
+    unsafe_code,
+    reason = "packet sockets, ancillary data and interface requests exist only in libc"
+)]
+
+use lanparty_proto::MacAddr;
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+use std::ffi::{c_int, c_short, c_uint};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, RawFd};
+use std::ptr;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// What wakes a reader: an interface that goes down is an error and nothing to read.
+pub(super) const INTEREST: Interest = Interest::READABLE.add(Interest::ERROR);
+
+/// What Linux says about an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Facts {
+    pub(super) index: u32,
+    pub(super) hardware: u16,
+    pub(super) mac: MacAddr,
+    pub(super) up: bool,
+    pub(super) running: bool,
+}
+
+/// Asks about an interface; `None` when there is none of that name.
+pub(super) fn facts(name: &str) -> io::Result<Option<Facts>> {
+    let socket = Socket::new(Domain::UNIX, Type::DGRAM, None)?;
+    let index = match rustix::net::netdevice::name_to_index(&socket, name) {
+        Ok(index) => index,
+        Err(rustix::io::Errno::NODEV) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let (hardware, mac) = hardware(&socket, name)?;
+    let flags = c_int::from(flags(&socket, name)?);
+    Ok(Some(Facts {
+        index,
+        hardware,
+        mac,
+        up: flags & libc::IFF_UP != 0,
+        running: flags & libc::IFF_RUNNING != 0,
+    }))
+}
+
+fn flags(socket: &Socket, name: &str) -> io::Result<c_short> {
+    let answer = interface_request(socket, libc::SIOCGIFFLAGS, name)?;
+    // SAFETY: the kernel has answered SIOCGIFFLAGS by filling this member, and any bits are a number.
+    Ok(unsafe { answer.ifr_ifru.ifru_flags })
+}
+
+fn hardware(socket: &Socket, name: &str) -> io::Result<(u16, MacAddr)> {
+    let answer = interface_request(socket, libc::SIOCGIFHWADDR, name)?;
+    // SAFETY: the kernel has answered SIOCGIFHWADDR by filling this member, and any bits are numbers.
+    let address = unsafe { answer.ifr_ifru.ifru_hwaddr };
+    let [a, b, c, d, e, f, ..] = address.sa_data.map(c_char_bits);
+    Ok((address.sa_family, MacAddr::new([a, b, c, d, e, f])))
+}
+
+/// `c_char` is signed on some machines and not on others.
+fn c_char_bits(char: libc::c_char) -> u8 {
+    char.to_ne_bytes()[0]
+}
+
+fn interface_request(socket: &Socket, request: libc::Ioctl, name: &str) -> io::Result<libc::ifreq> {
+    // SAFETY: `ifreq` is an array of characters and a union of plain numbers, addresses and one
+    // pointer, for all of which zero is a value.
+    let mut ifreq: libc::ifreq = unsafe { MaybeUninit::zeroed().assume_init() };
+    // The last place stays zero, as the end of the text.
+    let places = ifreq.ifr_name.len() - 1;
+    for (place, byte) in ifreq.ifr_name[..places].iter_mut().zip(name.bytes()) {
+        *place = libc::c_char::from_ne_bytes([byte]);
+    }
+    // SAFETY: the requests of this file read the name and write into the `ifreq` they are given, which
+    // lives through the call and is not used elsewhere meanwhile.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), request, &raw mut ifreq) })?;
+    Ok(ifreq)
+}
+
+/// An AF_PACKET socket, non-blocking.
+#[derive(Debug)]
+pub(super) struct PacketSocket(Socket);
+
+impl PacketSocket {
+    /// A socket that hears nothing until it is bound.
+    pub(super) fn new() -> io::Result<Self> {
+        let kind = Type::RAW.nonblocking().cloexec();
+        Socket::new_raw(Domain::PACKET, kind, None).map(PacketSocket)
+    }
+
+    /// Lets this task's runtime watch the socket, for frames and for errors.
+    pub(super) fn watched(self) -> io::Result<AsyncFd<Self>> {
+        // SAFETY: `as_raw_fd` always answers the one descriptor that the `Socket` inside owns, which is
+        // open for as long as `self` lives, and `self` now belongs to the `AsyncFd`.
+        Ok(unsafe { AsyncFd::register_with_interest(self, INTEREST) }?)
+    }
+
+    /// Its buffers, and sending.
+    pub(super) fn plain(&self) -> SockRef<'_> {
+        SockRef::from(&self.0)
+    }
+
+    /// Switches a packet option on.
+    pub(super) fn enable(&self, option: c_int) -> io::Result<()> {
+        self.set(libc::SOL_PACKET, option, &1)
+    }
+
+    /// Every captured frame will tell how many were lost before it.
+    pub(super) fn report_overruns(&self) -> io::Result<()> {
+        self.set(libc::SOL_SOCKET, libc::SO_RXQ_OVFL, &1)
+    }
+
+    /// Sets a buffer's size beyond what the administrator has set for everybody.
+    pub(super) fn force_buffer(&self, option: c_int, bytes: c_int) -> io::Result<()> {
+        self.set(libc::SOL_SOCKET, option, &bytes)
+    }
+
+    /// Hears what is for other stations too, for as long as this socket lives.
+    pub(super) fn join_promiscuous(&self, interface: u32) -> io::Result<()> {
+        let membership = libc::packet_mreq {
+            mr_ifindex: interface.cast_signed(),
+            mr_type: u16::try_from(libc::PACKET_MR_PROMISC).expect("a small constant"),
+            mr_alen: 0,
+            mr_address: [0; 8],
+        };
+        self.set(libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, &membership)
+    }
+
+    /// Hears every protocol on this interface, and nothing of the others.
+    pub(super) fn bind(&self, interface: u32) -> io::Result<()> {
+        // SAFETY: `try_init` gives zeroed memory that is large enough and aligned for every socket
+        // address. Zeros are a valid `sockaddr_ll`, and the length is that of what is written.
+        let ((), address) = unsafe {
+            SockAddr::try_init(|storage, length| {
+                let link = &mut *storage.cast::<libc::sockaddr_ll>();
+                link.sll_family = libc::AF_PACKET as u16;
+                link.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
+                link.sll_ifindex = interface.cast_signed();
+                *length = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+                Ok(())
+            })
+        }?;
+        self.0.bind(&address)
+    }
+
+    /// Asks whether an interface is up; `None` when it is gone.
+    pub(super) fn is_up(&self, interface: u32) -> io::Result<Option<bool>> {
+        match rustix::net::netdevice::index_to_name(&self.0, interface) {
+            Ok(name) => {
+                let flags = c_int::from(flags(&self.0, &name)?);
+                Ok(Some(flags & libc::IFF_UP != 0))
+            }
+            Err(rustix::io::Errno::NODEV) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads captured frames, one into each slot from the first on; answers how many.
+    pub(super) fn receive(&self, slots: &mut [Slot]) -> io::Result<usize> {
+        let batch = slots.len().min(BATCH);
+        let slots = &mut slots[..batch];
+        let mut controls = [Control([0; CONTROL_WORDS]); BATCH];
+        let mut pieces = [EMPTY_PIECE; BATCH];
+        // SAFETY: a `mmsghdr` is numbers and pointers, for all of which zero is a value.
+        let mut headers: [libc::mmsghdr; BATCH] = unsafe { MaybeUninit::zeroed().assume_init() };
+        for (((slot, control), piece), header) in slots
+            .iter_mut()
+            .zip(&mut controls)
+            .zip(&mut pieces)
+            .zip(&mut headers)
+        {
+            piece.iov_base = slot.bytes.as_mut_ptr().cast();
+            piece.iov_len = slot.bytes.len();
+            header.msg_hdr.msg_iov = ptr::from_mut(piece);
+            header.msg_hdr.msg_iovlen = 1;
+            header.msg_hdr.msg_control = ptr::from_mut(control).cast();
+            header.msg_hdr.msg_controllen = size_of::<Control>() as _;
+        }
+        // SAFETY: the first `slots.len()` headers point to one piece and one control buffer each, with
+        // their true lengths; all of them live through the call and nobody else touches them. No
+        // address is asked for, and no timeout.
+        let received = check(unsafe {
+            libc::recvmmsg(
+                self.0.as_raw_fd(),
+                headers.as_mut_ptr(),
+                slots.len() as c_uint,
+                libc::MSG_DONTWAIT as _,
+                ptr::null_mut(),
+            )
+        })?;
+        let received = usize::try_from(received).expect("errors are negative");
+        for (slot, header) in slots.iter_mut().zip(&headers[..received]) {
+            slot.len = usize::try_from(header.msg_len).expect("a length fits");
+            slot.notes = Notes {
+                cut: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
+                ..Notes::default()
+            };
+            // SAFETY: the kernel has filled this header's control buffer and set its length; header and
+            // buffer are alive and unchanged since.
+            unsafe { read_notes(&header.msg_hdr, &mut slot.notes) };
+        }
+        Ok(received)
+    }
+
+    fn set<T>(&self, level: c_int, option: c_int, value: &T) -> io::Result<()> {
+        // SAFETY: pointer and length describe `value`, which lives through the call; the kernel only
+        // reads it.
+        check(unsafe {
+            libc::setsockopt(
+                self.0.as_raw_fd(),
+                level,
+                option,
+                ptr::from_ref(value).cast(),
+                size_of::<T>() as libc::socklen_t,
+            )
+        })
+        .map(drop)
+    }
+}
+
+impl AsRawFd for PacketSocket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+/// How many frames one call reads at most.
+pub(super) const BATCH: usize = 32;
+
+/// Room for one captured frame.
+#[derive(Debug)]
+pub(super) struct Slot {
+    bytes: Box<[u8]>,
+    len: usize,
+    pub(super) notes: Notes,
+}
+
+/// What the kernel says beside a captured frame.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Notes {
+    /// It did not fit the slot.
+    pub(super) cut: bool,
+    /// It had a VLAN tag, which has been taken out.
+    pub(super) tagged: bool,
+    /// How many frames this socket has lost before it, since it was made; absent while none.
+    pub(super) overruns: Option<u32>,
+}
+
+impl Slot {
+    pub(super) fn new(len: usize) -> Self {
+        Slot {
+            bytes: vec![0; len].into(),
+            len: 0,
+            notes: Notes::default(),
+        }
+    }
+
+    /// What was captured.
+    pub(super) fn captured(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+/// Room for the notes beside one frame: 40 bytes of auxiliary data, 24 of overruns, and some to spare.
+const CONTROL_WORDS: usize = 16;
+
+/// Words, because control messages are aligned to words.
+#[derive(Clone, Copy)]
+struct Control(#[allow(dead_code, reason = "the kernel writes it")] [u64; CONTROL_WORDS]);
+
+const EMPTY_PIECE: libc::iovec = libc::iovec {
+    iov_base: ptr::null_mut(),
+    iov_len: 0,
+};
+
+/// Reads the control messages that came with a frame.
+///
+/// # Safety
+/// The header's control buffer must be alive and hold what the kernel has written there.
+unsafe fn read_notes(header: &libc::msghdr, notes: &mut Notes) {
+    // SAFETY: the caller vouches for the header, and these functions stay within its length.
+    let mut next = unsafe { libc::CMSG_FIRSTHDR(header) };
+    // SAFETY: a pointer to a control message is null or points to one inside the buffer.
+    while let Some(message) = unsafe { next.as_ref() } {
+        // SAFETY: as for the first one.
+        let data = unsafe { libc::CMSG_DATA(next) };
+        match (message.cmsg_level, message.cmsg_type) {
+            (libc::SOL_PACKET, libc::PACKET_AUXDATA) => {
+                // SAFETY: this type's contents are a `tpacket_auxdata`, wherever it lies.
+                let extra = unsafe { data.cast::<libc::tpacket_auxdata>().read_unaligned() };
+                notes.tagged = extra.tp_status & libc::TP_STATUS_VLAN_VALID != 0;
+            }
+            (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => {
+                // SAFETY: this type's contents are a 32-bit number, wherever it lies.
+                notes.overruns = Some(unsafe { data.cast::<u32>().read_unaligned() });
+            }
+            _ => {}
+        }
+        // SAFETY: `next` lies in the header's buffer.
+        next = unsafe { libc::CMSG_NXTHDR(header, next) };
+    }
+}
+
+fn check(result: c_int) -> io::Result<c_int> {
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
+}
