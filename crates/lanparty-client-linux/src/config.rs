@@ -1,0 +1,233 @@
+//! What the player wants: flags and files, checked before anything is touched.
+
+use crate::address::InterfaceAddress;
+use crate::dhcp::DhcpProgram;
+use crate::tap::TapName;
+use anyhow::{Context as _, Result};
+use clap::Parser;
+use lanparty_client_core::identity_store::{self, FILE_NAME};
+use lanparty_net::args::{RelayArgs, RelayConfig};
+use lanparty_net::log::LogArgs;
+use lanparty_proto::VirtualMac;
+use std::env;
+use std::io;
+use std::path::PathBuf;
+
+/// Joins a LAN party from afar: this machine gets a network adapter that is plugged into the
+/// party's switch.
+///
+/// Games find each other by broadcast as if you were there. The adapter exists while this program
+/// runs, and your own internet connection stays as it is.
+#[derive(Debug, Parser)]
+#[command(name = "lanparty-client", version, after_long_help = MANUAL, max_term_width = 100)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    relay: RelayArgs,
+
+    /// The adapter's MAC address, instead of the one in the identity file.
+    #[arg(long, value_name = "MAC")]
+    virtual_mac: Option<VirtualMac>,
+
+    /// The file that keeps your MAC address, so that the LAN knows you again; made if it is not
+    /// there [default: lanparty-client-identity.json in $XDG_DATA_HOME or ~/.local/share].
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
+
+    /// The adapter's name.
+    #[arg(long, value_name = "NAME", default_value = "lanparty0")]
+    tap: TapName,
+
+    /// Ask the LAN's DHCP server for an address, with the system's dhclient or udhcpc.
+    #[arg(long, conflicts_with = "address")]
+    dhcp: bool,
+
+    /// An address on the LAN, like 192.168.50.7/24; may be given several times.
+    #[arg(long, value_name = "ADDR/PREFIX")]
+    address: Vec<InterfaceAddress>,
+
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+const MANUAL: &str = "\
+What happens, in this order:
+  1. a TAP adapter with your MAC address is made
+  2. a host route keeps the relay on your own internet connection, and the relay is asked to let you in
+  3. the adapter gets the room's MTU and goes up; then it gets an address:
+       --dhcp       from the LAN's DHCP server (default route and DNS stay yours)
+       --address    the one you say
+       neither      whatever your system does with a new adapter (NetworkManager, for one)
+  4. 255.255.255.255 and IPv4 multicast go to the LAN
+  5. a sentence on standard output says how things are, whenever that changes
+Ctrl-C ends it and undoes all of this. What a killed run leaves, a host route, the next start removes.
+
+Needs CAP_NET_ADMIN: run it with sudo, or once
+  sudo setcap cap_net_admin+ep lanparty-client
+and for --dhcp without sudo
+  sudo setcap cap_net_admin,cap_net_raw,cap_net_bind_service+ep lanparty-client
+
+Example:
+  sudo lanparty-client --relay relay.example.net --room FRIDAY-LAN --dhcp";
+
+/// What the player wants, checked.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// The relay and the room.
+    pub(crate) relay: RelayConfig,
+    /// The adapter's MAC.
+    pub(crate) mac: VirtualMac,
+    /// The adapter's name.
+    pub(crate) tap: TapName,
+    /// Where its address comes from.
+    pub(crate) addressing: Addressing,
+}
+
+/// Where the adapter's address comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Addressing {
+    /// The LAN's DHCP server, asked by this program.
+    Dhcp(DhcpProgram),
+    /// The player; none means that somebody else sees to it.
+    Fixed(Vec<InterfaceAddress>),
+}
+
+impl Args {
+    /// Reads the files that the flags name.
+    pub(crate) fn check(self) -> Result<Config> {
+        let addressing = match self.dhcp {
+            true => Addressing::Dhcp(DhcpProgram::find()?),
+            false => Addressing::Fixed(self.address),
+        };
+        let relay = self.relay.load()?;
+        let mac = match self.virtual_mac {
+            Some(mac) => mac,
+            None => identity_mac(self.identity)?,
+        };
+        Ok(Config {
+            relay,
+            mac,
+            tap: self.tap,
+            addressing,
+        })
+    }
+}
+
+fn identity_mac(file: Option<PathBuf>) -> Result<VirtualMac> {
+    let file = file
+        .or_else(|| default_identity(env::var_os("XDG_DATA_HOME"), env::var_os("HOME")))
+        .context(
+            "you have no home folder to keep an identity in; use --identity or --virtual-mac",
+        )?;
+    Ok(identity_store::load_or_create(&file, random)?.mac)
+}
+
+/// Where the identity is kept (XDG Base Directory Specification: relative paths do not count).
+fn default_identity<S: Into<PathBuf>>(data_home: Option<S>, home: Option<S>) -> Option<PathBuf> {
+    let absolute = |path: Option<S>| {
+        path.map(Into::into)
+            .filter(|path: &PathBuf| path.is_absolute())
+    };
+    let folder = absolute(data_home).or_else(|| Some(absolute(home)?.join(".local/share")))?;
+    Some(folder.join(FILE_NAME))
+}
+
+fn random() -> io::Result<[u8; 6]> {
+    let mut octets = [0; 6];
+    let filled = rustix::rand::getrandom(&mut octets[..], rustix::rand::GetRandomFlags::empty())?;
+    // getrandom(2) never gives less for up to 256 bytes.
+    assert_eq!(filled, octets.len(), "the system's randomness comes whole");
+    Ok(octets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_flags_are_spelled_like_this() {
+        let args = parse(
+            "--relay relay.example.net --room friday --virtual-mac 02:00:00:00:00:07 --identity me.json \
+             --tap party --address 192.168.50.7/24 --address fd00::7/64 --server-name lanparty-relay \
+             --relay-ca-cert relay.der --datagram-budget 1200 --log debug --log-format json",
+        )
+        .unwrap();
+        assert_eq!(args.virtual_mac.unwrap().to_string(), "02:00:00:00:00:07");
+        assert_eq!(args.identity.unwrap(), PathBuf::from("me.json"));
+        assert_eq!(
+            (args.tap.as_str(), args.address.len(), args.dhcp),
+            ("party", 2, false)
+        );
+    }
+
+    #[test]
+    fn relay_and_room_are_enough() {
+        let args = parse("--relay relay.example.net --room friday").unwrap();
+        assert_eq!(
+            (args.tap.as_str(), args.address.len(), args.dhcp),
+            ("lanparty0", 0, false)
+        );
+        assert!(parse("--relay relay.example.net").is_err());
+        assert!(parse("--room friday").is_err());
+    }
+
+    #[test]
+    fn an_address_comes_from_one_place() {
+        let both = parse("--relay r.example --room friday --dhcp --address 10.0.0.7/8");
+        assert!(both.unwrap_err().to_string().contains("--address"));
+    }
+
+    #[test]
+    fn wrong_values_are_refused() {
+        for wrong in [
+            "--virtual-mac 00:1b:21:00:00:01",
+            "--virtual-mac 03:00:00:00:00:01",
+            "--address 10.0.0.7",
+            "--address 10.0.0.0/8",
+            "--tap a/b",
+            "--tap a-name-too-long-for-linux",
+            "--tap all",
+        ] {
+            let line = format!("--relay r.example --room friday {wrong}");
+            assert!(parse(&line).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_identity_is_kept_in_the_data_folder() {
+        let file = |data: Option<&'static str>, home| default_identity(data, home);
+        let shown = |file: Option<PathBuf>| file.map(|file| file.display().to_string());
+        let data = file(Some("/data"), Some("/home/x"));
+        assert_eq!(shown(data).unwrap(), "/data/lanparty-client-identity.json");
+        let home = file(Some(""), Some("/home/x"));
+        assert_eq!(
+            shown(home).unwrap(),
+            "/home/x/.local/share/lanparty-client-identity.json"
+        );
+        assert_eq!(file(None, None), None);
+    }
+
+    #[test]
+    fn help_names_every_flag() {
+        let help = Args::command().render_long_help().to_string();
+        for flag in [
+            "--relay",
+            "--room",
+            "--dhcp",
+            "--address",
+            "--tap",
+            "--identity",
+            "setcap",
+        ] {
+            assert!(help.contains(flag), "{flag}");
+        }
+    }
+
+    fn parse(line: &str) -> Result<Args, clap::Error> {
+        Args::try_parse_from(
+            ["lanparty-client"]
+                .into_iter()
+                .chain(line.split_whitespace()),
+        )
+    }
+}

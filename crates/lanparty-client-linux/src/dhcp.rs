@@ -1,0 +1,227 @@
+//! A LAN address from the LAN's own DHCP server, fetched by the system's DHCP client (spec R81).
+//!
+//! The client runs as our child with a script of ours, private files and nothing else of the
+//! system's configuration, so it touches the TAP's addresses only. It dies with us.
+
+use crate::privilege;
+use crate::tap::TapName;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+
+/// How long giving the address back may take when the program ends.
+const RELEASE_DEADLINE: Duration = Duration::from_secs(1);
+
+const SCRIPT: &str = include_str!("dhcp/lease.sh");
+const DHCLIENT_CONFIG: &str = include_str!("dhcp/dhclient.conf");
+
+/// A DHCP client of the system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DhcpProgram {
+    kind: Kind,
+    file: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// From isc-dhcp-client.
+    Dhclient,
+    /// From BusyBox.
+    Udhcpc,
+}
+
+/// A running DHCP client; dropping it ends it without giving the address back.
+#[derive(Debug)]
+pub(crate) struct Dhcp {
+    program: DhcpProgram,
+    tap: TapName,
+    files: Files,
+    child: Child,
+    last_words: watch::Receiver<String>,
+}
+
+/// The folder with what the client reads and writes.
+#[derive(Debug)]
+struct Files(TempDir);
+
+/// No DHCP client is installed.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "--dhcp needs a DHCP client and setpriv; install isc-dhcp-client or udhcpc (and util-linux), or \
+     use --address"
+)]
+pub(crate) struct NoDhcpProgram;
+
+impl DhcpProgram {
+    /// Finds one that is installed.
+    pub(crate) fn find() -> Result<Self, NoDhcpProgram> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        // A player's own PATH often lacks these.
+        let system = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(PathBuf::from);
+        let folders: Vec<_> = std::env::split_paths(&path).chain(system).collect();
+        Self::find_in(&folders)
+    }
+
+    fn find_in(folders: &[PathBuf]) -> Result<Self, NoDhcpProgram> {
+        let find = |name| {
+            folders
+                .iter()
+                .map(|folder| folder.join(name))
+                .find(|file| file.is_file())
+        };
+        find("setpriv").ok_or(NoDhcpProgram)?;
+        [(Kind::Dhclient, "dhclient"), (Kind::Udhcpc, "udhcpc")]
+            .into_iter()
+            .find_map(|(kind, name)| find(name).map(|file| DhcpProgram { kind, file }))
+            .ok_or(NoDhcpProgram)
+    }
+
+    /// Starts asking for an address on `tap`, again and again until there is one.
+    pub(crate) fn start(&self, tap: &TapName) -> io::Result<Dhcp> {
+        let files = Files::create()?;
+        let mut child = self.spawn(self.ask_arguments(&files, tap))?;
+        let stderr = child.stderr.take().expect("its stderr is a pipe");
+        Ok(Dhcp {
+            program: self.clone(),
+            tap: tap.clone(),
+            files,
+            child,
+            last_words: follow(stderr),
+        })
+    }
+
+    /// Runs the client so that it is killed when this process dies. `setpriv` sets that up after the
+    /// fork, where nothing of ours may run.
+    fn spawn(&self, arguments: Vec<OsString>) -> io::Result<Child> {
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--pdeathsig", "KILL", "--"])
+            .arg(&self.file)
+            .args(arguments);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        // Ctrl-C is for us: we end it when the address is given back.
+        command.process_group(0).kill_on_drop(true);
+        privilege::lending(|| command.spawn())?
+    }
+
+    fn ask_arguments(&self, files: &Files, tap: &TapName) -> Vec<OsString> {
+        match self.kind {
+            Kind::Dhclient => files.dhclient_arguments("-d", tap),
+            Kind::Udhcpc => {
+                let mut arguments = words("-f -R -t 3 -T 2 -A 2 -o -O subnet -O broadcast -s");
+                arguments.extend([files.script().into(), "-i".into(), tap.as_str().into()]);
+                arguments
+            }
+        }
+    }
+}
+
+impl Dhcp {
+    /// The client's last words, once it has ended, which it should not.
+    pub(crate) fn ended(&mut self) -> Option<String> {
+        let status = self.child.try_wait().ok()??;
+        let name = self.program.file.display();
+        let last_words = self.last_words.borrow();
+        Some(format!(
+            "{name} ended ({status}), saying: {}",
+            last_words.trim()
+        ))
+    }
+
+    /// Gives the address back and ends the client. The adapter must still carry frames.
+    pub(crate) async fn release(mut self) {
+        let released = tokio::time::timeout(RELEASE_DEADLINE, self.give_back()).await;
+        if let Ok(Err(error)) = released {
+            tracing::debug!(%error, "The LAN address was not given back");
+        }
+        let _ = self.child.kill().await;
+    }
+
+    async fn give_back(&mut self) -> io::Result<()> {
+        match self.program.kind {
+            Kind::Dhclient => {
+                let arguments = self.files.dhclient_arguments("-r", &self.tap);
+                self.program.spawn(arguments)?.wait().await?;
+            }
+            Kind::Udhcpc => {
+                let pid = self
+                    .child
+                    .id()
+                    .and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
+                if let Some(pid) = pid {
+                    rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+                    self.child.wait().await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Files {
+    fn create() -> io::Result<Self> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let files = Files(
+            tempfile::Builder::new()
+                .prefix("lanparty-dhcp-")
+                .tempdir()?,
+        );
+        fs::write(files.script(), SCRIPT)?;
+        fs::set_permissions(files.script(), fs::Permissions::from_mode(0o700))?;
+        fs::write(files.config(), DHCLIENT_CONFIG)?;
+        Ok(files)
+    }
+
+    fn script(&self) -> PathBuf {
+        self.0.path().join("lease.sh")
+    }
+
+    fn config(&self) -> PathBuf {
+        self.0.path().join("dhclient.conf")
+    }
+
+    fn dhclient_arguments(&self, mode: &str, tap: &TapName) -> Vec<OsString> {
+        let path = |file: &Path| OsString::from(file);
+        let folder = self.0.path();
+        let mut arguments = words("-4");
+        arguments.push(mode.into());
+        arguments.extend(["-cf".into(), path(&self.config())]);
+        arguments.extend(["-sf".into(), path(&self.script())]);
+        arguments.extend(["-lf".into(), path(&folder.join("leases"))]);
+        arguments.extend(["-pf".into(), path(&folder.join("pid"))]);
+        arguments.push(tap.as_str().into());
+        arguments
+    }
+}
+
+fn words(text: &str) -> Vec<OsString> {
+    text.split(' ').map(Into::into).collect()
+}
+
+/// Logs what a child says, and keeps its last line.
+fn follow(output: impl AsyncRead + Send + Unpin + 'static) -> watch::Receiver<String> {
+    let (last, receiver) = watch::channel(String::new());
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(output).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            if !line.trim().is_empty() {
+                tracing::debug!("The DHCP client says: {line}");
+                last.send_replace(line);
+            }
+        }
+    });
+    receiver
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+//! The Linux client: a TAP adapter that joins a LAN party.
+//!
+//! [`config`] says what a player wants, [`run`] tells the whole story from there: [`privilege`],
+//! [`tap`], [`route`], [`link`] and [`dhcp`] each change one thing about the machine and undo it.
+//! What crosses the tunnel is decided by `lanparty-client-core`, and carried by `lanparty-net`.
+#![cfg_attr(
+    not(target_os = "linux"),
+    allow(unused, reason = "elsewhere this is not the client")
+)]
+
+#[cfg(target_os = "linux")]
+mod address;
+#[cfg(target_os = "linux")]
+mod config;
+#[cfg(target_os = "linux")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "shell: owns the DHCP client's process and files"
+)]
+mod dhcp;
+#[cfg(target_os = "linux")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "shell: owns the adapter's settings"
+)]
+mod link;
+#[cfg(target_os = "linux")]
+mod netlink;
+#[cfg(target_os = "linux")]
+mod privilege;
+#[cfg(target_os = "linux")]
+#[allow(clippy::disallowed_methods, reason = "shell: owns the host routes")]
+mod route;
+#[cfg(target_os = "linux")]
+#[allow(clippy::disallowed_methods, reason = "shell: runs everything")]
+mod run;
+#[cfg(target_os = "linux")]
+mod status;
+#[cfg(target_os = "linux")]
+mod tap;
+
+use std::process::ExitCode;
+
+#[cfg(target_os = "linux")]
+fn main() -> ExitCode {
+    use clap::Parser as _;
+    let args = config::Args::parse();
+    args.log.clone().start();
+    match args.check().and_then(run::run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() -> ExitCode {
+    eprintln!("error: this is the client for Linux; other systems have a client of their own.");
+    ExitCode::FAILURE
+}

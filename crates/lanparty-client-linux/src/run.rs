@@ -1,0 +1,231 @@
+//! The whole story, one step after another, and undone in reverse.
+
+use crate::config::{Addressing, Config};
+use crate::dhcp::Dhcp;
+use crate::link::Link;
+use crate::privilege;
+use crate::route::{self, Pins};
+use crate::status::StatusLine;
+use crate::tap::Tap;
+use anyhow::{Context as _, Result, anyhow};
+use lanparty_client_core::Session;
+use lanparty_ctrl::Text;
+use lanparty_ctrl::message::Welcome;
+use lanparty_net::peer::{self, Event, HostError, LinkFacts, PeerHost};
+use lanparty_net::signals;
+use lanparty_obs::{Diagnostics, PlayerStatus};
+use lanparty_proto::IpMtu;
+use std::cell::RefCell;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+use tokio::runtime;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// What is still busy then, like the resolution of a name, ends with the process.
+const LAST_TASKS: Duration = Duration::from_millis(50);
+
+/// Runs the client until it is asked to stop.
+pub(crate) fn run(config: Config) -> Result<()> {
+    let dhcp = matches!(config.addressing, Addressing::Dhcp(_));
+    privilege::check(dhcp)?;
+    // The runtime has no threads of its own, so this holds for everything that follows.
+    privilege::narrow(dhcp).context("cannot give up capabilities that are not needed")?;
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let result = runtime.block_on(join(&config));
+    runtime.shutdown_timeout(LAST_TASKS);
+    result
+}
+
+async fn join(config: &Config) -> Result<()> {
+    route::remove_leftovers().context("cannot remove routes that a killed run left")?;
+    let mut tap = Tap::create(&config.tap)?;
+    let link = Link::find(config.tap.as_str()).context("the new adapter is not there")?;
+    link.set_mac(config.mac)
+        .context("cannot set the adapter's MAC address")?;
+    tracing::info!(adapter = %config.tap, mac = %config.mac, "Made the adapter");
+
+    let dhcp = RefCell::new(None);
+    let mut machine = Machine::new(config, link, &dhcp);
+    let mut session = Session::new(config.mac);
+    peer::run(
+        &mut session,
+        &mut tap,
+        &mut machine,
+        &config.relay,
+        asked_to_stop(&dhcp),
+    )
+    .await?;
+    tracing::info!("Left the party");
+    Ok(())
+}
+
+/// Waits for Ctrl-C, SIGTERM or the terminal's end; then gives the LAN address back while frames
+/// still flow, and answers with the words for the relay.
+async fn asked_to_stop(dhcp: &RefCell<Option<Dhcp>>) -> Text {
+    let signal = tokio::select! {
+        signal = signals::shutdown() => signal.unwrap_or("no signals can be received"),
+        () = hangup() => "SIGHUP",
+    };
+    tracing::info!(signal, "Leaving the party");
+    let running = dhcp.take();
+    if let Some(running) = running {
+        running.release().await;
+    }
+    format!("the player ended the client ({signal})").into()
+}
+
+async fn hangup() {
+    match signal(SignalKind::hangup()) {
+        Ok(mut hangup) => {
+            hangup.recv().await;
+        }
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// The player's machine, as far as the client changes it.
+struct Machine<'a> {
+    config: &'a Config,
+    link: Link,
+    mtu: Option<IpMtu>,
+    pins: Pins,
+    dhcp: &'a RefCell<Option<Dhcp>>,
+    had_ipv4: bool,
+    facts: Option<LinkFacts>,
+    status: StatusLine,
+}
+
+impl PeerHost<Session> for Machine<'_> {
+    async fn handle_event(
+        &mut self,
+        session: &mut Session,
+        event: Event<'_>,
+    ) -> Result<(), HostError> {
+        match event {
+            Event::Connecting { addresses } => self.pin(addresses),
+            Event::Joined { welcome, relay } => self.plug_in(session, welcome, relay)?,
+            Event::Control(_) => self.show(session)?,
+            Event::Tick(facts) => {
+                self.facts = Some(facts);
+                self.show(session)?;
+                self.watch_dhcp()?;
+            }
+            Event::NoLink { cause } => {
+                self.facts = None;
+                let relay = self.config.relay.address.to_string();
+                self.status
+                    .show(PlayerStatus::NotReachable { relay, cause });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Machine<'a> {
+    fn new(config: &'a Config, link: Link, dhcp: &'a RefCell<Option<Dhcp>>) -> Self {
+        Machine {
+            config,
+            link,
+            mtu: None,
+            pins: Pins::default(),
+            dhcp,
+            had_ipv4: false,
+            facts: None,
+            status: StatusLine::default(),
+        }
+    }
+
+    /// Keeps the relay off the adapter, along the way that leads to it now.
+    fn pin(&mut self, relays: &[SocketAddr]) {
+        let relay = self.config.relay.address.to_string();
+        self.status.show(PlayerStatus::Connecting { relay });
+        // The network may be down or changing: the attempt fails then, and the next one pins anew.
+        if let Err(error) = self.pins.renew(self.link.index(), relays) {
+            tracing::warn!(%error, "Could not pin the route to the relay");
+        }
+    }
+
+    /// The relay has let us in: sets the adapter up, or, after another link, what has changed.
+    fn plug_in(&mut self, session: &Session, welcome: &Welcome, relay: SocketAddr) -> Result<()> {
+        tracing::info!(%relay, room = %self.config.relay.room, mtu = %welcome.effective_mtu, "Joined the room");
+        self.pins.keep_only(relay);
+        if self.mtu != Some(welcome.effective_mtu) {
+            self.link
+                .set_mtu(welcome.effective_mtu)
+                .context("cannot set the adapter's MTU")?;
+        }
+        if self.mtu.replace(welcome.effective_mtu).is_none() {
+            self.bring_up()?;
+        }
+        self.show(session)
+    }
+
+    fn bring_up(&self) -> Result<()> {
+        if let Err(error) = self.link.distrust_routers() {
+            tracing::warn!(%error, "The LAN's IPv6 routers may change this machine's default route");
+        }
+        self.link.set_up().context("cannot set the adapter up")?;
+        self.link
+            .attract_group_traffic()
+            .context("cannot send broadcast to the adapter")?;
+        match &self.config.addressing {
+            Addressing::Fixed(addresses) => {
+                for &address in addresses {
+                    let context = || format!("cannot give the adapter the address {address}");
+                    self.link.add_address(address).with_context(context)?;
+                }
+            }
+            Addressing::Dhcp(program) => {
+                let running = program
+                    .start(&self.config.tap)
+                    .context("cannot start the DHCP client")?;
+                self.dhcp.replace(Some(running));
+            }
+        }
+        Ok(())
+    }
+
+    /// Says how things are.
+    fn show(&mut self, session: &Session) -> Result<()> {
+        let addresses = self
+            .link
+            .addresses()
+            .context("cannot read the adapter's addresses")?;
+        self.had_ipv4 |= addresses.iter().any(IpAddr::is_ipv4);
+        let diagnostics = self.diagnostics(session, addresses);
+        tracing::trace!(?diagnostics);
+        self.status
+            .show(diagnostics.joined_status(self.config.relay.room.as_str()));
+        Ok(())
+    }
+
+    fn diagnostics(&self, session: &Session, addresses: Vec<IpAddr>) -> Diagnostics {
+        let diagnostics = session.diagnostics();
+        Diagnostics {
+            rtt: self.facts.and_then(|facts| facts.rtt),
+            datagram_budget: self.facts.map_or(diagnostics.datagram_budget, |facts| {
+                Some(facts.budget.number())
+            }),
+            route_pinned: self.pins.is_pinned(),
+            adapter: Some(self.link.name().to_owned()),
+            addresses,
+            ..diagnostics
+        }
+    }
+
+    /// A DHCP client that ends before it ever had an address is of no use, and says why.
+    fn watch_dhcp(&self) -> Result<()> {
+        let ended = self.dhcp.borrow_mut().as_mut().and_then(Dhcp::ended);
+        let Some(last_words) = ended else {
+            return Ok(());
+        };
+        self.dhcp.take();
+        if self.had_ipv4 {
+            tracing::warn!("The DHCP client is gone: {last_words}");
+            return Ok(());
+        }
+        Err(anyhow!("{last_words}")).context("no LAN address can be had with --dhcp")
+    }
+}

@@ -1,0 +1,52 @@
+//! The status line: one sentence whenever things change (spec R64).
+
+use lanparty_obs::PlayerStatus;
+use std::io::{self, Write as _};
+
+/// Says how things are, once for each change.
+#[derive(Debug, Default)]
+pub(crate) struct StatusLine {
+    last: Option<PlayerStatus>,
+}
+
+impl StatusLine {
+    /// Says it on standard output, unless it was said last.
+    pub(crate) fn show(&mut self, status: PlayerStatus) {
+        if let Some(sentence) = self.next(status) {
+            // Nobody may be listening any more, and that is no reason to end a game.
+            let _ = writeln!(io::stdout(), "{sentence}");
+        }
+    }
+
+    fn next(&mut self, status: PlayerStatus) -> Option<String> {
+        // Another attempt follows every failure; saying so each time would bury the cause.
+        let retrying = matches!(status, PlayerStatus::Connecting { .. }) && self.last.is_some();
+        if retrying || self.last.as_ref() == Some(&status) {
+            return None;
+        }
+        let sentence = status.to_string();
+        self.last = Some(status);
+        Some(sentence)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_change_is_said_once() {
+        let mut line = StatusLine::default();
+        let connecting = || PlayerStatus::Connecting {
+            relay: "relay:443".into(),
+        };
+        let waiting = || PlayerStatus::WaitingForGateway {
+            room: "FRIDAY".into(),
+        };
+        assert!(line.next(connecting()).unwrap().starts_with("Connecting"));
+        assert!(line.next(waiting()).is_some());
+        assert_eq!(line.next(waiting()), None);
+        assert_eq!(line.next(connecting()), None);
+        assert_eq!(line.next(waiting()), None);
+    }
+}

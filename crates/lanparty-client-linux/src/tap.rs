@@ -1,0 +1,173 @@
+//! A TAP adapter: frames that the system sends through it come out here, and the other way round.
+
+#[allow(
+    unsafe_code,
+    reason = "an ioctl and a registration that have no safe wrapper"
+)]
+mod sys;
+
+use lanparty_net::peer::FramePort;
+use lanparty_obs::DropReason;
+use lanparty_proto::FrameBuf;
+use lanparty_proto::frame_buf::FrameSlab;
+use rustix::fs::{Mode, OFlags};
+use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::str::FromStr;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// Where TAPs come from.
+const CLONE_DEVICE: &str = "/dev/net/tun";
+/// Room for a frame: more than any Ethernet frame, so that a longer one is seen to be too long.
+const MAX_FRAME: usize = 2048;
+/// How many frames one wake-up reads before datagrams get their turn.
+const BATCH: usize = 32;
+
+/// A removed adapter shows as an error, and only to those who ask for errors.
+const FRAMES: Interest = Interest::READABLE.add(Interest::ERROR);
+
+/// An open TAP. The adapter exists until this is dropped, or its process dies (spec R80).
+#[derive(Debug)]
+pub(crate) struct Tap {
+    fd: AsyncFd<OwnedFd>,
+    slab: FrameSlab,
+}
+
+/// Why there is no TAP; each sentence says what to do.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TapError {
+    #[error(
+        "this system has no TAP adapters ({CLONE_DEVICE} is missing); load them with `modprobe tun`"
+    )]
+    NoDevice,
+    #[error(
+        "you may not make TAP adapters; run this with sudo, or once `sudo setcap cap_net_admin+ep` \
+         on the program"
+    )]
+    NotPermitted,
+    #[error(
+        "there is a network interface {0} already; end the other client, or choose another name with --tap"
+    )]
+    NameTaken(TapName),
+    #[error("cannot make the TAP adapter {0} ({1})")]
+    Other(TapName, io::Error),
+}
+
+impl Tap {
+    /// Makes an adapter with this name; it is down.
+    pub(crate) fn create(name: &TapName) -> Result<Self, TapError> {
+        let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let error = |error: io::Error| TapError::new(name, error);
+        let fd = rustix::fs::open(CLONE_DEVICE, flags, Mode::empty())
+            .map_err(|errno| error(errno.into()))?;
+        sys::create_tap(&fd, name.bytes()).map_err(error)?;
+        let fd = sys::watch(fd, FRAMES).map_err(error)?;
+        Ok(Tap {
+            fd,
+            slab: FrameSlab::default(),
+        })
+    }
+}
+
+impl FramePort for Tap {
+    async fn readable(&self) -> io::Result<()> {
+        let mut ready = self.fd.ready(FRAMES).await?;
+        ready.retain_ready();
+        if ready.ready().is_error() {
+            return Err(io::Error::new(
+                io::ErrorKind::NotConnected,
+                "somebody removed it",
+            ));
+        }
+        Ok(())
+    }
+
+    fn try_recv(&mut self, take: &mut dyn FnMut(Result<FrameBuf, DropReason>)) -> io::Result<()> {
+        for _ in 0..BATCH {
+            let (fd, slab) = (&self.fd, &mut self.slab);
+            let mut read =
+                |fd: &OwnedFd| slab.read_frame(MAX_FRAME, |room| Ok(rustix::io::read(fd, room)?));
+            // tokio's try_io knows no combined interest (its mask is empty), and each kind of
+            // readiness is cleared only by a call that names it.
+            let read =
+                fd.try_io(Interest::READABLE, &mut read)
+                    .or_else(|error| match error.kind() {
+                        io::ErrorKind::WouldBlock => fd.try_io(Interest::ERROR, &mut read),
+                        _ => Err(error),
+                    });
+            match read {
+                Ok(frame) => take(Ok(frame)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn try_send(&mut self, frame: &[u8]) -> io::Result<()> {
+        // A TAP takes a whole frame or none.
+        rustix::io::write(self.fd.get_ref(), frame)?;
+        Ok(())
+    }
+}
+
+impl TapError {
+    fn new(name: &TapName, error: io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => TapError::NoDevice,
+            Some(libc::EPERM | libc::EACCES) => TapError::NotPermitted,
+            Some(libc::EBUSY) => TapError::NameTaken(name.clone()),
+            _ => TapError::Other(name.clone(), error),
+        }
+    }
+}
+
+/// The name of a network interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TapName(String);
+
+/// The text cannot be an interface's name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "an interface's name has 1 to 15 letters, digits, dots, hyphens and underscores, like lanparty0"
+)]
+pub(crate) struct TapNameError;
+
+impl TapName {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name as the kernel wants it, with zeros behind it.
+    fn bytes(&self) -> [u8; libc::IFNAMSIZ] {
+        let mut bytes = [0; libc::IFNAMSIZ];
+        bytes[..self.0.len()].copy_from_slice(self.0.as_bytes());
+        bytes
+    }
+}
+
+impl FromStr for TapName {
+    type Err = TapNameError;
+
+    fn from_str(text: &str) -> Result<Self, TapNameError> {
+        let allowed = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-' | b'_');
+        let fits = (1..libc::IFNAMSIZ).contains(&text.len()) && text.bytes().all(allowed);
+        // These mean something else as the name of a file in /proc/sys/net.
+        if fits && !matches!(text, "." | ".." | "all" | "default") {
+            Ok(TapName(text.to_owned()))
+        } else {
+            Err(TapNameError)
+        }
+    }
+}
+
+impl fmt::Display for TapName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,49 @@
+//! TUNSETIFF, which turns an open `/dev/net/tun` into an adapter (Documentation/networking/tuntap.rst),
+//! and the descriptor's place among those that tokio watches.
+
+use rustix::ioctl::{Updater, ioctl};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// `struct ifreq` of netdevice(7), where its union holds `ifr_flags`.
+#[repr(C, align(8))]
+struct InterfaceRequest {
+    name: [u8; libc::IFNAMSIZ],
+    flags: libc::c_short,
+    rest: [u8; REST],
+}
+
+const REST: usize = size_of::<libc::ifreq>() - libc::IFNAMSIZ - size_of::<libc::c_short>();
+
+const _: () = assert!(size_of::<InterfaceRequest>() == size_of::<libc::ifreq>());
+const _: () = assert!(align_of::<InterfaceRequest>() >= align_of::<libc::ifreq>());
+
+const TUNSETIFF: rustix::ioctl::Opcode = libc::TUNSETIFF as rustix::ioctl::Opcode;
+
+/// Makes a new TAP without any header before its frames; refuses a name that exists.
+pub(super) fn create_tap(fd: impl AsFd, name: [u8; libc::IFNAMSIZ]) -> io::Result<()> {
+    let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_TUN_EXCL;
+    let mut request = InterfaceRequest {
+        name,
+        // IFF_TUN_EXCL is the highest of 16 bits.
+        flags: (flags as u16).cast_signed(),
+        rest: [0; REST],
+    };
+    // SAFETY: TUNSETIFF reads and writes one `struct ifreq`, whatever its number says about an int.
+    // `InterfaceRequest` has its size and at least its alignment (asserted above), and its layout:
+    // the name comes first, the flags are the union's first bytes. Any bytes are valid in it, so the
+    // kernel may write what it likes. The kernel keeps no pointer to it.
+    unsafe { ioctl(fd, Updater::<TUNSETIFF, _>::new(&mut request))? };
+    Ok(())
+}
+
+/// Has tokio watch a descriptor.
+pub(super) fn watch(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: the `AsyncFd` owns the descriptor, so it stays open until that is dropped, and an
+    // `OwnedFd` never changes which descriptor it is: nobody takes it out or replaces it, because
+    // the module above uses `get_ref` only.
+    let registered = unsafe { AsyncFd::register_with_interest(fd, interest) };
+    Ok(registered?)
+}
