@@ -39,7 +39,11 @@ fn main() -> ExitCode {
             || Party::builder().players(1).path_mtu(1280).start(),
             narrow(),
         ),
-        Suite::new("frame_log", || Party::builder().players(1).log(FRAME_LOG).start(), logged()),
+        Suite::new(
+            "frame_log",
+            || Party::builder().players(1).log(FRAME_LOG).start(),
+            logged(),
+        ),
         Suite::new(
             "home_overlaps",
             || Party::builder().players(1).home_overlaps().start(),
