@@ -1,16 +1,27 @@
 //! The public relay: rooms that behave like a careful switch.
 //!
 //! [`Registry`] and [`room::Room`] decide who may enter, what every datagram is worth and where it
-//! goes; they are plain state machines without I/O, clock or randomness of their own.
+//! goes; they are plain state machines without I/O, clock or randomness of their own. [`server`] is the
+//! shell around them. Start with [`room::Room::handle_datagram`] for the path of a frame, and with
+//! [`RelayServer`] to run a relay, also inside another program.
 #![cfg_attr(
     test,
     allow(clippy::disallowed_methods, reason = "tests own the clock")
 )]
 
+pub mod config;
 pub mod registry;
 pub mod room;
+#[allow(
+    clippy::disallowed_methods,
+    reason = "shell: owns sockets, files, tasks and the clock"
+)]
+pub mod server;
+mod strangers;
 #[cfg(test)]
 mod testing;
 
+pub use config::Config;
 pub use registry::{Limits, Registry};
 pub use room::{Rate, Rates};
+pub use server::{RelayServer, StartError, run};

@@ -98,6 +98,11 @@ impl<L: Clone> Registry<L> {
         }
     }
 
+    /// How much the relay takes on.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// Lets a newcomer into the room it wants, which is made if it is the first.
     ///
     /// # Errors
@@ -275,7 +280,7 @@ impl<L: Clone> Registry<L> {
 }
 
 /// What counts as one source of peers.
-fn site(address: IpAddr) -> IpAddr {
+pub(crate) fn site(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => {

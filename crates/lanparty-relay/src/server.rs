@@ -1,0 +1,228 @@
+//! The shell around the rooms: sockets, tasks, the clock.
+//!
+//! One task accepts; each connection has one task of its own from its first packet to its last. The
+//! rooms are behind one mutex, held for one synchronous call and for queueing what that call wants
+//! to be said. Queueing never waits, and doing it under the lock is what keeps messages in the order
+//! of the events. Everything is *sent* by the tasks, outside the lock.
+
+mod dev_cert;
+mod doorway;
+mod link;
+mod seat;
+
+pub use dev_cert::DevCertError;
+
+use crate::config::Config;
+use crate::registry::Registry;
+use crate::room::Step;
+use crate::strangers::{Door, Strangers};
+use lanparty_ctrl::DisconnectReason;
+use lanparty_ctrl::message::Disconnect;
+use lanparty_net::quic::{CloseCode, Endpoint, Incoming, ListenError};
+use lanparty_net::tls::{Identity, IdentityError};
+use link::{Link, Outgoing};
+use seat::Seat;
+use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::MissedTickBehavior;
+use tracing::{error, info};
+
+/// How long peers have to read a last message before their link is closed.
+const DRAIN: Duration = Duration::from_millis(250);
+/// How long the relay waits for all of them when it stops.
+const STOP: Duration = Duration::from_secs(1);
+/// How often forgotten pieces of frames are looked for.
+const TIDY: Duration = Duration::from_secs(1);
+
+/// Why a relay does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No certificate could be made.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The certificate could not be written.
+    #[error(transparent)]
+    DevCert(#[from] DevCertError),
+    /// The address cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The system does not say where the socket is.
+    #[error("the system does not tell the address of a socket that it has bound ({0}); try again")]
+    Address(#[source] io::Error),
+}
+
+/// Runs a relay until `stop` is ready, then sends everybody away. Prints where it listens.
+///
+/// # Errors
+/// [`StartError`], before anybody was served.
+pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), StartError> {
+    let mut stop = pin!(stop);
+    // Polled once before the line is printed: whoever reads it may already want to stop us.
+    tokio::select! {
+        biased;
+        () = &mut stop => return Ok(()),
+        () = std::future::ready(()) => {}
+    }
+    let server = RelayServer::bind(&config)?;
+    let address = server.local_address();
+    // Nobody has to read it.
+    let _ = writeln!(io::stdout(), "Relay listening on {address} (udp).");
+    server.run(stop).await;
+    Ok(())
+}
+
+/// A relay that is bound to its address.
+#[derive(Debug)]
+pub struct RelayServer {
+    endpoint: Endpoint,
+    address: SocketAddr,
+    certificate: Vec<u8>,
+    rooms: Arc<Rooms>,
+    strangers: Strangers,
+    // Each returns where it came from, and its seat if it was admitted.
+    knocking: JoinSet<(IpAddr, Option<Seat>)>,
+    seated: JoinSet<()>,
+}
+
+/// The rooms of a running relay, and the one lock.
+#[derive(Debug)]
+struct Rooms(Mutex<Registry<Arc<Link>>>);
+
+impl Rooms {
+    /// The lock. A task that panicked while it held it has left one room odd at worst.
+    fn lock(&self) -> MutexGuard<'_, Registry<Arc<Link>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum Event {
+    Knock(Box<Incoming>),
+    Greeted(Result<(IpAddr, Option<Seat>), JoinError>),
+    Left(Result<(), JoinError>),
+    Tidy,
+}
+
+impl RelayServer {
+    /// Makes a certificate, writes it where the configuration says, and binds.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn bind(config: &Config) -> Result<Self, StartError> {
+        let identity = Identity::self_signed(&config.server_name)?;
+        if let Some(file) = &config.dev_cert_der_out {
+            dev_cert::write(file, identity.certificate_der())?;
+        }
+        let endpoint = Endpoint::server(config.listen, &identity)?;
+        let address = endpoint.local_address().map_err(StartError::Address)?;
+        info!(limits = ?config.limits, rates = ?config.rates, buffers = ?endpoint.buffers(), "Limits in force");
+        Ok(RelayServer {
+            endpoint,
+            address,
+            certificate: identity.certificate_der().to_vec(),
+            rooms: Arc::new(Rooms(Mutex::new(Registry::new(
+                config.limits,
+                config.rates,
+            )))),
+            strangers: Strangers::default(),
+            knocking: JoinSet::new(),
+            seated: JoinSet::new(),
+        })
+    }
+
+    /// Where it listens.
+    pub fn local_address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its certificate, as DER.
+    pub fn certificate_der(&self) -> &[u8] {
+        &self.certificate
+    }
+
+    /// Serves until `stop` is ready; then refuses newcomers, tells the peers, and closes.
+    pub async fn run(mut self, stop: impl Future<Output = ()>) {
+        let mut stop = pin!(stop);
+        let mut tidy = tokio::time::interval(TIDY);
+        tidy.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                event = self.next_event(&mut tidy) => self.handle(event),
+                () = &mut stop => break,
+            }
+        }
+        self.send_all_away();
+        let drained = async {
+            while !self.seated.is_empty() {
+                let event = self.next_event(&mut tidy).await;
+                self.handle(event);
+            }
+        };
+        let _ = tokio::time::timeout(STOP, drained).await;
+        let _ = tokio::time::timeout(DRAIN, self.endpoint.close(CloseCode::Bye)).await;
+        info!("The relay has stopped");
+    }
+
+    async fn next_event(&mut self, tidy: &mut tokio::time::Interval) -> Event {
+        tokio::select! {
+            Some(incoming) = self.endpoint.accept() => Event::Knock(Box::new(incoming)),
+            Some(greeted) = self.knocking.join_next() => Event::Greeted(greeted),
+            Some(left) = self.seated.join_next() => Event::Left(left),
+            _ = tidy.tick() => Event::Tidy,
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Knock(incoming) => self.answer_knock(*incoming),
+            Event::Greeted(Ok((source, seat))) => {
+                self.strangers.gone(source);
+                if let Some(seat) = seat {
+                    self.seated.spawn(seat.serve());
+                }
+            }
+            Event::Left(Ok(())) => {}
+            Event::Greeted(Err(error)) | Event::Left(Err(error)) => {
+                error!(%error, "A connection's task failed; please report this");
+            }
+            Event::Tidy => self.rooms.lock().handle_timeout(Instant::now()),
+        }
+    }
+
+    fn answer_knock(&mut self, incoming: Incoming) {
+        let source = incoming.remote_address().ip();
+        match self.strangers.knock(source, incoming.address_validated()) {
+            Door::Open => {
+                let rooms = self.rooms.clone();
+                self.knocking
+                    .spawn(async move { (source, doorway::greet(rooms, incoming).await) });
+            }
+            Door::Validate => incoming.ask_to_validate(),
+            Door::Shut => incoming.ignore(),
+        }
+    }
+
+    fn send_all_away(&self) {
+        let mut rooms = self.rooms.lock();
+        let disconnect = Disconnect {
+            reason: DisconnectReason::Draining,
+            text: "the relay is about to stop".into(),
+        };
+        for link in rooms.drain() {
+            link.queue(Outgoing::Goodbye(disconnect.clone()));
+        }
+    }
+}
+
+/// Queues what a change wants to be said. `newcomer` gets the answers.
+fn queue_steps(steps: Vec<Step<Arc<Link>>>, newcomer: &Link) {
+    for step in steps {
+        match step {
+            Step::Answer(message) => newcomer.queue(Outgoing::Message(message)),
+            Step::Tell(link, message) => link.queue(Outgoing::Message(message)),
+        }
+    }
+}

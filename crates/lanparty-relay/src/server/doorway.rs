@@ -1,0 +1,133 @@
+//! From a stranger's first packet to its seat in a room, within deadlines (spec R11, R12, R35).
+
+use super::link::{Link, Outgoing};
+use super::seat::Seat;
+use super::{DRAIN, Rooms, queue_steps};
+use crate::registry::Random;
+use lanparty_ctrl::message::{Disconnect, Entry, Hello, Reject};
+use lanparty_ctrl::{DisconnectReason, PeerMessage, RejectReason, RelayMessage};
+use lanparty_net::control::{self, ControlError};
+use lanparty_net::quic::{CloseCode, Connection, Incoming, SendStream};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tracing::debug;
+
+/// How long a handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(5);
+/// How long a peer may take to say hello after it.
+const HELLO: Duration = Duration::from_secs(5);
+
+/// Why a stranger gets no seat.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    /// It is told why.
+    #[error("{0}")]
+    Reject(RejectReason, SendStream),
+    /// It does not speak our protocol.
+    #[error("{0}")]
+    Protocol(String),
+}
+
+/// Hears a stranger; answers its seat when it was admitted. Nothing here is logged above debug.
+pub(super) async fn greet(rooms: Arc<Rooms>, incoming: Incoming) -> Option<Seat> {
+    let from = incoming.remote_address();
+    let connection = match incoming.accept(HANDSHAKE).await {
+        Ok(connection) => connection,
+        Err(error) => {
+            debug!(%from, %error, "A handshake failed");
+            return None;
+        }
+    };
+    let refusal = match hear_hello(&connection).await {
+        Ok((entry, answer)) => match admit(rooms, entry, from, &connection, answer) {
+            Ok(seat) => return Some(seat),
+            Err(refusal) => refusal,
+        },
+        Err(refusal) => refusal,
+    };
+    debug!(%from, %refusal, "A stranger is sent away");
+    send_away(&connection, refusal).await;
+    None
+}
+
+async fn hear_hello(connection: &Connection) -> Result<(Entry, SendStream), Refusal> {
+    let hello = tokio::time::timeout(HELLO, read_hello(connection)).await;
+    let hello = hello.unwrap_or(Err(ControlError::TooSlow));
+    let (message, answer) = hello.map_err(|error| Refusal::Protocol(error.to_string()))?;
+    let PeerMessage::Hello(hello) = message else {
+        return Err(Refusal::Protocol("its first message is no hello".into()));
+    };
+    match Hello::check(hello) {
+        Ok(Ok(entry)) => Ok((entry, answer)),
+        Ok(Err(reason)) => Err(Refusal::Reject(reason, answer)),
+        Err(error) => Err(Refusal::Protocol(error.to_string())),
+    }
+}
+
+async fn read_hello(connection: &Connection) -> Result<(PeerMessage, SendStream), ControlError> {
+    let (answer, mut stream) = connection.accept_bi().await?;
+    Ok((control::read_message(&mut stream).await?, answer))
+}
+
+fn admit(
+    rooms: Arc<Rooms>,
+    entry: Entry,
+    from: SocketAddr,
+    connection: &Connection,
+    answer: SendStream,
+) -> Result<Seat, Refusal> {
+    let random = Random {
+        token: rand::random(),
+        room: rand::random(),
+    };
+    let mut registry = rooms.lock();
+    let (link, queue) = Link::new(
+        connection.clone(),
+        entry.datagram_budget,
+        registry.limits().clients_per_room,
+    );
+    let link = Arc::new(link);
+    let admitted = registry.admit(Instant::now(), &entry, from.ip(), random, link.clone());
+    let admission = match admitted {
+        Ok(admission) => admission,
+        Err(reason) => return Err(Refusal::Reject(reason, answer)),
+    };
+    if let Some(replaced) = admission.replaced {
+        queue_steps(replaced.steps, &link);
+        replaced.link.queue(Outgoing::Goodbye(Disconnect {
+            reason: DisconnectReason::Replaced,
+            text: "the same player has come in anew".into(),
+        }));
+    }
+    queue_steps(admission.steps, &link);
+    drop(registry);
+    Ok(Seat::new(
+        rooms,
+        entry,
+        admission.place,
+        from,
+        link,
+        queue,
+        answer,
+    ))
+}
+
+async fn send_away(connection: &Connection, refusal: Refusal) {
+    let Refusal::Reject(reason, mut answer) = refusal else {
+        connection.close(CloseCode::ProtocolError);
+        return;
+    };
+    let reject = RelayMessage::Reject(Reject {
+        reason,
+        text: reason.to_string().into(),
+    });
+    let told = async {
+        if control::write_message(&mut answer, &reject).await.is_ok() {
+            // The peer closes once it has read the answer.
+            connection.closed().await;
+        }
+    };
+    let _ = tokio::time::timeout(4 * DRAIN, told).await;
+    connection.close(CloseCode::Rejected);
+}

@@ -1,0 +1,279 @@
+//! A peer's time in its room: its datagrams, its messages, its end (spec R13, R14, R25, R32).
+
+use super::link::{Link, Outgoing};
+use super::{DRAIN, Rooms, queue_steps};
+use crate::registry::Place;
+use crate::room::Verdict;
+use bytes::Bytes;
+use lanparty_ctrl::message::{Disconnect, Entry};
+use lanparty_ctrl::{DisconnectReason, LeaveReason, PeerMessage, RelayMessage};
+use lanparty_net::control::{self, ControlError};
+use lanparty_net::log;
+use lanparty_net::quic::{CloseCode, Closed, Connection, SendStream};
+use lanparty_obs::frame_log::{Action, Direction, FrameLog};
+use lanparty_proto::overlay;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tracing::{Instrument, info, info_span};
+
+/// How many datagrams are taken from a connection before others have their turn.
+const BATCH: usize = 64;
+/// How long a peer waits between messages that we hear. Its counters come every few seconds.
+const MESSAGE_PAUSE: Duration = Duration::from_millis(50);
+
+/// An admitted peer. Dropping it frees its place, whatever happened.
+#[derive(Debug)]
+pub(super) struct Seat {
+    rooms: Arc<Rooms>,
+    place: Place,
+    link: Arc<Link>,
+    leave_reason: LeaveReason,
+    span: tracing::Span,
+    // What the tasks below take when they start.
+    queue: Option<(mpsc::Receiver<Outgoing>, SendStream)>,
+}
+
+/// How a peer's time ends.
+#[derive(Debug)]
+enum End {
+    /// The link is down.
+    Closed(Closed),
+    /// The peer said goodbye.
+    PeerLeft(DisconnectReason),
+    /// The peer did what no program of ours does.
+    Protocol(String),
+    /// The peer does not take its messages.
+    Deaf,
+    /// We said goodbye.
+    SentAway(Disconnect),
+}
+
+impl End {
+    fn leave_reason(&self) -> LeaveReason {
+        match self {
+            End::Closed(Closed::TimedOut) | End::Deaf => LeaveReason::TimedOut,
+            End::Closed(Closed::ByPeer(_) | Closed::ByUs | Closed::Broken(_)) => {
+                LeaveReason::Closed
+            }
+            End::PeerLeft(reason) => (*reason).into(),
+            End::Protocol(_) => LeaveReason::ProtocolError,
+            End::SentAway(disconnect) => disconnect.reason.into(),
+        }
+    }
+}
+
+impl Seat {
+    pub(super) fn new(
+        rooms: Arc<Rooms>,
+        entry: Entry,
+        place: Place,
+        from: SocketAddr,
+        link: Arc<Link>,
+        queue: mpsc::Receiver<Outgoing>,
+        answer: SendStream,
+    ) -> Self {
+        let span = info_span!("peer", room = %entry.room, peer = %place.peer);
+        span.in_scope(|| info!(%from, who = ?entry.who, "Joined"));
+        Seat {
+            rooms,
+            place,
+            link,
+            leave_reason: LeaveReason::Other,
+            span,
+            queue: Some((queue, answer)),
+        }
+    }
+
+    /// Serves the peer until one side has had enough.
+    pub(super) async fn serve(self) {
+        let span = self.span.clone();
+        self.serve_in_span().instrument(span).await;
+    }
+
+    async fn serve_in_span(mut self) {
+        let queue = self.queue.take().expect("a seat is served once");
+        let end = tokio::select! {
+            end = self.pass_frames() => end,
+            end = self.hear_messages() => end,
+            end = say_messages(self.connection(), queue) => end,
+            end = refuse_streams(self.connection()) => end,
+        };
+        let end = self.but_a_lost_link_first(end).await;
+        let connection = self.connection().clone();
+        self.leave_reason = end.leave_reason();
+        // The place is free before anybody waits for a goodbye to arrive.
+        drop(self);
+        match end {
+            End::Closed(_) => {}
+            End::PeerLeft(_) | End::Deaf => connection.close(CloseCode::Bye),
+            End::SentAway(goodbye) => say_goodbye(&connection, goodbye, CloseCode::Bye).await,
+            End::Protocol(text) => {
+                let goodbye = Disconnect {
+                    reason: DisconnectReason::ProtocolError,
+                    text: text.into(),
+                };
+                say_goodbye(&connection, goodbye, CloseCode::ProtocolError).await;
+            }
+        }
+    }
+
+    fn connection(&self) -> &Connection {
+        self.link.connection()
+    }
+
+    /// A message that breaks off because its link broke is nobody's fault.
+    async fn but_a_lost_link_first(&self, end: End) -> End {
+        let closed = tokio::time::timeout(Duration::ZERO, self.connection().closed()).await;
+        match (end, closed) {
+            (End::Protocol(_) | End::Deaf, Ok(closed)) => End::Closed(closed),
+            (end, _) => end,
+        }
+    }
+
+    async fn pass_frames(&self) -> End {
+        let mut batch = vec![Bytes::new(); BATCH];
+        loop {
+            let count = match self.connection().read_datagrams(&mut batch).await {
+                Ok(count) => count,
+                Err(closed) => return End::Closed(closed),
+            };
+            let now = Instant::now();
+            for datagram in &mut batch[..count] {
+                if let Some(end) = self.pass(now, std::mem::take(datagram)) {
+                    return end;
+                }
+            }
+            if count == BATCH {
+                // More is waiting; the targets need a turn to send what they have.
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    fn pass(&self, now: Instant, datagram: Bytes) -> Option<End> {
+        let logged = log::frames_enabled().then(|| datagram.clone());
+        let verdict = self.rooms.lock().handle_datagram(now, self.place, datagram);
+        if let Some(datagram) = logged {
+            self.log_frame(&datagram, &verdict);
+        }
+        match verdict {
+            Verdict::Forward(forward) => {
+                for target in &forward.targets {
+                    target.send(forward.datagram.clone(), forward.frame_id);
+                }
+                None
+            }
+            Verdict::Pending | Verdict::Drop(_) => None,
+            Verdict::Expel(reason) => Some(End::Protocol(format!(
+                "too many malformed datagrams, the last one for {reason}"
+            ))),
+        }
+    }
+
+    fn log_frame(&self, datagram: &Bytes, verdict: &Verdict<Arc<Link>>) {
+        let (datagram, action) = match verdict {
+            Verdict::Forward(forward) => {
+                let targets = forward.targets.len();
+                (&forward.datagram, Action::Forward { targets })
+            }
+            Verdict::Drop(reason) | Verdict::Expel(reason) => (datagram, Action::Drop(*reason)),
+            Verdict::Pending => return,
+        };
+        let frame = datagram.get(overlay::HEADER_LEN..).unwrap_or_default();
+        log::frame(&FrameLog::new(
+            Direction::Across,
+            Some(self.place.peer),
+            frame,
+            action,
+        ));
+    }
+
+    async fn hear_messages(&self) -> End {
+        loop {
+            match control::next_message(self.connection()).await {
+                Ok(PeerMessage::Stats(stats)) => {
+                    let rtt = self.connection().rtt();
+                    self.rooms
+                        .lock()
+                        .handle_stats(Instant::now(), self.place, *stats, rtt);
+                }
+                Ok(PeerMessage::Disconnect(goodbye)) => return End::PeerLeft(goodbye.reason),
+                Ok(PeerMessage::Hello(_)) => return End::Protocol("a second hello".into()),
+                Err(ControlError::Closed(closed)) => return End::Closed(closed),
+                Err(error) => return End::Protocol(error.to_string()),
+            }
+            tokio::time::sleep(MESSAGE_PAUSE).await;
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut rooms = self.rooms.lock();
+        let Some(departure) = rooms.leave(self.place, self.leave_reason) else {
+            return;
+        };
+        queue_steps(departure.steps, &self.link);
+        drop(rooms);
+        let record = &departure.record;
+        self.span.in_scope(|| {
+            info!(
+                reason = %self.leave_reason,
+                frames = record.frames,
+                bytes = record.bytes,
+                dropped = record.drops.total(),
+                malformed = record.malformed,
+                undelivered = self.link.undelivered(),
+                room_closed = departure.room_closed,
+                "Left"
+            );
+        });
+    }
+}
+
+/// Says what is queued, one message after the other: the first answers the hello, each other one has
+/// a stream of its own.
+async fn say_messages(
+    connection: &Connection,
+    (mut queue, mut answer): (mpsc::Receiver<Outgoing>, SendStream),
+) -> End {
+    let mut answered = false;
+    while let Some(outgoing) = queue.recv().await {
+        let message = match outgoing {
+            Outgoing::Message(message) => message,
+            Outgoing::Goodbye(goodbye) => return End::SentAway(goodbye),
+        };
+        let said = match answered {
+            false => control::write_message(&mut answer, &message).await,
+            true => control::send_message(connection, &message).await,
+        };
+        match said {
+            Ok(()) => answered = true,
+            Err(ControlError::Closed(closed)) => return End::Closed(closed),
+            Err(_) => return End::Deaf,
+        }
+    }
+    End::Deaf
+}
+
+/// After its hello a peer has no use for another stream with two directions.
+async fn refuse_streams(connection: &Connection) -> End {
+    match connection.accept_bi().await {
+        Ok(_) => End::Protocol("a second bidirectional stream".into()),
+        Err(closed) => End::Closed(closed),
+    }
+}
+
+/// Tells the peer why, gives it time to read that, and closes the link.
+async fn say_goodbye(connection: &Connection, goodbye: Disconnect, code: CloseCode) {
+    let goodbye = RelayMessage::Disconnect(goodbye);
+    let told = async {
+        if control::send_message(connection, &goodbye).await.is_ok() {
+            connection.closed().await;
+        }
+    };
+    let _ = tokio::time::timeout(DRAIN, told).await;
+    connection.close(code);
+}

@@ -1,0 +1,374 @@
+//! The relay over real QUIC on loopback: what peers see of it.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests drive a shell, and fail by panicking"
+)]
+
+use bytes::Bytes;
+use lanparty_ctrl::message::{Disconnect, Hello, Newcomer, Reject, Welcome};
+use lanparty_ctrl::{
+    DisconnectReason, LeaveReason, PeerMessage, RejectReason, RelayMessage, RoomCode,
+};
+use lanparty_net::control;
+use lanparty_net::quic::{Closed, Connection, Endpoint, PathFloor, RecvStream};
+use lanparty_net::tls::Trust;
+use lanparty_proto::fragment::{Fragment, Reassembler};
+use lanparty_proto::{DatagramBudget, Header, MacAddr, PeerId, VirtualMac};
+use lanparty_relay::{Config, Limits, RelayServer};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// Anything that takes this long has not happened.
+const LIMIT: Duration = Duration::from_secs(10);
+
+struct Relay {
+    address: std::net::SocketAddr,
+    trust: Trust,
+    stop: Option<oneshot::Sender<()>>,
+    running: JoinHandle<()>,
+}
+
+impl Relay {
+    fn start(limits: Limits) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let certificate = folder.path().join("new/relay.der");
+        let config = Config {
+            dev_cert_der_out: Some(certificate.clone()),
+            limits,
+            ..Config::new("127.0.0.1:0".parse().unwrap())
+        };
+        let server = RelayServer::bind(&config).unwrap();
+        assert_eq!(
+            std::fs::read(&certificate).unwrap(),
+            server.certificate_der()
+        );
+        let (stop, stopped) = oneshot::channel();
+        Relay {
+            address: server.local_address(),
+            trust: Trust::load(Some(&certificate)).unwrap(),
+            stop: Some(stop),
+            running: tokio::spawn(server.run(async { stopped.await.unwrap_or_default() })),
+        }
+    }
+
+    async fn connect(&self) -> Stranger {
+        let endpoint = Endpoint::client(PathFloor::Ordinary).unwrap();
+        let connecting = endpoint.connect(
+            self.address,
+            "lanparty-relay",
+            &self.trust,
+            PathFloor::Ordinary,
+        );
+        let connection = soon(connecting).await.unwrap();
+        Stranger {
+            _endpoint: endpoint,
+            connection,
+        }
+    }
+
+    async fn hello(&self, who: Newcomer, change: impl FnOnce(&mut Hello)) -> Result<Peer, Reject> {
+        let stranger = self.connect().await;
+        let mut hello = Hello::new(&room(), who, stranger.connection.budget());
+        change(&mut hello);
+        stranger.hello(hello).await
+    }
+
+    async fn client(&self, number: u8) -> Peer {
+        self.hello(client(number), |_| {}).await.unwrap()
+    }
+
+    async fn gateway(&self) -> Peer {
+        self.hello(Newcomer::Gateway, |_| {}).await.unwrap()
+    }
+}
+
+struct Stranger {
+    _endpoint: Endpoint,
+    connection: Connection,
+}
+
+impl Stranger {
+    async fn hello(self, hello: Hello) -> Result<Peer, Reject> {
+        let mut answer = self.say_first(&PeerMessage::Hello(hello)).await;
+        match soon(control::read_message(&mut answer)).await.unwrap() {
+            RelayMessage::Welcome(welcome) => Ok(Peer {
+                stranger: self,
+                welcome,
+                reassembler: Reassembler::default(),
+            }),
+            RelayMessage::Reject(reject) => Err(reject),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn say_first(&self, message: &PeerMessage) -> RecvStream {
+        let (mut send, receive) = soon(self.connection.open_bi()).await.unwrap();
+        control::write_message(&mut send, message).await.unwrap();
+        receive
+    }
+}
+
+struct Peer {
+    stranger: Stranger,
+    welcome: Welcome,
+    reassembler: Reassembler,
+}
+
+impl Peer {
+    fn connection(&self) -> &Connection {
+        &self.stranger.connection
+    }
+
+    fn header(&self) -> Header {
+        Header {
+            peer: self.welcome.peer_id,
+            room: self.welcome.room_id,
+            fragment: false,
+        }
+    }
+
+    fn send(&self, frame: &[u8]) {
+        let datagram = Bytes::from([&self.header().encode(), frame].concat());
+        self.connection().send_frame(datagram, || 1, None).unwrap();
+    }
+
+    async fn frame(&mut self) -> (PeerId, Vec<u8>) {
+        loop {
+            let mut datagram = [Bytes::new()];
+            let connection = &self.stranger.connection;
+            soon(connection.read_datagrams(&mut datagram))
+                .await
+                .unwrap();
+            let (header, body) = Header::decode(&datagram[0]).unwrap();
+            if !header.fragment {
+                return (header.peer, body.to_vec());
+            }
+            let piece = Fragment::decode(body).unwrap();
+            if let Some(frame) = self.reassembler.insert(Instant::now(), piece).unwrap() {
+                return (header.peer, frame.to_vec());
+            }
+        }
+    }
+
+    async fn message(&self) -> RelayMessage {
+        soon(control::next_message(self.connection()))
+            .await
+            .unwrap()
+    }
+
+    async fn say(&self, message: &PeerMessage) {
+        control::send_message(self.connection(), message)
+            .await
+            .unwrap();
+    }
+
+    async fn joined(&self) -> PeerId {
+        match self.message().await {
+            RelayMessage::PeerJoined(joined) => joined.peer_id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn left(&self) -> (PeerId, LeaveReason) {
+        match self.message().await {
+            RelayMessage::PeerLeft(left) => (left.peer_id, left.reason),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn sent_away(&self) -> DisconnectReason {
+        match self.message().await {
+            RelayMessage::Disconnect(goodbye) => goodbye.reason,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn room() -> RoomCode {
+    "lanparty".parse().unwrap()
+}
+
+fn mac(number: u8) -> MacAddr {
+    MacAddr::new([2, 0, 0, 0, 0, number])
+}
+
+fn client(number: u8) -> Newcomer {
+    Newcomer::Client(VirtualMac::try_from(mac(number)).unwrap())
+}
+
+fn frame(destination: MacAddr, source: MacAddr, len: usize) -> Vec<u8> {
+    let mut frame = [destination.octets(), source.octets()].concat();
+    frame.extend([0x81, 0x37]);
+    frame.extend((14..len).map(|at| (at % 251) as u8));
+    frame
+}
+
+async fn soon<F: Future>(event: F) -> F::Output {
+    let waited = tokio::time::timeout(LIMIT, event).await;
+    waited.expect("it happens within ten seconds")
+}
+
+#[tokio::test]
+async fn peers_learn_of_each_other_and_exchange_frames_of_every_size() {
+    let relay = Relay::start(Limits::default());
+    let mut gateway = relay.gateway().await;
+    let mut player = relay.client(1).await;
+    assert_eq!(player.welcome.gateway, Some(gateway.welcome.peer_id));
+    assert_eq!(player.joined().await, gateway.welcome.peer_id);
+    assert_eq!(gateway.joined().await, player.welcome.peer_id);
+    let lan = MacAddr::new([0, 0x16, 0x3e, 0, 0, 1]);
+    for len in [14, 60, 1300, 1400, 1514] {
+        let up = frame(lan, mac(1), len);
+        player.send(&up);
+        assert_eq!(gateway.frame().await, (player.welcome.peer_id, up));
+        let down = frame(mac(1), lan, len);
+        gateway.send(&down);
+        assert_eq!(player.frame().await, (gateway.welcome.peer_id, down));
+    }
+}
+
+#[tokio::test]
+async fn a_target_gets_no_datagram_above_the_budget_it_named() {
+    let relay = Relay::start(Limits::default());
+    let gateway = relay.gateway().await;
+    let small = |hello: &mut Hello| hello.datagram_budget = DatagramBudget::new(600).unwrap();
+    let player = relay.hello(client(1), small).await.unwrap();
+    gateway.send(&frame(MacAddr::BROADCAST, mac(9), 1300));
+    for _ in 0..3 {
+        let mut datagram = [Bytes::new()];
+        soon(player.connection().read_datagrams(&mut datagram))
+            .await
+            .unwrap();
+        assert!(datagram[0].len() <= 600);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_peer_is_told_why() {
+    let limits = Limits {
+        clients_per_room: 1,
+        ..Limits::default()
+    };
+    let relay = Relay::start(limits);
+    let _player = relay.client(1).await;
+    let _gateway = relay.gateway().await;
+    let reason = async |who, change: fn(&mut Hello)| match relay.hello(who, change).await {
+        Ok(_) => panic!("it was let in"),
+        Err(reject) => {
+            assert_eq!(reject.text.as_str(), reject.reason.to_string());
+            reject.reason
+        }
+    };
+    use RejectReason::{BadRoomCode, GatewayPresent, MacInUse, RoomFull, Version};
+    assert_eq!(reason(client(1), |_| {}).await, MacInUse);
+    assert_eq!(reason(client(2), |_| {}).await, RoomFull);
+    assert_eq!(reason(Newcomer::Gateway, |_| {}).await, GatewayPresent);
+    let bad_room = reason(client(3), |hello| hello.room = "?".into()).await;
+    assert_eq!(bad_room, BadRoomCode);
+    let newer = reason(client(3), |hello| hello.version = 2).await;
+    assert_eq!(newer, Version);
+}
+
+#[tokio::test]
+async fn a_goodbye_is_answered_with_a_close_and_told_to_the_others() {
+    let relay = Relay::start(Limits::default());
+    let gateway = relay.gateway().await;
+    let player = relay.client(1).await;
+    gateway.joined().await;
+    let goodbye = Disconnect {
+        reason: DisconnectReason::Leaving,
+        text: "bye".into(),
+    };
+    player.say(&PeerMessage::Stats(Box::default())).await;
+    player.say(&PeerMessage::Disconnect(goodbye)).await;
+    let closed = soon(player.connection().closed()).await;
+    assert_eq!(closed, Closed::ByPeer("bye".into()));
+    let left = (player.welcome.peer_id, LeaveReason::Leaving);
+    assert_eq!(gateway.left().await, left);
+}
+
+#[tokio::test]
+async fn a_link_that_closes_without_a_word_frees_the_mac() {
+    let relay = Relay::start(Limits::default());
+    let gateway = relay.gateway().await;
+    let player = relay.client(1).await;
+    gateway.joined().await;
+    let peer_id = player.welcome.peer_id;
+    drop(player);
+    assert_eq!(gateway.left().await, (peer_id, LeaveReason::Closed));
+    relay.client(1).await;
+}
+
+#[tokio::test]
+async fn the_token_takes_a_place_back_and_sends_the_old_link_away() {
+    let relay = Relay::start(Limits::default());
+    let gateway = relay.gateway().await;
+    let old = relay.client(1).await;
+    gateway.joined().await;
+    old.joined().await;
+    let token = old.welcome.resume_token;
+    let resume = |hello: &mut Hello| hello.resume_token = Some(token);
+    let new = relay.hello(client(1), resume).await.unwrap();
+    let left = (old.welcome.peer_id, LeaveReason::Replaced);
+    assert_eq!(gateway.left().await, left);
+    assert_eq!(gateway.joined().await, new.welcome.peer_id);
+    assert_eq!(old.sent_away().await, DisconnectReason::Replaced);
+    soon(old.connection().closed()).await;
+}
+
+#[tokio::test]
+async fn what_no_program_says_costs_the_link_of_its_sender_only() {
+    let relay = Relay::start(Limits::default());
+    let gateway = relay.gateway().await;
+    let player = relay.client(1).await;
+    gateway.joined().await;
+    player.joined().await;
+    let hello = Hello::new(&room(), client(2), player.connection().budget());
+    player.say(&PeerMessage::Hello(hello)).await;
+    assert_eq!(player.sent_away().await, DisconnectReason::ProtocolError);
+    let left = (player.welcome.peer_id, LeaveReason::ProtocolError);
+    assert_eq!(gateway.left().await, left);
+
+    let player = relay.client(1).await;
+    gateway.joined().await;
+    player.joined().await;
+    for _ in 0..17 {
+        let malformed = Bytes::from_static(b"seventeen of these");
+        player
+            .connection()
+            .send_frame(malformed, || 1, None)
+            .unwrap();
+    }
+    assert_eq!(player.sent_away().await, DisconnectReason::ProtocolError);
+    let left = (player.welcome.peer_id, LeaveReason::ProtocolError);
+    assert_eq!(gateway.left().await, left);
+}
+
+#[tokio::test]
+async fn a_stranger_without_a_hello_is_closed() {
+    let relay = Relay::start(Limits::default());
+    let chatty = relay.connect().await;
+    let stats = PeerMessage::Stats(Box::default());
+    let _answer = chatty.say_first(&stats).await;
+    let closed = soon(chatty.connection.closed()).await;
+    assert_eq!(closed, Closed::ByPeer("protocol error".into()));
+    let silent = relay.connect().await;
+    let closed = soon(silent.connection.closed()).await;
+    assert_eq!(closed, Closed::ByPeer("protocol error".into()));
+}
+
+#[tokio::test]
+async fn a_relay_that_stops_says_so_to_everybody() {
+    let mut relay = Relay::start(Limits::default());
+    let gateway = relay.gateway().await;
+    let knocking = relay.connect().await;
+    relay.stop.take().unwrap().send(()).unwrap();
+    assert_eq!(gateway.sent_away().await, DisconnectReason::Draining);
+    let hello = Hello::new(&room(), client(1), knocking.connection.budget());
+    let refused = knocking.hello(hello).await.err().unwrap();
+    assert_eq!(refused.reason, RejectReason::Draining);
+    soon(relay.running).await.unwrap();
+}
