@@ -22,6 +22,7 @@ use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::time::Duration;
 use sys::{BATCH, INTEREST, Notes, PacketSocket, Slot};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
@@ -158,7 +159,17 @@ impl LanPort {
     /// Captures what is there, a batch at most.
     fn capture(&mut self) -> io::Result<()> {
         let slots = &mut self.slots;
-        match self.socket.try_io(INTEREST, |socket| socket.receive(slots)) {
+        let mut receive = |socket: &PacketSocket| socket.receive(slots);
+        // tokio's try_io knows no combined interest (its mask is empty), and each kind of readiness
+        // is cleared only by a call that names it.
+        let received = self
+            .socket
+            .try_io(Interest::READABLE, &mut receive)
+            .or_else(|error| match error.kind() {
+                io::ErrorKind::WouldBlock => self.socket.try_io(Interest::ERROR, &mut receive),
+                _ => Err(error),
+            });
+        match received {
             Ok(frames) => self.captured = 0..frames,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) if is_down(&error) => self.state = State::Suspect,

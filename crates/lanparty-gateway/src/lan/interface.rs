@@ -153,7 +153,7 @@ fn judge(name: &str, facts: Option<Facts>, wireless: bool) -> Result<Interface, 
     if !facts.up {
         return Err(Down(name));
     }
-    if !facts.running {
+    if !facts.carrier {
         return Err(NoCarrier(name));
     }
     let index = facts.index;
@@ -176,7 +176,7 @@ mod tests {
         hardware: ETHERNET,
         mac: MacAddr::new([0x52, 0x54, 0, 0, 0, 1]),
         up: true,
-        running: true,
+        carrier: true,
     };
 
     #[test]
@@ -192,7 +192,7 @@ mod tests {
     fn every_other_interface_is_refused_in_one_sentence() {
         let down = Facts {
             up: false,
-            running: false,
+            carrier: false,
             ..GOOD
         };
         let with_mac = |octets| Facts {
@@ -218,7 +218,7 @@ mod tests {
             (Some(down), false, "eth0 is down"),
             (
                 Some(Facts {
-                    running: false,
+                    carrier: false,
                     ..GOOD
                 }),
                 false,

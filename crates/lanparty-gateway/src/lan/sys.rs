@@ -25,7 +25,7 @@ pub(super) struct Facts {
     pub(super) hardware: u16,
     pub(super) mac: MacAddr,
     pub(super) up: bool,
-    pub(super) running: bool,
+    pub(super) carrier: bool,
 }
 
 /// Asks about an interface; `None` when there is none of that name.
@@ -43,42 +43,70 @@ pub(super) fn facts(name: &str) -> io::Result<Option<Facts>> {
         hardware,
         mac,
         up: flags & libc::IFF_UP != 0,
-        running: flags & libc::IFF_RUNNING != 0,
+        // Flags learn of a cable up to a second late, so they are only asked where nobody else answers.
+        carrier: carrier(&socket, name).unwrap_or(flags & libc::IFF_RUNNING != 0),
     }))
 }
 
 fn flags(socket: &Socket, name: &str) -> io::Result<c_short> {
-    let answer = interface_request(socket, libc::SIOCGIFFLAGS, name)?;
-    // SAFETY: the kernel has answered SIOCGIFFLAGS by filling this member, and any bits are a number.
-    Ok(unsafe { answer.ifr_ifru.ifru_flags })
+    let mut ifreq = request_about(name);
+    // SAFETY: SIOCGIFFLAGS reads the name and fills in the flags.
+    unsafe { ask(socket, libc::SIOCGIFFLAGS, &mut ifreq) }?;
+    // SAFETY: the flags have been filled in, and any bits are a number.
+    Ok(unsafe { ifreq.ifr_ifru.ifru_flags })
 }
 
 fn hardware(socket: &Socket, name: &str) -> io::Result<(u16, MacAddr)> {
-    let answer = interface_request(socket, libc::SIOCGIFHWADDR, name)?;
-    // SAFETY: the kernel has answered SIOCGIFHWADDR by filling this member, and any bits are numbers.
-    let address = unsafe { answer.ifr_ifru.ifru_hwaddr };
-    let [a, b, c, d, e, f, ..] = address.sa_data.map(c_char_bits);
+    let mut ifreq = request_about(name);
+    // SAFETY: SIOCGIFHWADDR reads the name and fills in the hardware address.
+    unsafe { ask(socket, libc::SIOCGIFHWADDR, &mut ifreq) }?;
+    // SAFETY: the address has been filled in, and any bits are numbers.
+    let address = unsafe { ifreq.ifr_ifru.ifru_hwaddr };
+    let [a, b, c, d, e, f, ..] = address.sa_data.map(|octet| octet.to_ne_bytes()[0]);
     Ok((address.sa_family, MacAddr::new([a, b, c, d, e, f])))
 }
 
-/// `c_char` is signed on some machines and not on others.
-fn c_char_bits(char: libc::c_char) -> u8 {
-    char.to_ne_bytes()[0]
+/// Asks the driver whether there is something at the other end of the cable; some cannot tell.
+fn carrier(socket: &Socket, name: &str) -> io::Result<bool> {
+    /// `struct ethtool_value`
+    #[repr(C)]
+    struct Value {
+        command: u32,
+        data: u32,
+    }
+    const ETHTOOL_GLINK: u32 = 0x0a;
+
+    let mut value = Value {
+        command: ETHTOOL_GLINK,
+        data: 0,
+    };
+    let mut ifreq = request_about(name);
+    ifreq.ifr_ifru.ifru_data = (&raw mut value).cast();
+    // SAFETY: SIOCETHTOOL reads the name and the pointer, which leads to an `ethtool_value` as this
+    // command wants it. It lives through the call, and nobody else uses it meanwhile.
+    unsafe { ask(socket, libc::SIOCETHTOOL, &mut ifreq) }?;
+    Ok(value.data != 0)
 }
 
-fn interface_request(socket: &Socket, request: libc::Ioctl, name: &str) -> io::Result<libc::ifreq> {
-    // SAFETY: `ifreq` is an array of characters and a union of plain numbers, addresses and one
-    // pointer, for all of which zero is a value.
+fn request_about(name: &str) -> libc::ifreq {
+    // SAFETY: `ifreq` is an array of characters and a union of plain numbers, addresses and a pointer,
+    // for all of which zero is a value.
     let mut ifreq: libc::ifreq = unsafe { MaybeUninit::zeroed().assume_init() };
     // The last place stays zero, as the end of the text.
     let places = ifreq.ifr_name.len() - 1;
     for (place, byte) in ifreq.ifr_name[..places].iter_mut().zip(name.bytes()) {
         *place = libc::c_char::from_ne_bytes([byte]);
     }
-    // SAFETY: the requests of this file read the name and write into the `ifreq` they are given, which
-    // lives through the call and is not used elsewhere meanwhile.
-    check(unsafe { libc::ioctl(socket.as_raw_fd(), request, &raw mut ifreq) })?;
-    Ok(ifreq)
+    ifreq
+}
+
+/// Asks the kernel about an interface.
+///
+/// # Safety
+/// The request must be one that takes an `ifreq`, filled in as it wants it.
+unsafe fn ask(socket: &Socket, request: libc::Ioctl, ifreq: &mut libc::ifreq) -> io::Result<()> {
+    // SAFETY: the caller vouches for request and contents; the `ifreq` lives through the call.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), request, ptr::from_mut(ifreq)) }).map(drop)
 }
 
 /// An AF_PACKET socket, non-blocking.
