@@ -14,7 +14,7 @@ use lanparty_ctrl::message::{Hello, Newcomer, Welcome};
 use lanparty_ctrl::{PeerMessage, RelayMessage, ResumeToken, Text};
 use lanparty_obs::frame_log::{Action, Direction};
 use lanparty_obs::{DropReason, FrameLog, PeerStats};
-use lanparty_proto::{DatagramBudget, FrameBuf};
+use lanparty_proto::{DatagramBudget, FrameBuf, Header, PeerId};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -384,7 +384,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             };
             let verdict = core.handle_frame(now, &mut frame);
             if log {
-                log_frame(Direction::ToRelay, frame.frame(), verdict);
+                log_frame(Direction::ToRelay, None, frame.frame(), verdict);
             }
             if verdict.is_ok() {
                 match link.send_frame(frame) {
@@ -402,7 +402,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         match self.core.handle_datagram(Instant::now(), datagram.clone()) {
             Ok(Some(frame)) => {
                 if log {
-                    log_frame(Direction::FromRelay, &frame, Ok(()));
+                    log_frame(Direction::FromRelay, origin(&datagram), &frame, Ok(()));
                 }
                 self.put_out(&frame);
             }
@@ -411,7 +411,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 let frame = datagram
                     .get(lanparty_proto::overlay::HEADER_LEN..)
                     .unwrap_or(&[]);
-                log_frame(Direction::FromRelay, frame, Err(reason));
+                log_frame(Direction::FromRelay, origin(&datagram), frame, Err(reason));
             }
             Err(_) => {}
         }
@@ -434,12 +434,23 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
     }
 }
 
-fn log_frame(direction: Direction, frame: &[u8], verdict: Result<(), DropReason>) {
+/// Who sent a datagram, by its own words.
+fn origin(datagram: &[u8]) -> Option<PeerId> {
+    let (header, _) = Header::decode(datagram).ok()?;
+    Some(header.peer)
+}
+
+fn log_frame(
+    direction: Direction,
+    peer: Option<PeerId>,
+    frame: &[u8],
+    verdict: Result<(), DropReason>,
+) {
     let action = match verdict {
         Ok(()) => Action::Forward { targets: 1 },
         Err(reason) => Action::Drop(reason),
     };
-    log::frame(&FrameLog::new(direction, None, frame, action));
+    log::frame(&FrameLog::new(direction, peer, frame, action));
 }
 
 async fn sleep_until(deadline: Option<tokio::time::Instant>) {
