@@ -150,6 +150,9 @@ impl Dhcp {
     async fn give_back(&mut self) -> io::Result<()> {
         match self.program.kind {
             Kind::Dhclient => {
+                // It would end the running one by its pid file and then sleep for a second.
+                self.child.kill().await?;
+                fs::remove_file(self.files.pid())?;
                 let arguments = self.files.dhclient_arguments("-r", &self.tap);
                 self.program.spawn(arguments)?.wait().await?;
             }
@@ -190,15 +193,18 @@ impl Files {
         self.0.path().join("dhclient.conf")
     }
 
+    fn pid(&self) -> PathBuf {
+        self.0.path().join("pid")
+    }
+
     fn dhclient_arguments(&self, mode: &str, tap: &TapName) -> Vec<OsString> {
         let path = |file: &Path| OsString::from(file);
-        let folder = self.0.path();
         let mut arguments = words("-4");
         arguments.push(mode.into());
         arguments.extend(["-cf".into(), path(&self.config())]);
         arguments.extend(["-sf".into(), path(&self.script())]);
-        arguments.extend(["-lf".into(), path(&folder.join("leases"))]);
-        arguments.extend(["-pf".into(), path(&folder.join("pid"))]);
+        arguments.extend(["-lf".into(), path(&self.0.path().join("leases"))]);
+        arguments.extend(["-pf".into(), path(&self.pid())]);
         arguments.push(tap.as_str().into());
         arguments
     }

@@ -49,10 +49,25 @@ fn main() -> ExitCode {
     match args.check().and_then(run::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", sentence(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error with its causes, each said once: some sentences include theirs.
+#[cfg(target_os = "linux")]
+fn sentence(error: &anyhow::Error) -> String {
+    error
+        .chain()
+        .map(ToString::to_string)
+        .fold(String::new(), |said, cause| {
+            match (said.is_empty(), said.contains(&cause)) {
+                (true, _) => cause,
+                (false, true) => said,
+                (false, false) => format!("{said}: {cause}"),
+            }
+        })
 }
 
 #[cfg(not(target_os = "linux"))]

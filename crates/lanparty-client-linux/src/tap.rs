@@ -48,6 +48,11 @@ pub(crate) enum TapError {
     )]
     NotPermitted,
     #[error(
+        "you may not open {CLONE_DEVICE}; run this with sudo, or open it to everybody as most systems \
+         do: `sudo chmod 666 {CLONE_DEVICE}`"
+    )]
+    DeviceClosed,
+    #[error(
         "there is a network interface {0} already; end the other client, or choose another name with --tap"
     )]
     NameTaken(TapName),
@@ -117,7 +122,8 @@ impl TapError {
     fn new(name: &TapName, error: io::Error) -> Self {
         match error.raw_os_error() {
             Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => TapError::NoDevice,
-            Some(libc::EPERM | libc::EACCES) => TapError::NotPermitted,
+            Some(libc::EPERM) => TapError::NotPermitted,
+            Some(libc::EACCES) => TapError::DeviceClosed,
             Some(libc::EBUSY) => TapError::NameTaken(name.clone()),
             _ => TapError::Other(name.clone(), error),
         }
