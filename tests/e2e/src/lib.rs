@@ -1,0 +1,87 @@
+//! A LAN party over real QUIC on loopback, with adapters and a LAN that are only memory.
+//!
+//! [`Relay`] is the real one; a [`Peer`] is the real session or bridge, run by the real loop, whose
+//! port is a [`Cable`] in the test's hand. Everything waits for events, with a deadline.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "shell: owns tasks, files and deadlines"
+)]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests fail where something unexpected happens"
+)]
+
+mod cable;
+mod peer;
+
+pub use cable::{Cable, MemoryPort, cable};
+pub use peer::{Heard, Peer};
+
+use lanparty_net::args::RelayConfig;
+use lanparty_net::tls::Trust;
+use lanparty_relay::{Config, Limits, RelayServer};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+/// How long a test waits for anything.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+/// The room in which everybody meets.
+pub const ROOM: &str = "E2E-1";
+
+/// A relay on loopback; it ends with the test.
+#[derive(Debug)]
+pub struct Relay {
+    address: SocketAddr,
+    trust: Trust,
+    _stop: oneshot::Sender<()>,
+}
+
+impl Relay {
+    /// Starts a relay with the usual limits.
+    pub fn start() -> Self {
+        Self::with(Limits::default())
+    }
+
+    /// Starts a relay.
+    pub fn with(limits: Limits) -> Self {
+        let folder = TempDir::new().unwrap();
+        let certificate = folder.path().join("relay.der");
+        let mut config = Config::new("127.0.0.1:0".parse().unwrap());
+        config.dev_cert_der_out = Some(certificate.clone());
+        config.limits = limits;
+        let server = RelayServer::bind(&config).unwrap();
+        let address = server.local_address();
+        let (stop, stopped) = oneshot::channel();
+        tokio::spawn(server.run(async move {
+            let _ = stopped.await;
+        }));
+        Relay {
+            address,
+            trust: Trust::load(Some(&certificate)).unwrap(),
+            _stop: stop,
+        }
+    }
+
+    /// How a peer gets to this relay.
+    pub fn config(&self) -> RelayConfig {
+        RelayConfig {
+            address: self.address.to_string().parse().unwrap(),
+            server_name: "lanparty-relay".to_owned(),
+            trust: self.trust.clone(),
+            room: ROOM.parse().unwrap(),
+            budget_cap: None,
+        }
+    }
+}
+
+/// Waits for something that must happen.
+///
+/// # Panics
+/// When it does not.
+pub async fn soon<T>(what: &str, event: impl Future<Output = T>) -> T {
+    let happened = tokio::time::timeout(DEADLINE, event).await;
+    happened.unwrap_or_else(|_| panic!("{what} has not happened within {DEADLINE:?}"))
+}

@@ -1,0 +1,147 @@
+//! A running client or gateway.
+
+use crate::{Cable, cable, soon};
+use lanparty_client_core::Session;
+use lanparty_ctrl::{LeaveReason, RelayMessage, Text};
+use lanparty_gateway::Bridge;
+use lanparty_net::args::RelayConfig;
+use lanparty_net::peer::{self, Event, HostError, PeerCore, PeerHost, RunError};
+use lanparty_proto::{MacAddr, PeerId, VirtualMac};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+/// What a peer is told about itself and the room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// It is in, under this number.
+    In(PeerId),
+    /// Somebody else is in: a client with this MAC, or the gateway.
+    Joined(PeerId, Option<VirtualMac>),
+    /// Somebody else has gone.
+    Left(PeerId, LeaveReason),
+    /// It has no link.
+    NoLink(String),
+}
+
+/// A peer in a task of its own; it ends with the test.
+#[derive(Debug)]
+pub struct Peer {
+    /// The other end of its port.
+    pub cable: Cable,
+    heard: mpsc::UnboundedReceiver<Heard>,
+    stop: oneshot::Sender<Text>,
+    task: JoinHandle<Result<(), RunError>>,
+}
+
+impl Peer {
+    /// A player.
+    pub fn client(relay: RelayConfig, mac: VirtualMac) -> Self {
+        Self::start(relay, Session::new(mac))
+    }
+
+    /// The gateway of the party's LAN, with its NIC's MAC.
+    pub fn gateway(relay: RelayConfig, nic: MacAddr) -> Self {
+        Self::start(relay, Bridge::new(nic))
+    }
+
+    fn start<C: PeerCore + Send + 'static>(relay: RelayConfig, mut core: C) -> Self {
+        let (cable, mut port) = cable();
+        let (sender, heard) = mpsc::unbounded_channel();
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::task::spawn_local(async move {
+            let shutdown = async { stopped.await.unwrap_or_else(|_| "the test is over".into()) };
+            peer::run(
+                &mut core,
+                &mut port,
+                &mut Listener(sender),
+                &relay,
+                shutdown,
+            )
+            .await
+        });
+        Peer {
+            cable,
+            heard,
+            stop,
+            task,
+        }
+    }
+
+    /// Waits until it has heard this, skipping everything before.
+    pub async fn hears(&mut self, wanted: impl Fn(&Heard) -> bool) -> Heard {
+        let next = async {
+            loop {
+                let heard = self.heard.recv().await.expect("the peer is running");
+                if wanted(&heard) {
+                    return heard;
+                }
+            }
+        };
+        soon("what the peer should hear", next).await
+    }
+
+    /// Waits until it is in the room.
+    pub async fn is_in(&mut self) -> PeerId {
+        match self.hears(|heard| matches!(heard, Heard::In(_))).await {
+            Heard::In(id) => id,
+            _ => unreachable!("we asked for this one"),
+        }
+    }
+
+    /// Waits until it knows that this peer is there.
+    pub async fn meets(&mut self, peer: PeerId) {
+        self.hears(|heard| matches!(heard, Heard::Joined(id, _) if *id == peer))
+            .await;
+    }
+
+    /// Waits until it knows that this peer is gone, and says why.
+    pub async fn misses(&mut self, peer: PeerId) -> LeaveReason {
+        match self
+            .hears(|heard| matches!(heard, Heard::Left(id, _) if *id == peer))
+            .await
+        {
+            Heard::Left(_, reason) => reason,
+            _ => unreachable!("we asked for this one"),
+        }
+    }
+
+    /// Waits until it has no link, and says why.
+    pub async fn is_refused(&mut self) -> String {
+        match self.hears(|heard| matches!(heard, Heard::NoLink(_))).await {
+            Heard::NoLink(cause) => cause,
+            _ => unreachable!("we asked for this one"),
+        }
+    }
+
+    /// Ends it as its user would.
+    pub async fn leave(self) {
+        let _ = self.stop.send("the player had enough".into());
+        soon("a clean end", self.task).await.unwrap().unwrap();
+    }
+
+    /// Waits until it gives up by itself, and says why.
+    pub async fn gives_up(self) -> String {
+        soon("the end", self.task)
+            .await
+            .unwrap()
+            .unwrap_err()
+            .to_string()
+    }
+}
+
+struct Listener(mpsc::UnboundedSender<Heard>);
+
+impl<C> PeerHost<C> for Listener {
+    async fn handle_event(&mut self, _core: &mut C, event: Event<'_>) -> Result<(), HostError> {
+        let heard = match event {
+            Event::Joined { welcome, .. } => Heard::In(welcome.peer_id),
+            Event::Control(RelayMessage::PeerJoined(who)) => Heard::Joined(who.peer_id, who.mac),
+            Event::Control(RelayMessage::PeerLeft(left)) => Heard::Left(left.peer_id, left.reason),
+            Event::NoLink { cause } => Heard::NoLink(cause),
+            Event::Control(_) | Event::Connecting { .. } | Event::Tick(_) => return Ok(()),
+        };
+        // A test need not listen to the end.
+        let _ = self.0.send(heard);
+        Ok(())
+    }
+}
