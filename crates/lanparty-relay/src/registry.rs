@@ -1,6 +1,6 @@
 //! All rooms of a relay, and who may enter them.
 //!
-//! Pure like the rooms themselves: random bits and the time are passed in, and what must be said to
+//! Pure like the rooms themselves: resume tokens and the time are passed in, and what must be said to
 //! whom comes out.
 
 #[cfg(test)]
@@ -40,15 +40,6 @@ impl Default for Limits {
     }
 }
 
-/// Random bits for one admission; nobody may be able to guess the token.
-#[derive(Debug, Clone, Copy)]
-pub struct Random {
-    /// For the resume token.
-    pub token: [u8; 16],
-    /// For the room's number, if the room is new.
-    pub room: u32,
-}
-
 /// A peer's place on the relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
@@ -81,6 +72,7 @@ pub struct Registry<L> {
     codes: HashMap<RoomCode, RoomId>,
     sources: HashMap<IpAddr, usize>,
     peers: usize,
+    last_room: u32,
     draining: bool,
 }
 
@@ -94,6 +86,7 @@ impl<L: Clone> Registry<L> {
             codes: HashMap::new(),
             sources: HashMap::new(),
             peers: 0,
+            last_room: 0,
             draining: false,
         }
     }
@@ -103,7 +96,8 @@ impl<L: Clone> Registry<L> {
         self.limits
     }
 
-    /// Lets a newcomer into the room it wants, which is made if it is the first.
+    /// Lets a newcomer into the room it wants, which is made if it is the first. `token` is random:
+    /// nobody may be able to guess it.
     ///
     /// # Errors
     /// The reason to give it. Nothing has changed then.
@@ -112,7 +106,7 @@ impl<L: Clone> Registry<L> {
         now: Instant,
         entry: &Entry,
         source: IpAddr,
-        random: Random,
+        token: ResumeToken,
         link: L,
     ) -> Result<Admission<L>, RejectReason> {
         let source = site(source);
@@ -123,9 +117,8 @@ impl<L: Clone> Registry<L> {
                 room_closed: false,
                 ..departure
             });
-        let id = self.open_room(now, entry, random.room);
+        let id = self.open_room(now, entry);
         let room = self.rooms.get_mut(&id).expect("the room was just opened");
-        let token = ResumeToken::from_random(random.token);
         let joined = room.join(now, entry.who, source, token, link);
         let (peer, steps) = joined.inspect_err(|_| self.close_if_empty(id))?;
         self.peers += 1;
@@ -242,18 +235,26 @@ impl<L: Clone> Registry<L> {
         }
     }
 
-    fn open_room(&mut self, now: Instant, entry: &Entry, random: u32) -> RoomId {
+    fn open_room(&mut self, now: Instant, entry: &Entry) -> RoomId {
         if let Some(&id) = self.codes.get(&entry.room) {
             return id;
         }
-        let candidates = (0..=u32::MAX).map(|step| random.wrapping_add(step));
+        let id = self.free_number();
+        let room = Room::new(now, id, entry.datagram_budget.ip_mtu(), self.rates);
+        self.rooms.insert(id, room);
+        self.codes.insert(entry.room.clone(), id);
+        id
+    }
+
+    /// The next number in turn that is free: nobody who still holds the number of a room that went
+    /// may find another one there.
+    fn free_number(&mut self) -> RoomId {
+        let candidates = (1..=u32::MAX).map(|step| self.last_room.wrapping_add(step));
         let id = candidates
             .filter_map(RoomId::new)
             .find(|id| !self.rooms.contains_key(id))
             .expect("there are fewer rooms than numbers for them");
-        let room = Room::new(now, id, entry.datagram_budget.ip_mtu(), self.rates);
-        self.rooms.insert(id, room);
-        self.codes.insert(entry.room.clone(), id);
+        self.last_room = id.number();
         id
     }
 

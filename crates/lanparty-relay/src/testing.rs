@@ -1,6 +1,6 @@
 //! A relay without a network: peers are numbers, the clock is a field.
 
-use crate::registry::{Admission, Limits, Place, Random, Registry};
+use crate::registry::{Admission, Limits, Place, Registry};
 use crate::room::{Departure, Rates, Step, Verdict};
 use bytes::Bytes;
 use lanparty_ctrl::message::{Entry, Newcomer};
@@ -51,12 +51,9 @@ impl Relay {
             datagram_budget: DatagramBudget::new(self.budget).unwrap(),
             resume_token: self.token.take(),
         };
-        let random = Random {
-            token: [self.admitted; 16],
-            room: 0,
-        };
+        let token = ResumeToken::from_random([self.admitted; 16]);
         self.registry
-            .admit(self.now, &entry, self.source, random, link)
+            .admit(self.now, &entry, self.source, token, link)
     }
 
     /// A client in room LANPARTY, with the MAC [`client_mac`] of its link.

@@ -262,6 +262,11 @@ fn a_draining_relay_admits_nobody_and_names_everybody() {
 #[test]
 fn numbers_are_not_given_again_soon() {
     let mut relay = Relay::new();
+    let alone = relay.client(1);
+    relay.leave(alone);
+    let room = relay.client(1).room;
+    assert_eq!(room.number(), alone.room.number() + 1);
+    let mut relay = Relay::new();
     relay.client(1);
     let second = relay.client(2);
     relay.leave(second);

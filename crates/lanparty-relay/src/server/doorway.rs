@@ -3,9 +3,8 @@
 use super::link::{Link, Outgoing};
 use super::seat::Seat;
 use super::{DRAIN, Rooms, queue_steps};
-use crate::registry::Random;
 use lanparty_ctrl::message::{Disconnect, Entry, Hello, Reject};
-use lanparty_ctrl::{DisconnectReason, PeerMessage, RejectReason, RelayMessage};
+use lanparty_ctrl::{DisconnectReason, PeerMessage, RejectReason, RelayMessage, ResumeToken};
 use lanparty_net::control::{self, ControlError};
 use lanparty_net::quic::{CloseCode, Connection, Incoming, SendStream};
 use std::net::SocketAddr;
@@ -77,10 +76,7 @@ fn admit(
     connection: &Connection,
     answer: SendStream,
 ) -> Result<Seat, Refusal> {
-    let random = Random {
-        token: rand::random(),
-        room: rand::random(),
-    };
+    let token = ResumeToken::from_random(rand::random());
     let mut registry = rooms.lock();
     let (link, queue) = Link::new(
         connection.clone(),
@@ -88,7 +84,7 @@ fn admit(
         registry.limits().clients_per_room,
     );
     let link = Arc::new(link);
-    let admitted = registry.admit(Instant::now(), &entry, from.ip(), random, link.clone());
+    let admitted = registry.admit(Instant::now(), &entry, from.ip(), token, link.clone());
     let admission = match admitted {
         Ok(admission) => admission,
         Err(reason) => return Err(Refusal::Reject(reason, answer)),

@@ -1,0 +1,227 @@
+//! Frames of all kinds, with the truth about them.
+
+use crate::dice::Dice;
+use lanparty_obs::DropReason;
+
+/// Six octets.
+pub type Mac = [u8; 6];
+/// Everybody.
+pub const BROADCAST: Mac = [0xff; 6];
+
+/// What a frame is, apart from its addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// UDP from a game.
+    Game,
+    /// IPX in Ethernet II.
+    Ipx,
+    /// IPX in raw 802.3.
+    RawIpx,
+    /// ARP that claims the frame's own source.
+    ArpOwn,
+    /// ARP that claims another station's address.
+    ArpSpoof,
+    /// A DHCP client asks.
+    DhcpDiscover,
+    /// A DHCP server answers.
+    DhcpOffer,
+    /// An IPv6 router speaks.
+    RouterAdvertisement,
+    /// The same behind a hop-by-hop header.
+    HiddenRouterAdvertisement,
+    /// Spanning tree.
+    Bpdu,
+    /// 802.1X.
+    Eapol,
+    /// Link discovery.
+    Lldp,
+    /// Link aggregation.
+    Slow,
+    /// Encrypted for one cable.
+    MacSec,
+    /// Flow control.
+    Pause,
+    /// With a VLAN tag.
+    Tagged,
+    /// A gateway's CAM refresh.
+    CamRefresh,
+    /// One byte too long.
+    Jumbo,
+    /// Too short to be a frame.
+    Runt,
+}
+
+/// All of them; those that pass are there several times.
+pub const KINDS: &[Kind] = &[
+    Kind::Game,
+    Kind::Game,
+    Kind::Game,
+    Kind::Game,
+    Kind::Game,
+    Kind::Game,
+    Kind::Ipx,
+    Kind::Ipx,
+    Kind::RawIpx,
+    Kind::ArpOwn,
+    Kind::ArpOwn,
+    Kind::ArpSpoof,
+    Kind::DhcpDiscover,
+    Kind::DhcpOffer,
+    Kind::RouterAdvertisement,
+    Kind::HiddenRouterAdvertisement,
+    Kind::Bpdu,
+    Kind::Eapol,
+    Kind::Lldp,
+    Kind::Slow,
+    Kind::MacSec,
+    Kind::Pause,
+    Kind::Tagged,
+    Kind::CamRefresh,
+    Kind::Jumbo,
+    Kind::Runt,
+];
+
+/// A frame, and what its maker knows about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// What it is.
+    pub kind: Kind,
+    /// Who should get it.
+    pub destination: Mac,
+    /// Who says to have sent it.
+    pub source: Mac,
+    /// All of it.
+    pub bytes: Vec<u8>,
+}
+
+impl Frame {
+    /// A frame of a kind, of random length where the kind leaves that open.
+    pub fn new(dice: &mut Dice, kind: Kind, destination: Mac, source: Mac) -> Self {
+        let destination = match kind {
+            Kind::Bpdu => [0x01, 0x80, 0xc2, 0, 0, 0],
+            _ => destination,
+        };
+        let mut bytes = [destination, source].concat();
+        bytes.extend(content(dice, kind, source));
+        match kind {
+            Kind::Jumbo => bytes.resize(1515 + dice.between(0, 200), 0x4a),
+            Kind::Runt => bytes.truncate(dice.between(0, 13)),
+            _ => {}
+        }
+        Frame {
+            kind,
+            destination,
+            source,
+            bytes,
+        }
+    }
+
+    /// Why a frame of this kind may not cross, as far as its kind says.
+    pub fn forbidden(&self, from_client: bool) -> Option<DropReason> {
+        let always = match self.kind {
+            Kind::Runt => Some(DropReason::Runt),
+            Kind::Jumbo => Some(DropReason::Jumbo),
+            Kind::Bpdu => Some(DropReason::ReservedMulticast),
+            Kind::Eapol => Some(DropReason::Eapol),
+            Kind::Lldp => Some(DropReason::Lldp),
+            Kind::Slow => Some(DropReason::SlowProtocol),
+            Kind::MacSec => Some(DropReason::MacSec),
+            Kind::Pause => Some(DropReason::Pause),
+            Kind::Tagged => Some(DropReason::VlanTagged),
+            _ => None,
+        };
+        let from_clients = match self.kind {
+            Kind::ArpSpoof => Some(DropReason::ArpSpoof),
+            Kind::DhcpOffer => Some(DropReason::DhcpServerReply),
+            Kind::RouterAdvertisement | Kind::HiddenRouterAdvertisement => {
+                Some(DropReason::RouterAdvertisement)
+            }
+            Kind::CamRefresh => Some(DropReason::CamRefresh),
+            _ => None,
+        };
+        always.or(from_clients.filter(|_| from_client))
+    }
+}
+
+/// Type and payload.
+fn content(dice: &mut Dice, kind: Kind, source: Mac) -> Vec<u8> {
+    let any = |dice: &mut Dice| vec![0x47; dice.between(46, 1500)];
+    match kind {
+        Kind::Game | Kind::Jumbo | Kind::Runt => udp(27960, 27961, &[0x47; 20]),
+        Kind::Ipx => typed(0x8137, &any(dice)),
+        Kind::RawIpx => {
+            let len = dice.between(46, 1500);
+            let mut ipx = vec![0x49; len];
+            ipx[..2].fill(0xff);
+            typed(len as u16, &ipx)
+        }
+        Kind::ArpOwn => arp(source),
+        Kind::ArpSpoof => arp([0x00, 0x16, 0x3e, 0xee, 0xee, 0xee]),
+        Kind::DhcpDiscover => udp(68, 67, &dhcp(1)),
+        Kind::DhcpOffer => udp(67, 68, &dhcp(2)),
+        Kind::RouterAdvertisement => ipv6(58, &[134, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0]),
+        Kind::HiddenRouterAdvertisement => ipv6(
+            0,
+            &[
+                58, 0, 5, 2, 0, 0, 1, 0, // hop-by-hop: router alert, padding
+                134, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0,
+            ],
+        ),
+        Kind::Bpdu => {
+            let mut bpdu = vec![0x42, 0x42, 0x03];
+            bpdu.resize(46, 0);
+            typed(38, &bpdu)
+        }
+        Kind::Eapol => typed(0x888e, &any(dice)),
+        Kind::Lldp => typed(0x88cc, &any(dice)),
+        Kind::Slow => typed(0x8809, &any(dice)),
+        Kind::MacSec => typed(0x88e5, &any(dice)),
+        Kind::Pause => typed(0x8808, &any(dice)),
+        Kind::Tagged => {
+            let tag = *dice.pick(&[0x8100, 0x88a8, 0x9100]);
+            typed(tag, &[&[0, 7][..], &udp(1, 2, &[0; 30])].concat())
+        }
+        Kind::CamRefresh => typed(0x88b5, &[0; 46]),
+    }
+}
+
+fn typed(ether_type: u16, payload: &[u8]) -> Vec<u8> {
+    [&ether_type.to_be_bytes(), payload].concat()
+}
+
+fn arp(claimed: Mac) -> Vec<u8> {
+    let mut message = vec![0, 1, 8, 0, 6, 4, 0, 2];
+    message.extend(claimed);
+    message.extend([192, 168, 50, 7, 0, 0, 0, 0, 0, 0, 192, 168, 50, 1]);
+    message.resize(46, 0);
+    typed(0x0806, &message)
+}
+
+fn dhcp(operation: u8) -> [u8; 240] {
+    let mut message = [0; 240];
+    message[..3].copy_from_slice(&[operation, 1, 6]);
+    message
+}
+
+fn udp(from: u16, to: u16, payload: &[u8]) -> Vec<u8> {
+    let len = 8 + payload.len() as u16;
+    let mut packet = vec![0x45, 0];
+    packet.extend((20 + len).to_be_bytes());
+    packet.extend([0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+    packet.extend(from.to_be_bytes());
+    packet.extend(to.to_be_bytes());
+    packet.extend(len.to_be_bytes());
+    packet.extend([0, 0]);
+    packet.extend(payload);
+    typed(0x0800, &packet)
+}
+
+fn ipv6(next_header: u8, payload: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0x60, 0, 0, 0];
+    packet.extend((payload.len() as u16).to_be_bytes());
+    packet.extend([next_header, 255]);
+    packet.extend([0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+    packet.extend([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+    packet.extend(payload);
+    typed(0x86dd, &packet)
+}

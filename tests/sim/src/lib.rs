@@ -1,0 +1,19 @@
+//! A LAN party in one process: the pure cores under virtual time, driven by dice.
+//!
+//! One seed decides everything that happens in a [`party::Party`]: who comes and goes, which frames
+//! are sent and how they are cut, mangled, forged and delayed, and how the clock moves. Each step is
+//! also taken by a [`reference`](mod@reference) that is written without a look at the relay: plain
+//! lists and loops, its own reading of the bytes, and for frames the truth that [`frames`] knows because
+//! it built them. The two must agree on every step, and the invariants must hold after it.
+
+// Whatever goes wrong here is a failed test.
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "everything here is a test"
+)]
+
+pub mod dice;
+pub mod frames;
+pub mod party;
+pub mod reference;

@@ -1,0 +1,475 @@
+//! What a relay should do, in the plainest words: lists, loops, milliseconds.
+
+use crate::frames::{Frame, Kind, Mac};
+use lanparty_ctrl::{LeaveReason, RejectReason};
+use lanparty_obs::DropReason;
+use lanparty_relay::{Limits, Rate, Rates};
+
+/// A peer as the reference sees it; without a MAC it is the gateway.
+#[derive(Debug)]
+pub struct Peer {
+    /// How it is reached; no two peers ever had the same.
+    pub link: u32,
+    /// Its room's code.
+    pub room: String,
+    /// Its room's number.
+    pub room_id: u32,
+    /// Its number there.
+    pub peer_id: u16,
+    /// Its MAC.
+    pub mac: Option<Mac>,
+    /// Where it comes from.
+    pub source: u8,
+    /// Its resume token.
+    pub token: [u8; 16],
+    /// Its room's MTU.
+    pub mtu: u16,
+    /// What became of its datagrams: forwarded, kept as a piece.
+    pub counts: [u64; 2],
+    /// What was dropped of it.
+    pub drops: Vec<DropReason>,
+    group: Bucket,
+    unknown: Bucket,
+    bytes: Bucket,
+    partials: Vec<Partial>,
+    malformed: u32,
+}
+
+/// What the reference expects of a datagram.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expected {
+    /// This frame at these links.
+    Forward(Vec<u8>, Vec<u32>),
+    /// A piece that waits.
+    Pending,
+    /// Dropped.
+    Drop(DropReason),
+    /// Dropped, and the sender must go.
+    Expel(DropReason),
+}
+
+/// Who wants to come in.
+#[derive(Debug, Clone)]
+pub struct Hello {
+    /// How it is reached.
+    pub link: u32,
+    /// The room it wants.
+    pub room: String,
+    /// Its MAC; without one it is a gateway.
+    pub mac: Option<Mac>,
+    /// Where it comes from.
+    pub source: u8,
+    /// The token it shows.
+    pub token: Option<[u8; 16]>,
+    /// What its path takes in one datagram.
+    pub budget: u16,
+}
+
+/// What the relay gives a newcomer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Given {
+    /// Its room's number.
+    pub room_id: u32,
+    /// Its own number.
+    pub peer_id: u16,
+    /// Its resume token.
+    pub token: [u8; 16],
+    /// Its room's MTU.
+    pub mtu: u16,
+}
+
+/// A notice: to which link, about which peer number, and whether it joined or why it left.
+pub type Notice = (u32, u16, Option<LeaveReason>);
+
+/// The relay.
+#[derive(Debug)]
+pub struct Reference {
+    /// Everybody, in the order in which they came.
+    pub peers: Vec<Peer>,
+    /// True once nobody may come in any more.
+    pub draining: bool,
+    limits: Limits,
+    rates: Rates,
+    // Stations of the LAN that spoke since the clock last jumped.
+    heard: Vec<(u32, Mac)>,
+}
+
+#[derive(Debug)]
+struct Bucket {
+    rate: Rate,
+    thousandths: u64,
+    at: u64,
+}
+
+impl Bucket {
+    fn new(rate: Rate, now: u64) -> Self {
+        let thousandths = u64::from(rate.burst) * 1000;
+        Bucket {
+            rate,
+            thousandths,
+            at: now,
+        }
+    }
+
+    /// A token a second is a thousandth each millisecond.
+    fn has(&mut self, now: u64, tokens: usize) -> bool {
+        let gained = (now - self.at) * u64::from(self.rate.per_second);
+        let full = u64::from(self.rate.burst) * 1000;
+        self.thousandths = full.min(self.thousandths + gained);
+        self.at = now;
+        self.thousandths >= tokens as u64 * 1000
+    }
+
+    fn take(&mut self, tokens: usize) {
+        self.thousandths -= tokens as u64 * 1000;
+    }
+}
+
+#[derive(Debug)]
+struct Partial {
+    frame_id: u16,
+    born: u64,
+    bytes: Vec<Option<u8>>,
+    pieces: Vec<(usize, usize)>,
+}
+
+impl Reference {
+    /// A relay without peers.
+    pub fn new(limits: Limits, rates: Rates) -> Self {
+        Reference {
+            peers: Vec::new(),
+            draining: false,
+            limits,
+            rates,
+            heard: Vec::new(),
+        }
+    }
+
+    /// The clock jumped so far that switches forget.
+    pub fn jump(&mut self) {
+        self.heard.clear();
+    }
+
+    /// The peers of a room, in order of their numbers.
+    pub fn room(&self, code: &str) -> Vec<&Peer> {
+        let mut room: Vec<_> = self.peers.iter().filter(|peer| peer.room == code).collect();
+        room.sort_by_key(|peer| peer.peer_id);
+        room
+    }
+
+    /// Whom the newcomer replaces, or why it is refused.
+    pub fn admit(&self, hello: &Hello) -> Result<Option<u32>, RejectReason> {
+        if self.draining {
+            return Err(RejectReason::Draining);
+        }
+        let room = self.room(&hello.room);
+        let rival = room.iter().find(|peer| peer.mac == hello.mac);
+        let count = |found: &dyn Fn(&&Peer) -> bool| self.peers.iter().filter(found).count();
+        let here = count(&|peer| peer.source == hello.source);
+        let here_after = match rival {
+            Some(rival) if Some(rival.token) != hello.token => {
+                return Err(match hello.mac {
+                    Some(_) => RejectReason::MacInUse,
+                    None => RejectReason::GatewayPresent,
+                });
+            }
+            Some(rival) if rival.source == hello.source => here,
+            Some(_) => here + 1,
+            None => {
+                let clients = room.iter().filter(|peer| peer.mac.is_some()).count();
+                if hello.mac.is_some() && clients == self.limits.clients_per_room {
+                    return Err(RejectReason::RoomFull);
+                }
+                if self.peers.len() == self.limits.peers {
+                    return Err(RejectReason::RelayFull);
+                }
+                if room.is_empty() && self.rooms() == self.limits.rooms {
+                    return Err(RejectReason::RelayFull);
+                }
+                here + 1
+            }
+        };
+        if here_after > self.limits.peers_per_address {
+            return Err(RejectReason::RateLimited);
+        }
+        Ok(rival.map(|rival| rival.link))
+    }
+
+    /// The MTU that a newcomer is told: the room's, which is that of whoever made it.
+    pub fn mtu(&self, hello: &Hello) -> u16 {
+        match self.room(&hello.room).first() {
+            Some(peer) => peer.mtu,
+            None => (hello.budget - 22).clamp(1280, 1500),
+        }
+    }
+
+    /// A newcomer is in, with what the relay gave it.
+    pub fn join(&mut self, now: u64, hello: Hello, given: Given) {
+        self.peers.push(Peer {
+            link: hello.link,
+            room: hello.room,
+            room_id: given.room_id,
+            peer_id: given.peer_id,
+            mac: hello.mac,
+            source: hello.source,
+            token: given.token,
+            mtu: given.mtu,
+            counts: [0; 2],
+            drops: Vec::new(),
+            group: Bucket::new(self.rates.group, now),
+            unknown: Bucket::new(self.rates.unknown, now),
+            bytes: Bucket::new(self.rates.bytes, now),
+            partials: Vec::new(),
+            malformed: 0,
+        });
+    }
+
+    /// A peer is gone: who is to be told.
+    pub fn leave(&mut self, link: u32, reason: LeaveReason) -> Vec<Notice> {
+        let at = self.position(link).unwrap();
+        let gone = self.peers.remove(at);
+        if gone.mac.is_none() {
+            self.heard.retain(|&(room_id, _)| room_id != gone.room_id);
+        }
+        let room = self.room(&gone.room);
+        room.iter()
+            .map(|peer| (peer.link, gone.peer_id, Some(reason)))
+            .collect()
+    }
+
+    /// How many rooms have somebody in them.
+    pub fn rooms(&self) -> usize {
+        let mut codes: Vec<_> = self.peers.iter().map(|peer| &peer.room).collect();
+        codes.sort();
+        codes.dedup();
+        codes.len()
+    }
+
+    /// What becomes of a datagram from `link`. `truth` is the frame that the datagram is, or is a piece of.
+    pub fn datagram(
+        &mut self,
+        now: u64,
+        link: u32,
+        datagram: &[u8],
+        truth: Option<&Frame>,
+    ) -> Expected {
+        let Some(at) = self.position(link) else {
+            return Expected::Drop(DropReason::LinkDown);
+        };
+        match self.judge(now, at, datagram, truth) {
+            Ok(Some((frame, targets))) => {
+                self.peers[at].counts[0] += 1;
+                Expected::Forward(frame, targets)
+            }
+            Ok(None) => {
+                self.peers[at].counts[1] += 1;
+                Expected::Pending
+            }
+            Err(reason) => {
+                use DropReason::{BadFragment, Malformed, Runt};
+                let peer = &mut self.peers[at];
+                peer.drops.push(reason);
+                if [Malformed, BadFragment, Runt].contains(&reason) {
+                    peer.malformed += 1;
+                }
+                match peer.malformed {
+                    17.. => Expected::Expel(reason),
+                    _ => Expected::Drop(reason),
+                }
+            }
+        }
+    }
+
+    /// Frames in pieces die of age.
+    pub fn expire(&mut self, now: u64) {
+        for peer in &mut self.peers {
+            peer.expire(now);
+        }
+    }
+
+    fn position(&self, link: u32) -> Option<usize> {
+        self.peers.iter().position(|peer| peer.link == link)
+    }
+
+    #[allow(clippy::type_complexity, reason = "a frame and its targets, used once")]
+    fn judge(
+        &mut self,
+        now: u64,
+        at: usize,
+        datagram: &[u8],
+        truth: Option<&Frame>,
+    ) -> Result<Option<(Vec<u8>, Vec<u32>)>, DropReason> {
+        let peer = &mut self.peers[at];
+        if datagram.len() < 8 || datagram[0] != 0x11 || datagram[1] > 1 {
+            return Err(DropReason::Malformed);
+        }
+        let peer_id = u16::from(datagram[2]) << 8 | u16::from(datagram[3]);
+        let room_id = u32::from_be_bytes(datagram[4..8].try_into().unwrap());
+        if peer_id == 0 || peer_id == 0xffff || room_id == 0 {
+            return Err(DropReason::Malformed);
+        }
+        if (room_id, peer_id) != (peer.room_id, peer.peer_id) {
+            return Err(DropReason::ForgedHeader);
+        }
+        let mut unpaid = datagram.len() - 8;
+        let mut frame = datagram[8..].to_vec();
+        if datagram[1] == 1 {
+            unpaid = 0;
+            match peer.piece(now, &frame)? {
+                Some(whole) => frame = whole,
+                None => return Ok(None),
+            }
+        }
+        let truth = truth.expect("only frames that were made become whole");
+        assert!(truth.bytes == frame || truth.kind == Kind::Game);
+        let targets = self.switch(now, at, truth, unpaid)?;
+        Ok(Some((frame, targets)))
+    }
+
+    fn switch(
+        &mut self,
+        now: u64,
+        at: usize,
+        frame: &Frame,
+        unpaid: usize,
+    ) -> Result<Vec<u32>, DropReason> {
+        let me = &self.peers[at];
+        let (my_link, my_mac, room_id) = (me.link, me.mac, me.room_id);
+        let room = self.room(&me.room);
+        let others: Vec<_> = room.iter().filter(|peer| peer.link != my_link).collect();
+        if frame.bytes.len() < 14 {
+            return Err(DropReason::Runt);
+        }
+        if frame.source[0] % 2 == 1 || frame.source == [0; 6] {
+            return Err(DropReason::InvalidSourceMac);
+        }
+        let may_send = match my_mac {
+            Some(mac) => frame.source == mac,
+            None => others.iter().all(|peer| peer.mac != Some(frame.source)),
+        };
+        if !may_send {
+            return Err(DropReason::UnauthorizedSourceMac);
+        }
+        if let Some(reason) = frame.forbidden(my_mac.is_some()) {
+            return Err(reason);
+        }
+        let owner = others
+            .iter()
+            .find(|peer| peer.mac == Some(frame.destination));
+        let gateway = others.iter().find(|peer| peer.mac.is_none());
+        let heard = self.heard.contains(&(room_id, frame.destination));
+        let group = frame.destination[0] % 2 == 1;
+        let (targets, unknown) = match (group, owner, gateway) {
+            (true, _, _) => (others.iter().map(|peer| peer.link).collect(), false),
+            (false, Some(owner), _) => (vec![owner.link], false),
+            (false, None, Some(gateway)) if my_mac != Some(frame.destination) => {
+                (vec![gateway.link], !heard)
+            }
+            (false, None, _) => (Vec::new(), false),
+        };
+        if my_mac.is_none() {
+            self.heard.push((room_id, frame.source));
+        }
+        if targets.is_empty() && !group {
+            return Err(DropReason::UnknownDestination);
+        }
+        let peer = &mut self.peers[at];
+        if peer.mac.is_some() {
+            peer.pay(now, group, unknown, unpaid)?;
+        }
+        Ok(targets)
+    }
+}
+
+impl Peer {
+    fn pay(
+        &mut self,
+        now: u64,
+        group: bool,
+        unknown: bool,
+        bytes: usize,
+    ) -> Result<(), DropReason> {
+        if group && !self.group.has(now, 1) {
+            return Err(DropReason::BroadcastRate);
+        }
+        if unknown && !self.unknown.has(now, 1) {
+            return Err(DropReason::UnknownUnicastRate);
+        }
+        if !self.bytes.has(now, bytes) {
+            return Err(DropReason::ByteRate);
+        }
+        self.bytes.take(bytes);
+        self.group.take(usize::from(group));
+        self.unknown.take(usize::from(unknown));
+        Ok(())
+    }
+
+    fn piece(&mut self, now: u64, body: &[u8]) -> Result<Option<Vec<u8>>, DropReason> {
+        let number = |at: usize| usize::from(body[at]) << 8 | usize::from(body[at + 1]);
+        if body.len() <= 6 {
+            return Err(DropReason::BadFragment);
+        }
+        let (frame_id, offset, total) = (number(0) as u16, number(2), number(4));
+        let piece = &body[6..];
+        let end = offset + piece.len();
+        if !(14..=1518).contains(&total) || end > total {
+            return Err(DropReason::BadFragment);
+        }
+        if self.mac.is_some() {
+            if !self.bytes.has(now, piece.len()) {
+                return Err(DropReason::ByteRate);
+            }
+            self.bytes.take(piece.len());
+        }
+        self.expire(now);
+        let found = self.partials.iter().position(|p| p.frame_id == frame_id);
+        if found.is_none() && self.partials.len() == 64 {
+            self.partials.remove(0);
+            self.drops.push(DropReason::Incomplete);
+        }
+        let at = found.unwrap_or(self.partials.len());
+        let mut partial = match found {
+            Some(at) => self.partials.remove(at),
+            None => Partial {
+                frame_id,
+                born: now,
+                bytes: vec![None; total],
+                pieces: Vec::new(),
+            },
+        };
+        if partial.bytes.len() != total {
+            return Err(DropReason::BadFragment);
+        }
+        let place = &mut partial.bytes[offset..end];
+        if partial.pieces.contains(&(offset, end)) {
+            if place
+                .iter()
+                .zip(piece)
+                .any(|(have, new)| *have != Some(*new))
+            {
+                return Err(DropReason::BadFragment);
+            }
+        } else {
+            if place.iter().any(Option::is_some) || partial.pieces.len() == 16 {
+                return Err(DropReason::BadFragment);
+            }
+            for (slot, &byte) in place.iter_mut().zip(piece) {
+                *slot = Some(byte);
+            }
+            partial.pieces.push((offset, end));
+        }
+        if partial.bytes.iter().all(Option::is_some) {
+            return Ok(Some(partial.bytes.into_iter().flatten().collect()));
+        }
+        self.partials.insert(at, partial);
+        Ok(None)
+    }
+
+    fn expire(&mut self, now: u64) {
+        let before = self.partials.len();
+        self.partials.retain(|partial| partial.born + 500 > now);
+        let died = before - self.partials.len();
+        self.drops
+            .extend(std::iter::repeat_n(DropReason::Incomplete, died));
+    }
+}
