@@ -6,12 +6,13 @@ use crate::tap::TapName;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use lanparty_client_core::identity_store::{self, FILE_NAME};
+use lanparty_client_core::place_store::PlaceFile;
 use lanparty_net::args::{RelayArgs, RelayConfig};
 use lanparty_net::log::LogArgs;
 use lanparty_proto::VirtualMac;
 use std::env;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Joins a LAN party from afar: this machine gets a network adapter that is plugged into the
 /// party's switch.
@@ -80,6 +81,8 @@ pub(crate) struct Config {
     pub(crate) tap: TapName,
     /// Where its address comes from.
     pub(crate) addressing: Addressing,
+    /// Where the place in the room is kept, if it can be.
+    pub(crate) place: Option<PlaceFile>,
 }
 
 /// Where the adapter's address comes from.
@@ -99,26 +102,38 @@ impl Args {
             false => Addressing::Fixed(self.address),
         };
         let relay = self.relay.load()?;
+        let identity = self
+            .identity
+            .or_else(|| default_identity(env::var_os("XDG_DATA_HOME"), env::var_os("HOME")));
         let mac = match self.virtual_mac {
             Some(mac) => mac,
-            None => identity_mac(self.identity)?,
+            None => identity_mac(identity.as_deref())?,
         };
         Ok(Config {
             relay,
             mac,
             tap: self.tap,
             addressing,
+            place: identity.and_then(|identity| place_beside(&identity)),
         })
     }
 }
 
-fn identity_mac(file: Option<PathBuf>) -> Result<VirtualMac> {
-    let file = file
-        .or_else(|| default_identity(env::var_os("XDG_DATA_HOME"), env::var_os("HOME")))
-        .context(
-            "you have no home folder to keep an identity in; use --identity or --virtual-mac",
-        )?;
-    Ok(identity_store::load_or_create(&file, random)?.mac)
+fn identity_mac(file: Option<&Path>) -> Result<VirtualMac> {
+    let file = file.context(
+        "you have no home folder to keep an identity in; use --identity or --virtual-mac",
+    )?;
+    Ok(identity_store::load_or_create(file, random)?.mac)
+}
+
+/// Without it everything works, but a killed client waits until the relay has missed it.
+fn place_beside(identity: &Path) -> Option<PlaceFile> {
+    let file = PlaceFile::beside(identity);
+    let open = PlaceFile::open(&file);
+    if let Err(error) = &open {
+        tracing::debug!(%error, file = %file.display(), "The place in the room is not kept");
+    }
+    open.ok()
 }
 
 /// Where the identity is kept (XDG Base Directory Specification: relative paths do not count).

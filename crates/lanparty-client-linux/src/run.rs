@@ -8,9 +8,11 @@ use crate::route::{self, Pins};
 use crate::status::StatusLine;
 use crate::tap::Tap;
 use anyhow::{Context as _, Result, anyhow};
-use lanparty_client_core::Session;
-use lanparty_ctrl::Text;
+use lanparty_client_core::place_store::PlaceFile;
+use lanparty_client_core::{KeptPlace, Session};
 use lanparty_ctrl::message::Welcome;
+use lanparty_ctrl::{ResumeToken, Text};
+use lanparty_net::args::RelayConfig;
 use lanparty_net::peer::{self, Event, HostError, LinkFacts, PeerHost};
 use lanparty_net::signals;
 use lanparty_obs::{Diagnostics, PlayerStatus};
@@ -25,20 +27,21 @@ use tokio::signal::unix::{SignalKind, signal};
 const LAST_TASKS: Duration = Duration::from_millis(50);
 
 /// Runs the client until it is asked to stop.
-pub(crate) fn run(config: Config) -> Result<()> {
+pub(crate) fn run(mut config: Config) -> Result<()> {
     let dhcp = matches!(config.addressing, Addressing::Dhcp(_));
     privilege::check(dhcp)?;
     // The runtime has no threads of its own, so this holds for everything that follows.
     privilege::narrow(dhcp).context("cannot give up capabilities that are not needed")?;
+    let place = config.place.take();
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let result = runtime.block_on(join(&config));
+    let result = runtime.block_on(join(&config, place));
     runtime.shutdown_timeout(LAST_TASKS);
     result
 }
 
-async fn join(config: &Config) -> Result<()> {
+async fn join(config: &Config, place: Option<PlaceFile>) -> Result<()> {
     route::remove_leftovers().context("cannot remove routes that a killed run left")?;
     let mut tap = Tap::create(&config.tap)?;
     let link = Link::find(config.tap.as_str()).context("the new adapter is not there")?;
@@ -47,7 +50,7 @@ async fn join(config: &Config) -> Result<()> {
     tracing::info!(adapter = %config.tap, mac = %config.mac, "Made the adapter");
 
     let dhcp = RefCell::new(None);
-    let mut machine = Machine::new(config, link, &dhcp);
+    let mut machine = Machine::new(config, place, link, &dhcp);
     let mut session = Session::new(config.mac);
     peer::run(
         &mut session,
@@ -88,6 +91,7 @@ async fn hangup() {
 /// The player's machine, as far as the client changes it.
 struct Machine<'a> {
     config: &'a Config,
+    place: Option<PlaceFile>,
     link: Link,
     mtu: Option<IpMtu>,
     pins: Pins,
@@ -98,6 +102,14 @@ struct Machine<'a> {
 }
 
 impl PeerHost<Session> for Machine<'_> {
+    fn kept_token(&mut self) -> Option<ResumeToken> {
+        let RelayConfig { address, room, .. } = &self.config.relay;
+        self.place
+            .as_mut()?
+            .load()?
+            .token_for(&address.to_string(), room, self.config.mac)
+    }
+
     async fn handle_event(
         &mut self,
         session: &mut Session,
@@ -124,9 +136,15 @@ impl PeerHost<Session> for Machine<'_> {
 }
 
 impl<'a> Machine<'a> {
-    fn new(config: &'a Config, link: Link, dhcp: &'a RefCell<Option<Dhcp>>) -> Self {
+    fn new(
+        config: &'a Config,
+        place: Option<PlaceFile>,
+        link: Link,
+        dhcp: &'a RefCell<Option<Dhcp>>,
+    ) -> Self {
         Machine {
             config,
+            place,
             link,
             mtu: None,
             pins: Pins::default(),
@@ -151,6 +169,7 @@ impl<'a> Machine<'a> {
     fn plug_in(&mut self, session: &Session, welcome: &Welcome, relay: SocketAddr) -> Result<()> {
         tracing::info!(%relay, room = %self.config.relay.room, mtu = %welcome.effective_mtu, "Joined the room");
         self.pins.keep_only(relay);
+        self.keep_place(welcome);
         if self.mtu != Some(welcome.effective_mtu) {
             self.link
                 .set_mtu(welcome.effective_mtu)
@@ -160,6 +179,18 @@ impl<'a> Machine<'a> {
             self.bring_up()?;
         }
         self.show(session)
+    }
+
+    fn keep_place(&mut self, welcome: &Welcome) {
+        let place = KeptPlace {
+            relay: self.config.relay.address.to_string(),
+            room: self.config.relay.room.clone(),
+            mac: self.config.mac,
+            token: welcome.resume_token,
+        };
+        if let Some(Err(error)) = self.place.as_mut().map(|file| file.save(&place)) {
+            tracing::debug!(%error, "The place in the room is not kept");
+        }
     }
 
     fn bring_up(&self) -> Result<()> {

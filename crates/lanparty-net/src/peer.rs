@@ -147,6 +147,13 @@ pub type HostError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The program around a peer: sets the machine up when a link stands, and tells people about it.
 pub trait PeerHost<C> {
+    /// The token of the place that an earlier run had, where a program keeps it: a killed peer takes
+    /// its place back before the relay has noticed (spec R91). The next token comes with
+    /// [`Event::Joined`].
+    fn kept_token(&mut self) -> Option<ResumeToken> {
+        None
+    }
+
     /// Something has happened.
     ///
     /// # Errors
@@ -195,12 +202,14 @@ where
     P: FramePort,
     H: PeerHost<C>,
 {
+    let resume_token = host.kept_token();
     let mut peer = Peer {
         core,
         port,
         host,
         relay,
-        resume_token: None,
+        resume_token,
+        has_been_in: false,
     };
     let mut shutdown = pin!(shutdown);
     let mut backoff = Backoff::default();
@@ -241,6 +250,7 @@ struct Peer<'a, C, P, H> {
     host: &'a mut H,
     relay: &'a RelayConfig,
     resume_token: Option<ResumeToken>,
+    has_been_in: bool,
 }
 
 impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
@@ -267,12 +277,10 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         };
         match RelayLink::connect(self.relay, &addresses, hello).await {
             // Once we have been in, the relay's operator may mend what is wrong now.
-            Err(error) if !error.may_pass() && self.resume_token.is_none() => {
-                Err(RunError::Relay {
-                    relay: self.relay.address.to_string(),
-                    error,
-                })
-            }
+            Err(error) if !error.may_pass() && !self.has_been_in => Err(RunError::Relay {
+                relay: self.relay.address.to_string(),
+                error,
+            }),
             attempt => Ok(attempt),
         }
     }
@@ -284,6 +292,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         shutdown: &mut (impl Future<Output = Text> + Unpin),
     ) -> Result<Ended, RunError> {
         self.resume_token = Some(link.welcome().resume_token);
+        self.has_been_in = true;
         self.core
             .handle_welcome(Instant::now(), link.welcome(), link.budget());
         let joined = Event::Joined {
