@@ -5,7 +5,8 @@
 //! stays on its own cable (switch and link control, tags, jumbo), and, from a client, does it claim
 //! to be what only the LAN may be (DHCP server, router, somebody else's address).
 //!
-//! It looks through 802.3 with LLC and SNAP, IPv4 options and IPv6 extension headers. It does not
+//! It looks through 802.3 with LLC and SNAP, IPv4 options, and the extension headers of IPv4 and
+//! IPv6. It does not
 //! look into tunnels (IPv6 in IPv4, GRE, ESP, Teredo): their insides are payload for one host that
 //! agreed to unpack them. Nothing is remembered between frames, so IP fragments are judged one by
 //! one: the first must show its upper header and is judged by it, later ones pass unless they begin

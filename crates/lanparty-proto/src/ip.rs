@@ -55,9 +55,11 @@ pub(crate) struct Upper {
     /// Where in the packet; padding behind the packet is left out.
     pub(crate) range: Range<usize>,
     pub(crate) part: Part,
+    /// True when an authentication header covers what follows it: whoever changes that breaks it.
+    pub(crate) authenticated: bool,
 }
 
-/// Looks behind an IPv4 header and its options (RFC 791 §3.1).
+/// Looks behind an IPv4 header, its options (RFC 791 §3.1) and authentication headers (RFC 4302).
 pub(crate) fn ipv4(packet: &[u8]) -> Result<Upper, Unclear> {
     let header = packet.first_chunk::<IPV4_HEADER_LEN>().ok_or(Unclear)?;
     let header_len = usize::from(header[0] & 0x0f) * 4;
@@ -70,7 +72,7 @@ pub(crate) fn ipv4(packet: &[u8]) -> Result<Upper, Unclear> {
     }
     let fragment = u16::from_be_bytes([header[6], header[7]]);
     let more = fragment & 0x2000 != 0;
-    Ok(Upper {
+    let mut upper = Upper {
         protocol: header[9],
         range: header_len..total_len,
         part: match (fragment & 0x1fff, more) {
@@ -78,7 +80,19 @@ pub(crate) fn ipv4(packet: &[u8]) -> Result<Upper, Unclear> {
             (0, true) => Part::First,
             (eighths, _) => Part::Later(eighths << 3),
         },
-    })
+        authenticated: false,
+    };
+    if let Part::Later(_) = upper.part {
+        return Ok(upper);
+    }
+    for _ in 0..=MAX_EXTENSIONS {
+        if upper.protocol != AUTHENTICATION {
+            return Ok(upper);
+        }
+        let rest = &packet[upper.range.clone()];
+        upper.pass(authentication_len(rest), rest)?;
+    }
+    Err(Unclear)
 }
 
 /// Looks behind an IPv6 header and its extension headers (RFC 8200 §4, RFC 4302, RFC 6564).
@@ -93,6 +107,7 @@ pub(crate) fn ipv6(packet: &[u8]) -> Result<Upper, Unclear> {
         protocol: header[6],
         range: IPV6_HEADER_LEN..end,
         part: Part::Whole,
+        authenticated: false,
     };
     for _ in 0..=MAX_EXTENSIONS {
         let rest = &packet[upper.range.clone()];
@@ -100,26 +115,40 @@ pub(crate) fn ipv6(packet: &[u8]) -> Result<Upper, Unclear> {
             HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS | MOBILITY | HIP | SHIM6 => {
                 rest.get(1).map(|&eighths| (usize::from(eighths) + 1) * 8)
             }
-            AUTHENTICATION => rest.get(1).map(|&quarters| (usize::from(quarters) + 2) * 4),
+            AUTHENTICATION => authentication_len(rest),
             FRAGMENT if upper.part == Part::Whole => Some(FRAGMENT_HEADER_LEN),
             // A fragment of a fragment: no honest stack makes one.
             FRAGMENT => None,
             _ => return Ok(upper),
         };
-        let extension = len.and_then(|len| rest.get(..len)).ok_or(Unclear)?;
-        if upper.protocol == FRAGMENT {
-            let offset = u16::from_be_bytes([extension[2], extension[3]]) & 0xfff8;
+        if let (FRAGMENT, &[_, _, high, low, ..]) = (upper.protocol, rest) {
+            let offset = u16::from_be_bytes([high, low]) & 0xfff8;
             upper.part = if offset == 0 {
                 Part::First
             } else {
                 Part::Later(offset)
             };
         }
-        upper.protocol = extension[0];
-        upper.range.start += extension.len();
+        upper.pass(len, rest)?;
         if let Part::Later(_) = upper.part {
             return Ok(upper);
         }
     }
     Err(Unclear)
+}
+
+impl Upper {
+    /// Steps over an extension header at the start of `rest`, whose first byte names the next one.
+    fn pass(&mut self, len: Option<usize>, rest: &[u8]) -> Result<(), Unclear> {
+        let extension = len.and_then(|len| rest.get(..len)).ok_or(Unclear)?;
+        self.authenticated |= self.protocol == AUTHENTICATION;
+        self.protocol = extension[0];
+        self.range.start += extension.len();
+        Ok(())
+    }
+}
+
+fn authentication_len(header: &[u8]) -> Option<usize> {
+    let quarters = usize::from(*header.get(1)?);
+    Some((quarters + 2) * 4)
 }

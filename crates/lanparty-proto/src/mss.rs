@@ -5,8 +5,8 @@
 //! directions. It is never raised, and a SYN without the option is left alone: its peer then sends
 //! 536 bytes (1220 over IPv6), which fits every usual path.
 //!
-//! Only plain Ethernet II is looked at; the clamp is a convenience, and what it misses still crosses
-//! in fragments. Checksums must be finished before (see [`crate::offload`]).
+//! Only plain Ethernet II is looked at, and nothing that IPsec authenticates; the clamp is a
+//! convenience, and what it misses still crosses in fragments. Checksums must be finished before (see [`crate::offload`]).
 
 use crate::checksum;
 use crate::ethernet::{self, ether_type};
@@ -44,7 +44,7 @@ fn find_syn(frame: &[u8]) -> Option<(Range<usize>, usize)> {
         ether_type::IPV6 if *packet.get(6)? != ip::UDP => (ip::ipv6(packet).ok()?, IPV6_HEADER_LEN),
         _ => return None,
     };
-    if upper.protocol != TCP || matches!(upper.part, Part::Later(_)) {
+    if upper.protocol != TCP || upper.authenticated || matches!(upper.part, Part::Later(_)) {
         return None;
     }
     let tcp = &packet[upper.range.clone()];
@@ -171,6 +171,8 @@ mod tests {
         udp[23] = 17;
         let mut cut = v4(&tcp(SYN, &MSS_1460));
         cut.pop();
+        let mut covered = v6(&[6, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1], &tcp(SYN, &MSS_1460));
+        covered[20] = 51;
         for (name, frame) in [
             ("an MSS that fits", v4(&tcp(SYN, &[2, 4, 0x04, 0xe2]))),
             ("a smaller MSS", v4(&tcp(SYN, &[2, 4, 0x02, 0x18]))),
@@ -186,6 +188,7 @@ mod tests {
             ),
             ("an option cut short", v4(&tcp(SYN, &[1, 2, 4, 5]))),
             ("a later fragment", later_fragment),
+            ("a segment that an authentication header covers", covered),
             ("UDP", udp),
             ("a packet cut short", cut),
         ] {

@@ -253,6 +253,21 @@ fn ipv4_options_hide_nothing() {
 }
 
 #[test]
+fn ipv4_authentication_hides_nothing() {
+    let dhcp = udp(67, 68, &[2]);
+    for headers in [1, 2, 8] {
+        let packet = authenticated_v4(headers, 17, &dhcp);
+        assert_client_only("DHCP reply", IPV4, &packet, Forbidden::DhcpServerReply);
+        let packet = authenticated_v4(headers, 17, &udp(9, 9, &[]));
+        assert_eq!(judge(&ethernet(OTHER, IPV4, &packet), CLIENT), Ok(()));
+    }
+    let hidden = Forbidden::HiddenUpperHeader;
+    let endless = authenticated_v4(9, 17, &dhcp);
+    assert_client_only("nine headers", IPV4, &endless, hidden);
+    assert_client_only("cut short", IPV4, &v4(51, &[17, 4, 0, 0]), hidden);
+}
+
+#[test]
 fn ipv6_extension_headers_hide_nothing() {
     for (name, protocol, message, reason) in forbidden_v6() {
         let bare = v6(protocol, &message);
@@ -704,6 +719,17 @@ fn fragment_v4(eighths: u16, more: bool, protocol: u8, payload: &[u8]) -> Vec<u8
     packet.extend([64, protocol, 0, 0, 10, 0, 0, 7, 10, 0, 0, 1]);
     packet.extend(payload);
     packet
+}
+
+/// An IPv4 packet with so many authentication headers in front of the message.
+fn authenticated_v4(headers: usize, protocol: u8, message: &[u8]) -> Vec<u8> {
+    let mut payload = Vec::new();
+    for left in (0..headers).rev() {
+        let next = if left == 0 { protocol } else { 51 };
+        payload.extend([next, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1]);
+    }
+    payload.extend(message);
+    v4(51, &payload)
 }
 
 fn with_options(packet: &[u8], len: usize) -> Vec<u8> {
