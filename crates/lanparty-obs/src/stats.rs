@@ -24,9 +24,9 @@ impl DropCounts {
         self.0[reason as usize]
     }
 
-    /// How many died in all.
+    /// How many died in all; as many as fit, because counts also come from strangers.
     pub fn total(&self) -> u64 {
-        self.0.iter().sum()
+        self.0.iter().copied().fold(0, u64::saturating_add)
     }
 
     /// The reasons that have struck, with their counts.
@@ -111,5 +111,13 @@ mod tests {
         )
         .unwrap();
         assert_eq!((stats.frames_to_relay, stats.drops.total()), (1, 1));
+    }
+
+    #[test]
+    fn the_counts_of_a_stranger_add_up_to_the_most_there_is() {
+        let stats: PeerStats =
+            serde_json::from_str(r#"{ "drops": { "runt": 18446744073709551615, "jumbo": 1 } }"#)
+                .unwrap();
+        assert_eq!(stats.drops.total(), u64::MAX);
     }
 }

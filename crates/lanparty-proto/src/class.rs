@@ -6,11 +6,11 @@
 //! to be what only the LAN may be (DHCP server, router, somebody else's address).
 //!
 //! It looks through 802.3 with LLC and SNAP, IPv4 options, and the extension headers of IPv4 and
-//! IPv6. It does not
-//! look into tunnels (IPv6 in IPv4, GRE, ESP, Teredo): their insides are payload for one host that
-//! agreed to unpack them. Nothing is remembered between frames, so IP fragments are judged one by
-//! one: the first must show its upper header and is judged by it, later ones pass unless they begin
-//! where that header stands, and overlaps further on are refused by the receiver (RFC 5722).
+//! IPv6. It does not look into tunnels (IPv6 in IPv4, GRE, ESP, Teredo): their insides are payload
+//! for one host that agreed to unpack them. Nothing is remembered between frames, so IP fragments
+//! are judged one by one: the first must show its upper header and is judged by it, later ones pass
+//! unless they begin where that header stands, and overlaps further on are refused by the receiver
+//! (RFC 5722).
 //!
 //! Not its business: whether a source is the peer's own MAC (the switch knows), and where a frame goes.
 
