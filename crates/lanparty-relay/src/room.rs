@@ -298,8 +298,10 @@ impl<L: Clone> Room<L> {
                     .collect()
             }
             Route::Group => {
+                let mut targets = Targets::with_capacity(self.members.len());
                 let others = self.members.iter().filter(|&(&peer, _)| peer != from);
-                others.map(|(_, member)| member.link.clone()).collect()
+                targets.extend(others.map(|(_, member)| member.link.clone()));
+                targets
             }
         }
     }
