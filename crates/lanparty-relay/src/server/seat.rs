@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
-use tracing::{Instrument, info, info_span};
+use tracing::{Instrument, debug, info, info_span};
 
 /// How many datagrams are taken from a connection before others have their turn.
 const BATCH: usize = 64;
@@ -195,6 +195,7 @@ impl Seat {
             match control::next_message(self.connection()).await {
                 Ok(PeerMessage::Stats(stats)) => {
                     let rtt = self.connection().rtt();
+                    debug!(?rtt, ?stats, "Counters came");
                     self.rooms
                         .lock()
                         .handle_stats(Instant::now(), self.place, *stats, rtt);
