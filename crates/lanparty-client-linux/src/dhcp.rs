@@ -4,8 +4,9 @@
 //! system's configuration, so it touches the TAP's addresses only. It dies with us.
 
 use crate::privilege;
+use crate::process::is_client;
 use crate::tap::TapName;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,9 @@ use tokio::sync::watch;
 
 /// How long giving the address back may take when the program ends.
 const RELEASE_DEADLINE: Duration = Duration::from_secs(1);
+
+/// Behind it stand the process that made the folder, and something random.
+const FOLDER: &str = "lanparty-dhcp-";
 
 const SCRIPT: &str = include_str!("dhcp/lease.sh");
 const DHCLIENT_CONFIG: &str = include_str!("dhcp/dhclient.conf");
@@ -174,11 +178,8 @@ impl Dhcp {
 impl Files {
     fn create() -> io::Result<Self> {
         use std::os::unix::fs::PermissionsExt as _;
-        let files = Files(
-            tempfile::Builder::new()
-                .prefix("lanparty-dhcp-")
-                .tempdir()?,
-        );
+        let prefix = format!("{FOLDER}{}-", std::process::id());
+        let files = Files(tempfile::Builder::new().prefix(&prefix).tempdir()?);
         fs::write(files.script(), SCRIPT)?;
         fs::set_permissions(files.script(), fs::Permissions::from_mode(0o700))?;
         fs::write(files.config(), DHCLIENT_CONFIG)?;
@@ -208,6 +209,25 @@ impl Files {
         arguments.push(tap.as_str().into());
         arguments
     }
+}
+
+/// Removes the folders of clients that were killed (spec R80).
+pub(crate) fn remove_leftovers() {
+    let Ok(entries) = fs::read_dir(std::env::temp_dir()) else {
+        return;
+    };
+    for folder in entries.flatten() {
+        if owner(&folder.file_name()).is_some_and(|owner| !is_client(owner)) {
+            // It may be another user's, who can remove it.
+            let _ = fs::remove_dir_all(folder.path());
+        }
+    }
+}
+
+/// The process that made a folder of this name, if it is one of ours.
+fn owner(name: &OsStr) -> Option<u32> {
+    let (owner, _random) = name.to_str()?.strip_prefix(FOLDER)?.split_once('-')?;
+    owner.parse().ok()
 }
 
 fn words(text: &str) -> Vec<OsString> {

@@ -29,6 +29,9 @@ mod netlink;
 #[cfg(target_os = "linux")]
 mod privilege;
 #[cfg(target_os = "linux")]
+#[allow(clippy::disallowed_methods, reason = "shell: reads /proc")]
+mod process;
+#[cfg(target_os = "linux")]
 #[allow(clippy::disallowed_methods, reason = "shell: owns the host routes")]
 mod route;
 #[cfg(target_os = "linux")]

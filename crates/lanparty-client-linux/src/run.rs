@@ -1,7 +1,7 @@
 //! The whole story, one step after another, and undone in reverse.
 
 use crate::config::{Addressing, Config};
-use crate::dhcp::Dhcp;
+use crate::dhcp::{self, Dhcp};
 use crate::link::Link;
 use crate::privilege;
 use crate::route::{self, Pins};
@@ -42,6 +42,7 @@ pub(crate) fn run(mut config: Config) -> Result<()> {
 }
 
 async fn join(config: &Config, place: Option<PlaceFile>) -> Result<()> {
+    dhcp::remove_leftovers();
     route::remove_leftovers().context("cannot remove routes that a killed run left")?;
     let mut tap = Tap::create(&config.tap)?;
     let link = Link::find(config.tap.as_str()).context("the new adapter is not there")?;
@@ -49,15 +50,15 @@ async fn join(config: &Config, place: Option<PlaceFile>) -> Result<()> {
         .context("cannot set the adapter's MAC address")?;
     tracing::info!(adapter = %config.tap, mac = %config.mac, "Made the adapter");
 
-    let dhcp = RefCell::new(None);
-    let mut machine = Machine::new(config, place, link, &dhcp);
+    let running = RefCell::new(None);
+    let mut machine = Machine::new(config, place, link, &running);
     let mut session = Session::new(config.mac);
     peer::run(
         &mut session,
         &mut tap,
         &mut machine,
         &config.relay,
-        asked_to_stop(&dhcp),
+        asked_to_stop(&running),
     )
     .await?;
     tracing::info!("Left the party");

@@ -32,6 +32,23 @@ fn dhclient_gets_files_of_its_own() {
 }
 
 #[test]
+fn a_folder_says_whose_it_is() {
+    let files = Files::create().unwrap();
+    assert_eq!(
+        owner(files.0.path().file_name().unwrap()),
+        Some(process::id())
+    );
+    for other in [
+        "lanparty-dhcp-",
+        "lanparty-dhcp-x-1",
+        "lanparty-dhcp-12",
+        "12-ab",
+    ] {
+        assert_eq!(owner(other.as_ref()), None, "{other}");
+    }
+}
+
+#[test]
 fn a_lease_sets_the_address_and_nothing_else() {
     let lease = [
         ("reason", "BOUND"),

@@ -1,9 +1,10 @@
 //! The pins of this run, each undone when it is dropped.
 
 use super::{Plan, Route, best_without, is_leftover, plan};
+use crate::process::is_client;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::{fs, io, process};
+use std::{io, process};
 
 /// What keeps the relay off the TAP, by the relay's address: a route of ours, or one that somebody
 /// else has made.
@@ -84,11 +85,4 @@ pub(crate) fn remove_leftovers() -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Whether a process is a client that runs, and not one that merely got its number.
-fn is_client(process: u32) -> bool {
-    let own_name = fs::read("/proc/self/comm").ok();
-    let name = fs::read(format!("/proc/{process}/comm")).ok();
-    name.is_some() && name == own_name
 }
