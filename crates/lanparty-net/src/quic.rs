@@ -1,7 +1,9 @@
-//! The QUIC engine behind one small face. No other file knows that it is noq; quinn 0.11 has the
+//! The QUIC engine behind one small face. No file outside knows that it is noq; quinn 0.11 has the
 //! same API but for the few calls that take a [`noq::PathId`] or many datagrams.
 //!
 //! What is set here, and why, was measured: see `docs/performance.md`.
+
+mod patient;
 
 use crate::address::ListenAddress;
 use crate::socket;
@@ -15,6 +17,7 @@ use noq::{
     ConnectionError, EndpointConfig, IdleTimeout, PathId, SendDatagramError, TransportConfig,
     VarInt,
 };
+use patient::PatientBbrConfig;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
@@ -224,7 +227,7 @@ fn transport(floor: PathFloor) -> TransportConfig {
         .min_mtu(payload)
         .mtu_discovery_config(None)
         .initial_rtt(INITIAL_RTT)
-        .congestion_controller_factory(Arc::new(bbr))
+        .congestion_controller_factory(Arc::new(PatientBbrConfig::new(bbr)))
         .datagram_send_buffer_size(SEND_BUFFER)
         .datagram_receive_buffer_size(Some(RECEIVE_BUFFER))
         .keep_alive_interval(Some(KEEP_ALIVE))

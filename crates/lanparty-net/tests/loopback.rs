@@ -100,6 +100,47 @@ async fn a_full_send_buffer_refuses_the_newest_frame() {
     assert_eq!(refused, Some(Err(DropReason::QueueFull)));
 }
 
+/// With the stock BBRv3 of noq 1.4 the small frames behind each large one waited up to 90 ms.
+#[tokio::test]
+async fn a_large_frame_between_small_ones_holds_nobody_up() {
+    let (client, server) = connected(PathFloor::Ordinary).await;
+    let receiver = tokio::spawn(async move {
+        let mut arrivals = Vec::new();
+        while arrivals.len() < FRAMES {
+            receive(&server).await;
+            arrivals.push(Instant::now());
+        }
+        arrivals
+    });
+    const FRAMES: usize = 240;
+    let mut clock = tokio::time::interval(Duration::from_millis(16));
+    let mut departures = Vec::new();
+    for number in 0..FRAMES {
+        clock.tick().await;
+        let len = if number % 50 == 49 { 1000 } else { 60 };
+        let datagram = FrameBuf::from_frame(&vec![0; len]).into_datagram(header());
+        departures.push(Instant::now());
+        client.send_frame(datagram, || 9, None).unwrap();
+    }
+    let arrivals = receiver.await.unwrap();
+    let mut delays: Vec<_> = arrivals
+        .iter()
+        .zip(departures)
+        .map(|(a, d)| *a - d)
+        .collect();
+    delays.sort();
+    // One or two late ones may be the machine's; behind four large frames stood some twenty.
+    let late = delays
+        .iter()
+        .filter(|delay| **delay > Duration::from_millis(20))
+        .count();
+    assert!(
+        late < 8,
+        "{late} of {FRAMES} frames came late, the last after {:?}",
+        delays.last()
+    );
+}
+
 #[tokio::test]
 async fn another_certificate_or_name_is_not_trusted() {
     let relay = listening(&identity());
