@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use lanparty_obs::FrameLog;
+use std::io::{self, IsTerminal};
 use tracing_subscriber::EnvFilter;
 
 /// The target of frame log lines: `--log info,lanparty::frames=trace` shows every frame.
@@ -38,7 +39,9 @@ impl LogArgs {
     pub fn start(self) {
         let builder = tracing_subscriber::fmt()
             .with_env_filter(self.log)
-            .with_writer(std::io::stderr);
+            // Colours in a file or a service's journal are noise.
+            .with_ansi(io::stderr().is_terminal())
+            .with_writer(io::stderr);
         // Fails only when logging has started already, which tests do.
         let _ = match self.log_format {
             LogFormat::Human => builder.try_init(),
