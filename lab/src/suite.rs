@@ -48,7 +48,7 @@ impl Suite {
                     .as_ref()
                     .map_err(|error| Failed::from(format!("the suite did not start: {error}")))?;
                 action(world)
-                    .map_err(|error| Failed::from(format!("{error:?}\n{}", world.report())))
+                    .map_err(|error| Failed::from(format!("{error:#}\n{}", world.report())))
             })
         };
         Self {

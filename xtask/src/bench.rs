@@ -24,12 +24,7 @@ const PINGS: u32 = 300;
 const TRANSFER: u64 = 300_000_000;
 const BIG_TRANSFER: u64 = 1_000_000_000;
 /// The relay's limit for one client would hide what the programs can do.
-const UNLIMITED: &[&str] = &[
-    "--client-bytes-rate",
-    "1000000000",
-    "--client-bytes-burst",
-    "1000000000",
-];
+const UNLIMITED: &[&str] = &["--byte-rate", "1000000000", "--byte-burst", "1000000000"];
 
 /// Measures and prints tables in Markdown.
 pub(crate) fn run() -> Result<ExitCode> {

@@ -23,7 +23,11 @@ fn main() -> ExitCode {
         "teeworlds-server",
     ]);
     let suites = [
-        Suite::new("direct", || Party::builder().players(1).start(), direct()),
+        Suite::new(
+            "undisturbed",
+            || Party::builder().players(1).start(),
+            undisturbed(),
+        ),
         Suite::new(
             "mtu_1500",
             || Party::builder().players(1).path_mtu(1500).start(),
@@ -54,7 +58,7 @@ fn main() -> ExitCode {
 }
 
 /// Everything, with nothing in between.
-fn direct() -> Vec<Check<Party>> {
+fn undisturbed() -> Vec<Check<Party>> {
     let mut checks = narrow();
     checks.extend(checks![
         bulk::a_200_mb_file_arrives_whole_in_both_directions
