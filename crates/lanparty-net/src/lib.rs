@@ -18,6 +18,7 @@ pub mod backoff;
 pub mod control;
 pub mod link;
 pub mod log;
+mod path;
 pub mod peer;
 pub mod quic;
 pub mod signals;

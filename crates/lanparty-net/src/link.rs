@@ -3,15 +3,17 @@
 use crate::address::RelayAddress;
 use crate::args::RelayConfig;
 use crate::control::{self, ControlError};
+use crate::path::PathWatch;
 use crate::quic::{CloseCode, Closed, Connection, Endpoint, HandshakeError, PathFloor, UdpBuffers};
 use bytes::Bytes;
 use lanparty_ctrl::message::{Disconnect, Hello, Reject, Welcome};
 use lanparty_ctrl::{DisconnectReason, PeerMessage, RejectReason, RelayMessage, Text};
 use lanparty_obs::DropReason;
+use lanparty_proto::overlay::Probe;
 use lanparty_proto::{DatagramBudget, FrameBuf, Header};
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -19,6 +21,10 @@ use tokio::task::JoinSet;
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// How long an attempt has before the next one starts beside it.
 const STAGGER: Duration = Duration::from_millis(400);
+/// How many full datagrams a path may lose before it counts as too narrow for them.
+const PROBES: u32 = 4;
+/// How long each has to come back, beside the time that the path itself takes.
+const PROBE_PATIENCE: Duration = Duration::from_millis(200);
 /// How long a goodbye may take (spec R48).
 const DRAIN: Duration = Duration::from_millis(250);
 /// Control messages that may wait for the loop.
@@ -77,6 +83,8 @@ pub struct RelayLink {
     relay: SocketAddr,
     budget_cap: Option<DatagramBudget>,
     next_frame_id: u16,
+    // Only for a link whose packets are larger than every path must carry.
+    watch: Option<PathWatch>,
 }
 
 /// The addresses that a relay's name has now.
@@ -98,18 +106,39 @@ pub async fn resolve(relay: &RelayAddress) -> Result<Vec<SocketAddr>, ConnectErr
 impl RelayLink {
     /// Connects to the relay at one of `addresses` and says hello; `hello` gets the path's budget.
     ///
-    /// Attempts start one after the other and run side by side, first every address with the
-    /// ordinary packet size and then every address with the smallest one, for paths that swallow
-    /// larger packets. The first that completes its handshake wins.
+    /// The first link has packets of ordinary size. When a full datagram does not get to the relay and
+    /// back, a second link with the smallest packets takes its place.
     ///
     /// # Errors
     /// [`ConnectError`].
     pub async fn connect(
         config: &RelayConfig,
         addresses: &[SocketAddr],
-        hello: impl FnOnce(DatagramBudget) -> Hello,
+        hello: impl Fn(DatagramBudget) -> Hello,
     ) -> Result<Self, ConnectError> {
-        let race = race(config, addresses);
+        let mut link = Self::enter(config, addresses, PathFloor::Ordinary, &hello).await?;
+        if link.carries_full_datagrams().await {
+            link.watch = Some(PathWatch::new(Instant::now()));
+            return Ok(link);
+        }
+        tracing::info!("The path swallows full packets; smaller ones are used");
+        let resume_token = Some(link.welcome.resume_token);
+        // It stays open meanwhile: the relay closes it when the new one has taken its place.
+        let hello = |budget| Hello {
+            resume_token,
+            ..hello(budget)
+        };
+        Self::enter(config, addresses, PathFloor::Least, hello).await
+    }
+
+    /// One link with packets of this size.
+    async fn enter(
+        config: &RelayConfig,
+        addresses: &[SocketAddr],
+        floor: PathFloor,
+        hello: impl Fn(DatagramBudget) -> Hello,
+    ) -> Result<Self, ConnectError> {
+        let race = race(config, addresses, floor);
         let (endpoint, connection, relay) = tokio::time::timeout(CONNECT_DEADLINE, race)
             .await
             .unwrap_or(Err(HandshakeError::NoAnswer.into()))?;
@@ -127,7 +156,54 @@ impl RelayLink {
             relay,
             budget_cap: config.budget_cap,
             next_frame_id: 0,
+            watch: None,
         })
+    }
+
+    /// Asks the path. Frames that come meanwhile are for a peer that is not there yet.
+    async fn carries_full_datagrams(&self) -> bool {
+        let patience = PROBE_PATIENCE + 2 * self.rtt().unwrap_or_default();
+        let mut reader = DatagramReader::new(self);
+        for number in 0..PROBES {
+            // What finds no room is not sent, and the next one is.
+            let _ = self
+                .connection
+                .send_probe(self.probe(number, self.budget().bytes()));
+            let echo = next_echo(&mut reader);
+            // A broken link is not too narrow: whoever uses it sees its end.
+            if tokio::time::timeout(patience, echo).await.is_ok() {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn probe(&self, number: u32, len: usize) -> Bytes {
+        let probe = Probe {
+            peer: self.welcome.peer_id,
+            room: self.welcome.room_id,
+            number,
+        };
+        probe.encode(len)
+    }
+
+    /// Keeps asking whether the path carries full datagrams; false when it does not any more.
+    pub fn watch_path(&mut self, now: Instant) -> bool {
+        let Some(pair) = self.watch.as_mut().and_then(|watch| watch.poll(now)) else {
+            return !self.watch.as_ref().is_some_and(PathWatch::is_narrow);
+        };
+        for (number, len) in [(pair.long, self.budget().bytes()), (pair.short, 0)] {
+            // What finds no room counts as lost; both would.
+            let _ = self.connection.send_probe(self.probe(number, len));
+        }
+        !self.watch.as_ref().is_some_and(PathWatch::is_narrow)
+    }
+
+    /// A probe has come back.
+    pub fn handle_echo(&mut self, probe: Probe) {
+        if let Some(watch) = &mut self.watch {
+            watch.handle_echo(probe.number);
+        }
     }
 
     /// What the relay said when it let us in.
@@ -227,13 +303,11 @@ fn capped(connection: &Connection, cap: Option<DatagramBudget>) -> DatagramBudge
 
 type Attempt = Result<(Endpoint, Connection, SocketAddr), ConnectError>;
 
-async fn race(config: &RelayConfig, addresses: &[SocketAddr]) -> Attempt {
-    let floors = [PathFloor::Ordinary, PathFloor::Least];
-    let attempts = floors
-        .iter()
-        .flat_map(|&floor| addresses.iter().map(move |&at| (floor, at)));
+/// Tries the addresses one after the other and side by side; the first that completes its handshake
+/// wins.
+async fn race(config: &RelayConfig, addresses: &[SocketAddr], floor: PathFloor) -> Attempt {
     let mut running = JoinSet::<Attempt>::new();
-    for (turn, (floor, address)) in (0u32..).zip(attempts) {
+    for (turn, &address) in (0u32..).zip(addresses) {
         let (trust, name) = (config.trust.clone(), config.server_name.clone());
         running.spawn(async move {
             tokio::time::sleep(STAGGER * turn).await;
@@ -253,6 +327,15 @@ async fn race(config: &RelayConfig, addresses: &[SocketAddr]) -> Attempt {
         }
     }
     Err(first_error.unwrap_or(HandshakeError::NoAnswer.into()))
+}
+
+async fn next_echo(reader: &mut DatagramReader) -> Result<(), Closed> {
+    loop {
+        let mut datagrams = reader.read().await?;
+        if datagrams.any(|datagram| Probe::decode(&datagram).is_some()) {
+            return Ok(());
+        }
+    }
 }
 
 async fn greet(connection: &Connection, hello: Hello) -> Result<Welcome, ConnectError> {

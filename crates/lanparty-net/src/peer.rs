@@ -14,6 +14,7 @@ use lanparty_ctrl::message::{Hello, Newcomer, Welcome};
 use lanparty_ctrl::{PeerMessage, RelayMessage, ResumeToken, Text};
 use lanparty_obs::frame_log::{Action, Direction};
 use lanparty_obs::{DropReason, FrameLog, PeerStats};
+use lanparty_proto::overlay::Probe;
 use lanparty_proto::{DatagramBudget, FrameBuf, Header, PeerId};
 use std::io;
 use std::net::SocketAddr;
@@ -216,8 +217,9 @@ where
     loop {
         let connecting = peer.connect();
         let connected = tokio::select! {
-            connected = connecting => connected?,
+            biased; // whoever listens for Ctrl-C listens before the first sentence is said
             _ = &mut shutdown => return Ok(()),
+            connected = connecting => connected?,
         };
         let cause = match connected {
             Ok(link) => {
@@ -314,7 +316,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             let timeout = self.core.poll_timeout().map(tokio::time::Instant::from_std);
             tokio::select! {
                 datagrams = reader.read() => match datagrams {
-                    Ok(datagrams) => datagrams.for_each(|datagram| self.deliver(datagram)),
+                    Ok(datagrams) => datagrams.for_each(|datagram| self.deliver(&mut link, datagram)),
                     Err(closed) => break closed.to_string(),
                 },
                 ready = self.port.readable() => {
@@ -331,6 +333,9 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 _ = tick.tick() => {
                     let facts = LinkFacts { rtt: link.rtt(), budget: link.budget() };
                     self.tell(Event::Tick(facts)).await?;
+                    if !link.watch_path(Instant::now()) {
+                        break "the path does not carry full packets any more".to_owned();
+                    }
                 }
                 reason = &mut *shutdown => {
                     link.leave(reason).await;
@@ -406,7 +411,10 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
     }
 
     /// From the relay to the port.
-    fn deliver(&mut self, datagram: Bytes) {
+    fn deliver(&mut self, link: &mut RelayLink, datagram: Bytes) {
+        if let Some(probe) = Probe::decode(&datagram) {
+            return link.handle_echo(probe);
+        }
         let log = log::frames_enabled();
         match self.core.handle_datagram(Instant::now(), datagram.clone()) {
             Ok(Some(frame)) => {

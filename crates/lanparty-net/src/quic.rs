@@ -439,6 +439,14 @@ impl Connection {
         pieces.try_fold(0, |sent, piece| self.try_send(piece).map(|()| sent + 1))
     }
 
+    /// Sends a probe of the path as it is: never cut, because its length is the question.
+    ///
+    /// # Errors
+    /// `QueueFull` when it does not fit or finds no room; `LinkDown` when there is no connection.
+    pub fn send_probe(&self, probe: Bytes) -> Result<(), DropReason> {
+        self.try_send(probe)
+    }
+
     /// Queues one datagram if there is room. The engine's own `send_datagram` would throw out the
     /// oldest ones instead, and nobody would count them; so we begin to wait for room, and do not wait.
     fn try_send(&self, datagram: Bytes) -> Result<(), DropReason> {

@@ -9,11 +9,12 @@
 //!  +-----------------------------------------------------------+
 //! ```
 //!
-//! Big endian. Version 1, type 1 (an Ethernet frame), flag 0x01 (a fragment follows, see
-//! [`crate::fragment`]). The peer id is the frame's *origin*, on every hop: the relay checks it
+//! Big endian. Version 1, type 1 (an Ethernet frame) or 2 (a [`Probe`]), flag 0x01 (a fragment
+//! follows, see [`crate::fragment`]). The peer id is the frame's *origin*, on every hop: the relay checks it
 //! against the connection and passes the same bytes on.
 
 use crate::ids::{PeerId, RoomId};
+use bytes::{BufMut, Bytes, BytesMut};
 
 /// The length of a [`Header`] on the wire.
 pub const HEADER_LEN: usize = 8;
@@ -21,6 +22,7 @@ pub const HEADER_LEN: usize = 8;
 pub const VERSION: u8 = 1;
 
 const TYPE_FRAME: u8 = 1;
+const TYPE_PROBE: u8 = 2;
 const FLAG_FRAGMENT: u8 = 0x01;
 
 /// Where a datagram comes from, and whether it carries a whole frame.
@@ -82,14 +84,61 @@ impl Header {
         if flags & !FLAG_FRAGMENT != 0 {
             return Err(HeaderError::Flags);
         }
+        let (peer, room) = ids([p0, p1], [r0, r1, r2, r3])?;
         let header = Header {
-            peer: PeerId::new(u16::from_be_bytes([p0, p1])).ok_or(HeaderError::ReservedId)?,
-            room: RoomId::new(u32::from_be_bytes([r0, r1, r2, r3]))
-                .ok_or(HeaderError::ReservedId)?,
+            peer,
+            room,
             fragment: flags & FLAG_FRAGMENT != 0,
         };
         Ok((header, body))
     }
+}
+
+/// A question whether the path carries datagrams of this length. A peer sends it, the relay sends the
+/// same bytes back to that peer alone. Behind the header (type 2, no flags) stand the probe's number
+/// in 4 bytes and zeros up to the length in question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Probe {
+    /// Who asks.
+    pub peer: PeerId,
+    /// In which room.
+    pub room: RoomId,
+    /// Which of its probes this is.
+    pub number: u32,
+}
+
+impl Probe {
+    /// The length of the shortest probe.
+    pub const MIN_LEN: usize = HEADER_LEN + 4;
+
+    /// The probe as a datagram of `len` bytes, or [`Self::MIN_LEN`] if that is more.
+    pub fn encode(self, len: usize) -> Bytes {
+        let mut datagram = BytesMut::with_capacity(len.max(Self::MIN_LEN));
+        datagram.put_slice(&[VERSION << 4 | TYPE_PROBE, 0]);
+        datagram.put_u16(self.peer.number());
+        datagram.put_u32(self.room.number());
+        datagram.put_u32(self.number);
+        datagram.resize(len.max(Self::MIN_LEN), 0);
+        datagram.freeze()
+    }
+
+    /// Reads a probe; `None` when the datagram is something else, or nothing at all.
+    pub fn decode(datagram: &[u8]) -> Option<Self> {
+        let (&[first, flags, p0, p1, r0, r1, r2, r3, n0, n1, n2, n3], _) =
+            datagram.split_first_chunk::<{ Self::MIN_LEN }>()?;
+        if first != VERSION << 4 | TYPE_PROBE || flags != 0 {
+            return None;
+        }
+        let (peer, room) = ids([p0, p1], [r0, r1, r2, r3]).ok()?;
+        let number = u32::from_be_bytes([n0, n1, n2, n3]);
+        Some(Probe { peer, room, number })
+    }
+}
+
+fn ids(peer: [u8; 2], room: [u8; 4]) -> Result<(PeerId, RoomId), HeaderError> {
+    let peer = PeerId::new(u16::from_be_bytes(peer)).ok_or(HeaderError::ReservedId)?;
+    let room = RoomId::new(u32::from_be_bytes(room)).ok_or(HeaderError::ReservedId)?;
+    Ok((peer, room))
 }
 
 #[cfg(test)]
@@ -124,6 +173,34 @@ mod tests {
             header(true).encode(),
             [0x11, 0x01, 0x01, 0x02, 0x0a, 0x0b, 0x0c, 0x0d]
         );
+    }
+
+    #[test]
+    fn a_probe_has_these_bytes_and_no_frame_is_one() {
+        let probe = Probe {
+            peer: header(false).peer,
+            room: header(false).room,
+            number: 0x0708_090a,
+        };
+        let datagram = probe.encode(14);
+        assert_eq!(
+            datagram[..],
+            [
+                0x12, // version 1, type 2: probe
+                0x00, // no flags
+                0x01, 0x02, // peer 258
+                0x0a, 0x0b, 0x0c, 0x0d, // room
+                0x07, 0x08, 0x09, 0x0a, // number
+                0x00, 0x00, // zeros
+            ]
+        );
+        assert_eq!(Probe::decode(&datagram), Some(probe));
+        assert_eq!(Probe::decode(&datagram[..11]), None);
+        assert_eq!(Header::decode(&datagram), Err(HeaderError::Type));
+        let frame = [&header(false).encode()[..], &[0; 60]].concat();
+        assert_eq!(Probe::decode(&frame), None);
+        assert_eq!(probe.encode(0).len(), Probe::MIN_LEN);
+        assert_eq!(probe.encode(1312).len(), 1312);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use bytes::Bytes;
 use lanparty_ctrl::message::{Newcomer, PeerLeft, Welcome};
 use lanparty_ctrl::{LeaveReason, RejectReason, RelayMessage, ResumeToken};
 use lanparty_obs::{DropReason, PeerStats};
+use lanparty_proto::overlay::Probe;
 use lanparty_proto::{IpMtu, PeerId, RoomId};
 use member::{Member, Received};
 use smallvec::SmallVec;
@@ -36,6 +37,8 @@ pub enum Verdict<L> {
     Forward(Forward<L>),
     /// It is a piece of a frame that is not whole yet.
     Pending,
+    /// It is a probe of the path: send it back to its sender, and to nobody else.
+    Echo(Bytes),
     /// It goes nowhere.
     Drop(DropReason),
     /// It goes nowhere, and its sender has sent too many malformed ones: let it leave with
@@ -177,6 +180,12 @@ impl<L: Clone> Room<L> {
         };
         member.record.last_seen = now;
         member.record.datagrams += 1;
+        if let Some(probe) = Probe::decode(&datagram) {
+            return match member.receive_probe(now, (self.id, from), probe, datagram.len()) {
+                Ok(()) => Verdict::Echo(datagram),
+                Err(reason) => Verdict::Drop(reason),
+            };
+        }
         match judge(now, (self.id, from), member, &mut self.switch, datagram) {
             Ok(Some((received, route))) => {
                 member.count_forward(received.frame().len());

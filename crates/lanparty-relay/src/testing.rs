@@ -79,6 +79,7 @@ impl Relay {
         {
             Verdict::Forward(forward) => Outcome::To(forward.targets.to_vec()),
             Verdict::Pending => Outcome::Pending,
+            Verdict::Echo(probe) => Outcome::Echoed(probe),
             Verdict::Drop(reason) => Outcome::Dropped(reason),
             Verdict::Expel(reason) => Outcome::Expelled(reason),
         }
@@ -97,6 +98,7 @@ impl Relay {
 pub(crate) enum Outcome {
     To(Vec<Link>),
     Pending,
+    Echoed(Bytes),
     Dropped(DropReason),
     Expelled(DropReason),
 }

@@ -37,6 +37,8 @@ pub struct Tally {
     pub copies: u64,
     /// Pieces that waited.
     pub pending: u64,
+    /// Probes that went back.
+    pub probes: u64,
     /// Datagrams dropped, by reason.
     pub dropped: BTreeMap<&'static str, u64>,
     /// Peers expelled.
@@ -52,6 +54,7 @@ impl Tally {
         self.forwarded += other.forwarded;
         self.copies += other.copies;
         self.pending += other.pending;
+        self.probes += other.probes;
         self.expelled += other.expelled;
         for (reason, n) in other.refused {
             *self.refused.entry(reason).or_default() += n;
@@ -166,7 +169,8 @@ impl Party {
             183..186 => self.a_ghost_sends(),
             186..188 => self.somebody_counts(),
             188..191 => self.pieces_expire(),
-            191..198 => self.time_passes(),
+            191..195 => self.time_passes(),
+            195..198 => self.somebody_probes(),
             198 => self.time_jumps(),
             _ if self.dice.one_in(10) => self.the_relay_drains(),
             _ => self.time_passes(),
@@ -515,6 +519,20 @@ impl Party {
         });
     }
 
+    fn somebody_probes(&mut self) {
+        let (Some(from), Some(other)) = (self.somebody(), self.somebody()) else {
+            return;
+        };
+        let mut datagram = header(other.1, 0).to_vec();
+        datagram[0] = 0x12;
+        datagram.resize(self.dice.between(8, 1400), 0);
+        self.arrives(InFlight {
+            from,
+            datagram,
+            truth: None,
+        });
+    }
+
     fn somebody_storms(&mut self) {
         let Some(from) = self.somebody() else { return };
         let source = self.peer(from.0).mac.unwrap_or(lan_mac(1));
@@ -583,6 +601,10 @@ impl Party {
                 assert_ne!(last, Some(forward.frame_id), "every frame has a new number");
             }
             (Verdict::Pending, Expected::Pending) => self.tally.pending += 1,
+            (Verdict::Echo(probe), Expected::Echo) => {
+                assert_eq!(probe, datagram, "a probe goes back as it came");
+                self.tally.probes += 1;
+            }
             (Verdict::Drop(reason), Expected::Drop(expected)) => {
                 assert_eq!(reason, expected, "why it is dropped");
                 self.count_drop(reason);
@@ -679,12 +701,13 @@ impl Party {
     fn check_counts(&self, link: u32, place: Place) {
         let record = self.registry.peer(place).unwrap();
         let peer = self.peer(link);
-        assert_eq!([record.frames, record.pieces], peer.counts);
+        assert_eq!([record.frames, record.pieces, record.probes], peer.counts);
         let mut drops = lanparty_obs::DropCounts::default();
         peer.drops.iter().for_each(|&reason| drops.count(reason));
         assert_eq!(record.drops, drops);
         let dropped = drops.total() - drops.of(DropReason::Incomplete);
-        assert_eq!(record.datagrams, record.frames + record.pieces + dropped);
+        let passed = record.frames + record.pieces + record.probes;
+        assert_eq!(record.datagrams, passed + dropped);
     }
 }
 

@@ -24,8 +24,8 @@ pub struct Peer {
     pub token: [u8; 16],
     /// Its room's MTU.
     pub mtu: u16,
-    /// What became of its datagrams: forwarded, kept as a piece.
-    pub counts: [u64; 2],
+    /// What became of its datagrams: forwarded, kept as a piece, sent back as a probe.
+    pub counts: [u64; 3],
     /// What was dropped of it.
     pub drops: Vec<DropReason>,
     group: Bucket,
@@ -42,6 +42,8 @@ pub enum Expected {
     Forward(Vec<u8>, Vec<u32>),
     /// A piece that waits.
     Pending,
+    /// A probe that goes back.
+    Echo,
     /// Dropped.
     Drop(DropReason),
     /// Dropped, and the sender must go.
@@ -214,7 +216,7 @@ impl Reference {
             source: hello.source,
             token: given.token,
             mtu: given.mtu,
-            counts: [0; 2],
+            counts: [0; 3],
             drops: Vec::new(),
             group: Bucket::new(self.rates.group, now),
             unknown: Bucket::new(self.rates.unknown, now),
@@ -256,6 +258,15 @@ impl Reference {
         let Some(at) = self.position(link) else {
             return Expected::Drop(DropReason::LinkDown);
         };
+        if let [0x12, 0, p0, p1, r0, r1, r2, r3, _, _, _, _, ..] = *datagram {
+            let ids = (
+                u32::from_be_bytes([r0, r1, r2, r3]),
+                u16::from_be_bytes([p0, p1]),
+            );
+            if ids.0 != 0 && ids.1 != 0 && ids.1 != 0xffff {
+                return self.peers[at].probe(now, ids, datagram.len());
+            }
+        }
         match self.judge(now, at, datagram, truth) {
             Ok(Some((frame, targets))) => {
                 self.peers[at].counts[0] += 1;
@@ -382,6 +393,20 @@ impl Reference {
 }
 
 impl Peer {
+    fn probe(&mut self, now: u64, ids: (u32, u16), bytes: usize) -> Expected {
+        let reason = if ids != (self.room_id, self.peer_id) {
+            DropReason::ForgedHeader
+        } else if self.mac.is_some() && !self.bytes.has(now, bytes) {
+            DropReason::ByteRate
+        } else {
+            self.bytes.take(if self.mac.is_some() { bytes } else { 0 });
+            self.counts[2] += 1;
+            return Expected::Echo;
+        };
+        self.drops.push(reason);
+        Expected::Drop(reason)
+    }
+
     fn pay(
         &mut self,
         now: u64,

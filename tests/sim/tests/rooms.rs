@@ -95,7 +95,7 @@ fn everything_happened(tally: &Tally) {
             "nothing was dropped for {reason}"
         );
     }
-    assert!(tally.resumed > 0 && tally.expelled > 0 && tally.pending > 0);
+    assert!(tally.resumed > 0 && tally.expelled > 0 && tally.pending > 0 && tally.probes > 0);
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -6,6 +6,7 @@ use lanparty_ctrl::ResumeToken;
 use lanparty_ctrl::message::{Newcomer, PeerJoined};
 use lanparty_obs::{DropCounts, DropReason, PeerStats};
 use lanparty_proto::fragment::{Fragment, Reassembler};
+use lanparty_proto::overlay::Probe;
 use lanparty_proto::{Header, PeerId, RoomId, overlay};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -30,10 +31,12 @@ pub struct PeerRecord {
     pub stats: Option<PeerStats>,
     /// How many of its datagrams were malformed.
     pub malformed: u32,
-    /// Datagrams that came from it: each was forwarded, kept as a piece, or dropped.
+    /// Datagrams that came from it: each was forwarded, kept as a piece, sent back as a probe, or dropped.
     pub datagrams: u64,
     /// Pieces among them that waited for the rest of their frame.
     pub pieces: u64,
+    /// Probes among them, each of which went back.
+    pub probes: u64,
     /// Frames of its that were forwarded.
     pub frames: u64,
     /// Their bytes.
@@ -87,6 +90,7 @@ impl<L> Member<L> {
                 malformed: 0,
                 datagrams: 0,
                 pieces: 0,
+                probes: 0,
                 frames: 0,
                 bytes: 0,
                 drops: DropCounts::default(),
@@ -128,6 +132,28 @@ impl<L> Member<L> {
             unpaid: body.len(),
             datagram,
         }))
+    }
+
+    /// Takes a probe of the path; it costs its bytes, like a frame.
+    pub(super) fn receive_probe(
+        &mut self,
+        now: Instant,
+        expected: (RoomId, PeerId),
+        probe: Probe,
+        len: usize,
+    ) -> Result<(), DropReason> {
+        let paid = match (probe.room, probe.peer) == expected {
+            true => self
+                .allowance
+                .as_mut()
+                .map_or(Ok(()), |allowance| allowance.spend_bytes(now, len)),
+            false => Err(DropReason::ForgedHeader),
+        };
+        match paid {
+            Ok(()) => self.record.probes += 1,
+            Err(reason) => self.count_drop(reason),
+        }
+        paid
     }
 
     /// A piece is paid for when it comes: also frames that never become whole cost their sender.

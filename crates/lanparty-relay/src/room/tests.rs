@@ -1,7 +1,8 @@
 use super::*;
 use crate::registry::Place;
-use crate::testing::Outcome::{Dropped, Expelled, Pending, To};
+use crate::testing::Outcome::{self, Dropped, Expelled, Pending, To};
 use crate::testing::{Relay, client_mac, frame, header, lan_mac, whole};
+use lanparty_proto::overlay::Probe;
 use lanparty_proto::{DatagramBudget, MacAddr, fragment};
 
 /// A gateway on link 1 and players on links 2 to 4.
@@ -137,6 +138,28 @@ fn the_classifier_judges_by_the_senders_role() {
     assert_eq!(relay.frame(two, &spoof), Dropped(DropReason::ArpSpoof));
     let own = arp(client_mac(2), client_mac(2));
     assert_eq!(relay.frame(two, &own), To(vec![1, 3, 4]));
+}
+
+#[test]
+fn a_probe_goes_back_to_its_sender_and_costs_its_bytes() {
+    let (mut relay, gateway, [two, ..]) = party();
+    let probe = |from: Place, len| {
+        let (peer, room) = (from.peer, from.room);
+        Probe {
+            peer,
+            room,
+            number: 7,
+        }
+        .encode(len)
+    };
+    let echoed = relay.datagram(two, probe(two, 1312));
+    assert_eq!(echoed, Outcome::Echoed(probe(two, 1312)));
+    let forged = relay.datagram(two, probe(gateway, 1312));
+    assert_eq!(forged, Dropped(DropReason::ForgedHeader));
+    let flood = (0..5000).map(|_| relay.datagram(two, probe(two, 1312)));
+    assert_eq!(flood.last(), Some(Dropped(DropReason::ByteRate)));
+    let record = relay.registry.peer(two).unwrap();
+    assert_eq!(record.datagrams, record.probes + record.drops.total());
 }
 
 #[test]

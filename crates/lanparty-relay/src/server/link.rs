@@ -69,6 +69,12 @@ impl Link {
         }
     }
 
+    /// Sends a probe of the path back. One that does not fit or finds no room is not missed: its
+    /// absence is the answer.
+    pub(super) fn echo(&self, probe: Bytes) {
+        let _ = self.connection.send_probe(probe);
+    }
+
     /// How many frames for this peer found its queue full or its link down.
     pub(super) fn undelivered(&self) -> u64 {
         self.undelivered.load(Ordering::Relaxed)

@@ -165,6 +165,10 @@ impl Seat {
                 }
                 None
             }
+            Verdict::Echo(probe) => {
+                self.link.echo(probe);
+                None
+            }
             Verdict::Pending | Verdict::Drop(_) => None,
             Verdict::Expel(reason) => Some(End::Protocol(format!(
                 "too many malformed datagrams, the last one for {reason}"
@@ -179,7 +183,7 @@ impl Seat {
                 (&forward.datagram, Action::Forward { targets })
             }
             Verdict::Drop(reason) | Verdict::Expel(reason) => (datagram, Action::Drop(*reason)),
-            Verdict::Pending => return,
+            Verdict::Pending | Verdict::Echo(_) => return,
         };
         let frame = datagram.get(overlay::HEADER_LEN..).unwrap_or_default();
         log::frame(&FrameLog::new(
