@@ -1,11 +1,21 @@
-//! What an operator can set.
+//! What an operator can set: by flags, or in a file with the same names.
+
+#[allow(clippy::disallowed_methods, reason = "shell: reads the file")]
+mod file;
+#[cfg(test)]
+mod tests;
+
+pub use file::FileError;
 
 use crate::registry::Limits;
 use crate::room::{Rate, Rates};
-use clap::Args;
+use crate::strangers::KnockLimits;
 use clap::builder::RangedU64ValueParser;
+use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use lanparty_net::address::ListenAddress;
+use lanparty_net::log::LogArgs;
 use lanparty_net::tls::{self, TrustError};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// The name in the development certificate unless another is given.
@@ -24,6 +34,8 @@ pub struct Config {
     pub limits: Limits,
     /// How much each client may send.
     pub rates: Rates,
+    /// How many connections may be on their way in.
+    pub knocks: KnockLimits,
 }
 
 impl Config {
@@ -35,13 +47,21 @@ impl Config {
             dev_cert_der_out: None,
             limits: Limits::default(),
             rates: Rates::default(),
+            knocks: KnockLimits::default(),
         }
     }
 }
 
-/// A relay's flags.
-#[derive(Debug, Clone, Args)]
+/// The public meeting point of a LAN party: carries Ethernet frames between the players of a room
+/// and the gateway on the party's LAN.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "lanparty-relay", version)]
 pub struct RelayArgs {
+    /// Read settings from this TOML file. Its keys are the flags' names without dashes in front; what
+    /// is also given as a flag comes from the flag.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
     /// Where to listen: an address and port, or PORT/udp for all addresses, IPv6 too.
     #[arg(long, value_name = "ADDR:PORT", default_value = "443/udp")]
     pub listen: ListenAddress,
@@ -59,6 +79,38 @@ pub struct RelayArgs {
 
     #[command(flatten)]
     rates: RateArgs,
+
+    /// What to log.
+    #[command(flatten, next_help_heading = "Logs")]
+    pub log: LogArgs,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ArgsError {
+    /// The command line is wrong, or asks for help.
+    #[error(transparent)]
+    Usage(#[from] clap::Error),
+    /// The file is wrong.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl RelayArgs {
+    /// Reads the command line, of which the first word is the program, and the file that it names.
+    ///
+    /// # Errors
+    /// [`ArgsError`].
+    pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, ArgsError> {
+        let mut words: Vec<OsString> = words.into_iter().collect();
+        let given = Self::command().try_get_matches_from(&words)?;
+        let Some(file) = given.get_one::<PathBuf>("config") else {
+            return Ok(Self::from_arg_matches(&given)?);
+        };
+        let flags = file::read(file, &given)?;
+        words.splice(1..1, flags);
+        Ok(Self::try_parse_from(words)?)
+    }
 }
 
 fn server_name(text: &str) -> Result<String, TrustError> {
@@ -84,6 +136,14 @@ struct LimitArgs {
     /// Clients in one room; its gateway comes on top.
     #[arg(long, value_name = "N", default_value_t = Limits::default().clients_per_room, value_parser = at_least_one())]
     max_clients_per_room: usize,
+
+    /// Connections at once that are not in a room yet.
+    #[arg(long, value_name = "N", default_value_t = KnockLimits::default().at_once, value_parser = at_least_one())]
+    max_handshakes: usize,
+
+    /// The same from one IPv4 address or IPv6 /64.
+    #[arg(long, value_name = "N", default_value_t = KnockLimits::default().per_address, value_parser = at_least_one())]
+    max_handshakes_per_address: usize,
 }
 
 fn at_least_one() -> RangedU64ValueParser<usize> {
@@ -137,70 +197,10 @@ impl From<RelayArgs> for Config {
                 unknown: rate(rates.unknown_unicast_burst, rates.unknown_unicast_rate),
                 bytes: rate(rates.byte_burst, rates.byte_rate),
             },
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        relay: RelayArgs,
-    }
-
-    fn config(flags: &str) -> Result<Config, clap::Error> {
-        let words = std::iter::once("lanparty-relay").chain(flags.split_whitespace());
-        Ok(Cli::try_parse_from(words)?.relay.into())
-    }
-
-    #[test]
-    fn without_flags_it_listens_on_443_with_the_default_limits() {
-        let expected = Config::new("443/udp".parse().unwrap());
-        assert_eq!(config("").unwrap(), expected);
-    }
-
-    #[test]
-    fn every_flag_has_this_spelling() {
-        let config = config(
-            "--listen 127.0.0.1:4433 --dev-cert-der-out a/b.der --server-name lan.example \
-             --max-rooms 1 --max-peers 2 --max-peers-per-address 3 --max-clients-per-room 4 \
-             --broadcast-burst 5 --broadcast-rate 6 --unknown-unicast-burst 7 \
-             --unknown-unicast-rate 8 --byte-burst 9000 --byte-rate 10",
-        );
-        let rate = |burst, per_second| Rate { burst, per_second };
-        let expected = Config {
-            listen: "127.0.0.1:4433".parse().unwrap(),
-            server_name: "lan.example".to_owned(),
-            dev_cert_der_out: Some("a/b.der".into()),
-            limits: Limits {
-                rooms: 1,
-                peers: 2,
-                peers_per_address: 3,
-                clients_per_room: 4,
+            knocks: KnockLimits {
+                at_once: limits.max_handshakes,
+                per_address: limits.max_handshakes_per_address,
             },
-            rates: Rates {
-                group: rate(5, 6),
-                unknown: rate(7, 8),
-                bytes: rate(9000, 10),
-            },
-        };
-        assert_eq!(config.unwrap(), expected);
-    }
-
-    #[test]
-    fn values_with_which_no_relay_works_are_refused() {
-        for flags in [
-            "--max-rooms 0",
-            "--max-peers 0",
-            "--byte-burst 1513",
-            "--listen 443/tcp",
-            "--server-name a_b!",
-        ] {
-            assert!(config(flags).is_err(), "{flags}");
         }
     }
 }

@@ -25,3 +25,4 @@ pub use config::Config;
 pub use registry::{Limits, Registry};
 pub use room::{Rate, Rates};
 pub use server::{RelayServer, StartError, run};
+pub use strangers::KnockLimits;

@@ -13,6 +13,7 @@ use lanparty_ctrl::{LeaveReason, RejectReason, ResumeToken, RoomCode};
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::{PeerId, RoomId};
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,16 @@ impl Default for Limits {
             peers_per_address: 32,
             clients_per_room: 64,
         }
+    }
+}
+
+impl fmt::Display for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} rooms, {} peers, {} peers per address, {} clients per room",
+            self.rooms, self.peers, self.peers_per_address, self.clients_per_room
+        )
     }
 }
 

@@ -118,7 +118,13 @@ impl RelayServer {
         }
         let endpoint = Endpoint::server(config.listen, &identity)?;
         let address = endpoint.local_address().map_err(StartError::Address)?;
-        info!(limits = ?config.limits, rates = ?config.rates, buffers = ?endpoint.buffers(), "Limits in force");
+        let Config {
+            limits,
+            rates,
+            knocks,
+            ..
+        } = config;
+        info!(%limits, %knocks, %rates, buffers = ?endpoint.buffers(), "Limits in force");
         Ok(RelayServer {
             endpoint,
             address,
@@ -127,7 +133,7 @@ impl RelayServer {
                 config.limits,
                 config.rates,
             )))),
-            strangers: Strangers::default(),
+            strangers: Strangers::new(config.knocks),
             knocking: JoinSet::new(),
             seated: JoinSet::new(),
         })

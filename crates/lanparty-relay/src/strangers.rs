@@ -5,14 +5,40 @@
 
 use crate::registry::site;
 use std::collections::HashMap;
+use std::fmt;
 use std::net::IpAddr;
 
-/// At once, from everywhere. A handshake's state is some 50 KiB.
-const MAX: usize = 512;
-/// At once, from one source: a whole party behind one address that comes back after a lost relay.
-const MAX_PER_SOURCE: usize = 64;
 /// Below this, nobody is asked to prove its address, which would cost a round trip.
 const CALM: usize = 32;
+
+/// How many connections may be on their way in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnockLimits {
+    /// At once, from everywhere. A handshake's state is some 50 KiB.
+    pub at_once: usize,
+    /// At once, from one source: an IPv4 address, or an IPv6 /64. A whole party behind one address
+    /// comes back together after a lost relay.
+    pub per_address: usize,
+}
+
+impl Default for KnockLimits {
+    fn default() -> Self {
+        KnockLimits {
+            at_once: 512,
+            per_address: 64,
+        }
+    }
+}
+
+impl fmt::Display for KnockLimits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let KnockLimits {
+            at_once,
+            per_address,
+        } = self;
+        write!(f, "{at_once} handshakes, {per_address} per address")
+    }
+}
 
 /// What to do with a connection that knocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,16 +52,25 @@ pub(crate) enum Door {
 }
 
 /// The connections that knock now.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Strangers {
+    limits: KnockLimits,
     by_source: HashMap<IpAddr, usize>,
     total: usize,
 }
 
 impl Strangers {
+    pub(crate) fn new(limits: KnockLimits) -> Self {
+        Strangers {
+            limits,
+            by_source: HashMap::new(),
+            total: 0,
+        }
+    }
+
     pub(crate) fn knock(&mut self, source: IpAddr, validated: bool) -> Door {
         let here = self.by_source.get(&site(source)).copied().unwrap_or(0);
-        if self.total >= MAX || here >= MAX_PER_SOURCE {
+        if self.total >= self.limits.at_once || here >= self.limits.per_address {
             return Door::Shut;
         }
         if self.total >= CALM && !validated {
@@ -68,9 +103,9 @@ mod tests {
 
     #[test]
     fn one_source_cannot_fill_the_doorway() {
-        let mut strangers = Strangers::default();
+        let mut strangers = Strangers::new(KnockLimits::default());
         let opened = (0..1000).filter(|_| strangers.knock(source(1), true) == Door::Open);
-        assert_eq!(opened.count(), MAX_PER_SOURCE);
+        assert_eq!(opened.count(), 64);
         assert_eq!(strangers.knock(source(2), true), Door::Open);
         strangers.gone(source(1));
         assert_eq!(strangers.knock(source(1), true), Door::Open);
@@ -78,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_crowd_must_prove_its_addresses() {
-        let mut strangers = Strangers::default();
+        let mut strangers = Strangers::new(KnockLimits::default());
         for number in 0..32 {
             assert_eq!(strangers.knock(source(number), false), Door::Open);
         }
@@ -88,12 +123,12 @@ mod tests {
 
     #[test]
     fn nobody_is_heard_past_the_limit_and_all_are_forgotten() {
-        let mut strangers = Strangers::default();
+        let mut strangers = Strangers::new(KnockLimits::default());
         let knocks = (0..=255).flat_map(|number| [source(number); 3]);
         let opened: Vec<_> = knocks
             .filter(|&source| strangers.knock(source, true) == Door::Open)
             .collect();
-        assert_eq!(opened.len(), MAX);
+        assert_eq!(opened.len(), 512);
         for source in opened {
             strangers.gone(source);
         }

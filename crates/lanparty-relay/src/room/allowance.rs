@@ -1,6 +1,7 @@
 //! How much a client may send: token buckets (spec R30).
 
 use lanparty_obs::DropReason;
+use std::fmt;
 use std::time::Instant;
 
 /// A token bucket's size and refill.
@@ -40,6 +41,26 @@ impl Default for Rates {
                 per_second: 12_500_000,
             },
         }
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/s after {}", self.per_second, self.burst)
+    }
+}
+
+impl fmt::Display for Rates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Rates {
+            group,
+            unknown,
+            bytes,
+        } = self;
+        write!(
+            f,
+            "broadcast {group}, unknown unicast {unknown}, bytes {bytes}"
+        )
     }
 }
 
@@ -200,6 +221,14 @@ mod tests {
         assert_eq!(group, Err(DropReason::ByteRate));
         let full = u64::from(Rates::default().group.burst) * TOKEN;
         assert_eq!(allowance.group.level, full);
+    }
+
+    #[test]
+    fn the_numbers_in_force_can_be_read() {
+        assert_eq!(
+            Rates::default().to_string(),
+            "broadcast 64/s after 128, unknown unicast 32/s after 64, bytes 12500000/s after 4194304"
+        );
     }
 
     #[test]

@@ -1,0 +1,207 @@
+use super::*;
+
+/// Every setting: its name, its default (if it has one), and a value that is none of the defaults.
+const SETTINGS: [(&str, Option<&str>, &str); 16] = [
+    ("listen", Some("443/udp"), "127.0.0.1:4433"),
+    ("dev-cert-der-out", None, "a/b.der"),
+    ("server-name", Some("lanparty-relay"), "lan.example"),
+    ("max-rooms", Some("256"), "1"),
+    ("max-peers", Some("1024"), "2"),
+    ("max-peers-per-address", Some("32"), "3"),
+    ("max-clients-per-room", Some("64"), "4"),
+    ("max-handshakes", Some("512"), "11"),
+    ("max-handshakes-per-address", Some("64"), "12"),
+    ("broadcast-burst", Some("128"), "5"),
+    ("broadcast-rate", Some("64"), "6"),
+    ("unknown-unicast-burst", Some("64"), "7"),
+    ("unknown-unicast-rate", Some("32"), "8"),
+    ("byte-burst", Some("4194304"), "9000"),
+    ("byte-rate", Some("12500000"), "10"),
+    ("log-format", Some("human"), "json"),
+];
+
+#[test]
+fn every_flag_has_this_spelling_and_this_default() {
+    let mut command = RelayArgs::command();
+    command.build();
+    let mut flags: Vec<_> = command
+        .get_arguments()
+        .filter(|flag| {
+            !matches!(
+                flag.get_id().as_str(),
+                "config" | "help" | "version" | "log"
+            )
+        })
+        .map(|flag| {
+            let defaults = flag.get_default_values();
+            let default = defaults.first().map(|value| value.to_str().unwrap());
+            (flag.get_long().unwrap(), default)
+        })
+        .collect();
+    let mut expected: Vec<_> = SETTINGS.map(|(flag, default, _)| (flag, default)).into();
+    flags.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(flags, expected);
+    command.debug_assert();
+}
+
+#[test]
+fn without_flags_it_listens_on_443_with_the_default_limits() {
+    assert_eq!(config("", "").unwrap(), default());
+}
+
+#[test]
+fn every_setting_can_be_made_by_flag_and_by_file() {
+    let expected = Config {
+        listen: "127.0.0.1:4433".parse().unwrap(),
+        server_name: "lan.example".to_owned(),
+        dev_cert_der_out: Some("a/b.der".into()),
+        limits: Limits {
+            rooms: 1,
+            peers: 2,
+            peers_per_address: 3,
+            clients_per_room: 4,
+        },
+        rates: Rates {
+            group: rate(5, 6),
+            unknown: rate(7, 8),
+            bytes: rate(9000, 10),
+        },
+        knocks: KnockLimits {
+            at_once: 11,
+            per_address: 12,
+        },
+    };
+    let flags = SETTINGS.map(|(flag, _, value)| format!("--{flag} {value} "));
+    assert_eq!(config("", &flags.concat()).unwrap(), expected);
+    let file = SETTINGS.map(|(key, _, value)| match value.parse::<u32>() {
+        Ok(number) => format!("{key} = {number}\n"),
+        Err(_) => format!("{key} = \"{value}\"\n"),
+    });
+    assert_eq!(config(&file.concat(), "").unwrap(), expected);
+}
+
+#[test]
+fn a_flag_wins_over_the_file_wherever_it_stands() {
+    let file = "max-rooms = 7\nmax-peers = 8\n";
+    for flags in ["--max-peers 9", "--max-peers=9 --byte-rate 10"] {
+        let limits = config(file, flags).unwrap().limits;
+        assert_eq!((limits.rooms, limits.peers), (7, 9));
+        assert_eq!(limits.clients_per_room, default().limits.clients_per_room);
+    }
+    // Even where it says what the default is.
+    assert_eq!(config(file, "--max-rooms 256").unwrap(), {
+        let mut expected = default();
+        expected.limits.peers = 8;
+        expected
+    });
+}
+
+#[test]
+fn a_file_may_say_what_to_log_unless_a_flag_does() {
+    let log = |flags| {
+        read("log = \"debug\"\n", flags)
+            .unwrap()
+            .log
+            .log
+            .to_string()
+    };
+    assert_eq!(log(""), "debug");
+    assert_eq!(log("--log warn"), "warn");
+}
+
+#[test]
+fn the_file_that_we_ship_is_complete_and_holds_the_defaults() {
+    let shipped = include_str!("../../../../dist/relay.toml");
+    assert_eq!(config(shipped, "").unwrap(), default());
+    let keys: toml::Table = shipped.parse().unwrap();
+    for (key, default, _) in SETTINGS {
+        let Some(default) = default else {
+            assert!(shipped.contains(&format!("\n# {key} = ")), "{key}");
+            continue;
+        };
+        let number = keys[key].as_integer().map(|number| number.to_string());
+        let value = number.or(keys[key].as_str().map(str::to_owned));
+        assert_eq!(value.as_deref(), Some(default), "{key}");
+    }
+    assert_eq!(keys["log"].as_str(), Some("info"));
+}
+
+#[test]
+fn values_with_which_no_relay_works_are_refused() {
+    for (key, value) in [
+        ("max-rooms", "0"),
+        ("max-peers", "0"),
+        ("max-handshakes", "0"),
+        ("byte-burst", "1513"),
+        ("listen", "443/tcp"),
+        ("server-name", "a_b!"),
+        ("log-format", "xml"),
+    ] {
+        let flags = format!("--{key} {value}");
+        assert!(
+            matches!(config("", &flags), Err(ArgsError::Usage(_))),
+            "{flags}"
+        );
+        let error = config(&format!("{key} = \"{value}\""), "").unwrap_err();
+        let start = format!("relay.toml has {key} = {value}, which cannot be: ");
+        assert!(one_sentence(&error).contains(&start), "{error}");
+    }
+}
+
+#[test]
+fn a_bad_file_is_told_in_one_sentence() {
+    for (file, says) in [
+        ("max-romms = 3", "relay.toml has an unknown key max-romms;"),
+        ("max_rooms = 3", "relay.toml has an unknown key max_rooms;"),
+        ("config = 'x'", "relay.toml has an unknown key config;"),
+        ("help = 'x'", "relay.toml has an unknown key help;"),
+        ("[limits]\nmax-rooms = 3", "an unknown key limits;"),
+        (
+            "max-rooms = true",
+            "max-rooms = boolean, which cannot be: a value is",
+        ),
+        ("max-rooms = -1", "max-rooms = -1, which cannot be: "),
+        ("listen = 443", "write it like 443/udp"),
+        ("max-rooms = 3\n\nmax-peers\n", "is not TOML in line 3: "),
+        ("max-rooms = 3\nmax-rooms = 4\n", "is not TOML in line 2: "),
+    ] {
+        let error = config(file, "").unwrap_err();
+        assert!(one_sentence(&error).contains(says), "{error}");
+    }
+    let words = ["lanparty-relay", "--config", "no/such.toml"].map(OsString::from);
+    let error = RelayArgs::read(words).unwrap_err();
+    let says = "the configuration no/such.toml cannot be read: ";
+    assert!(one_sentence(&error).starts_with(says), "{error}");
+}
+
+fn default() -> Config {
+    Config::new("443/udp".parse().unwrap())
+}
+
+fn rate(burst: u32, per_second: u32) -> Rate {
+    Rate { burst, per_second }
+}
+
+fn config(file: &str, flags: &str) -> Result<Config, ArgsError> {
+    read(file, flags).map(Config::from)
+}
+
+/// What a file of this content and these flags make together.
+fn read(content: &str, flags: &str) -> Result<RelayArgs, ArgsError> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("relay.toml");
+    std::fs::write(&file, content).unwrap();
+    let words = ["lanparty-relay".into(), "--config".into(), file.into()];
+    let flags = flags.split_whitespace().map(OsString::from);
+    RelayArgs::read(words.into_iter().chain(flags))
+}
+
+fn one_sentence(error: &ArgsError) -> String {
+    let text = error.to_string();
+    assert!(
+        matches!(error, ArgsError::File(_)) && !text.contains('\n'),
+        "{text}"
+    );
+    text
+}
