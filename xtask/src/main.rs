@@ -8,6 +8,7 @@
 mod bench;
 mod build;
 mod demo;
+mod fuzz;
 mod setup;
 mod stages;
 mod test;
@@ -48,6 +49,14 @@ enum Task {
     },
     /// Measures latency, throughput, processor time and memory beside OpenVPN; prints Markdown. Needs root.
     Bench,
+    /// Looks for input that breaks a promise, with libFuzzer; installs cargo-fuzz if it is missing.
+    Fuzz {
+        /// How long each target runs.
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        minutes: u32,
+        /// One target alone, such as `room`.
+        target: Option<String>,
+    },
     /// Installs the Debian packages that the lab and the demo use.
     Setup,
 }
@@ -68,6 +77,7 @@ fn run(task: &Task) -> Result<ExitCode> {
         Task::Test => test::everything(),
         Task::Lab { scenario } => test::lab(scenario.as_deref()),
         Task::Bench => bench::run(),
+        Task::Fuzz { minutes, target } => fuzz::run(*minutes, target.as_deref()),
         Task::Setup => setup::run(),
     }
 }

@@ -1,0 +1,425 @@
+//! The classifier, beside what is known of a frame because we made it.
+
+use crate::classify::{check, verdict};
+use crate::packet::{ethernet, ipv4, ipv6, tcp, udp};
+use arbitrary::{Arbitrary, Unstructured};
+use lanparty_proto::class::Forbidden;
+use lanparty_proto::{MacAddr, Origin};
+
+const OWN: [u8; 6] = [2, 0, 0, 0, 0, 1];
+const OTHER: [u8; 6] = [0, 0x16, 0x3e, 0, 0, 9];
+
+type Verdict = Result<(), Forbidden>;
+
+#[derive(Arbitrary, Debug)]
+struct Frame {
+    destination: Destination,
+    source: Source,
+    snap: bool,
+    content: Content,
+    padding: u8,
+}
+
+#[derive(Arbitrary, Debug)]
+enum Destination {
+    Host,
+    Broadcast,
+    Multicast,
+    Bridges(u8),
+    Cisco(bool),
+}
+
+#[derive(Arbitrary, Debug)]
+enum Source {
+    Own,
+    Zero,
+    Group,
+}
+
+#[derive(Arbitrary, Debug)]
+enum Content {
+    /// What stays on one cable.
+    Control(u8),
+    CamRefresh,
+    /// Anything nobody has an opinion about.
+    Game(u8),
+    Arp {
+        operation: u8,
+        own: bool,
+        broken_at: Option<u8>,
+    },
+    V4 {
+        option_words: u8,
+        part: Part,
+        authenticated: bool,
+        upper: Upper,
+    },
+    V6 {
+        before: Vec<Extension>,
+        part: Option<Part>,
+        after: Vec<Extension>,
+        upper: Upper,
+    },
+}
+
+#[derive(Arbitrary, Debug, Clone, Copy)]
+enum Part {
+    Whole,
+    First,
+    Later(u8),
+}
+
+#[derive(Arbitrary, Debug)]
+enum Extension {
+    Options { kind: u8, eighths: u8 },
+    Authentication { quarters: u8 },
+}
+
+#[derive(Arbitrary, Debug)]
+enum Upper {
+    Udp {
+        source: Port,
+        destination: Port,
+        operation: Option<u8>,
+    },
+    Icmp4 {
+        kind: u8,
+    },
+    Icmp6 {
+        kind: u8,
+        options: Vec<Link>,
+    },
+    /// Neighbour discovery and what routers say; a random `kind` seldom hits these.
+    Discovery {
+        kind: u8,
+        options: Vec<Link>,
+    },
+    Tcp,
+    Cut {
+        protocol: u8,
+        len: u8,
+    },
+}
+
+#[derive(Arbitrary, Debug)]
+enum Port {
+    Bootps,
+    Bootpc,
+    Dhcpv6Client,
+    Dhcpv6Server,
+    Any(u16),
+}
+
+/// A neighbour discovery option.
+#[derive(Arbitrary, Debug)]
+enum Link {
+    Own { target: bool },
+    Others { target: bool },
+    Unrelated { eighths: u8 },
+    Endless,
+}
+
+/// A frame that says what it is gets exactly the verdict of its description, from both sides.
+pub fn claims(data: &[u8]) {
+    let Ok(frame) = Frame::arbitrary_take_rest(Unstructured::new(data)) else {
+        return;
+    };
+    let (bytes, from_lan, from_client) = frame.build();
+    assert_eq!(verdict(&bytes, Origin::Lan), from_lan, "{frame:?}");
+    let client = Origin::Client(MacAddr::new(OWN));
+    assert_eq!(verdict(&bytes, client), from_client, "{frame:?}");
+    check(&bytes, OWN);
+}
+
+impl Frame {
+    /// The bytes, and the verdicts about them from the LAN and from a client.
+    fn build(&self) -> (Vec<u8>, Verdict, Verdict) {
+        let (ether_type, mut payload, control, claim) = self.content.build();
+        payload.resize(payload.len() + usize::from(self.padding % 47), 0);
+        if self.snap {
+            let snap = [0xaa, 0xaa, 3, 0, 0, 0].into_iter();
+            payload.splice(..0, snap.chain(ether_type.to_be_bytes()));
+        }
+        let kind = match self.snap {
+            true => payload.len() as u16,
+            false => ether_type,
+        };
+        let (destination, reserved) = self.destination.build();
+        let source = match self.source {
+            Source::Own => OWN,
+            Source::Zero => [0; 6],
+            Source::Group => [1, 0, 0x5e, 0, 0, 1],
+        };
+        let bytes = ethernet(destination, source, kind, &payload);
+        let is_tagged = !self.snap && matches!(kind, 0x8100 | 0x88a8 | 0x9100);
+        let from_lan = match self.source {
+            _ if bytes.len() > if is_tagged { 1518 } else { 1514 } => Err(Forbidden::Jumbo),
+            Source::Zero | Source::Group => Err(Forbidden::InvalidSourceMac),
+            Source::Own => control.and(reserved),
+        };
+        (bytes, from_lan, from_lan.and(claim))
+    }
+}
+
+impl Destination {
+    fn build(&self) -> ([u8; 6], Verdict) {
+        let reserved = Err(Forbidden::ReservedMulticast);
+        match *self {
+            Destination::Host => (OTHER, Ok(())),
+            Destination::Broadcast => ([0xff; 6], Ok(())),
+            Destination::Multicast => ([1, 0, 0x5e, 0, 0, 0xfb], Ok(())),
+            Destination::Bridges(last) => (
+                [0x01, 0x80, 0xc2, 0, 0, last],
+                if last < 0x10 { reserved } else { Ok(()) },
+            ),
+            Destination::Cisco(trees) => (
+                [0x01, 0, 0x0c, 0xcc, 0xcc, 0xcc + u8::from(trees)],
+                reserved,
+            ),
+        }
+    }
+}
+
+impl Content {
+    /// EtherType, payload, whether it is link control, and what it claims.
+    fn build(&self) -> (u16, Vec<u8>, Verdict, Verdict) {
+        let claim = match self {
+            Content::Control(which) => {
+                const CONTROL: [(u16, Forbidden); 9] = [
+                    (0x888e, Forbidden::Eapol),
+                    (0x88c7, Forbidden::Eapol),
+                    (0x88cc, Forbidden::Lldp),
+                    (0x8809, Forbidden::SlowProtocol),
+                    (0x88e5, Forbidden::MacSec),
+                    (0x8808, Forbidden::Pause),
+                    (0x8100, Forbidden::VlanTagged),
+                    (0x88a8, Forbidden::VlanTagged),
+                    (0x9100, Forbidden::VlanTagged),
+                ];
+                let (ether_type, reason) = CONTROL[usize::from(*which) % CONTROL.len()];
+                return (ether_type, vec![0; 46], Err(reason), Err(reason));
+            }
+            Content::CamRefresh => (0x88b5, vec![0; 46], Err(Forbidden::CamRefresh)),
+            Content::Game(fill) => (0x8137, vec![*fill; 46], Ok(())),
+            Content::Arp {
+                operation,
+                own,
+                broken_at,
+            } => arp(*operation, *own, *broken_at),
+            Content::V4 {
+                option_words,
+                part,
+                authenticated,
+                upper,
+            } => over_v4(usize::from(option_words % 11), *part, *authenticated, upper),
+            Content::V6 {
+                before,
+                part,
+                after,
+                upper,
+            } => over_v6(before, *part, after, upper),
+        };
+        (claim.0, claim.1, Ok(()), claim.2)
+    }
+}
+
+fn arp(operation: u8, own: bool, broken_at: Option<u8>) -> (u16, Vec<u8>, Verdict) {
+    let mut message = vec![0, 1, 8, 0, 6, 4, 0, operation];
+    message.extend(if own { OWN } else { OTHER });
+    message.extend([10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 10, 0, 0, 2]);
+    if let Some(at) = broken_at {
+        message[usize::from(at) % 6] ^= 0x10;
+    }
+    let honest = own && broken_at.is_none();
+    let claim = honest.then_some(()).ok_or(Forbidden::ArpSpoof);
+    (0x0806, message, claim)
+}
+
+fn over_v4(
+    option_words: usize,
+    part: Part,
+    authenticated: bool,
+    upper: &Upper,
+) -> (u16, Vec<u8>, Verdict) {
+    let (mut protocol, mut body, claim) = upper.build(false, matches!(part, Part::Whole));
+    if authenticated {
+        body.splice(..0, [protocol, 2, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0]);
+        protocol = 51;
+    }
+    let fragment = match part {
+        Part::Whole => 0,
+        Part::First => 0x2000,
+        Part::Later(eighths) => 0x2000 | u16::from(eighths.max(1)),
+    };
+    let packet = ipv4(protocol, fragment, &vec![1; option_words * 4], &body);
+    (0x0800, packet, part.judge(claim))
+}
+
+fn over_v6(
+    before: &[Extension],
+    part: Option<Part>,
+    after: &[Extension],
+    upper: &Upper,
+) -> (u16, Vec<u8>, Verdict) {
+    let before = &before[..before.len().min(10)];
+    let after = &after[..after.len().min(10)];
+    let (protocol, body, claim) = upper.build(true, part.is_none());
+    let mut chain: Vec<(u8, Vec<u8>)> = before.iter().map(Extension::build).collect();
+    if let Some(part) = part {
+        let offset = match part {
+            Part::Whole => 0,
+            Part::First => 1,
+            Part::Later(eighths) => u16::from(eighths.max(1)) << 3 | 1,
+        };
+        let [high, low] = offset.to_be_bytes();
+        chain.push((44, vec![0, 0, high, low, 0, 0, 0, 7]));
+    }
+    let shown = chain.len();
+    chain.extend(after.iter().map(Extension::build));
+    let mut next = protocol;
+    let mut payload = body;
+    for (kind, mut header) in chain.iter().cloned().rev() {
+        header[0] = next;
+        next = kind;
+        payload.splice(..0, header);
+    }
+    // Eight may be walked over; what a later fragment names is not a ninth but the end.
+    let is_too_long = match part {
+        Some(Part::Later(_)) => shown > 9,
+        _ => chain.len() > 8,
+    };
+    let claim = match is_too_long {
+        true => Err(Forbidden::HiddenUpperHeader),
+        false => part.unwrap_or(Part::Whole).judge(claim),
+    };
+    (0x86dd, ipv6(next, &payload), claim)
+}
+
+impl Part {
+    /// A later fragment claims nothing, unless it could overwrite the header that the first one showed.
+    fn judge(self, claim: Verdict) -> Verdict {
+        match self {
+            Part::Whole | Part::First => claim,
+            Part::Later(0..=2) => Err(Forbidden::HiddenUpperHeader),
+            Part::Later(_) => Ok(()),
+        }
+    }
+}
+
+impl Extension {
+    /// Its number, and its bytes but for the number of the next one.
+    fn build(&self) -> (u8, Vec<u8>) {
+        match *self {
+            Extension::Options { kind, eighths } => {
+                const KINDS: [u8; 6] = [0, 43, 60, 135, 139, 140];
+                let eighths = eighths % 3;
+                let mut header = vec![0; (usize::from(eighths) + 1) * 8];
+                header[1] = eighths;
+                (KINDS[usize::from(kind) % KINDS.len()], header)
+            }
+            Extension::Authentication { quarters } => {
+                let quarters = 2 + quarters % 5;
+                let mut header = vec![0; (usize::from(quarters) + 2) * 4];
+                header[1] = quarters;
+                (51, header)
+            }
+        }
+    }
+}
+
+impl Upper {
+    /// Protocol, bytes, and what the header in them claims.
+    fn build(&self, over_v6: bool, whole: bool) -> (u8, Vec<u8>, Verdict) {
+        match self {
+            Upper::Udp {
+                source,
+                destination,
+                operation,
+            } => {
+                let ports = (source.number(), destination.number());
+                let bytes = udp(ports.0, ports.1, operation.as_slice());
+                let claim = match (ports, operation) {
+                    ((547, _) | (_, 546), _) if over_v6 => Err(Forbidden::Dhcpv6ServerReply),
+                    _ if over_v6 => Ok(()),
+                    ((67, _) | (_, 68), _) | ((_, 67), Some(2)) => Err(Forbidden::DhcpServerReply),
+                    ((_, 67), None) => Err(Forbidden::HiddenUpperHeader),
+                    _ => Ok(()),
+                };
+                (17, bytes, claim)
+            }
+            Upper::Icmp4 { kind } => {
+                let router = matches!(kind, 5 | 9) && !over_v6;
+                let claim = (!router)
+                    .then_some(())
+                    .ok_or(Forbidden::RouterAdvertisement);
+                (1, vec![*kind; 8], claim)
+            }
+            Upper::Icmp6 { kind, options } => icmp6(*kind, options, over_v6, whole),
+            Upper::Discovery { kind, options } => icmp6(133 + kind % 5, options, over_v6, whole),
+            Upper::Tcp => (6, tcp(2, &[2, 4, 5, 0xb4], &[]), Ok(())),
+            Upper::Cut { protocol, len } => {
+                let (protocol, needed) = match protocol % 4 {
+                    0 => (6, 20),
+                    1 => (17, 8),
+                    2 => (1, 8),
+                    _ => (58, 8),
+                };
+                let bytes = vec![0; usize::from(*len % needed)];
+                (protocol, bytes, Err(Forbidden::HiddenUpperHeader))
+            }
+        }
+    }
+}
+
+fn icmp6(kind: u8, options: &[Link], over_v6: bool, whole: bool) -> (u8, Vec<u8>, Verdict) {
+    let is_discovery = matches!(kind, 133 | 135 | 136);
+    let mut bytes = vec![0; if matches!(kind, 135 | 136) { 24 } else { 8 }];
+    bytes[0] = kind;
+    let mut honest = true;
+    for option in options.iter().take(40) {
+        let (option, is_honest) = option.build();
+        bytes.extend(option);
+        honest &= is_honest;
+    }
+    let claim = match kind {
+        _ if !over_v6 => Ok(()),
+        134 | 137 => Err(Forbidden::RouterAdvertisement),
+        _ if is_discovery && !whole => Err(Forbidden::HiddenUpperHeader),
+        _ if is_discovery && !honest => Err(Forbidden::ArpSpoof),
+        _ => Ok(()),
+    };
+    (58, bytes, claim)
+}
+
+impl Port {
+    fn number(&self) -> u16 {
+        match *self {
+            Port::Bootps => 67,
+            Port::Bootpc => 68,
+            Port::Dhcpv6Client => 546,
+            Port::Dhcpv6Server => 547,
+            Port::Any(port) => port,
+        }
+    }
+}
+
+impl Link {
+    /// The option, and whether a client may send it.
+    fn build(&self) -> (Vec<u8>, bool) {
+        let address = |target: bool, mac: [u8; 6]| {
+            let head = [1 + u8::from(target), 1];
+            [&head[..], &mac].concat()
+        };
+        match *self {
+            Link::Own { target } => (address(target, OWN), true),
+            Link::Others { target } => (address(target, OTHER), false),
+            Link::Unrelated { eighths } => {
+                let eighths = 1 + eighths % 4;
+                let mut option = vec![14; usize::from(eighths) * 8];
+                option[1] = eighths;
+                (option, true)
+            }
+            Link::Endless => (vec![14, 0, 0, 0, 0, 0, 0, 0], false),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What must hold for every input, whoever sends it.
+//!
+//! Each target is a plain function from bytes to nothing that panics when a promise is broken. The
+//! harness in `harness/` lets libFuzzer look for such bytes (`cargo xtask fuzz`); the test
+//! `corpora` gives every target what was found worth keeping, with the stable compiler.
+//!
+//! A target trusts nothing of what it tests: expectations come from a naive model, from the way the
+//! input was made, or from another parser.
+
+mod claims;
+mod classify;
+mod control;
+mod fragments;
+mod mss;
+mod offload;
+mod overlay;
+mod packet;
+mod room;
+
+pub use claims::claims;
+pub use classify::classify;
+pub use control::control;
+pub use fragments::fragments;
+pub use mss::mss;
+pub use offload::offload;
+pub use overlay::overlay;
+pub use room::room;
+
+/// A name, as in `corpus/<name>`, and what it runs.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
+    ("overlay", overlay),
+    ("fragments", fragments),
+    ("classify", classify),
+    ("claims", claims),
+    ("mss", mss),
+    ("offload", offload),
+    ("control", control),
+    ("room", room),
+];
+
+/// Where the clock of a run starts; only the differences matter.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "there is no other way to an Instant; the inputs move it"
+)]
+fn epoch() -> std::time::Instant {
+    std::time::Instant::now()
+}
