@@ -2,15 +2,18 @@
 //!
 //! From the LAN only what somebody in the room may want: frames for announced clients, broadcast and
 //! multicast. Onto the LAN only what an announced client may say, from its own MAC. Both ways the
-//! shared classifier has its word, and TCP handshakes are told what fits the path in one piece.
+//! shared classifier has its word, and TCP handshakes are told what fits the path in one piece. When
+//! what we put on the LAN comes back from it, nothing crosses to groups until that ends.
 
 mod cam;
 mod clients;
+mod loop_guard;
 #[cfg(test)]
 mod tests;
 
 pub use cam::PERIOD as CAM_REFRESH_PERIOD;
 pub use clients::MAX_CLIENTS;
+pub use loop_guard::QUIET as LOOP_QUIET;
 
 use bytes::{Bytes, BytesMut};
 use cam::CamRefresh;
@@ -24,6 +27,7 @@ use lanparty_proto::{
     DatagramBudget, EthernetFrame, FrameBuf, FrameKind, Header, IpMtu, MacAddr, Origin, PeerId,
     RoomId, classify, mss, overlay,
 };
+use loop_guard::LoopGuard;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -37,6 +41,7 @@ pub struct Bridge {
     place: Option<Place>,
     clients: Clients,
     refresh: CamRefresh,
+    guard: LoopGuard,
     outputs: VecDeque<PeerOutput>,
     stats: PeerStats,
 }
@@ -59,34 +64,55 @@ impl Bridge {
             place: None,
             clients: Clients::default(),
             refresh: CamRefresh::new(nic),
+            guard: LoopGuard::default(),
             outputs: VecDeque::new(),
             stats: PeerStats::default(),
         }
     }
 
-    fn judge_frame(&mut self, frame: &mut FrameBuf) -> Result<(), DropReason> {
+    /// The client whose frames come back from the LAN, while they do: nothing goes to groups then.
+    pub fn looped(&self) -> Option<MacAddr> {
+        self.guard.looped()
+    }
+
+    fn judge_frame(&mut self, now: Instant, frame: &mut FrameBuf) -> Result<(), DropReason> {
         let Some(place) = self.place else {
             return Err(DropReason::LinkDown);
         };
         let view = classify(frame.frame(), Origin::Lan)?;
-        self.check_stranger(view)?;
         let destination = view.destination();
-        if !destination.is_group() && !self.clients.has(destination) {
+        if self.clients.has(view.source()) {
+            return Err(self.refuse_echo(now, view));
+        }
+        if destination.is_group() {
+            self.check_loop(now)?;
+        } else if !self.clients.has(destination) {
             return Err(DropReason::UnknownDestination);
         }
         mss::clamp(frame.frame_mut(), place.budget);
         Ok(())
     }
 
-    /// Refuses what only we could have put on the LAN: it has come back by another way.
-    fn check_stranger(&self, frame: EthernetFrame<'_>) -> Result<(), DropReason> {
-        if !self.clients.has(frame.source()) {
-            return Ok(());
+    /// Refuses what only we should have put on the LAN, and learns from it.
+    fn refuse_echo(&mut self, now: Instant, frame: EthernetFrame<'_>) -> DropReason {
+        let is_refresh = frame.kind() == FrameKind::EtherType(LOCAL_EXPERIMENTAL_1);
+        if is_refresh && frame.destination() == self.nic {
+            self.guard.heard_refresh(now, frame.source());
+        } else if frame.destination().is_group() {
+            self.guard.heard(now, frame);
         }
-        Err(match frame.kind() {
-            FrameKind::EtherType(LOCAL_EXPERIMENTAL_1) => DropReason::CamRefresh,
-            FrameKind::EtherType(_) | FrameKind::Length(_) => DropReason::UnauthorizedSourceMac,
-        })
+        match is_refresh {
+            true => DropReason::CamRefresh,
+            false => DropReason::UnauthorizedSourceMac,
+        }
+    }
+
+    /// Refuses frames to groups while they would come back.
+    fn check_loop(&self, now: Instant) -> Result<(), DropReason> {
+        match self.guard.is_closed(now) {
+            true => Err(DropReason::Loop),
+            false => Ok(()),
+        }
     }
 
     fn judge_datagram(
@@ -116,9 +142,14 @@ impl Bridge {
         if view.source() != client.mac {
             return Err(DropReason::UnauthorizedSourceMac);
         }
+        let to_group = view.destination().is_group();
+        if to_group {
+            self.guard.said(now, view);
+            self.check_loop(now)?;
+        }
         self.stats.frames_from_relay += 1;
         self.stats.bytes_from_relay += length(&frame);
-        self.stats.group_frames_from_relay += u64::from(view.destination().is_group());
+        self.stats.group_frames_from_relay += u64::from(to_group);
         Ok(Some(padded(clamped(frame, place.budget))))
     }
 
@@ -151,6 +182,7 @@ impl Bridge {
     fn forget_everybody(&mut self) {
         self.clients.clear();
         self.refresh.clear();
+        self.guard = LoopGuard::default();
         self.outputs.clear();
     }
 }
@@ -176,8 +208,8 @@ impl PeerCore for Bridge {
         self.place = None;
     }
 
-    fn handle_frame(&mut self, _now: Instant, frame: &mut FrameBuf) -> Result<(), DropReason> {
-        match self.judge_frame(frame) {
+    fn handle_frame(&mut self, now: Instant, frame: &mut FrameBuf) -> Result<(), DropReason> {
+        match self.judge_frame(now, frame) {
             Ok(()) => {
                 self.stats.frames_to_relay += 1;
                 self.stats.bytes_to_relay += length(frame.frame());
@@ -210,6 +242,7 @@ impl PeerCore for Bridge {
     }
 
     fn handle_timeout(&mut self, now: Instant) {
+        self.guard.handle_timeout(now);
         while let Some(frame) = self.refresh.poll(now) {
             self.outputs.push_back(PeerOutput::Frame(frame));
         }
@@ -226,7 +259,8 @@ impl PeerCore for Bridge {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let stats = self.place.map(|place| place.next_stats);
-        stats.into_iter().chain(self.refresh.poll_timeout()).min()
+        let others = [self.refresh.poll_timeout(), self.guard.poll_timeout()];
+        stats.into_iter().chain(others.into_iter().flatten()).min()
     }
 
     fn poll_output(&mut self) -> Option<PeerOutput> {

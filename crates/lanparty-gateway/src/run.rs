@@ -1,6 +1,6 @@
 //! From flags to a running gateway and back: the whole story in one place.
 
-use crate::bridge::Bridge;
+use crate::bridge::{Bridge, LOOP_QUIET};
 use crate::config::Config;
 use crate::lan::{LanPort, LanSocket};
 use anyhow::Context;
@@ -8,7 +8,7 @@ use lanparty_ctrl::message::{PeerJoined, PeerLeft};
 use lanparty_ctrl::{RelayMessage, Text};
 use lanparty_net::peer::{self, Event, HostError, PeerHost};
 use lanparty_net::signals;
-use lanparty_proto::{PeerId, VirtualMac};
+use lanparty_proto::{MacAddr, PeerId, VirtualMac};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -67,6 +67,8 @@ struct Host {
     players: BTreeMap<PeerId, VirtualMac>,
     /// The last sentence about a missing link; not said twice in a row.
     complaint: Option<String>,
+    /// Whose frames come back from the LAN.
+    looped: Option<MacAddr>,
 }
 
 impl Host {
@@ -77,6 +79,7 @@ impl Host {
             relay: config.relay.address.to_string(),
             players: BTreeMap::new(),
             complaint: None,
+            looped: None,
         }
     }
 
@@ -107,8 +110,33 @@ impl Host {
         }
     }
 
+    /// Once when a loop begins and once when it ends, which takes a while: so lines stay few.
+    fn watch_for_loops(&mut self, looped: Option<MacAddr>) {
+        let interface = &self.interface;
+        match (self.looped, looped) {
+            (None, Some(mac)) => {
+                tracing::warn!(%mac, "Our own frames come back from the LAN: another bridge joins it to the room; unplug one. Broadcast is off until then");
+                self.say(format_args!(
+                    "Loop: what we send for player {mac} comes back from {interface}. Another bridge joins \
+                     this LAN to the room: unplug one. Until then broadcast is off."
+                ));
+            }
+            (Some(mac), None) => {
+                tracing::info!(%mac, "The loop has ended; broadcast is on");
+                self.say(format_args!(
+                    "The loop on {interface} has ended: nothing came back for {} seconds. Broadcast is on \
+                     again.",
+                    LOOP_QUIET.as_secs()
+                ));
+            }
+            (None, None) | (Some(_), Some(_)) => {}
+        }
+        self.looped = looped;
+    }
+
     fn complain(&mut self, cause: &str) {
         self.players.clear();
+        self.looped = None;
         let complaint = format!(
             "Not connected to the relay {}: {cause}. Trying again.",
             self.relay
@@ -123,7 +151,7 @@ impl Host {
 impl PeerHost<Bridge> for Host {
     async fn handle_event(
         &mut self,
-        _bridge: &mut Bridge,
+        bridge: &mut Bridge,
         event: Event<'_>,
     ) -> Result<(), HostError> {
         match event {
@@ -136,7 +164,10 @@ impl PeerHost<Bridge> for Host {
                 ));
             }
             Event::Control(message) => self.tell_of(message),
-            Event::Tick(facts) => tracing::trace!(?facts, "The link stands"),
+            Event::Tick(facts) => {
+                tracing::trace!(?facts, "The link stands");
+                self.watch_for_loops(bridge.looped());
+            }
             Event::NoLink { cause } => self.complain(&cause),
         }
         Ok(())

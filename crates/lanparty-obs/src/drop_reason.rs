@@ -84,6 +84,8 @@ drop_reasons! {
     PortRefused = "port_refused",
     /// An offloaded super-frame of a kind that cannot be turned into frames (spec R43).
     UnknownOffload = "unknown_offload",
+    /// To a group, while a gateway's frames come back to it from its LAN by another way.
+    Loop = "loop",
 }
 
 impl From<Forbidden> for DropReason {

@@ -324,6 +324,71 @@ fn nobody_is_announced_as_the_gateway_itself() {
     assert!(party.lan_says(&ip(NIC, LAN_HOST)).is_err());
 }
 
+#[test]
+fn a_refresh_that_comes_back_stops_groups_both_ways_until_it_is_quiet() {
+    let mut party = Party::with(&[ALICE]);
+    party.join(BOB);
+    let Some(PeerOutput::Frame(refresh)) = party.outputs().pop() else {
+        panic!("no refresh");
+    };
+    assert_eq!(party.lan_says(&refresh), Err(DropReason::CamRefresh));
+    assert_eq!(party.bridge.looped(), Some(BOB.1));
+    let from_lan = ip(MacAddr::BROADCAST, LAN_HOST);
+    let from_alice = ip(MacAddr::BROADCAST, ALICE.1);
+    assert_eq!(party.lan_says(&from_lan), Err(DropReason::Loop));
+    let verdict = party.client_says(ALICE.0, &from_alice);
+    assert_eq!(verdict, Err(DropReason::Loop));
+    assert!(party.lan_says(&ip(ALICE.1, LAN_HOST)).is_ok());
+    assert!(party.client_says(ALICE.0, &ip(LAN_HOST, ALICE.1)).is_ok());
+    let stats = party.bridge.stats();
+    assert_eq!(stats.drops.of(DropReason::Loop), 2);
+    assert_eq!((stats.frames_from_relay, stats.frames_to_relay), (1, 1));
+    party.advance(LOOP_QUIET);
+    assert_eq!(party.bridge.looped(), None);
+    assert!(party.lan_says(&from_lan).is_ok());
+    assert!(party.client_says(ALICE.0, &from_alice).is_ok());
+}
+
+#[test]
+fn a_third_echo_of_what_a_client_said_is_a_loop() {
+    let mut party = Party::with(&[ALICE]);
+    let broadcast = &ip(MacAddr::BROADCAST, ALICE.1)[..42];
+    let padded = party.client_says(ALICE.0, broadcast).unwrap().unwrap();
+    for came_back in [false, false, true] {
+        let echo = party.lan_says(&padded);
+        assert_eq!(echo, Err(DropReason::UnauthorizedSourceMac));
+        assert_eq!(party.bridge.looped().is_some(), came_back);
+    }
+    // The deadline is kept even when nothing else happens.
+    party.advance(STATS_PERIOD);
+    assert!(party.bridge.poll_timeout().unwrap() <= party.now + LOOP_QUIET - STATS_PERIOD);
+}
+
+#[test]
+fn a_machine_on_the_lan_with_a_members_mac_silences_nobody() {
+    let mut party = Party::with(&[ALICE]);
+    for number in 0..100 {
+        let mut broadcast = ip(MacAddr::BROADCAST, ALICE.1);
+        broadcast[19] = number;
+        let verdict = party.lan_says(&broadcast);
+        assert_eq!(verdict, Err(DropReason::UnauthorizedSourceMac));
+    }
+    // Nor does another gateway's refresh, whose clients are not ours or whose NIC is not.
+    let foreign = frame(LAN_HOST, ALICE.1, 0x88b5);
+    assert_eq!(party.lan_says(&foreign), Err(DropReason::CamRefresh));
+    assert_eq!(party.bridge.looped(), None);
+}
+
+#[test]
+fn a_new_link_begins_without_a_loop() {
+    let mut party = Party::with(&[ALICE]);
+    assert!(party.lan_says(&frame(NIC, ALICE.1, 0x88b5)).is_err());
+    assert!(party.bridge.looped().is_some());
+    party.bridge.handle_lost_link(party.now);
+    assert_eq!(party.bridge.looped(), None);
+    assert_eq!(party.bridge.poll_timeout(), None);
+}
+
 /// A bridge that has been welcomed, and the time there.
 struct Party {
     bridge: Bridge,
