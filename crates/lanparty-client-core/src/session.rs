@@ -1,7 +1,7 @@
 //! What a player's end of the tunnel decides: a pure state machine that outlives its links.
 
 use crate::filter;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use lanparty_ctrl::message::{Newcomer, PeerJoined, Welcome};
 use lanparty_ctrl::{PeerMessage, RelayMessage, Role};
 use lanparty_net::peer::{PeerCore, PeerOutput};
@@ -92,7 +92,7 @@ impl Session {
             body
         };
         filter::incoming(&frame, sender.who, self.mac)?;
-        Ok(Some(with_clamped_mss(frame, budget)))
+        Ok(Some(mss::clamped(frame, budget)))
     }
 
     fn count_received(&mut self, frame: &[u8]) {
@@ -269,16 +269,6 @@ fn newcomer(joined: &PeerJoined) -> Option<Newcomer> {
         Role::Client => joined.mac.map(Newcomer::Client),
         Role::Gateway => Some(Newcomer::Gateway),
     }
-}
-
-/// Only a TCP handshake is ever copied.
-fn with_clamped_mss(frame: Bytes, budget: DatagramBudget) -> Bytes {
-    if !mss::is_syn(&frame) {
-        return frame;
-    }
-    let mut frame = BytesMut::from(frame);
-    mss::clamp(&mut frame, budget);
-    frame.freeze()
 }
 
 #[cfg(test)]

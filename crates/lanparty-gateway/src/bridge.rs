@@ -150,7 +150,7 @@ impl Bridge {
         self.stats.frames_from_relay += 1;
         self.stats.bytes_from_relay += length(&frame);
         self.stats.group_frames_from_relay += u64::from(to_group);
-        Ok(Some(padded(clamped(frame, place.budget))))
+        Ok(Some(padded(mss::clamped(frame, place.budget))))
     }
 
     fn welcome_client(&mut self, now: Instant, joined: &PeerJoined) {
@@ -283,16 +283,6 @@ impl PeerCore for Bridge {
 /// The budget whose whole packets are as long as this MTU.
 fn budget_for(mtu: IpMtu) -> DatagramBudget {
     DatagramBudget::clamped(overlay::HEADER_LEN + ethernet::HEADER_LEN + usize::from(mtu.number()))
-}
-
-/// The frame with its MSS clamped; only TCP handshakes are copied.
-fn clamped(frame: Bytes, budget: DatagramBudget) -> Bytes {
-    if !mss::is_syn(&frame) {
-        return frame;
-    }
-    let mut copy = BytesMut::from(&frame[..]);
-    mss::clamp(&mut copy, budget);
-    copy.freeze()
 }
 
 /// The frame as long as the wire wants it: a NIC pads, but not every port has a NIC behind it.

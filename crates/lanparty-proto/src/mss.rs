@@ -12,6 +12,7 @@ use crate::checksum;
 use crate::ethernet::{self, ether_type};
 use crate::ip::{self, IPV4_HEADER_LEN, IPV6_HEADER_LEN, Part, TCP};
 use crate::mtu::DatagramBudget;
+use bytes::{Bytes, BytesMut};
 use std::ops::Range;
 
 const TCP_HEADER_LEN: usize = 20;
@@ -33,6 +34,16 @@ pub fn clamp(frame: &mut [u8], budget: DatagramBudget) -> bool {
 /// True when [`clamp`] would have a closer look: a shared frame needs a copy of its own first.
 pub fn is_syn(frame: &[u8]) -> bool {
     find_syn(frame).is_some()
+}
+
+/// The same for a frame whose memory others may share: only a handshake is copied.
+pub fn clamped(frame: Bytes, budget: DatagramBudget) -> Bytes {
+    if !is_syn(&frame) {
+        return frame;
+    }
+    let mut copy = BytesMut::from(frame);
+    clamp(&mut copy, budget);
+    copy.freeze()
 }
 
 /// Finds a whole TCP header with SYN set, and how long the IP header in front of it is at least.
