@@ -72,6 +72,9 @@ fn main() -> ExitCode {
 }
 
 fn run(task: &Task) -> Result<ExitCode> {
+    if let Task::Demo { .. } | Task::Test | Task::Lab { .. } | Task::Bench = task {
+        setup::prepare();
+    }
     match task {
         Task::Demo { keep, players } => demo::run(*keep, *players),
         Task::Test => test::everything(),

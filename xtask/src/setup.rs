@@ -7,6 +7,17 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail, ensure};
 use lanparty_lab::missing_packages;
 
+/// What the other tasks begin with: says nothing when nothing is missing, and goes on without what it
+/// may not or cannot install, because each task names what it then lacks.
+pub(crate) fn prepare() {
+    if missing_packages().is_empty() {
+        return;
+    }
+    if let Err(error) = run() {
+        eprintln!("Packages are missing: {error:#}");
+    }
+}
+
 /// Installs what is missing.
 pub(crate) fn run() -> Result<ExitCode> {
     let missing = missing_packages();
