@@ -18,6 +18,9 @@ use crate::eventually;
 /// How long a program may take to end by itself once it was asked to.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The end of a program is known before its output has been read; a grandchild may keep that open for ever.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// A running program; dropping it kills it.
 #[derive(Debug)]
 pub struct Process {
@@ -126,12 +129,13 @@ impl Process {
         self.child().wait().context("wait for a killed program")
     }
 
-    /// Waits for the program to end by itself.
+    /// Waits for the program to end by itself, and for its last words.
     pub fn wait(&self, deadline: Duration) -> Result<ExitStatus> {
-        let ended = eventually(&format!("{} ends", self.title), deadline, || {
-            self.child().try_wait().transpose()
-        });
-        Ok(ended.with_context(|| self.tail(30))??)
+        let what = format!("{} ends", self.title);
+        let ended = eventually(&what, deadline, || self.child().try_wait().transpose());
+        let status = ended.with_context(|| self.tail(30))??;
+        self.log.wait_for_end(LAST_WORDS);
+        Ok(status)
     }
 
     /// Sends it a signal.
@@ -242,6 +246,12 @@ impl Log {
 
     fn lock(&self) -> MutexGuard<'_, LogState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_for_end(&self, deadline: Duration) {
+        let open = |state: &mut LogState| state.open_streams > 0;
+        let ended = self.news.wait_timeout_while(self.lock(), deadline, open);
+        drop(ended); // late words are for people, so a missed deadline costs nothing
     }
 
     fn wait(&self, mark: usize, pattern: &str, deadline: Duration) -> Result<String> {
