@@ -23,18 +23,8 @@ pub(crate) fn everything() -> Result<ExitCode> {
         ]),
     )?;
     stages.run(
-        "unit and integration tests",
-        unit_tests()
-            .args(["--workspace"])
-            .args(excluding(&["lanparty-e2e", "lanparty-sim"])),
-    )?;
-    stages.run(
-        "simulated parties",
-        unit_tests().args(["-p", "lanparty-sim"]),
-    )?;
-    stages.run(
-        "programs over loopback",
-        unit_tests().args(["-p", "lanparty-e2e"]),
+        "unit, simulation and loopback tests",
+        &mut all_but_the_lab(),
     )?;
     stages.run(
         "examples in the documentation",
@@ -64,21 +54,22 @@ pub(crate) fn lab(scenario: Option<&str>) -> Result<ExitCode> {
     Ok(stages.finish())
 }
 
-/// The lab is another stage; nextest would build a new party for every test of it.
-fn excluding(others: &[&str]) -> Vec<String> {
-    ["lanparty-lab"]
-        .iter()
-        .chain(others)
-        .flat_map(|package| ["--exclude".into(), (*package).to_owned()])
-        .collect()
-}
-
-fn unit_tests() -> Command {
+/// One selection of packages for as many stages as possible: another one has other features, and
+/// cargo would build half of the dependencies again. The lab is a stage of its own; nextest would build a
+/// new party for every test of it.
+fn all_but_the_lab() -> Command {
     let mut command = cargo();
     if has_cargo("nextest") {
-        command.args(["nextest", "run", "--no-tests=pass"]);
+        command.args(["nextest", "run", "--workspace", "--no-tests=pass"]);
+        command.args(["-E", "not package(lanparty-lab)"]);
     } else {
-        command.args(["test", "--all-targets"]);
+        command.args([
+            "test",
+            "--workspace",
+            "--exclude",
+            "lanparty-lab",
+            "--all-targets",
+        ]);
     }
     command
 }
