@@ -12,17 +12,17 @@ const MAX_STEPS: usize = 60;
 
 #[derive(Arbitrary, Debug)]
 enum Step {
-    /// Time passes.
-    Wait { milliseconds: u8 },
+    /// Time passes, in steps that meet the deadline exactly.
+    Wait { steps: u8 },
     /// What follows a header comes as it is.
     Body { bytes: Vec<u8> },
-    /// A piece of a frame comes, well formed or nearly so.
+    /// A piece comes that joins, overlaps or misses its neighbours by a few bytes.
     Piece {
         frame_id: u8,
-        offset: u16,
-        total: u16,
+        place: u8,
         len: u8,
-        fill: u8,
+        total: u8,
+        fill: bool,
     },
     /// A frame is cut as we do it, and its pieces come from the given one on, all but `lost`.
     Frame {
@@ -71,17 +71,19 @@ struct Frame {
 impl Pair {
     fn take(&mut self, step: Step) {
         match step {
-            Step::Wait { milliseconds } => self.wait(u64::from(milliseconds) * 4),
+            Step::Wait { steps } => self.wait(u64::from(steps % 27) * 20),
             Step::Body { bytes } => self.insert(&bytes),
             Step::Piece {
                 frame_id,
-                offset,
-                total,
+                place,
                 len,
+                total,
                 fill,
             } => {
-                let piece = vec![fill; usize::from(len) * 4];
-                self.insert(&body(frame_id.into(), offset % 1600, total % 1600, &piece));
+                let offset = u16::from(place % 40) * 40;
+                let total = [60, 200, 640, 1518][usize::from(total % 4)];
+                let piece = vec![fill.into(); usize::from(36 + len % 9)];
+                self.insert(&body((frame_id % 4).into(), offset, total, &piece));
             }
             Step::Frame {
                 frame_id,
@@ -89,7 +91,7 @@ impl Pair {
                 budget,
                 first,
                 lost,
-            } => self.send(frame_id.into(), len, budget, first.into(), lost),
+            } => self.send((frame_id % 4).into(), len, budget, first.into(), lost),
             Step::Flood { frames } => {
                 // A few more than there may be.
                 for frame_id in 0x100..0x100 + u16::from(frames % 70) {
