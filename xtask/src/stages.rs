@@ -71,10 +71,10 @@ impl Stages {
                 (true, true) => "passed",
                 (true, false) => "skipped",
             };
-            println!("{outcome:<8} {:>8}  {name}", in_words(*took));
+            println!("{outcome:<8} {:>11}  {name}", in_words(*took));
             skipped
                 .iter()
-                .for_each(|reason| println!("{:20}skipped: {reason}", ""));
+                .for_each(|reason| println!("{:22}skipped: {reason}", ""));
         }
         let failed = self.results.iter().filter(|result| !result.passed).count();
         let total = self.results.iter().map(|result| result.took).sum();
