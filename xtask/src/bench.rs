@@ -28,14 +28,7 @@ const UNLIMITED: &[&str] = &["--byte-rate", "1000000000", "--byte-burst", "10000
 
 /// Measures and prints tables in Markdown.
 pub(crate) fn run() -> Result<ExitCode> {
-    let binaries = build::release()?;
-    if let Some(status) = build::as_root(&binaries)? {
-        return Ok(if status.success() {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        });
-    }
+    build::ensure_root_with(&build::release()?)?;
     if let Some(reason) = NEEDS.missing() {
         anyhow::bail!("{reason}");
     }

@@ -1,7 +1,9 @@
 //! The project's programs, as users run them.
 
 use std::env;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -61,24 +63,33 @@ pub(crate) fn has_cargo(subcommand: &str) -> bool {
     output.is_ok_and(|output| output.status.success())
 }
 
-/// Runs this tool again as root with the programs that were just built, when `sudo` can be asked.
-pub(crate) fn as_root(binaries: &PathBuf) -> Result<Option<std::process::ExitStatus>> {
-    if lanparty_lab::is_root() {
-        return Ok(None);
+/// Makes this process one that may make namespaces and finds the programs in `binaries`: as it is, if
+/// it does, or else by starting over with [`BINARIES`] set, through sudo where we are not root.
+pub(crate) fn ensure_root_with(binaries: &Path) -> Result<()> {
+    let is_root = lanparty_lab::is_root();
+    if is_root && env::var_os(BINARIES).is_some() {
+        return Ok(());
     }
     let own = env::current_exe().context("find the running program")?;
-    let mut binaries_variable = std::ffi::OsString::from(format!("{BINARIES}="));
-    binaries_variable.push(binaries);
-    println!("Network namespaces need root; asking sudo.");
-    let status = Command::new("sudo")
-        .arg("env")
-        .arg(binaries_variable)
+    let mut again = if is_root {
+        Command::new("env")
+    } else {
+        println!("Network namespaces need root; asking sudo.");
+        let mut sudo = Command::new("sudo");
+        sudo.arg("env");
+        sudo
+    };
+    let mut variable = OsString::from(format!("{BINARIES}="));
+    variable.push(binaries);
+    // Returns only when it failed.
+    let error = again
+        .arg(variable)
         .arg(own)
         .args(env::args_os().skip(1))
-        .status();
-    match status {
-        Ok(status) => Ok(Some(status)),
-        Err(_) => {
+        .exec();
+    match is_root {
+        true => bail!("this tool cannot start itself again ({error})"),
+        false => {
             bail!("network namespaces need root, and there is no sudo here: run this as root")
         }
     }

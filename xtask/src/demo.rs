@@ -17,14 +17,7 @@ const FILE_BYTES: u64 = 50_000_000;
 
 /// Builds, plays, cleans up.
 pub(crate) fn run(keep: bool, players: u8) -> Result<ExitCode> {
-    let binaries = build::release()?;
-    if let Some(status) = build::as_root(&binaries)? {
-        return Ok(if status.success() {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        });
-    }
+    build::ensure_root_with(&build::release()?)?;
     if let Some(reason) = NEEDS.missing() {
         anyhow::bail!("{reason}");
     }
