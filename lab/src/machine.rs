@@ -131,6 +131,12 @@ impl Machine {
             .context("write resolv.conf")
     }
 
+    /// Writes the machine's own /etc/hosts, which then knows this name alone. Programs that run see the change.
+    pub fn set_host(&self, name: &str, address: IpAddr) -> Result<()> {
+        let file = Path::new("/etc/netns").join(&self.namespace).join("hosts");
+        fs::write(file, format!("{address} {name}\n")).context("write the hosts file")
+    }
+
     /// What the machine's /etc/resolv.conf says now.
     pub fn resolver(&self) -> Result<String> {
         fs::read_to_string(self.resolver_file()).context("read resolv.conf")

@@ -11,6 +11,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("ethtool", "ethtool"),
     ("ip", "iproute2"),
     ("iperf3", "iperf3"),
+    ("nft", "nftables"),
     ("nstat", "iproute2"),
     ("openarena-server", "openarena-server"),
     ("openssl", "openssl"),

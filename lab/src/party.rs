@@ -41,6 +41,17 @@ pub struct Player {
     number: usize,
 }
 
+/// One of the programs of a party.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The relay.
+    Relay,
+    /// The gateway.
+    Gateway,
+    /// The client of the player with this index.
+    Player(usize),
+}
+
 /// How a player gets an address on the LAN.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Addressing {
@@ -60,6 +71,7 @@ pub struct PartyBuilder {
     addressing: Addressing,
     log: Option<String>,
     relay_flags: Vec<String>,
+    relay_by_name: bool,
 }
 
 impl PartyBuilder {
@@ -114,11 +126,22 @@ impl PartyBuilder {
         self
     }
 
+    /// Gateway and players know the relay by [`Party::RELAY_NAME`], which is in their hosts files.
+    pub fn relay_by_name(mut self) -> Self {
+        self.relay_by_name = true;
+        self
+    }
+
     /// Builds the venue, starts the programs and waits until every player has an address.
     pub fn start(self) -> Result<Party> {
         let venue = Venue::build(self.plan)?;
+        for machine in venue.remotes.iter().chain([&venue.gateway]) {
+            machine.set_host(Party::RELAY_NAME, Venue::RELAY)?;
+        }
         let relay = self.start_relay(&venue)?;
+        relay.wait_for_line("Relay listening on ", JOIN)?;
         let gateway = self.start_gateway(&venue)?;
+        gateway.wait_for_line("connected to the relay", JOIN)?;
         let remotes = venue.remotes.clone();
         let mut party = Party {
             players: Vec::new(),
@@ -142,18 +165,33 @@ impl PartyBuilder {
         let mut command = program("lanparty-relay")?;
         command.extend(["--dev-cert-der-out".into(), certificate]);
         command.extend(self.relay_flags.iter().cloned());
-        let relay = venue.relay.spawn("relay", self.with_log(command))?;
-        relay.wait_for_line("Relay listening on ", JOIN)?;
-        Ok(relay)
+        venue.relay.spawn("relay", self.with_log(command))
     }
 
     fn start_gateway(&self, venue: &Venue) -> Result<Process> {
         let mut command = program("lanparty-gateway")?;
         command.extend(["--interface".into(), "eth0".into()]);
-        command.extend(to_the_relay(venue));
-        let gateway = venue.gateway.spawn("gateway", self.with_log(command))?;
-        gateway.wait_for_line("connected to the relay", JOIN)?;
-        Ok(gateway)
+        command.extend(self.to_the_relay(venue));
+        venue.gateway.spawn("gateway", self.with_log(command))
+    }
+
+    fn to_the_relay(&self, venue: &Venue) -> Vec<String> {
+        let relay = if self.relay_by_name {
+            Party::RELAY_NAME.to_owned()
+        } else {
+            Venue::RELAY.to_string()
+        };
+        let certificate = certificate(venue);
+        let flags = [
+            "--relay",
+            &relay,
+            "--server-name",
+            "lanparty-relay",
+            "--relay-ca-cert",
+            &certificate,
+        ];
+        let room = ["--room", Party::ROOM];
+        flags.into_iter().chain(room).map(Into::into).collect()
     }
 
     fn with_log(&self, mut command: Vec<String>) -> Vec<String> {
@@ -169,6 +207,8 @@ impl PartyBuilder {
 impl Party {
     /// The room that everybody joins.
     pub const ROOM: &str = "LAB-1";
+    /// What the relay is called in the hosts files of gateway and players.
+    pub const RELAY_NAME: &str = "relay.party.test";
     /// The first player's address when addressing is static.
     pub const FIRST_STATIC: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 50, 201));
 
@@ -177,27 +217,34 @@ impl Party {
         PartyBuilder::default()
     }
 
-    /// Starts the relay anew, with a new certificate, on the same machine.
-    pub fn restart_relay(&mut self) -> Result<()> {
-        self.relay = self.builder.start_relay(&self.venue)?;
-        Ok(())
+    /// The program in this role.
+    pub fn program(&self, role: Role) -> &Process {
+        match role {
+            Role::Relay => &self.relay,
+            Role::Gateway => &self.gateway,
+            Role::Player(index) => &self.players[index].program,
+        }
     }
 
-    /// Starts the gateway anew and waits until it has joined.
-    pub fn restart_gateway(&mut self) -> Result<()> {
-        self.gateway = self.builder.start_gateway(&self.venue)?;
+    /// Starts a program that has ended again, on the same machine, and waits for nothing.
+    pub fn start_again(&mut self, role: Role) -> Result<()> {
+        match role {
+            Role::Relay => self.relay = self.builder.start_relay(&self.venue)?,
+            Role::Gateway => self.gateway = self.builder.start_gateway(&self.venue)?,
+            Role::Player(index) => {
+                let Player {
+                    machine, number, ..
+                } = &self.players[index];
+                self.players[index] = self.start_player(machine.clone(), *number)?;
+            }
+        }
         Ok(())
     }
 
     /// Starts a player's program again on the same machine and waits until there is an address.
     pub fn restart_player(&mut self, index: usize) -> Result<()> {
-        let Player {
-            machine, number, ..
-        } = &self.players[index];
-        let player = self.start_player(machine.clone(), *number)?;
-        player.wait_until_ready(self.builder.addressing)?;
-        self.players[index] = player;
-        Ok(())
+        self.start_again(Role::Player(index))?;
+        self.players[index].wait_until_ready(self.builder.addressing)
     }
 
     /// Presses Ctrl-C everywhere, players first, and removes the venue; fails when a program did not end clean.
@@ -221,12 +268,12 @@ impl Party {
 
     /// The flags that lead a gateway or a client to this party's relay and room.
     pub fn join_flags(&self) -> Vec<String> {
-        to_the_relay(&self.venue)
+        self.builder.to_the_relay(&self.venue)
     }
 
     fn start_player(&self, machine: Machine, number: usize) -> Result<Player> {
         let mut command = program("lanparty-client")?;
-        command.extend(to_the_relay(&self.venue));
+        command.extend(self.join_flags());
         command.extend(["--identity".into(), format!("identity-{number}.json")]);
         command.extend([
             "--virtual-mac".into(),
@@ -301,24 +348,6 @@ fn certificate(venue: &Venue) -> String {
         .join("relay.der")
         .to_string_lossy()
         .into_owned()
-}
-
-fn to_the_relay(venue: &Venue) -> Vec<String> {
-    let relay = Venue::RELAY.to_string();
-    let certificate = certificate(venue);
-    let flags = [
-        "--relay",
-        &relay,
-        "--server-name",
-        "lanparty-relay",
-        "--relay-ca-cert",
-        &certificate,
-    ];
-    flags
-        .into_iter()
-        .chain(["--room", Party::ROOM])
-        .map(Into::into)
-        .collect()
 }
 
 /// A command that starts one of the project's own programs.

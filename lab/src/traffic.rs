@@ -5,6 +5,8 @@ mod frames;
 mod games;
 mod iperf;
 mod multicast;
+mod pings;
+mod session;
 
 pub use copy::copy;
 pub use frames::{End, broadcast_reaches_each_once, frame, frames_cross, frames_that_cross};
@@ -13,3 +15,5 @@ pub use games::{
 };
 pub use iperf::{IperfReport, Load, iperf};
 pub use multicast::multicast_crosses;
+pub use pings::{PingReport, Pings};
+pub use session::EchoSession;

@@ -24,3 +24,8 @@ pub fn eventually<T>(
         thread::sleep(INTERVAL);
     }
 }
+
+/// Lets time pass: a fault lasts for a while, and what it breaks late must have had its time.
+pub fn pass(time: Duration) {
+    thread::sleep(time);
+}

@@ -43,7 +43,8 @@ enum Task {
     Test,
     /// Runs the tests that need real frames: network namespaces, real programs. Needs root.
     Lab {
-        /// Only suites and tests whose name contains this, such as `mtu_1280` or `games`.
+        /// Only suites and tests whose name contains this, such as `mtu_1280` or `games`; those that
+        /// have a short and a whole form, such as `evening`, in their whole form.
         #[arg(long, value_name = "NAME")]
         scenario: Option<String>,
     },

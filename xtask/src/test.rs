@@ -7,6 +7,9 @@ use anyhow::Result;
 use crate::build::{BINARIES, cargo, has_cargo, release, release_command, release_folder};
 use crate::stages::Stages;
 
+/// Tells scenarios that have a short form to take the time that they take.
+const WHOLE: &str = "LANPARTY_WHOLE";
+
 /// Everything that can be checked here, the quick things first.
 pub(crate) fn everything() -> Result<ExitCode> {
     let mut stages = Stages::default();
@@ -50,7 +53,11 @@ pub(crate) fn lab(scenario: Option<&str>) -> Result<ExitCode> {
     release()?;
     let mut stages = Stages::default();
     let filter: Vec<_> = scenario.into_iter().collect();
-    stages.run("lab", &mut lab_tests(&filter)?)?;
+    let mut tests = lab_tests(&filter)?;
+    if scenario.is_some() {
+        tests.env(WHOLE, "1");
+    }
+    stages.run("lab", &mut tests)?;
     Ok(stages.finish())
 }
 

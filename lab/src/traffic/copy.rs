@@ -68,7 +68,8 @@ fn receive(listener: &TcpListener, length: u64) -> Result<()> {
     Ok(())
 }
 
-fn accept_in_time(listener: &TcpListener) -> Result<(TcpStream, SocketAddr)> {
+/// The next connection, which must come soon.
+pub(super) fn accept_in_time(listener: &TcpListener) -> Result<(TcpStream, SocketAddr)> {
     listener.set_nonblocking(true)?;
     let accepted = crate::eventually("a connection comes in", PATIENCE, || listener.accept().ok())?;
     accepted.0.set_nonblocking(false)?;
@@ -76,14 +77,20 @@ fn accept_in_time(listener: &TcpListener) -> Result<(TcpStream, SocketAddr)> {
 }
 
 /// Bytes that repeat nowhere within a copy, so that a block in the wrong place shows (SplitMix64).
-struct Content(u64);
+pub(super) struct Content(u64);
 
 impl Content {
     fn new() -> Self {
         Self(0)
     }
 
-    fn fill(&mut self, block: &mut [u8]) {
+    /// Begins where `seed` says.
+    pub(super) fn from(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next bytes; a rest of less than eight stays as it is.
+    pub(super) fn fill(&mut self, block: &mut [u8]) {
         for word in block.chunks_exact_mut(8) {
             self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
             let mut mixed = self.0;

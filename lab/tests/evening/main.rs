@@ -1,0 +1,140 @@
+//! Nothing ends the party: a whole evening of faults, bad wires, a crowd that comes back at once, and hours of churn.
+//!
+//! `cargo xtask lab --scenario evening` runs everything; without it, as in CI, only the most telling faults are run.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "shell: these tests measure by the clock"
+)]
+
+mod faults;
+mod table;
+
+use std::env;
+use std::net::IpAddr;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use lanparty_lab::traffic::{EchoSession, Pings};
+use lanparty_lab::{Needs, Party, Player, Suite, Venue, World, checks, eventually, pass, run};
+
+use faults::{FAULTS, Fault};
+use table::{Row, Table};
+
+/// Set by `cargo xtask lab --scenario`: take the time that it takes.
+const WHOLE: &str = "LANPARTY_WHOLE";
+/// What a game sends.
+const PINGS_PER_SECOND: u32 = 60;
+/// When nothing has come back by then, nothing will.
+const GIVEN_UP: Duration = Duration::from_secs(40);
+/// TCP waits twice as long before every new attempt, so after an outage it sleeps for up to as long again.
+const TCP_WAKES: Duration = Duration::from_secs(60);
+/// Half a second of answers is a path that works.
+const STEADY: usize = 30;
+/// What goes wrong late, goes wrong by then.
+const SETTLED: Duration = Duration::from_secs(3);
+/// An answer older than this is a frame that somebody kept.
+const STALE: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    let needs = Needs::programs(&["dhclient", "dnsmasq", "nft"]);
+    let suites = [Suite::new(
+        "evening",
+        || Ok(()),
+        checks![nothing_ends_the_party],
+    )];
+    run(&needs, suites)
+}
+
+fn nothing_ends_the_party((): &()) -> Result<()> {
+    let whole = env::var_os(WHOLE).is_some();
+    let mut table = Table::begin();
+    let mut evening = Evening::begin()?;
+    for fault in FAULTS.iter().filter(|fault| whole || fault.telling) {
+        let outcome = evening.suffer(fault);
+        table.add(fault, &outcome);
+        if outcome.is_err() {
+            println!("{}", evening.party.report());
+            evening = Evening::begin()?;
+        }
+    }
+    table.end()
+}
+
+/// A party with traffic that goes on.
+struct Evening {
+    traffic: Traffic,
+    party: Party,
+}
+
+/// What a player holds to the LAN, and the LAN to the player.
+struct Traffic {
+    session: EchoSession,
+    pings: [Pings; 2],
+    address: IpAddr,
+}
+
+impl Evening {
+    fn begin() -> Result<Self> {
+        let party = Party::builder().players(1).relay_by_name().start()?;
+        let traffic = Traffic::begin(&party)?;
+        Ok(Self { traffic, party })
+    }
+
+    fn suffer(&mut self, fault: &Fault) -> Result<Row> {
+        let begin = Instant::now();
+        let back = (fault.happens)(&mut self.party)?;
+        for pings in &self.traffic.pings {
+            pings.wait_for_answers(back, STEADY, GIVEN_UP)?;
+        }
+        pass(SETTLED);
+        let end = Instant::now();
+        let reports = self.traffic.pings.each_ref();
+        let reports = reports.map(|pings| pings.report(begin, end));
+        let tcp = self.traffic.session.lives(TCP_WAKES);
+        self.same_player()?;
+        if tcp.is_err() {
+            self.traffic = Traffic::begin(&self.party)?;
+        }
+        Ok(Row::new(back, &reports, tcp))
+    }
+
+    /// MAC and LAN address are what they were; a killed client's come back with it.
+    fn same_player(&self) -> Result<()> {
+        let player = &self.party.players[0];
+        let address = eventually("the player gets an address", GIVEN_UP, || {
+            player.machine.ipv4(Player::TAP)
+        })?;
+        ensure!(
+            address == self.traffic.address,
+            "the player's address changed to {address}"
+        );
+        let mac = player.machine.mac(Player::TAP)?;
+        ensure!(mac == player.mac(), "the player's MAC changed to {mac:x?}");
+        Ok(())
+    }
+}
+
+impl Traffic {
+    fn begin(party: &Party) -> Result<Self> {
+        let (venue, player) = (&party.venue, &party.players[0]);
+        let address = player.address()?;
+        let way = (&player.machine, &venue.lan1, Venue::LAN1);
+        let session = EchoSession::open(way.0, way.1, way.2)?;
+        let pings = [(&player.machine, Venue::LAN1), (&venue.lan2, address)]
+            .map(|(from, to)| Pings::start(from, to, PINGS_PER_SECOND, 56));
+        let [from_player, from_lan] = pings;
+        let pings = [from_player?, from_lan?];
+        for pings in &pings {
+            pings
+                .wait_for_answers(Instant::now(), STEADY, GIVEN_UP)
+                .context("before the fault")?;
+        }
+        Ok(Self {
+            session,
+            pings,
+            address,
+        })
+    }
+}
