@@ -2,21 +2,13 @@
 //!
 //! [`Session`] decides what crosses between a virtual adapter and the relay, with the rules in
 //! [`filter`]; [`Identity`] is the MAC by which a player is known, and [`identity_store`] the file
-//! that keeps it; [`KeptPlace`] is what a killed client needs to come back at once. Adapters, routes
-//! and the program around them belong to the clients of each system.
+//! that keeps it. Adapters, routes and the program around them belong to the clients of each system.
 
 pub mod filter;
 pub mod identity;
 #[allow(clippy::disallowed_methods, reason = "shell: owns the identity file")]
 pub mod identity_store;
-pub mod place;
-#[allow(
-    clippy::disallowed_methods,
-    reason = "shell: owns the file with the place"
-)]
-pub mod place_store;
 pub mod session;
 
 pub use identity::Identity;
-pub use place::KeptPlace;
 pub use session::Session;

@@ -81,11 +81,11 @@ fn stays_here(ip: IpAddr) -> bool {
         }
 }
 
-/// The route that would lead to `ip` if `tap` were not there.
+/// The route that would lead to `ip` if neither `tap` nor any pin were there.
 fn best_without(tap: u32, ip: IpAddr, routes: &[Route]) -> Option<&Route> {
     routes
         .iter()
-        .filter(|route| route.device != tap && route.covers(ip))
+        .filter(|route| route.device != tap && route.protocol != PROTOCOL && route.covers(ip))
         .min_by_key(|route| (u8::MAX - route.prefix_len, route.metric))
 }
 

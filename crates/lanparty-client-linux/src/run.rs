@@ -8,12 +8,11 @@ use crate::route::{self, Pins};
 use crate::status::StatusLine;
 use crate::tap::Tap;
 use anyhow::{Context as _, Result, anyhow};
-use lanparty_client_core::place_store::PlaceFile;
-use lanparty_client_core::{KeptPlace, Session};
+use lanparty_client_core::Session;
 use lanparty_ctrl::message::Welcome;
 use lanparty_ctrl::{ResumeToken, Text};
-use lanparty_net::args::RelayConfig;
 use lanparty_net::peer::{self, Event, HostError, LinkFacts, PeerHost};
+use lanparty_net::place_store::PlaceFile;
 use lanparty_net::signals;
 use lanparty_obs::{Diagnostics, PlayerStatus};
 use lanparty_proto::IpMtu;
@@ -104,11 +103,9 @@ struct Machine<'a> {
 
 impl PeerHost<Session> for Machine<'_> {
     fn kept_token(&mut self) -> Option<ResumeToken> {
-        let RelayConfig { address, room, .. } = &self.config.relay;
         self.place
             .as_mut()?
-            .load()?
-            .token_for(&address.to_string(), room, self.config.mac)
+            .token(&self.config.relay, Some(self.config.mac))
     }
 
     async fn handle_event(
@@ -122,14 +119,19 @@ impl PeerHost<Session> for Machine<'_> {
             Event::Control(_) => self.show(session)?,
             Event::Tick(facts) => {
                 self.facts = Some(facts);
+                if let Err(error) = self.pins.follow(self.link.index()) {
+                    tracing::debug!(%error, "Could not follow the routes to the relay");
+                }
                 self.show(session)?;
                 self.watch_dhcp()?;
             }
-            Event::NoLink { cause } => {
+            Event::NoLink { cause, refused } => {
                 self.facts = None;
                 let relay = self.config.relay.address.to_string();
-                self.status
-                    .show(PlayerStatus::NotReachable { relay, cause });
+                self.status.show(match refused {
+                    true => PlayerStatus::Refused { relay, cause },
+                    false => PlayerStatus::NotReachable { relay, cause },
+                });
             }
         }
         Ok(())
@@ -170,7 +172,10 @@ impl<'a> Machine<'a> {
     fn plug_in(&mut self, session: &Session, welcome: &Welcome, relay: SocketAddr) -> Result<()> {
         tracing::info!(%relay, room = %self.config.relay.room, mtu = %welcome.effective_mtu, "Joined the room");
         self.pins.keep_only(relay);
-        self.keep_place(welcome);
+        if let Some(place) = &mut self.place {
+            let Config { relay, mac, .. } = self.config;
+            place.keep(relay, Some(*mac), welcome.resume_token);
+        }
         if self.mtu != Some(welcome.effective_mtu) {
             self.link
                 .set_mtu(welcome.effective_mtu)
@@ -180,18 +185,6 @@ impl<'a> Machine<'a> {
             self.bring_up()?;
         }
         self.show(session)
-    }
-
-    fn keep_place(&mut self, welcome: &Welcome) {
-        let place = KeptPlace {
-            relay: self.config.relay.address.to_string(),
-            room: self.config.relay.room.clone(),
-            mac: self.config.mac,
-            token: welcome.resume_token,
-        };
-        if let Some(Err(error)) = self.place.as_mut().map(|file| file.save(&place)) {
-            tracing::debug!(%error, "The place in the room is not kept");
-        }
     }
 
     fn bring_up(&self) -> Result<()> {

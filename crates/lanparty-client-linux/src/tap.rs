@@ -83,7 +83,7 @@ impl FramePort for Tap {
         if ready.ready().is_error() {
             return Err(io::Error::new(
                 io::ErrorKind::NotConnected,
-                "somebody removed it",
+                "somebody removed the adapter; start the client again",
             ));
         }
         Ok(())

@@ -4,6 +4,9 @@ use clap::Parser;
 use lanparty_net::args::{RelayArgs, RelayConfig};
 use lanparty_net::log::LogArgs;
 use lanparty_net::tls::TrustError;
+use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
 
 /// Plug remote players into this LAN.
 ///
@@ -25,6 +28,12 @@ pub struct Args {
     #[arg(long, visible_alias = "iface", value_name = "IF")]
     interface: String,
 
+    /// The file that keeps the gateway's place in its room, so that a killed gateway takes it back at
+    /// once [default: lanparty-gateway-IF.place.json in $STATE_DIRECTORY, which systemd sets, or in
+    /// ~/.local/state].
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+
     /// What to log.
     #[command(flatten)]
     pub log: LogArgs,
@@ -44,7 +53,8 @@ Examples:
 
 It needs CAP_NET_RAW: run it as root, or once `setcap cap_net_raw+ep` on its file. Ctrl-C or SIGTERM
 ends it: it says goodbye and exits with 0. Anything else that ends it is told in one sentence, and
-exits with 1. A lost relay does not end it; it tries again until the relay is back.";
+exits with 1. A lost relay does not end it; it tries again until the relay is back. Without its
+interface it leaves the room, and comes back with it.";
 
 /// What a gateway needs to know, checked.
 #[derive(Debug, Clone)]
@@ -53,6 +63,8 @@ pub struct Config {
     pub relay: RelayConfig,
     /// The interface's name.
     pub interface: String,
+    /// The file that keeps the place in the room, if there is somewhere to keep it.
+    pub state: Option<PathBuf>,
 }
 
 impl Args {
@@ -61,11 +73,28 @@ impl Args {
     /// # Errors
     /// [`TrustError`] when the relay's certificate cannot be used.
     pub fn load(self) -> Result<Config, TrustError> {
+        let state = self
+            .state
+            .or_else(|| default_state(&self.interface, |name| env::var_os(name)));
         Ok(Config {
             relay: self.relay.load()?,
             interface: self.interface,
+            state,
         })
     }
+}
+
+/// Where the place is kept when nobody says it; relative folders do not count (XDG Base Directory
+/// Specification).
+fn default_state(interface: &str, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let folder = |name| {
+        variable(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let folder =
+        folder("STATE_DIRECTORY").or_else(|| Some(folder("HOME")?.join(".local/state")))?;
+    Some(folder.join(format!("lanparty-gateway-{interface}.place.json")))
 }
 
 #[cfg(test)]
@@ -97,6 +126,28 @@ mod tests {
         }
         let error = parse(&[]).unwrap_err().to_string();
         assert!(error.contains("--interface <IF>"), "{error}");
+    }
+
+    #[test]
+    fn the_place_is_kept_where_the_system_says_or_at_home() {
+        let state = |variables: &[(&str, &str)]| {
+            let value = |name: &str| variables.iter().find(|v| v.0 == name).map(|v| v.1.into());
+            default_state("eth0", value)
+        };
+        let file = |folder: &str| {
+            Some(
+                [folder, "lanparty-gateway-eth0.place.json"]
+                    .iter()
+                    .collect(),
+            )
+        };
+        let home = ("HOME", "/root");
+        assert_eq!(state(&[home]), file("/root/.local/state"));
+        let service = ("STATE_DIRECTORY", "/var/lib/lanparty");
+        assert_eq!(state(&[home, service]), file("/var/lib/lanparty"));
+        assert_eq!(state(&[("HOME", "here")]), None);
+        let given = parse(&["--iface", "eth0", "--state", "x.json"]).unwrap();
+        assert_eq!(given.state, Some("x.json".into()));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use lanparty_proto::FrameBuf;
 use lanparty_proto::ethernet::MAX_TAGGED_LEN;
 use lanparty_proto::frame_buf::FrameSlab;
 use lanparty_proto::offload::{self, VnetHeader, wire_frames};
+use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::time::Duration;
@@ -35,7 +36,7 @@ const RECEIVE_BUFFER: usize = 4 << 20;
 const SEND_BUFFER: usize = 1 << 20;
 /// How many frames one call hands over before others get their turn.
 const ENOUGH: usize = 64;
-/// How often an interface that is down is looked at.
+/// How often the interface is looked at: nobody tells when a cable is pulled.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// A raw socket on a checked interface.
@@ -126,17 +127,7 @@ pub struct LanPort {
     captured: Range<usize>,
     slab: FrameSlab,
     overruns: u32,
-    state: State,
-}
-
-/// How the interface is.
-#[derive(Debug, Clone, Copy)]
-enum State {
-    Up,
-    /// The socket has said that it is down or gone, which of the two is to be seen.
-    Suspect,
-    /// Down; it may come back, so look again at this time.
-    Down(Instant),
+    next_look: Cell<Instant>,
 }
 
 impl LanPort {
@@ -152,7 +143,8 @@ impl LanPort {
             captured: 0..0,
             slab: FrameSlab::default(),
             overruns: 0,
-            state: State::Up,
+            // The system's own picture of a cable may be a second old.
+            next_look: Cell::new(Instant::now() + 2 * LOOK),
         })
     }
 
@@ -172,39 +164,23 @@ impl LanPort {
         match received {
             Ok(frames) => self.captured = 0..frames,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) if is_down(&error) => self.state = State::Suspect,
+            // It may be up again already, and the socket works on then.
+            Err(error) if error.raw_os_error() == Some(libc::ENETDOWN) => self.look()?,
             Err(error) => return Err(error),
         }
         Ok(())
     }
 
-    /// Looks whether an interface that is not up has come back, or is gone for good.
-    fn look(&mut self) -> io::Result<()> {
-        let now = Instant::now();
-        let interface = self.interface.name();
-        let known_as_down = match self.state {
-            State::Up => return Ok(()),
-            State::Down(look_at) if now < look_at => return Ok(()),
-            State::Suspect => false,
-            State::Down(_) => true,
+    /// Looks whether the interface is still there, up, and has a carrier.
+    fn look(&self) -> io::Result<()> {
+        self.next_look.set(Instant::now() + LOOK);
+        let name = self.interface.name();
+        let (kind, what) = match self.socket.get_ref().is_running(self.interface.index())? {
+            Some(true) => return Ok(()),
+            Some(false) => (io::ErrorKind::NetworkDown, "is down or has no carrier"),
+            None => (io::ErrorKind::NotFound, "has been removed"),
         };
-        match self.socket.get_ref().is_up(self.interface.index())? {
-            Some(true) => {
-                tracing::info!(interface, "The LAN interface is up again");
-                self.state = State::Up;
-            }
-            Some(false) => {
-                if !known_as_down {
-                    tracing::warn!(interface, "The LAN interface is down; waiting for it");
-                }
-                self.state = State::Down(now + LOOK);
-            }
-            None => {
-                let gone = format!("{interface} has been removed");
-                return Err(io::Error::new(io::ErrorKind::NotFound, gone));
-            }
-        }
-        Ok(())
+        Err(io::Error::new(kind, format!("{name} {what}")))
     }
 }
 
@@ -249,24 +225,22 @@ impl FramePort for LanPort {
         if !self.captured.is_empty() {
             return Ok(());
         }
-        let ready = self.socket.ready(INTEREST);
-        match self.state {
-            State::Up => ready.await?.retain_ready(),
-            State::Suspect => {}
-            State::Down(look_at) => {
-                if let Ok(guard) = tokio::time::timeout_at(look_at, ready).await {
-                    guard?.retain_ready();
+        loop {
+            tokio::select! {
+                biased; // also under load
+                () = tokio::time::sleep_until(self.next_look.get()) => self.look()?,
+                ready = self.socket.ready(INTEREST) => {
+                    ready?.retain_ready();
+                    return Ok(());
                 }
             }
         }
-        Ok(())
     }
 
     fn try_recv(&mut self, take: &mut dyn FnMut(Result<FrameBuf, DropReason>)) -> io::Result<()> {
         if self.captured.is_empty() {
             self.capture()?;
         }
-        self.look()?;
         let mut handed_over = 0;
         while handed_over < ENOUGH
             && let Some(next) = self.captured.next()
@@ -287,18 +261,6 @@ impl FramePort for LanPort {
         let header = VnetHeader::default().encode();
         let pieces = [IoSlice::new(&header), IoSlice::new(frame)];
         let sent = self.socket.get_ref().plain().send_vectored(&pieces);
-        sent.map(drop).inspect_err(|error| {
-            if is_down(error) && matches!(self.state, State::Up) {
-                self.state = State::Suspect;
-            }
-        })
+        sent.map(drop)
     }
-}
-
-/// True when an error says that the interface is down or gone, which of the two is to be seen.
-fn is_down(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::ENETDOWN | libc::ENXIO | libc::ENODEV)
-    )
 }

@@ -5,14 +5,22 @@ use crate::config::Config;
 use crate::lan::{LanPort, LanSocket};
 use anyhow::Context;
 use lanparty_ctrl::message::{PeerJoined, PeerLeft};
-use lanparty_ctrl::{RelayMessage, Text};
-use lanparty_net::peer::{self, Event, HostError, PeerHost};
+use lanparty_ctrl::{RelayMessage, ResumeToken, Text};
+use lanparty_net::args::RelayConfig;
+use lanparty_net::peer::{self, Event, HostError, PeerHost, RunError};
+use lanparty_net::place_store::PlaceFile;
 use lanparty_net::signals;
 use lanparty_proto::{MacAddr, PeerId, VirtualMac};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::path::Path;
+use std::pin::pin;
+use std::time::Duration;
 use tracing::Instrument;
+
+/// How often an interface that cannot be used is tried again.
+const RETRY: Duration = Duration::from_millis(500);
 
 /// Runs a gateway until Ctrl-C or SIGTERM: opens the LAN first, so that nobody joins a room without one.
 ///
@@ -28,20 +36,27 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     runtime.block_on(serve(config, lan).instrument(span))
 }
 
-async fn serve(config: &Config, lan: LanSocket) -> anyhow::Result<()> {
-    let mac = lan.interface().mac();
-    tracing::info!(%mac, receive_buffer = lan.receive_buffer(), "Opened the LAN interface");
-    let mut bridge = Bridge::new(mac);
-    let mut port = LanPort::new(lan).context("cannot watch the LAN interface")?;
+async fn serve(config: &Config, mut lan: LanSocket) -> anyhow::Result<()> {
+    let mut stop = pin!(asked_to_stop());
     let mut host = Host::new(config);
-    let outcome = peer::run(
-        &mut bridge,
-        &mut port,
-        &mut host,
-        &config.relay,
-        asked_to_stop(),
-    );
-    outcome.await?;
+    loop {
+        let mac = lan.interface().mac();
+        tracing::info!(%mac, receive_buffer = lan.receive_buffer(), "Opened the LAN interface");
+        let mut bridge = Bridge::new(mac);
+        let mut port = LanPort::new(lan).context("cannot watch the LAN interface")?;
+        let running = peer::run(&mut bridge, &mut port, &mut host, &config.relay, &mut stop);
+        match running.await {
+            Ok(()) => break,
+            // Players see that there is no LAN until it is back.
+            Err(RunError::Port(error)) => tracing::warn!(%error, "Left the room"),
+            Err(error) => return Err(error.into()),
+        }
+        drop(port);
+        tokio::select! {
+            found = host.find_lan() => lan = found,
+            _ = &mut stop => break,
+        }
+    }
     host.say(format_args!(
         "Gateway of room {} stopped.",
         config.relay.room
@@ -60,10 +75,10 @@ async fn asked_to_stop() -> Text {
 }
 
 /// Tells the party's host how things are, one sentence per change.
-struct Host {
-    room: String,
-    interface: String,
-    relay: String,
+struct Host<'a> {
+    relay: &'a RelayConfig,
+    interface: &'a str,
+    place: Option<PlaceFile>,
     players: BTreeMap<PeerId, VirtualMac>,
     /// The last sentence about a missing link; not said twice in a row.
     complaint: Option<String>,
@@ -71,12 +86,12 @@ struct Host {
     looped: Option<MacAddr>,
 }
 
-impl Host {
-    fn new(config: &Config) -> Self {
+impl<'a> Host<'a> {
+    fn new(config: &'a Config) -> Self {
         Host {
-            room: config.relay.room.as_str().to_owned(),
-            interface: config.interface.clone(),
-            relay: config.relay.address.to_string(),
+            relay: &config.relay,
+            interface: &config.interface,
+            place: config.state.as_deref().and_then(open_place),
             players: BTreeMap::new(),
             complaint: None,
             looped: None,
@@ -110,9 +125,23 @@ impl Host {
         }
     }
 
+    /// Waits until the interface can be used again, whatever it is then.
+    async fn find_lan(&mut self) -> LanSocket {
+        loop {
+            match LanSocket::open(self.interface) {
+                Ok(lan) => {
+                    self.say(format_args!("{} is back.", self.interface));
+                    return lan;
+                }
+                Err(error) => self.complain_of(format!("Out of the room: {error}. Trying again.")),
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
     /// Once when a loop begins and once when it ends, which takes a while: so lines stay few.
     fn watch_for_loops(&mut self, looped: Option<MacAddr>) {
-        let interface = &self.interface;
+        let interface = self.interface;
         match (self.looped, looped) {
             (None, Some(mac)) => {
                 tracing::warn!(%mac, "Our own frames come back from the LAN: another bridge joins it to the room; unplug one. Broadcast is off until then");
@@ -134,13 +163,9 @@ impl Host {
         self.looped = looped;
     }
 
-    fn complain(&mut self, cause: &str) {
+    fn complain_of(&mut self, complaint: String) {
         self.players.clear();
         self.looped = None;
-        let complaint = format!(
-            "Not connected to the relay {}: {cause}. Trying again.",
-            self.relay
-        );
         if self.complaint.as_ref() != Some(&complaint) {
             self.say(&complaint);
             self.complaint = Some(complaint);
@@ -148,7 +173,11 @@ impl Host {
     }
 }
 
-impl PeerHost<Bridge> for Host {
+impl PeerHost<Bridge> for Host<'_> {
+    fn kept_token(&mut self) -> Option<ResumeToken> {
+        self.place.as_mut()?.token(self.relay, None)
+    }
+
     async fn handle_event(
         &mut self,
         bridge: &mut Bridge,
@@ -156,9 +185,12 @@ impl PeerHost<Bridge> for Host {
     ) -> Result<(), HostError> {
         match event {
             Event::Connecting { addresses } => tracing::debug!(?addresses, "Connecting"),
-            Event::Joined { relay, .. } => {
+            Event::Joined { welcome, relay } => {
                 self.complaint = None;
-                let (room, interface) = (&self.room, &self.interface);
+                if let Some(place) = &mut self.place {
+                    place.keep(self.relay, None, welcome.resume_token);
+                }
+                let (room, interface) = (&self.relay.room, self.interface);
                 self.say(format_args!(
                     "Gateway of room {room} on {interface}: connected to the relay {relay}."
                 ));
@@ -168,8 +200,22 @@ impl PeerHost<Bridge> for Host {
                 tracing::trace!(?facts, "The link stands");
                 self.watch_for_loops(bridge.looped());
             }
-            Event::NoLink { cause } => self.complain(&cause),
+            Event::NoLink { cause, .. } => {
+                let relay = &self.relay.address;
+                self.complain_of(format!(
+                    "Not connected to the relay {relay}: {cause}. Trying again."
+                ));
+            }
         }
         Ok(())
     }
+}
+
+/// Without it everything works, but a killed gateway waits until the relay has missed it.
+fn open_place(file: &Path) -> Option<PlaceFile> {
+    let open = PlaceFile::open(file);
+    if let Err(error) = &open {
+        tracing::warn!(%error, file = %file.display(), "The place in the room is not kept");
+    }
+    open.ok()
 }

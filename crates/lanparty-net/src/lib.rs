@@ -3,7 +3,7 @@
 //! Everything here touches sockets, files, signals or the clock, so that the cores need not:
 //! addresses and trust ([`address`], [`tls`]), the QUIC engine behind one small face ([`quic`], the
 //! only file that knows which engine it is), control messages on streams ([`control`]), a peer's
-//! link to its relay ([`link`]), the loop that turns a core, a port and a link into a running peer
+//! link to its relay ([`link`]), the file that keeps its place there ([`place_store`]), the loop that turns a core, a port and a link into a running peer
 //! ([`peer`]), and what every program needs at its edges ([`log`], [`signals`], [`backoff`]).
 //!
 //! Start with [`peer::run`].
@@ -20,6 +20,9 @@ pub mod link;
 pub mod log;
 mod path;
 pub mod peer;
+pub mod place;
+pub mod place_store;
+mod pulse;
 pub mod quic;
 pub mod signals;
 mod socket;

@@ -4,7 +4,10 @@ use crate::address::RelayAddress;
 use crate::args::RelayConfig;
 use crate::control::{self, ControlError};
 use crate::path::PathWatch;
+use crate::peer::LinkFacts;
+use crate::pulse::{Beat, Pulse};
 use crate::quic::{CloseCode, Closed, Connection, Endpoint, HandshakeError, PathFloor, UdpBuffers};
+use crate::socket;
 use bytes::Bytes;
 use lanparty_ctrl::message::{Disconnect, Hello, Reject, Welcome};
 use lanparty_ctrl::{DisconnectReason, PeerMessage, RejectReason, RelayMessage, Text};
@@ -12,7 +15,7 @@ use lanparty_obs::DropReason;
 use lanparty_proto::overlay::Probe;
 use lanparty_proto::{DatagramBudget, FrameBuf, Header};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -62,6 +65,20 @@ impl ConnectError {
             | ConnectError::Greeting(_) => true,
         }
     }
+
+    /// True when somebody is there and says no.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            ConnectError::Rejected(_)
+            | ConnectError::Handshake(HandshakeError::Certificate(_) | HandshakeError::NotARelay) => {
+                true
+            }
+            ConnectError::Resolve(_)
+            | ConnectError::Socket(_)
+            | ConnectError::Handshake(_)
+            | ConnectError::Greeting(_) => false,
+        }
+    }
 }
 
 fn rejection(reject: &Reject) -> String {
@@ -69,6 +86,17 @@ fn rejection(reject: &Reject) -> String {
         RejectReason::Other if !reject.text.as_str().is_empty() => reject.text.to_string(),
         reason => reason.to_string(),
     }
+}
+
+/// Why a standing link is of no use any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// Full packets get lost.
+    #[error("the path does not carry full packets any more")]
+    Narrow,
+    /// Nothing comes, whatever is asked.
+    #[error("it does not answer any more")]
+    Silent,
 }
 
 /// A link that the relay has welcomed. Dropping it closes it without a goodbye.
@@ -85,6 +113,9 @@ pub struct RelayLink {
     next_frame_id: u16,
     // Only for a link whose packets are larger than every path must carry.
     watch: Option<PathWatch>,
+    pulse: Pulse,
+    /// This machine's address on the way to the relay.
+    source: Option<IpAddr>,
 }
 
 /// The addresses that a relay's name has now.
@@ -157,6 +188,8 @@ impl RelayLink {
             budget_cap: config.budget_cap,
             next_frame_id: 0,
             watch: None,
+            pulse: Pulse::default(),
+            source: socket::source_towards(relay),
         })
     }
 
@@ -166,9 +199,7 @@ impl RelayLink {
         let mut reader = DatagramReader::new(self);
         for number in 0..PROBES {
             // What finds no room is not sent, and the next one is.
-            let _ = self
-                .connection
-                .send_probe(self.probe(number, self.budget().bytes()));
+            self.ask(number, self.budget().bytes());
             let echo = next_echo(&mut reader);
             // A broken link is not too narrow: whoever uses it sees its end.
             if tokio::time::timeout(patience, echo).await.is_ok() {
@@ -187,16 +218,43 @@ impl RelayLink {
         probe.encode(len)
     }
 
-    /// Keeps asking whether the path carries full datagrams; false when it does not any more.
-    pub fn watch_path(&mut self, now: Instant) -> bool {
-        let Some(pair) = self.watch.as_mut().and_then(|watch| watch.poll(now)) else {
-            return !self.watch.as_ref().is_some_and(PathWatch::is_narrow);
-        };
-        for (number, len) in [(pair.long, self.budget().bytes()), (pair.short, 0)] {
-            // What finds no room counts as lost; both would.
-            let _ = self.connection.send_probe(self.probe(number, len));
+    /// Keeps asking whether the relay is there and the path carries full datagrams; to be called once
+    /// a second.
+    ///
+    /// # Errors
+    /// [`Unfit`], when another link is due.
+    pub fn beat(&mut self, now: Instant) -> Result<(), Unfit> {
+        match self.pulse.beat(self.connection.heard()) {
+            Beat::Heard => {}
+            Beat::Ask => self.ask(PathWatch::NOBODYS_NUMBER, 0),
+            Beat::Stir => self.endpoint.follow_network(),
+            Beat::GiveUp => return Err(Unfit::Silent),
         }
-        !self.watch.as_ref().is_some_and(PathWatch::is_narrow)
+        if let Some(pair) = self.watch.as_mut().and_then(|watch| watch.poll(now)) {
+            self.ask(pair.long, self.budget().bytes());
+            self.ask(pair.short, 0);
+        }
+        match self.watch.as_ref().is_some_and(PathWatch::is_narrow) {
+            true => Err(Unfit::Narrow),
+            false => Ok(()),
+        }
+    }
+
+    /// Sends a probe. What finds no room counts as lost.
+    fn ask(&self, number: u32, len: usize) {
+        let _ = self.connection.send_probe(self.probe(number, len));
+    }
+
+    /// True once whenever packets to the relay have begun to leave from another address of this machine.
+    pub fn has_moved(&mut self) -> bool {
+        // Without any way there is nothing to be done yet.
+        let source = socket::source_towards(self.relay).or(self.source);
+        std::mem::replace(&mut self.source, source) != source
+    }
+
+    /// Goes on from the address that this machine has now (spec R92).
+    pub fn follow_network(&self) {
+        self.endpoint.follow_network();
     }
 
     /// A probe has come back.
@@ -226,6 +284,14 @@ impl RelayLink {
         self.connection.rtt()
     }
 
+    /// How it is doing.
+    pub fn facts(&self) -> LinkFacts {
+        LinkFacts {
+            rtt: self.rtt(),
+            budget: self.budget(),
+        }
+    }
+
     /// The UDP buffers that the system granted.
     pub fn udp_buffers(&self) -> UdpBuffers {
         self.endpoint.buffers()
@@ -234,8 +300,12 @@ impl RelayLink {
     /// Sends a frame, in pieces if it must be. Answers how many datagrams that took.
     ///
     /// # Errors
-    /// Why the frame died, uncounted.
+    /// Why the frame died, uncounted: also when the relay has fallen silent, so that no frame waits for
+    /// its return.
     pub fn send_frame(&mut self, frame: FrameBuf) -> Result<usize, DropReason> {
+        if self.pulse.is_faint(|| self.connection.heard()) {
+            return Err(DropReason::LinkDown);
+        }
         let header = Header {
             peer: self.welcome.peer_id,
             room: self.welcome.room_id,

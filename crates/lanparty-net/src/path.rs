@@ -35,6 +35,9 @@ pub(crate) struct PathWatch {
 }
 
 impl PathWatch {
+    /// A number that no pair has: its echo says that the relay is there, and nothing about sizes.
+    pub(crate) const NOBODYS_NUMBER: u32 = u32::MAX;
+
     /// A watch over a path that has just been found to be wide enough.
     pub(crate) fn new(now: Instant) -> Self {
         PathWatch {
@@ -128,6 +131,17 @@ mod tests {
     fn an_outage_and_random_loss_condemn_nobody() {
         assert!(!minute(|_| (false, false)).0);
         assert!(!minute(|pair| (pair % 3 == 0, pair % 2 == 0)).0);
+    }
+
+    #[test]
+    fn a_clock_that_jumps_condemns_nobody() {
+        let mut now = Instant::now();
+        let mut watch = PathWatch::new(now);
+        for _ in 0..20 {
+            now += Duration::from_secs(8 * 3600);
+            watch.poll(now);
+        }
+        assert_eq!(watch.strikes, 0);
     }
 
     #[test]

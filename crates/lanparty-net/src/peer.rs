@@ -24,6 +24,11 @@ use tokio::time::MissedTickBehavior;
 
 /// How often a host hears how its link is doing.
 const TICK: Duration = Duration::from_secs(1);
+/// How often a peer looks whether its machine has another address now; that sends nothing.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long the relay's name may take to be resolved before the addresses of last time must do: the
+/// resolver may be what is missing.
+const RESOLVE: Duration = Duration::from_secs(1);
 /// A TAP's queue holds 1000 frames and a read takes some dozens; a busier port fills it meanwhile.
 const MAX_BACKLOG_READS: usize = 64;
 
@@ -125,12 +130,14 @@ pub enum Event<'a> {
     },
     /// Somebody came or went; the core knows already.
     Control(&'a RelayMessage),
-    /// A second has passed on a standing link.
+    /// A second has passed on a standing link, or the network around this machine has changed.
     Tick(LinkFacts),
     /// There is no link, or none any more, and another attempt follows.
     NoLink {
         /// Why, as part of a sentence.
         cause: String,
+        /// True when somebody answered and said no.
+        refused: bool,
     },
 }
 
@@ -179,7 +186,7 @@ pub enum RunError {
     },
     /// The adapter or the LAN interface is gone.
     #[error("the network interface is gone: {0}")]
-    Port(#[source] io::Error),
+    Port(io::Error),
     /// The machine could not be set up.
     #[error("{0}")]
     Host(HostError),
@@ -210,6 +217,7 @@ where
         host,
         relay,
         resume_token,
+        known: Vec::new(),
         has_been_in: false,
     };
     let mut shutdown = pin!(shutdown);
@@ -221,20 +229,20 @@ where
             _ = &mut shutdown => return Ok(()),
             connected = connecting => connected?,
         };
-        let cause = match connected {
+        let (cause, refused) = match connected {
             Ok(link) => {
                 backoff.reset();
                 match peer.carry(link, &mut shutdown).await? {
-                    Ended::Asked => return Ok(()),
-                    Ended::Lost(cause) => cause,
+                    Ended::Asked(_) => return Ok(()),
+                    Ended::Lost(cause) => (cause, false),
                 }
             }
-            Err(error) => error.to_string(),
+            Err(error) => (error.to_string(), error.is_refusal()),
         };
-        peer.tell(Event::NoLink { cause }).await?;
+        peer.tell(Event::NoLink { cause, refused }).await?;
         let wait = backoff.next_wait(rand::random());
         tokio::select! {
-            () = peer.wait(Instant::now() + wait) => {}
+            waited = peer.discarding(tokio::time::sleep(wait)) => waited?,
             _ = &mut shutdown => return Ok(()),
         }
     }
@@ -242,7 +250,7 @@ where
 
 /// Why a link is no longer carried.
 enum Ended {
-    Asked,
+    Asked(Text),
     Lost(String),
 }
 
@@ -252,6 +260,8 @@ struct Peer<'a, C, P, H> {
     host: &'a mut H,
     relay: &'a RelayConfig,
     resume_token: Option<ResumeToken>,
+    /// Where the relay's name led last.
+    known: Vec<SocketAddr>,
     has_been_in: bool,
 }
 
@@ -265,7 +275,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
 
     /// One attempt. The outer error ends the peer, the inner one is worth another attempt.
     async fn connect(&mut self) -> Result<Result<RelayLink, ConnectError>, RunError> {
-        let addresses = match link::resolve(&self.relay.address).await {
+        let addresses = match self.find_relay().await? {
             Ok(addresses) => addresses,
             Err(error) => return Ok(Err(error)),
         };
@@ -273,11 +283,13 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             addresses: &addresses,
         })
         .await?;
+        let (relay, newcomer, resume_token) = (self.relay, self.core.newcomer(), self.resume_token);
         let hello = |budget| Hello {
-            resume_token: self.resume_token,
-            ..Hello::new(&self.relay.room, self.core.newcomer(), budget)
+            resume_token,
+            ..Hello::new(&relay.room, newcomer, budget)
         };
-        match RelayLink::connect(self.relay, &addresses, hello).await {
+        let connecting = RelayLink::connect(relay, &addresses, hello);
+        match self.discarding(connecting).await? {
             // Once we have been in, the relay's operator may mend what is wrong now.
             Err(error) if !error.may_pass() && !self.has_been_in => Err(RunError::Relay {
                 relay: self.relay.address.to_string(),
@@ -287,10 +299,46 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         }
     }
 
-    /// Carries frames until the link is lost or `shutdown` comes.
+    /// Where the relay is. It may have moved, so its name is resolved for each attempt.
+    async fn find_relay(&mut self) -> Result<Result<Vec<SocketAddr>, ConnectError>, RunError> {
+        let relay = self.relay;
+        let resolving = link::resolve(&relay.address);
+        let resolved = match self.known.is_empty() {
+            true => self.discarding(resolving).await?,
+            false => {
+                let in_time = tokio::time::timeout(RESOLVE, resolving);
+                let resolved = self.discarding(in_time).await?;
+                resolved.unwrap_or(Ok(Vec::new()))
+            }
+        };
+        match resolved {
+            Ok(addresses) if !addresses.is_empty() => self.known = addresses,
+            Err(error) if self.known.is_empty() => return Ok(Err(error)),
+            Ok(_) | Err(_) => tracing::debug!("The relay's name is not resolved now"),
+        }
+        Ok(Ok(self.known.clone()))
+    }
+
+    /// Uses a link until its end, and says goodbye where there is time for it.
     async fn carry(
         &mut self,
         mut link: RelayLink,
+        shutdown: &mut (impl Future<Output = Text> + Unpin),
+    ) -> Result<Ended, RunError> {
+        let ended = self.exchange(&mut link, shutdown).await;
+        self.core.handle_lost_link(Instant::now());
+        match &ended {
+            Ok(Ended::Asked(reason)) => link.leave(reason.clone()).await,
+            Ok(Ended::Lost(_)) => {}
+            Err(error) => link.leave(error.to_string().into()).await,
+        }
+        ended
+    }
+
+    /// Carries frames until the link is lost or `shutdown` comes.
+    async fn exchange(
+        &mut self,
+        link: &mut RelayLink,
         shutdown: &mut (impl Future<Output = Text> + Unpin),
     ) -> Result<Ended, RunError> {
         self.resume_token = Some(link.welcome().resume_token);
@@ -308,20 +356,19 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         tracing::debug!(buffers = ?link.udp_buffers(), budget = %link.budget(), "The link is up");
 
         self.discard_backlog().map_err(RunError::Port)?;
-        let mut reader = DatagramReader::new(&link);
-        let mut tick = tokio::time::interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut reader = DatagramReader::new(link);
+        let (mut tick, mut look) = (interval(TICK), interval(LOOK));
         let cause = loop {
-            self.perform_outputs(&link);
+            self.perform_outputs(link);
             let timeout = self.core.poll_timeout().map(tokio::time::Instant::from_std);
             tokio::select! {
                 datagrams = reader.read() => match datagrams {
-                    Ok(datagrams) => datagrams.for_each(|datagram| self.deliver(&mut link, datagram)),
+                    Ok(datagrams) => datagrams.for_each(|datagram| self.deliver(link, datagram)),
                     Err(closed) => break closed.to_string(),
                 },
                 ready = self.port.readable() => {
                     ready.map_err(RunError::Port)?;
-                    self.send_from_port(&mut link)?;
+                    self.send_from_port(link)?;
                 }
                 message = link.next_message() => match message {
                     Ok(RelayMessage::Disconnect(goodbye)) => break format!("it said: {}", goodbye.text),
@@ -331,33 +378,33 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 },
                 () = sleep_until(timeout) => self.core.handle_timeout(Instant::now()),
                 _ = tick.tick() => {
-                    let facts = LinkFacts { rtt: link.rtt(), budget: link.budget() };
-                    self.tell(Event::Tick(facts)).await?;
-                    if !link.watch_path(Instant::now()) {
-                        break "the path does not carry full packets any more".to_owned();
+                    self.tell(Event::Tick(link.facts())).await?;
+                    if let Err(unfit) = link.beat(Instant::now()) {
+                        break unfit.to_string();
                     }
                 }
-                reason = &mut *shutdown => {
-                    link.leave(reason).await;
-                    return Ok(Ended::Asked);
-                }
+                _ = look.tick() => if link.has_moved() {
+                    tracing::info!("This machine has another address on the way to the relay");
+                    // The host may have a route to mend first.
+                    self.tell(Event::Tick(link.facts())).await?;
+                    link.follow_network();
+                },
+                reason = &mut *shutdown => return Ok(Ended::Asked(reason)),
             }
         };
-        self.core.handle_lost_link(Instant::now());
         Ok(Ended::Lost(cause))
     }
 
-    /// Waits without a link. What the port has to give meanwhile is dropped and counted, so that a
-    /// game's packets of ten seconds ago are not replayed into its present.
-    async fn wait(&mut self, until: Instant) {
-        let mut until = pin!(tokio::time::sleep_until(until.into()));
+    /// Waits for something without a link. What the port has to give meanwhile is dropped and counted,
+    /// so that a game's packets of ten seconds ago are not replayed into its present.
+    async fn discarding<T>(&mut self, event: impl Future<Output = T>) -> Result<T, RunError> {
+        let mut event = pin!(event);
         loop {
             tokio::select! {
-                () = &mut until => return,
-                // A port that is gone is reported by the next link.
-                ready = self.port.readable() => if ready.and_then(|()| self.discard()).is_err() {
-                    return until.await;
-                },
+                happened = &mut event => return Ok(happened),
+                ready = self.port.readable() => {
+                    ready.and_then(|()| self.discard()).map_err(RunError::Port)?;
+                }
             }
         }
     }
@@ -468,6 +515,13 @@ fn log_frame(
         Err(reason) => Action::Drop(reason),
     };
     log::frame(&FrameLog::new(direction, peer, frame, action));
+}
+
+/// Beats that are late are not made up for.
+fn interval(period: Duration) -> tokio::time::Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }
 
 async fn sleep_until(deadline: Option<tokio::time::Instant>) {

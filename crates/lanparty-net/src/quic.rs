@@ -192,6 +192,12 @@ impl Endpoint {
         Ok(Connection(connecting.await?))
     }
 
+    /// Tells the connections that this machine may have another address now: they forget from which one
+    /// they sent, and ask the other side at once.
+    pub fn follow_network(&self) {
+        self.engine.handle_network_change(None);
+    }
+
     /// Closes every connection at once and waits until the others have been told.
     pub async fn close(&self, code: CloseCode) {
         self.engine.close(code.number(), code.text());
@@ -404,6 +410,11 @@ impl Connection {
     /// The smoothed round trip.
     pub fn rtt(&self) -> Option<Duration> {
         self.0.rtt(PathId::ZERO)
+    }
+
+    /// How many packets have come.
+    pub fn heard(&self) -> u64 {
+        self.0.stats().udp_rx.datagrams
     }
 
     /// Where the other side is now; changes when it moves to another network.

@@ -3,7 +3,7 @@
 use crate::quic::UdpBuffers;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 /// What we ask for. At 50,000 datagrams a second the usual 208 KiB lose 0.5 % of them.
 const WANTED_BUFFER: usize = 4 * 1024 * 1024;
@@ -26,6 +26,17 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<(UdpSocket, UdpBuffers)> {
         send: socket.send_buffer_size()?,
     };
     Ok((socket.into(), buffers))
+}
+
+/// The address of this machine from which packets to `remote` leave now; nothing is sent.
+pub(crate) fn source_towards(remote: SocketAddr) -> Option<IpAddr> {
+    let any: IpAddr = match remote {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect(remote).ok()?;
+    Some(socket.local_addr().ok()?.ip())
 }
 
 /// Past `net.core.rmem_max` only the privileged variants go; without the privilege we take what the

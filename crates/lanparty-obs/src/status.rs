@@ -18,6 +18,13 @@ pub enum PlayerStatus {
         /// What went wrong, as part of a sentence.
         cause: String,
     },
+    /// The relay answers, and says no.
+    Refused {
+        /// The relay as the player named it.
+        relay: String,
+        /// Why, as part of a sentence.
+        cause: String,
+    },
     /// In the room, but nobody is plugged into the LAN.
     WaitingForGateway {
         /// The room's code.
@@ -45,6 +52,12 @@ impl fmt::Display for PlayerStatus {
                 write!(
                     f,
                     "The relay {relay} is not reachable: {cause}. Trying again."
+                )
+            }
+            PlayerStatus::Refused { relay, cause } => {
+                write!(
+                    f,
+                    "The relay {relay} answers, but does not let you in: {cause}. Trying again."
                 )
             }
             PlayerStatus::WaitingForGateway { room } => {
@@ -93,6 +106,10 @@ mod tests {
             PlayerStatus::NotReachable {
                 relay: "relay.example:443".into(),
                 cause: "it did not answer in time".into(),
+            },
+            PlayerStatus::Refused {
+                relay: "relay.example:443".into(),
+                cause: "the room is full".into(),
             },
             PlayerStatus::WaitingForGateway {
                 room: "FRIDAY".into(),

@@ -13,9 +13,11 @@
 )]
 
 mod cable;
+mod middlebox;
 mod peer;
 
 pub use cable::{Cable, MemoryPort, cable};
+pub use middlebox::Middlebox;
 pub use peer::{Heard, Peer};
 
 use lanparty_net::args::RelayConfig;
@@ -63,6 +65,11 @@ impl Relay {
             trust: Trust::load(Some(&certificate)).unwrap(),
             _stop: stop,
         }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// How a peer gets to this relay.

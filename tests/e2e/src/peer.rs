@@ -80,6 +80,11 @@ impl Peer {
         soon("what the peer should hear", next).await
     }
 
+    /// Whether it has heard this since it was asked last.
+    pub fn has_heard(&mut self, wanted: impl Fn(&Heard) -> bool) -> bool {
+        std::iter::from_fn(|| self.heard.try_recv().ok()).any(|heard| wanted(&heard))
+    }
+
     /// Waits until it is in the room.
     pub async fn is_in(&mut self) -> PeerId {
         match self.hears(|heard| matches!(heard, Heard::In(_))).await {
@@ -137,7 +142,7 @@ impl<C> PeerHost<C> for Listener {
             Event::Joined { welcome, .. } => Heard::In(welcome.peer_id),
             Event::Control(RelayMessage::PeerJoined(who)) => Heard::Joined(who.peer_id, who.mac),
             Event::Control(RelayMessage::PeerLeft(left)) => Heard::Left(left.peer_id, left.reason),
-            Event::NoLink { cause } => Heard::NoLink(cause),
+            Event::NoLink { cause, .. } => Heard::NoLink(cause),
             Event::Control(_) | Event::Connecting { .. } | Event::Tick(_) => return Ok(()),
         };
         // A test need not listen to the end.

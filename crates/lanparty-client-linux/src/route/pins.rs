@@ -2,14 +2,32 @@
 
 use super::{Plan, Route, best_without, is_leftover, plan};
 use crate::process::is_client;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::{io, process};
 
-/// What keeps the relay off the TAP, by the relay's address: a route of ours, or one that somebody
-/// else has made.
+/// What keeps the relay off the TAP, by the relay's address.
 #[derive(Debug, Default)]
-pub(crate) struct Pins(BTreeMap<IpAddr, Option<OwnRoute>>);
+pub(crate) struct Pins(BTreeMap<IpAddr, Pin>);
+
+/// How one address is kept off the TAP.
+#[derive(Debug, Default)]
+struct Pin {
+    /// The best way without the TAP and our routes, when this was done.
+    way: Option<Route>,
+    held: Held,
+}
+
+#[derive(Debug, Default)]
+enum Held {
+    /// By nothing: it needs nothing, or no way leads there.
+    #[default]
+    Free,
+    /// By a route that somebody else has made.
+    Borrowed,
+    /// By a route of ours.
+    Own(OwnRoute),
+}
 
 /// A route that we added; dropping it removes it.
 #[derive(Debug)]
@@ -19,13 +37,11 @@ impl Pins {
     /// Pins these addresses along the ways that lead to them now, and forgets all others. Ways
     /// change while a program runs, so this is done again before each attempt to connect.
     pub(crate) fn renew(&mut self, tap: u32, relays: &[SocketAddr]) -> io::Result<()> {
-        self.0.clear();
-        for relay in relays.iter().map(|relay| relay.ip().to_canonical()) {
-            if !self.0.contains_key(&relay) {
-                self.add(tap, relay)?;
-            }
-        }
-        Ok(())
+        let relays: BTreeSet<_> = relays
+            .iter()
+            .map(|relay| relay.ip().to_canonical())
+            .collect();
+        self.pin(tap, relays)
     }
 
     /// Keeps the pin of the address that answered only.
@@ -34,29 +50,75 @@ impl Pins {
         self.0.retain(|ip, _| *ip == relay);
     }
 
-    /// True when a route keeps the relay off the TAP.
-    pub(crate) fn is_pinned(&self) -> bool {
-        !self.0.is_empty()
+    /// Pins anew if another way leads to a relay now, or somebody has removed our route (spec R72).
+    pub(crate) fn follow(&mut self, tap: u32) -> io::Result<()> {
+        for (&relay, pin) in &self.0 {
+            let routes = Route::list(relay)?;
+            if !pin.holds(best_without(tap, relay, &routes), &routes) {
+                tracing::info!(%relay, "The way to the relay has changed; its route is made anew");
+                let relays = self.0.keys().copied().collect();
+                return self.pin(tap, relays);
+            }
+        }
+        Ok(())
     }
 
-    fn add(&mut self, tap: u32, relay: IpAddr) -> io::Result<()> {
+    /// True when a route keeps the relay off the TAP.
+    pub(crate) fn is_pinned(&self) -> bool {
+        let is_held = |pin: &Pin| !matches!(pin.held, Held::Free);
+        self.0.values().any(is_held)
+    }
+
+    fn pin(&mut self, tap: u32, relays: BTreeSet<IpAddr>) -> io::Result<()> {
+        // Ours must not show the way to themselves.
+        self.0.clear();
+        let mut outcome = Ok(());
+        for relay in relays {
+            let pin = Pin::new(tap, relay);
+            tracing::debug!(%relay, ?pin, "Pinned the route to the relay");
+            // One that failed is known to be free, and is tried again when ways change.
+            self.0.insert(
+                relay,
+                pin.unwrap_or_else(|error| {
+                    outcome = Err(error);
+                    Pin::default()
+                }),
+            );
+        }
+        outcome
+    }
+}
+
+impl Pin {
+    fn new(tap: u32, relay: IpAddr) -> io::Result<Self> {
         let routes = Route::list(relay)?;
+        let best = best_without(tap, relay, &routes);
         let way = Route::lookup(relay)?;
         let way = match &way {
-            Some(way) if way.device == tap => best_without(tap, relay, &routes),
+            Some(way) if way.device == tap => best,
             way => way.as_ref(),
         };
-        let pin = match plan(relay, way, &routes, process::id()) {
-            Plan::Nothing => return Ok(()),
-            Plan::Borrow => None,
+        let held = match plan(relay, way, &routes, process::id()) {
+            Plan::Nothing => Held::Free,
+            Plan::Borrow => Held::Borrowed,
             Plan::Add(route) => {
                 route.add()?;
-                Some(OwnRoute(route))
+                Held::Own(OwnRoute(route))
             }
         };
-        tracing::debug!(%relay, ?pin, "Pinned the route to the relay");
-        self.0.insert(relay, pin);
-        Ok(())
+        Ok(Pin {
+            way: best.cloned(),
+            held,
+        })
+    }
+
+    /// Whether it still does what it was made for.
+    fn holds(&self, best: Option<&Route>, routes: &[Route]) -> bool {
+        let stands = match &self.held {
+            Held::Own(OwnRoute(own)) => routes.contains(own),
+            Held::Borrowed | Held::Free => true,
+        };
+        stands && self.way.as_ref() == best
     }
 }
 

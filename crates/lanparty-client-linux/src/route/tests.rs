@@ -76,6 +76,7 @@ fn without_the_tap_the_longest_prefix_and_then_the_lowest_metric_leads() {
         },
         route("192.168.50.0/24", TAP, None),
         route("10.0.0.0/8", 4, None),
+        pin("203.0.113.7/32", 4, None),
     ];
     let best = |relay: &str| best_without(TAP, relay.parse().unwrap(), &routes);
     assert_eq!(best("192.168.50.9"), Some(&routes[2]));

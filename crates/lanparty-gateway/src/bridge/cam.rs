@@ -66,7 +66,9 @@ impl CamRefresh {
         self.due.remove(&(deadline, client));
         // Counted from the deadline, so that the spread stays; but what was missed in a long sleep is
         // not made up for.
-        self.due.insert(((deadline + PERIOD).max(now), client), mac);
+        let missed = (now - deadline).as_secs() / PERIOD.as_secs();
+        let periods = u32::try_from(missed + 1).unwrap_or(u32::MAX);
+        self.due.insert((deadline + PERIOD * periods, client), mac);
         Some(self.frame(mac))
     }
 

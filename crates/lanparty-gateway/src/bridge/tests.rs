@@ -280,6 +280,30 @@ fn refreshes_are_spread_over_the_period() {
 }
 
 #[test]
+fn a_clock_that_jumps_neither_bursts_nor_breaks_the_spread() {
+    let clients = [ALICE, (40, MacAddr::new([2, 0, 0, 0, 1, 40]))];
+    let mut party = Party::with(&clients);
+    party.advance(Duration::from_secs(8 * 3600));
+    assert_eq!(party.refreshed().len(), 2, "one each");
+    let mut moments = 0;
+    for _ in 0..60 {
+        party.advance(Duration::from_secs(1));
+        moments += usize::from(!party.refreshed().is_empty());
+    }
+    assert_eq!(moments, 2, "each at a moment of its own");
+}
+
+#[test]
+fn after_another_welcome_every_client_is_announced_to_the_switch_at_once() {
+    let mut party = Party::with(&[ALICE]);
+    party.bridge.handle_lost_link(party.now);
+    party.advance(Duration::from_secs(20));
+    party.welcome();
+    party.join(ALICE);
+    assert_eq!(party.refreshed(), [ALICE.1]);
+}
+
+#[test]
 fn the_relay_hears_the_counters_every_five_seconds() {
     let mut party = Party::with(&[ALICE]);
     party.bridge.count_drop(DropReason::QueueFull, 3);

@@ -175,12 +175,13 @@ impl PacketSocket {
         self.0.bind(&address)
     }
 
-    /// Asks whether an interface is up; `None` when it is gone.
-    pub(super) fn is_up(&self, interface: u32) -> io::Result<Option<bool>> {
+    /// Asks whether an interface is up and has a carrier; `None` when it is gone.
+    pub(super) fn is_running(&self, interface: u32) -> io::Result<Option<bool>> {
         match rustix::net::netdevice::index_to_name(&self.0, interface) {
             Ok(name) => {
                 let flags = c_int::from(flags(&self.0, &name)?);
-                Ok(Some(flags & libc::IFF_UP != 0))
+                let running = libc::IFF_UP | libc::IFF_RUNNING;
+                Ok(Some(flags & running == running))
             }
             Err(rustix::io::Errno::NODEV) => Ok(None),
             Err(error) => Err(error.into()),

@@ -228,6 +228,18 @@ fn a_wrong_token_or_anothers_takes_nothing() {
 }
 
 #[test]
+fn a_token_is_good_for_one_link_only() {
+    let mut relay = Relay::new();
+    let first = relay.admit(1, "lanparty", client(1)).unwrap();
+    let stolen = Some(welcome(&first).resume_token);
+    relay.token = stolen;
+    relay.admit(2, "lanparty", client(1)).unwrap();
+    relay.token = stolen;
+    let refused = relay.admit(3, "lanparty", client(1)).err();
+    assert_eq!(refused, Some(RejectReason::MacInUse));
+}
+
+#[test]
 fn a_resume_passes_where_every_limit_is_reached() {
     let limits = Limits {
         rooms: 1,

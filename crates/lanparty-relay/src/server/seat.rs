@@ -226,6 +226,7 @@ impl Drop for Seat {
         self.span.in_scope(|| {
             info!(
                 reason = %self.leave_reason,
+                who = ?record.who,
                 frames = record.frames,
                 bytes = record.bytes,
                 dropped = record.drops.total(),

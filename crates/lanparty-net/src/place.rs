@@ -1,7 +1,7 @@
-//! The place a player had: what a client that was killed needs to take it back at once (spec R91).
+//! The place a peer had: what one that was killed needs to take it back at once (spec R91).
 //!
 //! Until the relay has noticed that nobody is there any more, it refuses a second peer with the same
-//! MAC, unless that peer shows the token of the first.
+//! MAC, and a second gateway, unless that peer shows the token of the first.
 
 use lanparty_ctrl::{ResumeToken, RoomCode};
 use lanparty_proto::VirtualMac;
@@ -10,19 +10,24 @@ use serde::{Deserialize, Serialize};
 /// A place in a room, and the token that proves that it was ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptPlace {
-    /// The relay, as the player named it.
+    /// The relay, as its user named it.
     pub relay: String,
     /// The room.
     pub room: RoomCode,
-    /// The MAC that has the place.
-    pub mac: VirtualMac,
+    /// The MAC that has the place; a gateway has none.
+    pub mac: Option<VirtualMac>,
     /// The token that came with the last welcome.
     pub token: ResumeToken,
 }
 
 impl KeptPlace {
     /// The token, if it is for this place: a token is shown to nobody but the relay that gave it.
-    pub fn token_for(&self, relay: &str, room: &RoomCode, mac: VirtualMac) -> Option<ResumeToken> {
+    pub fn token_for(
+        &self,
+        relay: &str,
+        room: &RoomCode,
+        mac: Option<VirtualMac>,
+    ) -> Option<ResumeToken> {
         let same = self.relay == relay && self.room == *room && self.mac == mac;
         same.then_some(self.token)
     }
@@ -34,7 +39,7 @@ mod tests {
 
     #[test]
     fn a_token_is_for_one_relay_one_room_and_one_mac() {
-        let mac = VirtualMac::from_random([2, 0, 0, 0, 0, 1]);
+        let mac = Some(VirtualMac::from_random([2, 0, 0, 0, 0, 1]));
         let room = |text: &str| text.parse::<RoomCode>().unwrap();
         let token = ResumeToken::from_random([7; 16]);
         let place = KeptPlace {
@@ -49,7 +54,9 @@ mod tests {
         );
         assert_eq!(place.token_for("other:443", &room("friday"), mac), None);
         assert_eq!(place.token_for("relay:443", &room("monday"), mac), None);
-        let other = VirtualMac::from_random([2, 0, 0, 0, 0, 2]);
-        assert_eq!(place.token_for("relay:443", &room("friday"), other), None);
+        let other = Some(VirtualMac::from_random([2, 0, 0, 0, 0, 2]));
+        for other in [other, None] {
+            assert_eq!(place.token_for("relay:443", &room("friday"), other), None);
+        }
     }
 }

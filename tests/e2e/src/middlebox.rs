@@ -1,0 +1,89 @@
+//! What stands between a peer and its relay: a home router that can be unplugged, and forgets.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+
+/// A router for one peer's packets; it ends with the test.
+#[derive(Debug)]
+pub struct Middlebox {
+    address: SocketAddr,
+    orders: mpsc::UnboundedSender<Order>,
+}
+
+#[derive(Debug)]
+enum Order {
+    Unplug,
+    Plug,
+    Rebind,
+}
+
+impl Middlebox {
+    /// A router before this relay.
+    pub async fn before(relay: SocketAddr) -> Self {
+        let inside = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = inside.local_addr().unwrap();
+        let (sender, orders) = mpsc::unbounded_channel();
+        tokio::spawn(route(inside, relay, orders));
+        Middlebox {
+            address,
+            orders: sender,
+        }
+    }
+
+    /// Where the peer finds its relay.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// From now on every packet is lost.
+    pub fn unplug(&self) {
+        self.order(Order::Unplug);
+    }
+
+    /// Packets pass again.
+    pub fn plug(&self) {
+        self.order(Order::Plug);
+    }
+
+    /// From now on the relay sees the peer's packets come from another port, and its packets to the old
+    /// one are lost.
+    pub fn rebind(&self) {
+        self.order(Order::Rebind);
+    }
+
+    fn order(&self, order: Order) {
+        self.orders.send(order).unwrap();
+    }
+}
+
+async fn route(inside: UdpSocket, relay: SocketAddr, mut orders: mpsc::UnboundedReceiver<Order>) {
+    let mut outside = outside().await;
+    let (mut peer, mut plugged) = (None, true);
+    let (mut up, mut down) = ([0; 2048], [0; 2048]);
+    loop {
+        // Loopback loses nothing that is not lost on purpose.
+        tokio::select! {
+            biased;
+            order = orders.recv() => match order {
+                Some(Order::Unplug) => plugged = false,
+                Some(Order::Plug) => plugged = true,
+                Some(Order::Rebind) => outside = self::outside().await,
+                None => return,
+            },
+            Ok((len, from)) = inside.recv_from(&mut up) => {
+                peer = Some(from);
+                if plugged {
+                    let _ = outside.send_to(&up[..len], relay).await;
+                }
+            }
+            Ok(len) = outside.recv(&mut down) => if let Some(peer) = peer && plugged {
+                let _ = inside.send_to(&down[..len], peer).await;
+            },
+        }
+    }
+}
+
+async fn outside() -> UdpSocket {
+    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap()
+}
