@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         a_killed_player_leaves_nothing_that_the_next_start_does_not_repair,
         ctrl_c_while_the_relay_does_not_answer_leaves_no_trace,
         ctrl_c_ends_the_gateway_and_the_relay_clean,
+        a_player_whose_adapter_is_removed_is_told_so,
     ];
     // Each test has a party of its own.
     let suites = [Suite::new("ending", || Ok(()), all)];
@@ -120,6 +121,21 @@ fn ctrl_c_ends_the_gateway_and_the_relay_clean((): &()) -> Result<()> {
         .program
         .wait_for_line("not reachable", SOON)
         .map(drop)
+}
+
+fn a_player_whose_adapter_is_removed_is_told_so((): &()) -> Result<()> {
+    let party = Party::builder()
+        .players(1)
+        .addressing(Addressing::Static)
+        .start()?;
+    let player = &party.players[0];
+    player.machine.ip(&format!("link del {}", Player::TAP))?;
+    let status = player.program.wait(SOON)?;
+    let log = player.program.log();
+    ensure!(status.code() == Some(1), "ended with {status}:\n{log}");
+    let told = "error: the network interface is gone: somebody removed the adapter; start the client again";
+    ensure!(log.lines().any(|line| line == told), "said:\n{log}");
+    is_untouched(&player.machine)
 }
 
 /// The machine has no interfaces, routes, rules or programs but its own, and its resolver is as it was.

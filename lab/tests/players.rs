@@ -1,15 +1,27 @@
 //! Several players: everybody is on one LAN, and whoever leaves is gone.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "shell: these tests measure by the clock"
+)]
+
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use lanparty_lab::traffic::broadcast_reaches_each_once;
-use lanparty_lab::{Check, Needs, Party, Player, Suite, Venue, checks, run};
+use lanparty_lab::{
+    Addressing, Check, Needs, Party, Player, Role, Suite, Venue, checks, eventually, run,
+};
+use rustix::process::Signal;
 
 /// A relay that hears nothing gives a peer up after 15 seconds.
 const GIVEN_UP: Duration = Duration::from_secs(20);
 const SOON: Duration = Duration::from_secs(3);
+/// After the last component is back (spec R93).
+const WHOLE_AGAIN: Duration = Duration::from_secs(5);
+/// One second (spec R92), and what a busy machine takes for starting `ping`.
+const MOVED: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     let needs = Needs::programs(&["dhclient", "dnsmasq", "ping"]);
@@ -39,8 +51,19 @@ fn main() -> ExitCode {
             || Party::builder().players(2).start(),
             checks![a_player_who_vanishes_is_given_up],
         ),
+        Suite::new("coming_back", || Ok(()), coming_back()),
     ];
     run(&needs, suites)
+}
+
+/// Each has a party of its own.
+fn coming_back() -> Vec<Check<()>> {
+    checks![
+        a_killed_gateway_takes_its_place_back_at_once,
+        a_gateway_without_its_interface_leaves_and_comes_back,
+        a_player_moves_to_another_network_and_plays_on,
+        a_relay_that_does_not_answer_is_found_again,
+    ]
 }
 
 fn together() -> Vec<Check<Party>> {
@@ -130,6 +153,104 @@ fn a_player_who_vanishes_is_given_up(party: &Party) -> Result<()> {
     );
     is_gone_within(GIVEN_UP, party, vanishes)?;
     stays.machine.pings(Venue::LAN1, 56)
+}
+
+fn a_killed_gateway_takes_its_place_back_at_once((): &()) -> Result<()> {
+    let mut party = alone()?;
+    party.gateway.kill()?;
+    let killed = Instant::now();
+    party.start_again(Role::Gateway)?;
+    is_whole_within(WHOLE_AGAIN, &party.players[0], killed)?;
+    ensure!(
+        !party.gateway.log().contains("Trying again"),
+        "its own ghost refused it:\n{}",
+        party.gateway.log()
+    );
+    Ok(())
+}
+
+fn a_gateway_without_its_interface_leaves_and_comes_back((): &()) -> Result<()> {
+    let party = alone()?;
+    let (player, gateway) = (&party.players[0], &party.venue.gateway);
+    for (breaks, mends, says) in [
+        (
+            "link set eth0 down",
+            "link set eth0 up",
+            "Out of the room: eth0 is down",
+        ),
+        (
+            "link set eth0 name gone0",
+            "link set gone0 name eth0",
+            "Out of the room: there is no interface eth0",
+        ),
+    ] {
+        let before = player.program.mark();
+        gateway.ip("link set eth0 down")?;
+        gateway.ip(breaks)?;
+        party.gateway.wait_for_line(says, SOON)?;
+        player
+            .program
+            .wait_for_line_after(before, "waiting for the LAN gateway", SOON)?;
+        gateway.ip(mends)?;
+        gateway.ip("link set eth0 up")?;
+        let mended = Instant::now();
+        is_whole_within(WHOLE_AGAIN, player, mended)?;
+    }
+    let back = party.gateway.log().matches("eth0 is back").count();
+    ensure!(
+        back == 2,
+        "it came back {back} times:\n{}",
+        party.gateway.log()
+    );
+    Ok(())
+}
+
+fn a_player_moves_to_another_network_and_plays_on((): &()) -> Result<()> {
+    let party = alone()?;
+    let player = &party.players[0];
+    player.machine.pings(Venue::LAN1, 56)?;
+    party.venue.internet.ip("addr add 10.9.99.254/24 dev r1")?;
+    party.venue.internet.ip("addr del 10.9.11.254/24 dev r1")?;
+    player.machine.ip("-4 addr flush dev wan0")?;
+    player.machine.ip("addr add 10.9.99.1/24 dev wan0")?;
+    player.machine.ip("route add default via 10.9.99.254")?;
+    let moved = Instant::now();
+    is_whole_within(MOVED, player, moved)?;
+    let log = player.program.log();
+    ensure!(!log.contains("not reachable"), "it lost its link:\n{log}");
+    let pins = player.machine.ip_shows("route show proto 76 10.9.1.1")?;
+    ensure!(pins.contains("via 10.9.99.254"), "pinned like this: {pins}");
+    let times = log.matches("Joined the room").count();
+    ensure!(times == 1, "it joined {times} times");
+    Ok(())
+}
+
+fn a_relay_that_does_not_answer_is_found_again((): &()) -> Result<()> {
+    let party = alone()?;
+    let player = &party.players[0];
+    party.relay.signal(Signal::STOP)?;
+    player
+        .program
+        .wait_for_line("does not answer any more", GIVEN_UP)?;
+    party.relay.signal(Signal::CONT)?;
+    let mended = Instant::now();
+    is_whole_within(WHOLE_AGAIN, player, mended)
+}
+
+fn alone() -> Result<Party> {
+    Party::builder()
+        .players(1)
+        .addressing(Addressing::Static)
+        .start()
+}
+
+fn is_whole_within(limit: Duration, player: &Player, since: Instant) -> Result<()> {
+    let ping = || player.machine.ping_on(Player::TAP, Venue::LAN1).ok();
+    eventually("the player reaches the LAN", 2 * limit, ping)?;
+    let gap = since.elapsed();
+    println!("    a gap of {:.1} s", gap.as_secs_f32());
+    ensure!(gap <= limit, "it took {gap:?}");
+    Ok(())
 }
 
 /// The gateway names the player who left; the relay says that somebody did.

@@ -20,7 +20,7 @@ use std::time::Duration;
 use tracing::Instrument;
 
 /// How often an interface that cannot be used is tried again.
-const RETRY: Duration = Duration::from_millis(500);
+const RETRY: Duration = Duration::from_millis(250);
 
 /// Runs a gateway until Ctrl-C or SIGTERM: opens the LAN first, so that nobody joins a room without one.
 ///
