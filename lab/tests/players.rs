@@ -5,11 +5,12 @@
     reason = "shell: these tests measure by the clock"
 )]
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use lanparty_lab::traffic::broadcast_reaches_each_once;
+use lanparty_lab::traffic::{broadcast_reaches_each_once, frames_cross, frames_that_cross};
 use lanparty_lab::{
     Addressing, Check, Needs, Party, Player, Role, Suite, Venue, checks, eventually, run,
 };
@@ -40,6 +41,19 @@ fn main() -> ExitCode {
                     .start()
             },
             together(),
+        ),
+        Suite::new(
+            "claims",
+            || {
+                Party::builder()
+                    .players(2)
+                    .log("info,lanparty::frames=trace")
+                    .start()
+            },
+            checks![
+                the_lan_still_finds_a_player_whose_address_another_claims,
+                the_lan_still_finds_its_router_when_a_player_claims_that,
+            ],
         ),
         Suite::new(
             "leaving",
@@ -131,10 +145,81 @@ fn a_broadcast_reaches_everybody_once(party: &Party) -> Result<()> {
     Ok(())
 }
 
-fn a_player_who_leaves_is_noticed_at_once(party: &Party) -> Result<()> {
-    let [stays, leaves] = &party.players[..] else {
+fn the_lan_still_finds_a_player_whose_address_another_claims(party: &Party) -> Result<()> {
+    let [alice, _] = pair(party);
+    assert_claims_die(party, alice.address()?, alice.mac())
+}
+
+fn the_lan_still_finds_its_router_when_a_player_claims_that(party: &Party) -> Result<()> {
+    let router = &party.venue.router;
+    let address = router.ipv4("eth0").context("the router has an address")?;
+    assert_claims_die(party, address, router.mac("eth0")?)
+}
+
+/// The second player says in every way that it has this address; the LAN goes on to use the right MAC.
+fn assert_claims_die(party: &Party, address: IpAddr, owner: [u8; 6]) -> Result<()> {
+    let [_, mallory] = pair(party);
+    let lan = &party.venue.lan1;
+    lan.pings(address, 56)?;
+    let mark = party.relay.mark();
+    let claims: Vec<_> = [
+        (1, address),
+        (2, address),
+        (1, Venue::LAN1),
+        (2, Venue::LAN1),
+    ]
+    .map(|(operation, target)| arp(mallory.mac(), operation, address, target))
+    .into();
+    let (from, to) = ((&mallory.machine, Player::TAP), (lan, "eth0"));
+    let crossed = frames_that_cross(from, to, &claims)?;
+    ensure!(
+        crossed.is_empty(),
+        "{} claims reached the LAN",
+        crossed.len()
+    );
+    let reason = "reason=claimed_address";
+    party.relay.wait_for_line_after(mark, reason, SOON)?;
+
+    // A question whether the address is free is none.
+    let probe = arp(mallory.mac(), 1, Ipv4Addr::UNSPECIFIED.into(), address);
+    frames_cross(from, to, &[probe]).context("a probe")?;
+    let neighbour = lan.ip_shows(&format!("neigh show {address}"))?;
+    ensure!(
+        neighbour.contains(&colons(owner)),
+        "now it is at {neighbour}"
+    );
+    lan.pings(address, 56)
+}
+
+fn pair(party: &Party) -> [&Player; 2] {
+    let [first, second] = &party.players[..] else {
         unreachable!("a party of two")
     };
+    [first, second]
+}
+
+/// ARP to everybody (RFC 826).
+fn arp(sender: [u8; 6], operation: u8, address: IpAddr, target: IpAddr) -> Vec<u8> {
+    let octets = |address| match address {
+        IpAddr::V4(address) => address.octets(),
+        IpAddr::V6(_) => unreachable!("ARP is for IPv4"),
+    };
+    let mut frame = [
+        &[0xff; 6][..],
+        &sender,
+        &[8, 6, 0, 1, 8, 0, 6, 4, 0, operation],
+    ]
+    .concat();
+    frame.extend(sender);
+    frame.extend(octets(address));
+    frame.extend([0; 6]);
+    frame.extend(octets(target));
+    frame.resize(60, 0);
+    frame
+}
+
+fn a_player_who_leaves_is_noticed_at_once(party: &Party) -> Result<()> {
+    let [stays, leaves] = pair(party);
     stays.machine.pings(leaves.address()?, 56)?;
     let status = leaves.program.interrupt()?;
     ensure!(status.success(), "{}", leaves.program.tail(10));
@@ -142,9 +227,7 @@ fn a_player_who_leaves_is_noticed_at_once(party: &Party) -> Result<()> {
 }
 
 fn a_player_who_vanishes_is_given_up(party: &Party) -> Result<()> {
-    let [stays, vanishes] = &party.players[..] else {
-        unreachable!("a party of two")
-    };
+    let [stays, vanishes] = pair(party);
     stays.machine.pings(vanishes.address()?, 56)?;
     vanishes.program.kill()?;
     ensure!(
@@ -255,12 +338,14 @@ fn is_whole_within(limit: Duration, player: &Player, since: Instant) -> Result<(
 
 /// The gateway names the player who left; the relay says that somebody did.
 fn is_gone_within(deadline: Duration, party: &Party, player: &Player) -> Result<()> {
-    let mac = player.mac().map(|byte| format!("{byte:02x}")).join(":");
-    party
-        .gateway
-        .wait_for_line(&format!("Player {mac} left"), deadline)?;
+    let left = format!("Player {} left", colons(player.mac()));
+    party.gateway.wait_for_line(&left, deadline)?;
     party
         .relay
         .wait_for_line("Left reason=", deadline)
         .map(drop)
+}
+
+fn colons(mac: [u8; 6]) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
 }

@@ -70,6 +70,8 @@ drop_reasons! {
     VlanTagged = "vlan_tagged",
     /// ARP or neighbour discovery that claims another station's MAC.
     ArpSpoof = "arp_spoof",
+    /// ARP or neighbour discovery from a client for an IP address that somebody else here has.
+    ClaimedAddress = "claimed_address",
     /// More broadcast and multicast than this client may send (spec R30).
     BroadcastRate = "broadcast_rate",
     /// More unknown unicast than this client may send (spec R30).

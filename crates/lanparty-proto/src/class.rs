@@ -14,7 +14,10 @@
 //!
 //! Not its business: whether a source is the peer's own MAC (the switch knows), and where a frame goes.
 
+mod claims;
 mod ip;
+
+pub use claims::{Lease, claimed_address, confirmed_lease};
 
 use crate::ethernet::{EthernetFrame, FrameKind, ether_type};
 use crate::mac::MacAddr;

@@ -4,6 +4,7 @@
 //! datagrams and the time come in, verdicts and messages to send come out. `L` is the handle with
 //! which the caller reaches a peer; the room only keeps and hands out clones of it.
 
+mod addresses;
 mod allowance;
 mod lan_table;
 mod member;

@@ -17,14 +17,22 @@ pub enum Kind {
     Ipx,
     /// IPX in raw 802.3.
     RawIpx,
-    /// ARP that claims the frame's own source.
+    /// ARP that claims an address for the frame's own source.
     ArpOwn,
+    /// ARP that asks whether an address is free.
+    ArpProbe,
+    /// Neighbour discovery that claims an address for the frame's own source.
+    Advertisement,
+    /// Neighbour discovery that asks whether an address is free.
+    Detection,
     /// ARP that claims another station's address.
     ArpSpoof,
     /// A DHCP client asks.
     DhcpDiscover,
     /// A DHCP server answers.
     DhcpOffer,
+    /// A DHCP server gives an address away.
+    DhcpAck,
     /// An IPv6 router speaks.
     RouterAdvertisement,
     /// The same behind a hop-by-hop header.
@@ -64,9 +72,16 @@ pub const KINDS: &[Kind] = &[
     Kind::RawIpx,
     Kind::ArpOwn,
     Kind::ArpOwn,
+    Kind::ArpOwn,
+    Kind::ArpProbe,
+    Kind::Advertisement,
+    Kind::Advertisement,
+    Kind::Detection,
     Kind::ArpSpoof,
     Kind::DhcpDiscover,
     Kind::DhcpOffer,
+    Kind::DhcpAck,
+    Kind::DhcpAck,
     Kind::RouterAdvertisement,
     Kind::HiddenRouterAdvertisement,
     Kind::Bpdu,
@@ -81,6 +96,17 @@ pub const KINDS: &[Kind] = &[
     Kind::Runt,
 ];
 
+/// What a frame says about an address; the addresses of both kinds are numbered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Says {
+    /// Nothing.
+    Nothing,
+    /// Its sender has it.
+    Mine(u8),
+    /// This machine has it for so many milliseconds, says the DHCP server.
+    Leased(u8, Mac, u64),
+}
+
 /// A frame, and what its maker knows about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
@@ -90,6 +116,8 @@ pub struct Frame {
     pub destination: Mac,
     /// Who says to have sent it.
     pub source: Mac,
+    /// What it says about an address.
+    pub says: Says,
     /// All of it.
     pub bytes: Vec<u8>,
 }
@@ -101,8 +129,9 @@ impl Frame {
             Kind::Bpdu => [0x01, 0x80, 0xc2, 0, 0, 0],
             _ => destination,
         };
+        let says = Says::some(dice, kind, destination);
         let mut bytes = [destination, source].concat();
-        bytes.extend(content(dice, kind, source));
+        bytes.extend(content(dice, kind, source, says));
         match kind {
             Kind::Jumbo => bytes.resize(1515 + dice.between(0, 200), 0x4a),
             Kind::Runt => bytes.truncate(dice.between(0, 13)),
@@ -112,6 +141,7 @@ impl Frame {
             kind,
             destination,
             source,
+            says,
             bytes,
         }
     }
@@ -132,7 +162,7 @@ impl Frame {
         };
         let from_clients = match self.kind {
             Kind::ArpSpoof => Some(DropReason::ArpSpoof),
-            Kind::DhcpOffer => Some(DropReason::DhcpServerReply),
+            Kind::DhcpOffer | Kind::DhcpAck => Some(DropReason::DhcpServerReply),
             Kind::RouterAdvertisement | Kind::HiddenRouterAdvertisement => {
                 Some(DropReason::RouterAdvertisement)
             }
@@ -143,8 +173,37 @@ impl Frame {
     }
 }
 
+impl Says {
+    /// ARP speaks of the addresses 1 to 4, neighbour discovery of 101 to 104. A lease is for a client
+    /// or a stranger, and for seconds or days.
+    fn some(dice: &mut Dice, kind: Kind, destination: Mac) -> Self {
+        let number = dice.between(1, 4) as u8;
+        match kind {
+            Kind::ArpOwn => Says::Mine(number),
+            Kind::ArpSpoof => Says::Mine(1),
+            Kind::Advertisement => Says::Mine(100 + number),
+            Kind::DhcpAck => {
+                let to = match destination[0] % 2 {
+                    1 => [2, 0, 0, 0, 0, dice.between(1, 7) as u8],
+                    _ => destination,
+                };
+                let most = *dice.pick(&[1, 1000, 100_000, 1_000_000]);
+                Says::Leased(number, to, dice.between(0, most) as u64 * 1000)
+            }
+            _ => Says::Nothing,
+        }
+    }
+
+    fn number(self) -> u8 {
+        match self {
+            Says::Nothing => 0,
+            Says::Mine(number) | Says::Leased(number, ..) => number,
+        }
+    }
+}
+
 /// Type and payload.
-fn content(dice: &mut Dice, kind: Kind, source: Mac) -> Vec<u8> {
+fn content(dice: &mut Dice, kind: Kind, source: Mac, says: Says) -> Vec<u8> {
     let any = |dice: &mut Dice| vec![0x47; dice.between(46, 1500)];
     match kind {
         Kind::Game | Kind::Jumbo | Kind::Runt => udp(27960, 27961, &[0x47; 20]),
@@ -155,8 +214,22 @@ fn content(dice: &mut Dice, kind: Kind, source: Mac) -> Vec<u8> {
             ipx[..2].fill(0xff);
             typed(len as u16, &ipx)
         }
-        Kind::ArpOwn => arp(source),
-        Kind::ArpSpoof => arp([0x00, 0x16, 0x3e, 0xee, 0xee, 0xee]),
+        Kind::ArpOwn => {
+            let payload = arp(source, [192, 168, 50, says.number()]);
+            match dice.one_in(4) {
+                true => typed(54, &[&[0xaa, 0xaa, 3, 0, 0, 0][..], &payload].concat()),
+                false => payload,
+            }
+        }
+        Kind::ArpProbe => arp(source, [0; 4]),
+        Kind::ArpSpoof => arp([0x00, 0x16, 0x3e, 0xee, 0xee, 0xee], [192, 168, 50, 1]),
+        Kind::Advertisement => ipv6(58, &neighbour(136, says.number())),
+        Kind::Detection => {
+            let mut frame = ipv6(58, &neighbour(135, 101));
+            frame[2 + 8..2 + 24].fill(0);
+            frame
+        }
+        Kind::DhcpAck => udp(67, 68, &dhcp_ack(says)),
         Kind::DhcpDiscover => udp(68, 67, &dhcp(1)),
         Kind::DhcpOffer => udp(67, 68, &dhcp(2)),
         Kind::RouterAdvertisement => ipv6(58, &[134, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0]),
@@ -189,12 +262,36 @@ fn typed(ether_type: u16, payload: &[u8]) -> Vec<u8> {
     [&ether_type.to_be_bytes(), payload].concat()
 }
 
-fn arp(claimed: Mac) -> Vec<u8> {
+fn arp(claimed: Mac, address: [u8; 4]) -> Vec<u8> {
     let mut message = vec![0, 1, 8, 0, 6, 4, 0, 2];
     message.extend(claimed);
-    message.extend([192, 168, 50, 7, 0, 0, 0, 0, 0, 0, 192, 168, 50, 1]);
+    message.extend(address);
+    message.extend([0, 0, 0, 0, 0, 0, 192, 168, 50, 1]);
     message.resize(46, 0);
     typed(0x0806, &message)
+}
+
+/// A solicitation or an advertisement, without options.
+fn neighbour(kind: u8, number: u8) -> [u8; 24] {
+    let mut message = [0; 24];
+    message[0] = kind;
+    message[8..10].copy_from_slice(&[0xfe, 0x80]);
+    message[23] = number;
+    message
+}
+
+fn dhcp_ack(says: Says) -> Vec<u8> {
+    let Says::Leased(number, mac, milliseconds) = says else {
+        unreachable!("an acknowledgement gives an address");
+    };
+    let mut message = dhcp(2).to_vec();
+    message[16..20].copy_from_slice(&[192, 168, 50, number]);
+    message[28..34].copy_from_slice(&mac);
+    message[236..240].copy_from_slice(&[99, 130, 83, 99]);
+    message.extend([53, 1, 5, 51, 4]);
+    message.extend((milliseconds as u32 / 1000).to_be_bytes());
+    message.push(255);
+    message
 }
 
 fn dhcp(operation: u8) -> [u8; 240] {

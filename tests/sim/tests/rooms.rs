@@ -85,6 +85,7 @@ fn everything_happened(tally: &Tally) {
         "router_advertisement",
         "vlan_tagged",
         "arp_spoof",
+        "claimed_address",
         "broadcast_rate",
         "unknown_unicast_rate",
         "byte_rate",

@@ -1,9 +1,11 @@
 //! Who may send from which address, and where a frame goes (spec R27, R28).
 
+use super::addresses::Addresses;
 use super::allowance::Traffic;
 use super::lan_table::LanTable;
 use lanparty_ctrl::message::Newcomer;
 use lanparty_obs::DropReason;
+use lanparty_proto::class::{claimed_address, confirmed_lease};
 use lanparty_proto::{EthernetFrame, MacAddr, Origin, PeerId, classify};
 use std::collections::HashMap;
 use std::time::Instant;
@@ -14,6 +16,7 @@ pub(super) struct Switch {
     clients: HashMap<MacAddr, PeerId>,
     gateway: Option<PeerId>,
     lan: LanTable,
+    addresses: Addresses,
 }
 
 /// Where a frame goes.
@@ -43,6 +46,7 @@ impl Switch {
             clients: HashMap::new(),
             gateway: None,
             lan: LanTable::new(now),
+            addresses: Addresses::new(now),
         }
     }
 
@@ -79,6 +83,7 @@ impl Switch {
             Newcomer::Gateway => {
                 self.gateway = None;
                 self.lan.clear();
+                self.addresses.forget_lan();
             }
         }
     }
@@ -93,13 +98,15 @@ impl Switch {
     ) -> Result<Route, DropReason> {
         let view = EthernetFrame::parse(frame).map_err(|_| DropReason::Runt)?;
         self.check_source(who, view.source())?;
-        let origin = match who {
-            Newcomer::Client(mac) => Origin::Client(mac.addr()),
-            Newcomer::Gateway => Origin::Lan,
-        };
-        classify(frame, origin)?;
-        if who == Newcomer::Gateway {
-            self.lan.learn(now, view.source());
+        match who {
+            Newcomer::Client(mac) => {
+                classify(frame, Origin::Client(mac.addr()))?;
+                self.check_claim(now, view)?;
+            }
+            Newcomer::Gateway => {
+                classify(frame, Origin::Lan)?;
+                self.learn(now, view);
+            }
         }
         self.find(now, from, view.destination())
             .ok_or(DropReason::UnknownDestination)
@@ -116,6 +123,26 @@ impl Switch {
         match authorised {
             true => Ok(()),
             false => Err(DropReason::UnauthorizedSourceMac),
+        }
+    }
+
+    /// Lets a client claim an IP address that is nobody else's.
+    fn check_claim(&mut self, now: Instant, frame: EthernetFrame<'_>) -> Result<(), DropReason> {
+        match claimed_address(frame) {
+            Some(address) => self.addresses.claim(now, frame.source(), address),
+            None => Ok(()),
+        }
+    }
+
+    /// Learns from the LAN who is there, and who has which IP address.
+    fn learn(&mut self, now: Instant, frame: EthernetFrame<'_>) {
+        self.lan.learn(now, frame.source());
+        if let Some(address) = claimed_address(frame) {
+            self.addresses.claim_from_lan(now, address);
+        } else if let Some(lease) = confirmed_lease(frame)
+            && self.clients.contains_key(&lease.mac)
+        {
+            self.addresses.lease(now, lease);
         }
     }
 

@@ -17,6 +17,15 @@ fn pieces(from: Place, frame: &[u8], budget: u16) -> Vec<Bytes> {
     fragment::cut(header(from), 7, frame, DatagramBudget::new(budget).unwrap()).collect()
 }
 
+/// A question that claims `address` for its sender.
+fn arp(source: MacAddr, address: [u8; 4]) -> Vec<u8> {
+    let mut frame = frame(MacAddr::BROADCAST, source, 60);
+    frame[12..22].copy_from_slice(&[8, 6, 0, 1, 8, 0, 6, 4, 0, 1]);
+    frame[22..28].copy_from_slice(&source.octets());
+    frame[28..32].copy_from_slice(&address);
+    frame
+}
+
 const MULTICAST: MacAddr = MacAddr::new([0x01, 0x00, 0x5e, 0x00, 0x00, 0xfb]);
 
 #[test]
@@ -132,12 +141,57 @@ fn the_classifier_judges_by_the_senders_role() {
         frame[22..28].copy_from_slice(&claimed.octets());
         frame
     };
-    let proxy = arp(lan_mac(9), lan_mac(8));
-    assert_eq!(relay.frame(gateway, &proxy), To(vec![2, 3, 4]));
     let spoof = arp(client_mac(2), lan_mac(8));
     assert_eq!(relay.frame(two, &spoof), Dropped(DropReason::ArpSpoof));
     let own = arp(client_mac(2), client_mac(2));
     assert_eq!(relay.frame(two, &own), To(vec![1, 3, 4]));
+    let proxy = arp(lan_mac(9), lan_mac(8));
+    assert_eq!(relay.frame(gateway, &proxy), To(vec![2, 3, 4]));
+}
+
+#[test]
+fn a_client_cannot_claim_an_address_that_somebody_else_has() {
+    let (mut relay, gateway, [two, three, _]) = party();
+    relay.frame(gateway, &arp(lan_mac(9), [192, 168, 50, 1]));
+    relay.frame(two, &arp(client_mac(2), [192, 168, 50, 202]));
+    for (from, mac, address) in [(two, 2, 1), (three, 3, 1), (three, 3, 202)] {
+        let outcome = relay.frame(from, &arp(client_mac(mac), [192, 168, 50, address]));
+        assert_eq!(outcome, Dropped(DropReason::ClaimedAddress));
+    }
+    relay.leave(two);
+    let two = relay.client(2);
+    let outcome = relay.frame(three, &arp(client_mac(3), [192, 168, 50, 202]));
+    assert_eq!(outcome, Dropped(DropReason::ClaimedAddress), "kept for it");
+    assert_eq!(
+        relay.frame(two, &arp(client_mac(2), [192, 168, 50, 202])),
+        To(vec![1, 3, 4])
+    );
+    let drops = &relay.registry.peer(three).unwrap().drops;
+    assert_eq!(drops.of(DropReason::ClaimedAddress), 3);
+}
+
+#[test]
+fn the_lan_may_claim_any_address_and_a_question_claims_none() {
+    let (mut relay, gateway, [two, three, _]) = party();
+    let hers = [192, 168, 50, 202];
+    assert_eq!(
+        relay.frame(two, &arp(client_mac(2), hers)),
+        To(vec![1, 3, 4])
+    );
+    assert_eq!(
+        relay.frame(three, &arp(client_mac(3), [0; 4])),
+        To(vec![1, 2, 4])
+    );
+    assert_eq!(
+        relay.frame(gateway, &arp(lan_mac(9), hers)),
+        To(vec![2, 3, 4])
+    );
+    let outcome = relay.frame(two, &arp(client_mac(2), hers));
+    assert_eq!(
+        outcome,
+        Dropped(DropReason::ClaimedAddress),
+        "the LAN's now"
+    );
 }
 
 #[test]
