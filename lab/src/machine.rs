@@ -99,6 +99,10 @@ impl Machine {
         ip.args(["netns", "exec", &self.namespace])
             .args(command)
             .env("HOME", &self.folder)
+            .env(
+                "STATE_DIRECTORY",
+                self.folder.join(format!("{}-state", self.name)),
+            )
             .current_dir(&self.folder);
         ip
     }

@@ -112,7 +112,8 @@ fn missing_and_broken_certificates_are_refused(party: &Party) -> Result<()> {
 
 fn a_certificate_that_is_not_the_relays_is_refused(party: &Party) -> Result<()> {
     let mut other = program("lanparty-relay")?;
-    other.extend(["--listen", "127.0.0.1:0", "--dev-cert-der-out", "other.der"].map(Into::into));
+    other.extend(["--listen", "127.0.0.1:0", "--state", "other-state"].map(Into::into));
+    other.extend(["--dev-cert-der-out", "other.der"].map(Into::into));
     let other = party.venue.relay.spawn("other-relay", other)?;
     other.wait_for_line("Relay listening", SOON)?;
     for (machine, name) in peers(party) {

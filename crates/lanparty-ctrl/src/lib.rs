@@ -7,14 +7,17 @@
 //!
 //! This crate turns bytes into checked values and back; it opens no stream and keeps no state.
 
+mod base64url;
 pub mod codec;
 pub mod message;
+pub mod pin;
 pub mod reason;
 pub mod room_code;
 pub mod text;
 pub mod token;
 
 pub use message::{PeerMessage, RelayMessage, Role};
+pub use pin::Pin;
 pub use reason::{DisconnectReason, LeaveReason, RejectReason};
 pub use room_code::RoomCode;
 pub use text::Text;

@@ -3,7 +3,7 @@
 use crate::address::RelayAddress;
 use crate::tls::{self, Trust};
 use clap::Args;
-use lanparty_ctrl::RoomCode;
+use lanparty_ctrl::{Pin, RoomCode};
 use lanparty_proto::DatagramBudget;
 use std::path::PathBuf;
 
@@ -22,6 +22,16 @@ pub struct RelayArgs {
     /// certificate authorities that the system trusts].
     #[arg(long, value_name = "FILE")]
     pub relay_ca_cert: Option<PathBuf>,
+
+    /// Trust the relay that has the key with this pin (it prints it when it starts), whatever its
+    /// certificate says.
+    #[arg(
+        long,
+        value_name = "PIN",
+        allow_hyphen_values = true,
+        conflicts_with = "relay_ca_cert"
+    )]
+    pub pin: Option<Pin>,
 
     /// The room to meet in: 4 to 32 letters, digits and hyphens.
     #[arg(long, value_name = "CODE")]
@@ -59,7 +69,10 @@ impl RelayArgs {
             .unwrap_or_else(|| self.relay.host().to_owned());
         tls::check_server_name(&server_name)?;
         Ok(RelayConfig {
-            trust: Trust::load(self.relay_ca_cert.as_deref())?,
+            trust: match self.pin {
+                Some(pin) => Trust::pinned(pin),
+                None => Trust::load(self.relay_ca_cert.as_deref())?,
+            },
             address: self.relay,
             server_name,
             room: self.room,

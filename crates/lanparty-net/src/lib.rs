@@ -26,6 +26,7 @@ mod pulse;
 pub mod quic;
 pub mod signals;
 mod socket;
+pub mod state;
 pub mod tls;
 
 pub use link::RelayLink;

@@ -298,7 +298,7 @@ pub enum HandshakeError {
     NoAnswer,
     /// Somebody answered whose certificate is not trusted.
     #[error(
-        "its certificate is not the expected one ({0}); check --relay-ca-cert and --server-name"
+        "its certificate is not the expected one ({0}); check the address, --pin, --relay-ca-cert and --server-name"
     )]
     Certificate(String),
     /// Somebody answered who is no relay.
@@ -318,7 +318,13 @@ impl From<ConnectionError> for HandshakeError {
             ConnectionError::TimedOut => HandshakeError::NoAnswer,
             ConnectionError::TransportError(error) => match u64::from(error.code) {
                 ALERT_NO_ALPN => HandshakeError::NotARelay,
-                0x100..=0x1ff => HandshakeError::Certificate(error.reason.to_string()),
+                // The prefix is what TLS puts before words of our own.
+                0x100..=0x1ff => HandshakeError::Certificate(
+                    error
+                        .reason
+                        .trim_start_matches("unexpected error: ")
+                        .to_owned(),
+                ),
                 _ => HandshakeError::Failed(error.to_string()),
             },
             ConnectionError::ConnectionClosed(close) => match u64::from(close.error_code) {

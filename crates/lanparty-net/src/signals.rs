@@ -1,4 +1,4 @@
-//! Being asked to stop.
+//! Being asked to stop, or to look again.
 
 use std::io;
 
@@ -21,5 +21,34 @@ pub async fn shutdown() -> io::Result<&'static str> {
     {
         tokio::signal::ctrl_c().await?;
         Ok("Ctrl-C")
+    }
+}
+
+/// Being asked to read files again: SIGHUP, where there is such a thing.
+#[derive(Debug)]
+pub struct Hangups {
+    #[cfg(unix)]
+    signals: tokio::signal::unix::Signal,
+}
+
+impl Hangups {
+    /// Listens from now on; SIGHUP does not end the program any more.
+    ///
+    /// # Errors
+    /// When the system does not let us listen for signals.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Hangups {
+            #[cfg(unix)]
+            signals: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) {
+        #[cfg(unix)]
+        if self.signals.recv().await.is_some() {
+            return;
+        }
+        std::future::pending::<()>().await;
     }
 }

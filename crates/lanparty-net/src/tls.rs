@@ -1,17 +1,30 @@
 //! Whom to trust, and who we are.
 
-use lanparty_ctrl::ALPN;
+mod pinned;
+
+use lanparty_ctrl::{ALPN, Pin};
+use pinned::PinnedKey;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::ParsedCertificate;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Whose certificates a peer accepts from its relay.
 #[derive(Debug, Clone)]
-pub struct Trust(Arc<RootCertStore>);
+pub struct Trust(Trusted);
+
+#[derive(Debug, Clone)]
+enum Trusted {
+    /// What one of these has signed, in the relay's name.
+    Roots(Arc<RootCertStore>),
+    /// Whoever has this key, whatever its certificate says.
+    Key(Pin),
+}
 
 /// Why there is nobody to trust.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +62,11 @@ impl Trust {
         }
     }
 
+    /// Trusts whoever has the key with this pin, and nobody else.
+    pub fn pinned(pin: Pin) -> Self {
+        Trust(Trusted::Key(pin))
+    }
+
     fn from_file(file: &Path) -> Result<Self, TrustError> {
         let bytes =
             std::fs::read(file).map_err(|error| TrustError::Unreadable(file.to_owned(), error))?;
@@ -63,7 +81,7 @@ impl Trust {
         if added == 0 {
             return Err(TrustError::NoCertificate(file.to_owned()));
         }
-        Ok(Trust(Arc::new(roots)))
+        Ok(Trust(Trusted::Roots(Arc::new(roots))))
     }
 
     fn system() -> Result<Self, TrustError> {
@@ -73,15 +91,21 @@ impl Trust {
         if added == 0 {
             return Err(TrustError::NoSystemRoots);
         }
-        Ok(Trust(Arc::new(roots)))
+        Ok(Trust(Trusted::Roots(Arc::new(roots))))
     }
 
     pub(crate) fn client_config(&self) -> ClientConfig {
-        let mut config = ClientConfig::builder_with_provider(provider())
+        let provider = provider();
+        let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[&TLS13])
-            .expect("the provider has suites for TLS 1.3")
-            .with_root_certificates(self.0.clone())
-            .with_no_client_auth();
+            .expect("the provider has suites for TLS 1.3");
+        let mut config = match &self.0 {
+            Trusted::Roots(roots) => builder.with_root_certificates(roots.clone()),
+            Trusted::Key(pin) => builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(PinnedKey::new(*pin, provider))),
+        }
+        .with_no_client_auth();
         config.alpn_protocols = vec![ALPN.to_vec()];
         config
     }
@@ -98,11 +122,25 @@ pub fn check_server_name(name: &str) -> Result<(), TrustError> {
     }
 }
 
+/// The pin of the key that a certificate speaks of; `None` when it is no certificate.
+pub(crate) fn pin_of(certificate: &CertificateDer<'_>) -> Option<Pin> {
+    let parsed = ParsedCertificate::try_from(certificate).ok()?;
+    let key = parsed.subject_public_key_info();
+    let digest = ring::digest::digest(&ring::digest::SHA256, key.as_ref());
+    Some(Pin::from_sha256(digest.as_ref().try_into().ok()?))
+}
+
 /// Who a relay is: a certificate chain and its key.
-#[derive(Debug)]
 pub struct Identity {
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
+    pin: Pin,
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identity({}, …)", self.pin)
+    }
 }
 
 /// Why an identity cannot be made or used.
@@ -111,22 +149,71 @@ pub enum IdentityError {
     /// The name cannot stand in a certificate.
     #[error("no certificate can be made for this server name; give a DNS name to --server-name")]
     Certificate(#[from] rcgen::Error),
+    /// The kept key is none.
+    #[error("the kept key is broken; delete it to get a new one, which has another pin")]
+    BrokenKey,
+    /// There is no certificate in the text.
+    #[error(
+        "there is no certificate in PEM form; give a file with the whole chain, the relay's own first"
+    )]
+    NoCertificate,
+    /// There is no key in the text.
+    #[error("there is no private key in PEM form; give the key that belongs to the certificate")]
+    NoKey,
     /// TLS does not take it.
     #[error("the certificate and its key do not fit together; give a matching pair")]
     Tls(#[from] rustls::Error),
 }
 
 impl Identity {
-    /// A fresh self-signed certificate for `name`, good for this run of the program.
+    /// A new key in PEM form, for [`Identity::self_signed`].
     ///
     /// # Errors
-    /// [`IdentityError::Certificate`] when the name cannot stand in a certificate.
-    pub fn self_signed(name: &str) -> Result<Self, IdentityError> {
-        let certified = rcgen::generate_simple_self_signed([name.to_owned()])?;
-        Ok(Identity {
-            chain: vec![certified.cert.der().clone()],
-            key: PrivatePkcs8KeyDer::from(certified.signing_key.serialize_der()).into(),
-        })
+    /// [`IdentityError::Certificate`] when no key can be made.
+    pub fn new_key() -> Result<String, IdentityError> {
+        Ok(rcgen::KeyPair::generate()?.serialize_pem())
+    }
+
+    /// A certificate for `name` that nobody but its own `key` (PEM) has signed.
+    ///
+    /// # Errors
+    /// [`IdentityError`] when the name cannot stand in a certificate, or the key is none.
+    pub fn self_signed(name: &str, key: &str) -> Result<Self, IdentityError> {
+        let pair = rcgen::KeyPair::from_pem(key).map_err(|_| IdentityError::BrokenKey)?;
+        let certificate = rcgen::CertificateParams::new([name.to_owned()])?.self_signed(&pair)?;
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes());
+        Self::new(
+            vec![certificate.der().clone()],
+            key.map_err(|_| IdentityError::BrokenKey)?,
+        )
+    }
+
+    /// A certificate chain, the relay's own first, and its key, both in PEM form.
+    ///
+    /// # Errors
+    /// [`IdentityError`] when one of them is missing, or they do not belong together.
+    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, IdentityError> {
+        let chain = CertificateDer::pem_slice_iter(chain)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| IdentityError::NoCertificate)?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| IdentityError::NoKey)?;
+        Self::new(chain, key)
+    }
+
+    fn new(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, IdentityError> {
+        let own = chain.first().ok_or(IdentityError::NoCertificate)?;
+        let pin = pin_of(own).ok_or(IdentityError::NoCertificate)?;
+        let identity = Identity { chain, key, pin };
+        identity.server_config()?;
+        Ok(identity)
+    }
+
+    /// The pin of its key.
+    pub fn pin(&self) -> Pin {
+        self.pin
     }
 
     /// The certificate that peers may pin, as DER.
@@ -179,7 +266,8 @@ mod tests {
 
     #[test]
     fn a_certificate_file_may_be_der_or_pem() {
-        let identity = Identity::self_signed("lanparty-relay").unwrap();
+        let key = Identity::new_key().unwrap();
+        let identity = Identity::self_signed("lanparty-relay", &key).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let der = folder.path().join("relay.der");
         std::fs::write(&der, identity.certificate_der()).unwrap();
@@ -204,6 +292,55 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_renewed_with_the_same_key_has_the_same_pin() {
+        let key = Identity::new_key().unwrap();
+        let [one, two] =
+            ["one.example", "two.example"].map(|name| Identity::self_signed(name, &key).unwrap());
+        assert_ne!(one.certificate_der(), two.certificate_der());
+        assert_eq!(one.pin(), two.pin());
+        let other = Identity::new_key().unwrap();
+        assert_ne!(
+            one.pin(),
+            Identity::self_signed("one.example", &other).unwrap().pin()
+        );
+    }
+
+    #[test]
+    fn a_pin_is_the_sha_256_of_the_subject_public_key_info() {
+        // openssl x509 -pubkey -noout | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | basenc --base64url
+        let certificate = CertificateDer::from_pem_slice(CERTIFICATE).unwrap();
+        assert_eq!(pin_of(&certificate).unwrap().to_string(), PIN);
+    }
+
+    #[test]
+    fn a_certificate_without_its_own_key_is_no_identity() {
+        let pem = |name| {
+            let made = rcgen::generate_simple_self_signed([String::from(name)]).unwrap();
+            (
+                made.cert.pem().into_bytes(),
+                made.signing_key.serialize_pem().into_bytes(),
+            )
+        };
+        let ((chain, key), (_, other)) = (pem("a.example"), pem("b.example"));
+        let sentence =
+            |chain: &[u8], key: &[u8]| Identity::from_pem(chain, key).unwrap_err().to_string();
+        assert!(Identity::from_pem(&chain, &key).is_ok());
+        assert!(sentence(&chain, &other).contains("matching pair"));
+        assert!(sentence(b"", &key).contains("no certificate"));
+        assert!(sentence(&chain, &chain).contains("no private key"));
+    }
+
+    #[test]
+    fn a_key_never_shows() {
+        let key = Identity::new_key().unwrap();
+        let identity = Identity::self_signed("lanparty-relay", &key).unwrap();
+        assert_eq!(
+            format!("{identity:?}"),
+            format!("Identity({}, …)", identity.pin())
+        );
+    }
+
+    #[test]
     fn names_that_no_certificate_carries_are_refused() {
         assert!(check_server_name("relay.example.net").is_ok());
         assert!(check_server_name("203.0.113.7").is_ok());
@@ -217,4 +354,19 @@ mod tests {
             assert_eq!(first, rustls::CipherSuite::TLS13_AES_128_GCM_SHA256);
         }
     }
+
+    const PIN: &str = "KoYZpP5oBt3Ao7PpQRSVVl2DQ1NCGSsnfPNU-vvrAhw";
+    const CERTIFICATE: &[u8] = b"\
+-----BEGIN CERTIFICATE-----
+MIIBhzCCAS2gAwIBAgIUAk5koBxAZ0CaK6CuQsg5N2XouvAwCgYIKoZIzj0EAwIw
+GDEWMBQGA1UEAwwNcmVsYXkuZXhhbXBsZTAgFw0yNjExMjExMzIwNTRaGA8yMTI2
+MTAyODEzMjA1NFowGDEWMBQGA1UEAwwNcmVsYXkuZXhhbXBsZTBZMBMGByqGSM49
+AgEGCCqGSM49AwEHA0IABAqH7ldTZxHqiC1jv40sPphySyEuj6+dtAsRVNKzcwot
+i3HWmZbBKIQTDKRY7WpjBipYGVlIg6EQbVCkJLad77KjUzBRMB0GA1UdDgQWBBTG
+0aaWSdW9yvSWeduU2xOFzhPZ4zAfBgNVHSMEGDAWgBTG0aaWSdW9yvSWeduU2xOF
+zhPZ4zAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0gAMEUCIGYQsw1dJl8E
+aoIfmPCNkXVgRwcemB0HK6gs+jh0t91CAiEA5fSe0cq1tLjp9v83Piwu+4bkxwu/
+y4x9Kg6fMtb+s0E=
+-----END CERTIFICATE-----
+";
 }

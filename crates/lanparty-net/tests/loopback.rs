@@ -153,6 +153,53 @@ async fn another_certificate_or_name_is_not_trusted() {
     assert!(matches!(error, HandshakeError::Certificate(_)), "{error}");
 }
 
+#[tokio::test]
+async fn a_pinned_key_connects_whatever_the_certificate_says() {
+    let key = Identity::new_key().unwrap();
+    let [old, renewed] =
+        ["old.example", "new.example"].map(|name| Identity::self_signed(name, &key).unwrap());
+    let (relay, _) = listening(&old);
+    let pinned = Trust::pinned(old.pin());
+    connect(&relay, NAME, &pinned).await.unwrap();
+    relay.set_identity(&renewed).unwrap();
+    connect(&relay, NAME, &pinned).await.unwrap();
+    relay.set_identity(&identity()).unwrap();
+    let error = connect(&relay, NAME, &pinned).await.unwrap_err();
+    assert!(matches!(error, HandshakeError::Certificate(_)), "{error}");
+}
+
+/// Every authority in the world may vouch for the man in the middle: his key is another.
+#[tokio::test]
+async fn a_man_in_the_middle_with_a_valid_certificate_is_refused_when_pinned() {
+    let (authority, impostor) = signed_by_an_authority();
+    let (relay, _) = listening(&impostor);
+    connect(&relay, NAME, &authority).await.unwrap();
+    let pinned = Trust::pinned(identity().pin());
+    let error = connect(&relay, NAME, &pinned).await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("(its key is not the pinned one)"),
+        "{error}"
+    );
+}
+
+/// A certificate authority to trust, and what it has signed for [`NAME`].
+fn signed_by_an_authority() -> (Trust, Identity) {
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ca_key = rcgen::KeyPair::generate().unwrap();
+    let ca = params.self_signed(&ca_key).unwrap();
+    let issuer = rcgen::Issuer::new(params, ca_key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new([NAME.to_owned()]).unwrap();
+    let leaf = params.signed_by(&key, &issuer).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), ca.der()).unwrap();
+    let identity = Identity::from_pem(leaf.pem().as_bytes(), key.serialize_pem().as_bytes());
+    (Trust::load(Some(file.path())).unwrap(), identity.unwrap())
+}
+
 fn header() -> Header {
     Header {
         peer: PeerId::new(2).unwrap(),
@@ -162,7 +209,7 @@ fn header() -> Header {
 }
 
 fn identity() -> Identity {
-    Identity::self_signed(NAME).unwrap()
+    Identity::self_signed(NAME, &Identity::new_key().unwrap()).unwrap()
 }
 
 fn trust(identity: &Identity) -> Trust {

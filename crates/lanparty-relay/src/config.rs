@@ -28,7 +28,9 @@ pub struct Config {
     pub listen: ListenAddress,
     /// The name in the certificate that the relay makes for itself.
     pub server_name: String,
-    /// Where to put that certificate for others to pin.
+    /// Where its key comes from.
+    pub identity: IdentitySource,
+    /// Where to put its certificate for others to pin.
     pub dev_cert_der_out: Option<PathBuf>,
     /// How much to take on.
     pub limits: Limits,
@@ -38,12 +40,29 @@ pub struct Config {
     pub knocks: KnockLimits,
 }
 
+/// Where the relay's key and certificate come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IdentitySource {
+    /// A key for this run only.
+    Fresh,
+    /// A key that is made once and kept in this folder, or where the system keeps such things.
+    Kept(Option<PathBuf>),
+    /// PEM files that somebody else renews.
+    Files {
+        /// The chain, the relay's own certificate first.
+        cert: PathBuf,
+        /// Its key.
+        key: PathBuf,
+    },
+}
+
 impl Config {
-    /// A relay at `listen` with the default limits.
+    /// A relay at `listen` with the default limits and a key for this run.
     pub fn new(listen: ListenAddress) -> Self {
         Config {
             listen,
             server_name: DEFAULT_SERVER_NAME.to_owned(),
+            identity: IdentitySource::Fresh,
             dev_cert_der_out: None,
             limits: Limits::default(),
             rates: Rates::default(),
@@ -70,7 +89,21 @@ pub struct RelayArgs {
     #[arg(long, value_name = "FILE")]
     pub dev_cert_der_out: Option<PathBuf>,
 
-    /// The name in that certificate.
+    /// Keep the relay's key in this folder [default: where systemd says, else
+    /// /var/lib/lanparty-relay as root and the user's data folder otherwise].
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+
+    /// Use this certificate chain (PEM) instead of a key of the relay's own; read again on SIGHUP and
+    /// when it changes.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub cert: Option<PathBuf>,
+
+    /// The private key (PEM) of that certificate.
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub key: Option<PathBuf>,
+
+    /// The name in the certificate that the relay makes for its own key.
     #[arg(long, value_name = "NAME", default_value = DEFAULT_SERVER_NAME, value_parser = server_name)]
     pub server_name: String,
 
@@ -185,6 +218,10 @@ impl From<RelayArgs> for Config {
         Config {
             listen: args.listen,
             server_name: args.server_name,
+            identity: match (args.cert, args.key) {
+                (Some(cert), Some(key)) => IdentitySource::Files { cert, key },
+                _ => IdentitySource::Kept(args.state),
+            },
             dev_cert_der_out: args.dev_cert_der_out,
             limits: Limits {
                 rooms: limits.max_rooms,

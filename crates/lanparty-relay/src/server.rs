@@ -7,19 +7,23 @@
 
 mod dev_cert;
 mod doorway;
+mod identity;
 mod link;
 mod seat;
 
 pub use dev_cert::DevCertError;
+pub use identity::SourceError;
 
 use crate::config::Config;
 use crate::registry::Registry;
 use crate::room::Step;
 use crate::strangers::{Door, Strangers};
-use lanparty_ctrl::DisconnectReason;
+use identity::Renewal;
 use lanparty_ctrl::message::Disconnect;
+use lanparty_ctrl::{DisconnectReason, Pin};
 use lanparty_net::quic::{CloseCode, Endpoint, Incoming, ListenError};
-use lanparty_net::tls::{Identity, IdentityError};
+use lanparty_net::signals::Hangups;
+use lanparty_net::tls::Identity;
 use link::{Link, Outgoing};
 use seat::Seat;
 use std::io::{self, Write};
@@ -28,8 +32,8 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::MissedTickBehavior;
-use tracing::{error, info};
+use tokio::time::{Interval, MissedTickBehavior};
+use tracing::{error, info, warn};
 
 /// How long peers have to read a last message before their link is closed.
 const DRAIN: Duration = Duration::from_millis(250);
@@ -41,9 +45,9 @@ const TIDY: Duration = Duration::from_secs(1);
 /// Why a relay does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// No certificate could be made.
+    /// It has no key or no certificate.
     #[error(transparent)]
-    Identity(#[from] IdentityError),
+    Identity(#[from] SourceError),
     /// The certificate could not be written.
     #[error(transparent)]
     DevCert(#[from] DevCertError),
@@ -70,7 +74,13 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), S
     let server = RelayServer::bind(&config)?;
     let address = server.local_address();
     // Nobody has to read it.
-    let _ = writeln!(io::stdout(), "Relay listening on {address} (udp).");
+    let mut out = io::stdout();
+    let _ = writeln!(out, "Relay listening on {address} (udp).");
+    let _ = writeln!(
+        out,
+        "Gateways and players know it by --pin {}",
+        server.pin()
+    );
     server.run(stop).await;
     Ok(())
 }
@@ -81,6 +91,8 @@ pub struct RelayServer {
     endpoint: Endpoint,
     address: SocketAddr,
     certificate: Vec<u8>,
+    pin: Pin,
+    renewal: Option<Renewal>,
     rooms: Arc<Rooms>,
     strangers: Strangers,
     // Each returns where it came from, and its seat if it was admitted.
@@ -103,16 +115,17 @@ enum Event {
     Knock(Box<Incoming>),
     Greeted(Result<(IpAddr, Option<Seat>), JoinError>),
     Left(Result<(), JoinError>),
+    Hangup,
     Tidy,
 }
 
 impl RelayServer {
-    /// Makes a certificate, writes it where the configuration says, and binds.
+    /// Reads or makes a key and a certificate, writes the latter where the configuration says, and binds.
     ///
     /// # Errors
     /// [`StartError`].
     pub fn bind(config: &Config) -> Result<Self, StartError> {
-        let identity = Identity::self_signed(&config.server_name)?;
+        let identity = identity::load(&config.identity, &config.server_name)?;
         if let Some(file) = &config.dev_cert_der_out {
             dev_cert::write(file, identity.certificate_der())?;
         }
@@ -129,6 +142,8 @@ impl RelayServer {
             endpoint,
             address,
             certificate: identity.certificate_der().to_vec(),
+            pin: identity.pin(),
+            renewal: Renewal::new(&config.identity),
             rooms: Arc::new(Rooms(Mutex::new(Registry::new(
                 config.limits,
                 config.rates,
@@ -149,21 +164,25 @@ impl RelayServer {
         &self.certificate
     }
 
+    /// The pin of the key with which it started.
+    pub fn pin(&self) -> Pin {
+        self.pin
+    }
+
     /// Serves until `stop` is ready; then refuses newcomers, tells the peers, and closes.
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
-        let mut tidy = tokio::time::interval(TIDY);
-        tidy.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut clock = Clock::start(self.renewal.is_some());
         loop {
             tokio::select! {
-                event = self.next_event(&mut tidy) => self.handle(event),
+                event = self.next_event(&mut clock) => self.handle(event),
                 () = &mut stop => break,
             }
         }
         self.send_all_away();
         let drained = async {
             while !self.seated.is_empty() {
-                let event = self.next_event(&mut tidy).await;
+                let event = self.next_event(&mut clock).await;
                 self.handle(event);
             }
         };
@@ -172,12 +191,12 @@ impl RelayServer {
         info!("The relay has stopped");
     }
 
-    async fn next_event(&mut self, tidy: &mut tokio::time::Interval) -> Event {
+    async fn next_event(&mut self, clock: &mut Clock) -> Event {
         tokio::select! {
             Some(incoming) = self.endpoint.accept() => Event::Knock(Box::new(incoming)),
             Some(greeted) = self.knocking.join_next() => Event::Greeted(greeted),
             Some(left) = self.seated.join_next() => Event::Left(left),
-            _ = tidy.tick() => Event::Tidy,
+            event = clock.next() => event,
         }
     }
 
@@ -194,7 +213,31 @@ impl RelayServer {
             Event::Greeted(Err(error)) | Event::Left(Err(error)) => {
                 error!(%error, "A connection's task failed; please report this");
             }
-            Event::Tidy => self.rooms.lock().handle_timeout(Instant::now()),
+            Event::Hangup => {
+                let renewed = self.renewal.as_mut().map(Renewal::reload);
+                self.take_identity(renewed);
+            }
+            Event::Tidy => {
+                self.rooms.lock().handle_timeout(Instant::now());
+                let renewed = self.renewal.as_mut().and_then(Renewal::poll);
+                self.take_identity(renewed);
+            }
+        }
+    }
+
+    /// Greets newcomers with another certificate; who is here stays.
+    fn take_identity(&self, renewed: Option<Result<Identity, SourceError>>) {
+        let taken = renewed.map(|renewed| {
+            let identity = renewed?;
+            self.endpoint.set_identity(&identity)?;
+            Ok::<_, SourceError>(identity.pin())
+        });
+        match taken {
+            Some(Ok(pin)) => info!(%pin, "Took the new certificate"),
+            Some(Err(error)) => {
+                warn!("The certificate in use stays, because the new one is wrong: {error}");
+            }
+            None => {}
         }
     }
 
@@ -219,6 +262,35 @@ impl RelayServer {
         };
         for link in rooms.drain() {
             link.queue(Outgoing::Goodbye(disconnect.clone()));
+        }
+    }
+}
+
+/// What comes by itself: time, and the operator's word that files have changed.
+struct Clock {
+    tidy: Interval,
+    hangups: Option<Hangups>,
+}
+
+impl Clock {
+    /// Without files to read again SIGHUP keeps its usual meaning.
+    fn start(has_files: bool) -> Self {
+        let mut tidy = tokio::time::interval(TIDY);
+        tidy.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let hangups = has_files.then(Hangups::listen).and_then(Result::ok);
+        Clock { tidy, hangups }
+    }
+
+    async fn next(&mut self) -> Event {
+        let hangup = async {
+            match &mut self.hangups {
+                Some(hangups) => hangups.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = hangup => Event::Hangup,
+            _ = self.tidy.tick() => Event::Tidy,
         }
     }
 }

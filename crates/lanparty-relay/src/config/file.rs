@@ -4,6 +4,7 @@
 //! something else than its flag.
 
 use super::RelayArgs;
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory};
 use std::error::Error;
@@ -129,6 +130,8 @@ fn checked(file: &Path, key: &str, value: &Value) -> Result<OsString, FileError>
     let flag = OsString::from(format!("--{key}={word}"));
     match RelayArgs::command().try_get_matches_from([OsString::new(), flag.clone()]) {
         Ok(_) => Ok(flag),
+        // What it belongs to may be the next key: all of them are parsed together in the end.
+        Err(error) if error.kind() == ErrorKind::MissingRequiredArgument => Ok(flag),
         Err(error) => Err(bad(
             &word,
             match error.source() {

@@ -1,9 +1,12 @@
 use super::*;
 
 /// Every setting: its name, its default (if it has one), and a value that is none of the defaults.
-const SETTINGS: [(&str, Option<&str>, &str); 16] = [
+const SETTINGS: [(&str, Option<&str>, &str); 19] = [
     ("listen", Some("443/udp"), "127.0.0.1:4433"),
     ("dev-cert-der-out", None, "a/b.der"),
+    ("state", None, "a/state"),
+    ("cert", None, "a/chain.pem"),
+    ("key", None, "a/key.pem"),
     ("server-name", Some("lanparty-relay"), "lan.example"),
     ("max-rooms", Some("256"), "1"),
     ("max-peers", Some("1024"), "2"),
@@ -55,6 +58,10 @@ fn every_setting_can_be_made_by_flag_and_by_file() {
     let expected = Config {
         listen: "127.0.0.1:4433".parse().unwrap(),
         server_name: "lan.example".to_owned(),
+        identity: IdentitySource::Files {
+            cert: "a/chain.pem".into(),
+            key: "a/key.pem".into(),
+        },
         dev_cert_der_out: Some("a/b.der".into()),
         limits: Limits {
             rooms: 1,
@@ -128,6 +135,25 @@ fn the_file_that_we_ship_is_complete_and_holds_the_defaults() {
 }
 
 #[test]
+fn a_certificate_needs_its_key_and_replaces_the_kept_one() {
+    let identity = |file, flags| config(file, flags).unwrap().identity;
+    let kept = IdentitySource::Kept(Some("x".into()));
+    assert_eq!(identity("state = 'x'", ""), kept);
+    let files = IdentitySource::Files {
+        cert: "c".into(),
+        key: "k".into(),
+    };
+    assert_eq!(identity("cert = 'c'\nkey = 'k'", "--state x"), files);
+    for (file, flags) in [("", "--cert c"), ("", "--key k"), ("cert = 'c'", "")] {
+        let error = config(file, flags).unwrap_err();
+        assert!(
+            matches!(error, ArgsError::Usage(_)),
+            "{file}{flags}: {error}"
+        );
+    }
+}
+
+#[test]
 fn values_with_which_no_relay_works_are_refused() {
     for (key, value) in [
         ("max-rooms", "0"),
@@ -176,7 +202,10 @@ fn a_bad_file_is_told_in_one_sentence() {
 }
 
 fn default() -> Config {
-    Config::new("443/udp".parse().unwrap())
+    Config {
+        identity: IdentitySource::Kept(None),
+        ..Config::new("443/udp".parse().unwrap())
+    }
 }
 
 fn rate(burst: u32, per_second: u32) -> Rate {
