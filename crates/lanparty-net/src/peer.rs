@@ -29,6 +29,9 @@ const LOOK: Duration = Duration::from_millis(250);
 /// How long the relay's name may take to be resolved before the addresses of last time must do: the
 /// resolver may be what is missing.
 const RESOLVE: Duration = Duration::from_secs(1);
+/// The loop turns with every [`LOOK`]; when it stood still for so long, the machine or the program
+/// slept, and what waits in queues is older than any game wants.
+const NAP: Duration = Duration::from_secs(2);
 /// A TAP's queue holds 1000 frames and a read takes some dozens; a busier port fills it meanwhile.
 const MAX_BACKLOG_READS: usize = 64;
 
@@ -358,17 +361,26 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         self.discard_backlog().map_err(RunError::Port)?;
         let mut reader = DatagramReader::new(link);
         let (mut tick, mut look) = (interval(TICK), interval(LOOK));
+        let mut awake = Instant::now();
         let cause = loop {
+            if has_slept(awake) {
+                // The old link's queues end with it.
+                break "this machine or program stood still".to_owned();
+            }
+            awake = Instant::now();
             self.perform_outputs(link);
             let timeout = self.core.poll_timeout().map(tokio::time::Instant::from_std);
             tokio::select! {
                 datagrams = reader.read() => match datagrams {
+                    Ok(old) if has_slept(awake) => self.core.count_drop(DropReason::LinkDown, old.count() as u64),
                     Ok(datagrams) => datagrams.for_each(|datagram| self.deliver(link, datagram)),
                     Err(closed) => break closed.to_string(),
                 },
                 ready = self.port.readable() => {
                     ready.map_err(RunError::Port)?;
-                    self.send_from_port(link)?;
+                    if !has_slept(awake) {
+                        self.send_from_port(link)?;
+                    }
                 }
                 message = link.next_message() => match message {
                     Ok(RelayMessage::Disconnect(goodbye)) => break format!("it said: {}", goodbye.text),
@@ -515,6 +527,10 @@ fn log_frame(
         Err(reason) => Action::Drop(reason),
     };
     log::frame(&FrameLog::new(direction, peer, frame, action));
+}
+
+fn has_slept(awake: Instant) -> bool {
+    awake.elapsed() > NAP
 }
 
 /// Beats that are late are not made up for.
