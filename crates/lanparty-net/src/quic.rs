@@ -43,6 +43,12 @@ const INITIAL_WINDOW_PACKETS: u64 = 64;
 const MAX_STREAMS: u8 = 32;
 const STREAM_WINDOW: u32 = 128 * 1024;
 const CONNECTION_WINDOW: u32 = 512 * 1024;
+/// Strangers whose first packet waits to be looked at, at some 30 KiB each. Who comes when all places are taken is
+/// not heard, and asks again; the engine's own limit is 65536.
+const MAX_FIRST_PACKETS: usize = 512;
+/// What may wait behind each of these first packets, and behind all together, in bytes: a second packet of the same hello.
+const BEHIND_FIRST_PACKET: u64 = 16 * 1024;
+const BEHIND_FIRST_PACKETS: u64 = 2 * 1024 * 1024;
 /// First guess of a round trip. The specification's 333 ms (RFC 9002 §6.2.2) makes a lost first
 /// packet cost a second; relays are near.
 const INITIAL_RTT: Duration = Duration::from_millis(100);
@@ -219,7 +225,11 @@ fn server_config(identity: &Identity) -> Result<noq::ServerConfig, IdentityError
     let crypto = QuicServerConfig::try_from(identity.server_config()?)
         .expect("the provider has the suite that QUIC begins with");
     let mut config = noq::ServerConfig::with_crypto(Arc::new(crypto));
-    config.transport_config(Arc::new(transport(PathFloor::Ordinary)));
+    config
+        .transport_config(Arc::new(transport(PathFloor::Ordinary)))
+        .max_incoming(MAX_FIRST_PACKETS)
+        .incoming_buffer_size(BEHIND_FIRST_PACKET)
+        .incoming_buffer_size_total(BEHIND_FIRST_PACKETS);
     Ok(config)
 }
 
@@ -546,6 +556,20 @@ mod tests {
         // noq 1.4.0 panics when a peer answers it in a certain way (RUSTSEC-2026-0340).
         let config = format!("{:?}", transport(PathFloor::Ordinary));
         assert!(config.contains("ack_frequency_config: None"), "{config}");
+    }
+
+    #[test]
+    fn what_strangers_first_packets_hold_is_bounded() {
+        let key = Identity::new_key().unwrap();
+        let identity = Identity::self_signed("lanparty-relay", &key).unwrap();
+        let config = format!("{:?}", server_config(&identity).unwrap());
+        for bound in [
+            "max_incoming: 512",
+            "incoming_buffer_size: 16384",
+            "incoming_buffer_size_total: 2097152",
+        ] {
+            assert!(config.contains(bound), "{config}");
+        }
     }
 
     #[test]
