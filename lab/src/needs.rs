@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// Programs of the lab and the Debian packages that have them.
 const PACKAGES: &[(&str, &str)] = &[
     ("arping", "iputils-arping"),
+    ("bridge", "iproute2"),
     ("dhclient", "isc-dhcp-client"),
     ("dnsmasq", "dnsmasq-base"),
     ("ethtool", "ethtool"),

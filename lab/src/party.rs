@@ -68,6 +68,7 @@ pub enum Addressing {
 #[derive(Clone, Debug, Default)]
 pub struct PartyBuilder {
     plan: Plan,
+    strangers: usize,
     addressing: Addressing,
     log: Option<String>,
     relay_flags: Vec<String>,
@@ -78,6 +79,12 @@ impl PartyBuilder {
     /// So many players join.
     pub fn players(mut self, players: usize) -> Self {
         self.plan.remotes = players;
+        self
+    }
+
+    /// So many machines far away have no client of ours; they come behind the players' in [`Venue::remotes`].
+    pub fn strangers(mut self, strangers: usize) -> Self {
+        self.strangers = strangers;
         self
     }
 
@@ -134,7 +141,11 @@ impl PartyBuilder {
 
     /// Builds the venue, starts the programs and waits until every player has an address.
     pub fn start(self) -> Result<Party> {
-        let venue = Venue::build(self.plan)?;
+        let players = self.plan.remotes;
+        let venue = Venue::build(Plan {
+            remotes: players + self.strangers,
+            ..self.plan
+        })?;
         for machine in venue.remotes.iter().chain([&venue.gateway]) {
             machine.set_host(Party::RELAY_NAME, Venue::RELAY)?;
         }
@@ -150,7 +161,7 @@ impl PartyBuilder {
             venue,
             builder: self,
         };
-        for (number, machine) in (1..).zip(remotes) {
+        for (number, machine) in (1..).zip(remotes).take(players) {
             let player = party.start_player(machine, number)?;
             party.players.push(player);
         }
@@ -264,6 +275,11 @@ impl Party {
             );
         }
         Ok(())
+    }
+
+    /// The certificate that the relay wrote, as DER.
+    pub fn certificate(&self) -> PathBuf {
+        certificate(&self.venue).into()
     }
 
     /// The flags that lead a gateway or a client to this party's relay and room.
