@@ -27,6 +27,7 @@ mod suite;
 pub mod traffic;
 mod venue;
 mod wait;
+mod windows;
 mod wire;
 
 pub use lab::{Lab, end_clean_on_interrupt, leftovers, until_interrupted};
@@ -38,4 +39,5 @@ pub use raw_socket::RawSocket;
 pub use suite::{Check, Suite, World, run};
 pub use venue::{LAN_BROADCAST, LAN_NAME, Plan, Venue};
 pub use wait::{eventually, pass};
+pub use windows::{Trouble, WindowsPc};
 pub use wire::{Wire, WireConditions};

@@ -43,6 +43,11 @@ impl Machine {
         &self.namespace
     }
 
+    /// The folder in which its programs run, which it shares with the whole lab.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Runs `ip` for this machine, arguments separated by blanks: `machine.ip("link set eth0 down")`.
     pub fn ip(&self, arguments: &str) -> Result<()> {
         self.ip_shows(arguments).map(drop)

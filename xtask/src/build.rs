@@ -16,13 +16,16 @@ pub(crate) fn release_folder() -> Result<PathBuf> {
     if let Some(folder) = env::var_os(BINARIES) {
         return Ok(folder.into());
     }
-    // We are target/debug/xtask ourselves.
+    Ok(target_folder()?.join("release"))
+}
+
+/// Where cargo puts everything: we are target/debug/xtask ourselves.
+pub(crate) fn target_folder() -> Result<PathBuf> {
     let own = env::current_exe().context("find the running program")?;
-    let target = own
-        .ancestors()
-        .nth(2)
-        .context("the running program is not in a target folder")?;
-    Ok(target.join("release"))
+    let target = own.ancestors().nth(2);
+    target
+        .map(Path::to_path_buf)
+        .context("the running program is not in a target folder")
 }
 
 /// The cargo command that builds the relay, the gateway and the Linux client.

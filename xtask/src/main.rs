@@ -12,6 +12,7 @@ mod fuzz;
 mod setup;
 mod stages;
 mod test;
+mod windows;
 
 use std::process::ExitCode;
 
@@ -58,6 +59,12 @@ enum Task {
         /// One target alone, such as `room`.
         target: Option<String>,
     },
+    /// Builds, lints and tests the Windows client on Linux: with mingw, under Wine, at a party in the lab. Needs root.
+    Windows {
+        /// Only lab tests whose name contains this.
+        #[arg(long, value_name = "NAME")]
+        scenario: Option<String>,
+    },
     /// Installs the Debian packages that the lab and the demo use.
     Setup,
 }
@@ -73,7 +80,9 @@ fn main() -> ExitCode {
 }
 
 fn run(task: &Task) -> Result<ExitCode> {
-    if let Task::Demo { .. } | Task::Test | Task::Lab { .. } | Task::Bench = task {
+    if let Task::Demo { .. } | Task::Test | Task::Lab { .. } | Task::Bench | Task::Windows { .. } =
+        task
+    {
         setup::prepare();
     }
     match task {
@@ -82,6 +91,7 @@ fn run(task: &Task) -> Result<ExitCode> {
         Task::Lab { scenario } => test::lab(scenario.as_deref()),
         Task::Bench => bench::run(),
         Task::Fuzz { minutes, target } => fuzz::run(*minutes, target.as_deref()),
+        Task::Windows { scenario } => windows::run(scenario.as_deref()),
         Task::Setup => setup::run(),
     }
 }

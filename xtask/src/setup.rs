@@ -25,15 +25,9 @@ pub(crate) fn run() -> Result<ExitCode> {
         println!("Everything the lab uses is installed.");
         return Ok(ExitCode::SUCCESS);
     }
-    println!(
-        "The lab also uses these Debian packages: {}.",
-        missing.join(", ")
-    );
-    if !agreed()? {
-        println!("Nothing was installed.");
+    if !offer("The lab also uses", &missing)? {
         return Ok(ExitCode::FAILURE);
     }
-    install(&missing)?;
     let still = missing_packages();
     ensure!(
         still.is_empty(),
@@ -42,6 +36,20 @@ pub(crate) fn run() -> Result<ExitCode> {
     );
     println!("Installed.");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Asks whether these packages may be installed, and installs them; answers whether it did.
+pub(crate) fn offer(what_uses: &str, packages: &[&str]) -> Result<bool> {
+    println!(
+        "{what_uses} these Debian packages: {}.",
+        packages.join(", ")
+    );
+    if !agreed()? {
+        println!("Nothing was installed.");
+        return Ok(false);
+    }
+    install(packages)?;
+    Ok(true)
 }
 
 fn agreed() -> Result<bool> {

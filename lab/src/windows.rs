@@ -1,0 +1,142 @@
+//! A Windows PC at the party, without Windows: Wine runs the unchanged program, a stand-in driver is its TAP-Windows6
+//! adapter, and the Linux kernel of the machine plays the IP stack on the other side of it.
+//!
+//! ```text
+//!  lanparty-client-win.exe ── import table ── shim (C) ── datagrams ── Stack: ip(8), in order, on record
+//!        │ \\.\Global\{GUID}.tap
+//!  stand-in driver (C) ── datagrams ── Adapter ── AF_PACKET ── cable ── `tap0` of the machine
+//! ```
+//!
+//! What each part stands for, and what it does not model: `lab/windows/README.md`.
+
+mod adapter;
+mod stack;
+mod wine;
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::process::Output;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{Lab, Machine, Process};
+use adapter::{Adapter, interface_guid};
+use stack::Stack;
+use wine::Wine;
+
+pub use stack::Trouble;
+
+/// A machine of the lab with Wine on it and a TAP-Windows6 adapter in it; dropping it ends everything in there.
+#[derive(Debug)]
+pub struct WindowsPc {
+    machine: Machine,
+    stack: Stack,
+    adapter: Arc<Adapter>,
+    wine: Wine,
+}
+
+impl WindowsPc {
+    /// The adapter's name in Linux; Windows programs see it by its GUID and as `LAN party`.
+    pub const TAP: &str = "tap0";
+    /// The adapter's own hardware address, which `NetworkAddress` in the registry replaces.
+    pub const PERMANENT_MAC: [u8; 6] = [0x00, 0xff, 0x4c, 0x41, 0x42, 0x01];
+
+    /// Why this machine cannot have Windows PCs, in one sentence, or nothing.
+    pub fn missing() -> Option<String> {
+        Wine::missing()
+    }
+
+    /// Turns a machine into a Windows PC: starts Wine in its namespace and the driver in Wine.
+    pub fn new(lab: &Lab, machine: &Machine) -> Result<Self> {
+        let adapter = Arc::new(Adapter::plug_in(lab, machine)?);
+        let stack = Stack::start(machine, &adapter)?;
+        let [guid, home] = [Self::TAP, "wan0"].map(|name| interface_guid(machine, name));
+        let wine = Wine::start(lab, machine, &guid?, &home?)?;
+        adapter
+            .wait_for_mac(Self::PERMANENT_MAC)
+            .context("start the stand-in driver")?;
+        Ok(Self {
+            machine: machine.clone(),
+            stack,
+            adapter,
+            wine,
+        })
+    }
+
+    /// The machine.
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// The adapter's GUID, in braces.
+    pub fn adapter_guid(&self) -> Result<String> {
+        interface_guid(&self.machine, Self::TAP)
+    }
+
+    /// Starts a Windows program that goes on running.
+    pub fn spawn<S: AsRef<OsStr>>(
+        &self,
+        title: &str,
+        command: impl IntoIterator<Item = S>,
+    ) -> Result<Process> {
+        self.machine.spawn(title, self.wine.command(command))
+    }
+
+    /// Runs a Windows program to its end, whatever the end is.
+    pub fn output<S: AsRef<OsStr>>(&self, command: impl IntoIterator<Item = S>) -> Result<Output> {
+        self.machine.output(self.wine.command(command))
+    }
+
+    /// Every call by which programs asked about or changed the machine since the last [`forget`](Self::forget), in
+    /// order, with the error that Windows would answer: `CreateIpForwardEntry2 to=… if=2 = 0`.
+    pub fn calls(&self) -> Vec<String> {
+        self.stack.calls()
+    }
+
+    /// As [`calls`](Self::calls), without those that only ask.
+    pub fn changes(&self) -> Vec<String> {
+        self.stack.changes()
+    }
+
+    /// Begins a new record and plans what happens at one of the changes to come.
+    pub fn forget(&self, trouble: Option<Trouble>) {
+        self.stack.forget(trouble);
+    }
+
+    /// Closes the window of the console in which the programs run; says whether one of them has noticed.
+    pub fn close_console(&self) -> Result<()> {
+        ensure!(
+            self.stack.close_console()?,
+            "no program waits for its console to close"
+        );
+        Ok(())
+    }
+
+    /// Lets the PC sleep: the adapter gives up what was pending and answers nothing.
+    pub fn sleep(&self) -> Result<()> {
+        self.adapter.tell("S0")
+    }
+
+    /// Ends the sleep.
+    pub fn wake(&self) -> Result<()> {
+        self.adapter.tell("S1")
+    }
+
+    /// Restarts the adapter as a driver update does: open handles become useless.
+    pub fn restart_adapter(&self) -> Result<()> {
+        self.adapter.disable()?;
+        self.adapter.enable()
+    }
+
+    /// The Windows programs of the project, built by `cargo xtask windows`.
+    pub fn program(name: &str) -> Result<PathBuf> {
+        wine::program(name)
+    }
+}
+
+impl Drop for WindowsPc {
+    fn drop(&mut self) {
+        self.wine.end(&self.machine);
+    }
+}

@@ -1,0 +1,516 @@
+//! Answers the shim's questions with the Linux kernel of the machine, keeps the record, and makes the planned trouble.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::WindowsPc;
+use super::adapter::{Adapter, interface_index};
+use crate::Machine;
+
+/// Also in lab/windows/shim/shim.h.
+const LAB_PORT: u16 = 47003;
+const LONGEST_LINE: usize = 1024;
+const TURN: Duration = Duration::from_millis(100);
+
+// Windows error codes (winerror.h).
+const NO_ERROR: u32 = 0;
+const ERROR_NOT_SUPPORTED: u32 = 50;
+const ERROR_INVALID_PARAMETER: u32 = 87;
+const ERROR_NOT_FOUND: u32 = 1168;
+const ERROR_NETWORK_UNREACHABLE: u32 = 1231;
+const ERROR_OBJECT_ALREADY_EXISTS: u32 = 5010;
+
+/// What IPv6 needs of a link (RFC 8200, section 5).
+const LEAST_IPV6_MTU: u32 = 1280;
+/// What Windows gives a fast network card by itself, more or less.
+const AUTOMATIC_METRIC: u32 = 25;
+
+/// Something that goes wrong at one of the changes that a program makes; the first is number 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The change is refused with `ERROR_ACCESS_DENIED`.
+    Refuse(usize),
+    /// The program is ended, as by the Task Manager, instead of the change.
+    EndBefore(usize),
+    /// The change is made, and the program is ended before it learns of it.
+    EndAfter(usize),
+}
+
+impl Trouble {
+    const ACCESS_DENIED: u32 = 5;
+}
+
+/// The machine's IP stack as Windows programs see it.
+#[derive(Debug)]
+pub(super) struct Stack {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    machine: Machine,
+    adapter: Arc<Adapter>,
+    socket: UdpSocket,
+    state: Mutex<State>,
+    ended: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    calls: Vec<Call>,
+    trouble: Option<Trouble>,
+    interfaces: BTreeMap<(u32, u32), Settings>,
+    wait_for_close: Vec<SocketAddr>,
+}
+
+#[derive(Clone, Debug)]
+struct Call {
+    is_change: bool,
+    text: String,
+}
+
+/// What Linux has no place for, of one interface and family.
+#[derive(Clone, Copy, Debug)]
+struct Settings {
+    mtu: u32,
+    metric: u32,
+    automatic_metric: bool,
+    no_default_routes: bool,
+}
+
+impl Stack {
+    pub(super) fn start(machine: &Machine, adapter: &Arc<Adapter>) -> Result<Self> {
+        let socket = machine.enter(|| UdpSocket::bind((Ipv4Addr::LOCALHOST, LAB_PORT)))?;
+        socket.set_read_timeout(Some(TURN))?;
+        let shared = Arc::new(Shared {
+            machine: machine.clone(),
+            adapter: Arc::clone(adapter),
+            socket,
+            state: Mutex::default(),
+            ended: AtomicBool::new(false),
+        });
+        let listener = Arc::clone(&shared);
+        let thread = Some(thread::spawn(move || listener.listen()));
+        Ok(Self { shared, thread })
+    }
+
+    pub(super) fn calls(&self) -> Vec<String> {
+        texts(self.shared.state().calls.iter())
+    }
+
+    pub(super) fn changes(&self) -> Vec<String> {
+        texts(
+            self.shared
+                .state()
+                .calls
+                .iter()
+                .filter(|call| call.is_change),
+        )
+    }
+
+    pub(super) fn forget(&self, trouble: Option<Trouble>) {
+        let mut state = self.shared.state();
+        state.calls.clear();
+        state.trouble = trouble;
+    }
+
+    pub(super) fn close_console(&self) -> Result<bool> {
+        let programs = std::mem::take(&mut self.shared.state().wait_for_close);
+        for program in &programs {
+            self.shared
+                .socket
+                .send_to(b"close", program)
+                .context("reach the shim")?;
+        }
+        Ok(!programs.is_empty())
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        self.shared.ended.store(true, Ordering::Relaxed);
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+fn texts<'a>(calls: impl Iterator<Item = &'a Call>) -> Vec<String> {
+    calls.map(|call| call.text.clone()).collect()
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn listen(&self) {
+        let mut buffer = [0; LONGEST_LINE];
+        while !self.ended.load(Ordering::Relaxed) {
+            let Ok((length, program)) = self.socket.recv_from(&mut buffer) else {
+                continue;
+            };
+            let line = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            if line == "WaitForClose" {
+                self.state().wait_for_close.push(program);
+                continue;
+            }
+            let answer = self.answer(&line);
+            let _ = self.socket.send_to(answer.as_bytes(), program);
+        }
+    }
+
+    /// Does what a line asks, or what the plan has for it.
+    fn answer(&self, line: &str) -> String {
+        let question = Question::parse(line);
+        let is_change = !question.function.starts_with("Get");
+        let trouble = is_change.then(|| self.trouble_now()).flatten();
+        let (answer, outcome) = match trouble {
+            Some(Trouble::Refuse(_)) => {
+                let code = Trouble::ACCESS_DENIED.to_string();
+                (code.clone(), code)
+            }
+            Some(Trouble::EndBefore(_)) => ("die".into(), "ended before".into()),
+            Some(Trouble::EndAfter(_)) => {
+                let code = self.carry_out(&question).0;
+                ("die".into(), format!("{code}, ended after"))
+            }
+            None => {
+                let (code, values) = self.carry_out(&question);
+                (format!("{code}{values}"), code.to_string())
+            }
+        };
+        let text = format!("{line} = {outcome}");
+        self.state().calls.push(Call { is_change, text });
+        answer
+    }
+
+    fn trouble_now(&self) -> Option<Trouble> {
+        let state = self.state();
+        let number = 1 + state.calls.iter().filter(|call| call.is_change).count();
+        state.trouble.filter(|trouble| match *trouble {
+            Trouble::Refuse(at) | Trouble::EndBefore(at) | Trouble::EndAfter(at) => at == number,
+        })
+    }
+
+    /// Answers with a Windows error code and the values that belong to it.
+    fn carry_out(&self, question: &Question<'_>) -> (u32, String) {
+        let result = match question.function {
+            "CreateIpForwardEntry2" => self.create_route(question),
+            "DeleteIpForwardEntry2" => self.delete_route(question),
+            "GetIpForwardEntry2" => self.show_route(question),
+            "GetBestRoute2" => self.best_route(question),
+            "GetIpInterfaceEntry" => self.show_interface(question),
+            "SetIpInterfaceEntry" => self.set_interface(question),
+            "CreateUnicastIpAddressEntry" => self.change_address("add", question),
+            "DeleteUnicastIpAddressEntry" => self.change_address("del", question),
+            "FlushIpNetTable2" => self.flush_neighbours(question),
+            "ChangeDeviceState" => self.change_device(question),
+            // Told before they are done, so that they are on record and can be refused.
+            "SetMediaStatus" | "RegSetValue" | "RegDeleteValue" | "SetInterfaceDnsSettings" => {
+                Ok(String::new())
+            }
+            _ => Err(ERROR_NOT_SUPPORTED),
+        };
+        match result {
+            Ok(values) => (NO_ERROR, values),
+            Err(code) => (code, String::new()),
+        }
+    }
+
+    // ---- routes ----
+
+    fn create_route(&self, question: &Question<'_>) -> Outcome {
+        if self.find_route(question).is_some() {
+            return Err(ERROR_OBJECT_ALREADY_EXISTS);
+        }
+        let route = self.route_words(question)?;
+        let metric = match question.text("metric") {
+            "4294967295" | "" => String::new(), // left as InitializeIpForwardEntry has set it
+            metric => format!(" metric {metric}"),
+        };
+        self.ip(
+            &format!("route add {route}{metric}"),
+            ERROR_INVALID_PARAMETER,
+        )
+    }
+
+    fn delete_route(&self, question: &Question<'_>) -> Outcome {
+        let route = self.route_words(question)?;
+        self.ip(&format!("route del {route}"), ERROR_NOT_FOUND)
+    }
+
+    fn show_route(&self, question: &Question<'_>) -> Outcome {
+        let route = self.find_route(question).ok_or(ERROR_NOT_FOUND)?;
+        Ok(format!(" metric={}", route["metric"].as_u64().unwrap_or(0)))
+    }
+
+    /// Windows names a route by its destination, interface and next hop.
+    fn find_route(&self, question: &Question<'_>) -> Option<Value> {
+        let device = self.name_of(question).ok()?;
+        let family = if question.text("to").contains(':') {
+            6
+        } else {
+            4
+        };
+        let shown = self.ip_json(&format!(
+            "-{family} route show exact {} dev {device}",
+            question.text("to")
+        ))?;
+        let via = |route: &Value| route["gateway"].as_str().unwrap_or("").to_owned();
+        shown
+            .into_iter()
+            .find(|route| via(route) == question.next_hop())
+    }
+
+    fn route_words(&self, question: &Question<'_>) -> Result<String, u32> {
+        let mut words = question.text("to").to_owned();
+        if !question.next_hop().is_empty() {
+            let _ = write!(words, " via {}", question.next_hop());
+        }
+        let _ = write!(words, " dev {}", self.name_of(question)?);
+        Ok(words)
+    }
+
+    fn best_route(&self, question: &Question<'_>) -> Outcome {
+        let to = question.text("to");
+        let interface = match question.text("if") {
+            "0" => String::new(),
+            _ => format!(" oif {}", self.name_of(question)?),
+        };
+        let first = |words: &str| {
+            let routes = self.ip_json(&format!("route get {words}{to}{interface}"))?;
+            routes.into_iter().next()
+        };
+        let (route, way) = first("fibmatch ")
+            .zip(first(""))
+            .ok_or(ERROR_NETWORK_UNREACHABLE)?;
+        let prefix = match (route["dst"].as_str().unwrap_or(to), to.contains(':')) {
+            ("default", false) => "0.0.0.0/0".to_owned(),
+            ("default", true) => "::/0".to_owned(),
+            (prefix, _) if prefix.contains('/') => prefix.to_owned(),
+            (host, false) => format!("{host}/32"),
+            (host, true) => format!("{host}/128"),
+        };
+        let device = way["dev"].as_str().ok_or(ERROR_NETWORK_UNREACHABLE)?;
+        let index = interface_index(&self.machine, device).map_err(|_| ERROR_NOT_FOUND)?;
+        Ok(format!(
+            " to={prefix} via={} if={index} src={} metric={}",
+            route["gateway"].as_str().unwrap_or(""),
+            way["prefsrc"].as_str().unwrap_or(""),
+            route["metric"].as_u64().unwrap_or(0),
+        ))
+    }
+
+    // ---- interface settings ----
+
+    fn show_interface(&self, question: &Question<'_>) -> Outcome {
+        let settings = self.settings(question)?;
+        let shown = self
+            .ip_json(&format!("link show dev {}", self.name_of(question)?))
+            .ok_or(ERROR_NOT_FOUND)?;
+        let connected = shown
+            .first()
+            .is_some_and(|link| link["operstate"].as_str() == Some("UP"));
+        Ok(format!(
+            " mtu={} metric={} auto={} nodefault={} connected={}",
+            settings.mtu,
+            settings.metric,
+            u8::from(settings.automatic_metric),
+            u8::from(settings.no_default_routes),
+            u8::from(connected),
+        ))
+    }
+
+    fn set_interface(&self, question: &Question<'_>) -> Outcome {
+        let device = self.name_of(question)?;
+        let automatic_metric = question.number("auto") != 0;
+        let settings = Settings {
+            mtu: question.number("mtu"),
+            metric: match automatic_metric {
+                true => AUTOMATIC_METRIC,
+                false => question.number("metric"),
+            },
+            automatic_metric,
+            no_default_routes: question.number("nodefault") != 0,
+        };
+        match question.number("family") {
+            4 => {
+                self.ip(
+                    &format!("link set dev {device} mtu {}", settings.mtu),
+                    ERROR_INVALID_PARAMETER,
+                )?;
+                self.apply_ipv4(&device, settings)?;
+            }
+            6 if settings.mtu < LEAST_IPV6_MTU => return Err(ERROR_INVALID_PARAMETER),
+            6 => self
+                .machine
+                .sysctl(
+                    &format!("net/ipv6/conf/{device}/mtu"),
+                    &settings.mtu.to_string(),
+                )
+                .map_err(|_| ERROR_INVALID_PARAMETER)?,
+            _ => return Err(ERROR_INVALID_PARAMETER),
+        }
+        self.state()
+            .interfaces
+            .insert((question.number("if"), question.number("family")), settings);
+        Ok(String::new())
+    }
+
+    /// An interface with a metric lower than others' takes limited broadcast and multicast; one whose default routes are
+    /// disabled has none.
+    fn apply_ipv4(&self, device: &str, settings: Settings) -> Result<(), u32> {
+        let verb = match settings.metric < AUTOMATIC_METRIC {
+            true => "replace",
+            false => "del",
+        };
+        for everybody in ["255.255.255.255/32", "224.0.0.0/4"] {
+            let _ = self
+                .machine
+                .ip(&format!("route {verb} {everybody} dev {device}"));
+        }
+        if device != WindowsPc::TAP {
+            return Ok(()); // nobody asks for a lease there
+        }
+        let flag = Adapter::no_default_route(&self.machine);
+        if settings.no_default_routes {
+            let _ = self.machine.ip(&format!("route del default dev {device}"));
+            return fs::write(flag, "").map_err(|_| ERROR_NOT_SUPPORTED);
+        }
+        let _ = fs::remove_file(flag);
+        Ok(())
+    }
+
+    fn settings(&self, question: &Question<'_>) -> Result<Settings, u32> {
+        let key = (question.number("if"), question.number("family"));
+        if !matches!(key.1, 4 | 6) {
+            return Err(ERROR_INVALID_PARAMETER);
+        }
+        if let Some(settings) = self.state().interfaces.get(&key) {
+            return Ok(*settings);
+        }
+        let device = self.name_of(question)?;
+        let mtu = self.machine.mtu(&device).map_err(|_| ERROR_NOT_FOUND)?;
+        Ok(Settings {
+            mtu: mtu as u32,
+            metric: AUTOMATIC_METRIC,
+            automatic_metric: true,
+            no_default_routes: false,
+        })
+    }
+
+    // ---- the rest ----
+
+    fn change_address(&self, verb: &str, question: &Question<'_>) -> Outcome {
+        let device = self.name_of(question)?;
+        let address = question.text("address");
+        let failure = match verb {
+            "add" => ERROR_OBJECT_ALREADY_EXISTS,
+            _ => ERROR_NOT_FOUND,
+        };
+        self.ip(&format!("address {verb} {address} dev {device}"), failure)
+    }
+
+    fn flush_neighbours(&self, question: &Question<'_>) -> Outcome {
+        let device = self.name_of(question)?;
+        self.ip(&format!("neighbour flush dev {device}"), ERROR_NOT_FOUND)
+    }
+
+    fn change_device(&self, question: &Question<'_>) -> Outcome {
+        let changed = match question.text("change") {
+            "disable" => self.adapter.disable(),
+            "enable" => self.adapter.enable(),
+            _restart => self.adapter.disable().and_then(|()| self.adapter.enable()),
+        };
+        changed.map_err(|_| ERROR_NOT_SUPPORTED)?;
+        Ok(String::new())
+    }
+
+    // ---- Linux ----
+
+    fn name_of(&self, question: &Question<'_>) -> Result<String, u32> {
+        let links = self.ip_json("link show").ok_or(ERROR_NOT_FOUND)?;
+        let index = u64::from(question.number("if"));
+        let link = links
+            .iter()
+            .find(|link| link["ifindex"].as_u64() == Some(index));
+        let name = link.and_then(|link| link["ifname"].as_str());
+        name.map(str::to_owned).ok_or(ERROR_NOT_FOUND)
+    }
+
+    fn ip(&self, arguments: &str, failure: u32) -> Outcome {
+        match self.machine.ip(arguments) {
+            Ok(()) => Ok(String::new()),
+            Err(_) => Err(failure),
+        }
+    }
+
+    fn ip_json(&self, arguments: &str) -> Option<Vec<Value>> {
+        let shown = self.machine.ip_shows(&format!("-j {arguments}")).ok()?;
+        match shown.trim() {
+            "" => Some(Vec::new()),
+            text => serde_json::from_str(text).ok(),
+        }
+    }
+}
+
+/// The values of an answer, each with a blank in front, or a Windows error code.
+type Outcome = Result<String, u32>;
+
+/// A line of the shim: a function's name and `key=value` behind it.
+#[derive(Debug)]
+struct Question<'a> {
+    function: &'a str,
+    values: BTreeMap<&'a str, &'a str>,
+}
+
+impl<'a> Question<'a> {
+    fn parse(line: &'a str) -> Self {
+        let mut words = line.split(' ');
+        Self {
+            function: words.next().unwrap_or_default(),
+            values: words.filter_map(|word| word.split_once('=')).collect(),
+        }
+    }
+
+    fn text(&self, key: &str) -> &'a str {
+        self.values.get(key).copied().unwrap_or_default()
+    }
+
+    fn number(&self, key: &str) -> u32 {
+        self.text(key).parse().unwrap_or(0)
+    }
+
+    /// The next hop, or nothing where the destination is on the link.
+    fn next_hop(&self) -> &'a str {
+        match self.text("via") {
+            "0.0.0.0" | "::" => "",
+            via => via,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_a_function_and_its_values() {
+        let question =
+            Question::parse("CreateIpForwardEntry2 to=10.0.0.1/32 via=0.0.0.0 if=3 metric=");
+        assert_eq!(question.function, "CreateIpForwardEntry2");
+        assert_eq!(question.text("to"), "10.0.0.1/32");
+        assert_eq!(question.next_hop(), "");
+        assert_eq!(question.number("if"), 3);
+        assert_eq!(question.number("metric"), 0);
+    }
+}

@@ -1,0 +1,163 @@
+//! Wine on a machine of the lab: a copy of the prepared prefix, the registry entries of the adapter, the driver.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::{Lab, Machine};
+
+/// Where `cargo xtask windows` has put the prefix, the shim, the driver and the programs.
+const FOLDER: &str = "LANPARTY_WINDOWS_DIR";
+const WINE: &str = "/usr/lib/wine/wine64";
+const WINESERVER: &str = "/usr/lib/wine/wineserver";
+
+const DRIVER: &str = "lanpartytap";
+const INSTALL_DRIVER: [&str; 9] = [
+    "sc",
+    "create",
+    DRIVER,
+    "type=",
+    "kernel",
+    "start=",
+    "demand",
+    "binPath=",
+    r"C:\windows\system32\drivers\lanpartytap.sys",
+];
+
+/// A Wine session whose wineserver, and so every socket and driver, lives in one machine.
+#[derive(Debug)]
+pub(super) struct Wine {
+    prefix: PathBuf,
+}
+
+impl Wine {
+    pub(super) fn missing() -> Option<String> {
+        match env::var_os(FOLDER) {
+            None => Some("the Windows client is tested by `cargo xtask windows`".into()),
+            Some(_) if !Path::new(WINE).exists() => Some("Wine is not installed".into()),
+            Some(_) => None,
+        }
+    }
+
+    /// Wine's server must start in the machine: sockets and drivers belong to it, not to the programs.
+    pub(super) fn start(lab: &Lab, machine: &Machine, guid: &str, home: &str) -> Result<Self> {
+        let prefix = lab.folder().join(format!("{}-wine", machine.name()));
+        copy_prefix(&folder()?.join("prefix"), &prefix)?;
+        let wine = Self { prefix };
+        let server = [WINESERVER.into(), "-p".into()];
+        machine.run(detached(wine.environment().into_iter().chain(server)))?;
+        let registry = lab.write(&format!("{}.reg", machine.name()), &registry(guid, home))?;
+        let registry = format!("Z:{}", registry.replace('/', "\\"));
+        machine.run(detached(wine.command(["regedit", "/S", &registry])))?;
+        for step in [&INSTALL_DRIVER[..], &["net", "start", DRIVER]] {
+            machine.run(detached(wine.command(step)))?;
+        }
+        Ok(wine)
+    }
+
+    /// The command that runs a Windows program.
+    pub(super) fn command<S: AsRef<OsStr>>(
+        &self,
+        command: impl IntoIterator<Item = S>,
+    ) -> Vec<OsString> {
+        let mut whole = self.environment();
+        whole.push(WINE.into());
+        whole.extend(command.into_iter().map(|word| word.as_ref().to_owned()));
+        whole
+    }
+
+    /// Without its debugger, which would print hundreds of lines when a program dies.
+    fn environment(&self) -> Vec<OsString> {
+        let mut prefix = OsString::from("WINEPREFIX=");
+        prefix.push(&self.prefix);
+        vec![
+            "env".into(),
+            prefix,
+            "WINEDEBUG=-all".into(),
+            "WINEDLLOVERRIDES=winedbg.exe,winemenubuilder.exe=d".into(),
+        ]
+    }
+
+    /// Ends every program of the session.
+    pub(super) fn end(&self, machine: &Machine) {
+        let end = [WINESERVER.into(), "-k".into()];
+        let _ = machine.output(self.environment().into_iter().chain(end));
+        let wait = [WINESERVER.into(), "-w".into()];
+        let _ = machine.output(self.environment().into_iter().chain(wait));
+    }
+}
+
+/// What Wine starts behind the scenes would otherwise hold our pipes open for ever.
+fn detached(command: impl IntoIterator<Item = OsString>) -> impl Iterator<Item = OsString> {
+    let shell = ["sh", "-c", r#""$@" >/dev/null 2>&1"#, "sh"].map(Into::into);
+    shell.into_iter().chain(command)
+}
+
+pub(super) fn program(name: &str) -> Result<PathBuf> {
+    let file = folder()?.join("bin").join(name);
+    ensure!(
+        file.is_file(),
+        "{} does not exist: `cargo xtask windows` builds it",
+        file.display()
+    );
+    Ok(file)
+}
+
+fn folder() -> Result<PathBuf> {
+    let folder = env::var_os(FOLDER);
+    folder
+        .map(PathBuf::from)
+        .with_context(|| format!("{FOLDER} is not set: run `cargo xtask windows`"))
+}
+
+/// 700 MB that nobody changes are linked; the registry, which Wine writes in place, is copied.
+fn copy_prefix(from: &Path, to: &Path) -> Result<()> {
+    let script = r#"cp -al "$1" "$2" 2>/dev/null || { rm -rf "$2"; cp -a "$1" "$2"; }
+        rm "$2"/*.reg; cp -a "$1"/*.reg "$2""#;
+    let status = Command::new("sh")
+        .args(["-c", script, "sh"])
+        .args([from, to])
+        .stdin(Stdio::null())
+        .status()
+        .context("copy the Wine prefix")?;
+    if !status.success() {
+        bail!("cannot copy {} to {}", from.display(), to.display());
+    }
+    Ok(())
+}
+
+/// What the setup of TAP-Windows6 leaves in the registry, as far as programs look at it, and the name server of the
+/// player's own connection.
+fn registry(guid: &str, home: &str) -> String {
+    const CLASS: &str = "{4D36E972-E325-11CE-BFC1-08002BE10318}";
+    let system = r"HKEY_LOCAL_MACHINE\System\CurrentControlSet";
+    format!(
+        r#"Windows Registry Editor Version 5.00
+
+[{system}\Control\Class\{CLASS}\0000]
+"ComponentId"="tap0901"
+"MatchingDeviceId"="tap0901"
+"DriverDesc"="TAP-Windows Adapter V9"
+"NetCfgInstanceId"="{guid}"
+"DeviceInstanceID"="ROOT\\NET\\0000"
+
+[{system}\Control\Network\{CLASS}\{guid}\Connection]
+"Name"="LAN party"
+"PnpInstanceID"="ROOT\\NET\\0000"
+
+[{system}\Services\Tcpip\Parameters\Interfaces\{home}]
+"DhcpNameServer"="192.0.2.53"
+
+[{system}\Enum\ROOT\NET\0000]
+"Class"="Net"
+"ClassGUID"="{CLASS}"
+"Driver"="{CLASS}\\0000"
+"DeviceDesc"="TAP-Windows Adapter V9"
+"Service"="{DRIVER}"
+"HardwareID"=hex(7):74,00,61,00,70,00,30,00,39,00,30,00,31,00,00,00,00,00
+"#
+    )
+}
