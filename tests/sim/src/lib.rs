@@ -5,6 +5,9 @@
 //! also taken by a [`reference`](mod@reference) that is written without a look at the relay: plain
 //! lists and loops, its own reading of the bytes, and for frames the truth that [`frames`] knows because
 //! it built them. The two must agree on every step, and the invariants must hold after it.
+//!
+//! An [`evening`] joins the relay to players' sessions and gateways' bridges by bad links, and lets each
+//! of them end and come back at every step.
 
 // Whatever goes wrong here is a failed test.
 #![allow(
@@ -14,6 +17,8 @@
 )]
 
 pub mod dice;
+pub mod evening;
 pub mod frames;
 pub mod party;
 pub mod reference;
+pub mod seeds;

@@ -1,0 +1,259 @@
+//! A whole party for one evening: players' sessions, gateways' bridges and the relay's rooms, joined by
+//! bad links, and everything that may end ends at the worst moment.
+//!
+//! The cores are the real ones. Around them stands what their shells do and no more: [`peer`] connects,
+//! says hello, waits and tries again with its token; [`relay`] admits, carries and gives up the silent;
+//! [`network`] delays, loses, doubles and reorders datagrams and keeps control messages in order.
+//!
+//! QUIC throws out doubled packets (RFC 9000 §12.3), so here links are worse than in life. The rule for
+//! them: a frame of which no datagram was doubled arrives at most once at each port; a doubled one may
+//! arrive once for each copy.
+
+mod checks;
+mod network;
+mod peer;
+mod relay;
+
+use crate::dice::Dice;
+use crate::frames::{BROADCAST, Frame, KINDS, Mac};
+use checks::Ledger;
+use network::{Event, Network, Side};
+use peer::{Peer, Stage};
+use relay::Relay;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// A link is given up when nothing has been heard for so long (spec R32).
+const SILENCE: u64 = 15_000;
+/// Enough for silence to be noticed, the longest wait after it, and a handshake.
+const SETTLING: u64 = 45_000;
+const GATEWAYS: usize = 2;
+const CLIENTS: usize = 3;
+
+/// What happened, to see that the dice reach everything.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Tally {
+    /// Who ended at which step, and other mishaps.
+    pub events: BTreeMap<String, u64>,
+}
+
+impl Tally {
+    /// Adds another evening's.
+    pub fn add(&mut self, other: Tally) {
+        for (event, n) in other.events {
+            *self.events.entry(event).or_default() += n;
+        }
+    }
+
+    fn count(&mut self, event: impl Into<String>) {
+        *self.events.entry(event.into()).or_default() += 1;
+    }
+}
+
+struct Evening {
+    dice: Dice,
+    verbose: bool,
+    start: Instant,
+    network: Network,
+    relay: Relay,
+    // Two gateways for one place, then the players.
+    peers: Vec<Peer>,
+    ledger: Ledger,
+    tally: Tally,
+}
+
+/// Plays `steps` steps of the evening with this seed, and lets the dust settle.
+///
+/// # Panics
+/// When an invariant does not hold.
+pub fn play(seed: u64, steps: usize, verbose: bool) -> Tally {
+    let mut evening = Evening::new(seed, verbose);
+    for _ in 0..steps {
+        evening.step();
+        evening.check();
+    }
+    evening.settle();
+    evening.tally
+}
+
+impl Evening {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "virtual time must begin somewhere"
+    )]
+    fn new(seed: u64, verbose: bool) -> Self {
+        let start = Instant::now();
+        let mut evening = Evening {
+            dice: Dice::new(seed),
+            verbose,
+            start,
+            network: Network::default(),
+            relay: Relay::new(),
+            peers: (0..GATEWAYS + CLIENTS).map(Peer::new).collect(),
+            ledger: Ledger::default(),
+            tally: Tally::default(),
+        };
+        for number in 0..evening.peers.len() {
+            evening.begin(number);
+        }
+        evening
+    }
+
+    fn note(&self, words: impl FnOnce() -> String) {
+        if self.verbose {
+            println!("{:>8} ms  {}", self.network.now, words());
+        }
+    }
+
+    fn instant(&self) -> Instant {
+        self.start + Duration::from_millis(self.network.now)
+    }
+
+    /// The millisecond in which a core's deadline has passed.
+    fn moment(&self, deadline: Instant) -> u64 {
+        let since = deadline.saturating_duration_since(self.start);
+        since.as_nanos().div_ceil(1_000_000) as u64
+    }
+
+    fn step(&mut self) {
+        let number = self.dice.between(0, self.peers.len() - 1);
+        match self.dice.between(0, 99) {
+            0..70 => self.a_port_gives_a_frame(number),
+            70..76 => self.crash(number),
+            76..79 => self.leave(number),
+            79..90 => self.begin(number),
+            90..94 => self.a_link_is_cut(number),
+            94..96 => self.a_machine_sleeps(number),
+            96..98 => self.the_relay_crashes(),
+            98 => self.time_passes(30_000),
+            _ => self.time_passes(4_000),
+        }
+        self.time_passes(40);
+    }
+
+    fn time_passes(&mut self, most: usize) {
+        let until = self.network.now + self.dice.between(0, most) as u64;
+        self.run(until);
+    }
+
+    /// Everything that is due until then happens.
+    fn run(&mut self, until: u64) {
+        while let Some(event) = self.network.next(until) {
+            match event {
+                Event::Message(link, Side::Relay) => self.relay_hears(link),
+                Event::Message(link, Side::Peer) => self.peer_hears(link),
+                Event::Datagram(link, Side::Relay, datagram) => self.relay_gets(link, datagram),
+                Event::Datagram(link, Side::Peer, datagram) => self.peer_gets(link, datagram),
+                Event::Silence(link, Side::Relay) => self.relay_gives_up(link),
+                Event::Silence(link, Side::Peer) => self.peer_gives_up(link),
+                Event::Wake(number) => self.wake(number),
+                Event::RelayIsBack => self.relay.is_up = true,
+            }
+        }
+    }
+
+    // Mishaps.
+
+    fn crash(&mut self, number: usize) {
+        let peer = &mut self.peers[number];
+        if peer.stage == Stage::Off {
+            return;
+        }
+        let seated = peer
+            .link
+            .is_some_and(|link| self.relay.seats.contains_key(&link));
+        let (stage, who) = (peer.stage, peer.kind());
+        peer.forget_everything();
+        // Where a client keeps its token, and whether that was written in time.
+        if self.dice.one_in(3) {
+            peer.token = None;
+        }
+        if let Some(link) = peer.link.take() {
+            self.cut(link);
+        }
+        self.tally
+            .count(format!("{who} killed: {stage:?}, seated: {seated}"));
+        self.note(|| format!("{number} is killed while {stage:?}, seated: {seated}"));
+        if !self.dice.one_in(4) {
+            self.begin(number);
+        }
+    }
+
+    fn the_relay_crashes(&mut self) {
+        for peer in &self.peers {
+            self.tally
+                .count(format!("relay killed: {} {:?}", peer.kind(), peer.stage));
+        }
+        self.note(|| "the relay is killed".to_owned());
+        self.relay = Relay::new();
+        self.relay.is_up = false;
+        let back = self.network.now + self.dice.between(0, 8_000) as u64;
+        self.network.at(back, Event::RelayIsBack);
+        for number in 0..self.peers.len() {
+            if let Some(link) = self.peers[number].link {
+                self.cut(link);
+            }
+        }
+    }
+
+    fn a_link_is_cut(&mut self, number: usize) {
+        let Some(link) = self.peers[number].link else {
+            return;
+        };
+        self.tally.count("link cut");
+        self.note(|| format!("link {link} of {number} is cut"));
+        self.cut(link);
+    }
+
+    /// Nothing crosses any more, and both ends notice when they have heard nothing for too long.
+    fn cut(&mut self, link: u32) {
+        self.network.cut(link);
+        for side in [Side::Relay, Side::Peer] {
+            // A relay that has been restarted answers with a stateless reset (RFC 9000 §10.3).
+            let reset = side == Side::Peer && self.dice.one_in(2);
+            let after = if reset { 100 } else { SILENCE };
+            self.network.after(after, Event::Silence(link, side));
+        }
+    }
+
+    fn a_machine_sleeps(&mut self, number: usize) {
+        let for_ms = self.dice.between(10, 40_000) as u64;
+        let peer = &mut self.peers[number];
+        peer.asleep_until = self.network.now + for_ms;
+        self.network.at(peer.asleep_until, Event::Wake(number));
+        self.tally.count("machine asleep");
+        self.note(|| format!("{number} sleeps for {for_ms} ms"));
+        if let Some(link) = self.peers[number].link
+            && for_ms >= SILENCE
+        {
+            self.cut(link);
+        }
+    }
+
+    // Frames.
+
+    fn a_port_gives_a_frame(&mut self, number: usize) {
+        if self.peers[number].is_asleep(self.network.now) {
+            return;
+        }
+        let kind = *self.dice.pick(KINDS);
+        let destination = match self.dice.between(0, 5) {
+            0 | 1 => BROADCAST,
+            2 => lan_mac(self.dice.between(1, 3)),
+            _ => client_mac(self.dice.between(0, CLIENTS - 1)),
+        };
+        let source = self.peers[number]
+            .mac
+            .unwrap_or(lan_mac(self.dice.between(1, 3)));
+        let frame = Frame::new(&mut self.dice, kind, destination, source);
+        self.send(number, frame);
+    }
+}
+
+fn client_mac(number: usize) -> Mac {
+    [2, 0, 0, 0, 0, (GATEWAYS + number) as u8]
+}
+
+fn lan_mac(number: usize) -> Mac {
+    [0, 0x16, 0x3e, 0, 0, number as u8]
+}

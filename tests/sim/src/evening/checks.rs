@@ -1,0 +1,187 @@
+//! What must hold after every step, and when the dust has settled.
+
+use super::peer::Stage;
+use super::{Evening, SETTLING, client_mac, lan_mac};
+use crate::frames::{BROADCAST, Frame, Kind, Mac};
+use lanparty_obs::DropReason;
+use lanparty_proto::{FrameBuf, Header};
+use lanparty_relay::registry::Place;
+use std::collections::BTreeSet;
+
+/// Two links at their slowest and a frame's pieces: what comes later is replayed.
+const FRESH: u64 = 1_000;
+
+/// Every frame that a port gave, and where it arrived. The last eight bytes of a frame are its number.
+#[derive(Default)]
+pub(super) struct Ledger(Vec<Sent>);
+
+struct Sent {
+    at: u64,
+    from: usize,
+    frame: Frame,
+    from_client: bool,
+    doubled: bool,
+    arrived: Vec<usize>,
+}
+
+impl Ledger {
+    pub(super) fn sent(&mut self, now: u64, from: usize, mut frame: Frame) -> (u64, Vec<u8>) {
+        let id = self.0.len() as u64 + 1;
+        if frame.bytes.len() > 1506 && frame.kind != Kind::Jumbo {
+            frame.bytes.truncate(1506);
+        }
+        if frame.kind != Kind::Runt {
+            frame.bytes.extend(id.to_be_bytes());
+        }
+        let bytes = frame.bytes.clone();
+        self.0.push(Sent {
+            at: now,
+            from,
+            from_client: frame.source[0] == 2,
+            frame,
+            doubled: false,
+            arrived: Vec::new(),
+        });
+        (id, bytes)
+    }
+
+    /// A link has made a second copy of one of its datagrams.
+    pub(super) fn doubled(&mut self, frame: &[u8]) {
+        self.find(frame).doubled = true;
+    }
+
+    /// It has come out of a port.
+    pub(super) fn delivered(&mut self, now: u64, at: usize, mac: Option<Mac>, frame: &[u8]) {
+        let sent = self.find(frame);
+        assert_eq!(sent.frame.bytes, frame, "it arrives as it was sent");
+        assert_ne!(sent.from, at, "nothing returns to its sender");
+        let forbidden = sent.frame.forbidden(sent.from_client);
+        assert_eq!(forbidden, None, "forbidden frames never cross");
+        assert!(now - sent.at <= FRESH, "nothing is replayed late");
+        let destination = sent.frame.destination;
+        let is_group = destination[0] % 2 == 1;
+        assert!(is_group || mac.is_none_or(|mac| mac == destination));
+        if !sent.doubled {
+            assert!(!sent.arrived.contains(&at), "nothing arrives twice");
+            assert!(
+                is_group || sent.arrived.is_empty(),
+                "unicast reaches one port"
+            );
+        }
+        sent.arrived.push(at);
+    }
+
+    fn arrived(&self, id: u64) -> &[usize] {
+        &self.0[id as usize - 1].arrived
+    }
+
+    fn find(&mut self, frame: &[u8]) -> &mut Sent {
+        let id = frame.last_chunk().expect("runts stay at home");
+        &mut self.0[u64::from_be_bytes(*id) as usize - 1]
+    }
+}
+
+impl Evening {
+    /// Received is passed on, kept as a piece, or dropped for a reason: at each core.
+    pub(super) fn check(&self) {
+        for peer in &self.peers {
+            let (stats, seen) = (peer.core.stats(), &peer.counts);
+            assert_eq!(stats.frames_to_relay, seen.frames_sent);
+            assert_eq!(stats.datagrams_from_relay, seen.datagrams);
+            assert_eq!(stats.frames_from_relay, seen.frames_delivered);
+            let incomplete = stats.drops.of(DropReason::Incomplete);
+            assert_eq!(stats.drops.total() - incomplete, seen.drops);
+            assert!(incomplete <= seen.pieces);
+        }
+        let registered: BTreeSet<_> = self.relay.registry.peers().map(|(at, _)| at).collect();
+        let seats: BTreeSet<_> = self.relay.seats.values().copied().collect();
+        assert_eq!(registered, seats, "who is there");
+        assert_eq!(seats.len(), self.relay.seats.len(), "a place for each");
+    }
+
+    pub(super) fn check_record(&self, place: Place) {
+        let record = self.relay.registry.peer(place).unwrap();
+        let drops = record.drops.total() - record.drops.of(DropReason::Incomplete);
+        assert_eq!(record.datagrams, record.frames + record.pieces + drops);
+    }
+
+    /// Nothing more goes wrong, and after a while everybody who lives knows exactly the others.
+    pub(super) fn settle(&mut self) {
+        self.note(|| "the dust settles".to_owned());
+        self.network.is_calm = true;
+        self.run(self.network.now + SETTLING);
+        self.check();
+        let living = self.living();
+        let joined: Vec<_> = self.joined();
+        assert_eq!(living, joined, "who lives is in");
+        assert_eq!(self.relay.seats.len(), joined.len(), "and nobody else");
+        for &number in &joined {
+            self.everybody_hears(number, &joined);
+        }
+        for &number in &joined {
+            self.knows_no_ghosts(number);
+        }
+    }
+
+    /// The players that run, and one gateway if any does.
+    fn living(&self) -> Vec<usize> {
+        let runs = |&number: &usize| self.peers[number].stage != Stage::Off;
+        let gateways = (0..super::GATEWAYS).filter(runs);
+        let seated = |number: &usize| self.peers[*number].stage == Stage::Joined;
+        let gateway = gateways.clone().find(seated).or(gateways.clone().next());
+        let players = (super::GATEWAYS..self.peers.len()).filter(runs);
+        gateway.into_iter().chain(players).collect()
+    }
+
+    fn joined(&self) -> Vec<usize> {
+        let numbers = 0..self.peers.len();
+        numbers
+            .filter(|&number| self.peers[number].stage == Stage::Joined)
+            .collect()
+    }
+
+    fn everybody_hears(&mut self, number: usize, joined: &[usize]) {
+        let source = self.peers[number].mac.unwrap_or(lan_mac(1));
+        let frame = Frame::new(&mut self.dice, Kind::Ipx, BROADCAST, source);
+        let id = self.send(number, frame);
+        self.run(self.network.now + 400);
+        let mut arrived = self.ledger.arrived(id).to_vec();
+        arrived.sort_unstable();
+        let others: Vec<_> = joined.iter().copied().filter(|&at| at != number).collect();
+        assert_eq!(arrived, others, "who hears {number}");
+    }
+
+    /// Whoever has left is not heard any more, and nothing is sent to it.
+    fn knows_no_ghosts(&mut self, number: usize) {
+        let now = self.instant();
+        let mut frame = Frame::new(&mut self.dice, Kind::Ipx, BROADCAST, client_mac(0));
+        for gone in self.relay.gone.clone() {
+            for source in 0..super::CLIENTS {
+                frame.bytes[6..12].copy_from_slice(&client_mac(source));
+                let header = Header {
+                    peer: gone.peer,
+                    room: gone.room,
+                    fragment: false,
+                };
+                let datagram = [&header.encode()[..], &frame.bytes].concat();
+                let heard = self.peers[number]
+                    .core
+                    .handle_datagram(now, datagram.into());
+                let reason = heard.expect_err("a ghost is not heard");
+                let is_stranger = [DropReason::ForgedHeader, DropReason::UnauthorizedSourceMac];
+                assert!(is_stranger.contains(&reason), "{reason}");
+            }
+        }
+        if self.peers[number].mac.is_some() {
+            return;
+        }
+        for player in 0..super::CLIENTS {
+            let destination = client_mac(player);
+            let frame = Frame::new(&mut self.dice, Kind::Game, destination, lan_mac(1));
+            let mut frame = FrameBuf::from_frame(&frame.bytes);
+            let sent = self.peers[number].core.handle_frame(now, &mut frame);
+            let is_here = self.peers[super::GATEWAYS + player].stage == Stage::Joined;
+            assert_eq!(sent.is_ok(), is_here, "who is a client");
+        }
+    }
+}

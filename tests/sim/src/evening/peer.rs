@@ -1,0 +1,371 @@
+//! A peer's shell: connect, say hello, carry, lose the link, wait, and again.
+
+use super::network::{Event, Said, Side};
+use super::relay::cut;
+use super::{Evening, GATEWAYS};
+use crate::frames::{Frame, Mac};
+use bytes::Bytes;
+use lanparty_client_core::Session;
+use lanparty_ctrl::message::{Disconnect, Hello, Welcome};
+use lanparty_ctrl::{DisconnectReason, PeerMessage, RelayMessage, ResumeToken};
+use lanparty_gateway::Bridge;
+use lanparty_net::backoff::Backoff;
+use lanparty_net::peer::{PeerCore, PeerOutput};
+use lanparty_obs::DropReason;
+use lanparty_proto::{FrameBuf, Header, MacAddr, VirtualMac};
+use std::collections::VecDeque;
+
+/// How long an attempt to connect may take.
+const CONNECT_DEADLINE: u64 = 5_000;
+/// A gateway's NIC.
+const NIC: MacAddr = MacAddr::new([0, 0x16, 0x3e, 0, 1, 0]);
+
+/// How far a peer has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    Off,
+    Waiting,
+    Connecting,
+    Greeting,
+    Joined,
+}
+
+pub(super) struct Peer {
+    number: usize,
+    /// A player's; a gateway has none.
+    pub(super) mac: Option<Mac>,
+    pub(super) core: Box<dyn PeerCore>,
+    pub(super) stage: Stage,
+    pub(super) link: Option<u32>,
+    pub(super) token: Option<ResumeToken>,
+    pub(super) asleep_until: u64,
+    pub(super) counts: Counts,
+    backoff: Backoff,
+    header: Option<Header>,
+    last_frame_id: u16,
+    // When this stage ends by itself.
+    deadline: u64,
+    next_wake: u64,
+}
+
+/// What the shell has seen go in and come out of a core.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) frames_sent: u64,
+    pub(super) datagrams: u64,
+    pub(super) frames_delivered: u64,
+    pub(super) pieces: u64,
+    pub(super) drops: u64,
+}
+
+impl Peer {
+    pub(super) fn new(number: usize) -> Self {
+        let mac = (number >= GATEWAYS).then_some([2, 0, 0, 0, 0, number as u8]);
+        Peer {
+            number,
+            mac,
+            core: core(mac),
+            stage: Stage::Off,
+            link: None,
+            token: None,
+            asleep_until: 0,
+            counts: Counts::default(),
+            backoff: Backoff::default(),
+            header: None,
+            last_frame_id: 0,
+            deadline: u64::MAX,
+            next_wake: u64::MAX,
+        }
+    }
+
+    pub(super) fn kind(&self) -> &'static str {
+        match self.mac {
+            Some(_) => "client",
+            None => "gateway",
+        }
+    }
+
+    pub(super) fn is_asleep(&self, now: u64) -> bool {
+        self.asleep_until > now
+    }
+
+    /// The process has ended; its token may be on disk.
+    pub(super) fn forget_everything(&mut self) {
+        *self = Peer {
+            link: self.link,
+            token: self.token,
+            ..Peer::new(self.number)
+        };
+    }
+}
+
+fn core(mac: Option<Mac>) -> Box<dyn PeerCore> {
+    match mac {
+        Some(mac) => Box::new(Session::new(
+            VirtualMac::try_from(MacAddr::new(mac)).unwrap(),
+        )),
+        None => Box::new(Bridge::new(NIC)),
+    }
+}
+
+impl Evening {
+    /// Somebody starts the program.
+    pub(super) fn begin(&mut self, number: usize) {
+        if self.peers[number].stage == Stage::Off {
+            self.connect(number);
+        }
+    }
+
+    /// Somebody presses Ctrl-C.
+    pub(super) fn leave(&mut self, number: usize) {
+        let peer = &mut self.peers[number];
+        let stage = peer.stage;
+        if stage == Stage::Off || peer.is_asleep(self.network.now) {
+            return;
+        }
+        peer.forget_everything();
+        self.tally.count(format!("left: {stage:?}"));
+        self.note(|| format!("{number} leaves while {stage:?}"));
+        let Some(link) = self.peers[number].link.take() else {
+            return;
+        };
+        if stage == Stage::Joined {
+            let goodbye = PeerMessage::Disconnect(Disconnect {
+                reason: DisconnectReason::Leaving,
+                text: "".into(),
+            });
+            self.network
+                .say_to_relay(&mut self.dice, link, Said::Message(goodbye));
+        }
+        self.network.say_to_relay(&mut self.dice, link, Said::Close);
+    }
+
+    pub(super) fn wake(&mut self, number: usize) {
+        let now = self.network.now;
+        let peer = &mut self.peers[number];
+        if peer.stage == Stage::Off || peer.is_asleep(now) {
+            return;
+        }
+        peer.next_wake = u64::MAX;
+        match peer.stage {
+            Stage::Waiting if peer.deadline <= now => self.connect(number),
+            Stage::Connecting if peer.deadline <= now => self.lose(number, "no answer"),
+            Stage::Joined => {
+                let instant = self.instant();
+                let core = &mut self.peers[number].core;
+                if core.poll_timeout().is_some_and(|next| next <= instant) {
+                    core.handle_timeout(instant);
+                    let next = core.poll_timeout();
+                    assert!(next.is_none_or(|next| next > instant), "time goes on");
+                }
+                self.perform(number);
+            }
+            _ => self.plan_wake(number),
+        }
+    }
+
+    pub(super) fn peer_hears(&mut self, link: u32) {
+        let now = self.network.now;
+        let Some(number) = self.network.links.get(&link).map(|link| link.peer) else {
+            return;
+        };
+        if !self.network.is_open(link) || self.peers[number].link != Some(link) {
+            return;
+        }
+        if self.peers[number].is_asleep(now) {
+            let until = self.peers[number].asleep_until;
+            return self.network.at(until, Event::Message(link, Side::Peer));
+        }
+        let queue = self
+            .network
+            .links
+            .get_mut(&link)
+            .map(|link| &mut link.to_peer);
+        let stage = self.peers[number].stage;
+        match (queue.and_then(VecDeque::pop_front), stage) {
+            (Some(Said::Handshake), Stage::Connecting) => self.greet(number, link),
+            (Some(Said::Message(RelayMessage::Welcome(welcome))), Stage::Greeting) => {
+                self.join(number, link, &welcome);
+            }
+            (Some(Said::Message(RelayMessage::Reject(_))), Stage::Greeting) => {
+                self.hang_up(number, "refused");
+            }
+            (Some(Said::Message(RelayMessage::Disconnect(_))), Stage::Joined) => {
+                self.hang_up(number, "sent away");
+            }
+            (Some(Said::Message(message)), Stage::Joined) => {
+                let instant = self.instant();
+                self.peers[number].core.handle_control(instant, message);
+                self.perform(number);
+            }
+            (Some(Said::Close), _) => self.lose(number, "closed"),
+            (None, _) => {}
+            (said, stage) => panic!("{said:?} while {stage:?}"),
+        }
+    }
+
+    pub(super) fn peer_gets(&mut self, link: u32, datagram: Bytes) {
+        let now = self.network.now;
+        let number = self.network.links[&link].peer;
+        let instant = self.instant();
+        let peer = &mut self.peers[number];
+        let ready = peer.stage == Stage::Joined && !peer.is_asleep(now);
+        if peer.link != Some(link) || !ready || !self.network.is_open(link) {
+            return;
+        }
+        peer.counts.datagrams += 1;
+        match peer.core.handle_datagram(instant, datagram) {
+            Ok(Some(frame)) => {
+                peer.counts.frames_delivered += 1;
+                let mac = peer.mac;
+                self.ledger.delivered(now, number, mac, &frame);
+            }
+            Ok(None) => peer.counts.pieces += 1,
+            Err(_) => peer.counts.drops += 1,
+        }
+    }
+
+    pub(super) fn peer_gives_up(&mut self, link: u32) {
+        let number = self.network.links[&link].peer;
+        if self.peers[number].link != Some(link) {
+            return;
+        }
+        if self.peers[number].is_asleep(self.network.now) {
+            let until = self.peers[number].asleep_until;
+            return self.network.at(until, Event::Silence(link, Side::Peer));
+        }
+        self.lose(number, "silence");
+    }
+
+    /// The port has a frame.
+    pub(super) fn send(&mut self, number: usize, frame: Frame) -> u64 {
+        let now = self.network.now;
+        let (id, bytes) = self.ledger.sent(now, number, frame);
+        let instant = self.instant();
+        let peer = &mut self.peers[number];
+        let (Stage::Joined, Some(header), Some(link)) = (peer.stage, peer.header, peer.link) else {
+            if peer.stage != Stage::Off {
+                peer.core.count_drop(DropReason::LinkDown, 1);
+                peer.counts.drops += 1;
+            }
+            return id;
+        };
+        let mut frame = FrameBuf::from_frame(&bytes);
+        if peer.core.handle_frame(instant, &mut frame).is_err() {
+            peer.counts.drops += 1;
+            return id;
+        }
+        peer.counts.frames_sent += 1;
+        peer.last_frame_id = peer.last_frame_id.wrapping_add(1);
+        let budget = self.network.links[&link].budget;
+        for piece in cut(header, peer.last_frame_id, frame.frame(), budget) {
+            if self.network.send(&mut self.dice, link, Side::Relay, piece) {
+                self.ledger.doubled(frame.frame());
+            }
+        }
+        id
+    }
+
+    fn connect(&mut self, number: usize) {
+        let link = self.network.link(&mut self.dice, number);
+        let peer = &mut self.peers[number];
+        peer.link = Some(link);
+        peer.stage = Stage::Connecting;
+        peer.deadline = self.network.now + CONNECT_DEADLINE;
+        self.note(|| format!("{number} connects by link {link}"));
+        self.network
+            .say_to_relay(&mut self.dice, link, Said::Handshake);
+        self.plan_wake(number);
+    }
+
+    fn greet(&mut self, number: usize, link: u32) {
+        let budget = self.network.links[&link].budget;
+        let peer = &mut self.peers[number];
+        peer.stage = Stage::Greeting;
+        peer.deadline = u64::MAX;
+        let hello = Hello {
+            resume_token: peer.token,
+            ..Hello::new(&"EVENING".parse().unwrap(), peer.core.newcomer(), budget)
+        };
+        let hello = Said::Message(PeerMessage::Hello(hello));
+        self.network.say_to_relay(&mut self.dice, link, hello);
+    }
+
+    fn join(&mut self, number: usize, link: u32, welcome: &Welcome) {
+        let (now, budget) = (self.instant(), self.network.links[&link].budget);
+        let peer = &mut self.peers[number];
+        peer.stage = Stage::Joined;
+        peer.backoff.reset();
+        peer.token = Some(welcome.resume_token);
+        peer.header = Some(Header {
+            peer: welcome.peer_id,
+            room: welcome.room_id,
+            fragment: false,
+        });
+        peer.core.handle_welcome(now, welcome, budget);
+        self.note(|| format!("{number} has joined as {}", welcome.peer_id));
+        self.perform(number);
+    }
+
+    fn hang_up(&mut self, number: usize, cause: &str) {
+        if let Some(link) = self.peers[number].link {
+            self.network.say_to_relay(&mut self.dice, link, Said::Close);
+        }
+        self.lose(number, cause);
+    }
+
+    fn lose(&mut self, number: usize, cause: &str) {
+        self.note(|| format!("{number} has no link: {cause}"));
+        let instant = self.instant();
+        let random = self.dice.bits() as u32;
+        let peer = &mut self.peers[number];
+        if peer.stage == Stage::Joined {
+            peer.core.handle_lost_link(instant);
+            assert!(peer.core.poll_output().is_none(), "nothing is said late");
+        }
+        let abandoned = peer.link.take();
+        peer.header = None;
+        peer.stage = Stage::Waiting;
+        let wait = peer.backoff.next_wait(random).as_millis() as u64;
+        peer.deadline = self.network.now + wait + 1;
+        if let Some(link) = abandoned {
+            // The engine says that it is gone, if anybody can hear it.
+            self.network.say_to_relay(&mut self.dice, link, Said::Close);
+        }
+        self.plan_wake(number);
+    }
+
+    fn perform(&mut self, number: usize) {
+        let Some(link) = self.peers[number].link else {
+            return;
+        };
+        while let Some(output) = self.peers[number].core.poll_output() {
+            match output {
+                PeerOutput::Message(message) => {
+                    let message = Said::Message(message);
+                    self.network.say_to_relay(&mut self.dice, link, message);
+                }
+                PeerOutput::Frame(frame) => {
+                    assert_eq!(frame[..6], NIC.octets(), "no switch carries it further");
+                    assert_eq!(frame[6], 2, "a player's MAC is refreshed");
+                }
+            }
+        }
+        self.plan_wake(number);
+    }
+
+    /// One wake is planned, at the earliest moment that matters.
+    fn plan_wake(&mut self, number: usize) {
+        let peer = &self.peers[number];
+        let next = match peer.stage {
+            Stage::Off => None,
+            Stage::Joined => peer.core.poll_timeout().map(|at| self.moment(at)),
+            Stage::Waiting | Stage::Connecting | Stage::Greeting => Some(peer.deadline),
+        };
+        let Some(next) = next.filter(|&next| next < peer.next_wake) else {
+            return;
+        };
+        self.peers[number].next_wake = next;
+        self.network.at(next, Event::Wake(number));
+    }
+}

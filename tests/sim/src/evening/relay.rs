@@ -1,0 +1,170 @@
+//! The relay's shell: who is admitted, what is said to whom, and where datagrams go.
+
+use super::Evening;
+use super::network::{Said, Side};
+use bytes::Bytes;
+use lanparty_ctrl::message::{Disconnect, Hello, Reject};
+use lanparty_ctrl::{DisconnectReason, LeaveReason, PeerMessage, RelayMessage, ResumeToken};
+use lanparty_proto::{DatagramBudget, Header, fragment};
+use lanparty_relay::registry::Place;
+use lanparty_relay::room::{Step, Verdict};
+use lanparty_relay::{Limits, Rates, Registry};
+use std::collections::{BTreeMap, VecDeque};
+
+pub(super) struct Relay {
+    pub(super) registry: Registry<u32>,
+    pub(super) seats: BTreeMap<u32, Place>,
+    /// Places that it gave and took back.
+    pub(super) gone: Vec<Place>,
+    pub(super) is_up: bool,
+}
+
+impl Relay {
+    pub(super) fn new() -> Self {
+        Relay {
+            registry: Registry::new(Limits::default(), Rates::default()),
+            seats: BTreeMap::new(),
+            gone: Vec::new(),
+            is_up: true,
+        }
+    }
+}
+
+impl Evening {
+    pub(super) fn relay_hears(&mut self, link: u32) {
+        if !self.network.is_open(link) || !self.relay.is_up {
+            return;
+        }
+        let queue = self
+            .network
+            .links
+            .get_mut(&link)
+            .map(|link| &mut link.to_relay);
+        match queue.and_then(VecDeque::pop_front) {
+            Some(Said::Handshake) => {
+                self.network
+                    .say_to_peer(&mut self.dice, link, Said::Handshake);
+            }
+            Some(Said::Message(PeerMessage::Hello(hello))) => self.admit(link, hello),
+            Some(Said::Message(PeerMessage::Stats(stats))) => {
+                let now = self.instant();
+                if let Some(&place) = self.relay.seats.get(&link) {
+                    self.relay.registry.handle_stats(now, place, *stats, None);
+                }
+            }
+            Some(Said::Message(PeerMessage::Disconnect(goodbye))) => {
+                self.give_up_seat(link, goodbye.reason.into());
+                self.network.say_to_peer(&mut self.dice, link, Said::Close);
+            }
+            Some(Said::Close) => self.give_up_seat(link, LeaveReason::Closed),
+            None => {}
+        }
+    }
+
+    pub(super) fn relay_gets(&mut self, link: u32, datagram: Bytes) {
+        let Some(&place) = self.relay.seats.get(&link) else {
+            return;
+        };
+        if !self.network.is_open(link) {
+            return;
+        }
+        let now = self.instant();
+        match self.relay.registry.handle_datagram(now, place, datagram) {
+            Verdict::Forward(forward) => {
+                assert!(!forward.targets.contains(&link), "nothing returns");
+                for target in forward.targets {
+                    self.pass_on(target, &forward.datagram, forward.frame_id);
+                }
+            }
+            Verdict::Pending | Verdict::Drop(_) => {}
+            Verdict::Echo(_) => unreachable!("nobody asks for the path"),
+            Verdict::Expel(reason) => panic!("an honest peer is expelled for {reason}"),
+        }
+        self.check_record(place);
+    }
+
+    pub(super) fn relay_gives_up(&mut self, link: u32) {
+        self.give_up_seat(link, LeaveReason::TimedOut);
+    }
+
+    fn admit(&mut self, link: u32, hello: Hello) {
+        let entry = hello.check().unwrap().unwrap();
+        let mut random = [0; 16];
+        random[..8].copy_from_slice(&self.dice.bits().to_be_bytes());
+        let token = ResumeToken::from_random(random);
+        let (now, source) = (self.instant(), [192, 0, 2, 1].into());
+        let admitted = self.relay.registry.admit(now, &entry, source, token, link);
+        let admission = match admitted {
+            Ok(admission) => admission,
+            Err(reason) => {
+                self.tally.count(format!("refused: {reason:?}"));
+                let text = reason.to_string().into();
+                let reject = RelayMessage::Reject(Reject { reason, text });
+                self.network
+                    .say_to_peer(&mut self.dice, link, Said::Message(reject));
+                return;
+            }
+        };
+        self.note(|| format!("link {link} is admitted: {:?}", admission.place));
+        if let Some(replaced) = admission.replaced {
+            self.tally.count("resumed");
+            self.say(link, replaced.steps);
+            let goodbye = RelayMessage::Disconnect(Disconnect {
+                reason: DisconnectReason::Replaced,
+                text: "".into(),
+            });
+            let old = replaced.link;
+            self.network
+                .say_to_peer(&mut self.dice, old, Said::Message(goodbye));
+            let place = self.relay.seats.remove(&old).expect("it had a seat");
+            self.relay.gone.push(place);
+        }
+        self.say(link, admission.steps);
+        self.relay.seats.insert(link, admission.place);
+    }
+
+    fn say(&mut self, newcomer: u32, steps: Vec<Step<u32>>) {
+        for step in steps {
+            let (link, message) = match step {
+                Step::Answer(message) => (newcomer, message),
+                Step::Tell(link, message) => (link, message),
+            };
+            self.network
+                .say_to_peer(&mut self.dice, link, Said::Message(message));
+        }
+    }
+
+    fn give_up_seat(&mut self, link: u32, reason: LeaveReason) {
+        let Some(place) = self.relay.seats.remove(&link) else {
+            return;
+        };
+        self.note(|| format!("link {link} leaves: {reason}"));
+        let departure = self.relay.registry.leave(place, reason).unwrap();
+        self.relay.gone.push(place);
+        self.say(link, departure.steps);
+    }
+
+    fn pass_on(&mut self, target: u32, datagram: &Bytes, frame_id: u16) {
+        let (header, frame) = Header::decode(datagram).unwrap();
+        let budget = self.network.links[&target].budget;
+        for piece in cut(header, frame_id, frame, budget) {
+            if self.network.send(&mut self.dice, target, Side::Peer, piece) {
+                self.ledger.doubled(frame);
+            }
+        }
+    }
+}
+
+/// A frame as datagrams that fit.
+pub(super) fn cut(
+    header: Header,
+    frame_id: u16,
+    frame: &[u8],
+    budget: DatagramBudget,
+) -> Vec<Bytes> {
+    let whole = [&header.encode()[..], frame].concat();
+    match whole.len() <= budget.bytes() {
+        true => vec![whole.into()],
+        false => fragment::cut(header, frame_id, frame, budget).collect(),
+    }
+}
