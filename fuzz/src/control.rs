@@ -1,11 +1,13 @@
 //! Control messages of both directions, and the check of a `hello`.
 
 use lanparty_ctrl::message::{Entry, Hello, Newcomer};
-use lanparty_ctrl::{PeerMessage, RelayMessage, Role, Text, VERSION, codec, text};
+use lanparty_ctrl::{ChannelBinding, PeerMessage, RelayMessage, Role, Text, VERSION, codec, text};
 use lanparty_proto::VirtualMac;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
+
+const CHANNEL: ChannelBinding = ChannelBinding([7; 32]);
 
 /// A stranger's bytes, once as a length prefix and once as a message of either direction: what is
 /// understood is written back with the same meaning, and every value in it is one that may be.
@@ -82,7 +84,7 @@ fn check_relay_message(message: &RelayMessage) {
 fn check_hello(hello: Hello) {
     let has_its_mac = hello.mac.is_some() == (hello.role == Role::Client);
     let room = hello.room.clone();
-    match hello.clone().check() {
+    match hello.clone().check(CHANNEL) {
         Ok(Ok(entry)) => check_entry(&hello, &entry),
         Ok(Err(_)) => assert!(hello.version != VERSION || !is_room_code(&room)),
         Err(_) => assert!(!has_its_mac && hello.version == VERSION),
@@ -98,11 +100,14 @@ fn check_entry(hello: &Hello, entry: &Entry) {
     if let Newcomer::Client(mac) = entry.who {
         check_mac(mac);
     }
+    let invitation = entry.invitation.as_ref();
     let ours = Hello {
         resume_token: entry.resume_token,
+        proof: invitation.map(|invitation| invitation.proof),
+        admission_key: invitation.and_then(|invitation| invitation.admission_key.clone()),
         ..Hello::new(&entry.room, entry.who, entry.datagram_budget)
     };
-    assert_eq!(ours.check(), Ok(Ok(entry.clone())));
+    assert_eq!(ours.check(CHANNEL), Ok(Ok(entry.clone())));
 }
 
 fn is_room_code(text: &str) -> bool {

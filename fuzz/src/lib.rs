@@ -11,6 +11,7 @@ mod claims;
 mod classify;
 mod control;
 mod fragments;
+mod invite;
 mod mss;
 mod offload;
 mod overlay;
@@ -21,6 +22,7 @@ pub use claims::claims;
 pub use classify::classify;
 pub use control::control;
 pub use fragments::fragments;
+pub use invite::invite;
 pub use mss::mss;
 pub use offload::offload;
 pub use overlay::overlay;
@@ -38,6 +40,7 @@ pub const TARGETS: &[Target] = &[
     ("mss", mss),
     ("offload", offload),
     ("control", control),
+    ("invite", invite),
     ("room", room),
 ];
 

@@ -67,7 +67,8 @@ Needs CAP_NET_ADMIN: run it with sudo, or once
 and for --dhcp without sudo
   sudo setcap cap_net_admin,cap_net_raw,cap_net_bind_service+ep lanparty-client
 
-Example:
+Examples:
+  sudo lanparty-client --dhcp @invite.txt
   sudo lanparty-client --relay relay.example.net --room FRIDAY-LAN --dhcp";
 
 /// What the player wants, checked.
@@ -184,6 +185,12 @@ mod tests {
         );
         assert!(parse("--relay relay.example.net").is_err());
         assert!(parse("--room friday").is_err());
+    }
+
+    #[test]
+    fn an_invite_is_enough() {
+        let args = parse("--dhcp lanparty://r.example/FRIDAY#key=x").unwrap();
+        assert!(args.relay.invite.is_some());
     }
 
     #[test]

@@ -41,6 +41,7 @@ pub(crate) fn run(mut config: Config) -> Result<()> {
 }
 
 async fn join(config: &Config, place: Option<PlaceFile>) -> Result<()> {
+    config.relay.warn_if_open();
     dhcp::remove_leftovers();
     route::remove_leftovers().context("cannot remove routes that a killed run left")?;
     let mut tap = Tap::create(&config.tap)?;

@@ -13,6 +13,7 @@ pub mod message;
 pub mod pin;
 pub mod reason;
 pub mod room_code;
+pub mod room_key;
 pub mod text;
 pub mod token;
 
@@ -20,11 +21,15 @@ pub use message::{PeerMessage, RelayMessage, Role};
 pub use pin::Pin;
 pub use reason::{DisconnectReason, LeaveReason, RejectReason};
 pub use room_code::RoomCode;
+pub use room_key::{AdmissionKey, ChannelBinding, Proof, RoomKey};
 pub use text::Text;
 pub use token::ResumeToken;
 
 /// The protocol's name in TLS (RFC 7301): a server that does not speak it is not a relay.
 pub const ALPN: &[u8] = b"lanparty/1";
+
+/// The ability of a relay to keep a room for those who were invited, in its `welcome`.
+pub const ROOM_KEYS: &str = "room_keys";
 
 /// The version of the control protocol, in every `hello`.
 pub const VERSION: u16 = 1;

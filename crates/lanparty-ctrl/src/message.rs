@@ -4,7 +4,10 @@
 //! A `hello` is the exception that is read in two steps: [`Hello`] holds what a stranger wrote,
 //! [`Hello::check`] makes an [`Entry`] of it or names the reason for the refusal.
 
-use crate::{DisconnectReason, LeaveReason, RejectReason, ResumeToken, RoomCode, Text, VERSION};
+use crate::{
+    AdmissionKey, ChannelBinding, DisconnectReason, LeaveReason, Proof, RejectReason, ResumeToken,
+    RoomCode, Text, VERSION,
+};
 use lanparty_obs::PeerStats;
 use lanparty_proto::{DatagramBudget, IpMtu, PeerId, RoomId, VirtualMac};
 use serde::{Deserialize, Serialize};
@@ -67,6 +70,12 @@ pub struct Hello {
     /// The token of the place it had before, to take it back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume_token: Option<ResumeToken>,
+    /// That it is invited, made for this connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
+    /// With what the relay shall check the proofs of others; gateways only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admission_key: Option<AdmissionKey>,
 }
 
 /// Who wants to enter which room: a [`Hello`] that makes sense.
@@ -80,6 +89,19 @@ pub struct Entry {
     pub datagram_budget: DatagramBudget,
     /// The token of the place it had before.
     pub resume_token: Option<ResumeToken>,
+    /// What it shows to enter a room for invited people; without it, it means an open room.
+    pub invitation: Option<Invitation>,
+}
+
+/// What a peer shows to prove that it is invited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invitation {
+    /// The proof itself.
+    pub proof: Proof,
+    /// The connection on which it came.
+    pub channel: ChannelBinding,
+    /// What a gateway would check the proofs of others with.
+    pub admission_key: Option<AdmissionKey>,
 }
 
 /// A role with what belongs to it.
@@ -125,14 +147,28 @@ impl Hello {
             datagram_budget,
             capabilities: Vec::new(),
             resume_token: None,
+            proof: None,
+            admission_key: None,
         }
     }
 
-    /// Makes sense of it: an entry, or the reason to refuse it.
+    /// Adds the proof that its sender is invited, for this connection; a gateway's hello also gets the
+    /// key with which the relay checks the proofs of others. A hello that makes no sense stays as it is.
+    pub fn prove(&mut self, key: &AdmissionKey, channel: ChannelBinding) {
+        if let Ok(Ok(entry)) = self.clone().check(channel) {
+            self.proof = Some(key.prove(&channel, &entry.room, entry.who));
+            self.admission_key = (self.role == Role::Gateway).then(|| key.clone());
+        }
+    }
+
+    /// Makes sense of it: an entry, or the reason to refuse it. `channel` is the connection's.
     ///
     /// # Errors
     /// [`RoleWithoutMac`] when the fields contradict each other, which is a protocol error.
-    pub fn check(self) -> Result<Result<Entry, RejectReason>, RoleWithoutMac> {
+    pub fn check(
+        self,
+        channel: ChannelBinding,
+    ) -> Result<Result<Entry, RejectReason>, RoleWithoutMac> {
         if self.version != VERSION {
             return Ok(Err(RejectReason::Version));
         }
@@ -147,13 +183,21 @@ impl Hello {
         let Hello {
             datagram_budget,
             resume_token,
+            proof,
+            admission_key,
             ..
         } = self;
+        let admission_key = admission_key.filter(|_| who == Newcomer::Gateway);
         Ok(Ok(Entry {
             room,
             who,
             datagram_budget,
             resume_token,
+            invitation: proof.map(|proof| Invitation {
+                proof,
+                channel,
+                admission_key,
+            }),
         }))
     }
 }
@@ -172,7 +216,7 @@ pub struct Welcome {
     pub gateway: Option<PeerId>,
     /// With this the peer takes its place back after a lost link.
     pub resume_token: ResumeToken,
-    /// Names of optional abilities of the relay; none exist yet.
+    /// Names of optional abilities of the relay: [`ROOM_KEYS`](crate::ROOM_KEYS).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
 }
@@ -221,8 +265,10 @@ pub struct Disconnect {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec;
+    use crate::{RoomKey, codec};
     use serde_json::json;
+
+    const CHANNEL: ChannelBinding = ChannelBinding([7; 32]);
 
     fn mac() -> VirtualMac {
         "02:1a:2b:3c:4d:5e".parse().unwrap()
@@ -265,6 +311,20 @@ mod tests {
             json!({
                 "type": "hello", "version": 1, "role": "gateway", "room": "FRIDAY",
                 "datagram_budget": 1162, "resume_token": "abababababababababababababababab"
+            }),
+        );
+        let proof = Proof::try_from("_".repeat(42) + "8").unwrap();
+        let admission_key = AdmissionKey::try_from("-".repeat(42) + "4").unwrap();
+        same_both_ways(
+            PeerMessage::Hello(Hello {
+                proof: Some(proof),
+                admission_key: Some(admission_key),
+                ..Hello::new(&"friday".parse().unwrap(), Newcomer::Gateway, budget)
+            }),
+            json!({
+                "type": "hello", "version": 1, "role": "gateway", "room": "FRIDAY",
+                "datagram_budget": 1162, "proof": "_".repeat(42) + "8",
+                "admission_key": "-".repeat(42) + "4"
             }),
         );
         same_both_ways(
@@ -330,7 +390,7 @@ mod tests {
 
     #[test]
     fn a_hello_is_checked_version_first() {
-        let entry = hello().check().unwrap().unwrap();
+        let entry = hello().check(CHANNEL).unwrap().unwrap();
         assert_eq!(
             (entry.room.as_str(), entry.who),
             ("FRIDAY", Newcomer::Client(mac()))
@@ -340,18 +400,21 @@ mod tests {
             mac: None,
             ..hello()
         };
-        assert_eq!(newer.check(), Ok(Err(RejectReason::Version)));
+        assert_eq!(newer.check(CHANNEL), Ok(Err(RejectReason::Version)));
         let strange_room = Hello {
             room: "a b".into(),
             ..hello()
         };
-        assert_eq!(strange_room.check(), Ok(Err(RejectReason::BadRoomCode)));
+        assert_eq!(
+            strange_room.check(CHANNEL),
+            Ok(Err(RejectReason::BadRoomCode))
+        );
         assert_eq!(
             Hello {
                 mac: None,
                 ..hello()
             }
-            .check(),
+            .check(CHANNEL),
             Err(RoleWithoutMac)
         );
         assert_eq!(
@@ -359,9 +422,27 @@ mod tests {
                 role: Role::Gateway,
                 ..hello()
             }
-            .check(),
+            .check(CHANNEL),
             Err(RoleWithoutMac)
         );
+    }
+
+    #[test]
+    fn a_hello_proves_what_it_says_and_only_a_gateway_gives_the_key_away() {
+        let key = RoomKey::from_random([1; 16]).admission_key();
+        let mut client = hello();
+        client.prove(&key, CHANNEL);
+        let entry = client.clone().check(CHANNEL).unwrap().unwrap();
+        let invitation = entry.invitation.unwrap();
+        assert!(key.accepts(&invitation.proof, &CHANNEL, &entry.room, entry.who));
+        assert_eq!(
+            (invitation.admission_key, client.admission_key),
+            (None, None)
+        );
+        let mut gateway = Hello::new(&entry.room, Newcomer::Gateway, client.datagram_budget);
+        gateway.prove(&key, CHANNEL);
+        let entry = gateway.check(CHANNEL).unwrap().unwrap();
+        assert_eq!(entry.invitation.unwrap().admission_key, Some(key));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! The flags of the program, and what they amount to.
 
+use crate::keys::{self, KeyError};
 use clap::Parser;
-use lanparty_net::args::{RelayArgs, RelayConfig};
+use lanparty_net::args::{RelayArgs, RelayArgsError, RelayConfig};
 use lanparty_net::log::LogArgs;
-use lanparty_net::tls::TrustError;
 use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -34,6 +34,11 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
 
+    /// The folder with the keys of rooms that `lanparty-gateway invite` has made invites for [default:
+    /// where systemd says, else /var/lib/lanparty-gateway as root and your data folder otherwise].
+    #[arg(long, value_name = "DIR")]
+    keys: Option<PathBuf>,
+
     /// What to log.
     #[command(flatten)]
     pub log: LogArgs,
@@ -41,7 +46,10 @@ pub struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  Plug the LAN behind eth0 into the room FRIDAY:
+  Make an invite to the room FRIDAY, for the players; `lanparty-gateway invite --help` says more:
+      lanparty-gateway invite --relay relay.example.net --room FRIDAY
+
+  Plug the LAN behind eth0 into that room:
       lanparty-gateway --relay relay.example.net --room FRIDAY --interface eth0
 
   The same with a relay of one's own, on port 4433 and with the certificate that it wrote:
@@ -68,20 +76,35 @@ pub struct Config {
 }
 
 impl Args {
-    /// Reads the files that the flags name.
+    /// Reads the files that the flags name. A room for which invites were made here gets their key.
     ///
     /// # Errors
-    /// [`TrustError`] when the relay's certificate cannot be used.
-    pub fn load(self) -> Result<Config, TrustError> {
+    /// [`LoadError`] when an invite, a certificate or a key cannot be used.
+    pub fn load(self) -> Result<Config, LoadError> {
+        let mut relay = self.relay.load()?;
+        if relay.key.is_none() {
+            relay.key = keys::kept(self.keys.as_deref(), &relay.room)?;
+        }
         let state = self
             .state
             .or_else(|| default_state(&self.interface, |name| env::var_os(name)));
         Ok(Config {
-            relay: self.relay.load()?,
+            relay,
             interface: self.interface,
             state,
         })
     }
+}
+
+/// Why there is nothing to run.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The invite or the relay's certificate.
+    #[error(transparent)]
+    Relay(#[from] RelayArgsError),
+    /// The room's key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
 }
 
 /// Where the place is kept when nobody says it; relative folders do not count (XDG Base Directory
@@ -167,7 +190,7 @@ mod tests {
             "debug",
         ])
         .unwrap();
-        assert_eq!(args.relay.room.as_str(), "FRIDAY");
-        assert_eq!(args.relay.relay.to_string(), "r.example:443");
+        assert_eq!(args.relay.room.unwrap().as_str(), "FRIDAY");
+        assert_eq!(args.relay.relay.unwrap().to_string(), "r.example:443");
     }
 }

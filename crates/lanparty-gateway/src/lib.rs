@@ -10,6 +10,12 @@
 
 pub mod bridge;
 pub mod config;
+#[allow(
+    clippy::disallowed_methods,
+    reason = "shell: reads the clock and keeps the key"
+)]
+pub mod invite;
+pub mod keys;
 #[cfg(target_os = "linux")]
 #[allow(
     clippy::disallowed_methods,

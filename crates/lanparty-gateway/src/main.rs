@@ -5,12 +5,11 @@ use std::process::ExitCode;
 #[cfg(target_os = "linux")]
 fn main() -> ExitCode {
     use clap::Parser as _;
-    let args = lanparty_gateway::Args::parse();
-    args.log.clone().start();
-    let outcome = args
-        .load()
-        .map_err(anyhow::Error::from)
-        .and_then(|config| lanparty_gateway::run(&config));
+    use lanparty_gateway::invite::InviteArgs;
+    let outcome = match InviteArgs::wanted(std::env::args_os()) {
+        Some(words) => InviteArgs::parse_from(words).run(),
+        None => run(lanparty_gateway::Args::parse()),
+    };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -18,6 +17,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+#[cfg(target_os = "linux")]
+fn run(args: lanparty_gateway::Args) -> anyhow::Result<()> {
+    args.log.clone().start();
+    lanparty_gateway::run(&args.load()?)
 }
 
 #[cfg(not(target_os = "linux"))]

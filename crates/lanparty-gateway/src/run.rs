@@ -37,6 +37,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
 }
 
 async fn serve(config: &Config, mut lan: LanSocket) -> anyhow::Result<()> {
+    config.relay.warn_if_open();
     let mut stop = pin!(asked_to_stop());
     let mut host = Host::new(config);
     loop {

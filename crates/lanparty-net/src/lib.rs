@@ -16,6 +16,7 @@ pub mod address;
 pub mod args;
 pub mod backoff;
 pub mod control;
+pub mod invite;
 pub mod link;
 pub mod log;
 mod path;

@@ -10,7 +10,7 @@ use crate::quic::{CloseCode, Closed, Connection, Endpoint, HandshakeError, PathF
 use crate::socket;
 use bytes::Bytes;
 use lanparty_ctrl::message::{Disconnect, Hello, Reject, Welcome};
-use lanparty_ctrl::{DisconnectReason, PeerMessage, RejectReason, RelayMessage, Text};
+use lanparty_ctrl::{DisconnectReason, PeerMessage, ROOM_KEYS, RejectReason, RelayMessage, Text};
 use lanparty_obs::DropReason;
 use lanparty_proto::overlay::Probe;
 use lanparty_proto::{DatagramBudget, FrameBuf, Header};
@@ -48,6 +48,14 @@ pub enum ConnectError {
     /// The relay said no.
     #[error("{}", rejection(.0))]
     Rejected(Reject),
+    /// The relay does not take our invite, and tells nobody which of the reasons it is.
+    #[error(
+        "the invite opens no room now, as the host is not there yet or has made a new one; ask the host"
+    )]
+    NotOpen,
+    /// The relay would let anybody in.
+    #[error("it is too old for invites; ask its operator to update it")]
+    NoRoomKeys,
     /// The relay broke the protocol or the link broke during the greeting.
     #[error("it does not greet as a relay should ({0})")]
     Greeting(#[from] ControlError),
@@ -57,11 +65,14 @@ impl ConnectError {
     /// True when trying the same again may work without anybody changing anything here.
     pub fn may_pass(&self) -> bool {
         match self {
-            ConnectError::Handshake(HandshakeError::Certificate(_)) => false,
+            ConnectError::Handshake(HandshakeError::Certificate(_)) | ConnectError::NoRoomKeys => {
+                false
+            }
             ConnectError::Rejected(reject) => reject.reason.may_pass(),
             ConnectError::Resolve(_)
             | ConnectError::Socket(_)
             | ConnectError::Handshake(_)
+            | ConnectError::NotOpen
             | ConnectError::Greeting(_) => true,
         }
     }
@@ -70,6 +81,8 @@ impl ConnectError {
     pub fn is_refusal(&self) -> bool {
         match self {
             ConnectError::Rejected(_)
+            | ConnectError::NotOpen
+            | ConnectError::NoRoomKeys
             | ConnectError::Handshake(HandshakeError::Certificate(_) | HandshakeError::NotARelay) => {
                 true
             }
@@ -174,7 +187,11 @@ impl RelayLink {
             .await
             .unwrap_or(Err(HandshakeError::NoAnswer.into()))?;
         let budget = capped(&connection, config.budget_cap);
-        let welcome = greet(&connection, hello(budget)).await?;
+        let mut hello = hello(budget);
+        if let Some(key) = &config.key {
+            hello.prove(&key.admission_key(), connection.channel_binding());
+        }
+        let welcome = greet(&connection, hello, config.key.is_some()).await?;
         let (sender, inbox) = mpsc::channel(INBOX);
         let mut reader = JoinSet::new();
         reader.spawn(read_messages(connection.clone(), sender));
@@ -408,16 +425,31 @@ async fn next_echo(reader: &mut DatagramReader) -> Result<(), Closed> {
     }
 }
 
-async fn greet(connection: &Connection, hello: Hello) -> Result<Welcome, ConnectError> {
+async fn greet(
+    connection: &Connection,
+    hello: Hello,
+    invited: bool,
+) -> Result<Welcome, ConnectError> {
     let (mut send, mut receive) = connection.open_bi().await.map_err(ControlError::Closed)?;
     control::write_message(&mut send, &PeerMessage::Hello(hello)).await?;
     match control::read_message(&mut receive).await? {
+        // A relay that does not know of keys lets everybody in.
+        RelayMessage::Welcome(welcome) if invited && !knows_room_keys(&welcome) => {
+            Err(ConnectError::NoRoomKeys)
+        }
         RelayMessage::Welcome(welcome) => Ok(welcome),
+        RelayMessage::Reject(reject) if invited && reject.reason == RejectReason::NotAuthorised => {
+            Err(ConnectError::NotOpen)
+        }
         RelayMessage::Reject(reject) => Err(ConnectError::Rejected(reject)),
         RelayMessage::PeerJoined(_) | RelayMessage::PeerLeft(_) | RelayMessage::Disconnect(_) => {
             Err(ControlError::Stream("neither a welcome nor a rejection came".to_owned()).into())
         }
     }
+}
+
+fn knows_room_keys(welcome: &Welcome) -> bool {
+    welcome.capabilities.iter().any(|name| name == ROOM_KEYS)
 }
 
 /// Reads messages one after the other, in the order in which their streams were opened.

@@ -9,6 +9,7 @@ use crate::address::ListenAddress;
 use crate::socket;
 use crate::tls::{Identity, IdentityError, Trust};
 use bytes::Bytes;
+use lanparty_ctrl::ChannelBinding;
 use lanparty_obs::DropReason;
 use lanparty_proto::{DatagramBudget, Header, fragment};
 use noq::congestion::Bbr3Config;
@@ -257,6 +258,9 @@ fn transport(floor: PathFloor) -> TransportConfig {
     config
 }
 
+/// The label of the TLS exporter (RFC 8446 §7.5) with which proofs are bound to a connection.
+const EXPORTER: &[u8] = b"EXPORTER-softlan-vpn admission 1";
+
 /// A stranger who has not shown yet that it speaks our protocol.
 #[derive(Debug)]
 pub struct Incoming(noq::Incoming);
@@ -482,6 +486,15 @@ impl Connection {
             Poll::Ready(sent) => sent.map_err(drop_reason),
             Poll::Pending => Err(DropReason::QueueFull),
         }
+    }
+
+    /// What this connection has and no other: both ends get the same bytes, and nobody else can know them.
+    pub fn channel_binding(&self) -> ChannelBinding {
+        let mut bytes = [0; 32];
+        self.0
+            .export_keying_material(&mut bytes, EXPORTER, &[])
+            .expect("the handshake is complete and 32 bytes are not too many");
+        ChannelBinding(bytes)
     }
 
     /// Opens the stream for the first exchange.

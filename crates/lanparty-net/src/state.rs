@@ -13,11 +13,11 @@ pub struct StateFolder(PathBuf);
 pub enum StateError {
     /// The system names no folder.
     #[error(
-        "there is no folder to keep keys in, as you have no home folder; give one with --state"
+        "there is no folder to keep keys in, as you have no home folder; name one (--help says with which flag)"
     )]
     NoFolder,
     /// The file is there and cannot be read.
-    #[error("{} cannot be read ({cause}); run as the user it belongs to, or give another folder with --state", file.display())]
+    #[error("{} cannot be read ({cause}); run as the user it belongs to, or name another folder", file.display())]
     Unreadable {
         /// The file.
         file: PathBuf,
@@ -25,7 +25,7 @@ pub enum StateError {
         cause: io::Error,
     },
     /// The file cannot be made.
-    #[error("{} cannot be written ({cause}); give a folder that you may write to with --state", file.display())]
+    #[error("{} cannot be written ({cause}); name a folder that you may write to", file.display())]
     Unwritable {
         /// The file.
         file: PathBuf,

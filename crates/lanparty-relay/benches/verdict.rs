@@ -106,6 +106,7 @@ impl Party {
                 who,
                 datagram_budget: DatagramBudget::new(1312).unwrap(),
                 resume_token: None,
+                invitation: None,
             };
             let token = ResumeToken::from_random([0; 16]);
             let source = [192, 0, 2, 1].into();

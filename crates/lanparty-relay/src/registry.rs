@@ -3,11 +3,13 @@
 //! Pure like the rooms themselves: resume tokens and the time are passed in, and what must be said to
 //! whom comes out.
 
+mod claims;
 #[cfg(test)]
 mod tests;
 
 use crate::room::{Departure, PeerRecord, Rates, Room, Step, Verdict};
 use bytes::Bytes;
+use claims::{Claims, Door};
 use lanparty_ctrl::message::{Entry, Newcomer};
 use lanparty_ctrl::{LeaveReason, RejectReason, ResumeToken, RoomCode};
 use lanparty_obs::{DropReason, PeerStats};
@@ -80,7 +82,8 @@ pub struct Registry<L> {
     limits: Limits,
     rates: Rates,
     rooms: BTreeMap<RoomId, Room<L>>,
-    codes: HashMap<RoomCode, RoomId>,
+    codes: HashMap<(RoomCode, Door), RoomId>,
+    claims: Claims,
     sources: HashMap<IpAddr, usize>,
     peers: usize,
     last_room: u32,
@@ -95,6 +98,7 @@ impl<L: Clone> Registry<L> {
             rates,
             rooms: BTreeMap::new(),
             codes: HashMap::new(),
+            claims: Claims::new(2 * limits.rooms),
             sources: HashMap::new(),
             peers: 0,
             last_room: 0,
@@ -121,17 +125,20 @@ impl<L: Clone> Registry<L> {
         link: L,
     ) -> Result<Admission<L>, RejectReason> {
         let source = site(source);
-        let predecessor = self.check(entry, source)?;
+        let address = self.find(now, entry)?;
+        let predecessor = self.check(&address, entry, source)?;
         let replaced = predecessor
             .and_then(|place| self.remove(place, LeaveReason::Replaced))
             .map(|departure| Departure {
                 room_closed: false,
                 ..departure
             });
-        let id = self.open_room(now, entry);
+        let door = address.1;
+        let id = self.open_room(now, address, entry);
         let room = self.rooms.get_mut(&id).expect("the room was just opened");
         let joined = room.join(now, entry.who, source, token, link);
         let (peer, steps) = joined.inspect_err(|_| self.close_if_empty(id))?;
+        self.claims.hold(door, entry, source);
         self.peers += 1;
         *self.sources.entry(source).or_default() += 1;
         Ok(Admission {
@@ -174,11 +181,16 @@ impl<L: Clone> Registry<L> {
         self.rooms.values().filter_map(Room::poll_timeout).min()
     }
 
-    /// Gives up frames whose pieces have not come in time.
+    /// Gives up frames whose pieces have not come in time, and claims whose gateways have not come back.
     pub fn handle_timeout(&mut self, now: Instant) {
         for room in self.rooms.values_mut() {
             room.handle_timeout(now);
         }
+        let (codes, rooms) = (&self.codes, &self.rooms);
+        self.claims.handle_timeout(now, |code, key| {
+            let room = codes.get(&(code.clone(), Some(key)));
+            room.is_some_and(|id| rooms[id].has_gateway())
+        });
     }
 
     /// Admits nobody from now on; answers the links of all who are here and must be told.
@@ -206,12 +218,28 @@ impl<L: Clone> Registry<L> {
         self.rooms.len()
     }
 
-    /// Says who must give way to this entry, if anybody, or why it is refused.
-    fn check(&self, entry: &Entry, source: IpAddr) -> Result<Option<Place>, RejectReason> {
+    /// Says which of the rooms with its code an entry leads to, before anything about them is told.
+    fn find(&self, now: Instant, entry: &Entry) -> Result<(RoomCode, Door), RejectReason> {
         if self.draining {
             return Err(RejectReason::Draining);
         }
-        let Some(&id) = self.codes.get(&entry.room) else {
+        let door = self.claims.check(now, entry)?;
+        let open = self.codes.get(&(entry.room.clone(), None));
+        let open_party = open.is_some_and(|id| self.rooms[id].has_gateway());
+        match open_party && self.claims.is_new(now, entry) {
+            true => Err(RejectReason::GatewayPresent),
+            false => Ok((entry.room.clone(), door)),
+        }
+    }
+
+    /// Says who must give way to this entry, if anybody, or why it is refused.
+    fn check(
+        &self,
+        address: &(RoomCode, Door),
+        entry: &Entry,
+        source: IpAddr,
+    ) -> Result<Option<Place>, RejectReason> {
+        let Some(&id) = self.codes.get(address) else {
             if self.rooms.len() >= self.limits.rooms || self.peers >= self.limits.peers {
                 return Err(RejectReason::RelayFull);
             }
@@ -246,14 +274,14 @@ impl<L: Clone> Registry<L> {
         }
     }
 
-    fn open_room(&mut self, now: Instant, entry: &Entry) -> RoomId {
-        if let Some(&id) = self.codes.get(&entry.room) {
+    fn open_room(&mut self, now: Instant, address: (RoomCode, Door), entry: &Entry) -> RoomId {
+        if let Some(&id) = self.codes.get(&address) {
             return id;
         }
         let id = self.free_number();
         let room = Room::new(now, id, entry.datagram_budget.ip_mtu(), self.rates);
         self.rooms.insert(id, room);
-        self.codes.insert(entry.room.clone(), id);
+        self.codes.insert(address, id);
         id
     }
 

@@ -17,7 +17,7 @@ pub use member::{MAX_MALFORMED, PeerRecord};
 
 use bytes::Bytes;
 use lanparty_ctrl::message::{Newcomer, PeerLeft, Welcome};
-use lanparty_ctrl::{LeaveReason, RejectReason, RelayMessage, ResumeToken};
+use lanparty_ctrl::{LeaveReason, ROOM_KEYS, RejectReason, RelayMessage, ResumeToken};
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::overlay::Probe;
 use lanparty_proto::{IpMtu, PeerId, RoomId};
@@ -128,6 +128,11 @@ impl<L: Clone> Room<L> {
             Newcomer::Client(_) => Err(RejectReason::MacInUse),
             Newcomer::Gateway => Err(RejectReason::GatewayPresent),
         }
+    }
+
+    /// True while there is a gateway.
+    pub fn has_gateway(&self) -> bool {
+        self.switch.gateway().is_some()
     }
 
     /// Lets a newcomer in whose place is free: its number, and what is to be said to whom.
@@ -279,7 +284,7 @@ impl<L: Clone> Room<L> {
                 Newcomer::Gateway => None,
             },
             resume_token,
-            capabilities: Vec::new(),
+            capabilities: vec![ROOM_KEYS.to_owned()],
         })
     }
 

@@ -3,7 +3,7 @@
 use crate::registry::{Admission, Limits, Place, Registry};
 use crate::room::{Departure, Rates, Step, Verdict};
 use bytes::Bytes;
-use lanparty_ctrl::message::{Entry, Newcomer};
+use lanparty_ctrl::message::{Entry, Invitation, Newcomer};
 use lanparty_ctrl::{LeaveReason, RejectReason, RelayMessage, ResumeToken, Role};
 use lanparty_obs::DropReason;
 use lanparty_proto::{DatagramBudget, Header, MacAddr, VirtualMac};
@@ -19,6 +19,7 @@ pub(crate) struct Relay {
     pub(crate) source: IpAddr,
     pub(crate) budget: u16,
     pub(crate) token: Option<ResumeToken>,
+    pub(crate) invitation: Option<Invitation>,
     admitted: u8,
 }
 
@@ -34,6 +35,7 @@ impl Relay {
             source: [192, 0, 2, 1].into(),
             budget: 1312,
             token: None,
+            invitation: None,
             admitted: 0,
         }
     }
@@ -45,15 +47,21 @@ impl Relay {
         who: Newcomer,
     ) -> Result<Admission<Link>, RejectReason> {
         self.admitted += 1;
-        let entry = Entry {
+        let entry = self.entry(room, who);
+        let token = ResumeToken::from_random([self.admitted; 16]);
+        self.registry
+            .admit(self.now, &entry, self.source, token, link)
+    }
+
+    /// What somebody wants who shows the token and the invitation that lie ready.
+    pub(crate) fn entry(&mut self, room: &str, who: Newcomer) -> Entry {
+        Entry {
             room: room.parse().unwrap(),
             who,
             datagram_budget: DatagramBudget::new(self.budget).unwrap(),
             resume_token: self.token.take(),
-        };
-        let token = ResumeToken::from_random([self.admitted; 16]);
-        self.registry
-            .admit(self.now, &entry, self.source, token, link)
+            invitation: self.invitation.take(),
+        }
     }
 
     /// A client in room LANPARTY, with the MAC [`client_mac`] of its link.

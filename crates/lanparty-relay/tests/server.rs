@@ -9,7 +9,7 @@
 use bytes::Bytes;
 use lanparty_ctrl::message::{Disconnect, Hello, Newcomer, Reject, Welcome};
 use lanparty_ctrl::{
-    DisconnectReason, LeaveReason, PeerMessage, RejectReason, RelayMessage, RoomCode,
+    DisconnectReason, LeaveReason, PeerMessage, RejectReason, RelayMessage, RoomCode, RoomKey,
 };
 use lanparty_net::control;
 use lanparty_net::quic::{Closed, Connection, Endpoint, PathFloor, RecvStream};
@@ -209,6 +209,22 @@ fn frame(destination: MacAddr, source: MacAddr, len: usize) -> Vec<u8> {
 async fn soon<F: Future>(event: F) -> F::Output {
     let waited = tokio::time::timeout(LIMIT, event).await;
     waited.expect("it happens within ten seconds")
+}
+
+#[tokio::test]
+async fn a_hello_recorded_on_one_connection_is_refused_on_another() {
+    let relay = Relay::start(Limits::default());
+    let key = RoomKey::from_random([7; 16]).admission_key();
+    let recorded = relay.connect().await;
+    let mut hello = Hello::new(&room(), Newcomer::Gateway, recorded.connection.budget());
+    hello.prove(&key, recorded.connection.channel_binding());
+    let replayed = relay.connect().await.hello(hello.clone()).await;
+    assert_eq!(
+        replayed.map(drop).unwrap_err().reason,
+        RejectReason::NotAuthorised
+    );
+    let host = recorded.hello(hello).await.unwrap();
+    assert_eq!(host.welcome.capabilities, [lanparty_ctrl::ROOM_KEYS]);
 }
 
 #[tokio::test]

@@ -34,6 +34,7 @@ impl Party {
             who: join.who(),
             datagram_budget: DatagramBudget::clamped(1200 + usize::from(self.admissions)),
             resume_token,
+            invitation: None,
         };
         let predecessor = self
             .seats

@@ -79,6 +79,7 @@ impl Relay {
             server_name: "lanparty-relay".to_owned(),
             trust: self.trust.clone(),
             room: ROOM.parse().unwrap(),
+            key: None,
             budget_cap: None,
         }
     }

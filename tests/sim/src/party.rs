@@ -758,6 +758,7 @@ fn entry(hello: &Hello) -> Entry {
         },
         datagram_budget: DatagramBudget::new(hello.budget).unwrap(),
         resume_token: hello.token.map(ResumeToken::from_random),
+        invitation: None,
     }
 }
 

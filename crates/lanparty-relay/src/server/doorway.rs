@@ -3,7 +3,7 @@
 use super::link::{Link, Outgoing};
 use super::seat::Seat;
 use super::{DRAIN, Rooms, queue_steps};
-use lanparty_ctrl::message::{Disconnect, Entry, Hello, Reject};
+use lanparty_ctrl::message::{Disconnect, Entry, Reject};
 use lanparty_ctrl::{DisconnectReason, PeerMessage, RejectReason, RelayMessage, ResumeToken};
 use lanparty_net::control::{self, ControlError};
 use lanparty_net::quic::{CloseCode, Connection, Incoming, SendStream};
@@ -57,7 +57,7 @@ async fn hear_hello(connection: &Connection) -> Result<(Entry, SendStream), Refu
     let PeerMessage::Hello(hello) = message else {
         return Err(Refusal::Protocol("its first message is no hello".into()));
     };
-    match Hello::check(hello) {
+    match hello.check(connection.channel_binding()) {
         Ok(Ok(entry)) => Ok((entry, answer)),
         Ok(Err(reason)) => Err(Refusal::Reject(reason, answer)),
         Err(error) => Err(Refusal::Protocol(error.to_string())),

@@ -1,0 +1,130 @@
+//! `lanparty-gateway invite`: says who may come, as a link and as a picture of it.
+
+use crate::keys;
+use anyhow::{Context, ensure};
+use clap::Parser;
+use lanparty_ctrl::{Pin, RoomCode, Text};
+use lanparty_net::address::RelayAddress;
+use lanparty_net::invite::{Invite, MAX_LEN};
+use qrcode::render::unicode::Dense1x2;
+use qrcode::{EcLevel, QrCode};
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Make an invite: a link, and a QR code of it, with which players join.
+///
+/// The first invite to a room makes its key, which stays on this machine; from then on the gateway
+/// that is started here for this room lets nobody in without it. Invites to one room are all the same
+/// key: give them to those you mean, as whoever has one may join.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "lanparty-gateway invite", version)]
+pub struct InviteArgs {
+    /// The relay to meet at; the port is 443 unless given.
+    #[arg(long, value_name = "HOST[:PORT]")]
+    relay: RelayAddress,
+
+    /// The pin of the relay's key, which it prints when it starts. Without it players know the relay
+    /// by a certificate of an authority that their systems trust.
+    #[arg(long, value_name = "PIN", allow_hyphen_values = true)]
+    pin: Option<Pin>,
+
+    /// The room: 4 to 32 letters, digits and hyphens.
+    #[arg(long, value_name = "CODE")]
+    room: RoomCode,
+
+    /// What the party is called.
+    #[arg(long, value_name = "TEXT")]
+    name: Option<Text>,
+
+    /// After so many hours the players' programs take the invite no more.
+    #[arg(long, value_name = "HOURS")]
+    hours: Option<u32>,
+
+    /// The folder for the room's key [default: where systemd says, else /var/lib/lanparty-gateway as
+    /// root and your data folder otherwise].
+    #[arg(long, value_name = "DIR")]
+    keys: Option<PathBuf>,
+}
+
+impl InviteArgs {
+    /// The words of the command, when the command line asks for it.
+    pub fn wanted(words: impl IntoIterator<Item = OsString>) -> Option<Vec<OsString>> {
+        let words: Vec<_> = words.into_iter().skip(1).collect();
+        words
+            .first()
+            .is_some_and(|word| word == "invite")
+            .then_some(words)
+    }
+
+    /// Prints the invite.
+    ///
+    /// # Errors
+    /// One sentence when the key cannot be kept, or nothing can be printed.
+    pub fn run(self) -> anyhow::Result<()> {
+        let link = self.invite(rand::random(), SystemTime::now())?.reveal();
+        ensure!(
+            link.len() <= MAX_LEN,
+            "the invite is too long; give the party a shorter --name"
+        );
+        let picture = QrCode::with_error_correction_level(&link, EcLevel::L)
+            .context("the invite does not fit into a QR code; give the party a shorter --name")?
+            .render::<Dense1x2>()
+            .dark_color(Dense1x2::Light)
+            .light_color(Dense1x2::Dark)
+            .build();
+        writeln!(io::stdout(), "{link}\n\n{picture}").context("cannot print the invite")
+    }
+
+    fn invite(self, random: [u8; 16], now: SystemTime) -> anyhow::Result<Invite> {
+        let hours = self
+            .hours
+            .map(|hours| Duration::from_secs(3600 * u64::from(hours)));
+        let since_1970 = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(Invite {
+            key: keys::kept_or_made(self.keys.as_deref(), &self.room, random)?,
+            relay: self.relay,
+            room: self.room,
+            pin: self.pin,
+            name: self.name,
+            expires: hours.map(|hours| (since_1970 + hours).as_secs()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_flags_make_an_invite() {
+        InviteArgs::command().debug_assert();
+        let folder = tempfile::tempdir().unwrap();
+        let line = "invite --relay r.example --room friday --name Party --hours 2 --keys";
+        let words = line.split(' ').map(OsString::from);
+        let words = words.chain([folder.path().into()]);
+        let words = InviteArgs::wanted(
+            [OsString::from("lanparty-gateway")]
+                .into_iter()
+                .chain(words),
+        );
+        let args = InviteArgs::parse_from(words.unwrap());
+        let now = UNIX_EPOCH + Duration::from_secs(100);
+        let invite = args.clone().invite([7; 16], now).unwrap();
+        let link = "lanparty://r.example/FRIDAY#key=BwcHBwcHBwcHBwcHBwcHBw&name=Party&expires=7300";
+        assert_eq!(invite.reveal(), link);
+        assert_eq!(args.invite([8; 16], now).unwrap(), invite, "the key stays");
+    }
+
+    #[test]
+    fn other_command_lines_are_the_gateways() {
+        for words in [
+            &["lanparty-gateway"][..],
+            &["lanparty-gateway", "--relay", "invite"],
+        ] {
+            assert_eq!(InviteArgs::wanted(words.iter().map(OsString::from)), None);
+        }
+    }
+}

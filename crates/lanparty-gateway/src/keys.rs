@@ -1,0 +1,98 @@
+//! The keys of rooms, which the host's machine makes once and keeps.
+
+use lanparty_ctrl::{RoomCode, RoomKey};
+use lanparty_net::state::{StateError, StateFolder};
+use std::path::{Path, PathBuf};
+
+/// The folder's name, where the host gives none.
+const PROGRAM: &str = "lanparty-gateway";
+
+/// Why a room has no key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// It cannot be kept or read.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Something else is in its file.
+    #[error("{} holds no room key; delete it, and make new invites", .0.display())]
+    Broken(PathBuf),
+}
+
+/// The key of a room, if invites to it have been made with this folder.
+///
+/// # Errors
+/// [`KeyError`].
+pub fn kept(folder: Option<&Path>, room: &RoomCode) -> Result<Option<RoomKey>, KeyError> {
+    let Ok(folder) = open(folder) else {
+        return Ok(None);
+    };
+    let file = file(room);
+    let kept = folder.load(&file)?;
+    kept.map(|kept| parse(&kept, folder.file(&file)))
+        .transpose()
+}
+
+/// The key of a room, made from `random` bits if it has none yet.
+///
+/// # Errors
+/// [`KeyError`].
+pub fn kept_or_made(
+    folder: Option<&Path>,
+    room: &RoomCode,
+    random: [u8; 16],
+) -> Result<RoomKey, KeyError> {
+    let (folder, file) = (open(folder)?, file(room));
+    let fresh = RoomKey::from_random(random).reveal();
+    let kept = folder.load_or_create(&file, || fresh.into_bytes())?;
+    parse(&kept, folder.file(&file))
+}
+
+fn open(folder: Option<&Path>) -> Result<StateFolder, StateError> {
+    match folder {
+        Some(folder) => Ok(StateFolder::new(folder.to_owned())),
+        None => StateFolder::of(PROGRAM),
+    }
+}
+
+/// Room codes are letters, digits and hyphens, so every one can be the name of a file.
+fn file(room: &RoomCode) -> String {
+    format!("{room}.room-key")
+}
+
+fn parse(kept: &[u8], file: PathBuf) -> Result<RoomKey, KeyError> {
+    let text = std::str::from_utf8(kept).map(str::trim).ok();
+    let key = text.and_then(|text| text.parse().ok());
+    key.ok_or(KeyError::Broken(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_made_once_for_each_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = Some(folder.path());
+        let room = |code: &str| code.parse::<RoomCode>().unwrap();
+        assert_eq!(kept(folder, &room("friday")).unwrap(), None);
+        let made = kept_or_made(folder, &room("friday"), [1; 16]).unwrap();
+        assert_eq!(
+            kept_or_made(folder, &room("friday"), [2; 16]).unwrap(),
+            made
+        );
+        assert_eq!(kept(folder, &room("friday")).unwrap(), Some(made.clone()));
+        assert_ne!(
+            kept_or_made(folder, &room("monday"), [2; 16]).unwrap(),
+            made
+        );
+    }
+
+    #[test]
+    fn a_broken_key_is_named_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("FRIDAY.room-key");
+        std::fs::write(&file, "half").unwrap();
+        let error = kept(Some(folder.path()), &"friday".parse().unwrap()).unwrap_err();
+        assert!(error.to_string().contains("FRIDAY.room-key"), "{error}");
+    }
+}
