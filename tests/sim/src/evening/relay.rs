@@ -4,7 +4,9 @@ use super::Evening;
 use super::network::{Said, Side};
 use bytes::Bytes;
 use lanparty_ctrl::message::{Disconnect, Hello, Reject};
-use lanparty_ctrl::{DisconnectReason, LeaveReason, PeerMessage, RelayMessage, ResumeToken};
+use lanparty_ctrl::{
+    ChannelBinding, DisconnectReason, LeaveReason, PeerMessage, RelayMessage, ResumeToken,
+};
 use lanparty_proto::{DatagramBudget, Header, fragment};
 use lanparty_relay::registry::Place;
 use lanparty_relay::room::{Step, Verdict};
@@ -88,7 +90,7 @@ impl Evening {
     }
 
     fn admit(&mut self, link: u32, hello: Hello) {
-        let entry = hello.check().unwrap().unwrap();
+        let entry = hello.check(ChannelBinding([0; 32])).unwrap().unwrap();
         let mut random = [0; 16];
         random[..8].copy_from_slice(&self.dice.bits().to_be_bytes());
         let token = ResumeToken::from_random(random);
