@@ -36,6 +36,10 @@ pub struct Usage {
     pub cpu: Duration,
     /// Resident memory.
     pub memory_bytes: u64,
+    /// Open files and sockets.
+    pub descriptors: usize,
+    /// Threads.
+    pub threads: usize,
 }
 
 impl Process {
@@ -151,7 +155,8 @@ impl Process {
         let stat = fs::read_to_string(folder.join("stat"))
             .with_context(|| format!("read the usage of {}", self.title))?;
         let status = fs::read_to_string(folder.join("status")).context("read a process status")?;
-        parse_usage(&stat, &status, clock_ticks_per_second())
+        let open = fs::read_dir(folder.join("fd")).context("list a program's descriptors")?;
+        parse_usage(&stat, &status, open.count(), clock_ticks_per_second())
             .context("a process status without the usual fields")
     }
 
@@ -184,7 +189,12 @@ impl Drop for Process {
 }
 
 /// `stat` counts processor time in clock ticks, behind a name that may hold blanks; `status` has memory in KiB.
-fn parse_usage(stat: &str, status: &str, ticks_per_second: u64) -> Option<Usage> {
+fn parse_usage(
+    stat: &str,
+    status: &str,
+    descriptors: usize,
+    ticks_per_second: u64,
+) -> Option<Usage> {
     let (_, fields) = stat.rsplit_once(')')?;
     // utime and stime are fields 14 and 15 of the line; the name was field 2.
     let ticks: u64 = fields
@@ -193,14 +203,15 @@ fn parse_usage(stat: &str, status: &str, ticks_per_second: u64) -> Option<Usage>
         .take(2)
         .filter_map(|ticks| ticks.parse::<u64>().ok())
         .sum();
-    let kib = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?
-        .split_whitespace()
-        .next()?;
+    let number = |field: &str| {
+        let value = status.lines().find_map(|line| line.strip_prefix(field))?;
+        value.split_whitespace().next()?.parse::<u64>().ok()
+    };
     Some(Usage {
         cpu: Duration::from_millis(ticks * 1000 / ticks_per_second),
-        memory_bytes: kib.parse::<u64>().ok()? * 1024,
+        memory_bytes: number("VmRSS:")? * 1024,
+        descriptors,
+        threads: number("Threads:")? as usize,
     })
 }
 
@@ -287,10 +298,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_cpu_time_and_memory_behind_a_name_with_blanks() {
+    fn reads_cpu_time_memory_and_threads_behind_a_name_with_blanks() {
         let stat = "42 (a b) c) S 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20 0";
-        let usage = parse_usage(stat, "Name:\tx\nVmRSS:\t    2048 kB\n", 100).unwrap();
+        let usage = parse_usage(stat, "VmRSS:\t    2048 kB\nThreads:\t3\n", 7, 100).unwrap();
         assert_eq!(usage.cpu, Duration::from_secs(2));
         assert_eq!(usage.memory_bytes, 2 << 20);
+        assert_eq!((usage.descriptors, usage.threads), (7, 3));
     }
 }

@@ -48,6 +48,9 @@ enum Task {
         /// have a short and a whole form, such as `evening`, in their whole form.
         #[arg(long, value_name = "NAME")]
         scenario: Option<String>,
+        /// How long the scenario `soak` lasts.
+        #[arg(long, requires = "scenario", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        minutes: Option<u32>,
     },
     /// Measures latency, throughput, processor time and memory beside OpenVPN; prints Markdown. Needs root.
     Bench,
@@ -88,7 +91,7 @@ fn run(task: &Task) -> Result<ExitCode> {
     match task {
         Task::Demo { keep, players } => demo::run(*keep, *players),
         Task::Test => test::everything(),
-        Task::Lab { scenario } => test::lab(scenario.as_deref()),
+        Task::Lab { scenario, minutes } => test::lab(scenario.as_deref(), *minutes),
         Task::Bench => bench::run(),
         Task::Fuzz { minutes, target } => fuzz::run(*minutes, target.as_deref()),
         Task::Windows { scenario } => windows::run(scenario.as_deref()),

@@ -9,6 +9,8 @@ use crate::stages::Stages;
 
 /// Tells scenarios that have a short form to take the time that they take.
 const WHOLE: &str = "LANPARTY_WHOLE";
+/// Tells the scenario `soak` how long to last.
+const MINUTES: &str = "LANPARTY_MINUTES";
 
 /// Everything that can be checked here, the quick things first.
 pub(crate) fn everything() -> Result<ExitCode> {
@@ -53,13 +55,16 @@ pub(crate) fn everything() -> Result<ExitCode> {
 }
 
 /// The lab alone, or the part of it whose names contain `scenario`.
-pub(crate) fn lab(scenario: Option<&str>) -> Result<ExitCode> {
+pub(crate) fn lab(scenario: Option<&str>, minutes: Option<u32>) -> Result<ExitCode> {
     release()?;
     let mut stages = Stages::default();
     let filter: Vec<_> = scenario.into_iter().collect();
     let mut tests = lab_tests(&filter)?;
     if scenario.is_some() {
         tests.env(WHOLE, "1");
+    }
+    if let Some(minutes) = minutes {
+        tests.env(MINUTES, minutes.to_string());
     }
     stages.run("lab", &mut tests)?;
     Ok(stages.finish())

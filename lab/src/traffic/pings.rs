@@ -18,6 +18,9 @@ const ECHO_REQUEST: u8 = 8;
 const ICMP_HEADER: usize = 8;
 const HEADERS: usize = ICMP_HEADER + size_of::<u64>();
 
+/// A socket takes a timeout of less than a microsecond for none at all.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+
 static NEXT: AtomicU16 = AtomicU16::new(0);
 
 /// A machine that pings another one at a steady pace until this is dropped.
@@ -151,6 +154,11 @@ impl Records {
 }
 
 impl PingReport {
+    /// The part that was never answered, 0 to 1.
+    pub fn lost_part(&self) -> f32 {
+        self.lost as f32 / self.sent.max(1) as f32
+    }
+
     fn note_silence(&mut self, begin: Instant, end: Instant) {
         let silence = end.saturating_duration_since(begin);
         self.silence = self.silence.max(silence);
@@ -180,7 +188,8 @@ impl Pinger {
                 next += self.interval;
                 continue;
             }
-            let _ = self.socket.set_read_timeout(Some(next - now));
+            let wait = (next - now).max(SHORTEST_WAIT);
+            let _ = self.socket.set_read_timeout(Some(wait));
             self.receive();
         }
     }

@@ -34,15 +34,15 @@ const MOVE: Duration = Duration::from_secs(1);
 /// In an order in which each finds what it needs: who changed to the cable stays there.
 #[rustfmt::skip]
 pub(crate) const FAULTS: &[Fault] = &[
-    fault("the relay dies and is back at once", |party| again(party, KILL, RELAY, AT_ONCE), RESTART),
+    fault("the relay dies and is back at once", |party| again(party, KILL, RELAY, AT_ONCE), RESTART).telling(),
     fault("the relay dies and is back after 3 s", |party| again(party, KILL, RELAY, A_WHILE), RESTART),
     fault("the relay is stopped and started", |party| again(party, TERM, RELAY, AT_ONCE), RESTART),
-    fault("the gateway dies and is back at once", |party| again(party, KILL, GATEWAY, AT_ONCE), RESTART),
+    fault("the gateway dies and is back at once", |party| again(party, KILL, GATEWAY, AT_ONCE), RESTART).telling(),
     fault("the gateway dies and is back after 3 s", |party| again(party, KILL, GATEWAY, A_WHILE), RESTART),
-    fault("the gateway is stopped and started", |party| again(party, TERM, GATEWAY, AT_ONCE), RESTART).telling(),
+    fault("the gateway is stopped and started", |party| again(party, TERM, GATEWAY, AT_ONCE), RESTART),
     fault("the client dies and is started again", |party| again(party, KILL, CLIENT, AT_ONCE), RESTART).ends_tcp(),
     fault("the player's NAT takes another port", nat_takes_another_port, MOVE).telling(),
-    fault("the player changes from Wi-Fi to cable", to_the_cable, MOVE),
+    fault("the player changes from Wi-Fi to cable", to_the_cable, MOVE).telling(),
     fault("the player's network gets other addresses", other_addresses, MOVE),
     fault("the relay moves and its name leads there", relay_moves, RESTART),
     fault("the gateway's LAN interface goes down and up", lan_down_and_up, MOVE),

@@ -7,7 +7,10 @@
     reason = "shell: these tests measure by the clock"
 )]
 
+mod bad_wire;
+mod crowd;
 mod faults;
+mod soak;
 mod table;
 
 use std::env;
@@ -39,19 +42,28 @@ const STALE: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let needs = Needs::programs(&["dhclient", "dnsmasq", "nft"]);
-    let suites = [Suite::new(
-        "evening",
-        || Ok(()),
-        checks![nothing_ends_the_party],
-    )];
+    // Each has a party of its own.
+    let evening = checks![
+        nothing_ends_the_party,
+        bad_wire::a_party_over_a_bad_path,
+        bad_wire::a_party_over_a_path_that_keeps_the_order,
+        crowd::fifty_players_come_back_at_once,
+    ];
+    let suites = [
+        Suite::new("evening", || Ok(()), evening),
+        Suite::new("soak", || Ok(()), checks![soak::nothing_grows]),
+    ];
     run(&needs, suites)
 }
 
+fn is_whole() -> bool {
+    env::var_os(WHOLE).is_some()
+}
+
 fn nothing_ends_the_party((): &()) -> Result<()> {
-    let whole = env::var_os(WHOLE).is_some();
     let mut table = Table::begin();
     let mut evening = Evening::begin()?;
-    for fault in FAULTS.iter().filter(|fault| whole || fault.telling) {
+    for fault in FAULTS.iter().filter(|fault| is_whole() || fault.telling) {
         let outcome = evening.suffer(fault);
         table.add(fault, &outcome);
         if outcome.is_err() {
@@ -77,7 +89,10 @@ struct Traffic {
 
 impl Evening {
     fn begin() -> Result<Self> {
-        let party = Party::builder().players(1).relay_by_name().start()?;
+        Self::with(Party::builder().players(1).relay_by_name().start()?)
+    }
+
+    fn with(party: Party) -> Result<Self> {
         let traffic = Traffic::begin(&party)?;
         Ok(Self { traffic, party })
     }
