@@ -1,0 +1,215 @@
+//! A party for those who were invited: the host prints a link, and nobody comes in without it.
+
+#![allow(clippy::disallowed_methods, reason = "a test with real programs")]
+
+use std::fs;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use lanparty_lab::traffic::Pings;
+use lanparty_lab::{Needs, Plan, Player, Process, Suite, Venue, World, checks, eventually};
+use lanparty_lab::{program, run};
+
+const SOON: Duration = Duration::from_secs(20);
+const ROOM: &str = "FRIDAY-LAN";
+
+fn main() -> ExitCode {
+    let needs = Needs::programs(&["dnsmasq"]);
+    let all = checks![
+        a_player_with_nothing_but_the_invite_is_on_the_lan,
+        a_wrong_key_opens_nothing,
+        an_expired_invite_is_refused,
+        a_wrong_pin_is_refused,
+        a_room_code_without_the_key_is_refused,
+        and_no_player_lost_a_packet_by_all_that,
+        no_log_and_no_command_line_has_the_key,
+    ];
+    run(&needs, [Suite::new("invites", Guests::gather, all)])
+}
+
+/// A host, and a player who was invited, with pings to the LAN that go on; another machine is a stranger's.
+struct Guests {
+    began: Instant,
+    pings: Pings,
+    player: Process,
+    gateway: Process,
+    relay: Process,
+    invite: String,
+    pin: String,
+    venue: Venue,
+}
+
+impl World for Guests {
+    fn report(&self) -> String {
+        let programs = [&self.relay, &self.gateway, &self.player];
+        programs.map(|program| program.tail(15)).join("\n---\n")
+    }
+}
+
+impl Guests {
+    fn gather() -> Result<Self> {
+        let venue = Venue::build(Plan {
+            remotes: 2,
+            ..Plan::default()
+        })?;
+        let relay = venue.relay.spawn("relay", with_trace("lanparty-relay")?)?;
+        let line = relay.wait_for_line("--pin ", SOON)?;
+        let pin = line.rsplit(' ').next().context("a pin")?.trim().to_owned();
+
+        let mut print = program("lanparty-gateway")?;
+        let address = Venue::RELAY.to_string();
+        print
+            .extend(["invite", "--relay", &address, "--pin", &pin, "--room", ROOM].map(Into::into));
+        let printed = venue.gateway.run(&print)?;
+        ensure!(printed.contains('▀'), "no picture:\n{printed}");
+        let invite = printed.lines().next().context("an invite")?.to_owned();
+
+        let mut open = with_trace("lanparty-gateway")?;
+        open.extend(["--relay", &address, "--pin", &pin, "--room", ROOM].map(Into::into));
+        open.extend(["--interface", "eth0"].map(Into::into));
+        let gateway = venue.gateway.spawn("gateway", open)?;
+        gateway.wait_for_line("connected to the relay", SOON)?;
+
+        let mut join = with_trace("lanparty-client")?;
+        let file = venue.lab.write("invite.txt", &invite)?;
+        join.extend([format!("@{file}"), "--dhcp".into()]);
+        let player = venue.remotes[0].spawn("client", join)?;
+        player.wait_for_line("Connected to the LAN", SOON)?;
+        let leased = eventually("the player gets a LAN address", SOON, || {
+            venue.remotes[0].ipv4(Player::TAP)
+        });
+        leased.with_context(|| player.tail(30))?;
+        let pings = Pings::start(&venue.remotes[0], Venue::LAN1, 20, 56)?;
+        Ok(Guests {
+            began: Instant::now(),
+            pings,
+            player,
+            gateway,
+            relay,
+            invite,
+            pin,
+            venue,
+        })
+    }
+
+    fn key(&self) -> Result<&str> {
+        let (_, fragment) = self.invite.split_once("#key=").context("a key")?;
+        Ok(fragment.split('&').next().unwrap_or(fragment))
+    }
+
+    /// Starts a stranger's client.
+    fn stranger(&self, title: &str, words: &[&str]) -> Result<Process> {
+        let mut command = with_trace("lanparty-client")?;
+        command.extend(["--tap", "stranger0"].map(Into::into));
+        command.extend(words.iter().map(|word| (*word).into()));
+        self.venue.remotes[1].spawn(title, command)
+    }
+
+    /// A stranger's client ends with this sentence.
+    fn refuses(&self, title: &str, words: &[&str], says: &str) -> Result<()> {
+        let process = self.stranger(title, words)?;
+        let status = process.wait(SOON)?;
+        let log = process.log();
+        let told = log
+            .lines()
+            .any(|line| line.starts_with("error: ") && line.contains(says));
+        ensure!(
+            status.code() == Some(1) && told,
+            "{status}, without `{says}`:\n{log}"
+        );
+        Ok(())
+    }
+}
+
+fn a_player_with_nothing_but_the_invite_is_on_the_lan(guests: &Guests) -> Result<()> {
+    guests.pings.wait_for_answers(guests.began, 5, SOON)?;
+    ensure!(
+        !guests.player.log().contains("is open"),
+        "told that the room is open"
+    );
+    ensure!(
+        !guests.gateway.log().contains("is open"),
+        "told that the room is open"
+    );
+    Ok(())
+}
+
+/// The host may only be late, for all that a stranger can tell: so the client waits.
+fn a_wrong_key_opens_nothing(guests: &Guests) -> Result<()> {
+    let wrong = guests
+        .invite
+        .replace(guests.key()?, "AAAAAAAAAAAAAAAAAAAAAA");
+    let file = guests.venue.lab.write("wrong.txt", &wrong)?;
+    let process = guests.stranger("wrong-key", &["--invite-file", &file])?;
+    process.wait_for_line("the invite opens no room now", SOON)?;
+    let status = process.interrupt()?;
+    ensure!(status.success(), "{status}:\n{}", process.tail(20));
+    Ok(())
+}
+
+fn an_expired_invite_is_refused(guests: &Guests) -> Result<()> {
+    let old = format!("{}&expires=1700000000", guests.invite);
+    let file = guests.venue.lab.write("old.txt", &old)?;
+    guests.refuses("expired", &[&format!("@{file}")], "the invite has expired")
+}
+
+fn a_wrong_pin_is_refused(guests: &Guests) -> Result<()> {
+    let other = format!("{}A", "x".repeat(42));
+    let impostor = guests.invite.replace(&guests.pin, &other);
+    let file = guests.venue.lab.write("pin.txt", &impostor)?;
+    guests.refuses(
+        "wrong-pin",
+        &[&format!("@{file}")],
+        "its key is not the pinned one",
+    )
+}
+
+fn a_room_code_without_the_key_is_refused(guests: &Guests) -> Result<()> {
+    let relay = Venue::RELAY.to_string();
+    let words = ["--relay", &relay, "--pin", &guests.pin, "--room", ROOM];
+    guests.refuses("open", &words, "you are not invited to this room")
+}
+
+fn and_no_player_lost_a_packet_by_all_that(guests: &Guests) -> Result<()> {
+    let now = Instant::now();
+    guests.pings.wait_for_answers(now, 5, SOON)?;
+    let report = guests.pings.report(guests.began, now);
+    ensure!(report.sent > 20 && report.lost == 0, "{report:?}");
+    Ok(())
+}
+
+fn no_log_and_no_command_line_has_the_key(guests: &Guests) -> Result<()> {
+    let key = guests.key()?;
+    let mut logs = 0;
+    for entry in fs::read_dir(guests.venue.lab.folder())? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "log") {
+            logs += 1;
+            let log = fs::read(&path)?;
+            ensure!(!contains(&log, key), "{} has the key", path.display());
+        }
+    }
+    ensure!(logs >= 7, "only {logs} logs");
+    ensure!(
+        contains(guests.invite.as_bytes(), key),
+        "the search finds nothing"
+    );
+    for entry in fs::read_dir("/proc")? {
+        // Most entries are no processes, and some end meanwhile.
+        let line = fs::read(entry?.path().join("cmdline")).unwrap_or_default();
+        ensure!(!contains(&line, key), "{}", String::from_utf8_lossy(&line));
+    }
+    Ok(())
+}
+
+fn contains(text: &[u8], key: &str) -> bool {
+    text.windows(key.len())
+        .any(|window| window == key.as_bytes())
+}
+
+fn with_trace(name: &str) -> Result<Vec<String>> {
+    let mut command = program(name)?;
+    command.extend(["--log", "trace"].map(Into::into));
+    Ok(command)
+}
