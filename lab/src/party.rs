@@ -73,6 +73,7 @@ pub struct PartyBuilder {
     log: Option<String>,
     relay_flags: Vec<String>,
     relay_by_name: bool,
+    files: Vec<(String, String)>,
 }
 
 impl PartyBuilder {
@@ -133,6 +134,12 @@ impl PartyBuilder {
         self
     }
 
+    /// A file in the folder where every program runs.
+    pub fn file(mut self, name: &str, content: String) -> Self {
+        self.files.push((name.into(), content));
+        self
+    }
+
     /// Gateway and players know the relay by [`Party::RELAY_NAME`], which is in their hosts files.
     pub fn relay_by_name(mut self) -> Self {
         self.relay_by_name = true;
@@ -148,6 +155,9 @@ impl PartyBuilder {
         })?;
         for machine in venue.remotes.iter().chain([&venue.gateway]) {
             machine.set_host(Party::RELAY_NAME, Venue::RELAY)?;
+        }
+        for (name, content) in &self.files {
+            venue.lab.write(name, content)?;
         }
         let relay = self.start_relay(&venue)?;
         relay.wait_for_line("Relay listening on ", JOIN)?;

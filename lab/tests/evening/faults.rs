@@ -7,6 +7,8 @@ use anyhow::Result;
 use lanparty_lab::{Machine, Party, Role, Venue, pass};
 use rustix::process::Signal;
 
+use crate::certificate;
+
 /// Something that goes wrong and is put right.
 pub(crate) struct Fault {
     /// What a person would say happened.
@@ -29,6 +31,7 @@ const A_SLEEP: Duration = Duration::from_secs(20);
 const A_NAP: Duration = Duration::from_secs(6);
 
 const RESTART: Duration = Duration::from_secs(5);
+const NO_TIME: Duration = Duration::ZERO;
 const MOVE: Duration = Duration::from_secs(1);
 
 /// In an order in which each finds what it needs: who changed to the cable stays there.
@@ -37,6 +40,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     fault("the relay dies and is back at once", |party| again(party, KILL, RELAY, AT_ONCE), RESTART).telling(),
     fault("the relay dies and is back after 3 s", |party| again(party, KILL, RELAY, A_WHILE), RESTART),
     fault("the relay is stopped and started", |party| again(party, TERM, RELAY, AT_ONCE), RESTART),
+    fault("the relay's certificate is renewed", certificate::is_renewed, NO_TIME),
     fault("the gateway dies and is back at once", |party| again(party, KILL, GATEWAY, AT_ONCE), RESTART).telling(),
     fault("the gateway dies and is back after 3 s", |party| again(party, KILL, GATEWAY, A_WHILE), RESTART),
     fault("the gateway is stopped and started", |party| again(party, TERM, GATEWAY, AT_ONCE), RESTART),

@@ -8,6 +8,7 @@
 )]
 
 mod bad_wire;
+mod certificate;
 mod crowd;
 mod faults;
 mod soak;
@@ -89,7 +90,8 @@ struct Traffic {
 
 impl Evening {
     fn begin() -> Result<Self> {
-        Self::with(Party::builder().players(1).relay_by_name().start()?)
+        let builder = Party::builder().players(1).relay_by_name();
+        Self::with(certificate::of_an_operator(builder)?.start()?)
     }
 
     fn with(party: Party) -> Result<Self> {
