@@ -202,6 +202,11 @@ impl PeerCore for Session {
         self.stats.datagrams_to_relay += datagrams;
     }
 
+    fn count_port_calls(&mut self, reads: u64, writes: u64) {
+        self.stats.port_reads += reads;
+        self.stats.port_writes += writes;
+    }
+
     fn stats(&self) -> &PeerStats {
         &self.stats
     }

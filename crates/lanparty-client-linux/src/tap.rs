@@ -1,4 +1,7 @@
 //! A TAP adapter: frames that the system sends through it come out here, and the other way round.
+//!
+//! To the system it is a NIC that cuts TCP and completes checksums: one read or write moves up to
+//! 64 KiB of a stream, with a vnet header in front (see [`lanparty_net::vnet`]).
 
 #[allow(
     unsafe_code,
@@ -6,7 +9,9 @@
 )]
 mod sys;
 
+use bytes::Bytes;
 use lanparty_net::peer::FramePort;
+use lanparty_net::vnet::{self, ENOUGH, READ_LEN, Sent, SuperFrameWriter};
 use lanparty_obs::DropReason;
 use lanparty_proto::FrameBuf;
 use lanparty_proto::frame_buf::FrameSlab;
@@ -20,11 +25,6 @@ use tokio::io::unix::AsyncFd;
 
 /// Where TAPs come from.
 const CLONE_DEVICE: &str = "/dev/net/tun";
-/// Room for a frame: more than any Ethernet frame, so that a longer one is seen to be too long.
-const MAX_FRAME: usize = 2048;
-/// How many frames one wake-up reads before datagrams get their turn.
-const BATCH: usize = 32;
-
 /// A removed adapter shows as an error, and only to those who ask for errors.
 const FRAMES: Interest = Interest::READABLE.add(Interest::ERROR);
 
@@ -32,7 +32,10 @@ const FRAMES: Interest = Interest::READABLE.add(Interest::ERROR);
 #[derive(Debug)]
 pub(crate) struct Tap {
     fd: AsyncFd<OwnedFd>,
+    /// Where a read goes, before it becomes frames.
+    room: Box<[u8]>,
     slab: FrameSlab,
+    writer: SuperFrameWriter,
 }
 
 /// Why there is no TAP; each sentence says what to do.
@@ -68,10 +71,15 @@ impl Tap {
         let fd = rustix::fs::open(CLONE_DEVICE, flags, Mode::empty())
             .map_err(|errno| error(errno.into()))?;
         sys::create_tap(&fd, name.bytes()).map_err(error)?;
+        if let Err(error) = sys::offer_offloads(&fd) {
+            tracing::debug!(%error, "This system's TAP adapters take no offloads; frames come one by one");
+        }
         let fd = sys::watch(fd, FRAMES).map_err(error)?;
         Ok(Tap {
             fd,
+            room: vec![0; READ_LEN].into(),
             slab: FrameSlab::default(),
+            writer: SuperFrameWriter::default(),
         })
     }
 }
@@ -89,11 +97,11 @@ impl FramePort for Tap {
         Ok(())
     }
 
-    fn try_recv(&mut self, take: &mut dyn FnMut(Result<FrameBuf, DropReason>)) -> io::Result<()> {
-        for _ in 0..BATCH {
-            let (fd, slab) = (&self.fd, &mut self.slab);
-            let mut read =
-                |fd: &OwnedFd| slab.read_frame(MAX_FRAME, |room| Ok(rustix::io::read(fd, room)?));
+    fn try_recv(&mut self, take: &mut dyn FnMut(Result<FrameBuf, DropReason>)) -> io::Result<u64> {
+        let (mut reads, mut handed_over) = (0, 0);
+        while handed_over < ENOUGH {
+            let (fd, room) = (&self.fd, &mut self.room);
+            let mut read = |fd: &OwnedFd| Ok(rustix::io::read(fd, &mut room[..])?);
             // tokio's try_io knows no combined interest (its mask is empty), and each kind of
             // readiness is cleared only by a call that names it.
             let read =
@@ -103,18 +111,22 @@ impl FramePort for Tap {
                         _ => Err(error),
                     });
             match read {
-                Ok(frame) => take(Ok(frame)),
+                Ok(len) => {
+                    handed_over += vnet::hand_over(&self.room[..len], &mut self.slab, take);
+                    reads += 1;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        Ok(reads)
     }
 
-    fn try_send(&mut self, frame: &[u8]) -> io::Result<()> {
-        // A TAP takes a whole frame or none.
-        rustix::io::write(self.fd.get_ref(), frame)?;
-        Ok(())
+    fn try_send(&mut self, frames: &[Bytes]) -> Sent {
+        // A TAP takes a whole write or none of it.
+        let fd = self.fd.get_ref();
+        self.writer
+            .send(frames, |pieces| Ok(rustix::io::writev(fd, pieces)?))
     }
 }
 

@@ -335,7 +335,7 @@ mod tests {
             json!({
                 "type": "stats", "frames_to_relay": 5, "bytes_to_relay": 0, "datagrams_to_relay": 0,
                 "frames_from_relay": 0, "bytes_from_relay": 0, "datagrams_from_relay": 0,
-                "group_frames_from_relay": 0, "drops": {}
+                "group_frames_from_relay": 0, "port_reads": 0, "port_writes": 0, "drops": {}
             }),
         );
         same_both_ways(

@@ -12,14 +12,14 @@ mod sys;
 
 pub use interface::{Interface, InterfaceError};
 
+use bytes::Bytes;
 use lanparty_net::peer::FramePort;
+use lanparty_net::vnet::{self, ENOUGH, READ_LEN, Sent, SuperFrameWriter};
 use lanparty_obs::DropReason;
 use lanparty_proto::FrameBuf;
-use lanparty_proto::ethernet::MAX_TAGGED_LEN;
 use lanparty_proto::frame_buf::FrameSlab;
-use lanparty_proto::offload::{self, VnetHeader, wire_frames};
 use std::cell::Cell;
-use std::io::{self, IoSlice};
+use std::io;
 use std::ops::Range;
 use std::time::Duration;
 use sys::{BATCH, INTEREST, Notes, PacketSocket, Slot};
@@ -27,15 +27,11 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
-/// The longest super-frame is a 64 KiB IP packet with its Ethernet header, and a vnet header before.
-const SLOT_LEN: usize = offload::HEADER_LEN + MAX_TAGGED_LEN - 1500 + 65536;
 /// Frames that wait for us while somebody else has the processor: 4 MiB hold about 15 ms of a full
 /// gigabit, counting the kernel's own bytes.
 const RECEIVE_BUFFER: usize = 4 << 20;
 /// Frames on their way to the NIC.
 const SEND_BUFFER: usize = 1 << 20;
-/// How many frames one call hands over before others get their turn.
-const ENOUGH: usize = 64;
 /// How often the interface is looked at: nobody tells when a cable is pulled.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -126,6 +122,7 @@ pub struct LanPort {
     /// The slots whose frames have been captured but not handed over.
     captured: Range<usize>,
     slab: FrameSlab,
+    writer: SuperFrameWriter,
     overruns: u32,
     next_look: Cell<Instant>,
 }
@@ -139,9 +136,10 @@ impl LanPort {
         Ok(LanPort {
             socket: lan.socket.watched()?,
             interface: lan.interface,
-            slots: (0..BATCH).map(|_| Slot::new(SLOT_LEN)).collect(),
+            slots: (0..BATCH).map(|_| Slot::new(READ_LEN)).collect(),
             captured: 0..0,
             slab: FrameSlab::default(),
+            writer: SuperFrameWriter::default(),
             overruns: 0,
             // The system's own picture of a cable may be a second old.
             next_look: Cell::new(Instant::now() + 2 * LOOK),
@@ -184,42 +182,6 @@ impl LanPort {
     }
 }
 
-/// Hands over the frames that the wire would have had for one captured frame; answers how many.
-fn hand_over(
-    slot: &Slot,
-    slab: &mut FrameSlab,
-    take: &mut dyn FnMut(Result<FrameBuf, DropReason>),
-) -> usize {
-    let Notes { cut, tagged, .. } = slot.notes;
-    let Some((header, frame)) = slot.captured().split_first_chunk() else {
-        take(Err(DropReason::Runt));
-        return 1;
-    };
-    let wires = match wire_frames(VnetHeader::decode(*header), frame) {
-        _ if cut => Err(DropReason::Jumbo),
-        _ if tagged => Err(DropReason::VlanTagged),
-        wires => wires.map_err(|_| DropReason::UnknownOffload),
-    };
-    let wires = match wires {
-        Ok(wires) => wires,
-        Err(reason) => {
-            take(Err(reason));
-            return 1;
-        }
-    };
-    let frames = wires.len();
-    for wire in wires {
-        // Nothing longer can pass the classifier, so it need not be copied.
-        let fits = wire.frame_len() <= MAX_TAGGED_LEN;
-        take(if fits {
-            Ok(wire.write_into(slab))
-        } else {
-            Err(DropReason::Jumbo)
-        });
-    }
-    frames
-}
-
 impl FramePort for LanPort {
     async fn readable(&self) -> io::Result<()> {
         if !self.captured.is_empty() {
@@ -237,30 +199,39 @@ impl FramePort for LanPort {
         }
     }
 
-    fn try_recv(&mut self, take: &mut dyn FnMut(Result<FrameBuf, DropReason>)) -> io::Result<()> {
+    fn try_recv(&mut self, take: &mut dyn FnMut(Result<FrameBuf, DropReason>)) -> io::Result<u64> {
         if self.captured.is_empty() {
             self.capture()?;
         }
-        let mut handed_over = 0;
+        let (mut reads, mut handed_over) = (0, 0);
         while handed_over < ENOUGH
             && let Some(next) = self.captured.next()
         {
             let slot = &self.slots[next];
+            reads += 1;
             if let Some(overruns) = slot.notes.overruns {
                 let lost = overruns.wrapping_sub(self.overruns);
                 (0..lost).for_each(|_| take(Err(DropReason::QueueFull)));
                 self.overruns = overruns;
             }
-            handed_over += hand_over(slot, &mut self.slab, take);
+            let Notes { cut, tagged, .. } = slot.notes;
+            handed_over += match (cut, tagged) {
+                (true, _) => refuse(DropReason::Jumbo, take),
+                (_, true) => refuse(DropReason::VlanTagged, take),
+                (false, false) => vnet::hand_over(slot.captured(), &mut self.slab, take),
+            };
         }
-        Ok(())
+        Ok(reads)
     }
 
-    fn try_send(&mut self, frame: &[u8]) -> io::Result<()> {
-        // Our frames are whole, which a vnet header of zeros says.
-        let header = VnetHeader::default().encode();
-        let pieces = [IoSlice::new(&header), IoSlice::new(frame)];
-        let sent = self.socket.get_ref().plain().send_vectored(&pieces);
-        sent.map(drop)
+    fn try_send(&mut self, frames: &[Bytes]) -> Sent {
+        let socket = self.socket.get_ref().plain();
+        self.writer
+            .send(frames, |pieces| socket.send_vectored(pieces))
     }
+}
+
+fn refuse(reason: DropReason, take: &mut dyn FnMut(Result<FrameBuf, DropReason>)) -> usize {
+    take(Err(reason));
+    1
 }

@@ -7,7 +7,7 @@ use anyhow::Context;
 use lanparty_ctrl::message::{PeerJoined, PeerLeft};
 use lanparty_ctrl::{RelayMessage, ResumeToken, Text};
 use lanparty_net::args::RelayConfig;
-use lanparty_net::peer::{self, Event, HostError, PeerHost, RunError};
+use lanparty_net::peer::{self, Event, HostError, PeerCore, PeerHost, RunError};
 use lanparty_net::place_store::PlaceFile;
 use lanparty_net::signals;
 use lanparty_proto::{MacAddr, PeerId, VirtualMac};
@@ -198,7 +198,7 @@ impl PeerHost<Bridge> for Host<'_> {
             }
             Event::Control(message) => self.tell_of(message),
             Event::Tick(facts) => {
-                tracing::trace!(?facts, "The link stands");
+                tracing::trace!(?facts, stats = ?bridge.stats(), "The link stands");
                 self.watch_for_loops(bridge.looped());
             }
             Event::NoLink { cause, .. } => {

@@ -6,12 +6,15 @@
 )]
 
 use anyhow::{Context, Result, bail, ensure};
+use bytes::Bytes;
 use lanparty_gateway::lan::{InterfaceError, LanPort, LanSocket};
 use lanparty_lab::traffic::frame;
 use lanparty_lab::{Lab, Machine, Needs, RawSocket, Suite, World, checks, run};
 use lanparty_net::peer::FramePort;
 use lanparty_obs::DropReason;
 use lanparty_proto::checksum::Sum;
+use lanparty_proto::frame_buf::FrameSlab;
+use lanparty_proto::offload::{VnetHeader, wire_frames};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, TcpListener, TcpStream, UdpSocket};
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
         udp_checksums_are_completed,
         frames_for_everybody_are_captured_unchanged,
         frames_are_sent_unchanged_and_not_heard_again,
+        joined_segments_leave_as_the_frames_that_they_were,
         a_vlan_tag_is_found_and_the_frame_dropped,
         jumbo_frames_are_dropped,
         every_frame_lost_in_the_socket_is_counted,
@@ -108,7 +112,7 @@ fn frames_are_sent_unchanged_and_not_heard_again(cable: &Cable) -> Result<()> {
     let mut buffer = vec![0; 70_000];
     for length in [60, 61, 1000, 1513, 1514] {
         let sent = frame(STRANGER, OTHER, EXPERIMENT, length);
-        capture.port.try_send(&sent)?;
+        capture.put(&sent)?;
         loop {
             let length = host.receive(&mut buffer)?;
             if buffer[..length] == sent {
@@ -123,6 +127,88 @@ fn frames_are_sent_unchanged_and_not_heard_again(cable: &Cable) -> Result<()> {
         frame == last
     })?;
     Ok(())
+}
+
+/// A card without offloads has the kernel split what the port joined.
+fn joined_segments_leave_as_the_frames_that_they_were(cable: &Cable) -> Result<()> {
+    cable
+        .gateway
+        .run(["ethtool", "-K", "eth0", "tso", "off", "tx", "off"])?;
+    let mut capture = cable.capture()?;
+    let host = cable.host.enter(|| RawSocket::open("eth0"))?;
+    host.set_timeout(PATIENCE)?;
+    let mut batch = [segments(false)?, segments(true)?].concat();
+    // A damaged segment stays damaged, and strangers stay where they are.
+    let mut damaged = batch[20].to_vec();
+    damaged[700] ^= 1;
+    batch[20] = damaged.into();
+    batch.insert(10, frame(STRANGER, OTHER, EXPERIMENT, 500).into());
+    let sent = capture.port.try_send(&batch);
+    ensure!(sent.refused == 0 && sent.writes == 5, "{sent:?}");
+    let (mut arrived, mut buffer) = (Vec::new(), vec![0; 70_000]);
+    while arrived.len() < batch.len() {
+        let length = host.receive(&mut buffer)?;
+        if buffer[..6] == STRANGER {
+            arrived.push(Bytes::copy_from_slice(&buffer[..length]));
+        }
+    }
+    // The stranger's frame goes after the super-frame that began before it.
+    let stranger = batch.remove(10);
+    batch.insert(20, stranger);
+    ensure!(arrived == batch, "frames were changed, or changed places");
+    cable
+        .gateway
+        .run(["ethtool", "-K", "eth0", "tso", "on", "tx", "on"])?;
+    Ok(())
+}
+
+/// Forty segments of one TCP flow, as the other end of a tunnel delivers them.
+fn segments(v6: bool) -> Result<Vec<Bytes>> {
+    const PAYLOAD: u16 = 40 * 1000;
+    let len = 20 + PAYLOAD;
+    let (kind, mut packet, sum) = match v6 {
+        false => {
+            let (from, to) = ([10, 0, 0, 1], [10, 0, 0, 2]);
+            let mut packet = vec![0x45, 0];
+            packet.extend((20 + len).to_be_bytes());
+            packet.extend([0, 1, 0x40, 0, 64, 6, 0, 0]);
+            packet.extend([from, to].concat());
+            (0x0800, packet, Sum::pseudo_v4(from, to, 6, len))
+        }
+        true => {
+            let (from, to) = ([0xfd; 16], [0xfe; 16]);
+            let mut packet = vec![0x60, 0, 0, 0];
+            packet.extend(len.to_be_bytes());
+            packet.extend([6, 64]);
+            packet.extend([from, to].concat());
+            (0x86dd, packet, Sum::pseudo_v6(from, to, 6, len.into()))
+        }
+    };
+    let transport = 14 + packet.len();
+    packet.extend([
+        0x9c, 0x40, 0x13, 0x88, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10, 1, 0,
+    ]);
+    packet.extend([sum.folded().to_be_bytes(), [0, 0]].concat());
+    packet.extend((0..PAYLOAD).map(|at| (at % 251) as u8));
+    let mut whole = frame(STRANGER, OTHER, kind, 14);
+    whole.extend(packet);
+    let header = VnetHeader {
+        flags: VnetHeader::NEEDS_CSUM,
+        gso_type: if v6 {
+            VnetHeader::GSO_TCPV6
+        } else {
+            VnetHeader::GSO_TCPV4
+        },
+        gso_size: 1000,
+        csum_start: u16::try_from(transport)?,
+        csum_offset: 16,
+        hdr_len: 0,
+    };
+    let mut slab = FrameSlab::default();
+    let frames = wire_frames(header, &whole)?;
+    Ok(frames
+        .map(|wire| Bytes::copy_from_slice(wire.write_into(&mut slab).frame()))
+        .collect())
 }
 
 fn a_vlan_tag_is_found_and_the_frame_dropped(cable: &Cable) -> Result<()> {
@@ -190,7 +276,7 @@ fn an_interface_that_goes_down_ends_the_port(cable: &Cable) -> Result<()> {
     let mut capture = cable.capture()?;
     cable.gateway.ip("link set eth0 down")?;
     let ours = frame([0xff; 6], OTHER, EXPERIMENT, 99);
-    ensure!(capture.port.try_send(&ours).is_err(), "a dead port sent");
+    ensure!(capture.put(&ours).is_err(), "a dead port sent");
     let error = capture.end();
     cable.gateway.ip("link set eth0 up")?;
     ensure!(error == "eth0 is down or has no carrier", "{error}");
@@ -327,6 +413,12 @@ impl Capture {
                 return error.to_string();
             }
         }
+    }
+
+    fn put(&mut self, frame: &[u8]) -> Result<()> {
+        let sent = self.port.try_send(&[Bytes::copy_from_slice(frame)]);
+        ensure!(sent.refused == 0, "the port did not take it");
+        Ok(())
     }
 
     /// True when nothing is waiting just now.

@@ -3,8 +3,9 @@
 //! Everything here touches sockets, files, signals or the clock, so that the cores need not:
 //! addresses and trust ([`address`], [`tls`]), the QUIC engine behind one small face ([`quic`], the
 //! only file that knows which engine it is), control messages on streams ([`control`]), a peer's
-//! link to its relay ([`link`]), the file that keeps its place there ([`place_store`]), the loop that turns a core, a port and a link into a running peer
-//! ([`peer`]), and what every program needs at its edges ([`log`], [`signals`], [`backoff`]).
+//! link to its relay ([`link`]), the file that keeps its place there ([`place_store`]), the loop that
+//! turns a core, a port and a link into a running peer ([`peer`]), what ports with super-frames share
+//! ([`vnet`]), and what every program needs at its edges ([`log`], [`signals`], [`backoff`]).
 //!
 //! Start with [`peer::run`].
 #![allow(
@@ -29,5 +30,6 @@ pub mod signals;
 mod socket;
 pub mod state;
 pub mod tls;
+pub mod vnet;
 
 pub use link::RelayLink;

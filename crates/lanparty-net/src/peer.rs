@@ -9,6 +9,7 @@ use crate::backoff::Backoff;
 use crate::control::ControlError;
 use crate::link::{self, ConnectError, DatagramReader, RelayLink};
 use crate::log;
+use crate::vnet::Sent;
 use bytes::Bytes;
 use lanparty_ctrl::message::{Hello, Newcomer, Welcome};
 use lanparty_ctrl::{PeerMessage, RelayMessage, ResumeToken, Text};
@@ -32,8 +33,9 @@ const RESOLVE: Duration = Duration::from_secs(1);
 /// The loop turns with every [`LOOK`]; when it stood still for so long, the machine or the program
 /// slept, and what waits in queues is older than any game wants.
 const NAP: Duration = Duration::from_secs(2);
-/// A TAP's queue holds 1000 frames and a read takes some dozens; a busier port fills it meanwhile.
-const MAX_BACKLOG_READS: usize = 64;
+/// A TAP's queue holds 1000 frames or super-frames, of which a read may take no more than one; a busier
+/// port fills it meanwhile.
+const MAX_BACKLOG_READS: usize = 1000;
 
 /// The decisions of a peer: a pure state machine that outlives its links.
 pub trait PeerCore {
@@ -81,6 +83,9 @@ pub trait PeerCore {
     /// Datagrams that went out for frames which the core had let pass.
     fn count_sent_datagrams(&mut self, datagrams: u64);
 
+    /// Reads and writes of the port, each of one frame or of several in one.
+    fn count_port_calls(&mut self, reads: u64, writes: u64);
+
     /// The counters.
     fn stats(&self) -> &PeerStats;
 }
@@ -103,17 +108,16 @@ pub trait FramePort {
     fn readable(&self) -> impl Future<Output = io::Result<()>>;
 
     /// Hands over frames that are there, some dozens at most, in order; and for each that died in
-    /// the port the reason. Having none is no error.
+    /// the port the reason. Having none is no error. Answers how many reads it took, which is less
+    /// than the frames where several came as one.
     ///
     /// # Errors
     /// When the port is gone for good.
-    fn try_recv(&mut self, take: &mut dyn FnMut(Result<FrameBuf, DropReason>)) -> io::Result<()>;
+    fn try_recv(&mut self, take: &mut dyn FnMut(Result<FrameBuf, DropReason>)) -> io::Result<u64>;
 
-    /// Puts a frame out.
-    ///
-    /// # Errors
-    /// When the frame was not taken; the port may still be good.
-    fn try_send(&mut self, frame: &[u8]) -> io::Result<()>;
+    /// Puts the frames of one turn out, in order. A refused frame is no end: the port may still be
+    /// good.
+    fn try_send(&mut self, frames: &[Bytes]) -> Sent;
 }
 
 /// What happens to a peer, told to its [`PeerHost`].
@@ -222,6 +226,7 @@ where
         resume_token,
         known: Vec::new(),
         has_been_in: false,
+        to_port: Vec::new(),
     };
     let mut shutdown = pin!(shutdown);
     let mut backoff = Backoff::default();
@@ -266,6 +271,8 @@ struct Peer<'a, C, P, H> {
     /// Where the relay's name led last.
     known: Vec<SocketAddr>,
     has_been_in: bool,
+    /// What this turn puts out; empty between turns.
+    to_port: Vec<Bytes>,
 }
 
 impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
@@ -373,7 +380,10 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             tokio::select! {
                 datagrams = reader.read() => match datagrams {
                     Ok(old) if has_slept(awake) => self.core.count_drop(DropReason::LinkDown, old.count() as u64),
-                    Ok(datagrams) => datagrams.for_each(|datagram| self.deliver(link, datagram)),
+                    Ok(datagrams) => {
+                        datagrams.for_each(|datagram| self.deliver(link, datagram));
+                        self.put_out();
+                    }
                     Err(closed) => break closed.to_string(),
                 },
                 ready = self.port.readable() => {
@@ -466,10 +476,12 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 }
             }
         };
-        self.port.try_recv(&mut take).map_err(RunError::Port)
+        let reads = self.port.try_recv(&mut take).map_err(RunError::Port)?;
+        core.count_port_calls(reads, 0);
+        Ok(())
     }
 
-    /// From the relay to the port.
+    /// From the relay towards the port.
     fn deliver(&mut self, link: &mut RelayLink, datagram: Bytes) {
         if let Some(probe) = Probe::decode(&datagram) {
             return link.handle_echo(probe);
@@ -480,7 +492,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 if log {
                     log_frame(Direction::FromRelay, origin(&datagram), &frame, Ok(()));
                 }
-                self.put_out(&frame);
+                self.to_port.push(frame);
             }
             Ok(None) => {}
             Err(reason) if log => {
@@ -493,20 +505,25 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         }
     }
 
-    fn put_out(&mut self, frame: &[u8]) {
-        if let Err(error) = self.port.try_send(frame) {
-            tracing::trace!(%error, "The port did not take a frame");
-            self.core.count_drop(DropReason::PortRefused, 1);
+    /// Gives the port what this turn has for it.
+    fn put_out(&mut self) {
+        if self.to_port.is_empty() {
+            return;
         }
+        let sent = self.port.try_send(&self.to_port);
+        self.to_port.clear();
+        self.core.count_port_calls(0, sent.writes);
+        self.core.count_drop(DropReason::PortRefused, sent.refused);
     }
 
     fn perform_outputs(&mut self, link: &RelayLink) {
         while let Some(output) = self.core.poll_output() {
             match output {
-                PeerOutput::Frame(frame) => self.put_out(&frame),
+                PeerOutput::Frame(frame) => self.to_port.push(frame),
                 PeerOutput::Message(message) => link.send_message(message),
             }
         }
+        self.put_out();
     }
 }
 

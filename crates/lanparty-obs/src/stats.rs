@@ -83,6 +83,10 @@ pub struct PeerStats {
     pub datagrams_from_relay: u64,
     /// Broadcast and multicast frames among those received.
     pub group_frames_from_relay: u64,
+    /// Reads of the adapter or the LAN that had something: fewer than frames where several came as one.
+    pub port_reads: u64,
+    /// Writes to the adapter or the LAN: fewer than frames where several went as one.
+    pub port_writes: u64,
     /// Frames that died here, by reason.
     pub drops: DropCounts,
 }

@@ -2,9 +2,10 @@
 //!
 //! This crate knows what softlan-vpn puts into a QUIC datagram ([`overlay`], [`fragment`]), what an
 //! Ethernet frame is ([`ethernet`], [`mac`]), which frames may not cross ([`class`]), how sizes
-//! relate ([`mtu`], [`mss`]), and how a frame looks before a NIC has finished it ([`offload`]). It
-//! does no I/O, reads no clock and keeps no global state: every function can be called from any
-//! thread, in any test, on any system.
+//! relate ([`mtu`], [`mss`]), how a frame looks before a NIC has finished it ([`offload`]), and how
+//! several become one for a stack that takes them so ([`coalesce`]). It does no I/O, reads
+//! no clock and keeps no global state: every function can be called from any thread, in any test, on
+//! any system.
 //!
 //! Start with [`overlay::Header`] and [`ethernet::EthernetFrame`]; `docs/protocol.md` tells the same
 //! story in prose, and the golden tests in these files are its source.
@@ -16,6 +17,7 @@
 
 pub mod checksum;
 pub mod class;
+pub mod coalesce;
 pub mod ethernet;
 pub mod fragment;
 pub mod frame_buf;

@@ -264,14 +264,31 @@ fn put_checksum(frame: &mut [u8], field: usize, sum: Sum) {
     put_u16(frame, field, checksum);
 }
 
-fn put_u16(frame: &mut [u8], at: usize, value: u16) {
+pub(crate) fn put_u16(frame: &mut [u8], at: usize, value: u16) {
     frame[at..at + 2].copy_from_slice(&value.to_be_bytes());
 }
 
+/// The IP version of a frame without VLAN tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Family {
+pub(crate) enum Family {
     V4,
     V6,
+}
+
+impl Family {
+    /// What TCP and UDP cover besides their own `len` bytes. Takes the addresses as they stand in the
+    /// IP header; a routing header, which would put the last destination elsewhere, is not something
+    /// that hosts segment.
+    pub(crate) fn pseudo_header(self, frame: &[u8], protocol: u8, len: usize) -> Sum {
+        let addresses = match self {
+            Family::V4 => IP + 12..IP + 20,
+            Family::V6 => IP + 8..IP + 40,
+        };
+        let mut sum = Sum::of(&frame[addresses]);
+        sum += Sum::of(&[0, protocol]);
+        sum += Sum::of(&short(len).to_be_bytes());
+        sum
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -349,8 +366,13 @@ impl Split {
             }
         };
         put_u16(frame, checksum, 0);
-        let mut sum = self.pseudo_header(frame);
-        sum += Sum::of(&frame[self.transport..]);
+        let protocol = match self.protocol {
+            Transport::Tcp => TCP,
+            Transport::Udp => UDP,
+        };
+        let upper = &frame[self.transport..];
+        let mut sum = self.family.pseudo_header(frame, protocol, upper.len());
+        sum += Sum::of(upper);
         put_checksum(frame, checksum, sum);
     }
 
@@ -387,23 +409,6 @@ impl Split {
         if index > 0 {
             tcp[13] &= !CWR;
         }
-    }
-
-    /// Takes the addresses as they stand in the IP header; a routing header, which would put the
-    /// last destination elsewhere, is not something that hosts segment.
-    fn pseudo_header(&self, frame: &[u8]) -> Sum {
-        let protocol = match self.protocol {
-            Transport::Tcp => TCP,
-            Transport::Udp => UDP,
-        };
-        let addresses = match self.family {
-            Family::V4 => IP + 12..IP + 20,
-            Family::V6 => IP + 8..IP + 40,
-        };
-        let mut sum = Sum::of(&frame[addresses]);
-        sum += Sum::of(&[0, protocol]);
-        sum += Sum::of(&short(frame.len() - self.transport).to_be_bytes());
-        sum
     }
 }
 

@@ -1,7 +1,9 @@
 //! A port whose other end is in a test's hand.
 
 use crate::soon;
+use bytes::Bytes;
 use lanparty_net::peer::FramePort;
+use lanparty_net::vnet::Sent;
 use lanparty_obs::DropReason;
 use lanparty_proto::FrameBuf;
 use std::collections::VecDeque;
@@ -74,16 +76,23 @@ impl FramePort for MemoryPort {
         Ok(())
     }
 
-    fn try_recv(&mut self, take: &mut dyn FnMut(Result<FrameBuf, DropReason>)) -> io::Result<()> {
+    fn try_recv(&mut self, take: &mut dyn FnMut(Result<FrameBuf, DropReason>)) -> io::Result<u64> {
+        let mut reads = 0;
         for frame in self.queue.frames.lock().unwrap().drain(..) {
             take(Ok(FrameBuf::from_frame(&frame)));
+            reads += 1;
         }
-        Ok(())
+        Ok(reads)
     }
 
-    fn try_send(&mut self, frame: &[u8]) -> io::Result<()> {
-        self.frames
-            .send(frame.to_vec())
-            .map_err(|_| io::ErrorKind::BrokenPipe.into())
+    fn try_send(&mut self, frames: &[Bytes]) -> Sent {
+        let mut sent = Sent::default();
+        for frame in frames {
+            match self.frames.send(frame.to_vec()) {
+                Ok(()) => sent.writes += 1,
+                Err(_) => sent.refused += 1,
+            }
+        }
+        sent
     }
 }

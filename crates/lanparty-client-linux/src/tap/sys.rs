@@ -1,7 +1,9 @@
 //! TUNSETIFF, which turns an open `/dev/net/tun` into an adapter (Documentation/networking/tuntap.rst),
-//! and the descriptor's place among those that tokio watches.
+//! what the adapter leaves to us (linux/if_tun.h), and the descriptor's place among those that tokio
+//! watches.
 
-use rustix::ioctl::{Updater, ioctl};
+use lanparty_proto::offload;
+use rustix::ioctl::{IntegerSetter, Setter, Updater, ioctl};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use tokio::io::Interest;
@@ -21,10 +23,12 @@ const _: () = assert!(size_of::<InterfaceRequest>() == size_of::<libc::ifreq>())
 const _: () = assert!(align_of::<InterfaceRequest>() >= align_of::<libc::ifreq>());
 
 const TUNSETIFF: rustix::ioctl::Opcode = libc::TUNSETIFF as rustix::ioctl::Opcode;
+const TUNSETVNETHDRSZ: rustix::ioctl::Opcode = libc::TUNSETVNETHDRSZ as rustix::ioctl::Opcode;
+const TUNSETOFFLOAD: rustix::ioctl::Opcode = libc::TUNSETOFFLOAD as rustix::ioctl::Opcode;
 
-/// Makes a new TAP without any header before its frames; refuses a name that exists.
+/// Makes a new TAP with a vnet header before its frames; refuses a name that exists.
 pub(super) fn create_tap(fd: impl AsFd, name: [u8; libc::IFNAMSIZ]) -> io::Result<()> {
-    let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_TUN_EXCL;
+    let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR | libc::IFF_TUN_EXCL;
     let mut request = InterfaceRequest {
         name,
         // IFF_TUN_EXCL is the highest of 16 bits.
@@ -35,7 +39,21 @@ pub(super) fn create_tap(fd: impl AsFd, name: [u8; libc::IFNAMSIZ]) -> io::Resul
     // `InterfaceRequest` has its size and at least its alignment (asserted above), and its layout:
     // the name comes first, the flags are the union's first bytes. Any bytes are valid in it, so the
     // kernel may write what it likes. The kernel keeps no pointer to it.
-    unsafe { ioctl(fd, Updater::<TUNSETIFF, _>::new(&mut request))? };
+    unsafe { ioctl(&fd, Updater::<TUNSETIFF, _>::new(&mut request))? };
+    let header_len = offload::HEADER_LEN as libc::c_int;
+    // SAFETY: TUNSETVNETHDRSZ reads one int, and keeps no pointer to it.
+    unsafe { ioctl(fd, Setter::<TUNSETVNETHDRSZ, _>::new(header_len))? };
+    Ok(())
+}
+
+/// Offers to complete checksums and to cut TCP, so that the system hands over up to 64 KiB at once.
+pub(super) fn offer_offloads(fd: impl AsFd) -> io::Result<()> {
+    let offers = libc::TUN_F_CSUM | libc::TUN_F_TSO4 | libc::TUN_F_TSO6;
+    // SAFETY: TUNSETOFFLOAD takes its argument by value, whatever its number says about a pointer.
+    unsafe {
+        let offer = IntegerSetter::<TUNSETOFFLOAD>::new_usize(offers as usize);
+        ioctl(fd, offer)?;
+    }
     Ok(())
 }
 

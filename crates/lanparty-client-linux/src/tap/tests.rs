@@ -3,9 +3,16 @@
 use super::*;
 use crate::link::Link;
 use crate::privilege;
+use lanparty_proto::checksum::Sum;
 use lanparty_proto::{IpMtu, MacAddr};
 use rustix::thread::UnshareFlags;
+use std::io::{Read, Write};
 use std::net::IpAddr;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+const SYN: u8 = 0x02;
+const ACK: u8 = 0x10;
 
 #[test]
 fn names_are_what_the_kernel_takes() {
@@ -43,7 +50,7 @@ fn frames_cross_a_tap_both_ways_and_it_dies_with_its_descriptor() {
         assert!(link.addresses().unwrap().contains(&lan));
 
         // The answer to a question for its address carries the MAC that was set.
-        tap.try_send(&arp_request()).unwrap();
+        assert_eq!(tap.try_send(&[arp_request().into()]).refused, 0);
         let reply = next_frame(&mut tap, |frame| frame[12..14] == [0x08, 0x06]).await;
         assert_eq!(reply[6..12], [2, 0, 0, 0, 0, 7]);
         assert_eq!(reply[0..6], [2, 0, 0, 0, 0, 9]);
@@ -52,6 +59,78 @@ fn frames_cross_a_tap_both_ways_and_it_dies_with_its_descriptor() {
         assert_eq!(
             Link::find("tap9").unwrap_err().raw_os_error(),
             Some(libc::ENODEV)
+        );
+    });
+}
+
+#[test]
+fn a_stream_crosses_the_tap_in_super_frames_and_no_damage_is_blessed() {
+    in_a_network_of_its_own(async {
+        let mut tap = Tap::create(&name()).unwrap();
+        let link = Link::find("tap9").unwrap();
+        link.set_mac("02:00:00:00:00:07".parse().unwrap()).unwrap();
+        link.set_up().unwrap();
+        link.add_address("192.168.50.7/24".parse().unwrap())
+            .unwrap();
+        let neighbour = std::process::Command::new("ip")
+            .args("neigh add 192.168.50.1 lladdr 02:00:00:00:00:09 dev tap9".split(' '))
+            .status();
+        assert!(neighbour.unwrap().success());
+        let listener = std::net::TcpListener::bind("192.168.50.7:5000").unwrap();
+
+        tap.try_send(&[segment(0, 0, SYN, &[])]);
+        let is_tcp = |frame: &[u8]| frame[12..14] == [8, 0] && frame[23] == 6;
+        let greeting = next_frame(&mut tap, is_tcp).await;
+        let theirs = u32::from_be_bytes(greeting[38..42].try_into().unwrap()) + 1;
+        tap.try_send(&[segment(1, theirs, ACK, &[])]);
+        let mut stream = listener.accept().unwrap().0;
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+
+        // Towards the system: 40 segments, one of them damaged on the way.
+        let sent: Vec<u8> = (0..40_000_u32).map(|at| (at * 7 / 5) as u8).collect();
+        let segments: Vec<_> = (0..40_u32)
+            .zip(sent.chunks(1000))
+            .map(|(number, payload)| segment(1 + number * 1000, theirs, ACK, payload))
+            .collect();
+        let mut damaged = segments.clone();
+        let mut bytes = damaged[20].to_vec();
+        bytes[600] ^= 4;
+        damaged[20] = bytes.into();
+        let put_out = tap.try_send(&damaged);
+        assert_eq!((put_out.writes, put_out.refused), (3, 0));
+        let mut received = vec![0; 20_000];
+        stream.read_exact(&mut received).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        assert!(
+            stream.read(&mut [0]).is_err(),
+            "a damaged segment was believed"
+        );
+        stream.set_nonblocking(false).unwrap();
+        tap.try_send(&segments[20..21]);
+        received.resize(40_000, 0);
+        stream.read_exact(&mut received[20_000..]).unwrap();
+        assert_eq!(received, sent);
+
+        // And back: what the first window holds comes at once, in frames of the agreed size.
+        stream.write_all(&sent[..5360]).unwrap();
+        let (mut reads, mut frames, mut back) = (0, 0, Vec::<u8>::new());
+        while back.len() < 5360 {
+            tap.readable().await.unwrap();
+            let mut take = |frame: Result<FrameBuf, DropReason>| {
+                let frame = frame.unwrap();
+                let frame = frame.frame();
+                if is_tcp(frame) && frame.len() > 60 {
+                    assert!(frame.len() <= 54 + 536, "{}", frame.len());
+                    back.extend(&frame[54..]);
+                    frames += 1;
+                }
+            };
+            reads += tap.try_recv(&mut take).unwrap();
+        }
+        assert_eq!(back, sent[..5360]);
+        assert!(
+            frames >= 10 && reads < frames,
+            "{frames} frames in {reads} reads"
         );
     });
 }
@@ -132,10 +211,34 @@ fn in_a_network_of_its_own(test: impl Future<Output = ()> + Send + 'static) {
             .enable_all()
             .build()
             .unwrap();
-        let test = async { tokio::time::timeout(std::time::Duration::from_secs(10), test).await };
+        let test = async { tokio::time::timeout(PATIENCE, test).await };
         runtime.block_on(test).expect("the test took too long");
     };
     std::thread::spawn(run).join().unwrap();
+}
+
+/// A TCP segment from 192.168.50.1:40000 to 192.168.50.7:5000, its checksums complete.
+fn segment(sequence: u32, acknowledged: u32, flags: u8, payload: &[u8]) -> Bytes {
+    let put = |bytes: &mut [u8], at: usize, value: u16| {
+        bytes[at..at + 2].copy_from_slice(&value.to_be_bytes());
+    };
+    let mut tcp = [40_000_u16, 5000].map(u16::to_be_bytes).concat();
+    tcp.extend([sequence, acknowledged].map(u32::to_be_bytes).concat());
+    tcp.extend([0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
+    tcp.extend(payload);
+    let (source, destination) = ([192, 168, 50, 1], [192, 168, 50, 7]);
+    let len = u16::try_from(tcp.len()).unwrap();
+    let mut sum = Sum::pseudo_v4(source, destination, 6, len);
+    sum += Sum::of(&tcp);
+    put(&mut tcp, 16, sum.checksum());
+    let mut ip = vec![0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 6, 0, 0];
+    ip.extend([source, destination].concat());
+    put(&mut ip, 2, 20 + len);
+    put(&mut ip, 4, (sequence / 1000) as u16);
+    let sum = Sum::of(&ip);
+    put(&mut ip, 10, sum.checksum());
+    let macs = [[2, 0, 0, 0, 0, 7], [2, 0, 0, 0, 0, 9]].concat();
+    [&macs[..], &[8, 0], &ip, &tcp].concat().into()
 }
 
 fn arp_request() -> Vec<u8> {

@@ -1,0 +1,419 @@
+//! Frames as a tunnel delivers them, and which of them become one.
+
+use super::*;
+use crate::offload::wire_frames;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use std::collections::BTreeMap;
+
+#[test]
+fn segments_in_sequence_become_one() {
+    for v6 in [false, true] {
+        let frames = Flow::new(v6).segments(&[1000, 1000, 1000, 300]);
+        assert_eq!(counts(&frames), [4]);
+        let mut coalescer = Coalescer::default();
+        let joined = coalescer.join(&frames).next().unwrap();
+        let (gso_type, transport) = match v6 {
+            false => (VnetHeader::GSO_TCPV4, 34),
+            true => (VnetHeader::GSO_TCPV6, 54),
+        };
+        let header = VnetHeader {
+            flags: VnetHeader::NEEDS_CSUM,
+            gso_type,
+            hdr_len: transport + 32,
+            gso_size: 1000,
+            csum_start: transport,
+            csum_offset: 16,
+        };
+        assert_eq!(joined.header(), header);
+        assert_eq!(joined.pieces().count(), 5);
+        let len: usize = joined.pieces().map(<[u8]>::len).sum();
+        assert_eq!(len, usize::from(transport) + 32 + 3300);
+        assert_eq!(split_again(&frames), frames);
+    }
+}
+
+#[test]
+fn what_ends_a_flow_of_segments_may_be_joined_but_not_followed() {
+    for flag in [PSH, FIN] {
+        let mut flow = Flow::new(false);
+        let mut frames = flow.segments(&[500, 500]);
+        flow.flags |= flag;
+        frames.extend(flow.segments(&[500]));
+        flow.flags = ACK;
+        frames.extend(flow.segments(&[500, 500]));
+        assert_eq!(counts(&frames), [3, 2]);
+        assert_eq!(split_again(&frames), frames);
+    }
+}
+
+#[test]
+fn handshakes_resets_urgent_data_and_congestion_marks_stay_alone() {
+    for flag in [0x02, 0x04, 0x20, 0x80] {
+        let mut flow = Flow::new(true);
+        let mut frames = flow.segments(&[500]);
+        flow.flags |= flag;
+        frames.extend(flow.segments(&[500]));
+        flow.flags = ACK;
+        frames.extend(flow.segments(&[500]));
+        assert_eq!(counts(&frames), [1, 1, 1], "{flag:#x}");
+    }
+}
+
+#[test]
+fn a_segment_joins_only_when_all_but_the_counting_fields_agree() {
+    let good = Flow::new(false).segments(&[400, 400, 400]);
+    assert_eq!(counts(&good), [3]);
+    let (ip, tcp) = (14, 34);
+    for (name, at) in [
+        ("type of service", ip + 1),
+        ("number", ip + 5),
+        ("do not fragment", ip + 6),
+        ("time to live", ip + 8),
+        ("sequence", tcp + 7),
+        ("acknowledgement", tcp + 11),
+        ("reserved bits", tcp + 12),
+        ("window", tcp + 15),
+        ("urgent pointer", tcp + 19),
+        ("timestamp", tcp + 27),
+    ] {
+        let mut frames = good.clone();
+        // The lowest bit that changes nothing but this field.
+        frames[1][at] ^= if at == ip + 6 { 0x40 } else { 1 };
+        complete(&mut frames[1]);
+        assert_eq!(counts(&frames), [1, 1, 1], "{name}");
+    }
+    let mut v6 = Flow::new(true).segments(&[400, 400, 400]);
+    for at in [ip + 3, ip + 7] {
+        let before = v6[1].clone();
+        v6[1][at] ^= 1;
+        complete(&mut v6[1]);
+        assert_eq!(counts(&v6), [1, 1, 1], "label and hop limit");
+        v6[1] = before;
+    }
+}
+
+#[test]
+fn a_wrong_checksum_is_never_joined() {
+    for v6 in [false, true] {
+        let good = Flow::new(v6).segments(&[400; 5]);
+        let tcp = if v6 { 54 } else { 34 };
+        for broken in 0..5 {
+            let mut frames = good.clone();
+            frames[broken][tcp + 100] ^= 0x10;
+            let alone = counts(&frames);
+            assert_eq!(alone.iter().sum::<usize>(), 5);
+            let mut coalescer = Coalescer::default();
+            let found = coalescer
+                .join(&frames)
+                .find(|joined| joined.frames().any(|frame| *frame == frames[broken]));
+            assert_eq!(found.unwrap().header(), VnetHeader::default(), "{alone:?}");
+            assert_eq!(split_again(&frames), frames);
+        }
+    }
+    let mut frames = Flow::new(false).segments(&[400; 2]);
+    frames[1][24] ^= 1;
+    assert_eq!(counts(&frames), [1, 1], "IPv4's own checksum");
+}
+
+#[test]
+fn a_shorter_segment_is_the_last_and_a_longer_one_begins_anew() {
+    assert_eq!(
+        counts(&Flow::new(false).segments(&[500, 500, 400, 400])),
+        [3, 1]
+    );
+    assert_eq!(counts(&Flow::new(false).segments(&[400, 500, 500])), [1, 2]);
+    assert_eq!(
+        counts(&Flow::new(false).segments(&[500, 0, 500])),
+        [1, 1, 1]
+    );
+}
+
+#[test]
+fn flows_are_joined_side_by_side_and_others_pass() {
+    let (mut one, mut two) = (Flow::new(false), Flow::new(true));
+    let mut frames = Vec::new();
+    for _ in 0..3 {
+        frames.extend(one.segments(&[600]));
+        frames.push(udp());
+        frames.extend(two.segments(&[600]));
+        frames.push(arp());
+    }
+    assert_eq!(counts(&frames), [3, 1, 3, 1, 1, 1, 1, 1]);
+}
+
+#[test]
+fn a_packet_of_an_unknown_flow_is_passed_by_none() {
+    let mut flow = Flow::new(false);
+    let mut fragment = flow.segments(&[300]).remove(0);
+    fragment[20] = 0x20;
+    let mut icmp = udp();
+    icmp[23] = 1;
+    for other in [fragment, icmp] {
+        let mut flow = Flow::new(false);
+        let mut frames = flow.segments(&[300, 300]);
+        frames.push(other);
+        frames.extend(flow.segments(&[300, 300]));
+        assert_eq!(counts(&frames), [2, 1, 2]);
+    }
+}
+
+#[test]
+fn padding_and_ip_options_are_left_alone() {
+    let mut frames = Flow::new(false).segments(&[300, 300]);
+    frames[1].extend([0; 6]);
+    assert_eq!(counts(&frames), [1, 1]);
+    let mut frames = Flow::new(false).segments(&[300, 300]);
+    for frame in &mut frames {
+        frame[14] = 0x46;
+        complete(frame);
+    }
+    assert_eq!(counts(&frames), [1, 1]);
+}
+
+#[test]
+fn a_super_frame_has_limits() {
+    assert_eq!(counts(&Flow::new(true).segments(&[1400; 50])), [46, 4]);
+    assert_eq!(counts(&Flow::new(false).segments(&[100; 70])), [64, 6]);
+}
+
+#[test]
+fn more_flows_than_are_followed_are_still_all_there() {
+    let mut flows: Vec<_> = (0..20)
+        .map(|port| {
+            let mut flow = Flow::new(false);
+            flow.port = port;
+            flow
+        })
+        .collect();
+    let frames: Vec<_> = (0..3)
+        .flat_map(|_| {
+            flows
+                .iter_mut()
+                .flat_map(|flow| flow.segments(&[100]))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(split_again(&frames), frames);
+}
+
+/// One step in a batch.
+#[derive(Debug, Clone)]
+enum Step {
+    Data {
+        flow: Index,
+        lens: Vec<usize>,
+        flags: u8,
+    },
+    Udp,
+    Arp,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let flags = prop_oneof![8 => Just(ACK), 1 => Just(ACK | PSH), 1 => any::<u8>()];
+    let lens = prop::collection::vec(prop_oneof![4 => Just(700_usize), 1 => 0_usize..900], 1..12);
+    prop_oneof![
+        8 => (any::<Index>(), lens, flags)
+            .prop_map(|(flow, lens, flags)| Step::Data { flow, lens, flags }),
+        1 => Just(Step::Udp),
+        1 => Just(Step::Arp),
+    ]
+}
+
+fn batch(steps: &[Step]) -> Vec<Vec<u8>> {
+    let mut flows: Vec<_> = (0..4)
+        .map(|number| {
+            let mut flow = Flow::new(number % 2 == 1);
+            flow.port = number;
+            flow
+        })
+        .collect();
+    let frames_of = |step: &Step| match step {
+        Step::Data { flow, lens, flags } => {
+            let flow = flow.get_mut(&mut flows);
+            flow.flags = *flags;
+            flow.segments(lens)
+        }
+        Step::Udp => vec![udp()],
+        Step::Arp => vec![arp()],
+    };
+    steps.iter().flat_map(frames_of).collect()
+}
+
+proptest! {
+    #[test]
+    fn what_was_joined_splits_into_the_same_frames(
+        steps in prop::collection::vec(step(), 0..12),
+        damage in prop::collection::vec((any::<Index>(), any::<Index>(), 1_u8..), 0..6),
+        cut in prop::collection::vec((any::<Index>(), any::<Index>()), 0..3),
+    ) {
+        let mut frames = batch(&steps);
+        if !frames.is_empty() {
+            for (frame, at, bits) in damage {
+                let frame = frame.get_mut(&mut frames);
+                *at.get_mut(frame) ^= bits;
+            }
+            for (frame, at) in cut {
+                let frame = frame.get_mut(&mut frames);
+                frame.truncate(at.index(frame.len() + 1));
+            }
+        }
+        let again = split_again(&frames);
+        prop_assert_eq!(again.len(), frames.len());
+        prop_assert_eq!(by_kind(&again), by_kind(&frames));
+        let mut coalescer = Coalescer::default();
+        for joined in coalescer.join(&frames).filter(|joined| joined.frames().len() > 1) {
+            prop_assert!(joined.frames().all(|frame| is_valid(frame)));
+        }
+    }
+}
+
+/// What must stay in order: TCP by flow, everything else among itself.
+fn by_kind(frames: &[Vec<u8>]) -> BTreeMap<Vec<u8>, Vec<&[u8]>> {
+    let mut kinds = BTreeMap::<_, Vec<&[u8]>>::new();
+    for frame in frames {
+        kinds.entry(kind(frame)).or_default().push(frame);
+    }
+    kinds
+}
+
+fn kind(frame: &[u8]) -> Vec<u8> {
+    match Segment::find(frame) {
+        Some(segment) => frame[..14]
+            .iter()
+            .chain(&frame[segment.transport - 8..segment.transport + 4])
+            .copied()
+            .collect(),
+        None => Vec::new(),
+    }
+}
+
+/// Somebody else's opinion of a TCP checksum.
+fn is_valid(frame: &[u8]) -> bool {
+    use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+    let packet = SlicedPacket::from_ethernet(frame).unwrap();
+    let Some(TransportSlice::Tcp(tcp)) = packet.transport else {
+        return false;
+    };
+    let right = match packet.net.unwrap() {
+        NetSlice::Ipv4(ip) => {
+            let header = ip.header().to_header();
+            if header.header_checksum != header.calc_header_checksum() {
+                return false;
+            }
+            tcp.calc_checksum_ipv4(header.source, header.destination)
+        }
+        NetSlice::Ipv6(ip) => {
+            let header = ip.header();
+            tcp.calc_checksum_ipv6(header.source(), header.destination())
+        }
+        NetSlice::Arp(_) => return false,
+    };
+    tcp.checksum() == right.unwrap()
+}
+
+/// How many frames each super-frame is made of.
+fn counts(frames: &[Vec<u8>]) -> Vec<usize> {
+    let mut coalescer = Coalescer::default();
+    let joined = coalescer.join(frames);
+    joined.map(|joined| joined.frames().len()).collect()
+}
+
+/// Joins frames, and lets a NIC split them.
+fn split_again(frames: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut coalescer = Coalescer::default();
+    let mut wires = Vec::new();
+    for joined in coalescer.join(frames) {
+        let bytes: Vec<u8> = joined.pieces().flatten().copied().collect();
+        for wire in wire_frames(joined.header(), &bytes).unwrap() {
+            let mut room = vec![0; wire.frame_len()];
+            wire.write_to(&mut room);
+            wires.push(room);
+        }
+    }
+    wires
+}
+
+/// A TCP flow with timestamps, about to wrap in every number that counts on.
+struct Flow {
+    v6: bool,
+    port: u8,
+    id: u16,
+    sequence: u32,
+    flags: u8,
+}
+
+impl Flow {
+    fn new(v6: bool) -> Self {
+        Flow {
+            v6,
+            port: 1,
+            id: 0xfffe,
+            sequence: 0xffff_fc00,
+            flags: ACK,
+        }
+    }
+
+    /// The next segments, with payloads of these lengths.
+    fn segments(&mut self, lens: &[usize]) -> Vec<Vec<u8>> {
+        lens.iter().map(|&len| self.segment(len)).collect()
+    }
+
+    fn segment(&mut self, len: usize) -> Vec<u8> {
+        let mut frame = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1];
+        let upper_len = short(32 + len);
+        if self.v6 {
+            frame.extend([0x86, 0xdd, 0x60, 0, 0, 0]);
+            frame.extend(upper_len.to_be_bytes());
+            frame.extend([TCP, 64]);
+            frame.extend([[0xfe; 16], [0xfd; 16]].concat());
+        } else {
+            frame.extend([0x08, 0x00, 0x45, 0]);
+            frame.extend((upper_len + 20).to_be_bytes());
+            frame.extend(self.id.to_be_bytes());
+            frame.extend([0x40, 0, 64, TCP, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+        }
+        frame.extend([0xc0, self.port, 0x6d, 0x38]);
+        frame.extend(self.sequence.to_be_bytes());
+        frame.extend([0, 0, 0, 1, 0x80, self.flags, 0x10, 0, 0, 0, 0, 0]);
+        frame.extend([1, 1, 8, 10, 0, 0, 0, 5, 0, 0, 0, 6]);
+        frame.extend((0..len).map(|at| (at as u8) ^ self.sequence.to_be_bytes()[3]));
+        complete(&mut frame);
+        self.id = self.id.wrapping_add(1);
+        self.sequence = self.sequence.wrapping_add(len as u32);
+        frame
+    }
+}
+
+/// Writes right checksums into a segment.
+fn complete(frame: &mut [u8]) {
+    let (family, transport) = match frame[14] >> 4 {
+        4 => (Family::V4, 34),
+        _ => (Family::V6, 54),
+    };
+    if family == Family::V4 {
+        put_u16(frame, 24, 0);
+        let sum = Sum::of(&frame[14..34]).checksum();
+        put_u16(frame, 24, sum);
+    }
+    put_u16(frame, transport + 16, 0);
+    let mut sum = family.pseudo_header(frame, TCP, frame.len() - transport);
+    sum += Sum::of(&frame[transport..]);
+    put_u16(frame, transport + 16, sum.checksum());
+}
+
+fn udp() -> Vec<u8> {
+    let mut frame = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x08, 0x00];
+    frame.extend([0x45, 0, 0, 32, 0, 0, 0x40, 0, 64, UDP, 0, 0]);
+    frame.extend([
+        10, 0, 0, 1, 10, 0, 0, 2, 1, 2, 3, 4, 0, 12, 0, 0, 9, 9, 9, 9,
+    ]);
+    frame
+}
+
+fn arp() -> Vec<u8> {
+    let mut frame = vec![0xff; 12];
+    frame.extend([0x08, 0x06]);
+    frame.resize(60, 7);
+    frame
+}
