@@ -2,13 +2,15 @@
 //!
 //! [`Session`] decides what crosses between a virtual adapter and the relay, with the rules in
 //! [`filter`]; [`Identity`] is the MAC by which a player is known, and [`identity_store`] the file
-//! that keeps it. Adapters, routes and the program around them belong to the clients of each system.
+//! that keeps it; [`StatusLine`] says how things are. Adapters, routes and the program around them belong to the clients of each system.
 
 pub mod filter;
 pub mod identity;
 #[allow(clippy::disallowed_methods, reason = "shell: owns the identity file")]
 pub mod identity_store;
 pub mod session;
+pub mod status_line;
 
 pub use identity::Identity;
 pub use session::Session;
+pub use status_line::StatusLine;

@@ -115,7 +115,7 @@ impl Args {
             mac,
             tap: self.tap,
             addressing,
-            place: identity.and_then(|identity| place_beside(&identity)),
+            place: identity.and_then(|identity| PlaceFile::open_beside(&identity)),
         })
     }
 }
@@ -125,16 +125,6 @@ fn identity_mac(file: Option<&Path>) -> Result<VirtualMac> {
         "you have no home folder to keep an identity in; use --identity or --virtual-mac",
     )?;
     Ok(identity_store::load_or_create(file, random)?.mac)
-}
-
-/// Without it everything works, but a killed client waits until the relay has missed it.
-fn place_beside(identity: &Path) -> Option<PlaceFile> {
-    let file = PlaceFile::beside(identity);
-    let open = PlaceFile::open(&file);
-    if let Err(error) = &open {
-        tracing::debug!(%error, file = %file.display(), "The place in the room is not kept");
-    }
-    open.ok()
 }
 
 /// Where the identity is kept (XDG Base Directory Specification: relative paths do not count).

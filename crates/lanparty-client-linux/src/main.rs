@@ -38,8 +38,6 @@ mod route;
 #[allow(clippy::disallowed_methods, reason = "shell: runs everything")]
 mod run;
 #[cfg(target_os = "linux")]
-mod status;
-#[cfg(target_os = "linux")]
 mod tap;
 
 use std::process::ExitCode;

@@ -41,6 +41,17 @@ impl PlaceFile {
         Ok(PlaceFile(file))
     }
 
+    /// Opens the file beside an identity's. Without it everything works, but a killed client waits
+    /// until the relay has missed it.
+    pub fn open_beside(identity: &Path) -> Option<Self> {
+        let file = Self::beside(identity);
+        let open = Self::open(&file);
+        if let Err(error) = &open {
+            tracing::debug!(%error, file = %file.display(), "The place in the room is not kept");
+        }
+        open.ok()
+    }
+
     /// The file that belongs to an identity's: `me.json` has `me.place.json`.
     pub fn beside(identity: &Path) -> PathBuf {
         identity.with_extension("place.json")

@@ -5,13 +5,13 @@ use std::io::{self, Write as _};
 
 /// Says how things are, once for each change.
 #[derive(Debug, Default)]
-pub(crate) struct StatusLine {
+pub struct StatusLine {
     last: Option<PlayerStatus>,
 }
 
 impl StatusLine {
     /// Says it on standard output, unless it was said last.
-    pub(crate) fn show(&mut self, status: PlayerStatus) {
+    pub fn show(&mut self, status: PlayerStatus) {
         if let Some(sentence) = self.next(status) {
             // Nobody may be listening any more, and that is no reason to end a game.
             let _ = writeln!(io::stdout(), "{sentence}");
