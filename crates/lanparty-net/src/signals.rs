@@ -2,7 +2,8 @@
 
 use std::io;
 
-/// Waits until the program is asked to stop, and says by what: `Ctrl-C`, or `SIGTERM` on Unix.
+/// Waits until the program is asked to stop, and says by what: `Ctrl-C`, or `SIGTERM` on Unix; on
+/// Windows also Ctrl-Break and the end of the console, the session or the system.
 ///
 /// # Errors
 /// When the system does not let us listen for signals.
@@ -17,10 +18,19 @@ pub async fn shutdown() -> io::Result<&'static str> {
             _ = interrupt.recv() => Ok("Ctrl-C"),
         }
     }
-    #[cfg(not(unix))]
+    #[cfg(windows)]
     {
-        tokio::signal::ctrl_c().await?;
-        Ok("Ctrl-C")
+        use tokio::signal::windows;
+        let (mut interrupt, mut brk) = (windows::ctrl_c()?, windows::ctrl_break()?);
+        let (mut close, mut logoff) = (windows::ctrl_close()?, windows::ctrl_logoff()?);
+        let mut shutdown = windows::ctrl_shutdown()?;
+        tokio::select! {
+            _ = interrupt.recv() => Ok("Ctrl-C"),
+            _ = brk.recv() => Ok("Ctrl-Break"),
+            _ = close.recv() => Ok("the console was closed"),
+            _ = logoff.recv() => Ok("the session ends"),
+            _ = shutdown.recv() => Ok("the system shuts down"),
+        }
     }
 }
 

@@ -1,0 +1,31 @@
+//! Windows' routes and the settings of its network interfaces, as far as a LAN party needs them.
+//!
+//! What should be is decided in plain values that any system can test: a host [`Route`] that keeps the
+//! relay off the virtual adapter ([`pin`]), the [`InterfaceSettings`] of that adapter, a [`Category`]
+//! for its network. What is, and making it so, are the functions below; each does one thing and undoes
+//! nothing. On systems other than Windows they all answer [`io::ErrorKind::Unsupported`](std::io::ErrorKind).
+
+pub mod error;
+pub mod guid;
+pub mod network;
+pub mod pin;
+pub mod route;
+pub mod settings;
+
+#[cfg(windows)]
+#[path = "windows/mod.rs"]
+mod imp;
+#[cfg(not(windows))]
+#[path = "stub.rs"]
+mod imp;
+
+pub use guid::AdapterGuid;
+pub use imp::{
+    KeptText, Watch, add_route, addresses, best_route, interface_luid, interface_metric,
+    interface_settings, name_servers, network, own_name_servers, owns_console, remove_route,
+    routes, set_category, set_interface_settings, set_own_name_servers, take_file,
+};
+pub use network::{Category, Network};
+pub use pin::{Plan, plan};
+pub use route::{Family, Luid, Route};
+pub use settings::{InterfaceSettings, Metric};

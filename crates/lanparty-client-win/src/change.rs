@@ -1,0 +1,199 @@
+//! One change to the player's PC, with what was there before.
+
+use lanparty_client_route::{AdapterGuid, Category, Family, InterfaceSettings, Metric, Route};
+use lanparty_client_tap::MacValue;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::io;
+
+/// A change that can be made, and undone by whoever knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Change {
+    /// The registry's MAC address of an adapter; counts when the adapter is restarted, which belongs to
+    /// it.
+    Mac {
+        adapter: AdapterGuid,
+        before: MacValue,
+        after: MacValue,
+    },
+    /// A route that was not there.
+    Route(Route),
+    /// Metric, MTU and default routes of an adapter, for one IP family.
+    Interface {
+        adapter: AdapterGuid,
+        family: Family,
+        before: InterfaceSettings,
+        after: InterfaceSettings,
+    },
+    /// The DNS servers that somebody set for an adapter, for one IP family.
+    NameServers {
+        adapter: AdapterGuid,
+        family: Family,
+        before: String,
+        after: String,
+    },
+    /// What Windows thinks of a network.
+    Category {
+        network: u128,
+        before: Category,
+        after: Category,
+    },
+}
+
+/// The PC, as far as changes touch it.
+pub(crate) trait System {
+    /// Sets or removes an adapter's MAC address in the registry and restarts the adapter.
+    fn set_mac(&self, adapter: AdapterGuid, value: &MacValue) -> io::Result<()>;
+    /// Adds a route.
+    fn add_route(&self, route: &Route) -> io::Result<()>;
+    /// Removes a route, if it is there.
+    fn remove_route(&self, route: &Route) -> io::Result<()>;
+    /// Sets metric, MTU and default routes.
+    fn set_interface(
+        &self,
+        adapter: AdapterGuid,
+        family: Family,
+        settings: InterfaceSettings,
+    ) -> io::Result<()>;
+    /// Sets an adapter's own DNS servers.
+    fn set_name_servers(
+        &self,
+        adapter: AdapterGuid,
+        family: Family,
+        servers: &str,
+    ) -> io::Result<()>;
+    /// Sets a network's category.
+    fn set_category(&self, network: u128, category: Category) -> io::Result<()>;
+}
+
+impl Change {
+    /// Makes the change.
+    pub(crate) fn make(&self, system: &dyn System) -> io::Result<()> {
+        match self {
+            Change::Mac { adapter, after, .. } => system.set_mac(*adapter, after),
+            Change::Route(route) => system.add_route(route),
+            Change::Interface {
+                adapter,
+                family,
+                after,
+                ..
+            } => system.set_interface(*adapter, *family, *after),
+            Change::NameServers {
+                adapter,
+                family,
+                after,
+                ..
+            } => system.set_name_servers(*adapter, *family, after),
+            Change::Category { network, after, .. } => system.set_category(*network, *after),
+        }
+    }
+
+    /// Brings back what was there before. What has gone away altogether needs no undoing.
+    pub(crate) fn undo(&self, system: &dyn System) -> io::Result<()> {
+        let undone = match self {
+            Change::Mac {
+                adapter, before, ..
+            } => system.set_mac(*adapter, before),
+            Change::Route(route) => system.remove_route(route),
+            Change::Interface {
+                adapter,
+                family,
+                before,
+                ..
+            } => system.set_interface(*adapter, *family, *before),
+            Change::NameServers {
+                adapter,
+                family,
+                before,
+                ..
+            } => system.set_name_servers(*adapter, *family, before),
+            Change::Category {
+                network, before, ..
+            } => system.set_category(*network, *before),
+        };
+        match undone {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            undone => undone,
+        }
+    }
+}
+
+impl Change {
+    /// Whether both lead to the same, wherever they start.
+    pub(crate) fn has_goal_of(&self, other: &Change) -> bool {
+        self.goal() == other.goal()
+    }
+
+    /// The same change for a PC on which it has been made.
+    fn goal(&self) -> Change {
+        let mut goal = self.clone();
+        match &mut goal {
+            Change::Mac { before, after, .. } => before.clone_from(after),
+            Change::Route(_) => {}
+            Change::Interface { before, after, .. } => *before = *after,
+            Change::NameServers { before, after, .. } => before.clone_from(after),
+            Change::Category { before, after, .. } => *before = *after,
+        }
+        goal
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Change::Mac { before, after, .. } => write!(
+                f,
+                "MAC address in the registry: {} -> {}",
+                or_none(before.as_deref()),
+                or_none(after.as_deref())
+            ),
+            Change::Route(route) => write!(f, "new route to {route}"),
+            Change::Interface {
+                family,
+                before,
+                after,
+                ..
+            } => write!(
+                f,
+                "{family:?} settings: {} -> {}",
+                Settings(before),
+                Settings(after)
+            ),
+            Change::NameServers {
+                family,
+                before,
+                after,
+                ..
+            } => write!(
+                f,
+                "{family:?} DNS servers: {} -> {}",
+                or_none(Some(before)),
+                or_none(Some(after))
+            ),
+            Change::Category { before, after, .. } => {
+                write!(f, "network category: {before} -> {after}")
+            }
+        }
+    }
+}
+
+fn or_none(text: Option<&str>) -> &str {
+    text.filter(|text| !text.is_empty()).unwrap_or("none")
+}
+
+/// Settings as a person reads them.
+pub(crate) struct Settings<'a>(pub(crate) &'a InterfaceSettings);
+
+impl fmt::Display for Settings<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.metric {
+            Metric::Automatic => f.write_str("automatic metric")?,
+            Metric::Fixed(metric) => write!(f, "metric {metric}")?,
+        }
+        write!(f, ", MTU {}, default routes ", self.0.mtu)?;
+        f.write_str(match self.0.ignores_default_routes {
+            true => "ignored",
+            false => "followed",
+        })
+    }
+}

@@ -1,0 +1,214 @@
+//! What the player wants: flags and files, checked before anything is touched.
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+use lanparty_client_core::identity_store::{self, FILE_NAME};
+use lanparty_client_route::AdapterGuid;
+use lanparty_net::args::{RelayArgs, RelayConfig};
+use lanparty_net::log::LogArgs;
+use lanparty_net::place_store::PlaceFile;
+use lanparty_proto::VirtualMac;
+use std::env;
+use std::path::{Path, PathBuf};
+
+/// Joins a LAN party from afar: the PC's TAP adapter is plugged into the party's switch.
+///
+/// Games find each other by broadcast as if you were there. Your own internet connection stays as it
+/// is, and what is changed on the PC is undone at the end.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lanparty-client",
+    version,
+    after_long_help = MANUAL,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    #[command(flatten)]
+    relay: Option<RelayArgs>,
+
+    /// The adapter's MAC address, instead of the one in the identity file.
+    #[arg(long, value_name = "MAC")]
+    virtual_mac: Option<VirtualMac>,
+
+    /// The file that keeps your MAC address, so that the LAN knows you again; made if it is not
+    /// there [default: softlan-vpn\lanparty-client-identity.json in %LOCALAPPDATA%].
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
+
+    /// The TAP-Windows6 adapter to use, where there are several.
+    #[arg(long, value_name = "GUID")]
+    pub(crate) tap_instance_id: Option<AdapterGuid>,
+
+    /// List the TAP-Windows6 adapters and end.
+    #[arg(long, exclusive = true)]
+    pub(crate) list_tap_adapters: bool,
+
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+/// What else the program can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub(crate) enum Command {
+    /// Say how the client that runs on this PC is doing.
+    Status,
+    /// Undo what a killed client left behind; every start does that too.
+    Repair,
+    /// Look at adapter, driver, settings and network, and say what would be changed; changes nothing.
+    Doctor,
+}
+
+const MANUAL: &str = "\
+What happens, in this order; each step is undone at the end, the last one first:
+  1. the TAP-Windows6 adapter gets your MAC address and is restarted, if it has another one
+  2. a host route keeps the relay on your own internet connection, and the relay is asked to let you in
+  3. the adapter gets the room's MTU, the lowest metric so that broadcast goes to the LAN, no default
+     route, and the DNS servers of your own connection
+  4. its cable is plugged in, and its network becomes a private one, so that games pass the firewall
+  5. a sentence on standard output says how things are, whenever that changes
+Ctrl-C or closing the window ends it. What a killed run leaves, the next start or `repair` undoes.
+
+Needs an administrator's rights, and OpenVPN's TAP-Windows6 driver 9.26 or later (tap0901).
+
+Examples:
+  lanparty-client @invite.txt
+  lanparty-client --relay relay.example.net --room FRIDAY-LAN
+  lanparty-client doctor";
+
+/// What the player wants, checked.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// The relay and the room.
+    pub(crate) relay: RelayConfig,
+    /// The adapter's MAC.
+    pub(crate) mac: VirtualMac,
+    /// The adapter, if the player named one.
+    pub(crate) adapter: Option<AdapterGuid>,
+    /// Where the place in the room is kept, if it can be.
+    pub(crate) place: Option<PlaceFile>,
+}
+
+impl Args {
+    /// Reads the files that the flags name.
+    pub(crate) fn check(self) -> Result<Config> {
+        let relay = self
+            .relay
+            .context("which party? give the invite, or name --relay and --room; --help says more")?
+            .load()?;
+        let identity = self
+            .identity
+            .or_else(|| default_identity(env::var_os("LOCALAPPDATA")));
+        let mac = match self.virtual_mac {
+            Some(mac) => mac,
+            None => identity_mac(identity.as_deref())?,
+        };
+        Ok(Config {
+            relay,
+            mac,
+            adapter: self.tap_instance_id,
+            place: identity.and_then(|identity| PlaceFile::open_beside(&identity)),
+        })
+    }
+}
+
+fn identity_mac(file: Option<&Path>) -> Result<VirtualMac> {
+    let file = file.context(
+        "there is no %LOCALAPPDATA% to keep an identity in; use --identity or --virtual-mac",
+    )?;
+    Ok(identity_store::load_or_create(file, || Ok(rand::random()))?.mac)
+}
+
+fn default_identity<S: Into<PathBuf>>(local_data: Option<S>) -> Option<PathBuf> {
+    Some(local_data?.into().join("softlan-vpn").join(FILE_NAME))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_flags_are_spelled_like_this() {
+        let args = parse(
+            "--relay relay.example.net --room friday --virtual-mac 02:00:00:00:00:07 --identity me.json \
+             --tap-instance-id {00000002-0000-0000-0000-4E6574446576} --server-name lanparty-relay \
+             --relay-ca-cert relay.der --datagram-budget 1200 --log debug --log-format json",
+        )
+        .unwrap();
+        assert!(args.relay.is_some() && args.command.is_none());
+        assert_eq!(args.virtual_mac.unwrap().to_string(), "02:00:00:00:00:07");
+        assert_eq!(args.identity.unwrap(), PathBuf::from("me.json"));
+        assert!(args.tap_instance_id.is_some());
+    }
+
+    #[test]
+    fn relay_and_room_are_enough() {
+        assert!(parse("--relay relay.example.net --room friday").is_ok());
+        assert!(parse("--relay relay.example.net").is_err());
+        assert!(parse("--room friday").is_err());
+    }
+
+    #[test]
+    fn an_invite_is_enough() {
+        let args = parse("lanparty://r.example/FRIDAY#key=x").unwrap();
+        assert!(args.relay.unwrap().invite.is_some() && args.command.is_none());
+    }
+
+    #[test]
+    fn other_tasks_need_no_relay() {
+        for (line, command) in [
+            ("status", Command::Status),
+            ("repair", Command::Repair),
+            ("doctor", Command::Doctor),
+        ] {
+            assert_eq!(parse(line).unwrap().command, Some(command));
+        }
+        assert!(parse("--list-tap-adapters").unwrap().list_tap_adapters);
+        assert!(parse("--relay r.example --room friday doctor").is_err());
+    }
+
+    #[test]
+    fn wrong_values_are_refused() {
+        for wrong in [
+            "--virtual-mac 00:1b:21:00:00:01",
+            "--tap-instance-id tap0",
+            "--tap-instance-id {00000002-0000-0000-0000-4E6574446576",
+        ] {
+            let line = format!("--relay r.example --room friday {wrong}");
+            assert!(parse(&line).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_identity_is_kept_in_the_local_data_folder() {
+        let file = default_identity(Some("data")).unwrap();
+        assert!(file.starts_with("data") && file.ends_with(FILE_NAME));
+        assert_eq!(default_identity::<PathBuf>(None), None);
+    }
+
+    #[test]
+    fn help_names_every_flag() {
+        let help = Args::command().render_long_help().to_string();
+        for flag in [
+            "--relay",
+            "--room",
+            "--identity",
+            "--tap-instance-id",
+            "--list-tap-adapters",
+            "repair",
+            "administrator",
+        ] {
+            assert!(help.contains(flag), "{flag}");
+        }
+    }
+
+    fn parse(line: &str) -> Result<Args, clap::Error> {
+        let program = ["lanparty-client"].into_iter();
+        Args::try_parse_from(program.chain(line.split_whitespace()))
+    }
+}

@@ -1,0 +1,351 @@
+use super::*;
+use lanparty_client_route::{
+    AdapterGuid, Category, Family, InterfaceSettings, Luid, Metric, Route,
+};
+use lanparty_client_tap::MacValue;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+const TAP: AdapterGuid = AdapterGuid::from_u128(7);
+
+#[test]
+fn a_guard_undoes_its_change() {
+    let pc = Pc::default();
+    let journal = pc.journal();
+    let guard = journal.make(route("203.0.113.7")).unwrap();
+    assert_eq!(pc.state().routes.len(), 1);
+    assert!(pc.disk().contains("203.0.113.7"));
+    drop(guard);
+    assert_eq!(pc.state(), State::default());
+    assert_eq!(pc.disk(), "");
+}
+
+#[test]
+fn nothing_is_changed_that_could_not_be_written_down() {
+    let pc = Pc::default();
+    let journal = pc.journal();
+    pc.0.borrow_mut().disk_is_full = true;
+    assert!(journal.make(route("203.0.113.7")).is_err());
+    assert_eq!(pc.state(), State::default());
+    assert!(journal.standing().is_empty());
+}
+
+#[test]
+fn a_route_that_could_not_be_added_is_not_removed() {
+    let pc = Pc::default();
+    let theirs = pc.journal().make(route("203.0.113.7")).unwrap();
+    std::mem::forget(theirs);
+    pc.0.borrow_mut().disk.clear();
+    assert!(pc.journal().make(route("203.0.113.7")).is_err());
+    assert_eq!(pc.state().routes.len(), 1);
+    assert_eq!(pc.disk(), "");
+}
+
+#[test]
+fn what_was_changed_back_is_renewed_and_still_undone() {
+    let pc = Pc::default();
+    let journal = pc.journal();
+    let guard = journal.make(metric(Metric::Automatic, 1)).unwrap();
+    pc.0.borrow_mut().state.interfaces.clear();
+    journal.renew(&guard).unwrap();
+    assert_eq!(pc.state().interfaces.len(), 1);
+    drop(guard);
+    assert_eq!(pc.state().interfaces[&Family::V4].metric, Metric::Automatic);
+}
+
+#[test]
+fn what_cannot_be_undone_now_is_undone_by_the_next_start() {
+    let pc = Pc::default();
+    let guard = pc.journal().make(route("203.0.113.7")).unwrap();
+    pc.0.borrow_mut().steps_left = Some(0);
+    drop(guard);
+    assert_eq!(pc.state().routes.len(), 1);
+    pc.0.borrow_mut().steps_left = None;
+    assert_eq!(pc.journal().repair(), 1);
+    assert_eq!(pc.state(), State::default());
+    assert_eq!(pc.disk(), "");
+}
+
+#[test]
+fn a_damaged_journal_is_not_overwritten() {
+    let pc = Pc::default();
+    pc.0.borrow_mut().disk = "[{".to_owned();
+    let opened = Journal::open(Box::new(pc.clone()), Box::new(pc.clone()));
+    assert!(opened.is_err());
+    assert_eq!(pc.disk(), "[{");
+}
+
+proptest! {
+    /// A story of changes that is killed, or fails, after any number of steps, and is repaired by the
+    /// next start, leaves the PC as it was.
+    #[test]
+    fn a_run_that_ends_anywhere_leaves_no_trace(
+        story in prop::collection::vec(any_change(), 0..12),
+        steps in 0usize..30,
+        is_killed: bool,
+    ) {
+        let pc = Pc::default();
+        pc.0.borrow_mut().state = State::of(&story);
+        let before = pc.state();
+
+        let journal = pc.journal();
+        pc.0.borrow_mut().steps_left = Some(steps);
+        let mut guards = Vec::new();
+        for change in pc.fitting(story) {
+            match journal.make(change) {
+                Ok(guard) => guards.push(guard),
+                Err(_) => break,
+            }
+        }
+        if is_killed {
+            guards.into_iter().for_each(std::mem::forget);
+        } else {
+            while guards.pop().is_some() {}
+        }
+        pc.0.borrow_mut().steps_left = None;
+        pc.journal().repair();
+        prop_assert_eq!(pc.state(), before);
+        prop_assert_eq!(pc.disk(), "");
+    }
+}
+
+/// What changes touch, and nothing else.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct State {
+    mac: MacValue,
+    routes: Vec<Route>,
+    interfaces: BTreeMap<Family, InterfaceSettings>,
+    name_servers: BTreeMap<Family, String>,
+    categories: BTreeMap<u128, Category>,
+}
+
+impl State {
+    /// A PC on which the first change of each kind finds what it says was before.
+    fn of(story: &[Change]) -> Self {
+        let mut state = State::default();
+        for change in story.iter().rev() {
+            match change {
+                Change::Mac { before, .. } => state.mac.clone_from(before),
+                Change::Route(_) => {}
+                Change::Interface { family, before, .. } => {
+                    state.interfaces.insert(*family, *before);
+                }
+                Change::NameServers { family, before, .. } => {
+                    state.name_servers.insert(*family, before.clone());
+                }
+                Change::Category {
+                    network, before, ..
+                } => {
+                    state.categories.insert(*network, *before);
+                }
+            }
+        }
+        state
+    }
+}
+
+#[derive(Default)]
+struct Inner {
+    state: State,
+    disk: String,
+    disk_is_full: bool,
+    /// How many calls work before all fail.
+    steps_left: Option<usize>,
+}
+
+/// A PC that remembers.
+#[derive(Clone, Default)]
+struct Pc(Rc<RefCell<Inner>>);
+
+impl Pc {
+    fn journal(&self) -> Rc<Journal> {
+        Journal::open(Box::new(self.clone()), Box::new(self.clone())).unwrap()
+    }
+
+    fn state(&self) -> State {
+        self.0.borrow().state.clone()
+    }
+
+    fn disk(&self) -> String {
+        self.0.borrow().disk.clone()
+    }
+
+    /// The story as it really goes: each change starts from what the one before left.
+    fn fitting(&self, story: Vec<Change>) -> Vec<Change> {
+        let mut state = self.state();
+        let mut fitting = Vec::new();
+        for mut change in story {
+            match &mut change {
+                Change::Mac { before, after, .. } => {
+                    *before = std::mem::replace(&mut state.mac, after.clone());
+                }
+                Change::Route(route) => {
+                    if state.routes.contains(route) {
+                        continue;
+                    }
+                    state.routes.push(route.clone());
+                }
+                Change::Interface {
+                    family,
+                    before,
+                    after,
+                    ..
+                } => *before = state.interfaces.insert(*family, *after).unwrap(),
+                Change::NameServers {
+                    family,
+                    before,
+                    after,
+                    ..
+                } => *before = state.name_servers.insert(*family, after.clone()).unwrap(),
+                Change::Category {
+                    network,
+                    before,
+                    after,
+                } => *before = state.categories.insert(*network, *after).unwrap(),
+            }
+            fitting.push(change);
+        }
+        fitting
+    }
+
+    fn step(&self, work: impl FnOnce(&mut State)) -> io::Result<()> {
+        let mut inner = self.0.borrow_mut();
+        match &mut inner.steps_left {
+            Some(0) => return Err(io::Error::other("no more steps")),
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        work(&mut inner.state);
+        Ok(())
+    }
+}
+
+impl Store for Pc {
+    fn load(&self) -> io::Result<String> {
+        Ok(self.disk())
+    }
+
+    fn save(&self, text: &str) -> io::Result<()> {
+        let mut inner = self.0.borrow_mut();
+        if inner.disk_is_full {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        inner.disk = text.to_owned();
+        Ok(())
+    }
+}
+
+impl System for Pc {
+    fn set_mac(&self, _adapter: AdapterGuid, value: &MacValue) -> io::Result<()> {
+        self.step(|state| state.mac.clone_from(value))
+    }
+
+    fn add_route(&self, route: &Route) -> io::Result<()> {
+        if self.state().routes.contains(route) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.step(|state| state.routes.push(route.clone()))
+    }
+
+    fn remove_route(&self, route: &Route) -> io::Result<()> {
+        self.step(|state| state.routes.retain(|other| other != route))
+    }
+
+    fn set_interface(
+        &self,
+        _adapter: AdapterGuid,
+        family: Family,
+        settings: InterfaceSettings,
+    ) -> io::Result<()> {
+        self.step(|state| {
+            state.interfaces.insert(family, settings);
+        })
+    }
+
+    fn set_name_servers(
+        &self,
+        _adapter: AdapterGuid,
+        family: Family,
+        servers: &str,
+    ) -> io::Result<()> {
+        self.step(|state| {
+            state.name_servers.insert(family, servers.to_owned());
+        })
+    }
+
+    fn set_category(&self, network: u128, category: Category) -> io::Result<()> {
+        self.step(|state| {
+            state.categories.insert(network, category);
+        })
+    }
+}
+
+fn route(destination: &str) -> Change {
+    Change::Route(Route {
+        destination: destination.parse().unwrap(),
+        prefix_len: 32,
+        interface: Luid(2),
+        next_hop: "192.168.1.1".parse().unwrap(),
+        metric: 0,
+    })
+}
+
+fn metric(before: Metric, after: u32) -> Change {
+    let settings = |metric| InterfaceSettings {
+        metric,
+        mtu: 1500,
+        ignores_default_routes: false,
+    };
+    Change::Interface {
+        adapter: TAP,
+        family: Family::V4,
+        before: settings(before),
+        after: settings(Metric::Fixed(after)),
+    }
+}
+
+fn any_change() -> impl Strategy<Value = Change> {
+    let mac = || proptest::option::of("[0-9A-F]{12}");
+    let family = || prop::sample::select(&Family::ALL[..]);
+    let settings = || {
+        let metric = prop_oneof![Just(Metric::Automatic), (1u32..99).prop_map(Metric::Fixed)];
+        (metric, 1280u32..1501, any::<bool>()).prop_map(|(metric, mtu, ignores_default_routes)| {
+            InterfaceSettings {
+                metric,
+                mtu,
+                ignores_default_routes,
+            }
+        })
+    };
+    let category =
+        || prop::sample::select(&[Category::Public, Category::Private, Category::Domain][..]);
+    prop_oneof![
+        (mac(), mac()).prop_map(|(before, after)| Change::Mac {
+            adapter: TAP,
+            before,
+            after
+        }),
+        (1u8..6).prop_map(|host| route(&format!("203.0.113.{host}"))),
+        (family(), settings(), settings()).prop_map(|(family, before, after)| Change::Interface {
+            adapter: TAP,
+            family,
+            before,
+            after
+        }),
+        (family(), "[0-9.,]{0,20}", "[0-9.,]{0,20}").prop_map(|(family, before, after)| {
+            Change::NameServers {
+                adapter: TAP,
+                family,
+                before,
+                after,
+            }
+        }),
+        (any::<u128>(), category(), category()).prop_map(|(network, before, after)| {
+            Change::Category {
+                network,
+                before,
+                after,
+            }
+        }),
+    ]
+}

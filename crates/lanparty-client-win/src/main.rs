@@ -1,0 +1,47 @@
+//! The Windows client: one file that joins a LAN party and leaves the PC as it was.
+//!
+//! [`config`] says what a player wants, [`run`] tells the whole story from there. Whatever it changes
+//! is a [`change::Change`], written into the [`journal`] before it is made and undone with its guard, or
+//! by the next start. [`party`] makes the adapter's settings, [`pins`] the routes; [`doctor`] only looks.
+//! Everything compiles on every system; what it needs of Windows is in `lanparty-client-route` and
+//! `lanparty-client-tap`, which say elsewhere that they cannot.
+
+mod change;
+mod config;
+mod doctor;
+mod journal;
+mod party;
+mod pins;
+#[allow(clippy::disallowed_methods, reason = "shell: runs everything")]
+mod run;
+#[allow(
+    clippy::disallowed_methods,
+    reason = "shell: owns the file with the status"
+)]
+mod status;
+mod system;
+
+use clap::Parser as _;
+use std::io::{self, IsTerminal as _};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args = config::Args::parse();
+    args.log.clone().start();
+    match run::run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            let_it_be_read();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A window that a link has opened would close over the sentence.
+fn let_it_be_read() {
+    if lanparty_client_route::owns_console() && io::stdin().is_terminal() {
+        eprintln!("Press Enter to close this window.");
+        let _ = io::stdin().read_line(&mut String::new());
+    }
+}

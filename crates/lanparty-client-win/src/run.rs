@@ -1,0 +1,352 @@
+//! The whole story, one step after another, and undone in reverse (spec R70).
+
+use crate::change::Change;
+use crate::config::{Args, Command, Config};
+use crate::doctor;
+use crate::journal::{Guard, Journal, KEPT_AS};
+use crate::party::{self, PartySettings};
+use crate::pins::Pins;
+use crate::status::{self, Running};
+use crate::system::ThisPc;
+use anyhow::{Context as _, Result, bail};
+use lanparty_client_core::{Session, StatusLine};
+use lanparty_client_route::{self as ip, KeptText, Luid, Watch};
+use lanparty_client_tap::{self as tap, Adapter, Tap, TapControl, TapError};
+use lanparty_ctrl::message::Welcome;
+use lanparty_ctrl::{ResumeToken, Text};
+use lanparty_net::peer::{self, Event, HostError, LinkFacts, PeerHost};
+use lanparty_net::place_store::PlaceFile;
+use lanparty_net::signals;
+use lanparty_obs::{Diagnostics, PlayerStatus};
+use lanparty_proto::VirtualMac;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use tokio::runtime;
+
+/// How long an adapter may take to come back after its restart.
+const RESTART: Duration = Duration::from_secs(15);
+/// How often one that is not there yet is looked for.
+const LOOK: Duration = Duration::from_millis(250);
+/// How often routes and settings are looked at when Windows tells of no change (spec R72, R73).
+const VERIFY: Duration = Duration::from_secs(5);
+/// What is still busy at the end, like the resolution of a name, ends with the process.
+const LAST_TASKS: Duration = Duration::from_millis(50);
+
+/// Does what the player asks for.
+pub(crate) fn run(args: Args) -> Result<()> {
+    if args.list_tap_adapters {
+        return doctor::list_adapters();
+    }
+    match args.command {
+        Some(Command::Status) => status::print(),
+        Some(Command::Repair) => repair(),
+        Some(Command::Doctor) => doctor::run(args.tap_instance_id),
+        None => {
+            let config = args.check()?;
+            let runtime = runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            let result = runtime.block_on(join(config));
+            runtime.shutdown_timeout(LAST_TASKS);
+            result
+        }
+    }
+}
+
+fn repair() -> Result<()> {
+    let _running = Running::take()?;
+    let journal = open_journal()?;
+    let (standing, undone) = (journal.standing().len(), journal.repair());
+    println!("Undid {undone} of {standing} changes that an earlier run left.");
+    match standing - undone {
+        0 => Ok(()),
+        left => bail!("{left} changes could not be undone; start the PC anew and try again"),
+    }
+}
+
+async fn join(mut config: Config) -> Result<()> {
+    // Whoever presses Ctrl-C from here on is heard, and everything is undone.
+    let stop = tokio::spawn(signals::shutdown());
+    tokio::task::yield_now().await;
+
+    config.relay.warn_if_open();
+    let running = Running::take()?;
+    let journal = open_journal()?;
+    journal.repair();
+
+    let adapters = tap::installed().context("cannot read the installed adapters")?;
+    let adapter = tap::choose(&adapters, config.adapter)?.clone();
+    let (_mac, mut tap) = open_with_mac(&journal, &adapter, config.mac).await?;
+    let interface = find_interface(&adapter).await?;
+    tracing::info!(%adapter, mac = %config.mac, "Opened the adapter");
+
+    let place = config.place.take();
+    let mut machine = Machine {
+        network: PartySettings::new(journal.clone()),
+        cable: Cable(tap.control()),
+        settings: PartySettings::new(journal.clone()),
+        pins: Pins::new(journal, interface),
+        running,
+        watch: watch(),
+        verified: Instant::now(),
+        openings: tap.control().openings(),
+        config: &config,
+        adapter,
+        interface,
+        place,
+        mtu: None,
+        facts: None,
+        line: StatusLine::default(),
+    };
+    let mut session = Session::new(config.mac);
+    let stop = asked_to_stop(stop);
+    peer::run(&mut session, &mut tap, &mut machine, &config.relay, stop).await?;
+    tracing::info!("Left the party");
+    Ok(())
+}
+
+fn open_journal() -> Result<Rc<Journal>> {
+    let store = KeptText::open(KEPT_AS).map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => anyhow::anyhow!(
+            "this needs an administrator's rights; right-click the program and choose `Run as \
+             administrator`"
+        ),
+        _ => error.into(),
+    })?;
+    Journal::open(Box::new(store), Box::new(ThisPc))
+}
+
+/// Opens the adapter, its cable out, with the MAC address that it should have.
+async fn open_with_mac(
+    journal: &Rc<Journal>,
+    adapter: &Adapter,
+    mac: VirtualMac,
+) -> Result<(Option<Guard>, Tap)> {
+    let tap = Tap::open(adapter)?;
+    if tap.control().mac() == Some(mac.addr()) {
+        return Ok((None, tap));
+    }
+    tap.close();
+    let change = Change::Mac {
+        adapter: adapter.guid,
+        before: tap::mac_value(adapter).context("cannot read the adapter's MAC address")?,
+        after: Some(tap::driver::mac_value(mac)),
+    };
+    let guard = journal
+        .make(change)
+        .context("cannot give the adapter your MAC address")?;
+    let tap = open_patiently(adapter).await?;
+    match tap.control().mac() {
+        Some(now) if now == mac.addr() => Ok((Some(guard), tap)),
+        _ => bail!(
+            "the adapter did not take the MAC address {mac}; start the PC anew, or choose another \
+             adapter with --tap-instance-id"
+        ),
+    }
+}
+
+/// A restarted adapter takes a moment.
+async fn open_patiently(adapter: &Adapter) -> Result<Tap, TapError> {
+    let deadline = Instant::now() + RESTART;
+    loop {
+        match Tap::open(adapter) {
+            Err(TapError::NotThere(_)) if Instant::now() < deadline => {
+                tokio::time::sleep(LOOK).await;
+            }
+            opened => return opened,
+        }
+    }
+}
+
+async fn find_interface(adapter: &Adapter) -> Result<Luid> {
+    let deadline = Instant::now() + RESTART;
+    loop {
+        match ip::interface_luid(adapter.guid) {
+            Err(_) if Instant::now() < deadline => tokio::time::sleep(LOOK).await,
+            found => {
+                return found.context("Windows does not know the adapter as a network interface");
+            }
+        }
+    }
+}
+
+/// Without notifications the clock must do.
+fn watch() -> Option<Watch> {
+    let watch = Watch::start();
+    if let Err(error) = &watch {
+        tracing::debug!(%error, "Windows does not tell of changes");
+    }
+    watch.ok()
+}
+
+async fn asked_to_stop(stop: tokio::task::JoinHandle<io::Result<&'static str>>) -> Text {
+    let signal = match stop.await {
+        Ok(Ok(signal)) => signal,
+        Ok(Err(_)) | Err(_) => "no signals can be received",
+    };
+    tracing::info!(signal, "Leaving the party");
+    format!("the player ended the client ({signal})").into()
+}
+
+/// The adapter's cable; pulled when this is dropped.
+struct Cable(TapControl);
+
+impl Drop for Cable {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.set_media(false) {
+            tracing::warn!(%error, "Could not pull the adapter's cable");
+        }
+    }
+}
+
+/// The player's PC, as far as the client changes it. The first four are undone in this order.
+struct Machine<'a> {
+    network: PartySettings,
+    cable: Cable,
+    settings: PartySettings,
+    pins: Pins,
+    running: Running,
+    watch: Option<Watch>,
+    verified: Instant,
+    openings: u64,
+    config: &'a Config,
+    adapter: Adapter,
+    interface: Luid,
+    place: Option<PlaceFile>,
+    mtu: Option<u16>,
+    facts: Option<LinkFacts>,
+    line: StatusLine,
+}
+
+impl PeerHost<Session> for Machine<'_> {
+    fn kept_token(&mut self) -> Option<ResumeToken> {
+        let Config { relay, mac, .. } = self.config;
+        self.place.as_mut()?.token(relay, Some(*mac))
+    }
+
+    async fn handle_event(
+        &mut self,
+        session: &mut Session,
+        event: Event<'_>,
+    ) -> Result<(), HostError> {
+        match event {
+            Event::Connecting { addresses } => self.pin(session, addresses)?,
+            Event::Joined { welcome, relay } => self.plug_in(session, welcome, relay)?,
+            Event::Control(_) => self.show(session),
+            Event::Tick(facts) => {
+                self.facts = Some(facts);
+                self.verify();
+                self.show(session);
+            }
+            Event::NoLink { cause, refused } => {
+                self.facts = None;
+                let relay = self.config.relay.address.to_string();
+                let status = match refused {
+                    true => PlayerStatus::Refused { relay, cause },
+                    false => PlayerStatus::NotReachable { relay, cause },
+                };
+                self.say(status, &session.diagnostics());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Machine<'_> {
+    /// Keeps the relay off the adapter, along the way that leads to it now.
+    fn pin(&mut self, session: &Session, relays: &[SocketAddr]) -> Result<()> {
+        let relay = self.config.relay.address.to_string();
+        self.say(PlayerStatus::Connecting { relay }, &session.diagnostics());
+        match self.pins.renew(relays) {
+            Ok(()) => Ok(()),
+            // While a party is on, the network may be changing; the next attempt pins anew.
+            Err(error) if self.mtu.is_some() => {
+                tracing::warn!(%error, "Could not pin the route to the relay");
+                Ok(())
+            }
+            Err(error) => Err(error).context("cannot keep the relay off the adapter"),
+        }
+    }
+
+    /// The relay has let us in: sets the adapter up, or, after another link, what has changed.
+    fn plug_in(&mut self, session: &Session, welcome: &Welcome, relay: SocketAddr) -> Result<()> {
+        let mtu = welcome.effective_mtu.number();
+        tracing::info!(%relay, room = %self.config.relay.room, mtu, "Joined the room");
+        self.pins.keep_only(relay);
+        if let Some(place) = &mut self.place {
+            let Config { relay, mac, .. } = self.config;
+            place.keep(relay, Some(*mac), welcome.resume_token);
+        }
+        let is_first = self.mtu.replace(mtu).is_none();
+        let wanted = party::interface(self.adapter.guid, mtu)
+            .context("cannot read the adapter's settings")?;
+        self.settings
+            .make(wanted)
+            .context("cannot set up the adapter")?;
+        if is_first {
+            self.repair_settings();
+            self.cable
+                .0
+                .set_media(true)
+                .context("cannot plug the adapter's cable in")?;
+        }
+        self.pins.verify();
+        self.show(session);
+        Ok(())
+    }
+
+    /// Looks whether everything is still as it should be: now and then, when Windows tells of a change,
+    /// and when the adapter was away.
+    fn verify(&mut self) {
+        let told = self.watch.as_ref().is_some_and(Watch::take_changed);
+        let openings = self.cable.0.openings();
+        let is_due = self.verified.elapsed() >= VERIFY;
+        if told || is_due || openings != self.openings {
+            self.openings = openings;
+            self.verified = Instant::now();
+            self.pins.verify();
+            self.repair_settings();
+        }
+    }
+
+    fn repair_settings(&mut self) {
+        let Some(mtu) = self.mtu else { return };
+        let adapter = self.adapter.guid;
+        let home = self.pins.interface();
+        self.settings.repair([
+            party::interface(adapter, mtu),
+            party::name_servers(adapter, home),
+        ]);
+        // Only while the cable is in, there is a network.
+        self.network.repair([party::category(adapter)]);
+    }
+
+    /// Says how things are.
+    fn show(&mut self, session: &Session) {
+        let facts = self.diagnostics(session);
+        tracing::trace!(?facts);
+        self.say(facts.joined_status(self.config.relay.room.as_str()), &facts);
+    }
+
+    fn say(&mut self, status: PlayerStatus, facts: &Diagnostics) {
+        self.running.say(status::report(&status.to_string(), facts));
+        self.line.show(status);
+    }
+
+    fn diagnostics(&self, session: &Session) -> Diagnostics {
+        let diagnostics = session.diagnostics();
+        Diagnostics {
+            rtt: self.facts.and_then(|facts| facts.rtt),
+            datagram_budget: self.facts.map_or(diagnostics.datagram_budget, |facts| {
+                Some(facts.budget.number())
+            }),
+            route_pinned: self.pins.are_set(),
+            adapter: Some(self.adapter.to_string()),
+            // An adapter that is away has none.
+            addresses: ip::addresses(self.interface).unwrap_or_default(),
+            ..diagnostics
+        }
+    }
+}

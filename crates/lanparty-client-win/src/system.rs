@@ -1,0 +1,56 @@
+//! The PC that we run on.
+
+use crate::change::System;
+use lanparty_client_route::{self as ip, AdapterGuid, Category, Family, InterfaceSettings, Route};
+use lanparty_client_tap::{self as tap, Adapter, MacValue};
+use std::io;
+
+/// The PC that we run on.
+pub(crate) struct ThisPc;
+
+impl System for ThisPc {
+    fn set_mac(&self, adapter: AdapterGuid, value: &MacValue) -> io::Result<()> {
+        let adapter = find(adapter)?;
+        tap::set_mac_value(&adapter, value)?;
+        tap::restart(&adapter)
+    }
+
+    fn add_route(&self, route: &Route) -> io::Result<()> {
+        ip::add_route(route)
+    }
+
+    fn remove_route(&self, route: &Route) -> io::Result<()> {
+        ip::remove_route(route)
+    }
+
+    fn set_interface(
+        &self,
+        adapter: AdapterGuid,
+        family: Family,
+        settings: InterfaceSettings,
+    ) -> io::Result<()> {
+        ip::set_interface_settings(ip::interface_luid(adapter)?, family, settings)
+    }
+
+    fn set_name_servers(
+        &self,
+        adapter: AdapterGuid,
+        family: Family,
+        servers: &str,
+    ) -> io::Result<()> {
+        ip::set_own_name_servers(adapter, family, servers)
+    }
+
+    fn set_category(&self, network: u128, category: Category) -> io::Result<()> {
+        ip::set_category(network, category)
+    }
+}
+
+/// The adapter with this id, if it is still installed.
+fn find(guid: AdapterGuid) -> io::Result<Adapter> {
+    let mut adapters = tap::installed()?.into_iter();
+    let missing = || io::Error::new(io::ErrorKind::NotFound, "the TAP adapter is not installed");
+    adapters
+        .find(|adapter| adapter.guid == guid)
+        .ok_or_else(missing)
+}
