@@ -160,6 +160,13 @@ impl Process {
             .context("a process status without the usual fields")
     }
 
+    /// The `status` of each of its threads (proc_pid_status(5)).
+    pub fn threads(&self) -> Result<Vec<String>> {
+        fs::read_dir(format!("/proc/{}/task", self.id()))?
+            .map(|thread| Ok(fs::read_to_string(thread?.path().join("status"))?))
+            .collect()
+    }
+
     fn end_by(&self, signal: Signal) -> Result<ExitStatus> {
         if self.is_running() {
             self.signal(signal)?;

@@ -44,10 +44,12 @@ use std::process::ExitCode;
 
 #[cfg(target_os = "linux")]
 fn main() -> ExitCode {
+    use anyhow::Context as _;
     use clap::Parser as _;
     let args = config::Args::parse();
     args.log.clone().start();
-    match args.check().and_then(run::run) {
+    let hardened = lanparty_net::privilege::harden().context("cannot give up rights");
+    match hardened.and_then(|()| args.check()).and_then(run::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", sentence(&error));

@@ -4,12 +4,14 @@ use std::process::ExitCode;
 
 #[cfg(target_os = "linux")]
 fn main() -> ExitCode {
+    use anyhow::Context as _;
     use clap::Parser as _;
     use lanparty_gateway::invite::InviteArgs;
-    let outcome = match InviteArgs::wanted(std::env::args_os()) {
+    let hardened = lanparty_net::privilege::harden().context("cannot give up rights");
+    let outcome = hardened.and_then(|()| match InviteArgs::wanted(std::env::args_os()) {
         Some(words) => InviteArgs::parse_from(words).run(),
         None => run(lanparty_gateway::Args::parse()),
-    };
+    });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

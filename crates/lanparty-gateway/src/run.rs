@@ -9,6 +9,7 @@ use lanparty_ctrl::{RelayMessage, ResumeToken, Text};
 use lanparty_net::args::RelayConfig;
 use lanparty_net::peer::{self, Event, HostError, PeerCore, PeerHost, RunError};
 use lanparty_net::place_store::PlaceFile;
+use lanparty_net::privilege::{self, CapabilitySet};
 use lanparty_net::signals;
 use lanparty_proto::{MacAddr, PeerId, VirtualMac};
 use std::collections::BTreeMap;
@@ -28,18 +29,28 @@ const RETRY: Duration = Duration::from_millis(250);
 /// One sentence, with its causes, for whoever started the program.
 pub fn run(config: &Config) -> anyhow::Result<()> {
     let lan = LanSocket::open(&config.interface)?;
+    let host = Host::new(config);
+    keep_what_is_needed().context("cannot give up rights that are not needed")?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
     let span = tracing::info_span!("gateway", interface = %config.interface);
-    runtime.block_on(serve(config, lan).instrument(span))
+    runtime.block_on(serve(config, lan, host).instrument(span))
 }
 
-async fn serve(config: &Config, mut lan: LanSocket) -> anyhow::Result<()> {
+/// Raw sockets for an interface that comes back, and, if we may, larger buffers for these and for new
+/// links. Names are looked up again for each link; nothing else is opened by its name.
+fn keep_what_is_needed() -> io::Result<()> {
+    let used = CapabilitySet::NET_RAW | CapabilitySet::NET_ADMIN;
+    privilege::narrow(privilege::held()? & used, CapabilitySet::empty())?;
+    privilege::read_only(&[]);
+    Ok(())
+}
+
+async fn serve(config: &Config, mut lan: LanSocket, mut host: Host<'_>) -> anyhow::Result<()> {
     config.relay.warn_if_open();
     let mut stop = pin!(asked_to_stop());
-    let mut host = Host::new(config);
     loop {
         let mac = lan.interface().mac();
         tracing::info!(%mac, receive_buffer = lan.receive_buffer(), "Opened the LAN interface");

@@ -5,7 +5,8 @@
 //! only file that knows which engine it is), control messages on streams ([`control`]), a peer's
 //! link to its relay ([`link`]), the file that keeps its place there ([`place_store`]), the loop that
 //! turns a core, a port and a link into a running peer ([`peer`]), what ports with super-frames share
-//! ([`vnet`]), and what every program needs at its edges ([`log`], [`signals`], [`backoff`]).
+//! ([`vnet`]), and what every program needs at its edges ([`log`], [`signals`], [`backoff`],
+//! [`privilege`]).
 //!
 //! Start with [`peer::run`].
 #![allow(
@@ -24,6 +25,7 @@ mod path;
 pub mod peer;
 pub mod place;
 pub mod place_store;
+pub mod privilege;
 mod pulse;
 pub mod quic;
 pub mod signals;

@@ -1,6 +1,6 @@
 //! `lanparty-relay`: parses, starts logging, runs, answers with an exit code.
 
-use lanparty_net::signals;
+use lanparty_net::{privilege, signals};
 use lanparty_relay::config::{ArgsError, RelayArgs};
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -13,6 +13,9 @@ async fn main() -> ExitCode {
         Err(ArgsError::Usage(error)) => error.exit(),
         Err(ArgsError::File(error)) => return failure(error),
     };
+    if let Err(error) = privilege::harden() {
+        return failure(format_args!("cannot give up rights: {error}"));
+    }
     args.log.clone().start();
     match lanparty_relay::run(args.into(), asked_to_stop()).await {
         Ok(()) => ExitCode::SUCCESS,

@@ -21,6 +21,7 @@ use crate::strangers::{Door, Strangers};
 use identity::Renewal;
 use lanparty_ctrl::message::Disconnect;
 use lanparty_ctrl::{DisconnectReason, Pin};
+use lanparty_net::privilege;
 use lanparty_net::quic::{CloseCode, Endpoint, Incoming, ListenError};
 use lanparty_net::signals::Hangups;
 use lanparty_net::tls::Identity;
@@ -57,9 +58,14 @@ pub enum StartError {
     /// The system does not say where the socket is.
     #[error("the system does not tell the address of a socket that it has bound ({0}); try again")]
     Address(#[source] io::Error),
+    /// The system keeps us from giving up what we do not need.
+    #[error("cannot give up rights that are not needed ({0}); run the relay as an ordinary user")]
+    Rights(#[source] io::Error),
 }
 
-/// Runs a relay until `stop` is ready, then sends everybody away. Prints where it listens.
+/// Runs a relay until `stop` is ready, then sends everybody away. Prints where it listens. Once it does,
+/// this thread and those that it starts have no capabilities any more and open no files but the
+/// certificate's.
 ///
 /// # Errors
 /// [`StartError`], before anybody was served.
@@ -71,7 +77,8 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), S
         () = &mut stop => return Ok(()),
         () = std::future::ready(()) => {}
     }
-    let server = RelayServer::bind(&config)?;
+    let mut server = RelayServer::bind(&config)?;
+    server.give_up_rights()?;
     let address = server.local_address();
     // Nobody has to read it.
     let mut out = io::stdout();
@@ -152,6 +159,18 @@ impl RelayServer {
             knocking: JoinSet::new(),
             seated: JoinSet::new(),
         })
+    }
+
+    /// Keeps what a bound relay needs: nothing, but to read a renewed certificate.
+    fn give_up_rights(&mut self) -> Result<(), StartError> {
+        privilege::give_up_capabilities().map_err(StartError::Rights)?;
+        let folders = self.renewal.as_ref().map(Renewal::folders);
+        privilege::read_only(&folders.unwrap_or_default());
+        // If it cannot be read any more, then better now than when it is renewed.
+        if let Some(renewal) = &mut self.renewal {
+            renewal.reload()?;
+        }
+        Ok(())
     }
 
     /// Where it listens.

@@ -119,6 +119,17 @@ impl Renewal {
         (quiet && now != self.known).then(|| self.reload())
     }
 
+    /// Where renewed files appear: beside the old ones, and beside what these are links to.
+    pub(super) fn folders(&self) -> Vec<PathBuf> {
+        let files = [&self.cert, &self.key];
+        let targets = files.iter().filter_map(|file| file.canonicalize().ok());
+        let given = files
+            .iter()
+            .filter_map(|file| std::path::absolute(file).ok());
+        let folder = |file: PathBuf| file.parent().map(Path::to_owned);
+        given.chain(targets).filter_map(folder).collect()
+    }
+
     /// Reads the files, whether they have changed or not.
     pub(super) fn reload(&mut self) -> Result<Identity, SourceError> {
         self.known = stamps(&self.cert, &self.key);

@@ -1,0 +1,54 @@
+//! Letting go of what a program does not need, as early as it can be known (capabilities(7), prctl(2),
+//! landlock(7)).
+//!
+//! All of this belongs to threads and is inherited by those that they start, so it is called while
+//! there is one. Elsewhere than on Linux there is nothing to let go of.
+
+#[cfg(target_os = "linux")]
+mod capabilities;
+#[cfg(target_os = "linux")]
+mod files;
+
+#[cfg(target_os = "linux")]
+pub use capabilities::{CapabilitySet, held, lending, narrow};
+
+use std::io;
+use std::path::PathBuf;
+
+/// What every program does first: no child will have more rights than we have, and no core file, no
+/// debugger of the same user shows the secrets in our memory.
+///
+/// # Errors
+/// What the system says.
+pub fn harden() -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        rustix::thread::set_no_new_privs(true)?;
+        set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    }
+    Ok(())
+}
+
+/// Gives up every capability for good.
+///
+/// # Errors
+/// What the system says.
+pub fn give_up_capabilities() -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    narrow(CapabilitySet::empty(), CapabilitySet::empty())?;
+    Ok(())
+}
+
+/// From here on this program opens `also`, what names are looked up with, and no other file; it writes
+/// none and starts no program. What is open stays so. A kernel without Landlock lets everything pass,
+/// which is only logged.
+pub fn read_only(also: &[PathBuf]) {
+    #[cfg(target_os = "linux")]
+    match files::read_only(also) {
+        Ok(restricted) => tracing::debug!(?restricted, "Confined to the files that are needed"),
+        Err(error) => tracing::warn!(%error, "Not confined to the files that are needed"),
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = also;
+}
