@@ -68,13 +68,18 @@ pub(super) fn address(ip: IpAddr) -> SOCKADDR_INET {
 
 pub(super) fn from_address(address: &SOCKADDR_INET) -> Option<IpAddr> {
     // SAFETY: the family lies at the same place in every member, and any number is one.
-    match unsafe { address.si_family } {
-        // SAFETY: this is the member of that family; any bytes are an address.
+    let family = unsafe { address.si_family };
+    match family {
         AF_INET => {
-            Some(Ipv4Addr::from(unsafe { address.Ipv4.sin_addr.S_un.S_addr }.to_ne_bytes()).into())
+            // SAFETY: this is the member of that family; any bytes are an address.
+            let octets = unsafe { address.Ipv4.sin_addr.S_un.S_addr }.to_ne_bytes();
+            Some(Ipv4Addr::from(octets).into())
         }
-        // SAFETY: likewise.
-        AF_INET6 => Some(Ipv6Addr::from(unsafe { address.Ipv6.sin6_addr.u.Byte }).into()),
+        AF_INET6 => {
+            // SAFETY: likewise.
+            let octets = unsafe { address.Ipv6.sin6_addr.u.Byte };
+            Some(Ipv6Addr::from(octets).into())
+        }
         _ => None,
     }
 }

@@ -60,6 +60,7 @@ struct Open {
     device: Device,
     mac: MacAddr,
     version: DriverVersion,
+    #[allow(clippy::vec_box, reason = "transfers change hands in their boxes")]
     spare: Mutex<Vec<Box<Transfer>>>,
 }
 
