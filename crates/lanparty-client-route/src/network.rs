@@ -45,6 +45,19 @@ impl fmt::Display for Category {
     }
 }
 
+/// The categories in a `NET_FW_PROFILE_TYPE2` bit mask: the firewall has one profile for each.
+pub fn categories_of_profiles(mask: i32) -> Vec<Category> {
+    [
+        (1, Category::Domain),
+        (2, Category::Private),
+        (4, Category::Public),
+    ]
+    .iter()
+    .filter(|(bit, _)| mask & bit != 0)
+    .map(|(_, category)| *category)
+    .collect()
+}
+
 /// A network that Windows knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
@@ -64,5 +77,13 @@ mod tests {
             assert_eq!(Category::from_number(category.number()), Some(category));
         }
         assert_eq!(Category::from_number(3), None);
+    }
+
+    #[test]
+    fn several_firewall_profiles_may_be_in_force() {
+        use Category::{Domain, Private, Public};
+        assert_eq!(categories_of_profiles(0), []);
+        assert_eq!(categories_of_profiles(2 | 4), [Private, Public]);
+        assert_eq!(categories_of_profiles(-1), [Domain, Private, Public]);
     }
 }

@@ -129,6 +129,14 @@ pub fn network(_adapter: AdapterGuid) -> io::Result<Option<Network>> {
     unsupported()
 }
 
+/// The categories whose firewall profiles are in force now.
+///
+/// # Errors
+/// Always.
+pub fn firewall_profiles() -> io::Result<Vec<Category>> {
+    unsupported()
+}
+
 /// Sets the category of a network.
 ///
 /// # Errors

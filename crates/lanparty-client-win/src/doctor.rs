@@ -29,6 +29,7 @@ pub(crate) fn list_adapters() -> Result<()> {
 pub(crate) fn run(wanted: Option<AdapterGuid>) -> Result<()> {
     list_adapters()?;
     println!("Left by an earlier run: {}.", left_behind());
+    println!("Firewall profiles in force: {}.", firewall());
     let home = ip::best_route(FAR_AWAY).context("cannot read the routes")?;
     match &home {
         Some(route) => println!("The internet is reached {}.", by_way_of(route.next_hop)),
@@ -53,6 +54,16 @@ fn left_behind() -> String {
         },
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             "unknown, because this was not started as administrator".to_owned()
+        }
+        Err(error) => format!("unknown ({error})"),
+    }
+}
+
+fn firewall() -> String {
+    match ip::firewall_profiles() {
+        Ok(profiles) => {
+            let names: Vec<_> = profiles.iter().map(ToString::to_string).collect();
+            names.join(", ")
         }
         Err(error) => format!("unknown ({error})"),
     }

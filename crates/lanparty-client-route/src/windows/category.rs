@@ -1,17 +1,19 @@
-//! The Network List Manager: which network is behind an adapter, and its category.
+//! The Network List Manager, which knows the network behind an adapter and its category, and the firewall
+//! that goes by it.
 #![allow(unsafe_code, reason = "COM has no safe wrapper")]
 
 use crate::error::from_hresult;
 use crate::guid::AdapterGuid;
-use crate::network::{Category, Network};
+use crate::network::{Category, Network, categories_of_profiles};
 use std::io;
+use windows::Win32::NetworkManagement::WindowsFirewall::{INetFwPolicy2, NetFwPolicy2};
 use windows::Win32::Networking::NetworkListManager::{
     INetworkListManager, NLM_NETWORK_CATEGORY, NetworkListManager,
 };
 use windows::Win32::System::Com::{
     CLSCTX_ALL, COINIT_MULTITHREADED, CoCreateInstance, CoInitializeEx, CoUninitialize,
 };
-use windows::core::GUID;
+use windows::core::{GUID, Interface};
 
 /// The network behind an adapter, once Windows has recognized one.
 ///
@@ -59,19 +61,37 @@ pub fn set_category(network: u128, category: Category) -> io::Result<()> {
     })
 }
 
+/// The categories whose firewall profiles are in force now, for whichever adapter.
+///
+/// # Errors
+/// What the system says.
+pub fn firewall_profiles() -> io::Result<Vec<Category>> {
+    with_object(&NetFwPolicy2, |policy: &INetFwPolicy2| {
+        // SAFETY: as in `network`.
+        unsafe { policy.CurrentProfileTypes() }.map(categories_of_profiles)
+    })
+}
+
 fn with_manager<T>(
     work: impl FnOnce(&INetworkListManager) -> windows::core::Result<T>,
 ) -> io::Result<T> {
+    with_object(&NetworkListManager, work)
+}
+
+fn with_object<I: Interface, T>(
+    class: &GUID,
+    work: impl FnOnce(&I) -> windows::core::Result<T>,
+) -> io::Result<T> {
     // SAFETY: no reserved pointer; each success is matched by `Uninitialize` below, which is dropped
-    // after the manager.
+    // after the object.
     unsafe { CoInitializeEx(None, COINIT_MULTITHREADED) }
         .ok()
         .map_err(from_hresult)?;
     let _com = Uninitialize;
-    // SAFETY: COM is initialized on this thread; the class makes objects of this interface.
-    let manager = unsafe { CoCreateInstance(&NetworkListManager, None, CLSCTX_ALL) };
-    manager
-        .and_then(|manager| work(&manager))
+    // SAFETY: COM is initialized on this thread, and asks the class for this interface.
+    let object: windows::core::Result<I> = unsafe { CoCreateInstance(class, None, CLSCTX_ALL) };
+    object
+        .and_then(|object| work(&object))
         .map_err(from_hresult)
 }
 

@@ -6,7 +6,7 @@ mod ip_helper;
 mod rows;
 mod watch;
 
-pub use category::{network, set_category};
+pub use category::{firewall_profiles, network, set_category};
 pub use console::owns_console;
 pub use ip_helper::{
     add_route, addresses, best_route, interface_luid, interface_settings, remove_route, routes,
