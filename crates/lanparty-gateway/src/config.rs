@@ -24,9 +24,20 @@ pub struct Args {
     #[command(flatten)]
     relay: RelayArgs,
 
+    #[command(flatten)]
+    lan: LanArgs,
+
+    /// What to log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// Which LAN, and where to keep what outlives the gateway.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct LanArgs {
     /// The wired interface whose cable leads to the LAN.
     #[arg(long, visible_alias = "iface", value_name = "IF")]
-    interface: String,
+    pub(crate) interface: String,
 
     /// The file that keeps the gateway's place in its room, so that a killed gateway takes it back at
     /// once [default: lanparty-gateway-IF.place.json in $STATE_DIRECTORY, which systemd sets, or in
@@ -34,18 +45,17 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
 
-    /// The folder with the keys of rooms that `lanparty-gateway invite` has made invites for [default:
-    /// where systemd says, else /var/lib/lanparty-gateway as root and your data folder otherwise].
+    /// The folder with the keys of rooms for which invites were made here [default: where systemd
+    /// says, else /var/lib/lanparty-gateway as root and your data folder otherwise].
     #[arg(long, value_name = "DIR")]
-    keys: Option<PathBuf>,
-
-    /// What to log.
-    #[command(flatten)]
-    pub log: LogArgs,
+    pub(crate) keys: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
+  Have a party without a server, if you can forward a UDP port; `lanparty-gateway host --help` says more:
+      lanparty-gateway host --interface eth0
+
   Make an invite to the room FRIDAY, for the players; `lanparty-gateway invite --help` says more:
       lanparty-gateway invite --relay relay.example.net --room FRIDAY
 
@@ -83,16 +93,23 @@ impl Args {
     pub fn load(self) -> Result<Config, LoadError> {
         let mut relay = self.relay.load()?;
         if relay.key.is_none() {
-            relay.key = keys::kept(self.keys.as_deref(), &relay.room)?;
+            relay.key = keys::kept(self.lan.keys.as_deref(), &relay.room)?;
         }
+        Ok(self.lan.with(relay))
+    }
+}
+
+impl LanArgs {
+    /// A gateway between this LAN and that relay.
+    pub(crate) fn with(self, relay: RelayConfig) -> Config {
         let state = self
             .state
             .or_else(|| default_state(&self.interface, |name| env::var_os(name)));
-        Ok(Config {
+        Config {
             relay,
             interface: self.interface,
             state,
-        })
+        }
     }
 }
 
@@ -145,7 +162,7 @@ mod tests {
     #[test]
     fn an_interface_has_two_spellings_and_no_default() {
         for flag in ["--interface", "--iface"] {
-            assert_eq!(parse(&[flag, "eth0"]).unwrap().interface, "eth0");
+            assert_eq!(parse(&[flag, "eth0"]).unwrap().lan.interface, "eth0");
         }
         let error = parse(&[]).unwrap_err().to_string();
         assert!(error.contains("--interface <IF>"), "{error}");
@@ -170,7 +187,7 @@ mod tests {
         assert_eq!(state(&[home, service]), file("/var/lib/lanparty"));
         assert_eq!(state(&[("HOME", "here")]), None);
         let given = parse(&["--iface", "eth0", "--state", "x.json"]).unwrap();
-        assert_eq!(given.state, Some("x.json".into()));
+        assert_eq!(given.lan.state, Some("x.json".into()));
     }
 
     #[test]

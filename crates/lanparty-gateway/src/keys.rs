@@ -47,7 +47,11 @@ pub fn kept_or_made(
     parse(&kept, folder.file(&file))
 }
 
-fn open(folder: Option<&Path>) -> Result<StateFolder, StateError> {
+/// The folder of the gateway's secrets.
+///
+/// # Errors
+/// [`StateError::NoFolder`].
+pub fn open(folder: Option<&Path>) -> Result<StateFolder, StateError> {
     match folder {
         Some(folder) => Ok(StateFolder::new(folder.to_owned())),
         None => StateFolder::of(PROGRAM),

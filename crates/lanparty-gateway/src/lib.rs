@@ -1,7 +1,8 @@
 //! The LAN side: a bridge between a party's switch and a room on the relay.
 //!
 //! [`bridge`] decides what crosses, without sockets and without a clock. [`lan`] is the AF_PACKET port
-//! that shows frames as the wire has them. [`run()`] puts the two on a link to the relay.
+//! that shows frames as the wire has them. [`run()`] puts the two on a link to the relay; [`host`] brings the
+//! relay too.
 
 #![cfg_attr(
     test,
@@ -10,6 +11,9 @@
 
 pub mod bridge;
 pub mod config;
+#[cfg(target_os = "linux")]
+#[allow(clippy::disallowed_methods, reason = "shell: runs relay and gateway")]
+pub mod host;
 #[allow(
     clippy::disallowed_methods,
     reason = "shell: reads the clock and keeps the key"

@@ -6,11 +6,14 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     use anyhow::Context as _;
     use clap::Parser as _;
-    use lanparty_gateway::invite::InviteArgs;
+    use lanparty_gateway::{host::HostArgs, invite::InviteArgs};
+    let words: Vec<_> = std::env::args_os().collect();
     let hardened = lanparty_net::privilege::harden().context("cannot give up rights");
-    let outcome = hardened.and_then(|()| match InviteArgs::wanted(std::env::args_os()) {
-        Some(words) => InviteArgs::parse_from(words).run(),
-        None => run(lanparty_gateway::Args::parse()),
+    let command = words.get(1).and_then(|word| word.to_str());
+    let outcome = hardened.and_then(|()| match command {
+        Some("invite") => InviteArgs::parse_from(&words[1..]).run(),
+        Some("host") => HostArgs::parse_from(&words[1..]).run(),
+        _ => lanparty_gateway::Args::parse_from(&words).run(),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -19,12 +22,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-#[cfg(target_os = "linux")]
-fn run(args: lanparty_gateway::Args) -> anyhow::Result<()> {
-    args.log.clone().start();
-    lanparty_gateway::run(&args.load()?)
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -1,7 +1,7 @@
 //! From flags to a running gateway and back: the whole story in one place.
 
 use crate::bridge::{Bridge, LOOP_QUIET};
-use crate::config::Config;
+use crate::config::{Args, Config};
 use crate::lan::{LanPort, LanSocket};
 use anyhow::Context;
 use lanparty_ctrl::message::{PeerJoined, PeerLeft};
@@ -18,10 +18,22 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::pin::pin;
 use std::time::Duration;
+use tokio::runtime::Runtime;
 use tracing::Instrument;
 
 /// How often an interface that cannot be used is tried again.
 const RETRY: Duration = Duration::from_millis(250);
+
+impl Args {
+    /// Runs the gateway that the flags describe; see [`run`].
+    ///
+    /// # Errors
+    /// One sentence, with its causes, for whoever started the program.
+    pub fn run(self) -> anyhow::Result<()> {
+        self.log.clone().start();
+        run(&self.load()?)
+    }
+}
 
 /// Runs a gateway until Ctrl-C or SIGTERM: opens the LAN first, so that nobody joins a room without one.
 ///
@@ -30,25 +42,35 @@ const RETRY: Duration = Duration::from_millis(250);
 pub fn run(config: &Config) -> anyhow::Result<()> {
     let lan = LanSocket::open(&config.interface)?;
     let host = Host::new(config);
-    keep_what_is_needed().context("cannot give up rights that are not needed")?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    let span = tracing::info_span!("gateway", interface = %config.interface);
-    runtime.block_on(serve(config, lan, host).instrument(span))
+    keep_what_is_needed()?;
+    runtime()?.block_on(serve(config, lan, host))
+}
+
+/// One thread: what it gives up is given up for the whole program.
+pub(crate) fn runtime() -> anyhow::Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().build();
+    runtime.context("cannot start the runtime")
 }
 
 /// Raw sockets for an interface that comes back, and, if we may, larger buffers for these and for new
 /// links. Names are looked up again for each link; nothing else is opened by its name.
-fn keep_what_is_needed() -> io::Result<()> {
+pub(crate) fn keep_what_is_needed() -> anyhow::Result<()> {
     let used = CapabilitySet::NET_RAW | CapabilitySet::NET_ADMIN;
-    privilege::narrow(privilege::held()? & used, CapabilitySet::empty())?;
+    privilege::held()
+        .and_then(|held| privilege::narrow(held & used, CapabilitySet::empty()))
+        .context("cannot give up rights that are not needed")?;
     privilege::read_only(&[]);
     Ok(())
 }
 
-async fn serve(config: &Config, mut lan: LanSocket, mut host: Host<'_>) -> anyhow::Result<()> {
+/// Carries frames until Ctrl-C or SIGTERM.
+pub(crate) async fn serve(config: &Config, lan: LanSocket, host: Host<'_>) -> anyhow::Result<()> {
+    let span = tracing::info_span!("gateway", interface = %config.interface);
+    carry(config, lan, host).instrument(span).await
+}
+
+async fn carry(config: &Config, mut lan: LanSocket, mut host: Host<'_>) -> anyhow::Result<()> {
     config.relay.warn_if_open();
     let mut stop = pin!(asked_to_stop());
     loop {
@@ -87,7 +109,7 @@ async fn asked_to_stop() -> Text {
 }
 
 /// Tells the party's host how things are, one sentence per change.
-struct Host<'a> {
+pub(crate) struct Host<'a> {
     relay: &'a RelayConfig,
     interface: &'a str,
     place: Option<PlaceFile>,
@@ -99,7 +121,7 @@ struct Host<'a> {
 }
 
 impl<'a> Host<'a> {
-    fn new(config: &'a Config) -> Self {
+    pub(crate) fn new(config: &'a Config) -> Self {
         Host {
             relay: &config.relay,
             interface: &config.interface,

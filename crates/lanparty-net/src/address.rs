@@ -1,7 +1,8 @@
 //! Addresses as people write them.
 
+use crate::socket::source_towards;
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 /// The port that relays listen on unless told otherwise.
@@ -37,6 +38,16 @@ impl FromStr for RelayAddress {
     type Err = RelayAddressError;
 
     fn from_str(text: &str) -> Result<Self, RelayAddressError> {
+        RelayAddress::parse(text, DEFAULT_PORT)
+    }
+}
+
+impl RelayAddress {
+    /// Reads an address that has this port if it says no other.
+    ///
+    /// # Errors
+    /// [`RelayAddressError`].
+    pub fn parse(text: &str, port: u16) -> Result<Self, RelayAddressError> {
         let error = || RelayAddressError(text.to_owned());
         if let Ok(address) = text.parse::<SocketAddr>() {
             return nonzero(address.ip().to_string(), address.port()).ok_or_else(error);
@@ -46,14 +57,11 @@ impl FromStr for RelayAddress {
             .trim_end_matches(']')
             .parse::<IpAddr>()
         {
-            return Ok(RelayAddress {
-                host: ip.to_string(),
-                port: DEFAULT_PORT,
-            });
+            return nonzero(ip.to_string(), port).ok_or_else(error);
         }
         let (host, port) = match text.split_once(':') {
             Some((host, port)) => (host, port.parse().map_err(|_| error())?),
-            None => (text, DEFAULT_PORT),
+            None => (text, port),
         };
         if !is_host_name(host) {
             return Err(error());
@@ -79,6 +87,42 @@ fn is_host_name(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     let looks_like_ipv4 = host.bytes().all(|c| c.is_ascii_digit() || c == b'.');
     host.len() <= 253 && !looks_like_ipv4 && host.split('.').all(is_label)
+}
+
+impl From<SocketAddr> for RelayAddress {
+    fn from(address: SocketAddr) -> Self {
+        RelayAddress {
+            host: address.ip().to_canonical().to_string(),
+            port: address.port(),
+        }
+    }
+}
+
+/// The address with which this machine goes out to the internet, IPv4 if it has both; nothing is sent.
+pub fn outgoing() -> Option<IpAddr> {
+    // Addresses for documentation (RFC 5737, RFC 3849): they are nobody's, so the default route leads there.
+    let anywhere: [SocketAddr; 2] = [
+        (Ipv4Addr::new(192, 0, 2, 1), DEFAULT_PORT).into(),
+        (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), DEFAULT_PORT).into(),
+    ];
+    anywhere.into_iter().find_map(source_towards)
+}
+
+/// True when the whole internet could reach this address: it is for no private, local or shared network
+/// (RFC 1918, RFC 6598, RFC 3927; RFC 4291 §2.5.4).
+pub fn is_public(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let [a, b, ..] = address.octets();
+            let is_shared = a == 100 && (64..128).contains(&b);
+            !(address.is_private()
+                || address.is_loopback()
+                || address.is_link_local()
+                || address.is_unspecified()
+                || is_shared)
+        }
+        IpAddr::V6(address) => address.segments()[0] >> 13 == 1,
+    }
 }
 
 impl fmt::Display for RelayAddress {
@@ -146,6 +190,39 @@ mod tests {
             ("[2001:db8::7]:4433", "[2001:db8::7]:4433"),
         ] {
             assert_eq!(text.parse::<RelayAddress>().unwrap().to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn a_port_that_is_not_said_is_the_given_one() {
+        for (text, shown) in [
+            ("relay.example.net", "relay.example.net:4433"),
+            ("relay.example.net:1", "relay.example.net:1"),
+            ("2001:db8::7", "[2001:db8::7]:4433"),
+        ] {
+            let address = RelayAddress::parse(text, 4433).unwrap();
+            assert_eq!(address.to_string(), shown);
+        }
+        let mapped: SocketAddr = "[::ffff:192.0.2.7]:5".parse().unwrap();
+        assert_eq!(RelayAddress::from(mapped).to_string(), "192.0.2.7:5");
+    }
+
+    #[test]
+    fn private_addresses_are_not_public() {
+        for (address, public) in [
+            ("203.0.113.7", true),
+            ("2600::7", true),
+            ("10.9.2.1", false),
+            ("192.168.1.7", false),
+            ("::ffff:192.168.1.7", false),
+            ("100.64.0.1", false),
+            ("100.128.0.1", true),
+            ("169.254.1.1", false),
+            ("127.0.0.1", false),
+            ("fd00::1", false),
+            ("fe80::1", false),
+        ] {
+            assert_eq!(is_public(address.parse().unwrap()), public, "{address}");
         }
     }
 

@@ -52,6 +52,11 @@ impl StateFolder {
             .ok_or(StateError::NoFolder)
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// The file of this name in it.
     pub fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)

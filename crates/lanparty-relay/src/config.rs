@@ -12,6 +12,7 @@ use crate::room::{Rate, Rates};
 use crate::strangers::KnockLimits;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
+use lanparty_ctrl::{RoomCode, RoomKey};
 use lanparty_net::address::ListenAddress;
 use lanparty_net::log::LogArgs;
 use lanparty_net::tls::{self, TrustError};
@@ -38,6 +39,8 @@ pub struct Config {
     pub rates: Rates,
     /// How many connections may be on their way in.
     pub knocks: KnockLimits,
+    /// The one room that there may be, for those who have its key; otherwise any.
+    pub only: Option<(RoomCode, RoomKey)>,
 }
 
 /// Where the relay's key and certificate come from.
@@ -67,6 +70,7 @@ impl Config {
             limits: Limits::default(),
             rates: Rates::default(),
             knocks: KnockLimits::default(),
+            only: None,
         }
     }
 }
@@ -238,6 +242,7 @@ impl From<RelayArgs> for Config {
                 at_once: limits.max_handshakes,
                 per_address: limits.max_handshakes_per_address,
             },
+            only: None,
         }
     }
 }

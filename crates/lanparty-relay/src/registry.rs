@@ -11,7 +11,7 @@ use crate::room::{Departure, PeerRecord, Rates, Room, Step, Verdict};
 use bytes::Bytes;
 use claims::{Claims, Door};
 use lanparty_ctrl::message::{Entry, Newcomer};
-use lanparty_ctrl::{LeaveReason, RejectReason, ResumeToken, RoomCode};
+use lanparty_ctrl::{LeaveReason, RejectReason, ResumeToken, RoomCode, RoomKey};
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::{PeerId, RoomId};
 use std::collections::{BTreeMap, HashMap};
@@ -88,6 +88,7 @@ pub struct Registry<L> {
     peers: usize,
     last_room: u32,
     draining: bool,
+    only: Option<(RoomCode, Door)>,
 }
 
 impl<L: Clone> Registry<L> {
@@ -103,7 +104,14 @@ impl<L: Clone> Registry<L> {
             peers: 0,
             last_room: 0,
             draining: false,
+            only: None,
         }
+    }
+
+    /// Lets in nobody but those who prove that they have the key of this one room.
+    pub fn only(mut self, room: RoomCode, key: &RoomKey) -> Self {
+        self.only = Some((room, Some(key.admission_key().id())));
+        self
     }
 
     /// How much the relay takes on.
@@ -224,11 +232,15 @@ impl<L: Clone> Registry<L> {
             return Err(RejectReason::Draining);
         }
         let door = self.claims.check(now, entry)?;
+        let address = (entry.room.clone(), door);
+        if self.only.as_ref().is_some_and(|only| *only != address) {
+            return Err(RejectReason::NotAuthorised);
+        }
         let open = self.codes.get(&(entry.room.clone(), None));
         let open_party = open.is_some_and(|id| self.rooms[id].has_gateway());
         match open_party && self.claims.is_new(now, entry) {
             true => Err(RejectReason::GatewayPresent),
-            false => Ok((entry.room.clone(), door)),
+            false => Ok(address),
         }
     }
 

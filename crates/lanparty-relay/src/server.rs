@@ -144,6 +144,10 @@ impl RelayServer {
             knocks,
             ..
         } = config;
+        let mut registry = Registry::new(*limits, *rates);
+        if let Some((room, key)) = &config.only {
+            registry = registry.only(room.clone(), key);
+        }
         info!(%limits, %knocks, %rates, buffers = ?endpoint.buffers(), "Limits in force");
         Ok(RelayServer {
             endpoint,
@@ -151,10 +155,7 @@ impl RelayServer {
             certificate: identity.certificate_der().to_vec(),
             pin: identity.pin(),
             renewal: Renewal::new(&config.identity),
-            rooms: Arc::new(Rooms(Mutex::new(Registry::new(
-                config.limits,
-                config.rates,
-            )))),
+            rooms: Arc::new(Rooms(Mutex::new(registry))),
             strangers: Strangers::new(config.knocks),
             knocking: JoinSet::new(),
             seated: JoinSet::new(),

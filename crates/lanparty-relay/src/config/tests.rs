@@ -78,6 +78,7 @@ fn every_setting_can_be_made_by_flag_and_by_file() {
             at_once: 11,
             per_address: 12,
         },
+        only: None,
     };
     let flags = SETTINGS.map(|(flag, _, value)| format!("--{flag} {value} "));
     assert_eq!(config("", &flags.concat()).unwrap(), expected);

@@ -1,5 +1,6 @@
 use super::*;
-use crate::registry::{Limits, Place};
+use crate::registry::{Limits, Place, Registry};
+use crate::room::Rates;
 use crate::testing::{Relay, client};
 use lanparty_ctrl::ChannelBinding;
 use lanparty_ctrl::LeaveReason;
@@ -26,6 +27,21 @@ fn admission_key(number: u8) -> AdmissionKey {
 
 fn open(relay: &mut Relay, link: u8, who: Newcomer) -> Result<Place, RejectReason> {
     Ok(relay.admit(link, "lanparty", who)?.place)
+}
+
+#[test]
+fn a_relay_for_one_room_has_no_other() {
+    let mut relay = Relay::new();
+    let key = RoomKey::from_random([7; 16]);
+    let any = Registry::new(Limits::default(), Rates::default());
+    relay.registry = any.only("lanparty".parse().unwrap(), &key);
+    assert_eq!(enter(&mut relay, 1, GATEWAY, 8).map(drop), REFUSED);
+    assert_eq!(open(&mut relay, 1, GATEWAY).map(drop), REFUSED);
+    let elsewhere = relay.admit(1, "monday", client(1)).map(drop);
+    assert_eq!(elsewhere, REFUSED);
+    assert_eq!(relay.registry.rooms(), 0);
+    enter(&mut relay, 1, GATEWAY, 7).unwrap();
+    enter(&mut relay, 2, client(2), 7).unwrap();
 }
 
 fn pass(relay: &mut Relay, time: Duration) {

@@ -1,0 +1,296 @@
+//! `lanparty-gateway host`: a party without a server, as the relay runs in the same program.
+//!
+//! Relay and gateway meet over loopback like any others, so there is one code path.
+
+use crate::config::{Config, LanArgs};
+use crate::invite;
+use crate::keys;
+use crate::lan::LanSocket;
+use crate::run::{self, Host};
+use anyhow::Context;
+use clap::Parser;
+use lanparty_ctrl::{RoomCode, Text};
+use lanparty_net::address::{ListenAddress, RelayAddress, is_public, outgoing};
+use lanparty_net::args::RelayConfig;
+use lanparty_net::invite::Invite;
+use lanparty_net::log::LogArgs;
+use lanparty_net::state::StateFolder;
+use lanparty_net::tls::Trust;
+use lanparty_proto::DatagramBudget;
+use lanparty_relay::RelayServer;
+use lanparty_relay::config::IdentitySource;
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use tokio::sync::oneshot;
+use tracing::Instrument;
+
+/// Where the code of the room is kept, if the host names none.
+const ROOM_FILE: &str = "host-room";
+/// Letters and digits that nobody takes for one another, so that a code can be said on the telephone.
+const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+
+/// Have a party without a server: this machine is gateway and relay in one.
+///
+/// It prints an invite, which is all that players need; keep it to those you mean. Room, key and the
+/// relay's identity are made at the first start and kept, so the invite is the same the next evening.
+/// The relay carries this one room, and talks to nobody who has no invite.
+///
+/// For players elsewhere this machine must be reachable from the internet by one UDP port: forward it
+/// in your router. If you cannot, use a relay on a server (`lanparty-gateway --help`).
+#[derive(Debug, Clone, Parser)]
+#[command(name = "lanparty-gateway host", bin_name = "lanparty-gateway host", version, after_help = EXAMPLES)]
+pub struct HostArgs {
+    #[command(flatten)]
+    lan: LanArgs,
+
+    /// Where to listen for players: an address and port, or PORT/udp for all addresses, IPv6 too.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "443/udp")]
+    listen: ListenAddress,
+
+    /// Where players find this machine, for the invite: your public name or address, with a port if
+    /// your router forwards another one than --listen has [default: this machine's own address].
+    #[arg(long, value_name = "HOST[:PORT]")]
+    public_address: Option<String>,
+
+    /// The room: 4 to 32 letters, digits and hyphens [default: one that is made and kept].
+    #[arg(long, value_name = "CODE")]
+    room: Option<RoomCode>,
+
+    /// What the party is called.
+    #[arg(long, value_name = "TEXT")]
+    name: Option<Text>,
+
+    /// Between relay and gateway, never send datagrams longer than this many bytes [default: what the
+    /// path takes].
+    #[arg(long, value_name = "BYTES")]
+    datagram_budget: Option<DatagramBudget>,
+
+    /// What to log.
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  A party on the LAN behind eth0; the router has the name party.example.net and forwards UDP port 443:
+      lanparty-gateway host --interface eth0 --public-address party.example.net
+
+  The same on port 4433:
+      lanparty-gateway host --interface eth0 --listen 4433/udp --public-address party.example.net
+
+It needs CAP_NET_RAW, and CAP_NET_BIND_SERVICE for a port below 1024: run it as root, or once
+`setcap cap_net_raw,cap_net_bind_service+ep` on its file. Ctrl-C or SIGTERM ends the gateway, then the relay.";
+
+impl HostArgs {
+    /// Runs relay and gateway until Ctrl-C or SIGTERM.
+    ///
+    /// # Errors
+    /// One sentence, with its causes, for whoever started the program.
+    pub fn run(self) -> anyhow::Result<()> {
+        self.log.clone().start();
+        let lan = LanSocket::open(&self.lan.interface)?;
+        run::runtime()?.block_on(self.serve(lan))
+    }
+
+    async fn serve(self, lan: LanSocket) -> anyhow::Result<()> {
+        let folder = keys::open(self.lan.keys.as_deref())?;
+        let room = match self.room {
+            Some(room) => room,
+            None => kept_room(&folder, rand::random())?,
+        };
+        let key = keys::kept_or_made(Some(folder.path()), &room, rand::random())?;
+        let relay = RelayServer::bind(&lanparty_relay::Config {
+            identity: IdentitySource::Kept(Some(folder.path().to_owned())),
+            only: Some((room.clone(), key.clone())),
+            ..lanparty_relay::Config::new(self.listen)
+        })?;
+        let listening = relay.local_address();
+        let (address, advice) = public(self.public_address.as_deref(), listening, outgoing())?;
+        let invite = Invite {
+            relay: address,
+            room: room.clone(),
+            key: key.clone(),
+            pin: Some(relay.pin()),
+            name: self.name,
+            expires: None,
+        };
+        let config = self.lan.with(RelayConfig {
+            address: nearby(listening).into(),
+            server_name: lanparty_relay::config::DEFAULT_SERVER_NAME.to_owned(),
+            trust: Trust::pinned(relay.pin()),
+            room,
+            key: Some(key),
+            budget_cap: self.datagram_budget,
+        });
+        let host = Host::new(&config);
+        run::keep_what_is_needed()?;
+
+        say(format_args!("Relay listening on {listening} (udp)."));
+        invite::print(&invite)?;
+        advice.iter().for_each(say);
+        party(relay, &config, lan, host).await
+    }
+}
+
+/// The gateway says goodbye while the relay still listens.
+async fn party(
+    relay: RelayServer,
+    config: &Config,
+    lan: LanSocket,
+    host: Host<'_>,
+) -> anyhow::Result<()> {
+    let (stop, stopped) = oneshot::channel::<()>();
+    // Dropping the sender is the word.
+    let relay = relay.run(async { drop(stopped.await) });
+    let relay = tokio::spawn(relay.instrument(tracing::info_span!("relay")));
+    let outcome = run::serve(config, lan, host).await;
+    drop(stop);
+    relay
+        .await
+        .context("the relay failed; please report this")?;
+    say("Relay stopped.");
+    outcome
+}
+
+fn say(sentence: impl Display) {
+    // Nobody has to listen.
+    let _ = writeln!(io::stdout(), "{sentence}");
+}
+
+/// The code of the room in this folder, made from `random` bits if there is none yet. It is no secret:
+/// the key is.
+fn kept_room(folder: &StateFolder, random: [u8; 4]) -> anyhow::Result<RoomCode> {
+    let letter = |byte: u8| char::from(LETTERS[usize::from(byte) % LETTERS.len()]);
+    let made = || format!("LAN-{}", random.map(letter).iter().collect::<String>());
+    let kept = folder.load_or_create(ROOM_FILE, || made().into_bytes())?;
+    let text = std::str::from_utf8(&kept).unwrap_or_default();
+    text.trim().parse().with_context(|| {
+        let file = folder.file(ROOM_FILE);
+        format!(
+            "{} holds no room code; delete it, and make new invites",
+            file.display()
+        )
+    })
+}
+
+/// What the invite says about where this machine is, and what the host should know about that.
+fn public(
+    given: Option<&str>,
+    listening: SocketAddr,
+    outgoing: Option<IpAddr>,
+) -> anyhow::Result<(RelayAddress, Option<String>)> {
+    let port = listening.port();
+    let own = match listening.ip() {
+        ip if ip.is_unspecified() => outgoing,
+        ip => Some(ip),
+    };
+    let address = match (given, own) {
+        (Some(text), _) => RelayAddress::parse(text, port)?,
+        (None, Some(own)) => SocketAddr::new(own, port).into(),
+        (None, None) => anyhow::bail!(
+            "this machine has no address that leads to the internet; say with --public-address where players find it"
+        ),
+    };
+    let host = address.host();
+    let is_private = host.parse().is_ok_and(|ip| !is_public(ip));
+    let advice = match (is_private, given) {
+        (true, _) => Some(format!(
+            "The invite names {host}, which only this machine's own network can reach: for players elsewhere \
+             start again with --public-address and your router's public name or address, and forward UDP \
+             port {port} from there to this machine."
+        )),
+        (false, None) => Some(format!(
+            "The invite names {host}, this machine's own address; if players know it by another, say so \
+             with --public-address."
+        )),
+        (false, Some(_)) => None,
+    };
+    Ok((address, advice))
+}
+
+/// Where a program on this machine reaches what listens there.
+fn nearby(listening: SocketAddr) -> SocketAddr {
+    let ip = match listening.ip() {
+        // An IPv6 wildcard is bound for both families.
+        ip if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listening.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn an_interface_is_enough() {
+        HostArgs::command().debug_assert();
+        let args = HostArgs::parse_from(["host", "--iface", "eth0"]);
+        assert_eq!(args.listen.to_string(), "[::]:443");
+        assert_eq!((args.room, args.public_address), (None, None));
+        assert!(HostArgs::try_parse_from(["host"]).is_err());
+    }
+
+    #[test]
+    fn the_room_is_the_same_the_next_evening() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = StateFolder::new(folder.path().to_owned());
+        let room = kept_room(&folder, [0, 31, 32, 255]).unwrap();
+        assert_eq!(room.as_str(), "LAN-A9A9");
+        assert_eq!(kept_room(&folder, [7; 4]).unwrap(), room);
+        std::fs::write(folder.file(ROOM_FILE), "?").unwrap();
+        let error = kept_room(&folder, [7; 4]).unwrap_err().to_string();
+        assert!(error.contains(ROOM_FILE), "{error}");
+    }
+
+    #[test]
+    fn the_invite_names_what_the_host_says_or_this_machine() {
+        let all = "[::]:4433".parse().unwrap();
+        let ip = |text: &str| text.parse::<IpAddr>().ok();
+        for (given, own, named, advice) in [
+            (Some("party.example"), None, "party.example:4433", None),
+            (Some("party.example:1"), None, "party.example:1", None),
+            (
+                Some("10.0.0.7"),
+                None,
+                "10.0.0.7:4433",
+                Some("UDP port 4433"),
+            ),
+            (
+                None,
+                ip("203.0.113.7"),
+                "203.0.113.7:4433",
+                Some("own address"),
+            ),
+            (
+                None,
+                ip("192.168.1.7"),
+                "192.168.1.7:4433",
+                Some("--public-address"),
+            ),
+        ] {
+            let (address, said) = public(given, all, own).unwrap();
+            assert_eq!(address.to_string(), named);
+            assert_eq!(said.is_some(), advice.is_some(), "{named}");
+            let said = said.unwrap_or_default();
+            assert!(said.contains(advice.unwrap_or_default()), "{said}");
+        }
+        assert!(public(None, all, None).is_err());
+        let one = "203.0.113.7:443".parse().unwrap();
+        let (address, _) = public(None, one, ip("10.0.0.7")).unwrap();
+        assert_eq!(address.host(), "203.0.113.7");
+    }
+
+    #[test]
+    fn the_gateway_finds_the_relay_on_its_own_machine() {
+        for (listening, at) in [
+            ("[::]:443", "127.0.0.1:443"),
+            ("0.0.0.0:443", "127.0.0.1:443"),
+            ("10.0.0.7:443", "10.0.0.7:443"),
+        ] {
+            assert_eq!(nearby(listening.parse().unwrap()).to_string(), at);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! A party with no server: one command at the party, one at home.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use lanparty_lab::traffic::{openarena_server, openarena_servers_seen};
+use lanparty_lab::{LAN_BROADCAST, Needs, Plan, Player, Process, Suite, Venue, World};
+use lanparty_lab::{checks, eventually, program, run};
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn main() -> ExitCode {
+    let needs = Needs::programs(&[
+        "dhclient",
+        "dnsmasq",
+        "openarena-server",
+        "ping",
+        "quakestat",
+    ]);
+    let all = checks![
+        the_host_is_told_what_the_invite_says,
+        the_player_has_a_lease_and_reaches_the_lan,
+        the_player_finds_a_game_on_the_lan_by_broadcast,
+        relay_and_gateway_may_use_raw_sockets_and_their_buffers_only,
+        a_stranger_opens_no_room_of_his_own,
+        // The last, as it ends the party.
+        the_next_evening_has_the_same_invite,
+    ];
+    run(&needs, [Suite::new("host", Evening::begin, all)])
+}
+
+/// A host who has said one command, and a player who has said another.
+struct Evening {
+    player: Process,
+    host: Process,
+    invite: String,
+    venue: Venue,
+}
+
+impl World for Evening {
+    fn report(&self) -> String {
+        [&self.host, &self.player]
+            .map(|program| program.tail(15))
+            .join("\n---\n")
+    }
+}
+
+impl Evening {
+    fn begin() -> Result<Self> {
+        let venue = Venue::build(Plan {
+            remotes: 2,
+            ..Plan::default()
+        })?;
+        let (host, invite) = host(&venue)?;
+        let file = venue.lab.write("invite.txt", &invite)?;
+        let mut join = program("lanparty-client")?;
+        join.extend(["--dhcp".into(), format!("@{file}")]);
+        let player = venue.remotes[0].spawn("client", join)?;
+        let leased = eventually("the player gets a LAN address", SOON, || {
+            venue.remotes[0].ipv4(Player::TAP)
+        });
+        leased.with_context(|| player.tail(30))?;
+        Ok(Evening {
+            player,
+            host,
+            invite,
+            venue,
+        })
+    }
+}
+
+fn host(venue: &Venue) -> Result<(Process, String)> {
+    let mut command = program("lanparty-gateway")?;
+    command.extend(["host", "--interface", "eth0"].map(Into::into));
+    let host = venue.gateway.spawn("host", command)?;
+    let invite = host.wait_for_line("lanparty://", SOON)?;
+    host.wait_for_line("connected to the relay 127.0.0.1:443", SOON)?;
+    Ok((host, invite))
+}
+
+fn the_host_is_told_what_the_invite_says(evening: &Evening) -> Result<()> {
+    let invite = &evening.invite;
+    ensure!(invite.starts_with("lanparty://10.9.2.1/LAN-"), "{invite}");
+    ensure!(
+        invite.contains("#key=") && invite.contains("&pin="),
+        "{invite}"
+    );
+    let log = evening.host.log();
+    ensure!(log.contains("Relay listening on [::]:443 (udp)."), "{log}");
+    let advice = "The invite names 10.9.2.1, which only this machine's own network can reach";
+    ensure!(log.contains(advice) && log.contains('▀'), "{log}");
+    ensure!(!log.contains("is open"), "{log}");
+    Ok(())
+}
+
+fn the_player_has_a_lease_and_reaches_the_lan(evening: &Evening) -> Result<()> {
+    let player = &evening.venue.remotes[0];
+    let address = player.ipv4(Player::TAP).context("no address")?;
+    let lease = format!("DHCPACK(eth0) {address}");
+    evening.venue.dhcp.wait_for_line(&lease, SOON)?;
+    player.pings(Venue::LAN1, 1000)?;
+    evening.venue.lan2.pings(address, 1472)
+}
+
+fn the_player_finds_a_game_on_the_lan_by_broadcast(evening: &Evening) -> Result<()> {
+    let _server = openarena_server(&evening.venue.lan1, "Quaking")?;
+    let seen = openarena_servers_seen(&evening.venue.remotes[0], LAN_BROADCAST)?;
+    ensure!(seen.contains("Quaking"), "{seen}");
+    Ok(())
+}
+
+/// The same as a gateway alone.
+fn relay_and_gateway_may_use_raw_sockets_and_their_buffers_only(evening: &Evening) -> Result<()> {
+    for status in evening.host.threads()? {
+        ensure!(status.contains("CapEff:\t0000000000003000\n"), "{status}");
+        ensure!(status.contains("NoNewPrivs:\t1\n"), "{status}");
+    }
+    Ok(())
+}
+
+fn a_stranger_opens_no_room_of_his_own(evening: &Evening) -> Result<()> {
+    let (_, fields) = evening.invite.split_once("&pin=").context("a pin")?;
+    let pin = fields.split('&').next().unwrap_or(fields);
+    let mut join = program("lanparty-client")?;
+    join.extend(["--relay", "10.9.2.1", "--pin", pin, "--room", "MINE"].map(Into::into));
+    let stranger = evening.venue.remotes[1].spawn("stranger", join)?;
+    let status = stranger.wait(SOON)?;
+    let log = stranger.log();
+    ensure!(
+        status.code() == Some(1) && log.contains("you are not invited"),
+        "{status}:\n{log}"
+    );
+    Ok(())
+}
+
+fn the_next_evening_has_the_same_invite(evening: &Evening) -> Result<()> {
+    let status = evening.host.interrupt()?;
+    ensure!(status.success(), "{status}");
+    let log = evening.host.log();
+    let gateway = log.find("stopped.").context("the gateway's end")?;
+    let relay = log.find("Relay stopped.").context("the relay's end")?;
+    ensure!(gateway < relay, "{log}");
+    evening.player.wait_for_line("not reachable", SOON)?;
+    let mark = evening.player.mark();
+    let (again, invite) = host(&evening.venue)?;
+    ensure!(invite == evening.invite, "{invite}");
+    evening
+        .player
+        .wait_for_line_after(mark, "Connected to the LAN", SOON)?;
+    evening.venue.remotes[0].pings(Venue::LAN1, 56)?;
+    ensure!(again.interrupt()?.success(), "{}", again.tail(10));
+    Ok(())
+}
