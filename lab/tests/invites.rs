@@ -172,6 +172,8 @@ fn a_room_code_without_the_key_is_refused(guests: &Guests) -> Result<()> {
 }
 
 fn and_no_player_lost_a_packet_by_all_that(guests: &Guests) -> Result<()> {
+    // On a quick machine all that took less than a second.
+    guests.pings.wait_for_answers(guests.began, 25, SOON)?;
     let now = Instant::now();
     guests.pings.wait_for_answers(now, 5, SOON)?;
     let report = guests.pings.report(guests.began, now);
