@@ -4,13 +4,14 @@
 //! ```text
 //!  lanparty-client-win.exe ── import table ── shim (C) ── datagrams ── Stack: ip(8), in order, on record
 //!        │ \\.\Global\{GUID}.tap
-//!  stand-in driver (C) ── datagrams ── Adapter ── AF_PACKET ── cable ── `tap0` of the machine
+//!  stand-in driver (C) ── datagrams ── Adapter ── `tap0` of the machine
 //! ```
 //!
 //! What each part stands for, and what it does not model: `lab/windows/README.md`.
 
 mod adapter;
 mod stack;
+mod tap;
 mod wine;
 
 use std::ffi::OsStr;
@@ -74,6 +75,11 @@ impl WindowsPc {
         interface_guid(&self.machine, Self::TAP)
     }
 
+    /// The folder that Windows programs know as `C:\`.
+    pub fn drive_c(&self) -> PathBuf {
+        self.wine.drive_c()
+    }
+
     /// Starts a Windows program that goes on running.
     pub fn spawn<S: AsRef<OsStr>>(
         &self,
@@ -97,6 +103,16 @@ impl WindowsPc {
     /// As [`calls`](Self::calls), without those that only ask.
     pub fn changes(&self) -> Vec<String> {
         self.stack.changes()
+    }
+
+    /// Everything on this PC that a program may have changed, as text: equal before and after means untouched.
+    pub fn state(&self) -> Result<String> {
+        let mut state = self.stack.state()?;
+        for key in wine::CHANGEABLE_KEYS {
+            let shown = self.output(["reg", "query", key, "/s"])?;
+            state += &String::from_utf8_lossy(&shown.stdout);
+        }
+        Ok(state.replace('\r', ""))
     }
 
     /// Begins a new record and plans what happens at one of the changes to come.

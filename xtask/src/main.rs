@@ -67,7 +67,12 @@ enum Task {
         /// Only lab tests whose name contains this.
         #[arg(long, value_name = "NAME")]
         scenario: Option<String>,
+        /// Also play for so many minutes and watch whether the client's memory and handles grow.
+        #[arg(long, value_name = "MINUTES")]
+        soak: Option<u32>,
     },
+    /// Makes what is handed out: the Windows installer.
+    Dist,
     /// Installs the Debian packages that the lab and the demo use.
     Setup,
 }
@@ -94,7 +99,8 @@ fn run(task: &Task) -> Result<ExitCode> {
         Task::Lab { scenario, minutes } => test::lab(scenario.as_deref(), *minutes),
         Task::Bench => bench::run(),
         Task::Fuzz { minutes, target } => fuzz::run(*minutes, target.as_deref()),
-        Task::Windows { scenario } => windows::run(scenario.as_deref()),
+        Task::Windows { scenario, soak } => windows::run(scenario.as_deref(), *soak),
+        Task::Dist => windows::dist(),
         Task::Setup => setup::run(),
     }
 }

@@ -2,7 +2,6 @@
 //! interface what the driver does with the adapter: media status, hardware address, DHCP when the media connects.
 
 use std::fs::{self, Permissions};
-use std::io;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -14,7 +13,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::WindowsPc;
-use crate::{Lab, Machine, Process, RawSocket, eventually};
+use super::tap::Tap;
+use crate::{Lab, Machine, Process, eventually};
 
 /// Also in lab/windows/tap/wire.c.
 const DRIVER_PORT: u16 = 47001;
@@ -48,10 +48,8 @@ pub(super) struct Adapter {
 #[derive(Debug)]
 struct Shared {
     machine: Machine,
-    /// Has the far end of the cable, so that the machine itself sees one interface only.
-    behind: Machine,
     driver: UdpSocket,
-    cable: RawSocket,
+    tap: Tap,
     /// None while the adapter is disabled.
     mac: Mutex<Option<[u8; 6]>>,
     dhcp: Mutex<Option<Process>>,
@@ -68,15 +66,9 @@ impl Adapter {
 
     /// Gives the machine a `tap0` whose other end the driver will have.
     pub(super) fn plug_in(lab: &Lab, machine: &Machine) -> Result<Self> {
-        let behind = lab.machine(&format!("{}tap", machine.name()))?;
-        behind.sysctl("net/ipv6/conf/default/disable_ipv6", "1")?; // a cable has nothing to say itself
-        lab.cable((machine, TAP), (&behind, TAP))?;
-        machine.without_offloads(TAP)?;
-        behind.without_offloads(TAP)?;
-        behind.ip(&format!("link set {TAP} promisc on"))?;
-        let cable = behind.enter(|| RawSocket::open(TAP))?;
-        cable.set_timeout(TURN)?;
-        behind.ip(&format!("link set {TAP} down"))?;
+        let tap = machine.enter(|| Tap::create(TAP))?;
+        tap.plug(false)?;
+        machine.ip(&format!("link set {TAP} up"))?;
         let driver = machine.enter(|| UdpSocket::bind((Ipv4Addr::LOCALHOST, LAB_PORT)))?;
         driver.connect((Ipv4Addr::LOCALHOST, DRIVER_PORT))?;
         driver.set_read_timeout(Some(TURN))?;
@@ -85,15 +77,14 @@ impl Adapter {
             .context("make a script")?;
         let shared = Arc::new(Shared {
             machine: machine.clone(),
-            behind,
             driver,
-            cable,
+            tap,
             mac: Mutex::default(),
             dhcp: Mutex::default(),
             ended: AtomicBool::new(false),
             lease_script,
         });
-        let directions: [fn(&Shared); 2] = [Shared::follow_the_driver, Shared::follow_the_cable];
+        let directions: [fn(&Shared); 2] = [Shared::follow_the_driver, Shared::follow_the_tap];
         let threads = directions.map(|follow| {
             let shared = Arc::clone(&shared);
             thread::spawn(move || follow(&shared))
@@ -156,7 +147,7 @@ impl Shared {
             };
             match &buffer[..length] {
                 frame if frame.len() >= ETHERNET_HEADER => {
-                    let _ = self.cable.send(frame); // lost where the media is off
+                    let _ = self.tap.send(frame); // lost where the media is off
                 }
                 word => self
                     .obey(word)
@@ -165,15 +156,12 @@ impl Shared {
         }
     }
 
-    fn follow_the_cable(&self) {
+    fn follow_the_tap(&self) {
         let mut buffer = [0; LONGEST_FRAME];
         while !self.ended.load(Ordering::Relaxed) {
-            match self.cable.receive(&mut buffer) {
-                Ok(length) => {
-                    let _ = self.driver.send(&buffer[..length]);
-                }
-                Err(error) if error.kind() == io::ErrorKind::NetworkDown => thread::yield_now(),
-                Err(_nothing_came) => {}
+            // Errors and nothing alike: the interface is down for now.
+            if let Ok(Some(length)) = self.tap.receive(&mut buffer, TURN) {
+                let _ = self.driver.send(&buffer[..length]);
             }
         }
     }
@@ -181,12 +169,12 @@ impl Shared {
     fn obey(&self, word: &[u8]) -> Result<()> {
         match word {
             b"M1" => {
-                self.behind.ip(&format!("link set {TAP} up"))?;
+                self.tap.plug(true)?;
                 *lock(&self.dhcp) = Some(self.ask_for_a_lease()?);
             }
             b"M0" => {
                 *lock(&self.dhcp) = None;
-                self.behind.ip(&format!("link set {TAP} down"))?;
+                self.tap.plug(false)?;
                 self.machine.ip(&format!("-4 address flush dev {TAP}"))?;
             }
             b"D0" => *lock(&self.mac) = None,

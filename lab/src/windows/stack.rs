@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::WindowsPc;
-use super::adapter::{Adapter, interface_index};
+use super::adapter::{Adapter, interface_guid, interface_index};
 use crate::Machine;
 
 /// Also in lab/windows/shim/shim.h.
@@ -70,6 +70,8 @@ struct State {
     calls: Vec<Call>,
     trouble: Option<Trouble>,
     interfaces: BTreeMap<(u32, u32), Settings>,
+    /// Of the network behind the adapter: 0 is public, 1 is private.
+    category: u32,
     wait_for_close: Vec<SocketAddr>,
 }
 
@@ -122,6 +124,10 @@ impl Stack {
         let mut state = self.shared.state();
         state.calls.clear();
         state.trouble = trouble;
+    }
+
+    pub(super) fn state(&self) -> Result<String> {
+        self.shared.show_everything()
     }
 
     pub(super) fn close_console(&self) -> Result<bool> {
@@ -213,6 +219,11 @@ impl Shared {
             "CreateUnicastIpAddressEntry" => self.change_address("add", question),
             "DeleteUnicastIpAddressEntry" => self.change_address("del", question),
             "FlushIpNetTable2" => self.flush_neighbours(question),
+            "GetNetworkCategory" => self.show_network(),
+            "SetNetworkCategory" => {
+                self.state().category = question.number("category");
+                Ok(String::new())
+            }
             "ChangeDeviceState" => self.change_device(question),
             // Told before they are done, so that they are on record and can be refused.
             "SetMediaStatus" | "RegSetValue" | "RegDeleteValue" | "SetInterfaceDnsSettings" => {
@@ -224,6 +235,36 @@ impl Shared {
             Ok(values) => (NO_ERROR, values),
             Err(code) => (code, String::new()),
         }
+    }
+
+    /// Interfaces, their settings, addresses and routes; without what Linux itself brings and takes with a link.
+    fn show_everything(&self) -> Result<String> {
+        let mut shown = String::new();
+        for interface in ["wan0", WindowsPc::TAP] {
+            let index = interface_index(&self.machine, interface)?;
+            let mac = self.machine.mac(interface)?;
+            let addresses = self
+                .machine
+                .ip_shows(&format!("-br address show dev {interface}"))?;
+            let addresses: Vec<_> = addresses
+                .split_whitespace()
+                .filter(|word| word.contains('/') && !word.starts_with("fe80"))
+                .collect();
+            writeln!(shown, "{interface} {mac:02x?} {addresses:?}")?;
+            for family in [4, 6] {
+                let question = format!("Get if={index} family={family}");
+                let settings = self.settings(&Question::parse(&question));
+                writeln!(shown, "IPv{family} {settings:?}")?;
+            }
+        }
+        writeln!(shown, "network category {}", self.state().category)?;
+        for family in ["-4", "-6"] {
+            let routes = self.machine.ip_shows(&format!("{family} route show"))?;
+            for route in routes.lines().filter(|route| !route.starts_with("fe80")) {
+                writeln!(shown, "{}", route.trim_end())?;
+            }
+        }
+        Ok(shown)
     }
 
     // ---- routes ----
@@ -314,12 +355,7 @@ impl Shared {
 
     fn show_interface(&self, question: &Question<'_>) -> Outcome {
         let settings = self.settings(question)?;
-        let shown = self
-            .ip_json(&format!("link show dev {}", self.name_of(question)?))
-            .ok_or(ERROR_NOT_FOUND)?;
-        let connected = shown
-            .first()
-            .is_some_and(|link| link["operstate"].as_str() == Some("UP"));
+        let connected = self.is_connected(&self.name_of(question)?);
         Ok(format!(
             " mtu={} metric={} auto={} nodefault={} connected={}",
             settings.mtu,
@@ -342,28 +378,36 @@ impl Shared {
             automatic_metric,
             no_default_routes: question.number("nodefault") != 0,
         };
-        match question.number("family") {
-            4 => {
-                self.ip(
-                    &format!("link set dev {device} mtu {}", settings.mtu),
-                    ERROR_INVALID_PARAMETER,
-                )?;
-                self.apply_ipv4(&device, settings)?;
-            }
-            6 if settings.mtu < LEAST_IPV6_MTU => return Err(ERROR_INVALID_PARAMETER),
-            6 => self
-                .machine
-                .sysctl(
-                    &format!("net/ipv6/conf/{device}/mtu"),
-                    &settings.mtu.to_string(),
-                )
-                .map_err(|_| ERROR_INVALID_PARAMETER)?,
+        let (family, least) = match question.number("family") {
+            4 => (4, 0),
+            6 => (6, LEAST_IPV6_MTU),
             _ => return Err(ERROR_INVALID_PARAMETER),
+        };
+        if settings.mtu < least {
+            return Err(ERROR_INVALID_PARAMETER);
         }
-        self.state()
-            .interfaces
-            .insert((question.number("if"), question.number("family")), settings);
+        let index = question.number("if");
+        self.state().interfaces.insert((index, family), settings);
+        if family == 4 {
+            self.ip(
+                &format!("link set dev {device} mtu {}", settings.mtu),
+                ERROR_INVALID_PARAMETER,
+            )?;
+            self.apply_ipv4(&device, settings)?;
+        }
+        self.apply_ipv6_mtu(index, &device);
         Ok(String::new())
+    }
+
+    /// Windows has an MTU for each family; in Linux the one for IPv6 cannot be above the link's, which is IPv4's.
+    fn apply_ipv6_mtu(&self, index: u32, device: &str) {
+        let state = self.state();
+        let mtu = |family| Some(state.interfaces.get(&(index, family))?.mtu);
+        let Some(ipv6) = mtu(6) else { return };
+        let mtu = ipv6.min(mtu(4).unwrap_or(ipv6)).to_string();
+        let _ = self
+            .machine
+            .sysctl(&format!("net/ipv6/conf/{device}/mtu"), &mtu);
     }
 
     /// An interface with a metric lower than others' takes limited broadcast and multicast; one whose default routes are
@@ -425,6 +469,15 @@ impl Shared {
         self.ip(&format!("neighbour flush dev {device}"), ERROR_NOT_FOUND)
     }
 
+    fn show_network(&self) -> Outcome {
+        let adapter = interface_guid(&self.machine, WindowsPc::TAP).map_err(|_| ERROR_NOT_FOUND)?;
+        let connected = u8::from(self.is_connected(WindowsPc::TAP));
+        let category = self.state().category;
+        Ok(format!(
+            " adapter={adapter} connected={connected} category={category}"
+        ))
+    }
+
     fn change_device(&self, question: &Question<'_>) -> Outcome {
         let changed = match question.text("change") {
             "disable" => self.adapter.disable(),
@@ -436,6 +489,12 @@ impl Shared {
     }
 
     // ---- Linux ----
+
+    fn is_connected(&self, device: &str) -> bool {
+        let shown = self.ip_json(&format!("link show dev {device}"));
+        let link = shown.and_then(|links| links.into_iter().next());
+        link.is_some_and(|link| link["operstate"].as_str() == Some("UP"))
+    }
 
     fn name_of(&self, question: &Question<'_>) -> Result<String, u32> {
         let links = self.ip_json("link show").ok_or(ERROR_NOT_FOUND)?;

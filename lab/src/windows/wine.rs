@@ -14,6 +14,14 @@ const FOLDER: &str = "LANPARTY_WINDOWS_DIR";
 const WINE: &str = "/usr/lib/wine/wine64";
 const WINESERVER: &str = "/usr/lib/wine/wineserver";
 
+/// Where programs leave values in the registry.
+pub(super) const CHANGEABLE_KEYS: [&str; 4] = [
+    r"HKLM\System\CurrentControlSet\Control\Class\{4D36E972-E325-11CE-BFC1-08002BE10318}\0000",
+    r"HKLM\System\CurrentControlSet\Services\Tcpip\Parameters\Interfaces",
+    r"HKLM\System\CurrentControlSet\Services\Tcpip6\Parameters\Interfaces",
+    r"HKLM\Software\softlan-vpn",
+];
+
 const DRIVER: &str = "lanpartytap";
 const INSTALL_DRIVER: [&str; 9] = [
     "sc",
@@ -56,6 +64,10 @@ impl Wine {
             machine.run(detached(wine.command(step)))?;
         }
         Ok(wine)
+    }
+
+    pub(super) fn drive_c(&self) -> PathBuf {
+        self.prefix.join("drive_c")
     }
 
     /// The command that runs a Windows program.

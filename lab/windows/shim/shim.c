@@ -23,7 +23,7 @@ __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE bytes, SIZE_T length)
 
 static void *replacement(const char *name)
 {
-    const struct hook *lists[] = {socket_hooks, ip_helper_hooks, device_hooks};
+    const struct hook *lists[] = {socket_hooks, ip_helper_hooks, device_hooks, network_hooks};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         for (const struct hook *hook = lists[i]; hook->name; hook++)
             if (!strcmp(hook->name, name))

@@ -15,7 +15,7 @@ struct hook {
 };
 
 /* Each list ends with a hook without a name. */
-extern const struct hook socket_hooks[], ip_helper_hooks[], device_hooks[];
+extern const struct hook socket_hooks[], ip_helper_hooks[], device_hooks[], network_hooks[];
 
 /* Where the lab listens on the loopback device; also in lab/src/windows/stack.rs. */
 #define LAB_PORT 47003

@@ -1,26 +1,10 @@
-//! A player at Windows: the unchanged program under Wine (see lab/windows/README.md). Run by `cargo xtask windows`.
-
-use std::process::ExitCode;
+//! The stand-ins behave as what they stand for.
 
 use anyhow::{Context, Result, ensure};
-use lanparty_lab::{Needs, Plan, Suite, Venue, WindowsPc, World, checks, run};
-
-fn main() -> ExitCode {
-    if let Some(reason) = WindowsPc::missing() {
-        println!("Left out: {reason}");
-        return ExitCode::SUCCESS;
-    }
-    let needs = Needs::programs(&["dhclient", "dnsmasq", "ping"]);
-    let suites = [Suite::new(
-        "equipment",
-        Desk::new,
-        checks![the_stand_ins_answer_as_the_driver_and_windows_do],
-    )];
-    run(&needs, suites)
-}
+use lanparty_lab::{Plan, Venue, WindowsPc, World};
 
 /// A PC at home, with the internet but no party.
-struct Desk {
+pub(crate) struct Desk {
     pc: WindowsPc,
     venue: Venue,
 }
@@ -28,7 +12,7 @@ struct Desk {
 impl World for Desk {}
 
 impl Desk {
-    fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let venue = Venue::build(Plan {
             remotes: 1,
             ..Plan::default()
@@ -77,7 +61,7 @@ metric now: 1
 too short for IPv6: 87
 ";
 
-fn the_stand_ins_answer_as_the_driver_and_windows_do(desk: &Desk) -> Result<()> {
+pub(crate) fn the_stand_ins_answer_as_the_driver_and_windows_do(desk: &Desk) -> Result<()> {
     let probe = WindowsPc::program("probe.exe")?;
     let guid = desk.pc.adapter_guid()?;
     desk.pc.forget(None);

@@ -1,0 +1,198 @@
+//! However the client ends, the PC is as it was.
+
+use anyhow::{Context, Result, ensure};
+use lanparty_lab::{Process, Trouble, eventually};
+
+use crate::guest::{Guest, SOON};
+
+/// The first steps of spec row R70 that change something, with what they look like on record. The client's journal is
+/// written before each.
+const ORDER: [&str; 11] = [
+    "SetMediaStatus connected=0",
+    "RegSetValue name=NetworkAddress",
+    "ChangeDeviceState change=disable",
+    "ChangeDeviceState change=enable",
+    "SetMediaStatus connected=0",
+    "CreateIpForwardEntry2 to=10.9.1.1/32",
+    "SetIpInterfaceEntry family=4",
+    "SetIpInterfaceEntry family=6",
+    "SetInterfaceDnsSettings",
+    "SetMediaStatus connected=1",
+    "SetNetworkCategory category=1",
+];
+/// And how they are undone.
+const MIRROR: [&str; 9] = [
+    "SetNetworkCategory category=0",
+    "SetMediaStatus connected=0",
+    "SetInterfaceDnsSettings",
+    "SetIpInterfaceEntry family=6",
+    "SetIpInterfaceEntry family=4",
+    "DeleteIpForwardEntry2 to=10.9.1.1/32",
+    "RegDeleteValue name=NetworkAddress",
+    "ChangeDeviceState change=disable",
+    "ChangeDeviceState change=enable",
+];
+
+pub(crate) fn changes_are_made_in_order_and_undone_in_reverse(guest: &Guest) -> Result<()> {
+    untouched(guest)?;
+    let program = played(guest)?;
+    program.interrupt()?;
+    let changes = guest.pc.changes();
+    let plugged = changes
+        .iter()
+        .position(|change| change.starts_with("SetMediaStatus connected=1"))
+        .with_context(|| format!("the cable was never plugged in:\n{}", changes.join("\n")))?;
+    ensure!(
+        changes.iter().all(|change| change.ends_with(" = 0")),
+        "{changes:#?}"
+    );
+    let is_journal = |change: &&String| change.contains("name=Restore");
+    let mut steps = changes.iter().filter(|change| !is_journal(change));
+    for expected in ORDER.iter().chain(&MIRROR) {
+        let step = steps.next().map_or("nothing", String::as_str);
+        ensure!(
+            step.starts_with(expected),
+            "`{step}` came where `{expected}` was due:\n{}",
+            changes.join("\n")
+        );
+    }
+    ensure!(
+        steps.next().is_none(),
+        "there was more:\n{}",
+        changes.join("\n")
+    );
+    // Each change stands in the journal before it is made.
+    let journal = changes[..plugged].iter().filter(is_journal).count();
+    ensure!(journal >= 4, "the journal was written {journal} times only");
+    Ok(())
+}
+
+pub(crate) fn ctrl_c_leaves_the_pc_as_it_was(guest: &Guest) -> Result<()> {
+    leaves_no_trace(guest, |program| program.interrupt().map(drop))
+}
+
+pub(crate) fn closing_the_console_leaves_the_pc_as_it_was(guest: &Guest) -> Result<()> {
+    leaves_no_trace(guest, |program| {
+        guest.pc.close_console()?;
+        program.wait(SOON).map(drop)
+    })
+}
+
+fn leaves_no_trace(guest: &Guest, end: impl FnOnce(&Process) -> Result<()>) -> Result<()> {
+    let before = untouched(guest)?;
+    let program = played(guest)?;
+    ensure!(guest.pc.state()? != before, "the client changed nothing");
+    end(&program)?;
+    is_as_before(guest, &before).with_context(|| program.tail(20))
+}
+
+/// What is refused on the way in is left out or ends the client; what is refused on the way out waits for `repair`.
+pub(crate) fn whatever_change_is_refused_the_pc_is_left_as_it_was(guest: &Guest) -> Result<()> {
+    let before = untouched(guest)?;
+    let (on_the_way_in, all) = count_changes(guest)?;
+    for number in 1..=all {
+        guest.pc.forget(Some(Trouble::Refuse(number)));
+        let program = guest.join()?;
+        eventually("the change or the end", SOON, || {
+            let is_there = guest.pc.changes().len() >= number.min(on_the_way_in);
+            (is_there || !program.is_running()).then_some(())
+        })?;
+        program.interrupt()?;
+        let changes = guest.pc.changes();
+        let refused = changes.get(number - 1).map_or("nothing", String::as_str);
+        ensure!(refused.ends_with(" = 5"), "`{refused}` was not refused");
+        guest.pc.forget(None);
+        if number > on_the_way_in {
+            guest.run("repair")?;
+        }
+        is_as_before(guest, &before).with_context(|| {
+            let said = program.tail(20);
+            format!("change {number} of {all} was refused: `{refused}`\n{said}")
+        })?;
+    }
+    Ok(())
+}
+
+pub(crate) fn a_program_ended_before_any_change_is_repaired(guest: &Guest) -> Result<()> {
+    is_repaired(guest, Trouble::EndBefore)
+}
+
+pub(crate) fn a_program_ended_after_any_change_is_repaired(guest: &Guest) -> Result<()> {
+    is_repaired(guest, Trouble::EndAfter)
+}
+
+fn is_repaired(guest: &Guest, trouble: fn(usize) -> Trouble) -> Result<()> {
+    let before = untouched(guest)?;
+    let (on_the_way_in, all) = count_changes(guest)?;
+    for number in 1..=all {
+        guest.pc.forget(Some(trouble(number)));
+        let program = guest.join()?;
+        if number > on_the_way_in {
+            eventually("the client is ready", SOON, || {
+                (guest.pc.changes().len() >= on_the_way_in).then_some(())
+            })?;
+            program.interrupt()?;
+        }
+        program.wait(SOON)?;
+        let last = guest.pc.changes().pop().unwrap_or_default();
+        guest.pc.forget(None);
+        let said = guest.run("repair")?;
+        is_as_before(guest, &before).with_context(|| {
+            format!("ended at change {number} of {all}: `{last}`; then repair said: {said}")
+        })?;
+    }
+    Ok(())
+}
+
+/// How many changes a run makes until the player can play, and with its end.
+fn count_changes(guest: &Guest) -> Result<(usize, usize)> {
+    let program = played(guest)?;
+    let on_the_way_in = guest.pc.changes().len();
+    program.interrupt()?;
+    Ok((on_the_way_in, guest.pc.changes().len()))
+}
+
+/// A run that has made its last change; the category waits for the network to be there.
+fn played(guest: &Guest) -> Result<Process> {
+    guest.pc.forget(None);
+    let program = guest.join()?;
+    let last = eventually("the client is ready", SOON, || {
+        let changes = guest.pc.changes();
+        let is_last = |change: &String| change.starts_with("SetNetworkCategory category=1");
+        changes.iter().any(is_last).then_some(())
+    });
+    last.with_context(|| program.tail(20))?;
+    guest.wait_for_address().with_context(|| program.tail(20))?;
+    Ok(program)
+}
+
+/// The PC's state before anything, whatever an earlier test has left.
+fn untouched(guest: &Guest) -> Result<String> {
+    guest.pc.forget(None);
+    guest.run("repair")?;
+    guest.pc.state()
+}
+
+/// Linux takes a moment for the last of it: the driver's words arrive after the program's end.
+fn is_as_before(guest: &Guest, before: &str) -> Result<()> {
+    let same = eventually("the PC is as it was", SOON / 6, || {
+        (guest.pc.state().ok()? == before).then_some(())
+    });
+    let after = guest.pc.state()?;
+    let lines = |left: &str, right: &str| {
+        let only: Vec<_> = left
+            .lines()
+            .filter(|line| !right.contains(line))
+            .map(str::to_owned)
+            .collect();
+        only.join("\n")
+    };
+    same.with_context(|| {
+        format!(
+            "gone:\n{}\nnew:\n{}\nchanges:\n{}",
+            lines(before, &after),
+            lines(&after, before),
+            guest.pc.changes().join("\n")
+        )
+    })
+}

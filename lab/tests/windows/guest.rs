@@ -1,0 +1,95 @@
+//! The player at Windows, and the party.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use lanparty_lab::{Party, Process, WindowsPc, World, eventually};
+
+pub(crate) const SOON: Duration = Duration::from_secs(30);
+
+pub(crate) const PROGRAM: &str = "lanparty-client-win.exe";
+const MAC: &str = "02:1a:00:00:00:01";
+
+/// A Windows PC at the party, or beside it.
+pub(crate) struct Guest {
+    /// The program, when it is to run all the time.
+    program: Option<Process>,
+    pub(crate) pc: WindowsPc,
+    pub(crate) party: Party,
+}
+
+impl World for Guest {
+    fn report(&self) -> String {
+        let program = self.program.as_ref().map(|program| program.tail(30));
+        format!(
+            "--- the client said at the end:\n{}\n--- the PC was asked for:\n{}\n{}",
+            program.unwrap_or_default(),
+            self.pc.calls().join("\n"),
+            self.party.report()
+        )
+    }
+}
+
+impl Guest {
+    /// A PC whose client does not run yet.
+    pub(crate) fn at_home() -> Result<Self> {
+        let party = Party::builder().players(0).strangers(1).start()?;
+        let pc = WindowsPc::new(&party.venue.lab, &party.venue.remotes[0])?;
+        Ok(Self {
+            program: None,
+            pc,
+            party,
+        })
+    }
+
+    /// A PC whose player has joined and has an address.
+    pub(crate) fn at_the_party() -> Result<Self> {
+        let mut guest = Self::at_home()?;
+        let program = guest.join()?;
+        program.wait_for_line("Connected to the LAN", SOON)?;
+        guest.program = Some(program);
+        guest.wait_for_address()?;
+        Ok(guest)
+    }
+
+    /// Starts the client.
+    pub(crate) fn join(&self) -> Result<Process> {
+        let mut command = vec![WindowsPc::program(PROGRAM)?.to_string_lossy().into_owned()];
+        command.extend(self.party.join_flags());
+        command.extend(["--virtual-mac", MAC, "--log", "info"].map(Into::into));
+        self.pc.spawn("windows-client", command)
+    }
+
+    /// Runs one of the client's other commands to its end; answers with what it said.
+    pub(crate) fn run(&self, command: &str) -> Result<String> {
+        let output = self
+            .pc
+            .output([WindowsPc::program(PROGRAM)?.as_os_str(), command.as_ref()])?;
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        anyhow::ensure!(
+            output.status.success(),
+            "`{command}` {}: {text}",
+            output.status
+        );
+        Ok(text)
+    }
+
+    /// Whether a key of the registry is there and has this text in it.
+    pub(crate) fn registry_says(&self, key: &str, text: &str) -> Result<bool> {
+        let output = self.pc.output(["reg", "query", key, "/s"])?;
+        Ok(String::from_utf8_lossy(&output.stdout).contains(text))
+    }
+
+    /// The client that has been running from the start.
+    pub(crate) fn program(&self) -> Result<&Process> {
+        self.program.as_ref().context("no client runs here")
+    }
+
+    pub(crate) fn wait_for_address(&self) -> Result<IpAddr> {
+        eventually("the PC gets a LAN address", SOON, || {
+            self.pc.machine().ipv4(WindowsPc::TAP)
+        })
+    }
+}

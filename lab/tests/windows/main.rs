@@ -1,0 +1,63 @@
+//! A player at Windows: the unchanged program under Wine (see lab/windows/README.md). Run by `cargo xtask windows`.
+
+mod ending;
+mod equipment;
+mod guest;
+mod installing;
+mod playing;
+mod soak;
+
+use std::process::ExitCode;
+
+use lanparty_lab::{Check, Needs, Suite, WindowsPc, checks, run};
+
+use guest::Guest;
+
+fn main() -> ExitCode {
+    if let Some(reason) = WindowsPc::missing() {
+        println!("Left out: {reason}");
+        return ExitCode::SUCCESS;
+    }
+    let needs = Needs::programs(&["dhclient", "dnsmasq", "ping", "teeworlds-server"]);
+    let mut suites = vec![
+        Suite::new(
+            "equipment",
+            equipment::Desk::new,
+            checks![equipment::the_stand_ins_answer_as_the_driver_and_windows_do],
+        ),
+        Suite::new("playing", Guest::at_the_party, playing()),
+        Suite::new("ending", Guest::at_home, ending()),
+        Suite::new(
+            "installing",
+            Guest::at_home,
+            checks![installing::the_installer_installs_and_removes_the_client],
+        ),
+    ];
+    if soak::minutes().is_some() {
+        let watched = checks![soak::nothing_grows_while_a_party_goes_on];
+        suites.push(Suite::new("soak", Guest::at_the_party, watched));
+    }
+    run(&needs, suites)
+}
+
+fn playing() -> Vec<Check<Guest>> {
+    checks![
+        playing::the_lease_comes_from_the_lan_and_leaves_the_default_route_alone,
+        playing::a_thousand_pings_of_1400_bytes_are_answered,
+        playing::the_lan_reaches_the_player,
+        playing::a_game_server_on_the_lan_is_found_by_broadcast,
+        playing::a_sleep_is_survived,
+        playing::a_restart_of_the_adapter_is_survived,
+    ]
+}
+
+fn ending() -> Vec<Check<Guest>> {
+    checks![
+        ending::changes_are_made_in_order_and_undone_in_reverse,
+        ending::ctrl_c_leaves_the_pc_as_it_was,
+        ending::closing_the_console_leaves_the_pc_as_it_was,
+        ending::whatever_change_is_refused_the_pc_is_left_as_it_was,
+        ending::a_program_ended_before_any_change_is_repaired,
+        ending::a_program_ended_after_any_change_is_repaired,
+    ]
+}

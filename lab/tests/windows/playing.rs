@@ -1,0 +1,85 @@
+//! What a player at Windows can do.
+
+use anyhow::{Context, Result, ensure};
+use lanparty_lab::traffic::{teeworlds_server, teeworlds_servers_seen};
+use lanparty_lab::{Venue, WindowsPc};
+use std::net::Ipv4Addr;
+
+use crate::guest::{Guest, SOON};
+
+pub(crate) fn the_lease_comes_from_the_lan_and_leaves_the_default_route_alone(
+    guest: &Guest,
+) -> Result<()> {
+    let address = guest.wait_for_address()?;
+    guest
+        .party
+        .venue
+        .dhcp
+        .wait_for_line(&format!("DHCPACK(eth0) {address}"), SOON)?;
+    let routes = guest.pc.machine().default_routes()?;
+    ensure!(
+        routes.lines().all(|route| route.contains("dev wan0")),
+        "{routes}"
+    );
+    Ok(())
+}
+
+pub(crate) fn a_thousand_pings_of_1400_bytes_are_answered(guest: &Guest) -> Result<()> {
+    let target = Venue::LAN1.to_string();
+    // Longer than the room's MTU, so each travels in two pieces.
+    let ping = "ping -n -q -A -c 1000 -w 300 -s 1400";
+    let shown = guest
+        .pc
+        .machine()
+        .run(ping.split(' ').chain([target.as_str()]))?;
+    ensure!(
+        shown.contains("1000 received") && !shown.contains("duplicates"),
+        "{shown}"
+    );
+    let times = shown.lines().find(|line| line.starts_with("rtt"));
+    println!(
+        "1000 of 1000 pings of 1400 bytes: {}",
+        times.unwrap_or_default()
+    );
+    Ok(())
+}
+
+pub(crate) fn the_lan_reaches_the_player(guest: &Guest) -> Result<()> {
+    guest
+        .party
+        .venue
+        .lan1
+        .pings(guest.wait_for_address()?, 1472)
+}
+
+/// The seeker asks 255.255.255.255, which goes where the interface metric says.
+pub(crate) fn a_game_server_on_the_lan_is_found_by_broadcast(guest: &Guest) -> Result<()> {
+    let _server = teeworlds_server(&guest.party.venue.lan1, "Teeing")?;
+    let seen = teeworlds_servers_seen(guest.pc.machine(), Ipv4Addr::BROADCAST)?;
+    let server = (Venue::LAN1, 8303).into();
+    ensure!(
+        seen.get(&server).is_some_and(|name| name == "Teeing"),
+        "{seen:?}"
+    );
+    Ok(())
+}
+
+pub(crate) fn a_sleep_is_survived(guest: &Guest) -> Result<()> {
+    guest.pc.sleep()?;
+    guest.pc.wake()?;
+    is_back(guest)
+}
+
+pub(crate) fn a_restart_of_the_adapter_is_survived(guest: &Guest) -> Result<()> {
+    guest.pc.restart_adapter()?;
+    is_back(guest)
+}
+
+fn is_back(guest: &Guest) -> Result<()> {
+    let answered = lanparty_lab::eventually("the LAN answers again", SOON, || {
+        guest.pc.machine().ping_on(WindowsPc::TAP, Venue::LAN1).ok()
+    });
+    answered.context("after the adapter was away")?;
+    ensure!(guest.program()?.is_running(), "the client has ended");
+    guest.wait_for_address().map(drop)
+}
