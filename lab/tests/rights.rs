@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use lanparty_lab::{Needs, Party, Process, Suite, checks, run};
+use lanparty_lab::{Addressing, Needs, Party, Process, Suite, Venue, checks, run};
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 
 const DOCUMENT: &str = include_str!("../../docs/threat-model.md");
@@ -23,7 +23,12 @@ fn main() -> ExitCode {
         // The last, as it ends them.
         no_program_leaves_a_core_file,
     ];
-    run(&needs, [Suite::new("rights", start, all)])
+    let confined = checks![every_program_is_confined_to_its_files];
+    let suites = [
+        Suite::new("rights", start, all),
+        Suite::new("without_dhcp", without_dhcp, confined),
+    ];
+    run(&needs, suites)
 }
 
 /// By name, so that names are looked up by programs that are confined already.
@@ -34,6 +39,28 @@ fn start() -> Result<Party> {
     };
     setrlimit(Resource::Core, any).context("allow core files")?;
     Party::builder().players(1).relay_by_name().start()
+}
+
+fn without_dhcp() -> Result<Party> {
+    Party::builder()
+        .players(1)
+        .addressing(Addressing::Static)
+        .relay_by_name()
+        .log("info,lanparty_net::privilege=debug")
+        .start()
+}
+
+/// And reaches the LAN with that.
+fn every_program_is_confined_to_its_files(party: &Party) -> Result<()> {
+    for (name, process) in programs(party) {
+        let said = process.wait_for_line("onfined to the files", Duration::from_secs(1))?;
+        if said.contains("NotEnforced") {
+            println!("SKIPPED: this kernel has no Landlock");
+            return Ok(());
+        }
+        ensure!(said.contains("FullyEnforced"), "{name}: {said}");
+    }
+    party.players[0].machine.pings(Venue::LAN1, 56)
 }
 
 fn every_thread_has_the_capabilities_that_are_written_down_and_gets_no_more(

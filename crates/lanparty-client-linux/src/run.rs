@@ -47,7 +47,14 @@ async fn join(config: &Config, place: Option<PlaceFile>) -> Result<()> {
     let link = Link::find(config.tap.as_str()).context("the new adapter is not there")?;
     link.set_mac(config.mac)
         .context("cannot set the adapter's MAC address")?;
+    if let Err(error) = link.distrust_routers() {
+        tracing::warn!(%error, "The LAN's IPv6 routers may change this machine's default route");
+    }
     tracing::info!(adapter = %config.tap, mac = %config.mac, "Made the adapter");
+    // The DHCP client is a child with needs of its own; but for it nothing more is opened by name.
+    if matches!(config.addressing, Addressing::Fixed(_)) {
+        lanparty_net::privilege::read_only(&[]);
+    }
 
     let running = RefCell::new(None);
     let mut machine = Machine::new(config, place, link, &running);
@@ -188,9 +195,6 @@ impl<'a> Machine<'a> {
     }
 
     fn bring_up(&self) -> Result<()> {
-        if let Err(error) = self.link.distrust_routers() {
-            tracing::warn!(%error, "The LAN's IPv6 routers may change this machine's default route");
-        }
         self.link.set_up().context("cannot set the adapter up")?;
         self.link
             .attract_group_traffic()
