@@ -56,8 +56,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
 }
 
 fn repair() -> Result<()> {
-    let _running = Running::take()?;
-    let journal = open_journal()?;
+    let (_running, journal) = take_over()?;
     let (standing, undone) = (journal.standing().len(), journal.repair());
     println!("Undid {undone} of {standing} changes that an earlier run left.");
     match standing - undone {
@@ -72,8 +71,7 @@ async fn join(mut config: Config) -> Result<()> {
     tokio::task::yield_now().await;
 
     config.relay.warn_if_open();
-    let running = Running::take()?;
-    let journal = open_journal()?;
+    let (mut running, journal) = take_over()?;
     journal.repair();
 
     let adapters = tap::installed().context("cannot read the installed adapters")?;
@@ -88,7 +86,7 @@ async fn join(mut config: Config) -> Result<()> {
         cable: Cable(tap.control()),
         settings: PartySettings::new(journal.clone()),
         pins: Pins::new(journal, interface),
-        running,
+        running: &mut running,
         watch: watch(),
         verified: Instant::now(),
         openings: tap.control().openings(),
@@ -107,7 +105,8 @@ async fn join(mut config: Config) -> Result<()> {
     Ok(())
 }
 
-fn open_journal() -> Result<Rc<Journal>> {
+/// Becomes the one client that changes this PC, until the last change is undone.
+fn take_over() -> Result<(Running, Rc<Journal>)> {
     let store = KeptText::open(KEPT_AS).map_err(|error| match error.kind() {
         io::ErrorKind::PermissionDenied => anyhow::anyhow!(
             "this needs an administrator's rights; right-click the program and choose `Run as \
@@ -115,7 +114,9 @@ fn open_journal() -> Result<Rc<Journal>> {
         ),
         _ => error.into(),
     })?;
-    Journal::open(Box::new(store), Box::new(ThisPc))
+    let running = Running::take()?;
+    let journal = Journal::open(Box::new(store), Box::new(ThisPc))?;
+    Ok((running, journal))
 }
 
 /// Opens the adapter, its cable out, with the MAC address that it should have.
@@ -207,7 +208,7 @@ struct Machine<'a> {
     cable: Cable,
     settings: PartySettings,
     pins: Pins,
-    running: Running,
+    running: &'a mut Running,
     watch: Option<Watch>,
     verified: Instant,
     openings: u64,
