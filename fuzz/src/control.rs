@@ -57,6 +57,7 @@ fn check_peer_message(message: PeerMessage) {
             // Counters come from strangers too: their sum must be one.
             let _ = stats.drops.total();
         }
+        PeerMessage::Host(_) => {}
         PeerMessage::Disconnect(disconnect) => {
             unreachable!("{disconnect:?} is for both directions")
         }
@@ -75,6 +76,7 @@ fn check_relay_message(message: &RelayMessage) {
             }
         }
         RelayMessage::PeerLeft(left) => assert_ne!(left.peer_id.number(), 0),
+        RelayMessage::Members(_) => {}
         RelayMessage::Disconnect(disconnect) => {
             unreachable!("{disconnect:?} is for both directions")
         }

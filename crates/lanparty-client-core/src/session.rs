@@ -167,7 +167,10 @@ impl PeerCore for Session {
                 place.neighbours.remove(&left.peer_id);
             }
             // These belong to the link.
-            RelayMessage::Welcome(_) | RelayMessage::Reject(_) | RelayMessage::Disconnect(_) => {}
+            RelayMessage::Welcome(_)
+            | RelayMessage::Reject(_)
+            | RelayMessage::Members(_)
+            | RelayMessage::Disconnect(_) => {}
         }
     }
 

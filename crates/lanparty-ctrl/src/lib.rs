@@ -9,6 +9,7 @@
 
 mod base64url;
 pub mod codec;
+pub mod host;
 pub mod message;
 pub mod pin;
 pub mod reason;
@@ -17,6 +18,7 @@ pub mod room_key;
 pub mod text;
 pub mod token;
 
+pub use host::HostOrder;
 pub use message::{PeerMessage, RelayMessage, Role};
 pub use pin::Pin;
 pub use reason::{DisconnectReason, LeaveReason, RejectReason};
@@ -30,6 +32,9 @@ pub const ALPN: &[u8] = b"lanparty/1";
 
 /// The ability of a relay to keep a room for those who were invited, in its `welcome`.
 pub const ROOM_KEYS: &str = "room_keys";
+
+/// The ability of a relay to follow a host's orders, in its `welcome`.
+pub const HOST_CONTROLS: &str = "host_controls";
 
 /// The version of the control protocol, in every `hello`.
 pub const VERSION: u16 = 1;

@@ -4,6 +4,7 @@
 //! A `hello` is the exception that is read in two steps: [`Hello`] holds what a stranger wrote,
 //! [`Hello::check`] makes an [`Entry`] of it or names the reason for the refusal.
 
+use crate::host::{HostOrder, Members};
 use crate::{
     AdmissionKey, ChannelBinding, DisconnectReason, LeaveReason, Proof, RejectReason, ResumeToken,
     RoomCode, Text, VERSION,
@@ -30,6 +31,8 @@ pub enum PeerMessage {
     Hello(Hello),
     /// The peer's counters, every few seconds.
     Stats(Box<PeerStats>),
+    /// What the host wants of the room; from its gateway only.
+    Host(HostOrder),
     /// The peer is about to close the link.
     Disconnect(Disconnect),
 }
@@ -46,6 +49,8 @@ pub enum RelayMessage {
     PeerJoined(PeerJoined),
     /// Somebody is no longer in the room.
     PeerLeft(PeerLeft),
+    /// The answer to the host, who asked for the members.
+    Members(Members),
     /// The relay is about to close the link.
     Disconnect(Disconnect),
 }
@@ -216,7 +221,8 @@ pub struct Welcome {
     pub gateway: Option<PeerId>,
     /// With this the peer takes its place back after a lost link.
     pub resume_token: ResumeToken,
-    /// Names of optional abilities of the relay: [`ROOM_KEYS`](crate::ROOM_KEYS).
+    /// Names of optional abilities of the relay: [`ROOM_KEYS`](crate::ROOM_KEYS),
+    /// [`HOST_CONTROLS`](crate::HOST_CONTROLS).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
 }
@@ -265,6 +271,7 @@ pub struct Disconnect {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::{ADDRESSES_PER_MEMBER, MEMBERS_PER_MESSAGE, Member};
     use crate::{RoomKey, codec};
     use serde_json::json;
 
@@ -338,6 +345,23 @@ mod tests {
                 "group_frames_from_relay": 0, "port_reads": 0, "port_writes": 0, "drops": {}
             }),
         );
+        let peer_id = PeerId::new(2).unwrap();
+        same_both_ways(
+            PeerMessage::Host(HostOrder::Mute {
+                peer_id,
+                muted: true,
+            }),
+            json!({ "type": "host", "order": "mute", "peer_id": 2, "muted": true }),
+        );
+        let admission_key = AdmissionKey::try_from("-".repeat(42) + "4").unwrap();
+        same_both_ways(
+            PeerMessage::Host(HostOrder::Rotate { admission_key }),
+            json!({ "type": "host", "order": "rotate", "admission_key": "-".repeat(42) + "4" }),
+        );
+        same_both_ways(
+            PeerMessage::Host(HostOrder::Members),
+            json!({ "type": "host", "order": "members" }),
+        );
         same_both_ways(
             PeerMessage::Disconnect(Disconnect {
                 reason: DisconnectReason::Leaving,
@@ -385,6 +409,32 @@ mod tests {
                 reason: LeaveReason::TimedOut,
             }),
             json!({ "type": "peer_left", "peer_id": 2, "reason": "timed_out" }),
+        );
+    }
+
+    #[test]
+    fn the_fullest_answer_about_members_fits_a_message() {
+        let member = Member {
+            peer_id: PeerId::new(65_534).unwrap(),
+            addresses: vec![[u16::MAX; 8].into(); ADDRESSES_PER_MEMBER],
+            seconds: u64::MAX,
+            rtt_us: Some(u64::MAX),
+            loss_permille: Some(1000),
+            sends: Some(u64::MAX),
+            receives: Some(u64::MAX),
+            dropped: u64::MAX,
+            muted: false,
+        };
+        let message = RelayMessage::Members(Members {
+            locked: true,
+            isolated: true,
+            members: vec![member; MEMBERS_PER_MESSAGE],
+            last: false,
+        });
+        let bytes = codec::encode(&message).unwrap();
+        assert_eq!(
+            codec::decode::<RelayMessage>(&bytes[codec::PREFIX_LEN..]).unwrap(),
+            message
         );
     }
 

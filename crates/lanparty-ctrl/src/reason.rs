@@ -21,6 +21,8 @@ pub enum RejectReason {
     MacInUse,
     /// The proof that this room or relay asks for is missing or wrong.
     NotAuthorised,
+    /// The host has locked the room.
+    Locked,
     /// Too many attempts or connections from this address.
     RateLimited,
     /// The relay is about to stop.
@@ -41,6 +43,7 @@ impl RejectReason {
             | RejectReason::RelayFull
             | RejectReason::GatewayPresent
             | RejectReason::MacInUse
+            | RejectReason::Locked
             | RejectReason::RateLimited
             | RejectReason::Draining
             | RejectReason::Other => true,
@@ -68,6 +71,7 @@ impl fmt::Display for RejectReason {
             RejectReason::NotAuthorised => {
                 "you are not invited to this room; ask the host for a new invite"
             }
+            RejectReason::Locked => "the host has locked the room; ask the host to unlock it",
             RejectReason::RateLimited => {
                 "there were too many attempts from your address; wait a minute"
             }

@@ -237,7 +237,10 @@ impl PeerCore for Bridge {
             RelayMessage::PeerJoined(joined) => self.welcome_client(now, &joined),
             RelayMessage::PeerLeft(left) => self.forget_client(left.peer_id),
             // The shell keeps these to itself.
-            RelayMessage::Welcome(_) | RelayMessage::Reject(_) | RelayMessage::Disconnect(_) => {}
+            RelayMessage::Welcome(_)
+            | RelayMessage::Reject(_)
+            | RelayMessage::Members(_)
+            | RelayMessage::Disconnect(_) => {}
         }
     }
 

@@ -155,6 +155,7 @@ impl<'a> Host<'a> {
             RelayMessage::PeerJoined(_)
             | RelayMessage::Welcome(_)
             | RelayMessage::Reject(_)
+            | RelayMessage::Members(_)
             | RelayMessage::Disconnect(_) => {}
         }
     }

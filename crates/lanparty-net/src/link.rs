@@ -442,7 +442,10 @@ async fn greet(
             Err(ConnectError::NotOpen)
         }
         RelayMessage::Reject(reject) => Err(ConnectError::Rejected(reject)),
-        RelayMessage::PeerJoined(_) | RelayMessage::PeerLeft(_) | RelayMessage::Disconnect(_) => {
+        RelayMessage::PeerJoined(_)
+        | RelayMessage::PeerLeft(_)
+        | RelayMessage::Members(_)
+        | RelayMessage::Disconnect(_) => {
             Err(ControlError::Stream("neither a welcome nor a rejection came".to_owned()).into())
         }
     }

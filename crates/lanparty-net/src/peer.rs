@@ -12,7 +12,7 @@ use crate::log;
 use crate::vnet::Sent;
 use bytes::Bytes;
 use lanparty_ctrl::message::{Hello, Newcomer, Welcome};
-use lanparty_ctrl::{PeerMessage, RelayMessage, ResumeToken, Text};
+use lanparty_ctrl::{DisconnectReason, PeerMessage, RelayMessage, ResumeToken, Text};
 use lanparty_obs::frame_log::{Action, Direction};
 use lanparty_obs::{DropReason, FrameLog, PeerStats};
 use lanparty_proto::overlay::Probe;
@@ -197,6 +197,9 @@ pub enum RunError {
     /// The machine could not be set up.
     #[error("{0}")]
     Host(HostError),
+    /// The relay has sent this peer out of its room; it says why.
+    #[error("{0}")]
+    Kicked(Text),
 }
 
 /// Runs a peer until `shutdown` says why it should stop: connects, carries frames, and when the link
@@ -393,6 +396,9 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                     }
                 }
                 message = link.next_message() => match message {
+                    Ok(RelayMessage::Disconnect(goodbye)) if goodbye.reason == DisconnectReason::Kicked => {
+                        return Err(RunError::Kicked(goodbye.text));
+                    }
                     Ok(RelayMessage::Disconnect(goodbye)) => break format!("it said: {}", goodbye.text),
                     Ok(message) => self.handle_control(message).await?,
                     Err(ControlError::Closed(closed)) => break closed.to_string(),

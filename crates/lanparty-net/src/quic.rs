@@ -432,6 +432,13 @@ impl Connection {
         self.0.rtt(PathId::ZERO)
     }
 
+    /// How many packets of a thousand got lost on the way to the other side.
+    pub fn loss_permille(&self) -> Option<u16> {
+        let stats = self.0.path_stats(PathId::ZERO)?;
+        let permille = (1000 * stats.lost_packets).checked_div(stats.sent_packets)?;
+        u16::try_from(permille).ok()
+    }
+
     /// How many packets have come.
     pub fn heard(&self) -> u64 {
         self.0.stats().udp_rx.datagrams

@@ -78,6 +78,10 @@ drop_reasons! {
     UnknownUnicastRate = "unknown_unicast_rate",
     /// More bytes than this client may send (spec R30).
     ByteRate = "byte_rate",
+    /// To everybody or a group, from a client whose host wants to hear none of that.
+    Muted = "muted",
+    /// From one client to another, while their host keeps them apart.
+    Isolated = "isolated",
     /// A queue that is full, by intent: nothing waits on a slow peer.
     QueueFull = "queue_full",
     /// The link to the relay, or to that peer, is down.

@@ -4,10 +4,13 @@
 //! whom comes out.
 
 mod claims;
+mod host;
 #[cfg(test)]
 mod tests;
 
-use crate::room::{Departure, PeerRecord, Rates, Room, Step, Verdict};
+pub use host::{NotTheHost, Obeyed};
+
+use crate::room::{Departure, LinkHealth, PeerRecord, Rates, Room, Step, Verdict};
 use bytes::Bytes;
 use claims::{Claims, Door};
 use lanparty_ctrl::message::{Entry, Newcomer};
@@ -17,7 +20,7 @@ use lanparty_proto::{PeerId, RoomId};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// How much a relay takes on (spec R22).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,10 +180,10 @@ impl<L: Clone> Registry<L> {
         now: Instant,
         from: Place,
         stats: PeerStats,
-        rtt: Option<Duration>,
+        health: LinkHealth,
     ) {
         if let Some(room) = self.rooms.get_mut(&from.room) {
-            room.handle_stats(now, from.peer, stats, rtt);
+            room.handle_stats(now, from.peer, stats, health);
         }
     }
 
@@ -231,7 +234,8 @@ impl<L: Clone> Registry<L> {
         if self.draining {
             return Err(RejectReason::Draining);
         }
-        let door = self.claims.check(now, entry)?;
+        let door = self.claims.check(now, entry);
+        let door = door.or_else(|reason| self.door_of_member(now, entry).ok_or(reason))?;
         let address = (entry.room.clone(), door);
         if self.only.as_ref().is_some_and(|only| *only != address) {
             return Err(RejectReason::NotAuthorised);
@@ -242,6 +246,15 @@ impl<L: Clone> Registry<L> {
             true => Err(RejectReason::GatewayPresent),
             false => Ok(address),
         }
+    }
+
+    /// Whoever was let in with a key that has been changed since takes its place back all the same.
+    fn door_of_member(&self, now: Instant, entry: &Entry) -> Option<Door> {
+        let door = Some(self.claims.key_of(now, &entry.room)?);
+        let id = self.codes.get(&(entry.room.clone(), door))?;
+        let token = entry.resume_token?;
+        let holder = self.rooms[id].check(entry.who, Some(token));
+        matches!(holder, Ok(Some(_))).then_some(door)
     }
 
     /// Says who must give way to this entry, if anybody, or why it is refused.

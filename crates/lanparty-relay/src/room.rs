@@ -6,18 +6,23 @@
 
 mod addresses;
 mod allowance;
+mod host;
 mod lan_table;
 mod member;
+mod speed;
 mod switch;
 #[cfg(test)]
 mod tests;
 
 pub use allowance::{Rate, Rates};
-pub use member::{MAX_MALFORMED, PeerRecord};
+pub use member::{LinkHealth, MAX_MALFORMED, PeerRecord};
 
 use bytes::Bytes;
+use host::Lock;
 use lanparty_ctrl::message::{Newcomer, PeerLeft, Welcome};
-use lanparty_ctrl::{LeaveReason, ROOM_KEYS, RejectReason, RelayMessage, ResumeToken};
+use lanparty_ctrl::{
+    HOST_CONTROLS, LeaveReason, ROOM_KEYS, RejectReason, RelayMessage, ResumeToken,
+};
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::overlay::Probe;
 use lanparty_proto::{IpMtu, PeerId, RoomId};
@@ -25,7 +30,7 @@ use member::{Member, Received};
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use switch::{Route, Switch};
 
 /// The peers that get a frame; up to eight need no allocation.
@@ -61,7 +66,7 @@ pub struct Forward<L> {
 /// One message to send after a change. Steps are taken in the order of their list (spec R24).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step<L> {
-    /// Tell the newcomer. It must get this: where that fails, it leaves again.
+    /// Tell the newcomer, or the host who asked. It must get this: where that fails, it leaves again.
     Answer(RelayMessage),
     /// Tell a peer that is in the room, as well as that goes.
     Tell(L, RelayMessage),
@@ -92,6 +97,8 @@ pub struct Room<L> {
     members: BTreeMap<PeerId, Member<L>>,
     switch: Switch,
     last_peer: u16,
+    lock: Option<Lock>,
+    isolated: bool,
 }
 
 impl<L: Clone> Room<L> {
@@ -104,20 +111,23 @@ impl<L: Clone> Room<L> {
             members: BTreeMap::new(),
             switch: Switch::new(now),
             last_peer: 0,
+            lock: None,
+            isolated: false,
         }
     }
 
     /// Checks that a newcomer's place is free, or its own: then the answer is who must give way (spec R91).
     ///
     /// # Errors
-    /// [`RejectReason::GatewayPresent`] or [`RejectReason::MacInUse`].
+    /// [`RejectReason::GatewayPresent`], [`RejectReason::MacInUse`] or [`RejectReason::Locked`].
     pub fn check(
         &self,
         who: Newcomer,
         token: Option<ResumeToken>,
     ) -> Result<Option<PeerId>, RejectReason> {
         let Some(holder) = self.switch.holder(who) else {
-            return Ok(None);
+            let admits = self.lock.as_ref().is_none_or(|lock| lock.admits(who));
+            return admits.then_some(None).ok_or(RejectReason::Locked);
         };
         let resumes = |token: ResumeToken| {
             let member = self.members.get(&holder);
@@ -130,9 +140,14 @@ impl<L: Clone> Room<L> {
         }
     }
 
+    /// The gateway, while there is one.
+    pub fn gateway(&self) -> Option<PeerId> {
+        self.switch.gateway()
+    }
+
     /// True while there is a gateway.
     pub fn has_gateway(&self) -> bool {
-        self.switch.gateway().is_some()
+        self.gateway().is_some()
     }
 
     /// Lets a newcomer in whose place is free: its number, and what is to be said to whom.
@@ -192,7 +207,8 @@ impl<L: Clone> Room<L> {
                 Err(reason) => Verdict::Drop(reason),
             };
         }
-        match judge(now, (self.id, from), member, &mut self.switch, datagram) {
+        let (place, switch) = ((self.id, from), &mut self.switch);
+        match judge(now, place, member, switch, self.isolated, datagram) {
             Ok(Some((received, route))) => {
                 member.count_forward(received.frame().len());
                 Verdict::Forward(Forward {
@@ -221,12 +237,12 @@ impl<L: Clone> Room<L> {
         now: Instant,
         from: PeerId,
         stats: PeerStats,
-        rtt: Option<Duration>,
+        health: LinkHealth,
     ) {
         if let Some(member) = self.members.get_mut(&from) {
             member.record.last_seen = now;
-            member.record.stats = Some(stats);
-            member.record.rtt = rtt;
+            member.record.health = health;
+            member.take_stats(now, stats);
         }
     }
 
@@ -284,7 +300,7 @@ impl<L: Clone> Room<L> {
                 Newcomer::Gateway => None,
             },
             resume_token,
-            capabilities: vec![ROOM_KEYS.to_owned()],
+            capabilities: [ROOM_KEYS, HOST_CONTROLS].map(str::to_owned).to_vec(),
         })
     }
 
@@ -303,14 +319,16 @@ impl<L: Clone> Room<L> {
             .collect()
     }
 
+    fn link_of(&self, peer: PeerId) -> Option<L> {
+        self.members.get(&peer).map(|member| member.link.clone())
+    }
+
     fn targets(&self, from: PeerId, route: Route) -> Targets<L> {
         match route {
-            Route::Known(peer) | Route::Unknown(peer) => {
-                let member = self.members.get(&peer);
-                member
-                    .map(|member| member.link.clone())
-                    .into_iter()
-                    .collect()
+            Route::Known(peer) | Route::Unknown(peer) => self.link_of(peer).into_iter().collect(),
+            Route::Group if self.isolated && self.gateway() != Some(from) => {
+                let gateway = self.gateway().and_then(|gateway| self.link_of(gateway));
+                gateway.into_iter().collect()
             }
             Route::Group => {
                 let mut targets = Targets::with_capacity(self.members.len());
@@ -322,18 +340,26 @@ impl<L: Clone> Room<L> {
     }
 }
 
-/// All the checks, the cheapest first: header, pieces, source, classifier, destination, buckets.
+/// All the checks, the cheapest first: header, pieces, source, classifier, destination, the host's
+/// orders, buckets.
 fn judge<L>(
     now: Instant,
     place: (RoomId, PeerId),
     member: &mut Member<L>,
     switch: &mut Switch,
+    isolated: bool,
     datagram: Bytes,
 ) -> Result<Option<(Received, Route)>, DropReason> {
     let Some(received) = member.receive(now, place, datagram)? else {
         return Ok(None);
     };
     let route = switch.route(now, place.1, member.record.who, received.frame())?;
+    if member.muted && route == Route::Group {
+        return Err(DropReason::Muted);
+    }
+    if isolated && switch.is_between_clients(member.record.who, route) {
+        return Err(DropReason::Isolated);
+    }
     if let Some(allowance) = &mut member.allowance {
         allowance.spend(now, route.traffic(), received.unpaid)?;
     }

@@ -315,11 +315,11 @@ impl Clock {
     }
 }
 
-/// Queues what a change wants to be said. `newcomer` gets the answers.
-fn queue_steps(steps: Vec<Step<Arc<Link>>>, newcomer: &Link) {
+/// Queues what a change wants to be said. `asker` gets the answers: a newcomer, or the host.
+fn queue_steps(steps: Vec<Step<Arc<Link>>>, asker: &Link) {
     for step in steps {
         match step {
-            Step::Answer(message) => newcomer.queue(Outgoing::Message(message)),
+            Step::Answer(message) => asker.queue(Outgoing::Message(message)),
             Step::Tell(link, message) => link.queue(Outgoing::Message(message)),
         }
     }

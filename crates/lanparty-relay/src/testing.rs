@@ -153,7 +153,9 @@ pub(crate) fn said(steps: &[Step<Link>]) -> Vec<String> {
             Role::Gateway => format!("gateway {} joined", joined.peer_id),
         },
         RelayMessage::PeerLeft(left) => format!("{} left: {:?}", left.peer_id, left.reason),
-        RelayMessage::Reject(_) | RelayMessage::Disconnect(_) => format!("{message:?}"),
+        RelayMessage::Members(_) | RelayMessage::Reject(_) | RelayMessage::Disconnect(_) => {
+            format!("{message:?}")
+        }
     };
     steps
         .iter()

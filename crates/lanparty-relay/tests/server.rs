@@ -9,7 +9,8 @@
 use bytes::Bytes;
 use lanparty_ctrl::message::{Disconnect, Hello, Newcomer, Reject, Welcome};
 use lanparty_ctrl::{
-    DisconnectReason, LeaveReason, PeerMessage, RejectReason, RelayMessage, RoomCode, RoomKey,
+    DisconnectReason, HostOrder, LeaveReason, PeerMessage, RejectReason, RelayMessage, RoomCode,
+    RoomKey,
 };
 use lanparty_net::control;
 use lanparty_net::quic::{Closed, Connection, Endpoint, PathFloor, RecvStream};
@@ -224,7 +225,8 @@ async fn a_hello_recorded_on_one_connection_is_refused_on_another() {
         RejectReason::NotAuthorised
     );
     let host = recorded.hello(hello).await.unwrap();
-    assert_eq!(host.welcome.capabilities, [lanparty_ctrl::ROOM_KEYS]);
+    let abilities = [lanparty_ctrl::ROOM_KEYS, lanparty_ctrl::HOST_CONTROLS];
+    assert_eq!(host.welcome.capabilities, abilities);
 }
 
 #[tokio::test]
@@ -243,6 +245,32 @@ async fn peers_learn_of_each_other_and_exchange_frames_of_every_size() {
         let down = frame(mac(1), lan, len);
         gateway.send(&down);
         assert_eq!(player.frame().await, (gateway.welcome.peer_id, down));
+    }
+}
+
+#[tokio::test]
+async fn a_host_sends_players_away_and_a_player_who_tries_goes_itself() {
+    let relay = Relay::start(Limits::default());
+    let gateway = relay.gateway().await;
+    let (player, rival) = (relay.client(1).await, relay.client(2).await);
+    for expected in [player.welcome.peer_id, rival.welcome.peer_id] {
+        assert_eq!(gateway.joined().await, expected);
+    }
+    let kick = |peer_id| PeerMessage::Host(HostOrder::Kick { peer_id });
+    gateway.say(&kick(player.welcome.peer_id)).await;
+    assert_eq!(player.joined().await, gateway.welcome.peer_id);
+    assert_eq!(player.joined().await, rival.welcome.peer_id);
+    assert_eq!(player.sent_away().await, DisconnectReason::Kicked);
+    let left = gateway.left().await;
+    assert_eq!(left, (player.welcome.peer_id, LeaveReason::Kicked));
+
+    rival.say(&kick(gateway.welcome.peer_id)).await;
+    let left = gateway.left().await;
+    assert_eq!(left, (rival.welcome.peer_id, LeaveReason::ProtocolError));
+    gateway.say(&PeerMessage::Host(HostOrder::Members)).await;
+    match gateway.message().await {
+        RelayMessage::Members(members) => assert!(members.last && members.members.is_empty()),
+        other => panic!("{other:?}"),
     }
 }
 

@@ -6,7 +6,7 @@ use lanparty_ctrl::{LeaveReason, RelayMessage, ResumeToken};
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::{IpMtu, RoomId};
 use lanparty_relay::registry::Place;
-use lanparty_relay::room::{Departure, MAX_MALFORMED, Step as Say};
+use lanparty_relay::room::{Departure, LinkHealth, MAX_MALFORMED, Step as Say};
 use lanparty_relay::{Limits, Rate, Rates, Registry};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -117,7 +117,8 @@ impl Party {
                 if let Some(seat) = self.pick(seat) {
                     let place = self.seats[seat].place;
                     let stats = PeerStats::default();
-                    self.relay.handle_stats(self.now, place, stats, None);
+                    self.relay
+                        .handle_stats(self.now, place, stats, LinkHealth::default());
                 }
             }
             Step::Wait { tenths } => self.wait(tenths),

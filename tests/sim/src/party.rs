@@ -5,11 +5,11 @@ use crate::frames::{BROADCAST, Frame, KINDS, Kind, Mac};
 use crate::reference::{Expected, Given, Hello, Notice, Peer, Reference};
 use bytes::Bytes;
 use lanparty_ctrl::message::{Entry, Newcomer, PeerJoined};
-use lanparty_ctrl::{LeaveReason, RelayMessage, ResumeToken};
+use lanparty_ctrl::{HostOrder, LeaveReason, RelayMessage, ResumeToken};
 use lanparty_obs::{DropReason, PeerStats};
-use lanparty_proto::{DatagramBudget, MacAddr, VirtualMac};
+use lanparty_proto::{DatagramBudget, MacAddr, PeerId, VirtualMac};
 use lanparty_relay::registry::Place;
-use lanparty_relay::room::{Step, Verdict};
+use lanparty_relay::room::{LinkHealth, Step, Verdict};
 use lanparty_relay::{Limits, Rate, Rates, Registry};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -43,6 +43,8 @@ pub struct Tally {
     pub dropped: BTreeMap<&'static str, u64>,
     /// Peers expelled.
     pub expelled: u64,
+    /// Peers kicked by their hosts.
+    pub kicked: u64,
 }
 
 impl Tally {
@@ -56,6 +58,7 @@ impl Tally {
         self.pending += other.pending;
         self.probes += other.probes;
         self.expelled += other.expelled;
+        self.kicked += other.kicked;
         for (reason, n) in other.refused {
             *self.refused.entry(reason).or_default() += n;
         }
@@ -156,7 +159,7 @@ impl Party {
     }
 
     fn step(&mut self) {
-        match self.dice.between(0, 199) {
+        match self.dice.between(0, 205) {
             0..30 => self.somebody_joins(),
             30..38 => self.somebody_leaves(),
             38..108 => self.somebody_sends(),
@@ -172,7 +175,8 @@ impl Party {
             191..195 => self.time_passes(),
             195..198 => self.somebody_probes(),
             198 => self.time_jumps(),
-            _ if self.dice.one_in(10) => self.the_relay_drains(),
+            199 if self.dice.one_in(10) => self.the_relay_drains(),
+            200..206 => self.somebody_orders(),
             _ => self.time_passes(),
         }
     }
@@ -627,6 +631,62 @@ impl Party {
         *self.tally.dropped.entry(reason.name()).or_default() += 1;
     }
 
+    // Orders.
+
+    /// Some gateway, or a client that would like to be one.
+    fn somebody_orders(&mut self) {
+        let hosts = self.reference.peers.iter();
+        let hosts = hosts.filter(|peer| peer.mac.is_none());
+        let hosts: Vec<_> = hosts
+            .map(|peer| (peer.link, self.present[&peer.link]))
+            .collect();
+        let host = match self.dice.one_in(8) {
+            true => self.somebody(),
+            false => self.dice.any(&hosts).copied(),
+        };
+        let Some((link, place)) = host else { return };
+        let order = self.some_order(place);
+        self.note(|| format!("link {link} orders {order:?}"));
+        let expected = self.reference.order(link, &order);
+        let is_host = self.peer(link).mac.is_none();
+        let asks = order == HostOrder::Members;
+        let obeyed = self.registry.handle_order(self.instant(), place, order);
+        assert_eq!(obeyed.is_ok(), is_host);
+        let Ok(obeyed) = obeyed else { return };
+        assert_eq!(!obeyed.steps.is_empty(), asks);
+        let kicked = obeyed.kicked.as_ref().map(|departure| departure.link);
+        assert_eq!(kicked, expected.flatten(), "who is kicked");
+        if let Some(departure) = obeyed.kicked {
+            self.tally.kicked += 1;
+            assert!(!departure.room_closed);
+            self.has_left(departure.link, LeaveReason::Kicked, &departure.steps);
+        }
+    }
+
+    fn some_order(&mut self, host: Place) -> HostOrder {
+        let room = self.reference.peers.iter();
+        let room = room.filter(|peer| peer.room_id == host.room.number());
+        let room: Vec<_> = room.map(|peer| peer.peer_id).collect();
+        let member = *self.dice.pick(&room);
+        let someone = *self.dice.pick(&[member, member, 1, 77]);
+        let peer_id = PeerId::new(someone).unwrap();
+        match self.dice.between(0, 9) {
+            0 => HostOrder::Kick { peer_id },
+            1 => HostOrder::Members,
+            2 | 3 => HostOrder::Lock {
+                locked: self.dice.one_in(2),
+                also: Vec::new(),
+            },
+            4..7 => HostOrder::Mute {
+                peer_id,
+                muted: !self.dice.one_in(3),
+            },
+            _ => HostOrder::Isolate {
+                isolated: self.dice.one_in(2),
+            },
+        }
+    }
+
     // Everything else.
 
     fn somebody_counts(&mut self) {
@@ -637,11 +697,18 @@ impl Party {
             frames_to_relay: self.dice.bits(),
             ..PeerStats::default()
         };
-        let rtt = Some(Duration::from_millis(self.now));
+        let health = LinkHealth {
+            rtt: Some(Duration::from_millis(self.now)),
+            loss_permille: None,
+        };
         let now = self.instant();
-        self.registry.handle_stats(now, place, stats.clone(), rtt);
+        self.registry
+            .handle_stats(now, place, stats.clone(), health);
         let record = self.registry.peer(place).unwrap();
-        assert_eq!((record.stats.as_ref(), record.rtt), (Some(&stats), rtt));
+        assert_eq!(
+            (record.stats.as_ref(), record.health),
+            (Some(&stats), health)
+        );
         assert_eq!(record.last_seen, now);
     }
 
@@ -733,7 +800,7 @@ fn said(steps: &[Step<u32>]) -> Vec<Said> {
                     token: token.unwrap().to_be_bytes(),
                     mtu: welcome.effective_mtu.number(),
                 };
-                Said::Welcome(given, welcome.gateway.map(lanparty_proto::PeerId::number))
+                Said::Welcome(given, welcome.gateway.map(PeerId::number))
             }
             Step::Answer(RelayMessage::PeerJoined(joined)) => {
                 Said::Here(joined.peer_id.number(), mac(joined))

@@ -1,8 +1,9 @@
 //! What a relay should do, in the plainest words: lists, loops, milliseconds.
 
 use crate::frames::{Frame, Kind, Mac, Says};
-use lanparty_ctrl::{LeaveReason, RejectReason};
+use lanparty_ctrl::{HostOrder, LeaveReason, RejectReason};
 use lanparty_obs::DropReason;
+use lanparty_proto::PeerId;
 use lanparty_relay::{Limits, Rate, Rates};
 
 /// A peer as the reference sees it; without a MAC it is the gateway.
@@ -28,6 +29,7 @@ pub struct Peer {
     pub counts: [u64; 3],
     /// What was dropped of it.
     pub drops: Vec<DropReason>,
+    muted: bool,
     group: Bucket,
     unknown: Bucket,
     bytes: Bucket,
@@ -95,6 +97,9 @@ pub struct Reference {
     // Stations of the LAN that spoke since the clock last jumped.
     heard: Vec<(u32, Mac)>,
     owners: Vec<Owner>,
+    // By the rooms' numbers: who may come in, and where clients do not hear each other.
+    locked: Vec<(u32, Vec<Mac>)>,
+    isolated: Vec<u32>,
 }
 
 /// Who has an address in a room; without a MAC it is the LAN.
@@ -156,6 +161,8 @@ impl Reference {
             rates,
             heard: Vec::new(),
             owners: Vec::new(),
+            locked: Vec::new(),
+            isolated: Vec::new(),
         }
     }
 
@@ -189,6 +196,7 @@ impl Reference {
             }
             Some(rival) if rival.source == hello.source => here,
             Some(_) => here + 1,
+            None if self.is_locked_out(&room, hello.mac) => return Err(RejectReason::Locked),
             None => {
                 let clients = room.iter().filter(|peer| peer.mac.is_some()).count();
                 if hello.mac.is_some() && clients == self.limits.clients_per_room {
@@ -207,6 +215,58 @@ impl Reference {
             return Err(RejectReason::RateLimited);
         }
         Ok(rival.map(|rival| rival.link))
+    }
+
+    fn is_locked_out(&self, room: &[&Peer], mac: Option<Mac>) -> bool {
+        let (Some(somebody), Some(mac)) = (room.first(), mac) else {
+            return false;
+        };
+        let lock = self.locked.iter().find(|lock| lock.0 == somebody.room_id);
+        lock.is_some_and(|(_, guests)| !guests.contains(&mac))
+    }
+
+    /// The host of `link`'s room wants this; answers who is kicked. Nothing, if `link` is no host.
+    pub fn order(&mut self, link: u32, order: &HostOrder) -> Option<Option<u32>> {
+        let host = &self.peers[self.position(link)?];
+        let (room_id, room) = (host.room_id, host.room.clone());
+        if host.mac.is_some() {
+            return None;
+        }
+        let clients = || {
+            let room = self.room(&room).into_iter();
+            room.filter_map(|peer| Some((peer.peer_id, peer.link, peer.mac?)))
+        };
+        let client = |wanted: PeerId| clients().find(|client| client.0 == wanted.number());
+        match *order {
+            HostOrder::Kick { peer_id } => {
+                let (_, kicked, mac) = client(peer_id)?;
+                let lock = self.locked.iter_mut().find(|lock| lock.0 == room_id);
+                if let Some((_, guests)) = lock {
+                    guests.retain(|&guest| guest != mac);
+                }
+                return Some(Some(kicked));
+            }
+            HostOrder::Lock { locked, .. } => {
+                let guests = clients().map(|client| client.2).collect();
+                self.locked.retain(|lock| lock.0 != room_id);
+                if locked {
+                    self.locked.push((room_id, guests));
+                }
+            }
+            HostOrder::Mute { peer_id, muted } => {
+                let (_, link, _) = client(peer_id)?;
+                let at = self.position(link)?;
+                self.peers[at].muted = muted;
+            }
+            HostOrder::Isolate { isolated } => {
+                self.isolated.retain(|&other| other != room_id);
+                if isolated {
+                    self.isolated.push(room_id);
+                }
+            }
+            HostOrder::Rotate { .. } | HostOrder::Members => {}
+        }
+        Some(None)
     }
 
     /// The MTU that a newcomer is told: the room's, which is that of whoever made it.
@@ -230,6 +290,7 @@ impl Reference {
             mtu: given.mtu,
             counts: [0; 3],
             drops: Vec::new(),
+            muted: false,
             group: Bucket::new(self.rates.group, now),
             unknown: Bucket::new(self.rates.unknown, now),
             bytes: Bucket::new(self.rates.bytes, now),
@@ -363,7 +424,8 @@ impl Reference {
         unpaid: usize,
     ) -> Result<Vec<u32>, DropReason> {
         let me = &self.peers[at];
-        let (my_link, my_mac, room_id) = (me.link, me.mac, me.room_id);
+        let (my_link, my_mac, room_id, muted) = (me.link, me.mac, me.room_id, me.muted);
+        let kept_apart = my_mac.is_some() && self.isolated.contains(&room_id);
         let room = self.room(&me.room);
         let others: Vec<_> = room.iter().filter(|peer| peer.link != my_link).collect();
         if frame.bytes.len() < 14 {
@@ -392,7 +454,11 @@ impl Reference {
         let gateway = others.iter().find(|peer| peer.mac.is_none());
         let heard = self.heard.contains(&(room_id, frame.destination));
         let group = frame.destination[0] % 2 == 1;
+        let to_a_client = owner.is_some() && !group;
         let (targets, unknown) = match (group, owner, gateway) {
+            (true, _, gateway) if kept_apart => {
+                (gateway.iter().map(|gateway| gateway.link).collect(), false)
+            }
             (true, _, _) => (others.iter().map(|peer| peer.link).collect(), false),
             (false, Some(owner), _) => (vec![owner.link], false),
             (false, None, Some(gateway)) if my_mac != Some(frame.destination) => {
@@ -406,6 +472,12 @@ impl Reference {
         }
         if targets.is_empty() && !group {
             return Err(DropReason::UnknownDestination);
+        }
+        if muted && group {
+            return Err(DropReason::Muted);
+        }
+        if kept_apart && to_a_client {
+            return Err(DropReason::Isolated);
         }
         let peer = &mut self.peers[at];
         if peer.mac.is_some() {

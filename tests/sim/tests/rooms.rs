@@ -24,6 +24,7 @@ fn everything_happened(tally: &Tally) {
         "RelayFull",
         "GatewayPresent",
         "MacInUse",
+        "Locked",
         "RateLimited",
         "Draining",
     ] {
@@ -57,6 +58,8 @@ fn everything_happened(tally: &Tally) {
         "unknown_unicast_rate",
         "byte_rate",
         "link_down",
+        "muted",
+        "isolated",
     ] {
         assert!(
             tally.dropped.contains_key(reason),
@@ -64,4 +67,5 @@ fn everything_happened(tally: &Tally) {
         );
     }
     assert!(tally.resumed > 0 && tally.expelled > 0 && tally.pending > 0 && tally.probes > 0);
+    assert!(tally.kicked > 0);
 }

@@ -107,6 +107,18 @@ impl Claims {
         self.claims.insert(entry.room.clone(), claim);
     }
 
+    /// The key with which a code is claimed.
+    pub(crate) fn key_of(&self, now: Instant, room: &RoomCode) -> Option<KeyId> {
+        self.live(now, room).map(|claim| claim.key.id())
+    }
+
+    /// Puts another key in the place of `old`; false when the code is not claimed with that.
+    pub(crate) fn rotate(&mut self, room: &RoomCode, old: KeyId, new: AdmissionKey) -> bool {
+        let claim = self.claims.get_mut(room);
+        let claim = claim.filter(|claim| claim.key.id() == old);
+        claim.map(|claim| claim.key = new).is_some()
+    }
+
     /// Lets claims end some time after their gateways; `is_held` knows whose gateway is there.
     pub(crate) fn handle_timeout(
         &mut self,

@@ -103,6 +103,15 @@ impl Addresses {
         );
     }
 
+    /// What a client has now, the latest last.
+    pub(super) fn of(&self, now: Instant, mac: MacAddr) -> impl Iterator<Item = IpAddr> {
+        let known = self.of_clients.get(&mac).into_iter().flatten().copied();
+        known.filter(move |address| {
+            let holding = self.held.get(address);
+            holding.is_some_and(|held| held.holder == Holder::Client(mac) && now < held.until)
+        })
+    }
+
     /// The gateway has left. The next one may be on another LAN, where the old one's word means nothing.
     pub(super) fn forget_lan(&mut self) {
         self.held.retain(|_, holding| holding.holder != Holder::Lan);

@@ -1,6 +1,7 @@
 //! One peer in a room: what it may do, and what it has done.
 
 use super::allowance::{Allowance, Rates};
+use super::speed::Speeds;
 use bytes::{BufMut, Bytes, BytesMut};
 use lanparty_ctrl::ResumeToken;
 use lanparty_ctrl::message::{Newcomer, PeerJoined};
@@ -14,6 +15,15 @@ use std::time::{Duration, Instant};
 /// How many malformed datagrams a peer may send; the next one is its last (spec R31).
 pub const MAX_MALFORMED: u32 = 16;
 
+/// How the link to a peer is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LinkHealth {
+    /// The round trip.
+    pub rtt: Option<Duration>,
+    /// How many packets of a thousand got lost on the way to the peer, since it came.
+    pub loss_permille: Option<u16>,
+}
+
 /// What is known about a peer (spec R34).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerRecord {
@@ -25,8 +35,8 @@ pub struct PeerRecord {
     pub joined_at: Instant,
     /// When its last datagram or message came.
     pub last_seen: Instant,
-    /// The round trip to it, when it last sent its counters.
-    pub rtt: Option<Duration>,
+    /// How its link was when it last sent its counters.
+    pub health: LinkHealth,
     /// The counters that it last sent.
     pub stats: Option<PeerStats>,
     /// How many of its datagrams were malformed.
@@ -52,6 +62,10 @@ pub(super) struct Member<L> {
     pub(super) record: PeerRecord,
     // Only clients are limited.
     pub(super) allowance: Option<Allowance>,
+    /// True while its host wants nothing of what it says to groups.
+    pub(super) muted: bool,
+    pub(super) speeds: Option<Speeds>,
+    stats_at: Instant,
     reassembler: Reassembler,
     last_frame_id: u16,
 }
@@ -85,7 +99,7 @@ impl<L> Member<L> {
                 source,
                 joined_at: now,
                 last_seen: now,
-                rtt: None,
+                health: LinkHealth::default(),
                 stats: None,
                 malformed: 0,
                 datagrams: 0,
@@ -99,6 +113,9 @@ impl<L> Member<L> {
                 Newcomer::Client(_) => Some(Allowance::new(now, rates)),
                 Newcomer::Gateway => None,
             },
+            muted: false,
+            speeds: None,
+            stats_at: now,
             reassembler: Reassembler::default(),
             last_frame_id: 0,
         }
@@ -174,6 +191,14 @@ impl<L> Member<L> {
             datagram: whole_datagram(header, &frame),
             unpaid: 0,
         }))
+    }
+
+    pub(super) fn take_stats(&mut self, now: Instant, stats: PeerStats) {
+        let before = self.record.stats.as_ref();
+        self.speeds =
+            before.and_then(|before| Speeds::between((self.stats_at, before), (now, &stats)));
+        self.stats_at = now;
+        self.record.stats = Some(stats);
     }
 
     pub(super) fn count_drop(&mut self, reason: DropReason) {

@@ -8,6 +8,7 @@ use lanparty_obs::DropReason;
 use lanparty_proto::class::{claimed_address, confirmed_lease};
 use lanparty_proto::{EthernetFrame, MacAddr, Origin, PeerId, classify};
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::Instant;
 
 /// A room's addresses and the peers behind them.
@@ -110,6 +111,21 @@ impl Switch {
         }
         self.find(now, from, view.destination())
             .ok_or(DropReason::UnknownDestination)
+    }
+
+    /// True when a frame goes from a client to another one.
+    pub(super) fn is_between_clients(&self, who: Newcomer, route: Route) -> bool {
+        match (who, route) {
+            (Newcomer::Client(_), Route::Known(peer)) => self.gateway != Some(peer),
+            (Newcomer::Client(_), Route::Unknown(_) | Route::Group) | (Newcomer::Gateway, _) => {
+                false
+            }
+        }
+    }
+
+    /// Which IP addresses a client is held to have.
+    pub(super) fn addresses_of(&self, now: Instant, mac: MacAddr) -> impl Iterator<Item = IpAddr> {
+        self.addresses.of(now, mac)
     }
 
     fn check_source(&self, who: Newcomer, source: MacAddr) -> Result<(), DropReason> {

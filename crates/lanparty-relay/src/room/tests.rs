@@ -4,6 +4,7 @@ use crate::testing::Outcome::{self, Dropped, Expelled, Pending, To};
 use crate::testing::{Relay, client_mac, frame, header, lan_mac, whole};
 use lanparty_proto::overlay::Probe;
 use lanparty_proto::{DatagramBudget, MacAddr, fragment};
+use std::time::Duration;
 
 /// A gateway on link 1 and players on links 2 to 4.
 fn party() -> (Relay, Place, [Place; 3]) {
@@ -350,11 +351,17 @@ fn the_last_counters_and_the_round_trip_are_kept() {
         frames_to_relay: 7,
         ..PeerStats::default()
     };
-    let rtt = Some(Duration::from_millis(20));
+    let health = LinkHealth {
+        rtt: Some(Duration::from_millis(20)),
+        loss_permille: Some(3),
+    };
     relay
         .registry
-        .handle_stats(relay.now, two, stats.clone(), rtt);
+        .handle_stats(relay.now, two, stats.clone(), health);
     let record = relay.registry.peer(two).unwrap();
-    assert_eq!((record.stats.as_ref(), record.rtt), (Some(&stats), rtt));
+    assert_eq!(
+        (record.stats.as_ref(), record.health),
+        (Some(&stats), health)
+    );
     assert_eq!(record.last_seen, relay.now);
 }

@@ -2,11 +2,11 @@
 
 use super::link::{Link, Outgoing};
 use super::{DRAIN, Rooms, queue_steps};
-use crate::registry::Place;
-use crate::room::Verdict;
+use crate::registry::{NotTheHost, Place};
+use crate::room::{LinkHealth, Verdict};
 use bytes::Bytes;
 use lanparty_ctrl::message::{Disconnect, Entry};
-use lanparty_ctrl::{DisconnectReason, LeaveReason, PeerMessage, RelayMessage};
+use lanparty_ctrl::{DisconnectReason, HostOrder, LeaveReason, PeerMessage, RelayMessage};
 use lanparty_net::control::{self, ControlError};
 use lanparty_net::log;
 use lanparty_net::quic::{CloseCode, Closed, Connection, SendStream};
@@ -22,6 +22,9 @@ use tracing::{Instrument, debug, info, info_span};
 const BATCH: usize = 64;
 /// How long a peer waits between messages that we hear. Its counters come every few seconds.
 const MESSAGE_PAUSE: Duration = Duration::from_millis(50);
+
+/// What somebody reads whom its host has kicked.
+const KICKED: &str = "the host has sent you out of the room";
 
 /// An admitted peer. Dropping it frees its place, whatever happened.
 #[derive(Debug)]
@@ -198,11 +201,19 @@ impl Seat {
         loop {
             match control::next_message(self.connection()).await {
                 Ok(PeerMessage::Stats(stats)) => {
-                    let rtt = self.connection().rtt();
-                    debug!(?rtt, ?stats, "Counters came");
+                    let health = LinkHealth {
+                        rtt: self.connection().rtt(),
+                        loss_permille: self.connection().loss_permille(),
+                    };
+                    debug!(?health, ?stats, "Counters came");
                     self.rooms
                         .lock()
-                        .handle_stats(Instant::now(), self.place, *stats, rtt);
+                        .handle_stats(Instant::now(), self.place, *stats, health);
+                }
+                Ok(PeerMessage::Host(order)) => {
+                    if let Err(error) = self.obey(order) {
+                        return End::Protocol(error.to_string());
+                    }
                 }
                 Ok(PeerMessage::Disconnect(goodbye)) => return End::PeerLeft(goodbye.reason),
                 Ok(PeerMessage::Hello(_)) => return End::Protocol("a second hello".into()),
@@ -211,6 +222,27 @@ impl Seat {
             }
             tokio::time::sleep(MESSAGE_PAUSE).await;
         }
+    }
+}
+
+impl Seat {
+    /// Does what the host wants: who is kicked is out of the room before anything else happens.
+    fn obey(&self, order: HostOrder) -> Result<(), NotTheHost> {
+        debug!(?order, "The host wants something");
+        let mut rooms = self.rooms.lock();
+        let obeyed = rooms.handle_order(Instant::now(), self.place, order)?;
+        queue_steps(obeyed.steps, &self.link);
+        let Some(kicked) = obeyed.kicked else {
+            return Ok(());
+        };
+        queue_steps(kicked.steps, &self.link);
+        kicked.link.queue(Outgoing::Goodbye(Disconnect {
+            reason: DisconnectReason::Kicked,
+            text: KICKED.into(),
+        }));
+        drop(rooms);
+        info!(who = ?kicked.record.who, kicked = %kicked.peer, "Kicked by its host");
+        Ok(())
     }
 }
 

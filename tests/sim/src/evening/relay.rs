@@ -9,7 +9,7 @@ use lanparty_ctrl::{
 };
 use lanparty_proto::{DatagramBudget, Header, fragment};
 use lanparty_relay::registry::Place;
-use lanparty_relay::room::{Step, Verdict};
+use lanparty_relay::room::{LinkHealth, Step, Verdict};
 use lanparty_relay::{Limits, Rates, Registry};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -51,8 +51,13 @@ impl Evening {
             Some(Said::Message(PeerMessage::Stats(stats))) => {
                 let now = self.instant();
                 if let Some(&place) = self.relay.seats.get(&link) {
-                    self.relay.registry.handle_stats(now, place, *stats, None);
+                    self.relay
+                        .registry
+                        .handle_stats(now, place, *stats, LinkHealth::default());
                 }
+            }
+            Some(Said::Message(PeerMessage::Host(_))) => {
+                unreachable!("these evenings have no host")
             }
             Some(Said::Message(PeerMessage::Disconnect(goodbye))) => {
                 self.give_up_seat(link, goodbye.reason.into());

@@ -1,0 +1,99 @@
+//! What a party's host may want of its room, and what the relay tells it of the members.
+
+use crate::AdmissionKey;
+use lanparty_proto::{PeerId, VirtualMac};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// How many members one [`Members`] tells of, so that it fits a message whatever they are.
+pub const MEMBERS_PER_MESSAGE: usize = 128;
+
+/// How many IP addresses a [`Member`] is told with.
+pub const ADDRESSES_PER_MEMBER: usize = 4;
+
+/// An order to the room. Only its gateway gives any, and only to a relay that knows
+/// [`HOST_CONTROLS`](crate::HOST_CONTROLS).
+///
+/// A peer that is not there, or is no client, is not meant by any order: it may just have left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "order", rename_all = "snake_case")]
+pub enum HostOrder {
+    /// This client leaves now.
+    Kick {
+        /// Its number.
+        peer_id: PeerId,
+    },
+    /// From now on nobody comes in who was not there, or everybody may again.
+    Lock {
+        /// Which of both.
+        locked: bool,
+        /// Who may come in beside those who are there: members on their way back to the room.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        also: Vec<VirtualMac>,
+    },
+    /// What this client says to everybody or to a group is dropped, or is not any more.
+    Mute {
+        /// Its number.
+        peer_id: PeerId,
+        /// Which of both.
+        muted: bool,
+    },
+    /// Clients reach the LAN but not each other, or each other as well.
+    Isolate {
+        /// Which of both.
+        isolated: bool,
+    },
+    /// Newcomers need another key from now on; who is in stays.
+    Rotate {
+        /// With what the relay shall check their proofs.
+        admission_key: AdmissionKey,
+    },
+    /// Tell me of the members.
+    Members,
+}
+
+/// The answer to [`HostOrder::Members`], in as many messages as it takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Members {
+    /// True while nobody new comes in.
+    #[serde(default)]
+    pub locked: bool,
+    /// True while clients do not reach each other.
+    #[serde(default)]
+    pub isolated: bool,
+    /// Some of the clients, [`MEMBERS_PER_MESSAGE`] at most.
+    pub members: Vec<Member>,
+    /// True in the last message of the answer.
+    pub last: bool,
+}
+
+/// What the relay knows about a client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Its number.
+    pub peer_id: PeerId,
+    /// IP addresses on the LAN that are held to be its, [`ADDRESSES_PER_MEMBER`] at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<IpAddr>,
+    /// For how long it has been in, in seconds.
+    #[serde(default)]
+    pub seconds: u64,
+    /// The round trip between it and the relay, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtt_us: Option<u64>,
+    /// How many packets of a thousand from the relay got lost on the way to it, since it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_permille: Option<u16>,
+    /// Bytes per second that it sent of late, by its own count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sends: Option<u64>,
+    /// Bytes per second that it received of late, by its own count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receives: Option<u64>,
+    /// Frames of its that the relay dropped.
+    #[serde(default)]
+    pub dropped: u64,
+    /// True while it may not speak to everybody.
+    #[serde(default)]
+    pub muted: bool,
+}

@@ -1,0 +1,84 @@
+//! What the host of a room may order, once the relay has seen that it is the host: the room's gateway.
+
+#[cfg(test)]
+mod tests;
+
+use super::{Place, Registry};
+use crate::room::{Departure, Step};
+use lanparty_ctrl::{AdmissionKey, HostOrder, LeaveReason};
+use lanparty_proto::PeerId;
+use std::time::Instant;
+
+/// What follows from an order.
+#[derive(Debug)]
+pub struct Obeyed<L> {
+    /// Who is out: tell that link [`DisconnectReason::Kicked`] and close it.
+    ///
+    /// [`DisconnectReason::Kicked`]: lanparty_ctrl::DisconnectReason::Kicked
+    pub kicked: Option<Departure<L>>,
+    /// What is to be said to the host.
+    pub steps: Vec<Step<L>>,
+}
+
+/// Somebody gives orders who is not the room's gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("only a room's gateway gives orders to it")]
+pub struct NotTheHost;
+
+impl<L: Clone> Registry<L> {
+    /// Does what the host wants, at once. Orders about somebody who is not there do nothing.
+    ///
+    /// # Errors
+    /// [`NotTheHost`]; nothing has changed then.
+    pub fn handle_order(
+        &mut self,
+        now: Instant,
+        from: Place,
+        order: HostOrder,
+    ) -> Result<Obeyed<L>, NotTheHost> {
+        let room = self.rooms.get_mut(&from.room);
+        let room = room.filter(|room| room.gateway() == Some(from.peer));
+        let room = room.ok_or(NotTheHost)?;
+        let mut obeyed = Obeyed {
+            kicked: None,
+            steps: Vec::new(),
+        };
+        match order {
+            HostOrder::Kick { peer_id } => obeyed.kicked = self.kick(from, peer_id),
+            HostOrder::Lock { locked: true, also } => room.lock(also),
+            HostOrder::Lock { locked: false, .. } => room.unlock(),
+            HostOrder::Mute { peer_id, muted } => room.set_muted(peer_id, muted),
+            HostOrder::Isolate { isolated } => room.set_isolated(isolated),
+            HostOrder::Rotate { admission_key } => self.rotate(from, admission_key),
+            HostOrder::Members => {
+                let answers = room.describe(now).into_iter();
+                obeyed.steps = answers.map(Step::Answer).collect();
+            }
+        }
+        Ok(obeyed)
+    }
+
+    fn kick(&mut self, host: Place, peer: PeerId) -> Option<Departure<L>> {
+        let place = Place { peer, ..host };
+        let mac = self.peer(place)?.who.mac()?;
+        self.rooms.get_mut(&host.room)?.strike_off(mac);
+        self.leave(place, LeaveReason::Kicked)
+    }
+
+    /// Newcomers to a keyed room need this key from now on; an open room stays open.
+    fn rotate(&mut self, host: Place, key: AdmissionKey) {
+        let address = self.codes.iter().find(|&(_, &id)| id == host.room);
+        let Some((code, Some(old))) = address.map(|(address, _)| address.clone()) else {
+            return;
+        };
+        let new = key.id();
+        if self.claims.rotate(&code, old, key) {
+            let (old, new) = ((code.clone(), Some(old)), (code, Some(new)));
+            if self.only.as_ref() == Some(&old) {
+                self.only = Some(new.clone());
+            }
+            self.codes.remove(&old);
+            self.codes.insert(new, host.room);
+        }
+    }
+}

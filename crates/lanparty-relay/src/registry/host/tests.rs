@@ -1,0 +1,249 @@
+use super::*;
+use crate::testing::Outcome::{Dropped, To};
+use crate::testing::{Relay, client, client_mac, frame, lan_mac};
+use lanparty_ctrl::host::{Member, Members};
+use lanparty_ctrl::message::{Invitation, Newcomer};
+use lanparty_ctrl::{ChannelBinding, RejectReason, RelayMessage, ResumeToken, RoomKey};
+use lanparty_obs::{DropReason, PeerStats};
+use lanparty_proto::MacAddr;
+use std::time::Duration;
+
+/// A gateway on link 1 and players on links 2 to 4.
+fn party() -> (Relay, Place, [Place; 3]) {
+    let mut relay = Relay::new();
+    let gateway = relay.gateway(1);
+    let players = [2, 3, 4].map(|link| relay.client(link));
+    (relay, gateway, players)
+}
+
+fn order(relay: &mut Relay, from: Place, order: HostOrder) -> Obeyed<u8> {
+    let now = relay.now;
+    relay.registry.handle_order(now, from, order).unwrap()
+}
+
+fn members(relay: &mut Relay, host: Place) -> Vec<Members> {
+    let steps = order(relay, host, HostOrder::Members).steps;
+    let answers = steps.into_iter().map(|step| match step {
+        Step::Answer(RelayMessage::Members(members)) => members,
+        other => panic!("{other:?}"),
+    });
+    answers.collect()
+}
+
+const UNLOCK: HostOrder = HostOrder::Lock {
+    locked: false,
+    also: Vec::new(),
+};
+
+fn lock(also: &[u8]) -> HostOrder {
+    let also = also.iter().filter_map(|&link| client(link).mac());
+    HostOrder::Lock {
+        locked: true,
+        also: also.collect(),
+    }
+}
+
+fn refused(relay: &mut Relay, link: u8) -> Option<RejectReason> {
+    relay.admit(link, "lanparty", client(link)).err()
+}
+
+#[test]
+fn only_the_rooms_gateway_gives_orders() {
+    let (mut relay, gateway, [two, three, _]) = party();
+    let other_host = relay.admit(9, "another", Newcomer::Gateway).unwrap().place;
+    relay.leave(gateway);
+    for from in [two, gateway] {
+        let kick = HostOrder::Kick {
+            peer_id: three.peer,
+        };
+        let refused = relay.registry.handle_order(relay.now, from, kick);
+        assert_eq!(refused.unwrap_err(), NotTheHost);
+    }
+    let peer_id = two.peer;
+    let kick = order(&mut relay, other_host, HostOrder::Kick { peer_id });
+    assert!(kick.kicked.is_none(), "it has its own room");
+    assert_eq!(relay.registry.peers().count(), 4);
+}
+
+#[test]
+fn who_is_kicked_is_out_at_once_and_everybody_hears_it() {
+    let (mut relay, gateway, [two, ..]) = party();
+    let peer_id = two.peer;
+    let kicked = order(&mut relay, gateway, HostOrder::Kick { peer_id }).kicked;
+    let departure = kicked.unwrap();
+    assert_eq!((departure.link, departure.room_closed), (2, false));
+    let told = departure.steps.iter().map(|step| match step {
+        Step::Tell(link, RelayMessage::PeerLeft(left)) => (*link, left.reason),
+        other => panic!("{other:?}"),
+    });
+    let told: Vec<_> = told.collect();
+    assert_eq!(told, [1, 3, 4].map(|link| (link, LeaveReason::Kicked)));
+    let late = frame(client_mac(3), client_mac(2), 60);
+    assert_eq!(relay.frame(two, &late), Dropped(DropReason::LinkDown));
+    for nobody in [gateway.peer, peer_id] {
+        let order = order(&mut relay, gateway, HostOrder::Kick { peer_id: nobody });
+        assert!(order.kicked.is_none());
+    }
+}
+
+#[test]
+fn a_locked_room_takes_back_its_own_and_nobody_else() {
+    let (mut relay, gateway, [two, three, _]) = party();
+    order(&mut relay, gateway, lock(&[]));
+    assert_eq!(refused(&mut relay, 5), Some(RejectReason::Locked));
+    relay.leave(two);
+    assert_eq!(refused(&mut relay, 2), None, "it only lost its link");
+    let peer_id = three.peer;
+    order(&mut relay, gateway, HostOrder::Kick { peer_id });
+    assert_eq!(refused(&mut relay, 3), Some(RejectReason::Locked));
+    relay.leave(gateway);
+    assert_eq!(refused(&mut relay, 5), Some(RejectReason::Locked));
+    let gateway = relay.gateway(1);
+    order(&mut relay, gateway, lock(&[6]));
+    assert_eq!(refused(&mut relay, 6), None, "it is on its way back");
+    assert_eq!(refused(&mut relay, 5), Some(RejectReason::Locked));
+    order(&mut relay, gateway, UNLOCK);
+    assert_eq!(refused(&mut relay, 5), None);
+}
+
+#[test]
+fn a_muted_player_talks_to_one_but_not_to_all() {
+    let (mut relay, gateway, [two, ..]) = party();
+    let (to_all, to_three) = (
+        frame(MacAddr::BROADCAST, client_mac(2), 60),
+        frame(client_mac(3), client_mac(2), 60),
+    );
+    let mute = |muted| HostOrder::Mute {
+        peer_id: two.peer,
+        muted,
+    };
+    order(&mut relay, gateway, mute(true));
+    assert_eq!(relay.frame(two, &to_all), Dropped(DropReason::Muted));
+    assert_eq!(relay.frame(two, &to_three), To(vec![3]));
+    order(&mut relay, gateway, mute(false));
+    assert_eq!(relay.frame(two, &to_all), To(vec![1, 3, 4]));
+    let muted = HostOrder::Mute {
+        peer_id: gateway.peer,
+        muted: true,
+    };
+    order(&mut relay, gateway, muted);
+    let from_lan = frame(MacAddr::BROADCAST, lan_mac(9), 60);
+    assert_eq!(relay.frame(gateway, &from_lan), To(vec![2, 3, 4]));
+}
+
+#[test]
+fn isolated_players_have_the_lan_and_not_each_other() {
+    let (mut relay, gateway, [two, ..]) = party();
+    let isolate = |isolated| HostOrder::Isolate { isolated };
+    let to_three = frame(client_mac(3), client_mac(2), 60);
+    order(&mut relay, gateway, isolate(true));
+    assert_eq!(relay.frame(two, &to_three), Dropped(DropReason::Isolated));
+    let to_all = frame(MacAddr::BROADCAST, client_mac(2), 60);
+    assert_eq!(relay.frame(two, &to_all), To(vec![1]));
+    let to_lan = frame(lan_mac(9), client_mac(2), 60);
+    assert_eq!(relay.frame(two, &to_lan), To(vec![1]));
+    let from_lan = frame(MacAddr::BROADCAST, lan_mac(9), 60);
+    assert_eq!(relay.frame(gateway, &from_lan), To(vec![2, 3, 4]));
+    order(&mut relay, gateway, isolate(false));
+    assert_eq!(relay.frame(two, &to_three), To(vec![3]));
+}
+
+/// Enters room LANPARTY with the key of this number.
+fn enter(relay: &mut Relay, link: u8, who: Newcomer, key: u8) -> Result<Place, RejectReason> {
+    let (key, channel) = (key_of(key), ChannelBinding([link; 32]));
+    let room = "lanparty".parse().unwrap();
+    relay.invitation = Some(Invitation {
+        proof: key.prove(&channel, &room, who),
+        channel,
+        admission_key: (who == Newcomer::Gateway).then_some(key),
+    });
+    Ok(relay.admit(link, "lanparty", who)?.place)
+}
+
+fn key_of(number: u8) -> AdmissionKey {
+    RoomKey::from_random([number; 16]).admission_key()
+}
+
+#[test]
+fn another_key_keeps_newcomers_out_and_nobody_who_is_in() {
+    let mut relay = Relay::new();
+    let gateway = enter(&mut relay, 1, Newcomer::Gateway, 7).unwrap();
+    let player = enter(&mut relay, 2, client(2), 7).unwrap();
+    let admission_key = key_of(8);
+    order(&mut relay, gateway, HostOrder::Rotate { admission_key });
+    let refused = Err(RejectReason::NotAuthorised);
+    assert_eq!(enter(&mut relay, 3, client(3), 7), refused);
+    let newcomer = enter(&mut relay, 3, client(3), 8).unwrap();
+    assert_eq!((newcomer.room, player.room), (gateway.room, gateway.room));
+    let to_three = frame(client_mac(3), client_mac(2), 60);
+    assert_eq!(relay.frame(player, &to_three), To(vec![3]));
+
+    relay.token = Some(ResumeToken::from_random([2; 16]));
+    let back = enter(&mut relay, 5, client(2), 7).unwrap();
+    assert_eq!(back.room, gateway.room, "who is in takes its place back");
+    relay.token = Some(ResumeToken::from_random([9; 16]));
+    assert_eq!(enter(&mut relay, 6, client(2), 7), refused);
+    relay.leave(gateway);
+    assert_eq!(enter(&mut relay, 1, Newcomer::Gateway, 7), refused);
+    enter(&mut relay, 1, Newcomer::Gateway, 8).unwrap();
+}
+
+#[test]
+fn an_open_room_stays_open() {
+    let (mut relay, gateway, _) = party();
+    let admission_key = key_of(8);
+    order(&mut relay, gateway, HostOrder::Rotate { admission_key });
+    assert_eq!(refused(&mut relay, 5), None);
+}
+
+#[test]
+fn the_host_is_told_of_its_members() {
+    let (mut relay, gateway, [two, ..]) = party();
+    let mut stats = PeerStats::default();
+    relay
+        .registry
+        .handle_stats(relay.now, two, stats.clone(), Default::default());
+    relay.advance(Duration::from_secs(5));
+    stats.bytes_to_relay = 5000;
+    let health = crate::room::LinkHealth {
+        rtt: Some(Duration::from_millis(20)),
+        loss_permille: Some(3),
+    };
+    relay.registry.handle_stats(relay.now, two, stats, health);
+    let mut claim = frame(MacAddr::BROADCAST, client_mac(2), 60);
+    claim[12..22].copy_from_slice(&[8, 6, 0, 1, 8, 0, 6, 4, 0, 1]);
+    claim[22..28].copy_from_slice(&client_mac(2).octets());
+    claim[28..32].copy_from_slice(&[10, 0, 0, 2]);
+    relay.frame(two, &claim);
+    let peer_id = two.peer;
+    let muted = true;
+    order(&mut relay, gateway, HostOrder::Mute { peer_id, muted });
+    let [answer] = &members(&mut relay, gateway)[..] else {
+        panic!("one message is enough");
+    };
+    assert!(answer.last && !answer.locked && !answer.isolated);
+    assert_eq!(answer.members.len(), 3, "the clients");
+    let expected = Member {
+        peer_id,
+        addresses: vec![[10, 0, 0, 2].into()],
+        seconds: 5,
+        rtt_us: Some(20_000),
+        loss_permille: Some(3),
+        sends: Some(1000),
+        receives: Some(0),
+        dropped: 0,
+        muted,
+    };
+    assert_eq!(answer.members[0], expected);
+}
+
+#[test]
+fn an_empty_room_has_an_answer_too() {
+    let mut relay = Relay::new();
+    let gateway = relay.gateway(1);
+    order(&mut relay, gateway, lock(&[]));
+    let [answer] = &members(&mut relay, gateway)[..] else {
+        panic!("one message is enough");
+    };
+    assert!(answer.members.is_empty() && answer.last && answer.locked);
+}

@@ -1,0 +1,104 @@
+//! What the host has ordered, and what it is told of the members.
+
+use super::{LinkHealth, Member, Room};
+use lanparty_ctrl::RelayMessage;
+use lanparty_ctrl::host::{self, ADDRESSES_PER_MEMBER, MEMBERS_PER_MESSAGE, Members};
+use lanparty_ctrl::message::Newcomer;
+use lanparty_proto::{PeerId, VirtualMac};
+use std::collections::HashSet;
+use std::time::Instant;
+
+/// Who may come back into a locked room: those who were in when it was locked, or on their way back.
+#[derive(Debug)]
+pub(super) struct Lock(HashSet<VirtualMac>);
+
+impl Lock {
+    pub(super) fn admits(&self, who: Newcomer) -> bool {
+        match who {
+            Newcomer::Client(mac) => self.0.contains(&mac),
+            // Without it nobody could unlock the room.
+            Newcomer::Gateway => true,
+        }
+    }
+}
+
+impl<L: Clone> Room<L> {
+    /// From now on nobody comes in but those who are here, and `also` these.
+    pub fn lock(&mut self, also: Vec<VirtualMac>) {
+        let here = self.members.values();
+        let here = here.filter_map(|member| member.record.who.mac());
+        self.lock = Some(Lock(here.chain(also).collect()));
+    }
+
+    /// Everybody may come in again.
+    pub fn unlock(&mut self) {
+        self.lock = None;
+    }
+
+    /// A client that is sent away does not come back through the lock.
+    pub fn strike_off(&mut self, mac: VirtualMac) {
+        if let Some(Lock(guests)) = &mut self.lock {
+            guests.remove(&mac);
+        }
+    }
+
+    /// What this client says to everybody or to a group is dropped, or is not any more.
+    pub fn set_muted(&mut self, peer: PeerId, muted: bool) {
+        if let Some(member) = self.members.get_mut(&peer)
+            && member.record.who != Newcomer::Gateway
+        {
+            member.muted = muted;
+        }
+    }
+
+    /// Clients reach the LAN but not each other, or each other as well.
+    pub fn set_isolated(&mut self, isolated: bool) {
+        self.isolated = isolated;
+    }
+
+    /// What is known of the clients, in as many messages as it takes.
+    pub fn describe(&self, now: Instant) -> Vec<RelayMessage> {
+        let clients = self.members.iter();
+        let clients: Vec<_> = clients
+            .filter_map(|(&peer, member)| self.describe_client(now, peer, member))
+            .collect();
+        let mut chunks: Vec<&[_]> = clients.chunks(MEMBERS_PER_MESSAGE).collect();
+        if chunks.is_empty() {
+            chunks.push(&[]);
+        }
+        let count = chunks.len();
+        let chunks = chunks.into_iter().enumerate();
+        chunks
+            .map(|(at, members)| {
+                RelayMessage::Members(Members {
+                    locked: self.lock.is_some(),
+                    isolated: self.isolated,
+                    members: members.to_vec(),
+                    last: at + 1 == count,
+                })
+            })
+            .collect()
+    }
+
+    fn describe_client(
+        &self,
+        now: Instant,
+        peer_id: PeerId,
+        member: &Member<L>,
+    ) -> Option<host::Member> {
+        let (record, mac) = (&member.record, member.record.who.mac()?);
+        let LinkHealth { rtt, loss_permille } = record.health;
+        let addresses = self.switch.addresses_of(now, mac.addr());
+        Some(host::Member {
+            peer_id,
+            addresses: addresses.take(ADDRESSES_PER_MEMBER).collect(),
+            seconds: now.saturating_duration_since(record.joined_at).as_secs(),
+            rtt_us: rtt.map(|rtt| u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX)),
+            loss_permille,
+            sends: member.speeds.map(|speeds| speeds.sends),
+            receives: member.speeds.map(|speeds| speeds.receives),
+            dropped: record.drops.total(),
+            muted: member.muted,
+        })
+    }
+}
