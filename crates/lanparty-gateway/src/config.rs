@@ -2,6 +2,7 @@
 
 use crate::keys::{self, KeyError};
 use clap::Parser;
+use lanparty_net::address::RelayAddress;
 use lanparty_net::args::{RelayArgs, RelayArgsError, RelayConfig};
 use lanparty_net::log::LogArgs;
 use std::env;
@@ -66,6 +67,9 @@ Examples:
       lanparty-gateway --relay 203.0.113.7:4433 --server-name lanparty-relay \\
           --relay-ca-cert relay.der --room FRIDAY --interface eth0
 
+  Who is there? Send somebody out, lock the room; `lanparty-gateway ctl --help` says what else:
+      lanparty-gateway ctl list
+
   Why do frames die? Log each of them:
       lanparty-gateway --log info,lanparty::frames=trace …
 
@@ -83,6 +87,26 @@ pub struct Config {
     pub interface: String,
     /// The file that keeps the place in the room, if there is somewhere to keep it.
     pub state: Option<PathBuf>,
+    /// The folder with the rooms' keys, if there is one.
+    pub keys: Option<PathBuf>,
+    /// Where players find the relay, if not where the gateway does.
+    pub public_address: Option<RelayAddress>,
+}
+
+impl Config {
+    /// Where `lanparty-gateway ctl` finds this gateway: beside the file that keeps its place.
+    pub fn socket(&self) -> Option<PathBuf> {
+        let folder = self.state.as_deref()?.parent()?;
+        Some(folder.join(socket_name(&self.interface)))
+    }
+}
+
+/// The end of the name of every gateway's socket.
+pub(crate) const SOCKET_SUFFIX: &str = ".ctl";
+
+/// The name of the socket of the gateway at an interface.
+pub(crate) fn socket_name(interface: &str) -> String {
+    format!("lanparty-gateway-{interface}{SOCKET_SUFFIX}")
 }
 
 impl Args {
@@ -105,10 +129,13 @@ impl LanArgs {
         let state = self
             .state
             .or_else(|| default_state(&self.interface, |name| env::var_os(name)));
+        let keys = keys::open(self.keys.as_deref()).ok();
         Config {
             relay,
             interface: self.interface,
             state,
+            keys: keys.and_then(|folder| std::path::absolute(folder.path()).ok()),
+            public_address: None,
         }
     }
 }
@@ -127,14 +154,18 @@ pub enum LoadError {
 /// Where the place is kept when nobody says it; relative folders do not count (XDG Base Directory
 /// Specification).
 fn default_state(interface: &str, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let folder = state_folder(variable)?;
+    Some(folder.join(format!("lanparty-gateway-{interface}.place.json")))
+}
+
+/// Where systemd says, or at home.
+pub(crate) fn state_folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let folder = |name| {
         variable(name)
             .map(PathBuf::from)
             .filter(|path| path.is_absolute())
     };
-    let folder =
-        folder("STATE_DIRECTORY").or_else(|| Some(folder("HOME")?.join(".local/state")))?;
-    Some(folder.join(format!("lanparty-gateway-{interface}.place.json")))
+    folder("STATE_DIRECTORY").or_else(|| Some(folder("HOME")?.join(".local/state")))
 }
 
 #[cfg(test)]

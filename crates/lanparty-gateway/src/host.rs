@@ -115,7 +115,7 @@ impl HostArgs {
             name: self.name,
             expires: None,
         };
-        let config = self.lan.with(RelayConfig {
+        let mut config = self.lan.with(RelayConfig {
             address: nearby(listening).into(),
             server_name: lanparty_relay::config::DEFAULT_SERVER_NAME.to_owned(),
             trust: Trust::pinned(relay.pin()),
@@ -123,6 +123,7 @@ impl HostArgs {
             key: Some(key),
             budget_cap: self.datagram_budget,
         });
+        config.public_address = Some(invite.relay.clone());
         let host = Host::new(&config);
         run::keep_what_is_needed()?;
 

@@ -61,23 +61,25 @@ impl InviteArgs {
     }
 
     fn invite(self, random: [u8; 16], now: SystemTime) -> anyhow::Result<Invite> {
-        let hours = self
-            .hours
-            .map(|hours| Duration::from_secs(3600 * u64::from(hours)));
-        let since_1970 = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Invite {
             key: keys::kept_or_made(self.keys.as_deref(), &self.room, random)?,
             relay: self.relay,
             room: self.room,
             pin: self.pin,
             name: self.name,
-            expires: hours.map(|hours| (since_1970 + hours).as_secs()),
+            expires: self.hours.map(|hours| end_after(hours, now)),
         })
     }
 }
 
 /// Prints the link and a picture of it.
 pub(crate) fn print(invite: &Invite) -> anyhow::Result<()> {
+    let (link, picture) = draw(invite)?;
+    writeln!(io::stdout(), "{link}\n\n{picture}").context("cannot print the invite")
+}
+
+/// The link and a picture of it, which only an invite has that is not too long.
+pub(crate) fn draw(invite: &Invite) -> anyhow::Result<(String, String)> {
     let link = invite.reveal();
     ensure!(
         link.len() <= MAX_LEN,
@@ -89,7 +91,13 @@ pub(crate) fn print(invite: &Invite) -> anyhow::Result<()> {
         .dark_color(Dense1x2::Light)
         .light_color(Dense1x2::Dark)
         .build();
-    writeln!(io::stdout(), "{link}\n\n{picture}").context("cannot print the invite")
+    Ok((link, picture))
+}
+
+/// When an invite ends that holds for so many hours, in seconds since 1970.
+pub(crate) fn end_after(hours: u32, now: SystemTime) -> u64 {
+    let since_1970 = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    (since_1970 + Duration::from_secs(3600 * u64::from(hours))).as_secs()
 }
 
 #[cfg(test)]

@@ -47,6 +47,17 @@ pub fn kept_or_made(
     parse(&kept, folder.file(&file))
 }
 
+/// Puts another key in the place of a room's; answers the old one.
+///
+/// # Errors
+/// [`KeyError`].
+pub fn replace(folder: &Path, room: &RoomCode, key: &RoomKey) -> Result<Option<RoomKey>, KeyError> {
+    let before = kept(Some(folder), room)?;
+    let folder = StateFolder::new(folder.to_owned());
+    folder.replace(&file(room), key.reveal().as_bytes())?;
+    Ok(before)
+}
+
 /// The folder of the gateway's secrets.
 ///
 /// # Errors
@@ -89,6 +100,18 @@ mod tests {
             kept_or_made(folder, &room("monday"), [2; 16]).unwrap(),
             made
         );
+    }
+
+    #[test]
+    fn another_key_takes_the_place_of_a_rooms() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let room = "friday".parse().unwrap();
+        let keys = [1, 2].map(|number| RoomKey::from_random([number; 16]));
+        assert_eq!(replace(folder, &room, &keys[0]).unwrap(), None);
+        let before = replace(folder, &room, &keys[1]).unwrap();
+        assert_eq!(before.as_ref(), Some(&keys[0]));
+        assert_eq!(kept(Some(folder), &room).unwrap().as_ref(), Some(&keys[1]));
     }
 
     #[test]

@@ -12,6 +12,14 @@
 pub mod bridge;
 pub mod config;
 #[cfg(target_os = "linux")]
+mod controls;
+#[cfg(target_os = "linux")]
+#[allow(clippy::disallowed_methods, reason = "shell: talks to a gateway")]
+pub mod ctl;
+#[cfg(target_os = "linux")]
+#[allow(clippy::disallowed_methods, reason = "shell: owns the socket")]
+mod ctl_socket;
+#[cfg(target_os = "linux")]
 #[allow(clippy::disallowed_methods, reason = "shell: runs relay and gateway")]
 pub mod host;
 #[allow(

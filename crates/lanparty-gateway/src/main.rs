@@ -6,12 +6,13 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     use anyhow::Context as _;
     use clap::Parser as _;
-    use lanparty_gateway::{host::HostArgs, invite::InviteArgs};
+    use lanparty_gateway::{ctl::CtlArgs, host::HostArgs, invite::InviteArgs};
     let words: Vec<_> = std::env::args_os().collect();
     let hardened = lanparty_net::privilege::harden().context("cannot give up rights");
     let command = words.get(1).and_then(|word| word.to_str());
     let outcome = hardened.and_then(|()| match command {
         Some("invite") => InviteArgs::parse_from(&words[1..]).run(),
+        Some("ctl") => CtlArgs::parse_from(&words[1..]).run(),
         Some("host") => HostArgs::parse_from(&words[1..]).run(),
         _ => lanparty_gateway::Args::parse_from(&words).run(),
     });

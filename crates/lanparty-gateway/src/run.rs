@@ -2,21 +2,26 @@
 
 use crate::bridge::{Bridge, LOOP_QUIET};
 use crate::config::{Args, Config};
+use crate::controls::Controls;
+use crate::ctl::wire::Room;
+use crate::ctl_socket::{self, Desk};
 use crate::lan::{LanPort, LanSocket};
 use anyhow::Context;
 use lanparty_ctrl::message::{PeerJoined, PeerLeft};
-use lanparty_ctrl::{RelayMessage, ResumeToken, Text};
+use lanparty_ctrl::{PeerMessage, RelayMessage, ResumeToken, RoomKey, Text};
 use lanparty_net::args::RelayConfig;
 use lanparty_net::peer::{self, Event, HostError, PeerCore, PeerHost, RunError};
 use lanparty_net::place_store::PlaceFile;
 use lanparty_net::privilege::{self, CapabilitySet};
 use lanparty_net::signals;
-use lanparty_proto::{MacAddr, PeerId, VirtualMac};
-use std::collections::BTreeMap;
+use lanparty_proto::MacAddr;
+use std::convert::Infallible;
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::pin::pin;
+use std::rc::Rc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tracing::Instrument;
@@ -65,9 +70,30 @@ pub(crate) fn keep_what_is_needed() -> anyhow::Result<()> {
 }
 
 /// Carries frames until Ctrl-C or SIGTERM.
-pub(crate) async fn serve(config: &Config, lan: LanSocket, host: Host<'_>) -> anyhow::Result<()> {
+pub(crate) async fn serve(
+    config: &Config,
+    lan: LanSocket,
+    mut host: Host<'_>,
+) -> anyhow::Result<()> {
     let span = tracing::info_span!("gateway", interface = %config.interface);
-    carry(config, lan, host).instrument(span).await
+    let (desk, listener) = (host.desk.clone(), host.listener.take());
+    let serving = async {
+        tokio::select! {
+            served = carry(config, lan, host) => served,
+            never = hear_orders(&desk, listener) => match never {},
+        }
+    };
+    serving.instrument(span).await
+}
+
+/// Hears what the host wants, for as long as the gateway runs.
+async fn hear_orders(desk: &Desk, listener: Option<UnixListener>) -> Infallible {
+    if let Some(listener) = listener
+        && let Err(error) = desk.serve(listener).await
+    {
+        tracing::warn!(%error, "`lanparty-gateway ctl` does not reach this gateway");
+    }
+    std::future::pending().await
 }
 
 async fn carry(config: &Config, mut lan: LanSocket, mut host: Host<'_>) -> anyhow::Result<()> {
@@ -113,7 +139,9 @@ pub(crate) struct Host<'a> {
     relay: &'a RelayConfig,
     interface: &'a str,
     place: Option<PlaceFile>,
-    players: BTreeMap<PeerId, VirtualMac>,
+    desk: Rc<Desk>,
+    /// Where orders come, until somebody listens.
+    listener: Option<UnixListener>,
     /// The last sentence about a missing link; not said twice in a row.
     complaint: Option<String>,
     /// Whose frames come back from the LAN.
@@ -126,7 +154,11 @@ impl<'a> Host<'a> {
             relay: &config.relay,
             interface: &config.interface,
             place: config.state.as_deref().and_then(open_place),
-            players: BTreeMap::new(),
+            desk: Rc::new(Desk::new(Controls::new(
+                room_of(config),
+                config.relay.key.is_some(),
+            ))),
+            listener: config.socket().as_deref().and_then(listen),
             complaint: None,
             looped: None,
         }
@@ -137,18 +169,14 @@ impl<'a> Host<'a> {
         let _ = writeln!(io::stdout(), "{sentence}");
     }
 
-    fn tell_of(&mut self, message: &RelayMessage) {
+    fn tell_of(&self, message: &RelayMessage) {
         match *message {
-            RelayMessage::PeerJoined(PeerJoined {
-                peer_id,
-                mac: Some(mac),
-                ..
-            }) => {
-                self.players.insert(peer_id, mac);
+            RelayMessage::PeerJoined(PeerJoined { mac: Some(mac), .. }) => {
                 self.say(format_args!("Player {mac} joined."));
             }
             RelayMessage::PeerLeft(PeerLeft { peer_id, reason }) => {
-                if let Some(mac) = self.players.remove(&peer_id) {
+                let player = self.desk.controls.borrow().player(peer_id);
+                if let Some(mac) = player {
                     self.say(format_args!("Player {mac} left: it {reason}."));
                 }
             }
@@ -199,7 +227,7 @@ impl<'a> Host<'a> {
     }
 
     fn complain_of(&mut self, complaint: String) {
-        self.players.clear();
+        self.desk.controls.borrow_mut().handle_lost_link();
         self.looped = None;
         if self.complaint.as_ref() != Some(&complaint) {
             self.say(&complaint);
@@ -213,6 +241,20 @@ impl PeerHost<Bridge> for Host<'_> {
         self.place.as_mut()?.token(self.relay, None)
     }
 
+    fn room_key(&self) -> Option<RoomKey> {
+        self.desk.controls.borrow().new_key().cloned()
+    }
+
+    async fn next_message(&mut self) -> PeerMessage {
+        loop {
+            let order = self.desk.controls.borrow_mut().poll_order();
+            if let Some(order) = order {
+                return PeerMessage::Host(order);
+            }
+            self.desk.orders.notified().await;
+        }
+    }
+
     async fn handle_event(
         &mut self,
         bridge: &mut Bridge,
@@ -222,6 +264,7 @@ impl PeerHost<Bridge> for Host<'_> {
             Event::Connecting { addresses } => tracing::debug!(?addresses, "Connecting"),
             Event::Joined { welcome, relay } => {
                 self.complaint = None;
+                self.desk.controls.borrow_mut().handle_welcome(welcome);
                 if let Some(place) = &mut self.place {
                     place.keep(self.relay, None, welcome.resume_token);
                 }
@@ -230,7 +273,13 @@ impl PeerHost<Bridge> for Host<'_> {
                     "Gateway of room {room} on {interface}: connected to the relay {relay}."
                 ));
             }
-            Event::Control(message) => self.tell_of(message),
+            Event::Control(message) => {
+                self.tell_of(message);
+                let answer = self.desk.controls.borrow_mut().handle_control(message);
+                if let Some(answer) = answer {
+                    self.desk.answer(answer);
+                }
+            }
             Event::Tick(facts) => {
                 tracing::trace!(?facts, stats = ?bridge.stats(), "The link stands");
                 self.watch_for_loops(bridge.looped());
@@ -253,4 +302,24 @@ fn open_place(file: &Path) -> Option<PlaceFile> {
         tracing::warn!(%error, file = %file.display(), "The place in the room is not kept");
     }
     open.ok()
+}
+
+/// What a host who wants a new key needs to know.
+fn room_of(config: &Config) -> Room {
+    let relay = config.public_address.as_ref();
+    Room {
+        relay: relay.unwrap_or(&config.relay.address).to_string(),
+        room: config.relay.room.clone(),
+        pin: config.relay.trust.pin().map(|pin| pin.to_string()),
+        keys: config.keys.clone().unwrap_or_default(),
+    }
+}
+
+/// Without it everything works, but nobody steers the room.
+fn listen(file: &Path) -> Option<UnixListener> {
+    let listener = ctl_socket::bind(file);
+    if let Err(error) = &listener {
+        tracing::warn!(%error, file = %file.display(), "`lanparty-gateway ctl` will not find this gateway");
+    }
+    listener.ok()
 }

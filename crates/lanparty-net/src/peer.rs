@@ -12,7 +12,7 @@ use crate::log;
 use crate::vnet::Sent;
 use bytes::Bytes;
 use lanparty_ctrl::message::{Hello, Newcomer, Welcome};
-use lanparty_ctrl::{DisconnectReason, PeerMessage, RelayMessage, ResumeToken, Text};
+use lanparty_ctrl::{DisconnectReason, PeerMessage, RelayMessage, ResumeToken, RoomKey, Text};
 use lanparty_obs::frame_log::{Action, Direction};
 use lanparty_obs::{DropReason, FrameLog, PeerStats};
 use lanparty_proto::overlay::Probe;
@@ -169,6 +169,17 @@ pub trait PeerHost<C> {
         None
     }
 
+    /// The room's key, where it is another one by now than the configuration's.
+    fn room_key(&self) -> Option<RoomKey> {
+        None
+    }
+
+    /// What the program itself has to say to the relay; asked for while the link stands, and given up
+    /// at any time.
+    fn next_message(&mut self) -> impl Future<Output = PeerMessage> {
+        std::future::pending()
+    }
+
     /// Something has happened.
     ///
     /// # Errors
@@ -296,7 +307,8 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             addresses: &addresses,
         })
         .await?;
-        let (relay, newcomer, resume_token) = (self.relay, self.core.newcomer(), self.resume_token);
+        let relay = &self.config();
+        let (newcomer, resume_token) = (self.core.newcomer(), self.resume_token);
         let hello = |budget| Hello {
             resume_token,
             ..Hello::new(&relay.room, newcomer, budget)
@@ -310,6 +322,13 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             }),
             attempt => Ok(attempt),
         }
+    }
+
+    /// The configuration, with the key that the room has now.
+    fn config(&self) -> RelayConfig {
+        let mut config = self.relay.clone();
+        config.key = self.host.room_key().or(config.key);
+        config
     }
 
     /// Where the relay is. It may have moved, so its name is resolved for each attempt.
@@ -404,6 +423,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                     Err(ControlError::Closed(closed)) => break closed.to_string(),
                     Err(error) => break error.to_string(),
                 },
+                message = self.host.next_message() => link.send_message(message),
                 () = sleep_until(timeout) => self.core.handle_timeout(Instant::now()),
                 _ = tick.tick() => {
                     self.tell(Event::Tick(link.facts())).await?;

@@ -87,6 +87,18 @@ impl StateFolder {
         }
     }
 
+    /// Puts a secret into the file `name`, in one step: whatever happens, the old or the new one is there.
+    ///
+    /// # Errors
+    /// [`StateError::Unwritable`].
+    pub fn replace(&self, name: &str, secret: &[u8]) -> Result<(), StateError> {
+        let file = self.file(name);
+        let put = unfinished(&self.0, secret)
+            .and_then(|unfinished| unfinished.persist(&file).map_err(|error| error.error));
+        put.map(drop)
+            .map_err(|cause| StateError::Unwritable { file, cause })
+    }
+
     /// The secret in the file `name`, if there is one.
     ///
     /// # Errors
@@ -126,16 +138,21 @@ fn is_root() -> bool {
 
 /// Writes a file in one step: there is never half of it, and never somebody else's of that name lost.
 fn create(folder: &Path, file: &Path, secret: &[u8]) -> io::Result<()> {
+    unfinished(folder, secret)?
+        .persist_noclobber(file)
+        .map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// A whole file without its name yet.
+fn unfinished(folder: &Path, secret: &[u8]) -> io::Result<tempfile::NamedTempFile> {
     make_folder(folder)?;
     // Made with mode 0600 where there are modes.
     let mut unfinished = tempfile::NamedTempFile::new_in(folder)?;
     unfinished.write_all(secret)?;
     give_to_owner_of(folder, unfinished.as_file())?;
     unfinished.as_file().sync_all()?;
-    unfinished
-        .persist_noclobber(file)
-        .map_err(|error| error.error)?;
-    Ok(())
+    Ok(unfinished)
 }
 
 fn make_folder(folder: &Path) -> io::Result<()> {

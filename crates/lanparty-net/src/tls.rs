@@ -67,6 +67,14 @@ impl Trust {
         Trust(Trusted::Key(pin))
     }
 
+    /// The pin that must be the relay's, if one alone is trusted.
+    pub fn pin(&self) -> Option<Pin> {
+        match self.0 {
+            Trusted::Key(pin) => Some(pin),
+            Trusted::Roots(_) => None,
+        }
+    }
+
     fn from_file(file: &Path) -> Result<Self, TrustError> {
         let bytes =
             std::fs::read(file).map_err(|error| TrustError::Unreadable(file.to_owned(), error))?;

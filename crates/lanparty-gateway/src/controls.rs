@@ -1,0 +1,254 @@
+//! The host's wishes: what becomes of each, and what must be said again when the gateway comes back.
+//!
+//! Pure: requests and the relay's messages come in, answers and orders to the relay come out.
+
+#[cfg(test)]
+mod tests;
+
+use crate::ctl::wire::{Answer, Player, Players, Request, Room};
+use lanparty_ctrl::host::Members;
+use lanparty_ctrl::message::{PeerJoined, Welcome};
+use lanparty_ctrl::{HOST_CONTROLS, HostOrder, RelayMessage, RoomKey};
+use lanparty_proto::{PeerId, VirtualMac};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+const NO_LINK: &str =
+    "the gateway is not connected to its relay now; try again when it says that it is";
+const OLD_RELAY: &str =
+    "the relay is too old to follow a host's orders; ask its operator to update it";
+const OPEN: &str = "the room is open, so there is no key to change; make an invite with \
+    `lanparty-gateway invite`, then restart the gateway";
+const NO_KEY: &str = "that is no room key; use a ctl of the same version as the gateway";
+
+/// The host's side of a room.
+pub(crate) struct Controls {
+    room: Room,
+    is_keyed: bool,
+    link: Link,
+    players: BTreeMap<PeerId, VirtualMac>,
+    /// Who may come back into the room, while it is locked.
+    guests: Option<BTreeSet<VirtualMac>>,
+    isolated: bool,
+    muted: BTreeSet<VirtualMac>,
+    new_key: Option<RoomKey>,
+    /// What has come of the answer about the members.
+    listed: Players,
+    orders: VecDeque<HostOrder>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Link {
+    Down,
+    /// To a relay that follows orders, or does not know them.
+    Up {
+        obeys: bool,
+    },
+}
+
+impl Controls {
+    /// Nothing is wished for yet. `is_keyed` says whether the room is for invited people.
+    pub(crate) fn new(room: Room, is_keyed: bool) -> Self {
+        Controls {
+            room,
+            is_keyed,
+            link: Link::Down,
+            players: BTreeMap::new(),
+            guests: None,
+            isolated: false,
+            muted: BTreeSet::new(),
+            new_key: None,
+            listed: Players::default(),
+            orders: VecDeque::new(),
+        }
+    }
+
+    /// The link stands. What the host wished for before is said again, as the relay may be a new one.
+    pub(crate) fn handle_welcome(&mut self, welcome: &Welcome) {
+        self.handle_lost_link();
+        let obeys = welcome
+            .capabilities
+            .iter()
+            .any(|name| name == HOST_CONTROLS);
+        self.link = Link::Up { obeys };
+        if let Some(guests) = &self.guests {
+            self.order(HostOrder::Lock {
+                locked: true,
+                also: guests.iter().copied().collect(),
+            });
+        }
+        if self.isolated {
+            self.order(HostOrder::Isolate { isolated: true });
+        }
+    }
+
+    /// The link is gone, and everybody with it.
+    pub(crate) fn handle_lost_link(&mut self) {
+        self.link = Link::Down;
+        self.players.clear();
+        self.orders.clear();
+    }
+
+    /// The relay says who came and went, or answers; then that is `Some`.
+    pub(crate) fn handle_control(&mut self, message: &RelayMessage) -> Option<Answer> {
+        match message {
+            RelayMessage::PeerJoined(joined) => self.greet(joined),
+            RelayMessage::PeerLeft(left) => {
+                self.players.remove(&left.peer_id);
+            }
+            RelayMessage::Members(members) => return self.note(members),
+            RelayMessage::Welcome(_) | RelayMessage::Reject(_) | RelayMessage::Disconnect(_) => {}
+        }
+        None
+    }
+
+    /// The player with this number.
+    pub(crate) fn player(&self, peer: PeerId) -> Option<VirtualMac> {
+        self.players.get(&peer).copied()
+    }
+
+    /// The key that the host has given the room since the start.
+    pub(crate) fn new_key(&self) -> Option<&RoomKey> {
+        self.new_key.as_ref()
+    }
+
+    /// Does what the host wants. Without an answer it comes from the relay.
+    pub(crate) fn handle_request(&mut self, request: Request) -> Option<Answer> {
+        let answer = match self.link {
+            Link::Down => Err(NO_LINK.to_owned()),
+            Link::Up { obeys: false } => Err(OLD_RELAY.to_owned()),
+            Link::Up { obeys: true } => self.follow(request),
+        };
+        answer.unwrap_or_else(|refusal| Some(Answer::Refused(refusal)))
+    }
+
+    /// What is to be said to the relay next.
+    pub(crate) fn poll_order(&mut self) -> Option<HostOrder> {
+        self.orders.pop_front()
+    }
+
+    fn follow(&mut self, request: Request) -> Result<Option<Answer>, String> {
+        let done = match request {
+            Request::List => {
+                self.listed = Players::default();
+                self.order(HostOrder::Members);
+                return Ok(None);
+            }
+            Request::Kick { who } => self.kick(&who)?,
+            Request::Lock { on } => self.lock(on),
+            Request::Mute { who, on } => self.mute(&who, on)?,
+            Request::Isolate { on } => self.isolate(on),
+            Request::Room if self.is_keyed => return Ok(Some(Answer::Room(self.room.clone()))),
+            Request::Room => return Err(OPEN.to_owned()),
+            Request::Rotate { key } => self.rotate(&key)?,
+        };
+        Ok(Some(Answer::Done(done)))
+    }
+
+    fn kick(&mut self, who: &str) -> Result<String, String> {
+        let (peer_id, mac) = self.find(who)?;
+        if let Some(guests) = &mut self.guests {
+            guests.remove(&mac);
+        }
+        self.order(HostOrder::Kick { peer_id });
+        Ok(format!("Sent {mac} out of the room."))
+    }
+
+    fn lock(&mut self, on: bool) -> String {
+        self.guests = on.then(|| self.players.values().copied().collect());
+        self.order(HostOrder::Lock {
+            locked: on,
+            also: Vec::new(),
+        });
+        match on {
+            true => "The room is locked: nobody new comes in.".to_owned(),
+            false => "The room is unlocked.".to_owned(),
+        }
+    }
+
+    fn mute(&mut self, who: &str, on: bool) -> Result<String, String> {
+        let (peer_id, mac) = self.find(who)?;
+        self.order(HostOrder::Mute { peer_id, muted: on });
+        Ok(match on {
+            true => {
+                self.muted.insert(mac);
+                format!("{mac} is muted: what it says to everybody is dropped.")
+            }
+            false => {
+                self.muted.remove(&mac);
+                format!("{mac} is heard again.")
+            }
+        })
+    }
+
+    fn isolate(&mut self, on: bool) -> String {
+        self.isolated = on;
+        self.order(HostOrder::Isolate { isolated: on });
+        match on {
+            true => "Players reach the LAN and not each other.".to_owned(),
+            false => "Players reach each other again.".to_owned(),
+        }
+    }
+
+    fn rotate(&mut self, key: &str) -> Result<String, String> {
+        if !self.is_keyed {
+            return Err(OPEN.to_owned());
+        }
+        let key: RoomKey = key.parse().map_err(|_| NO_KEY.to_owned())?;
+        self.order(HostOrder::Rotate {
+            admission_key: key.admission_key(),
+        });
+        self.new_key = Some(key);
+        Ok(
+            "The room has a new key: older invites open it no more, and who is in stays."
+                .to_owned(),
+        )
+    }
+
+    fn find(&self, who: &str) -> Result<(PeerId, VirtualMac), String> {
+        let mac = who.parse::<VirtualMac>().ok();
+        let found = self
+            .players
+            .iter()
+            .find(|&(_, &player)| Some(player) == mac);
+        let found = found.map(|(&peer, &mac)| (peer, mac));
+        found.ok_or_else(|| {
+            format!("no player {who:?} is in the room; `lanparty-gateway ctl list` shows who is")
+        })
+    }
+
+    fn order(&mut self, order: HostOrder) {
+        if self.link == (Link::Up { obeys: true }) {
+            self.orders.push_back(order);
+        }
+    }
+
+    fn greet(&mut self, joined: &PeerJoined) {
+        let Some(mac) = joined.mac else { return };
+        self.players.insert(joined.peer_id, mac);
+        if self.muted.contains(&mac) {
+            self.order(HostOrder::Mute {
+                peer_id: joined.peer_id,
+                muted: true,
+            });
+        }
+        // The relay lets nobody in whom a lock keeps out, so whoever comes may come again.
+        if let Some(guests) = &mut self.guests {
+            guests.insert(mac);
+        }
+    }
+
+    fn note(&mut self, part: &Members) -> Option<Answer> {
+        let known = part.members.iter().filter_map(|member| {
+            Some(Player {
+                mac: self.player(member.peer_id)?,
+                member: member.clone(),
+            })
+        });
+        let known: Vec<_> = known.collect();
+        self.listed.players.extend(known);
+        self.listed.locked = part.locked;
+        self.listed.isolated = part.isolated;
+        let whole = part.last.then(|| std::mem::take(&mut self.listed));
+        whole.map(Answer::Players)
+    }
+}

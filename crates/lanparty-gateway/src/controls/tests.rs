@@ -1,0 +1,170 @@
+use super::*;
+use lanparty_ctrl::message::{PeerLeft, Role};
+use lanparty_ctrl::{LeaveReason, ROOM_KEYS, ResumeToken};
+use lanparty_proto::{IpMtu, RoomId};
+
+fn controls() -> Controls {
+    let room = Room {
+        relay: "r.example:443".into(),
+        room: "FRIDAY".parse().unwrap(),
+        pin: None,
+        keys: "/keys".into(),
+    };
+    Controls::new(room, true)
+}
+
+fn welcome(abilities: &[&str]) -> Welcome {
+    Welcome {
+        room_id: RoomId::new(7).unwrap(),
+        peer_id: PeerId::new(1).unwrap(),
+        effective_mtu: IpMtu::new(1290).unwrap(),
+        gateway: None,
+        resume_token: ResumeToken::from_random([1; 16]),
+        capabilities: abilities.iter().map(|&name| name.to_owned()).collect(),
+    }
+}
+
+/// A room with the players 2 and 3.
+fn party() -> Controls {
+    let mut controls = controls();
+    controls.handle_welcome(&welcome(&[ROOM_KEYS, HOST_CONTROLS]));
+    for number in [2, 3] {
+        come(&mut controls, number, number);
+    }
+    controls
+}
+
+fn come(controls: &mut Controls, number: u8, player: u8) {
+    let joined = RelayMessage::PeerJoined(PeerJoined {
+        peer_id: id(number),
+        role: Role::Client,
+        mac: Some(mac(player)),
+    });
+    assert!(controls.handle_control(&joined).is_none());
+}
+
+fn id(number: u8) -> PeerId {
+    PeerId::new(number.into()).unwrap()
+}
+
+fn mac(player: u8) -> VirtualMac {
+    VirtualMac::from_random([2, 0, 0, 0, 0, player])
+}
+
+fn orders(controls: &mut Controls) -> Vec<HostOrder> {
+    std::iter::from_fn(|| controls.poll_order()).collect()
+}
+
+fn done(controls: &mut Controls, request: Request) -> Vec<HostOrder> {
+    let answer = controls.handle_request(request);
+    assert!(matches!(answer, Some(Answer::Done(_))));
+    orders(controls)
+}
+
+fn refusal(controls: &mut Controls, request: Request) -> String {
+    match controls.handle_request(request) {
+        Some(Answer::Refused(sentence)) => sentence,
+        _ => panic!("it is done"),
+    }
+}
+
+#[test]
+fn a_player_is_found_by_its_mac_and_a_stranger_is_not() {
+    let mut party = party();
+    let who = mac(3).to_string().to_uppercase();
+    let kick = HostOrder::Kick { peer_id: id(3) };
+    assert_eq!(done(&mut party, Request::Kick { who }), [kick]);
+    let left = RelayMessage::PeerLeft(PeerLeft {
+        peer_id: id(3),
+        reason: LeaveReason::Kicked,
+    });
+    party.handle_control(&left);
+    for who in ["nobody".to_owned(), mac(3).to_string()] {
+        let sentence = refusal(&mut party, Request::Kick { who });
+        assert!(sentence.starts_with("no player "), "{sentence}");
+    }
+    assert!(orders(&mut party).is_empty());
+}
+
+#[test]
+fn without_a_relay_that_obeys_nothing_is_ordered() {
+    let mut down = controls();
+    assert_eq!(refusal(&mut down, Request::List), NO_LINK);
+    down.handle_welcome(&welcome(&[ROOM_KEYS]));
+    assert_eq!(refusal(&mut down, Request::Lock { on: true }), OLD_RELAY);
+    assert!(orders(&mut down).is_empty());
+}
+
+#[test]
+fn what_was_wished_for_is_said_again_after_a_lost_link() {
+    let mut party = party();
+    done(&mut party, Request::Lock { on: true });
+    done(&mut party, Request::Isolate { on: true });
+    let who = mac(2).to_string();
+    done(&mut party, Request::Mute { who, on: true });
+    let who = mac(3).to_string();
+    done(&mut party, Request::Kick { who });
+    party.handle_lost_link();
+    party.handle_welcome(&welcome(&[HOST_CONTROLS]));
+    let lock = HostOrder::Lock {
+        locked: true,
+        also: vec![mac(2)],
+    };
+    let isolate = HostOrder::Isolate { isolated: true };
+    assert_eq!(orders(&mut party), [lock, isolate]);
+    come(&mut party, 9, 2);
+    let mute = HostOrder::Mute {
+        peer_id: id(9),
+        muted: true,
+    };
+    assert_eq!(orders(&mut party), [mute]);
+}
+
+#[test]
+fn a_new_key_is_the_gateways_own_from_then_on() {
+    let mut party = party();
+    let key = RoomKey::from_random([7; 16]);
+    let admission_key = key.admission_key();
+    let rotate = Request::Rotate { key: key.reveal() };
+    assert_eq!(
+        done(&mut party, rotate),
+        [HostOrder::Rotate { admission_key }]
+    );
+    assert_eq!(party.new_key(), Some(&key));
+    let spoilt = Request::Rotate { key: "x".into() };
+    assert_eq!(refusal(&mut party, spoilt), NO_KEY);
+    party.is_keyed = false;
+    assert_eq!(refusal(&mut party, Request::Room), OPEN);
+}
+
+#[test]
+fn an_answer_in_two_messages_is_one_list() {
+    let mut party = party();
+    assert!(party.handle_request(Request::List).is_none());
+    assert_eq!(orders(&mut party), [HostOrder::Members]);
+    let member = |number| lanparty_ctrl::host::Member {
+        peer_id: id(number),
+        addresses: Vec::new(),
+        seconds: 1,
+        rtt_us: None,
+        loss_permille: None,
+        sends: None,
+        receives: None,
+        dropped: 0,
+        muted: false,
+    };
+    let part = |number, last| {
+        RelayMessage::Members(Members {
+            locked: true,
+            isolated: false,
+            members: vec![member(number)],
+            last,
+        })
+    };
+    assert!(party.handle_control(&part(2, false)).is_none());
+    let Some(Answer::Players(list)) = party.handle_control(&part(3, true)) else {
+        panic!("the list is whole");
+    };
+    let players: Vec<_> = list.players.iter().map(|player| player.mac).collect();
+    assert_eq!((players, list.locked), (vec![mac(2), mac(3)], true));
+}

@@ -1,0 +1,267 @@
+//! `lanparty-gateway ctl`: the host's hand on a running gateway.
+
+mod table;
+pub(crate) mod wire;
+
+use crate::{config, invite, keys};
+use anyhow::{Context, anyhow, bail, ensure};
+use clap::{Parser, Subcommand, ValueEnum};
+use lanparty_ctrl::{RoomKey, Text};
+use lanparty_net::invite::Invite;
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+use std::{env, fs};
+use wire::{Answer, Request, Room};
+
+/// A gateway answers within five seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// See and steer the room of the gateway that runs on this machine.
+///
+/// What you order holds at the relay from that moment on, and stays when the gateway or the relay comes
+/// back; it ends with `unlock`, `unmute` and `isolate off`, or when the gateway is started anew and the room
+/// was empty meanwhile.
+///
+/// Players are named by their MAC addresses, which `list` shows. A player who was sent out can come back with
+/// the same invite: lock the room, or rotate its key, when that must not be.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "lanparty-gateway ctl", bin_name = "lanparty-gateway ctl", version, after_help = EXAMPLES)]
+pub struct CtlArgs {
+    /// The gateway of this interface; needed where several run.
+    #[arg(long, visible_alias = "iface", value_name = "IF", global = true)]
+    interface: Option<String>,
+
+    /// The gateway's socket [default: looked for where gateways keep their state].
+    #[arg(long, value_name = "FILE", global = true)]
+    socket: Option<PathBuf>,
+
+    #[command(subcommand)]
+    order: Order,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  Who is there, and how are their links?
+      lanparty-gateway ctl list
+
+  Somebody floods the LAN with broadcast, or must go and stay out:
+      lanparty-gateway ctl mute 02:1a:2b:3c:4d:5e
+      lanparty-gateway ctl kick 02:1a:2b:3c:4d:5e && lanparty-gateway ctl rotate
+
+Only the user that runs the gateway may do this, and root. It exits with 0 when it is done, and says in one
+sentence why not otherwise.";
+
+#[derive(Debug, Clone, Subcommand)]
+enum Order {
+    /// Show who is in the room: MAC, addresses on the LAN, round trip to the relay, lost packets, rates.
+    List,
+    /// Send a player out of the room.
+    Kick {
+        /// The player's MAC address.
+        player: String,
+    },
+    /// Let nobody in who is not there; members who lose their link may come back.
+    Lock,
+    /// Let everybody with an invite in again.
+    Unlock,
+    /// Drop what a player says to everybody: no games announced, and no ARP or DHCP either.
+    Mute {
+        /// The player's MAC address.
+        player: String,
+    },
+    /// Let a player be heard again.
+    Unmute {
+        /// The player's MAC address.
+        player: String,
+    },
+    /// Keep the players apart: each has the LAN, none has the others.
+    Isolate {
+        /// Apart, or together again.
+        state: Switch,
+    },
+    /// Give the room a new key, and print the new invite: older ones are worth nothing from then on. Who is in
+    /// stays, but needs the new invite after a link that was lost for longer than some seconds.
+    Rotate {
+        /// What the party is called.
+        #[arg(long, value_name = "TEXT")]
+        name: Option<Text>,
+        /// After so many hours the players' programs take the invite no more.
+        #[arg(long, value_name = "HOURS")]
+        hours: Option<u32>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
+impl CtlArgs {
+    /// Does it, and prints what has come of it.
+    ///
+    /// # Errors
+    /// One sentence, when no gateway is there or it cannot do that.
+    pub fn run(self) -> anyhow::Result<()> {
+        let CtlArgs {
+            interface,
+            socket,
+            order,
+        } = self;
+        let gateway = Gateway::find(interface.as_deref(), socket)?;
+        let request = match order {
+            Order::List => Request::List,
+            Order::Kick { player } => Request::Kick { who: player },
+            Order::Lock => Request::Lock { on: true },
+            Order::Unlock => Request::Lock { on: false },
+            Order::Mute { player } => mute(player, true),
+            Order::Unmute { player } => mute(player, false),
+            Order::Isolate { state } => Request::Isolate {
+                on: state == Switch::On,
+            },
+            Order::Rotate { name, hours } => return rotate(&gateway, name, hours),
+        };
+        let text = match gateway.ask(&request)? {
+            Answer::Players(players) => table::draw(&players),
+            Answer::Done(sentence) => sentence + "\n",
+            Answer::Refused(reason) => bail!(reason),
+            Answer::Room(_) => bail!(STRANGE),
+        };
+        write!(io::stdout(), "{text}").context("cannot print the answer")
+    }
+}
+
+const STRANGE: &str = "the gateway gives a strange answer; use a ctl of the gateway's version";
+
+fn mute(who: String, on: bool) -> Request {
+    Request::Mute { who, on }
+}
+
+/// The key is kept before the gateway uses it, so that no restart brings the old one back.
+fn rotate(gateway: &Gateway, name: Option<Text>, hours: Option<u32>) -> anyhow::Result<()> {
+    let room = match gateway.ask(&Request::Room)? {
+        Answer::Room(room) => room,
+        Answer::Refused(reason) => bail!(reason),
+        Answer::Done(_) | Answer::Players(_) => bail!(STRANGE),
+    };
+    let Room {
+        relay,
+        room,
+        pin,
+        keys,
+    } = room;
+    ensure!(
+        keys.is_absolute(),
+        "the gateway has nowhere to keep a key; start it with --keys"
+    );
+    let invite = Invite {
+        relay: relay.parse().map_err(|_| anyhow!(STRANGE))?,
+        key: RoomKey::from_random(rand::random()),
+        expires: hours.map(|hours| invite::end_after(hours, SystemTime::now())),
+        pin: pin
+            .map(|pin| pin.parse())
+            .transpose()
+            .map_err(|_| anyhow!(STRANGE))?,
+        room,
+        name,
+    };
+    invite::draw(&invite)?; // one that cannot be shown must not take the place of the old one
+    let before = keys::replace(&keys, &invite.room, &invite.key)?;
+    let key = invite.key.reveal();
+    let outcome = match gateway.ask(&Request::Rotate { key }) {
+        Ok(Answer::Done(_)) => return invite::print(&invite),
+        Ok(Answer::Refused(reason)) => anyhow!(reason),
+        Ok(Answer::Room(_) | Answer::Players(_)) => anyhow!(STRANGE),
+        Err(error) => error,
+    };
+    if let Some(before) = before {
+        keys::replace(&keys, &invite.room, &before)?;
+    }
+    Err(outcome)
+}
+
+/// A running gateway's socket.
+struct Gateway(PathBuf);
+
+impl Gateway {
+    fn find(interface: Option<&str>, socket: Option<PathBuf>) -> anyhow::Result<Self> {
+        let mut sockets = match socket {
+            Some(socket) => vec![socket],
+            None => sockets(interface),
+        };
+        sockets.retain(|socket| UnixStream::connect(socket).is_ok());
+        ensure!(
+            sockets.len() <= 1,
+            "several gateways run here; say which one with --interface or --socket"
+        );
+        sockets.pop().map(Gateway).context(
+            "no gateway runs here that you may steer; start it, or use --socket or the user that runs it",
+        )
+    }
+
+    fn ask(&self, request: &Request) -> anyhow::Result<Answer> {
+        self.exchange(request)
+            .context("the gateway does not answer; look at its log, and try again")
+    }
+
+    fn exchange(&self, request: &Request) -> io::Result<Answer> {
+        let mut stream = UnixStream::connect(&self.0)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut line = serde_json::to_vec(request)?;
+        line.push(b'\n');
+        stream.write_all(&line)?;
+        let mut answer = String::new();
+        BufReader::new(stream).read_line(&mut answer)?;
+        Ok(serde_json::from_str(&answer)?)
+    }
+}
+
+/// Where gateways may listen: in the state folder of this user, and those of the system's services.
+fn sockets(interface: Option<&str>) -> Vec<PathBuf> {
+    let own = config::state_folder(|name| env::var_os(name));
+    let services = fs::read_dir("/var/lib").into_iter().flatten().flatten();
+    let services = services
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX))
+        .map(|entry| entry.path());
+    let wanted = interface.map(config::socket_name);
+    let folders = own.into_iter().chain(services);
+    let files = folders.filter_map(|folder| fs::read_dir(folder).ok());
+    let files = files.flatten().flatten().map(|entry| entry.path());
+    let is_wanted = |file: &PathBuf| {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        match &wanted {
+            Some(wanted) => name == *wanted,
+            None => name.starts_with(PREFIX) && name.ends_with(config::SOCKET_SUFFIX),
+        }
+    };
+    files.filter(is_wanted).collect()
+}
+
+const PREFIX: &str = "lanparty-gateway-";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_words_make_sense_together() {
+        CtlArgs::command().debug_assert();
+        let words = ["ctl", "isolate", "on", "--iface", "eth0"];
+        let args = CtlArgs::parse_from(words);
+        assert_eq!(args.interface.as_deref(), Some("eth0"));
+        assert!(matches!(args.order, Order::Isolate { state: Switch::On }));
+    }
+
+    #[test]
+    fn without_a_gateway_there_is_one_sentence() {
+        let args = ["ctl", "list", "--socket", "/nowhere/x.ctl"];
+        let error = CtlArgs::parse_from(args).run().unwrap_err();
+        assert!(
+            error.to_string().starts_with("no gateway runs here"),
+            "{error}"
+        );
+    }
+}
