@@ -50,7 +50,12 @@ pub(crate) fn run(scenario: Option<&str>, soak: Option<u32>) -> Result<ExitCode>
     )?;
     stages.run(
         "unit tests under Wine",
-        equipment.runs(toolchain.cargo(&folder).arg("test").args(packages())),
+        equipment.runs(
+            toolchain
+                .cargo(&folder)
+                .args(["test", "--lib", "--bins"])
+                .args(packages()),
+        ),
     )?;
     if stages.run("release build for Windows", &mut build(&toolchain, &folder))? {
         let installer = make_installer(&folder)?;

@@ -175,7 +175,7 @@ fn give_to_owner_of(folder: &Path, file: &fs::File) -> io::Result<()> {
     Ok(())
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))] // only servers have such a folder
 mod tests {
     use super::*;
 

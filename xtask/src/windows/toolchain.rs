@@ -111,7 +111,7 @@ fn compiler_version() -> Result<String> {
 /// ones, hence the variable; nothing else is built with it.
 fn build_std(sysroot: &Path) -> Result<()> {
     println!("Building Rust's standard library for Windows; this once takes some minutes.");
-    let work = sysroot.with_extension("building");
+    let work = beside(sysroot, "building");
     let _ = fs::remove_dir_all(&work);
     fs::create_dir_all(work.join("src")).context("make a folder for the standard library")?;
     let manifest = "[package]\nname = \"nothing\"\nedition = \"2024\"\n\n[workspace]\n";
@@ -127,7 +127,7 @@ fn build_std(sysroot: &Path) -> Result<()> {
             .env("CARGO_TARGET_DIR", work.join("target")),
         "the build of the standard library",
     )?;
-    let finished = sysroot.with_extension("finished");
+    let finished = beside(sysroot, "finished");
     let _ = fs::remove_dir_all(&finished);
     let libraries = finished.join("lib/rustlib").join(TARGET).join("lib");
     fs::create_dir_all(&libraries).context("make the library folder")?;
@@ -144,4 +144,11 @@ fn build_std(sysroot: &Path) -> Result<()> {
     symlink(Path::new("/usr").join(linux), finished.join(linux)).context("link the host's")?;
     fs::rename(&finished, sysroot).context("keep the standard library")?;
     fs::remove_dir_all(&work).context("remove what is not needed any more")
+}
+
+/// The version in the name has dots, so an extension would replace a part of it.
+fn beside(sysroot: &Path, what: &str) -> PathBuf {
+    let mut name = sysroot.as_os_str().to_owned();
+    name.push(format!(".{what}"));
+    name.into()
 }
