@@ -72,7 +72,7 @@ pub struct Members {
 pub struct Member {
     /// Its number.
     pub peer_id: PeerId,
-    /// IP addresses on the LAN that are held to be its, [`ADDRESSES_PER_MEMBER`] at most.
+    /// IP addresses on the LAN that are held to be its, IPv4 first, [`ADDRESSES_PER_MEMBER`] at most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<IpAddr>,
     /// For how long it has been in, in seconds.

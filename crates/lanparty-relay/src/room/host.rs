@@ -6,6 +6,7 @@ use lanparty_ctrl::host::{self, ADDRESSES_PER_MEMBER, MEMBERS_PER_MESSAGE, Membe
 use lanparty_ctrl::message::Newcomer;
 use lanparty_proto::{PeerId, VirtualMac};
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::time::Instant;
 
 /// Who may come back into a locked room: those who were in when it was locked, or on their way back.
@@ -88,10 +89,12 @@ impl<L: Clone> Room<L> {
     ) -> Option<host::Member> {
         let (record, mac) = (&member.record, member.record.who.mac()?);
         let LinkHealth { rtt, loss_permille } = record.health;
-        let addresses = self.switch.addresses_of(now, mac.addr());
+        let mut addresses: Vec<_> = self.switch.addresses_of(now, mac.addr()).collect();
+        addresses.sort_by_key(IpAddr::is_ipv6);
+        addresses.truncate(ADDRESSES_PER_MEMBER);
         Some(host::Member {
             peer_id,
-            addresses: addresses.take(ADDRESSES_PER_MEMBER).collect(),
+            addresses,
             seconds: now.saturating_duration_since(record.joined_at).as_secs(),
             rtt_us: rtt.map(|rtt| u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX)),
             loss_permille,

@@ -189,6 +189,20 @@ fn another_key_keeps_newcomers_out_and_nobody_who_is_in() {
 }
 
 #[test]
+fn a_relay_of_one_room_keeps_it_under_its_new_key() {
+    let mut relay = Relay::new();
+    let room = "lanparty".parse().unwrap();
+    let registry = Registry::new(Default::default(), Default::default());
+    relay.registry = registry.only(room, &RoomKey::from_random([7; 16]));
+    let gateway = enter(&mut relay, 1, Newcomer::Gateway, 7).unwrap();
+    let admission_key = key_of(8);
+    order(&mut relay, gateway, HostOrder::Rotate { admission_key });
+    enter(&mut relay, 2, client(2), 8).unwrap();
+    let refused = Err(RejectReason::NotAuthorised);
+    assert_eq!(enter(&mut relay, 3, client(3), 7), refused);
+}
+
+#[test]
 fn an_open_room_stays_open() {
     let (mut relay, gateway, _) = party();
     let admission_key = key_of(8);

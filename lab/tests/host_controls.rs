@@ -1,0 +1,262 @@
+//! The host's hand on the room while everybody plays: `lanparty-gateway ctl`, seen from the players' machines.
+
+#![allow(clippy::disallowed_methods, reason = "a test with real programs")]
+
+use std::fs;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use lanparty_lab::traffic::Pings;
+use lanparty_lab::{
+    Machine, Needs, Plan, Player, Process, Suite, Venue, World, checks, eventually,
+};
+use lanparty_lab::{program, run};
+
+const SOON: Duration = Duration::from_secs(20);
+const ROOM: &str = "FRIDAY-LAN";
+/// The player who plays on, and the one who gets into trouble.
+const GOOD: &str = "02:00:00:00:00:01";
+const BAD: &str = "02:00:00:00:00:02";
+
+fn main() -> ExitCode {
+    let needs = Needs::programs(&["dnsmasq"]);
+    let all = checks![
+        the_list_has_both_players_and_their_addresses,
+        a_locked_room_lets_nobody_in,
+        players_who_are_kept_apart_have_the_lan_and_not_each_other,
+        who_is_not_there_cannot_be_kicked,
+        a_kicked_player_is_told_so_and_ends,
+        after_a_new_key_the_old_invite_opens_nothing_and_the_new_one_does,
+        where_no_gateway_runs_ctl_says_so,
+        and_the_other_player_lost_no_packet_by_all_that,
+        no_log_has_either_key,
+    ];
+    run(&needs, [Suite::new("host_controls", Table::lay, all)])
+}
+
+/// A host and two players; the first one's pings to the LAN go on all the time.
+struct Table {
+    began: Instant,
+    pings: Pings,
+    bad: Process,
+    good: Process,
+    gateway: Process,
+    relay: Process,
+    invite: String,
+    venue: Venue,
+}
+
+impl World for Table {
+    fn report(&self) -> String {
+        let programs = [&self.relay, &self.gateway, &self.good, &self.bad];
+        programs.map(|program| program.tail(15)).join("\n---\n")
+    }
+}
+
+impl Table {
+    fn lay() -> Result<Self> {
+        let venue = Venue::build(Plan {
+            remotes: 3,
+            ..Plan::default()
+        })?;
+        let relay = venue.relay.spawn("relay", with_trace("lanparty-relay")?)?;
+        let line = relay.wait_for_line("--pin ", SOON)?;
+        let pin = line.rsplit(' ').next().context("a pin")?.trim().to_owned();
+        let address = Venue::RELAY.to_string();
+        let place = ["--relay", &address, "--pin", &pin, "--room", ROOM];
+
+        let mut print = program("lanparty-gateway")?;
+        print.push("invite".into());
+        print.extend(place.map(Into::into));
+        let invite = first_line(&venue.gateway.run(&print)?)?;
+
+        let mut open = with_trace("lanparty-gateway")?;
+        open.extend(place.map(Into::into));
+        open.extend(["--interface", "eth0"].map(Into::into));
+        let gateway = venue.gateway.spawn("gateway", open)?;
+        gateway.wait_for_line("connected to the relay", SOON)?;
+
+        venue.lab.write("invite.txt", &invite)?;
+        let good = join(&venue.remotes[0], "good", GOOD, "invite.txt")?;
+        let bad = join(&venue.remotes[1], "bad", BAD, "invite.txt")?;
+        for (machine, client) in venue.remotes.iter().zip([&good, &bad]) {
+            is_on_the_lan(machine, client)?;
+        }
+        let pings = Pings::start(&venue.remotes[0], Venue::LAN1, 20, 56)?;
+        let began = Instant::now();
+        pings.wait_for_answers(began, 5, SOON)?;
+        Ok(Table {
+            began,
+            pings,
+            bad,
+            good,
+            gateway,
+            relay,
+            invite,
+            venue,
+        })
+    }
+
+    fn ctl(&self, words: &[&str]) -> Result<String> {
+        let mut command = program("lanparty-gateway")?;
+        command.push("ctl".into());
+        command.extend(words.iter().map(|word| (*word).into()));
+        self.venue.gateway.run(command)
+    }
+
+    /// A newcomer's client says this and tries again, as it may be let in later.
+    fn keeps_out(&self, title: &str, says: &str) -> Result<()> {
+        let mac = "02:00:00:00:00:03";
+        let newcomer = join(&self.venue.remotes[2], title, mac, "invite.txt")?;
+        newcomer.wait_for_line(says, SOON)?;
+        let status = newcomer.interrupt()?;
+        ensure!(status.success(), "{status}:\n{}", newcomer.tail(20));
+        Ok(())
+    }
+}
+
+fn the_list_has_both_players_and_their_addresses(table: &Table) -> Result<()> {
+    // The counters, and with them the round trips, come every five seconds.
+    let list = eventually("the list has both round trips", SOON, || {
+        let list = table.ctl(&["list"]).ok()?;
+        (list.matches(" ms ").count() == 2).then_some(list)
+    })?;
+    for (machine, mac) in table.venue.remotes.iter().zip([GOOD, BAD]) {
+        let address = machine.ipv4(Player::TAP).context("an address")?.to_string();
+        let has = |line: &str| line.starts_with(mac) && line.contains(&address);
+        ensure!(list.lines().any(has), "no {mac} with {address}:\n{list}");
+    }
+    ensure!(list.ends_with("2 players.\n"), "{list}");
+    Ok(())
+}
+
+fn a_locked_room_lets_nobody_in(table: &Table) -> Result<()> {
+    table.ctl(&["lock"])?;
+    let list = table.ctl(&["list"])?;
+    ensure!(list.contains("the room is locked"), "{list}");
+    table.keeps_out("locked", "the host has locked the room")?;
+    table.ctl(&["unlock"])?;
+    Ok(())
+}
+
+fn players_who_are_kept_apart_have_the_lan_and_not_each_other(table: &Table) -> Result<()> {
+    let [good, bad, ..] = &table.venue.remotes[..] else {
+        unreachable!("three remotes were planned")
+    };
+    let target = good.ipv4(Player::TAP).context("an address")?;
+    bad.pings(target, 56)?;
+    table.ctl(&["isolate", "on"])?;
+    bad.pings(Venue::LAN1, 56)?;
+    let heard = bad.output([
+        "ping",
+        "-c",
+        "3",
+        "-i",
+        "0.2",
+        "-W",
+        "1",
+        &target.to_string(),
+    ])?;
+    ensure!(!heard.status.success(), "the players hear each other");
+    table.ctl(&["isolate", "off"])?;
+    bad.pings(target, 56)
+}
+
+fn who_is_not_there_cannot_be_kicked(table: &Table) -> Result<()> {
+    let error = refused(table.ctl(&["kick", "02:00:00:00:00:77"]))?;
+    ensure!(error.contains("no player"), "{error}");
+    Ok(())
+}
+
+fn a_kicked_player_is_told_so_and_ends(table: &Table) -> Result<()> {
+    table.ctl(&["kick", BAD])?;
+    let status = table.bad.wait(SOON)?;
+    let log = table.bad.log();
+    let told = "error: the host has sent you out of the room";
+    ensure!(
+        status.code() == Some(1) && log.contains(told),
+        "{status}, without `{told}`:\n{log}"
+    );
+    table
+        .gateway
+        .wait_for_line(&format!("Player {BAD} left"), SOON)?;
+    Ok(())
+}
+
+fn after_a_new_key_the_old_invite_opens_nothing_and_the_new_one_does(table: &Table) -> Result<()> {
+    let invite = first_line(&table.ctl(&["rotate", "--name", "Friday"])?)?;
+    ensure!(invite != table.invite, "the key is the old one");
+    table.venue.lab.write("new-invite.txt", &invite)?;
+    table.keeps_out("old-key", "the invite opens no room now")?;
+    let machine = &table.venue.remotes[1];
+    let back = join(machine, "new-key", BAD, "new-invite.txt")?;
+    is_on_the_lan(machine, &back)?;
+    let status = back.interrupt()?;
+    ensure!(status.success(), "{status}");
+    Ok(())
+}
+
+fn where_no_gateway_runs_ctl_says_so(table: &Table) -> Result<()> {
+    let mut command = program("lanparty-gateway")?;
+    command.extend(["ctl", "list"].map(Into::into));
+    let error = refused(table.venue.lan1.run(command))?;
+    ensure!(error.contains("no gateway runs here"), "{error}");
+    Ok(())
+}
+
+fn and_the_other_player_lost_no_packet_by_all_that(table: &Table) -> Result<()> {
+    let now = Instant::now();
+    table.pings.wait_for_answers(now, 5, SOON)?;
+    let report = table.pings.report(table.began, now);
+    ensure!(report.sent > 20 && report.lost == 0, "{report:?}");
+    Ok(())
+}
+
+fn no_log_has_either_key(table: &Table) -> Result<()> {
+    let new = fs::read_to_string(table.venue.lab.folder().join("new-invite.txt"))?;
+    for invite in [&table.invite, &new] {
+        let (_, fragment) = invite.split_once("#key=").context("a key")?;
+        let key = fragment.split('&').next().unwrap_or(fragment);
+        for entry in fs::read_dir(table.venue.lab.folder())? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "log") {
+                let log = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
+                ensure!(!log.contains(key), "{} has a key", path.display());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn join(machine: &Machine, title: &str, mac: &str, invite: &str) -> Result<Process> {
+    let mut join = with_trace("lanparty-client")?;
+    join.extend([format!("@{invite}"), "--dhcp".into()]);
+    let identity = format!("identity-{title}.json");
+    join.extend(["--identity", &identity, "--virtual-mac", mac].map(Into::into));
+    machine.spawn(title, join)
+}
+
+fn is_on_the_lan(machine: &Machine, client: &Process) -> Result<()> {
+    let leased = eventually("the player gets a LAN address", SOON, || {
+        machine.ipv4(Player::TAP)
+    });
+    leased.with_context(|| client.tail(30)).map(drop)
+}
+
+fn refused(outcome: Result<String>) -> Result<String> {
+    match outcome {
+        Ok(said) => bail!("it is done: {said}"),
+        Err(error) => Ok(format!("{error:#}")),
+    }
+}
+
+fn first_line(text: &str) -> Result<String> {
+    text.lines().next().context("an invite").map(Into::into)
+}
+
+fn with_trace(name: &str) -> Result<Vec<String>> {
+    let mut command = program(name)?;
+    command.extend(["--log", "trace"].map(Into::into));
+    Ok(command)
+}
