@@ -7,7 +7,7 @@ mod tests;
 
 pub use file::FileError;
 
-use crate::registry::Limits;
+use crate::registry::{DEFAULT_GUESSES, Limits};
 use crate::room::{Rate, Rates};
 use crate::strangers::KnockLimits;
 use clap::builder::RangedU64ValueParser;
@@ -39,6 +39,8 @@ pub struct Config {
     pub rates: Rates,
     /// How many connections may be on their way in.
     pub knocks: KnockLimits,
+    /// How many wrong proofs of an invitation are heard from one source.
+    pub guesses: Rate,
     /// The one room that there may be, for those who have its key; otherwise any.
     pub only: Option<(RoomCode, RoomKey)>,
 }
@@ -70,6 +72,7 @@ impl Config {
             limits: Limits::default(),
             rates: Rates::default(),
             knocks: KnockLimits::default(),
+            guesses: DEFAULT_GUESSES,
             only: None,
         }
     }
@@ -181,6 +184,15 @@ struct LimitArgs {
     /// The same from one IPv4 address or IPv6 /64.
     #[arg(long, value_name = "N", default_value_t = KnockLimits::default().per_address, value_parser = at_least_one())]
     max_handshakes_per_address: usize,
+
+    /// Attempts at once, from one IPv4 address or IPv6 /64, to enter a room for invited people without being
+    /// invited; after these it is not listened to.
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_GUESSES.burst, value_parser = clap::value_parser!(u32).range(1..))]
+    guess_burst: u32,
+
+    /// The same, a second.
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_GUESSES.per_second, value_parser = clap::value_parser!(u32).range(1..))]
+    guess_rate: u32,
 }
 
 fn at_least_one() -> RangedU64ValueParser<usize> {
@@ -242,6 +254,7 @@ impl From<RelayArgs> for Config {
                 at_once: limits.max_handshakes,
                 per_address: limits.max_handshakes_per_address,
             },
+            guesses: rate(limits.guess_burst, limits.guess_rate),
             only: None,
         }
     }

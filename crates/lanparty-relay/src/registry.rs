@@ -4,15 +4,18 @@
 //! whom comes out.
 
 mod claims;
+mod guesses;
 mod host;
 #[cfg(test)]
 mod tests;
 
+pub use guesses::DEFAULT as DEFAULT_GUESSES;
 pub use host::{NotTheHost, Obeyed};
 
-use crate::room::{Departure, LinkHealth, PeerRecord, Rates, Room, Step, Verdict};
+use crate::room::{Departure, LinkHealth, PeerRecord, Rate, Rates, Room, Step, Verdict};
 use bytes::Bytes;
 use claims::{Claims, Door};
+use guesses::Guesses;
 use lanparty_ctrl::message::{Entry, Newcomer};
 use lanparty_ctrl::{LeaveReason, RejectReason, ResumeToken, RoomCode, RoomKey};
 use lanparty_obs::{DropReason, PeerStats};
@@ -92,6 +95,7 @@ pub struct Registry<L> {
     last_room: u32,
     draining: bool,
     only: Option<(RoomCode, Door)>,
+    guesses: Guesses,
 }
 
 impl<L: Clone> Registry<L> {
@@ -108,7 +112,14 @@ impl<L: Clone> Registry<L> {
             last_room: 0,
             draining: false,
             only: None,
+            guesses: Guesses::new(DEFAULT_GUESSES),
         }
+    }
+
+    /// The same relay, which hears so many wrong proofs of one source.
+    pub fn hearing(mut self, guesses: Rate) -> Self {
+        self.guesses = Guesses::new(guesses);
+        self
     }
 
     /// Lets in nobody but those who prove that they have the key of this one room.
@@ -136,7 +147,14 @@ impl<L: Clone> Registry<L> {
         link: L,
     ) -> Result<Admission<L>, RejectReason> {
         let source = site(source);
-        let address = self.find(now, entry)?;
+        if !self.guesses.may_try(now, source) {
+            return Err(RejectReason::RateLimited);
+        }
+        let found = self.find(now, entry);
+        if found == Err(RejectReason::NotAuthorised) {
+            self.guesses.was_wrong(now, source);
+        }
+        let address = found?;
         let predecessor = self.check(&address, entry, source)?;
         let replaced = predecessor
             .and_then(|place| self.remove(place, LeaveReason::Replaced))
@@ -197,6 +215,7 @@ impl<L: Clone> Registry<L> {
         for room in self.rooms.values_mut() {
             room.handle_timeout(now);
         }
+        self.guesses.handle_timeout(now);
         let (codes, rooms) = (&self.codes, &self.rooms);
         self.claims.handle_timeout(now, |code, key| {
             let room = codes.get(&(code.clone(), Some(key)));

@@ -14,6 +14,7 @@ mod switch;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use allowance::Bucket;
 pub use allowance::{Rate, Rates};
 pub use member::{LinkHealth, MAX_MALFORMED, PeerRecord};
 

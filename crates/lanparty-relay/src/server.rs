@@ -144,11 +144,11 @@ impl RelayServer {
             knocks,
             ..
         } = config;
-        let mut registry = Registry::new(*limits, *rates);
+        let mut registry = Registry::new(*limits, *rates).hearing(config.guesses);
         if let Some((room, key)) = &config.only {
             registry = registry.only(room.clone(), key);
         }
-        info!(%limits, %knocks, %rates, buffers = ?endpoint.buffers(), "Limits in force");
+        info!(%limits, %knocks, %rates, guesses = %config.guesses, buffers = ?endpoint.buffers(), "Limits in force");
         Ok(RelayServer {
             endpoint,
             address,

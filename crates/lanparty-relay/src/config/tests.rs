@@ -1,7 +1,7 @@
 use super::*;
 
 /// Every setting: its name, its default (if it has one), and a value that is none of the defaults.
-const SETTINGS: [(&str, Option<&str>, &str); 19] = [
+const SETTINGS: [(&str, Option<&str>, &str); 21] = [
     ("listen", Some("443/udp"), "127.0.0.1:4433"),
     ("dev-cert-der-out", None, "a/b.der"),
     ("state", None, "a/state"),
@@ -14,6 +14,8 @@ const SETTINGS: [(&str, Option<&str>, &str); 19] = [
     ("max-clients-per-room", Some("64"), "4"),
     ("max-handshakes", Some("512"), "11"),
     ("max-handshakes-per-address", Some("64"), "12"),
+    ("guess-burst", Some("128"), "13"),
+    ("guess-rate", Some("16"), "14"),
     ("broadcast-burst", Some("128"), "5"),
     ("broadcast-rate", Some("64"), "6"),
     ("unknown-unicast-burst", Some("64"), "7"),
@@ -78,6 +80,7 @@ fn every_setting_can_be_made_by_flag_and_by_file() {
             at_once: 11,
             per_address: 12,
         },
+        guesses: rate(13, 14),
         only: None,
     };
     let flags = SETTINGS.map(|(flag, _, value)| format!("--{flag} {value} "));

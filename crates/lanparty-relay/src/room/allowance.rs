@@ -127,8 +127,9 @@ impl Allowance {
 /// is ever rounded.
 const TOKEN: u64 = 1_000_000_000;
 
+/// Tokens that are taken, and flow back.
 #[derive(Debug)]
-struct Bucket {
+pub(crate) struct Bucket {
     level: u64,
     capacity: u64,
     per_nanosecond: u64,
@@ -136,7 +137,8 @@ struct Bucket {
 }
 
 impl Bucket {
-    fn full(now: Instant, rate: Rate) -> Self {
+    /// One that holds what it can.
+    pub(crate) fn full(now: Instant, rate: Rate) -> Self {
         let capacity = u64::from(rate.burst) * TOKEN;
         Bucket {
             level: capacity,
@@ -146,12 +148,20 @@ impl Bucket {
         }
     }
 
-    fn holds(&mut self, now: Instant, tokens: usize) -> bool {
+    /// True when nothing is missing.
+    pub(crate) fn is_full(&mut self, now: Instant) -> bool {
+        self.fill(now);
+        self.level == self.capacity
+    }
+
+    /// True when there are so many.
+    pub(crate) fn holds(&mut self, now: Instant, tokens: usize) -> bool {
         self.fill(now);
         self.level >= cost(tokens)
     }
 
-    fn take(&mut self, now: Instant, tokens: usize) -> bool {
+    /// Takes so many, if there are.
+    pub(crate) fn take(&mut self, now: Instant, tokens: usize) -> bool {
         let holds = self.holds(now, tokens);
         if holds {
             self.level -= cost(tokens);

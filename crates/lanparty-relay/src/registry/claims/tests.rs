@@ -79,6 +79,23 @@ fn who_has_the_key_of_the_first_gateway_comes_in_and_nobody_else() {
 }
 
 #[test]
+fn who_was_wrong_too_often_is_told_to_wait_whoever_it_is() {
+    let mut relay = Relay::new();
+    enter(&mut relay, 1, GATEWAY, 7).unwrap();
+    for _ in 0..128 {
+        assert_eq!(enter(&mut relay, 3, client(3), 8).map(drop), REFUSED);
+    }
+    let waits = Err(RejectReason::RateLimited);
+    assert_eq!(enter(&mut relay, 3, client(3), 8).map(drop), waits);
+    assert_eq!(enter(&mut relay, 3, client(3), 7).map(drop), waits);
+    relay.source = [192, 0, 2, 2].into();
+    enter(&mut relay, 4, client(4), 7).unwrap();
+    relay.source = [192, 0, 2, 1].into();
+    pass(&mut relay, Duration::from_secs(1));
+    enter(&mut relay, 3, client(3), 7).unwrap();
+}
+
+#[test]
 fn a_room_that_is_not_there_and_a_wrong_key_are_one_answer() {
     let mut relay = Relay::with(Limits {
         rooms: 1,
