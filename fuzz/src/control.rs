@@ -104,6 +104,7 @@ fn check_entry(hello: &Hello, entry: &Entry) {
     }
     let invitation = entry.invitation.as_ref();
     let ours = Hello {
+        name: entry.name.clone().map(Into::into),
         resume_token: entry.resume_token,
         proof: invitation.map(|invitation| invitation.proof),
         admission_key: invitation.and_then(|invitation| invitation.admission_key.clone()),

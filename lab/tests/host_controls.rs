@@ -122,9 +122,15 @@ fn the_list_has_both_players_and_their_addresses(table: &Table) -> Result<()> {
         let list = table.ctl(&["list"]).ok()?;
         (list.matches(" ms ").count() == 2).then_some(list)
     })?;
-    for (machine, mac) in table.venue.remotes.iter().zip([GOOD, BAD]) {
+    for (machine, (mac, name)) in table
+        .venue
+        .remotes
+        .iter()
+        .zip([(GOOD, "good"), (BAD, "bad")])
+    {
         let address = machine.ipv4(Player::TAP).context("an address")?.to_string();
-        let has = |line: &str| line.starts_with(mac) && line.contains(&address);
+        let has =
+            |line: &str| line.starts_with(&format!("{mac}  {name}")) && line.contains(&address);
         ensure!(list.lines().any(has), "no {mac} with {address}:\n{list}");
     }
     ensure!(list.ends_with("2 players.\n"), "{list}");
@@ -170,7 +176,7 @@ fn who_is_not_there_cannot_be_kicked(table: &Table) -> Result<()> {
 }
 
 fn a_kicked_player_is_told_so_and_ends(table: &Table) -> Result<()> {
-    table.ctl(&["kick", BAD])?;
+    table.ctl(&["kick", "bad"])?;
     let status = table.bad.wait(SOON)?;
     let log = table.bad.log();
     let told = "error: the host has sent you out of the room";
@@ -233,7 +239,17 @@ fn join(machine: &Machine, title: &str, mac: &str, invite: &str) -> Result<Proce
     let mut join = with_trace("lanparty-client")?;
     join.extend([format!("@{invite}"), "--dhcp".into()]);
     let identity = format!("identity-{title}.json");
-    join.extend(["--identity", &identity, "--virtual-mac", mac].map(Into::into));
+    join.extend(
+        [
+            "--name",
+            title,
+            "--identity",
+            &identity,
+            "--virtual-mac",
+            mac,
+        ]
+        .map(Into::into),
+    );
     machine.spawn(title, join)
 }
 

@@ -6,6 +6,7 @@ use crate::tap::TapName;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use lanparty_client_core::identity_store::{self, FILE_NAME};
+use lanparty_ctrl::Name;
 use lanparty_net::args::{RelayArgs, RelayConfig};
 use lanparty_net::log::LogArgs;
 use lanparty_net::place_store::PlaceFile;
@@ -24,6 +25,10 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Args {
     #[command(flatten)]
     relay: RelayArgs,
+
+    /// What the host and the others shall call you: up to 32 characters.
+    #[arg(long, value_name = "NAME")]
+    name: Option<Name>,
 
     /// The adapter's MAC address, instead of the one in the identity file.
     #[arg(long, value_name = "MAC")]
@@ -102,7 +107,8 @@ impl Args {
             true => Addressing::Dhcp(DhcpProgram::find()?),
             false => Addressing::Fixed(self.address),
         };
-        let relay = self.relay.load()?;
+        let mut relay = self.relay.load()?;
+        relay.name = self.name;
         let identity = self
             .identity
             .or_else(|| default_identity(env::var_os("XDG_DATA_HOME"), env::var_os("HOME")));

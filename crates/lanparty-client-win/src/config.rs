@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use lanparty_client_core::identity_store::{self, FILE_NAME};
 use lanparty_client_route::AdapterGuid;
+use lanparty_ctrl::Name;
 use lanparty_net::args::{RelayArgs, RelayConfig};
 use lanparty_net::log::LogArgs;
 use lanparty_net::place_store::PlaceFile;
@@ -30,6 +31,10 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     relay: Option<RelayArgs>,
+
+    /// What the host and the others shall call you: up to 32 characters.
+    #[arg(long, value_name = "NAME")]
+    name: Option<Name>,
 
     /// The adapter's MAC address, instead of the one in the identity file.
     #[arg(long, value_name = "MAC")]
@@ -96,10 +101,11 @@ pub(crate) struct Config {
 impl Args {
     /// Reads the files that the flags name.
     pub(crate) fn check(self) -> Result<Config> {
-        let relay = self
+        let mut relay = self
             .relay
             .context("which party? give the invite, or name --relay and --room; --help says more")?
             .load()?;
+        relay.name = self.name;
         let identity = self
             .identity
             .or_else(|| default_identity(env::var_os("LOCALAPPDATA")));

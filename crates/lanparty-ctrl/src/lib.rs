@@ -11,6 +11,7 @@ mod base64url;
 pub mod codec;
 pub mod host;
 pub mod message;
+pub mod name;
 pub mod pin;
 pub mod reason;
 pub mod room_code;
@@ -20,6 +21,7 @@ pub mod token;
 
 pub use host::HostOrder;
 pub use message::{PeerMessage, RelayMessage, Role};
+pub use name::Name;
 pub use pin::Pin;
 pub use reason::{DisconnectReason, LeaveReason, RejectReason};
 pub use room_code::RoomCode;

@@ -6,8 +6,8 @@
 
 use crate::host::{HostOrder, Members};
 use crate::{
-    AdmissionKey, ChannelBinding, DisconnectReason, LeaveReason, Proof, RejectReason, ResumeToken,
-    RoomCode, Text, VERSION,
+    AdmissionKey, ChannelBinding, DisconnectReason, LeaveReason, Name, Proof, RejectReason,
+    ResumeToken, RoomCode, Text, VERSION,
 };
 use lanparty_obs::PeerStats;
 use lanparty_proto::{DatagramBudget, IpMtu, PeerId, RoomId, VirtualMac};
@@ -72,6 +72,9 @@ pub struct Hello {
     /// Names of optional abilities; none exist yet, unknown ones are ignored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
+    /// What its player wants to be called; see [`Name::from_stranger`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Text>,
     /// The token of the place it had before, to take it back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume_token: Option<ResumeToken>,
@@ -92,6 +95,8 @@ pub struct Entry {
     pub who: Newcomer,
     /// What its path takes in one datagram.
     pub datagram_budget: DatagramBudget,
+    /// What its player wants to be called.
+    pub name: Option<Name>,
     /// The token of the place it had before.
     pub resume_token: Option<ResumeToken>,
     /// What it shows to enter a room for invited people; without it, it means an open room.
@@ -151,6 +156,7 @@ impl Hello {
             mac: who.mac(),
             datagram_budget,
             capabilities: Vec::new(),
+            name: None,
             resume_token: None,
             proof: None,
             admission_key: None,
@@ -187,16 +193,19 @@ impl Hello {
         };
         let Hello {
             datagram_budget,
+            name,
             resume_token,
             proof,
             admission_key,
             ..
         } = self;
+        let name = name.and_then(|name| Name::from_stranger(&name));
         let admission_key = admission_key.filter(|_| who == Newcomer::Gateway);
         Ok(Ok(Entry {
             room,
             who,
             datagram_budget,
+            name: name.filter(|_| who != Newcomer::Gateway),
             resume_token,
             invitation: proof.map(|proof| Invitation {
                 proof,
@@ -247,6 +256,9 @@ pub struct PeerJoined {
     /// Its MAC, for clients.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mac: Option<VirtualMac>,
+    /// What its player wants to be called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
 }
 
 /// Somebody is no longer in the room.
@@ -400,8 +412,10 @@ mod tests {
                 peer_id,
                 role: Role::Client,
                 mac: Some(mac()),
+                name: Some("Ann".parse().unwrap()),
             }),
-            json!({ "type": "peer_joined", "peer_id": 2, "role": "client", "mac": "02:1a:2b:3c:4d:5e" }),
+            json!({ "type": "peer_joined", "peer_id": 2, "role": "client", "mac": "02:1a:2b:3c:4d:5e",
+                "name": "Ann" }),
         );
         same_both_ways(
             RelayMessage::PeerLeft(PeerLeft {

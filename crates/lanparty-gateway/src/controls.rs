@@ -8,7 +8,7 @@ mod tests;
 use crate::ctl::wire::{Answer, Player, Players, Request, Room};
 use lanparty_ctrl::host::Members;
 use lanparty_ctrl::message::{PeerJoined, Welcome};
-use lanparty_ctrl::{HOST_CONTROLS, HostOrder, RelayMessage, RoomKey};
+use lanparty_ctrl::{HOST_CONTROLS, HostOrder, Name, RelayMessage, RoomKey};
 use lanparty_proto::{PeerId, VirtualMac};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -25,7 +25,7 @@ pub(crate) struct Controls {
     room: Room,
     is_keyed: bool,
     link: Link,
-    players: BTreeMap<PeerId, VirtualMac>,
+    players: BTreeMap<PeerId, Present>,
     /// Who may come back into the room, while it is locked.
     guests: Option<BTreeSet<VirtualMac>>,
     isolated: bool,
@@ -34,6 +34,13 @@ pub(crate) struct Controls {
     /// What has come of the answer about the members.
     listed: Players,
     orders: VecDeque<HostOrder>,
+}
+
+/// A player who is in the room.
+#[derive(Debug, Clone)]
+struct Present {
+    mac: VirtualMac,
+    name: Option<Name>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +110,7 @@ impl Controls {
 
     /// The player with this number.
     pub(crate) fn player(&self, peer: PeerId) -> Option<VirtualMac> {
-        self.players.get(&peer).copied()
+        self.players.get(&peer).map(|player| player.mac)
     }
 
     /// The key that the host has given the room since the start.
@@ -154,7 +161,7 @@ impl Controls {
     }
 
     fn lock(&mut self, on: bool) -> String {
-        self.guests = on.then(|| self.players.values().copied().collect());
+        self.guests = on.then(|| self.players.values().map(|player| player.mac).collect());
         self.order(HostOrder::Lock {
             locked: on,
             also: Vec::new(),
@@ -206,14 +213,20 @@ impl Controls {
 
     fn find(&self, who: &str) -> Result<(PeerId, VirtualMac), String> {
         let mac = who.parse::<VirtualMac>().ok();
-        let found = self
-            .players
-            .iter()
-            .find(|&(_, &player)| Some(player) == mac);
-        let found = found.map(|(&peer, &mac)| (peer, mac));
-        found.ok_or_else(|| {
-            format!("no player {who:?} is in the room; `lanparty-gateway ctl list` shows who is")
-        })
+        let is_meant = |player: &Present| {
+            let name = player.name.as_ref().map(Name::as_str);
+            mac.map_or(name == Some(who), |mac| player.mac == mac)
+        };
+        let mut found = self.players.iter().filter(|(_, player)| is_meant(player));
+        match (found.next(), found.next()) {
+            (Some((&peer, player)), None) => Ok((peer, player.mac)),
+            (Some(_), Some(_)) => Err(format!(
+                "several players are called {who:?}; name one by the MAC address"
+            )),
+            (None, _) => Err(format!(
+                "no player {who:?} is in the room; `lanparty-gateway ctl list` shows who is"
+            )),
+        }
     }
 
     fn order(&mut self, order: HostOrder) {
@@ -224,7 +237,8 @@ impl Controls {
 
     fn greet(&mut self, joined: &PeerJoined) {
         let Some(mac) = joined.mac else { return };
-        self.players.insert(joined.peer_id, mac);
+        let name = joined.name.clone();
+        self.players.insert(joined.peer_id, Present { mac, name });
         if self.muted.contains(&mac) {
             self.order(HostOrder::Mute {
                 peer_id: joined.peer_id,
@@ -239,8 +253,10 @@ impl Controls {
 
     fn note(&mut self, part: &Members) -> Option<Answer> {
         let known = part.members.iter().filter_map(|member| {
+            let player = self.players.get(&member.peer_id)?;
             Some(Player {
-                mac: self.player(member.peer_id)?,
+                mac: player.mac,
+                name: player.name.clone(),
                 member: member.clone(),
             })
         });

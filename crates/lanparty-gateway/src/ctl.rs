@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// back; it ends with `unlock`, `unmute` and `isolate off`, or when the gateway is started anew and the room
 /// was empty meanwhile.
 ///
-/// Players are named by their MAC addresses, which `list` shows. A player who was sent out can come back with
+/// Players are named by their MAC addresses, or by the names that they gave themselves; `list` shows both. A player who was sent out can come back with
 /// the same invite: lock the room, or rotate its key, when that must not be.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "lanparty-gateway ctl", bin_name = "lanparty-gateway ctl", version, after_help = EXAMPLES)]
@@ -55,11 +55,11 @@ sentence why not otherwise.";
 
 #[derive(Debug, Clone, Subcommand)]
 enum Order {
-    /// Show who is in the room: MAC, addresses on the LAN, round trip to the relay, lost packets, rates.
+    /// Show who is in the room: MAC, name, addresses on the LAN, round trip to the relay, lost packets, rates.
     List,
     /// Send a player out of the room.
     Kick {
-        /// The player's MAC address.
+        /// The player's MAC address or name.
         player: String,
     },
     /// Let nobody in who is not there; members who lose their link may come back.
@@ -68,12 +68,12 @@ enum Order {
     Unlock,
     /// Drop what a player says to everybody: no games announced, and no ARP or DHCP either.
     Mute {
-        /// The player's MAC address.
+        /// The player's MAC address or name.
         player: String,
     },
     /// Let a player be heard again.
     Unmute {
-        /// The player's MAC address.
+        /// The player's MAC address or name.
         player: String,
     },
     /// Keep the players apart: each has the LAN, none has the others.

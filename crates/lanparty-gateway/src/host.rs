@@ -117,6 +117,7 @@ impl HostArgs {
         };
         let mut config = self.lan.with(RelayConfig {
             address: nearby(listening).into(),
+            name: None,
             server_name: lanparty_relay::config::DEFAULT_SERVER_NAME.to_owned(),
             trust: Trust::pinned(relay.pin()),
             room,

@@ -4,7 +4,7 @@ use crate::address::RelayAddress;
 use crate::invite::{self, Invite, InviteError};
 use crate::tls::{self, Trust, TrustError};
 use clap::Args;
-use lanparty_ctrl::{Pin, RoomCode, RoomKey};
+use lanparty_ctrl::{Name, Pin, RoomCode, RoomKey};
 use lanparty_proto::DatagramBudget;
 use std::fmt;
 use std::fs::File;
@@ -141,6 +141,8 @@ pub struct RelayConfig {
     pub trust: Trust,
     /// The room to enter.
     pub room: RoomCode,
+    /// What the player wants to be called.
+    pub name: Option<Name>,
     /// What proves that we are invited; without it the room is an open one.
     pub key: Option<RoomKey>,
     /// The largest datagram to send, where the player wants less than the path takes.
@@ -177,6 +179,7 @@ impl RelayArgs {
             address,
             server_name,
             room,
+            name: None,
             key,
             budget_cap: self.datagram_budget,
         })

@@ -311,6 +311,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let (newcomer, resume_token) = (self.core.newcomer(), self.resume_token);
         let hello = |budget| Hello {
             resume_token,
+            name: relay.name.clone().map(Into::into),
             ..Hello::new(&relay.room, newcomer, budget)
         };
         let connecting = RelayLink::connect(relay, &addresses, hello);

@@ -105,6 +105,7 @@ impl Party {
                 room: "lanparty".parse().unwrap(),
                 who,
                 datagram_budget: DatagramBudget::new(1312).unwrap(),
+                name: None,
                 resume_token: None,
                 invitation: None,
             };

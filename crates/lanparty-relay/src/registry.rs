@@ -165,7 +165,7 @@ impl<L: Clone> Registry<L> {
         let door = address.1;
         let id = self.open_room(now, address, entry);
         let room = self.rooms.get_mut(&id).expect("the room was just opened");
-        let joined = room.join(now, entry.who, source, token, link);
+        let joined = room.join(now, entry.who, entry.name.clone(), source, token, link);
         let (peer, steps) = joined.inspect_err(|_| self.close_if_empty(id))?;
         self.claims.hold(door, entry, source);
         self.peers += 1;

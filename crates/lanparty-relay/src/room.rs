@@ -22,7 +22,7 @@ use bytes::Bytes;
 use host::Lock;
 use lanparty_ctrl::message::{Newcomer, PeerLeft, Welcome};
 use lanparty_ctrl::{
-    HOST_CONTROLS, LeaveReason, ROOM_KEYS, RejectReason, RelayMessage, ResumeToken,
+    HOST_CONTROLS, LeaveReason, Name, ROOM_KEYS, RejectReason, RelayMessage, ResumeToken,
 };
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::overlay::Probe;
@@ -159,13 +159,15 @@ impl<L: Clone> Room<L> {
         &mut self,
         now: Instant,
         who: Newcomer,
+        name: Option<Name>,
         source: IpAddr,
         token: ResumeToken,
         link: L,
     ) -> Result<(PeerId, Vec<Step<L>>), RejectReason> {
         let peer = self.free_number().ok_or(RejectReason::RoomFull)?;
         let catch_up = self.introductions();
-        let newcomer = Member::new(now, who, source, token, link, self.rates);
+        let mut newcomer = Member::new(now, who, source, token, link, self.rates);
+        newcomer.record.name = name;
         let news = RelayMessage::PeerJoined(newcomer.introduction(peer));
         let notices = self.tell_all(&news);
         self.switch.plug_in(peer, who);

@@ -59,6 +59,7 @@ impl Relay {
             room: room.parse().unwrap(),
             who,
             datagram_budget: DatagramBudget::new(self.budget).unwrap(),
+            name: None,
             resume_token: self.token.take(),
             invitation: self.invitation.take(),
         }

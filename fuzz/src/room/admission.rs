@@ -33,6 +33,7 @@ impl Party {
             room: code.parse().expect("a room code"),
             who: join.who(),
             datagram_budget: DatagramBudget::clamped(1200 + usize::from(self.admissions)),
+            name: None,
             resume_token,
             invitation: None,
         };

@@ -27,6 +27,7 @@ pub(crate) fn fifty_players_come_back_at_once((): &()) -> Result<()> {
     let relay = start_relay(&machine)?;
     let certificate = lab.folder().join(CERTIFICATE);
     let config = RelayConfig {
+        name: None,
         address: ADDRESS.parse()?,
         server_name: "lanparty-relay".to_owned(),
         trust: Trust::load(Some(&certificate))?,

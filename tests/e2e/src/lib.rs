@@ -76,6 +76,7 @@ impl Relay {
     pub fn config(&self) -> RelayConfig {
         RelayConfig {
             address: self.address.to_string().parse().unwrap(),
+            name: None,
             server_name: "lanparty-relay".to_owned(),
             trust: self.trust.clone(),
             room: ROOM.parse().unwrap(),

@@ -824,6 +824,7 @@ fn entry(hello: &Hello) -> Entry {
             None => Newcomer::Gateway,
         },
         datagram_budget: DatagramBudget::new(hello.budget).unwrap(),
+        name: None,
         resume_token: hello.token.map(ResumeToken::from_random),
         invitation: None,
     }

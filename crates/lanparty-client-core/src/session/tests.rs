@@ -229,6 +229,7 @@ fn announce(session: &mut Session, id: u16, who: Newcomer) {
         peer_id: PeerId::new(id).unwrap(),
         role: who.role(),
         mac: who.mac(),
+        name: None,
     };
     session.handle_control(Instant::now(), RelayMessage::PeerJoined(joined));
 }

@@ -342,6 +342,7 @@ fn nobody_is_announced_as_the_gateway_itself() {
             peer_id: PeerId::new(10).unwrap(),
             role: Role::Gateway,
             mac: None,
+            name: None,
         }),
     );
     assert!(party.outputs().is_empty());
@@ -456,6 +457,7 @@ impl Party {
             peer_id: PeerId::new(id).unwrap(),
             role: Role::Client,
             mac: Some(mac.try_into().unwrap()),
+            name: None,
         };
         self.bridge
             .handle_control(self.now, RelayMessage::PeerJoined(joined));

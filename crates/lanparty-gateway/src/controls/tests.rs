@@ -39,6 +39,7 @@ fn come(controls: &mut Controls, number: u8, player: u8) {
         peer_id: id(number),
         role: Role::Client,
         mac: Some(mac(player)),
+        name: None,
     });
     assert!(controls.handle_control(&joined).is_none());
 }
@@ -167,4 +168,26 @@ fn an_answer_in_two_messages_is_one_list() {
     };
     let players: Vec<_> = list.players.iter().map(|player| player.mac).collect();
     assert_eq!((players, list.locked), (vec![mac(2), mac(3)], true));
+}
+
+#[test]
+fn a_name_means_a_player_unless_several_have_it() {
+    let mut party = party();
+    let named = |number, name: &str| {
+        RelayMessage::PeerJoined(PeerJoined {
+            peer_id: id(number),
+            role: Role::Client,
+            mac: Some(mac(number)),
+            name: Some(name.parse().unwrap()),
+        })
+    };
+    party.handle_control(&named(4, "Ann"));
+    let kick = |who: &str| Request::Kick {
+        who: who.to_owned(),
+    };
+    let order = HostOrder::Kick { peer_id: id(4) };
+    assert_eq!(done(&mut party, kick("Ann")), [order]);
+    party.handle_control(&named(5, "Ann"));
+    let sentence = refusal(&mut party, kick("Ann"));
+    assert!(sentence.starts_with("several players"), "{sentence}");
 }

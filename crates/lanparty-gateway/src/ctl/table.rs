@@ -4,8 +4,9 @@ use super::wire::{Player, Players};
 use lanparty_ctrl::host::Member;
 use std::fmt::Write as _;
 
-const HEAD: [&str; 8] = [
-    "PLAYER",
+const HEAD: [&str; 9] = [
+    "MAC",
+    "NAME",
     "LAN ADDRESS",
     "IN FOR",
     "RTT",
@@ -34,11 +35,12 @@ pub(super) fn draw(room: &Players) -> String {
 }
 
 /// A player with several addresses takes several lines.
-fn rows(player: &Player) -> Vec<[String; 8]> {
+fn rows(player: &Player) -> Vec<[String; 9]> {
     let member = &player.member;
     let mut addresses = member.addresses.iter().map(ToString::to_string);
     let first = [
         player.mac.to_string(),
+        shown(player.name.as_ref(), ToString::to_string),
         addresses.next().unwrap_or_else(unknown),
         duration(member.seconds),
         shown(member.rtt_us, |us| format!("{:.1} ms", us as f64 / 1000.0)),
@@ -50,8 +52,8 @@ fn rows(player: &Player) -> Vec<[String; 8]> {
         remarks(member),
     ];
     let others = addresses.map(|address| {
-        let mut row = <[String; 8]>::default();
-        row[1] = address;
+        let mut row = <[String; 9]>::default();
+        row[2] = address;
         row
     });
     [first].into_iter().chain(others).collect()
@@ -132,20 +134,21 @@ mod tests {
             muted: false,
             ..member.clone()
         };
-        let player = |last: u8, member| Player {
+        let player = |last: u8, name: Option<&str>, member| Player {
+            name: name.map(|name| name.parse().unwrap()),
             mac: lanparty_proto::VirtualMac::from_random([2, 0, 0, 0, 0, last]),
             member,
         };
         let room = Players {
             locked: true,
             isolated: false,
-            players: vec![player(1, member), player(2, quiet)],
+            players: vec![player(1, Some("Ann"), member), player(2, None, quiet)],
         };
         let expected = "\
-PLAYER             LAN ADDRESS    IN FOR   RTT      LOSS   SENDS     RECEIVES
-02:00:00:00:00:01  192.168.50.17  1:02:03  21.3 ms  0.3 %  1.2 kB/s  2.5 MB/s  muted, 7 frames dropped
-                   169.254.7.7
-02:00:00:00:00:02  –              1:02:03  –        –      –         –
+MAC                NAME  LAN ADDRESS    IN FOR   RTT      LOSS   SENDS     RECEIVES
+02:00:00:00:00:01  Ann   192.168.50.17  1:02:03  21.3 ms  0.3 %  1.2 kB/s  2.5 MB/s  muted, 7 frames dropped
+                         169.254.7.7
+02:00:00:00:00:02  –     –              1:02:03  –        –      –         –
 2 players; the room is locked.
 ";
         assert_eq!(draw(&room), expected);

@@ -1,7 +1,7 @@
 //! What `lanparty-gateway ctl` and a running gateway say to each other: one line of JSON each.
 
-use lanparty_ctrl::RoomCode;
 use lanparty_ctrl::host::Member;
+use lanparty_ctrl::{Name, RoomCode};
 use lanparty_proto::VirtualMac;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -55,6 +55,7 @@ pub(crate) struct Players {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Player {
     pub(crate) mac: VirtualMac,
+    pub(crate) name: Option<Name>,
     #[serde(flatten)]
     pub(crate) member: Member,
 }

@@ -3,8 +3,8 @@
 use super::allowance::{Allowance, Rates};
 use super::speed::Speeds;
 use bytes::{BufMut, Bytes, BytesMut};
-use lanparty_ctrl::ResumeToken;
 use lanparty_ctrl::message::{Newcomer, PeerJoined};
+use lanparty_ctrl::{Name, ResumeToken};
 use lanparty_obs::{DropCounts, DropReason, PeerStats};
 use lanparty_proto::fragment::{Fragment, Reassembler};
 use lanparty_proto::overlay::Probe;
@@ -29,6 +29,8 @@ pub struct LinkHealth {
 pub struct PeerRecord {
     /// What it is.
     pub who: Newcomer,
+    /// What its player wants to be called.
+    pub name: Option<Name>,
     /// The address it came from.
     pub source: IpAddr,
     /// When it was let in.
@@ -96,6 +98,7 @@ impl<L> Member<L> {
             token,
             record: PeerRecord {
                 who,
+                name: None,
                 source,
                 joined_at: now,
                 last_seen: now,
@@ -127,6 +130,7 @@ impl<L> Member<L> {
             peer_id,
             role: who.role(),
             mac: who.mac(),
+            name: self.record.name.clone(),
         }
     }
 
