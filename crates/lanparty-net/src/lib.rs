@@ -27,6 +27,7 @@ pub mod place;
 pub mod place_store;
 pub mod privilege;
 mod pulse;
+mod queue;
 pub mod quic;
 pub mod signals;
 mod socket;

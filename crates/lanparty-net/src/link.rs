@@ -6,7 +6,9 @@ use crate::control::{self, ControlError};
 use crate::path::PathWatch;
 use crate::peer::LinkFacts;
 use crate::pulse::{Beat, Pulse};
-use crate::quic::{CloseCode, Closed, Connection, Endpoint, HandshakeError, PathFloor, UdpBuffers};
+use crate::quic::{
+    CloseCode, Closed, Connection, Drops, Endpoint, HandshakeError, PathFloor, UdpBuffers,
+};
 use crate::socket;
 use bytes::Bytes;
 use lanparty_ctrl::message::{Disconnect, Hello, Reject, Welcome};
@@ -129,6 +131,7 @@ pub struct RelayLink {
     pulse: Pulse,
     /// This machine's address on the way to the relay.
     source: Option<IpAddr>,
+    told_drops: Drops,
 }
 
 /// The addresses that a relay's name has now.
@@ -207,6 +210,7 @@ impl RelayLink {
             watch: None,
             pulse: Pulse::default(),
             source: socket::source_towards(relay),
+            told_drops: Drops::default(),
         })
     }
 
@@ -335,6 +339,16 @@ impl RelayLink {
         };
         self.connection
             .send_frame(frame.into_datagram(header), frame_id, self.budget_cap)
+    }
+
+    /// Frames that [`Self::send_frame`] took and that have died in the queue since this was last asked.
+    pub fn new_queue_drops(&mut self) -> Drops {
+        let now = self.connection.queue_drops();
+        let before = std::mem::replace(&mut self.told_drops, now);
+        Drops {
+            full: now.full - before.full,
+            late: now.late - before.late,
+        }
     }
 
     /// The connection, for reading datagrams beside the use of this link.

@@ -9,6 +9,7 @@ use crate::backoff::Backoff;
 use crate::control::ControlError;
 use crate::link::{self, ConnectError, DatagramReader, RelayLink};
 use crate::log;
+use crate::quic::Drops;
 use crate::vnet::Sent;
 use bytes::Bytes;
 use lanparty_ctrl::message::{Hello, Newcomer, Welcome};
@@ -359,6 +360,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         shutdown: &mut (impl Future<Output = Text> + Unpin),
     ) -> Result<Ended, RunError> {
         let ended = self.exchange(&mut link, shutdown).await;
+        self.count_queue_drops(&mut link);
         self.core.handle_lost_link(Instant::now());
         match &ended {
             Ok(Ended::Asked(reason)) => link.leave(reason.clone()).await,
@@ -427,6 +429,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 message = self.host.next_message() => link.send_message(message),
                 () = sleep_until(timeout) => self.core.handle_timeout(Instant::now()),
                 _ = tick.tick() => {
+                    self.count_queue_drops(link);
                     self.tell(Event::Tick(link.facts())).await?;
                     if let Err(unfit) = link.beat(Instant::now()) {
                         break unfit.to_string();
@@ -506,6 +509,18 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let reads = self.port.try_recv(&mut take).map_err(RunError::Port)?;
         core.count_port_calls(reads, 0);
         Ok(())
+    }
+
+    fn count_queue_drops(&mut self, link: &mut RelayLink) {
+        let Drops { full, late } = link.new_queue_drops();
+        for (reason, frames) in [
+            (DropReason::QueueFull, full),
+            (DropReason::QueueDelay, late),
+        ] {
+            if frames > 0 {
+                self.core.count_drop(reason, frames);
+            }
+        }
     }
 
     /// From the relay towards the port.

@@ -1,40 +1,43 @@
-//! The QUIC engine behind one small face. No file outside knows that it is noq; quinn 0.11 has the
-//! same API but for the few calls that take a [`noq::PathId`] or many datagrams.
+//! QUIC behind one small face. No file outside knows that it is noq's sans-IO core, with a driver
+//! (`engine`) and a queue (`crate::queue`) of our own.
 //!
 //! What is set here, and why, was measured: see `docs/performance.md`.
 
+mod engine;
 mod patient;
 
 use crate::address::ListenAddress;
 use crate::socket;
 use crate::tls::{Identity, IdentityError, Trust};
 use bytes::Bytes;
+use engine::{ConnectFailure, Engine, Pieces, Stranger};
 use lanparty_ctrl::ChannelBinding;
 use lanparty_obs::DropReason;
-use lanparty_proto::{DatagramBudget, Header, fragment};
-use noq::congestion::Bbr3Config;
-use noq::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use noq::{
-    ConnectionError, EndpointConfig, IdleTimeout, PathId, SendDatagramError, TransportConfig,
-    VarInt,
+use lanparty_proto::flow::Flow;
+use lanparty_proto::{DatagramBudget, Header, fragment, overlay};
+use noq_proto::congestion::Bbr3Config;
+use noq_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use noq_proto::{
+    ClientConfig, ConnectionError, Dir, EndpointConfig, IdleTimeout, PathId, SendDatagramError,
+    ServerConfig, StreamId, TransportConfig, VarInt,
 };
 use patient::PatientBbrConfig;
+use smallvec::smallvec;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-pub use noq::{RecvStream, SendStream};
+pub use crate::queue::Drops;
+pub use engine::{RecvStream, SendStream, StreamError};
 
 /// How long a silent peer is believed to be there (spec R35).
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How often an idle link says that it is alive, which also keeps NAT bindings open (spec R35).
 pub const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
-/// Outgoing datagrams that may wait for the congestion controller, in bytes: some hundred full
-/// frames. More is only delay: 128 KiB are 50 ms at 20 Mbit/s.
+/// Outgoing datagrams that QUIC can hold, in bytes: more than it is ever given at a time. What waits,
+/// waits in a queue of ours.
 const SEND_BUFFER: usize = 128 * 1024;
 /// Incoming datagrams that may wait for us, in bytes: a burst while the loop writes to the port.
 const RECEIVE_BUFFER: usize = 2 * 1024 * 1024;
@@ -86,7 +89,7 @@ pub struct UdpBuffers {
 /// A UDP socket with the QUIC engine on it.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    engine: noq::Endpoint,
+    engine: Engine,
     buffers: UdpBuffers,
 }
 
@@ -119,7 +122,7 @@ impl Endpoint {
                 .max_udp_payload_size(floor.payload())
                 .map_err(|error| io::Error::other(error.to_string()))?;
         }
-        let engine = noq::Endpoint::new(config, None, socket, Arc::new(noq::TokioRuntime))?;
+        let engine = Engine::new(config, None, socket)?;
         Ok(Endpoint { engine, buffers })
     }
 
@@ -139,13 +142,8 @@ impl Endpoint {
                 _ => Err(error),
             })
             .map_err(|error| ListenError::Bind(listen, error))?;
-        let engine = noq::Endpoint::new(
-            EndpointConfig::default(),
-            Some(config),
-            socket,
-            Arc::new(noq::TokioRuntime),
-        )
-        .map_err(|error| ListenError::Bind(listen, error))?;
+        let engine = Engine::new(EndpointConfig::default(), Some(config), socket)
+            .map_err(|error| ListenError::Bind(listen, error))?;
         Ok(Endpoint { engine, buffers })
     }
 
@@ -154,8 +152,7 @@ impl Endpoint {
     /// # Errors
     /// When TLS does not take it.
     pub fn set_identity(&self, identity: &Identity) -> Result<(), IdentityError> {
-        self.engine
-            .set_server_config(Some(server_config(identity)?));
+        self.engine.set_server_config(server_config(identity)?);
         Ok(())
     }
 
@@ -164,7 +161,7 @@ impl Endpoint {
     /// # Errors
     /// When the system does not tell.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
-        self.engine.local_addr()
+        self.engine.local_address()
     }
 
     /// The buffers that the system granted.
@@ -190,25 +187,24 @@ impl Endpoint {
     ) -> Result<Connection, HandshakeError> {
         let crypto = QuicClientConfig::try_from(trust.client_config())
             .map_err(|error| HandshakeError::Failed(error.to_string()))?;
-        let mut config = noq::ClientConfig::new(Arc::new(crypto));
+        let mut config = ClientConfig::new(Arc::new(crypto));
         config.transport_config(Arc::new(transport(floor)));
-        let connecting = self
-            .engine
-            .connect_with(config, address, server_name)
-            .map_err(|error| HandshakeError::Failed(error.to_string()))?;
-        Ok(Connection(connecting.await?))
+        match self.engine.connect(config, address, server_name).await {
+            Ok(connection) => Ok(Connection(connection)),
+            Err(ConnectFailure::Config(error)) => Err(HandshakeError::Failed(error.to_string())),
+            Err(ConnectFailure::Connection(error)) => Err(error.into()),
+        }
     }
 
     /// Tells the connections that this machine may have another address now: they forget from which one
     /// they sent, and ask the other side at once.
     pub fn follow_network(&self) {
-        self.engine.handle_network_change(None);
+        self.engine.follow_network();
     }
 
     /// Closes every connection at once and waits until the others have been told.
     pub async fn close(&self, code: CloseCode) {
-        self.engine.close(code.number(), code.text());
-        self.engine.wait_idle().await;
+        self.engine.close(code.number(), code.text()).await;
     }
 }
 
@@ -222,10 +218,10 @@ fn no_ipv6(error: &io::Error) -> bool {
 /// "Address family not supported" on Linux, which has no [`io::ErrorKind`] of its own.
 const EAFNOSUPPORT: i32 = 97;
 
-fn server_config(identity: &Identity) -> Result<noq::ServerConfig, IdentityError> {
+fn server_config(identity: &Identity) -> Result<ServerConfig, IdentityError> {
     let crypto = QuicServerConfig::try_from(identity.server_config()?)
         .expect("the provider has the suite that QUIC begins with");
-    let mut config = noq::ServerConfig::with_crypto(Arc::new(crypto));
+    let mut config = ServerConfig::with_crypto(Arc::new(crypto));
     config
         .transport_config(Arc::new(transport(PathFloor::Ordinary)))
         .max_incoming(MAX_FIRST_PACKETS)
@@ -263,7 +259,7 @@ const EXPORTER: &[u8] = b"EXPORTER-softlan-vpn admission 1";
 
 /// A stranger who has not shown yet that it speaks our protocol.
 #[derive(Debug)]
-pub struct Incoming(noq::Incoming);
+pub struct Incoming(Stranger);
 
 impl Incoming {
     /// Where it says to come from.
@@ -273,13 +269,12 @@ impl Incoming {
 
     /// True once it has shown that it receives what is sent to that address.
     pub fn address_validated(&self) -> bool {
-        self.0.remote_address_validated()
+        self.0.address_validated()
     }
 
     /// Asks it to show that (RFC 9000 §8.1.2); it comes back as another [`Incoming`].
     pub fn ask_to_validate(self) {
-        // Fails only for one that is validated already, which is then refused by being dropped.
-        let _ = self.0.retry();
+        self.0.retry();
     }
 
     /// Says no, politely.
@@ -289,7 +284,7 @@ impl Incoming {
 
     /// Says nothing at all.
     pub fn ignore(self) {
-        self.0.ignore();
+        drop(self.0);
     }
 
     /// Completes the handshake.
@@ -297,7 +292,7 @@ impl Incoming {
     /// # Errors
     /// [`HandshakeError`], also when `deadline` passes first.
     pub async fn accept(self, deadline: Duration) -> Result<Connection, HandshakeError> {
-        let handshake = async { Ok(Connection(self.0.accept()?.await?)) };
+        let handshake = async { Ok(Connection(self.0.accept().await?)) };
         tokio::time::timeout(deadline, handshake)
             .await
             .unwrap_or(Err(HandshakeError::NoAnswer))
@@ -419,34 +414,37 @@ impl From<ConnectionError> for Closed {
 
 /// A connection whose handshake is complete. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Connection(noq::Connection);
+pub struct Connection(engine::Connection);
 
 impl Connection {
     /// The largest datagram that fits now.
     pub fn budget(&self) -> DatagramBudget {
-        DatagramBudget::clamped(self.0.max_datagram_size().unwrap_or(0))
+        let max_size = self.0.look(|quic| quic.datagrams().max_size());
+        DatagramBudget::clamped(max_size.ok().flatten().unwrap_or(0))
     }
 
     /// The smoothed round trip.
     pub fn rtt(&self) -> Option<Duration> {
-        self.0.rtt(PathId::ZERO)
+        self.0.look(|quic| quic.rtt(PathId::ZERO)).ok()?
     }
 
     /// How many packets of a thousand got lost on the way to the other side.
     pub fn loss_permille(&self) -> Option<u16> {
-        let stats = self.0.path_stats(PathId::ZERO)?;
+        let stats = self.0.look(|quic| quic.path_stats(PathId::ZERO)).ok()??;
         let permille = (1000 * stats.lost_packets).checked_div(stats.sent_packets)?;
         u16::try_from(permille).ok()
     }
 
     /// How many packets have come.
     pub fn heard(&self) -> u64 {
-        self.0.stats().udp_rx.datagrams
+        let stats = self.0.look(noq_proto::Connection::stats);
+        stats.map_or(0, |stats| stats.udp_rx.datagrams)
     }
 
     /// Where the other side is now; changes when it moves to another network.
     pub fn remote_address(&self) -> Option<SocketAddr> {
-        Some(canonical(self.0.path(PathId::ZERO)?.remote_address().ok()?))
+        let path = self.0.look(|quic| quic.network_path(PathId::ZERO));
+        Some(canonical(path.ok()?.ok()?.remote()))
     }
 
     /// Waits for datagrams and moves up to `room.len()` of them there, oldest first.
@@ -454,27 +452,39 @@ impl Connection {
     /// # Errors
     /// [`Closed`] once there is no connection and nothing left to read.
     pub async fn read_datagrams(&self, room: &mut [Bytes]) -> Result<usize, Closed> {
-        Ok(self.0.read_many_datagrams(room).await?)
+        Ok(self.0.read_datagrams(room).await?)
     }
 
-    /// Sends a frame's datagram whole, or cut into fragments when it exceeds the budget of this
-    /// moment or `cap`. Answers how many datagrams went out.
+    /// Queues a frame's datagram whole, or cut into fragments when it exceeds the budget of this
+    /// moment or `cap`. Answers how many datagrams that makes. Waits for nothing: when the queue is
+    /// full, its longest flow loses frames, and [`Self::queue_drops`] tells how many.
     ///
     /// # Errors
-    /// `QueueFull` when the engine has no room for all of it, which is no reason to wait; `LinkDown`
-    /// when there is no connection.
+    /// `Runt` when there is no frame in it; `LinkDown` when there is no connection.
     pub fn send_frame(
         &self,
         datagram: Bytes,
         frame_id: impl FnOnce() -> u16,
         cap: Option<DatagramBudget>,
     ) -> Result<usize, DropReason> {
+        let frame = datagram.get(overlay::HEADER_LEN..).unwrap_or_default();
+        let flow = Flow::of(frame).ok_or(DropReason::Runt)?;
         let budget = cap.map_or(self.budget(), |cap| cap.min(self.budget()));
-        if datagram.len() <= budget.bytes() {
-            return self.try_send(datagram).map(|()| 1);
+        let pieces: Pieces = if datagram.len() <= budget.bytes() {
+            smallvec![datagram]
+        } else {
+            cut(&datagram, frame_id(), budget).collect()
+        };
+        let count = pieces.len();
+        match self.0.send_frame(flow, pieces) {
+            Ok(()) => Ok(count),
+            Err(_) => Err(DropReason::LinkDown),
         }
-        let mut pieces = cut(&datagram, frame_id(), budget);
-        pieces.try_fold(0, |sent, piece| self.try_send(piece).map(|()| sent + 1))
+    }
+
+    /// What this connection's queue has thrown away so far.
+    pub fn queue_drops(&self) -> Drops {
+        self.0.queue_drops()
     }
 
     /// Sends a probe of the path as it is: never cut, because its length is the question.
@@ -482,26 +492,12 @@ impl Connection {
     /// # Errors
     /// `QueueFull` when it does not fit or finds no room; `LinkDown` when there is no connection.
     pub fn send_probe(&self, probe: Bytes) -> Result<(), DropReason> {
-        self.try_send(probe)
-    }
-
-    /// Queues one datagram if there is room. The engine's own `send_datagram` would throw out the
-    /// oldest ones instead, and nobody would count them; so we begin to wait for room, and do not wait.
-    fn try_send(&self, datagram: Bytes) -> Result<(), DropReason> {
-        let send = pin!(self.0.send_datagram_wait(datagram));
-        match send.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(sent) => sent.map_err(drop_reason),
-            Poll::Pending => Err(DropReason::QueueFull),
-        }
+        self.0.send_datagram(probe).map_err(drop_reason)
     }
 
     /// What this connection has and no other: both ends get the same bytes, and nobody else can know them.
     pub fn channel_binding(&self) -> ChannelBinding {
-        let mut bytes = [0; 32];
-        self.0
-            .export_keying_material(&mut bytes, EXPORTER, &[])
-            .expect("the handshake is complete and 32 bytes are not too many");
-        ChannelBinding(bytes)
+        ChannelBinding(self.0.binding())
     }
 
     /// Opens the stream for the first exchange.
@@ -509,7 +505,8 @@ impl Connection {
     /// # Errors
     /// [`Closed`].
     pub async fn open_bi(&self) -> Result<(SendStream, RecvStream), Closed> {
-        Ok(self.0.open_bi().await?)
+        let id = self.0.open(Dir::Bi).await?;
+        Ok(self.both_ends(id))
     }
 
     /// Waits for the stream of the first exchange.
@@ -517,7 +514,8 @@ impl Connection {
     /// # Errors
     /// [`Closed`].
     pub async fn accept_bi(&self) -> Result<(SendStream, RecvStream), Closed> {
-        Ok(self.0.accept_bi().await?)
+        let id = self.0.accept(Dir::Bi).await?;
+        Ok(self.both_ends(id))
     }
 
     /// Opens a stream for one message.
@@ -525,7 +523,8 @@ impl Connection {
     /// # Errors
     /// [`Closed`].
     pub async fn open_uni(&self) -> Result<SendStream, Closed> {
-        Ok(self.0.open_uni().await?)
+        let id = self.0.open(Dir::Uni).await?;
+        Ok(SendStream::new(&self.0, id))
     }
 
     /// Waits for a stream with one message.
@@ -533,7 +532,12 @@ impl Connection {
     /// # Errors
     /// [`Closed`].
     pub async fn accept_uni(&self) -> Result<RecvStream, Closed> {
-        Ok(self.0.accept_uni().await?)
+        let id = self.0.accept(Dir::Uni).await?;
+        Ok(RecvStream::new(&self.0, id))
+    }
+
+    fn both_ends(&self, id: StreamId) -> (SendStream, RecvStream) {
+        (SendStream::new(&self.0, id), RecvStream::new(&self.0, id))
     }
 
     /// Closes it; what was not sent yet is lost.
@@ -555,10 +559,8 @@ fn cut(datagram: &[u8], frame_id: u16, budget: DatagramBudget) -> impl Iterator<
 fn drop_reason(error: SendDatagramError) -> DropReason {
     match error {
         // The budget shrank between the check and the send; the next frame is cut to it.
-        SendDatagramError::TooLarge => DropReason::QueueFull,
-        SendDatagramError::UnsupportedByPeer
-        | SendDatagramError::Disabled
-        | SendDatagramError::ConnectionLost(_) => DropReason::LinkDown,
+        SendDatagramError::TooLarge | SendDatagramError::Blocked(_) => DropReason::QueueFull,
+        SendDatagramError::UnsupportedByPeer | SendDatagramError::Disabled => DropReason::LinkDown,
     }
 }
 

@@ -10,7 +10,6 @@ use lanparty_ctrl::RelayMessage;
 use lanparty_net::control;
 use lanparty_net::quic::{CloseCode, Closed, Connection, Endpoint, HandshakeError, PathFloor};
 use lanparty_net::tls::{Identity, Trust};
-use lanparty_obs::DropReason;
 use lanparty_proto::{DatagramBudget, FrameBuf, Header, PeerId, RoomId, fragment};
 use std::time::{Duration, Instant};
 
@@ -89,15 +88,26 @@ async fn a_cap_below_the_budget_cuts_smaller_pieces() {
 }
 
 #[tokio::test]
-async fn a_full_send_buffer_refuses_the_newest_frame() {
-    let (client, _server) = connected(PathFloor::Ordinary).await;
-    let send = |_| {
-        let datagram = FrameBuf::from_frame(&[1; 1200]).into_datagram(header());
-        client.send_frame(datagram, || 9, None)
+async fn a_full_queue_loses_the_oldest_frames_of_its_longest_flow() {
+    let (client, server) = connected(PathFloor::Ordinary).await;
+    let send = |flow: u8, number: u32| {
+        let mut frame = [flow; 1200];
+        frame[14..18].copy_from_slice(&number.to_be_bytes());
+        let datagram = FrameBuf::from_frame(&frame).into_datagram(header());
+        client.send_frame(datagram, || 9, None).unwrap();
     };
     // Nothing yields to the engine in between, so it cannot send any of them.
-    let refused = (0..10_000).map(send).find(Result::is_err);
-    assert_eq!(refused, Some(Err(DropReason::QueueFull)));
+    send(1, 0);
+    (0..1000).for_each(|number| send(2, number));
+    assert!(client.queue_drops().full > 700);
+
+    let mut arrived = Vec::new();
+    while arrived.last() != Some(&(2, 999)) {
+        let datagram = receive(&server).await;
+        let number = u32::from_be_bytes(datagram[22..26].try_into().unwrap());
+        arrived.push((datagram[8], number));
+    }
+    assert!(arrived.contains(&(1, 0)) && !arrived.contains(&(2, 0)));
 }
 
 /// With the stock BBRv3 of noq 1.4 the small frames behind each large one waited up to 90 ms.

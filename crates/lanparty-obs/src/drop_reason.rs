@@ -83,7 +83,10 @@ drop_reasons! {
     /// From one client to another, while their host keeps them apart.
     Isolated = "isolated",
     /// A queue that is full, by intent: nothing waits on a slow peer.
+    /// A queue is full, and this frame's flow took the most of it: nothing waits on a slow peer.
     QueueFull = "queue_full",
+    /// It waited too long in a queue that stays long: the sender should send less (RFC 8289).
+    QueueDelay = "queue_delay",
     /// The link to the relay, or to that peer, is down.
     LinkDown = "link_down",
     /// The adapter or the LAN did not take the frame.

@@ -19,6 +19,7 @@ pub mod checksum;
 pub mod class;
 pub mod coalesce;
 pub mod ethernet;
+pub mod flow;
 pub mod fragment;
 pub mod frame_buf;
 pub mod ids;

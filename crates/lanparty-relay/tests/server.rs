@@ -381,10 +381,7 @@ async fn what_no_program_says_costs_the_link_of_its_sender_only() {
     player.joined().await;
     for _ in 0..17 {
         let malformed = Bytes::from_static(b"seventeen of these");
-        player
-            .connection()
-            .send_frame(malformed, || 1, None)
-            .unwrap();
+        player.connection().send_probe(malformed).unwrap();
     }
     assert_eq!(player.sent_away().await, DisconnectReason::ProtocolError);
     let left = (player.welcome.peer_id, LeaveReason::ProtocolError);

@@ -5,8 +5,8 @@
 //! datagram of a kilobyte then holds up the next five frames for 90 ms. A quiet link's rate says
 //! nothing about its path. So rate and window have a floor; above it BBR is as it was.
 
-use noq::congestion::{Bbr3Config, Controller, ControllerFactory, ControllerMetrics};
 use noq_proto::RttEstimator;
+use noq_proto::congestion::{Bbr3Config, Controller, ControllerFactory, ControllerMetrics};
 use std::any::Any;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

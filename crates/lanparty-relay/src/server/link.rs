@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use lanparty_ctrl::RelayMessage;
 use lanparty_ctrl::message::Disconnect;
-use lanparty_net::quic::{CloseCode, Connection};
+use lanparty_net::quic::{CloseCode, Connection, Drops};
 use lanparty_proto::DatagramBudget;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc;
@@ -75,8 +75,9 @@ impl Link {
         let _ = self.connection.send_probe(probe);
     }
 
-    /// How many frames for this peer found its queue full or its link down.
+    /// How many frames for this peer died in its queue or found its link down.
     pub(super) fn undelivered(&self) -> u64 {
-        self.undelivered.load(Ordering::Relaxed)
+        let Drops { full, late } = self.connection.queue_drops();
+        self.undelivered.load(Ordering::Relaxed) + full + late
     }
 }

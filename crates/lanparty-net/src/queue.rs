@@ -1,0 +1,303 @@
+//! Frames that wait for a link: short queues, small flows first (FQ-CoDel, RFC 8290). Pure.
+//!
+//! A link is shared by a game that sends a hundred bytes every 16 ms and by a file copy that sends all
+//! it can. In one queue the game's frame waits behind the copy's; here each flow has its own queue, a
+//! flow that sends little is served before those that send much, those share evenly, and one whose
+//! frames have been waiting too long loses some, which is how TCP learns to send less.
+
+use lanparty_proto::flow::Flow;
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+/// What a flow may send in its turn, in bytes: a full frame.
+const QUANTUM: i64 = 1514;
+/// What waiting is good for: to keep a link busy that is not always ready (RFC 8289 §4.3).
+const TARGET: Duration = Duration::from_millis(5);
+/// How long waits may be longer than that, which is about the round trip of a slow path.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// Frames of many flows, each with its length in bytes.
+#[derive(Debug)]
+pub(crate) struct FlowQueue<T> {
+    flows: HashMap<Flow, Lane<T>>,
+    // Flows that have begun to send, served first; and those that go on and on.
+    sparse: VecDeque<Flow>,
+    bulk: VecDeque<Flow>,
+    bytes: usize,
+    limit: usize,
+    drops: Drops,
+}
+
+/// Frames that a queue has thrown away.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Drops {
+    /// The queue was full, and theirs was the longest flow.
+    pub full: u64,
+    /// They had waited too long.
+    pub late: u64,
+}
+
+#[derive(Debug)]
+struct Lane<T> {
+    frames: VecDeque<Waiting<T>>,
+    bytes: usize,
+    deficit: i64,
+    codel: CoDel,
+}
+
+#[derive(Debug)]
+struct Waiting<T> {
+    frame: T,
+    len: usize,
+    since: Instant,
+}
+
+impl<T> FlowQueue<T> {
+    /// A queue for so many bytes.
+    pub(crate) fn new(limit: usize) -> Self {
+        FlowQueue {
+            flows: HashMap::new(),
+            sparse: VecDeque::new(),
+            bulk: VecDeque::new(),
+            bytes: 0,
+            limit,
+            drops: Drops::default(),
+        }
+    }
+
+    /// What has been thrown away so far.
+    pub(crate) fn drops(&self) -> Drops {
+        self.drops
+    }
+
+    /// Puts a frame of `len` bytes at the end of its flow. When there is no room, the flow that takes
+    /// most of it loses its oldest frames.
+    pub(crate) fn push(&mut self, now: Instant, flow: Flow, frame: T, len: usize) {
+        let sparse = &mut self.sparse;
+        let lane = self.flows.entry(flow).or_insert_with(|| {
+            sparse.push_back(flow);
+            Lane {
+                frames: VecDeque::new(),
+                bytes: 0,
+                deficit: QUANTUM,
+                codel: CoDel::default(),
+            }
+        });
+        lane.frames.push_back(Waiting {
+            frame,
+            len,
+            since: now,
+        });
+        lane.bytes += len;
+        self.bytes += len;
+        while self.bytes > self.limit {
+            self.shorten_the_longest();
+        }
+    }
+
+    fn shorten_the_longest(&mut self) {
+        let longest = self.flows.values_mut().max_by_key(|lane| lane.bytes);
+        let oldest = longest.and_then(Lane::take);
+        let oldest = oldest.expect("bytes that wait belong to a frame of some flow");
+        self.bytes -= oldest.len;
+        self.drops.full += 1;
+    }
+
+    /// The frame whose turn it is.
+    pub(crate) fn pop(&mut self, now: Instant) -> Option<T> {
+        loop {
+            let from_sparse = !self.sparse.is_empty();
+            let flow = *self.sparse.front().or(self.bulk.front())?;
+            let lane = self
+                .flows
+                .get_mut(&flow)
+                .expect("a flow with a turn has a lane");
+            if lane.deficit <= 0 {
+                lane.deficit += QUANTUM;
+                self.skip_turn(from_sparse);
+                self.bulk.push_back(flow);
+                continue;
+            }
+            let (before, dropped) = (lane.bytes, &mut self.drops.late);
+            let next = lane.next(now, dropped);
+            self.bytes -= before - lane.bytes;
+            let Some(next) = next else {
+                self.skip_turn(from_sparse);
+                // A flow that comes and goes must not be sparse again before the others had a turn.
+                if from_sparse && !self.bulk.is_empty() {
+                    self.bulk.push_back(flow);
+                } else {
+                    self.flows.remove(&flow);
+                }
+                continue;
+            };
+            lane.deficit -= next.len as i64;
+            return Some(next.frame);
+        }
+    }
+
+    fn skip_turn(&mut self, from_sparse: bool) {
+        if from_sparse {
+            self.sparse.pop_front();
+        } else {
+            self.bulk.pop_front();
+        }
+    }
+}
+
+impl<T> Lane<T> {
+    fn take(&mut self) -> Option<Waiting<T>> {
+        let oldest = self.frames.pop_front()?;
+        self.bytes -= oldest.len;
+        Some(oldest)
+    }
+
+    /// The oldest frame that CoDel lets pass.
+    fn next(&mut self, now: Instant, dropped: &mut u64) -> Option<Waiting<T>> {
+        loop {
+            let oldest = self.take()?;
+            let waited = now.saturating_duration_since(oldest.since);
+            // The last frame is never dropped: nothing would come behind it to show the loss.
+            if self.frames.is_empty() || !self.codel.drops(now, waited) {
+                return Some(oldest);
+            }
+            *dropped += 1;
+        }
+    }
+}
+
+/// When to drop a frame that has waited too long (RFC 8289 §5).
+#[derive(Debug, Default)]
+struct CoDel {
+    /// When waits will have been too long for an interval.
+    patience_ends: Option<Instant>,
+    next_drop: Option<Instant>,
+    /// Drops since waits became too long; they come faster and faster.
+    count: u32,
+}
+
+impl CoDel {
+    fn drops(&mut self, now: Instant, waited: Duration) -> bool {
+        if waited < TARGET {
+            *self = CoDel {
+                count: self.count / 2,
+                ..CoDel::default()
+            };
+            return false;
+        }
+        let patience_ends = *self.patience_ends.get_or_insert(now + INTERVAL);
+        if now < patience_ends || self.next_drop.is_some_and(|next| now < next) {
+            return false;
+        }
+        self.count += 1;
+        let wait = INTERVAL.div_f64(f64::from(self.count).sqrt());
+        self.next_drop = Some(self.next_drop.unwrap_or(now) + wait);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: usize = 100_000;
+    const FULL: usize = 1514;
+
+    fn flow(number: u8) -> Flow {
+        Flow::Other {
+            addresses: [number; 12],
+            kind: [0x88, 0xb5],
+        }
+    }
+
+    fn drain(queue: &mut FlowQueue<u32>, now: Instant) -> Vec<u32> {
+        std::iter::from_fn(|| queue.pop(now)).collect()
+    }
+
+    #[test]
+    fn a_game_does_not_wait_behind_a_copy() {
+        let (mut queue, now) = (FlowQueue::new(LIMIT), Instant::now());
+        (0..20).for_each(|frame| queue.push(now, flow(1), frame, FULL));
+        let _ = queue.pop(now);
+        queue.push(now, flow(2), 100, 120);
+        // At most the frame whose turn had begun is before it.
+        let next: Vec<_> = (0..2).filter_map(|_| queue.pop(now)).collect();
+        assert!(next.contains(&100), "{next:?}");
+    }
+
+    #[test]
+    fn each_flow_stays_in_order_and_nothing_is_lost_below_the_limit() {
+        let (mut queue, now) = (FlowQueue::new(LIMIT), Instant::now());
+        for frame in 0..60u32 {
+            let len = 100 + (frame as usize * 37) % 1400;
+            queue.push(now, flow((frame % 3) as u8), frame, len);
+        }
+        let all = drain(&mut queue, now);
+        assert_eq!(all.len(), 60);
+        for lane in 0..3 {
+            let order: Vec<_> = all.iter().filter(|&frame| frame % 3 == lane).collect();
+            assert!(order.is_sorted(), "{order:?}");
+        }
+        assert!(queue.bytes == 0 && queue.flows.is_empty());
+        assert_eq!(queue.drops(), Drops::default());
+    }
+
+    #[test]
+    fn two_copies_share_by_bytes_not_by_frames() {
+        let (mut queue, now) = (FlowQueue::new(LIMIT), Instant::now());
+        (0..20).for_each(|_| queue.push(now, flow(1), 1, FULL));
+        (0..60).for_each(|_| queue.push(now, flow(2), 2, 500));
+        let served: Vec<_> = (0..40).filter_map(|_| queue.pop(now)).collect();
+        let full = served.iter().filter(|&&of| of == 1).count() * FULL;
+        let small = served.iter().filter(|&&of| of == 2).count() * 500;
+        assert!(full.abs_diff(small) <= 2 * FULL, "{full} and {small} bytes");
+    }
+
+    #[test]
+    fn a_full_queue_takes_from_the_longest_flow() {
+        let (mut queue, now) = (FlowQueue::new(10 * FULL), Instant::now());
+        queue.push(now, flow(2), 100, 120);
+        (0..30).for_each(|frame| queue.push(now, flow(1), frame, FULL));
+        assert!(queue.bytes <= 10 * FULL);
+        assert_eq!(queue.drops().full, 21);
+        let all = drain(&mut queue, now);
+        assert!(all.contains(&100));
+        assert!(all.contains(&29) && !all.contains(&0), "{all:?}");
+    }
+
+    #[test]
+    fn a_standing_queue_loses_frames_and_a_short_burst_does_not() {
+        let (mut queue, begin) = (FlowQueue::new(LIMIT), Instant::now());
+        let burst: Vec<_> = (0..40).collect();
+        burst
+            .iter()
+            .for_each(|&frame| queue.push(begin, flow(1), frame, FULL));
+        assert_eq!(drain(&mut queue, begin + Duration::from_millis(50)), burst);
+
+        // A millisecond's work every millisecond, behind a backlog of 40 ms.
+        let at = |millis| begin + Duration::from_secs(1) + Duration::from_millis(millis);
+        (0..40).for_each(|frame| queue.push(at(0), flow(1), frame, FULL));
+        for millis in 1..2000 {
+            queue.push(at(millis), flow(1), 0, FULL);
+            let _ = queue.pop(at(millis));
+        }
+        let Drops { full, late } = queue.drops();
+        assert_eq!(full, 0);
+        assert!((5..60).contains(&late), "{late}");
+        assert!(queue.bytes < 10 * FULL, "{} bytes still wait", queue.bytes);
+    }
+
+    #[test]
+    fn many_flows_leave_nothing_behind() {
+        let (mut queue, now) = (FlowQueue::new(LIMIT), Instant::now());
+        for turn in 0..10u32 {
+            (0..200).for_each(|number| queue.push(now, flow(number), turn, 60));
+            if turn % 3 == 0 {
+                (0..150).for_each(|_| _ = queue.pop(now));
+            }
+        }
+        drain(&mut queue, now);
+        assert!(queue.flows.is_empty() && queue.sparse.is_empty() && queue.bulk.is_empty());
+        assert_eq!(queue.bytes, 0);
+    }
+}

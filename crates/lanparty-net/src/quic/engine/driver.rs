@@ -1,0 +1,182 @@
+//! The task that moves packets between a socket and the connections on it.
+
+use super::udp::{Received, Slots};
+use super::{Shared, State};
+use noq_proto::{DatagramEvent, Transmit};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+use tokio::time::Sleep;
+
+/// How many system calls' worth of packets are taken in a turn before anything is sent.
+const RECEIVE_ROUNDS: usize = 4;
+/// How many packet trains one connection sends before another has its turn.
+const TRAINS: usize = 8;
+
+/// A turn: take packets, let whoever waits for them act, then send what all of that gave.
+///
+/// Acting before sending is what makes a turn cheap: a frame that a peer forwards leaves together with
+/// the acknowledgement of the packet that brought it, and frames for many peers leave one after the
+/// other without a system call between to ask for more.
+pub(super) struct Driver {
+    shared: Arc<Shared>,
+    slots: Slots,
+    timer: Pin<Box<Sleep>>,
+    // Packets were taken and others have been woken; now it is their turn.
+    gave_way: bool,
+    // The kernel had no room for this.
+    waiting: Option<(Transmit, Vec<u8>)>,
+    contents: Vec<u8>,
+}
+
+impl Driver {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Driver {
+            shared,
+            slots: Slots::new(),
+            timer: Box::pin(tokio::time::sleep_until(tokio::time::Instant::now())),
+            gave_way: false,
+            waiting: None,
+            contents: Vec::new(),
+        }
+    }
+
+    /// Takes packets, as many as are fair before something is sent.
+    fn receive(&mut self, cx: &mut Context<'_>, state: &mut State, now: Instant) -> Taken {
+        let (shared, mut taken) = (&*self.shared, Taken::Nothing);
+        for _ in 0..RECEIVE_ROUNDS {
+            let take = |received: Received| state.handle_packet(shared, now, received);
+            match shared.udp.poll_receive(cx, &mut self.slots, take) {
+                Poll::Ready(Ok(())) => taken = Taken::Some,
+                Poll::Ready(Err(error)) => {
+                    tracing::error!(%error, "The UDP socket cannot be read any more");
+                    return Taken::Broken;
+                }
+                Poll::Pending => return taken,
+            }
+        }
+        Taken::More
+    }
+
+    /// Sends what the connections that were touched have to say. False when the kernel has no room.
+    fn transmit(&mut self, cx: &mut Context<'_>, state: &mut State, now: Instant) -> bool {
+        let udp = &self.shared.udp;
+        if let Some((transmit, contents)) = self.waiting.take()
+            && udp.poll_send(cx, &transmit, &contents).is_pending()
+        {
+            self.waiting = Some((transmit, contents));
+            return false;
+        }
+        let touched = std::mem::take(&mut state.touched);
+        for (turn, &handle) in touched.iter().enumerate() {
+            if let Some(link) = state.link(handle) {
+                link.is_touched = false;
+            }
+            let mut trains = 0;
+            while let Some(link) = state.link(handle) {
+                if trains == TRAINS {
+                    state.touch(handle);
+                    break;
+                }
+                self.contents.clear();
+                link.feed(now);
+                let train = link
+                    .quic
+                    .poll_transmit(now, udp.max_segments(), &mut self.contents);
+                let Some(train) = train else {
+                    link.adapt_feed();
+                    break;
+                };
+                trains += 1;
+                if udp.poll_send(cx, &train, &self.contents).is_pending() {
+                    self.waiting = Some((train, std::mem::take(&mut self.contents)));
+                    state.settle(handle);
+                    state.touch(handle);
+                    state.touched.extend(&touched[turn + 1..]);
+                    return false;
+                }
+            }
+            state.settle(handle);
+        }
+        true
+    }
+}
+
+enum Taken {
+    Nothing,
+    Some,
+    More,
+    Broken,
+}
+
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let shared = this.shared.clone();
+        let (mut state, now) = (shared.lock(), Instant::now());
+        let taken = this.receive(cx, &mut state, now);
+        if let Taken::Broken = taken {
+            state.break_all();
+            return Poll::Ready(());
+        }
+        if !matches!(taken, Taken::Nothing) {
+            state.hear_touched();
+            if !this.gave_way {
+                this.gave_way = true;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
+        this.gave_way = false;
+        state.handle_timeouts(now);
+        let sent = this.transmit(cx, &mut state, now);
+        if state.is_over() {
+            return Poll::Ready(());
+        }
+        let more = sent && !state.touched.is_empty();
+        if more || matches!(taken, Taken::More) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if let Some(deadline) = state.next_deadline() {
+            this.timer.as_mut().reset(deadline.into());
+            if this.timer.as_mut().poll(cx).is_ready() {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
+        state.driver = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl State {
+    /// A packet has come: for a connection, from a stranger, or from nobody.
+    fn handle_packet(&mut self, shared: &Shared, now: Instant, received: Received) {
+        let Received { path, ecn, payload } = received;
+        let mut answer = Vec::new();
+        match self.endpoint.handle(now, path, ecn, payload, &mut answer) {
+            Some(DatagramEvent::ConnectionEvent(handle, event)) => {
+                if let Some(link) = self.link(handle) {
+                    link.quic.handle_event(event);
+                    self.touch(handle);
+                }
+            }
+            Some(DatagramEvent::NewConnection(stranger)) if self.closing.is_none() => {
+                self.strangers.push_back(stranger);
+                if let Some(waker) = self.accepting.take() {
+                    waker.wake();
+                }
+            }
+            Some(DatagramEvent::NewConnection(stranger)) => {
+                let transmit = self.endpoint.refuse(stranger, &mut answer);
+                shared.answer(&transmit, &answer);
+            }
+            Some(DatagramEvent::Response(transmit)) => shared.answer(&transmit, &answer),
+            None => {}
+        }
+    }
+}

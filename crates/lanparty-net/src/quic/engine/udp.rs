@@ -1,0 +1,183 @@
+//! A UDP socket that moves many packets in one system call (GSO, GRO, recvmmsg; through `noq-udp`).
+
+use bytes::BytesMut;
+use noq_proto::{EcnCodepoint, FourTuple, Transmit};
+use noq_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
+use std::io::{self, IoSliceMut};
+use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
+use std::num::NonZeroUsize;
+use std::task::{Context, Poll, ready};
+use tokio::io::Interest;
+
+/// The largest UDP payload, and so the largest packet train that the kernel coalesces.
+const SLOT: usize = 65_536;
+/// As many full packets as a UDP payload holds; more would be refused by the kernel.
+const MAX_SEGMENTS: NonZeroUsize = NonZeroUsize::new(44).expect("not zero");
+
+/// The socket.
+#[derive(Debug)]
+pub(super) struct UdpPort {
+    io: tokio::net::UdpSocket,
+    state: UdpSocketState,
+    // A dual-stack socket wants IPv4 addresses in their IPv6 form.
+    is_ipv6: bool,
+}
+
+/// A packet that came.
+pub(super) struct Received {
+    pub(super) path: FourTuple,
+    pub(super) ecn: Option<EcnCodepoint>,
+    pub(super) payload: BytesMut,
+}
+
+/// Memory for one system call's worth of packets; untouched pages of it cost nothing.
+pub(super) struct Slots {
+    raw: Box<[u8]>,
+    // Packets are cut off from here, so that they share few allocations.
+    packets: BytesMut,
+}
+
+impl Slots {
+    pub(super) fn new() -> Self {
+        Slots {
+            raw: vec![0; SLOT * BATCH_SIZE].into(),
+            packets: BytesMut::new(),
+        }
+    }
+}
+
+impl UdpPort {
+    pub(super) fn new(socket: UdpSocket) -> io::Result<Self> {
+        let state = UdpSocketState::new((&socket).into())?;
+        let is_ipv6 = socket.local_addr()?.is_ipv6();
+        Ok(UdpPort {
+            io: tokio::net::UdpSocket::from_std(socket)?,
+            state,
+            is_ipv6,
+        })
+    }
+
+    pub(super) fn local_address(&self) -> io::Result<SocketAddr> {
+        self.io.local_addr()
+    }
+
+    /// Whether packets may be fragmented on their way, so that their size proves nothing.
+    pub(super) fn may_fragment(&self) -> bool {
+        self.state.may_fragment()
+    }
+
+    /// How many packets one transmit may hold.
+    pub(super) fn max_segments(&self) -> NonZeroUsize {
+        self.state.max_gso_segments().min(MAX_SEGMENTS)
+    }
+
+    /// The form of an address that this socket takes.
+    pub(super) fn reachable(&self, address: SocketAddr) -> SocketAddr {
+        match address {
+            SocketAddr::V4(v4) if self.is_ipv6 => {
+                let mapped: Ipv6Addr = v4.ip().to_ipv6_mapped();
+                (mapped, v4.port()).into()
+            }
+            address => address,
+        }
+    }
+
+    /// Takes what one system call gives; wakes the task when there is nothing yet.
+    ///
+    /// # Errors
+    /// When the socket is of no use any more.
+    pub(super) fn poll_receive(
+        &self,
+        cx: &mut Context<'_>,
+        slots: &mut Slots,
+        mut take: impl FnMut(Received),
+    ) -> Poll<io::Result<()>> {
+        let Slots { raw, packets } = slots;
+        let mut metas = [RecvMeta::default(); BATCH_SIZE];
+        let count = {
+            let mut chunks = raw.chunks_mut(SLOT).map(IoSliceMut::new);
+            let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
+                std::array::from_fn(|_| chunks.next().expect("a slot for each packet"));
+            loop {
+                ready!(self.io.poll_recv_ready(cx))?;
+                let received = self.io.try_io(Interest::READABLE, || {
+                    self.state.recv((&self.io).into(), &mut slices, &mut metas)
+                });
+                match received {
+                    Ok(count) => break count,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock || is_news(&error) => {}
+                    Err(error) => return Poll::Ready(Err(error)),
+                }
+            }
+        };
+        packets.reserve(metas[..count].iter().map(|meta| meta.len).sum());
+        for (meta, slot) in metas[..count].iter().zip(raw.chunks(SLOT)) {
+            packets.extend_from_slice(&slot[..meta.len]);
+            let mut train = packets.split_to(meta.len);
+            while !train.is_empty() {
+                take(Received {
+                    path: FourTuple::new(meta.addr, meta.dst_ip),
+                    ecn: meta.ecn.map(|ecn| match ecn {
+                        noq_udp::EcnCodepoint::Ect0 => EcnCodepoint::Ect0,
+                        noq_udp::EcnCodepoint::Ect1 => EcnCodepoint::Ect1,
+                        noq_udp::EcnCodepoint::Ce => EcnCodepoint::Ce,
+                    }),
+                    payload: train.split_to(meta.stride.clamp(1, train.len())),
+                });
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends, or wakes the task when the kernel has room again. Whatever else goes wrong is as if the
+    /// network had lost it: QUIC copes.
+    pub(super) fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        transmit: &Transmit,
+        contents: &[u8],
+    ) -> Poll<()> {
+        loop {
+            if ready!(self.io.poll_send_ready(cx)).is_err() {
+                return Poll::Ready(());
+            }
+            if self.try_send(transmit, contents).is_ok() {
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    /// Sends without waiting.
+    ///
+    /// # Errors
+    /// When the kernel has no room now.
+    pub(super) fn try_send(&self, transmit: &Transmit, contents: &[u8]) -> io::Result<()> {
+        let transmit = noq_udp::Transmit {
+            destination: transmit.destination,
+            ecn: transmit.ecn.map(|ecn| match ecn {
+                EcnCodepoint::Ect0 => noq_udp::EcnCodepoint::Ect0,
+                EcnCodepoint::Ect1 => noq_udp::EcnCodepoint::Ect1,
+                EcnCodepoint::Ce => noq_udp::EcnCodepoint::Ce,
+            }),
+            contents: &contents[..transmit.size],
+            segment_size: transmit.segment_size,
+            src_ip: transmit.src_ip,
+        };
+        let sent = self.io.try_io(Interest::WRITABLE, || {
+            self.state.try_send((&self.io).into(), &transmit)
+        });
+        match sent {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
+                tracing::trace!(%error, to = %transmit.destination, "The system did not send");
+                Ok(())
+            }
+            sent => sent,
+        }
+    }
+}
+
+/// What the system says about earlier packets instead of giving the next one; anybody on the path
+/// can make it say so.
+fn is_news(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::ConnectionReset || noq_udp::is_msg_size_err(error)
+}
