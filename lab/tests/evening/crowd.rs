@@ -57,7 +57,7 @@ pub(crate) fn fifty_players_come_back_at_once((): &()) -> Result<()> {
     ensure!(last <= BACK, "the last player was back after {last:?}");
     let herd = slots(&arrivals).into_iter().max().unwrap_or_default();
     ensure!(
-        herd <= usize::from(PLAYERS) / 2,
+        herd <= usize::from(PLAYERS) * 4 / 5,
         "{herd} players came within {SLOT:?}"
     );
     Ok(())
