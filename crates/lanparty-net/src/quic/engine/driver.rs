@@ -1,7 +1,8 @@
 //! The task that moves packets between a socket and the connections on it.
 
+use super::Shared;
+use super::state::State;
 use super::udp::{Received, Slots};
-use super::{Shared, State};
 use noq_proto::{DatagramEvent, Transmit};
 use std::pin::Pin;
 use std::sync::Arc;
