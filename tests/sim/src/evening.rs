@@ -1,9 +1,9 @@
 //! A whole party for one evening: players' sessions, gateways' bridges and the relay's rooms, joined by
 //! bad links, and everything that may end ends at the worst moment.
 //!
-//! The cores are the real ones. Around them stands what their shells do and no more: [`peer`] connects,
-//! says hello, waits and tries again with its token; [`relay`] admits, carries and gives up the silent;
-//! [`network`] delays, loses, doubles and reorders datagrams and keeps control messages in order.
+//! The cores are the real ones. Around them stands what their shells do and no more: `peer` connects,
+//! says hello, waits and tries again with its token; `relay` admits, carries and gives up the silent;
+//! `network` delays, loses, doubles and reorders datagrams and keeps control messages in order.
 //!
 //! QUIC throws out doubled packets (RFC 9000 §12.3), so here links are worse than in life. The rule for
 //! them: a frame of which no datagram was doubled arrives at most once at each port; a doubled one may
