@@ -2,15 +2,23 @@
 //!
 //! [`Session`] decides what crosses between a virtual adapter and the relay, with the rules in
 //! [`filter`]; [`Identity`] is the MAC by which a player is known, and [`identity_store`] the file
-//! that keeps it; [`StatusLine`] says how things are. Adapters, routes and the program around them belong to the clients of each system.
+//! that keeps it; [`Player`] joins both to a room and its relay; [`StatusLine`] says how things are; [`way`]
+//! is what routes have in common. Adapters, routes and the program around them belong to the clients of
+//! each system.
 
 pub mod filter;
 pub mod identity;
 #[allow(clippy::disallowed_methods, reason = "shell: owns the identity file")]
 pub mod identity_store;
+#[allow(clippy::disallowed_methods, reason = "shell: reads the player's files")]
+pub mod player;
+mod sentence;
 pub mod session;
 pub mod status_line;
+pub mod way;
 
 pub use identity::Identity;
+pub use player::{Player, PlayerArgs};
+pub use sentence::sentence;
 pub use session::Session;
 pub use status_line::StatusLine;

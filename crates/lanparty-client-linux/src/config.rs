@@ -3,17 +3,15 @@
 use crate::address::InterfaceAddress;
 use crate::dhcp::DhcpProgram;
 use crate::tap::TapName;
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Parser;
-use lanparty_client_core::identity_store::{self, FILE_NAME};
-use lanparty_ctrl::Name;
-use lanparty_net::args::{RelayArgs, RelayConfig};
+use lanparty_client_core::identity_store::FILE_NAME;
+use lanparty_client_core::{Player, PlayerArgs};
+use lanparty_net::args::RelayArgs;
 use lanparty_net::log::LogArgs;
-use lanparty_net::place_store::PlaceFile;
-use lanparty_proto::VirtualMac;
 use std::env;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Joins a LAN party from afar: this machine gets a network adapter that is plugged into the
 /// party's switch.
@@ -26,18 +24,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     relay: RelayArgs,
 
-    /// What the host and the others shall call you: up to 32 characters.
-    #[arg(long, value_name = "NAME")]
-    name: Option<Name>,
-
-    /// The adapter's MAC address, instead of the one in the identity file.
-    #[arg(long, value_name = "MAC")]
-    virtual_mac: Option<VirtualMac>,
-
-    /// The file that keeps your MAC address, so that the LAN knows you again; made if it is not
-    /// there [default: lanparty-client-identity.json in $XDG_DATA_HOME or ~/.local/share].
-    #[arg(long, value_name = "FILE")]
-    identity: Option<PathBuf>,
+    #[command(flatten)]
+    player: PlayerArgs,
 
     /// The adapter's name.
     #[arg(long, value_name = "NAME", default_value = "lanparty0")]
@@ -79,16 +67,12 @@ Examples:
 /// What the player wants, checked.
 #[derive(Debug)]
 pub(crate) struct Config {
-    /// The relay and the room.
-    pub(crate) relay: RelayConfig,
-    /// The adapter's MAC.
-    pub(crate) mac: VirtualMac,
+    /// Who joins which room.
+    pub(crate) player: Player,
     /// The adapter's name.
     pub(crate) tap: TapName,
     /// Where its address comes from.
     pub(crate) addressing: Addressing,
-    /// Where the place in the room is kept, if it can be.
-    pub(crate) place: Option<PlaceFile>,
 }
 
 /// Where the adapter's address comes from.
@@ -107,30 +91,13 @@ impl Args {
             true => Addressing::Dhcp(DhcpProgram::find()?),
             false => Addressing::Fixed(self.address),
         };
-        let mut relay = self.relay.load()?;
-        relay.name = self.name;
-        let identity = self
-            .identity
-            .or_else(|| default_identity(env::var_os("XDG_DATA_HOME"), env::var_os("HOME")));
-        let mac = match self.virtual_mac {
-            Some(mac) => mac,
-            None => identity_mac(identity.as_deref())?,
-        };
+        let identity = default_identity(env::var_os("XDG_DATA_HOME"), env::var_os("HOME"));
         Ok(Config {
-            relay,
-            mac,
+            player: self.player.load(self.relay, identity, random)?,
             tap: self.tap,
             addressing,
-            place: identity.and_then(|identity| PlaceFile::open_beside(&identity)),
         })
     }
-}
-
-fn identity_mac(file: Option<&Path>) -> Result<VirtualMac> {
-    let file = file.context(
-        "you have no home folder to keep an identity in; use --identity or --virtual-mac",
-    )?;
-    Ok(identity_store::load_or_create(file, random)?.mac)
 }
 
 /// Where the identity is kept (XDG Base Directory Specification: relative paths do not count).
@@ -164,8 +131,11 @@ mod tests {
              --relay-ca-cert relay.der --datagram-budget 1200 --log debug --log-format json",
         )
         .unwrap();
-        assert_eq!(args.virtual_mac.unwrap().to_string(), "02:00:00:00:00:07");
-        assert_eq!(args.identity.unwrap(), PathBuf::from("me.json"));
+        assert_eq!(
+            args.player.virtual_mac.unwrap().to_string(),
+            "02:00:00:00:00:07"
+        );
+        assert_eq!(args.player.identity.unwrap(), PathBuf::from("me.json"));
         assert_eq!(
             (args.tap.as_str(), args.address.len(), args.dhcp),
             ("party", 2, false)

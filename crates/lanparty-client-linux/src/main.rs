@@ -46,31 +46,17 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     use anyhow::Context as _;
     use clap::Parser as _;
+    use lanparty_client_core::sentence;
     let args = config::Args::parse();
     args.log.clone().start();
     let hardened = lanparty_net::privilege::harden().context("cannot give up rights");
     match hardened.and_then(|()| args.check()).and_then(run::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", sentence(&error));
+            eprintln!("error: {}", sentence(&*error));
             ExitCode::FAILURE
         }
     }
-}
-
-/// An error with its causes, each said once: some sentences include theirs.
-#[cfg(target_os = "linux")]
-fn sentence(error: &anyhow::Error) -> String {
-    error
-        .chain()
-        .map(ToString::to_string)
-        .fold(String::new(), |said, cause| {
-            match (said.is_empty(), said.contains(&cause)) {
-                (true, _) => cause,
-                (false, true) => said,
-                (false, false) => format!("{said}: {cause}"),
-            }
-        })
 }
 
 #[cfg(not(target_os = "linux"))]

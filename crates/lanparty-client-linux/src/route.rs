@@ -14,6 +14,7 @@ pub(crate) use pins::{Pins, remove_leftovers};
 
 use crate::link::family;
 use crate::netlink;
+use lanparty_client_core::way::{host_prefix, is_within, stays_here};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::RouteNetlinkMessage::{self, DelRoute, GetRoute, NewRoute};
@@ -57,7 +58,7 @@ fn plan(relay: IpAddr, way: Option<&Route>, routes: &[Route], owner: u32) -> Pla
     };
     let pin = Route {
         destination: relay,
-        prefix_len: longest_prefix(relay),
+        prefix_len: host_prefix(relay),
         device: way.device,
         next_hop: way.next_hop,
         metric: owner,
@@ -71,16 +72,6 @@ fn plan(relay: IpAddr, way: Option<&Route>, routes: &[Route], owner: u32) -> Pla
     }
 }
 
-/// Addresses that no route leads elsewhere.
-fn stays_here(ip: IpAddr) -> bool {
-    ip.is_loopback()
-        || ip.is_unspecified()
-        || match ip {
-            IpAddr::V4(ip) => ip.is_link_local(),
-            IpAddr::V6(ip) => ip.is_unicast_link_local(),
-        }
-}
-
 /// The route that would lead to `ip` if neither `tap` nor any pin were there.
 fn best_without(tap: u32, ip: IpAddr, routes: &[Route]) -> Option<&Route> {
     routes
@@ -92,10 +83,6 @@ fn best_without(tap: u32, ip: IpAddr, routes: &[Route]) -> Option<&Route> {
 /// Whether a route's maker was a client that is gone.
 fn is_leftover(route: &Route, is_client: impl Fn(u32) -> bool) -> bool {
     route.protocol == PROTOCOL && !is_client(route.metric)
-}
-
-fn longest_prefix(ip: IpAddr) -> u8 {
-    if ip.is_ipv4() { 32 } else { 128 }
 }
 
 impl Route {
@@ -125,7 +112,7 @@ impl Route {
     fn lookup(ip: IpAddr) -> io::Result<Option<Self>> {
         let mut question = RouteMessage::default();
         question.header.address_family = family(ip);
-        question.header.destination_prefix_length = longest_prefix(ip);
+        question.header.destination_prefix_length = host_prefix(ip);
         question
             .attributes
             .push(RouteAttribute::Destination(ip.into()));
@@ -213,12 +200,7 @@ impl Route {
     }
 
     fn covers(&self, ip: IpAddr) -> bool {
-        let differ = match (self.destination, ip) {
-            (IpAddr::V4(a), IpAddr::V4(b)) => u128::from(a.to_bits() ^ b.to_bits()) << 96,
-            (IpAddr::V6(a), IpAddr::V6(b)) => a.to_bits() ^ b.to_bits(),
-            _ => return false,
-        };
-        differ.leading_zeros() >= self.prefix_len.into()
+        is_within(ip, self.destination, self.prefix_len)
     }
 
     /// Whether it takes the same packets the same way.

@@ -5,15 +5,14 @@ use crate::dhcp::{self, Dhcp};
 use crate::link::Link;
 use crate::privilege;
 use crate::route::{self, Pins};
-use crate::tap::Tap;
+use crate::tap::{Tap, TapName};
 use anyhow::{Context as _, Result, anyhow};
-use lanparty_client_core::{Session, StatusLine};
+use lanparty_client_core::{Player, Session, StatusLine};
 use lanparty_ctrl::message::Welcome;
 use lanparty_ctrl::{ResumeToken, Text};
-use lanparty_net::peer::{self, Event, HostError, LinkFacts, PeerHost};
-use lanparty_net::place_store::PlaceFile;
+use lanparty_net::peer::{self, Event, HostError, PeerHost};
 use lanparty_net::signals;
-use lanparty_obs::{Diagnostics, PlayerStatus};
+use lanparty_obs::Diagnostics;
 use lanparty_proto::IpMtu;
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
@@ -25,45 +24,60 @@ use tokio::signal::unix::{SignalKind, signal};
 const LAST_TASKS: Duration = Duration::from_millis(50);
 
 /// Runs the client until it is asked to stop.
-pub(crate) fn run(mut config: Config) -> Result<()> {
+pub(crate) fn run(config: Config) -> Result<()> {
     let dhcp = matches!(config.addressing, Addressing::Dhcp(_));
     privilege::check(dhcp)?;
     // The runtime has no threads of its own, so this holds for everything that follows.
     privilege::narrow(dhcp).context("cannot give up capabilities that are not needed")?;
-    let place = config.place.take();
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let result = runtime.block_on(join(&config, place));
+    let result = runtime.block_on(join(config));
     runtime.shutdown_timeout(LAST_TASKS);
     result
 }
 
-async fn join(config: &Config, place: Option<PlaceFile>) -> Result<()> {
-    config.relay.warn_if_open();
+async fn join(config: Config) -> Result<()> {
+    let Config {
+        player,
+        tap: name,
+        addressing,
+    } = config;
+    player.relay.warn_if_open();
     dhcp::remove_leftovers();
     route::remove_leftovers().context("cannot remove routes that a killed run left")?;
-    let mut tap = Tap::create(&config.tap)?;
-    let link = Link::find(config.tap.as_str()).context("the new adapter is not there")?;
-    link.set_mac(config.mac)
+    let mut tap = Tap::create(&name)?;
+    let link = Link::find(name.as_str()).context("the new adapter is not there")?;
+    link.set_mac(player.mac)
         .context("cannot set the adapter's MAC address")?;
     if let Err(error) = link.distrust_routers() {
         tracing::warn!(%error, "The LAN's IPv6 routers may change this machine's default route");
     }
-    tracing::info!(adapter = %config.tap, mac = %config.mac, "Made the adapter");
+    tracing::info!(adapter = %name, mac = %player.mac, "Made the adapter");
     // The DHCP client is a child with needs of its own; but for it nothing more is opened by name.
-    if matches!(config.addressing, Addressing::Fixed(_)) {
+    if matches!(addressing, Addressing::Fixed(_)) {
         lanparty_net::privilege::read_only(&[]);
     }
 
     let running = RefCell::new(None);
-    let mut machine = Machine::new(config, place, link, &running);
-    let mut session = Session::new(config.mac);
+    let relay = player.relay.clone();
+    let mut session = Session::new(player.mac);
+    let mut machine = Machine {
+        player,
+        tap: name,
+        addressing,
+        link,
+        mtu: None,
+        pins: Pins::default(),
+        dhcp: &running,
+        had_ipv4: false,
+        status: StatusLine::default(),
+    };
     peer::run(
         &mut session,
         &mut tap,
         &mut machine,
-        &config.relay,
+        &relay,
         asked_to_stop(&running),
     )
     .await?;
@@ -97,22 +111,20 @@ async fn hangup() {
 
 /// The player's machine, as far as the client changes it.
 struct Machine<'a> {
-    config: &'a Config,
-    place: Option<PlaceFile>,
+    player: Player,
+    tap: TapName,
+    addressing: Addressing,
     link: Link,
     mtu: Option<IpMtu>,
     pins: Pins,
     dhcp: &'a RefCell<Option<Dhcp>>,
     had_ipv4: bool,
-    facts: Option<LinkFacts>,
     status: StatusLine,
 }
 
 impl PeerHost<Session> for Machine<'_> {
     fn kept_token(&mut self) -> Option<ResumeToken> {
-        self.place
-            .as_mut()?
-            .token(&self.config.relay, Some(self.config.mac))
+        self.player.kept_token()
     }
 
     async fn handle_event(
@@ -125,7 +137,7 @@ impl PeerHost<Session> for Machine<'_> {
             Event::Joined { welcome, relay } => self.plug_in(session, welcome, relay)?,
             Event::Control(_) => self.show(session)?,
             Event::Tick(facts) => {
-                self.facts = Some(facts);
+                self.player.ticked(facts);
                 if let Err(error) = self.pins.follow(self.link.index()) {
                     tracing::debug!(%error, "Could not follow the routes to the relay");
                 }
@@ -133,42 +145,17 @@ impl PeerHost<Session> for Machine<'_> {
                 self.watch_dhcp()?;
             }
             Event::NoLink { cause, refused } => {
-                self.facts = None;
-                let relay = self.config.relay.address.to_string();
-                self.status.show(match refused {
-                    true => PlayerStatus::Refused { relay, cause },
-                    false => PlayerStatus::NotReachable { relay, cause },
-                });
+                self.status.show(self.player.lost(cause, refused));
             }
         }
         Ok(())
     }
 }
 
-impl<'a> Machine<'a> {
-    fn new(
-        config: &'a Config,
-        place: Option<PlaceFile>,
-        link: Link,
-        dhcp: &'a RefCell<Option<Dhcp>>,
-    ) -> Self {
-        Machine {
-            config,
-            place,
-            link,
-            mtu: None,
-            pins: Pins::default(),
-            dhcp,
-            had_ipv4: false,
-            facts: None,
-            status: StatusLine::default(),
-        }
-    }
-
+impl Machine<'_> {
     /// Keeps the relay off the adapter, along the way that leads to it now.
     fn pin(&mut self, relays: &[SocketAddr]) {
-        let relay = self.config.relay.address.to_string();
-        self.status.show(PlayerStatus::Connecting { relay });
+        self.status.show(self.player.connecting());
         // The network may be down or changing: the attempt fails then, and the next one pins anew.
         if let Err(error) = self.pins.renew(self.link.index(), relays) {
             tracing::warn!(%error, "Could not pin the route to the relay");
@@ -177,12 +164,8 @@ impl<'a> Machine<'a> {
 
     /// The relay has let us in: sets the adapter up, or, after another link, what has changed.
     fn plug_in(&mut self, session: &Session, welcome: &Welcome, relay: SocketAddr) -> Result<()> {
-        tracing::info!(%relay, room = %self.config.relay.room, mtu = %welcome.effective_mtu, "Joined the room");
+        self.player.joined(welcome, relay);
         self.pins.keep_only(relay);
-        if let Some(place) = &mut self.place {
-            let Config { relay, mac, .. } = self.config;
-            place.keep(relay, Some(*mac), welcome.resume_token);
-        }
         if self.mtu != Some(welcome.effective_mtu) {
             self.link
                 .set_mtu(welcome.effective_mtu)
@@ -199,7 +182,7 @@ impl<'a> Machine<'a> {
         self.link
             .attract_group_traffic()
             .context("cannot send broadcast to the adapter")?;
-        match &self.config.addressing {
+        match &self.addressing {
             Addressing::Fixed(addresses) => {
                 for &address in addresses {
                     let context = || format!("cannot give the adapter the address {address}");
@@ -208,7 +191,7 @@ impl<'a> Machine<'a> {
             }
             Addressing::Dhcp(program) => {
                 let running = program
-                    .start(&self.config.tap)
+                    .start(&self.tap)
                     .context("cannot start the DHCP client")?;
                 self.dhcp.replace(Some(running));
             }
@@ -226,21 +209,16 @@ impl<'a> Machine<'a> {
         let diagnostics = self.diagnostics(session, addresses);
         tracing::trace!(?diagnostics);
         self.status
-            .show(diagnostics.joined_status(self.config.relay.room.as_str()));
+            .show(diagnostics.joined_status(self.player.relay.room.as_str()));
         Ok(())
     }
 
     fn diagnostics(&self, session: &Session, addresses: Vec<IpAddr>) -> Diagnostics {
-        let diagnostics = session.diagnostics();
         Diagnostics {
-            rtt: self.facts.and_then(|facts| facts.rtt),
-            datagram_budget: self.facts.map_or(diagnostics.datagram_budget, |facts| {
-                Some(facts.budget.number())
-            }),
             route_pinned: self.pins.is_pinned(),
             adapter: Some(self.link.name().to_owned()),
             addresses,
-            ..diagnostics
+            ..self.player.diagnostics(session)
         }
     }
 

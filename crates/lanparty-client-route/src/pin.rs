@@ -4,7 +4,8 @@
 //! an address there, Windows would send the tunnel's datagrams into the tunnel. A host route along the
 //! way that leads to the relay anyway prevents that.
 
-use crate::route::{Family, Luid, Route};
+use crate::route::{Luid, Route};
+use lanparty_client_core::way::{host_prefix, stays_here};
 use std::net::IpAddr;
 
 /// What is to be done to keep a relay off the adapter.
@@ -48,7 +49,7 @@ pub fn plan(
     };
     let pin = Route {
         destination: relay,
-        prefix_len: Family::of(relay).host_prefix(),
+        prefix_len: host_prefix(relay),
         interface: way.interface,
         next_hop: way.next_hop,
         metric: 0,
@@ -78,16 +79,6 @@ pub fn best_without(
 /// Whether the way to the relay is still the pinned one.
 pub fn holds(pin: &Route, best: Option<&Route>) -> bool {
     best.is_some_and(|best| best.is_host_route() && best.is_same_row(pin))
-}
-
-/// Addresses that no route leads elsewhere.
-fn stays_here(ip: IpAddr) -> bool {
-    ip.is_loopback()
-        || ip.is_unspecified()
-        || match ip {
-            IpAddr::V4(ip) => ip.is_link_local(),
-            IpAddr::V6(ip) => ip.is_unicast_link_local(),
-        }
 }
 
 #[cfg(test)]

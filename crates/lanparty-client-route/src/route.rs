@@ -1,5 +1,6 @@
 //! A row of the routing table.
 
+use lanparty_client_core::way;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -37,14 +38,6 @@ impl Family {
             Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
         }
     }
-
-    /// How long the prefix of a single host is, in bits.
-    pub fn host_prefix(self) -> u8 {
-        match self {
-            Family::V4 => 32,
-            Family::V6 => 128,
-        }
-    }
 }
 
 /// A unicast route. Windows knows two rows apart by everything but the metric.
@@ -65,12 +58,7 @@ pub struct Route {
 impl Route {
     /// Whether packets to `ip` may take it.
     pub fn covers(&self, ip: IpAddr) -> bool {
-        let differ = match (self.destination, ip) {
-            (IpAddr::V4(a), IpAddr::V4(b)) => u128::from(a.to_bits() ^ b.to_bits()) << 96,
-            (IpAddr::V6(a), IpAddr::V6(b)) => a.to_bits() ^ b.to_bits(),
-            _ => return false,
-        };
-        differ.leading_zeros() >= self.prefix_len.into()
+        way::is_within(ip, self.destination, self.prefix_len)
     }
 
     /// Whether it is the same row, whatever it costs.
@@ -88,7 +76,7 @@ impl Route {
 
     /// Whether it leads to one host only.
     pub fn is_host_route(&self) -> bool {
-        self.prefix_len == Family::of(self.destination).host_prefix()
+        self.prefix_len == way::host_prefix(self.destination)
     }
 }
 

@@ -2,15 +2,13 @@
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use lanparty_client_core::identity_store::{self, FILE_NAME};
+use lanparty_client_core::identity_store::FILE_NAME;
+use lanparty_client_core::{Player, PlayerArgs};
 use lanparty_client_route::AdapterGuid;
-use lanparty_ctrl::Name;
-use lanparty_net::args::{RelayArgs, RelayConfig};
+use lanparty_net::args::RelayArgs;
 use lanparty_net::log::LogArgs;
-use lanparty_net::place_store::PlaceFile;
-use lanparty_proto::VirtualMac;
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Joins a LAN party from afar: the PC's TAP adapter is plugged into the party's switch.
 ///
@@ -32,18 +30,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     relay: Option<RelayArgs>,
 
-    /// What the host and the others shall call you: up to 32 characters.
-    #[arg(long, value_name = "NAME")]
-    name: Option<Name>,
-
-    /// The adapter's MAC address, instead of the one in the identity file.
-    #[arg(long, value_name = "MAC")]
-    virtual_mac: Option<VirtualMac>,
-
-    /// The file that keeps your MAC address, so that the LAN knows you again; made if it is not
-    /// there [default: softlan-vpn\lanparty-client-identity.json in %LOCALAPPDATA%].
-    #[arg(long, value_name = "FILE")]
-    identity: Option<PathBuf>,
+    #[command(flatten)]
+    player: PlayerArgs,
 
     /// The TAP-Windows6 adapter to use, where there are several.
     #[arg(long, value_name = "GUID")]
@@ -88,45 +76,24 @@ Examples:
 /// What the player wants, checked.
 #[derive(Debug)]
 pub(crate) struct Config {
-    /// The relay and the room.
-    pub(crate) relay: RelayConfig,
-    /// The adapter's MAC.
-    pub(crate) mac: VirtualMac,
+    /// Who joins which room.
+    pub(crate) player: Player,
     /// The adapter, if the player named one.
     pub(crate) adapter: Option<AdapterGuid>,
-    /// Where the place in the room is kept, if it can be.
-    pub(crate) place: Option<PlaceFile>,
 }
 
 impl Args {
     /// Reads the files that the flags name.
     pub(crate) fn check(self) -> Result<Config> {
-        let mut relay = self
-            .relay
-            .context("which party? give the invite, or name --relay and --room; --help says more")?
-            .load()?;
-        relay.name = self.name;
-        let identity = self
-            .identity
-            .or_else(|| default_identity(env::var_os("LOCALAPPDATA")));
-        let mac = match self.virtual_mac {
-            Some(mac) => mac,
-            None => identity_mac(identity.as_deref())?,
-        };
+        let relay = self.relay.context(
+            "which party? give the invite, or name --relay and --room; --help says more",
+        )?;
+        let identity = default_identity(env::var_os("LOCALAPPDATA"));
         Ok(Config {
-            relay,
-            mac,
+            player: self.player.load(relay, identity, || Ok(rand::random()))?,
             adapter: self.tap_instance_id,
-            place: identity.and_then(|identity| PlaceFile::open_beside(&identity)),
         })
     }
-}
-
-fn identity_mac(file: Option<&Path>) -> Result<VirtualMac> {
-    let file = file.context(
-        "there is no %LOCALAPPDATA% to keep an identity in; use --identity or --virtual-mac",
-    )?;
-    Ok(identity_store::load_or_create(file, || Ok(rand::random()))?.mac)
 }
 
 fn default_identity<S: Into<PathBuf>>(local_data: Option<S>) -> Option<PathBuf> {
@@ -147,8 +114,11 @@ mod tests {
         )
         .unwrap();
         assert!(args.relay.is_some() && args.command.is_none());
-        assert_eq!(args.virtual_mac.unwrap().to_string(), "02:00:00:00:00:07");
-        assert_eq!(args.identity.unwrap(), PathBuf::from("me.json"));
+        assert_eq!(
+            args.player.virtual_mac.unwrap().to_string(),
+            "02:00:00:00:00:07"
+        );
+        assert_eq!(args.player.identity.unwrap(), PathBuf::from("me.json"));
         assert!(args.tap_instance_id.is_some());
     }
 

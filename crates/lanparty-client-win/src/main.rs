@@ -22,6 +22,7 @@ mod status;
 mod system;
 
 use clap::Parser as _;
+use lanparty_client_core::sentence;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
     match run::run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", sentence(&*error));
             let_it_be_read();
             ExitCode::FAILURE
         }

@@ -9,13 +9,12 @@ use crate::pins::Pins;
 use crate::status::{self, Running};
 use crate::system::ThisPc;
 use anyhow::{Context as _, Result, bail};
-use lanparty_client_core::{Session, StatusLine};
+use lanparty_client_core::{Player, Session, StatusLine};
 use lanparty_client_route::{self as ip, KeptText, Luid, Watch};
 use lanparty_client_tap::{self as tap, Adapter, Tap, TapControl, TapError};
 use lanparty_ctrl::message::Welcome;
 use lanparty_ctrl::{ResumeToken, Text};
-use lanparty_net::peer::{self, Event, HostError, LinkFacts, PeerHost};
-use lanparty_net::place_store::PlaceFile;
+use lanparty_net::peer::{self, Event, HostError, PeerHost};
 use lanparty_net::signals;
 use lanparty_obs::{Diagnostics, PlayerStatus};
 use lanparty_proto::VirtualMac;
@@ -65,22 +64,27 @@ fn repair() -> Result<()> {
     }
 }
 
-async fn join(mut config: Config) -> Result<()> {
+async fn join(config: Config) -> Result<()> {
+    let Config {
+        player,
+        adapter: wanted,
+    } = config;
     // Whoever presses Ctrl-C from here on is heard, and everything is undone.
     let stop = tokio::spawn(signals::shutdown());
     tokio::task::yield_now().await;
 
-    config.relay.warn_if_open();
+    player.relay.warn_if_open();
     let (mut running, journal) = take_over()?;
     journal.repair();
 
     let adapters = tap::installed().context("cannot read the installed adapters")?;
-    let adapter = tap::choose(&adapters, config.adapter)?.clone();
-    let (_mac, mut tap) = open_with_mac(&journal, &adapter, config.mac).await?;
+    let adapter = tap::choose(&adapters, wanted)?.clone();
+    let (_mac, mut tap) = open_with_mac(&journal, &adapter, player.mac).await?;
     let interface = find_interface(&adapter).await?;
-    tracing::info!(%adapter, mac = %config.mac, "Opened the adapter");
+    tracing::info!(%adapter, mac = %player.mac, "Opened the adapter");
 
-    let place = config.place.take();
+    let relay = player.relay.clone();
+    let mut session = Session::new(player.mac);
     let mut machine = Machine {
         network: PartySettings::new(journal.clone()),
         cable: Cable(tap.control()),
@@ -90,17 +94,14 @@ async fn join(mut config: Config) -> Result<()> {
         watch: watch(),
         verified: Instant::now(),
         openings: tap.control().openings(),
-        config: &config,
+        player,
         adapter,
         interface,
-        place,
         mtu: None,
-        facts: None,
         line: StatusLine::default(),
     };
-    let mut session = Session::new(config.mac);
     let stop = asked_to_stop(stop);
-    peer::run(&mut session, &mut tap, &mut machine, &config.relay, stop).await?;
+    peer::run(&mut session, &mut tap, &mut machine, &relay, stop).await?;
     tracing::info!("Left the party");
     Ok(())
 }
@@ -212,19 +213,16 @@ struct Machine<'a> {
     watch: Option<Watch>,
     verified: Instant,
     openings: u64,
-    config: &'a Config,
+    player: Player,
     adapter: Adapter,
     interface: Luid,
-    place: Option<PlaceFile>,
     mtu: Option<u16>,
-    facts: Option<LinkFacts>,
     line: StatusLine,
 }
 
 impl PeerHost<Session> for Machine<'_> {
     fn kept_token(&mut self) -> Option<ResumeToken> {
-        let Config { relay, mac, .. } = self.config;
-        self.place.as_mut()?.token(relay, Some(*mac))
+        self.player.kept_token()
     }
 
     async fn handle_event(
@@ -237,17 +235,12 @@ impl PeerHost<Session> for Machine<'_> {
             Event::Joined { welcome, relay } => self.plug_in(session, welcome, relay)?,
             Event::Control(_) => self.show(session),
             Event::Tick(facts) => {
-                self.facts = Some(facts);
+                self.player.ticked(facts);
                 self.verify();
                 self.show(session);
             }
             Event::NoLink { cause, refused } => {
-                self.facts = None;
-                let relay = self.config.relay.address.to_string();
-                let status = match refused {
-                    true => PlayerStatus::Refused { relay, cause },
-                    false => PlayerStatus::NotReachable { relay, cause },
-                };
+                let status = self.player.lost(cause, refused);
                 self.say(status, &session.diagnostics());
             }
         }
@@ -258,8 +251,7 @@ impl PeerHost<Session> for Machine<'_> {
 impl Machine<'_> {
     /// Keeps the relay off the adapter, along the way that leads to it now.
     fn pin(&mut self, session: &Session, relays: &[SocketAddr]) -> Result<()> {
-        let relay = self.config.relay.address.to_string();
-        self.say(PlayerStatus::Connecting { relay }, &session.diagnostics());
+        self.say(self.player.connecting(), &session.diagnostics());
         match self.pins.renew(relays) {
             Ok(()) => Ok(()),
             // While a party is on, the network may be changing; the next attempt pins anew.
@@ -274,12 +266,8 @@ impl Machine<'_> {
     /// The relay has let us in: sets the adapter up, or, after another link, what has changed.
     fn plug_in(&mut self, session: &Session, welcome: &Welcome, relay: SocketAddr) -> Result<()> {
         let mtu = welcome.effective_mtu.number();
-        tracing::info!(%relay, room = %self.config.relay.room, mtu, "Joined the room");
+        self.player.joined(welcome, relay);
         self.pins.keep_only(relay);
-        if let Some(place) = &mut self.place {
-            let Config { relay, mac, .. } = self.config;
-            place.keep(relay, Some(*mac), welcome.resume_token);
-        }
         let is_first = self.mtu.replace(mtu).is_none();
         let wanted = party::interface(self.adapter.guid, mtu)
             .context("cannot read the adapter's settings")?;
@@ -328,7 +316,7 @@ impl Machine<'_> {
     fn show(&mut self, session: &Session) {
         let facts = self.diagnostics(session);
         tracing::trace!(?facts);
-        self.say(facts.joined_status(self.config.relay.room.as_str()), &facts);
+        self.say(facts.joined_status(self.player.relay.room.as_str()), &facts);
     }
 
     fn say(&mut self, status: PlayerStatus, facts: &Diagnostics) {
@@ -337,17 +325,12 @@ impl Machine<'_> {
     }
 
     fn diagnostics(&self, session: &Session) -> Diagnostics {
-        let diagnostics = session.diagnostics();
         Diagnostics {
-            rtt: self.facts.and_then(|facts| facts.rtt),
-            datagram_budget: self.facts.map_or(diagnostics.datagram_budget, |facts| {
-                Some(facts.budget.number())
-            }),
             route_pinned: self.pins.are_set(),
             adapter: Some(self.adapter.to_string()),
             // An adapter that is away has none.
             addresses: ip::addresses(self.interface).unwrap_or_default(),
-            ..diagnostics
+            ..self.player.diagnostics(session)
         }
     }
 }

@@ -138,6 +138,7 @@ pub(super) fn read_settings(row: &MIB_IPINTERFACE_ROW) -> InterfaceSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lanparty_client_core::way::host_prefix;
 
     #[test]
     fn a_route_goes_into_a_row_and_comes_back() {
@@ -149,7 +150,7 @@ mod tests {
             let destination: IpAddr = destination.parse().unwrap();
             let route = Route {
                 destination,
-                prefix_len: Family::of(destination).host_prefix(),
+                prefix_len: host_prefix(destination),
                 interface: Luid(0x0006_0080_0000_0000),
                 next_hop: next_hop.parse().unwrap(),
                 metric: 3,

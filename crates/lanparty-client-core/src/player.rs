@@ -1,0 +1,205 @@
+//! Who plays where: the flags about that, the files behind them, and what is known of the link.
+
+use crate::identity_store::{self, IdentityError};
+use crate::session::Session;
+use clap::Args;
+use lanparty_ctrl::message::Welcome;
+use lanparty_ctrl::{Name, ResumeToken};
+use lanparty_net::args::{RelayArgs, RelayArgsError, RelayConfig};
+use lanparty_net::peer::LinkFacts;
+use lanparty_net::place_store::PlaceFile;
+use lanparty_obs::{Diagnostics, PlayerStatus};
+use lanparty_proto::VirtualMac;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// The flags about the player that every client has.
+#[derive(Debug, Clone, Args)]
+pub struct PlayerArgs {
+    /// What the host and the others shall call you: up to 32 characters.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<Name>,
+
+    /// The adapter's MAC address, instead of the one in the identity file.
+    #[arg(long, value_name = "MAC")]
+    pub virtual_mac: Option<VirtualMac>,
+
+    /// The file that keeps your MAC address, so that the LAN knows you again; made if it is not
+    /// there [default: lanparty-client-identity.json in $XDG_DATA_HOME or ~/.local/share, under Windows
+    /// in %LOCALAPPDATA%\softlan-vpn].
+    #[arg(long, value_name = "FILE")]
+    pub identity: Option<PathBuf>,
+}
+
+/// Why nobody can join.
+#[derive(Debug, thiserror::Error)]
+pub enum PlayerError {
+    /// There is no relay to connect to.
+    #[error(transparent)]
+    Relay(#[from] RelayArgsError),
+    /// The identity cannot be read or made.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// Nobody says where the identity is.
+    #[error("you have no home folder to keep an identity in; use --identity or --virtual-mac")]
+    Homeless,
+}
+
+impl PlayerArgs {
+    /// Reads the files that the flags name; `usual_file` is the identity's where they name none, and
+    /// `random` makes a new one.
+    ///
+    /// # Errors
+    /// [`PlayerError`], a sentence for the player.
+    pub fn load(
+        self,
+        relay: RelayArgs,
+        usual_file: Option<PathBuf>,
+        random: impl FnOnce() -> io::Result<[u8; 6]>,
+    ) -> Result<Player, PlayerError> {
+        let mut relay = relay.load()?;
+        relay.name = self.name;
+        let identity = self.identity.or(usual_file);
+        let mac = match (self.virtual_mac, &identity) {
+            (Some(mac), _) => mac,
+            (None, Some(file)) => identity_store::load_or_create(file, random)?.mac,
+            (None, None) => return Err(PlayerError::Homeless),
+        };
+        Ok(Player {
+            relay,
+            mac,
+            place: identity.and_then(|identity| PlaceFile::open_beside(&identity)),
+            facts: None,
+        })
+    }
+}
+
+/// A player, the room that they want to be in, and how the link there is doing.
+#[derive(Debug)]
+pub struct Player {
+    /// The relay and the room.
+    pub relay: RelayConfig,
+    /// The adapter's MAC.
+    pub mac: VirtualMac,
+    place: Option<PlaceFile>,
+    facts: Option<LinkFacts>,
+}
+
+impl Player {
+    /// The token of the place that an earlier run had.
+    pub fn kept_token(&mut self) -> Option<ResumeToken> {
+        self.place.as_mut()?.token(&self.relay, Some(self.mac))
+    }
+
+    /// An attempt begins.
+    pub fn connecting(&self) -> PlayerStatus {
+        PlayerStatus::Connecting {
+            relay: self.relay.address.to_string(),
+        }
+    }
+
+    /// The relay has let the player in.
+    pub fn joined(&mut self, welcome: &Welcome, relay: SocketAddr) {
+        tracing::info!(%relay, room = %self.relay.room, mtu = %welcome.effective_mtu, "Joined the room");
+        if let Some(place) = &mut self.place {
+            place.keep(&self.relay, Some(self.mac), welcome.resume_token);
+        }
+    }
+
+    /// The link stands, and this is how it does.
+    pub fn ticked(&mut self, facts: LinkFacts) {
+        self.facts = Some(facts);
+    }
+
+    /// There is no link.
+    pub fn lost(&mut self, cause: String, refused: bool) -> PlayerStatus {
+        self.facts = None;
+        let relay = self.relay.address.to_string();
+        match refused {
+            true => PlayerStatus::Refused { relay, cause },
+            false => PlayerStatus::NotReachable { relay, cause },
+        }
+    }
+
+    /// What session and link know; the adapter and its way are the client's own affair.
+    pub fn diagnostics(&self, session: &Session) -> Diagnostics {
+        let known = session.diagnostics();
+        Diagnostics {
+            rtt: self.facts.and_then(|facts| facts.rtt),
+            datagram_budget: self
+                .facts
+                .map_or(known.datagram_budget, |facts| Some(facts.budget.number())),
+            ..known
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lanparty_proto::DatagramBudget;
+    use std::time::Duration;
+
+    #[test]
+    fn an_identity_is_made_once_beside_the_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("me.json");
+        let first = player(None, Some(file.clone()), [2; 6]).unwrap();
+        let mac = first.mac;
+        drop(first);
+        assert_eq!(player(None, Some(file), [4; 6]).unwrap().mac, mac);
+        assert!(folder.path().join("me.place.json").exists());
+    }
+
+    #[test]
+    fn a_mac_on_the_command_line_needs_no_home() {
+        let mac = VirtualMac::from_random([7; 6]);
+        assert_eq!(player(Some(mac), None, [2; 6]).unwrap().mac, mac);
+        let homeless = player(None, None, [2; 6]).unwrap_err().to_string();
+        assert!(homeless.contains("--identity"), "{homeless}");
+    }
+
+    #[test]
+    fn facts_of_a_link_end_with_it() {
+        let mac = VirtualMac::from_random([7; 6]);
+        let mut player = player(Some(mac), None, [2; 6]).unwrap();
+        let session = Session::new(mac);
+        player.ticked(LinkFacts {
+            rtt: Some(Duration::from_millis(20)),
+            budget: DatagramBudget::new(1200).unwrap(),
+        });
+        let facts = player.diagnostics(&session);
+        assert_eq!(facts.datagram_budget, Some(1200));
+        assert!(facts.rtt.is_some());
+
+        let status = player.lost("it says nothing".into(), false);
+        assert!(matches!(status, PlayerStatus::NotReachable { .. }));
+        assert_eq!(player.diagnostics(&session).rtt, None);
+        let status = player.lost("it is full".into(), true);
+        assert!(matches!(status, PlayerStatus::Refused { .. }));
+    }
+
+    fn player(
+        virtual_mac: Option<VirtualMac>,
+        usual_file: Option<PathBuf>,
+        random: [u8; 6],
+    ) -> Result<Player, PlayerError> {
+        let relay = RelayArgs {
+            invite: None,
+            invite_file: None,
+            relay: Some("relay.example.net".parse().unwrap()),
+            server_name: None,
+            relay_ca_cert: None,
+            pin: Some("A".repeat(43).parse().unwrap()),
+            room: Some("FRIDAY-LAN".parse().unwrap()),
+            datagram_budget: None,
+        };
+        let args = PlayerArgs {
+            name: None,
+            virtual_mac,
+            identity: None,
+        };
+        args.load(relay, usual_file, || Ok(random))
+    }
+}
