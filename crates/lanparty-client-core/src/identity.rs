@@ -1,36 +1,52 @@
-//! By what a player is known: the MAC of the virtual adapter, made once and kept.
+//! By what a player is known: the MAC of the virtual adapter, for the LAN, and a key, for the relay; both
+//! made once and kept.
 
+use lanparty_ctrl::IdentityKey;
 use lanparty_proto::VirtualMac;
 use serde::{Deserialize, Serialize};
 
 /// What the file `lanparty-client-identity.json` holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Identity {
     /// The virtual adapter's MAC.
     pub mac: VirtualMac,
+    /// What proves to the relay that it is the same player again.
+    pub key: IdentityKey,
+}
+
+/// What may be in such a file: earlier versions knew no keys, and fields of later ones are ignored.
+#[derive(Deserialize)]
+struct Kept {
+    mac: VirtualMac,
+    key: Option<IdentityKey>,
 }
 
 impl Identity {
-    /// A new identity from 48 bits of OS randomness.
-    pub fn from_random(octets: [u8; 6]) -> Self {
+    /// A new identity from OS randomness.
+    pub fn from_random(octets: [u8; 6], seed: [u8; 32]) -> Self {
         Identity {
             mac: VirtualMac::from_random(octets),
+            key: IdentityKey::from_random(seed),
         }
     }
 
     /// The identity as JSON.
-    pub fn encode(self) -> String {
-        let mut json = serde_json::to_string_pretty(&self).expect("an identity is plain data");
+    pub fn encode(&self) -> String {
+        let mut json = serde_json::to_string_pretty(self).expect("an identity is plain data");
         json.push('\n');
         json
     }
 
-    /// Reads what [`Self::encode`] wrote; fields of later versions are ignored.
+    /// Reads what [`Self::encode`] wrote. What an earlier version wrote gets a key made of `seed`; then
+    /// the answer is not what the file says, which is the second part.
     ///
     /// # Errors
-    /// When it is not JSON, or its MAC is not one that a virtual adapter may have.
-    pub fn decode(json: &str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(json)
+    /// When it is not JSON, its MAC is not one that a virtual adapter may have, or its key is none.
+    pub fn decode(json: &str, seed: [u8; 32]) -> Result<(Self, bool), serde_json::Error> {
+        let Kept { mac, key } = serde_json::from_str(json)?;
+        let is_whole = key.is_some();
+        let key = key.unwrap_or_else(|| IdentityKey::from_random(seed));
+        Ok((Identity { mac, key }, is_whole))
     }
 }
 
@@ -38,18 +54,27 @@ impl Identity {
 mod tests {
     use super::*;
 
-    const JSON: &str = "{\n  \"mac\": \"02:1a:2b:3c:4d:5e\"\n}\n";
+    const JSON: &str = "{\n  \"mac\": \"02:1a:2b:3c:4d:5e\",\n  \
+        \"key\": \"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc\"\n}\n";
 
     #[test]
-    fn an_identity_is_a_mac_in_json() {
-        let identity = Identity::from_random([0x01, 0x1a, 0x2b, 0x3c, 0x4d, 0x5e]);
+    fn an_identity_is_a_mac_and_a_key_in_json() {
+        let identity = Identity::from_random([0x01, 0x1a, 0x2b, 0x3c, 0x4d, 0x5e], [7; 32]);
         assert_eq!(identity.encode(), JSON);
-        assert_eq!(Identity::decode(JSON).unwrap(), identity);
+        assert_eq!(Identity::decode(JSON, [9; 32]).unwrap(), (identity, true));
+    }
+
+    #[test]
+    fn an_identity_of_an_earlier_version_gets_a_key() {
+        let old = r#"{ "mac": "02:1a:2b:3c:4d:5e" }"#;
+        let (identity, is_whole) = Identity::decode(old, [7; 32]).unwrap();
+        assert_eq!((identity.encode().as_str(), is_whole), (JSON, false));
     }
 
     #[test]
     fn later_versions_may_add_fields() {
-        assert!(Identity::decode(r#"{ "mac": "02:00:00:00:00:01", "name": "x" }"#).is_ok());
+        let json = JSON.replacen('{', "{ \"name\": \"x\",", 1);
+        assert!(Identity::decode(&json, [0; 32]).is_ok());
     }
 
     #[test]
@@ -60,8 +85,9 @@ mod tests {
             "[]",
             r#"{ "mac": "00:1b:21:00:00:01" }"#,
             r#"{ "mac": 7 }"#,
+            r#"{ "mac": "02:1a:2b:3c:4d:5e", "key": "short" }"#,
         ] {
-            assert!(Identity::decode(bad).is_err(), "{bad}");
+            assert!(Identity::decode(bad, [0; 32]).is_err(), "{bad}");
         }
     }
 }

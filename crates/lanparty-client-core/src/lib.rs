@@ -1,8 +1,8 @@
 //! A player's session, the same on every system.
 //!
 //! [`Session`] decides what crosses between a virtual adapter and the relay, with the rules in
-//! [`filter`]; [`Identity`] is the MAC by which a player is known, and [`identity_store`] the file
-//! that keeps it; [`Player`] joins both to a room and its relay; [`StatusLine`] says how things are; [`way`]
+//! [`filter`]; [`Identity`] is the MAC and the key by which a player is known, and
+//! [`identity_store`] the file that keeps it; [`Player`] joins both to a room and its relay; [`StatusLine`] says how things are; [`way`]
 //! is what routes have in common. Adapters, routes and the program around them belong to the clients of
 //! each system.
 

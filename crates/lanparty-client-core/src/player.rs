@@ -1,6 +1,6 @@
 //! Who plays where: the flags about that, the files behind them, and what is known of the link.
 
-use crate::identity_store::{self, IdentityError};
+use crate::identity_store::{self, IdentityError, Random};
 use crate::session::Session;
 use clap::Args;
 use lanparty_ctrl::message::Welcome;
@@ -25,9 +25,9 @@ pub struct PlayerArgs {
     #[arg(long, value_name = "MAC")]
     pub virtual_mac: Option<VirtualMac>,
 
-    /// The file that keeps your MAC address, so that the LAN knows you again; made if it is not
-    /// there [default: lanparty-client-identity.json in $XDG_DATA_HOME or ~/.local/share, under Windows
-    /// in %LOCALAPPDATA%\softlan-vpn].
+    /// The file that keeps your MAC address, by which the LAN knows you again, and a key, by which the
+    /// relay does; made if it is not there [default: lanparty-client-identity.json in $XDG_DATA_HOME or
+    /// ~/.local/share, under Windows in %LOCALAPPDATA%\softlan-vpn].
     #[arg(long, value_name = "FILE")]
     pub identity: Option<PathBuf>,
 }
@@ -56,16 +56,17 @@ impl PlayerArgs {
         self,
         relay: RelayArgs,
         usual_file: Option<PathBuf>,
-        random: impl FnOnce() -> io::Result<[u8; 6]>,
+        random: impl FnOnce() -> io::Result<Random>,
     ) -> Result<Player, PlayerError> {
         let mut relay = relay.load()?;
         relay.name = self.name;
         let identity = self.identity.or(usual_file);
-        let mac = match (self.virtual_mac, &identity) {
-            (Some(mac), _) => mac,
-            (None, Some(file)) => identity_store::load_or_create(file, random)?.mac,
-            (None, None) => return Err(PlayerError::Homeless),
-        };
+        let file = identity.as_deref();
+        let kept = file.map(|file| identity_store::load_or_create(file, random));
+        let kept = kept.transpose()?;
+        let mac = self.virtual_mac.or(kept.as_ref().map(|kept| kept.mac));
+        let mac = mac.ok_or(PlayerError::Homeless)?;
+        relay.identity = kept.map(|kept| kept.key);
         Ok(Player {
             relay,
             mac,
@@ -146,9 +147,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("me.json");
         let first = player(None, Some(file.clone()), [2; 6]).unwrap();
-        let mac = first.mac;
+        let (mac, key) = (first.mac, first.relay.identity.clone());
         drop(first);
-        assert_eq!(player(None, Some(file), [4; 6]).unwrap().mac, mac);
+        let again = player(None, Some(file.clone()), [4; 6]).unwrap();
+        assert_eq!((again.mac, again.relay.identity), (mac, key.clone()));
+        let other_mac = Some(VirtualMac::from_random([7; 6]));
+        let disguised = player(other_mac, Some(file), [4; 6]).unwrap();
+        assert_eq!((disguised.relay.identity, key.is_some()), (key, true));
         assert!(folder.path().join("me.place.json").exists());
     }
 
@@ -200,6 +205,6 @@ mod tests {
             virtual_mac,
             identity: None,
         };
-        args.load(relay, usual_file, || Ok(random))
+        args.load(relay, usual_file, || Ok((random, [random[0]; 32])))
     }
 }

@@ -5,7 +5,7 @@ use crate::dhcp::DhcpProgram;
 use crate::tap::TapName;
 use anyhow::Result;
 use clap::Parser;
-use lanparty_client_core::identity_store::FILE_NAME;
+use lanparty_client_core::identity_store::{FILE_NAME, Random};
 use lanparty_client_core::{Player, PlayerArgs};
 use lanparty_net::args::RelayArgs;
 use lanparty_net::log::LogArgs;
@@ -110,12 +110,14 @@ fn default_identity<S: Into<PathBuf>>(data_home: Option<S>, home: Option<S>) -> 
     Some(folder.join(FILE_NAME))
 }
 
-fn random() -> io::Result<[u8; 6]> {
-    let mut octets = [0; 6];
-    let filled = rustix::rand::getrandom(&mut octets[..], rustix::rand::GetRandomFlags::empty())?;
-    // getrandom(2) never gives less for up to 256 bytes.
-    assert_eq!(filled, octets.len(), "the system's randomness comes whole");
-    Ok(octets)
+fn random() -> io::Result<Random> {
+    let (mut octets, mut seed) = ([0; 6], [0; 32]);
+    for bytes in [&mut octets[..], &mut seed] {
+        let filled = rustix::rand::getrandom(&mut *bytes, rustix::rand::GetRandomFlags::empty())?;
+        // getrandom(2) never gives less for up to 256 bytes.
+        assert_eq!(filled, bytes.len(), "the system's randomness comes whole");
+    }
+    Ok((octets, seed))
 }
 
 #[cfg(test)]

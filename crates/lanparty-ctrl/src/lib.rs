@@ -10,6 +10,7 @@
 mod base64url;
 pub mod codec;
 pub mod host;
+pub mod identity;
 pub mod message;
 pub mod name;
 pub mod pin;
@@ -20,6 +21,7 @@ pub mod text;
 pub mod token;
 
 pub use host::HostOrder;
+pub use identity::{Fingerprint, IdentityKey};
 pub use message::{PeerMessage, RelayMessage, Role};
 pub use name::Name;
 pub use pin::Pin;

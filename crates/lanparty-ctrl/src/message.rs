@@ -6,8 +6,8 @@
 
 use crate::host::{HostOrder, Members};
 use crate::{
-    AdmissionKey, ChannelBinding, DisconnectReason, LeaveReason, Name, Proof, RejectReason,
-    ResumeToken, RoomCode, Text, VERSION,
+    AdmissionKey, ChannelBinding, DisconnectReason, Fingerprint, LeaveReason, Name, Proof,
+    RejectReason, ResumeToken, RoomCode, Text, VERSION,
 };
 use lanparty_obs::PeerStats;
 use lanparty_proto::{DatagramBudget, IpMtu, PeerId, RoomId, VirtualMac};
@@ -99,8 +99,25 @@ pub struct Entry {
     pub name: Option<Name>,
     /// The token of the place it had before.
     pub resume_token: Option<ResumeToken>,
+    /// Who it has proved to be on its connection, which alone knows: no hello says it.
+    pub identity: Option<Fingerprint>,
     /// What it shows to enter a room for invited people; without it, it means an open room.
     pub invitation: Option<Invitation>,
+}
+
+impl Entry {
+    /// What a peer wants that shows nothing.
+    pub fn new(room: RoomCode, who: Newcomer, datagram_budget: DatagramBudget) -> Self {
+        Entry {
+            room,
+            who,
+            datagram_budget,
+            name: None,
+            resume_token: None,
+            identity: None,
+            invitation: None,
+        }
+    }
 }
 
 /// What a peer shows to prove that it is invited.
@@ -202,9 +219,6 @@ impl Hello {
         let name = name.and_then(|name| Name::from_stranger(&name));
         let admission_key = admission_key.filter(|_| who == Newcomer::Gateway);
         Ok(Ok(Entry {
-            room,
-            who,
-            datagram_budget,
             name: name.filter(|_| who != Newcomer::Gateway),
             resume_token,
             invitation: proof.map(|proof| Invitation {
@@ -212,6 +226,7 @@ impl Hello {
                 channel,
                 admission_key,
             }),
+            ..Entry::new(room, who, datagram_budget)
         }))
     }
 }

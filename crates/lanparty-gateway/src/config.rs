@@ -124,8 +124,13 @@ impl Args {
 }
 
 impl LanArgs {
-    /// A gateway between this LAN and that relay.
-    pub(crate) fn with(self, relay: RelayConfig) -> Config {
+    /// A gateway between this LAN and that relay. Where it can keep nothing it is nobody in particular.
+    pub(crate) fn with(self, mut relay: RelayConfig) -> Config {
+        relay.identity = keys::identity(self.keys.as_deref(), rand::random())
+            .inspect_err(|error| {
+                tracing::warn!("The relay will not know this gateway again: {error}");
+            })
+            .ok();
         let state = self
             .state
             .or_else(|| default_state(&self.interface, |name| env::var_os(name)));

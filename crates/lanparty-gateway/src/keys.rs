@@ -1,11 +1,13 @@
 //! The keys of rooms, which the host's machine makes once and keeps.
 
-use lanparty_ctrl::{RoomCode, RoomKey};
+use lanparty_ctrl::{IdentityKey, RoomCode, RoomKey};
 use lanparty_net::state::{StateError, StateFolder};
 use std::path::{Path, PathBuf};
 
 /// The folder's name, where the host gives none.
 const PROGRAM: &str = "lanparty-gateway";
+/// The gateway's own key in that folder.
+const IDENTITY_FILE: &str = "gateway.identity-key";
 
 /// Why a room has no key.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +18,9 @@ pub enum KeyError {
     /// Something else is in its file.
     #[error("{} holds no room key; delete it, and make new invites", .0.display())]
     Broken(PathBuf),
+    /// Something else is in the gateway's own file.
+    #[error("{} holds no identity key; delete it to get a new one", .0.display())]
+    NoIdentity(PathBuf),
 }
 
 /// The key of a room, if invites to it have been made with this folder.
@@ -47,6 +52,18 @@ pub fn kept_or_made(
     parse(&kept, folder.file(&file))
 }
 
+/// What proves to relays that this is the same gateway again, made from `random` bits if there is none yet.
+///
+/// # Errors
+/// [`KeyError`].
+pub fn identity(folder: Option<&Path>, random: [u8; 32]) -> Result<IdentityKey, KeyError> {
+    let folder = open(folder)?;
+    let fresh = IdentityKey::from_random(random).reveal();
+    let kept = folder.load_or_create(IDENTITY_FILE, || fresh.into_bytes())?;
+    let key = text(&kept).and_then(|text| text.parse().ok());
+    key.ok_or_else(|| KeyError::NoIdentity(folder.file(IDENTITY_FILE)))
+}
+
 /// Puts another key in the place of a room's; answers the old one.
 ///
 /// # Errors
@@ -75,9 +92,12 @@ fn file(room: &RoomCode) -> String {
 }
 
 fn parse(kept: &[u8], file: PathBuf) -> Result<RoomKey, KeyError> {
-    let text = std::str::from_utf8(kept).map(str::trim).ok();
-    let key = text.and_then(|text| text.parse().ok());
+    let key = text(kept).and_then(|text| text.parse().ok());
     key.ok_or(KeyError::Broken(file))
+}
+
+fn text(kept: &[u8]) -> Option<&str> {
+    std::str::from_utf8(kept).map(str::trim).ok()
 }
 
 #[cfg(test)]
@@ -112,6 +132,17 @@ mod tests {
         let before = replace(folder, &room, &keys[1]).unwrap();
         assert_eq!(before.as_ref(), Some(&keys[0]));
         assert_eq!(kept(Some(folder), &room).unwrap().as_ref(), Some(&keys[1]));
+    }
+
+    #[test]
+    fn the_gateway_is_the_same_at_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let made = identity(Some(folder), [1; 32]).unwrap();
+        assert_eq!(identity(Some(folder), [2; 32]).unwrap(), made);
+        std::fs::write(folder.join(IDENTITY_FILE), "half").unwrap();
+        let error = identity(Some(folder), [2; 32]).unwrap_err().to_string();
+        assert!(error.contains(IDENTITY_FILE), "{error}");
     }
 
     #[test]

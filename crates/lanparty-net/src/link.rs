@@ -410,10 +410,13 @@ async fn race(config: &RelayConfig, addresses: &[SocketAddr], floor: PathFloor) 
     let mut running = JoinSet::<Attempt>::new();
     for (turn, &address) in (0u32..).zip(addresses) {
         let (trust, name) = (config.trust.clone(), config.server_name.clone());
+        let identity = config.identity.clone();
         running.spawn(async move {
             tokio::time::sleep(STAGGER * turn).await;
             let endpoint = Endpoint::client(floor).map_err(ConnectError::Socket)?;
-            let connection = endpoint.connect(address, &name, &trust, floor).await?;
+            let connection = endpoint
+                .connect(address, &name, &trust, identity.as_ref(), floor)
+                .await?;
             tracing::debug!(%address, ?floor, "The handshake is complete");
             Ok((endpoint, connection, address))
         });

@@ -11,7 +11,7 @@ use crate::socket;
 use crate::tls::{Identity, IdentityError, Trust};
 use bytes::Bytes;
 use engine::{ConnectFailure, Engine, Pieces, Stranger};
-use lanparty_ctrl::ChannelBinding;
+use lanparty_ctrl::{ChannelBinding, Fingerprint, IdentityKey};
 use lanparty_obs::DropReason;
 use lanparty_proto::flow::Flow;
 use lanparty_proto::{DatagramBudget, Header, fragment, overlay};
@@ -174,7 +174,8 @@ impl Endpoint {
         self.engine.accept().await.map(Incoming)
     }
 
-    /// Connects to a relay at `address`, whose certificate must carry `server_name`.
+    /// Connects to a relay at `address`, whose certificate must carry `server_name`, as whoever has the key
+    /// `identity`, or as nobody in particular.
     ///
     /// # Errors
     /// [`HandshakeError`].
@@ -183,15 +184,19 @@ impl Endpoint {
         address: SocketAddr,
         server_name: &str,
         trust: &Trust,
+        identity: Option<&IdentityKey>,
         floor: PathFloor,
     ) -> Result<Connection, HandshakeError> {
-        let crypto = QuicClientConfig::try_from(trust.client_config())
-            .map_err(|error| HandshakeError::Failed(error.to_string()))?;
+        let failed = |error: &dyn std::fmt::Display| HandshakeError::Failed(error.to_string());
+        let tls = trust
+            .client_config(identity)
+            .map_err(|error| failed(&error))?;
+        let crypto = QuicClientConfig::try_from(tls).map_err(|error| failed(&error))?;
         let mut config = ClientConfig::new(Arc::new(crypto));
         config.transport_config(Arc::new(transport(floor)));
         match self.engine.connect(config, address, server_name).await {
             Ok(connection) => Ok(Connection(connection)),
-            Err(ConnectFailure::Config(error)) => Err(HandshakeError::Failed(error.to_string())),
+            Err(ConnectFailure::Config(error)) => Err(failed(&error)),
             Err(ConnectFailure::Connection(error)) => Err(error.into()),
         }
     }
@@ -498,6 +503,11 @@ impl Connection {
     /// What this connection has and no other: both ends get the same bytes, and nobody else can know them.
     pub fn channel_binding(&self) -> ChannelBinding {
         ChannelBinding(self.0.binding())
+    }
+
+    /// Who the other side has proved to be in the handshake, if it wanted to be somebody.
+    pub fn identity(&self) -> Option<Fingerprint> {
+        self.0.identity()
     }
 
     /// Opens the stream for the first exchange.

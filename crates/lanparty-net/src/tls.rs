@@ -1,12 +1,16 @@
 //! Whom to trust, and who we are.
 
+mod identities;
 mod pinned;
 
-use lanparty_ctrl::{ALPN, Pin};
+pub(crate) use identities::fingerprint_of;
+
+use identities::AnyIdentity;
+use lanparty_ctrl::{ALPN, IdentityKey, Pin};
 use pinned::PinnedKey;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::server::ParsedCertificate;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -102,21 +106,41 @@ impl Trust {
         Ok(Trust(Trusted::Roots(Arc::new(roots))))
     }
 
-    pub(crate) fn client_config(&self) -> ClientConfig {
+    /// TLS for a peer, which says by its `identity` who it is if it has one.
+    pub(crate) fn client_config(
+        &self,
+        identity: Option<&IdentityKey>,
+    ) -> Result<ClientConfig, IdentityError> {
         let provider = provider();
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[&TLS13])
             .expect("the provider has suites for TLS 1.3");
-        let mut config = match &self.0 {
+        let builder = match &self.0 {
             Trusted::Roots(roots) => builder.with_root_certificates(roots.clone()),
             Trusted::Key(pin) => builder
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::new(PinnedKey::new(*pin, provider))),
-        }
-        .with_no_client_auth();
+        };
+        let mut config = match identity {
+            Some(identity) => {
+                let (certificate, key) = introduce(identity)?;
+                builder.with_client_auth_cert(vec![certificate], key)?
+            }
+            None => builder.with_no_client_auth(),
+        };
         config.alpn_protocols = vec![ALPN.to_vec()];
-        config
+        Ok(config)
     }
+}
+
+/// The certificate around a peer's key, for TLS knows no naked keys. Nobody reads more in it than that.
+fn introduce(
+    identity: &IdentityKey,
+) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), rcgen::Error> {
+    let key = PrivatePkcs8KeyDer::from(identity.pkcs8());
+    let pair = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&key, &rcgen::PKCS_ED25519)?;
+    let params = rcgen::CertificateParams::new(["softlan-peer".to_owned()])?;
+    Ok((params.self_signed(&pair)?.into(), key.into()))
 }
 
 /// True when a certificate could carry this name at all.
@@ -132,10 +156,14 @@ pub fn check_server_name(name: &str) -> Result<(), TrustError> {
 
 /// The pin of the key that a certificate speaks of; `None` when it is no certificate.
 pub(crate) fn pin_of(certificate: &CertificateDer<'_>) -> Option<Pin> {
+    spki_digest(certificate).map(Pin::from_sha256)
+}
+
+fn spki_digest(certificate: &CertificateDer<'_>) -> Option<[u8; 32]> {
     let parsed = ParsedCertificate::try_from(certificate).ok()?;
     let key = parsed.subject_public_key_info();
     let digest = ring::digest::digest(&ring::digest::SHA256, key.as_ref());
-    Some(Pin::from_sha256(digest.as_ref().try_into().ok()?))
+    digest.as_ref().try_into().ok()
 }
 
 /// Who a relay is: a certificate chain and its key.
@@ -232,9 +260,10 @@ impl Identity {
     }
 
     pub(crate) fn server_config(&self) -> Result<ServerConfig, IdentityError> {
-        let mut config = ServerConfig::builder_with_provider(provider())
+        let provider = provider();
+        let mut config = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[&TLS13])?
-            .with_no_client_auth()
+            .with_client_cert_verifier(Arc::new(AnyIdentity(provider)))
             .with_single_cert(self.chain.clone(), self.key.clone_key())?;
         config.alpn_protocols = vec![ALPN.to_vec()];
         // Our order, not the client's: it puts the cheapest suite first on this processor.
@@ -318,6 +347,16 @@ mod tests {
         // openssl x509 -pubkey -noout | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | basenc --base64url
         let certificate = CertificateDer::from_pem_slice(CERTIFICATE).unwrap();
         assert_eq!(pin_of(&certificate).unwrap().to_string(), PIN);
+    }
+
+    #[test]
+    fn a_peer_shows_the_key_that_its_fingerprint_names() {
+        let key = IdentityKey::from_random([7; 32]);
+        let (certificate, _) = introduce(&key).unwrap();
+        assert_eq!(fingerprint_of(&certificate), Some(key.fingerprint()));
+        let pin = "KoYZpP5oBt3Ao7PpQRSVVl2DQ1NCGSsnfPNU-vvrAhw".parse();
+        let trust = Trust::pinned(pin.unwrap());
+        assert!(trust.client_config(Some(&key)).is_ok(), "TLS takes it");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 )]
 
 use bytes::Bytes;
-use lanparty_ctrl::RelayMessage;
+use lanparty_ctrl::{IdentityKey, RelayMessage};
 use lanparty_net::control;
 use lanparty_net::quic::{CloseCode, Closed, Connection, Endpoint, HandshakeError, PathFloor};
 use lanparty_net::tls::{Identity, Trust};
@@ -180,6 +180,16 @@ async fn a_pinned_key_connects_whatever_the_certificate_says() {
 
 /// Every authority in the world may vouch for the man in the middle: his key is another.
 #[tokio::test]
+async fn the_relay_knows_a_peer_by_its_key_and_asks_for_none() {
+    let key = IdentityKey::from_random([7; 32]);
+    let (client, server) = connected_as(Some(&key), PathFloor::Ordinary).await;
+    assert_eq!(server.identity(), Some(key.fingerprint()));
+    assert_ne!(client.identity(), None, "the relay always has a key");
+    let (_client, server) = connected(PathFloor::Ordinary).await;
+    assert_eq!(server.identity(), None);
+}
+
+#[tokio::test]
 async fn a_man_in_the_middle_with_a_valid_certificate_is_refused_when_pinned() {
     let (authority, impostor) = signed_by_an_authority();
     let (relay, _) = listening(&impostor);
@@ -248,16 +258,20 @@ async fn connect(
     let floor = PathFloor::Ordinary;
     let client = Endpoint::client(floor).unwrap();
     client
-        .connect(relay.local_address().unwrap(), name, trust, floor)
+        .connect(relay.local_address().unwrap(), name, trust, None, floor)
         .await
 }
 
 async fn connected(floor: PathFloor) -> (Connection, Connection) {
+    connected_as(None, floor).await
+}
+
+async fn connected_as(me: Option<&IdentityKey>, floor: PathFloor) -> (Connection, Connection) {
     let identity = identity();
     let relay = Endpoint::server("127.0.0.1:0".parse().unwrap(), &identity).unwrap();
     let client = Endpoint::client(floor).unwrap();
     let (address, trust) = (relay.local_address().unwrap(), trust(&identity));
-    let connecting = client.connect(address, NAME, &trust, floor);
+    let connecting = client.connect(address, NAME, &trust, me, floor);
     let accepting = async { relay.accept().await.unwrap().accept(DEADLINE).await };
     let (client, server) = tokio::join!(connecting, accepting);
     (client.unwrap(), server.unwrap())

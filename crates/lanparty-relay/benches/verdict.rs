@@ -101,14 +101,8 @@ impl Party {
         let mut registry = Registry::new(limits, rates);
         let now = Instant::now();
         let mut admit = |who| {
-            let entry = Entry {
-                room: "lanparty".parse().unwrap(),
-                who,
-                datagram_budget: DatagramBudget::new(1312).unwrap(),
-                name: None,
-                resume_token: None,
-                invitation: None,
-            };
+            let (room, budget) = ("lanparty".parse(), DatagramBudget::new(1312));
+            let entry = Entry::new(room.unwrap(), who, budget.unwrap());
             let token = ResumeToken::from_random([0; 16]);
             let source = [192, 0, 2, 1].into();
             let admitted = registry.admit(now, &entry, source, token, Arc::new(()));

@@ -165,7 +165,7 @@ impl<L: Clone> Registry<L> {
         let door = address.1;
         let id = self.open_room(now, address, entry);
         let room = self.rooms.get_mut(&id).expect("the room was just opened");
-        let joined = room.join(now, entry.who, entry.name.clone(), source, token, link);
+        let joined = room.join(now, entry, source, token, link);
         let (peer, steps) = joined.inspect_err(|_| self.close_if_empty(id))?;
         self.claims.hold(door, entry, source);
         self.peers += 1;
@@ -271,9 +271,7 @@ impl<L: Clone> Registry<L> {
     fn door_of_member(&self, now: Instant, entry: &Entry) -> Option<Door> {
         let door = Some(self.claims.key_of(now, &entry.room)?);
         let id = self.codes.get(&(entry.room.clone(), door))?;
-        let token = entry.resume_token?;
-        let holder = self.rooms[id].check(entry.who, Some(token));
-        matches!(holder, Ok(Some(_))).then_some(door)
+        matches!(self.rooms[id].check(entry), Ok(Some(_))).then_some(door)
     }
 
     /// Says who must give way to this entry, if anybody, or why it is refused.
@@ -290,7 +288,7 @@ impl<L: Clone> Registry<L> {
             return self.check_source(source, None).map(|()| None);
         };
         let room = &self.rooms[&id];
-        let Some(peer) = room.check(entry.who, entry.resume_token)? else {
+        let Some(peer) = room.check(entry)? else {
             let is_client = matches!(entry.who, Newcomer::Client(_));
             if is_client && room.clients() >= self.limits.clients_per_room {
                 return Err(RejectReason::RoomFull);

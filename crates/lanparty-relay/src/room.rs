@@ -20,9 +20,9 @@ pub use member::{LinkHealth, MAX_MALFORMED, PeerRecord};
 
 use bytes::Bytes;
 use host::Lock;
-use lanparty_ctrl::message::{Newcomer, PeerLeft, Welcome};
+use lanparty_ctrl::message::{Entry, Newcomer, PeerLeft, Welcome};
 use lanparty_ctrl::{
-    HOST_CONTROLS, LeaveReason, Name, ROOM_KEYS, RejectReason, RelayMessage, ResumeToken,
+    HOST_CONTROLS, LeaveReason, ROOM_KEYS, RejectReason, RelayMessage, ResumeToken,
 };
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::overlay::Probe;
@@ -118,24 +118,23 @@ impl<L: Clone> Room<L> {
     }
 
     /// Checks that a newcomer's place is free, or its own: then the answer is who must give way (spec R91).
+    /// A token is worth something only in the hands of whoever got it.
     ///
     /// # Errors
     /// [`RejectReason::GatewayPresent`], [`RejectReason::MacInUse`] or [`RejectReason::Locked`].
-    pub fn check(
-        &self,
-        who: Newcomer,
-        token: Option<ResumeToken>,
-    ) -> Result<Option<PeerId>, RejectReason> {
-        let Some(holder) = self.switch.holder(who) else {
-            let admits = self.lock.as_ref().is_none_or(|lock| lock.admits(who));
+    pub fn check(&self, entry: &Entry) -> Result<Option<PeerId>, RejectReason> {
+        let Some(holder) = self.switch.holder(entry.who) else {
+            let admits = self.lock.as_ref().is_none_or(|lock| lock.admits(entry.who));
             return admits.then_some(None).ok_or(RejectReason::Locked);
         };
         let resumes = |token: ResumeToken| {
             let member = self.members.get(&holder);
-            member.is_some_and(|member| member.token.matches(token))
+            member.is_some_and(|member| {
+                member.token.matches(token) && member.record.identity == entry.identity
+            })
         };
-        match who {
-            _ if token.is_some_and(resumes) => Ok(Some(holder)),
+        match entry.who {
+            _ if entry.resume_token.is_some_and(resumes) => Ok(Some(holder)),
             Newcomer::Client(_) => Err(RejectReason::MacInUse),
             Newcomer::Gateway => Err(RejectReason::GatewayPresent),
         }
@@ -158,16 +157,15 @@ impl<L: Clone> Room<L> {
     pub fn join(
         &mut self,
         now: Instant,
-        who: Newcomer,
-        name: Option<Name>,
+        entry: &Entry,
         source: IpAddr,
         token: ResumeToken,
         link: L,
     ) -> Result<(PeerId, Vec<Step<L>>), RejectReason> {
         let peer = self.free_number().ok_or(RejectReason::RoomFull)?;
         let catch_up = self.introductions();
-        let mut newcomer = Member::new(now, who, source, token, link, self.rates);
-        newcomer.record.name = name;
+        let who = entry.who;
+        let newcomer = Member::new(now, entry, source, token, link, self.rates);
         let news = RelayMessage::PeerJoined(newcomer.introduction(peer));
         let notices = self.tell_all(&news);
         self.switch.plug_in(peer, who);

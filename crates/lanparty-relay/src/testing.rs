@@ -4,7 +4,7 @@ use crate::registry::{Admission, Limits, Place, Registry};
 use crate::room::{Departure, Rates, Step, Verdict};
 use bytes::Bytes;
 use lanparty_ctrl::message::{Entry, Invitation, Newcomer};
-use lanparty_ctrl::{LeaveReason, RejectReason, RelayMessage, ResumeToken, Role};
+use lanparty_ctrl::{Fingerprint, LeaveReason, RejectReason, RelayMessage, ResumeToken, Role};
 use lanparty_obs::DropReason;
 use lanparty_proto::{DatagramBudget, Header, MacAddr, VirtualMac};
 use std::net::IpAddr;
@@ -20,6 +20,7 @@ pub(crate) struct Relay {
     pub(crate) budget: u16,
     pub(crate) token: Option<ResumeToken>,
     pub(crate) invitation: Option<Invitation>,
+    pub(crate) identity: Option<Fingerprint>,
     admitted: u8,
 }
 
@@ -36,6 +37,7 @@ impl Relay {
             budget: 1312,
             token: None,
             invitation: None,
+            identity: None,
             admitted: 0,
         }
     }
@@ -55,13 +57,12 @@ impl Relay {
 
     /// What somebody wants who shows the token and the invitation that lie ready.
     pub(crate) fn entry(&mut self, room: &str, who: Newcomer) -> Entry {
+        let budget = DatagramBudget::new(self.budget).unwrap();
         Entry {
-            room: room.parse().unwrap(),
-            who,
-            datagram_budget: DatagramBudget::new(self.budget).unwrap(),
-            name: None,
             resume_token: self.token.take(),
+            identity: self.identity,
             invitation: self.invitation.take(),
+            ..Entry::new(room.parse().unwrap(), who, budget)
         }
     }
 

@@ -9,8 +9,8 @@
 use bytes::Bytes;
 use lanparty_ctrl::message::{Disconnect, Hello, Newcomer, Reject, Welcome};
 use lanparty_ctrl::{
-    DisconnectReason, HostOrder, LeaveReason, PeerMessage, RejectReason, RelayMessage, RoomCode,
-    RoomKey,
+    DisconnectReason, HostOrder, IdentityKey, LeaveReason, PeerMessage, RejectReason, RelayMessage,
+    RoomCode, RoomKey,
 };
 use lanparty_net::control;
 use lanparty_net::quic::{Closed, Connection, Endpoint, PathFloor, RecvStream};
@@ -56,11 +56,16 @@ impl Relay {
     }
 
     async fn connect(&self) -> Stranger {
+        self.connect_as(None).await
+    }
+
+    async fn connect_as(&self, identity: Option<&IdentityKey>) -> Stranger {
         let endpoint = Endpoint::client(PathFloor::Ordinary).unwrap();
         let connecting = endpoint.connect(
             self.address,
             "lanparty-relay",
             &self.trust,
+            identity,
             PathFloor::Ordinary,
         );
         let connection = soon(connecting).await.unwrap();
@@ -361,6 +366,30 @@ async fn the_token_takes_a_place_back_and_sends_the_old_link_away() {
     assert_eq!(gateway.joined().await, new.welcome.peer_id);
     assert_eq!(old.sent_away().await, DisconnectReason::Replaced);
     soon(old.connection().closed()).await;
+}
+
+#[tokio::test]
+async fn a_token_is_worth_nothing_without_the_key_of_whoever_got_it() {
+    let relay = Relay::start(Limits::default());
+    let [owner, thief] = [1, 2].map(|number| IdentityKey::from_random([number; 32]));
+    let hello = |stranger: &Stranger, resume_token| Hello {
+        resume_token,
+        ..Hello::new(&room(), client(1), stranger.connection.budget())
+    };
+    let stranger = relay.connect_as(Some(&owner)).await;
+    let first = hello(&stranger, None);
+    let player = stranger.hello(first).await.unwrap();
+    let token = Some(player.welcome.resume_token);
+    for (key, refused) in [
+        (Some(&thief), Some(RejectReason::MacInUse)),
+        (None, Some(RejectReason::MacInUse)),
+        (Some(&owner), None),
+    ] {
+        let stranger = relay.connect_as(key).await;
+        let again = hello(&stranger, token);
+        let outcome = stranger.hello(again).await;
+        assert_eq!(outcome.err().map(|reject| reject.reason), refused);
+    }
 }
 
 #[tokio::test]

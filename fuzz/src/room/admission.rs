@@ -29,13 +29,11 @@ impl Party {
             Some(seat) if which < 128 => self.seats[seat].token,
             _ => ResumeToken::from_random([0; 16]),
         });
+        let room = code.parse().expect("a room code");
+        let budget = DatagramBudget::clamped(1200 + usize::from(self.admissions));
         let entry = Entry {
-            room: code.parse().expect("a room code"),
-            who: join.who(),
-            datagram_budget: DatagramBudget::clamped(1200 + usize::from(self.admissions)),
-            name: None,
             resume_token,
-            invitation: None,
+            ..Entry::new(room, join.who(), budget)
         };
         let predecessor = self
             .seats

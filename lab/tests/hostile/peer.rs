@@ -103,7 +103,7 @@ impl Relay {
         address: SocketAddr,
     ) -> Result<Connection> {
         let floor = PathFloor::Ordinary;
-        let connect = endpoint.connect(address, "lanparty-relay", &self.trust, floor);
+        let connect = endpoint.connect(address, "lanparty-relay", &self.trust, None, floor);
         Ok(connect.await?)
     }
 }

@@ -817,16 +817,14 @@ fn said(steps: &[Step<u32>]) -> Vec<Said> {
 }
 
 fn entry(hello: &Hello) -> Entry {
+    let who = match hello.mac {
+        Some(mac) => Newcomer::Client(VirtualMac::try_from(MacAddr::new(mac)).unwrap()),
+        None => Newcomer::Gateway,
+    };
+    let budget = DatagramBudget::new(hello.budget).unwrap();
     Entry {
-        room: hello.room.parse().unwrap(),
-        who: match hello.mac {
-            Some(mac) => Newcomer::Client(VirtualMac::try_from(MacAddr::new(mac)).unwrap()),
-            None => Newcomer::Gateway,
-        },
-        datagram_budget: DatagramBudget::new(hello.budget).unwrap(),
-        name: None,
         resume_token: hello.token.map(ResumeToken::from_random),
-        invitation: None,
+        ..Entry::new(hello.room.parse().unwrap(), who, budget)
     }
 }
 

@@ -1,7 +1,7 @@
 use super::*;
 use crate::testing::{Relay, client, said};
-use lanparty_ctrl::RelayMessage;
 use lanparty_ctrl::message::Welcome;
+use lanparty_ctrl::{Fingerprint, RelayMessage};
 
 fn welcome(admission: &Admission<u8>) -> &Welcome {
     let welcome = admission.steps.iter().find_map(|step| match step {
@@ -225,6 +225,27 @@ fn a_wrong_token_or_anothers_takes_nothing() {
     relay.token = Some(welcome(&first).resume_token);
     let refused = relay.admit(5, "lanparty", Newcomer::Gateway).err();
     assert_eq!(refused, Some(RejectReason::GatewayPresent));
+}
+
+#[test]
+fn a_token_in_the_hands_of_somebody_else_takes_nothing() {
+    let mut relay = Relay::new();
+    let identity = |number| Some(Fingerprint::from_sha256([number; 32]));
+    relay.identity = identity(1);
+    let player = relay.admit(1, "lanparty", client(1)).unwrap();
+    let gateway = relay.admit(2, "lanparty", Newcomer::Gateway).unwrap();
+    for thief in [identity(2), None] {
+        relay.identity = thief;
+        relay.token = Some(welcome(&player).resume_token);
+        let refused = relay.admit(3, "lanparty", client(1)).err();
+        assert_eq!(refused, Some(RejectReason::MacInUse));
+        relay.token = Some(welcome(&gateway).resume_token);
+        let refused = relay.admit(3, "lanparty", Newcomer::Gateway).err();
+        assert_eq!(refused, Some(RejectReason::GatewayPresent));
+    }
+    relay.identity = identity(1);
+    relay.token = Some(welcome(&player).resume_token);
+    assert!(relay.admit(3, "lanparty", client(1)).is_ok());
 }
 
 #[test]

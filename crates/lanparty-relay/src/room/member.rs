@@ -3,8 +3,8 @@
 use super::allowance::{Allowance, Rates};
 use super::speed::Speeds;
 use bytes::{BufMut, Bytes, BytesMut};
-use lanparty_ctrl::message::{Newcomer, PeerJoined};
-use lanparty_ctrl::{Name, ResumeToken};
+use lanparty_ctrl::message::{Entry, Newcomer, PeerJoined};
+use lanparty_ctrl::{Fingerprint, Name, ResumeToken};
 use lanparty_obs::{DropCounts, DropReason, PeerStats};
 use lanparty_proto::fragment::{Fragment, Reassembler};
 use lanparty_proto::overlay::Probe;
@@ -31,6 +31,8 @@ pub struct PeerRecord {
     pub who: Newcomer,
     /// What its player wants to be called.
     pub name: Option<Name>,
+    /// Whose key it has, if it showed one.
+    pub identity: Option<Fingerprint>,
     /// The address it came from.
     pub source: IpAddr,
     /// When it was let in.
@@ -87,7 +89,7 @@ impl Received {
 impl<L> Member<L> {
     pub(super) fn new(
         now: Instant,
-        who: Newcomer,
+        entry: &Entry,
         source: IpAddr,
         token: ResumeToken,
         link: L,
@@ -97,8 +99,9 @@ impl<L> Member<L> {
             link,
             token,
             record: PeerRecord {
-                who,
-                name: None,
+                who: entry.who,
+                name: entry.name.clone(),
+                identity: entry.identity,
                 source,
                 joined_at: now,
                 last_seen: now,
@@ -112,7 +115,7 @@ impl<L> Member<L> {
                 bytes: 0,
                 drops: DropCounts::default(),
             },
-            allowance: match who {
+            allowance: match entry.who {
                 Newcomer::Client(_) => Some(Allowance::new(now, rates)),
                 Newcomer::Gateway => None,
             },

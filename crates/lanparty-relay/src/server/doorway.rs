@@ -58,7 +58,10 @@ async fn hear_hello(connection: &Connection) -> Result<(Entry, SendStream), Refu
         return Err(Refusal::Protocol("its first message is no hello".into()));
     };
     match hello.check(connection.channel_binding()) {
-        Ok(Ok(entry)) => Ok((entry, answer)),
+        Ok(Ok(entry)) => {
+            let identity = connection.identity();
+            Ok((Entry { identity, ..entry }, answer))
+        }
         Ok(Err(reason)) => Err(Refusal::Reject(reason, answer)),
         Err(error) => Err(Refusal::Protocol(error.to_string())),
     }

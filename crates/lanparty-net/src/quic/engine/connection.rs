@@ -5,6 +5,7 @@ use super::link::{Fate, Pieces, remember};
 use super::state::State;
 use crate::queue::Drops;
 use bytes::Bytes;
+use lanparty_ctrl::Fingerprint;
 use lanparty_proto::flow::Flow;
 use noq_proto::{
     self as proto, ConnectionError, ConnectionHandle, Dir, SendDatagramError, StreamId, VarInt,
@@ -120,6 +121,11 @@ impl Connection {
     pub(in crate::quic) fn binding(&self) -> [u8; 32] {
         let binding = self.0.fate.binding.get();
         *binding.expect("only whoever has completed a handshake has a connection")
+    }
+
+    /// Whose key TLS has seen.
+    pub(in crate::quic) fn identity(&self) -> Option<Fingerprint> {
+        self.0.fate.identity.get().copied()
     }
 
     pub(super) async fn connected(&self) -> Result<(), ConnectionError> {

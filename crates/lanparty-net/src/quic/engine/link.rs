@@ -1,8 +1,11 @@
 //! A connection as the driver sees it: QUIC's core, the frames that wait for it, and who waits for news.
 
 use crate::queue::{Drops, FlowQueue};
+use crate::tls::fingerprint_of;
 use bytes::Bytes;
+use lanparty_ctrl::Fingerprint;
 use noq_proto::{self as proto, ConnectionError};
+use rustls_pki_types::CertificateDer;
 use smallvec::SmallVec;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Waker;
@@ -24,6 +27,7 @@ pub(in crate::quic) type Pieces = SmallVec<[Bytes; 2]>;
 #[derive(Debug, Default)]
 pub(super) struct Fate {
     pub(super) binding: OnceLock<[u8; 32]>,
+    pub(super) identity: OnceLock<Fingerprint>,
     pub(super) end: OnceLock<ConnectionError>,
     pub(super) queue_drops: Mutex<Drops>,
 }
@@ -103,14 +107,18 @@ impl Link {
         };
     }
 
-    /// Asks TLS once, so that the answer is there also when the connection is not any more.
-    pub(super) fn export_binding(&mut self) {
+    /// Asks TLS once, so that the answers are there also when the connection is not any more.
+    pub(super) fn ask_tls(&mut self) {
         let mut binding = [0; 32];
-        self.quic
-            .crypto_session()
-            .export_keying_material(&mut binding, crate::quic::EXPORTER, &[])
+        let tls = self.quic.crypto_session();
+        tls.export_keying_material(&mut binding, crate::quic::EXPORTER, &[])
             .expect("the handshake is complete and 32 bytes are not too many");
         let _ = self.fate.binding.set(binding);
+        let chain = tls.peer_identity().and_then(|any| any.downcast().ok());
+        let chain: Vec<CertificateDer<'_>> = chain.map(|chain| *chain).unwrap_or_default();
+        if let Some(identity) = chain.first().and_then(fingerprint_of) {
+            let _ = self.fate.identity.set(identity);
+        }
     }
 
     pub(super) fn end(&mut self, error: ConnectionError) {

@@ -100,7 +100,7 @@ impl State {
                 }
                 Event::Connected => {
                     link.is_connected = true;
-                    link.export_binding();
+                    link.ask_tls();
                     link.wake_all();
                 }
                 Event::ConnectionLost { reason } => link.end(reason),
