@@ -318,12 +318,12 @@ impl RelayLink {
         self.endpoint.buffers()
     }
 
-    /// Sends a frame, in pieces if it must be. Answers how many datagrams that took.
+    /// Sends a frame that came at `now`, in pieces if it must be. Answers how many datagrams that took.
     ///
     /// # Errors
     /// Why the frame died, uncounted: also when the relay has fallen silent, so that no frame waits for
     /// its return.
-    pub fn send_frame(&mut self, frame: FrameBuf) -> Result<usize, DropReason> {
+    pub fn send_frame(&mut self, now: Instant, frame: FrameBuf) -> Result<usize, DropReason> {
         if self.pulse.is_faint(|| self.connection.heard()) {
             return Err(DropReason::LinkDown);
         }
@@ -337,8 +337,9 @@ impl RelayLink {
             *next_frame_id = next_frame_id.wrapping_add(1);
             *next_frame_id
         };
+        let datagram = frame.into_datagram(header);
         self.connection
-            .send_frame(frame.into_datagram(header), frame_id, self.budget_cap)
+            .send_frame(now, datagram, frame_id, self.budget_cap)
     }
 
     /// Frames that [`Self::send_frame`] took and that have died in the queue since this was last asked.

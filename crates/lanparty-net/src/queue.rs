@@ -15,6 +15,9 @@ const QUANTUM: i64 = 1514;
 const TARGET: Duration = Duration::from_millis(5);
 /// How long waits may be longer than that, which is about the round trip of a slow path.
 const INTERVAL: Duration = Duration::from_millis(100);
+/// What has waited for longer is of no use to any game, nor to TCP, which has sent it again: the link was
+/// gone, or the machine slept.
+const OLDEST: Duration = Duration::from_secs(1);
 
 /// Frames of many flows, each with its length in bytes.
 #[derive(Debug)]
@@ -152,13 +155,14 @@ impl<T> Lane<T> {
         Some(oldest)
     }
 
-    /// The oldest frame that CoDel lets pass.
+    /// The oldest frame that is young enough and that CoDel lets pass.
     fn next(&mut self, now: Instant, dropped: &mut u64) -> Option<Waiting<T>> {
         loop {
             let oldest = self.take()?;
             let waited = now.saturating_duration_since(oldest.since);
-            // The last frame is never dropped: nothing would come behind it to show the loss.
-            if self.frames.is_empty() || !self.codel.drops(now, waited) {
+            // CoDel never gets the last frame: nothing would come behind it to show the loss.
+            let is_spared = self.frames.is_empty() || !self.codel.drops(now, waited);
+            if is_spared && waited <= OLDEST {
                 return Some(oldest);
             }
             *dropped += 1;
@@ -285,6 +289,18 @@ mod tests {
         assert_eq!(full, 0);
         assert!((5..60).contains(&late), "{late}");
         assert!(queue.bytes < 10 * FULL, "{} bytes still wait", queue.bytes);
+    }
+
+    #[test]
+    fn what_waited_while_the_link_was_gone_stays_behind() {
+        let (mut queue, begin) = (FlowQueue::new(LIMIT), Instant::now());
+        queue.push(begin, flow(1), 1, 100);
+        queue.push(begin, flow(2), 2, 100);
+        let back = begin + Duration::from_millis(1100);
+        queue.push(back, flow(2), 3, 100);
+        assert_eq!(drain(&mut queue, back), [3]);
+        assert_eq!(queue.drops(), Drops { full: 0, late: 2 });
+        assert!(queue.flows.is_empty() && queue.bytes == 0);
     }
 
     #[test]

@@ -26,7 +26,7 @@ use smallvec::smallvec;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use crate::queue::Drops;
 pub use engine::{RecvStream, SendStream, StreamError};
@@ -460,7 +460,7 @@ impl Connection {
         Ok(self.0.read_datagrams(room).await?)
     }
 
-    /// Queues a frame's datagram whole, or cut into fragments when it exceeds the budget of this
+    /// Queues the datagram of a frame that came at `now` whole, or cut into fragments when it exceeds the budget of this
     /// moment or `cap`. Answers how many datagrams that makes. Waits for nothing: when the queue is
     /// full, its longest flow loses frames, and [`Self::queue_drops`] tells how many.
     ///
@@ -468,6 +468,7 @@ impl Connection {
     /// `Runt` when there is no frame in it; `LinkDown` when there is no connection.
     pub fn send_frame(
         &self,
+        now: Instant,
         datagram: Bytes,
         frame_id: impl FnOnce() -> u16,
         cap: Option<DatagramBudget>,
@@ -481,7 +482,7 @@ impl Connection {
             cut(&datagram, frame_id(), budget).collect()
         };
         let count = pieces.len();
-        match self.0.send_frame(flow, pieces) {
+        match self.0.send_frame(now, flow, pieces) {
             Ok(()) => Ok(count),
             Err(_) => Err(DropReason::LinkDown),
         }

@@ -24,7 +24,7 @@ async fn a_pinned_certificate_connects_and_carries_frames_and_messages() {
     let frame = vec![7; 1000];
     let datagram = FrameBuf::from_frame(&frame).into_datagram(header());
     assert_eq!(
-        client.send_frame(datagram.clone(), || unreachable!(), None),
+        client.send_frame(Instant::now(), datagram.clone(), || unreachable!(), None),
         Ok(1)
     );
     assert_eq!(receive(&server).await, datagram);
@@ -52,7 +52,11 @@ async fn a_full_frame_crosses_in_pieces_on_ordinary_and_least_paths() {
         for (from, to) in [(&client, &server), (&server, &client)] {
             let frame: Vec<u8> = (0..1514).map(|i| (i % 251) as u8).collect();
             let datagram = FrameBuf::from_frame(&frame).into_datagram(header());
-            assert_eq!(from.send_frame(datagram, || 9, None), Ok(2), "{floor:?}");
+            assert_eq!(
+                from.send_frame(Instant::now(), datagram, || 9, None),
+                Ok(2),
+                "{floor:?}"
+            );
             let mut reassembler = fragment::Reassembler::default();
             let mut whole = None;
             while whole.is_none() {
@@ -82,7 +86,7 @@ async fn a_cap_below_the_budget_cuts_smaller_pieces() {
     let (client, _server) = connected(PathFloor::Ordinary).await;
     let datagram = FrameBuf::from_frame(&[1; 1200]).into_datagram(header());
     assert_eq!(
-        client.send_frame(datagram, || 9, DatagramBudget::new(600)),
+        client.send_frame(Instant::now(), datagram, || 9, DatagramBudget::new(600)),
         Ok(3)
     );
 }
@@ -94,7 +98,9 @@ async fn a_full_queue_loses_the_oldest_frames_of_its_longest_flow() {
         let mut frame = [flow; 1200];
         frame[14..18].copy_from_slice(&number.to_be_bytes());
         let datagram = FrameBuf::from_frame(&frame).into_datagram(header());
-        client.send_frame(datagram, || 9, None).unwrap();
+        client
+            .send_frame(Instant::now(), datagram, || 9, None)
+            .unwrap();
     };
     // Nothing yields to the engine in between, so it cannot send any of them.
     send(1, 0);
@@ -130,7 +136,9 @@ async fn a_large_frame_between_small_ones_holds_nobody_up() {
         let len = if number % 50 == 49 { 1000 } else { 60 };
         let datagram = FrameBuf::from_frame(&vec![0; len]).into_datagram(header());
         departures.push(Instant::now());
-        client.send_frame(datagram, || 9, None).unwrap();
+        client
+            .send_frame(Instant::now(), datagram, || 9, None)
+            .unwrap();
     }
     let arrivals = receiver.await.unwrap();
     let mut delays: Vec<_> = arrivals

@@ -138,7 +138,10 @@ impl Peer {
 
     fn send(&self, frame: &[u8]) {
         let datagram = Bytes::from([&self.header().encode(), frame].concat());
-        self.connection().send_frame(datagram, || 1, None).unwrap();
+        let sent = self
+            .connection()
+            .send_frame(Instant::now(), datagram, || 1, None);
+        sent.unwrap();
     }
 
     async fn frame(&mut self) -> (PeerId, Vec<u8>) {

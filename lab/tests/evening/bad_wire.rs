@@ -13,6 +13,8 @@ const FULL_FRAME: usize = 1472;
 const FULL_PER_SECOND: u32 = 20;
 const WHOLE: Duration = Duration::from_secs(30);
 const SHORT: Duration = Duration::from_secs(6);
+/// In standard deviations: what chance alone exceeds once in some ten thousand runs.
+const CHANCE: f32 = 5.0;
 /// What is on its way at the end still counts.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
@@ -80,12 +82,14 @@ fn judge(
     );
     // A ping crosses the path as two packets; a full one as four: fragments of ours there, of IP back.
     for (report, packets) in [(small, 2), (full, 4)] {
-        let expected = 1.0 - (1.0 - path.loss).powi(packets);
+        let part = 1.0 - (1.0 - path.loss).powi(packets);
+        let expected = part * report.sent as f32;
+        let chance = CHANCE * (expected * (1.0 - part)).sqrt();
         ensure!(
-            (0.4 * expected..2.0 * expected).contains(&report.lost_part()),
-            "{:.1} % were lost where the path loses {:.1} %",
-            report.lost_part() * 100.0,
-            expected * 100.0
+            (report.lost as f32 - expected).abs() <= chance,
+            "{} of {} were lost where the path loses {expected:.0}, give or take {chance:.0}",
+            report.lost,
+            report.sent,
         );
     }
     // Jitter hits neither in the same place; a path that keeps the order leaves no room.

@@ -53,7 +53,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     fault("somebody pulls the gateway's LAN cable", lan_cable_out_and_in, MOVE).telling(),
     fault("the gateway's LAN adapter is unplugged", lan_adapter_out_and_in, RESTART),
     fault("the gateway's internet address changes", gateways_address_changes, MOVE),
-    fault("the player's laptop naps for 6 s", |party| sleeps(party, A_NAP), RESTART),
+    fault("the player's laptop naps for 6 s", |party| sleeps(party, A_NAP), RESTART).telling(),
     fault("the player's laptop sleeps for 20 s", |party| sleeps(party, A_SLEEP), RESTART),
     fault("all die; back: relay, gateway, client", |party| all(party, [RELAY, GATEWAY, CLIENT]), RESTART).ends_tcp(),
     fault("all die; back: relay, client, gateway", |party| all(party, [RELAY, CLIENT, GATEWAY]), RESTART).ends_tcp(),

@@ -6,6 +6,7 @@ use lanparty_ctrl::message::Disconnect;
 use lanparty_net::quic::{CloseCode, Connection, Drops};
 use lanparty_proto::DatagramBudget;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 use tokio::sync::mpsc;
 use tracing::debug;
 
@@ -59,11 +60,11 @@ impl Link {
         }
     }
 
-    /// Sends a frame, cut to what the path takes and the peer asked for; never waits.
-    pub(super) fn send(&self, datagram: Bytes, frame_id: u16) {
+    /// Sends a frame that came at `now`, cut to what the path takes and the peer asked for; never waits.
+    pub(super) fn send(&self, now: Instant, datagram: Bytes, frame_id: u16) {
         let sent = self
             .connection
-            .send_frame(datagram, || frame_id, Some(self.budget));
+            .send_frame(now, datagram, || frame_id, Some(self.budget));
         if sent.is_err() {
             self.undelivered.fetch_add(1, Ordering::Relaxed);
         }

@@ -164,7 +164,7 @@ impl Seat {
         match verdict {
             Verdict::Forward(forward) => {
                 for target in &forward.targets {
-                    target.send(forward.datagram.clone(), forward.frame_id);
+                    target.send(now, forward.datagram.clone(), forward.frame_id);
                 }
                 None
             }

@@ -165,9 +165,10 @@ impl Connection {
         .await
     }
 
-    /// Queues a frame. When there is no room, some other one dies for it: see [`Self::queue_drops`].
+    /// Queues a frame that came at `now`. When there is no room, some other one dies for it: see [`Self::queue_drops`].
     pub(in crate::quic) fn send_frame(
         &self,
+        now: Instant,
         flow: Flow,
         pieces: Pieces,
     ) -> Result<(), ConnectionError> {
@@ -175,7 +176,7 @@ impl Connection {
         let mut state = self.0.shared.lock();
         match (self.fate(), state.link(self.0.handle)) {
             (None, Some(link)) => {
-                link.queue.push(Instant::now(), flow, pieces, len);
+                link.queue.push(now, flow, pieces, len);
                 link.note_drops();
             }
             (fate, _) => return Err(fate.unwrap_or(ConnectionError::Reset)),
