@@ -24,8 +24,9 @@ fn main() -> ExitCode {
         the_player_finds_a_game_on_the_lan_by_broadcast,
         relay_and_gateway_may_use_raw_sockets_and_their_buffers_only,
         a_stranger_opens_no_room_of_his_own,
-        // The last, as it ends the party.
+        // It ends the party.
         the_next_evening_has_the_same_invite,
+        after_a_new_key_the_old_invite_opens_nothing,
     ];
     run(&needs, [Suite::new("host", Evening::begin, all)])
 }
@@ -150,5 +151,38 @@ fn the_next_evening_has_the_same_invite(evening: &Evening) -> Result<()> {
         .wait_for_line_after(mark, "Connected to the LAN", SOON)?;
     evening.venue.remotes[0].pings(Venue::LAN1, 56)?;
     ensure!(again.interrupt()?.success(), "{}", again.tail(10));
+    Ok(())
+}
+
+fn after_a_new_key_the_old_invite_opens_nothing(evening: &Evening) -> Result<()> {
+    let (host, _) = host(&evening.venue)?;
+    let mut rotate = program("lanparty-gateway")?;
+    rotate.extend(["ctl", "rotate"].map(Into::into));
+    let printed = evening.venue.gateway.run(rotate)?;
+    let invite = printed.lines().next().context("an invite")?;
+    let before = evening.invite.trim();
+    ensure!(
+        invite.starts_with("lanparty://10.9.2.1/") && invite != before,
+        "{invite}"
+    );
+    let machine = &evening.venue.remotes[1];
+    let join = |title: &str, invite: &str| {
+        let file = evening.venue.lab.write(&format!("{title}.txt"), invite)?;
+        let mut join = program("lanparty-client")?;
+        join.extend(["--tap", "guest0"].map(Into::into));
+        join.extend([
+            "--identity".into(),
+            format!("{title}.json"),
+            format!("@{file}"),
+        ]);
+        machine.spawn(title, join)
+    };
+    let late = join("late", before)?;
+    late.wait_for_line("the invite opens no room now", SOON)?;
+    ensure!(late.interrupt()?.success(), "{}", late.tail(10));
+    let guest = join("guest", invite)?;
+    guest.wait_for_line("Connected to the LAN", SOON)?;
+    ensure!(guest.interrupt()?.success(), "{}", guest.tail(10));
+    ensure!(host.interrupt()?.success(), "{}", host.tail(10));
     Ok(())
 }

@@ -18,6 +18,9 @@ const ROOM: &str = "FRIDAY-LAN";
 /// The player who plays on, and the one who gets into trouble.
 const GOOD: &str = "02:00:00:00:00:01";
 const BAD: &str = "02:00:00:00:00:02";
+/// The one who is banned.
+const MALLORY: &str = "02:00:00:00:00:66";
+const BANNED: &str = "the host has banned you from this room";
 
 fn main() -> ExitCode {
     let needs = Needs::programs(&["dnsmasq"]);
@@ -26,11 +29,13 @@ fn main() -> ExitCode {
         a_locked_room_lets_nobody_in,
         players_who_are_kept_apart_have_the_lan_and_not_each_other,
         who_is_not_there_cannot_be_kicked,
+        a_banned_player_is_told_so_and_stays_out_with_another_mac,
         a_kicked_player_is_told_so_and_ends,
         after_a_new_key_the_old_invite_opens_nothing_and_the_new_one_does,
         where_no_gateway_runs_ctl_says_so,
         and_the_other_player_lost_no_packet_by_all_that,
-        no_log_has_either_key,
+        a_gateway_that_is_started_anew_still_bans,
+        no_log_and_no_command_line_has_a_key,
     ];
     run(&needs, [Suite::new("host_controls", Table::lay, all)])
 }
@@ -42,6 +47,8 @@ struct Table {
     bad: Process,
     good: Process,
     gateway: Process,
+    /// With what the gateway is started.
+    open: Vec<String>,
     relay: Process,
     invite: String,
     venue: Venue,
@@ -74,7 +81,7 @@ impl Table {
         let mut open = with_trace("lanparty-gateway")?;
         open.extend(place.map(Into::into));
         open.extend(["--interface", "eth0"].map(Into::into));
-        let gateway = venue.gateway.spawn("gateway", open)?;
+        let gateway = venue.gateway.spawn("gateway", &open)?;
         gateway.wait_for_line("connected to the relay", SOON)?;
 
         venue.lab.write("invite.txt", &invite)?;
@@ -92,6 +99,7 @@ impl Table {
             bad,
             good,
             gateway,
+            open,
             relay,
             invite,
             venue,
@@ -175,15 +183,52 @@ fn who_is_not_there_cannot_be_kicked(table: &Table) -> Result<()> {
     Ok(())
 }
 
+fn a_banned_player_is_told_so_and_stays_out_with_another_mac(table: &Table) -> Result<()> {
+    let machine = &table.venue.remotes[2];
+    let mallory = join(machine, "mallory", MALLORY, "invite.txt")?;
+    is_on_the_lan(machine, &mallory)?;
+    table.ctl(&["ban", "mallory"])?;
+    ends_with(&mallory, BANNED)?;
+    let disguised = join(machine, "mallory", "02:00:00:00:00:67", "invite.txt")?;
+    ends_with(&disguised, BANNED)?;
+    let bans = table.ctl(&["bans"])?;
+    ensure!(bans.contains(MALLORY) && bans.contains("mallory"), "{bans}");
+    Ok(())
+}
+
+/// The last for the gateway of the beginning.
+fn a_gateway_that_is_started_anew_still_bans(table: &Table) -> Result<()> {
+    let status = table.gateway.interrupt()?;
+    ensure!(status.success(), "{status}");
+    let again = table.venue.gateway.spawn("gateway-again", &table.open)?;
+    again.wait_for_line("As you ordered before: 1 player is banned.", SOON)?;
+    again.wait_for_line("connected to the relay", SOON)?;
+    let machine = &table.venue.remotes[2];
+    let mallory = join(machine, "mallory", MALLORY, "new-invite.txt")?;
+    ends_with(&mallory, BANNED)?;
+    table.ctl(&["unban", "mallory"])?;
+    let forgiven = join(machine, "mallory", MALLORY, "new-invite.txt")?;
+    is_on_the_lan(machine, &forgiven)?;
+    for program in [&forgiven, &again] {
+        ensure!(program.interrupt()?.success(), "{}", program.tail(20));
+    }
+    Ok(())
+}
+
+fn ends_with(process: &Process, sentence: &str) -> Result<()> {
+    let status = process.wait(SOON)?;
+    let log = process.log();
+    let told = |line: &str| line.starts_with("error: ") && line.contains(sentence);
+    ensure!(
+        status.code() == Some(1) && log.lines().any(told),
+        "{status}, without `{sentence}`:\n{log}"
+    );
+    Ok(())
+}
+
 fn a_kicked_player_is_told_so_and_ends(table: &Table) -> Result<()> {
     table.ctl(&["kick", "bad"])?;
-    let status = table.bad.wait(SOON)?;
-    let log = table.bad.log();
-    let told = "error: the host has sent you out of the room";
-    ensure!(
-        status.code() == Some(1) && log.contains(told),
-        "{status}, without `{told}`:\n{log}"
-    );
+    ends_with(&table.bad, "the host has sent you out of the room")?;
     table
         .gateway
         .wait_for_line(&format!("Player {BAD} left"), SOON)?;
@@ -219,17 +264,35 @@ fn and_the_other_player_lost_no_packet_by_all_that(table: &Table) -> Result<()> 
     Ok(())
 }
 
-fn no_log_has_either_key(table: &Table) -> Result<()> {
-    let new = fs::read_to_string(table.venue.lab.folder().join("new-invite.txt"))?;
+fn no_log_and_no_command_line_has_a_key(table: &Table) -> Result<()> {
+    let folder = table.venue.lab.folder();
+    let read = |name: &str| fs::read_to_string(folder.join(name)).context(name.to_owned());
+    let new = read("new-invite.txt")?;
+    let state = format!("{}-state", table.venue.gateway.name());
+    let mut keys = vec![read(&format!("{state}/gateway.identity-key"))?];
     for invite in [&table.invite, &new] {
         let (_, fragment) = invite.split_once("#key=").context("a key")?;
-        let key = fragment.split('&').next().unwrap_or(fragment);
-        for entry in fs::read_dir(table.venue.lab.folder())? {
+        keys.push(fragment.split('&').next().unwrap_or(fragment).to_owned());
+    }
+    for title in ["good", "bad", "mallory"] {
+        let identity = read(&format!("identity-{title}.json"))?;
+        let (_, rest) = identity.split_once("\"key\": \"").context("a key")?;
+        keys.push(rest.split('"').next().unwrap_or(rest).to_owned());
+    }
+    for key in &keys {
+        ensure!(key.len() >= 22, "{key:?} is no key");
+        for entry in fs::read_dir(folder)? {
             let path = entry?.path();
             if path.extension().is_some_and(|extension| extension == "log") {
                 let log = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
                 ensure!(!log.contains(key), "{} has a key", path.display());
             }
+        }
+        for entry in fs::read_dir("/proc")? {
+            // Most entries are no processes, and some end meanwhile.
+            let line = fs::read(entry?.path().join("cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line);
+            ensure!(!line.contains(key), "{line}");
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! What a party's host may want of its room, and what the relay tells it of the members.
 
-use crate::AdmissionKey;
+use crate::{AdmissionKey, Fingerprint};
 use lanparty_proto::{PeerId, VirtualMac};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -10,6 +10,19 @@ pub const MEMBERS_PER_MESSAGE: usize = 128;
 
 /// How many IP addresses a [`Member`] is told with.
 pub const ADDRESSES_PER_MEMBER: usize = 4;
+
+/// How many people one room can ban: as many as fit a message beside all else that a host may want.
+pub const MAX_BANNED: usize = 256;
+
+/// Somebody, by what is hardest to change about them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Person {
+    /// Whoever has this key.
+    Identity(Fingerprint),
+    /// Whoever has this MAC; for those who showed no key.
+    Mac(VirtualMac),
+}
 
 /// An order to the room. Only its gateway gives any, and only to a relay that knows
 /// [`HOST_CONTROLS`](crate::HOST_CONTROLS).
@@ -30,6 +43,12 @@ pub enum HostOrder {
         /// Who may come in beside those who are there: members on their way back to the room.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         also: Vec<VirtualMac>,
+    },
+    /// From now on these people are banned, [`MAX_BANNED`] at most, and nobody else: who is in leaves now,
+    /// and none of them comes in.
+    Ban {
+        /// All of them.
+        banned: Vec<Person>,
     },
     /// What this client says to everybody or to a group is dropped, or is not any more.
     Mute {

@@ -84,6 +84,9 @@ pub struct Hello {
     /// With what the relay shall check the proofs of others; gateways only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admission_key: Option<AdmissionKey>,
+    /// What the host has ordered before and still wants, which holds from the welcome on; gateways only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orders: Vec<HostOrder>,
 }
 
 /// Who wants to enter which room: a [`Hello`] that makes sense.
@@ -103,6 +106,8 @@ pub struct Entry {
     pub identity: Option<Fingerprint>,
     /// What it shows to enter a room for invited people; without it, it means an open room.
     pub invitation: Option<Invitation>,
+    /// What a host has ordered before.
+    pub orders: Vec<HostOrder>,
 }
 
 impl Entry {
@@ -116,6 +121,7 @@ impl Entry {
             resume_token: None,
             identity: None,
             invitation: None,
+            orders: Vec::new(),
         }
     }
 }
@@ -177,6 +183,7 @@ impl Hello {
             resume_token: None,
             proof: None,
             admission_key: None,
+            orders: Vec::new(),
         }
     }
 
@@ -214,8 +221,10 @@ impl Hello {
             resume_token,
             proof,
             admission_key,
+            mut orders,
             ..
         } = self;
+        orders.retain(|_| who == Newcomer::Gateway);
         let name = name.and_then(|name| Name::from_stranger(&name));
         let admission_key = admission_key.filter(|_| who == Newcomer::Gateway);
         Ok(Ok(Entry {
@@ -226,6 +235,7 @@ impl Hello {
                 channel,
                 admission_key,
             }),
+            orders,
             ..Entry::new(room, who, datagram_budget)
         }))
     }
@@ -274,6 +284,9 @@ pub struct PeerJoined {
     /// What its player wants to be called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
+    /// Whose key it has; told to the host only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Fingerprint>,
 }
 
 /// Somebody is no longer in the room.
@@ -298,7 +311,7 @@ pub struct Disconnect {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::{ADDRESSES_PER_MEMBER, MEMBERS_PER_MESSAGE, Member};
+    use crate::host::{ADDRESSES_PER_MEMBER, MAX_BANNED, MEMBERS_PER_MESSAGE, Member, Person};
     use crate::{RoomKey, codec};
     use serde_json::json;
 
@@ -385,6 +398,15 @@ mod tests {
             PeerMessage::Host(HostOrder::Rotate { admission_key }),
             json!({ "type": "host", "order": "rotate", "admission_key": "-".repeat(42) + "4" }),
         );
+        let banned = vec![
+            Person::Identity(Fingerprint::from_sha256([0xff; 32])),
+            Person::Mac(mac()),
+        ];
+        same_both_ways(
+            PeerMessage::Host(HostOrder::Ban { banned }),
+            json!({ "type": "host", "order": "ban",
+                "banned": [{ "identity": "_".repeat(42) + "8" }, { "mac": "02:1a:2b:3c:4d:5e" }] }),
+        );
         same_both_ways(
             PeerMessage::Host(HostOrder::Members),
             json!({ "type": "host", "order": "members" }),
@@ -428,9 +450,10 @@ mod tests {
                 role: Role::Client,
                 mac: Some(mac()),
                 name: Some("Ann".parse().unwrap()),
+                identity: Some(Fingerprint::from_sha256([0xff; 32])),
             }),
             json!({ "type": "peer_joined", "peer_id": 2, "role": "client", "mac": "02:1a:2b:3c:4d:5e",
-                "name": "Ann" }),
+                "name": "Ann", "identity": "_".repeat(42) + "8" }),
         );
         same_both_ways(
             RelayMessage::PeerLeft(PeerLeft {
@@ -465,6 +488,30 @@ mod tests {
             codec::decode::<RelayMessage>(&bytes[codec::PREFIX_LEN..]).unwrap(),
             message
         );
+    }
+
+    #[test]
+    fn a_hello_with_all_that_a_host_may_want_fits_a_message() {
+        let budget = DatagramBudget::new(1162).unwrap();
+        let hello = Hello {
+            orders: vec![
+                HostOrder::Ban {
+                    banned: vec![Person::Identity(Fingerprint::from_sha256([1; 32])); MAX_BANNED],
+                },
+                HostOrder::Lock {
+                    locked: true,
+                    also: vec![mac(); 1024],
+                },
+            ],
+            ..Hello::new(&"friday".parse().unwrap(), Newcomer::Gateway, budget)
+        };
+        assert!(codec::encode(&PeerMessage::Hello(hello.clone())).is_ok());
+        let entry = hello.clone().check(CHANNEL).unwrap().unwrap();
+        assert_eq!(entry.orders, hello.orders);
+        let (role, mac) = (Role::Client, Some(mac()));
+        let from_a_client = Hello { role, mac, ..hello };
+        let entry = from_a_client.check(CHANNEL).unwrap().unwrap();
+        assert_eq!(entry.orders, []);
     }
 
     #[test]

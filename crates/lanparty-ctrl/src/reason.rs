@@ -23,6 +23,8 @@ pub enum RejectReason {
     NotAuthorised,
     /// The host has locked the room.
     Locked,
+    /// The host does not want this person in the room.
+    Banned,
     /// Too many attempts or connections from this address.
     RateLimited,
     /// The relay is about to stop.
@@ -36,9 +38,10 @@ impl RejectReason {
     /// True when the same `hello` may be accepted later, so that trying again makes sense.
     pub fn may_pass(self) -> bool {
         match self {
-            RejectReason::Version | RejectReason::BadRoomCode | RejectReason::NotAuthorised => {
-                false
-            }
+            RejectReason::Version
+            | RejectReason::BadRoomCode
+            | RejectReason::NotAuthorised
+            | RejectReason::Banned => false,
             RejectReason::RoomFull
             | RejectReason::RelayFull
             | RejectReason::GatewayPresent
@@ -72,6 +75,7 @@ impl fmt::Display for RejectReason {
                 "you are not invited to this room; ask the host for a new invite"
             }
             RejectReason::Locked => "the host has locked the room; ask the host to unlock it",
+            RejectReason::Banned => "the host has banned you from this room",
             RejectReason::RateLimited => {
                 "there were too many attempts from your address; wait a minute"
             }

@@ -94,6 +94,12 @@ pub struct Config {
 }
 
 impl Config {
+    /// The file that keeps what the host wants of this room, beside the one that keeps its place.
+    pub(crate) fn wishes(&self) -> Option<PathBuf> {
+        let folder = self.state.as_deref()?.parent()?;
+        Some(folder.join(format!("lanparty-gateway-{}.orders.json", self.relay.room)))
+    }
+
     /// Where `lanparty-gateway ctl` finds this gateway: beside the file that keeps its place.
     pub fn socket(&self) -> Option<PathBuf> {
         let folder = self.state.as_deref()?.parent()?;

@@ -2,15 +2,19 @@
 //!
 //! Pure: requests and the relay's messages come in, answers and orders to the relay come out.
 
+mod bans;
 #[cfg(test)]
 mod tests;
+mod wishes;
+
+pub(crate) use wishes::Wishes;
 
 use crate::ctl::wire::{Answer, Player, Players, Request, Room};
-use lanparty_ctrl::host::Members;
+use lanparty_ctrl::host::{Members, Person};
 use lanparty_ctrl::message::{PeerJoined, Welcome};
-use lanparty_ctrl::{HOST_CONTROLS, HostOrder, Name, RelayMessage, RoomKey};
+use lanparty_ctrl::{Fingerprint, HOST_CONTROLS, HostOrder, Name, RelayMessage, RoomKey};
 use lanparty_proto::{PeerId, VirtualMac};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 const NO_LINK: &str =
     "the gateway is not connected to its relay now; try again when it says that it is";
@@ -20,16 +24,18 @@ const OPEN: &str = "the room is open, so there is no key to change; make an invi
     `lanparty-gateway invite`, then restart the gateway";
 const NO_KEY: &str = "that is no room key; use a ctl of the same version as the gateway";
 
+/// How many of those who have left can still be banned by their names.
+const REMEMBERED: usize = 64;
+
 /// The host's side of a room.
 pub(crate) struct Controls {
     room: Room,
     is_keyed: bool,
     link: Link,
     players: BTreeMap<PeerId, Present>,
-    /// Who may come back into the room, while it is locked.
-    guests: Option<BTreeSet<VirtualMac>>,
-    isolated: bool,
-    muted: BTreeSet<VirtualMac>,
+    /// Who left last, latest first.
+    gone: VecDeque<Present>,
+    wishes: Wishes,
     new_key: Option<RoomKey>,
     /// What has come of the answer about the members.
     listed: Players,
@@ -41,6 +47,34 @@ pub(crate) struct Controls {
 struct Present {
     mac: VirtualMac,
     name: Option<Name>,
+    identity: Option<Fingerprint>,
+}
+
+impl Present {
+    fn person(&self) -> Person {
+        self.identity
+            .map_or(Person::Mac(self.mac), Person::Identity)
+    }
+
+    /// True for its MAC, its name, and its fingerprint, whole or as `list` shows it.
+    fn is_called(&self, who: &str) -> bool {
+        let identity = self.identity.map(|identity| identity.to_string());
+        is_called(who, Some(self.mac), self.name.as_ref(), identity.as_deref())
+    }
+}
+
+/// Whether `who` means somebody of whom this is known.
+fn is_called(
+    who: &str,
+    mac: Option<VirtualMac>,
+    name: Option<&Name>,
+    identity: Option<&str>,
+) -> bool {
+    let is_mac = mac.is_some() && who.parse().ok() == mac;
+    let is_name = name.is_some_and(|name| name.as_str() == who);
+    let is_key = who.len() >= Fingerprint::SHORT_LEN
+        && identity.is_some_and(|identity| identity.starts_with(who));
+    is_mac || is_name || is_key
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,23 +87,32 @@ enum Link {
 }
 
 impl Controls {
-    /// Nothing is wished for yet. `is_keyed` says whether the room is for invited people.
-    pub(crate) fn new(room: Room, is_keyed: bool) -> Self {
+    /// The wishes of before. `is_keyed` says whether the room is for invited people.
+    pub(crate) fn new(room: Room, is_keyed: bool, wishes: Wishes) -> Self {
         Controls {
             room,
             is_keyed,
             link: Link::Down,
             players: BTreeMap::new(),
-            guests: None,
-            isolated: false,
-            muted: BTreeSet::new(),
+            gone: VecDeque::new(),
+            wishes,
             new_key: None,
             listed: Players::default(),
             orders: VecDeque::new(),
         }
     }
 
-    /// The link stands. What the host wished for before is said again, as the relay may be a new one.
+    /// What the host wants still, for the hello.
+    pub(crate) fn wishes(&self) -> &Wishes {
+        &self.wishes
+    }
+
+    /// The same as orders: the relay may be a new one.
+    pub(crate) fn standing_orders(&self) -> Vec<HostOrder> {
+        self.wishes.orders()
+    }
+
+    /// The link stands.
     pub(crate) fn handle_welcome(&mut self, welcome: &Welcome) {
         self.handle_lost_link();
         let obeys = welcome
@@ -77,21 +120,14 @@ impl Controls {
             .iter()
             .any(|name| name == HOST_CONTROLS);
         self.link = Link::Up { obeys };
-        if let Some(guests) = &self.guests {
-            self.order(HostOrder::Lock {
-                locked: true,
-                also: guests.iter().copied().collect(),
-            });
-        }
-        if self.isolated {
-            self.order(HostOrder::Isolate { isolated: true });
-        }
     }
 
     /// The link is gone, and everybody with it.
     pub(crate) fn handle_lost_link(&mut self) {
         self.link = Link::Down;
-        self.players.clear();
+        for player in std::mem::take(&mut self.players).into_values() {
+            self.remember(player);
+        }
         self.orders.clear();
     }
 
@@ -100,7 +136,9 @@ impl Controls {
         match message {
             RelayMessage::PeerJoined(joined) => self.greet(joined),
             RelayMessage::PeerLeft(left) => {
-                self.players.remove(&left.peer_id);
+                if let Some(player) = self.players.remove(&left.peer_id) {
+                    self.remember(player);
+                }
             }
             RelayMessage::Members(members) => return self.note(members),
             RelayMessage::Welcome(_) | RelayMessage::Reject(_) | RelayMessage::Disconnect(_) => {}
@@ -121,6 +159,7 @@ impl Controls {
     /// Does what the host wants. Without an answer it comes from the relay.
     pub(crate) fn handle_request(&mut self, request: Request) -> Option<Answer> {
         let answer = match self.link {
+            _ if matches!(request, Request::Bans) => Ok(Some(self.bans())),
             Link::Down => Err(NO_LINK.to_owned()),
             Link::Up { obeys: false } => Err(OLD_RELAY.to_owned()),
             Link::Up { obeys: true } => self.follow(request),
@@ -141,6 +180,9 @@ impl Controls {
                 return Ok(None);
             }
             Request::Kick { who } => self.kick(&who)?,
+            Request::Ban { who } => self.ban(&who)?,
+            Request::Unban { who } => self.unban(&who)?,
+            Request::Bans => return Ok(Some(self.bans())),
             Request::Lock { on } => self.lock(on),
             Request::Mute { who, on } => self.mute(&who, on)?,
             Request::Isolate { on } => self.isolate(on),
@@ -152,8 +194,8 @@ impl Controls {
     }
 
     fn kick(&mut self, who: &str) -> Result<String, String> {
-        let (peer_id, mac) = self.find(who)?;
-        if let Some(guests) = &mut self.guests {
+        let (peer_id, Present { mac, .. }) = self.find(who)?;
+        if let Some(guests) = &mut self.wishes.guests {
             guests.remove(&mac);
         }
         self.order(HostOrder::Kick { peer_id });
@@ -161,7 +203,7 @@ impl Controls {
     }
 
     fn lock(&mut self, on: bool) -> String {
-        self.guests = on.then(|| self.players.values().map(|player| player.mac).collect());
+        self.wishes.guests = on.then(|| self.players.values().map(|player| player.mac).collect());
         self.order(HostOrder::Lock {
             locked: on,
             also: Vec::new(),
@@ -173,22 +215,23 @@ impl Controls {
     }
 
     fn mute(&mut self, who: &str, on: bool) -> Result<String, String> {
-        let (peer_id, mac) = self.find(who)?;
+        let (peer_id, player) = self.find(who)?;
+        let mac = player.mac;
         self.order(HostOrder::Mute { peer_id, muted: on });
         Ok(match on {
             true => {
-                self.muted.insert(mac);
+                self.wishes.muted.insert(player.person());
                 format!("{mac} is muted: what it says to everybody is dropped.")
             }
             false => {
-                self.muted.remove(&mac);
+                self.wishes.muted.remove(&player.person());
                 format!("{mac} is heard again.")
             }
         })
     }
 
     fn isolate(&mut self, on: bool) -> String {
-        self.isolated = on;
+        self.wishes.isolated = on;
         self.order(HostOrder::Isolate { isolated: on });
         match on {
             true => "Players reach the LAN and not each other.".to_owned(),
@@ -211,18 +254,11 @@ impl Controls {
         )
     }
 
-    fn find(&self, who: &str) -> Result<(PeerId, VirtualMac), String> {
-        let mac = who.parse::<VirtualMac>().ok();
-        let is_meant = |player: &Present| {
-            let name = player.name.as_ref().map(Name::as_str);
-            mac.map_or(name == Some(who), |mac| player.mac == mac)
-        };
-        let mut found = self.players.iter().filter(|(_, player)| is_meant(player));
+    fn find(&self, who: &str) -> Result<(PeerId, Present), String> {
+        let mut found = self.players.iter().filter(|(_, one)| one.is_called(who));
         match (found.next(), found.next()) {
-            (Some((&peer, player)), None) => Ok((peer, player.mac)),
-            (Some(_), Some(_)) => Err(format!(
-                "several players are called {who:?}; name one by the MAC address"
-            )),
+            (Some((&peer, player)), None) => Ok((peer, player.clone())),
+            (Some(_), Some(_)) => Err(ambiguous(who)),
             (None, _) => Err(format!(
                 "no player {who:?} is in the room; `lanparty-gateway ctl list` shows who is"
             )),
@@ -237,18 +273,29 @@ impl Controls {
 
     fn greet(&mut self, joined: &PeerJoined) {
         let Some(mac) = joined.mac else { return };
-        let name = joined.name.clone();
-        self.players.insert(joined.peer_id, Present { mac, name });
-        if self.muted.contains(&mac) {
+        let player = Present {
+            mac,
+            name: joined.name.clone(),
+            identity: joined.identity,
+        };
+        let is_muted = self.wishes.muted.contains(&player.person());
+        self.players.insert(joined.peer_id, player);
+        if is_muted {
             self.order(HostOrder::Mute {
                 peer_id: joined.peer_id,
                 muted: true,
             });
         }
         // The relay lets nobody in whom a lock keeps out, so whoever comes may come again.
-        if let Some(guests) = &mut self.guests {
+        if let Some(guests) = &mut self.wishes.guests {
             guests.insert(mac);
         }
+    }
+
+    fn remember(&mut self, player: Present) {
+        self.gone.retain(|other| other.mac != player.mac);
+        self.gone.push_front(player);
+        self.gone.truncate(REMEMBERED);
     }
 
     fn note(&mut self, part: &Members) -> Option<Answer> {
@@ -257,6 +304,7 @@ impl Controls {
             Some(Player {
                 mac: player.mac,
                 name: player.name.clone(),
+                identity: player.identity,
                 member: member.clone(),
             })
         });
@@ -267,4 +315,8 @@ impl Controls {
         let whole = part.last.then(|| std::mem::take(&mut self.listed));
         whole.map(Answer::Players)
     }
+}
+
+fn ambiguous(who: &str) -> String {
+    format!("several players are called {who:?}; name one by the MAC address")
 }

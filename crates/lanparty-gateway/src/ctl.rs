@@ -7,25 +7,23 @@ use crate::{config, invite, keys};
 use anyhow::{Context, anyhow, bail, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 use lanparty_ctrl::{RoomKey, Text};
+use lanparty_net::ctl;
 use lanparty_net::invite::Invite;
-use std::io::{self, BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
+use std::io::{self, Write};
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 use std::{env, fs};
 use wire::{Answer, Request, Room};
 
-/// A gateway answers within five seconds.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// See and steer the room of the gateway that runs on this machine.
 ///
-/// What you order holds at the relay from that moment on, and stays when the gateway or the relay comes
-/// back; it ends with `unlock`, `unmute` and `isolate off`, or when the gateway is started anew and the room
-/// was empty meanwhile.
+/// What you order holds at the relay from that moment on, and stays when gateway or relay come back or are
+/// started anew; it ends with `unlock`, `unban`, `unmute` and `isolate off`.
 ///
-/// Players are named by their MAC addresses, or by the names that they gave themselves; `list` shows both. A player who was sent out can come back with
-/// the same invite: lock the room, or rotate its key, when that must not be.
+/// Players are named by their MAC addresses, the names that they gave themselves, or their keys; `list`
+/// shows all three. A player who was kicked can come back with the same invite. One who is banned cannot, with
+/// another MAC address neither; but a new key costs nothing, and whoever makes one is somebody new: lock the
+/// room, or rotate its key, when nobody must come whom you do not know.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "lanparty-gateway ctl", bin_name = "lanparty-gateway ctl", version, after_help = EXAMPLES)]
 pub struct CtlArgs {
@@ -48,20 +46,34 @@ Examples:
 
   Somebody floods the LAN with broadcast, or must go and stay out:
       lanparty-gateway ctl mute 02:1a:2b:3c:4d:5e
-      lanparty-gateway ctl kick 02:1a:2b:3c:4d:5e && lanparty-gateway ctl rotate
+      lanparty-gateway ctl ban Mallory
 
 Only the user that runs the gateway may do this, and root. It exits with 0 when it is done, and says in one
 sentence why not otherwise.";
 
 #[derive(Debug, Clone, Subcommand)]
 enum Order {
-    /// Show who is in the room: MAC, name, addresses on the LAN, round trip to the relay, lost packets, rates.
+    /// Show who is in the room: MAC, name, key, addresses on the LAN, round trip to the relay, lost packets, rates.
     List,
     /// Send a player out of the room.
     Kick {
         /// The player's MAC address or name.
         player: String,
     },
+    /// Send a player out of the room for good: by the key, or by the MAC address of one who has none.
+    Ban {
+        /// The player's MAC address, name or key, as `list` shows it; also of one who has left.
+        #[arg(allow_hyphen_values = true)]
+        player: String,
+    },
+    /// Let a banned player come again.
+    Unban {
+        /// The player's MAC address, name or key, as `bans` shows it.
+        #[arg(allow_hyphen_values = true)]
+        player: String,
+    },
+    /// Show who is banned.
+    Bans,
     /// Let nobody in who is not there; members who lose their link may come back.
     Lock,
     /// Let everybody with an invite in again.
@@ -114,6 +126,9 @@ impl CtlArgs {
         let request = match order {
             Order::List => Request::List,
             Order::Kick { player } => Request::Kick { who: player },
+            Order::Ban { player } => Request::Ban { who: player },
+            Order::Unban { player } => Request::Unban { who: player },
+            Order::Bans => Request::Bans,
             Order::Lock => Request::Lock { on: true },
             Order::Unlock => Request::Lock { on: false },
             Order::Mute { player } => mute(player, true),
@@ -125,6 +140,7 @@ impl CtlArgs {
         };
         let text = match gateway.ask(&request)? {
             Answer::Players(players) => table::draw(&players),
+            Answer::Bans(bans) => table::draw_bans(&bans),
             Answer::Done(sentence) => sentence + "\n",
             Answer::Refused(reason) => bail!(reason),
             Answer::Room(_) => bail!(STRANGE),
@@ -144,7 +160,7 @@ fn rotate(gateway: &Gateway, name: Option<Text>, hours: Option<u32>) -> anyhow::
     let room = match gateway.ask(&Request::Room)? {
         Answer::Room(room) => room,
         Answer::Refused(reason) => bail!(reason),
-        Answer::Done(_) | Answer::Players(_) => bail!(STRANGE),
+        Answer::Done(_) | Answer::Players(_) | Answer::Bans(_) => bail!(STRANGE),
     };
     let Room {
         relay,
@@ -173,7 +189,7 @@ fn rotate(gateway: &Gateway, name: Option<Text>, hours: Option<u32>) -> anyhow::
     let outcome = match gateway.ask(&Request::Rotate { key }) {
         Ok(Answer::Done(_)) => return invite::print(&invite),
         Ok(Answer::Refused(reason)) => anyhow!(reason),
-        Ok(Answer::Room(_) | Answer::Players(_)) => anyhow!(STRANGE),
+        Ok(Answer::Room(_) | Answer::Players(_) | Answer::Bans(_)) => anyhow!(STRANGE),
         Err(error) => error,
     };
     if let Some(before) = before {
@@ -191,7 +207,7 @@ impl Gateway {
             Some(socket) => vec![socket],
             None => sockets(interface),
         };
-        sockets.retain(|socket| UnixStream::connect(socket).is_ok());
+        sockets.retain(|socket| ctl::is_live(socket));
         ensure!(
             sockets.len() <= 1,
             "several gateways run here; say which one with --interface or --socket"
@@ -202,19 +218,8 @@ impl Gateway {
     }
 
     fn ask(&self, request: &Request) -> anyhow::Result<Answer> {
-        self.exchange(request)
+        ctl::ask(&self.0, request)
             .context("the gateway does not answer; look at its log, and try again")
-    }
-
-    fn exchange(&self, request: &Request) -> io::Result<Answer> {
-        let mut stream = UnixStream::connect(&self.0)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        let mut line = serde_json::to_vec(request)?;
-        line.push(b'\n');
-        stream.write_all(&line)?;
-        let mut answer = String::new();
-        BufReader::new(stream).read_line(&mut answer)?;
-        Ok(serde_json::from_str(&answer)?)
     }
 }
 

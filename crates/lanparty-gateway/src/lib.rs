@@ -18,7 +18,7 @@ mod controls;
 pub mod ctl;
 #[cfg(target_os = "linux")]
 #[allow(clippy::disallowed_methods, reason = "shell: owns the socket")]
-mod ctl_socket;
+mod desk;
 #[cfg(target_os = "linux")]
 #[allow(clippy::disallowed_methods, reason = "shell: runs relay and gateway")]
 pub mod host;

@@ -4,12 +4,14 @@ use crate::bridge::{Bridge, LOOP_QUIET};
 use crate::config::{Args, Config};
 use crate::controls::Controls;
 use crate::ctl::wire::Room;
-use crate::ctl_socket::{self, Desk};
+use crate::desk::Desk;
 use crate::lan::{LanPort, LanSocket};
 use anyhow::Context;
 use lanparty_ctrl::message::{PeerJoined, PeerLeft};
-use lanparty_ctrl::{PeerMessage, RelayMessage, ResumeToken, RoomKey, Text};
+use lanparty_ctrl::{HostOrder, PeerMessage, RelayMessage, ResumeToken, RoomKey, Text};
 use lanparty_net::args::RelayConfig;
+use lanparty_net::ctl;
+use lanparty_net::kept_file::KeptFile;
 use lanparty_net::peer::{self, Event, HostError, PeerCore, PeerHost, RunError};
 use lanparty_net::place_store::PlaceFile;
 use lanparty_net::privilege::{self, CapabilitySet};
@@ -98,6 +100,8 @@ async fn hear_orders(desk: &Desk, listener: Option<UnixListener>) -> Infallible 
 
 async fn carry(config: &Config, mut lan: LanSocket, mut host: Host<'_>) -> anyhow::Result<()> {
     config.relay.warn_if_open();
+    let reminder = host.desk.controls.borrow().wishes().reminder();
+    reminder.iter().for_each(|reminder| host.say(reminder));
     let mut stop = pin!(asked_to_stop());
     loop {
         let mac = lan.interface().mac();
@@ -154,10 +158,7 @@ impl<'a> Host<'a> {
             relay: &config.relay,
             interface: &config.interface,
             place: config.state.as_deref().and_then(open_place),
-            desk: Rc::new(Desk::new(Controls::new(
-                room_of(config),
-                config.relay.key.is_some(),
-            ))),
+            desk: Rc::new(desk(config)),
             listener: config.socket().as_deref().and_then(listen),
             complaint: None,
             looped: None,
@@ -241,6 +242,10 @@ impl PeerHost<Bridge> for Host<'_> {
         self.place.as_mut()?.token(self.relay, None)
     }
 
+    fn standing_orders(&self) -> Vec<HostOrder> {
+        self.desk.controls.borrow().standing_orders()
+    }
+
     fn room_key(&self) -> Option<RoomKey> {
         self.desk.controls.borrow().new_key().cloned()
     }
@@ -279,6 +284,7 @@ impl PeerHost<Bridge> for Host<'_> {
                 if let Some(answer) = answer {
                     self.desk.answer(answer);
                 }
+                self.desk.keep();
             }
             Event::Tick(facts) => {
                 tracing::trace!(?facts, stats = ?bridge.stats(), "The link stands");
@@ -304,6 +310,28 @@ fn open_place(file: &Path) -> Option<PlaceFile> {
     open.ok()
 }
 
+/// The host's side of the room, with what was wanted before.
+fn desk(config: &Config) -> Desk {
+    let mut kept = config.wishes().as_deref().and_then(open_wishes);
+    let wishes = kept.as_mut().map(KeptFile::load).unwrap_or(Ok(None));
+    let wishes = wishes.unwrap_or_else(|error| {
+        tracing::warn!(%error, "What the host ordered before is lost: see who is banned, and lock the room again");
+        None
+    });
+    let is_keyed = config.relay.key.is_some();
+    let controls = Controls::new(room_of(config), is_keyed, wishes.unwrap_or_default());
+    Desk::new(controls, kept)
+}
+
+/// Without it everything works, but the next start knows of no ban.
+fn open_wishes(file: &Path) -> Option<KeptFile> {
+    let open = KeptFile::open(file);
+    if let Err(error) = &open {
+        tracing::warn!(%error, file = %file.display(), "What the host orders is not kept");
+    }
+    open.ok()
+}
+
 /// What a host who wants a new key needs to know.
 fn room_of(config: &Config) -> Room {
     let relay = config.public_address.as_ref();
@@ -317,7 +345,7 @@ fn room_of(config: &Config) -> Room {
 
 /// Without it everything works, but nobody steers the room.
 fn listen(file: &Path) -> Option<UnixListener> {
-    let listener = ctl_socket::bind(file);
+    let listener = ctl::bind(file);
     if let Err(error) = &listener {
         tracing::warn!(%error, file = %file.display(), "`lanparty-gateway ctl` will not find this gateway");
     }

@@ -18,7 +18,10 @@ pub mod address;
 pub mod args;
 pub mod backoff;
 pub mod control;
+#[cfg(target_os = "linux")]
+pub mod ctl;
 pub mod invite;
+pub mod kept_file;
 pub mod link;
 pub mod log;
 mod path;

@@ -13,7 +13,7 @@ use crate::link::ConnectError;
 use crate::vnet::Sent;
 use bytes::Bytes;
 use lanparty_ctrl::message::{Newcomer, Welcome};
-use lanparty_ctrl::{PeerMessage, RelayMessage, ResumeToken, RoomKey, Text};
+use lanparty_ctrl::{HostOrder, PeerMessage, RelayMessage, ResumeToken, RoomKey, Text};
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::{DatagramBudget, FrameBuf};
 use std::io;
@@ -155,6 +155,11 @@ pub trait PeerHost<C> {
     /// The room's key, where it is another one by now than the configuration's.
     fn room_key(&self) -> Option<RoomKey> {
         None
+    }
+
+    /// What the party's host has ordered before and still wants.
+    fn standing_orders(&self) -> Vec<HostOrder> {
+        Vec::new()
     }
 
     /// What the program itself has to say to the relay; asked for while the link stands, and given up

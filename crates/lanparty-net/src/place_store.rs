@@ -1,44 +1,28 @@
 //! The file that keeps a peer's place.
 
 use crate::args::RelayConfig;
+use crate::kept_file::KeptFile;
 use crate::place::KeptPlace;
 use lanparty_ctrl::ResumeToken;
 use lanparty_proto::VirtualMac;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
-/// More than a place ever takes.
-const MAX_LEN: u64 = 4096;
-
-/// An open file with a place in it, or nothing. It stays open, so that a program that has given up
-/// its right to open it can still write.
+/// The file with the last place, or nothing. Nobody else may have it open: two running programs with one
+/// token would push each other out of the room for ever.
 ///
-/// Losing what is in it costs some seconds after a crash and nothing else, so it is written in
-/// place, and what cannot be read counts as nothing.
+/// Losing what is in it costs some seconds after a crash and nothing else, so what cannot be read counts
+/// as nothing.
 #[derive(Debug)]
-pub struct PlaceFile(File);
+pub struct PlaceFile(KeptFile);
 
 impl PlaceFile {
-    /// Opens the file for this process alone, made with its folder if it is not there and then readable
-    /// to its owner only. Nobody else may have it open: two running programs with one token would push
-    /// each other out of the room for ever.
+    /// Opens the file; see [`KeptFile::open`].
     ///
     /// # Errors
     /// What the system says.
     pub fn open(file: &Path) -> io::Result<Self> {
-        if let Some(folder) = file.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(file)?;
-        // Its owner's death unlocks it.
-        #[cfg(target_os = "linux")]
-        rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
-        Ok(PlaceFile(file))
+        KeptFile::open(file).map(PlaceFile)
     }
 
     /// Opens the file beside an identity's. Without it everything works, but a killed client waits
@@ -72,25 +56,14 @@ impl PlaceFile {
             mac,
             token,
         };
-        if let Err(error) = self.save(&place) {
+        if let Err(error) = self.0.save(&place) {
             tracing::debug!(%error, "The place in the room is not kept");
         }
     }
 
     /// The place in it.
     fn load(&mut self) -> Option<KeptPlace> {
-        self.0.rewind().ok()?;
-        let mut json = Vec::new();
-        (&self.0).take(MAX_LEN).read_to_end(&mut json).ok()?;
-        serde_json::from_slice(&json).ok()
-    }
-
-    /// Keeps a place instead of the one before.
-    fn save(&mut self, place: &KeptPlace) -> io::Result<()> {
-        let json = serde_json::to_vec(place)?;
-        self.0.set_len(0)?;
-        self.0.rewind()?;
-        self.0.write_all(&json)
+        self.0.load().ok().flatten()
     }
 }
 
@@ -106,7 +79,7 @@ mod tests {
         let mut store = PlaceFile::open(&file).unwrap();
         assert_eq!(store.load(), None);
         for relay in ["a-relay-with-a-long-name.example:443", "relay:443"] {
-            store.save(&place(relay)).unwrap();
+            store.0.save(&place(relay)).unwrap();
             assert_eq!(store.load(), Some(place(relay)));
         }
         drop(store);
@@ -116,35 +89,11 @@ mod tests {
         );
     }
 
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn one_program_has_it_at_a_time() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("state/place.json");
-        let first = PlaceFile::open(&file).unwrap();
-        assert!(PlaceFile::open(&file).is_err());
-        drop(first);
-        assert!(PlaceFile::open(&file).is_ok());
-    }
-
     #[test]
     fn what_cannot_be_read_is_nothing() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "{ half").unwrap();
         assert_eq!(PlaceFile::open(file.path()).unwrap().load(), None);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn the_token_is_its_owners() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("me.place.json");
-        PlaceFile::open(&file).unwrap();
-        assert_eq!(
-            std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
     }
 
     fn place(relay: &str) -> KeptPlace {

@@ -80,6 +80,11 @@ pub struct Admission<L> {
     pub replaced: Option<Departure<L>>,
     /// What is to be said to whom, in this order.
     pub steps: Vec<Step<L>>,
+    /// Who is out by what the newcomer, a host, has ordered before: tell these links
+    /// [`DisconnectReason::Kicked`] and close them. Their notices come last.
+    ///
+    /// [`DisconnectReason::Kicked`]: lanparty_ctrl::DisconnectReason::Kicked
+    pub kicked: Vec<Departure<L>>,
 }
 
 /// The rooms by their codes, within [`Limits`].
@@ -170,8 +175,10 @@ impl<L: Clone> Registry<L> {
         self.claims.hold(door, entry, source);
         self.peers += 1;
         *self.sources.entry(source).or_default() += 1;
+        let place = Place { room: id, peer };
         Ok(Admission {
-            place: Place { room: id, peer },
+            kicked: self.repeat_orders(now, place, &entry.orders),
+            place,
             replaced,
             steps,
         })

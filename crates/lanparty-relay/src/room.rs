@@ -20,6 +20,7 @@ pub use member::{LinkHealth, MAX_MALFORMED, PeerRecord};
 
 use bytes::Bytes;
 use host::Lock;
+use lanparty_ctrl::host::Person;
 use lanparty_ctrl::message::{Entry, Newcomer, PeerLeft, Welcome};
 use lanparty_ctrl::{
     HOST_CONTROLS, LeaveReason, ROOM_KEYS, RejectReason, RelayMessage, ResumeToken,
@@ -29,7 +30,7 @@ use lanparty_proto::overlay::Probe;
 use lanparty_proto::{IpMtu, PeerId, RoomId};
 use member::{Member, Received};
 use smallvec::SmallVec;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::time::Instant;
 use switch::{Route, Switch};
@@ -99,6 +100,7 @@ pub struct Room<L> {
     switch: Switch,
     last_peer: u16,
     lock: Option<Lock>,
+    banned: HashSet<Person>,
     isolated: bool,
 }
 
@@ -113,6 +115,7 @@ impl<L: Clone> Room<L> {
             switch: Switch::new(now),
             last_peer: 0,
             lock: None,
+            banned: HashSet::new(),
             isolated: false,
         }
     }
@@ -121,8 +124,12 @@ impl<L: Clone> Room<L> {
     /// A token is worth something only in the hands of whoever got it.
     ///
     /// # Errors
-    /// [`RejectReason::GatewayPresent`], [`RejectReason::MacInUse`] or [`RejectReason::Locked`].
+    /// [`RejectReason::Banned`], [`RejectReason::GatewayPresent`], [`RejectReason::MacInUse`] or
+    /// [`RejectReason::Locked`].
     pub fn check(&self, entry: &Entry) -> Result<Option<PeerId>, RejectReason> {
+        if self.is_banned(entry.who, entry.identity) {
+            return Err(RejectReason::Banned);
+        }
         let Some(holder) = self.switch.holder(entry.who) else {
             let admits = self.lock.as_ref().is_none_or(|lock| lock.admits(entry.who));
             return admits.then_some(None).ok_or(RejectReason::Locked);
@@ -163,11 +170,10 @@ impl<L: Clone> Room<L> {
         link: L,
     ) -> Result<(PeerId, Vec<Step<L>>), RejectReason> {
         let peer = self.free_number().ok_or(RejectReason::RoomFull)?;
-        let catch_up = self.introductions();
+        let catch_up = self.introductions(entry.who);
         let who = entry.who;
         let newcomer = Member::new(now, entry, source, token, link, self.rates);
-        let news = RelayMessage::PeerJoined(newcomer.introduction(peer));
-        let notices = self.tell_all(&news);
+        let notices = self.tell_all(|to| newcomer.introduction(peer, to));
         self.switch.plug_in(peer, who);
         self.members.insert(peer, newcomer);
         let welcome = Step::Answer(self.welcome(peer, who, token));
@@ -190,7 +196,7 @@ impl<L: Clone> Room<L> {
             peer,
             link: member.link,
             record: member.record,
-            steps: self.tell_all(&news),
+            steps: self.tell_all(|_| news.clone()),
             room_closed: self.members.is_empty(),
         })
     }
@@ -305,18 +311,18 @@ impl<L: Clone> Room<L> {
         })
     }
 
-    fn introductions(&self) -> Vec<Step<L>> {
+    fn introductions(&self, to: Newcomer) -> Vec<Step<L>> {
         self.members
             .iter()
-            .map(|(&peer, member)| RelayMessage::PeerJoined(member.introduction(peer)))
+            .map(|(&peer, member)| member.introduction(peer, to))
             .map(Step::Answer)
             .collect()
     }
 
-    fn tell_all(&self, news: &RelayMessage) -> Vec<Step<L>> {
+    fn tell_all(&self, news: impl Fn(Newcomer) -> RelayMessage) -> Vec<Step<L>> {
         self.members
             .values()
-            .map(|member| Step::Tell(member.link.clone(), news.clone()))
+            .map(|member| Step::Tell(member.link.clone(), news(member.record.who)))
             .collect()
     }
 

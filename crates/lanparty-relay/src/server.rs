@@ -16,7 +16,7 @@ pub use identity::SourceError;
 
 use crate::config::Config;
 use crate::registry::Registry;
-use crate::room::Step;
+use crate::room::{Departure, Step};
 use crate::strangers::{Door, Strangers};
 use identity::Renewal;
 use lanparty_ctrl::message::Disconnect;
@@ -42,6 +42,10 @@ const DRAIN: Duration = Duration::from_millis(250);
 const STOP: Duration = Duration::from_secs(1);
 /// How often forgotten pieces of frames are looked for.
 const TIDY: Duration = Duration::from_secs(1);
+
+/// What somebody reads whom the host has kicked, or banned.
+const KICKED: &str = "the host has sent you out of the room";
+const BANNED: &str = "the host has banned you from this room";
 
 /// Why a relay does not start.
 #[derive(Debug, thiserror::Error)]
@@ -323,4 +327,14 @@ fn queue_steps(steps: Vec<Step<Arc<Link>>>, asker: &Link) {
             Step::Tell(link, message) => link.queue(Outgoing::Message(message)),
         }
     }
+}
+
+/// Tells somebody who is out of the room why, and everybody else that it is gone.
+fn send_out(kicked: Departure<Arc<Link>>, host: &Link, why: &'static str) {
+    info!(who = ?kicked.record.who, kicked = %kicked.peer, why, "Sent out of the room");
+    queue_steps(kicked.steps, host);
+    kicked.link.queue(Outgoing::Goodbye(Disconnect {
+        reason: DisconnectReason::Kicked,
+        text: why.into(),
+    }));
 }

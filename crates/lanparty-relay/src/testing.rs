@@ -4,7 +4,9 @@ use crate::registry::{Admission, Limits, Place, Registry};
 use crate::room::{Departure, Rates, Step, Verdict};
 use bytes::Bytes;
 use lanparty_ctrl::message::{Entry, Invitation, Newcomer};
-use lanparty_ctrl::{Fingerprint, LeaveReason, RejectReason, RelayMessage, ResumeToken, Role};
+use lanparty_ctrl::{
+    Fingerprint, HostOrder, LeaveReason, RejectReason, RelayMessage, ResumeToken, Role,
+};
 use lanparty_obs::DropReason;
 use lanparty_proto::{DatagramBudget, Header, MacAddr, VirtualMac};
 use std::net::IpAddr;
@@ -21,6 +23,7 @@ pub(crate) struct Relay {
     pub(crate) token: Option<ResumeToken>,
     pub(crate) invitation: Option<Invitation>,
     pub(crate) identity: Option<Fingerprint>,
+    pub(crate) orders: Vec<HostOrder>,
     admitted: u8,
 }
 
@@ -38,6 +41,7 @@ impl Relay {
             token: None,
             invitation: None,
             identity: None,
+            orders: Vec::new(),
             admitted: 0,
         }
     }
@@ -62,6 +66,7 @@ impl Relay {
             resume_token: self.token.take(),
             identity: self.identity,
             invitation: self.invitation.take(),
+            orders: std::mem::take(&mut self.orders),
             ..Entry::new(room.parse().unwrap(), who, budget)
         }
     }

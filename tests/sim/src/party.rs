@@ -654,9 +654,9 @@ impl Party {
         assert_eq!(obeyed.is_ok(), is_host);
         let Ok(obeyed) = obeyed else { return };
         assert_eq!(!obeyed.steps.is_empty(), asks);
-        let kicked = obeyed.kicked.as_ref().map(|departure| departure.link);
-        assert_eq!(kicked, expected.flatten(), "who is kicked");
-        if let Some(departure) = obeyed.kicked {
+        let kicked = obeyed.kicked.iter().map(|departure| departure.link);
+        assert!(kicked.eq(expected.flatten()), "who is kicked");
+        for departure in obeyed.kicked {
             self.tally.kicked += 1;
             assert!(!departure.room_closed);
             self.has_left(departure.link, LeaveReason::Kicked, &departure.steps);

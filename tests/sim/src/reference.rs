@@ -264,7 +264,7 @@ impl Reference {
                     self.isolated.push(room_id);
                 }
             }
-            HostOrder::Rotate { .. } | HostOrder::Members => {}
+            HostOrder::Ban { .. } | HostOrder::Rotate { .. } | HostOrder::Members => {}
         }
         Some(None)
     }

@@ -230,6 +230,7 @@ fn announce(session: &mut Session, id: u16, who: Newcomer) {
         role: who.role(),
         mac: who.mac(),
         name: None,
+        identity: None,
     };
     session.handle_control(Instant::now(), RelayMessage::PeerJoined(joined));
 }

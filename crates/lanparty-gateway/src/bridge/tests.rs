@@ -343,6 +343,7 @@ fn nobody_is_announced_as_the_gateway_itself() {
             role: Role::Gateway,
             mac: None,
             name: None,
+            identity: None,
         }),
     );
     assert!(party.outputs().is_empty());
@@ -458,6 +459,7 @@ impl Party {
             role: Role::Client,
             mac: Some(mac.try_into().unwrap()),
             name: None,
+            identity: None,
         };
         self.bridge
             .handle_control(self.now, RelayMessage::PeerJoined(joined));

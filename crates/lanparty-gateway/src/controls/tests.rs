@@ -10,7 +10,7 @@ fn controls() -> Controls {
         pin: None,
         keys: "/keys".into(),
     };
-    Controls::new(room, true)
+    Controls::new(room, true, Wishes::default())
 }
 
 fn welcome(abilities: &[&str]) -> Welcome {
@@ -40,6 +40,7 @@ fn come(controls: &mut Controls, number: u8, player: u8) {
         role: Role::Client,
         mac: Some(mac(player)),
         name: None,
+        identity: None,
     });
     assert!(controls.handle_control(&joined).is_none());
 }
@@ -106,13 +107,15 @@ fn what_was_wished_for_is_said_again_after_a_lost_link() {
     let who = mac(3).to_string();
     done(&mut party, Request::Kick { who });
     party.handle_lost_link();
+    let orders_before = party.standing_orders();
     party.handle_welcome(&welcome(&[HOST_CONTROLS]));
+    assert!(orders(&mut party).is_empty(), "the hello says it");
     let lock = HostOrder::Lock {
         locked: true,
         also: vec![mac(2)],
     };
     let isolate = HostOrder::Isolate { isolated: true };
-    assert_eq!(orders(&mut party), [lock, isolate]);
+    assert_eq!(orders_before, [lock, isolate]);
     come(&mut party, 9, 2);
     let mute = HostOrder::Mute {
         peer_id: id(9),
@@ -179,6 +182,7 @@ fn a_name_means_a_player_unless_several_have_it() {
             role: Role::Client,
             mac: Some(mac(number)),
             name: Some(name.parse().unwrap()),
+            identity: None,
         })
     };
     party.handle_control(&named(4, "Ann"));
@@ -190,4 +194,91 @@ fn a_name_means_a_player_unless_several_have_it() {
     party.handle_control(&named(5, "Ann"));
     let sentence = refusal(&mut party, kick("Ann"));
     assert!(sentence.starts_with("several players"), "{sentence}");
+}
+
+fn key(number: u8) -> Fingerprint {
+    Fingerprint::from_sha256([number; 32])
+}
+
+/// The player 4 is Mallory and has a key.
+fn with_mallory() -> Controls {
+    let mut party = party();
+    party.handle_control(&RelayMessage::PeerJoined(PeerJoined {
+        peer_id: id(4),
+        role: Role::Client,
+        mac: Some(mac(4)),
+        name: Some("Mallory".parse().unwrap()),
+        identity: Some(key(4)),
+    }));
+    party
+}
+
+fn ban(who: &str) -> Request {
+    Request::Ban {
+        who: who.to_owned(),
+    }
+}
+
+fn unban(who: &str) -> Request {
+    Request::Unban {
+        who: who.to_owned(),
+    }
+}
+
+#[test]
+fn a_ban_means_the_key_and_without_one_the_mac() {
+    let mut party = with_mallory();
+    let mallory = Person::Identity(key(4));
+    let order = |banned: &[Person]| HostOrder::Ban {
+        banned: banned.to_vec(),
+    };
+    assert_eq!(done(&mut party, ban("Mallory")), [order(&[mallory])]);
+    let nameless = Person::Mac(mac(2));
+    let both = [order(&[mallory, nameless])];
+    assert_eq!(done(&mut party, ban(&mac(2).to_string())), both);
+    assert_eq!(party.standing_orders(), both);
+    let short = key(4).short();
+    assert_eq!(done(&mut party, unban(&short)), [order(&[nameless])]);
+    let sentence = refusal(&mut party, unban("Mallory"));
+    assert!(sentence.contains("is banned"), "{sentence}");
+}
+
+#[test]
+fn who_has_left_can_still_be_banned_by_name_and_who_never_came_by_key() {
+    let mut party = with_mallory();
+    party.handle_control(&RelayMessage::PeerLeft(PeerLeft {
+        peer_id: id(4),
+        reason: LeaveReason::Leaving,
+    }));
+    for (who, person) in [
+        ("Mallory".to_owned(), Person::Identity(key(4))),
+        (key(9).to_string(), Person::Identity(key(9))),
+        (mac(9).to_string(), Person::Mac(mac(9))),
+    ] {
+        done(&mut party, ban(&who));
+        let banned = &party.wishes().banned;
+        assert_eq!(banned.last().unwrap().who, person, "{who}");
+    }
+    let sentence = refusal(&mut party, ban("Trudy"));
+    assert!(sentence.starts_with("no player"), "{sentence}");
+}
+
+#[test]
+fn the_next_start_wants_the_same() {
+    let mut party = with_mallory();
+    assert_eq!(party.wishes().reminder(), None);
+    done(&mut party, ban("Mallory"));
+    done(&mut party, Request::Lock { on: true });
+    let kept = serde_json::to_string(party.wishes()).unwrap();
+    let kept: Wishes = serde_json::from_str(&kept).unwrap();
+    assert_eq!(&kept, party.wishes());
+    let next = Controls::new(party.room.clone(), true, kept);
+    assert_eq!(next.standing_orders(), party.standing_orders());
+    let reminder = next.wishes().reminder().unwrap();
+    let wanted = "the room is locked, 1 player is banned.";
+    assert!(reminder.contains(wanted), "{reminder}");
+    assert_eq!(
+        serde_json::from_str::<Wishes>("{}").unwrap(),
+        Wishes::default()
+    );
 }

@@ -1,12 +1,13 @@
 //! Who is in the room, for people.
 
-use super::wire::{Player, Players};
-use lanparty_ctrl::host::Member;
-use std::fmt::Write as _;
+use super::wire::{Ban, Player, Players};
+use lanparty_ctrl::host::{Member, Person};
+use lanparty_net::ctl::table;
 
-const HEAD: [&str; 9] = [
+const HEAD: [&str; 10] = [
     "MAC",
     "NAME",
+    "KEY",
     "LAN ADDRESS",
     "IN FOR",
     "RTT",
@@ -19,28 +20,33 @@ const HEAD: [&str; 9] = [
 /// The table, and one line about the room.
 pub(super) fn draw(room: &Players) -> String {
     let rows = room.players.iter().flat_map(rows);
-    let rows: Vec<_> = [HEAD.map(str::to_owned)].into_iter().chain(rows).collect();
-    let mut text = String::new();
-    for row in &rows {
-        let mut line = String::new();
-        for (column, cell) in row.iter().enumerate() {
-            let cells = rows.iter().map(|row| row[column].chars().count());
-            let width = cells.max().unwrap_or(0);
-            let _ = write!(line, "{cell:width$}  ");
-        }
-        text += line.trim_end();
-        text.push('\n');
+    table(HEAD, rows) + &summary(room)
+}
+
+/// Who is banned, a line each.
+pub(super) fn draw_bans(bans: &[Ban]) -> String {
+    let rows = bans.iter().map(|ban| {
+        let key = match ban.who {
+            Person::Identity(identity) => identity.short(),
+            Person::Mac(_) => unknown(),
+        };
+        let mac = shown(ban.mac, |mac| mac.to_string());
+        [mac, shown(ban.name.as_ref(), ToString::to_string), key]
+    });
+    match bans {
+        [] => "Nobody is banned.\n".to_owned(),
+        [..] => table(["MAC", "NAME", "KEY"], rows),
     }
-    text + &summary(room)
 }
 
 /// A player with several addresses takes several lines.
-fn rows(player: &Player) -> Vec<[String; 9]> {
+fn rows(player: &Player) -> Vec<[String; 10]> {
     let member = &player.member;
     let mut addresses = member.addresses.iter().map(ToString::to_string);
     let first = [
         player.mac.to_string(),
         shown(player.name.as_ref(), ToString::to_string),
+        shown(player.identity, |identity| identity.short()),
         addresses.next().unwrap_or_else(unknown),
         duration(member.seconds),
         shown(member.rtt_us, |us| format!("{:.1} ms", us as f64 / 1000.0)),
@@ -52,8 +58,8 @@ fn rows(player: &Player) -> Vec<[String; 9]> {
         remarks(member),
     ];
     let others = addresses.map(|address| {
-        let mut row = <[String; 9]>::default();
-        row[2] = address;
+        let mut row = <[String; 10]>::default();
+        row[3] = address;
         row
     });
     [first].into_iter().chain(others).collect()
@@ -109,6 +115,7 @@ fn rate(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lanparty_ctrl::Fingerprint;
     use lanparty_proto::PeerId;
 
     #[test]
@@ -137,6 +144,7 @@ mod tests {
         let player = |last: u8, name: Option<&str>, member| Player {
             name: name.map(|name| name.parse().unwrap()),
             mac: lanparty_proto::VirtualMac::from_random([2, 0, 0, 0, 0, last]),
+            identity: (last == 1).then(|| Fingerprint::from_sha256([0xff; 32])),
             member,
         };
         let room = Players {
@@ -145,14 +153,21 @@ mod tests {
             players: vec![player(1, Some("Ann"), member), player(2, None, quiet)],
         };
         let expected = "\
-MAC                NAME  LAN ADDRESS    IN FOR   RTT      LOSS   SENDS     RECEIVES
-02:00:00:00:00:01  Ann   192.168.50.17  1:02:03  21.3 ms  0.3 %  1.2 kB/s  2.5 MB/s  muted, 7 frames dropped
-                         169.254.7.7
-02:00:00:00:00:02  –     –              1:02:03  –        –      –         –
+MAC                NAME  KEY       LAN ADDRESS    IN FOR   RTT      LOSS   SENDS     RECEIVES
+02:00:00:00:00:01  Ann   ________  192.168.50.17  1:02:03  21.3 ms  0.3 %  1.2 kB/s  2.5 MB/s  muted, 7 frames dropped
+                                   169.254.7.7
+02:00:00:00:00:02  –     –         –              1:02:03  –        –      –         –
 2 players; the room is locked.
 ";
         assert_eq!(draw(&room), expected);
         let empty = draw(&Players::default());
         assert!(empty.ends_with("Nobody is in the room.\n"), "{empty}");
+        let ban = Ban {
+            who: Person::Identity(Fingerprint::from_sha256([0xff; 32])),
+            mac: None,
+            name: None,
+        };
+        assert_eq!(draw_bans(&[ban]), "MAC  NAME  KEY\n–    –     ________\n");
+        assert_eq!(draw_bans(&[]), "Nobody is banned.\n");
     }
 }

@@ -1,13 +1,10 @@
 //! What `lanparty-gateway ctl` and a running gateway say to each other: one line of JSON each.
 
-use lanparty_ctrl::host::Member;
-use lanparty_ctrl::{Name, RoomCode};
+use lanparty_ctrl::host::{Member, Person};
+use lanparty_ctrl::{Fingerprint, Name, RoomCode};
 use lanparty_proto::VirtualMac;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-
-/// No line is longer than this, in bytes; an answer about as many members as fit a room may be.
-pub(crate) const MAX_REQUEST: u64 = 4096;
 
 /// What the host wants. It may hold a key, so there is no `Debug`.
 #[derive(Clone, Serialize, Deserialize)]
@@ -17,6 +14,12 @@ pub(crate) enum Request {
     List,
     /// This player out.
     Kick { who: String },
+    /// This player out, and never in again.
+    Ban { who: String },
+    /// Whoever is meant by this may come again.
+    Unban { who: String },
+    /// Who is banned?
+    Bans,
     /// Nobody new in, or everybody again.
     Lock { on: bool },
     /// Nothing that this player says to everybody, or all of it again.
@@ -39,6 +42,8 @@ pub(crate) enum Answer {
     Refused(String),
     /// Who is in the room.
     Players(Players),
+    /// Who is banned.
+    Bans(Vec<Ban>),
     /// Which room it is.
     Room(Room),
 }
@@ -56,8 +61,17 @@ pub(crate) struct Players {
 pub(crate) struct Player {
     pub(crate) mac: VirtualMac,
     pub(crate) name: Option<Name>,
+    pub(crate) identity: Option<Fingerprint>,
     #[serde(flatten)]
     pub(crate) member: Member,
+}
+
+/// Somebody who is banned, and how the host knows who that is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ban {
+    pub(crate) who: Person,
+    pub(crate) mac: Option<VirtualMac>,
+    pub(crate) name: Option<Name>,
 }
 
 /// What an invite to the room needs beside its key, and where that is kept.

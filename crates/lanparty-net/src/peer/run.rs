@@ -130,8 +130,10 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         .await?;
         let relay = &self.config();
         let (newcomer, resume_token) = (self.core.newcomer(), self.resume_token);
+        let orders = self.host.standing_orders();
         let hello = |budget| Hello {
             resume_token,
+            orders: orders.clone(),
             name: relay.name.clone().map(Into::into),
             ..Hello::new(&relay.room, newcomer, budget)
         };

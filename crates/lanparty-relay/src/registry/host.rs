@@ -12,10 +12,10 @@ use std::time::Instant;
 /// What follows from an order.
 #[derive(Debug)]
 pub struct Obeyed<L> {
-    /// Who is out: tell that link [`DisconnectReason::Kicked`] and close it.
+    /// Who is out: tell these links [`DisconnectReason::Kicked`] and close them.
     ///
     /// [`DisconnectReason::Kicked`]: lanparty_ctrl::DisconnectReason::Kicked
-    pub kicked: Option<Departure<L>>,
+    pub kicked: Vec<Departure<L>>,
     /// What is to be said to the host.
     pub steps: Vec<Step<L>>,
 }
@@ -40,11 +40,15 @@ impl<L: Clone> Registry<L> {
         let room = room.filter(|room| room.gateway() == Some(from.peer));
         let room = room.ok_or(NotTheHost)?;
         let mut obeyed = Obeyed {
-            kicked: None,
+            kicked: Vec::new(),
             steps: Vec::new(),
         };
         match order {
-            HostOrder::Kick { peer_id } => obeyed.kicked = self.kick(from, peer_id),
+            HostOrder::Kick { peer_id } => obeyed.kicked.extend(self.kick(from, peer_id)),
+            HostOrder::Ban { banned } => {
+                let here = room.ban(banned).into_iter();
+                obeyed.kicked = here.filter_map(|peer| self.kick(from, peer)).collect();
+            }
             HostOrder::Lock { locked: true, also } => room.lock(also),
             HostOrder::Lock { locked: false, .. } => room.unlock(),
             HostOrder::Mute { peer_id, muted } => room.set_muted(peer_id, muted),
@@ -56,6 +60,20 @@ impl<L: Clone> Registry<L> {
             }
         }
         Ok(obeyed)
+    }
+
+    /// Does what a host who has just come in wanted before. Answers who is out by that.
+    pub(super) fn repeat_orders(
+        &mut self,
+        now: Instant,
+        from: Place,
+        orders: &[HostOrder],
+    ) -> Vec<Departure<L>> {
+        let orders = orders.iter().filter(|order| stands(order)).cloned();
+        orders
+            .filter_map(|order| self.handle_order(now, from, order).ok())
+            .flat_map(|obeyed| obeyed.kicked)
+            .collect()
     }
 
     fn kick(&mut self, host: Place, peer: PeerId) -> Option<Departure<L>> {
@@ -80,5 +98,16 @@ impl<L: Clone> Registry<L> {
             self.codes.remove(&old);
             self.codes.insert(new, host.room);
         }
+    }
+}
+
+/// True for what is wanted until it is taken back; the rest is about peers of the moment.
+fn stands(order: &HostOrder) -> bool {
+    match order {
+        HostOrder::Lock { .. } | HostOrder::Ban { .. } | HostOrder::Isolate { .. } => true,
+        HostOrder::Kick { .. }
+        | HostOrder::Mute { .. }
+        | HostOrder::Rotate { .. }
+        | HostOrder::Members => false,
     }
 }

@@ -1,9 +1,11 @@
 //! What the host has ordered, and what it is told of the members.
 
 use super::{LinkHealth, Member, Room};
-use lanparty_ctrl::RelayMessage;
-use lanparty_ctrl::host::{self, ADDRESSES_PER_MEMBER, MEMBERS_PER_MESSAGE, Members};
+use lanparty_ctrl::host::{
+    self, ADDRESSES_PER_MEMBER, MAX_BANNED, MEMBERS_PER_MESSAGE, Members, Person,
+};
 use lanparty_ctrl::message::Newcomer;
+use lanparty_ctrl::{Fingerprint, RelayMessage};
 use lanparty_proto::{PeerId, VirtualMac};
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -34,6 +36,26 @@ impl<L: Clone> Room<L> {
     /// Everybody may come in again.
     pub fn unlock(&mut self) {
         self.lock = None;
+    }
+
+    /// From now on these people are banned. Answers who is here and must leave.
+    pub fn ban(&mut self, mut banned: Vec<Person>) -> Vec<PeerId> {
+        banned.truncate(MAX_BANNED);
+        self.banned = banned.into_iter().collect();
+        let members = self.members.iter();
+        let here = members.filter(|(_, member)| {
+            let record = &member.record;
+            record.who != Newcomer::Gateway && self.is_banned(record.who, record.identity)
+        });
+        here.map(|(&peer, _)| peer).collect()
+    }
+
+    /// A banned person does not come in as a gateway either, while there is none.
+    pub(super) fn is_banned(&self, who: Newcomer, identity: Option<Fingerprint>) -> bool {
+        let identity = identity.map(Person::Identity);
+        let persons = [identity, who.mac().map(Person::Mac)];
+        let mut persons = persons.into_iter().flatten();
+        persons.any(|person| self.banned.contains(&person))
     }
 
     /// A client that is sent away does not come back through the lock.

@@ -4,7 +4,7 @@ use super::allowance::{Allowance, Rates};
 use super::speed::Speeds;
 use bytes::{BufMut, Bytes, BytesMut};
 use lanparty_ctrl::message::{Entry, Newcomer, PeerJoined};
-use lanparty_ctrl::{Fingerprint, Name, ResumeToken};
+use lanparty_ctrl::{Fingerprint, Name, RelayMessage, ResumeToken};
 use lanparty_obs::{DropCounts, DropReason, PeerStats};
 use lanparty_proto::fragment::{Fragment, Reassembler};
 use lanparty_proto::overlay::Probe;
@@ -127,14 +127,16 @@ impl<L> Member<L> {
         }
     }
 
-    pub(super) fn introduction(&self, peer_id: PeerId) -> PeerJoined {
+    /// What this one hears of it; by whose key it came is the host's business.
+    pub(super) fn introduction(&self, peer_id: PeerId, to: Newcomer) -> RelayMessage {
         let who = self.record.who;
-        PeerJoined {
+        RelayMessage::PeerJoined(PeerJoined {
             peer_id,
             role: who.role(),
             mac: who.mac(),
             name: self.record.name.clone(),
-        }
+            identity: self.record.identity.filter(|_| to == Newcomer::Gateway),
+        })
     }
 
     /// Takes a datagram whose header must be `expected`, but for the fragment flag. Answers the whole

@@ -2,7 +2,7 @@
 
 use super::link::{Link, Outgoing};
 use super::seat::Seat;
-use super::{DRAIN, Rooms, queue_steps};
+use super::{BANNED, DRAIN, Rooms, queue_steps, send_out};
 use lanparty_ctrl::message::{Disconnect, Entry, Reject};
 use lanparty_ctrl::{DisconnectReason, PeerMessage, RejectReason, RelayMessage, ResumeToken};
 use lanparty_net::control::{self, ControlError};
@@ -100,6 +100,9 @@ fn admit(
         }));
     }
     queue_steps(admission.steps, &link);
+    for kicked in admission.kicked {
+        send_out(kicked, &link, BANNED);
+    }
     drop(registry);
     Ok(Seat::new(
         rooms,

@@ -1,7 +1,7 @@
 //! A peer's time in its room: its datagrams, its messages, its end (spec R13, R14, R25, R32).
 
 use super::link::{Link, Outgoing};
-use super::{DRAIN, Rooms, queue_steps};
+use super::{BANNED, DRAIN, KICKED, Rooms, queue_steps, send_out};
 use crate::registry::{NotTheHost, Place};
 use crate::room::{LinkHealth, Verdict};
 use bytes::Bytes;
@@ -22,9 +22,6 @@ use tracing::{Instrument, debug, info, info_span};
 const BATCH: usize = 64;
 /// How long a peer waits between messages that we hear. Its counters come every few seconds.
 const MESSAGE_PAUSE: Duration = Duration::from_millis(50);
-
-/// What somebody reads whom its host has kicked.
-const KICKED: &str = "the host has sent you out of the room";
 
 /// An admitted peer. Dropping it frees its place, whatever happened.
 #[derive(Debug)]
@@ -229,19 +226,16 @@ impl Seat {
     /// Does what the host wants: who is kicked is out of the room before anything else happens.
     fn obey(&self, order: HostOrder) -> Result<(), NotTheHost> {
         debug!(?order, "The host wants something");
+        let why = match order {
+            HostOrder::Ban { .. } => BANNED,
+            _ => KICKED,
+        };
         let mut rooms = self.rooms.lock();
         let obeyed = rooms.handle_order(Instant::now(), self.place, order)?;
         queue_steps(obeyed.steps, &self.link);
-        let Some(kicked) = obeyed.kicked else {
-            return Ok(());
-        };
-        queue_steps(kicked.steps, &self.link);
-        kicked.link.queue(Outgoing::Goodbye(Disconnect {
-            reason: DisconnectReason::Kicked,
-            text: KICKED.into(),
-        }));
-        drop(rooms);
-        info!(who = ?kicked.record.who, kicked = %kicked.peer, "Kicked by its host");
+        for kicked in obeyed.kicked {
+            send_out(kicked, &self.link, why);
+        }
         Ok(())
     }
 }

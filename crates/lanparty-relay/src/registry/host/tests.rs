@@ -1,9 +1,11 @@
 use super::*;
 use crate::testing::Outcome::{Dropped, To};
 use crate::testing::{Relay, client, client_mac, frame, lan_mac};
-use lanparty_ctrl::host::{Member, Members};
+use lanparty_ctrl::host::{Member, Members, Person};
 use lanparty_ctrl::message::{Invitation, Newcomer};
-use lanparty_ctrl::{ChannelBinding, RejectReason, RelayMessage, ResumeToken, RoomKey};
+use lanparty_ctrl::{
+    ChannelBinding, Fingerprint, RejectReason, RelayMessage, ResumeToken, RoomKey,
+};
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::MacAddr;
 use std::time::Duration;
@@ -61,7 +63,7 @@ fn only_the_rooms_gateway_gives_orders() {
     }
     let peer_id = two.peer;
     let kick = order(&mut relay, other_host, HostOrder::Kick { peer_id });
-    assert!(kick.kicked.is_none(), "it has its own room");
+    assert!(kick.kicked.is_empty(), "it has its own room");
     assert_eq!(relay.registry.peers().count(), 4);
 }
 
@@ -70,7 +72,9 @@ fn who_is_kicked_is_out_at_once_and_everybody_hears_it() {
     let (mut relay, gateway, [two, ..]) = party();
     let peer_id = two.peer;
     let kicked = order(&mut relay, gateway, HostOrder::Kick { peer_id }).kicked;
-    let departure = kicked.unwrap();
+    let [departure] = &kicked[..] else {
+        panic!("{kicked:?}")
+    };
     assert_eq!((departure.link, departure.room_closed), (2, false));
     let told = departure.steps.iter().map(|step| match step {
         Step::Tell(link, RelayMessage::PeerLeft(left)) => (*link, left.reason),
@@ -82,7 +86,7 @@ fn who_is_kicked_is_out_at_once_and_everybody_hears_it() {
     assert_eq!(relay.frame(two, &late), Dropped(DropReason::LinkDown));
     for nobody in [gateway.peer, peer_id] {
         let order = order(&mut relay, gateway, HostOrder::Kick { peer_id: nobody });
-        assert!(order.kicked.is_none());
+        assert!(order.kicked.is_empty());
     }
 }
 
@@ -104,6 +108,76 @@ fn a_locked_room_takes_back_its_own_and_nobody_else() {
     assert_eq!(refused(&mut relay, 5), Some(RejectReason::Locked));
     order(&mut relay, gateway, UNLOCK);
     assert_eq!(refused(&mut relay, 5), None);
+}
+
+#[test]
+fn a_banned_player_is_out_and_stays_out_with_another_mac() {
+    let mut relay = Relay::new();
+    let gateway = relay.gateway(1);
+    let [bad, good] = [2, 3].map(|number| Fingerprint::from_sha256([number; 32]));
+    for (link, identity) in [(2, Some(bad)), (3, Some(good)), (4, None)] {
+        relay.identity = identity;
+        relay.client(link);
+    }
+    let Newcomer::Client(nameless) = client(4) else {
+        unreachable!("it is a client")
+    };
+    let ban = |banned: &[Person]| HostOrder::Ban {
+        banned: banned.to_vec(),
+    };
+    let both = [Person::Identity(bad), Person::Mac(nameless)];
+    let kicked = order(&mut relay, gateway, ban(&both)).kicked;
+    let links: Vec<_> = kicked.iter().map(|departure| departure.link).collect();
+    assert_eq!(links, [2, 4]);
+    for (link, identity) in [(2, Some(bad)), (9, Some(bad)), (4, None), (4, Some(good))] {
+        relay.identity = identity;
+        assert_eq!(refused(&mut relay, link), Some(RejectReason::Banned));
+    }
+    relay.leave(gateway);
+    relay.identity = Some(bad);
+    let as_host = relay.admit(9, "lanparty", Newcomer::Gateway).err();
+    assert_eq!(as_host, Some(RejectReason::Banned));
+    relay.identity = None;
+    let gateway = relay.gateway(1);
+    order(&mut relay, gateway, ban(&[]));
+    relay.identity = Some(bad);
+    assert_eq!(refused(&mut relay, 2), None);
+}
+
+#[test]
+fn what_a_host_wanted_before_holds_from_its_welcome_on() {
+    let mut relay = Relay::new();
+    let bad = Fingerprint::from_sha256([2; 32]);
+    relay.client(3);
+    relay.identity = Some(bad);
+    let before = relay.client(2);
+    relay.identity = None;
+    let kick = HostOrder::Kick {
+        peer_id: before.peer,
+    };
+    let banned = vec![Person::Identity(bad)];
+    relay.orders = vec![lock(&[6]), kick, HostOrder::Ban { banned }];
+    let host = relay.admit(1, "lanparty", Newcomer::Gateway).unwrap();
+    let links: Vec<_> = host.kicked.iter().map(|departure| departure.link).collect();
+    assert_eq!(links, [2]);
+    assert_eq!(refused(&mut relay, 6), None, "it is a guest");
+    assert_eq!(refused(&mut relay, 5), Some(RejectReason::Locked));
+}
+
+#[test]
+fn only_the_host_learns_by_whose_key_somebody_came() {
+    let mut relay = Relay::new();
+    let identity = Some(Fingerprint::from_sha256([2; 32]));
+    relay.gateway(1);
+    relay.client(3);
+    relay.identity = identity;
+    let admission = relay.admit(2, "lanparty", client(2)).unwrap();
+    let told = admission.steps.iter().filter_map(|step| match step {
+        Step::Tell(link, RelayMessage::PeerJoined(joined)) => Some((*link, joined.identity)),
+        Step::Tell(..) | Step::Answer(_) => None,
+    });
+    let told: Vec<_> = told.collect();
+    assert_eq!(told, [(1, identity), (3, None)]);
 }
 
 #[test]
