@@ -50,10 +50,19 @@ impl WindowsPc {
 
     /// Turns a machine into a Windows PC: starts Wine in its namespace and the driver in Wine.
     pub fn new(lab: &Lab, machine: &Machine) -> Result<Self> {
+        Self::start(lab, machine, true)
+    }
+
+    /// A Windows PC whose adapter is yet to be made by a program.
+    pub fn without_adapter(lab: &Lab, machine: &Machine) -> Result<Self> {
+        Self::start(lab, machine, false)
+    }
+
+    fn start(lab: &Lab, machine: &Machine, has_adapter: bool) -> Result<Self> {
         let adapter = Arc::new(Adapter::plug_in(lab, machine)?);
         let stack = Stack::start(machine, &adapter)?;
         let [guid, home] = [Self::TAP, "wan0"].map(|name| interface_guid(machine, name));
-        let wine = Wine::start(lab, machine, &guid?, &home?)?;
+        let wine = Wine::start(lab, machine, &wine::registry(&guid?, &home?, has_adapter))?;
         adapter
             .wait_for_mac(Self::PERMANENT_MAC)
             .context("start the stand-in driver")?;
@@ -139,10 +148,25 @@ impl WindowsPc {
         self.adapter.tell("S1")
     }
 
+    /// Has a driver in store for devices with this hardware id, or none.
+    pub fn have_driver_for(&self, hardware_id: Option<&'static str>) {
+        self.stack.have_driver_for(hardware_id);
+    }
+
+    /// Makes the adapter's network public again, as a person may, or a policy.
+    pub fn make_network_public(&self) {
+        self.stack.make_network_public();
+    }
+
     /// Restarts the adapter as a driver update does: open handles become useless.
     pub fn restart_adapter(&self) -> Result<()> {
         self.adapter.disable()?;
         self.adapter.enable()
+    }
+
+    /// How many descriptors Wine's server has open: one for each handle of a file, a socket or a device, among others.
+    pub fn open_in_wineserver(&self) -> Result<usize> {
+        self.wine.open_in_server()
     }
 
     /// The Windows programs of the project, built by `cargo xtask windows`.

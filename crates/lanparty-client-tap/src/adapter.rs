@@ -6,8 +6,15 @@ use std::fmt;
 /// The device class of network adapters (`GUID_DEVCLASS_NET`), as registry keys spell it.
 pub const NET_CLASS: &str = "{4D36E972-E325-11CE-BFC1-08002BE10318}";
 
-/// The driver's hardware id; `root\tap0901` where the adapter was made by `tapctl` or `devcon`.
-const HARDWARE_IDS: [&str; 2] = ["tap0901", r"root\tap0901"];
+/// The driver's hardware ids, the one that `tapctl` uses first: drivers know one of them or both.
+pub const HARDWARE_IDS: [&str; 2] = [r"root\tap0901", "tap0901"];
+
+/// The device instance of the adapter that we make. Nobody else has it, so it can be removed by
+/// whoever knows only that there may be one.
+pub const OWN_INSTANCE: &str = r"ROOT\SOFTLAN-VPN\0000";
+
+/// What the network connections call the adapter that we make.
+pub const OWN_NAME: &str = "softlan-vpn";
 
 /// A TAP-Windows6 adapter that is installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +30,12 @@ pub struct Adapter {
 }
 
 impl Adapter {
+    /// Whether it is the one that we make.
+    pub fn is_own(&self) -> bool {
+        let instance = self.instance.as_deref();
+        instance.is_some_and(|instance| instance.eq_ignore_ascii_case(OWN_INSTANCE))
+    }
+
     /// The file by which programs open it.
     pub fn device_path(&self) -> String {
         format!(r"\\.\Global\{}.tap", self.guid)
@@ -49,6 +62,12 @@ pub fn class_key() -> String {
 /// The registry key of an adapter's place among the network connections.
 pub fn connection_key(guid: AdapterGuid) -> String {
     format!(r"SYSTEM\CurrentControlSet\Control\Network\{NET_CLASS}\{guid}\Connection")
+}
+
+/// A list of one text as the registry has it: UTF-16, each text with a zero behind it and one more behind
+/// the last.
+pub fn multi_string(text: &str) -> Vec<u16> {
+    text.encode_utf16().chain([0, 0]).collect()
 }
 
 /// Whether a `ComponentId` or `MatchingDeviceId` is TAP-Windows6.
@@ -123,6 +142,22 @@ mod tests {
         assert_eq!(choose(&two, Some(two[1].guid)), Ok(&two[1]));
         let other = AdapterGuid::from_u128(3);
         assert_eq!(choose(&two, Some(other)), Err(ChooseError::Unknown(other)));
+    }
+
+    #[test]
+    fn our_own_adapter_is_known_by_its_device() {
+        assert!(!adapter(1).is_own());
+        let own = Adapter {
+            instance: Some(r"root\softlan-vpn\0000".into()),
+            ..adapter(1)
+        };
+        assert!(own.is_own());
+    }
+
+    #[test]
+    fn a_hardware_id_is_a_list_of_one() {
+        assert_eq!(multi_string("ab"), [0x61, 0x62, 0, 0]);
+        assert!(HARDWARE_IDS.into_iter().all(is_tap));
     }
 
     #[test]

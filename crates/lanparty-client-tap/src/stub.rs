@@ -50,6 +50,30 @@ pub fn set_mac_value(_adapter: &Adapter, _value: &MacValue) -> io::Result<()> {
     Err(unsupported())
 }
 
+/// Makes the adapter that is ours.
+///
+/// # Errors
+/// Always.
+pub fn add_own() -> io::Result<()> {
+    Err(unsupported())
+}
+
+/// Removes the adapter that is ours.
+///
+/// # Errors
+/// Always.
+pub fn remove_own() -> io::Result<()> {
+    Err(unsupported())
+}
+
+/// Gives the adapter a name.
+///
+/// # Errors
+/// Always.
+pub fn rename(_adapter: &Adapter, _name: &str) -> io::Result<()> {
+    Err(unsupported())
+}
+
 /// Starts the adapter anew.
 ///
 /// # Errors

@@ -9,6 +9,9 @@ use std::io;
 /// A change that can be made, and undone by whoever knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Change {
+    /// An adapter of ours on a PC that had none. It is known by its device, so there is nothing to
+    /// remember.
+    Adapter,
     /// The registry's MAC address of an adapter; counts when the adapter is restarted, which belongs to
     /// it.
     Mac {
@@ -42,6 +45,10 @@ pub(crate) enum Change {
 
 /// The PC, as far as changes touch it.
 pub(crate) trait System {
+    /// Makes an adapter of ours.
+    fn add_adapter(&self) -> io::Result<()>;
+    /// Removes it, if it is there.
+    fn remove_adapter(&self) -> io::Result<()>;
     /// Sets or removes an adapter's MAC address in the registry and restarts the adapter.
     fn set_mac(&self, adapter: AdapterGuid, value: &MacValue) -> io::Result<()>;
     /// Adds a route.
@@ -70,6 +77,7 @@ impl Change {
     /// Makes the change.
     pub(crate) fn make(&self, system: &dyn System) -> io::Result<()> {
         match self {
+            Change::Adapter => system.add_adapter(),
             Change::Mac { adapter, after, .. } => system.set_mac(*adapter, after),
             Change::Route(route) => system.add_route(route),
             Change::Interface {
@@ -91,6 +99,7 @@ impl Change {
     /// Brings back what was there before. What has gone away altogether needs no undoing.
     pub(crate) fn undo(&self, system: &dyn System) -> io::Result<()> {
         let undone = match self {
+            Change::Adapter => system.remove_adapter(),
             Change::Mac {
                 adapter, before, ..
             } => system.set_mac(*adapter, before),
@@ -129,7 +138,7 @@ impl Change {
         let mut goal = self.clone();
         match &mut goal {
             Change::Mac { before, after, .. } => before.clone_from(after),
-            Change::Route(_) => {}
+            Change::Adapter | Change::Route(_) => {}
             Change::Interface { before, after, .. } => *before = *after,
             Change::NameServers { before, after, .. } => before.clone_from(after),
             Change::Category { before, after, .. } => *before = *after,
@@ -141,6 +150,7 @@ impl Change {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Change::Adapter => f.write_str("new TAP-Windows6 adapter"),
             Change::Mac { before, after, .. } => write!(
                 f,
                 "MAC address in the registry: {} -> {}",

@@ -1,11 +1,12 @@
 //! A look at the PC that changes nothing.
 
 use crate::change::{Change, Settings};
+use crate::firewall;
 use crate::journal::KEPT_AS;
 use crate::party;
 use anyhow::{Context as _, Result};
 use lanparty_client_route::{self as ip, AdapterGuid, Family, KeptText, Luid};
-use lanparty_client_tap::{self as tap, Adapter, Tap};
+use lanparty_client_tap::{self as tap, Adapter, ChooseError, Tap};
 use lanparty_proto::IpMtu;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -29,14 +30,22 @@ pub(crate) fn list_adapters() -> Result<()> {
 pub(crate) fn run(wanted: Option<AdapterGuid>) -> Result<()> {
     list_adapters()?;
     println!("Left by an earlier run: {}.", left_behind());
-    println!("Firewall profiles in force: {}.", firewall());
+    println!("Firewall profiles in force: {}.", profiles());
     let home = ip::best_route(FAR_AWAY).context("cannot read the routes")?;
     match &home {
         Some(route) => println!("The internet is reached {}.", by_way_of(route.next_hop)),
         None => println!("No route leads to the internet."),
     }
     let adapters = tap::installed().context("cannot read the installed adapters")?;
-    let adapter = tap::choose(&adapters, wanted)?;
+    let adapter = match tap::choose(&adapters, wanted) {
+        Err(ChooseError::None) if wanted.is_none() => {
+            println!(
+                "A start would make an adapter, with the TAP-Windows driver that Windows has."
+            );
+            return Ok(());
+        }
+        chosen => chosen?,
+    };
     println!("A start would use {adapter}:");
     describe(adapter);
     println!("and change, besides its MAC address and the route to the relay:");
@@ -59,7 +68,7 @@ fn left_behind() -> String {
     }
 }
 
-fn firewall() -> String {
+fn profiles() -> String {
     match ip::firewall_profiles() {
         Ok(profiles) => {
             let names: Vec<_> = profiles.iter().map(ToString::to_string).collect();
@@ -90,6 +99,9 @@ fn describe(adapter: &Adapter) {
         Ok(Some(network)) => println!("  its network is {}", network.category),
         Ok(None) => println!("  it is in no network now"),
         Err(error) => println!("  its network is unknown ({error})"),
+    }
+    if let Ok(Some(verdict)) = firewall::read(adapter.guid) {
+        println!("  {verdict}");
     }
 }
 

@@ -83,16 +83,7 @@ impl Journal {
     /// When the journal cannot be written: then nothing is changed; or what the system says about the
     /// change, which is undone then as far as it came.
     pub(crate) fn make(self: &Rc<Self>, change: Change) -> io::Result<Guard> {
-        let number = self.next_number();
-        self.standing.borrow_mut().push((number, change.clone()));
-        if let Err(error) = self.save() {
-            self.standing.borrow_mut().pop();
-            return Err(error);
-        }
-        let guard = Guard {
-            journal: self.clone(),
-            number,
-        };
+        let guard = self.write_down(change.clone())?;
         match change.make(&*self.system) {
             Ok(()) => {
                 tracing::info!("Changed: {change}");
@@ -100,14 +91,32 @@ impl Journal {
             }
             // A route that we did not add may be somebody else's.
             Err(error) if matches!(change, Change::Route(_)) => {
-                self.forget(number);
+                self.forget(guard.number);
                 Err(error)
             }
             Err(error) => Err(error),
         }
     }
 
-    /// Makes a standing change anew, because somebody else has changed the same thing meanwhile.
+    /// Writes down how to undo a change that is yet to be made, with [`renew`](Self::renew).
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub(crate) fn write_down(self: &Rc<Self>, change: Change) -> io::Result<Guard> {
+        let number = self.next_number();
+        self.standing.borrow_mut().push((number, change));
+        if let Err(error) = self.save() {
+            self.standing.borrow_mut().pop();
+            return Err(error);
+        }
+        Ok(Guard {
+            journal: self.clone(),
+            number,
+        })
+    }
+
+    /// Makes a change that is written down: for the first time, or anew, because somebody else has
+    /// changed the same thing meanwhile.
     pub(crate) fn renew(&self, guard: &Guard) -> io::Result<()> {
         match self.change(guard.number) {
             Some(change) => change.make(&*self.system),

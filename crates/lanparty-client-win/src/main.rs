@@ -2,13 +2,18 @@
 //!
 //! [`config`] says what a player wants, [`run`] tells the whole story from there. Whatever it changes
 //! is a [`change::Change`], written into the [`journal`] before it is made and undone with its guard, or
-//! by the next start. [`party`] makes the adapter's settings, [`pins`] the routes; [`doctor`] only looks.
-//! Everything compiles on every system; what it needs of Windows is in `lanparty-client-route` and
-//! `lanparty-client-tap`, which say elsewhere that they cannot.
+//! by the next start. [`adapter`] gets hold of the adapter, [`party`] makes its settings, [`pins`] the routes;
+//! [`firewall`] and [`doctor`] only look. Everything compiles on every system; what it needs of Windows is
+//! in `lanparty-client-route` and `lanparty-client-tap`, which say elsewhere that they cannot.
 
+#[allow(clippy::disallowed_methods, reason = "shell: waits for the adapter")]
+mod adapter;
 mod change;
 mod config;
 mod doctor;
+#[cfg(test)]
+mod fake_pc;
+mod firewall;
 mod journal;
 mod party;
 mod pins;

@@ -8,20 +8,71 @@ use lanparty_client_route::{self as ip, AdapterGuid, Category, Family, Interface
 use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// How soon a change that did not last is made again; after that ever more rarely, so that nobody is
+/// fought with who is stronger, such as a company's policy.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+/// How rarely at the most.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// The settings of the adapter while the party lasts; dropping this brings back those from before,
 /// the last one first.
 pub(crate) struct PartySettings {
     journal: Rc<Journal>,
-    made: Vec<(Change, Guard)>,
+    tried: Vec<Tried>,
     complaint: String,
+}
+
+/// A change that stands in the journal, whether it could be made or not.
+struct Tried {
+    change: Change,
+    guard: Guard,
+    was_made: bool,
+    trouble: Option<String>,
+    pause: Duration,
+    due: Option<Instant>,
+}
+
+impl Tried {
+    fn new(change: Change, guard: Guard) -> Self {
+        Tried {
+            change,
+            guard,
+            was_made: false,
+            trouble: None,
+            pause: FIRST_PAUSE,
+            due: None,
+        }
+    }
+
+    /// Makes the change for the first time, or repairs it.
+    fn make(&mut self, journal: &Journal, now: Instant) -> io::Result<()> {
+        self.due = Some(now + self.pause);
+        self.pause = LONGEST_PAUSE.min(self.pause * 2);
+        let made = journal.renew(&self.guard);
+        self.trouble = made.as_ref().err().map(ToString::to_string);
+        made?;
+        match self.was_made {
+            true => tracing::info!("Repaired: {}", self.change),
+            false => tracing::info!("Changed: {}", self.change),
+        }
+        self.was_made = true;
+        Ok(())
+    }
+
+    /// It has lasted, so the next repair need not wait.
+    fn rest(&mut self) {
+        self.pause = FIRST_PAUSE;
+        self.due = None;
+    }
 }
 
 impl PartySettings {
     pub(crate) fn new(journal: Rc<Journal>) -> Self {
         PartySettings {
             journal,
-            made: Vec::new(),
+            tried: Vec::new(),
             complaint: String::new(),
         }
     }
@@ -31,21 +82,43 @@ impl PartySettings {
     ///
     /// # Errors
     /// What the system says about the first that failed; the others are made.
-    pub(crate) fn make(&mut self, wanted: Vec<Change>) -> io::Result<()> {
+    pub(crate) fn make(&mut self, wanted: Vec<Change>, now: Instant) -> io::Result<()> {
         let mut outcome = Ok(());
         for change in wanted {
-            let made = self.make_one(change);
+            let made = self.make_one(change, now);
             outcome = outcome.and(made);
         }
         outcome
     }
 
-    /// Makes what these parts of it want; a failure is logged when it is a new one.
-    pub(crate) fn repair(&mut self, parts: impl IntoIterator<Item = io::Result<Vec<Change>>>) {
+    /// Makes what these parts of it want, unless it was tried a moment ago; a failure is logged when it
+    /// is a new one.
+    pub(crate) fn repair(
+        &mut self,
+        parts: impl IntoIterator<Item = io::Result<Vec<Change>>>,
+        now: Instant,
+    ) {
         let mut complaints = Vec::new();
+        let mut wanted = Vec::new();
         for part in parts {
-            if let Err(error) = part.and_then(|changes| self.make(changes)) {
-                complaints.push(error.to_string());
+            match part {
+                Ok(changes) => wanted.extend(changes),
+                Err(error) => complaints.push(error.to_string()),
+            }
+        }
+        let lasts = |tried: &Tried| !wanted.iter().any(|want| want.has_goal_of(&tried.change));
+        self.tried
+            .iter_mut()
+            .filter(|tried| lasts(tried))
+            .for_each(Tried::rest);
+        for change in wanted {
+            let waits = self.find(&change).map(|at| &self.tried[at]);
+            match waits.filter(|tried| tried.due.is_some_and(|due| now < due)) {
+                Some(tried) => complaints.extend(tried.trouble.clone()),
+                None => {
+                    let made = self.make_one(change, now);
+                    complaints.extend(made.err().map(|error| error.to_string()));
+                }
             }
         }
         let complaint = complaints.join("; ");
@@ -55,25 +128,27 @@ impl PartySettings {
         self.complaint = complaint;
     }
 
-    fn make_one(&mut self, change: Change) -> io::Result<()> {
-        let made = self
-            .made
-            .iter()
-            .rfind(|(made, _)| made.has_goal_of(&change));
-        if let Some((_, guard)) = made {
-            self.journal.renew(guard)?;
-            tracing::info!("Repaired: {change}");
-            return Ok(());
-        }
-        let guard = self.journal.make(change.clone())?;
-        self.made.push((change, guard));
-        Ok(())
+    fn make_one(&mut self, change: Change, now: Instant) -> io::Result<()> {
+        let at = match self.find(&change) {
+            Some(at) => at,
+            None => {
+                let guard = self.journal.write_down(change.clone())?;
+                self.tried.push(Tried::new(change, guard));
+                self.tried.len() - 1
+            }
+        };
+        self.tried[at].make(&self.journal, now)
+    }
+
+    fn find(&self, change: &Change) -> Option<usize> {
+        let is_it = |tried: &Tried| tried.change.has_goal_of(change);
+        self.tried.iter().rposition(is_it)
     }
 }
 
 impl Drop for PartySettings {
     fn drop(&mut self) {
-        while self.made.pop().is_some() {}
+        while self.tried.pop().is_some() {}
     }
 }
 
@@ -133,4 +208,86 @@ pub(crate) fn category(adapter: AdapterGuid) -> io::Result<Vec<Change>> {
 fn comma_separated(servers: &[IpAddr]) -> String {
     let servers: Vec<_> = servers.iter().map(ToString::to_string).collect();
     servers.join(",")
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "tests own the clock")]
+mod tests {
+    use super::*;
+    use crate::fake_pc::Pc;
+
+    const LOOK: Duration = Duration::from_secs(5);
+
+    #[test]
+    fn what_is_refused_is_written_down_once_and_tried_ever_more_rarely() {
+        let pc = public_pc();
+        pc.0.borrow_mut().refuses_categories = true;
+        let mut settings = PartySettings::new(pc.journal());
+        let begin = Instant::now();
+        for look in 0..720 {
+            settings.repair([Ok(vec![private()])], begin + look * LOOK);
+        }
+        assert_eq!(pc.0.borrow().saves, 1);
+        assert!(settings.complaint.contains("permission denied"));
+        drop(settings);
+        assert_eq!(pc.disk(), "");
+        assert_eq!(pc.state(), public_pc().state());
+    }
+
+    #[test]
+    fn what_does_not_last_is_repaired_at_once_and_then_ever_more_rarely() {
+        let pc = public_pc();
+        let mut settings = PartySettings::new(pc.journal());
+        let begin = Instant::now();
+        let mut repairs = Vec::new();
+        for look in 0..720 {
+            settings.repair([Ok(vec![private()])], begin + look * LOOK);
+            if pc.state().categories[&LAN] == Category::Private {
+                repairs.push((look * LOOK).as_secs());
+            }
+            pc.0.borrow_mut()
+                .state
+                .categories
+                .insert(LAN, Category::Public);
+        }
+        assert_eq!(repairs[..6], [0, 5, 15, 35, 75, 155]);
+        assert_eq!(repairs.len(), 17);
+        assert_eq!(pc.0.borrow().saves, 1);
+    }
+
+    #[test]
+    fn what_has_lasted_is_repaired_at_once_when_somebody_changes_it() {
+        let pc = public_pc();
+        let mut settings = PartySettings::new(pc.journal());
+        let begin = Instant::now();
+        settings.repair([Ok(vec![private()])], begin);
+        settings.repair([Ok(vec![])], begin + LOOK);
+        pc.0.borrow_mut()
+            .state
+            .categories
+            .insert(LAN, Category::Public);
+        settings.repair([Ok(vec![private()])], begin + LOOK);
+        assert_eq!(pc.state().categories[&LAN], Category::Private);
+        drop(settings);
+        assert_eq!(pc.state(), public_pc().state());
+    }
+
+    const LAN: u128 = 7;
+
+    fn public_pc() -> Pc {
+        let pc = Pc::default();
+        pc.0.borrow_mut()
+            .state
+            .categories
+            .insert(LAN, Category::Public);
+        pc
+    }
+
+    fn private() -> Change {
+        Change::Category {
+            network: LAN,
+            before: Category::Public,
+            after: Category::Private,
+        }
+    }
 }

@@ -1,33 +1,29 @@
 //! The whole story, one step after another, and undone in reverse (spec R70).
 
-use crate::change::Change;
+use crate::adapter;
 use crate::config::{Args, Command, Config};
 use crate::doctor;
-use crate::journal::{Guard, Journal, KEPT_AS};
+use crate::firewall::{self, FirewallWatch};
+use crate::journal::{Journal, KEPT_AS};
 use crate::party::{self, PartySettings};
 use crate::pins::Pins;
 use crate::status::{self, Running};
 use crate::system::ThisPc;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use lanparty_client_core::{Player, Session, StatusLine};
 use lanparty_client_route::{self as ip, KeptText, Luid, Watch};
-use lanparty_client_tap::{self as tap, Adapter, Tap, TapControl, TapError};
+use lanparty_client_tap::{Adapter, TapControl};
 use lanparty_ctrl::message::Welcome;
 use lanparty_ctrl::{ResumeToken, Text};
 use lanparty_net::peer::{self, Event, HostError, PeerHost};
 use lanparty_net::signals;
 use lanparty_obs::{Diagnostics, PlayerStatus};
-use lanparty_proto::VirtualMac;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::runtime;
 
-/// How long an adapter may take to come back after its restart.
-const RESTART: Duration = Duration::from_secs(15);
-/// How often one that is not there yet is looked for.
-const LOOK: Duration = Duration::from_millis(250);
 /// How often routes and settings are looked at when Windows tells of no change (spec R72, R73).
 const VERIFY: Duration = Duration::from_secs(5);
 /// What is still busy at the end, like the resolution of a name, ends with the process.
@@ -77,10 +73,9 @@ async fn join(config: Config) -> Result<()> {
     let (mut running, journal) = take_over()?;
     journal.repair();
 
-    let adapters = tap::installed().context("cannot read the installed adapters")?;
-    let adapter = tap::choose(&adapters, wanted)?.clone();
-    let (_mac, mut tap) = open_with_mac(&journal, &adapter, player.mac).await?;
-    let interface = find_interface(&adapter).await?;
+    let (_own, adapter) = adapter::find_or_make(&journal, wanted).await?;
+    let (_mac, mut tap) = adapter::open_with_mac(&journal, &adapter, player.mac).await?;
+    let interface = adapter::interface(&adapter).await?;
     tracing::info!(%adapter, mac = %player.mac, "Opened the adapter");
 
     let relay = player.relay.clone();
@@ -98,6 +93,7 @@ async fn join(config: Config) -> Result<()> {
         adapter,
         interface,
         mtu: None,
+        firewall: FirewallWatch::default(),
         line: StatusLine::default(),
     };
     let stop = asked_to_stop(stop);
@@ -108,69 +104,20 @@ async fn join(config: Config) -> Result<()> {
 
 /// Becomes the one client that changes this PC, until the last change is undone.
 fn take_over() -> Result<(Running, Rc<Journal>)> {
-    let store = KeptText::open(KEPT_AS).map_err(|error| match error.kind() {
-        io::ErrorKind::PermissionDenied => anyhow::anyhow!(
-            "this needs an administrator's rights; right-click the program and choose `Run as \
-             administrator`"
-        ),
-        _ => error.into(),
-    })?;
+    let store = KeptText::open(KEPT_AS).map_err(not_opened)?;
     let running = Running::take()?;
     let journal = Journal::open(Box::new(store), Box::new(ThisPc))?;
     Ok((running, journal))
 }
 
-/// Opens the adapter, its cable out, with the MAC address that it should have.
-async fn open_with_mac(
-    journal: &Rc<Journal>,
-    adapter: &Adapter,
-    mac: VirtualMac,
-) -> Result<(Option<Guard>, Tap)> {
-    let tap = Tap::open(adapter)?;
-    if tap.control().mac() == Some(mac.addr()) {
-        return Ok((None, tap));
-    }
-    tap.close();
-    let change = Change::Mac {
-        adapter: adapter.guid,
-        before: tap::mac_value(adapter).context("cannot read the adapter's MAC address")?,
-        after: Some(tap::driver::mac_value(mac)),
-    };
-    let guard = journal
-        .make(change)
-        .context("cannot give the adapter your MAC address")?;
-    let tap = open_patiently(adapter).await?;
-    match tap.control().mac() {
-        Some(now) if now == mac.addr() => Ok((Some(guard), tap)),
-        _ => bail!(
-            "the adapter did not take the MAC address {mac}; start the PC anew, or choose another \
-             adapter with --tap-instance-id"
+/// Only an administrator may write the journal, and make any of the changes in it.
+fn not_opened(error: io::Error) -> anyhow::Error {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => anyhow!(
+            "this needs an administrator's rights; right-click the program and choose `Run as \
+             administrator`"
         ),
-    }
-}
-
-/// A restarted adapter takes a moment.
-async fn open_patiently(adapter: &Adapter) -> Result<Tap, TapError> {
-    let deadline = Instant::now() + RESTART;
-    loop {
-        match Tap::open(adapter) {
-            Err(TapError::NotThere(_)) if Instant::now() < deadline => {
-                tokio::time::sleep(LOOK).await;
-            }
-            opened => return opened,
-        }
-    }
-}
-
-async fn find_interface(adapter: &Adapter) -> Result<Luid> {
-    let deadline = Instant::now() + RESTART;
-    loop {
-        match ip::interface_luid(adapter.guid) {
-            Err(_) if Instant::now() < deadline => tokio::time::sleep(LOOK).await,
-            found => {
-                return found.context("Windows does not know the adapter as a network interface");
-            }
-        }
+        _ => error.into(),
     }
 }
 
@@ -217,6 +164,7 @@ struct Machine<'a> {
     adapter: Adapter,
     interface: Luid,
     mtu: Option<u16>,
+    firewall: FirewallWatch,
     line: StatusLine,
 }
 
@@ -272,7 +220,7 @@ impl Machine<'_> {
         let wanted = party::interface(self.adapter.guid, mtu)
             .context("cannot read the adapter's settings")?;
         self.settings
-            .make(wanted)
+            .make(wanted, Instant::now())
             .context("cannot set up the adapter")?;
         if is_first {
             self.repair_settings();
@@ -304,12 +252,17 @@ impl Machine<'_> {
         let Some(mtu) = self.mtu else { return };
         let adapter = self.adapter.guid;
         let home = self.pins.interface();
-        self.settings.repair([
-            party::interface(adapter, mtu),
-            party::name_servers(adapter, home),
-        ]);
+        let now = Instant::now();
+        self.settings.repair(
+            [
+                party::interface(adapter, mtu),
+                party::name_servers(adapter, home),
+            ],
+            now,
+        );
         // Only while the cable is in, there is a network.
-        self.network.repair([party::category(adapter)]);
+        self.network.repair([party::category(adapter)], now);
+        self.firewall.show(firewall::read(adapter));
     }
 
     /// Says how things are.
@@ -332,5 +285,18 @@ impl Machine<'_> {
             addresses: ip::addresses(self.interface).unwrap_or_default(),
             ..self.player.diagnostics(session)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_no_administrator_is_told_how_to_become_one() {
+        let denied = not_opened(io::ErrorKind::PermissionDenied.into()).to_string();
+        assert!(denied.contains("Run as administrator"), "{denied}");
+        let other = not_opened(io::ErrorKind::TimedOut.into()).to_string();
+        assert!(!other.contains("administrator"), "{other}");
     }
 }

@@ -1,4 +1,5 @@
-//! The PC that we run on.
+//! The PC that we run on. What is already as it should be is left alone, so that undoing a change that was
+//! refused is not refused too.
 
 use crate::change::System;
 use lanparty_client_route::{self as ip, AdapterGuid, Category, Family, InterfaceSettings, Route};
@@ -9,6 +10,14 @@ use std::io;
 pub(crate) struct ThisPc;
 
 impl System for ThisPc {
+    fn add_adapter(&self) -> io::Result<()> {
+        tap::add_own()
+    }
+
+    fn remove_adapter(&self) -> io::Result<()> {
+        tap::remove_own()
+    }
+
     fn set_mac(&self, adapter: AdapterGuid, value: &MacValue) -> io::Result<()> {
         let adapter = find(adapter)?;
         tap::set_mac_value(&adapter, value)?;
@@ -29,7 +38,11 @@ impl System for ThisPc {
         family: Family,
         settings: InterfaceSettings,
     ) -> io::Result<()> {
-        ip::set_interface_settings(ip::interface_luid(adapter)?, family, settings)
+        let interface = ip::interface_luid(adapter)?;
+        match ip::interface_settings(interface, family)? == Some(settings) {
+            true => Ok(()),
+            false => ip::set_interface_settings(interface, family, settings),
+        }
     }
 
     fn set_name_servers(
@@ -38,7 +51,10 @@ impl System for ThisPc {
         family: Family,
         servers: &str,
     ) -> io::Result<()> {
-        ip::set_own_name_servers(adapter, family, servers)
+        match ip::own_name_servers(adapter, family)? == servers {
+            true => Ok(()),
+            false => ip::set_own_name_servers(adapter, family, servers),
+        }
     }
 
     fn set_category(&self, network: u128, category: Category) -> io::Result<()> {

@@ -25,12 +25,17 @@ const TURN: Duration = Duration::from_millis(100);
 const NO_ERROR: u32 = 0;
 const ERROR_NOT_SUPPORTED: u32 = 50;
 const ERROR_INVALID_PARAMETER: u32 = 87;
+const ERROR_NO_MORE_ITEMS: u32 = 259;
 const ERROR_NOT_FOUND: u32 = 1168;
 const ERROR_NETWORK_UNREACHABLE: u32 = 1231;
 const ERROR_OBJECT_ALREADY_EXISTS: u32 = 5010;
 
 /// What IPv6 needs of a link (RFC 8200, section 5).
 const LEAST_IPV6_MTU: u32 = 1280;
+// NET_FW_PROFILE_TYPE2 (icftypes.h).
+const PRIVATE_PROFILE: u32 = 2;
+const PUBLIC_PROFILE: u32 = 4;
+
 /// What Windows gives a fast network card by itself, more or less.
 const AUTOMATIC_METRIC: u32 = 25;
 
@@ -73,6 +78,8 @@ struct State {
     /// Of the network behind the adapter: 0 is public, 1 is private.
     category: u32,
     wait_for_close: Vec<SocketAddr>,
+    /// The one by which the driver in store knows its devices, where there is one.
+    hardware_id: Option<&'static str>,
 }
 
 #[derive(Clone, Debug)]
@@ -128,6 +135,14 @@ impl Stack {
 
     pub(super) fn state(&self) -> Result<String> {
         self.shared.show_everything()
+    }
+
+    pub(super) fn have_driver_for(&self, hardware_id: Option<&'static str>) {
+        self.shared.state().hardware_id = hardware_id;
+    }
+
+    pub(super) fn make_network_public(&self) {
+        self.shared.state().category = 0;
     }
 
     pub(super) fn close_console(&self) -> Result<bool> {
@@ -220,15 +235,23 @@ impl Shared {
             "DeleteUnicastIpAddressEntry" => self.change_address("del", question),
             "FlushIpNetTable2" => self.flush_neighbours(question),
             "GetNetworkCategory" => self.show_network(),
+            "GetFirewallProfiles" => self.show_firewall(),
             "SetNetworkCategory" => {
                 self.state().category = question.number("category");
                 Ok(String::new())
             }
             "ChangeDeviceState" => self.change_device(question),
+            "InstallDevice" => match self.state().hardware_id {
+                Some(id) if id == question.text("id") => Ok(String::new()),
+                _ => Err(ERROR_NO_MORE_ITEMS),
+            },
             // Told before they are done, so that they are on record and can be refused.
-            "SetMediaStatus" | "RegSetValue" | "RegDeleteValue" | "SetInterfaceDnsSettings" => {
-                Ok(String::new())
-            }
+            "SetMediaStatus"
+            | "RegSetValue"
+            | "RegDeleteValue"
+            | "SetInterfaceDnsSettings"
+            | "RegisterDevice"
+            | "RemoveDevice" => Ok(String::new()),
             _ => Err(ERROR_NOT_SUPPORTED),
         };
         match result {
@@ -476,6 +499,15 @@ impl Shared {
         Ok(format!(
             " adapter={adapter} connected={connected} category={category}"
         ))
+    }
+
+    /// The profiles of the player's own network, a public one, and of the adapter's, while there is one.
+    fn show_firewall(&self) -> Outcome {
+        let party = match (self.is_connected(WindowsPc::TAP), self.state().category) {
+            (true, 1) => PRIVATE_PROFILE,
+            _ => PUBLIC_PROFILE,
+        };
+        Ok(format!(" profiles={}", PUBLIC_PROFILE | party))
     }
 
     fn change_device(&self, question: &Question<'_>) -> Outcome {

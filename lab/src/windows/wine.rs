@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -15,8 +16,9 @@ const WINE: &str = "/usr/lib/wine/wine64";
 const WINESERVER: &str = "/usr/lib/wine/wineserver";
 
 /// Where programs leave values in the registry.
-pub(super) const CHANGEABLE_KEYS: [&str; 4] = [
+pub(super) const CHANGEABLE_KEYS: [&str; 5] = [
     r"HKLM\System\CurrentControlSet\Control\Class\{4D36E972-E325-11CE-BFC1-08002BE10318}\0000",
+    r"HKLM\System\CurrentControlSet\Enum\ROOT",
     r"HKLM\System\CurrentControlSet\Services\Tcpip\Parameters\Interfaces",
     r"HKLM\System\CurrentControlSet\Services\Tcpip6\Parameters\Interfaces",
     r"HKLM\Software\softlan-vpn",
@@ -51,13 +53,13 @@ impl Wine {
     }
 
     /// Wine's server must start in the machine: sockets and drivers belong to it, not to the programs.
-    pub(super) fn start(lab: &Lab, machine: &Machine, guid: &str, home: &str) -> Result<Self> {
+    pub(super) fn start(lab: &Lab, machine: &Machine, registry: &str) -> Result<Self> {
         let prefix = lab.folder().join(format!("{}-wine", machine.name()));
         copy_prefix(&folder()?.join("prefix"), &prefix)?;
         let wine = Self { prefix };
         let server = [WINESERVER.into(), "-p".into()];
         machine.run(detached(wine.environment().into_iter().chain(server)))?;
-        let registry = lab.write(&format!("{}.reg", machine.name()), &registry(guid, home))?;
+        let registry = lab.write(&format!("{}.reg", machine.name()), registry)?;
         let registry = format!("Z:{}", registry.replace('/', "\\"));
         machine.run(detached(wine.command(["regedit", "/S", &registry])))?;
         for step in [&INSTALL_DRIVER[..], &["net", "start", DRIVER]] {
@@ -91,6 +93,26 @@ impl Wine {
             "WINEDEBUG=-all".into(),
             "WINEDLLOVERRIDES=winedbg.exe,winemenubuilder.exe=d".into(),
         ]
+    }
+
+    /// How many descriptors the session's server has open.
+    pub(super) fn open_in_server(&self) -> Result<usize> {
+        let mut prefix = OsString::from("WINEPREFIX=");
+        prefix.push(&self.prefix);
+        let is_ours = |process: &Path| {
+            let is_server = fs::read_to_string(process.join("comm"))
+                .is_ok_and(|name| name.trim() == "wineserver");
+            let environment = fs::read(process.join("environ")).unwrap_or_default();
+            is_server
+                && environment
+                    .split(|byte| *byte == 0)
+                    .any(|value| value == prefix.as_encoded_bytes())
+        };
+        let mut processes = fs::read_dir("/proc")?.filter_map(|entry| Some(entry.ok()?.path()));
+        let server = processes
+            .find(|process| is_ours(process))
+            .context("find Wine's server")?;
+        Ok(fs::read_dir(server.join("fd"))?.count())
     }
 
     /// Ends every program of the session.
@@ -142,34 +164,31 @@ fn copy_prefix(from: &Path, to: &Path) -> Result<()> {
 }
 
 /// What the setup of TAP-Windows6 leaves in the registry, as far as programs look at it, and the name server of the
-/// player's own connection.
-fn registry(guid: &str, home: &str) -> String {
+/// player's own connection. Without an adapter the entries are there, but not what says that they are a TAP's: the shim
+/// adds that when a program makes one.
+pub(super) fn registry(guid: &str, home: &str, has_adapter: bool) -> String {
     const CLASS: &str = "{4D36E972-E325-11CE-BFC1-08002BE10318}";
     let system = r"HKEY_LOCAL_MACHINE\System\CurrentControlSet";
+    let (instance, component) = match has_adapter {
+        true => (r"ROOT\\NET\\0000", "\"ComponentId\"=\"tap0901\"\n"),
+        false => (r"ROOT\\SOFTLAN-VPN\\0000", ""),
+    };
     format!(
         r#"Windows Registry Editor Version 5.00
 
 [{system}\Control\Class\{CLASS}\0000]
-"ComponentId"="tap0901"
-"MatchingDeviceId"="tap0901"
-"DriverDesc"="TAP-Windows Adapter V9"
+{component}"DriverDesc"="TAP-Windows Adapter V9"
 "NetCfgInstanceId"="{guid}"
-"DeviceInstanceID"="ROOT\\NET\\0000"
 
 [{system}\Control\Network\{CLASS}\{guid}\Connection]
 "Name"="LAN party"
-"PnpInstanceID"="ROOT\\NET\\0000"
+"PnpInstanceID"="{instance}"
+
+[{system}\Services\Tcpip\Parameters\Interfaces\{guid}]
+"NameServer"=""
 
 [{system}\Services\Tcpip\Parameters\Interfaces\{home}]
 "DhcpNameServer"="192.0.2.53"
-
-[{system}\Enum\ROOT\NET\0000]
-"Class"="Net"
-"ClassGUID"="{CLASS}"
-"Driver"="{CLASS}\\0000"
-"DeviceDesc"="TAP-Windows Adapter V9"
-"Service"="{DRIVER}"
-"HardwareID"=hex(7):74,00,61,00,70,00,30,00,39,00,30,00,31,00,00,00,00,00
 "#
     )
 }

@@ -113,15 +113,26 @@ pub(crate) fn whatever_change_is_refused_the_pc_is_left_as_it_was(guest: &Guest)
     Ok(())
 }
 
-pub(crate) fn a_program_ended_before_any_change_is_repaired(guest: &Guest) -> Result<()> {
-    is_repaired(guest, Trouble::EndBefore)
+/// Before a change is after the one before, so both ways to repair meet every state that a kill can leave.
+pub(crate) fn what_a_program_ended_before_any_change_left_the_next_start_repairs(
+    guest: &Guest,
+) -> Result<()> {
+    is_repaired(guest, Trouble::EndBefore, |guest| {
+        let program = played(guest)?;
+        program.interrupt()?;
+        Ok(program.tail(40))
+    })
 }
 
-pub(crate) fn a_program_ended_after_any_change_is_repaired(guest: &Guest) -> Result<()> {
-    is_repaired(guest, Trouble::EndAfter)
+pub(crate) fn what_a_program_ended_after_any_change_left_is_repaired(guest: &Guest) -> Result<()> {
+    is_repaired(guest, Trouble::EndAfter, |guest| guest.run("repair"))
 }
 
-fn is_repaired(guest: &Guest, trouble: fn(usize) -> Trouble) -> Result<()> {
+fn is_repaired(
+    guest: &Guest,
+    trouble: fn(usize) -> Trouble,
+    repair: fn(&Guest) -> Result<String>,
+) -> Result<()> {
     let before = untouched(guest)?;
     let (on_the_way_in, all) = count_changes(guest)?;
     for number in 1..=all {
@@ -136,9 +147,9 @@ fn is_repaired(guest: &Guest, trouble: fn(usize) -> Trouble) -> Result<()> {
         program.wait(SOON)?;
         let last = guest.pc.changes().pop().unwrap_or_default();
         guest.pc.forget(None);
-        let said = guest.run("repair")?;
+        let said = repair(guest).with_context(|| format!("ended at `{last}`"))?;
         is_as_before(guest, &before).with_context(|| {
-            format!("ended at change {number} of {all}: `{last}`; then repair said: {said}")
+            format!("ended at change {number} of {all}: `{last}`; then it said: {said}")
         })?;
     }
     Ok(())
@@ -153,7 +164,7 @@ fn count_changes(guest: &Guest) -> Result<(usize, usize)> {
 }
 
 /// A run that has made its last change; the category waits for the network to be there.
-fn played(guest: &Guest) -> Result<Process> {
+pub(crate) fn played(guest: &Guest) -> Result<Process> {
     guest.pc.forget(None);
     let program = guest.join()?;
     let last = eventually("the client is ready", SOON, || {
@@ -167,14 +178,14 @@ fn played(guest: &Guest) -> Result<Process> {
 }
 
 /// The PC's state before anything, whatever an earlier test has left.
-fn untouched(guest: &Guest) -> Result<String> {
+pub(crate) fn untouched(guest: &Guest) -> Result<String> {
     guest.pc.forget(None);
     guest.run("repair")?;
     guest.pc.state()
 }
 
 /// Linux takes a moment for the last of it: the driver's words arrive after the program's end.
-fn is_as_before(guest: &Guest, before: &str) -> Result<()> {
+pub(crate) fn is_as_before(guest: &Guest, before: &str) -> Result<()> {
     let same = eventually("the PC is as it was", SOON / 6, || {
         (guest.pc.state().ok()? == before).then_some(())
     });

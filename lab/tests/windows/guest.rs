@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use lanparty_lab::{Party, Process, WindowsPc, World, eventually};
+use lanparty_lab::{Lab, Machine, Party, Process, WindowsPc, World, eventually};
 
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
@@ -34,8 +34,17 @@ impl World for Guest {
 impl Guest {
     /// A PC whose client does not run yet.
     pub(crate) fn at_home() -> Result<Self> {
+        Self::with(WindowsPc::new)
+    }
+
+    /// As [`at_home`](Self::at_home), without an adapter.
+    pub(crate) fn without_adapter() -> Result<Self> {
+        Self::with(WindowsPc::without_adapter)
+    }
+
+    fn with(pc: fn(&Lab, &Machine) -> Result<WindowsPc>) -> Result<Self> {
         let party = Party::builder().players(0).strangers(1).start()?;
-        let pc = WindowsPc::new(&party.venue.lab, &party.venue.remotes[0])?;
+        let pc = pc(&party.venue.lab, &party.venue.remotes[0])?;
         Ok(Self {
             program: None,
             pc,

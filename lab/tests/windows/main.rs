@@ -4,6 +4,7 @@ mod ending;
 mod equipment;
 mod guest;
 mod installing;
+mod making;
 mod playing;
 mod soak;
 
@@ -28,6 +29,15 @@ fn main() -> ExitCode {
         Suite::new("playing", Guest::at_the_party, playing()),
         Suite::new("ending", Guest::at_home, ending()),
         Suite::new(
+            "making",
+            Guest::without_adapter,
+            checks![
+                making::an_adapter_is_made_first_and_removed_last,
+                making::without_a_driver_the_client_says_so_and_leaves_no_device,
+                making::a_client_killed_while_it_makes_one_is_repaired,
+            ],
+        ),
+        Suite::new(
             "installing",
             Guest::at_home,
             checks![installing::the_installer_installs_and_removes_the_client],
@@ -46,6 +56,7 @@ fn playing() -> Vec<Check<Guest>> {
         playing::a_thousand_pings_of_1400_bytes_are_answered,
         playing::the_lan_reaches_the_player,
         playing::a_game_server_on_the_lan_is_found_by_broadcast,
+        playing::the_network_is_made_private_again_and_the_firewall_follows,
         playing::a_sleep_is_survived,
         playing::a_restart_of_the_adapter_is_survived,
     ]
@@ -57,7 +68,7 @@ fn ending() -> Vec<Check<Guest>> {
         ending::ctrl_c_leaves_the_pc_as_it_was,
         ending::closing_the_console_leaves_the_pc_as_it_was,
         ending::whatever_change_is_refused_the_pc_is_left_as_it_was,
-        ending::a_program_ended_before_any_change_is_repaired,
-        ending::a_program_ended_after_any_change_is_repaired,
+        ending::what_a_program_ended_before_any_change_left_the_next_start_repairs,
+        ending::what_a_program_ended_after_any_change_left_is_repaired,
     ]
 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use lanparty_lab::traffic::{teeworlds_server, teeworlds_servers_seen};
-use lanparty_lab::{Venue, WindowsPc};
+use lanparty_lab::{Venue, WindowsPc, eventually};
 use std::net::Ipv4Addr;
 
 use crate::guest::{Guest, SOON};
@@ -64,6 +64,30 @@ pub(crate) fn a_game_server_on_the_lan_is_found_by_broadcast(guest: &Guest) -> R
     Ok(())
 }
 
+pub(crate) fn the_network_is_made_private_again_and_the_firewall_follows(
+    guest: &Guest,
+) -> Result<()> {
+    let program = guest.program()?;
+    let verdict = "the firewall uses its private profile";
+    program.wait_for_line(verdict, SOON)?;
+    guest.pc.forget(None);
+    guest.pc.make_network_public();
+    program.wait_for_line("Repaired: network category", SOON)?;
+    // The journal has it already, and a second look finds nothing to do.
+    eventually("the firewall is looked at again", SOON, || {
+        let calls = guest.pc.calls();
+        let repaired = calls.iter().position(|call| call.starts_with("Set"))?;
+        let looks = calls[repaired..].iter();
+        (looks.filter(|call| call.starts_with("GetFirewall")).count() >= 2).then_some(())
+    })?;
+    let changes = guest.pc.changes();
+    ensure!(
+        changes == ["SetNetworkCategory category=1 = 0"],
+        "{changes:#?}"
+    );
+    Ok(())
+}
+
 pub(crate) fn a_sleep_is_survived(guest: &Guest) -> Result<()> {
     guest.pc.sleep()?;
     guest.pc.wake()?;
@@ -71,12 +95,16 @@ pub(crate) fn a_sleep_is_survived(guest: &Guest) -> Result<()> {
 }
 
 pub(crate) fn a_restart_of_the_adapter_is_survived(guest: &Guest) -> Result<()> {
+    let mark = guest.program()?.mark();
     guest.pc.restart_adapter()?;
+    for line in ["The adapter went away", "The adapter is back"] {
+        guest.program()?.wait_for_line_after(mark, line, SOON)?;
+    }
     is_back(guest)
 }
 
 fn is_back(guest: &Guest) -> Result<()> {
-    let answered = lanparty_lab::eventually("the LAN answers again", SOON, || {
+    let answered = eventually("the LAN answers again", SOON, || {
         guest.pc.machine().ping_on(WindowsPc::TAP, Venue::LAN1).ok()
     });
     answered.context("after the adapter was away")?;

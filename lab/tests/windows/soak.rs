@@ -1,16 +1,13 @@
 //! A long evening: memory and handles must not grow. Asked for by `cargo xtask windows --soak MINUTES`.
 
-use std::fs;
-use std::path::Path;
-
-use anyhow::{Context, Result, ensure};
-use lanparty_lab::{Process, Venue};
+use anyhow::{Result, ensure};
+use lanparty_lab::Venue;
 
 use crate::guest::Guest;
 
 /// What one reading may grow by beyond the first, once everything is warm.
 const MEMORY_SLACK: u64 = 8 << 20;
-const HANDLE_SLACK: usize = 8;
+const OPEN_SLACK: usize = 8;
 
 const ROUNDS_PER_MINUTE: u64 = 3;
 
@@ -19,28 +16,54 @@ pub(crate) fn minutes() -> Option<u64> {
 }
 
 pub(crate) fn nothing_grows_while_a_party_goes_on(guest: &Guest) -> Result<()> {
-    let rounds = ROUNDS_PER_MINUTE * minutes().unwrap_or(10);
-    let program = guest.program()?;
+    let minutes = minutes().unwrap_or(10);
+    let half = (ROUNDS_PER_MINUTE * minutes).div_ceil(2);
     plays_a_round(guest)?;
-    let (memory, handles) = usage(program)?;
-    for _ in 0..rounds {
-        plays_a_round(guest)?;
-    }
-    let (memory_now, handles_now) = usage(program)?;
-    println!(
-        "{rounds} rounds: memory {} -> {} KiB, handles {handles} -> {handles_now}",
-        memory >> 10,
-        memory_now >> 10
+    let start = Reading::take(guest, "at the start")?;
+    (0..half).try_for_each(|_| plays_a_round(guest))?;
+    Reading::take(guest, "half-way")?;
+    (0..half).try_for_each(|_| plays_a_round(guest))?;
+    let end = Reading::take(guest, "at the end")?;
+    ensure!(
+        end.memory <= start.memory + MEMORY_SLACK,
+        "memory grew from {} to {} bytes",
+        start.memory,
+        end.memory
     );
     ensure!(
-        memory_now <= memory + MEMORY_SLACK,
-        "memory grew from {memory} to {memory_now} bytes"
-    );
-    ensure!(
-        handles_now <= handles + HANDLE_SLACK,
-        "handles grew from {handles} to {handles_now}"
+        end.open <= start.open + OPEN_SLACK && end.handles <= start.handles + OPEN_SLACK,
+        "open things grew: {start:?} to {end:?}"
     );
     Ok(())
+}
+
+/// What the client has.
+#[derive(Debug)]
+struct Reading {
+    /// Resident, in bytes.
+    memory: u64,
+    /// Descriptors of the program, as Linux counts them.
+    open: usize,
+    /// Those of Wine's server, which has one for each Windows handle of a file, socket or device.
+    handles: usize,
+}
+
+impl Reading {
+    fn take(guest: &Guest, when: &str) -> Result<Self> {
+        let usage = guest.program()?.usage()?;
+        let reading = Reading {
+            memory: usage.memory_bytes,
+            open: usage.descriptors,
+            handles: guest.pc.open_in_wineserver()?,
+        };
+        println!(
+            "{when}: {} KiB resident, {} descriptors, {} in Wine's server",
+            reading.memory >> 10,
+            reading.open,
+            reading.handles
+        );
+        Ok(reading)
+    }
 }
 
 /// Twenty seconds of traffic in both directions.
@@ -53,11 +76,4 @@ fn plays_a_round(guest: &Guest) -> Result<()> {
         .run(ping.split(' ').chain([target.as_str()]))?;
     ensure!(shown.contains(" 0% packet loss"), "{shown}");
     Ok(())
-}
-
-/// Resident memory, and open files as Linux counts them, which grow with Windows handles that own one.
-fn usage(program: &Process) -> Result<(u64, usize)> {
-    let files = Path::new("/proc").join(program.id().to_string()).join("fd");
-    let files = fs::read_dir(files).context("count the open files")?.count();
-    Ok((program.usage()?.memory_bytes, files))
 }

@@ -74,6 +74,8 @@ static DWORD change_state(DWORD change)
 static BOOL WINAPI set_class_install_params(HDEVINFO set, PSP_DEVINFO_DATA device, PSP_CLASSINSTALL_HEADER params, DWORD size)
 {
     (void)set, (void)device;
+    if (params && params->InstallFunction == DIF_REMOVE && size == sizeof(SP_REMOVEDEVICE_PARAMS))
+        return TRUE;
     if (!params || params->InstallFunction != DIF_PROPERTYCHANGE || size < sizeof(SP_PROPCHANGE_PARAMS)) {
         SetLastError(ERROR_INVALID_PARAMETER);
         return FALSE;
@@ -82,21 +84,64 @@ static BOOL WINAPI set_class_install_params(HDEVINFO set, PSP_DEVINFO_DATA devic
     return TRUE;
 }
 
+/* ---- making an adapter and removing it: Wine keeps the device, and we do what the driver's INF file would do ---- */
+
+static const WCHAR driver_key[] = L"System\\CurrentControlSet\\Control\\Class\\"
+                                  L"{4D36E972-E325-11CE-BFC1-08002BE10318}\\0000";
+
+static BOOL succeed(DWORD error)
+{
+    SetLastError(error);
+    return !error;
+}
+
+static BOOL WINAPI install_device(HWND window, HDEVINFO set, PSP_DEVINFO_DATA device, PVOID driver, DWORD flags, PBOOL restart)
+{
+    WCHAR id[64] = L"";
+    DWORD error;
+    (void)window, (void)driver, (void)flags;
+    if (!SetupDiGetDeviceRegistryPropertyW(set, device, SPDRP_HARDWAREID, NULL, (BYTE *)id, sizeof id, NULL))
+        return FALSE;
+    error = ask_lab(ERROR_NO_MORE_ITEMS, NULL, "InstallDevice id=%ls", id);
+    if (!error)
+        error = RegSetKeyValueW(HKEY_LOCAL_MACHINE, driver_key, L"ComponentId", REG_SZ, id, (wcslen(id) + 1) * sizeof *id);
+    if (restart)
+        *restart = FALSE;
+    return succeed(error);
+}
+
+static BOOL remove_device(HDEVINFO set, PSP_DEVINFO_DATA device)
+{
+    DWORD error = ask_lab(NO_ERROR, NULL, "RemoveDevice");
+    if (error)
+        return succeed(error);
+    RegDeleteKeyValueW(HKEY_LOCAL_MACHINE, driver_key, L"ComponentId");
+    return SetupDiRemoveDevice(set, device);
+}
+
 static BOOL WINAPI call_class_installer(DI_FUNCTION function, HDEVINFO set, PSP_DEVINFO_DATA device)
 {
     DWORD error;
-    if (function != DIF_PROPERTYCHANGE)
+    switch (function) {
+    case DIF_PROPERTYCHANGE:
+        return succeed(change_state(state_change));
+    case DIF_REGISTERDEVICE:
+        error = ask_lab(NO_ERROR, NULL, "RegisterDevice");
+        return error ? succeed(error) : SetupDiRegisterDeviceInfo(set, device, 0, NULL, NULL, NULL);
+    case DIF_REMOVE:
+        return remove_device(set, device);
+    default:
         return SetupDiCallClassInstaller(function, set, device);
-    error = change_state(state_change);
-    SetLastError(error);
-    return !error;
+    }
 }
 
 static CONFIGRET WINAPI locate_node(DEVINST *node, DEVINSTID_W id, ULONG flags)
 {
     (void)flags;
     *node = 1;
-    return id && !_wcsicmp(id, L"ROOT\\NET\\0000") ? CR_SUCCESS : CR_NO_SUCH_DEVNODE;
+    if (id && (!_wcsicmp(id, L"ROOT\\NET\\0000") || !_wcsicmp(id, L"ROOT\\SOFTLAN-VPN\\0000")))
+        return CR_SUCCESS;
+    return CR_NO_SUCH_DEVNODE;
 }
 
 static CONFIGRET WINAPI disable_node(DEVINST node, ULONG flags)
@@ -166,6 +211,7 @@ const struct hook device_hooks[] = {
     {"RegDeleteValueW", reg_delete_value},
     {"SetupDiSetClassInstallParamsW", set_class_install_params},
     {"SetupDiCallClassInstaller", call_class_installer},
+    {"DiInstallDevice", install_device},
     {"CM_Locate_DevNodeW", locate_node},
     {"CM_Disable_DevNode", disable_node},
     {"CM_Enable_DevNode", enable_node},

@@ -1,12 +1,15 @@
 /* The Network List Manager, of which Wine has only stubs: it knows one network, the one behind the stand-in adapter,
- * and the lab keeps its category. The objects live as long as the program. */
+ * and the lab keeps its category. The firewall, as far as its profiles in force go. The objects live as long as the
+ * program. */
 #define CINTERFACE
 #include "shim.h"
 
+#include <netfw.h>
 #include <netlistmgr.h>
 
 /* Not in the import libraries of every mingw. */
 static const CLSID manager_class = {0xDCB00C01, 0x570F, 0x4A9B, {0x8D, 0x69, 0x19, 0x9F, 0xDB, 0xA5, 0x72, 0x3B}};
+static const CLSID policy_class = {0xE2B3C97F, 0x6AE1, 0x41AC, {0x81, 0x7A, 0xF6, 0xF9, 0x21, 0x66, 0xD7, 0xDD}};
 static const GUID network_id = {0x4c414e50, 0x4152, 0x5459, {0x80, 0, 0, 0, 0, 0, 0, 1}};
 
 /* Every interface asked for is the object's own, or IUnknown. */
@@ -128,11 +131,28 @@ static INetworkListManagerVtbl manager_table = {
 };
 static INetworkListManager manager = {&manager_table};
 
+/* ---- the firewall ---- */
+
+static HRESULT STDMETHODCALLTYPE profiles_in_force(INetFwPolicy2 *policy, LONG *profiles)
+{
+    char values[ANSWER] = "";
+    DWORD error = ask_lab(ERROR_NOT_SUPPORTED, values, "GetFirewallProfiles");
+    (void)policy;
+    *profiles = number_of(values, "profiles");
+    return result_of(error);
+}
+
+static INetFwPolicy2Vtbl policy_table = {UNKNOWN(INetFwPolicy2), .get_CurrentProfileTypes = profiles_in_force};
+static INetFwPolicy2 policy = {&policy_table};
+
 static HRESULT WINAPI create_instance(REFCLSID class, IUnknown *outer, DWORD context, REFIID id, void **result)
 {
-    if (!IsEqualGUID(class, &manager_class))
+    if (IsEqualGUID(class, &manager_class))
+        *result = &manager;
+    else if (IsEqualGUID(class, &policy_class))
+        *result = &policy;
+    else
         return CoCreateInstance(class, outer, context, id, result);
-    *result = &manager;
     return S_OK;
 }
 

@@ -46,17 +46,20 @@ pub fn network(adapter: AdapterGuid) -> io::Result<Option<Network>> {
     })
 }
 
-/// Sets the category of a network.
+/// Sets the category of a network, unless it has that one.
 ///
 /// # Errors
 /// What the system says; a network that nobody is in any more may refuse.
 pub fn set_category(network: u128, category: Category) -> io::Result<()> {
+    let category = NLM_NETWORK_CATEGORY(category.number());
     with_manager(|manager| {
         // SAFETY: as in `network`.
-        unsafe {
-            manager
-                .GetNetwork(GUID::from_u128(network))?
-                .SetCategory(NLM_NETWORK_CATEGORY(category.number()))
+        let network = unsafe { manager.GetNetwork(GUID::from_u128(network)) }?;
+        // SAFETY: as in `network`.
+        match unsafe { network.GetCategory() }? == category {
+            true => Ok(()),
+            // SAFETY: as in `network`.
+            false => unsafe { network.SetCategory(category) },
         }
     })
 }

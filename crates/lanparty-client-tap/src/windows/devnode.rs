@@ -1,12 +1,16 @@
-//! A device's entry in the device tree, by which it is restarted.
+//! A device's entry in the device tree, by which it is restarted, and where Windows' own programs are.
 #![allow(unsafe_code, reason = "CfgMgr32 has no safe wrapper")]
 
+use std::ffi::OsString;
 use std::io;
+use std::os::windows::ffi::OsStringExt as _;
+use std::path::PathBuf;
 use windows_sys::Win32::Devices::DeviceAndDriverInstallation::{
     CM_DISABLE_UI_NOT_OK, CM_Disable_DevNode, CM_Enable_DevNode, CM_LOCATE_DEVNODE_NORMAL,
     CM_Locate_DevNodeW, CM_MapCrToWin32Err, CONFIGRET, CR_SUCCESS,
 };
-use windows_sys::Win32::Foundation::ERROR_GEN_FAILURE;
+use windows_sys::Win32::Foundation::{ERROR_GEN_FAILURE, MAX_PATH};
+use windows_sys::Win32::System::SystemInformation::GetSystemDirectoryW;
 
 /// Disables a device until it is enabled again or Windows starts, and enables it.
 pub(super) fn restart(instance: &str) -> io::Result<()> {
@@ -22,6 +26,17 @@ pub(super) fn restart(instance: &str) -> io::Result<()> {
     // SAFETY: as above.
     check(unsafe { CM_Enable_DevNode(node, 0) })?;
     disabled
+}
+
+/// The folder of Windows' own programs. Not from the environment, which any program of the player can set.
+pub(super) fn system_folder() -> io::Result<PathBuf> {
+    let mut path = [0; MAX_PATH as usize];
+    // SAFETY: there is room for as many characters as said.
+    let length = unsafe { GetSystemDirectoryW(path.as_mut_ptr(), MAX_PATH) };
+    match path.get(..length as usize) {
+        Some(path) if !path.is_empty() => Ok(OsString::from_wide(path).into()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 fn check(result: CONFIGRET) -> io::Result<()> {

@@ -1,15 +1,18 @@
 //! TAP-Windows6 on Windows.
 
+mod create;
 mod devnode;
 mod overlapped;
 mod port;
 
+pub use create::{add_own, remove_own};
 pub use port::{Tap, TapControl};
 
 use crate::adapter::{self, Adapter};
 use crate::driver::{MacValue, NETWORK_ADDRESS};
 use lanparty_client_route::error::from_hresult;
 use std::io;
+use std::process::Command;
 use windows_registry::{Key, LOCAL_MACHINE};
 
 /// Finds the adapters in the registry.
@@ -92,6 +95,26 @@ pub fn restart(adapter: &Adapter) -> io::Result<()> {
         )
     })?;
     devnode::restart(instance)
+}
+
+/// Gives the adapter a name among the network connections.
+///
+/// # Errors
+/// What the system says.
+pub fn rename(adapter: &Adapter, name: &str) -> io::Result<()> {
+    let Some(before) = adapter.name.as_deref().filter(|before| *before != name) else {
+        return Ok(());
+    };
+    // By its whole path: an elevated program must not take whatever is called like that.
+    let netsh = devnode::system_folder()?.join("netsh.exe");
+    let output = Command::new(netsh)
+        .args(["interface", "set", "interface"])
+        .args([format!("name={before}"), format!("newname={name}")])
+        .output()?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(io::Error::other(format!("netsh: {}", output.status))),
+    }
 }
 
 fn none_if_missing<T>(error: io::Error) -> io::Result<Option<T>> {

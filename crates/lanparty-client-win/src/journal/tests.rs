@@ -1,10 +1,9 @@
 use super::*;
+use crate::fake_pc::{Pc, State};
 use lanparty_client_route::{
     AdapterGuid, Category, Family, InterfaceSettings, Luid, Metric, Route,
 };
-use lanparty_client_tap::MacValue;
 use proptest::prelude::*;
-use std::collections::BTreeMap;
 
 const TAP: AdapterGuid = AdapterGuid::from_u128(7);
 
@@ -109,177 +108,6 @@ proptest! {
     }
 }
 
-/// What changes touch, and nothing else.
-#[derive(Debug, Clone, Default, PartialEq)]
-struct State {
-    mac: MacValue,
-    routes: Vec<Route>,
-    interfaces: BTreeMap<Family, InterfaceSettings>,
-    name_servers: BTreeMap<Family, String>,
-    categories: BTreeMap<u128, Category>,
-}
-
-impl State {
-    /// A PC on which the first change of each kind finds what it says was before.
-    fn of(story: &[Change]) -> Self {
-        let mut state = State::default();
-        for change in story.iter().rev() {
-            match change {
-                Change::Mac { before, .. } => state.mac.clone_from(before),
-                Change::Route(_) => {}
-                Change::Interface { family, before, .. } => {
-                    state.interfaces.insert(*family, *before);
-                }
-                Change::NameServers { family, before, .. } => {
-                    state.name_servers.insert(*family, before.clone());
-                }
-                Change::Category {
-                    network, before, ..
-                } => {
-                    state.categories.insert(*network, *before);
-                }
-            }
-        }
-        state
-    }
-}
-
-#[derive(Default)]
-struct Inner {
-    state: State,
-    disk: String,
-    disk_is_full: bool,
-    /// How many calls work before all fail.
-    steps_left: Option<usize>,
-}
-
-/// A PC that remembers.
-#[derive(Clone, Default)]
-struct Pc(Rc<RefCell<Inner>>);
-
-impl Pc {
-    fn journal(&self) -> Rc<Journal> {
-        Journal::open(Box::new(self.clone()), Box::new(self.clone())).unwrap()
-    }
-
-    fn state(&self) -> State {
-        self.0.borrow().state.clone()
-    }
-
-    fn disk(&self) -> String {
-        self.0.borrow().disk.clone()
-    }
-
-    /// The story as it really goes: each change starts from what the one before left.
-    fn fitting(&self, story: Vec<Change>) -> Vec<Change> {
-        let mut state = self.state();
-        let mut fitting = Vec::new();
-        for mut change in story {
-            match &mut change {
-                Change::Mac { before, after, .. } => {
-                    *before = std::mem::replace(&mut state.mac, after.clone());
-                }
-                Change::Route(route) => {
-                    if state.routes.contains(route) {
-                        continue;
-                    }
-                    state.routes.push(route.clone());
-                }
-                Change::Interface {
-                    family,
-                    before,
-                    after,
-                    ..
-                } => *before = state.interfaces.insert(*family, *after).unwrap(),
-                Change::NameServers {
-                    family,
-                    before,
-                    after,
-                    ..
-                } => *before = state.name_servers.insert(*family, after.clone()).unwrap(),
-                Change::Category {
-                    network,
-                    before,
-                    after,
-                } => *before = state.categories.insert(*network, *after).unwrap(),
-            }
-            fitting.push(change);
-        }
-        fitting
-    }
-
-    fn step(&self, work: impl FnOnce(&mut State)) -> io::Result<()> {
-        let mut inner = self.0.borrow_mut();
-        match &mut inner.steps_left {
-            Some(0) => return Err(io::Error::other("no more steps")),
-            Some(left) => *left -= 1,
-            None => {}
-        }
-        work(&mut inner.state);
-        Ok(())
-    }
-}
-
-impl Store for Pc {
-    fn load(&self) -> io::Result<String> {
-        Ok(self.disk())
-    }
-
-    fn save(&self, text: &str) -> io::Result<()> {
-        let mut inner = self.0.borrow_mut();
-        if inner.disk_is_full {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        inner.disk = text.to_owned();
-        Ok(())
-    }
-}
-
-impl System for Pc {
-    fn set_mac(&self, _adapter: AdapterGuid, value: &MacValue) -> io::Result<()> {
-        self.step(|state| state.mac.clone_from(value))
-    }
-
-    fn add_route(&self, route: &Route) -> io::Result<()> {
-        if self.state().routes.contains(route) {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
-        self.step(|state| state.routes.push(route.clone()))
-    }
-
-    fn remove_route(&self, route: &Route) -> io::Result<()> {
-        self.step(|state| state.routes.retain(|other| other != route))
-    }
-
-    fn set_interface(
-        &self,
-        _adapter: AdapterGuid,
-        family: Family,
-        settings: InterfaceSettings,
-    ) -> io::Result<()> {
-        self.step(|state| {
-            state.interfaces.insert(family, settings);
-        })
-    }
-
-    fn set_name_servers(
-        &self,
-        _adapter: AdapterGuid,
-        family: Family,
-        servers: &str,
-    ) -> io::Result<()> {
-        self.step(|state| {
-            state.name_servers.insert(family, servers.to_owned());
-        })
-    }
-
-    fn set_category(&self, network: u128, category: Category) -> io::Result<()> {
-        self.step(|state| {
-            state.categories.insert(network, category);
-        })
-    }
-}
-
 fn route(destination: &str) -> Change {
     Change::Route(Route {
         destination: destination.parse().unwrap(),
@@ -320,6 +148,7 @@ fn any_change() -> impl Strategy<Value = Change> {
     let category =
         || prop::sample::select(&[Category::Public, Category::Private, Category::Domain][..]);
     prop_oneof![
+        Just(Change::Adapter),
         (mac(), mac()).prop_map(|(before, after)| Change::Mac {
             adapter: TAP,
             before,

@@ -1,0 +1,200 @@
+//! A PC that remembers what was changed on it, and fails when it is told to.
+
+use crate::change::{Change, System};
+use crate::journal::{Journal, Store};
+use lanparty_client_route::{AdapterGuid, Category, Family, InterfaceSettings, Route};
+use lanparty_client_tap::MacValue;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::rc::Rc;
+
+/// What changes touch, and nothing else.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct State {
+    pub(crate) has_adapter: bool,
+    pub(crate) mac: MacValue,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) interfaces: BTreeMap<Family, InterfaceSettings>,
+    pub(crate) name_servers: BTreeMap<Family, String>,
+    pub(crate) categories: BTreeMap<u128, Category>,
+}
+
+impl State {
+    /// A PC on which the first change of each kind finds what it says was before.
+    pub(crate) fn of(story: &[Change]) -> Self {
+        let mut state = State::default();
+        for change in story.iter().rev() {
+            match change {
+                Change::Mac { before, .. } => state.mac.clone_from(before),
+                Change::Adapter | Change::Route(_) => {}
+                Change::Interface { family, before, .. } => {
+                    state.interfaces.insert(*family, *before);
+                }
+                Change::NameServers { family, before, .. } => {
+                    state.name_servers.insert(*family, before.clone());
+                }
+                Change::Category {
+                    network, before, ..
+                } => {
+                    state.categories.insert(*network, *before);
+                }
+            }
+        }
+        state
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Inner {
+    pub(crate) state: State,
+    pub(crate) disk: String,
+    pub(crate) disk_is_full: bool,
+    /// How often the disk was written.
+    pub(crate) saves: usize,
+    /// Whether categories are somebody else's to set, as on a company's PC.
+    pub(crate) refuses_categories: bool,
+    /// How many calls work before all fail.
+    pub(crate) steps_left: Option<usize>,
+}
+
+/// A PC that remembers.
+#[derive(Clone, Default)]
+pub(crate) struct Pc(pub(crate) Rc<RefCell<Inner>>);
+
+impl Pc {
+    pub(crate) fn journal(&self) -> Rc<Journal> {
+        Journal::open(Box::new(self.clone()), Box::new(self.clone())).unwrap()
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.0.borrow().state.clone()
+    }
+
+    pub(crate) fn disk(&self) -> String {
+        self.0.borrow().disk.clone()
+    }
+
+    /// The story as it really goes: each change starts from what the one before left.
+    pub(crate) fn fitting(&self, story: Vec<Change>) -> Vec<Change> {
+        let mut state = self.state();
+        let mut fitting = Vec::new();
+        for mut change in story {
+            match &mut change {
+                Change::Adapter => state.has_adapter = true,
+                Change::Mac { before, after, .. } => {
+                    *before = std::mem::replace(&mut state.mac, after.clone());
+                }
+                Change::Route(route) => {
+                    if state.routes.contains(route) {
+                        continue;
+                    }
+                    state.routes.push(route.clone());
+                }
+                Change::Interface {
+                    family,
+                    before,
+                    after,
+                    ..
+                } => *before = state.interfaces.insert(*family, *after).unwrap(),
+                Change::NameServers {
+                    family,
+                    before,
+                    after,
+                    ..
+                } => *before = state.name_servers.insert(*family, after.clone()).unwrap(),
+                Change::Category {
+                    network,
+                    before,
+                    after,
+                } => *before = state.categories.insert(*network, *after).unwrap(),
+            }
+            fitting.push(change);
+        }
+        fitting
+    }
+
+    fn step(&self, work: impl FnOnce(&mut State)) -> io::Result<()> {
+        let mut inner = self.0.borrow_mut();
+        match &mut inner.steps_left {
+            Some(0) => return Err(io::Error::other("no more steps")),
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        work(&mut inner.state);
+        Ok(())
+    }
+}
+
+impl Store for Pc {
+    fn load(&self) -> io::Result<String> {
+        Ok(self.disk())
+    }
+
+    fn save(&self, text: &str) -> io::Result<()> {
+        let mut inner = self.0.borrow_mut();
+        if inner.disk_is_full {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        inner.disk = text.to_owned();
+        inner.saves += 1;
+        Ok(())
+    }
+}
+
+impl System for Pc {
+    fn add_adapter(&self) -> io::Result<()> {
+        self.step(|state| state.has_adapter = true)
+    }
+
+    fn remove_adapter(&self) -> io::Result<()> {
+        self.step(|state| state.has_adapter = false)
+    }
+
+    fn set_mac(&self, _adapter: AdapterGuid, value: &MacValue) -> io::Result<()> {
+        self.step(|state| state.mac.clone_from(value))
+    }
+
+    fn add_route(&self, route: &Route) -> io::Result<()> {
+        if self.state().routes.contains(route) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.step(|state| state.routes.push(route.clone()))
+    }
+
+    fn remove_route(&self, route: &Route) -> io::Result<()> {
+        self.step(|state| state.routes.retain(|other| other != route))
+    }
+
+    fn set_interface(
+        &self,
+        _adapter: AdapterGuid,
+        family: Family,
+        settings: InterfaceSettings,
+    ) -> io::Result<()> {
+        self.step(|state| {
+            state.interfaces.insert(family, settings);
+        })
+    }
+
+    fn set_name_servers(
+        &self,
+        _adapter: AdapterGuid,
+        family: Family,
+        servers: &str,
+    ) -> io::Result<()> {
+        self.step(|state| {
+            state.name_servers.insert(family, servers.to_owned());
+        })
+    }
+
+    fn set_category(&self, network: u128, category: Category) -> io::Result<()> {
+        let is_so = self.state().categories.get(&network) == Some(&category);
+        if self.0.borrow().refuses_categories && !is_so {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        self.step(|state| {
+            state.categories.insert(network, category);
+        })
+    }
+}
