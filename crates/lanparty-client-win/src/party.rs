@@ -106,22 +106,35 @@ impl PartySettings {
                 Err(error) => complaints.push(error.to_string()),
             }
         }
-        let lasts = |tried: &Tried| !wanted.iter().any(|want| want.has_goal_of(&tried.change));
-        self.tried
-            .iter_mut()
-            .filter(|tried| lasts(tried))
-            .for_each(Tried::rest);
+        // What could not be read may have lasted or not.
+        if complaints.is_empty() {
+            self.let_rest_but(&wanted);
+        }
         for change in wanted {
-            let waits = self.find(&change).map(|at| &self.tried[at]);
-            match waits.filter(|tried| tried.due.is_some_and(|due| now < due)) {
-                Some(tried) => complaints.extend(tried.trouble.clone()),
-                None => {
-                    let made = self.make_one(change, now);
-                    complaints.extend(made.err().map(|error| error.to_string()));
-                }
+            complaints.extend(self.make_when_due(change, now));
+        }
+        self.complain(complaints.join("; "));
+    }
+
+    fn let_rest_but(&mut self, wanted: &[Change]) {
+        let lasts = |tried: &Tried| !wanted.iter().any(|want| want.has_goal_of(&tried.change));
+        let lasting = self.tried.iter_mut().filter(|tried| lasts(tried));
+        lasting.for_each(Tried::rest);
+    }
+
+    /// Answers with what went wrong, now or when it was tried last.
+    fn make_when_due(&mut self, change: Change, now: Instant) -> Option<String> {
+        let tried = self.find(&change).map(|at| &self.tried[at]);
+        match tried.filter(|tried| tried.due.is_some_and(|due| now < due)) {
+            Some(waiting) => waiting.trouble.clone(),
+            None => {
+                let made = self.make_one(change, now);
+                made.err().map(|error| error.to_string())
             }
         }
-        let complaint = complaints.join("; ");
+    }
+
+    fn complain(&mut self, complaint: String) {
         if !complaint.is_empty() && complaint != self.complaint {
             tracing::warn!("Could not set up the adapter entirely: {complaint}");
         }
