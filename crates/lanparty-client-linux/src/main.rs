@@ -47,7 +47,9 @@ fn main() -> ExitCode {
     use anyhow::Context as _;
     use clap::Parser as _;
     use lanparty_client_core::sentence;
-    let args = config::Args::parse();
+    let words: Vec<_> = std::env::args_os().collect();
+    lanparty_net::privilege::hide_secrets(&words);
+    let args = config::Args::parse_from(words);
     args.log.clone().start();
     let hardened = lanparty_net::privilege::harden().context("cannot give up rights");
     match hardened.and_then(|()| args.check()).and_then(run::run) {

@@ -7,6 +7,7 @@
 //!
 //! This crate turns bytes into checked values and back; it opens no stream and keeps no state.
 
+pub mod access;
 mod base64url;
 pub mod codec;
 pub mod host;
@@ -20,6 +21,7 @@ pub mod room_key;
 pub mod text;
 pub mod token;
 
+pub use access::AccessToken;
 pub use host::HostOrder;
 pub use identity::{Fingerprint, IdentityKey};
 pub use message::{PeerMessage, RelayMessage, Role};

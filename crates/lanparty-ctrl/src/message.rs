@@ -6,8 +6,8 @@
 
 use crate::host::{HostOrder, Members};
 use crate::{
-    AdmissionKey, ChannelBinding, DisconnectReason, Fingerprint, LeaveReason, Name, Proof,
-    RejectReason, ResumeToken, RoomCode, Text, VERSION,
+    AccessToken, AdmissionKey, ChannelBinding, DisconnectReason, Fingerprint, LeaveReason, Name,
+    Proof, RejectReason, ResumeToken, RoomCode, Text, VERSION,
 };
 use lanparty_obs::PeerStats;
 use lanparty_proto::{DatagramBudget, IpMtu, PeerId, RoomId, VirtualMac};
@@ -84,6 +84,9 @@ pub struct Hello {
     /// With what the relay shall check the proofs of others; gateways only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admission_key: Option<AdmissionKey>,
+    /// That it may open rooms on this relay; gateways only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_token: Option<AccessToken>,
     /// What the host has ordered before and still wants, which holds from the welcome on; gateways only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub orders: Vec<HostOrder>,
@@ -106,6 +109,8 @@ pub struct Entry {
     pub identity: Option<Fingerprint>,
     /// What it shows to enter a room for invited people; without it, it means an open room.
     pub invitation: Option<Invitation>,
+    /// That it may open rooms.
+    pub access_token: Option<AccessToken>,
     /// What a host has ordered before.
     pub orders: Vec<HostOrder>,
 }
@@ -121,6 +126,7 @@ impl Entry {
             resume_token: None,
             identity: None,
             invitation: None,
+            access_token: None,
             orders: Vec::new(),
         }
     }
@@ -183,6 +189,7 @@ impl Hello {
             resume_token: None,
             proof: None,
             admission_key: None,
+            access_token: None,
             orders: Vec::new(),
         }
     }
@@ -221,6 +228,7 @@ impl Hello {
             resume_token,
             proof,
             admission_key,
+            access_token,
             mut orders,
             ..
         } = self;
@@ -235,6 +243,7 @@ impl Hello {
                 channel,
                 admission_key,
             }),
+            access_token,
             orders,
             ..Entry::new(room, who, datagram_budget)
         }))

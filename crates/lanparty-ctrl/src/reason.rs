@@ -21,6 +21,11 @@ pub enum RejectReason {
     MacInUse,
     /// The proof that this room or relay asks for is missing or wrong.
     NotAuthorised,
+    /// This relay opens rooms only for hosts who have its access token, and this gateway has shown none, or
+    /// another one.
+    NoAccess,
+    /// Nobody has opened this room, and only a gateway may.
+    NotOpened,
     /// The host has locked the room.
     Locked,
     /// The host does not want this person in the room.
@@ -41,11 +46,13 @@ impl RejectReason {
             RejectReason::Version
             | RejectReason::BadRoomCode
             | RejectReason::NotAuthorised
+            | RejectReason::NoAccess
             | RejectReason::Banned => false,
             RejectReason::RoomFull
             | RejectReason::RelayFull
             | RejectReason::GatewayPresent
             | RejectReason::MacInUse
+            | RejectReason::NotOpened
             | RejectReason::Locked
             | RejectReason::RateLimited
             | RejectReason::Draining
@@ -74,6 +81,10 @@ impl fmt::Display for RejectReason {
             RejectReason::NotAuthorised => {
                 "you are not invited to this room; ask the host for a new invite"
             }
+            RejectReason::NoAccess => {
+                "it opens rooms only for hosts who have its access token; ask its operator, and use --access-token-file"
+            }
+            RejectReason::NotOpened => "nobody has opened this room yet; ask the host to",
             RejectReason::Locked => "the host has locked the room; ask the host to unlock it",
             RejectReason::Banned => "the host has banned you from this room",
             RejectReason::RateLimited => {

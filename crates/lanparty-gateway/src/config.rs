@@ -2,6 +2,7 @@
 
 use crate::keys::{self, KeyError};
 use clap::Parser;
+use lanparty_net::access_args::{AccessArgs, AccessError};
 use lanparty_net::address::RelayAddress;
 use lanparty_net::args::{RelayArgs, RelayArgsError, RelayConfig};
 use lanparty_net::log::LogArgs;
@@ -27,6 +28,9 @@ pub struct Args {
 
     #[command(flatten)]
     lan: LanArgs,
+
+    #[command(flatten)]
+    access: AccessArgs,
 
     /// What to log.
     #[command(flatten)]
@@ -122,6 +126,7 @@ impl Args {
     /// [`LoadError`] when an invite, a certificate or a key cannot be used.
     pub fn load(self) -> Result<Config, LoadError> {
         let mut relay = self.relay.load()?;
+        relay.access_token = self.access.load()?;
         if relay.key.is_none() {
             relay.key = keys::kept(self.lan.keys.as_deref(), &relay.room)?;
         }
@@ -157,6 +162,9 @@ pub enum LoadError {
     /// The invite or the relay's certificate.
     #[error(transparent)]
     Relay(#[from] RelayArgsError),
+    /// The relay's access token.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// The room's key.
     #[error(transparent)]
     Key(#[from] KeyError),

@@ -118,6 +118,7 @@ impl HostArgs {
         let mut config = self.lan.with(RelayConfig {
             address: nearby(listening).into(),
             name: None,
+            access_token: None,
             identity: None,
             server_name: lanparty_relay::config::DEFAULT_SERVER_NAME.to_owned(),
             trust: Trust::pinned(relay.pin()),

@@ -8,6 +8,7 @@ fn main() -> ExitCode {
     use clap::Parser as _;
     use lanparty_gateway::{ctl::CtlArgs, host::HostArgs, invite::InviteArgs};
     let words: Vec<_> = std::env::args_os().collect();
+    lanparty_net::privilege::hide_secrets(&words);
     let hardened = lanparty_net::privilege::harden().context("cannot give up rights");
     let command = words.get(1).and_then(|word| word.to_str());
     let outcome = hardened.and_then(|()| match command {

@@ -4,7 +4,7 @@ use crate::address::RelayAddress;
 use crate::invite::{self, Invite, InviteError};
 use crate::tls::{self, Trust, TrustError};
 use clap::Args;
-use lanparty_ctrl::{IdentityKey, Name, Pin, RoomCode, RoomKey};
+use lanparty_ctrl::{AccessToken, IdentityKey, Name, Pin, RoomCode, RoomKey};
 use lanparty_proto::DatagramBudget;
 use std::fmt;
 use std::fs::File;
@@ -143,6 +143,8 @@ pub struct RelayConfig {
     pub room: RoomCode,
     /// What the player wants to be called.
     pub name: Option<Name>,
+    /// What proves that we may open rooms there; gateways only.
+    pub access_token: Option<AccessToken>,
     /// What proves who we are; without it we are nobody in particular.
     pub identity: Option<IdentityKey>,
     /// What proves that we are invited; without it the room is an open one.
@@ -182,6 +184,7 @@ impl RelayArgs {
             server_name,
             room,
             name: None,
+            access_token: None,
             identity: None,
             key,
             budget_cap: self.datagram_budget,

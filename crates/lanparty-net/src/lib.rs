@@ -14,6 +14,7 @@
     reason = "shell: owns sockets, files, tasks and the clock"
 )]
 
+pub mod access_args;
 pub mod address;
 pub mod args;
 pub mod backoff;

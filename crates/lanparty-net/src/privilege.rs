@@ -8,12 +8,27 @@
 mod capabilities;
 #[cfg(target_os = "linux")]
 mod files;
+#[cfg(target_os = "linux")]
+mod words;
 
 #[cfg(target_os = "linux")]
 pub use capabilities::{CapabilitySet, held, lending, narrow};
 
+use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
+
+/// Writes over invites and access tokens among the words with which this program was started, so that other
+/// users of the machine do not read them any more. To be called before [`harden`], with `words` from
+/// [`std::env::args_os`], which gives nothing useful afterwards. What does not work is left as it is.
+pub fn hide_secrets(words: &[OsString]) {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = words::hide(words) {
+        tracing::debug!(%error, "A secret stays on the command line");
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = words;
+}
 
 /// What every program does first: no child will have more rights than we have, and no core file, no
 /// debugger of the same user shows the secrets in our memory.

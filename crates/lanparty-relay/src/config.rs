@@ -11,13 +11,21 @@ use crate::registry::{DEFAULT_GUESSES, Limits};
 use crate::room::{Rate, Rates};
 use crate::strangers::KnockLimits;
 use clap::builder::RangedU64ValueParser;
-use clap::{Args, CommandFactory, FromArgMatches, Parser};
-use lanparty_ctrl::{RoomCode, RoomKey};
+use clap::{Args, CommandFactory, Parser};
+use lanparty_ctrl::{AccessToken, RoomCode, RoomKey};
+use lanparty_net::access_args::{AccessArgs, AccessError};
 use lanparty_net::address::ListenAddress;
 use lanparty_net::log::LogArgs;
+use lanparty_net::state::StateFolder;
 use lanparty_net::tls::{self, TrustError};
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
+
+/// The name of the relay's state folder, where the operator names none.
+pub(crate) const PROGRAM: &str = "lanparty-relay";
+/// The socket in that folder, at which the operator steers the relay.
+pub(crate) const SOCKET: &str = "relay.ctl";
 
 /// The name in the development certificate unless another is given.
 pub const DEFAULT_SERVER_NAME: &str = "lanparty-relay";
@@ -41,6 +49,12 @@ pub struct Config {
     pub knocks: KnockLimits,
     /// How many wrong proofs of an invitation are heard from one source.
     pub guesses: Rate,
+    /// What gateways must show that want to open rooms, if anything.
+    pub access: Option<AccessToken>,
+    /// Where the operator steers it, if anywhere.
+    pub socket: Option<PathBuf>,
+    /// With what it was started, to read its settings again.
+    pub settings: Option<CommandLine>,
     /// The one room that there may be, for those who have its key; otherwise any.
     pub only: Option<(RoomCode, RoomKey)>,
 }
@@ -73,6 +87,9 @@ impl Config {
             rates: Rates::default(),
             knocks: KnockLimits::default(),
             guesses: DEFAULT_GUESSES,
+            access: None,
+            socket: None,
+            settings: None,
             only: None,
         }
     }
@@ -80,11 +97,13 @@ impl Config {
 
 /// The public meeting point of a LAN party: carries Ethernet frames between the players of a room
 /// and the gateway on the party's LAN.
+///
+/// `lanparty-relay ctl --help` says how to see and steer a running one.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "lanparty-relay", version)]
 pub struct RelayArgs {
     /// Read settings from this TOML file. Its keys are the flags' names without dashes in front; what
-    /// is also given as a flag comes from the flag.
+    /// is also given as a flag comes from the flag. Limits and access token are read again on SIGHUP.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
@@ -115,6 +134,9 @@ pub struct RelayArgs {
     pub server_name: String,
 
     #[command(flatten)]
+    access: AccessArgs,
+
+    #[command(flatten)]
     limits: LimitArgs,
 
     #[command(flatten)]
@@ -123,6 +145,48 @@ pub struct RelayArgs {
     /// What to log.
     #[command(flatten, next_help_heading = "Logs")]
     pub log: LogArgs,
+
+    #[arg(skip)]
+    words: CommandLine,
+}
+
+/// The words with which a relay was started, to read its settings again. They may hold a secret, so `Debug`
+/// says nothing of them.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct CommandLine(Vec<OsString>);
+
+impl fmt::Debug for CommandLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CommandLine(…)")
+    }
+}
+
+impl CommandLine {
+    /// What they mean now, with the files that they name.
+    ///
+    /// # Errors
+    /// [`ArgsError`].
+    pub fn read(&self) -> Result<Config, ArgsError> {
+        Ok(RelayArgs::read(self.0.iter().cloned())?.try_into()?)
+    }
+
+    /// True when there is something that may have changed.
+    pub(crate) fn has_files(&self) -> bool {
+        !self.folders().is_empty()
+    }
+
+    /// Where the files are that they name and are read again.
+    pub(crate) fn folders(&self) -> Vec<PathBuf> {
+        let Ok(args) = RelayArgs::read(self.0.iter().cloned()) else {
+            return Vec::new();
+        };
+        let files = [args.config, args.access.access_token_file];
+        let files = files.into_iter().flatten();
+        let files = files.filter_map(|file| std::path::absolute(file).ok());
+        files
+            .filter_map(|file| file.parent().map(PathBuf::from))
+            .collect()
+    }
 }
 
 /// Why the settings cannot be used.
@@ -134,6 +198,9 @@ pub enum ArgsError {
     /// The file is wrong.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The access token is wrong.
+    #[error(transparent)]
+    Access(#[from] AccessError),
 }
 
 impl RelayArgs {
@@ -144,12 +211,16 @@ impl RelayArgs {
     pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, ArgsError> {
         let mut words: Vec<OsString> = words.into_iter().collect();
         let given = Self::command().try_get_matches_from(&words)?;
-        let Some(file) = given.get_one::<PathBuf>("config") else {
-            return Ok(Self::from_arg_matches(&given)?);
-        };
-        let flags = file::read(file, &given)?;
-        words.splice(1..1, flags);
-        Ok(Self::try_parse_from(words)?)
+        let command_line = CommandLine(words.clone());
+        if let Some(file) = given.get_one::<PathBuf>("config") {
+            let flags = file::read(file, &given)?;
+            words.splice(1..1, flags);
+        }
+        let args = Self::try_parse_from(words)?;
+        Ok(RelayArgs {
+            words: command_line,
+            ..args
+        })
     }
 }
 
@@ -227,11 +298,19 @@ struct RateArgs {
     byte_rate: u32,
 }
 
-impl From<RelayArgs> for Config {
-    fn from(args: RelayArgs) -> Self {
+impl TryFrom<RelayArgs> for Config {
+    type Error = AccessError;
+
+    fn try_from(args: RelayArgs) -> Result<Self, AccessError> {
+        let access = args.access.load()?;
+        let folder = match &args.state {
+            Some(folder) => Some(StateFolder::new(folder.clone())),
+            None => StateFolder::of(PROGRAM).ok(),
+        };
+        let socket = folder.map(|folder| folder.file(SOCKET));
         let RelayArgs { limits, rates, .. } = args;
         let rate = |burst, per_second| Rate { burst, per_second };
-        Config {
+        Ok(Config {
             listen: args.listen,
             server_name: args.server_name,
             identity: match (args.cert, args.key) {
@@ -255,7 +334,10 @@ impl From<RelayArgs> for Config {
                 per_address: limits.max_handshakes_per_address,
             },
             guesses: rate(limits.guess_burst, limits.guess_rate),
+            access,
+            socket,
+            settings: Some(args.words),
             only: None,
-        }
+        })
     }
 }

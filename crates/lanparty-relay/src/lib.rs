@@ -10,6 +10,9 @@
 )]
 
 pub mod config;
+#[cfg(target_os = "linux")]
+#[allow(clippy::disallowed_methods, reason = "shell: talks to a relay")]
+pub mod ctl;
 pub mod registry;
 pub mod room;
 #[allow(

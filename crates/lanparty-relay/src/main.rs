@@ -1,6 +1,7 @@
 //! `lanparty-relay`: parses, starts logging, runs, answers with an exit code.
 
 use lanparty_net::{privilege, signals};
+use lanparty_relay::Config;
 use lanparty_relay::config::{ArgsError, RelayArgs};
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -8,16 +9,30 @@ use tracing::{error, info};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let args = match RelayArgs::read(std::env::args_os()) {
+    let words: Vec<_> = std::env::args_os().collect();
+    privilege::hide_secrets(&words);
+    #[cfg(target_os = "linux")]
+    if words.get(1).is_some_and(|word| word == "ctl") {
+        use clap::Parser as _;
+        return match lanparty_relay::ctl::CtlArgs::parse_from(&words[1..]).run() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failure(format_args!("{error:#}")),
+        };
+    }
+    let args = match RelayArgs::read(words) {
         Ok(args) => args,
         Err(ArgsError::Usage(error)) => error.exit(),
-        Err(ArgsError::File(error)) => return failure(error),
+        Err(error) => return failure(error),
     };
     if let Err(error) = privilege::harden() {
         return failure(format_args!("cannot give up rights: {error}"));
     }
     args.log.clone().start();
-    match lanparty_relay::run(args.into(), asked_to_stop()).await {
+    let config = match Config::try_from(args) {
+        Ok(config) => config,
+        Err(error) => return failure(error),
+    };
+    match lanparty_relay::run(config, asked_to_stop()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure(error),
     }

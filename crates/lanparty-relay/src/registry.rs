@@ -6,18 +6,20 @@
 mod claims;
 mod guesses;
 mod host;
+mod operator;
 #[cfg(test)]
 mod tests;
 
 pub use guesses::DEFAULT as DEFAULT_GUESSES;
 pub use host::{NotTheHost, Obeyed};
+pub use operator::RoomSummary;
 
 use crate::room::{Departure, LinkHealth, PeerRecord, Rate, Rates, Room, Step, Verdict};
 use bytes::Bytes;
 use claims::{Claims, Door};
 use guesses::Guesses;
 use lanparty_ctrl::message::{Entry, Newcomer};
-use lanparty_ctrl::{LeaveReason, RejectReason, ResumeToken, RoomCode, RoomKey};
+use lanparty_ctrl::{AccessToken, LeaveReason, RejectReason, ResumeToken, RoomCode, RoomKey};
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::{PeerId, RoomId};
 use std::collections::{BTreeMap, HashMap};
@@ -87,6 +89,15 @@ pub struct Admission<L> {
     pub kicked: Vec<Departure<L>>,
 }
 
+/// Whom the relay lets in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Admits {
+    All,
+    /// Those who take their places back.
+    Members,
+    Nobody,
+}
+
 /// The rooms by their codes, within [`Limits`].
 #[derive(Debug)]
 pub struct Registry<L> {
@@ -98,9 +109,10 @@ pub struct Registry<L> {
     sources: HashMap<IpAddr, usize>,
     peers: usize,
     last_room: u32,
-    draining: bool,
+    admits: Admits,
     only: Option<(RoomCode, Door)>,
     guesses: Guesses,
+    access: Option<AccessToken>,
 }
 
 impl<L: Clone> Registry<L> {
@@ -115,9 +127,10 @@ impl<L: Clone> Registry<L> {
             sources: HashMap::new(),
             peers: 0,
             last_room: 0,
-            draining: false,
+            admits: Admits::All,
             only: None,
             guesses: Guesses::new(DEFAULT_GUESSES),
+            access: None,
         }
     }
 
@@ -125,6 +138,11 @@ impl<L: Clone> Registry<L> {
     pub fn hearing(mut self, guesses: Rate) -> Self {
         self.guesses = Guesses::new(guesses);
         self
+    }
+
+    /// Lets only gateways that have this token open rooms.
+    pub fn set_access(&mut self, token: Option<AccessToken>) {
+        self.access = token;
     }
 
     /// Lets in nobody but those who prove that they have the key of this one room.
@@ -155,12 +173,21 @@ impl<L: Clone> Registry<L> {
         if !self.guesses.may_try(now, source) {
             return Err(RejectReason::RateLimited);
         }
-        let found = self.find(now, entry);
-        if found == Err(RejectReason::NotAuthorised) {
+        let found = match self.grants_access(entry) {
+            true => self.find(now, entry),
+            false => Err(RejectReason::NoAccess),
+        };
+        if matches!(
+            found,
+            Err(RejectReason::NotAuthorised | RejectReason::NoAccess)
+        ) {
             self.guesses.was_wrong(now, source);
         }
         let address = found?;
         let predecessor = self.check(&address, entry, source)?;
+        if self.admits == Admits::Members && predecessor.is_none() {
+            return Err(RejectReason::Draining);
+        }
         let replaced = predecessor
             .and_then(|place| self.remove(place, LeaveReason::Replaced))
             .map(|departure| Departure {
@@ -232,7 +259,7 @@ impl<L: Clone> Registry<L> {
 
     /// Admits nobody from now on; answers the links of all who are here and must be told.
     pub fn drain(&mut self) -> Vec<L> {
-        self.draining = true;
+        self.admits = Admits::Nobody;
         let members = self.rooms.values().flat_map(Room::members);
         members.map(|(_, link, _)| link.clone()).collect()
     }
@@ -255,9 +282,17 @@ impl<L: Clone> Registry<L> {
         self.rooms.len()
     }
 
+    /// False for a gateway without the relay's token. Clients open no rooms then.
+    fn grants_access(&self, entry: &Entry) -> bool {
+        let Some(wanted) = &self.access else {
+            return true;
+        };
+        matches!(entry.who, Newcomer::Client(_)) || entry.access_token.as_ref() == Some(wanted)
+    }
+
     /// Says which of the rooms with its code an entry leads to, before anything about them is told.
     fn find(&self, now: Instant, entry: &Entry) -> Result<(RoomCode, Door), RejectReason> {
-        if self.draining {
+        if self.admits == Admits::Nobody {
             return Err(RejectReason::Draining);
         }
         let door = self.claims.check(now, entry);
@@ -289,6 +324,11 @@ impl<L: Clone> Registry<L> {
         source: IpAddr,
     ) -> Result<Option<Place>, RejectReason> {
         let Some(&id) = self.codes.get(address) else {
+            // The gateway of a keyed room has been here: it has claimed the code.
+            let is_open = address.1.is_none();
+            if self.access.is_some() && is_open && entry.who != Newcomer::Gateway {
+                return Err(RejectReason::NotOpened);
+            }
             if self.rooms.len() >= self.limits.rooms || self.peers >= self.limits.peers {
                 return Err(RejectReason::RelayFull);
             }

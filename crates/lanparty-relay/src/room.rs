@@ -238,6 +238,14 @@ impl<L: Clone> Room<L> {
         }
     }
 
+    /// Lets each client send so much from now on, and begin with full buckets.
+    pub fn set_rates(&mut self, now: Instant, rates: Rates) {
+        self.rates = rates;
+        for member in self.members.values_mut() {
+            member.set_rates(now, rates);
+        }
+    }
+
     /// Keeps a peer's counters (spec R34).
     pub fn handle_stats(
         &mut self,

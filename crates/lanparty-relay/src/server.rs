@@ -9,12 +9,14 @@ mod dev_cert;
 mod doorway;
 mod identity;
 mod link;
+#[cfg(target_os = "linux")]
+mod operator;
 mod seat;
 
 pub use dev_cert::DevCertError;
 pub use identity::SourceError;
 
-use crate::config::Config;
+use crate::config::{CommandLine, Config};
 use crate::registry::Registry;
 use crate::room::{Departure, Step};
 use crate::strangers::{Door, Strangers};
@@ -29,6 +31,7 @@ use link::{Link, Outgoing};
 use seat::Seat;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -82,6 +85,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), S
         () = std::future::ready(()) => {}
     }
     let mut server = RelayServer::bind(&config)?;
+    server.listen_to_operator(config.socket.as_deref());
     server.give_up_rights()?;
     let address = server.local_address();
     // Nobody has to read it.
@@ -104,6 +108,8 @@ pub struct RelayServer {
     certificate: Vec<u8>,
     pin: Pin,
     renewal: Option<Renewal>,
+    settings: Option<CommandLine>,
+    operators: JoinSet<io::Result<()>>,
     rooms: Arc<Rooms>,
     strangers: Strangers,
     // Each returns where it came from, and its seat if it was admitted.
@@ -149,28 +155,45 @@ impl RelayServer {
             ..
         } = config;
         let mut registry = Registry::new(*limits, *rates).hearing(config.guesses);
+        registry.set_access(config.access.clone());
         if let Some((room, key)) = &config.only {
             registry = registry.only(room.clone(), key);
         }
         info!(%limits, %knocks, %rates, guesses = %config.guesses, buffers = ?endpoint.buffers(), "Limits in force");
+        let rooms = Arc::new(Rooms(Mutex::new(registry)));
         Ok(RelayServer {
             endpoint,
             address,
             certificate: identity.certificate_der().to_vec(),
             pin: identity.pin(),
             renewal: Renewal::new(&config.identity),
-            rooms: Arc::new(Rooms(Mutex::new(registry))),
+            settings: config.settings.clone().filter(CommandLine::has_files),
+            operators: JoinSet::new(),
+            rooms,
             strangers: Strangers::new(config.knocks),
             knocking: JoinSet::new(),
             seated: JoinSet::new(),
         })
     }
 
-    /// Keeps what a bound relay needs: nothing, but to read a renewed certificate.
+    /// Lets the operator steer it at this socket.
+    fn listen_to_operator(&mut self, socket: Option<&Path>) {
+        #[cfg(target_os = "linux")]
+        if let Some(listener) = socket.and_then(operator::listen) {
+            let rooms = self.rooms.clone();
+            self.operators.spawn(operator::serve(listener, rooms));
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = socket;
+    }
+
+    /// Keeps what a bound relay needs: nothing, but to read a renewed certificate, and settings again.
     fn give_up_rights(&mut self) -> Result<(), StartError> {
         privilege::give_up_capabilities().map_err(StartError::Rights)?;
-        let folders = self.renewal.as_ref().map(Renewal::folders);
-        privilege::read_only(&folders.unwrap_or_default());
+        let certificates = self.renewal.iter().flat_map(Renewal::folders);
+        let settings = self.settings.iter().flat_map(CommandLine::folders);
+        let folders: Vec<_> = certificates.chain(settings).collect();
+        privilege::read_only(&folders);
         // If it cannot be read any more, then better now than when it is renewed.
         if let Some(renewal) = &mut self.renewal {
             renewal.reload()?;
@@ -196,8 +219,8 @@ impl RelayServer {
     /// Serves until `stop` is ready; then refuses newcomers, tells the peers, and closes.
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
-        let mut clock = Clock::start(self.renewal.is_some());
-        loop {
+        let mut clock = Clock::start(self.renewal.is_some() || self.settings.is_some());
+        while !self.rooms.lock().is_drained() {
             tokio::select! {
                 event = self.next_event(&mut clock) => self.handle(event),
                 () = &mut stop => break,
@@ -238,6 +261,7 @@ impl RelayServer {
                 error!(%error, "A connection's task failed; please report this");
             }
             Event::Hangup => {
+                self.take_settings();
                 let renewed = self.renewal.as_mut().map(Renewal::reload);
                 self.take_identity(renewed);
             }
@@ -245,6 +269,31 @@ impl RelayServer {
                 self.rooms.lock().handle_timeout(Instant::now());
                 let renewed = self.renewal.as_mut().and_then(Renewal::poll);
                 self.take_identity(renewed);
+            }
+        }
+    }
+
+    /// Takes the limits that stand in the operator's files now; where it listens and who it is stays.
+    fn take_settings(&mut self) {
+        match self.settings.as_ref().map(CommandLine::read) {
+            None => {}
+            Some(Ok(config)) => {
+                let Config {
+                    limits,
+                    rates,
+                    knocks,
+                    guesses,
+                    access,
+                    ..
+                } = config;
+                info!(%limits, %knocks, %rates, %guesses, access_token = access.is_some(), "New limits in force");
+                self.strangers.set_limits(knocks);
+                let mut rooms = self.rooms.lock();
+                rooms.set_limits(Instant::now(), limits, rates, guesses);
+                rooms.set_access(access);
+            }
+            Some(Err(error)) => {
+                warn!("The limits in force stay, because the new ones are wrong: {error}");
             }
         }
     }
@@ -330,9 +379,9 @@ fn queue_steps(steps: Vec<Step<Arc<Link>>>, asker: &Link) {
 }
 
 /// Tells somebody who is out of the room why, and everybody else that it is gone.
-fn send_out(kicked: Departure<Arc<Link>>, host: &Link, why: &'static str) {
+fn send_out(kicked: Departure<Arc<Link>>, why: &'static str) {
     info!(who = ?kicked.record.who, kicked = %kicked.peer, why, "Sent out of the room");
-    queue_steps(kicked.steps, host);
+    queue_steps(kicked.steps, &kicked.link);
     kicked.link.queue(Outgoing::Goodbye(Disconnect {
         reason: DisconnectReason::Kicked,
         text: why.into(),

@@ -68,6 +68,11 @@ impl Strangers {
         }
     }
 
+    /// Lets so many knock at once from now on.
+    pub(crate) fn set_limits(&mut self, limits: KnockLimits) {
+        self.limits = limits;
+    }
+
     pub(crate) fn knock(&mut self, source: IpAddr, validated: bool) -> Door {
         let here = self.by_source.get(&site(source)).copied().unwrap_or(0);
         if self.total >= self.limits.at_once || here >= self.limits.per_address {

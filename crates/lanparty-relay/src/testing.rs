@@ -5,7 +5,7 @@ use crate::room::{Departure, Rates, Step, Verdict};
 use bytes::Bytes;
 use lanparty_ctrl::message::{Entry, Invitation, Newcomer};
 use lanparty_ctrl::{
-    Fingerprint, HostOrder, LeaveReason, RejectReason, RelayMessage, ResumeToken, Role,
+    AccessToken, Fingerprint, HostOrder, LeaveReason, RejectReason, RelayMessage, ResumeToken, Role,
 };
 use lanparty_obs::DropReason;
 use lanparty_proto::{DatagramBudget, Header, MacAddr, VirtualMac};
@@ -24,6 +24,7 @@ pub(crate) struct Relay {
     pub(crate) invitation: Option<Invitation>,
     pub(crate) identity: Option<Fingerprint>,
     pub(crate) orders: Vec<HostOrder>,
+    pub(crate) access_token: Option<AccessToken>,
     admitted: u8,
 }
 
@@ -42,6 +43,7 @@ impl Relay {
             invitation: None,
             identity: None,
             orders: Vec::new(),
+            access_token: None,
             admitted: 0,
         }
     }
@@ -67,6 +69,7 @@ impl Relay {
             identity: self.identity,
             invitation: self.invitation.take(),
             orders: std::mem::take(&mut self.orders),
+            access_token: self.access_token.clone(),
             ..Entry::new(room.parse().unwrap(), who, budget)
         }
     }

@@ -28,6 +28,7 @@ pub(crate) fn fifty_players_come_back_at_once((): &()) -> Result<()> {
     let certificate = lab.folder().join(CERTIFICATE);
     let config = RelayConfig {
         name: None,
+        access_token: None,
         identity: None,
         address: ADDRESS.parse()?,
         server_name: "lanparty-relay".to_owned(),

@@ -77,6 +77,7 @@ impl Relay {
         RelayConfig {
             address: self.address.to_string().parse().unwrap(),
             name: None,
+            access_token: None,
             identity: None,
             server_name: "lanparty-relay".to_owned(),
             trust: self.trust.clone(),

@@ -134,6 +134,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let hello = |budget| Hello {
             resume_token,
             orders: orders.clone(),
+            access_token: relay.access_token.clone(),
             name: relay.name.clone().map(Into::into),
             ..Hello::new(&relay.room, newcomer, budget)
         };

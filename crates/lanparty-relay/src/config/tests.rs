@@ -34,7 +34,7 @@ fn every_flag_has_this_spelling_and_this_default() {
         .filter(|flag| {
             !matches!(
                 flag.get_id().as_str(),
-                "config" | "help" | "version" | "log"
+                "config" | "help" | "version" | "log" | "access_token" | "access_token_file"
             )
         })
         .map(|flag| {
@@ -81,6 +81,9 @@ fn every_setting_can_be_made_by_flag_and_by_file() {
             per_address: 12,
         },
         guesses: rate(13, 14),
+        access: None,
+        socket: None,
+        settings: None,
         only: None,
     };
     let flags = SETTINGS.map(|(flag, _, value)| format!("--{flag} {value} "));
@@ -136,6 +139,51 @@ fn the_file_that_we_ship_is_complete_and_holds_the_defaults() {
         assert_eq!(value.as_deref(), Some(default), "{key}");
     }
     assert_eq!(keys["log"].as_str(), Some("info"));
+}
+
+#[test]
+fn settings_are_read_again_from_where_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("relay.toml");
+    let words = [
+        "lanparty-relay",
+        "--max-peers",
+        "9",
+        "--state",
+        "x",
+        "--config",
+    ];
+    let words = words.map(OsString::from).into_iter();
+    let words: Vec<_> = words.chain([file.clone().into()]).collect();
+    let rooms = |config: &Config| (config.limits.rooms, config.limits.peers);
+    std::fs::write(&file, "max-rooms = 7").unwrap();
+    let config = Config::try_from(RelayArgs::read(words).unwrap()).unwrap();
+    assert_eq!(rooms(&config), (7, 9));
+    assert_eq!(config.socket, Some("x/relay.ctl".into()));
+    let settings = config.settings.unwrap();
+    assert_eq!(settings.folders(), [folder.path()]);
+    std::fs::write(&file, "max-rooms = 8").unwrap();
+    assert_eq!(rooms(&settings.read().unwrap()), (8, 9));
+    std::fs::write(&file, "max-rooms = 0").unwrap();
+    assert!(settings.read().is_err());
+}
+
+#[test]
+fn an_access_token_comes_from_a_file_of_its_own_or_this_one() {
+    let token = "correct-horse-battery".parse().ok();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "correct-horse-battery\n").unwrap();
+    let path = file.path().display();
+    for settings in [
+        format!("access-token-file = '{path}'"),
+        "access-token = 'correct-horse-battery'".to_owned(),
+    ] {
+        assert_eq!(config(&settings, "").unwrap().access, token);
+    }
+    let error = config("access-token = 's3cret'", "").unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("s3cret"), "{error}");
+    let shipped = include_str!("../../../../dist/relay.toml");
+    assert!(shipped.contains("\n# access-token-file = "));
 }
 
 #[test]
@@ -217,7 +265,12 @@ fn rate(burst: u32, per_second: u32) -> Rate {
 }
 
 fn config(file: &str, flags: &str) -> Result<Config, ArgsError> {
-    read(file, flags).map(Config::from)
+    let config = Config::try_from(read(file, flags)?)?;
+    Ok(Config {
+        socket: None,
+        settings: None,
+        ..config
+    })
 }
 
 /// What a file of this content and these flags make together.

@@ -56,6 +56,11 @@ impl Claims {
         }
     }
 
+    /// Never more than `capacity` new ones from now on.
+    pub(crate) fn set_capacity(&mut self, capacity: usize) {
+        self.capacity = capacity;
+    }
+
     /// Says which room an entry leads to.
     ///
     /// # Errors

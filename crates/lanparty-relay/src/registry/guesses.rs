@@ -36,6 +36,11 @@ impl Guesses {
         }
     }
 
+    /// Grants so much to whoever is wrong for the first time from now on.
+    pub(crate) fn set_rate(&mut self, rate: Rate) {
+        self.rate = rate;
+    }
+
     /// True when this source may try once more.
     pub(crate) fn may_try(&mut self, now: Instant, source: IpAddr) -> bool {
         let has_room = self.by_source.len() < MAX_SOURCES;

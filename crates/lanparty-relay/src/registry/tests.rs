@@ -1,7 +1,8 @@
 use super::*;
-use crate::testing::{Relay, client, said};
+use crate::testing::{Outcome, Relay, client, client_mac, frame, said};
 use lanparty_ctrl::message::Welcome;
-use lanparty_ctrl::{Fingerprint, RelayMessage};
+use lanparty_ctrl::{AccessToken, Fingerprint, RelayMessage};
+use lanparty_proto::MacAddr;
 
 fn welcome(admission: &Admission<u8>) -> &Welcome {
     let welcome = admission.steps.iter().find_map(|step| match step {
@@ -304,4 +305,101 @@ fn numbers_are_not_given_again_soon() {
     let second = relay.client(2);
     relay.leave(second);
     assert_eq!(relay.client(2).peer, PeerId::new(3).unwrap());
+}
+
+#[test]
+fn with_an_access_token_only_gateways_that_have_it_open_rooms() {
+    let mut relay = Relay::new();
+    let token: AccessToken = "correct-horse-battery".parse().unwrap();
+    relay.registry.set_access(Some(token.clone()));
+    let early = relay.admit(2, "lanparty", client(2)).err();
+    assert_eq!(early, Some(RejectReason::NotOpened));
+    for wrong in [None, Some("correct-horse-batterz".parse().unwrap())] {
+        relay.access_token = wrong;
+        let refused = relay.admit(1, "lanparty", Newcomer::Gateway).err();
+        assert_eq!(refused, Some(RejectReason::NoAccess));
+    }
+    relay.access_token = Some(token);
+    let gateway = relay.admit(1, "lanparty", Newcomer::Gateway).unwrap().place;
+    relay.access_token = None;
+    assert!(relay.admit(2, "lanparty", client(2)).is_ok());
+    relay.leave(gateway);
+    assert!(
+        relay.admit(3, "lanparty", client(3)).is_ok(),
+        "the room is open"
+    );
+    let other = relay.admit(4, "lanparty", Newcomer::Gateway).err();
+    assert_eq!(other, Some(RejectReason::NoAccess));
+}
+
+#[test]
+fn who_guesses_access_tokens_is_not_listened_to() {
+    let mut relay = Relay::new();
+    let token: AccessToken = "correct-horse-battery".parse().unwrap();
+    relay.registry.set_access(Some(token.clone()));
+    for _ in 0..DEFAULT_GUESSES.burst {
+        let refused = relay.admit(1, "lanparty", Newcomer::Gateway).err();
+        assert_eq!(refused, Some(RejectReason::NoAccess));
+    }
+    relay.access_token = Some(token);
+    let refused = relay.admit(1, "lanparty", Newcomer::Gateway).err();
+    assert_eq!(refused, Some(RejectReason::RateLimited));
+}
+
+#[test]
+fn a_gently_draining_relay_plays_on_until_the_last_has_left() {
+    let mut relay = Relay::new();
+    relay.gateway(1);
+    let player = relay.admit(2, "lanparty", client(2)).unwrap();
+    relay.registry.drain_gently();
+    let newcomer = relay.admit(3, "lanparty", client(3)).err();
+    assert_eq!(newcomer, Some(RejectReason::Draining));
+    relay.token = Some(welcome(&player).resume_token);
+    assert!(relay.admit(2, "lanparty", client(2)).is_ok(), "it was in");
+    let places: Vec<_> = relay.registry.peers().map(|(place, _)| place).collect();
+    for place in places {
+        assert!(!relay.registry.is_drained());
+        relay.leave(place);
+    }
+    assert!(relay.registry.is_drained());
+}
+
+#[test]
+fn the_operator_sees_rooms_and_sends_anybody_out() {
+    let mut relay = Relay::new();
+    let gateway = relay.gateway(1);
+    relay.client(2);
+    let elsewhere = relay.admit(3, "elsewhere", client(3)).unwrap().place;
+    let seen = relay.registry.summaries().into_iter();
+    let seen: Vec<_> = seen
+        .map(|room| (room.code.to_string(), room.has_gateway, room.clients))
+        .collect();
+    let expected = [("LANPARTY", true, 1), ("ELSEWHERE", false, 1)];
+    assert_eq!(
+        seen,
+        expected.map(|(code, gateway, clients)| (code.to_owned(), gateway, clients))
+    );
+    assert!(!relay.registry.expel(gateway).unwrap().room_closed);
+    assert!(relay.registry.expel(elsewhere).unwrap().room_closed);
+    assert!(relay.registry.expel(elsewhere).is_none());
+}
+
+#[test]
+fn new_limits_hold_for_who_is_here_and_who_comes() {
+    let mut relay = Relay::new();
+    let player = relay.client(1);
+    let limits = Limits {
+        clients_per_room: 1,
+        ..Limits::default()
+    };
+    let mut rates = Rates::default();
+    rates.group.burst = 1;
+    let (now, registry) = (relay.now, &mut relay.registry);
+    registry.set_limits(now, limits, rates, DEFAULT_GUESSES);
+    let full = relay.admit(2, "lanparty", client(2)).err();
+    assert_eq!(full, Some(RejectReason::RoomFull));
+    let shout = frame(MacAddr::BROADCAST, client_mac(1), 60);
+    assert_eq!(relay.frame(player, &shout), Outcome::To(Vec::new()));
+    let dropped = Outcome::Dropped(DropReason::BroadcastRate);
+    assert_eq!(relay.frame(player, &shout), dropped);
 }

@@ -127,6 +127,12 @@ impl<L> Member<L> {
         }
     }
 
+    pub(super) fn set_rates(&mut self, now: Instant, rates: Rates) {
+        if let Some(allowance) = &mut self.allowance {
+            *allowance = Allowance::new(now, rates);
+        }
+    }
+
     /// What this one hears of it; by whose key it came is the host's business.
     pub(super) fn introduction(&self, peer_id: PeerId, to: Newcomer) -> RelayMessage {
         let who = self.record.who;

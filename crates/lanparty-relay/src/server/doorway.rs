@@ -101,7 +101,7 @@ fn admit(
     }
     queue_steps(admission.steps, &link);
     for kicked in admission.kicked {
-        send_out(kicked, &link, BANNED);
+        send_out(kicked, BANNED);
     }
     drop(registry);
     Ok(Seat::new(

@@ -1,6 +1,6 @@
 //! Who the relay is: a key that it keeps, or files that somebody else renews.
 
-use crate::config::IdentitySource;
+use crate::config::{IdentitySource, PROGRAM};
 use lanparty_net::state::{StateError, StateFolder};
 use lanparty_net::tls::{Identity, IdentityError};
 use std::fs;
@@ -8,8 +8,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// The folder's name, where the operator gives none.
-const PROGRAM: &str = "lanparty-relay";
 /// The key in that folder, in PEM form.
 const KEY_FILE: &str = "relay-key.pem";
 

@@ -234,7 +234,7 @@ impl Seat {
         let obeyed = rooms.handle_order(Instant::now(), self.place, order)?;
         queue_steps(obeyed.steps, &self.link);
         for kicked in obeyed.kicked {
-            send_out(kicked, &self.link, why);
+            send_out(kicked, why);
         }
         Ok(())
     }

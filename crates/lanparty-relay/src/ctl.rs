@@ -1,0 +1,158 @@
+//! `lanparty-relay ctl`: the operator's hand on a running relay.
+
+pub(crate) mod wire;
+
+use anyhow::{Context, bail};
+use clap::{Parser, Subcommand};
+use lanparty_net::ctl;
+use lanparty_net::state::StateFolder;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use wire::{Answer, Peer, Request, Room, Seat};
+
+/// Where the unit under `dist/` keeps the relay's state.
+const SERVICE: &str = "/var/lib/lanparty";
+
+/// See and steer the relay that runs on this machine.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "lanparty-relay ctl", bin_name = "lanparty-relay ctl", version, after_help = EXAMPLES)]
+pub struct CtlArgs {
+    /// The relay's socket [default: relay.ctl where relays keep their state].
+    #[arg(long, value_name = "FILE", global = true)]
+    socket: Option<PathBuf>,
+
+    #[command(subcommand)]
+    order: Order,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  Who is on it?
+      lanparty-relay ctl rooms
+      lanparty-relay ctl peers
+
+  Send peer 3 out of room 7:
+      lanparty-relay ctl kick 7/3
+
+  Update it without ending a party:
+      lanparty-relay ctl drain
+
+Only the user that runs the relay may do this, and root. It exits with 0 when it is done, and says in one
+sentence why not otherwise.";
+
+#[derive(Debug, Clone, Subcommand)]
+enum Order {
+    /// Show the rooms: number, code, whether it is for invited people, whether its gateway is there, players.
+    Rooms,
+    /// Show the peers: room and number, code, MAC (a gateway has none), name, key, source, time, traffic.
+    Peers,
+    /// Send a peer out, who may come again.
+    Kick {
+        /// The peer as `peers` shows it: its room's number and its own.
+        #[arg(value_name = "ROOM/PEER")]
+        seat: Seat,
+    },
+    /// Take nobody in any more; who is in plays on and comes back after a lost link. The relay ends with
+    /// the last.
+    Drain,
+}
+
+impl CtlArgs {
+    /// Does it, and prints what has come of it.
+    ///
+    /// # Errors
+    /// One sentence, when no relay is there or it cannot do that.
+    pub fn run(self) -> anyhow::Result<()> {
+        let socket = match self.socket {
+            Some(socket) => Some(socket),
+            None => sockets().into_iter().find(|socket| ctl::is_live(socket)),
+        };
+        let socket = socket.filter(|socket| ctl::is_live(socket)).context(
+            "no relay runs here that you may steer; start it, or use --socket or the user that runs it",
+        )?;
+        let request = match self.order {
+            Order::Rooms => Request::Rooms,
+            Order::Peers => Request::Peers,
+            Order::Kick { seat } => Request::Kick(seat),
+            Order::Drain => Request::Drain,
+        };
+        let answer = ctl::ask(&socket, &request);
+        let text =
+            match answer.context("the relay does not answer; look at its log, and try again")? {
+                Answer::Rooms(rooms) => draw_rooms(&rooms),
+                Answer::Peers(peers) => draw_peers(&peers),
+                Answer::Done(sentence) => sentence + "\n",
+                Answer::Refused(sentence) => bail!(sentence),
+            };
+        write!(io::stdout(), "{text}").context("cannot print the answer")
+    }
+}
+
+/// Where relays of this user and the system's service listen.
+fn sockets() -> Vec<PathBuf> {
+    let own = StateFolder::of(crate::config::PROGRAM).ok();
+    let own = own.map(|folder| folder.file(crate::config::SOCKET));
+    let service = PathBuf::from(SERVICE).join(crate::config::SOCKET);
+    own.into_iter().chain([service]).collect()
+}
+
+fn draw_rooms(rooms: &[Room]) -> String {
+    let rows = rooms.iter().map(|room| {
+        let kind = if room.keyed { "invited" } else { "open" };
+        let gateway = if room.gateway { "here" } else { "–" };
+        let players = room.players.to_string();
+        [
+            room.number.to_string(),
+            room.code.to_string(),
+            kind.into(),
+            gateway.into(),
+            players,
+        ]
+    });
+    ctl::table(["ROOM", "CODE", "FOR", "GATEWAY", "PLAYERS"], rows)
+}
+
+fn draw_peers(peers: &[Peer]) -> String {
+    let unknown = || "–".to_owned();
+    let rows = peers.iter().map(|peer| {
+        [
+            peer.seat.to_string(),
+            peer.code.to_string(),
+            peer.mac.map_or("gateway".to_owned(), |mac| mac.to_string()),
+            peer.name.as_ref().map_or_else(unknown, ToString::to_string),
+            peer.identity
+                .map_or_else(unknown, |identity| identity.short()),
+            peer.source.to_string(),
+            format!("{} min", peer.seconds / 60),
+            peer.rtt_us
+                .map_or_else(unknown, |us| format!("{:.1} ms", us as f64 / 1000.0)),
+            peer.frames.to_string(),
+            peer.dropped.to_string(),
+        ]
+    });
+    let head = [
+        "PEER", "CODE", "MAC", "NAME", "KEY", "FROM", "IN FOR", "RTT", "FRAMES", "DROPPED",
+    ];
+    ctl::table(head, rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_words_make_sense_together() {
+        CtlArgs::command().debug_assert();
+        let args = CtlArgs::parse_from(["ctl", "kick", "7/2", "--socket", "x"]);
+        assert!(matches!(args.order, Order::Kick { seat } if seat.to_string() == "7/2"));
+        assert!(CtlArgs::try_parse_from(["ctl", "kick", "7"]).is_err());
+    }
+
+    #[test]
+    fn without_a_relay_there_is_one_sentence() {
+        let args = CtlArgs::parse_from(["ctl", "rooms", "--socket", "/nowhere/x.ctl"]);
+        let error = args.run().unwrap_err().to_string();
+        assert!(error.starts_with("no relay runs here"), "{error}");
+    }
+}

@@ -1,0 +1,100 @@
+//! What `lanparty-relay ctl` and a running relay say to each other: one line of JSON each.
+
+use crate::registry::Place;
+use lanparty_ctrl::{Fingerprint, Name, RoomCode};
+use lanparty_proto::{PeerId, RoomId, VirtualMac};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+/// What the operator wants.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Request {
+    /// Which rooms are there?
+    Rooms,
+    /// Who is on the relay?
+    Peers,
+    /// This peer out.
+    Kick(Seat),
+    /// Nobody new in, and the end with the last.
+    Drain,
+}
+
+/// What the relay says to it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Answer {
+    Rooms(Vec<Room>),
+    Peers(Vec<Peer>),
+    /// It is done; a sentence says what.
+    Done(String),
+    /// It is not; a sentence says why.
+    Refused(String),
+}
+
+/// A room, for the operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Room {
+    pub(crate) number: RoomId,
+    pub(crate) code: RoomCode,
+    pub(crate) keyed: bool,
+    pub(crate) gateway: bool,
+    pub(crate) players: usize,
+}
+
+/// A peer, for the operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Peer {
+    pub(crate) seat: Seat,
+    pub(crate) code: RoomCode,
+    pub(crate) mac: Option<VirtualMac>,
+    pub(crate) name: Option<Name>,
+    pub(crate) identity: Option<Fingerprint>,
+    pub(crate) source: IpAddr,
+    pub(crate) seconds: u64,
+    pub(crate) rtt_us: Option<u64>,
+    pub(crate) frames: u64,
+    pub(crate) dropped: u64,
+}
+
+/// A place, as people write it: the room's number, a slash, the peer's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Seat {
+    room: RoomId,
+    peer: PeerId,
+}
+
+impl From<Place> for Seat {
+    fn from(Place { room, peer }: Place) -> Self {
+        Seat { room, peer }
+    }
+}
+
+impl From<Seat> for Place {
+    fn from(Seat { room, peer }: Seat) -> Self {
+        Place { room, peer }
+    }
+}
+
+impl fmt::Display for Seat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.room, self.peer)
+    }
+}
+
+impl FromStr for Seat {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let seat = || {
+            let (room, peer) = text.split_once('/')?;
+            Some(Seat {
+                room: RoomId::new(room.parse().ok()?)?,
+                peer: PeerId::new(peer.parse().ok()?)?,
+            })
+        };
+        seat().ok_or("a peer is its room's number, a slash, and its own, like 7/3")
+    }
+}
