@@ -30,7 +30,7 @@ pub enum RejectReason {
     Locked,
     /// The host does not want this person in the room.
     Banned,
-    /// Too many attempts or connections from this address.
+    /// Too many attempts or connections from this address, or too many attempts at this room.
     RateLimited,
     /// The relay is about to stop.
     Draining,
@@ -88,7 +88,7 @@ impl fmt::Display for RejectReason {
             RejectReason::Locked => "the host has locked the room; ask the host to unlock it",
             RejectReason::Banned => "the host has banned you from this room",
             RejectReason::RateLimited => {
-                "there were too many attempts from your address; wait a minute"
+                "there were too many attempts of late; wait a minute"
             }
             RejectReason::Draining => "the relay is about to restart; trying again shortly helps",
             RejectReason::Other => "the relay refused for a reason this version does not know",

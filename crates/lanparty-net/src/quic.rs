@@ -113,8 +113,16 @@ impl Endpoint {
     /// When the system gives no UDP socket.
     pub fn client(floor: PathFloor) -> io::Result<Self> {
         // A dual-stack socket reaches relays of both families, where the system has IPv6 at all.
-        let (socket, buffers) = socket::bind((Ipv6Addr::UNSPECIFIED, 0).into())
-            .or_else(|_| socket::bind((Ipv4Addr::UNSPECIFIED, 0).into()))?;
+        Self::client_at((Ipv6Addr::UNSPECIFIED, 0).into(), floor)
+            .or_else(|_| Self::client_at((Ipv4Addr::UNSPECIFIED, 0).into(), floor))
+    }
+
+    /// The same at an address of this machine.
+    ///
+    /// # Errors
+    /// When the system gives no UDP socket there.
+    pub fn client_at(address: SocketAddr, floor: PathFloor) -> io::Result<Self> {
+        let (socket, buffers) = socket::bind(address)?;
         let mut config = EndpointConfig::default();
         if floor == PathFloor::Least {
             // Tells the relay too: its packets to us must be as small as ours to it.

@@ -7,10 +7,10 @@ mod tests;
 
 pub use file::FileError;
 
-use crate::registry::{DEFAULT_GUESSES, Limits};
+use crate::registry::{GuessLimits, Limits};
 use crate::room::{Rate, Rates};
 use crate::strangers::KnockLimits;
-use clap::builder::RangedU64ValueParser;
+use clap::builder::{RangedI64ValueParser, RangedU64ValueParser};
 use clap::{Args, CommandFactory, Parser};
 use lanparty_ctrl::{AccessToken, RoomCode, RoomKey};
 use lanparty_net::access_args::{AccessArgs, AccessError};
@@ -47,8 +47,8 @@ pub struct Config {
     pub rates: Rates,
     /// How many connections may be on their way in.
     pub knocks: KnockLimits,
-    /// How many wrong proofs of an invitation are heard from one source.
-    pub guesses: Rate,
+    /// How many wrong proofs of an invitation are answered.
+    pub guesses: GuessLimits,
     /// What gateways must show that want to open rooms, if anything.
     pub access: Option<AccessToken>,
     /// Where the operator steers it, if anywhere.
@@ -86,7 +86,7 @@ impl Config {
             limits: Limits::default(),
             rates: Rates::default(),
             knocks: KnockLimits::default(),
-            guesses: DEFAULT_GUESSES,
+            guesses: GuessLimits::default(),
             access: None,
             socket: None,
             settings: None,
@@ -257,13 +257,25 @@ struct LimitArgs {
     max_handshakes_per_address: usize,
 
     /// Attempts at once, from one IPv4 address or IPv6 /64, to enter a room for invited people without being
-    /// invited; after these it is not listened to.
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_GUESSES.burst, value_parser = clap::value_parser!(u32).range(1..))]
+    /// invited; after these it is told to wait. Who is invited is let in all the same.
+    #[arg(long, value_name = "N", default_value_t = GuessLimits::default().per_source.burst, value_parser = at_least_one_u32())]
     guess_burst: u32,
 
     /// The same, a second.
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_GUESSES.per_second, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = GuessLimits::default().per_source.per_second, value_parser = at_least_one_u32())]
     guess_rate: u32,
+
+    /// The same at once for one room code, from everywhere.
+    #[arg(long, value_name = "N", default_value_t = GuessLimits::default().per_room.burst, value_parser = at_least_one_u32())]
+    room_guess_burst: u32,
+
+    /// The same, a second.
+    #[arg(long, value_name = "N", default_value_t = GuessLimits::default().per_room.per_second, value_parser = at_least_one_u32())]
+    room_guess_rate: u32,
+}
+
+fn at_least_one_u32() -> RangedI64ValueParser<u32> {
+    RangedI64ValueParser::new().range(1..)
 }
 
 fn at_least_one() -> RangedU64ValueParser<usize> {
@@ -333,7 +345,10 @@ impl TryFrom<RelayArgs> for Config {
                 at_once: limits.max_handshakes,
                 per_address: limits.max_handshakes_per_address,
             },
-            guesses: rate(limits.guess_burst, limits.guess_rate),
+            guesses: GuessLimits {
+                per_source: rate(limits.guess_burst, limits.guess_rate),
+                per_room: rate(limits.room_guess_burst, limits.room_guess_rate),
+            },
             access,
             socket,
             settings: Some(args.words),

@@ -10,11 +10,11 @@ mod operator;
 #[cfg(test)]
 mod tests;
 
-pub use guesses::DEFAULT as DEFAULT_GUESSES;
+pub use guesses::GuessLimits;
 pub use host::{NotTheHost, Obeyed};
 pub use operator::RoomSummary;
 
-use crate::room::{Departure, LinkHealth, PeerRecord, Rate, Rates, Room, Step, Verdict};
+use crate::room::{Departure, LinkHealth, PeerRecord, Rates, Room, Step, Verdict};
 use bytes::Bytes;
 use claims::{Claims, Door};
 use guesses::Guesses;
@@ -129,15 +129,9 @@ impl<L: Clone> Registry<L> {
             last_room: 0,
             admits: Admits::All,
             only: None,
-            guesses: Guesses::new(DEFAULT_GUESSES),
+            guesses: Guesses::new(GuessLimits::default()),
             access: None,
         }
-    }
-
-    /// The same relay, which hears so many wrong proofs of one source.
-    pub fn hearing(mut self, guesses: Rate) -> Self {
-        self.guesses = Guesses::new(guesses);
-        self
     }
 
     /// Lets only gateways that have this token open rooms.
@@ -170,20 +164,7 @@ impl<L: Clone> Registry<L> {
         link: L,
     ) -> Result<Admission<L>, RejectReason> {
         let source = site(source);
-        if !self.guesses.may_try(now, source) {
-            return Err(RejectReason::RateLimited);
-        }
-        let found = match self.grants_access(entry) {
-            true => self.find(now, entry),
-            false => Err(RejectReason::NoAccess),
-        };
-        if matches!(
-            found,
-            Err(RejectReason::NotAuthorised | RejectReason::NoAccess)
-        ) {
-            self.guesses.was_wrong(now, source);
-        }
-        let address = found?;
+        let address = self.let_through(now, entry, source)?;
         let predecessor = self.check(&address, entry, source)?;
         if self.admits == Admits::Members && predecessor.is_none() {
             return Err(RejectReason::Draining);
@@ -282,12 +263,44 @@ impl<L: Clone> Registry<L> {
         self.rooms.len()
     }
 
-    /// False for a gateway without the relay's token. Clients open no rooms then.
-    fn grants_access(&self, entry: &Entry) -> bool {
-        let Some(wanted) = &self.access else {
-            return true;
+    /// Says where an entry leads to, and answers the wrong as often as they may be wrong.
+    fn let_through(
+        &mut self,
+        now: Instant,
+        entry: &Entry,
+        source: IpAddr,
+    ) -> Result<(RoomCode, Door), RejectReason> {
+        let may_open = self.may_open(now, entry, source)?;
+        let found = match may_open {
+            true => self.find(now, entry),
+            false => Err(RejectReason::NoAccess),
         };
-        matches!(entry.who, Newcomer::Client(_)) || entry.access_token.as_ref() == Some(wanted)
+        found.map_err(|reason| match reason {
+            RejectReason::NotAuthorised | RejectReason::NoAccess
+                if !self.guesses.was_wrong(now, source, &entry.room) =>
+            {
+                RejectReason::RateLimited
+            }
+            reason => reason,
+        })
+    }
+
+    /// False for a gateway without the relay's token. Clients open no rooms where there is one.
+    fn may_open(
+        &mut self,
+        now: Instant,
+        entry: &Entry,
+        source: IpAddr,
+    ) -> Result<bool, RejectReason> {
+        match &self.access {
+            Some(wanted) if entry.who == Newcomer::Gateway => {
+                match self.guesses.may_try(now, source) {
+                    true => Ok(entry.access_token.as_ref() == Some(wanted)),
+                    false => Err(RejectReason::RateLimited),
+                }
+            }
+            Some(_) | None => Ok(true),
+        }
     }
 
     /// Says which of the rooms with its code an entry leads to, before anything about them is told.

@@ -154,7 +154,8 @@ impl RelayServer {
             knocks,
             ..
         } = config;
-        let mut registry = Registry::new(*limits, *rates).hearing(config.guesses);
+        let mut registry = Registry::new(*limits, *rates);
+        registry.set_limits(Instant::now(), *limits, *rates, config.guesses);
         registry.set_access(config.access.clone());
         if let Some((room, key)) = &config.only {
             registry = registry.only(room.clone(), key);

@@ -54,7 +54,7 @@ impl Relay {
         room: &str,
         who: Newcomer,
     ) -> Result<Admission<Link>, RejectReason> {
-        self.admitted += 1;
+        self.admitted = self.admitted.wrapping_add(1);
         let entry = self.entry(room, who);
         let token = ResumeToken::from_random([self.admitted; 16]);
         self.registry

@@ -10,6 +10,7 @@
 mod disturbance;
 mod floods;
 mod frames;
+mod guesses;
 mod lies;
 mod loops;
 mod peer;
@@ -38,12 +39,17 @@ fn main() -> ExitCode {
         floods::half_open_handshakes_disturb_nobody_and_newcomers_get_in,
         floods::a_thousand_connections_without_a_hello_disturb_nobody,
     ];
+    let guessers = checks![
+        guesses::guesses_from_one_address_are_limited_and_disturb_no_game,
+        guesses::guesses_from_two_hundred_are_limited_and_disturb_no_game,
+    ];
     let loops = checks![loops::a_loop_stops_broadcast_until_it_ends];
     run(
         &needs,
         [
             Suite::new("lies", Scene::build, lies),
             Suite::new("floods", Scene::build, floods),
+            Suite::new("guesses", guesses::build, guessers),
             Suite::new("loops", Scene::build, loops),
         ],
     )

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use lanparty_lab::{Machine, Party, Player, RawSocket, World};
+use lanparty_lab::{Machine, Party, PartyBuilder, Player, RawSocket, World};
 use rustix::process::setpriority_process;
 
 use crate::frames::{EVERYBODY, EXPERIMENT, Mac, ethernet};
@@ -59,8 +59,12 @@ pub(crate) enum Mouth {
 
 impl Scene {
     pub(crate) fn build() -> Result<Self> {
+        Self::with(Party::builder())
+    }
+
+    pub(crate) fn with(party: PartyBuilder) -> Result<Self> {
         come(Turn::First)?;
-        let party = Party::builder().players(1).strangers(1).start()?;
+        let party = party.players(1).strangers(1).start()?;
         let guest = party.venue.lab.machine("guest")?;
         guest.sysctl("net/ipv6/conf/default/accept_ra", "1")?;
         party.venue.lab.plug(&guest, "eth0", &party.venue.switch)?;

@@ -1,7 +1,7 @@
 use super::*;
 
 /// Every setting: its name, its default (if it has one), and a value that is none of the defaults.
-const SETTINGS: [(&str, Option<&str>, &str); 21] = [
+const SETTINGS: [(&str, Option<&str>, &str); 23] = [
     ("listen", Some("443/udp"), "127.0.0.1:4433"),
     ("dev-cert-der-out", None, "a/b.der"),
     ("state", None, "a/state"),
@@ -16,6 +16,8 @@ const SETTINGS: [(&str, Option<&str>, &str); 21] = [
     ("max-handshakes-per-address", Some("64"), "12"),
     ("guess-burst", Some("128"), "13"),
     ("guess-rate", Some("16"), "14"),
+    ("room-guess-burst", Some("512"), "15"),
+    ("room-guess-rate", Some("64"), "17"),
     ("broadcast-burst", Some("128"), "5"),
     ("broadcast-rate", Some("64"), "6"),
     ("unknown-unicast-burst", Some("64"), "7"),
@@ -80,7 +82,10 @@ fn every_setting_can_be_made_by_flag_and_by_file() {
             at_once: 11,
             per_address: 12,
         },
-        guesses: rate(13, 14),
+        guesses: GuessLimits {
+            per_source: rate(13, 14),
+            per_room: rate(15, 17),
+        },
         access: None,
         socket: None,
         settings: None,

@@ -1,70 +1,139 @@
-//! How often somebody may be wrong about who is invited.
+//! How often somebody may be wrong about who is invited, from one source and about one room.
 //!
-//! A room key has 128 bits, so nobody guesses one; but trying costs the relay handshakes, and its log
-//! lines. Who was wrong too often is not listened to for a while, right or wrong.
+//! A room key has 128 bits, so nobody guesses one, however often; but answering costs the relay, and its log
+//! lines. Only who is wrong spends anything, and only the answers to the wrong are fewer then: whoever has a
+//! valid proof, or the token of a place, is let in whatever strangers do, also those behind the same address
+//! or about the same room. An access token is of an operator's making and may be weaker, so there a source
+//! that was wrong too often is not listened to at all, right or wrong; gateways have addresses of their own.
 
 use crate::room::{Bucket, Rate};
+use lanparty_ctrl::RoomCode;
 use std::collections::HashMap;
+use std::fmt;
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::time::Instant;
 
-/// Sources that are told apart; those beyond share one allowance.
-const MAX_SOURCES: usize = 4096;
+/// Sources that are told apart, and rooms; those beyond share one allowance.
+const MAX_KNOWN: usize = 4096;
 
-/// What a relay grants unless told otherwise: a whole party behind one address that is early tries again
-/// every three seconds.
-pub const DEFAULT: Rate = Rate {
-    burst: 128,
-    per_second: 16,
-};
+/// How many wrong attempts are answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GuessLimits {
+    /// From one source: an IPv4 address, or an IPv6 /64.
+    pub per_source: Rate,
+    /// About one room, whether it exists or not, from everywhere.
+    pub per_room: Rate,
+}
 
-/// Who has been wrong of late, by source.
+impl Default for GuessLimits {
+    /// A whole party that is early tries again every three seconds, from one address or from many.
+    fn default() -> Self {
+        GuessLimits {
+            per_source: Rate {
+                burst: 128,
+                per_second: 16,
+            },
+            per_room: Rate {
+                burst: 512,
+                per_second: 64,
+            },
+        }
+    }
+}
+
+impl fmt::Display for GuessLimits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} per address, {} per room",
+            self.per_source, self.per_room
+        )
+    }
+}
+
+/// Who has been wrong of late, and about which rooms.
 #[derive(Debug)]
 pub(crate) struct Guesses {
-    rate: Rate,
-    by_source: HashMap<IpAddr, Bucket>,
-    /// Of all who find no place above.
-    others: Option<Bucket>,
+    by_source: Spent<IpAddr>,
+    by_room: Spent<RoomCode>,
 }
 
 impl Guesses {
-    pub(crate) fn new(rate: Rate) -> Self {
+    pub(crate) fn new(limits: GuessLimits) -> Self {
         Guesses {
-            rate,
-            by_source: HashMap::new(),
-            others: None,
+            by_source: Spent::new(limits.per_source),
+            by_room: Spent::new(limits.per_room),
         }
     }
 
     /// Grants so much to whoever is wrong for the first time from now on.
-    pub(crate) fn set_rate(&mut self, rate: Rate) {
-        self.rate = rate;
+    pub(crate) fn set_limits(&mut self, limits: GuessLimits) {
+        self.by_source.rate = limits.per_source;
+        self.by_room.rate = limits.per_room;
     }
 
-    /// True when this source may try once more.
+    /// True when this source may be wrong once more.
     pub(crate) fn may_try(&mut self, now: Instant, source: IpAddr) -> bool {
-        let has_room = self.by_source.len() < MAX_SOURCES;
-        let bucket = match self.by_source.get_mut(&source) {
+        self.by_source.holds(now, &source)
+    }
+
+    /// It was wrong. True when it may hear that; what one source says too often spends nothing of the room's.
+    pub(crate) fn was_wrong(&mut self, now: Instant, source: IpAddr, room: &RoomCode) -> bool {
+        self.by_source.take(now, source) && self.by_room.take(now, room.clone())
+    }
+
+    /// Forgets who has been quiet for long enough.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        self.by_source.forget(now);
+        self.by_room.forget(now);
+    }
+}
+
+/// Buckets, for those who have taken something out of them.
+#[derive(Debug)]
+struct Spent<K> {
+    rate: Rate,
+    known: HashMap<K, Bucket>,
+    /// Of all who find no place above.
+    others: Option<Bucket>,
+}
+
+impl<K: Hash + Eq> Spent<K> {
+    fn new(rate: Rate) -> Self {
+        Spent {
+            rate,
+            known: HashMap::new(),
+            others: None,
+        }
+    }
+
+    fn holds(&mut self, now: Instant, key: &K) -> bool {
+        let has_room = self.known.len() < MAX_KNOWN;
+        let bucket = match self.known.get_mut(key) {
             None if !has_room => self.others.as_mut(),
             own => own,
         };
         bucket.is_none_or(|bucket| bucket.holds(now, 1))
     }
 
-    /// It has tried, and was wrong.
-    pub(crate) fn was_wrong(&mut self, now: Instant, source: IpAddr) {
-        let has_place = self.by_source.len() < MAX_SOURCES || self.by_source.contains_key(&source);
+    /// Takes one out, if it is there.
+    fn take(&mut self, now: Instant, key: K) -> bool {
+        let has_place = self.known.len() < MAX_KNOWN || self.known.contains_key(&key);
         let fresh = || Bucket::full(now, self.rate);
         let bucket = match has_place {
-            true => self.by_source.entry(source).or_insert_with(fresh),
+            true => self.known.entry(key).or_insert_with(fresh),
             false => self.others.get_or_insert_with(fresh),
         };
-        bucket.take(now, 1);
+        let holds = bucket.holds(now, 1);
+        if holds {
+            bucket.take(now, 1);
+        }
+        holds
     }
 
-    /// Forgets who has been quiet for long enough.
-    pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        self.by_source.retain(|_, bucket| !bucket.is_full(now));
+    fn forget(&mut self, now: Instant) {
+        self.known.retain(|_, bucket| !bucket.is_full(now));
         self.others.take_if(|bucket| bucket.is_full(now));
     }
 }
@@ -79,35 +148,52 @@ mod tests {
         Ipv4Addr::from(0x0a00_0000 + number).into()
     }
 
-    /// How many of 20,000 wrong attempts are looked at.
-    fn heard(guesses: &mut Guesses, now: Instant, sources: u32) -> usize {
-        let attempts = (0..20_000).map(|attempt| source(attempt % sources));
-        let heard = attempts.filter(|&source| {
-            let heard = guesses.may_try(now, source);
-            if heard {
-                guesses.was_wrong(now, source);
-            }
-            heard
-        });
-        heard.count()
+    fn room(number: u32) -> RoomCode {
+        format!("ROOM-{number}").parse().unwrap()
+    }
+
+    /// How many of 20,000 wrong attempts are answered.
+    fn answered(guesses: &mut Guesses, now: Instant, sources: u32, rooms: u32) -> usize {
+        let attempts = (0..20_000).map(|attempt| (source(attempt % sources), attempt % rooms));
+        let answered = attempts.filter(|&(from, about)| guesses.was_wrong(now, from, &room(about)));
+        answered.count()
     }
 
     #[test]
     fn twenty_thousand_guesses_from_one_address_are_128() {
-        let (now, mut guesses) = (Instant::now(), Guesses::new(DEFAULT));
-        assert_eq!(heard(&mut guesses, now, 1), 128);
-        assert!(guesses.may_try(now, source(1)), "others are not meant");
+        let (now, mut guesses) = (Instant::now(), Guesses::new(GuessLimits::default()));
+        assert_eq!(answered(&mut guesses, now, 1, 1), 128);
+        assert!(!guesses.may_try(now, source(0)) && guesses.may_try(now, source(1)));
+        assert!(
+            guesses.was_wrong(now, source(1), &room(0)),
+            "the room has more"
+        );
         let later = now + Duration::from_secs(1);
-        assert_eq!(heard(&mut guesses, later, 1), 16);
+        assert_eq!(answered(&mut guesses, later, 1, 1), 16);
     }
 
     #[test]
-    fn from_very_many_addresses_they_cost_no_more_memory() {
-        let (now, mut guesses) = (Instant::now(), Guesses::new(DEFAULT));
-        let all = heard(&mut guesses, now, 20_000);
-        assert_eq!(all, MAX_SOURCES + 128);
-        assert_eq!(guesses.by_source.len(), MAX_SOURCES);
-        guesses.handle_timeout(now + Duration::from_secs(8));
-        assert!(guesses.by_source.is_empty() && guesses.others.is_none());
+    fn from_200_addresses_about_one_room_they_are_512() {
+        let (now, mut guesses) = (Instant::now(), Guesses::new(GuessLimits::default()));
+        assert_eq!(answered(&mut guesses, now, 200, 1), 512);
+        assert!(
+            guesses.was_wrong(now, source(999), &room(1)),
+            "others are not meant"
+        );
+        let later = now + Duration::from_secs(1);
+        assert_eq!(answered(&mut guesses, later, 200, 1), 64);
+    }
+
+    #[test]
+    fn from_very_many_addresses_about_as_many_rooms_they_cost_no_more_memory() {
+        let (now, mut guesses) = (Instant::now(), Guesses::new(GuessLimits::default()));
+        let all = answered(&mut guesses, now, 20_000, 20_000);
+        assert_eq!(all, MAX_KNOWN + 128);
+        let known =
+            |guesses: &Guesses| [guesses.by_source.known.len(), guesses.by_room.known.len()];
+        assert_eq!(known(&guesses), [MAX_KNOWN; 2]);
+        guesses.handle_timeout(now + Duration::from_secs(9));
+        assert_eq!(known(&guesses), [0; 2]);
+        assert!(guesses.by_source.others.is_none() && guesses.by_room.others.is_none());
     }
 }

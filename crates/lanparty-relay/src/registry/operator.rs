@@ -1,7 +1,7 @@
 //! What the relay's operator may see and want while it runs.
 
-use super::{Limits, Place, Registry};
-use crate::room::{Departure, Rate, Rates};
+use super::{GuessLimits, Limits, Place, Registry};
+use crate::room::{Departure, Rates};
 use lanparty_ctrl::{LeaveReason, RoomCode};
 use lanparty_proto::RoomId;
 use std::time::Instant;
@@ -55,10 +55,10 @@ impl<L: Clone> Registry<L> {
     }
 
     /// Takes on so much from now on. Who is here stays, also where there are more than that.
-    pub fn set_limits(&mut self, now: Instant, limits: Limits, rates: Rates, guesses: Rate) {
+    pub fn set_limits(&mut self, now: Instant, limits: Limits, rates: Rates, guesses: GuessLimits) {
         self.limits = limits;
         self.claims.set_capacity(2 * limits.rooms);
-        self.guesses.set_rate(guesses);
+        self.guesses.set_limits(guesses);
         if self.rates != rates {
             self.rates = rates;
             for room in self.rooms.values_mut() {

@@ -337,7 +337,7 @@ fn who_guesses_access_tokens_is_not_listened_to() {
     let mut relay = Relay::new();
     let token: AccessToken = "correct-horse-battery".parse().unwrap();
     relay.registry.set_access(Some(token.clone()));
-    for _ in 0..DEFAULT_GUESSES.burst {
+    for _ in 0..GuessLimits::default().per_source.burst {
         let refused = relay.admit(1, "lanparty", Newcomer::Gateway).err();
         assert_eq!(refused, Some(RejectReason::NoAccess));
     }
@@ -395,7 +395,7 @@ fn new_limits_hold_for_who_is_here_and_who_comes() {
     let mut rates = Rates::default();
     rates.group.burst = 1;
     let (now, registry) = (relay.now, &mut relay.registry);
-    registry.set_limits(now, limits, rates, DEFAULT_GUESSES);
+    registry.set_limits(now, limits, rates, GuessLimits::default());
     let full = relay.admit(2, "lanparty", client(2)).err();
     assert_eq!(full, Some(RejectReason::RoomFull));
     let shout = frame(MacAddr::BROADCAST, client_mac(1), 60);

@@ -130,6 +130,11 @@ async fn send_away(connection: &Connection, refusal: Refusal) {
             connection.closed().await;
         }
     };
-    let _ = tokio::time::timeout(4 * DRAIN, told).await;
+    // Who asks too often shall not hold a place among the strangers for long.
+    let patience = match reason {
+        RejectReason::RateLimited => 2 * DRAIN,
+        _ => 4 * DRAIN,
+    };
+    let _ = tokio::time::timeout(patience, told).await;
     connection.close(CloseCode::Rejected);
 }

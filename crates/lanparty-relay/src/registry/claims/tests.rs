@@ -79,7 +79,7 @@ fn who_has_the_key_of_the_first_gateway_comes_in_and_nobody_else() {
 }
 
 #[test]
-fn who_was_wrong_too_often_is_told_to_wait_whoever_it_is() {
+fn who_was_wrong_too_often_is_told_to_wait_and_who_is_invited_comes_in() {
     let mut relay = Relay::new();
     enter(&mut relay, 1, GATEWAY, 7).unwrap();
     for _ in 0..128 {
@@ -87,12 +87,28 @@ fn who_was_wrong_too_often_is_told_to_wait_whoever_it_is() {
     }
     let waits = Err(RejectReason::RateLimited);
     assert_eq!(enter(&mut relay, 3, client(3), 8).map(drop), waits);
-    assert_eq!(enter(&mut relay, 3, client(3), 7).map(drop), waits);
-    relay.source = [192, 0, 2, 2].into();
-    enter(&mut relay, 4, client(4), 7).unwrap();
-    relay.source = [192, 0, 2, 1].into();
+    assert_eq!(open(&mut relay, 3, client(3)).map(drop), waits);
+    enter(&mut relay, 4, client(4), 7).expect("a member behind the same address");
     pass(&mut relay, Duration::from_secs(1));
-    enter(&mut relay, 3, client(3), 7).unwrap();
+    assert_eq!(enter(&mut relay, 3, client(3), 8).map(drop), REFUSED);
+}
+
+#[test]
+fn many_strangers_who_guess_at_a_room_keep_none_of_its_members_out() {
+    let mut relay = Relay::new();
+    enter(&mut relay, 1, GATEWAY, 7).unwrap();
+    let mut outcomes = Vec::new();
+    for number in 0..1000u16 {
+        let [high, low] = number.to_be_bytes();
+        relay.source = [10, 0, high, low].into();
+        outcomes.push(enter(&mut relay, 3, client(3), 8).unwrap_err());
+    }
+    let refused = outcomes
+        .iter()
+        .filter(|reason| **reason == RejectReason::NotAuthorised);
+    assert_eq!(refused.count(), 512);
+    assert_eq!(outcomes.last(), Some(&RejectReason::RateLimited));
+    enter(&mut relay, 4, client(4), 7).unwrap();
 }
 
 #[test]
