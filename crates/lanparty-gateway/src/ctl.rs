@@ -6,7 +6,7 @@ pub(crate) mod wire;
 use crate::{config, invite, keys};
 use anyhow::{Context, anyhow, bail, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
-use lanparty_ctrl::{RoomKey, Text};
+use lanparty_ctrl::{Pin, RoomKey, Text};
 use lanparty_net::ctl;
 use lanparty_net::invite::Invite;
 use std::io::{self, Write};
@@ -102,6 +102,10 @@ enum Order {
         /// After so many hours the players' programs take the invite no more.
         #[arg(long, value_name = "HOURS")]
         hours: Option<u32>,
+
+        /// The pin of the relay's key, where the gateway itself knows the relay by a certificate.
+        #[arg(long, value_name = "PIN", allow_hyphen_values = true)]
+        pin: Option<Pin>,
     },
 }
 
@@ -136,7 +140,7 @@ impl CtlArgs {
             Order::Isolate { state } => Request::Isolate {
                 on: state == Switch::On,
             },
-            Order::Rotate { name, hours } => return rotate(&gateway, name, hours),
+            Order::Rotate { name, hours, pin } => return rotate(&gateway, name, hours, pin),
         };
         let text = match gateway.ask(&request)? {
             Answer::Players(players) => table::draw(&players),
@@ -156,7 +160,12 @@ fn mute(who: String, on: bool) -> Request {
 }
 
 /// The key is kept before the gateway uses it, so that no restart brings the old one back.
-fn rotate(gateway: &Gateway, name: Option<Text>, hours: Option<u32>) -> anyhow::Result<()> {
+fn rotate(
+    gateway: &Gateway,
+    name: Option<Text>,
+    hours: Option<u32>,
+    given: Option<Pin>,
+) -> anyhow::Result<()> {
     let room = match gateway.ask(&Request::Room)? {
         Answer::Room(room) => room,
         Answer::Refused(reason) => bail!(reason),
@@ -176,10 +185,13 @@ fn rotate(gateway: &Gateway, name: Option<Text>, hours: Option<u32>) -> anyhow::
         relay: relay.parse().map_err(|_| anyhow!(STRANGE))?,
         key: RoomKey::from_random(rand::random()),
         expires: hours.map(|hours| invite::end_after(hours, SystemTime::now())),
-        pin: pin
-            .map(|pin| pin.parse())
-            .transpose()
-            .map_err(|_| anyhow!(STRANGE))?,
+        pin: match given {
+            Some(pin) => Some(pin),
+            None => {
+                let pin = pin.map(|pin| pin.parse()).transpose();
+                pin.map_err(|_| anyhow!(STRANGE))?
+            }
+        },
         room,
         name,
     };

@@ -6,6 +6,7 @@ use clap::Parser;
 use lanparty_ctrl::{Pin, RoomCode, Text};
 use lanparty_net::address::RelayAddress;
 use lanparty_net::invite::{Invite, MAX_LEN};
+use lanparty_net::tls;
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 use std::io::{self, Write};
@@ -32,6 +33,11 @@ pub struct InviteArgs {
     /// by a certificate of an authority that their systems trust.
     #[arg(long, value_name = "PIN", allow_hyphen_values = true)]
     pin: Option<Pin>,
+
+    /// Take the pin from the relay's own certificate (PEM or DER), which it wrote with --dev-cert-der-out. Not
+    /// from an authority's, which is another key.
+    #[arg(long, value_name = "FILE", conflicts_with = "pin")]
+    relay_cert: Option<PathBuf>,
 
     /// The room: 4 to 32 letters, digits and hyphens.
     #[arg(long, value_name = "CODE")]
@@ -61,11 +67,15 @@ impl InviteArgs {
     }
 
     fn invite(self, random: [u8; 16], now: SystemTime) -> anyhow::Result<Invite> {
+        let pin = match &self.relay_cert {
+            Some(file) => Some(tls::pin_of_file(file)?),
+            None => self.pin,
+        };
         Ok(Invite {
+            pin,
             key: keys::kept_or_made(self.keys.as_deref(), &self.room, random)?,
             relay: self.relay,
             room: self.room,
-            pin: self.pin,
             name: self.name,
             expires: self.hours.map(|hours| end_after(hours, now)),
         })
@@ -104,6 +114,7 @@ pub(crate) fn end_after(hours: u32, now: SystemTime) -> u64 {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+    use lanparty_net::tls::Identity;
     use std::ffi::OsString;
 
     #[test]
@@ -118,6 +129,16 @@ mod tests {
         let invite = args.clone().invite([7; 16], now).unwrap();
         let link = "lanparty://r.example/FRIDAY#key=BwcHBwcHBwcHBwcHBwcHBw&name=Party&expires=7300";
         assert_eq!(invite.reveal(), link);
-        assert_eq!(args.invite([8; 16], now).unwrap(), invite, "the key stays");
+        let again = args.clone().invite([8; 16], now).unwrap();
+        assert_eq!(again, invite, "the key stays");
+        let relay = Identity::self_signed("relay", &Identity::new_key().unwrap()).unwrap();
+        let file = folder.path().join("relay.der");
+        std::fs::write(&file, relay.certificate_der()).unwrap();
+        let known = InviteArgs {
+            relay_cert: Some(file),
+            ..args
+        };
+        let invite = known.invite([8; 16], now).unwrap();
+        assert_eq!(invite.pin, Some(relay.pin()));
     }
 }

@@ -80,14 +80,7 @@ impl Trust {
     }
 
     fn from_file(file: &Path) -> Result<Self, TrustError> {
-        let bytes =
-            std::fs::read(file).map_err(|error| TrustError::Unreadable(file.to_owned(), error))?;
-        let mut certificates: Vec<_> = CertificateDer::pem_slice_iter(&bytes)
-            .filter_map(Result::ok)
-            .collect();
-        if certificates.is_empty() {
-            certificates.push(CertificateDer::from(bytes));
-        }
+        let certificates = certificates_in(file)?;
         let mut roots = RootCertStore::empty();
         let (added, _) = roots.add_parsable_certificates(certificates);
         if added == 0 {
@@ -152,6 +145,29 @@ pub fn check_server_name(name: &str) -> Result<(), TrustError> {
         Ok(_) => Ok(()),
         Err(_) => Err(TrustError::BadServerName(name.to_owned())),
     }
+}
+
+/// The certificates in a file of PEM, or the one in a file of DER.
+fn certificates_in(file: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
+    let bytes =
+        std::fs::read(file).map_err(|error| TrustError::Unreadable(file.to_owned(), error))?;
+    let mut certificates: Vec<_> = CertificateDer::pem_slice_iter(&bytes)
+        .filter_map(Result::ok)
+        .collect();
+    if certificates.is_empty() {
+        certificates.push(CertificateDer::from(bytes));
+    }
+    Ok(certificates)
+}
+
+/// The pin of the relay whose own certificate is in this file, first if there are several (PEM or DER).
+///
+/// # Errors
+/// [`TrustError`].
+pub fn pin_of_file(file: &Path) -> Result<Pin, TrustError> {
+    let certificates = certificates_in(file)?;
+    let pin = certificates.first().and_then(pin_of);
+    pin.ok_or_else(|| TrustError::NoCertificate(file.to_owned()))
 }
 
 /// The pin of the key that a certificate speaks of; `None` when it is no certificate.
