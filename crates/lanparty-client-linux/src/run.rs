@@ -11,30 +11,23 @@ use lanparty_client_core::{Player, Session, StatusLine};
 use lanparty_ctrl::message::Welcome;
 use lanparty_ctrl::{ResumeToken, Text};
 use lanparty_net::peer::{self, Event, HostError, PeerHost};
+use lanparty_net::runtime;
 use lanparty_net::signals;
 use lanparty_obs::Diagnostics;
 use lanparty_proto::IpMtu;
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
-use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
-
-/// What is still busy then, like the resolution of a name, ends with the process.
-const LAST_TASKS: Duration = Duration::from_millis(50);
 
 /// Runs the client until it is asked to stop.
 pub(crate) fn run(config: Config) -> Result<()> {
     let dhcp = matches!(config.addressing, Addressing::Dhcp(_));
     privilege::check(dhcp)?;
-    // The runtime has no threads of its own, so this holds for everything that follows.
-    privilege::narrow(dhcp).context("cannot give up capabilities that are not needed")?;
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let result = runtime.block_on(join(config));
-    runtime.shutdown_timeout(LAST_TASKS);
-    result
+    runtime::run(async move {
+        // There is one thread, so this holds for everything that follows.
+        privilege::narrow(dhcp).context("cannot give up capabilities that are not needed")?;
+        join(config).await
+    })?
 }
 
 async fn join(config: Config) -> Result<()> {

@@ -16,18 +16,16 @@ use lanparty_client_tap::{Adapter, TapControl};
 use lanparty_ctrl::message::Welcome;
 use lanparty_ctrl::{ResumeToken, Text};
 use lanparty_net::peer::{self, Event, HostError, PeerHost};
+use lanparty_net::runtime;
 use lanparty_net::signals;
 use lanparty_obs::{Diagnostics, PlayerStatus};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use tokio::runtime;
 
 /// How often routes and settings are looked at when Windows tells of no change (spec R72, R73).
 const VERIFY: Duration = Duration::from_secs(5);
-/// What is still busy at the end, like the resolution of a name, ends with the process.
-const LAST_TASKS: Duration = Duration::from_millis(50);
 
 /// Does what the player asks for.
 pub(crate) fn run(args: Args) -> Result<()> {
@@ -40,12 +38,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Some(Command::Doctor) => doctor::run(args.tap_instance_id),
         None => {
             let config = args.check()?;
-            let runtime = runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
-            let result = runtime.block_on(join(config));
-            runtime.shutdown_timeout(LAST_TASKS);
-            result
+            runtime::run(join(config))?
         }
     }
 }

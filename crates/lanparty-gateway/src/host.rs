@@ -14,6 +14,7 @@ use lanparty_net::address::{ListenAddress, RelayAddress, is_public, outgoing};
 use lanparty_net::args::RelayConfig;
 use lanparty_net::invite::Invite;
 use lanparty_net::log::LogArgs;
+use lanparty_net::runtime;
 use lanparty_net::state::StateFolder;
 use lanparty_net::tls::Trust;
 use lanparty_proto::DatagramBudget;
@@ -90,7 +91,7 @@ impl HostArgs {
     pub fn run(self) -> anyhow::Result<()> {
         self.log.clone().start();
         let lan = LanSocket::open(&self.lan.interface)?;
-        run::runtime()?.block_on(self.serve(lan))
+        runtime::run(self.serve(lan))?
     }
 
     async fn serve(self, lan: LanSocket) -> anyhow::Result<()> {

@@ -15,6 +15,7 @@ use lanparty_net::kept_file::KeptFile;
 use lanparty_net::peer::{self, Event, HostError, PeerCore, PeerHost, RunError};
 use lanparty_net::place_store::PlaceFile;
 use lanparty_net::privilege::{self, CapabilitySet};
+use lanparty_net::runtime;
 use lanparty_net::signals;
 use lanparty_proto::MacAddr;
 use std::convert::Infallible;
@@ -25,7 +26,6 @@ use std::path::Path;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::runtime::Runtime;
 use tracing::Instrument;
 
 /// How often an interface that cannot be used is tried again.
@@ -38,7 +38,7 @@ impl Args {
     /// One sentence, with its causes, for whoever started the program.
     pub fn run(self) -> anyhow::Result<()> {
         self.log.clone().start();
-        run(&self.load()?)
+        run(self.load()?)
     }
 }
 
@@ -46,18 +46,13 @@ impl Args {
 ///
 /// # Errors
 /// One sentence, with its causes, for whoever started the program.
-pub fn run(config: &Config) -> anyhow::Result<()> {
+pub fn run(config: Config) -> anyhow::Result<()> {
     let lan = LanSocket::open(&config.interface)?;
-    let host = Host::new(config);
-    keep_what_is_needed()?;
-    runtime()?.block_on(serve(config, lan, host))
-}
-
-/// One thread: what it gives up is given up for the whole program.
-pub(crate) fn runtime() -> anyhow::Result<Runtime> {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    let runtime = builder.enable_all().build();
-    runtime.context("cannot start the runtime")
+    runtime::run(async move {
+        let host = Host::new(&config);
+        keep_what_is_needed()?;
+        serve(&config, lan, host).await
+    })?
 }
 
 /// Raw sockets for an interface that comes back, and, if we may, larger buffers for these and for new

@@ -33,6 +33,7 @@ pub mod privilege;
 mod pulse;
 mod queue;
 pub mod quic;
+pub mod runtime;
 pub mod signals;
 mod socket;
 pub mod state;

@@ -45,6 +45,16 @@ pub fn harden() -> io::Result<()> {
     Ok(())
 }
 
+/// Comes before ordinary programs when the processor is busy (setpriority(2), -10 of -20 to 19): a frame
+/// needs microseconds of it, and otherwise waits for some milliseconds of somebody else's. Whoever may
+/// not do that is served like everybody else.
+pub(crate) fn raise_priority() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, -10) {
+        tracing::debug!(%error, "Runs with ordinary priority");
+    }
+}
+
 /// Gives up every capability for good.
 ///
 /// # Errors

@@ -68,6 +68,11 @@ impl<T> FlowQueue<T> {
         }
     }
 
+    /// True when nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
     /// What has been thrown away so far.
     pub(crate) fn drops(&self) -> Drops {
         self.drops

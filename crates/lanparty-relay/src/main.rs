@@ -1,14 +1,13 @@
 //! `lanparty-relay`: parses, starts logging, runs, answers with an exit code.
 
-use lanparty_net::{privilege, signals};
+use lanparty_net::{privilege, runtime, signals};
 use lanparty_relay::Config;
 use lanparty_relay::config::{ArgsError, RelayArgs};
 use std::fmt::Display;
 use std::process::ExitCode;
 use tracing::{error, info};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
     privilege::hide_secrets(&words);
     #[cfg(target_os = "linux")]
@@ -32,9 +31,10 @@ async fn main() -> ExitCode {
         Ok(config) => config,
         Err(error) => return failure(error),
     };
-    match lanparty_relay::run(config, asked_to_stop()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failure(error),
+    match runtime::run(lanparty_relay::run(config, asked_to_stop())) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => failure(error),
+        Err(error) => failure(format_args!("cannot wait for the network: {error}")),
     }
 }
 

@@ -69,7 +69,12 @@ impl Driver {
             self.waiting = Some((transmit, contents));
             return false;
         }
-        let touched = std::mem::take(&mut state.touched);
+        let mut touched = std::mem::take(&mut state.touched);
+        // Frames before acknowledgements: somebody waits for them.
+        touched.sort_by_key(|handle| {
+            let link = state.links.get(handle);
+            link.is_none_or(|link| link.queue.is_empty())
+        });
         for (turn, &handle) in touched.iter().enumerate() {
             if let Some(link) = state.link(handle) {
                 link.is_touched = false;

@@ -1,13 +1,20 @@
 //! A UDP socket that moves many packets in one system call (GSO, GRO, recvmmsg; through `noq-udp`).
 
+#[cfg(unix)]
+#[path = "udp/unix.rs"]
+mod watched;
+#[cfg(windows)]
+#[path = "udp/windows.rs"]
+mod watched;
+
 use bytes::BytesMut;
 use noq_proto::{EcnCodepoint, FourTuple, Transmit};
 use noq_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
 use std::io::{self, IoSliceMut};
 use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
 use std::num::NonZeroUsize;
-use std::task::{Context, Poll, ready};
-use tokio::io::Interest;
+use std::task::{Context, Poll};
+use watched::WatchedSocket;
 
 /// The largest UDP payload, and so the largest packet train that the kernel coalesces.
 const SLOT: usize = 65_536;
@@ -17,7 +24,7 @@ const MAX_SEGMENTS: NonZeroUsize = NonZeroUsize::new(44).expect("not zero");
 /// The socket.
 #[derive(Debug)]
 pub(super) struct UdpPort {
-    io: tokio::net::UdpSocket,
+    socket: WatchedSocket,
     state: UdpSocketState,
     // A dual-stack socket wants IPv4 addresses in their IPv6 form.
     is_ipv6: bool,
@@ -51,14 +58,14 @@ impl UdpPort {
         let state = UdpSocketState::new((&socket).into())?;
         let is_ipv6 = socket.local_addr()?.is_ipv6();
         Ok(UdpPort {
-            io: tokio::net::UdpSocket::from_std(socket)?,
+            socket: WatchedSocket::new(socket)?,
             state,
             is_ipv6,
         })
     }
 
     pub(super) fn local_address(&self) -> io::Result<SocketAddr> {
-        self.io.local_addr()
+        self.socket.get().local_addr()
     }
 
     /// Whether packets may be fragmented on their way, so that their size proves nothing.
@@ -98,16 +105,18 @@ impl UdpPort {
             let mut chunks = raw.chunks_mut(SLOT).map(IoSliceMut::new);
             let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
                 std::array::from_fn(|_| chunks.next().expect("a slot for each packet"));
-            loop {
-                ready!(self.io.poll_recv_ready(cx))?;
-                let received = self.io.try_io(Interest::READABLE, || {
-                    self.state.recv((&self.io).into(), &mut slices, &mut metas)
-                });
-                match received {
-                    Ok(count) => break count,
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock || is_news(&error) => {}
-                    Err(error) => return Poll::Ready(Err(error)),
+            let mut receive = || {
+                let socket = self.socket.get().into();
+                match self.state.recv(socket, &mut slices, &mut metas) {
+                    Ok(count) => Ok((count, count < BATCH_SIZE)),
+                    Err(error) if is_news(&error) => Ok((0, false)),
+                    Err(error) => Err(error),
                 }
+            };
+            match self.socket.poll_receive(cx, &mut receive) {
+                Poll::Ready(Ok(count)) => count,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
             }
         };
         packets.reserve(metas[..count].iter().map(|meta| meta.len).sum());
@@ -137,14 +146,8 @@ impl UdpPort {
         transmit: &Transmit,
         contents: &[u8],
     ) -> Poll<()> {
-        loop {
-            if ready!(self.io.poll_send_ready(cx)).is_err() {
-                return Poll::Ready(());
-            }
-            if self.try_send(transmit, contents).is_ok() {
-                return Poll::Ready(());
-            }
-        }
+        let sent = self.socket.poll_send(cx, || self.send(transmit, contents));
+        sent.map(drop)
     }
 
     /// Sends without waiting.
@@ -152,6 +155,10 @@ impl UdpPort {
     /// # Errors
     /// When the kernel has no room now.
     pub(super) fn try_send(&self, transmit: &Transmit, contents: &[u8]) -> io::Result<()> {
+        self.socket.try_send(|| self.send(transmit, contents))
+    }
+
+    fn send(&self, transmit: &Transmit, contents: &[u8]) -> io::Result<()> {
         let transmit = noq_udp::Transmit {
             destination: transmit.destination,
             ecn: transmit.ecn.map(|ecn| match ecn {
@@ -163,10 +170,7 @@ impl UdpPort {
             segment_size: transmit.segment_size,
             src_ip: transmit.src_ip,
         };
-        let sent = self.io.try_io(Interest::WRITABLE, || {
-            self.state.try_send((&self.io).into(), &transmit)
-        });
-        match sent {
+        match self.state.try_send(self.socket.get().into(), &transmit) {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
                 tracing::trace!(%error, to = %transmit.destination, "The system did not send");
                 Ok(())
