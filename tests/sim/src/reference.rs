@@ -3,6 +3,7 @@
 mod peer;
 
 use crate::frames::{Frame, Kind, Mac, Says};
+use lanparty_ctrl::host::Person;
 use lanparty_ctrl::{HostOrder, LeaveReason, RejectReason};
 use lanparty_obs::DropReason;
 use lanparty_proto::PeerId;
@@ -102,6 +103,7 @@ pub struct Reference {
     owners: Vec<Owner>,
     // By the rooms' numbers: who may come in, and where clients do not hear each other.
     locked: Vec<(u32, Vec<Mac>)>,
+    banned: Vec<(u32, Vec<Mac>)>,
     isolated: Vec<u32>,
 }
 
@@ -126,6 +128,7 @@ impl Reference {
             heard: Vec::new(),
             owners: Vec::new(),
             locked: Vec::new(),
+            banned: Vec::new(),
             isolated: Vec::new(),
         }
     }
@@ -148,6 +151,9 @@ impl Reference {
             return Err(RejectReason::Draining);
         }
         let room = self.room(&hello.room);
+        if self.is_banned(&room, hello.mac) {
+            return Err(RejectReason::Banned);
+        }
         let rival = room.iter().find(|peer| peer.mac == hello.mac);
         let count = |found: &dyn Fn(&&Peer) -> bool| self.peers.iter().filter(found).count();
         let here = count(&|peer| peer.source == hello.source);
@@ -181,6 +187,14 @@ impl Reference {
         Ok(rival.map(|rival| rival.link))
     }
 
+    fn is_banned(&self, room: &[&Peer], mac: Option<Mac>) -> bool {
+        let (Some(somebody), Some(mac)) = (room.first(), mac) else {
+            return false;
+        };
+        let ban = self.banned.iter().find(|ban| ban.0 == somebody.room_id);
+        ban.is_some_and(|(_, people)| people.contains(&mac))
+    }
+
     fn is_locked_out(&self, room: &[&Peer], mac: Option<Mac>) -> bool {
         let (Some(somebody), Some(mac)) = (room.first(), mac) else {
             return false;
@@ -189,8 +203,8 @@ impl Reference {
         lock.is_some_and(|(_, guests)| !guests.contains(&mac))
     }
 
-    /// The host of `link`'s room wants this; answers who is kicked. Nothing, if `link` is no host.
-    pub fn order(&mut self, link: u32, order: &HostOrder) -> Option<Option<u32>> {
+    /// The host of `link`'s room wants this; answers who is out. Nothing, if `link` is no host.
+    pub fn order(&mut self, link: u32, order: &HostOrder) -> Option<Vec<u32>> {
         let host = &self.peers[self.position(link)?];
         let (room_id, room) = (host.room_id, host.room.clone());
         if host.mac.is_some() {
@@ -201,14 +215,25 @@ impl Reference {
             room.filter_map(|peer| Some((peer.peer_id, peer.link, peer.mac?)))
         };
         let client = |wanted: PeerId| clients().find(|client| client.0 == wanted.number());
-        match *order {
+        match order.clone() {
             HostOrder::Kick { peer_id } => {
                 let (_, kicked, mac) = client(peer_id)?;
-                let lock = self.locked.iter_mut().find(|lock| lock.0 == room_id);
-                if let Some((_, guests)) = lock {
-                    guests.retain(|&guest| guest != mac);
-                }
-                return Some(Some(kicked));
+                self.strike_off(room_id, mac);
+                return Some(vec![kicked]);
+            }
+            HostOrder::Ban { banned } => {
+                let banned = banned.iter().filter_map(|person| match person {
+                    Person::Mac(mac) => Some(mac.addr().octets()),
+                    Person::Identity(_) => None,
+                });
+                let banned: Vec<_> = banned.collect();
+                let out = clients().filter(|client| banned.contains(&client.2));
+                let out: Vec<_> = out.map(|client| (client.1, client.2)).collect();
+                self.banned.retain(|ban| ban.0 != room_id);
+                self.banned.push((room_id, banned));
+                out.iter()
+                    .for_each(|&(_, mac)| self.strike_off(room_id, mac));
+                return Some(out.into_iter().map(|(link, _)| link).collect());
             }
             HostOrder::Lock { locked, .. } => {
                 let guests = clients().map(|client| client.2).collect();
@@ -228,9 +253,17 @@ impl Reference {
                     self.isolated.push(room_id);
                 }
             }
-            HostOrder::Ban { .. } | HostOrder::Rotate { .. } | HostOrder::Members => {}
+            HostOrder::Rotate { .. } | HostOrder::Members => {}
         }
-        Some(None)
+        Some(Vec::new())
+    }
+
+    /// Who is sent away is no guest of a locked room any more.
+    fn strike_off(&mut self, room_id: u32, mac: Mac) {
+        let lock = self.locked.iter_mut().find(|lock| lock.0 == room_id);
+        if let Some((_, guests)) = lock {
+            guests.retain(|&guest| guest != mac);
+        }
     }
 
     /// The MTU that a newcomer is told: the room's, which is that of whoever made it.
