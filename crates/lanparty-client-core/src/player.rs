@@ -173,6 +173,7 @@ mod tests {
         player.ticked(LinkFacts {
             rtt: Some(Duration::from_millis(20)),
             budget: DatagramBudget::new(1200).unwrap(),
+            gate: None,
         });
         let facts = player.diagnostics(&session);
         assert_eq!(facts.datagram_budget, Some(1200));
@@ -199,6 +200,7 @@ mod tests {
             pin: Some("A".repeat(43).parse().unwrap()),
             room: Some("FRIDAY-LAN".parse().unwrap()),
             datagram_budget: None,
+            congestion: Default::default(),
         };
         let args = PlayerArgs {
             name: None,

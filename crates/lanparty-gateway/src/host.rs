@@ -14,6 +14,7 @@ use lanparty_net::address::{ListenAddress, RelayAddress, is_public, outgoing};
 use lanparty_net::args::RelayConfig;
 use lanparty_net::invite::Invite;
 use lanparty_net::log::LogArgs;
+use lanparty_net::quic::Congestion;
 use lanparty_net::runtime;
 use lanparty_net::state::StateFolder;
 use lanparty_net::tls::Trust;
@@ -67,6 +68,10 @@ pub struct HostArgs {
     #[arg(long, value_name = "BYTES")]
     datagram_budget: Option<DatagramBudget>,
 
+    /// How to share a path that is full, for comparisons.
+    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+    congestion: Congestion,
+
     /// What to log.
     #[command(flatten)]
     log: LogArgs,
@@ -104,6 +109,7 @@ impl HostArgs {
         let relay = RelayServer::bind(&lanparty_relay::Config {
             identity: IdentitySource::Kept(Some(folder.path().to_owned())),
             only: Some((room.clone(), key.clone())),
+            congestion: self.congestion,
             ..lanparty_relay::Config::new(self.listen)
         })?;
         let listening = relay.local_address();
@@ -126,6 +132,7 @@ impl HostArgs {
             room,
             key: Some(key),
             budget_cap: self.datagram_budget,
+            congestion: self.congestion,
         });
         config.public_address = Some(invite.relay.clone());
         let host = Host::new(&config);

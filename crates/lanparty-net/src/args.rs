@@ -2,6 +2,7 @@
 
 use crate::address::RelayAddress;
 use crate::invite::{self, Invite, InviteError};
+use crate::quic::Congestion;
 use crate::tls::{self, Trust, TrustError};
 use clap::Args;
 use lanparty_ctrl::{AccessToken, IdentityKey, Name, Pin, RoomCode, RoomKey};
@@ -57,6 +58,10 @@ pub struct RelayArgs {
     /// what the path takes].
     #[arg(long, value_name = "BYTES")]
     pub datagram_budget: Option<DatagramBudget>,
+
+    /// How to share a path that is full, for comparisons.
+    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+    pub congestion: Congestion,
 }
 
 /// Where an invite is. It may be one itself, so `Debug` says nothing of it.
@@ -151,6 +156,8 @@ pub struct RelayConfig {
     pub key: Option<RoomKey>,
     /// The largest datagram to send, where the player wants less than the path takes.
     pub budget_cap: Option<DatagramBudget>,
+    /// How to share the path to the relay.
+    pub congestion: Congestion,
 }
 
 impl RelayArgs {
@@ -188,6 +195,7 @@ impl RelayArgs {
             identity: None,
             key,
             budget_cap: self.datagram_budget,
+            congestion: self.congestion,
         })
     }
 }

@@ -21,6 +21,7 @@ pub mod backoff;
 pub mod control;
 #[cfg(target_os = "linux")]
 pub mod ctl;
+mod gate;
 pub mod invite;
 pub mod kept_file;
 pub mod link;

@@ -310,6 +310,7 @@ impl RelayLink {
         LinkFacts {
             rtt: self.rtt(),
             budget: self.budget(),
+            gate: self.connection.gate(),
         }
     }
 
@@ -412,9 +413,10 @@ async fn race(config: &RelayConfig, addresses: &[SocketAddr], floor: PathFloor) 
     for (turn, &address) in (0u32..).zip(addresses) {
         let (trust, name) = (config.trust.clone(), config.server_name.clone());
         let identity = config.identity.clone();
+        let congestion = config.congestion;
         running.spawn(async move {
             tokio::time::sleep(STAGGER * turn).await;
-            let endpoint = Endpoint::client(floor).map_err(ConnectError::Socket)?;
+            let endpoint = Endpoint::client(floor, congestion).map_err(ConnectError::Socket)?;
             let connection = endpoint
                 .connect(address, &name, &trust, identity.as_ref(), floor)
                 .await?;

@@ -10,6 +10,7 @@ mod wakefulness;
 pub use run::run;
 
 use crate::link::ConnectError;
+use crate::quic::GateState;
 use crate::vnet::Sent;
 use bytes::Bytes;
 use lanparty_ctrl::message::{Newcomer, Welcome};
@@ -138,6 +139,8 @@ pub struct LinkFacts {
     pub rtt: Option<Duration>,
     /// The largest datagram that fits now.
     pub budget: DatagramBudget,
+    /// What the gate in front of the path knows, if there is one.
+    pub gate: Option<GateState>,
 }
 
 /// What a host could not do; ends the peer.

@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 
 /// What a flow may send in its turn, in bytes: a full frame.
 const QUANTUM: i64 = 1514;
+/// A flow that sends less than this, in bytes a second, is small however many others there are: a game
+/// sends 5 to 15, a voice 10 kilobytes.
+const SMALL_RATE: f64 = 32_000.0;
 /// What waiting is good for: to keep a link busy that is not always ready (RFC 8289 §4.3).
 const TARGET: Duration = Duration::from_millis(5);
 /// How long waits may be longer than that, which is about the round trip of a slow path.
@@ -23,7 +26,7 @@ const OLDEST: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct FlowQueue<T> {
     flows: HashMap<Flow, Lane<T>>,
-    // Flows that have begun to send, served first; and those that go on and on.
+    // Flows that send little, served first; and those that have used up their quantum or paused.
     sparse: VecDeque<Flow>,
     bulk: VecDeque<Flow>,
     bytes: usize,
@@ -40,11 +43,25 @@ pub struct Drops {
     pub late: u64,
 }
 
+/// Whose frames may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Everybody's.
+    Any,
+    /// Those of flows that send little; the others wait until the path has room.
+    SmallFlows,
+}
+
+/// A flow's frames. It is in one of the lists or, if it has sent little, paused and begun again, in both.
 #[derive(Debug)]
 struct Lane<T> {
     frames: VecDeque<Waiting<T>>,
     bytes: usize,
+    /// What it may send before the others have their turn; and since when that holds.
     deficit: i64,
+    credited: Instant,
+    is_sparse: bool,
+    is_bulk: bool,
     codel: CoDel,
 }
 
@@ -68,29 +85,26 @@ impl<T> FlowQueue<T> {
         }
     }
 
-    /// True when nothing waits.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.bytes == 0
-    }
-
     /// What has been thrown away so far.
     pub(crate) fn drops(&self) -> Drops {
         self.drops
     }
 
+    /// True when nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
     /// Puts a frame of `len` bytes at the end of its flow. When there is no room, the flow that takes
     /// most of it loses its oldest frames.
     pub(crate) fn push(&mut self, now: Instant, flow: Flow, frame: T, len: usize) {
-        let sparse = &mut self.sparse;
-        let lane = self.flows.entry(flow).or_insert_with(|| {
-            sparse.push_back(flow);
-            Lane {
-                frames: VecDeque::new(),
-                bytes: 0,
-                deficit: QUANTUM,
-                codel: CoDel::default(),
-            }
-        });
+        let lane = self.flows.entry(flow).or_insert_with(|| Lane::new(now));
+        lane.credit_pause(now);
+        // A game's flow pauses after each frame, and is small as long as it stays within its quantum.
+        if lane.frames.is_empty() && lane.deficit > 0 && !lane.is_sparse {
+            lane.is_sparse = true;
+            self.sparse.push_back(flow);
+        }
         lane.frames.push_back(Waiting {
             frame,
             len,
@@ -112,65 +126,106 @@ impl<T> FlowQueue<T> {
     }
 
     /// The frame whose turn it is.
-    pub(crate) fn pop(&mut self, now: Instant) -> Option<T> {
+    pub(crate) fn pop(&mut self, now: Instant, turn: Turn) -> Option<T> {
         loop {
-            let from_sparse = !self.sparse.is_empty();
-            let flow = *self.sparse.front().or(self.bulk.front())?;
-            let lane = self
-                .flows
-                .get_mut(&flow)
-                .expect("a flow with a turn has a lane");
-            if lane.deficit <= 0 {
-                lane.deficit += QUANTUM;
-                self.skip_turn(from_sparse);
-                self.bulk.push_back(flow);
-                continue;
-            }
-            let (before, dropped) = (lane.bytes, &mut self.drops.late);
-            let next = lane.next(now, dropped);
-            self.bytes -= before - lane.bytes;
-            let Some(next) = next else {
-                self.skip_turn(from_sparse);
-                // A flow that comes and goes must not be sparse again before the others had a turn.
-                if from_sparse && !self.bulk.is_empty() {
-                    self.bulk.push_back(flow);
-                } else {
-                    self.flows.remove(&flow);
-                }
-                continue;
+            let next = match self.sparse.front() {
+                Some(&flow) => self.pop_sparse(now, flow),
+                None if turn == Turn::SmallFlows => return None,
+                None => self.pop_bulk(now, *self.bulk.front()?),
             };
-            lane.deficit -= next.len as i64;
-            return Some(next.frame);
+            if next.is_some() {
+                return next;
+            }
         }
     }
 
-    fn skip_turn(&mut self, from_sparse: bool) {
-        if from_sparse {
-            self.sparse.pop_front();
-        } else {
-            self.bulk.pop_front();
+    /// The next frame of the first sparse flow; without one it is sparse no longer.
+    fn pop_sparse(&mut self, now: Instant, flow: Flow) -> Option<T> {
+        let lane = lane(&mut self.flows, flow);
+        if lane.deficit > 0
+            && let Some(next) = lane.next(now, &mut self.bytes, &mut self.drops)
+        {
+            return Some(next);
         }
+        self.sparse.pop_front();
+        lane.is_sparse = false;
+        // It gets its next quantum when the others have had their turn, not by pausing.
+        if !lane.is_bulk {
+            if lane.frames.is_empty() && self.bulk.is_empty() {
+                self.flows.remove(&flow);
+            } else {
+                lane.is_bulk = true;
+                self.bulk.push_back(flow);
+            }
+        }
+        None
+    }
+
+    /// The next frame of the first bulk flow; without one its turn is over.
+    fn pop_bulk(&mut self, now: Instant, flow: Flow) -> Option<T> {
+        let lane = lane(&mut self.flows, flow);
+        if lane.deficit > 0
+            && let Some(next) = lane.next(now, &mut self.bytes, &mut self.drops)
+        {
+            return Some(next);
+        }
+        self.bulk.pop_front();
+        if lane.frames.is_empty() {
+            self.flows.remove(&flow);
+        } else {
+            lane.deficit += QUANTUM;
+            self.bulk.push_back(flow);
+        }
+        None
     }
 }
 
+fn lane<T>(flows: &mut HashMap<Flow, Lane<T>>, flow: Flow) -> &mut Lane<T> {
+    let lane = flows.get_mut(&flow);
+    lane.expect("a flow with a turn has a lane")
+}
+
 impl<T> Lane<T> {
+    fn new(now: Instant) -> Self {
+        Lane {
+            frames: VecDeque::new(),
+            bytes: 0,
+            deficit: QUANTUM,
+            credited: now,
+            is_sparse: false,
+            is_bulk: false,
+            codel: CoDel::default(),
+        }
+    }
+
     fn take(&mut self) -> Option<Waiting<T>> {
         let oldest = self.frames.pop_front()?;
         self.bytes -= oldest.len;
         Some(oldest)
     }
 
+    /// A flow that begins again gets what a small one may send.
+    fn credit_pause(&mut self, now: Instant) {
+        if self.frames.is_empty() && self.deficit < QUANTUM {
+            let pause = now.saturating_duration_since(self.credited).as_secs_f64();
+            self.deficit = QUANTUM.min(self.deficit + (pause * SMALL_RATE) as i64);
+        }
+        self.credited = now;
+    }
+
     /// The oldest frame that is young enough and that CoDel lets pass.
-    fn next(&mut self, now: Instant, dropped: &mut u64) -> Option<Waiting<T>> {
+    fn next(&mut self, now: Instant, waiting: &mut usize, drops: &mut Drops) -> Option<T> {
         loop {
             let oldest = self.take()?;
+            *waiting -= oldest.len;
             let waited = now.saturating_duration_since(oldest.since);
             // CoDel never gets the last frame: nothing would come behind it to show the loss.
             let is_spared = self.frames.is_empty() || !self.codel.drops(now, waited);
             if is_spared && waited <= OLDEST {
-                return Some(oldest);
+                self.deficit -= oldest.len as i64;
+                return Some(oldest.frame);
             }
-            *dropped += 1;
+            drops.late += 1;
         }
     }
 }
@@ -220,17 +275,17 @@ mod tests {
     }
 
     fn drain(queue: &mut FlowQueue<u32>, now: Instant) -> Vec<u32> {
-        std::iter::from_fn(|| queue.pop(now)).collect()
+        std::iter::from_fn(|| queue.pop(now, Turn::Any)).collect()
     }
 
     #[test]
     fn a_game_does_not_wait_behind_a_copy() {
         let (mut queue, now) = (FlowQueue::new(LIMIT), Instant::now());
         (0..20).for_each(|frame| queue.push(now, flow(1), frame, FULL));
-        let _ = queue.pop(now);
+        let _ = queue.pop(now, Turn::Any);
         queue.push(now, flow(2), 100, 120);
         // At most the frame whose turn had begun is before it.
-        let next: Vec<_> = (0..2).filter_map(|_| queue.pop(now)).collect();
+        let next: Vec<_> = (0..2).filter_map(|_| queue.pop(now, Turn::Any)).collect();
         assert!(next.contains(&100), "{next:?}");
     }
 
@@ -256,7 +311,7 @@ mod tests {
         let (mut queue, now) = (FlowQueue::new(LIMIT), Instant::now());
         (0..20).for_each(|_| queue.push(now, flow(1), 1, FULL));
         (0..60).for_each(|_| queue.push(now, flow(2), 2, 500));
-        let served: Vec<_> = (0..40).filter_map(|_| queue.pop(now)).collect();
+        let served: Vec<_> = (0..40).filter_map(|_| queue.pop(now, Turn::Any)).collect();
         let full = served.iter().filter(|&&of| of == 1).count() * FULL;
         let small = served.iter().filter(|&&of| of == 2).count() * 500;
         assert!(full.abs_diff(small) <= 2 * FULL, "{full} and {small} bytes");
@@ -288,7 +343,7 @@ mod tests {
         (0..40).for_each(|frame| queue.push(at(0), flow(1), frame, FULL));
         for millis in 1..2000 {
             queue.push(at(millis), flow(1), 0, FULL);
-            let _ = queue.pop(at(millis));
+            let _ = queue.pop(at(millis), Turn::Any);
         }
         let Drops { full, late } = queue.drops();
         assert_eq!(full, 0);
@@ -314,11 +369,38 @@ mod tests {
         for turn in 0..10u32 {
             (0..200).for_each(|number| queue.push(now, flow(number), turn, 60));
             if turn % 3 == 0 {
-                (0..150).for_each(|_| _ = queue.pop(now));
+                (0..150).for_each(|_| _ = queue.pop(now, Turn::Any));
             }
         }
         drain(&mut queue, now);
         assert!(queue.flows.is_empty() && queue.sparse.is_empty() && queue.bulk.is_empty());
         assert_eq!(queue.bytes, 0);
+    }
+
+    #[test]
+    fn a_closed_gate_stops_copies_and_no_game() {
+        let (mut queue, mut now) = (FlowQueue::new(LIMIT), Instant::now());
+        (0..20).for_each(|frame| queue.push(now, flow(1), frame, FULL));
+        let first: Vec<_> = std::iter::from_fn(|| queue.pop(now, Turn::SmallFlows)).collect();
+        assert_eq!(first, [0]); // it might have been a small flow
+        for frame in 0..600 {
+            now += Duration::from_millis(16);
+            queue.push(now, flow(2), 1000 + frame, 120);
+            let next = queue.pop(now, Turn::SmallFlows);
+            assert_eq!(next, Some(1000 + frame));
+            assert_eq!(queue.pop(now, Turn::SmallFlows), None);
+        }
+    }
+
+    #[test]
+    fn a_copy_in_small_pieces_with_pauses_is_a_copy() {
+        let (mut queue, now) = (FlowQueue::new(LIMIT), Instant::now());
+        (0..20).for_each(|frame| queue.push(now, flow(1), frame, FULL));
+        let mut passed = 0;
+        for _ in 0..100 {
+            queue.push(now, flow(2), 100, 500);
+            passed += u32::from(queue.pop(now, Turn::SmallFlows) == Some(100));
+        }
+        assert_eq!(passed, 4); // a quantum, and the frame with which it ends
     }
 }

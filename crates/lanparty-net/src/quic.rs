@@ -3,6 +3,7 @@
 //!
 //! What is set here, and why, was measured: see `docs/performance.md`.
 
+mod congestion;
 mod engine;
 mod patient;
 
@@ -15,20 +16,20 @@ use lanparty_ctrl::{ChannelBinding, Fingerprint, IdentityKey};
 use lanparty_obs::DropReason;
 use lanparty_proto::flow::Flow;
 use lanparty_proto::{DatagramBudget, Header, fragment, overlay};
-use noq_proto::congestion::Bbr3Config;
 use noq_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use noq_proto::{
     ClientConfig, ConnectionError, Dir, EndpointConfig, IdleTimeout, PathId, SendDatagramError,
     ServerConfig, StreamId, TransportConfig, VarInt,
 };
-use patient::PatientBbrConfig;
 use smallvec::smallvec;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use crate::gate::GateState;
 pub use crate::queue::Drops;
+pub use congestion::Congestion;
 pub use engine::{RecvStream, SendStream, StreamError};
 
 /// How long a silent peer is believed to be there (spec R35).
@@ -41,8 +42,6 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(5);
 const SEND_BUFFER: usize = 128 * 1024;
 /// Incoming datagrams that may wait for us, in bytes: a burst while the loop writes to the port.
 const RECEIVE_BUFFER: usize = 2 * 1024 * 1024;
-/// Packets that may leave before the first answer, so that a game's first second is not slow start.
-const INITIAL_WINDOW_PACKETS: u64 = 64;
 /// Control messages are at most 64 KiB, and few at a time.
 const MAX_STREAMS: u8 = 32;
 const STREAM_WINDOW: u32 = 128 * 1024;
@@ -91,6 +90,7 @@ pub struct UdpBuffers {
 pub struct Endpoint {
     engine: Engine,
     buffers: UdpBuffers,
+    congestion: Congestion,
 }
 
 /// Why a relay cannot listen.
@@ -111,17 +111,21 @@ impl Endpoint {
     ///
     /// # Errors
     /// When the system gives no UDP socket.
-    pub fn client(floor: PathFloor) -> io::Result<Self> {
+    pub fn client(floor: PathFloor, congestion: Congestion) -> io::Result<Self> {
         // A dual-stack socket reaches relays of both families, where the system has IPv6 at all.
-        Self::client_at((Ipv6Addr::UNSPECIFIED, 0).into(), floor)
-            .or_else(|_| Self::client_at((Ipv4Addr::UNSPECIFIED, 0).into(), floor))
+        Self::client_at((Ipv6Addr::UNSPECIFIED, 0).into(), floor, congestion)
+            .or_else(|_| Self::client_at((Ipv4Addr::UNSPECIFIED, 0).into(), floor, congestion))
     }
 
     /// The same at an address of this machine.
     ///
     /// # Errors
     /// When the system gives no UDP socket there.
-    pub fn client_at(address: SocketAddr, floor: PathFloor) -> io::Result<Self> {
+    pub fn client_at(
+        address: SocketAddr,
+        floor: PathFloor,
+        congestion: Congestion,
+    ) -> io::Result<Self> {
         let (socket, buffers) = socket::bind(address)?;
         let mut config = EndpointConfig::default();
         if floor == PathFloor::Least {
@@ -130,16 +134,23 @@ impl Endpoint {
                 .max_udp_payload_size(floor.payload())
                 .map_err(|error| io::Error::other(error.to_string()))?;
         }
-        let engine = Engine::new(config, None, socket)?;
-        Ok(Endpoint { engine, buffers })
+        Ok(Endpoint {
+            engine: Engine::new(config, None, socket)?,
+            buffers,
+            congestion,
+        })
     }
 
     /// An endpoint that peers can connect to.
     ///
     /// # Errors
     /// [`ListenError`].
-    pub fn server(listen: ListenAddress, identity: &Identity) -> Result<Self, ListenError> {
-        let config = server_config(identity)?;
+    pub fn server(
+        listen: ListenAddress,
+        identity: &Identity,
+        congestion: Congestion,
+    ) -> Result<Self, ListenError> {
+        let config = server_config(identity, congestion)?;
         let bind = |address| socket::bind(address);
         let wanted = listen.socket_address();
         let (socket, buffers) = bind(wanted)
@@ -152,7 +163,11 @@ impl Endpoint {
             .map_err(|error| ListenError::Bind(listen, error))?;
         let engine = Engine::new(EndpointConfig::default(), Some(config), socket)
             .map_err(|error| ListenError::Bind(listen, error))?;
-        Ok(Endpoint { engine, buffers })
+        Ok(Endpoint {
+            engine,
+            buffers,
+            congestion,
+        })
     }
 
     /// Takes another identity for connections to come; those that stand keep theirs.
@@ -160,7 +175,8 @@ impl Endpoint {
     /// # Errors
     /// When TLS does not take it.
     pub fn set_identity(&self, identity: &Identity) -> Result<(), IdentityError> {
-        self.engine.set_server_config(server_config(identity)?);
+        let config = server_config(identity, self.congestion)?;
+        self.engine.set_server_config(config);
         Ok(())
     }
 
@@ -201,7 +217,7 @@ impl Endpoint {
             .map_err(|error| failed(&error))?;
         let crypto = QuicClientConfig::try_from(tls).map_err(|error| failed(&error))?;
         let mut config = ClientConfig::new(Arc::new(crypto));
-        config.transport_config(Arc::new(transport(floor)));
+        config.transport_config(Arc::new(transport(floor, self.congestion)));
         match self.engine.connect(config, address, server_name).await {
             Ok(connection) => Ok(Connection(connection)),
             Err(ConnectFailure::Config(error)) => Err(failed(&error)),
@@ -231,29 +247,30 @@ fn no_ipv6(error: &io::Error) -> bool {
 /// "Address family not supported" on Linux, which has no [`io::ErrorKind`] of its own.
 const EAFNOSUPPORT: i32 = 97;
 
-fn server_config(identity: &Identity) -> Result<ServerConfig, IdentityError> {
+fn server_config(
+    identity: &Identity,
+    congestion: Congestion,
+) -> Result<ServerConfig, IdentityError> {
     let crypto = QuicServerConfig::try_from(identity.server_config()?)
         .expect("the provider has the suite that QUIC begins with");
     let mut config = ServerConfig::with_crypto(Arc::new(crypto));
     config
-        .transport_config(Arc::new(transport(PathFloor::Ordinary)))
+        .transport_config(Arc::new(transport(PathFloor::Ordinary, congestion)))
         .max_incoming(MAX_FIRST_PACKETS)
         .incoming_buffer_size(BEHIND_FIRST_PACKET)
         .incoming_buffer_size_total(BEHIND_FIRST_PACKETS);
     Ok(config)
 }
 
-fn transport(floor: PathFloor) -> TransportConfig {
+fn transport(floor: PathFloor, congestion: Congestion) -> TransportConfig {
     let payload = floor.payload();
-    let mut bbr = Bbr3Config::default();
-    bbr.initial_window(INITIAL_WINDOW_PACKETS * u64::from(payload));
     let mut config = TransportConfig::default();
     config
         .initial_mtu(payload)
         .min_mtu(payload)
         .mtu_discovery_config(None)
         .initial_rtt(INITIAL_RTT)
-        .congestion_controller_factory(Arc::new(PatientBbrConfig::new(bbr)))
+        .congestion_controller_factory(congestion.factory(payload))
         .datagram_send_buffer_size(SEND_BUFFER)
         .datagram_receive_buffer_size(Some(RECEIVE_BUFFER))
         .keep_alive_interval(Some(KEEP_ALIVE))
@@ -496,6 +513,11 @@ impl Connection {
         }
     }
 
+    /// What its gate knows, if it has one: see [`Congestion::Gate`].
+    pub fn gate(&self) -> Option<GateState> {
+        self.0.look(|quic| congestion::gate_state(quic)).ok()?
+    }
+
     /// What this connection's queue has thrown away so far.
     pub fn queue_drops(&self) -> Drops {
         self.0.queue_drops()
@@ -595,7 +617,10 @@ mod tests {
     #[test]
     fn ack_frequency_stays_unset() {
         // noq 1.4.0 panics when a peer answers it in a certain way (RUSTSEC-2026-0340).
-        let config = format!("{:?}", transport(PathFloor::Ordinary));
+        let config = format!(
+            "{:?}",
+            transport(PathFloor::Ordinary, Congestion::default())
+        );
         assert!(config.contains("ack_frequency_config: None"), "{config}");
     }
 
@@ -603,7 +628,10 @@ mod tests {
     fn what_strangers_first_packets_hold_is_bounded() {
         let key = Identity::new_key().unwrap();
         let identity = Identity::self_signed("lanparty-relay", &key).unwrap();
-        let config = format!("{:?}", server_config(&identity).unwrap());
+        let config = format!(
+            "{:?}",
+            server_config(&identity, Congestion::default()).unwrap()
+        );
         for bound in [
             "max_incoming: 512",
             "incoming_buffer_size: 16384",
@@ -615,7 +643,10 @@ mod tests {
 
     #[test]
     fn multipath_and_nat_traversal_stay_off() {
-        let config = format!("{:?}", transport(PathFloor::Ordinary));
+        let config = format!(
+            "{:?}",
+            transport(PathFloor::Ordinary, Congestion::default())
+        );
         assert!(
             config.contains("max_concurrent_multipath_paths: None"),
             "{config}"

@@ -8,7 +8,9 @@
 use bytes::Bytes;
 use lanparty_ctrl::{IdentityKey, RelayMessage};
 use lanparty_net::control;
-use lanparty_net::quic::{CloseCode, Closed, Connection, Endpoint, HandshakeError, PathFloor};
+use lanparty_net::quic::{
+    CloseCode, Closed, Congestion, Connection, Endpoint, HandshakeError, PathFloor,
+};
 use lanparty_net::tls::{Identity, Trust};
 use lanparty_proto::{DatagramBudget, FrameBuf, Header, PeerId, RoomId, fragment};
 use std::time::{Duration, Instant};
@@ -248,7 +250,12 @@ fn trust(identity: &Identity) -> Trust {
 
 /// A relay's endpoint that answers handshakes for as long as the test runs.
 fn listening(identity: &Identity) -> (Endpoint, Trust) {
-    let endpoint = Endpoint::server("127.0.0.1:0".parse().unwrap(), identity).unwrap();
+    let endpoint = Endpoint::server(
+        "127.0.0.1:0".parse().unwrap(),
+        identity,
+        Congestion::default(),
+    )
+    .unwrap();
     let accepting = endpoint.clone();
     tokio::spawn(async move {
         while let Some(incoming) = accepting.accept().await {
@@ -264,7 +271,7 @@ async fn connect(
     trust: &Trust,
 ) -> Result<Connection, HandshakeError> {
     let floor = PathFloor::Ordinary;
-    let client = Endpoint::client(floor).unwrap();
+    let client = Endpoint::client(floor, Congestion::default()).unwrap();
     client
         .connect(relay.local_address().unwrap(), name, trust, None, floor)
         .await
@@ -276,8 +283,13 @@ async fn connected(floor: PathFloor) -> (Connection, Connection) {
 
 async fn connected_as(me: Option<&IdentityKey>, floor: PathFloor) -> (Connection, Connection) {
     let identity = identity();
-    let relay = Endpoint::server("127.0.0.1:0".parse().unwrap(), &identity).unwrap();
-    let client = Endpoint::client(floor).unwrap();
+    let relay = Endpoint::server(
+        "127.0.0.1:0".parse().unwrap(),
+        &identity,
+        Congestion::default(),
+    )
+    .unwrap();
+    let client = Endpoint::client(floor, Congestion::default()).unwrap();
     let (address, trust) = (relay.local_address().unwrap(), trust(&identity));
     let connecting = client.connect(address, NAME, &trust, me, floor);
     let accepting = async { relay.accept().await.unwrap().accept(DEADLINE).await };

@@ -16,6 +16,7 @@ use lanparty_ctrl::{AccessToken, RoomCode, RoomKey};
 use lanparty_net::access_args::{AccessArgs, AccessError};
 use lanparty_net::address::ListenAddress;
 use lanparty_net::log::LogArgs;
+use lanparty_net::quic::Congestion;
 use lanparty_net::state::StateFolder;
 use lanparty_net::tls::{self, TrustError};
 use std::ffi::OsString;
@@ -57,6 +58,8 @@ pub struct Config {
     pub settings: Option<CommandLine>,
     /// The one room that there may be, for those who have its key; otherwise any.
     pub only: Option<(RoomCode, RoomKey)>,
+    /// How to share the paths to peers.
+    pub congestion: Congestion,
 }
 
 /// Where the relay's key and certificate come from.
@@ -91,6 +94,7 @@ impl Config {
             socket: None,
             settings: None,
             only: None,
+            congestion: Congestion::default(),
         }
     }
 }
@@ -132,6 +136,10 @@ pub struct RelayArgs {
     /// The name in the certificate that the relay makes for its own key.
     #[arg(long, value_name = "NAME", default_value = DEFAULT_SERVER_NAME, value_parser = server_name)]
     pub server_name: String,
+
+    /// How to share a path to a peer that is full, for comparisons.
+    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+    congestion: Congestion,
 
     #[command(flatten)]
     access: AccessArgs,
@@ -353,6 +361,7 @@ impl TryFrom<RelayArgs> for Config {
             socket,
             settings: Some(args.words),
             only: None,
+            congestion: args.congestion,
         })
     }
 }

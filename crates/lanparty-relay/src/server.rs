@@ -146,7 +146,7 @@ impl RelayServer {
         if let Some(file) = &config.dev_cert_der_out {
             dev_cert::write(file, identity.certificate_der())?;
         }
-        let endpoint = Endpoint::server(config.listen, &identity)?;
+        let endpoint = Endpoint::server(config.listen, &identity, config.congestion)?;
         let address = endpoint.local_address().map_err(StartError::Address)?;
         let Config {
             limits,

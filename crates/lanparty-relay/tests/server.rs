@@ -13,7 +13,7 @@ use lanparty_ctrl::{
     RoomCode, RoomKey,
 };
 use lanparty_net::control;
-use lanparty_net::quic::{Closed, Connection, Endpoint, PathFloor, RecvStream};
+use lanparty_net::quic::{Closed, Congestion, Connection, Endpoint, PathFloor, RecvStream};
 use lanparty_net::tls::Trust;
 use lanparty_proto::fragment::{Fragment, Reassembler};
 use lanparty_proto::{DatagramBudget, Header, MacAddr, PeerId, VirtualMac};
@@ -60,7 +60,7 @@ impl Relay {
     }
 
     async fn connect_as(&self, identity: Option<&IdentityKey>) -> Stranger {
-        let endpoint = Endpoint::client(PathFloor::Ordinary).unwrap();
+        let endpoint = Endpoint::client(PathFloor::Ordinary, Congestion::default()).unwrap();
         let connecting = endpoint.connect(
             self.address,
             "lanparty-relay",

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use lanparty_e2e::Peer;
 use lanparty_lab::{Lab, Machine, Process, pass, program};
 use lanparty_net::args::RelayConfig;
+use lanparty_net::quic::Congestion;
 use lanparty_net::tls::Trust;
 use lanparty_proto::{MacAddr, VirtualMac};
 use tokio::runtime::Builder;
@@ -36,6 +37,7 @@ pub(crate) fn fifty_players_come_back_at_once((): &()) -> Result<()> {
         room: "CROWD".parse()?,
         key: None,
         budget_cap: None,
+        congestion: Congestion::default(),
     };
 
     let restart = {

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use lanparty_net::quic::{Endpoint, PathFloor};
+use lanparty_net::quic::{Congestion, Endpoint, PathFloor};
 use tokio::task::JoinSet;
 
 use crate::disturbance::{Flood, disturbs_nobody};
@@ -215,7 +215,7 @@ fn first_packets(scene: &Scene, count: usize) -> Result<Vec<Vec<u8>>> {
     nobody.set_read_timeout(Some(SOON))?;
     let (relay, address) = (scene.relay.clone(), nobody.local_addr()?);
     let knocking = scene.tasks.run(async move {
-        let endpoint = Endpoint::client(PathFloor::Ordinary)?;
+        let endpoint = Endpoint::client(PathFloor::Ordinary, Congestion::default())?;
         let mut knocking = JoinSet::new();
         for _ in 0..count {
             let (relay, endpoint) = (relay.clone(), endpoint.clone());
@@ -244,7 +244,7 @@ pub(crate) fn a_thousand_connections_without_a_hello_disturb_nobody(scene: &Scen
         let let_in = Arc::new(AtomicUsize::new(0));
         let (relay, counter) = (scene.relay.clone(), Arc::clone(&let_in));
         let silent = scene.tasks.run(async move {
-            let endpoint = Endpoint::client(PathFloor::Ordinary)?;
+            let endpoint = Endpoint::client(PathFloor::Ordinary, Congestion::default())?;
             let mut silent = JoinSet::new();
             for _ in 0..CONNECTIONS {
                 let (relay, endpoint, counter) =

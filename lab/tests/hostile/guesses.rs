@@ -12,7 +12,7 @@ use lanparty_ctrl::message::{Hello, Newcomer};
 use lanparty_ctrl::{PeerMessage, RejectReason, RelayMessage, RoomCode, RoomKey};
 use lanparty_lab::{Party, Venue};
 use lanparty_net::control;
-use lanparty_net::quic::{Endpoint, PathFloor};
+use lanparty_net::quic::{Congestion, Endpoint, PathFloor};
 use lanparty_proto::VirtualMac;
 use tokio::task::JoinSet;
 
@@ -171,7 +171,7 @@ fn attempt_all(
     scene.tasks.run(async move {
         let endpoints = sources.into_iter().map(|source| {
             let address = SocketAddr::new(source, 0);
-            Endpoint::client_at(address, PathFloor::Ordinary)
+            Endpoint::client_at(address, PathFloor::Ordinary, Congestion::default())
         });
         let endpoints = endpoints.collect::<Result<Vec<_>, _>>()?;
         let (mut running, mut made, begin) = (JoinSet::new(), 0, Instant::now());

@@ -14,7 +14,7 @@ use lanparty_ctrl::{PeerMessage, RelayMessage, RoomCode};
 use lanparty_lab::{Machine, Party, Venue, eventually};
 use lanparty_net::address::DEFAULT_PORT;
 use lanparty_net::control;
-use lanparty_net::quic::{Closed, Connection, Endpoint, PathFloor};
+use lanparty_net::quic::{Closed, Congestion, Connection, Endpoint, PathFloor};
 use lanparty_net::tls::Trust;
 use lanparty_proto::VirtualMac;
 use tokio::runtime::{Builder, Handle};
@@ -128,7 +128,7 @@ impl Hostile {
     }
 
     async fn enter(relay: Relay, mac: Mac) -> Result<Self> {
-        let endpoint = Endpoint::client(PathFloor::Ordinary)?;
+        let endpoint = Endpoint::client(PathFloor::Ordinary, Congestion::default())?;
         let link = relay.connect(&endpoint, relay.address).await?;
         let (mut say, mut hear) = link.open_bi().await?;
         let room: RoomCode = Party::ROOM.parse()?;

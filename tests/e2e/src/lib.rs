@@ -21,6 +21,7 @@ pub use middlebox::Middlebox;
 pub use peer::{Heard, Peer};
 
 use lanparty_net::args::RelayConfig;
+use lanparty_net::quic::Congestion;
 use lanparty_net::tls::Trust;
 use lanparty_relay::{Config, Limits, RelayServer};
 use std::net::SocketAddr;
@@ -84,6 +85,7 @@ impl Relay {
             room: ROOM.parse().unwrap(),
             key: None,
             budget_cap: None,
+            congestion: Congestion::default(),
         }
     }
 }

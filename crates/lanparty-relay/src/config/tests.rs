@@ -1,13 +1,14 @@
 use super::*;
 
 /// Every setting: its name, its default (if it has one), and a value that is none of the defaults.
-const SETTINGS: [(&str, Option<&str>, &str); 23] = [
+const SETTINGS: [(&str, Option<&str>, &str); 24] = [
     ("listen", Some("443/udp"), "127.0.0.1:4433"),
     ("dev-cert-der-out", None, "a/b.der"),
     ("state", None, "a/state"),
     ("cert", None, "a/chain.pem"),
     ("key", None, "a/key.pem"),
     ("server-name", Some("lanparty-relay"), "lan.example"),
+    ("congestion", Some("bbr3"), "cubic"),
     ("max-rooms", Some("256"), "1"),
     ("max-peers", Some("1024"), "2"),
     ("max-peers-per-address", Some("32"), "3"),
@@ -90,6 +91,7 @@ fn every_setting_can_be_made_by_flag_and_by_file() {
         socket: None,
         settings: None,
         only: None,
+        congestion: Congestion::Cubic,
     };
     let flags = SETTINGS.map(|(flag, _, value)| format!("--{flag} {value} "));
     assert_eq!(config("", &flags.concat()).unwrap(), expected);

@@ -202,7 +202,8 @@ impl Seat {
                         rtt: self.connection().rtt(),
                         loss_permille: self.connection().loss_permille(),
                     };
-                    debug!(?health, ?stats, "Counters came");
+                    let gate = self.connection().gate();
+                    debug!(?health, ?gate, ?stats, "Counters came");
                     self.rooms
                         .lock()
                         .handle_stats(Instant::now(), self.place, *stats, health);

@@ -1,6 +1,8 @@
 //! A connection as the driver sees it: QUIC's core, the frames that wait for it, and who waits for news.
 
-use crate::queue::{Drops, FlowQueue};
+use crate::gate::Pace;
+use crate::queue::{Drops, FlowQueue, Turn};
+use crate::quic::congestion::{self, Allowance};
 use crate::tls::fingerprint_of;
 use bytes::Bytes;
 use lanparty_ctrl::Fingerprint;
@@ -41,6 +43,9 @@ pub(super) struct Link {
     pub(super) deadline: Option<Instant>,
     pub(super) queue: FlowQueue<Pieces>,
     pub(super) feed: usize,
+    pace: Pace,
+    /// When the gate lets more pass, unless an acknowledgement comes before.
+    opens_at: Option<Instant>,
     pub(super) reader: Option<Waker>,
     // Whoever waits for anything but datagrams; few, and rarely woken.
     pub(super) waiters: Vec<Waker>,
@@ -56,6 +61,8 @@ impl Link {
             deadline: None,
             queue: FlowQueue::new(QUEUE_LIMIT),
             feed: LARGEST_FEED,
+            pace: Pace::new(Instant::now()),
+            opens_at: None,
             reader: None,
             waiters: Vec::new(),
         }
@@ -75,14 +82,47 @@ impl Link {
         (crate::quic::SEND_BUFFER - space).saturating_sub(HELD_OVERHEAD)
     }
 
+    /// When this link has to be looked at again, whatever comes.
+    pub(super) fn poll_timeout(&mut self) -> Option<Instant> {
+        self.quic
+            .poll_timeout()
+            .into_iter()
+            .chain(self.opens_at)
+            .min()
+    }
+
+    /// Whose turn it is when QUIC holds so many bytes already.
+    fn turn(&mut self, now: Instant, allowance: Option<&Allowance>, held: usize) -> Turn {
+        let Some(Allowance { room, pace }) = allowance else {
+            return Turn::Any;
+        };
+        if held as u64 >= *room {
+            return Turn::SmallFlows;
+        }
+        match self.pace.check(now, *pace) {
+            Ok(()) => Turn::Any,
+            Err(later) => {
+                self.opens_at = Some(later);
+                Turn::SmallFlows
+            }
+        }
+    }
+
     /// Gives QUIC what it may send next, unless it has enough.
     pub(super) fn feed(&mut self, now: Instant) {
+        self.opens_at = None;
+        if self.queue.is_empty() {
+            return;
+        }
+        let allowance = congestion::allowance(&self.quic);
         let mut held = self.held();
         while held < self.feed
-            && let Some(pieces) = self.queue.pop(now)
+            && let turn = self.turn(now, allowance.as_ref(), held)
+            && let Some(pieces) = self.queue.pop(now, turn)
         {
             for piece in pieces {
                 held += piece.len();
+                self.pace.spend(piece.len());
                 // There is room; what the path has become too narrow for is lost as on the path.
                 let _ = self.quic.datagrams().send(piece, false);
             }

@@ -123,7 +123,7 @@ impl State {
         let Some(link) = self.links.get_mut(&handle) else {
             return;
         };
-        let deadline = link.quic.poll_timeout();
+        let deadline = link.poll_timeout();
         if deadline != link.deadline {
             let old = std::mem::replace(&mut link.deadline, deadline);
             if let Some(old) = old {
