@@ -107,6 +107,11 @@ impl Controls {
         &self.wishes
     }
 
+    /// False while the host wants something that the relay does not know of.
+    pub(crate) fn are_followed(&self) -> bool {
+        self.wishes == Wishes::default() || self.link != (Link::Up { obeys: false })
+    }
+
     /// The same as orders: the relay may be a new one.
     pub(crate) fn standing_orders(&self) -> Vec<HostOrder> {
         self.wishes.orders()

@@ -265,6 +265,11 @@ impl PeerHost<Bridge> for Host<'_> {
             Event::Joined { welcome, relay } => {
                 self.complaint = None;
                 self.desk.controls.borrow_mut().handle_welcome(welcome);
+                if !self.desk.controls.borrow().are_followed() {
+                    tracing::warn!(
+                        "The relay is too old for a host's orders: nobody is banned, muted or locked out"
+                    );
+                }
                 if let Some(place) = &mut self.place {
                     place.keep(self.relay, None, welcome.resume_token);
                 }

@@ -23,7 +23,7 @@ use crate::scene::{Scene, Turn, come};
 /// they are few, for a short time, and so are those that the relay answers.
 const ATTEMPTS: &str = "LANPARTY_LAB_GUESSES";
 const FEW: usize = 400;
-const SHORT: Duration = Duration::from_secs(3);
+const SHORT: Duration = Duration::from_secs(2);
 /// Attempts that are under way together.
 const AT_ONCE: usize = 48;
 /// What the relay answers at once, and each second: to one source, and about one room.

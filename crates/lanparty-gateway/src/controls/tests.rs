@@ -274,6 +274,9 @@ fn the_next_start_wants_the_same() {
     assert_eq!(&kept, party.wishes());
     let next = Controls::new(party.room.clone(), true, kept);
     assert_eq!(next.standing_orders(), party.standing_orders());
+    let mut old = Controls::new(party.room.clone(), true, party.wishes().clone());
+    old.handle_welcome(&welcome(&[ROOM_KEYS]));
+    assert!(party.are_followed() && !old.are_followed());
     let reminder = next.wishes().reminder().unwrap();
     let wanted = "the room is locked, 1 player is banned.";
     assert!(reminder.contains(wanted), "{reminder}");
