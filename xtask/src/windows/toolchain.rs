@@ -13,6 +13,8 @@ use crate::build::cargo;
 use crate::setup;
 
 pub(super) const TARGET: &str = "x86_64-pc-windows-gnu";
+/// The compiler's flags for that target, and not for what runs here while it builds.
+const RUSTFLAGS: &str = "CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUSTFLAGS";
 const RUSTC: &str = "/usr/bin/rustc";
 const CARGO_CLIPPY: &str = "/usr/bin/cargo-clippy";
 
@@ -52,7 +54,7 @@ impl Toolchain {
         {
             bail!("without these packages nothing can be built for Windows");
         }
-        let sysroot = cache()?.join(format!("windows-std-{}", compiler_version()?));
+        let sysroot = cache()?.join(format!("windows-std-lto-{}", compiler_version()?));
         if !sysroot.exists() {
             build_std(&sysroot)?;
         }
@@ -81,7 +83,7 @@ impl Toolchain {
             .env("RUSTC", RUSTC)
             .env("CARGO_BUILD_TARGET", TARGET)
             .env("CARGO_TARGET_DIR", folder.join("cargo"))
-            .env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUSTFLAGS", sysroot);
+            .env(RUSTFLAGS, sysroot);
     }
 }
 
@@ -124,6 +126,8 @@ fn build_std(sysroot: &Path) -> Result<()> {
             .current_dir(&work)
             .env("RUSTC", RUSTC)
             .env("RUSTC_BOOTSTRAP", "1")
+            // Programs are linked by whoever optimizes them as a whole, who needs more than objects.
+            .env(RUSTFLAGS, "-Cembed-bitcode=yes")
             .env("CARGO_TARGET_DIR", work.join("target")),
         "the build of the standard library",
     )?;
