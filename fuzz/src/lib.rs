@@ -9,6 +9,7 @@
 
 mod claims;
 mod classify;
+mod coalesce;
 mod control;
 mod fragments;
 mod invite;
@@ -20,6 +21,7 @@ mod room;
 
 pub use claims::claims;
 pub use classify::classify;
+pub use coalesce::coalesce;
 pub use control::control;
 pub use fragments::fragments;
 pub use invite::invite;
@@ -39,6 +41,7 @@ pub const TARGETS: &[Target] = &[
     ("claims", claims),
     ("mss", mss),
     ("offload", offload),
+    ("coalesce", coalesce),
     ("control", control),
     ("invite", invite),
     ("room", room),

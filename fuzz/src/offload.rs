@@ -12,7 +12,7 @@ enum Input {
 }
 
 #[derive(Arbitrary, Debug)]
-struct SuperFrame {
+pub(crate) struct SuperFrame {
     over_v6: bool,
     is_udp: bool,
     option_words: u8,
@@ -41,7 +41,7 @@ pub fn offload(data: &[u8]) {
     }
 }
 
-fn finish(header: VnetHeader, frame: &[u8]) -> Result<Vec<Vec<u8>>, OffloadError> {
+pub(crate) fn finish(header: VnetHeader, frame: &[u8]) -> Result<Vec<Vec<u8>>, OffloadError> {
     let mut slab = FrameSlab::default();
     let frames = wire_frames(header, frame)?;
     let count = frames.len();
@@ -58,21 +58,9 @@ fn finish(header: VnetHeader, frame: &[u8]) -> Result<Vec<Vec<u8>>, OffloadError
 }
 
 fn check(input: &SuperFrame) {
-    let (frame, transport) = input.build();
+    let (header, frame) = input.offered();
+    let transport = usize::from(header.csum_start);
     let protocol = if input.is_udp { 17 } else { 6 };
-    let gso_type = match (input.is_udp, input.over_v6) {
-        (true, _) => VnetHeader::GSO_UDP_L4,
-        (false, false) => VnetHeader::GSO_TCPV4,
-        (false, true) => VnetHeader::GSO_TCPV6,
-    };
-    let header = VnetHeader {
-        flags: VnetHeader::NEEDS_CSUM,
-        gso_type: input.split.map_or(VnetHeader::GSO_NONE, |_| gso_type),
-        gso_size: input.split.unwrap_or(0),
-        csum_start: transport as u16,
-        csum_offset: if input.is_udp { 6 } else { 16 },
-        hdr_len: 0,
-    };
     let frames = match finish(header, &frame) {
         Ok(frames) => frames,
         Err(error) => {
@@ -133,6 +121,25 @@ fn assert_lengths_and_checksums(wire: &[u8], transport: usize, protocol: u8, ove
 }
 
 impl SuperFrame {
+    /// The frame with the header that a stack puts before it.
+    pub(crate) fn offered(&self) -> (VnetHeader, Vec<u8>) {
+        let (frame, transport) = self.build();
+        let gso_type = match (self.is_udp, self.over_v6) {
+            (true, _) => VnetHeader::GSO_UDP_L4,
+            (false, false) => VnetHeader::GSO_TCPV4,
+            (false, true) => VnetHeader::GSO_TCPV6,
+        };
+        let header = VnetHeader {
+            flags: VnetHeader::NEEDS_CSUM,
+            gso_type: self.split.map_or(VnetHeader::GSO_NONE, |_| gso_type),
+            gso_size: self.split.unwrap_or(0),
+            csum_start: transport as u16,
+            csum_offset: if self.is_udp { 6 } else { 16 },
+            hdr_len: 0,
+        };
+        (header, frame)
+    }
+
     /// The frame as a stack hands it over, and where its transport header begins.
     fn build(&self) -> (Vec<u8>, usize) {
         let words = usize::from(self.option_words % 11);

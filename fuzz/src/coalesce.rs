@@ -1,0 +1,74 @@
+//! Frames of a turn, joined to super-frames.
+
+use crate::offload::{SuperFrame, finish};
+use arbitrary::{Arbitrary, Unstructured};
+use lanparty_proto::coalesce::{Coalescer, MAX_SEGMENTS};
+use lanparty_proto::offload::VnetHeader;
+use std::ptr;
+
+#[derive(Arbitrary, Debug)]
+enum Part {
+    Raw(Vec<u8>),
+    Stream(SuperFrame),
+    /// Bytes of a frame before this one become others.
+    Damage {
+        back: u8,
+        at: u16,
+        xor: u8,
+    },
+    /// The frame so far back comes again.
+    Again(u8),
+}
+
+/// Whatever comes in a turn, each frame goes out once, and a super-frame splits into the frames of which it
+/// was made, byte for byte.
+pub fn coalesce(data: &[u8]) {
+    let Ok(parts) = Vec::<Part>::arbitrary_take_rest(Unstructured::new(data)) else {
+        return;
+    };
+    let frames = turn(&parts);
+    let (mut coalescer, mut gone) = (Coalescer::default(), vec![false; frames.len()]);
+    for joined in coalescer.join(&frames) {
+        let bytes: Vec<u8> = joined.pieces().flatten().copied().collect();
+        let made_of: Vec<_> = joined.frames().collect();
+        assert!((1..=MAX_SEGMENTS).contains(&made_of.len()));
+        for frame in &made_of {
+            let index = frames.iter().position(|known| ptr::eq(known, *frame));
+            let index = index.expect("frames of this turn");
+            assert!(!std::mem::replace(&mut gone[index], true));
+        }
+        if let [alone] = made_of[..] {
+            assert_eq!(bytes, *alone);
+            assert_eq!(joined.header(), VnetHeader::default());
+        } else {
+            let split = finish(joined.header(), &bytes).expect("what was joined can be split");
+            assert!(split.iter().eq(made_of));
+        }
+    }
+    assert!(gone.iter().all(|gone| *gone));
+}
+
+/// As many frames as a turn has.
+fn turn(parts: &[Part]) -> Vec<Vec<u8>> {
+    let mut frames: Vec<Vec<u8>> = Vec::new();
+    for part in parts {
+        let earlier = |back: u8| frames.len().checked_sub(1 + usize::from(back));
+        match part {
+            Part::Raw(frame) => frames.push(frame.clone()),
+            Part::Stream(stream) => {
+                let (header, frame) = stream.offered();
+                frames.extend(finish(header, &frame).unwrap_or_default());
+            }
+            Part::Damage { back, at, xor } => {
+                if let Some(index) = earlier(*back)
+                    && let Some(byte) = frames[index].get_mut(usize::from(*at))
+                {
+                    *byte ^= xor;
+                }
+            }
+            Part::Again(back) => frames.extend(earlier(*back).map(|index| frames[index].clone())),
+        }
+        frames.truncate(256);
+    }
+    frames
+}
