@@ -9,9 +9,9 @@ pub const NET_CLASS: &str = "{4D36E972-E325-11CE-BFC1-08002BE10318}";
 /// The driver's hardware ids, the one that `tapctl` uses first: drivers know one of them or both.
 pub const HARDWARE_IDS: [&str; 2] = [r"root\tap0901", "tap0901"];
 
-/// The device instance of the adapter that we make. Nobody else has it, so it can be removed by
-/// whoever knows only that there may be one.
-pub const OWN_INSTANCE: &str = r"ROOT\SOFTLAN-VPN\0000";
+/// What the device instance of an adapter that we make begins with; a number follows. Nobody else has it, so
+/// it can be removed by whoever knows only that there may be one.
+pub const OWN_INSTANCE: &str = r"ROOT\SOFTLAN-VPN\";
 
 /// What the network connections call the adapter that we make.
 pub const OWN_NAME: &str = "softlan-vpn";
@@ -33,7 +33,8 @@ impl Adapter {
     /// Whether it is the one that we make.
     pub fn is_own(&self) -> bool {
         let instance = self.instance.as_deref();
-        instance.is_some_and(|instance| instance.eq_ignore_ascii_case(OWN_INSTANCE))
+        let start = instance.and_then(|instance| instance.get(..OWN_INSTANCE.len()));
+        start.is_some_and(|start| start.eq_ignore_ascii_case(OWN_INSTANCE))
     }
 
     /// The file by which programs open it.

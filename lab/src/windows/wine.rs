@@ -16,9 +16,8 @@ const WINE: &str = "/usr/lib/wine/wine64";
 const WINESERVER: &str = "/usr/lib/wine/wineserver";
 
 /// Where programs leave values in the registry.
-pub(super) const CHANGEABLE_KEYS: [&str; 5] = [
+pub(super) const CHANGEABLE_KEYS: [&str; 4] = [
     r"HKLM\System\CurrentControlSet\Control\Class\{4D36E972-E325-11CE-BFC1-08002BE10318}\0000",
-    r"HKLM\System\CurrentControlSet\Enum\ROOT",
     r"HKLM\System\CurrentControlSet\Services\Tcpip\Parameters\Interfaces",
     r"HKLM\System\CurrentControlSet\Services\Tcpip6\Parameters\Interfaces",
     r"HKLM\Software\softlan-vpn",
@@ -101,7 +100,7 @@ impl Wine {
         prefix.push(&self.prefix);
         let is_ours = |process: &Path| {
             let is_server = fs::read_to_string(process.join("comm"))
-                .is_ok_and(|name| name.trim() == "wineserver");
+                .is_ok_and(|name| name.starts_with("wineserver"));
             let environment = fs::read(process.join("environ")).unwrap_or_default();
             is_server
                 && environment

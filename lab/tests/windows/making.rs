@@ -47,17 +47,21 @@ pub(crate) fn without_a_driver_the_client_says_so_and_leaves_no_device(
     is_as_before(guest, &before).with_context(|| program.tail(20))
 }
 
-/// Journal, register, install: whichever of them is the last, the next run removes what there is.
+/// Journal, register, install: whichever of them is the last, `repair` removes what there is. A device that has a name and
+/// is not registered is no adapter and cannot be opened; Wine keeps it, and the next start goes on beside it.
 pub(crate) fn a_client_killed_while_it_makes_one_is_repaired(guest: &Guest) -> Result<()> {
     guest.pc.have_driver_for(Some(IDS[0]));
-    let before = untouched(guest)?;
+    let mut before = untouched(guest)?;
     for number in 1..=3 {
         for trouble in [Trouble::EndBefore(number), Trouble::EndAfter(number)] {
             guest.pc.forget(Some(trouble));
-            let program = guest.join()?;
-            program.wait(SOON)?;
+            guest.join()?.wait(SOON)?;
             guest.pc.forget(None);
             let said = guest.run("repair")?;
+            if trouble == Trouble::EndBefore(2) {
+                played(guest)?.interrupt()?;
+                before = untouched(guest)?;
+            }
             is_as_before(guest, &before).with_context(|| format!("{trouble:?}: {said}"))?;
         }
     }

@@ -5,17 +5,23 @@ use crate::adapter::{HARDWARE_IDS, OWN_INSTANCE, OWN_NAME, multi_string};
 use std::io;
 use std::ptr::{null, null_mut};
 use windows_sys::Win32::Devices::DeviceAndDriverInstallation::{
-    DI_FUNCTION, DI_REMOVEDEVICE_GLOBAL, DIF_REGISTERDEVICE, DIF_REMOVE, DiInstallDevice,
-    GUID_DEVCLASS_NET, HDEVINFO, SP_CLASSINSTALL_HEADER, SP_DEVINFO_DATA, SP_REMOVEDEVICE_PARAMS,
-    SPDRP_HARDWAREID, SetupDiCallClassInstaller, SetupDiCreateDeviceInfoList,
-    SetupDiCreateDeviceInfoW, SetupDiDestroyDeviceInfoList, SetupDiOpenDeviceInfoW,
-    SetupDiSetClassInstallParamsW, SetupDiSetDeviceRegistryPropertyW,
+    DI_FUNCTION, DI_REMOVEDEVICE_GLOBAL, DICD_GENERATE_ID, DIF_REGISTERDEVICE, DIF_REMOVE,
+    DiInstallDevice, GUID_DEVCLASS_NET, HDEVINFO, SP_CLASSINSTALL_HEADER, SP_DEVINFO_DATA,
+    SP_REMOVEDEVICE_PARAMS, SPDRP_HARDWAREID, SetupDiCallClassInstaller,
+    SetupDiCreateDeviceInfoList, SetupDiCreateDeviceInfoW, SetupDiDestroyDeviceInfoList,
+    SetupDiOpenDeviceInfoW, SetupDiSetClassInstallParamsW, SetupDiSetDeviceRegistryPropertyW,
 };
 use windows_sys::Win32::Foundation::{ERROR_NO_SUCH_DEVINST, INVALID_HANDLE_VALUE};
 use windows_sys::core::{BOOL, GUID};
 
 /// Network adapters, at an address that outlives every call.
 static NET_CLASS: GUID = GUID_DEVCLASS_NET;
+
+/// The name that Windows puts between `ROOT` and a number of its own: a kill may have left a device that is named,
+/// and neither registered nor to be opened, and whose number is taken.
+const OWN_DEVICE: &str = "SOFTLAN-VPN";
+/// How many numbers are looked at.
+const MOST: u32 = 16;
 
 /// Makes the adapter that is ours, with the driver that Windows has for it; takes some seconds.
 ///
@@ -39,16 +45,16 @@ pub fn add_own() -> io::Result<()> {
 /// # Errors
 /// What the system says.
 pub fn remove_own() -> io::Result<()> {
-    let mut device = Device::nameless()?;
-    match device.open() {
-        Err(error) if error.raw_os_error() == Some(ERROR_NO_SUCH_DEVINST.cast_signed()) => {
-            // A kill may have left it named and not registered. What is named and let go is forgotten.
-            let _ = device.create();
-            Ok(())
+    (0..MOST).try_for_each(|number| {
+        let mut device = Device::nameless()?;
+        match device.open(&format!("{OWN_INSTANCE}{number:04}")) {
+            Err(error) if error.raw_os_error() == Some(ERROR_NO_SUCH_DEVINST.cast_signed()) => {
+                Ok(())
+            }
+            Err(error) => Err(error),
+            Ok(()) => device.remove(),
         }
-        Err(error) => Err(error),
-        Ok(()) => device.remove(),
-    }
+    })
 }
 
 fn add(hardware_id: &str) -> io::Result<()> {
@@ -80,23 +86,23 @@ impl Device {
     }
 
     fn create(&mut self) -> io::Result<()> {
-        let (instance, description) = (wide(OWN_INSTANCE), wide(OWN_NAME));
+        let (device, description) = (wide(OWN_DEVICE), wide(OWN_NAME));
         // SAFETY: a live set; both texts end with a zero and outlive the call; `data` says its size.
         check(unsafe {
             SetupDiCreateDeviceInfoW(
                 self.set,
-                instance.as_ptr(),
+                device.as_ptr(),
                 &raw const NET_CLASS,
                 description.as_ptr(),
                 null_mut(),
-                0,
+                DICD_GENERATE_ID,
                 &raw mut self.data,
             )
         })
     }
 
-    fn open(&mut self) -> io::Result<()> {
-        let instance = wide(OWN_INSTANCE);
+    fn open(&mut self, instance: &str) -> io::Result<()> {
+        let instance = wide(instance);
         // SAFETY: as in `create`.
         check(unsafe {
             SetupDiOpenDeviceInfoW(
