@@ -6,6 +6,7 @@
 mod congestion;
 mod engine;
 mod patient;
+mod reset;
 
 use crate::address::ListenAddress;
 use crate::socket;
@@ -161,7 +162,7 @@ impl Endpoint {
                 _ => Err(error),
             })
             .map_err(|error| ListenError::Bind(listen, error))?;
-        let engine = Engine::new(EndpointConfig::default(), Some(config), socket)
+        let engine = Engine::new(reset::endpoint_config(identity), Some(config), socket)
             .map_err(|error| ListenError::Bind(listen, error))?;
         Ok(Endpoint {
             engine,
@@ -420,7 +421,10 @@ pub enum Closed {
     /// We closed it.
     #[error("the link was closed")]
     ByUs,
-    /// The other side, or its machine, has forgotten us, or broke QUIC itself.
+    /// The other side was started again and does not know us any more.
+    #[error("it was started again")]
+    Forgotten,
+    /// Somebody broke QUIC itself.
     #[error("the link broke ({0})")]
     Broken(String),
 }
@@ -433,10 +437,10 @@ impl From<ConnectionError> for Closed {
                 Closed::ByPeer(String::from_utf8_lossy(&close.reason).into_owned())
             }
             ConnectionError::LocallyClosed => Closed::ByUs,
+            ConnectionError::Reset => Closed::Forgotten,
             ConnectionError::VersionMismatch
             | ConnectionError::TransportError(_)
             | ConnectionError::ConnectionClosed(_)
-            | ConnectionError::Reset
             | ConnectionError::CidsExhausted => Closed::Broken(error.to_string()),
         }
     }

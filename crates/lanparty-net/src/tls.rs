@@ -8,6 +8,7 @@ pub(crate) use identities::fingerprint_of;
 use identities::AnyIdentity;
 use lanparty_ctrl::{ALPN, IdentityKey, Pin};
 use pinned::PinnedKey;
+use ring::hmac;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
@@ -266,6 +267,14 @@ impl Identity {
     /// The pin of its key.
     pub fn pin(&self) -> Pin {
         self.pin
+    }
+
+    /// A secret of the key's own for the purpose that `label` names; the same for the same key.
+    pub(crate) fn derive(&self, label: &[u8]) -> [u8; 32] {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.key.secret_der());
+        let tag = hmac::sign(&key, label);
+        let secret = tag.as_ref().try_into();
+        secret.expect("SHA-256 has 32 bytes")
     }
 
     /// The certificate that peers may pin, as DER.

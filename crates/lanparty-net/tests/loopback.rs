@@ -13,7 +13,10 @@ use lanparty_net::quic::{
 };
 use lanparty_net::tls::{Identity, Trust};
 use lanparty_proto::{DatagramBudget, FrameBuf, Header, PeerId, RoomId, fragment};
+use std::net::SocketAddr;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 
 const NAME: &str = "lanparty-relay";
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -197,6 +200,58 @@ async fn the_relay_knows_a_peer_by_its_key_and_asks_for_none() {
     assert_ne!(client.identity(), None, "the relay always has a key");
     let (_client, server) = connected(PathFloor::Ordinary).await;
     assert_eq!(server.identity(), None);
+}
+
+#[tokio::test]
+async fn a_relay_that_was_killed_and_is_back_tells_its_peers_so() {
+    let key = Identity::new_key().unwrap();
+    let identity = Identity::self_signed(NAME, &key).unwrap();
+    let pinned = Trust::pinned(identity.pin());
+    let (address, client) = connected_to_a_relay_that_dies(key, &pinned).await;
+    let _back = Endpoint::server(
+        address.to_string().parse().unwrap(),
+        &identity,
+        Congestion::default(),
+    )
+    .unwrap();
+    let datagram = FrameBuf::from_frame(&[1; 60]).into_datagram(header());
+    client
+        .send_frame(Instant::now(), datagram, || 9, None)
+        .unwrap();
+    let closed = tokio::time::timeout(Duration::from_secs(2), client.closed()).await;
+    assert_eq!(closed, Ok(Closed::Forgotten));
+}
+
+/// The relay runs on a thread of its own, whose end leaves no time for goodbyes.
+async fn connected_to_a_relay_that_dies(key: String, trust: &Trust) -> (SocketAddr, Connection) {
+    let (said, address) = mpsc::channel();
+    let (kill, killed) = oneshot::channel::<()>();
+    let relay = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.unwrap().block_on(async {
+            let identity = Identity::self_signed(NAME, &key).unwrap();
+            let relay = Endpoint::server(
+                "127.0.0.1:0".parse().unwrap(),
+                &identity,
+                Congestion::default(),
+            )
+            .unwrap();
+            said.send(relay.local_address().unwrap()).unwrap();
+            let stranger = relay.accept().await.unwrap();
+            let _connection = stranger.accept(DEADLINE).await.unwrap();
+            let _ = killed.await;
+        });
+    });
+    let address = address.recv().unwrap();
+    let floor = PathFloor::Ordinary;
+    let client = Endpoint::client(floor, Congestion::default()).unwrap();
+    let connected = client.connect(address, NAME, trust, None, floor);
+    let connected = connected.await.unwrap();
+    drop(kill);
+    relay.join().unwrap();
+    (address, connected)
 }
 
 #[tokio::test]

@@ -16,8 +16,8 @@ const SHORT: Duration = Duration::from_secs(20);
 const PLAYERS: usize = 3;
 const BULK: u64 = 20_000_000;
 const BETWEEN_ROUNDS: Duration = Duration::from_secs(3);
-/// Buffers of bursts, which the allocator keeps; a leak of 100 kB a round is more in twenty minutes.
-const MEMORY_GROWTH: u64 = 12 << 20;
+/// Buffers of bursts, which the allocator keeps; a leak of 60 kB a round is more in twenty minutes.
+const MEMORY_GROWTH: u64 = 8 << 20;
 /// A socket of the moment, such as a name's resolution.
 const DESCRIPTOR_GROWTH: usize = 2;
 

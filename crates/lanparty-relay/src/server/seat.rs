@@ -54,9 +54,9 @@ impl End {
     fn leave_reason(&self) -> LeaveReason {
         match self {
             End::Closed(Closed::TimedOut) | End::Deaf => LeaveReason::TimedOut,
-            End::Closed(Closed::ByPeer(_) | Closed::ByUs | Closed::Broken(_)) => {
-                LeaveReason::Closed
-            }
+            End::Closed(
+                Closed::ByPeer(_) | Closed::ByUs | Closed::Forgotten | Closed::Broken(_),
+            ) => LeaveReason::Closed,
             End::PeerLeft(reason) => (*reason).into(),
             End::Protocol(_) => LeaveReason::ProtocolError,
             End::SentAway(disconnect) => disconnect.reason.into(),
