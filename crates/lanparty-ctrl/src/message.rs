@@ -511,6 +511,7 @@ mod tests {
                     locked: true,
                     also: vec![mac(); 1024],
                 },
+                HostOrder::Isolate { isolated: true },
             ],
             ..Hello::new(&"friday".parse().unwrap(), Newcomer::Gateway, budget)
         };

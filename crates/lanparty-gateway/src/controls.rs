@@ -3,6 +3,7 @@
 //! Pure: requests and the relay's messages come in, answers and orders to the relay come out.
 
 mod bans;
+mod mark;
 #[cfg(test)]
 mod tests;
 mod wishes;
@@ -12,8 +13,11 @@ pub(crate) use wishes::Wishes;
 use crate::ctl::wire::{Answer, Player, Players, Request, Room};
 use lanparty_ctrl::host::{Members, Person};
 use lanparty_ctrl::message::{PeerJoined, Welcome};
-use lanparty_ctrl::{Fingerprint, HOST_CONTROLS, HostOrder, Name, RelayMessage, RoomKey};
+use lanparty_ctrl::{
+    Fingerprint, HOST_CONTROLS, HostOrder, LeaveReason, Name, RelayMessage, RoomKey,
+};
 use lanparty_proto::{PeerId, VirtualMac};
+use mark::Mark;
 use std::collections::{BTreeMap, VecDeque};
 
 const NO_LINK: &str =
@@ -56,25 +60,9 @@ impl Present {
             .map_or(Person::Mac(self.mac), Person::Identity)
     }
 
-    /// True for its MAC, its name, and its fingerprint, whole or as `list` shows it.
-    fn is_called(&self, who: &str) -> bool {
-        let identity = self.identity.map(|identity| identity.to_string());
-        is_called(who, Some(self.mac), self.name.as_ref(), identity.as_deref())
+    fn is_called(&self, mark: Mark<'_>) -> bool {
+        mark.is_of(self.person()) || mark == Mark::Mac(self.mac) || mark.is_name(self.name.as_ref())
     }
-}
-
-/// Whether `who` means somebody of whom this is known.
-fn is_called(
-    who: &str,
-    mac: Option<VirtualMac>,
-    name: Option<&Name>,
-    identity: Option<&str>,
-) -> bool {
-    let is_mac = mac.is_some() && who.parse().ok() == mac;
-    let is_name = name.is_some_and(|name| name.as_str() == who);
-    let is_key = who.len() >= Fingerprint::SHORT_LEN
-        && identity.is_some_and(|identity| identity.starts_with(who));
-    is_mac || is_name || is_key
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +100,7 @@ impl Controls {
         self.wishes == Wishes::default() || self.link != (Link::Up { obeys: false })
     }
 
-    /// The same as orders: the relay may be a new one.
+    /// The same as orders, whole: the relay may be a new one, or have missed some.
     pub(crate) fn standing_orders(&self) -> Vec<HostOrder> {
         self.wishes.orders()
     }
@@ -142,6 +130,12 @@ impl Controls {
             RelayMessage::PeerJoined(joined) => self.greet(joined),
             RelayMessage::PeerLeft(left) => {
                 if let Some(player) = self.players.remove(&left.peer_id) {
+                    // By the relay's operator too, whose lock no longer lets it in.
+                    if let (LeaveReason::Kicked, Some(guests)) =
+                        (left.reason, &mut self.wishes.guests)
+                    {
+                        guests.remove(&player.mac);
+                    }
                     self.remember(player);
                 }
             }
@@ -189,7 +183,8 @@ impl Controls {
             Request::Unban { who } => self.unban(&who)?,
             Request::Bans => return Ok(Some(self.bans())),
             Request::Lock { on } => self.lock(on),
-            Request::Mute { who, on } => self.mute(&who, on)?,
+            Request::Mute { who, on: true } => self.mute(&who)?,
+            Request::Mute { who, on: false } => self.unmute(&who)?,
             Request::Isolate { on } => self.isolate(on),
             Request::Room if self.is_keyed => return Ok(Some(Answer::Room(self.room.clone()))),
             Request::Room => return Err(OPEN.to_owned()),
@@ -209,35 +204,56 @@ impl Controls {
 
     fn lock(&mut self, on: bool) -> String {
         self.wishes.guests = on.then(|| self.players.values().map(|player| player.mac).collect());
-        self.order(HostOrder::Lock {
-            locked: on,
-            also: Vec::new(),
-        });
+        self.order(self.wishes.lock());
         match on {
             true => "The room is locked: nobody new comes in.".to_owned(),
             false => "The room is unlocked.".to_owned(),
         }
     }
 
-    fn mute(&mut self, who: &str, on: bool) -> Result<String, String> {
+    fn mute(&mut self, who: &str) -> Result<String, String> {
         let (peer_id, player) = self.find(who)?;
+        self.wishes.muted.insert(player.person());
+        self.order(HostOrder::Mute {
+            peer_id,
+            muted: true,
+        });
         let mac = player.mac;
-        self.order(HostOrder::Mute { peer_id, muted: on });
-        Ok(match on {
-            true => {
-                self.wishes.muted.insert(player.person());
-                format!("{mac} is muted: what it says to everybody is dropped.")
-            }
-            false => {
+        Ok(format!(
+            "{mac} is muted: what it says to everybody is dropped."
+        ))
+    }
+
+    /// Also somebody who is not there, and would be muted again.
+    fn unmute(&mut self, who: &str) -> Result<String, String> {
+        for mark in Mark::all(who) {
+            if let Some((peer_id, player)) = self.present(mark, who)? {
                 self.wishes.muted.remove(&player.person());
-                format!("{mac} is heard again.")
+                self.order(HostOrder::Mute {
+                    peer_id,
+                    muted: false,
+                });
+                return Ok(format!("{} is heard again.", player.mac));
             }
-        })
+            let gone = self.gone.iter().filter(|one| one.is_called(mark));
+            let gone: Vec<_> = gone.map(Present::person).collect();
+            let muted = self.wishes.muted.iter().copied();
+            let meant = muted.filter(|&one| mark.is_of(one) || gone.contains(&one));
+            match meant.collect::<Vec<_>>()[..] {
+                [] => {}
+                [person] => {
+                    self.wishes.muted.remove(&person);
+                    return Ok(format!("{who} will be heard again."));
+                }
+                [..] => return Err(ambiguous(who)),
+            }
+        }
+        Err(absent(who))
     }
 
     fn isolate(&mut self, on: bool) -> String {
         self.wishes.isolated = on;
-        self.order(HostOrder::Isolate { isolated: on });
+        self.order(self.wishes.isolate());
         match on {
             true => "Players reach the LAN and not each other.".to_owned(),
             false => "Players reach each other again.".to_owned(),
@@ -260,13 +276,16 @@ impl Controls {
     }
 
     fn find(&self, who: &str) -> Result<(PeerId, Present), String> {
-        let mut found = self.players.iter().filter(|(_, one)| one.is_called(who));
+        let mut found = Mark::all(who).filter_map(|mark| self.present(mark, who).transpose());
+        found.next().unwrap_or_else(|| Err(absent(who)))
+    }
+
+    /// The only player in the room whom this marks.
+    fn present(&self, mark: Mark<'_>, who: &str) -> Result<Option<(PeerId, Present)>, String> {
+        let mut found = self.players.iter().filter(|(_, one)| one.is_called(mark));
         match (found.next(), found.next()) {
-            (Some((&peer, player)), None) => Ok((peer, player.clone())),
             (Some(_), Some(_)) => Err(ambiguous(who)),
-            (None, _) => Err(format!(
-                "no player {who:?} is in the room; `lanparty-gateway ctl list` shows who is"
-            )),
+            (one, _) => Ok(one.map(|(&peer, player)| (peer, player.clone()))),
         }
     }
 
@@ -320,6 +339,10 @@ impl Controls {
         let whole = part.last.then(|| std::mem::take(&mut self.listed));
         whole.map(Answer::Players)
     }
+}
+
+fn absent(who: &str) -> String {
+    format!("no player {who:?} is in the room; `lanparty-gateway ctl list` shows who is")
 }
 
 fn ambiguous(who: &str) -> String {

@@ -57,7 +57,8 @@ enum Order {
     List,
     /// Send a player out of the room.
     Kick {
-        /// The player's MAC address or name.
+        /// The player's MAC address, name or key, as `list` shows it.
+        #[arg(allow_hyphen_values = true)]
         player: String,
     },
     /// Send a player out of the room for good: by the key, or by the MAC address of one who has none.
@@ -80,12 +81,14 @@ enum Order {
     Unlock,
     /// Drop what a player says to everybody: no games announced, and no ARP or DHCP either.
     Mute {
-        /// The player's MAC address or name.
+        /// The player's MAC address, name or key, as `list` shows it.
+        #[arg(allow_hyphen_values = true)]
         player: String,
     },
     /// Let a player be heard again.
     Unmute {
-        /// The player's MAC address or name.
+        /// The player's MAC address, name or key, as `list` shows it; also of one who has left.
+        #[arg(allow_hyphen_values = true)]
         player: String,
     },
     /// Keep the players apart: each has the LAN, none has the others.
@@ -270,6 +273,14 @@ mod tests {
         let args = CtlArgs::parse_from(words);
         assert_eq!(args.interface.as_deref(), Some("eth0"));
         assert!(matches!(args.order, Order::Isolate { state: Switch::On }));
+    }
+
+    #[test]
+    fn a_player_is_named_by_a_key_that_begins_with_a_hyphen() {
+        for order in ["kick", "ban", "unban", "mute", "unmute"] {
+            let args = CtlArgs::try_parse_from(["ctl", order, "-gOoRZzx"]);
+            assert!(args.is_ok(), "{order}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Who must stay out: a key, which is the person, or the MAC of somebody who showed none.
 
-use super::{Controls, ambiguous, is_called};
+use super::{Controls, Mark, Present, ambiguous};
 use crate::ctl::wire::{Answer, Ban};
 use lanparty_ctrl::Fingerprint;
 use lanparty_ctrl::host::{MAX_BANNED, Person};
@@ -9,12 +9,9 @@ const FULL: &str =
     "as many players are banned as there can be; `lanparty-gateway ctl unban` one first";
 
 impl Ban {
-    fn is_called(&self, who: &str) -> bool {
-        let identity = match self.who {
-            Person::Identity(identity) => Some(identity.to_string()),
-            Person::Mac(_) => None,
-        };
-        is_called(who, self.mac, self.name.as_ref(), identity.as_deref())
+    fn is_called(&self, mark: Mark<'_>) -> bool {
+        let is_mac = self.mac.is_some_and(|mac| mark == Mark::Mac(mac));
+        mark.is_of(self.who) || is_mac || mark.is_name(self.name.as_ref())
     }
 }
 
@@ -31,8 +28,12 @@ impl Controls {
         if banned.len() >= MAX_BANNED {
             return Err(FULL.to_owned());
         }
-        if let (Some(guests), Some(mac)) = (&mut self.wishes.guests, ban.mac) {
-            guests.remove(&mac);
+        if let Some(guests) = &mut self.wishes.guests {
+            let known = self.players.values().chain(&self.gone);
+            let known = known.filter(|one| one.person() == ban.who);
+            for mac in known.map(|one| one.mac).chain(ban.mac) {
+                guests.remove(&mac);
+            }
         }
         let sentence = match ban.who {
             Person::Identity(identity) => {
@@ -43,39 +44,38 @@ impl Controls {
                  Lock the room or rotate its key, when that is not enough."
             ),
         };
-        banned.push(ban);
-        let order = self.wishes.ban();
-        self.order(order);
+        self.wishes.banned.push(ban);
+        self.order(self.wishes.ban());
+        // Who is not there would come back through the lock, with the same MAC and without the key.
+        if self.wishes.guests.is_some() {
+            self.order(self.wishes.lock());
+        }
         Ok(sentence)
     }
 
     pub(super) fn unban(&mut self, who: &str) -> Result<String, String> {
-        let meant = |ban: &Ban| ban.is_called(who);
-        match self.wishes.banned.iter().filter(|ban| meant(ban)).count() {
-            0 => Err(format!(
+        let banned = &self.wishes.banned;
+        let found = Mark::all(who).find_map(|mark| {
+            let meant = banned.iter().filter(|ban| ban.is_called(mark));
+            let meant: Vec<_> = meant.map(|ban| ban.who).collect();
+            (!meant.is_empty()).then_some(meant)
+        });
+        match found.as_deref() {
+            None => Err(format!(
                 "nobody {who:?} is banned; `lanparty-gateway ctl bans` shows who is"
             )),
-            1 => {
-                self.wishes.banned.retain(|ban| !meant(ban));
-                let order = self.wishes.ban();
-                self.order(order);
+            Some(&[person]) => {
+                self.wishes.banned.retain(|ban| ban.who != person);
+                self.order(self.wishes.ban());
                 Ok(format!("{who} may come again."))
             }
-            _ => Err(ambiguous(who)),
+            Some(_) => Err(ambiguous(who)),
         }
     }
 
     fn accused(&self, who: &str) -> Result<Ban, String> {
-        let here: Vec<_> = self
-            .players
-            .values()
-            .filter(|one| one.is_called(who))
-            .collect();
-        let known = match here[..] {
-            [] => self.gone.iter().find(|one| one.is_called(who)),
-            [player] => Some(player),
-            [..] => return Err(ambiguous(who)),
-        };
+        let mut found = Mark::all(who).filter_map(|mark| self.known(mark, who).transpose());
+        let known = found.next().transpose()?;
         if let Some(player) = known {
             return Ok(Ban {
                 who: player.person(),
@@ -95,5 +95,11 @@ impl Controls {
             mac,
             name: None,
         })
+    }
+    /// Who is in the room, or else who left it last, of those whom this marks.
+    fn known(&self, mark: Mark<'_>, who: &str) -> Result<Option<Present>, String> {
+        let here = self.present(mark, who)?.map(|(_, player)| player);
+        let gone = || self.gone.iter().find(|one| one.is_called(mark)).cloned();
+        Ok(here.or_else(gone))
     }
 }

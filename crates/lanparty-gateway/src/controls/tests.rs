@@ -2,6 +2,7 @@ use super::*;
 use lanparty_ctrl::message::{PeerLeft, Role};
 use lanparty_ctrl::{LeaveReason, ROOM_KEYS, ResumeToken};
 use lanparty_proto::{IpMtu, RoomId};
+use std::collections::BTreeSet;
 
 fn controls() -> Controls {
     let room = Room {
@@ -45,6 +46,12 @@ fn come(controls: &mut Controls, number: u8, player: u8) {
     assert!(controls.handle_control(&joined).is_none());
 }
 
+fn leave(controls: &mut Controls, number: u8, reason: LeaveReason) {
+    let peer_id = id(number);
+    let left = RelayMessage::PeerLeft(PeerLeft { peer_id, reason });
+    assert!(controls.handle_control(&left).is_none());
+}
+
 fn id(number: u8) -> PeerId {
     PeerId::new(number.into()).unwrap()
 }
@@ -76,11 +83,7 @@ fn a_player_is_found_by_its_mac_and_a_stranger_is_not() {
     let who = mac(3).to_string().to_uppercase();
     let kick = HostOrder::Kick { peer_id: id(3) };
     assert_eq!(done(&mut party, Request::Kick { who }), [kick]);
-    let left = RelayMessage::PeerLeft(PeerLeft {
-        peer_id: id(3),
-        reason: LeaveReason::Kicked,
-    });
-    party.handle_control(&left);
+    leave(&mut party, 3, LeaveReason::Kicked);
     for who in ["nobody".to_owned(), mac(3).to_string()] {
         let sentence = refusal(&mut party, Request::Kick { who });
         assert!(sentence.starts_with("no player "), "{sentence}");
@@ -110,12 +113,8 @@ fn what_was_wished_for_is_said_again_after_a_lost_link() {
     let orders_before = party.standing_orders();
     party.handle_welcome(&welcome(&[HOST_CONTROLS]));
     assert!(orders(&mut party).is_empty(), "the hello says it");
-    let lock = HostOrder::Lock {
-        locked: true,
-        also: vec![mac(2)],
-    };
     let isolate = HostOrder::Isolate { isolated: true };
-    assert_eq!(orders_before, [lock, isolate]);
+    assert_eq!(orders_before, [lock(&[mac(2)]), isolate, banned(&[])]);
     come(&mut party, 9, 2);
     let mute = HostOrder::Mute {
         peer_id: id(9),
@@ -173,22 +172,26 @@ fn an_answer_in_two_messages_is_one_list() {
     assert_eq!((players, list.locked), (vec![mac(2), mac(3)], true));
 }
 
+fn named(number: u8, name: &str) -> RelayMessage {
+    RelayMessage::PeerJoined(PeerJoined {
+        peer_id: id(number),
+        role: Role::Client,
+        mac: Some(mac(number)),
+        name: Some(name.parse().unwrap()),
+        identity: None,
+    })
+}
+
+fn kick(who: &str) -> Request {
+    Request::Kick {
+        who: who.to_owned(),
+    }
+}
+
 #[test]
 fn a_name_means_a_player_unless_several_have_it() {
     let mut party = party();
-    let named = |number, name: &str| {
-        RelayMessage::PeerJoined(PeerJoined {
-            peer_id: id(number),
-            role: Role::Client,
-            mac: Some(mac(number)),
-            name: Some(name.parse().unwrap()),
-            identity: None,
-        })
-    };
     party.handle_control(&named(4, "Ann"));
-    let kick = |who: &str| Request::Kick {
-        who: who.to_owned(),
-    };
     let order = HostOrder::Kick { peer_id: id(4) };
     assert_eq!(done(&mut party, kick("Ann")), [order]);
     party.handle_control(&named(5, "Ann"));
@@ -203,19 +206,36 @@ fn key(number: u8) -> Fingerprint {
 /// The player 4 is Mallory and has a key.
 fn with_mallory() -> Controls {
     let mut party = party();
-    party.handle_control(&RelayMessage::PeerJoined(PeerJoined {
+    come_as_mallory(&mut party);
+    party
+}
+
+fn come_as_mallory(controls: &mut Controls) {
+    controls.handle_control(&RelayMessage::PeerJoined(PeerJoined {
         peer_id: id(4),
         role: Role::Client,
         mac: Some(mac(4)),
         name: Some("Mallory".parse().unwrap()),
         identity: Some(key(4)),
     }));
-    party
 }
 
 fn ban(who: &str) -> Request {
     Request::Ban {
         who: who.to_owned(),
+    }
+}
+
+fn banned(people: &[Person]) -> HostOrder {
+    HostOrder::Ban {
+        banned: people.to_vec(),
+    }
+}
+
+fn lock(also: &[VirtualMac]) -> HostOrder {
+    HostOrder::Lock {
+        locked: true,
+        also: also.to_vec(),
     }
 }
 
@@ -229,16 +249,13 @@ fn unban(who: &str) -> Request {
 fn a_ban_means_the_key_and_without_one_the_mac() {
     let mut party = with_mallory();
     let mallory = Person::Identity(key(4));
-    let order = |banned: &[Person]| HostOrder::Ban {
-        banned: banned.to_vec(),
-    };
-    assert_eq!(done(&mut party, ban("Mallory")), [order(&[mallory])]);
+    assert_eq!(done(&mut party, ban("Mallory")), [banned(&[mallory])]);
     let nameless = Person::Mac(mac(2));
-    let both = [order(&[mallory, nameless])];
+    let both = [banned(&[mallory, nameless])];
     assert_eq!(done(&mut party, ban(&mac(2).to_string())), both);
-    assert_eq!(party.standing_orders(), both);
+    assert_eq!(party.standing_orders()[2..], both);
     let short = key(4).short();
-    assert_eq!(done(&mut party, unban(&short)), [order(&[nameless])]);
+    assert_eq!(done(&mut party, unban(&short)), [banned(&[nameless])]);
     let sentence = refusal(&mut party, unban("Mallory"));
     assert!(sentence.contains("is banned"), "{sentence}");
 }
@@ -246,10 +263,7 @@ fn a_ban_means_the_key_and_without_one_the_mac() {
 #[test]
 fn who_has_left_can_still_be_banned_by_name_and_who_never_came_by_key() {
     let mut party = with_mallory();
-    party.handle_control(&RelayMessage::PeerLeft(PeerLeft {
-        peer_id: id(4),
-        reason: LeaveReason::Leaving,
-    }));
+    leave(&mut party, 4, LeaveReason::Leaving);
     for (who, person) in [
         ("Mallory".to_owned(), Person::Identity(key(4))),
         (key(9).to_string(), Person::Identity(key(9))),
@@ -284,4 +298,102 @@ fn the_next_start_wants_the_same() {
         serde_json::from_str::<Wishes>("{}").unwrap(),
         Wishes::default()
     );
+}
+
+#[test]
+fn what_was_taken_back_is_said_again_too() {
+    let mut party = with_mallory();
+    let nothing = [
+        HostOrder::Lock {
+            locked: false,
+            also: Vec::new(),
+        },
+        HostOrder::Isolate { isolated: false },
+        banned(&[]),
+    ];
+    assert_eq!(party.standing_orders(), nothing);
+    done(&mut party, ban("Mallory"));
+    for on in [true, false] {
+        done(&mut party, Request::Lock { on });
+        done(&mut party, Request::Isolate { on });
+    }
+    done(&mut party, unban("Mallory"));
+    party.handle_lost_link();
+    assert_eq!(party.standing_orders(), nothing);
+}
+
+#[test]
+fn a_host_who_never_wanted_anything_is_not_bothered() {
+    let mut host = controls();
+    host.handle_welcome(&welcome(&[]));
+    assert!(host.are_followed());
+    assert_eq!(host.wishes().reminder(), None);
+}
+
+#[test]
+fn a_ban_takes_who_is_not_there_out_of_the_lock() {
+    let mut party = with_mallory();
+    let locked = done(&mut party, Request::Lock { on: true });
+    assert_eq!(locked, [lock(&[mac(2), mac(3), mac(4)])]);
+    leave(&mut party, 4, LeaveReason::Leaving);
+    let mallory = Person::Identity(key(4));
+    let expected = [banned(&[mallory]), lock(&[mac(2), mac(3)])];
+    assert_eq!(done(&mut party, ban(&key(4).to_string())), expected);
+    assert_eq!(party.standing_orders()[0], expected[1]);
+}
+
+#[test]
+fn whom_the_operator_sends_out_is_no_guest_either() {
+    let mut party = party();
+    done(&mut party, Request::Lock { on: true });
+    leave(&mut party, 2, LeaveReason::Kicked);
+    leave(&mut party, 3, LeaveReason::Leaving);
+    assert_eq!(party.standing_orders()[0], lock(&[mac(3)]));
+}
+
+#[test]
+fn nobody_hides_behind_a_name_that_looks_like_their_mac_or_key() {
+    let mut party = with_mallory();
+    for (number, word) in [(5, mac(4).to_string()), (6, key(4).short())] {
+        party.handle_control(&named(number, &word));
+        let order = HostOrder::Kick { peer_id: id(4) };
+        assert_eq!(done(&mut party, kick(&word)), [order], "{word}");
+    }
+    leave(&mut party, 4, LeaveReason::Kicked);
+    let sentence = refusal(&mut party, kick(&mac(4).to_string()));
+    assert!(sentence.starts_with("no player"), "a MAC is no name");
+    let mallory = Person::Identity(key(4));
+    for word in [mac(4).to_string(), key(4).short()] {
+        assert_eq!(done(&mut party, ban(&word)), [banned(&[mallory])], "{word}");
+        assert_eq!(done(&mut party, unban(&word)), [banned(&[])], "{word}");
+    }
+}
+
+#[test]
+fn who_is_not_there_can_be_unmuted() {
+    let mut party = with_mallory();
+    let mute = |who: &str, on| Request::Mute {
+        who: who.to_owned(),
+        on,
+    };
+    for word in ["Mallory".to_owned(), mac(4).to_string(), key(4).short()] {
+        come_as_mallory(&mut party);
+        done(&mut party, mute("Mallory", true));
+        leave(&mut party, 4, LeaveReason::Leaving);
+        assert_eq!(done(&mut party, mute(&word, false)), [], "{word}");
+        assert!(party.wishes().muted.is_empty(), "{word}");
+    }
+    let muted = [Person::Mac(mac(9)), Person::Identity(key(9))];
+    let muted = BTreeSet::from(muted);
+    let kept = Wishes {
+        muted,
+        ..Wishes::default()
+    };
+    let mut next = Controls::new(party.room.clone(), true, kept);
+    next.handle_welcome(&welcome(&[HOST_CONTROLS]));
+    for word in [mac(9).to_string(), key(9).to_string()] {
+        done(&mut next, mute(&word, false));
+        refusal(&mut next, mute(&word, false));
+    }
+    assert_eq!(next.wishes(), &Wishes::default());
 }

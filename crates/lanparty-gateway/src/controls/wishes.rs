@@ -19,17 +19,25 @@ pub(crate) struct Wishes {
 }
 
 impl Wishes {
-    /// What a relay must be told that may know nothing of them.
+    /// All of it, also what is not wanted: the relay may know nothing of it, have missed that something was
+    /// taken back, or have followed another gateway meanwhile.
     pub(super) fn orders(&self) -> Vec<HostOrder> {
-        let lock = self.guests.as_ref().map(|guests| HostOrder::Lock {
-            locked: true,
-            also: guests.iter().copied().collect(),
-        });
-        let isolate = self
-            .isolated
-            .then_some(HostOrder::Isolate { isolated: true });
-        let ban = (!self.banned.is_empty()).then(|| self.ban());
-        lock.into_iter().chain(isolate).chain(ban).collect()
+        vec![self.lock(), self.isolate(), self.ban()]
+    }
+
+    /// Whether the room is locked, and for whom it is not.
+    pub(super) fn lock(&self) -> HostOrder {
+        HostOrder::Lock {
+            locked: self.guests.is_some(),
+            also: self.guests.iter().flatten().copied().collect(),
+        }
+    }
+
+    /// Whether the players are kept apart.
+    pub(super) fn isolate(&self) -> HostOrder {
+        HostOrder::Isolate {
+            isolated: self.isolated,
+        }
     }
 
     /// Everybody who is banned, as an order.

@@ -165,6 +165,22 @@ fn what_a_host_wanted_before_holds_from_its_welcome_on() {
 }
 
 #[test]
+fn a_host_who_comes_back_takes_back_what_another_gateway_wanted() {
+    let mut relay = Relay::new();
+    let [impostor, _] = [relay.gateway(1), relay.client(2)];
+    let banned = client(5).mac().map(Person::Mac).into_iter().collect();
+    for wanted in [lock(&[]), HostOrder::Ban { banned }] {
+        order(&mut relay, impostor, wanted);
+    }
+    relay.leave(impostor);
+    assert_eq!(refused(&mut relay, 5), Some(RejectReason::Banned));
+    let banned = Vec::new();
+    relay.orders = vec![UNLOCK, HostOrder::Ban { banned }];
+    relay.gateway(1);
+    assert_eq!(refused(&mut relay, 5), None);
+}
+
+#[test]
 fn only_the_host_learns_by_whose_key_somebody_came() {
     let mut relay = Relay::new();
     let identity = Some(Fingerprint::from_sha256([2; 32]));

@@ -1,0 +1,41 @@
+//! By what a host means somebody.
+
+use lanparty_ctrl::host::Person;
+use lanparty_ctrl::{Fingerprint, Name};
+use lanparty_proto::VirtualMac;
+
+/// What a word of the host's may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mark<'a> {
+    Mac(VirtualMac),
+    /// A fingerprint, whole or as `list` shows it.
+    Key(&'a str),
+    Name(&'a str),
+}
+
+impl<'a> Mark<'a> {
+    /// All that it may be, to be tried in this order: anybody can choose a name that looks like somebody's
+    /// MAC or key.
+    pub(super) fn all(who: &'a str) -> impl Iterator<Item = Self> {
+        let mac = who.parse().ok().map(Mark::Mac);
+        let words = [Mark::Key(who), Mark::Name(who)];
+        let words = words.into_iter().filter(move |_| mac.is_none());
+        mac.into_iter().chain(words)
+    }
+
+    /// True for this MAC, or this key.
+    pub(super) fn is_of(self, person: Person) -> bool {
+        match (self, person) {
+            (Mark::Mac(meant), Person::Mac(mac)) => meant == mac,
+            (Mark::Key(meant), Person::Identity(identity)) => {
+                meant.len() >= Fingerprint::SHORT_LEN && identity.to_string().starts_with(meant)
+            }
+            _ => false,
+        }
+    }
+
+    /// True for this name.
+    pub(super) fn is_name(self, name: Option<&Name>) -> bool {
+        name.is_some_and(|name| self == Mark::Name(name.as_str()))
+    }
+}
