@@ -50,8 +50,13 @@ pub fn harden() -> io::Result<()> {
 /// not do that is served like everybody else.
 pub(crate) fn raise_priority() {
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, -10) {
-        tracing::debug!(%error, "Runs with ordinary priority");
+    {
+        use rustix::process::{getpriority_process, setpriority_process};
+        // Whoever started us with another one has meant that.
+        let is_ordinary = getpriority_process(None).is_ok_and(|nice| nice == 0);
+        if is_ordinary && let Err(error) = setpriority_process(None, -10) {
+            tracing::debug!(%error, "Runs with ordinary priority");
+        }
     }
 }
 

@@ -7,13 +7,21 @@
 
 use lanparty_proto::flow::Flow;
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
+/// How many queues there are at most (RFC 8290 §4.1.2). Flows that fall into the same one are one flow here;
+/// which do is a secret, for strangers choose what flows there are.
+const BUCKETS: u64 = 1024;
 /// What a flow may send in its turn, in bytes: a full frame.
 const QUANTUM: i64 = 1514;
 /// A flow that sends less than this, in bytes a second, is small however many others there are: a game
 /// sends 5 to 15, a voice 10 kilobytes.
 const SMALL_RATE: f64 = 32_000.0;
+/// How many bytes small flows may send for each of bulk when there are so many of them that they would never
+/// end, and how many at once.
+const SMALL_SHARE: usize = 8;
+const MOST_AHEAD: usize = SMALL_SHARE * 1514;
 /// What waiting is good for: to keep a link busy that is not always ready (RFC 8289 §4.3).
 const TARGET: Duration = Duration::from_millis(5);
 /// How long waits may be longer than that, which is about the round trip of a slow path.
@@ -24,15 +32,21 @@ const OLDEST: Duration = Duration::from_secs(1);
 
 /// Frames of many flows, each with its length in bytes.
 #[derive(Debug)]
-pub(crate) struct FlowQueue<T> {
-    flows: HashMap<Flow, Lane<T>>,
-    // Flows that send little, served first; and those that have used up their quantum or paused.
-    sparse: VecDeque<Flow>,
-    bulk: VecDeque<Flow>,
+pub(crate) struct FlowQueue<T, S = RandomState> {
+    hasher: S,
+    lanes: HashMap<Bucket, Lane<T>>,
+    // Those that send little, served first; and those that have used up their quantum or paused.
+    sparse: VecDeque<Bucket>,
+    bulk: VecDeque<Bucket>,
+    /// Bytes that small flows have sent before bulk, which has its share of that to come.
+    ahead: usize,
     bytes: usize,
     limit: usize,
     drops: Drops,
 }
+
+/// The number of a lane.
+type Bucket = u16;
 
 /// Frames that a queue has thrown away.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +66,8 @@ pub(crate) enum Turn {
     SmallFlows,
 }
 
-/// A flow's frames. It is in one of the lists or, if it has sent little, paused and begun again, in both.
+/// A flow's frames. It is in one of the lists or, if it has sent little, paused and begun again, for a while
+/// in both.
 #[derive(Debug)]
 struct Lane<T> {
     frames: VecDeque<Waiting<T>>,
@@ -72,13 +87,15 @@ struct Waiting<T> {
     since: Instant,
 }
 
-impl<T> FlowQueue<T> {
-    /// A queue for so many bytes.
-    pub(crate) fn new(limit: usize) -> Self {
+impl<T, S: BuildHasher> FlowQueue<T, S> {
+    /// A queue for so many bytes; `hasher` spreads flows over its lanes.
+    pub(crate) fn new(limit: usize, hasher: S) -> Self {
         FlowQueue {
-            flows: HashMap::new(),
+            hasher,
+            lanes: HashMap::new(),
             sparse: VecDeque::new(),
             bulk: VecDeque::new(),
+            ahead: 0,
             bytes: 0,
             limit,
             drops: Drops::default(),
@@ -98,12 +115,13 @@ impl<T> FlowQueue<T> {
     /// Puts a frame of `len` bytes at the end of its flow. When there is no room, the flow that takes
     /// most of it loses its oldest frames.
     pub(crate) fn push(&mut self, now: Instant, flow: Flow, frame: T, len: usize) {
-        let lane = self.flows.entry(flow).or_insert_with(|| Lane::new(now));
+        let bucket = (self.hasher.hash_one(flow) % BUCKETS) as Bucket;
+        let lane = self.lanes.entry(bucket).or_insert_with(|| Lane::new(now));
         lane.credit_pause(now);
         // A game's flow pauses after each frame, and is small as long as it stays within its quantum.
         if lane.frames.is_empty() && lane.deficit > 0 && !lane.is_sparse {
             lane.is_sparse = true;
-            self.sparse.push_back(flow);
+            self.sparse.push_back(bucket);
         }
         lane.frames.push_back(Waiting {
             frame,
@@ -118,7 +136,7 @@ impl<T> FlowQueue<T> {
     }
 
     fn shorten_the_longest(&mut self) {
-        let longest = self.flows.values_mut().max_by_key(|lane| lane.bytes);
+        let longest = self.lanes.values_mut().max_by_key(|lane| lane.bytes);
         let oldest = longest.and_then(Lane::take);
         let oldest = oldest.expect("bytes that wait belong to a frame of some flow");
         self.bytes -= oldest.len;
@@ -128,10 +146,22 @@ impl<T> FlowQueue<T> {
     /// The frame whose turn it is.
     pub(crate) fn pop(&mut self, now: Instant, turn: Turn) -> Option<T> {
         loop {
+            let bulk_is_due =
+                turn == Turn::Any && self.ahead >= MOST_AHEAD && !self.bulk.is_empty();
+            let waiting = self.bytes;
             let next = match self.sparse.front() {
-                Some(&flow) => self.pop_sparse(now, flow),
-                None if turn == Turn::SmallFlows => return None,
-                None => self.pop_bulk(now, *self.bulk.front()?),
+                Some(&bucket) if !bulk_is_due => {
+                    let next = self.pop_sparse(now, bucket);
+                    self.ahead = MOST_AHEAD.min(self.ahead + waiting - self.bytes);
+                    next
+                }
+                _ if turn == Turn::SmallFlows => return None,
+                _ => {
+                    let next = self.pop_bulk(now, *self.bulk.front()?);
+                    let served = waiting - self.bytes;
+                    self.ahead = self.ahead.saturating_sub(served * SMALL_SHARE);
+                    next
+                }
             };
             if next.is_some() {
                 return next;
@@ -139,9 +169,9 @@ impl<T> FlowQueue<T> {
         }
     }
 
-    /// The next frame of the first sparse flow; without one it is sparse no longer.
-    fn pop_sparse(&mut self, now: Instant, flow: Flow) -> Option<T> {
-        let lane = lane(&mut self.flows, flow);
+    /// The next frame of the first sparse lane; without one it is sparse no longer.
+    fn pop_sparse(&mut self, now: Instant, bucket: Bucket) -> Option<T> {
+        let lane = lane(&mut self.lanes, bucket);
         if lane.deficit > 0
             && let Some(next) = lane.next(now, &mut self.bytes, &mut self.drops)
         {
@@ -152,18 +182,24 @@ impl<T> FlowQueue<T> {
         // It gets its next quantum when the others have had their turn, not by pausing.
         if !lane.is_bulk {
             if lane.frames.is_empty() && self.bulk.is_empty() {
-                self.flows.remove(&flow);
+                self.lanes.remove(&bucket);
             } else {
                 lane.is_bulk = true;
-                self.bulk.push_back(flow);
+                self.bulk.push_back(bucket);
             }
         }
         None
     }
 
-    /// The next frame of the first bulk flow; without one its turn is over.
-    fn pop_bulk(&mut self, now: Instant, flow: Flow) -> Option<T> {
-        let lane = lane(&mut self.flows, flow);
+    /// The next frame of the first bulk lane; without one its turn is over.
+    fn pop_bulk(&mut self, now: Instant, bucket: Bucket) -> Option<T> {
+        let lane = lane(&mut self.lanes, bucket);
+        if lane.is_sparse {
+            // It has begun again and has its turn there; after that it comes to the end here.
+            self.bulk.pop_front();
+            lane.is_bulk = false;
+            return None;
+        }
         if lane.deficit > 0
             && let Some(next) = lane.next(now, &mut self.bytes, &mut self.drops)
         {
@@ -171,18 +207,18 @@ impl<T> FlowQueue<T> {
         }
         self.bulk.pop_front();
         if lane.frames.is_empty() {
-            self.flows.remove(&flow);
+            self.lanes.remove(&bucket);
         } else {
             lane.deficit += QUANTUM;
-            self.bulk.push_back(flow);
+            self.bulk.push_back(bucket);
         }
         None
     }
 }
 
-fn lane<T>(flows: &mut HashMap<Flow, Lane<T>>, flow: Flow) -> &mut Lane<T> {
-    let lane = flows.get_mut(&flow);
-    lane.expect("a flow with a turn has a lane")
+fn lane<T>(lanes: &mut HashMap<Bucket, Lane<T>>, bucket: Bucket) -> &mut Lane<T> {
+    let lane = lanes.get_mut(&bucket);
+    lane.expect("what has a turn has a lane")
 }
 
 impl<T> Lane<T> {
@@ -220,7 +256,12 @@ impl<T> Lane<T> {
             *waiting -= oldest.len;
             let waited = now.saturating_duration_since(oldest.since);
             // CoDel never gets the last frame: nothing would come behind it to show the loss.
-            let is_spared = self.frames.is_empty() || !self.codel.drops(now, waited);
+            let is_spared = if self.frames.is_empty() {
+                self.codel.rest();
+                true
+            } else {
+                !self.codel.drops(now, waited)
+            };
             if is_spared && waited <= OLDEST {
                 self.deficit -= oldest.len as i64;
                 return Some(oldest.frame);
@@ -241,12 +282,17 @@ struct CoDel {
 }
 
 impl CoDel {
+    /// The queue does not stand.
+    fn rest(&mut self) {
+        *self = CoDel {
+            count: self.count / 2,
+            ..CoDel::default()
+        };
+    }
+
     fn drops(&mut self, now: Instant, waited: Duration) -> bool {
         if waited < TARGET {
-            *self = CoDel {
-                count: self.count / 2,
-                ..CoDel::default()
-            };
+            self.rest();
             return false;
         }
         let patience_ends = *self.patience_ends.get_or_insert(now + INTERVAL);
@@ -263,6 +309,7 @@ impl CoDel {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::hash::{BuildHasherDefault, DefaultHasher};
 
     const LIMIT: usize = 100_000;
     const FULL: usize = 1514;
@@ -274,13 +321,19 @@ mod tests {
         }
     }
 
-    fn drain(queue: &mut FlowQueue<u32>, now: Instant) -> Vec<u32> {
+    type Queue = FlowQueue<u32, BuildHasherDefault<DefaultHasher>>;
+
+    fn queue(limit: usize) -> Queue {
+        FlowQueue::new(limit, BuildHasherDefault::default())
+    }
+
+    fn drain(queue: &mut Queue, now: Instant) -> Vec<u32> {
         std::iter::from_fn(|| queue.pop(now, Turn::Any)).collect()
     }
 
     #[test]
     fn a_game_does_not_wait_behind_a_copy() {
-        let (mut queue, now) = (FlowQueue::new(LIMIT), Instant::now());
+        let (mut queue, now) = (queue(LIMIT), Instant::now());
         (0..20).for_each(|frame| queue.push(now, flow(1), frame, FULL));
         let _ = queue.pop(now, Turn::Any);
         queue.push(now, flow(2), 100, 120);
@@ -291,7 +344,7 @@ mod tests {
 
     #[test]
     fn each_flow_stays_in_order_and_nothing_is_lost_below_the_limit() {
-        let (mut queue, now) = (FlowQueue::new(LIMIT), Instant::now());
+        let (mut queue, now) = (queue(LIMIT), Instant::now());
         for frame in 0..60u32 {
             let len = 100 + (frame as usize * 37) % 1400;
             queue.push(now, flow((frame % 3) as u8), frame, len);
@@ -302,13 +355,13 @@ mod tests {
             let order: Vec<_> = all.iter().filter(|&frame| frame % 3 == lane).collect();
             assert!(order.is_sorted(), "{order:?}");
         }
-        assert!(queue.bytes == 0 && queue.flows.is_empty());
+        assert!(queue.bytes == 0 && queue.lanes.is_empty());
         assert_eq!(queue.drops(), Drops::default());
     }
 
     #[test]
     fn two_copies_share_by_bytes_not_by_frames() {
-        let (mut queue, now) = (FlowQueue::new(LIMIT), Instant::now());
+        let (mut queue, now) = (queue(LIMIT), Instant::now());
         (0..20).for_each(|_| queue.push(now, flow(1), 1, FULL));
         (0..60).for_each(|_| queue.push(now, flow(2), 2, 500));
         let served: Vec<_> = (0..40).filter_map(|_| queue.pop(now, Turn::Any)).collect();
@@ -319,7 +372,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_takes_from_the_longest_flow() {
-        let (mut queue, now) = (FlowQueue::new(10 * FULL), Instant::now());
+        let (mut queue, now) = (queue(10 * FULL), Instant::now());
         queue.push(now, flow(2), 100, 120);
         (0..30).for_each(|frame| queue.push(now, flow(1), frame, FULL));
         assert!(queue.bytes <= 10 * FULL);
@@ -331,7 +384,7 @@ mod tests {
 
     #[test]
     fn a_standing_queue_loses_frames_and_a_short_burst_does_not() {
-        let (mut queue, begin) = (FlowQueue::new(LIMIT), Instant::now());
+        let (mut queue, begin) = (queue(LIMIT), Instant::now());
         let burst: Vec<_> = (0..40).collect();
         burst
             .iter()
@@ -353,19 +406,42 @@ mod tests {
 
     #[test]
     fn what_waited_while_the_link_was_gone_stays_behind() {
-        let (mut queue, begin) = (FlowQueue::new(LIMIT), Instant::now());
+        let (mut queue, begin) = (queue(LIMIT), Instant::now());
         queue.push(begin, flow(1), 1, 100);
         queue.push(begin, flow(2), 2, 100);
         let back = begin + Duration::from_millis(1100);
         queue.push(back, flow(2), 3, 100);
         assert_eq!(drain(&mut queue, back), [3]);
         assert_eq!(queue.drops(), Drops { full: 0, late: 2 });
-        assert!(queue.flows.is_empty() && queue.bytes == 0);
+        assert!(queue.lanes.is_empty() && queue.bytes == 0);
+    }
+
+    #[test]
+    fn endless_new_flows_neither_pile_up_nor_keep_a_copy_waiting() {
+        let (mut queue, mut now) = (queue(LIMIT), Instant::now());
+        let mut copied = 0;
+        for number in 0..40_000u32 {
+            let mut addresses = [0; 12];
+            addresses[..4].copy_from_slice(&number.to_be_bytes());
+            let new = Flow::Other {
+                addresses,
+                kind: [0x88, 0xb5],
+            };
+            queue.push(now, new, 0, 60);
+            queue.push(now, flow(1), 1, FULL);
+            // Room for less than comes.
+            if number % 2 == 0 {
+                copied += queue.pop(now, Turn::Any).unwrap_or_default();
+            }
+            now += Duration::from_micros(100);
+            assert!(queue.lanes.len() <= BUCKETS as usize);
+        }
+        assert!(copied > 2, "{copied} frames of the copy");
     }
 
     #[test]
     fn many_flows_leave_nothing_behind() {
-        let (mut queue, now) = (FlowQueue::new(LIMIT), Instant::now());
+        let (mut queue, now) = (queue(LIMIT), Instant::now());
         for turn in 0..10u32 {
             (0..200).for_each(|number| queue.push(now, flow(number), turn, 60));
             if turn % 3 == 0 {
@@ -373,13 +449,13 @@ mod tests {
             }
         }
         drain(&mut queue, now);
-        assert!(queue.flows.is_empty() && queue.sparse.is_empty() && queue.bulk.is_empty());
+        assert!(queue.lanes.is_empty() && queue.sparse.is_empty() && queue.bulk.is_empty());
         assert_eq!(queue.bytes, 0);
     }
 
     #[test]
     fn a_closed_gate_stops_copies_and_no_game() {
-        let (mut queue, mut now) = (FlowQueue::new(LIMIT), Instant::now());
+        let (mut queue, mut now) = (queue(LIMIT), Instant::now());
         (0..20).for_each(|frame| queue.push(now, flow(1), frame, FULL));
         let first: Vec<_> = std::iter::from_fn(|| queue.pop(now, Turn::SmallFlows)).collect();
         assert_eq!(first, [0]); // it might have been a small flow
@@ -394,7 +470,7 @@ mod tests {
 
     #[test]
     fn a_copy_in_small_pieces_with_pauses_is_a_copy() {
-        let (mut queue, now) = (FlowQueue::new(LIMIT), Instant::now());
+        let (mut queue, now) = (queue(LIMIT), Instant::now());
         (0..20).for_each(|frame| queue.push(now, flow(1), frame, FULL));
         let mut passed = 0;
         for _ in 0..100 {

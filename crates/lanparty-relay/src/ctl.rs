@@ -52,8 +52,8 @@ enum Order {
         #[arg(value_name = "ROOM/PEER")]
         seat: Seat,
     },
-    /// Take nobody in any more; who is in plays on and comes back after a lost link. The relay ends with
-    /// the last.
+    /// Take nobody in any more; who is in plays on, and comes back if the link breaks without a goodbye. The
+    /// relay ends with the last.
     Drain,
 }
 

@@ -270,11 +270,12 @@ impl<L: Clone> Registry<L> {
         entry: &Entry,
         source: IpAddr,
     ) -> Result<(RoomCode, Door), RejectReason> {
-        let may_open = self.may_open(now, entry, source)?;
-        let found = match may_open {
-            true => self.find(now, entry),
-            false => Err(RejectReason::NoAccess),
-        };
+        let mut found = self.find(now, entry);
+        if !found.as_ref().is_ok_and(|at| self.is_known(now, at, entry))
+            && !self.may_open(now, entry, source)?
+        {
+            found = Err(RejectReason::NoAccess);
+        }
         found.map_err(|reason| match reason {
             RejectReason::NotAuthorised | RejectReason::NoAccess
                 if !self.guesses.was_wrong(now, source, &entry.room) =>
@@ -283,6 +284,14 @@ impl<L: Clone> Registry<L> {
             }
             reason => reason,
         })
+    }
+
+    /// True for whoever takes a place back, and for the gateway of a room that has been opened: what it
+    /// shows is its own, whatever the relay's token is by now and whoever guesses at that beside it.
+    fn is_known(&self, now: Instant, address: &(RoomCode, Door), entry: &Entry) -> bool {
+        let room = self.codes.get(address).map(|id| &self.rooms[id]);
+        let is_back = room.is_some_and(|room| matches!(room.check(entry), Ok(Some(_))));
+        is_back || address.1.is_some() && !self.claims.is_new(now, entry)
     }
 
     /// False for a gateway without the relay's token. Clients open no rooms where there is one.

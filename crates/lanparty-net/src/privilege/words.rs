@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt as _;
 
 /// The flag whose value is a secret.
 const FLAG: &[u8] = b"--access-token";
-/// How an invite begins.
+/// How an invite begins, in any case and behind any blanks.
 const INVITE: &[u8] = b"lanparty:";
 
 /// Writes over the secrets among the words with which this program was started. Until then they could be
@@ -36,7 +36,10 @@ fn secrets(words: &[OsString]) -> impl Iterator<Item = &[u8]> {
     let pairs = words().zip(words().skip(1));
     let values = pairs.filter_map(|(flag, value)| (flag == FLAG).then_some(value));
     let joined = words().filter_map(|word| word.strip_prefix(FLAG)?.strip_prefix(b"="));
-    let invites = words().filter(|word| word.starts_with(INVITE));
+    let invites = words().filter(|word| {
+        let start = word.trim_ascii_start().get(..INVITE.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(INVITE))
+    });
     let all = values.chain(joined).chain(invites);
     all.filter(|secret| !secret.is_empty())
 }
@@ -62,13 +65,22 @@ mod tests {
             "A",
             "--access-token=B",
             "lanparty://r/R#key=C",
+            " LANPARTY://r/R#key=D",
         ];
         let words = words
             .iter()
             .chain(&["--room", "R", "--access-token-file", "f"]);
         let words: Vec<_> = words.map(OsString::from).collect();
         let secrets: Vec<_> = secrets(&words).collect();
-        assert_eq!(secrets, [&b"A"[..], b"B", b"lanparty://r/R#key=C"]);
+        assert_eq!(
+            secrets,
+            [
+                &b"A"[..],
+                b"B",
+                b"lanparty://r/R#key=C",
+                b" LANPARTY://r/R#key=D"
+            ]
+        );
     }
 
     #[test]

@@ -21,7 +21,7 @@ const UNPACED: u64 = u32::MAX as u64 + 1;
 /// How a link shares its path with others.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Congestion {
-    /// Keep the path's own queue near a millisecond, so that games do not wait behind copies.
+    /// For trial: keep the path's own queue near a millisecond, so that games do not wait behind copies.
     Gate,
     /// BBRv3: fast, and indifferent to losses.
     #[default]

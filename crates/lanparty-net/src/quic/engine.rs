@@ -21,7 +21,10 @@ pub use streams::{RecvStream, SendStream, StreamError};
 use bytes::Bytes;
 use driver::Driver;
 use link::remember;
-use noq_proto::{self as proto, ConnectionError, ServerConfig, Transmit, VarInt};
+use noq_proto::{
+    self as proto, ConnectionError, ServerConfig, Transmit, TransportError, TransportErrorCode,
+    VarInt,
+};
 use state::State;
 use std::fmt;
 use std::future::poll_fn;
@@ -190,6 +193,12 @@ impl Engine {
         })
         .await;
     }
+}
+
+/// How a connection ends whose socket is gone; a `Reset` would be the other side's doing.
+fn no_socket() -> ConnectionError {
+    let gone = "the UDP socket of this machine is gone".to_owned();
+    TransportError::new(TransportErrorCode::NO_VIABLE_PATH, gone).into()
 }
 
 /// Why a handshake came to nothing.

@@ -333,6 +333,25 @@ fn with_an_access_token_only_gateways_that_have_it_open_rooms() {
 }
 
 #[test]
+fn a_gateway_takes_its_place_back_whatever_the_access_token_is_by_now() {
+    let mut relay = Relay::new();
+    relay
+        .registry
+        .set_access(Some("the-first-token-of-it".parse().unwrap()));
+    relay.access_token = Some("the-first-token-of-it".parse().unwrap());
+    let gateway = relay.admit(1, "lanparty", Newcomer::Gateway).unwrap();
+    relay
+        .registry
+        .set_access(Some("the-second-token-of-it".parse().unwrap()));
+    // Somebody behind the same router guesses.
+    relay.access_token = None;
+    let guesses = GuessLimits::default().per_source.burst;
+    (0..=guesses).for_each(|_| _ = relay.admit(1, "elsewhere", Newcomer::Gateway));
+    relay.token = Some(welcome(&gateway).resume_token);
+    assert!(relay.admit(1, "lanparty", Newcomer::Gateway).is_ok());
+}
+
+#[test]
 fn who_guesses_access_tokens_is_not_listened_to() {
     let mut relay = Relay::new();
     let token: AccessToken = "correct-horse-battery".parse().unwrap();

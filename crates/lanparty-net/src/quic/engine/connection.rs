@@ -1,8 +1,8 @@
 //! A connection as its users see it.
 
-use super::Shared;
 use super::link::{Fate, Pieces, remember};
 use super::state::State;
+use super::{Shared, no_socket};
 use crate::queue::Drops;
 use bytes::Bytes;
 use lanparty_ctrl::Fingerprint;
@@ -70,7 +70,7 @@ impl Connection {
         match (self.fate(), state.link(self.0.handle)) {
             (None, Some(link)) => Ok(look(&mut link.quic)),
             (Some(error), _) => Err(error),
-            (None, None) => Err(ConnectionError::Reset),
+            (None, None) => Err(no_socket()),
         }
     }
 
@@ -83,7 +83,7 @@ impl Connection {
         let done = match (self.fate(), state.link(self.0.handle)) {
             (None, Some(link)) => act(&mut link.quic),
             (Some(error), _) => return Err(error),
-            (None, None) => return Err(ConnectionError::Reset),
+            (None, None) => return Err(no_socket()),
         };
         state.touch(self.0.handle);
         state.wake_driver();
@@ -99,7 +99,7 @@ impl Connection {
         let mut state = self.0.shared.lock();
         let link = match (self.fate(), state.link(self.0.handle)) {
             (None, Some(link)) => link,
-            (fate, _) => return Poll::Ready(Err(fate.unwrap_or(ConnectionError::Reset))),
+            (fate, _) => return Poll::Ready(Err(fate.unwrap_or_else(no_socket))),
         };
         let outcome = attempt(&mut link.quic);
         if outcome.is_pending() {
@@ -137,7 +137,7 @@ impl Connection {
                     remember(&mut link.waiters, cx.waker());
                     Poll::Pending
                 }
-                (fate, _) => Poll::Ready(Err(fate.unwrap_or(ConnectionError::Reset))),
+                (fate, _) => Poll::Ready(Err(fate.unwrap_or_else(no_socket))),
             }
         })
         .await
@@ -152,7 +152,7 @@ impl Connection {
             let mut state = self.0.shared.lock();
             let link = match (self.fate(), state.link(self.0.handle)) {
                 (None, Some(link)) => link,
-                (fate, _) => return Poll::Ready(Err(fate.unwrap_or(ConnectionError::Reset))),
+                (fate, _) => return Poll::Ready(Err(fate.unwrap_or_else(no_socket))),
             };
             match link.quic.datagrams().recv_many(room) {
                 0 => {
@@ -179,7 +179,7 @@ impl Connection {
                 link.queue.push(now, flow, pieces, len);
                 link.note_drops();
             }
-            (fate, _) => return Err(fate.unwrap_or(ConnectionError::Reset)),
+            (fate, _) => return Err(fate.unwrap_or_else(no_socket)),
         }
         state.touch(self.0.handle);
         state.wake_driver();

@@ -9,6 +9,7 @@ use lanparty_ctrl::Fingerprint;
 use noq_proto::{self as proto, ConnectionError};
 use rustls_pki_types::CertificateDer;
 use smallvec::SmallVec;
+use std::hash::RandomState;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::Instant;
@@ -59,7 +60,7 @@ impl Link {
             is_connected: false,
             is_touched: false,
             deadline: None,
-            queue: FlowQueue::new(QUEUE_LIMIT),
+            queue: FlowQueue::new(QUEUE_LIMIT, RandomState::new()),
             feed: LARGEST_FEED,
             pace: Pace::new(Instant::now()),
             opens_at: None,

@@ -1,6 +1,7 @@
 //! Everything under the socket's lock.
 
 use super::link::{Fate, Link};
+use super::no_socket;
 use bytes::Bytes;
 use noq_proto::{self as proto, ConnectionError, ConnectionHandle, Event, VarInt};
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -173,7 +174,7 @@ impl State {
     /// The socket is gone, and everything with it.
     pub(super) fn break_all(&mut self) {
         for (_, mut link) in self.links.drain() {
-            link.end(ConnectionError::Reset);
+            link.end(no_socket());
         }
         self.closing = Some((0u8.into(), Bytes::new()));
         self.accepting
