@@ -41,7 +41,7 @@ impl Controls {
             }
             Person::Mac(mac) => format!(
                 "{who} is banned by the MAC address {mac} alone, which can be changed: nobody with a key is known by it. \
-                 Lock the room or rotate its key, when that is not enough."
+                 Rotate the room's key, when that is not enough."
             ),
         };
         self.wishes.banned.push(ban);
