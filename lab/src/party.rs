@@ -72,6 +72,7 @@ pub struct PartyBuilder {
     addressing: Addressing,
     log: Option<String>,
     relay_flags: Vec<String>,
+    congestion: Option<String>,
     relay_by_name: bool,
     files: Vec<(String, String)>,
 }
@@ -134,6 +135,12 @@ impl PartyBuilder {
         self
     }
 
+    /// How all programs share full paths.
+    pub fn congestion(mut self, how: &str) -> Self {
+        self.congestion = Some(how.into());
+        self
+    }
+
     /// A file in the folder where every program runs.
     pub fn file(mut self, name: &str, content: String) -> Self {
         self.files.push((name.into(), content));
@@ -186,14 +193,16 @@ impl PartyBuilder {
         let mut command = program("lanparty-relay")?;
         command.extend(["--dev-cert-der-out".into(), certificate]);
         command.extend(self.relay_flags.iter().cloned());
-        venue.relay.spawn("relay", self.with_log(command))
+        venue.relay.spawn("relay", self.with_common_flags(command))
     }
 
     fn start_gateway(&self, venue: &Venue) -> Result<Process> {
         let mut command = program("lanparty-gateway")?;
         command.extend(["--interface".into(), "eth0".into()]);
         command.extend(self.to_the_relay(venue));
-        venue.gateway.spawn("gateway", self.with_log(command))
+        venue
+            .gateway
+            .spawn("gateway", self.with_common_flags(command))
     }
 
     fn to_the_relay(&self, venue: &Venue) -> Vec<String> {
@@ -215,12 +224,15 @@ impl PartyBuilder {
         flags.into_iter().chain(room).map(Into::into).collect()
     }
 
-    fn with_log(&self, mut command: Vec<String>) -> Vec<String> {
+    fn with_common_flags(&self, mut command: Vec<String>) -> Vec<String> {
         command.extend(
             self.log
                 .iter()
                 .flat_map(|filter| ["--log".into(), filter.clone()]),
         );
+        if let Some(how) = &self.congestion {
+            command.extend(["--congestion".into(), how.clone()]);
+        }
         command
     }
 }
@@ -314,7 +326,7 @@ impl Party {
             ]),
             Addressing::None => {}
         }
-        let program = machine.spawn("client", self.builder.with_log(command))?;
+        let program = machine.spawn("client", self.builder.with_common_flags(command))?;
         Ok(Player {
             machine,
             program,

@@ -1,5 +1,6 @@
 //! The traffic of a LAN party, generated and checked.
 
+mod beside;
 mod copy;
 mod frames;
 mod games;
@@ -8,6 +9,7 @@ mod multicast;
 mod pings;
 mod session;
 
+pub use beside::{Bulk, Trips, trips_beside};
 pub use copy::copy;
 pub use frames::{End, broadcast_reaches_each_once, frame, frames_cross, frames_that_cross};
 pub use games::{

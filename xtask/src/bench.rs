@@ -2,6 +2,7 @@
 //!
 //! Absolute numbers of a shared machine drift; the rows of one table were measured in turns and are comparable.
 
+mod bottleneck;
 mod openvpn;
 mod table;
 
@@ -9,6 +10,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 use lanparty_lab::traffic::{Load, iperf};
 use lanparty_lab::{Addressing, Machine, Needs, Party, Process, Venue};
 
@@ -26,12 +28,31 @@ const BIG_TRANSFER: u64 = 1_000_000_000;
 /// The relay's limit for one client would hide what the programs can do.
 const UNLIMITED: &[&str] = &["--byte-rate", "1000000000", "--byte-burst", "1000000000"];
 
+/// What can be measured alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Latency, throughput, processor time and memory, beside OpenVPN.
+    Paths,
+    /// A game behind a slow line that is full.
+    Bottleneck,
+}
+
 /// Measures and prints tables in Markdown.
-pub(crate) fn run() -> Result<ExitCode> {
+pub(crate) fn run(only: Option<Part>) -> Result<ExitCode> {
     build::ensure_root_with(&build::release()?)?;
     if let Some(reason) = NEEDS.missing() {
         anyhow::bail!("{reason}");
     }
+    if only != Some(Part::Bottleneck) {
+        paths()?;
+    }
+    if only != Some(Part::Paths) {
+        bottleneck::run()?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn paths() -> Result<()> {
     let mut rows = [Row::new("softlan-vpn"), Row::new("OpenVPN 2.6, dev tap")];
     for round in 1..=ROUNDS {
         progress(&format!("round {round} of {ROUNDS}: softlan-vpn"));
@@ -57,7 +78,7 @@ pub(crate) fn run() -> Result<ExitCode> {
 
     print_paths(&rows);
     print_memory(&["client", "relay", "gateway"], &idle, &after, crowd);
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// A tunnel from one remote machine to the LAN, whoever made it.

@@ -52,8 +52,13 @@ enum Task {
         #[arg(long, requires = "scenario", value_parser = clap::value_parser!(u32).range(1..=10_000))]
         minutes: Option<u32>,
     },
-    /// Measures latency, throughput, processor time and memory beside OpenVPN; prints Markdown. Needs root.
-    Bench,
+    /// Measures latency, throughput, processor time and memory beside OpenVPN, and a game behind a slow line that is
+    /// full; prints Markdown. Needs root.
+    Bench {
+        /// One part alone.
+        #[arg(value_enum)]
+        part: Option<bench::Part>,
+    },
     /// Looks for input that breaks a promise, with libFuzzer; installs cargo-fuzz if it is missing.
     Fuzz {
         /// How long each target runs.
@@ -88,8 +93,11 @@ fn main() -> ExitCode {
 }
 
 fn run(task: &Task) -> Result<ExitCode> {
-    if let Task::Demo { .. } | Task::Test | Task::Lab { .. } | Task::Bench | Task::Windows { .. } =
-        task
+    if let Task::Demo { .. }
+    | Task::Test
+    | Task::Lab { .. }
+    | Task::Bench { .. }
+    | Task::Windows { .. } = task
     {
         setup::prepare();
     }
@@ -97,7 +105,7 @@ fn run(task: &Task) -> Result<ExitCode> {
         Task::Demo { keep, players } => demo::run(*keep, *players),
         Task::Test => test::everything(),
         Task::Lab { scenario, minutes } => test::lab(scenario.as_deref(), *minutes),
-        Task::Bench => bench::run(),
+        Task::Bench { part } => bench::run(*part),
         Task::Fuzz { minutes, target } => fuzz::run(*minutes, target.as_deref()),
         Task::Windows { scenario, soak } => windows::run(scenario.as_deref(), *soak),
         Task::Dist => windows::dist(),

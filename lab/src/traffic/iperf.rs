@@ -16,6 +16,11 @@ pub enum Load {
         /// Duration.
         seconds: u32,
     },
+    /// The same by CUBIC, whatever the system's own choice is.
+    Cubic {
+        /// Duration.
+        seconds: u32,
+    },
     /// A fixed amount of TCP payload.
     TcpBytes(u64),
     /// UDP of a given rate and payload size, for so many seconds.
@@ -74,6 +79,9 @@ pub fn iperf(from: &Machine, to: &Machine, address: IpAddr, load: Load) -> Resul
 fn arguments(load: Load) -> Vec<String> {
     match load {
         Load::Tcp { seconds } => vec![format!("--time={seconds}")],
+        Load::Cubic { seconds } => {
+            vec![format!("--time={seconds}"), "--congestion=cubic".to_owned()]
+        }
         Load::TcpBytes(bytes) => vec![format!("--bytes={bytes}")],
         Load::Udp {
             seconds,
