@@ -20,10 +20,11 @@ const SLOWER: Duration = Duration::from_millis(2);
 const ATTEMPTS: usize = 3;
 /// A machine on which a ping in a hundred is slower than this without any flood is too busy to judge two milliseconds.
 const BUSY: Duration = Duration::from_millis(4);
-/// By how much the relay may grow at most, a sixteenth of what its service may have. 512 first packets that wait hold
-/// 15 MiB; 64 handshakes from one address 3 MiB; a connection keeps up to 2 MiB of datagrams that wait, and there are four;
-/// the rest is what the allocator keeps.
-const GROWTH: u64 = 32 << 20;
+/// By how much the relay may grow at most, an eighth of what its service may have. 512 first packets that wait hold
+/// 15 MiB; when places get free they become connections, which hold some 18 MiB until they have drained, while the next
+/// attempt's first packets wait already; 64 handshakes from one address hold 3 MiB; a connection keeps up to 2 MiB of
+/// datagrams that wait, and there are four; the rest is what the allocator keeps.
+const GROWTH: u64 = 64 << 20;
 /// What a hostile uplink can send, in bits per second.
 pub(crate) const UPLINK: u64 = 100_000_000;
 const TICK: Duration = Duration::from_millis(1);
