@@ -22,8 +22,8 @@ use wire::{Answer, Request, Room};
 ///
 /// Players are named by their MAC addresses, the names that they gave themselves, or their keys; `list`
 /// shows all three. A player who was kicked can come back with the same invite. One who is banned cannot, with
-/// another MAC address neither; but a new key costs nothing, and whoever makes one is somebody new: lock the
-/// room, or rotate its key, when nobody must come whom you do not know.
+/// another MAC address neither; but a new key costs nothing, and whoever makes one is somebody new: rotate
+/// the room's key to keep such a person out. A lock goes by MAC addresses, which players can see and take.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "lanparty-gateway ctl", bin_name = "lanparty-gateway ctl", version, after_help = EXAMPLES)]
 pub struct CtlArgs {

@@ -297,6 +297,11 @@ impl Identity {
     }
 }
 
+/// QUIC begins with TLS 1.3 (RFC 9001 §4.2), so nobody gets as far as a signature of the version before.
+fn no_tls12() -> rustls::Error {
+    rustls::PeerIncompatible::Tls12NotOffered.into()
+}
+
 /// ring, with AES-128-GCM first where the processor has AES, because rustls prefers AES-256 and
 /// each byte is sealed and opened four times between a player and the LAN.
 fn provider() -> Arc<CryptoProvider> {

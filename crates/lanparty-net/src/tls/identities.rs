@@ -1,6 +1,6 @@
 //! Peers that say who they are.
 
-use super::spki_digest;
+use super::{no_tls12, spki_digest};
 use lanparty_ctrl::Fingerprint;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, verify_tls13_signature};
@@ -41,7 +41,7 @@ impl ClientCertVerifier for AnyIdentity {
         _cert: &CertificateDer<'_>,
         _dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::General("only TLS 1.3 is spoken here".to_owned()))
+        Err(no_tls12())
     }
 
     fn verify_tls13_signature(

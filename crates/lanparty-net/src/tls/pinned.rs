@@ -1,11 +1,11 @@
 //! Trust in a key instead of a certificate.
 
-use super::pin_of;
+use super::{no_tls12, pin_of};
 use lanparty_ctrl::Pin;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, Error, PeerIncompatible, SignatureScheme};
+use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 use std::sync::Arc;
 
 /// Accepts a relay that proves to have one key. The handshake's signature is that proof; names, dates and
@@ -43,8 +43,7 @@ impl ServerCertVerifier for PinnedKey {
         _cert: &CertificateDer<'_>,
         _dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        // QUIC begins with TLS 1.3 (RFC 9001 §4.2).
-        Err(PeerIncompatible::Tls12NotOffered.into())
+        Err(no_tls12())
     }
 
     fn verify_tls13_signature(

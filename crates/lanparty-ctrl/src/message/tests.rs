@@ -1,0 +1,284 @@
+use super::*;
+use crate::host::{ADDRESSES_PER_MEMBER, MAX_BANNED, MEMBERS_PER_MESSAGE, Member, Person};
+use crate::{RoomKey, codec};
+use serde_json::json;
+
+const CHANNEL: ChannelBinding = ChannelBinding([7; 32]);
+
+fn mac() -> VirtualMac {
+    "02:1a:2b:3c:4d:5e".parse().unwrap()
+}
+
+fn hello() -> Hello {
+    let budget = DatagramBudget::new(1312).unwrap();
+    Hello::new(&"friday".parse().unwrap(), Newcomer::Client(mac()), budget)
+}
+
+fn same_both_ways<M>(message: M, json: serde_json::Value)
+where
+    M: Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug,
+{
+    assert_eq!(serde_json::to_value(&message).unwrap(), json);
+    let bytes = codec::encode(&message).unwrap();
+    assert_eq!(
+        codec::decode::<M>(&bytes[codec::PREFIX_LEN..]).unwrap(),
+        message
+    );
+}
+
+#[test]
+fn peer_messages_have_this_json() {
+    same_both_ways(
+        PeerMessage::Hello(hello()),
+        json!({
+            "type": "hello", "version": 1, "role": "client", "room": "FRIDAY",
+            "mac": "02:1a:2b:3c:4d:5e", "datagram_budget": 1312
+        }),
+    );
+    let resume_token = Some(ResumeToken::from_random([0xab; 16]));
+    let budget = DatagramBudget::new(1162).unwrap();
+    let gateway = Hello::new(&"friday".parse().unwrap(), Newcomer::Gateway, budget);
+    same_both_ways(
+        PeerMessage::Hello(Hello {
+            resume_token,
+            ..gateway
+        }),
+        json!({
+            "type": "hello", "version": 1, "role": "gateway", "room": "FRIDAY",
+            "datagram_budget": 1162, "resume_token": "abababababababababababababababab"
+        }),
+    );
+    let proof = Proof::try_from("_".repeat(42) + "8").unwrap();
+    let admission_key = AdmissionKey::try_from("-".repeat(42) + "4").unwrap();
+    same_both_ways(
+        PeerMessage::Hello(Hello {
+            proof: Some(proof),
+            admission_key: Some(admission_key),
+            ..Hello::new(&"friday".parse().unwrap(), Newcomer::Gateway, budget)
+        }),
+        json!({
+            "type": "hello", "version": 1, "role": "gateway", "room": "FRIDAY",
+            "datagram_budget": 1162, "proof": "_".repeat(42) + "8",
+            "admission_key": "-".repeat(42) + "4"
+        }),
+    );
+    same_both_ways(
+        PeerMessage::Stats(Box::new(PeerStats {
+            frames_to_relay: 5,
+            ..PeerStats::default()
+        })),
+        json!({
+            "type": "stats", "frames_to_relay": 5, "bytes_to_relay": 0, "datagrams_to_relay": 0,
+            "frames_from_relay": 0, "bytes_from_relay": 0, "datagrams_from_relay": 0,
+            "group_frames_from_relay": 0, "port_reads": 0, "port_writes": 0, "drops": {}
+        }),
+    );
+    let peer_id = PeerId::new(2).unwrap();
+    same_both_ways(
+        PeerMessage::Host(HostOrder::Mute {
+            peer_id,
+            muted: true,
+        }),
+        json!({ "type": "host", "order": "mute", "peer_id": 2, "muted": true }),
+    );
+    let admission_key = AdmissionKey::try_from("-".repeat(42) + "4").unwrap();
+    same_both_ways(
+        PeerMessage::Host(HostOrder::Rotate { admission_key }),
+        json!({ "type": "host", "order": "rotate", "admission_key": "-".repeat(42) + "4" }),
+    );
+    let banned = vec![
+        Person::Identity(Fingerprint::from_sha256([0xff; 32])),
+        Person::Mac(mac()),
+    ];
+    same_both_ways(
+        PeerMessage::Host(HostOrder::Ban { banned }),
+        json!({ "type": "host", "order": "ban",
+            "banned": [{ "identity": "_".repeat(42) + "8" }, { "mac": "02:1a:2b:3c:4d:5e" }] }),
+    );
+    same_both_ways(
+        PeerMessage::Host(HostOrder::Members),
+        json!({ "type": "host", "order": "members" }),
+    );
+    same_both_ways(
+        PeerMessage::Disconnect(Disconnect {
+            reason: DisconnectReason::Leaving,
+            text: "the player pressed Ctrl-C".into(),
+        }),
+        json!({ "type": "disconnect", "reason": "leaving", "text": "the player pressed Ctrl-C" }),
+    );
+}
+
+#[test]
+fn relay_messages_have_this_json() {
+    let peer_id = PeerId::new(2).unwrap();
+    same_both_ways(
+        RelayMessage::Welcome(Welcome {
+            room_id: RoomId::new(7).unwrap(),
+            peer_id,
+            effective_mtu: IpMtu::new(1290).unwrap(),
+            gateway: PeerId::new(1),
+            resume_token: ResumeToken::from_random([1; 16]),
+            capabilities: Vec::new(),
+        }),
+        json!({
+            "type": "welcome", "room_id": 7, "peer_id": 2, "effective_mtu": 1290, "gateway": 1,
+            "resume_token": "01010101010101010101010101010101"
+        }),
+    );
+    same_both_ways(
+        RelayMessage::Reject(Reject {
+            reason: RejectReason::RoomFull,
+            text: "full".into(),
+        }),
+        json!({ "type": "reject", "reason": "room_full", "text": "full" }),
+    );
+    same_both_ways(
+        RelayMessage::PeerJoined(PeerJoined {
+            peer_id,
+            role: Role::Client,
+            mac: Some(mac()),
+            name: Some("Ann".parse().unwrap()),
+            identity: Some(Fingerprint::from_sha256([0xff; 32])),
+        }),
+        json!({ "type": "peer_joined", "peer_id": 2, "role": "client", "mac": "02:1a:2b:3c:4d:5e",
+            "name": "Ann", "identity": "_".repeat(42) + "8" }),
+    );
+    same_both_ways(
+        RelayMessage::PeerLeft(PeerLeft {
+            peer_id,
+            reason: LeaveReason::TimedOut,
+        }),
+        json!({ "type": "peer_left", "peer_id": 2, "reason": "timed_out" }),
+    );
+}
+
+#[test]
+fn the_fullest_answer_about_members_fits_a_message() {
+    let member = Member {
+        peer_id: PeerId::new(65_534).unwrap(),
+        addresses: vec![[u16::MAX; 8].into(); ADDRESSES_PER_MEMBER],
+        seconds: u64::MAX,
+        rtt_us: Some(u64::MAX),
+        loss_permille: Some(1000),
+        sends: Some(u64::MAX),
+        receives: Some(u64::MAX),
+        dropped: u64::MAX,
+        muted: false,
+    };
+    let message = RelayMessage::Members(Members {
+        locked: true,
+        isolated: true,
+        members: vec![member; MEMBERS_PER_MESSAGE],
+        last: false,
+    });
+    let bytes = codec::encode(&message).unwrap();
+    assert_eq!(
+        codec::decode::<RelayMessage>(&bytes[codec::PREFIX_LEN..]).unwrap(),
+        message
+    );
+}
+
+#[test]
+fn a_hello_with_all_that_a_host_may_want_fits_a_message() {
+    let budget = DatagramBudget::new(1162).unwrap();
+    let hello = Hello {
+        orders: vec![
+            HostOrder::Ban {
+                banned: vec![Person::Identity(Fingerprint::from_sha256([1; 32])); MAX_BANNED],
+            },
+            HostOrder::Lock {
+                locked: true,
+                also: vec![mac(); 1024],
+            },
+            HostOrder::Isolate { isolated: true },
+        ],
+        ..Hello::new(&"friday".parse().unwrap(), Newcomer::Gateway, budget)
+    };
+    assert!(codec::encode(&PeerMessage::Hello(hello.clone())).is_ok());
+    let entry = hello.clone().check(CHANNEL).unwrap().unwrap();
+    assert_eq!(entry.orders, hello.orders);
+    let (role, mac) = (Role::Client, Some(mac()));
+    let from_a_client = Hello { role, mac, ..hello };
+    let entry = from_a_client.check(CHANNEL).unwrap().unwrap();
+    assert_eq!(entry.orders, []);
+}
+
+#[test]
+fn a_hello_is_checked_version_first() {
+    let entry = hello().check(CHANNEL).unwrap().unwrap();
+    assert_eq!(
+        (entry.room.as_str(), entry.who),
+        ("FRIDAY", Newcomer::Client(mac()))
+    );
+    let newer = Hello {
+        version: 2,
+        mac: None,
+        ..hello()
+    };
+    assert_eq!(newer.check(CHANNEL), Ok(Err(RejectReason::Version)));
+    let strange_room = Hello {
+        room: "a b".into(),
+        ..hello()
+    };
+    assert_eq!(
+        strange_room.check(CHANNEL),
+        Ok(Err(RejectReason::BadRoomCode))
+    );
+    assert_eq!(
+        Hello {
+            mac: None,
+            ..hello()
+        }
+        .check(CHANNEL),
+        Err(RoleWithoutMac)
+    );
+    assert_eq!(
+        Hello {
+            role: Role::Gateway,
+            ..hello()
+        }
+        .check(CHANNEL),
+        Err(RoleWithoutMac)
+    );
+}
+
+#[test]
+fn a_hello_proves_what_it_says_and_only_a_gateway_gives_the_key_away() {
+    let key = RoomKey::from_random([1; 16]).admission_key();
+    let mut client = hello();
+    client.prove(&key, CHANNEL);
+    let entry = client.clone().check(CHANNEL).unwrap().unwrap();
+    let invitation = entry.invitation.unwrap();
+    assert!(key.accepts(&invitation.proof, &CHANNEL, &entry.room, entry.who));
+    assert_eq!(
+        (invitation.admission_key, client.admission_key),
+        (None, None)
+    );
+    let mut gateway = Hello::new(&entry.room, Newcomer::Gateway, client.datagram_budget);
+    gateway.prove(&key, CHANNEL);
+    let entry = gateway.check(CHANNEL).unwrap().unwrap();
+    assert_eq!(entry.invitation.unwrap().admission_key, Some(key));
+}
+
+#[test]
+fn values_that_cannot_be_are_no_message() {
+    for json in [
+        json!({ "type": "peer_left", "peer_id": 0, "reason": "closed" }),
+        json!({ "type": "peer_joined", "peer_id": 1, "role": "client", "mac": "01:00:5e:00:00:01" }),
+        json!({ "type": "peer_joined", "peer_id": 1, "role": "router" }),
+        json!({ "type": "hello" }),
+        json!(["peer_left"]),
+    ] {
+        let body = json.to_string();
+        assert!(
+            codec::decode::<RelayMessage>(body.as_bytes()).is_err(),
+            "{json}"
+        );
+    }
+}
+
+#[test]
+fn unknown_fields_are_ignored() {
+    let body = br#"{"type":"peer_left","peer_id":2,"reason":"closed","later":[1]}"#;
+    assert!(codec::decode::<RelayMessage>(body).is_ok());
+}
