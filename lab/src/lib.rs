@@ -32,7 +32,7 @@ mod wire;
 
 pub use lab::{Lab, end_clean_on_interrupt, leftovers, until_interrupted};
 pub use machine::Machine;
-pub use needs::{Needs, is_root, missing_packages};
+pub use needs::{Needs, has_program, is_root, missing_packages};
 pub use party::{Addressing, Party, PartyBuilder, Player, Role, binaries, program};
 pub use process::{Process, Usage};
 pub use raw_socket::RawSocket;

@@ -16,7 +16,6 @@ const PACKAGES: &[(&str, &str)] = &[
     ("nstat", "iproute2"),
     ("openarena-server", "openarena-server"),
     ("openssl", "openssl"),
-    ("openvpn", "openvpn"),
     ("ping", "iputils-ping"),
     ("quakestat", "qstat"),
     ("teeworlds-server", "teeworlds-server"),
@@ -68,6 +67,11 @@ impl Needs {
 /// Whether we may make network namespaces.
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
+}
+
+/// Whether this machine has a program.
+pub fn has_program(name: &str) -> bool {
+    find(name).is_some()
 }
 
 /// Debian packages of the programs that this machine lacks.

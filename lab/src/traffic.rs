@@ -2,6 +2,7 @@
 
 mod beside;
 mod copy;
+mod flood;
 mod frames;
 mod games;
 mod iperf;
@@ -11,6 +12,7 @@ mod session;
 
 pub use beside::{Bulk, Trips, trips_beside};
 pub use copy::copy;
+pub use flood::{Flood, flood};
 pub use frames::{End, broadcast_reaches_each_once, frame, frames_cross, frames_that_cross};
 pub use games::{
     openarena_server, openarena_servers_seen, teeworlds_server, teeworlds_servers_seen,

@@ -1,92 +1,95 @@
-//! `cargo xtask bench`: what a party costs, beside OpenVPN's server with `--dev tap` in the same lab.
+//! `cargo xtask bench`: what a party costs, beside other VPNs in the same lab.
 //!
 //! Absolute numbers of a shared machine drift; the rows of one table were measured in turns and are comparable.
 
+mod bare;
 mod bottleneck;
-mod openvpn;
+mod paths;
+mod peers;
 mod table;
 
+use std::net::IpAddr;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::{Context, Result};
-use clap::ValueEnum;
-use lanparty_lab::traffic::{Load, iperf};
-use lanparty_lab::{Addressing, Machine, Needs, Party, Process, Venue};
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use lanparty_lab::{Needs, Party, Process, Venue};
 
 use crate::build;
-use openvpn::OpenVpn;
-use table::{Row, print_memory, print_paths};
 
-const NEEDS: Needs = Needs::programs(&["dnsmasq", "iperf3", "openssl", "openvpn", "ping"]);
-const ROUNDS: usize = 3;
-/// What a game sends.
-const PINGS_PER_SECOND: f64 = 60.0;
-const PINGS: u32 = 300;
-const TRANSFER: u64 = 300_000_000;
-const BIG_TRANSFER: u64 = 1_000_000_000;
+const NEEDS: Needs = Needs::programs(&["dnsmasq", "iperf3", "openssl", "ping"]);
 /// The relay's limit for one client would hide what the programs can do.
 const UNLIMITED: &[&str] = &["--byte-rate", "1000000000", "--byte-burst", "1000000000"];
+
+/// Measures what a party costs, beside other VPNs and behind a slow line; prints Markdown. Needs root.
+///
+/// Everything runs on this machine, in network namespaces that are made for it and removed afterwards, with release
+/// builds. Figures of two machines, or of one at two times, do not compare; rows of one table do: they were measured
+/// in turn, and the medians are printed. Let nothing else run meanwhile.
+///
+/// What is going on goes to standard error, the tables of docs/performance.md go to standard output.
+#[derive(Args)]
+#[command(after_long_help = MANUAL)]
+pub(crate) struct Arguments {
+    /// One part alone.
+    #[arg(value_enum)]
+    part: Option<Part>,
+    /// How often the paths are measured.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..))]
+    rounds: u8,
+}
+
+const MANUAL: &str = "\
+paths: one player and one host on the LAN, through client, relay and gateway; then the same through OpenVPN, n2n, \
+fastd and tinc, each relayed by a machine at our relay's place; and without any. Round trips of 60 packets a second; \
+TCP each way, and the processor time of all three programs; the highest rate of 100-byte UDP packets of which fewer \
+than 0.5 % get lost. At last, how much memory our programs hold. The others are installed from Debian; what cannot be \
+had is skipped, with the reason. About two and a half minutes a round.
+
+bottleneck: a game of 60 packets a second behind a line of 20 Mbit/s that TCP fills, with each congestion control. \
+About five minutes.
+
+Examples:
+  cargo xtask bench                     all of it
+  cargo xtask bench paths --rounds 1    a quick look";
 
 /// What can be measured alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
-    /// Latency, throughput, processor time and memory, beside OpenVPN.
+    /// Latency, throughput, small packets, processor time and memory, beside other VPNs.
     Paths,
     /// A game behind a slow line that is full.
     Bottleneck,
 }
 
 /// Measures and prints tables in Markdown.
-pub(crate) fn run(only: Option<Part>) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     build::ensure_root_with(&build::release()?)?;
     if let Some(reason) = NEEDS.missing() {
         anyhow::bail!("{reason}");
     }
-    if only != Some(Part::Bottleneck) {
-        paths()?;
+    let wants = |part| arguments.part.is_none_or(|only| only == part);
+    if wants(Part::Paths) {
+        paths::run(arguments.rounds)?;
     }
-    if only != Some(Part::Paths) {
+    if wants(Part::Bottleneck) {
         bottleneck::run()?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn paths() -> Result<()> {
-    let mut rows = [Row::new("softlan-vpn"), Row::new("OpenVPN 2.6, dev tap")];
-    for round in 1..=ROUNDS {
-        progress(&format!("round {round} of {ROUNDS}: softlan-vpn"));
-        rows[0].add(measure(&party(1)?)?);
-        progress(&format!("round {round} of {ROUNDS}: OpenVPN"));
-        rows[1].add(measure(&OpenVpn::start()?)?);
-    }
-    progress("memory: one player, idle and after 1 GB");
-    let one = party(1)?;
-    let idle = memory(&one.programs())?;
-    transfer(
-        &one.venue.lan1,
-        &one.players[0].machine,
-        Party::FIRST_STATIC,
-        &one.programs(),
-        BIG_TRANSFER,
-    )?;
-    let after = memory(&one.programs())?;
-    drop(one);
-    progress("memory: five players");
-    let five = party(5)?;
-    let crowd = five.relay.usage()?.memory_bytes;
-
-    print_paths(&rows);
-    print_memory(&["client", "relay", "gateway"], &idle, &after, crowd);
-    Ok(())
-}
-
-/// A tunnel from one remote machine to the LAN, whoever made it.
+/// A way from one remote machine to the LAN, whoever made it.
 pub(crate) trait Tunnel {
     /// Its machines.
     fn venue(&self) -> &Venue;
+
     /// Its programs: client, relay, gateway.
     fn programs(&self) -> Vec<&Process>;
+
+    /// Where the LAN finds the remote machine.
+    fn player(&self) -> IpAddr {
+        Party::FIRST_STATIC
+    }
 }
 
 impl Tunnel for Party {
@@ -97,112 +100,6 @@ impl Tunnel for Party {
     fn programs(&self) -> Vec<&Process> {
         vec![&self.players[0].program, &self.relay, &self.gateway]
     }
-}
-
-/// What one round found.
-pub(crate) struct Measured {
-    pub(crate) bare: Quantiles,
-    pub(crate) tunnel: Quantiles,
-    pub(crate) down: Transfer,
-    pub(crate) up: Transfer,
-}
-
-#[derive(Clone, Copy)]
-pub(crate) struct Quantiles {
-    pub(crate) p50: Duration,
-    pub(crate) p99: Duration,
-}
-
-#[derive(Clone, Copy)]
-pub(crate) struct Transfer {
-    pub(crate) bits_per_second: f64,
-    pub(crate) cpu_seconds_per_gb: f64,
-}
-
-fn party(players: usize) -> Result<Party> {
-    Party::builder()
-        .players(players)
-        .addressing(Addressing::Static)
-        .relay_flags(UNLIMITED)
-        .start()
-}
-
-fn measure(tunnel: &impl Tunnel) -> Result<Measured> {
-    let (venue, programs) = (tunnel.venue(), tunnel.programs());
-    let remote = &venue.remotes[0];
-    Ok(Measured {
-        bare: bare_path(venue)?,
-        tunnel: quantiles(remote, Venue::LAN1)?,
-        down: transfer(
-            &venue.lan1,
-            remote,
-            Party::FIRST_STATIC,
-            &programs,
-            TRANSFER,
-        )?,
-        up: transfer(remote, &venue.lan1, Venue::LAN1, &programs, TRANSFER)?,
-    })
-}
-
-/// The same way without a tunnel: player to relay, relay to gateway, gateway to the LAN.
-fn bare_path(venue: &Venue) -> Result<Quantiles> {
-    let ways = [
-        (&venue.remotes[0], Venue::RELAY),
-        (&venue.gateway, Venue::RELAY),
-        (&venue.lan2, Venue::LAN1),
-    ];
-    let parts = ways
-        .into_iter()
-        .map(|(from, to)| quantiles(from, to))
-        .collect::<Result<Vec<_>>>()?;
-    Ok(Quantiles {
-        p50: parts.iter().map(|part| part.p50).sum(),
-        p99: parts.iter().map(|part| part.p99).sum(),
-    })
-}
-
-fn quantiles(from: &Machine, to: std::net::IpAddr) -> Result<Quantiles> {
-    let times = from.round_trips(to, PINGS, PINGS_PER_SECOND)?;
-    let at = |part: usize| {
-        times
-            .get(times.len() * part / 100)
-            .copied()
-            .context("no ping was answered")
-    };
-    Ok(Quantiles {
-        p50: at(50)?,
-        p99: at(99)?,
-    })
-}
-
-fn transfer(
-    from: &Machine,
-    to: &Machine,
-    address: std::net::IpAddr,
-    programs: &[&Process],
-    bytes: u64,
-) -> Result<Transfer> {
-    let before = cpu(programs)?;
-    let report = iperf(from, to, address, Load::TcpBytes(bytes))?;
-    let spent = (cpu(programs)? - before).as_secs_f64();
-    Ok(Transfer {
-        bits_per_second: report.bits_per_second,
-        cpu_seconds_per_gb: spent * 1e9 / report.bytes as f64,
-    })
-}
-
-fn cpu(programs: &[&Process]) -> Result<Duration> {
-    programs
-        .iter()
-        .map(|program| Ok(program.usage()?.cpu))
-        .sum()
-}
-
-fn memory(programs: &[&Process]) -> Result<Vec<u64>> {
-    programs
-        .iter()
-        .map(|program| Ok(program.usage()?.memory_bytes))
-        .collect()
 }
 
 fn progress(what: &str) {

@@ -52,13 +52,7 @@ enum Task {
         #[arg(long, requires = "scenario", value_parser = clap::value_parser!(u32).range(1..=10_000))]
         minutes: Option<u32>,
     },
-    /// Measures latency, throughput, processor time and memory beside OpenVPN, and a game behind a slow line that is
-    /// full; prints Markdown. Needs root.
-    Bench {
-        /// One part alone.
-        #[arg(value_enum)]
-        part: Option<bench::Part>,
-    },
+    Bench(bench::Arguments),
     /// Looks for input that breaks a promise, with libFuzzer; installs cargo-fuzz if it is missing.
     Fuzz {
         /// How long each target runs.
@@ -96,7 +90,7 @@ fn run(task: &Task) -> Result<ExitCode> {
     if let Task::Demo { .. }
     | Task::Test
     | Task::Lab { .. }
-    | Task::Bench { .. }
+    | Task::Bench(_)
     | Task::Windows { .. } = task
     {
         setup::prepare();
@@ -105,7 +99,7 @@ fn run(task: &Task) -> Result<ExitCode> {
         Task::Demo { keep, players } => demo::run(*keep, *players),
         Task::Test => test::everything(),
         Task::Lab { scenario, minutes } => test::lab(scenario.as_deref(), *minutes),
-        Task::Bench { part } => bench::run(*part),
+        Task::Bench(arguments) => bench::run(arguments),
         Task::Fuzz { minutes, target } => fuzz::run(*minutes, target.as_deref()),
         Task::Windows { scenario, soak } => windows::run(scenario.as_deref(), *soak),
         Task::Dist => windows::dist(),

@@ -1,0 +1,193 @@
+//! One player and one LAN host: latency, throughput, small packets and what they cost, ours and others in turn.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use lanparty_lab::traffic::{Load, flood, iperf};
+use lanparty_lab::{Addressing, Machine, Party, Process, Venue};
+
+use super::bare::Bare;
+use super::peers::Peer;
+use super::table::{self, Row};
+use super::{Tunnel, UNLIMITED, progress};
+
+/// What a game sends.
+const PINGS_PER_SECOND: f64 = 60.0;
+const PINGS: u32 = 300;
+const TCP: Load = Load::Tcp { seconds: 3 };
+const BIG_TRANSFER: Load = Load::TcpBytes(1_000_000_000);
+/// A game's packet.
+const SMALL: usize = 100;
+const FLOOD: Duration = Duration::from_secs(1);
+const FIRST_RATE: f64 = 32_000.0;
+const MOST_FLOODS: usize = 9;
+/// A rate is found when the next one that is too high is no more than this above it.
+const CLOSE: f64 = 1.1;
+const TOLERATED_LOSS: f64 = 0.005;
+
+/// What one round found.
+pub(crate) struct Measured {
+    pub(crate) trips: Quantiles,
+    pub(crate) tcp: BothWays<Transfer>,
+    pub(crate) small: BothWays<PacketRate>,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct BothWays<T> {
+    /// From the LAN to the player.
+    pub(crate) down: T,
+    pub(crate) up: T,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Quantiles {
+    pub(crate) p50: Duration,
+    pub(crate) p99: Duration,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Transfer {
+    pub(crate) bits_per_second: f64,
+    pub(crate) cpu_seconds_per_gb: f64,
+}
+
+/// The highest rate at which nearly all packets come.
+#[derive(Clone, Copy)]
+pub(crate) struct PacketRate {
+    pub(crate) per_second: f64,
+    /// More could not be sent, so this is not the way's limit.
+    pub(crate) sender_was_the_limit: bool,
+}
+
+/// Measures all rounds and prints the tables.
+pub(crate) fn run(rounds: u8) -> Result<()> {
+    let peers = Peer::available();
+    let (mut bare, mut ours) = (Row::new("bare path"), Row::new("softlan-vpn"));
+    let mut others: Vec<_> = peers.iter().map(|peer| Row::new(&peer.title())).collect();
+    for round in 1..=rounds {
+        let measure = |row: &mut Row, tunnel: &dyn Tunnel| -> Result<()> {
+            progress(&format!("round {round} of {rounds}: {}", row.name()));
+            row.add(measure(tunnel)?);
+            Ok(())
+        };
+        measure(&mut bare, &Bare::start()?)?;
+        measure(&mut ours, &party(1)?)?;
+        for (peer, row) in peers.iter().zip(&mut others) {
+            match peer.start() {
+                Ok(running) => measure(row, &running)?,
+                Err(error) => println!("SKIPPED in this round: {}: {error:#}", row.name()),
+            }
+        }
+    }
+    others.retain(Row::is_measured);
+    table::print_paths(&bare, &ours, &others);
+    memory()
+}
+
+fn party(players: usize) -> Result<Party> {
+    Party::builder()
+        .players(players)
+        .addressing(Addressing::Static)
+        .relay_flags(UNLIMITED)
+        .start()
+}
+
+fn measure(tunnel: &dyn Tunnel) -> Result<Measured> {
+    let (venue, programs) = (tunnel.venue(), tunnel.programs());
+    let (lan, remote) = (&venue.lan1, &venue.remotes[0]);
+    let up = (remote, lan, Venue::LAN1);
+    let down = (lan, remote, tunnel.player());
+    Ok(Measured {
+        trips: quantiles(remote, Venue::LAN1)?,
+        tcp: BothWays {
+            down: transfer(down, &programs, TCP)?,
+            up: transfer(up, &programs, TCP)?,
+        },
+        small: BothWays {
+            down: highest_rate(down)?,
+            up: highest_rate(up)?,
+        },
+    })
+}
+
+/// From whom to whom, and by which address.
+type Way<'a> = (&'a Machine, &'a Machine, IpAddr);
+
+fn quantiles(from: &Machine, to: IpAddr) -> Result<Quantiles> {
+    let times = from.round_trips(to, PINGS, PINGS_PER_SECOND)?;
+    let at = |part: usize| {
+        times
+            .get(times.len() * part / 100)
+            .copied()
+            .context("no ping was answered")
+    };
+    Ok(Quantiles {
+        p50: at(50)?,
+        p99: at(99)?,
+    })
+}
+
+fn transfer((from, to, address): Way<'_>, programs: &[&Process], load: Load) -> Result<Transfer> {
+    let before = cpu(programs)?;
+    let report = iperf(from, to, address, load)?;
+    let spent = (cpu(programs)? - before).as_secs_f64();
+    Ok(Transfer {
+        bits_per_second: report.bits_per_second,
+        cpu_seconds_per_gb: spent * 1e9 / report.bytes as f64,
+    })
+}
+
+/// Doubles or halves until the limit is between two rates, then closes in.
+fn highest_rate((from, to, address): Way<'_>) -> Result<PacketRate> {
+    let (mut rate, mut good, mut bad) = (FIRST_RATE, None::<f64>, None::<f64>);
+    let mut sender_was_the_limit = false;
+    for _ in 0..MOST_FLOODS {
+        let flood = flood(from, to, address, SMALL, rate, FLOOD)?;
+        if flood.lost() > TOLERATED_LOSS {
+            bad = Some(rate);
+        } else {
+            good = Some(flood.per_second().min(rate));
+            sender_was_the_limit = flood.per_second() * CLOSE < rate;
+        }
+        rate = match (good, bad) {
+            _ if sender_was_the_limit => break,
+            (Some(good), Some(bad)) if bad < good * CLOSE => break,
+            (Some(good), Some(bad)) => (good * bad).sqrt(),
+            (Some(good), None) => good * 2.0,
+            (None, _) => rate / 2.0,
+        };
+    }
+    Ok(PacketRate {
+        per_second: good.unwrap_or(0.0),
+        sender_was_the_limit,
+    })
+}
+
+fn cpu(programs: &[&Process]) -> Result<Duration> {
+    programs
+        .iter()
+        .map(|program| Ok(program.usage()?.cpu))
+        .sum()
+}
+
+/// What our programs hold, before and after work.
+fn memory() -> Result<()> {
+    let resident = |party: &Party| -> Result<Vec<u64>> {
+        let programs = party.programs().into_iter();
+        programs
+            .map(|program| Ok(program.usage()?.memory_bytes))
+            .collect()
+    };
+    progress("memory: one player, idle and after 1 GB");
+    let one = party(1)?;
+    let idle = resident(&one)?;
+    let down = (&one.venue.lan1, &one.players[0].machine, one.player());
+    transfer(down, &one.programs(), BIG_TRANSFER)?;
+    let after = resident(&one)?;
+    drop(one);
+    progress("memory: five players");
+    let crowd = party(5)?.relay.usage()?.memory_bytes;
+    table::print_memory(&["client", "relay", "gateway"], &idle, &after, crowd);
+    Ok(())
+}
