@@ -71,14 +71,25 @@ pub(super) fn read(file: &Path, given: &ArgMatches) -> Result<Vec<OsString>, Fil
     for (key, value) in &parse(file, &text)? {
         let id = flag_of(file, key)?;
         let flag = checked(file, key, value)?;
-        if matches!(
-            given.value_source(&id),
-            None | Some(ValueSource::DefaultValue)
-        ) {
+        if !is_overruled(&id, given) {
             flags.push(flag);
         }
     }
     Ok(flags)
+}
+
+/// Whether somebody has given this flag, or another one that says the same.
+fn is_overruled(id: &str, given: &ArgMatches) -> bool {
+    let is_given = |id: &str| {
+        let source = given.value_source(id);
+        source.is_some_and(|source| source != ValueSource::DefaultValue)
+    };
+    let instead = match id {
+        "access_token" => "access_token_file",
+        "access_token_file" => "access_token",
+        other => other,
+    };
+    is_given(id) || is_given(instead)
 }
 
 fn parse(file: &Path, text: &str) -> Result<Table, FileError> {

@@ -194,6 +194,22 @@ fn an_access_token_comes_from_a_file_of_its_own_or_this_one() {
 }
 
 #[test]
+fn an_access_token_by_flag_wins_over_the_files_whichever_way_that_gives_one() {
+    let token = "correct-horse-battery".parse().ok();
+    let own = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(own.path(), "correct-horse-battery\n").unwrap();
+    let by_file = format!("--access-token-file {}", own.path().display());
+    for flags in ["--access-token correct-horse-battery", &by_file] {
+        for settings in [
+            "access-token-file = '/no/such'",
+            "access-token = 'another-horse-battery'",
+        ] {
+            assert_eq!(config(settings, flags).unwrap().access, token);
+        }
+    }
+}
+
+#[test]
 fn a_certificate_needs_its_key_and_replaces_the_kept_one() {
     let identity = |file, flags| config(file, flags).unwrap().identity;
     let kept = IdentitySource::Kept(Some("x".into()));
