@@ -18,6 +18,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("openssl", "openssl"),
     ("ping", "iputils-ping"),
     ("quakestat", "qstat"),
+    ("taskset", "util-linux"),
     ("teeworlds-server", "teeworlds-server"),
 ];
 

@@ -6,10 +6,13 @@ mod bare;
 mod bottleneck;
 mod paths;
 mod peers;
+mod relay;
 mod table;
 
 use std::net::IpAddr;
 use std::process::ExitCode;
+use std::sync::OnceLock;
+use std::time::Instant;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -17,7 +20,7 @@ use lanparty_lab::{Needs, Party, Process, Venue};
 
 use crate::build;
 
-const NEEDS: Needs = Needs::programs(&["dnsmasq", "iperf3", "openssl", "ping"]);
+const NEEDS: Needs = Needs::programs(&["dnsmasq", "iperf3", "openssl", "ping", "taskset"]);
 /// The relay's limit for one client would hide what the programs can do.
 const UNLIMITED: &[&str] = &["--byte-rate", "1000000000", "--byte-burst", "1000000000"];
 
@@ -49,6 +52,11 @@ had is skipped, with the reason. About two and a half minutes a round.
 bottleneck: a game of 60 packets a second behind a line of 20 Mbit/s that TCP fills, with each congestion control. \
 About five minutes.
 
+relay: the relay on one core, and players on another who are whole clients but for their adapters, in rooms of 8 and of \
+16. Each sends 60 frames a second, with 100 bytes of UDP in each, to the next one of its room. More and more \
+players, until more than 1 % of the frames get lost or one of a hundred takes longer than 5 ms: loss, time one way, \
+what relay and generator use of their cores, and the relay's memory for each player. About two minutes.
+
 Examples:
   cargo xtask bench                     all of it
   cargo xtask bench paths --rounds 1    a quick look";
@@ -60,11 +68,13 @@ pub(crate) enum Part {
     Paths,
     /// A game behind a slow line that is full.
     Bottleneck,
+    /// Many players, and nothing but the relay.
+    Relay,
 }
 
 /// Measures and prints tables in Markdown.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    build::ensure_root_with(&build::release()?)?;
+    build::ensure_root_with(&build::release_with(&["lanparty-crowd"])?)?;
     if let Some(reason) = NEEDS.missing() {
         anyhow::bail!("{reason}");
     }
@@ -74,6 +84,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     if wants(Part::Bottleneck) {
         bottleneck::run()?;
+    }
+    if wants(Part::Relay) {
+        relay::run()?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -102,6 +115,9 @@ impl Tunnel for Party {
     }
 }
 
+/// Says what is going on, and how long everything has taken so far.
 fn progress(what: &str) {
-    eprintln!("measuring {what}");
+    static BEGIN: OnceLock<Instant> = OnceLock::new();
+    let seconds = BEGIN.get_or_init(Instant::now).elapsed().as_secs();
+    eprintln!("[{:2}:{:02}] {what}", seconds / 60, seconds % 60);
 }

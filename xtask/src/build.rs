@@ -45,12 +45,19 @@ pub(crate) fn release_command() -> Command {
 
 /// Builds the programs unless somebody said where they are, and answers with their folder.
 pub(crate) fn release() -> Result<PathBuf> {
+    release_with(&[])
+}
+
+/// The same with more packages.
+pub(crate) fn release_with(packages: &[&str]) -> Result<PathBuf> {
     let folder = release_folder()?;
     if env::var_os(BINARIES).is_none() {
         println!(
             "Building the relay, the gateway and the client; the first time takes a few minutes."
         );
-        let status = release_command().status().context("run cargo")?;
+        let mut command = release_command();
+        command.args(packages.iter().flat_map(|package| ["-p", package]));
+        let status = command.status().context("run cargo")?;
         ensure!(status.success(), "the build failed, see above");
     }
     Ok(folder)

@@ -21,7 +21,7 @@ const BIG_TRANSFER: Load = Load::TcpBytes(1_000_000_000);
 const SMALL: usize = 100;
 const FLOOD: Duration = Duration::from_secs(1);
 const FIRST_RATE: f64 = 32_000.0;
-const MOST_FLOODS: usize = 9;
+const MOST_FLOODS: usize = 8;
 /// A rate is found when the next one that is too high is no more than this above it.
 const CLOSE: f64 = 1.1;
 const TOLERATED_LOSS: f64 = 0.005;
@@ -67,8 +67,8 @@ pub(crate) fn run(rounds: u8) -> Result<()> {
     let mut others: Vec<_> = peers.iter().map(|peer| Row::new(&peer.title())).collect();
     for round in 1..=rounds {
         let measure = |row: &mut Row, tunnel: &dyn Tunnel| -> Result<()> {
-            progress(&format!("round {round} of {rounds}: {}", row.name()));
-            row.add(measure(tunnel)?);
+            let whose = format!("round {round} of {rounds}: {}", row.name());
+            row.add(measure(tunnel, &whose)?);
             Ok(())
         };
         measure(&mut bare, &Bare::start()?)?;
@@ -93,22 +93,27 @@ fn party(players: usize) -> Result<Party> {
         .start()
 }
 
-fn measure(tunnel: &dyn Tunnel) -> Result<Measured> {
+fn measure(tunnel: &dyn Tunnel, whose: &str) -> Result<Measured> {
+    let say = |what| progress(&format!("{whose}: {what}"));
     let (venue, programs) = (tunnel.venue(), tunnel.programs());
     let (lan, remote) = (&venue.lan1, &venue.remotes[0]);
     let up = (remote, lan, Venue::LAN1);
     let down = (lan, remote, tunnel.player());
-    Ok(Measured {
-        trips: quantiles(remote, Venue::LAN1)?,
-        tcp: BothWays {
-            down: transfer(down, &programs, TCP)?,
-            up: transfer(up, &programs, TCP)?,
-        },
-        small: BothWays {
-            down: highest_rate(down)?,
-            up: highest_rate(up)?,
-        },
-    })
+    say("round trips");
+    let trips = quantiles(remote, Venue::LAN1)?;
+    say("TCP");
+    let tcp = BothWays {
+        down: transfer(down, &programs, TCP)?,
+        up: transfer(up, &programs, TCP)?,
+    };
+    say("100-byte UDP down");
+    let small_down = highest_rate(down)?;
+    say("100-byte UDP up");
+    let small = BothWays {
+        down: small_down,
+        up: highest_rate(up)?,
+    };
+    Ok(Measured { trips, tcp, small })
 }
 
 /// From whom to whom, and by which address.
@@ -179,14 +184,14 @@ fn memory() -> Result<()> {
             .map(|program| Ok(program.usage()?.memory_bytes))
             .collect()
     };
-    progress("memory: one player, idle and after 1 GB");
+    progress("our memory: one player, idle and after 1 GB");
     let one = party(1)?;
     let idle = resident(&one)?;
     let down = (&one.venue.lan1, &one.players[0].machine, one.player());
     transfer(down, &one.programs(), BIG_TRANSFER)?;
     let after = resident(&one)?;
     drop(one);
-    progress("memory: five players");
+    progress("our memory: five players");
     let crowd = party(5)?.relay.usage()?.memory_bytes;
     table::print_memory(&["client", "relay", "gateway"], &idle, &after, crowd);
     Ok(())

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Result;
 use lanparty_lab::{Machine, Party, Plan, Process, Venue, eventually, has_program};
 
-use super::{Tunnel, progress};
+use super::Tunnel;
 use crate::setup;
 
 /// What every peer calls its device at the player and at the gateway.
@@ -82,7 +82,6 @@ impl Peer {
 
     /// Builds a venue and starts it there.
     pub(crate) fn start(&self) -> Result<Running> {
-        progress(&format!("starting {}", self.name));
         let venue = Venue::build(Plan {
             remotes: 1,
             ..Plan::default()

@@ -1,0 +1,118 @@
+//! What became of everybody's frames.
+
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+/// Bytes of a frame's stamp: nanoseconds since the beginning.
+pub(crate) const STAMP: usize = size_of::<u64>();
+
+/// Counts the frames that were sent while the window was open, and when they came.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    window: Cell<Option<Window>>,
+    opened: Notify,
+    sent: Cell<u64>,
+    ways: RefCell<Vec<Duration>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    /// When the games begin.
+    begin: Instant,
+    /// From when until when they count, from there.
+    warm_up: Duration,
+    end: Duration,
+}
+
+impl Tally {
+    /// The games begin now, and count after the warm-up.
+    pub(crate) fn open(&self, warm_up: Duration, time: Duration) {
+        self.window.set(Some(Window {
+            begin: Instant::now(),
+            warm_up,
+            end: warm_up + time,
+        }));
+        self.opened.notify_waiters();
+    }
+
+    /// When the games began, if they have.
+    pub(crate) fn begin(&self) -> Option<Instant> {
+        self.window.get().map(|window| window.begin)
+    }
+
+    /// Waits until they do.
+    pub(crate) async fn opened(&self) {
+        if self.begin().is_none() {
+            self.opened.notified().await;
+        }
+    }
+
+    /// A frame leaves: its stamp.
+    pub(crate) fn sends(&self, now: Instant) -> [u8; STAMP] {
+        let Some(window) = self.window.get() else {
+            return [0; STAMP];
+        };
+        let age = now.duration_since(window.begin);
+        self.sent
+            .update(|sent| sent + u64::from(window.counts(age)));
+        (age.as_nanos() as u64).to_be_bytes()
+    }
+
+    /// A frame with this stamp has come.
+    pub(crate) fn receives(&self, now: Instant, stamp: [u8; STAMP]) {
+        let Some(window) = self.window.get() else {
+            return;
+        };
+        let age = Duration::from_nanos(u64::from_be_bytes(stamp));
+        if window.counts(age) {
+            let way = now.duration_since(window.begin).saturating_sub(age);
+            self.ways.borrow_mut().push(way);
+        }
+    }
+
+    /// One line: how many were sent, how many came, and how long half of those and 99 of 100 took at most.
+    pub(crate) fn summary(&self) -> String {
+        let mut ways = self.ways.borrow_mut();
+        ways.sort_unstable();
+        let quantile = |percent: usize| {
+            let way = ways.get(ways.len() * percent / 100);
+            way.copied().unwrap_or_default().as_micros()
+        };
+        let (sent, received) = (self.sent.get(), ways.len());
+        format!(
+            "sent {sent} received {received} p50 {} us p99 {} us",
+            quantile(50),
+            quantile(99)
+        )
+    }
+}
+
+impl Window {
+    fn counts(&self, age: Duration) -> bool {
+        (self.warm_up..self.end).contains(&age)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_what_was_sent_in_the_window_whenever_it_comes() {
+        let tally = Tally::default();
+        tally.open(Duration::from_secs(1), Duration::from_secs(2));
+        let begin = tally.begin().unwrap();
+        let at = |ms| begin + Duration::from_millis(ms);
+        for (sent, way) in [(999, 1), (1000, 2), (1500, 40), (2999, 6), (3000, 9)] {
+            let stamp = tally.sends(at(sent));
+            tally.receives(at(sent + way), stamp);
+        }
+        tally.sends(at(2500)); // lost
+        assert_eq!(
+            tally.summary(),
+            "sent 4 received 3 p50 6000 us p99 40000 us"
+        );
+    }
+}
