@@ -42,10 +42,41 @@ pub fn coalesce(data: &[u8]) {
             assert_eq!(joined.header(), VnetHeader::default());
         } else {
             let split = finish(joined.header(), &bytes).expect("what was joined can be split");
-            assert!(split.iter().eq(made_of));
+            assert!(split.iter().eq(made_of.iter().copied()));
+            made_of.windows(2).for_each(|pair| assert_follows(pair[0], pair[1]));
         }
     }
     assert!(gone.iter().all(|gone| *gone));
+}
+
+/// What a player would feel is never joined across: the end of a message, of a stream, or a gap.
+fn assert_follows(first: &[u8], second: &[u8]) {
+    const FIN_SYN_RST_PSH_URG: u8 = 0x2f;
+    let (one, two) = (tcp(first), tcp(second));
+    assert_eq!(one.flags & FIN_SYN_RST_PSH_URG, 0);
+    assert_eq!(one.ports, two.ports);
+    assert_eq!(one.sequence.wrapping_add(one.payload), two.sequence);
+}
+
+struct Tcp {
+    ports: [u8; 4],
+    sequence: u32,
+    flags: u8,
+    payload: u32,
+}
+
+fn tcp(frame: &[u8]) -> Tcp {
+    let parsed = etherparse::SlicedPacket::from_ethernet(frame).expect("whole headers");
+    let Some(etherparse::TransportSlice::Tcp(tcp)) = parsed.transport else {
+        panic!("only TCP is joined");
+    };
+    let head = tcp.slice();
+    Tcp {
+        ports: head[..4].try_into().expect("four bytes"),
+        sequence: tcp.sequence_number(),
+        flags: head[13],
+        payload: tcp.payload().len() as u32,
+    }
 }
 
 /// As many frames as a turn has.
