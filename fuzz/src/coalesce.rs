@@ -43,7 +43,9 @@ pub fn coalesce(data: &[u8]) {
         } else {
             let split = finish(joined.header(), &bytes).expect("what was joined can be split");
             assert!(split.iter().eq(made_of.iter().copied()));
-            made_of.windows(2).for_each(|pair| assert_follows(pair[0], pair[1]));
+            made_of
+                .windows(2)
+                .for_each(|pair| assert_follows(pair[0], pair[1]));
         }
     }
     assert!(gone.iter().all(|gone| *gone));
@@ -67,9 +69,11 @@ struct Tcp {
 
 fn tcp(frame: &[u8]) -> Tcp {
     let parsed = etherparse::SlicedPacket::from_ethernet(frame).expect("whole headers");
-    let Some(etherparse::TransportSlice::Tcp(tcp)) = parsed.transport else {
-        panic!("only TCP is joined");
+    let tcp = match parsed.transport {
+        Some(etherparse::TransportSlice::Tcp(tcp)) => Some(tcp),
+        _ => None,
     };
+    let tcp = tcp.expect("only TCP is joined");
     let head = tcp.slice();
     Tcp {
         ports: head[..4].try_into().expect("four bytes"),

@@ -13,8 +13,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use crate::Process;
 use crate::lab::run_ip;
+use crate::{Process, program};
 
 /// A machine of a [`Lab`](crate::Lab). A handle: copies mean the same machine.
 #[derive(Clone, Debug)]
@@ -79,6 +79,14 @@ impl Machine {
             );
         }
         Ok(stdout)
+    }
+
+    /// Runs the `ctl` of one of our programs, for the one that runs here.
+    pub fn ctl(&self, of: &str, words: &[&str]) -> Result<String> {
+        let mut command = program(of)?;
+        command.push("ctl".into());
+        command.extend(words.iter().map(|word| (*word).into()));
+        self.run(command)
     }
 
     /// Runs a program to its end, whatever the end is.

@@ -26,6 +26,7 @@ fn main() -> ExitCode {
     let needs = Needs::programs(&["dnsmasq"]);
     let all = checks![
         the_list_has_both_players_and_their_addresses,
+        the_link_is_told_in_numbers_that_move,
         a_locked_room_lets_nobody_in,
         players_who_are_kept_apart_have_the_lan_and_not_each_other,
         who_is_not_there_cannot_be_kicked,
@@ -107,10 +108,7 @@ impl Table {
     }
 
     fn ctl(&self, words: &[&str]) -> Result<String> {
-        let mut command = program("lanparty-gateway")?;
-        command.push("ctl".into());
-        command.extend(words.iter().map(|word| (*word).into()));
-        self.venue.gateway.run(command)
+        self.venue.gateway.ctl("lanparty-gateway", words)
     }
 
     /// A newcomer's client says this and tries again, as it may be let in later.
@@ -122,6 +120,18 @@ impl Table {
         ensure!(status.success(), "{status}:\n{}", newcomer.tail(20));
         Ok(())
     }
+}
+
+/// The pings alone are a hundred frames in five seconds.
+fn the_link_is_told_in_numbers_that_move(table: &Table) -> Result<()> {
+    let stats = || serde_json::from_str(&table.ctl(&["stats"]).ok()?).ok();
+    let first: serde_json::Value = eventually("there are numbers", SOON, stats)?;
+    eventually("the numbers move", SOON, || {
+        let now: serde_json::Value = stats()?;
+        let grows = |name: &str| now[name].as_u64() > first[name].as_u64();
+        let waits = &now["link"]["queue"]["waits"];
+        (grows("frames_to_relay") && waits["frames"].as_u64() > Some(50)).then_some(())
+    })
 }
 
 fn the_list_has_both_players_and_their_addresses(table: &Table) -> Result<()> {

@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         a_gateway_without_the_token_is_told_so,
         a_player_opens_no_room,
         the_operator_sees_who_is_there,
+        both_ends_of_a_link_are_told_in_numbers,
         new_limits_are_taken_on_sighup_and_wrong_ones_are_not,
         who_is_kicked_is_told_so,
         no_log_and_no_command_line_has_the_token,
@@ -74,10 +75,7 @@ impl Evening {
     }
 
     fn ctl(&self, words: &[&str]) -> Result<String> {
-        let mut command = program("lanparty-relay")?;
-        command.push("ctl".into());
-        command.extend(words.iter().map(|word| (*word).into()));
-        self.venue.relay.run(command)
+        self.venue.relay.ctl("lanparty-relay", words)
     }
 }
 
@@ -118,6 +116,41 @@ fn the_operator_sees_who_is_there(evening: &Evening) -> Result<()> {
         "{peers}"
     );
     ensure!(peers.contains("10.9.11.1"), "{peers}");
+    Ok(())
+}
+
+fn both_ends_of_a_link_are_told_in_numbers(evening: &Evening) -> Result<()> {
+    let numbers = || {
+        evening.venue.remotes[0]
+            .ping_on("lanparty0", Venue::LAN1)
+            .ok()?;
+        let stats = evening.ctl(&["stats"]).ok()?;
+        let mut lines = stats.lines().map(serde_json::from_str::<serde_json::Value>);
+        let player = lines.find_map(|line| line.ok().filter(|line| line["gateway"] == false))?;
+        let waited = |link: &serde_json::Value| link["queue"]["waits"]["frames"].as_u64() > Some(0);
+        let (here, there) = (&player["relay_end"], &player["peer_end"]["link"]);
+        (waited(here) && waited(there)).then(|| (here.clone(), there.clone()))
+    };
+    // Counters come every five seconds.
+    let (here, there) = eventually("frames have passed both queues", SOON, numbers)?;
+    for link in [here, there] {
+        let path = &link["congestion"];
+        ensure!(path["controller"] == "bbr3", "{link}");
+        ensure!(path["window_bytes"].as_u64() > Some(1350), "{link}");
+        let udp = |name: &str| link["udp"][name].as_u64();
+        ensure!(
+            udp("sends") > Some(0) && udp("sent") >= udp("sends"),
+            "{link}"
+        );
+        ensure!(
+            udp("receives") > Some(0) && udp("received") >= udp("receives"),
+            "{link}"
+        );
+        ensure!(
+            link["udp"]["gso"] == true && link["udp"]["gro"] == true,
+            "{link}"
+        );
+    }
     Ok(())
 }
 

@@ -173,7 +173,6 @@ mod tests {
         player.ticked(LinkFacts {
             rtt: Some(Duration::from_millis(20)),
             budget: DatagramBudget::new(1200).unwrap(),
-            gate: None,
         });
         let facts = player.diagnostics(&session);
         assert_eq!(facts.datagram_budget, Some(1200));

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use lanparty_ctrl::message::{Newcomer, PeerJoined, Welcome};
 use lanparty_ctrl::{PeerMessage, RelayMessage, Role};
 use lanparty_net::peer::{PeerCore, PeerOutput};
-use lanparty_obs::{Diagnostics, DropReason, PeerStats};
+use lanparty_obs::{Diagnostics, DropReason, LinkStats, PeerStats};
 use lanparty_proto::fragment::{Fragment, Reassembler};
 use lanparty_proto::overlay::HEADER_LEN;
 use lanparty_proto::{
@@ -208,6 +208,10 @@ impl PeerCore for Session {
     fn count_port_calls(&mut self, reads: u64, writes: u64) {
         self.stats.port_reads += reads;
         self.stats.port_writes += writes;
+    }
+
+    fn note_link(&mut self, link: Option<LinkStats>) {
+        self.stats.link = link;
     }
 
     fn stats(&self) -> &PeerStats {

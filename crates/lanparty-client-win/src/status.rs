@@ -100,6 +100,16 @@ pub(crate) fn report(sentence: &str, facts: &Diagnostics) -> String {
             stats.frames_from_relay, stats.bytes_from_relay, stats.group_frames_from_relay
         ),
     );
+    if let Some(link) = &stats.link {
+        let waits = link.queue.waits;
+        line(
+            "waits of late",
+            format!(
+                "half below {} µs, 99 % below {} µs",
+                waits.p50_us, waits.p99_us
+            ),
+        );
+    }
     for (reason, frames) in stats.drops.iter().filter(|(_, frames)| *frames > 0) {
         line("dropped", format!("{frames} {reason}"));
     }

@@ -21,7 +21,7 @@ use clients::Clients;
 use lanparty_ctrl::message::{Newcomer, PeerJoined, Role, Welcome};
 use lanparty_ctrl::{PeerMessage, RelayMessage};
 use lanparty_net::peer::{PeerCore, PeerOutput};
-use lanparty_obs::{DropReason, PeerStats};
+use lanparty_obs::{DropReason, LinkStats, PeerStats};
 use lanparty_proto::ethernet::{self, MIN_WIRE_LEN, ether_type::LOCAL_EXPERIMENTAL_1};
 use lanparty_proto::{
     DatagramBudget, EthernetFrame, FrameBuf, FrameKind, Header, IpMtu, MacAddr, Origin, PeerId,
@@ -281,6 +281,10 @@ impl PeerCore for Bridge {
     fn count_port_calls(&mut self, reads: u64, writes: u64) {
         self.stats.port_reads += reads;
         self.stats.port_writes += writes;
+    }
+
+    fn note_link(&mut self, link: Option<LinkStats>) {
+        self.stats.link = link;
     }
 
     fn stats(&self) -> &PeerStats {

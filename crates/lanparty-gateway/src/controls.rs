@@ -16,6 +16,7 @@ use lanparty_ctrl::message::{PeerJoined, Welcome};
 use lanparty_ctrl::{
     Fingerprint, HOST_CONTROLS, HostOrder, LeaveReason, Name, RelayMessage, RoomKey,
 };
+use lanparty_obs::PeerStats;
 use lanparty_proto::{PeerId, VirtualMac};
 use mark::Mark;
 use std::collections::{BTreeMap, VecDeque};
@@ -41,6 +42,8 @@ pub(crate) struct Controls {
     gone: VecDeque<Present>,
     wishes: Wishes,
     new_key: Option<RoomKey>,
+    /// How the link does, and what was carried.
+    stats: PeerStats,
     /// What has come of the answer about the members.
     listed: Players,
     orders: VecDeque<HostOrder>,
@@ -85,6 +88,7 @@ impl Controls {
             gone: VecDeque::new(),
             wishes,
             new_key: None,
+            stats: PeerStats::default(),
             listed: Players::default(),
             orders: VecDeque::new(),
         }
@@ -159,11 +163,21 @@ impl Controls {
     pub(crate) fn handle_request(&mut self, request: Request) -> Option<Answer> {
         let answer = match self.link {
             _ if matches!(request, Request::Bans) => Ok(Some(self.bans())),
+            _ if matches!(request, Request::Stats) => Ok(Some(self.stats())),
             Link::Down => Err(NO_LINK.to_owned()),
             Link::Up { obeys: false } => Err(OLD_RELAY.to_owned()),
             Link::Up { obeys: true } => self.follow(request),
         };
         answer.unwrap_or_else(|refusal| Some(Answer::Refused(refusal)))
+    }
+
+    /// The bridge has counted so much.
+    pub(crate) fn note_stats(&mut self, stats: &PeerStats) {
+        self.stats.clone_from(stats);
+    }
+
+    fn stats(&self) -> Answer {
+        Answer::Stats(Box::new(self.stats.clone()))
     }
 
     /// What is to be said to the relay next.
@@ -182,6 +196,7 @@ impl Controls {
             Request::Ban { who } => self.ban(&who)?,
             Request::Unban { who } => self.unban(&who)?,
             Request::Bans => return Ok(Some(self.bans())),
+            Request::Stats => return Ok(Some(self.stats())),
             Request::Lock { on } => self.lock(on),
             Request::Mute { who, on: true } => self.mute(&who)?,
             Request::Mute { who, on: false } => self.unmute(&who)?,

@@ -96,6 +96,9 @@ enum Order {
         /// Apart, or together again.
         state: Switch,
     },
+    /// Show what was carried and how the link to the relay does, as a line of JSON: waits, drops, batches,
+    /// congestion. docs/performance.md says what the numbers mean.
+    Stats,
     /// Give the room a new key, and print the new invite: older ones are worth nothing from then on. Who is in
     /// stays, but needs the new invite after a link that was lost for longer than some seconds.
     Rotate {
@@ -143,11 +146,13 @@ impl CtlArgs {
             Order::Isolate { state } => Request::Isolate {
                 on: state == Switch::On,
             },
+            Order::Stats => Request::Stats,
             Order::Rotate { name, hours, pin } => return rotate(&gateway, name, hours, pin),
         };
         let text = match gateway.ask(&request)? {
             Answer::Players(players) => table::draw(&players),
             Answer::Bans(bans) => table::draw_bans(&bans),
+            Answer::Stats(stats) => ctl::json_lines(&[stats]),
             Answer::Done(sentence) => sentence + "\n",
             Answer::Refused(reason) => bail!(reason),
             Answer::Room(_) => bail!(STRANGE),
@@ -172,7 +177,7 @@ fn rotate(
     let room = match gateway.ask(&Request::Room)? {
         Answer::Room(room) => room,
         Answer::Refused(reason) => bail!(reason),
-        Answer::Done(_) | Answer::Players(_) | Answer::Bans(_) => bail!(STRANGE),
+        _ => bail!(STRANGE),
     };
     let Room {
         relay,
@@ -204,7 +209,7 @@ fn rotate(
     let outcome = match gateway.ask(&Request::Rotate { key }) {
         Ok(Answer::Done(_)) => return invite::print(&invite),
         Ok(Answer::Refused(reason)) => anyhow!(reason),
-        Ok(Answer::Room(_) | Answer::Players(_) | Answer::Bans(_)) => anyhow!(STRANGE),
+        Ok(_) => anyhow!(STRANGE),
         Err(error) => error,
     };
     if let Some(before) = before {

@@ -288,9 +288,11 @@ impl PeerHost<Bridge> for Host<'_> {
             }
             Event::Tick(facts) => {
                 tracing::trace!(?facts, stats = ?bridge.stats(), "The link stands");
+                self.desk.controls.borrow_mut().note_stats(bridge.stats());
                 self.watch_for_loops(bridge.looped());
             }
             Event::NoLink { cause, .. } => {
+                self.desk.controls.borrow_mut().note_stats(bridge.stats());
                 let relay = &self.relay.address;
                 self.complain_of(format!(
                     "Not connected to the relay {relay}: {cause}. Trying again."

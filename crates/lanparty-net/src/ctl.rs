@@ -108,6 +108,13 @@ pub fn ask<A: DeserializeOwned>(socket: &Path, request: &impl Serialize) -> io::
     Ok(serde_json::from_str(&answer)?)
 }
 
+/// The same for programs: a line of JSON for each.
+pub fn json_lines(of: &[impl Serialize]) -> String {
+    let lines = of.iter().map(serde_json::to_string);
+    let lines = lines.map(|line| line.expect("numbers and names are JSON") + "\n");
+    lines.collect()
+}
+
 /// A table for people: columns as wide as their longest cell, and nothing behind the last one.
 pub fn table<const N: usize>(
     head: [&str; N],

@@ -107,15 +107,15 @@ pub(crate) enum Mode {
 
 /// What a gate knows, for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GateState {
+pub(crate) struct GateState {
     /// Start, steady, drain or compete.
-    pub mode: &'static str,
+    pub(crate) mode: &'static str,
     /// Bytes that may be on the path.
-    pub window: u64,
+    pub(crate) window: u64,
     /// The queues of the path, as the last round trip showed them.
-    pub queue: Duration,
+    pub(crate) queue: Duration,
     /// The shortest round trip of late.
-    pub base: Duration,
+    pub(crate) base: Duration,
 }
 
 /// Packets sent after its beginning end a round when they arrive.

@@ -5,7 +5,7 @@
 //! only file that knows which engine it is), control messages on streams ([`control`]), a peer's
 //! link to its relay ([`link`]), the file that keeps its place there ([`place_store`]), the loop that
 //! turns a core, a port and a link into a running peer ([`peer`]), what ports with super-frames share
-//! ([`vnet`]), and what every program needs at its edges ([`log`], [`signals`], [`backoff`],
+//! ([`vnet`]), the queue in front of each link ([`queue`]), and what every program needs at its edges ([`log`], [`signals`], [`backoff`],
 //! [`privilege`]).
 //!
 //! Start with [`peer::run`].
@@ -32,7 +32,7 @@ pub mod place;
 pub mod place_store;
 pub mod privilege;
 mod pulse;
-mod queue;
+pub mod queue;
 pub mod quic;
 pub mod runtime;
 pub mod signals;

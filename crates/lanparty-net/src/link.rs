@@ -7,13 +7,14 @@ use crate::path::PathWatch;
 use crate::peer::LinkFacts;
 use crate::pulse::{Beat, Pulse};
 use crate::quic::{
-    CloseCode, Closed, Connection, Drops, Endpoint, HandshakeError, PathFloor, UdpBuffers,
+    CloseCode, Closed, Connection, Endpoint, HandshakeError, PathFloor, UdpBuffers, WaitWindow,
 };
 use crate::socket;
 use bytes::Bytes;
 use lanparty_ctrl::message::{Disconnect, Hello, Reject, Welcome};
 use lanparty_ctrl::{DisconnectReason, PeerMessage, ROOM_KEYS, RejectReason, RelayMessage, Text};
-use lanparty_obs::DropReason;
+use lanparty_obs::link::QueueStats;
+use lanparty_obs::{DropReason, LinkStats};
 use lanparty_proto::overlay::Probe;
 use lanparty_proto::{DatagramBudget, FrameBuf, Header};
 use std::io;
@@ -32,6 +33,8 @@ const PROBES: u32 = 4;
 const PROBE_PATIENCE: Duration = Duration::from_millis(200);
 /// How long a goodbye may take (spec R48).
 const DRAIN: Duration = Duration::from_millis(250);
+/// Over how many reports, one a second, it is told how long frames have waited.
+const WAITS_REPORTS: usize = 5;
 /// Control messages that may wait for the loop.
 const INBOX: usize = 64;
 
@@ -131,7 +134,26 @@ pub struct RelayLink {
     pulse: Pulse,
     /// This machine's address on the way to the relay.
     source: Option<IpAddr>,
-    told_drops: Drops,
+    told_drops: QueueDeaths,
+    waits: WaitWindow,
+}
+
+/// Frames that have died in a link's queue.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QueueDeaths {
+    /// There was no room for them.
+    pub without_room: u64,
+    /// They had waited too long.
+    pub late: u64,
+}
+
+impl From<QueueStats> for QueueDeaths {
+    fn from(queue: QueueStats) -> Self {
+        QueueDeaths {
+            without_room: queue.without_room(),
+            late: queue.late(),
+        }
+    }
 }
 
 /// The addresses that a relay's name has now.
@@ -210,7 +232,8 @@ impl RelayLink {
             watch: None,
             pulse: Pulse::default(),
             source: socket::source_towards(relay),
-            told_drops: Drops::default(),
+            told_drops: QueueDeaths::default(),
+            waits: WaitWindow::new(WAITS_REPORTS),
         })
     }
 
@@ -310,8 +333,12 @@ impl RelayLink {
         LinkFacts {
             rtt: self.rtt(),
             budget: self.budget(),
-            gate: self.connection.gate(),
         }
+    }
+
+    /// The same in numbers; to be asked for once a second. `None` when it is over.
+    pub fn stats(&mut self) -> Option<LinkStats> {
+        self.connection.stats(&mut self.waits)
     }
 
     /// The UDP buffers that the system granted.
@@ -344,11 +371,11 @@ impl RelayLink {
     }
 
     /// Frames that [`Self::send_frame`] took and that have died in the queue since this was last asked.
-    pub fn new_queue_drops(&mut self) -> Drops {
-        let now = self.connection.queue_drops();
+    pub fn new_queue_deaths(&mut self) -> QueueDeaths {
+        let now = QueueDeaths::from(self.connection.queue_stats());
         let before = std::mem::replace(&mut self.told_drops, now);
-        Drops {
-            full: now.full - before.full,
+        QueueDeaths {
+            without_room: now.without_room - before.without_room,
             late: now.late - before.late,
         }
     }

@@ -10,12 +10,11 @@ mod wakefulness;
 pub use run::run;
 
 use crate::link::ConnectError;
-use crate::quic::GateState;
 use crate::vnet::Sent;
 use bytes::Bytes;
 use lanparty_ctrl::message::{Newcomer, Welcome};
 use lanparty_ctrl::{HostOrder, PeerMessage, RelayMessage, ResumeToken, RoomKey, Text};
-use lanparty_obs::{DropReason, PeerStats};
+use lanparty_obs::{DropReason, LinkStats, PeerStats};
 use lanparty_proto::{DatagramBudget, FrameBuf};
 use std::io;
 use std::net::SocketAddr;
@@ -69,6 +68,9 @@ pub trait PeerCore {
 
     /// Reads and writes of the port, each of one frame or of several in one.
     fn count_port_calls(&mut self, reads: u64, writes: u64);
+
+    /// How the link is doing, once a second; `None` when it is gone.
+    fn note_link(&mut self, link: Option<LinkStats>);
 
     /// The counters.
     fn stats(&self) -> &PeerStats;
@@ -139,8 +141,6 @@ pub struct LinkFacts {
     pub rtt: Option<Duration>,
     /// The largest datagram that fits now.
     pub budget: DatagramBudget,
-    /// What the gate in front of the path knows, if there is one.
-    pub gate: Option<GateState>,
 }
 
 /// What a host could not do; ends the peer.

@@ -5,10 +5,16 @@
 //! flow that sends little is served before those that send much, those share evenly, and one whose
 //! frames have been waiting too long loses some, which is how TCP learns to send less.
 
+mod waits;
+
+use lanparty_obs::link::{QueueDrops, QueueStats, Waits};
 use lanparty_proto::flow::Flow;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
+
+pub use waits::WaitWindow;
+pub use waits::Waited;
 
 /// How many queues there are at most (RFC 8290 §4.1.2). Flows that fall into the same one are one flow here;
 /// which do is a secret, for strangers choose what flows there are.
@@ -32,7 +38,7 @@ const OLDEST: Duration = Duration::from_secs(1);
 
 /// Frames of many flows, each with its length in bytes.
 #[derive(Debug)]
-pub(crate) struct FlowQueue<T, S = RandomState> {
+pub struct FlowQueue<T, S = RandomState> {
     hasher: S,
     lanes: HashMap<Bucket, Lane<T>>,
     // Those that send little, served first; and those that have used up their quantum or paused.
@@ -42,24 +48,33 @@ pub(crate) struct FlowQueue<T, S = RandomState> {
     ahead: usize,
     bytes: usize,
     limit: usize,
-    drops: Drops,
+    seen: Seen,
 }
 
 /// The number of a lane.
 type Bucket = u16;
 
-/// Frames that a queue has thrown away.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Drops {
-    /// The queue was full, and theirs was the longest flow.
-    pub full: u64,
-    /// They had waited too long.
-    pub late: u64,
+/// What has become of frames.
+#[derive(Debug, Default, Clone)]
+struct Seen {
+    waited: Waited,
+    sparse: QueueDrops,
+    bulk: QueueDrops,
+    refused: u64,
+}
+
+impl Seen {
+    fn drops_of(&mut self, is_sparse: bool) -> &mut QueueDrops {
+        match is_sparse {
+            true => &mut self.sparse,
+            false => &mut self.bulk,
+        }
+    }
 }
 
 /// Whose frames may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub enum Turn {
     /// Everybody's.
     Any,
     /// Those of flows that send little; the others wait until the path has room.
@@ -89,7 +104,7 @@ struct Waiting<T> {
 
 impl<T, S: BuildHasher> FlowQueue<T, S> {
     /// A queue for so many bytes; `hasher` spreads flows over its lanes.
-    pub(crate) fn new(limit: usize, hasher: S) -> Self {
+    pub fn new(limit: usize, hasher: S) -> Self {
         FlowQueue {
             hasher,
             lanes: HashMap::new(),
@@ -98,23 +113,45 @@ impl<T, S: BuildHasher> FlowQueue<T, S> {
             ahead: 0,
             bytes: 0,
             limit,
-            drops: Drops::default(),
+            seen: Seen::default(),
         }
     }
 
-    /// What has been thrown away so far.
-    pub(crate) fn drops(&self) -> Drops {
-        self.drops
+    /// What waits, and what has been thrown away so far. How long the others have waited says
+    /// [`Self::waited`].
+    pub fn stats(&self) -> QueueStats {
+        QueueStats {
+            bytes: self.bytes as u64,
+            sparse: self.seen.sparse,
+            bulk: self.seen.bulk,
+            refused: self.seen.refused,
+            waits: Waits::default(),
+        }
+    }
+
+    /// A frame has gone past: nothing waited, so neither did it.
+    pub fn note_passed(&mut self) {
+        self.seen.waited.note(Duration::ZERO);
+    }
+
+    /// Whoever got a frame from here has thrown it away.
+    pub fn note_refused(&mut self) {
+        self.seen.refused += 1;
+    }
+
+    /// How long frames have waited so far.
+    pub fn waited(&self) -> &Waited {
+        &self.seen.waited
     }
 
     /// True when nothing waits.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.bytes == 0
     }
 
     /// Puts a frame of `len` bytes at the end of its flow. When there is no room, the flow that takes
     /// most of it loses its oldest frames.
-    pub(crate) fn push(&mut self, now: Instant, flow: Flow, frame: T, len: usize) {
+    pub fn push(&mut self, now: Instant, flow: Flow, frame: T, len: usize) {
         let bucket = (self.hasher.hash_one(flow) % BUCKETS) as Bucket;
         let lane = self.lanes.entry(bucket).or_insert_with(|| Lane::new(now));
         lane.credit_pause(now);
@@ -137,14 +174,15 @@ impl<T, S: BuildHasher> FlowQueue<T, S> {
 
     fn shorten_the_longest(&mut self) {
         let longest = self.lanes.values_mut().max_by_key(|lane| lane.bytes);
-        let oldest = longest.and_then(Lane::take);
-        let oldest = oldest.expect("bytes that wait belong to a frame of some flow");
+        let longest = longest.expect("bytes that wait belong to some flow");
+        let sends_little = longest.sends_little();
+        let oldest = longest.take().expect("and to a frame of it");
         self.bytes -= oldest.len;
-        self.drops.full += 1;
+        self.seen.drops_of(sends_little).full += 1;
     }
 
     /// The frame whose turn it is.
-    pub(crate) fn pop(&mut self, now: Instant, turn: Turn) -> Option<T> {
+    pub fn pop(&mut self, now: Instant, turn: Turn) -> Option<T> {
         loop {
             let bulk_is_due =
                 turn == Turn::Any && self.ahead >= MOST_AHEAD && !self.bulk.is_empty();
@@ -173,7 +211,7 @@ impl<T, S: BuildHasher> FlowQueue<T, S> {
     fn pop_sparse(&mut self, now: Instant, bucket: Bucket) -> Option<T> {
         let lane = lane(&mut self.lanes, bucket);
         if lane.deficit > 0
-            && let Some(next) = lane.next(now, &mut self.bytes, &mut self.drops)
+            && let Some(next) = lane.next(now, &mut self.bytes, &mut self.seen)
         {
             return Some(next);
         }
@@ -201,7 +239,7 @@ impl<T, S: BuildHasher> FlowQueue<T, S> {
             return None;
         }
         if lane.deficit > 0
-            && let Some(next) = lane.next(now, &mut self.bytes, &mut self.drops)
+            && let Some(next) = lane.next(now, &mut self.bytes, &mut self.seen)
         {
             return Some(next);
         }
@@ -234,6 +272,11 @@ impl<T> Lane<T> {
         }
     }
 
+    /// One that has begun to wait is taken for a small flow, and is none if it has more than such a one has.
+    fn sends_little(&self) -> bool {
+        self.is_sparse && self.bytes as i64 <= self.deficit
+    }
+
     fn take(&mut self) -> Option<Waiting<T>> {
         let oldest = self.frames.pop_front()?;
         self.bytes -= oldest.len;
@@ -250,8 +293,9 @@ impl<T> Lane<T> {
     }
 
     /// The oldest frame that is young enough and that CoDel lets pass.
-    fn next(&mut self, now: Instant, waiting: &mut usize, drops: &mut Drops) -> Option<T> {
+    fn next(&mut self, now: Instant, waiting: &mut usize, seen: &mut Seen) -> Option<T> {
         loop {
+            let sends_little = self.sends_little();
             let oldest = self.take()?;
             *waiting -= oldest.len;
             let waited = now.saturating_duration_since(oldest.since);
@@ -262,11 +306,16 @@ impl<T> Lane<T> {
             } else {
                 !self.codel.drops(now, waited)
             };
-            if is_spared && waited <= OLDEST {
+            let drops = seen.drops_of(sends_little);
+            if waited > OLDEST {
+                drops.stale += 1;
+            } else if !is_spared {
+                drops.delay += 1;
+            } else {
+                seen.waited.note(waited);
                 self.deficit -= oldest.len as i64;
                 return Some(oldest.frame);
             }
-            drops.late += 1;
         }
     }
 }
@@ -356,7 +405,7 @@ mod tests {
             assert!(order.is_sorted(), "{order:?}");
         }
         assert!(queue.bytes == 0 && queue.lanes.is_empty());
-        assert_eq!(queue.drops(), Drops::default());
+        assert_eq!((queue.stats().without_room(), queue.stats().late()), (0, 0));
     }
 
     #[test]
@@ -376,7 +425,10 @@ mod tests {
         queue.push(now, flow(2), 100, 120);
         (0..30).for_each(|frame| queue.push(now, flow(1), frame, FULL));
         assert!(queue.bytes <= 10 * FULL);
-        assert_eq!(queue.drops().full, 21);
+        assert_eq!(
+            (queue.stats().bulk.full, queue.stats().sparse.full),
+            (21, 0)
+        );
         let all = drain(&mut queue, now);
         assert!(all.contains(&100));
         assert!(all.contains(&29) && !all.contains(&0), "{all:?}");
@@ -398,9 +450,13 @@ mod tests {
             queue.push(at(millis), flow(1), 0, FULL);
             let _ = queue.pop(at(millis), Turn::Any);
         }
-        let Drops { full, late } = queue.drops();
-        assert_eq!(full, 0);
-        assert!((5..60).contains(&late), "{late}");
+        let drops = queue.stats();
+        assert_eq!((drops.without_room(), drops.sparse.delay), (0, 0));
+        assert!((5..60).contains(&drops.bulk.delay), "{drops:?}");
+        let waits = WaitWindow::new(1).of_late(queue.waited());
+        // The first 40 waited for 50 ms, those behind the backlog at first for nearly as long.
+        assert!((40_000..65_000).contains(&waits.max_us), "{waits:?}");
+        assert!(waits.frames > 1500, "{waits:?}");
         assert!(queue.bytes < 10 * FULL, "{} bytes still wait", queue.bytes);
     }
 
@@ -412,7 +468,10 @@ mod tests {
         let back = begin + Duration::from_millis(1100);
         queue.push(back, flow(2), 3, 100);
         assert_eq!(drain(&mut queue, back), [3]);
-        assert_eq!(queue.drops(), Drops { full: 0, late: 2 });
+        assert_eq!(
+            (queue.stats().without_room(), queue.stats().sparse.stale),
+            (0, 2)
+        );
         assert!(queue.lanes.is_empty() && queue.bytes == 0);
     }
 

@@ -15,7 +15,8 @@ use crate::tls::{Identity, IdentityError, Trust};
 use bytes::Bytes;
 use engine::{ConnectFailure, Engine, Pieces, Stranger};
 use lanparty_ctrl::{ChannelBinding, Fingerprint, IdentityKey};
-use lanparty_obs::DropReason;
+use lanparty_obs::link::QueueStats;
+use lanparty_obs::{DropReason, LinkStats};
 use lanparty_proto::flow::Flow;
 use lanparty_proto::{DatagramBudget, Header, fragment, overlay};
 use noq_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
@@ -29,8 +30,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use crate::gate::GateState;
-pub use crate::queue::Drops;
+pub use crate::queue::WaitWindow;
 pub use close::{CloseCode, Closed, HandshakeError};
 pub use congestion::Congestion;
 pub use engine::{RecvStream, SendStream, StreamError};
@@ -42,7 +42,7 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// Outgoing datagrams that QUIC can hold, in bytes: more than it is ever given at a time. What waits,
 /// waits in a queue of ours.
-const SEND_BUFFER: usize = 128 * 1024;
+const SEND_BUFFER: usize = 192 * 1024;
 /// Incoming datagrams that may wait for us, in bytes: a burst while the loop writes to the port.
 const RECEIVE_BUFFER: usize = 2 * 1024 * 1024;
 /// Control messages are at most 64 KiB, and few at a time.
@@ -377,7 +377,7 @@ impl Connection {
 
     /// Queues the datagram of a frame that came at `now` whole, or cut into fragments when it exceeds the budget of this
     /// moment or `cap`. Answers how many datagrams that makes. Waits for nothing: when the queue is
-    /// full, its longest flow loses frames, and [`Self::queue_drops`] tells how many.
+    /// full, its longest flow loses frames, and [`Self::queue_stats`] tells how many.
     ///
     /// # Errors
     /// `Runt` when there is no frame in it; `LinkDown` when there is no connection.
@@ -403,14 +403,15 @@ impl Connection {
         }
     }
 
-    /// What its gate knows, if it has one: see [`Congestion::Gate`].
-    pub fn gate(&self) -> Option<GateState> {
-        self.0.look(|quic| congestion::gate_state(quic)).ok()?
+    /// How it is doing; waits are those since the oldest look in `window`. `None` when it is over.
+    pub fn stats(&self, window: &mut WaitWindow) -> Option<LinkStats> {
+        self.0.stats(window)
     }
 
-    /// What this connection's queue has thrown away so far.
-    pub fn queue_drops(&self) -> Drops {
-        self.0.queue_drops()
+    /// What waits in this connection's queue, and what that has thrown away; when it is over, as that was at its
+    /// end.
+    pub fn queue_stats(&self) -> QueueStats {
+        self.0.queue_stats()
     }
 
     /// Sends a probe of the path as it is: never cut, because its length is the question.

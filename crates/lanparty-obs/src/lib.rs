@@ -1,18 +1,20 @@
 //! What the programs say about themselves.
 //!
 //! One list of reasons why frames die ([`DropReason`]), the counters that every program keeps
-//! ([`PeerStats`]), the words of a frame log line ([`FrameLog`]), the snapshot behind a client's
+//! ([`PeerStats`]), how links are doing ([`LinkStats`]), the words of a frame log line ([`FrameLog`]), the snapshot behind a client's
 //! diagnostics ([`Diagnostics`]) and the sentences a player reads ([`PlayerStatus`]). All of it is
 //! plain data: who prints or sends it is the shells' business.
 
 pub mod diagnostics;
 pub mod drop_reason;
 pub mod frame_log;
+pub mod link;
 pub mod stats;
 pub mod status;
 
 pub use diagnostics::Diagnostics;
 pub use drop_reason::DropReason;
 pub use frame_log::FrameLog;
+pub use link::LinkStats;
 pub use stats::{DropCounts, PeerStats};
 pub use status::PlayerStatus;

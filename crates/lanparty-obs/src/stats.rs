@@ -1,6 +1,6 @@
 //! Counters: what a peer tells the relay every few seconds, and what diagnostics show.
 
-use crate::DropReason;
+use crate::{DropReason, LinkStats};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 
@@ -89,6 +89,9 @@ pub struct PeerStats {
     pub port_writes: u64,
     /// Frames that died here, by reason.
     pub drops: DropCounts,
+    /// How the link to the relay is doing, while there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<LinkStats>,
 }
 
 #[cfg(test)]

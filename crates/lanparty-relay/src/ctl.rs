@@ -46,6 +46,9 @@ enum Order {
     Rooms,
     /// Show the peers: room and number, code, MAC (a gateway has none), name, key, source, time, traffic.
     Peers,
+    /// Show each peer's link in numbers, as a line of JSON: waits, drops, batches, congestion. They are up to five
+    /// seconds old; docs/performance.md says what they mean.
+    Stats,
     /// Send a peer out, who may come again.
     Kick {
         /// The peer as `peers` shows it: its room's number and its own.
@@ -73,6 +76,7 @@ impl CtlArgs {
         let request = match self.order {
             Order::Rooms => Request::Rooms,
             Order::Peers => Request::Peers,
+            Order::Stats => Request::Stats,
             Order::Kick { seat } => Request::Kick(seat),
             Order::Drain => Request::Drain,
         };
@@ -81,6 +85,7 @@ impl CtlArgs {
             match answer.context("the relay does not answer; look at its log, and try again")? {
                 Answer::Rooms(rooms) => draw_rooms(&rooms),
                 Answer::Peers(peers) => draw_peers(&peers),
+                Answer::Stats(peers) => ctl::json_lines(&peers),
                 Answer::Done(sentence) => sentence + "\n",
                 Answer::Refused(sentence) => bail!(sentence),
             };

@@ -450,6 +450,7 @@ impl Party {
             ..PeerStats::default()
         };
         let health = LinkHealth {
+            stats: None,
             rtt: Some(Duration::from_millis(self.now)),
             loss_permille: None,
         };

@@ -2,6 +2,7 @@
 
 use lanparty_ctrl::host::{Member, Person};
 use lanparty_ctrl::{Fingerprint, Name, RoomCode};
+use lanparty_obs::PeerStats;
 use lanparty_proto::VirtualMac;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -26,6 +27,8 @@ pub(crate) enum Request {
     Mute { who: String, on: bool },
     /// Players apart from each other, or together again.
     Isolate { on: bool },
+    /// How does the link to the relay do, in numbers?
+    Stats,
     /// Which room is it?
     Room,
     /// From now on this room key, as text.
@@ -46,6 +49,8 @@ pub(crate) enum Answer {
     Bans(Vec<Ban>),
     /// Which room it is.
     Room(Room),
+    /// How the link does, and what has been carried.
+    Stats(Box<PeerStats>),
 }
 
 /// Who is in the room, and how it is.

@@ -5,9 +5,8 @@ use super::{Event, FramePort, PeerCore, PeerHost, PeerOutput, RunError};
 use crate::args::RelayConfig;
 use crate::backoff::Backoff;
 use crate::control::ControlError;
-use crate::link::{self, ConnectError, DatagramReader, RelayLink};
+use crate::link::{self, ConnectError, DatagramReader, QueueDeaths, RelayLink};
 use crate::log;
-use crate::quic::Drops;
 use bytes::Bytes;
 use lanparty_ctrl::message::Hello;
 use lanparty_ctrl::{DisconnectReason, RelayMessage, ResumeToken, Text};
@@ -184,6 +183,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
     ) -> Result<Ended, RunError> {
         let ended = self.exchange(&mut link, shutdown).await;
         self.count_queue_drops(&mut link);
+        self.core.note_link(None);
         self.core.handle_lost_link(Instant::now());
         match &ended {
             Ok(Ended::Asked(reason)) => link.leave(reason.clone()).await,
@@ -251,6 +251,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 () = sleep_until(timeout) => self.core.handle_timeout(Instant::now()),
                 _ = tick.tick() => {
                     self.count_queue_drops(link);
+                    self.core.note_link(link.stats());
                     self.tell(Event::Tick(link.facts())).await?;
                     if let Err(unfit) = link.beat(Instant::now()) {
                         break unfit.to_string();
@@ -333,9 +334,9 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
     }
 
     fn count_queue_drops(&mut self, link: &mut RelayLink) {
-        let Drops { full, late } = link.new_queue_drops();
+        let QueueDeaths { without_room, late } = link.new_queue_deaths();
         for (reason, frames) in [
-            (DropReason::QueueFull, full),
+            (DropReason::QueueFull, without_room),
             (DropReason::QueueDelay, late),
         ] {
             if frames > 0 {

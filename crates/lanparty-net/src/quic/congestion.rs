@@ -1,15 +1,16 @@
 //! How much is on the path at a time: whoever decides that.
 
 use super::patient::PatientBbrConfig;
-use crate::gate::{Gate, GateState};
+use crate::gate::Gate;
 use clap::ValueEnum;
+use lanparty_obs::link::{CongestionStats, Controller as Name, Phase};
 use noq_proto::congestion::{
-    Bbr3Config, Controller, ControllerFactory, ControllerMetrics, CubicConfig,
+    Bbr3Config, Controller, ControllerFactory, ControllerMetrics, Cubic, CubicConfig,
 };
 use noq_proto::{Connection, PathId, RttEstimator};
 use std::any::Any;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Packets that may leave before the first answer, so that a game's first second is not slow start.
 const INITIAL_WINDOW_PACKETS: u64 = 64;
@@ -67,11 +68,45 @@ pub(super) fn allowance(quic: &Connection) -> Option<Allowance> {
     })
 }
 
-/// What the connection's gate knows, if it has one.
-pub(super) fn gate_state(quic: &Connection) -> Option<GateState> {
-    let controller = quic.congestion_state(PathId::ZERO)?.clone_box();
-    let gated = controller.into_any().downcast::<Gated>().ok()?;
-    Some(gated.0.state())
+/// What the connection's controller knows, for people.
+pub(super) fn stats(quic: &Connection) -> CongestionStats {
+    let us = |time: Duration| time.as_micros() as u64;
+    let rtt_us = quic.rtt(PathId::ZERO).map_or(0, us);
+    let Some(controller) = quic.congestion_state(PathId::ZERO) else {
+        return CongestionStats::default();
+    };
+    let window_bytes = controller.metrics().congestion_window;
+    let any = controller.clone_box().into_any();
+    let Some(Gated(gate)) = any.downcast_ref() else {
+        return CongestionStats {
+            controller: match any.is::<Cubic>() {
+                true => Name::Cubic,
+                false => Name::Bbr3,
+            },
+            window_bytes,
+            rtt_us,
+            ..CongestionStats::default()
+        };
+    };
+    let gate = gate.state();
+    CongestionStats {
+        controller: Name::Gate,
+        phase: Some(phase(gate.mode)),
+        window_bytes: gate.window,
+        rtt_us,
+        base_rtt_us: Some(us(gate.base)),
+        path_queue_us: Some(us(gate.queue)),
+    }
+}
+
+fn phase(name: &str) -> Phase {
+    match name {
+        "start" => Phase::Start,
+        "steady" => Phase::Steady,
+        "drain" => Phase::Drain,
+        "compete" => Phase::Compete,
+        _ => Phase::Other,
+    }
 }
 
 #[derive(Debug)]

@@ -11,6 +11,8 @@ mod link;
 mod state;
 mod stranger;
 mod streams;
+#[cfg(test)]
+mod tests;
 mod udp;
 
 pub(super) use connection::Connection;

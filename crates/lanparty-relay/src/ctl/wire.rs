@@ -2,6 +2,7 @@
 
 use crate::registry::Place;
 use lanparty_ctrl::{Fingerprint, Name, RoomCode};
+use lanparty_obs::{LinkStats, PeerStats};
 use lanparty_proto::{PeerId, RoomId, VirtualMac};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -16,6 +17,8 @@ pub(crate) enum Request {
     Rooms,
     /// Who is on the relay?
     Peers,
+    /// How do their links do, in numbers?
+    Stats,
     /// This peer out.
     Kick(Seat),
     /// Nobody new in, and the end with the last.
@@ -28,6 +31,7 @@ pub(crate) enum Request {
 pub(crate) enum Answer {
     Rooms(Vec<Room>),
     Peers(Vec<Peer>),
+    Stats(Vec<PeerNumbers>),
     /// It is done; a sentence says what.
     Done(String),
     /// It is not; a sentence says why.
@@ -57,6 +61,17 @@ pub(crate) struct Peer {
     pub(crate) rtt_us: Option<u64>,
     pub(crate) frames: u64,
     pub(crate) dropped: u64,
+}
+
+/// A peer's link in numbers, as they were when the peer last sent its counters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PeerNumbers {
+    pub(crate) peer: String,
+    pub(crate) gateway: bool,
+    /// What the relay knows of its own end.
+    pub(crate) relay_end: Option<LinkStats>,
+    /// What the peer said.
+    pub(crate) peer_end: Option<PeerStats>,
 }
 
 /// A place, as people write it: the room's number, a slash, the peer's.

@@ -110,7 +110,9 @@ impl<L: Clone> Room<L> {
         member: &Member<L>,
     ) -> Option<host::Member> {
         let (record, mac) = (&member.record, member.record.who.mac()?);
-        let LinkHealth { rtt, loss_permille } = record.health;
+        let LinkHealth {
+            rtt, loss_permille, ..
+        } = record.health;
         let mut addresses: Vec<_> = self.switch.addresses_of(now, mac.addr()).collect();
         addresses.sort_by_key(IpAddr::is_ipv6);
         addresses.truncate(ADDRESSES_PER_MEMBER);

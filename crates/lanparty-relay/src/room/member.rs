@@ -5,7 +5,7 @@ use super::speed::Speeds;
 use bytes::{BufMut, Bytes, BytesMut};
 use lanparty_ctrl::message::{Entry, Newcomer, PeerJoined};
 use lanparty_ctrl::{Fingerprint, Name, RelayMessage, ResumeToken};
-use lanparty_obs::{DropCounts, DropReason, PeerStats};
+use lanparty_obs::{DropCounts, DropReason, LinkStats, PeerStats};
 use lanparty_proto::fragment::{Fragment, Reassembler};
 use lanparty_proto::overlay::Probe;
 use lanparty_proto::{Header, PeerId, RoomId, overlay};
@@ -22,6 +22,8 @@ pub struct LinkHealth {
     pub rtt: Option<Duration>,
     /// How many packets of a thousand got lost on the way to the peer, since it came.
     pub loss_permille: Option<u16>,
+    /// Its end at the relay in numbers; waits are those since the peer's counters came before.
+    pub stats: Option<LinkStats>,
 }
 
 /// What is known about a peer (spec R34).

@@ -352,6 +352,7 @@ fn the_last_counters_and_the_round_trip_are_kept() {
         ..PeerStats::default()
     };
     let health = LinkHealth {
+        stats: None,
         rtt: Some(Duration::from_millis(20)),
         loss_permille: Some(3),
     };

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use lanparty_ctrl::RelayMessage;
 use lanparty_ctrl::message::Disconnect;
-use lanparty_net::quic::{CloseCode, Connection, Drops};
+use lanparty_net::quic::{CloseCode, Connection};
 use lanparty_proto::DatagramBudget;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -78,7 +78,7 @@ impl Link {
 
     /// How many frames for this peer died in its queue or found its link down.
     pub(super) fn undelivered(&self) -> u64 {
-        let Drops { full, late } = self.connection.queue_drops();
-        self.undelivered.load(Ordering::Relaxed) + full + late
+        let queue = self.connection.queue_stats();
+        self.undelivered.load(Ordering::Relaxed) + queue.without_room() + queue.late()
     }
 }

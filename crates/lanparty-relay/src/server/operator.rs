@@ -1,7 +1,7 @@
 //! The operator's socket, and the settings that can change while the relay runs.
 
 use super::{Rooms, send_out};
-use crate::ctl::wire::{Answer, Peer, Request, Room};
+use crate::ctl::wire::{Answer, Peer, PeerNumbers, Request, Room, Seat};
 use crate::registry::Place;
 use lanparty_net::ctl;
 use std::io;
@@ -65,6 +65,15 @@ fn answer(rooms: &Rooms, request: Request) -> Answer {
                 })
             });
             Answer::Peers(peers.collect())
+        }
+        Request::Stats => {
+            let peers = registry.peers().map(|(place, record)| PeerNumbers {
+                peer: Seat::from(place).to_string(),
+                gateway: record.who.mac().is_none(),
+                relay_end: record.health.stats,
+                peer_end: record.stats.clone(),
+            });
+            Answer::Stats(peers.collect())
         }
         Request::Kick(seat) => match registry.expel(Place::from(seat)) {
             Some(departure) => {

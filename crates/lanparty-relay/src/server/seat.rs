@@ -9,7 +9,7 @@ use lanparty_ctrl::message::{Disconnect, Entry};
 use lanparty_ctrl::{DisconnectReason, HostOrder, LeaveReason, PeerMessage, RelayMessage};
 use lanparty_net::control::{self, ControlError};
 use lanparty_net::log;
-use lanparty_net::quic::{CloseCode, Closed, Connection, SendStream};
+use lanparty_net::quic::{CloseCode, Closed, Connection, SendStream, WaitWindow};
 use lanparty_obs::frame_log::{Action, Direction, FrameLog};
 use lanparty_proto::overlay;
 use std::net::SocketAddr;
@@ -195,15 +195,16 @@ impl Seat {
     }
 
     async fn hear_messages(&self) -> End {
+        let mut waits = WaitWindow::new(1);
         loop {
             match control::next_message(self.connection()).await {
                 Ok(PeerMessage::Stats(stats)) => {
                     let health = LinkHealth {
                         rtt: self.connection().rtt(),
                         loss_permille: self.connection().loss_permille(),
+                        stats: self.connection().stats(&mut waits),
                     };
-                    let gate = self.connection().gate();
-                    debug!(?health, ?gate, ?stats, "Counters came");
+                    debug!(?health, ?stats, "Counters came");
                     self.rooms
                         .lock()
                         .handle_stats(Instant::now(), self.place, *stats, health);

@@ -3,15 +3,18 @@
 use super::link::{Fate, Pieces, remember};
 use super::state::State;
 use super::{Shared, no_socket};
-use crate::queue::Drops;
+use crate::queue::WaitWindow;
+use crate::quic::congestion;
 use bytes::Bytes;
 use lanparty_ctrl::Fingerprint;
+use lanparty_obs::LinkStats;
+use lanparty_obs::link::QueueStats;
 use lanparty_proto::flow::Flow;
 use noq_proto::{
     self as proto, ConnectionError, ConnectionHandle, Dir, SendDatagramError, StreamId, VarInt,
 };
 use std::future::poll_fn;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -165,7 +168,7 @@ impl Connection {
         .await
     }
 
-    /// Queues a frame that came at `now`. When there is no room, some other one dies for it: see [`Self::queue_drops`].
+    /// Queues a frame that came at `now`. When there is no room, some other one dies for it: see [`Self::queue_stats`].
     pub(in crate::quic) fn send_frame(
         &self,
         now: Instant,
@@ -175,10 +178,7 @@ impl Connection {
         let len = pieces.iter().map(Bytes::len).sum();
         let mut state = self.0.shared.lock();
         match (self.fate(), state.link(self.0.handle)) {
-            (None, Some(link)) => {
-                link.queue.push(now, flow, pieces, len);
-                link.note_drops();
-            }
+            (None, Some(link)) => link.take(now, flow, pieces, len),
             (fate, _) => return Err(fate.unwrap_or_else(no_socket)),
         }
         state.touch(self.0.handle);
@@ -192,14 +192,31 @@ impl Connection {
             .unwrap_or(Err(SendDatagramError::Disabled))
     }
 
-    /// What the queue has thrown away since the connection stands, also when it does not any more.
-    pub(in crate::quic) fn queue_drops(&self) -> Drops {
-        *self
-            .0
-            .fate
-            .queue_drops
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// What waits in the queue, and what it has thrown away since the connection stands; when it does not any
+    /// more, as that was at its end.
+    pub(in crate::quic) fn queue_stats(&self) -> QueueStats {
+        let mut state = self.0.shared.lock();
+        match (self.0.fate.queue.get(), state.link(self.0.handle)) {
+            (Some(&last), _) => last,
+            (None, link) => link.map_or_else(QueueStats::default, |link| link.queue.stats()),
+        }
+    }
+
+    /// How it is doing; `None` when it is over.
+    pub(in crate::quic) fn stats(&self, window: &mut WaitWindow) -> Option<LinkStats> {
+        if self.0.fate.end.get().is_some() {
+            return None;
+        }
+        let mut state = self.0.shared.lock();
+        let udp = self.0.shared.udp.stats(state.udp);
+        let link = state.link(self.0.handle)?;
+        let (queue, waited) = link.queue_stats();
+        let waits = window.of_late(waited);
+        Some(LinkStats {
+            congestion: congestion::stats(&link.quic),
+            queue: QueueStats { waits, ..queue },
+            udp,
+        })
     }
 
     /// Opens a stream, when the other side allows one more.

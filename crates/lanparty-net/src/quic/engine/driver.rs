@@ -49,7 +49,11 @@ impl Driver {
         for _ in 0..RECEIVE_ROUNDS {
             let take = |received: Received| state.handle_packet(shared, now, received);
             match shared.udp.poll_receive(cx, &mut self.slots, take) {
-                Poll::Ready(Ok(())) => taken = Taken::Some,
+                Poll::Ready(Ok(packets)) => {
+                    taken = Taken::Some;
+                    state.udp.receives += u64::from(packets > 0);
+                    state.udp.received += packets;
+                }
                 Poll::Ready(Err(error)) => {
                     tracing::error!(%error, "The UDP socket cannot be read any more");
                     return Taken::Broken;
@@ -63,21 +67,23 @@ impl Driver {
     /// Sends what the connections that were touched have to say. False when the kernel has no room.
     fn transmit(&mut self, cx: &mut Context<'_>, state: &mut State, now: Instant) -> bool {
         let udp = &self.shared.udp;
-        if let Some((transmit, contents)) = self.waiting.take()
-            && udp.poll_send(cx, &transmit, &contents).is_pending()
-        {
-            self.waiting = Some((transmit, contents));
-            return false;
+        if let Some((transmit, contents)) = self.waiting.take() {
+            if udp.poll_send(cx, &transmit, &contents).is_pending() {
+                self.waiting = Some((transmit, contents));
+                return false;
+            }
+            state.note_sent(&transmit);
         }
         let mut touched = std::mem::take(&mut state.touched);
         // Frames before acknowledgements: somebody waits for them.
         touched.sort_by_key(|handle| {
             let link = state.links.get(handle);
-            link.is_none_or(|link| link.queue.is_empty())
+            link.is_none_or(|link| link.queue.is_empty() && !link.has_frames)
         });
         for (turn, &handle) in touched.iter().enumerate() {
             if let Some(link) = state.link(handle) {
                 link.is_touched = false;
+                link.has_frames = false;
             }
             let mut trains = 0;
             while let Some(link) = state.link(handle) {
@@ -102,6 +108,7 @@ impl Driver {
                     state.touched.extend(&touched[turn + 1..]);
                     return false;
                 }
+                state.note_sent(&train);
             }
             state.settle(handle);
         }
@@ -160,6 +167,14 @@ impl Future for Driver {
 }
 
 impl State {
+    fn note_sent(&mut self, train: &Transmit) {
+        let packets = train
+            .segment_size
+            .map_or(1, |size| train.size.div_ceil(size));
+        self.udp.sends += 1;
+        self.udp.sent += packets as u64;
+    }
+
     /// A packet has come: for a connection, from a stranger, or from nobody.
     fn handle_packet(&mut self, shared: &Shared, now: Instant, received: Received) {
         let Received { path, ecn, payload } = received;

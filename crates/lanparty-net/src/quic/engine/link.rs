@@ -1,16 +1,18 @@
 //! A connection as the driver sees it: QUIC's core, the frames that wait for it, and who waits for news.
 
 use crate::gate::Pace;
-use crate::queue::{Drops, FlowQueue, Turn};
+use crate::queue::{FlowQueue, Turn, Waited};
 use crate::quic::congestion::{self, Allowance};
 use crate::tls::fingerprint_of;
 use bytes::Bytes;
 use lanparty_ctrl::Fingerprint;
+use lanparty_obs::link::QueueStats;
+use lanparty_proto::flow::Flow;
 use noq_proto::{self as proto, ConnectionError};
 use rustls_pki_types::CertificateDer;
 use smallvec::SmallVec;
 use std::hash::RandomState;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 use std::time::Instant;
 
@@ -20,8 +22,15 @@ const QUEUE_LIMIT: usize = 256 * 1024;
 /// least. What it holds goes out in the order in which it came, so it should hold little.
 const LARGEST_FEED: usize = 44 * 1350;
 const LEAST_FEED: usize = 2 * 1350;
-/// What QUIC counts for a datagram that it holds, beside its bytes.
-const HELD_OVERHEAD: usize = 64;
+/// What QUIC counts for a datagram that it holds, beside its bytes: the handle of its memory.
+pub(super) const HELD_OVERHEAD: usize = size_of::<Bytes>();
+/// The shortest datagram: a header of ours, and one of Ethernet.
+const LEAST_DATAGRAM: usize = 22;
+/// However short they are, the datagrams that QUIC is given find room.
+const _: () = assert!(
+    LARGEST_FEED + 2 * 1514 + (LARGEST_FEED / LEAST_DATAGRAM + 2) * HELD_OVERHEAD
+        < crate::quic::SEND_BUFFER
+);
 
 /// A frame's datagrams: one, or its fragments.
 pub(in crate::quic) type Pieces = SmallVec<[Bytes; 2]>;
@@ -32,7 +41,8 @@ pub(super) struct Fate {
     pub(super) binding: OnceLock<[u8; 32]>,
     pub(super) identity: OnceLock<Fingerprint>,
     pub(super) end: OnceLock<ConnectionError>,
-    pub(super) queue_drops: Mutex<Drops>,
+    /// What had become of its frames when it ended.
+    pub(super) queue: OnceLock<QueueStats>,
 }
 
 /// A connection and who waits for it.
@@ -43,6 +53,8 @@ pub(super) struct Link {
     pub(super) is_touched: bool,
     pub(super) deadline: Option<Instant>,
     pub(super) queue: FlowQueue<Pieces>,
+    /// Frames have come since its last turn.
+    pub(super) has_frames: bool,
     pub(super) feed: usize,
     pace: Pace,
     /// When the gate lets more pass, unless an acknowledgement comes before.
@@ -61,6 +73,7 @@ impl Link {
             is_touched: false,
             deadline: None,
             queue: FlowQueue::new(QUEUE_LIMIT, RandomState::new()),
+            has_frames: false,
             feed: LARGEST_FEED,
             pace: Pace::new(Instant::now()),
             opens_at: None,
@@ -75,12 +88,6 @@ impl Link {
             .into_iter()
             .chain(self.waiters.drain(..))
             .for_each(Waker::wake);
-    }
-
-    /// How many bytes of datagrams QUIC holds because it may not send them yet.
-    fn held(&mut self) -> usize {
-        let space = self.quic.datagrams().send_buffer_space();
-        (crate::quic::SEND_BUFFER - space).saturating_sub(HELD_OVERHEAD)
     }
 
     /// When this link has to be looked at again, whatever comes.
@@ -109,6 +116,24 @@ impl Link {
         }
     }
 
+    /// Takes a frame of `len` bytes that came at `now`. Where nothing waits and QUIC has room, there is nothing
+    /// to be sorted; so it goes where [`Self::feed`] would bring it next, and past the queue.
+    pub(super) fn take(&mut self, now: Instant, flow: Flow, pieces: Pieces, len: usize) {
+        self.has_frames = true;
+        if self.queue.is_empty() && self.has_room(now) {
+            self.queue.note_passed();
+            self.give(pieces);
+        } else {
+            self.queue.push(now, flow, pieces, len);
+        }
+    }
+
+    fn has_room(&mut self, now: Instant) -> bool {
+        let held = held(&mut self.quic);
+        let allowance = congestion::allowance(&self.quic);
+        held < self.feed && self.turn(now, allowance.as_ref(), held) == Turn::Any
+    }
+
     /// Gives QUIC what it may send next, unless it has enough.
     pub(super) fn feed(&mut self, now: Instant) {
         self.opens_at = None;
@@ -116,33 +141,39 @@ impl Link {
             return;
         }
         let allowance = congestion::allowance(&self.quic);
-        let mut held = self.held();
+        let mut held = held(&mut self.quic);
         while held < self.feed
             && let turn = self.turn(now, allowance.as_ref(), held)
             && let Some(pieces) = self.queue.pop(now, turn)
         {
-            for piece in pieces {
-                held += piece.len();
-                self.pace.spend(piece.len());
-                // There is room; what the path has become too narrow for is lost as on the path.
-                let _ = self.quic.datagrams().send(piece, false);
-            }
+            held += self.give(pieces);
         }
-        self.note_drops();
     }
 
-    pub(super) fn note_drops(&self) {
-        let mut noted = self
-            .fate
-            .queue_drops
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *noted = self.queue.drops();
+    /// Gives a frame to QUIC. Answers how many bytes it has taken.
+    fn give(&mut self, pieces: Pieces) -> usize {
+        let mut given = 0;
+        for piece in pieces {
+            let len = piece.len();
+            // Nobody can make a frame of the other pieces.
+            if self.quic.datagrams().send(piece, false).is_err() {
+                self.queue.note_refused();
+                break;
+            }
+            given += len;
+        }
+        self.pace.spend(given);
+        given
+    }
+
+    /// What has become of its frames, and how long they have waited.
+    pub(super) fn queue_stats(&self) -> (QueueStats, &Waited) {
+        (self.queue.stats(), self.queue.waited())
     }
 
     /// Adapts the next feed to what QUIC has left of this one.
     pub(super) fn adapt_feed(&mut self) {
-        self.feed = match self.held() {
+        self.feed = match held(&mut self.quic) {
             0 => (self.feed * 2).min(LARGEST_FEED),
             _ => (self.feed / 2).max(LEAST_FEED),
         };
@@ -164,9 +195,16 @@ impl Link {
 
     pub(super) fn end(&mut self, error: ConnectionError) {
         // The first reason is the reason.
+        let _ = self.fate.queue.set(self.queue.stats());
         let _ = self.fate.end.set(error);
         self.wake_all();
     }
+}
+
+/// How many bytes of datagrams QUIC holds because it may not send them yet.
+pub(super) fn held(quic: &mut proto::Connection) -> usize {
+    let space = quic.datagrams().send_buffer_space();
+    (crate::quic::SEND_BUFFER - space).saturating_sub(HELD_OVERHEAD)
 }
 
 /// Notes who wants to be woken, once.

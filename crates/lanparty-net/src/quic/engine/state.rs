@@ -3,6 +3,7 @@
 use super::link::{Fate, Link};
 use super::no_socket;
 use bytes::Bytes;
+use lanparty_obs::link::UdpStats;
 use noq_proto::{self as proto, ConnectionError, ConnectionHandle, Event, VarInt};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -23,6 +24,8 @@ pub(super) struct State {
     pub(super) driver: Option<Waker>,
     pub(super) closing: Option<(VarInt, Bytes)>,
     pub(super) is_abandoned: bool,
+    /// What the socket has moved.
+    pub(super) udp: UdpStats,
 }
 
 impl State {
@@ -38,6 +41,7 @@ impl State {
             driver: None,
             closing: None,
             is_abandoned: false,
+            udp: UdpStats::default(),
         }
     }
 

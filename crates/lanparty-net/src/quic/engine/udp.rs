@@ -8,6 +8,7 @@ mod watched;
 mod watched;
 
 use bytes::BytesMut;
+use lanparty_obs::link::UdpStats;
 use noq_proto::{EcnCodepoint, FourTuple, Transmit};
 use noq_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
 use std::io::{self, IoSliceMut};
@@ -89,7 +90,8 @@ impl UdpPort {
         }
     }
 
-    /// Takes what one system call gives; wakes the task when there is nothing yet.
+    /// Takes what one system call gives, and answers how many packets that were; wakes the task when there is
+    /// nothing yet.
     ///
     /// # Errors
     /// When the socket is of no use any more.
@@ -98,7 +100,7 @@ impl UdpPort {
         cx: &mut Context<'_>,
         slots: &mut Slots,
         mut take: impl FnMut(Received),
-    ) -> Poll<io::Result<()>> {
+    ) -> Poll<io::Result<u64>> {
         let Slots { raw, packets } = slots;
         let mut metas = [RecvMeta::default(); BATCH_SIZE];
         let count = {
@@ -119,11 +121,13 @@ impl UdpPort {
                 Poll::Pending => return Poll::Pending,
             }
         };
+        let mut taken = 0;
         packets.reserve(metas[..count].iter().map(|meta| meta.len).sum());
         for (meta, slot) in metas[..count].iter().zip(raw.chunks(SLOT)) {
             packets.extend_from_slice(&slot[..meta.len]);
             let mut train = packets.split_to(meta.len);
             while !train.is_empty() {
+                taken += 1;
                 take(Received {
                     path: FourTuple::new(meta.addr, meta.dst_ip),
                     ecn: meta.ecn.map(|ecn| match ecn {
@@ -135,7 +139,16 @@ impl UdpPort {
                 });
             }
         }
-        Poll::Ready(Ok(()))
+        Poll::Ready(Ok(taken))
+    }
+
+    /// What was `counted` for this socket, and in which ways it moves several packets at once.
+    pub(super) fn stats(&self, counted: UdpStats) -> UdpStats {
+        UdpStats {
+            gso: self.state.max_gso_segments() > NonZeroUsize::MIN,
+            gro: self.state.gro_segments() > NonZeroUsize::MIN,
+            ..counted
+        }
     }
 
     /// Sends, or wakes the task when the kernel has room again. Whatever else goes wrong is as if the

@@ -310,6 +310,7 @@ fn the_host_is_told_of_its_members() {
     relay.advance(Duration::from_secs(5));
     stats.bytes_to_relay = 5000;
     let health = crate::room::LinkHealth {
+        stats: None,
         rtt: Some(Duration::from_millis(20)),
         loss_permille: Some(3),
     };
