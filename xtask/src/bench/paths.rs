@@ -149,11 +149,12 @@ fn highest_rate((from, to, address): Way<'_>) -> Result<PacketRate> {
     let mut sender_was_the_limit = false;
     for _ in 0..MOST_FLOODS {
         let flood = flood(from, to, address, SMALL, rate, FLOOD)?;
+        let sent = flood.per_second().min(rate);
         if flood.lost() > TOLERATED_LOSS {
-            bad = Some(rate);
+            bad = Some(sent);
         } else {
-            good = Some(flood.per_second().min(rate));
-            sender_was_the_limit = flood.per_second() * CLOSE < rate;
+            good = Some(sent);
+            sender_was_the_limit = sent * CLOSE < rate;
         }
         rate = match (good, bad) {
             _ if sender_was_the_limit => break,
