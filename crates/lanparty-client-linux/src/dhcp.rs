@@ -6,6 +6,7 @@
 use crate::privilege;
 use crate::process::is_client;
 use crate::tap::TapName;
+use lanparty_net::privilege::lower_priority_of;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
@@ -115,7 +116,11 @@ impl DhcpProgram {
             .stderr(Stdio::piped());
         // Ctrl-C is for us: we end it when the address is given back.
         command.process_group(0).kill_on_drop(true);
-        privilege::lending(|| command.spawn())?
+        let child = privilege::lending(|| command.spawn())??;
+        if let Some(child) = child.id() {
+            lower_priority_of(child);
+        }
+        Ok(child)
     }
 
     fn ask_arguments(&self, files: &Files, tap: &TapName) -> Vec<OsString> {

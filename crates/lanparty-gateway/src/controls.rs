@@ -19,7 +19,7 @@ use lanparty_ctrl::{
 use lanparty_obs::PeerStats;
 use lanparty_proto::{PeerId, VirtualMac};
 use mark::Mark;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 const NO_LINK: &str =
     "the gateway is not connected to its relay now; try again when it says that it is";
@@ -31,6 +31,8 @@ const NO_KEY: &str = "that is no room key; use a ctl of the same version as the 
 
 /// How many of those who have left can still be banned by their names.
 const REMEMBERED: usize = 64;
+/// How many keys of before a relay may go by that has missed some changes.
+const EARLIER_KEYS: usize = 8;
 
 /// The host's side of a room.
 pub(crate) struct Controls {
@@ -41,7 +43,15 @@ pub(crate) struct Controls {
     /// Who left last, latest first.
     gone: VecDeque<Present>,
     wishes: Wishes,
-    new_key: Option<RoomKey>,
+    /// Why the wishes of before are not known, if they are not.
+    forgot: Option<String>,
+    /// Who was muted and is not any more; the relay may have missed that.
+    unmuted: BTreeSet<Person>,
+    /// The room's key, newest first: before the host has changed it, it is the configuration's (`None`). There are
+    /// several as long as the relay may have missed a change.
+    keys: VecDeque<Option<RoomKey>>,
+    /// Which of them is tried.
+    tried: usize,
     /// How the link does, and what was carried.
     stats: PeerStats,
     /// What has come of the answer about the members.
@@ -87,11 +97,28 @@ impl Controls {
             players: BTreeMap::new(),
             gone: VecDeque::new(),
             wishes,
-            new_key: None,
+            forgot: None,
+            unmuted: BTreeSet::new(),
+            keys: VecDeque::from([None]),
+            tried: 0,
             stats: PeerStats::default(),
             listed: Players::default(),
             orders: VecDeque::new(),
         }
+    }
+
+    /// The same where the wishes of before cannot be read; `why` is a sentence for the host. What the relay
+    /// knows of them stays in force.
+    pub(crate) fn forgetful(room: Room, is_keyed: bool, why: String) -> Self {
+        Controls {
+            forgot: Some(why),
+            ..Self::new(room, is_keyed, Wishes::default())
+        }
+    }
+
+    /// A sentence for a host at the start: what was ordered before, or that this is not known.
+    pub(crate) fn reminder(&self) -> Option<String> {
+        self.forgot.clone().or_else(|| self.wishes.reminder())
     }
 
     /// What the host wants still, for the hello.
@@ -106,7 +133,13 @@ impl Controls {
 
     /// The same as orders, whole: the relay may be a new one, or have missed some.
     pub(crate) fn standing_orders(&self) -> Vec<HostOrder> {
-        self.wishes.orders()
+        let mut orders = self.wishes.orders();
+        if self.forgot.is_some() {
+            // Only what was ordered since; the relay knows more of the rest.
+            let nothing = Wishes::default().orders();
+            orders.retain(|order| !nothing.contains(order));
+        }
+        orders
     }
 
     /// The link stands.
@@ -117,6 +150,15 @@ impl Controls {
             .iter()
             .any(|name| name == HOST_CONTROLS);
         self.link = Link::Up { obeys };
+        match std::mem::take(&mut self.tried) {
+            0 => self.keys.truncate(1),
+            _ => self.order_rotation(),
+        }
+    }
+
+    /// The relay does not let us in: it may have missed that the room has a new key.
+    pub(crate) fn handle_refusal(&mut self) {
+        self.tried = (self.tried + 1) % self.keys.len();
     }
 
     /// The link is gone, and everybody with it.
@@ -154,13 +196,16 @@ impl Controls {
         self.players.get(&peer).map(|player| player.mac)
     }
 
-    /// The key that the host has given the room since the start.
+    /// The key that the host has given the room since the start, as far as the relay knows.
     pub(crate) fn new_key(&self) -> Option<&RoomKey> {
-        self.new_key.as_ref()
+        self.keys[self.tried].as_ref()
     }
 
     /// Does what the host wants. Without an answer it comes from the relay.
     pub(crate) fn handle_request(&mut self, request: Request) -> Option<Answer> {
+        if let Some(why) = self.forgot.as_ref().filter(|_| is_about_bans(&request)) {
+            return Some(Answer::Refused(why.clone()));
+        }
         let answer = match self.link {
             _ if matches!(request, Request::Bans) => Ok(Some(self.bans())),
             _ if matches!(request, Request::Stats) => Ok(Some(self.stats())),
@@ -229,6 +274,7 @@ impl Controls {
     fn mute(&mut self, who: &str) -> Result<String, String> {
         let (peer_id, player) = self.find(who)?;
         self.wishes.muted.insert(player.person());
+        self.unmuted.remove(&player.person());
         self.order(HostOrder::Mute {
             peer_id,
             muted: true,
@@ -244,6 +290,7 @@ impl Controls {
         for mark in Mark::all(who) {
             if let Some((peer_id, player)) = self.present(mark, who)? {
                 self.wishes.muted.remove(&player.person());
+                self.unmuted.insert(player.person());
                 self.order(HostOrder::Mute {
                     peer_id,
                     muted: false,
@@ -258,6 +305,7 @@ impl Controls {
                 [] => {}
                 [person] => {
                     self.wishes.muted.remove(&person);
+                    self.unmuted.insert(person);
                     return Ok(format!("{who} will be heard again."));
                 }
                 [..] => return Err(ambiguous(who)),
@@ -280,14 +328,20 @@ impl Controls {
             return Err(OPEN.to_owned());
         }
         let key: RoomKey = key.parse().map_err(|_| NO_KEY.to_owned())?;
-        self.order(HostOrder::Rotate {
-            admission_key: key.admission_key(),
-        });
-        self.new_key = Some(key);
+        self.keys.push_front(Some(key));
+        self.keys.truncate(1 + EARLIER_KEYS);
+        self.order_rotation();
         Ok(
             "The room has a new key: older invites open it no more, and who is in stays."
                 .to_owned(),
         )
+    }
+
+    fn order_rotation(&mut self) {
+        if let Some(Some(newest)) = self.keys.front() {
+            let admission_key = newest.admission_key();
+            self.order(HostOrder::Rotate { admission_key });
+        }
     }
 
     fn find(&self, who: &str) -> Result<(PeerId, Present), String> {
@@ -317,12 +371,13 @@ impl Controls {
             name: joined.name.clone(),
             identity: joined.identity,
         };
-        let is_muted = self.wishes.muted.contains(&player.person());
+        let person = player.person();
+        let muted = self.wishes.muted.contains(&person);
         self.players.insert(joined.peer_id, player);
-        if is_muted {
+        if muted || self.unmuted.contains(&person) {
             self.order(HostOrder::Mute {
                 peer_id: joined.peer_id,
-                muted: true,
+                muted,
             });
         }
         // The relay lets nobody in whom a lock keeps out, so whoever comes may come again.
@@ -354,6 +409,14 @@ impl Controls {
         let whole = part.last.then(|| std::mem::take(&mut self.listed));
         whole.map(Answer::Players)
     }
+}
+
+/// True for what goes by the whole list of bans, and changes it.
+fn is_about_bans(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Ban { .. } | Request::Unban { .. } | Request::Bans
+    )
 }
 
 fn absent(who: &str) -> String {

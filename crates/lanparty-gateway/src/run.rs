@@ -2,7 +2,7 @@
 
 use crate::bridge::{Bridge, LOOP_QUIET};
 use crate::config::{Args, Config};
-use crate::controls::Controls;
+use crate::controls::{Controls, Wishes};
 use crate::ctl::wire::Room;
 use crate::desk::Desk;
 use crate::lan::{LanPort, LanSocket};
@@ -95,7 +95,7 @@ async fn hear_orders(desk: &Desk, listener: Option<UnixListener>) -> Infallible 
 
 async fn carry(config: &Config, mut lan: LanSocket, mut host: Host<'_>) -> anyhow::Result<()> {
     config.relay.warn_if_open();
-    let reminder = host.desk.controls.borrow().wishes().reminder();
+    let reminder = host.desk.controls.borrow().reminder();
     reminder.iter().for_each(|reminder| host.say(reminder));
     let mut stop = pin!(asked_to_stop());
     loop {
@@ -291,7 +291,10 @@ impl PeerHost<Bridge> for Host<'_> {
                 self.desk.controls.borrow_mut().note_stats(bridge.stats());
                 self.watch_for_loops(bridge.looped());
             }
-            Event::NoLink { cause, .. } => {
+            Event::NoLink { cause, refused } => {
+                if refused {
+                    self.desk.controls.borrow_mut().handle_refusal();
+                }
                 self.desk.controls.borrow_mut().note_stats(bridge.stats());
                 let relay = &self.relay.address;
                 self.complain_of(format!(
@@ -314,24 +317,28 @@ fn open_place(file: &Path) -> Option<PlaceFile> {
 
 /// The host's side of the room, with what was wanted before.
 fn desk(config: &Config) -> Desk {
-    let mut kept = config.wishes().as_deref().and_then(open_wishes);
-    let wishes = kept.as_mut().map(KeptFile::load).unwrap_or(Ok(None));
-    let wishes = wishes.unwrap_or_else(|error| {
-        tracing::warn!(%error, "What the host ordered before is lost: see who is banned, and lock the room again");
-        None
-    });
-    let is_keyed = config.relay.key.is_some();
-    let controls = Controls::new(room_of(config), is_keyed, wishes.unwrap_or_default());
-    Desk::new(controls, kept)
+    let (room, is_keyed) = (room_of(config), config.relay.key.is_some());
+    let Some(file) = config.wishes() else {
+        return Desk::new(Controls::new(room, is_keyed, Wishes::default()), None);
+    };
+    match open_wishes(&file) {
+        Ok((kept, wishes)) => Desk::new(Controls::new(room, is_keyed, wishes), Some(kept)),
+        Err(error) => {
+            let file = file.display();
+            tracing::warn!(%error, %file, "The host's orders are neither known nor kept");
+            let why = format!(
+                "What you ordered before cannot be read from {file} ({error}): bans, lock and isolation stay as the \
+                 relay knows them, and what you order now is not kept; mend or remove the file, then restart the gateway."
+            );
+            Desk::new(Controls::forgetful(room, is_keyed, why), None)
+        }
+    }
 }
 
-/// Without it everything works, but the next start knows of no ban.
-fn open_wishes(file: &Path) -> Option<KeptFile> {
-    let open = KeptFile::open(file);
-    if let Err(error) = &open {
-        tracing::warn!(%error, file = %file.display(), "What the host orders is not kept");
-    }
-    open.ok()
+fn open_wishes(file: &Path) -> io::Result<(KeptFile, Wishes)> {
+    let mut kept = KeptFile::open(file)?;
+    let wishes = kept.load()?;
+    Ok((kept, wishes.unwrap_or_default()))
 }
 
 /// What a host who wants a new key needs to know.

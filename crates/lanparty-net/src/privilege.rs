@@ -45,6 +45,10 @@ pub fn harden() -> io::Result<()> {
     Ok(())
 }
 
+/// What root's programs run with (setpriority(2)).
+#[cfg(target_os = "linux")]
+const RAISED: i32 = -10;
+
 /// Comes before ordinary programs when the processor is busy (setpriority(2), -10 of -20 to 19): a frame
 /// needs microseconds of it, and otherwise waits for some milliseconds of somebody else's. Whoever may
 /// not do that is served like everybody else.
@@ -54,9 +58,20 @@ pub(crate) fn raise_priority() {
         use rustix::process::{getpriority_process, setpriority_process};
         // Whoever started us with another one has meant that.
         let is_ordinary = getpriority_process(None).is_ok_and(|nice| nice == 0);
-        if is_ordinary && let Err(error) = setpriority_process(None, -10) {
+        if is_ordinary && let Err(error) = setpriority_process(None, RAISED) {
             tracing::debug!(%error, "Runs with ordinary priority");
         }
+    }
+}
+
+/// Takes from a child what [`crate::runtime::run`] gave to this program: it moves no frames.
+#[cfg(target_os = "linux")]
+pub fn lower_priority_of(child: u32) {
+    use rustix::process::{Pid, getpriority_process, setpriority_process};
+    let is_raised = getpriority_process(None).is_ok_and(|nice| nice == RAISED);
+    if is_raised && let Some(child) = Pid::from_raw(child.cast_signed()) {
+        // One that has ended needs none.
+        let _ = setpriority_process(Some(child), 0);
     }
 }
 

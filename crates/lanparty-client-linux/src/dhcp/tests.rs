@@ -31,6 +31,24 @@ fn dhclient_gets_files_of_its_own() {
     );
 }
 
+#[tokio::test]
+async fn a_dhcp_client_has_ordinary_priority_also_when_we_have_more() {
+    use rustix::process::{Pid, getpriority_process, setpriority_process};
+    // Of this thread alone; for root only.
+    if setpriority_process(None, -10).is_err() {
+        eprintln!("skipped: not root");
+        return;
+    }
+    privilege::narrow(true).unwrap();
+    let program = DhcpProgram {
+        kind: Kind::Udhcpc,
+        file: "/bin/sleep".into(),
+    };
+    let child = program.spawn(words("9")).unwrap();
+    let pid = Pid::from_raw(child.id().unwrap().cast_signed());
+    assert_eq!(getpriority_process(pid), Ok(0));
+}
+
 #[test]
 fn a_folder_says_whose_it_is() {
     let files = Files::create().unwrap();

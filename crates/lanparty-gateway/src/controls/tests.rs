@@ -2,7 +2,6 @@ use super::*;
 use lanparty_ctrl::message::{PeerLeft, Role};
 use lanparty_ctrl::{LeaveReason, ROOM_KEYS, ResumeToken};
 use lanparty_proto::{IpMtu, RoomId};
-use std::collections::BTreeSet;
 
 fn controls() -> Controls {
     let room = Room {
@@ -138,6 +137,73 @@ fn a_new_key_is_the_gateways_own_from_then_on() {
     assert_eq!(refusal(&mut party, spoilt), NO_KEY);
     party.is_keyed = false;
     assert_eq!(refusal(&mut party, Request::Room), OPEN);
+}
+
+#[test]
+fn a_key_that_the_relay_may_have_missed_is_given_again() {
+    let (mut party, key) = (party(), RoomKey::from_random([7; 16]));
+    let rotate = || Request::Rotate { key: key.reveal() };
+    let order = HostOrder::Rotate {
+        admission_key: key.admission_key(),
+    };
+    assert_eq!(done(&mut party, rotate()), std::slice::from_ref(&order));
+    // It goes by the old one: whoever has the new one is not let in.
+    party.handle_lost_link();
+    assert_eq!(party.new_key(), Some(&key));
+    party.handle_refusal();
+    assert_eq!(party.new_key(), None, "the configuration's");
+    party.handle_welcome(&welcome(&[HOST_CONTROLS]));
+    assert_eq!(orders(&mut party), [order]);
+    assert_eq!(party.new_key(), Some(&key));
+    // It has heard of it now.
+    party.handle_lost_link();
+    party.handle_welcome(&welcome(&[HOST_CONTROLS]));
+    assert_eq!(orders(&mut party), []);
+    party.handle_lost_link();
+    party.handle_refusal();
+    assert_eq!(party.new_key(), Some(&key), "the old one is worth nothing");
+}
+
+#[test]
+fn who_is_heard_again_is_so_after_a_lost_link_too() {
+    let mut party = party();
+    let mute = |on| Request::Mute {
+        who: mac(2).to_string(),
+        on,
+    };
+    done(&mut party, mute(true));
+    assert!(party.handle_request(mute(false)).is_some());
+    party.handle_lost_link();
+    party.handle_welcome(&welcome(&[HOST_CONTROLS]));
+    come(&mut party, 2, 2);
+    come(&mut party, 3, 3);
+    let heard = HostOrder::Mute {
+        peer_id: id(2),
+        muted: false,
+    };
+    assert_eq!(orders(&mut party), [heard]);
+}
+
+#[test]
+fn who_cannot_read_the_wishes_of_before_takes_nothing_back() {
+    let why = || "the orders cannot be read".to_owned();
+    let mut host = Controls::forgetful(controls().room, true, why());
+    assert_eq!(host.reminder(), Some(why()));
+    assert_eq!(host.standing_orders(), []);
+    host.handle_welcome(&welcome(&[HOST_CONTROLS]));
+    come(&mut host, 2, 2);
+    assert_eq!(orders(&mut host), []);
+    let who = || mac(2).to_string();
+    // The list of bans would be a new one.
+    for request in [
+        Request::Ban { who: who() },
+        Request::Unban { who: who() },
+        Request::Bans,
+    ] {
+        assert_eq!(refusal(&mut host, request), why());
+    }
+    done(&mut host, Request::Lock { on: true });
+    assert_eq!(host.standing_orders(), [lock(&[mac(2)])]);
 }
 
 #[test]
