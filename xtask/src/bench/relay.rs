@@ -40,6 +40,11 @@ impl Point {
     fn holds(&self) -> bool {
         self.lost <= MOST_LOST && self.p99 <= LONGEST_P99
     }
+
+    /// Whether one of the two programs could do no more.
+    fn is_full(&self) -> bool {
+        self.relay.max(self.crowd) >= BUSY
+    }
 }
 
 /// Measures the curve for each size of rooms, and prints it.
@@ -55,18 +60,18 @@ pub(crate) fn run() -> Result<()> {
             progress(&format!(
                 "the relay with {players} players in rooms of {room_of}"
             ));
-            let mut point = measure(players, room_of)?;
-            if !point.holds() {
-                // The machine's hiccup is not the relay's limit.
-                progress("the same once more");
-                point = measure(players, room_of)?;
-            }
+            let point = measure(players, room_of)?;
             print(room_of, &point);
-            if !point.holds() {
-                failed = Some(point);
+            if point.holds() {
+                (held, failed) = (Some(point), None);
+                continue;
+            }
+            // One size alone may be the machine's hiccup.
+            let is_end = point.is_full() || failed.is_some();
+            failed = Some(point);
+            if is_end {
                 break;
             }
-            held = Some(point);
         }
         sums.push(format!("* Rooms of {room_of}: {}", sum_up(held, failed)));
     }
