@@ -7,56 +7,68 @@
 //! shortest one was spent in queues. Then the queue stands in front of the gate instead, where it is
 //! sorted by flow (`crate::queue`).
 //!
-//! Round trips alone are not enough, so three things are added:
+//! Round trips alone are not enough, so four things are added:
 //! * A queue that stays when the gate gives way is somebody else's: a download beside the tunnel, which
 //!   would leave nothing for it. Then the gate follows losses as that one does, until the queue is gone
 //!   ([`Mode::Compete`]).
 //! * The shortest round trip is forgotten after ten seconds, and measured anew with a short pause: the
 //!   route may have become longer ([`Mode::Drain`]).
+//! * Programs that have other work answer a bit late, which looks like a queue of a millisecond. What the path has
+//!   carried for a while is therefore kept unless the queue is much longer than that.
 //! * A lost packet is no news on a path without a queue; only many of them are.
 
+mod extreme;
+mod pace;
+mod rivals;
 #[cfg(test)]
 mod tests;
 
+use extreme::Extreme;
+use rivals::{Crowd, Rivalry};
 use std::time::{Duration, Instant};
+
+pub(crate) use pace::Pace;
 
 /// The queue that a path shall have, in seconds: it stays busy when we are a little late.
 const TARGET: f64 = 0.001;
+/// On paths faster than this, in bytes a second, what looks like a queue are machines that handle packets in batches:
+/// they shall have up to so much more.
+const FAST: f64 = 32e6;
+const BATCHES: f64 = 0.002;
 /// The same on slow paths, in packets: fewer cannot keep anything busy.
 const LEAST_QUEUE: f64 = 2.0;
+/// But not longer than this, in seconds, so that a path of which others leave us little is not taken for a slow one.
+const LONGEST_WANTED: f64 = 0.025;
 /// Packets on the path at the beginning (RFC 9002 §7.2), and at least.
 const FIRST_WINDOW: f64 = 10.0;
 const LEAST_WINDOW: f64 = 2.0;
 /// More than any path holds, in bytes.
 const LARGEST_WINDOW: f64 = 64e6;
-/// Round trips are judged over as long at least.
-const SHORTEST_ROUND: Duration = Duration::from_millis(2);
-/// A queue so much longer than it should be does not go when we halve our window, for so many rounds and
-/// so long: then it is not ours.
-const CROWDED: f64 = 1.5;
-const PATIENCE_ROUNDS: u32 = 8;
-const PATIENCE: Duration = Duration::from_millis(250);
+/// Round trips are judged over as long at least: the shortest of so many is late by little.
+const SHORTEST_ROUND: Duration = Duration::from_millis(10);
+/// What a round trip always takes longer on a busy path than on a quiet one, at most, in seconds: packets come
+/// in small bursts, and whoever answers has other work.
+const MOST_LATENESS: f64 = 0.002;
+/// How much the newest measurement of that counts.
+const NEWEST: f64 = 0.25;
 /// How long measurements are believed: each extreme is that of this and the last such time.
 const BASE_AGE: Duration = Duration::from_secs(5);
 const BEST_AGE: Duration = Duration::from_secs(15);
 /// The same for the rate of the moment, in round trips.
 const RATE_AGE: f64 = 2.0;
-/// How often the queue is emptied while we compete: it might be ours, or the route longer.
-const DOUBT: Duration = Duration::from_secs(2);
-/// Round trips without a queue of ours that differ by less, in seconds, are the route's.
-const SAME_ROUTE: f64 = 0.002;
-/// What the window grows by in competition, in packets a round trip, and a second at least.
-const GROWTH: f64 = 1.0;
-const LEAST_GROWTH: f64 = 25.0;
+/// What a path has carried for so many round trips, and so long, it can carry: acknowledgements that come late and
+/// then at once make shorter times look better than they were.
+const LASTING: f64 = 4.0;
+const SHORTEST_LASTING: Duration = Duration::from_millis(50);
+/// The part of that which round trips alone do not take away again, as long as no queue is too long.
+const KEPT: f64 = 0.9;
+/// What is left of that after each two round trips in a row with a queue that is.
+const AFTER_LONG: f64 = 0.6;
 /// What the window grows by in a round at most, at the beginning and later.
 const START_GROWTH: f64 = 0.5;
 const MOST_GROWTH: f64 = 0.25;
 /// What a loss leaves of the window in competition (RFC 9438 §4.6).
 const AFTER_LOSS: f64 = 0.7;
-/// The part of the best rate that is held beside others, and the longest queue, in seconds, for which that
-/// is so.
-const OWN_SHARE: f64 = 0.25;
-const LONGEST_QUEUE: f64 = 0.2;
 /// Losing more than this part of so many packets, and not of fewer, means that the path cannot take them.
 /// Then the window does not grow for a while.
 const HEAVY_LOSS: f64 = 0.05;
@@ -76,13 +88,20 @@ pub(crate) struct Gate {
     /// The shortest round trip of late, and that of the last round.
     base: Extreme,
     rtt: f64,
-    /// The best rate of a moment, and of late.
+    /// What round trips take longer on this path without a queue.
+    lateness: f64,
+    /// The best rate of a moment.
     rate: Extreme,
+    lasting: Lasting,
+    /// The best that lasted: of late, and since a queue was too long.
     best: Extreme,
+    kept: Extreme,
     /// How many steps the window grows at once; doubled while the path has no queue.
     stride: f64,
     rests_until: Option<Instant>,
     crowd: Option<Crowd>,
+    /// The queue was that in the last round.
+    was_too_long: bool,
     /// Until then a long queue is known to be ours.
     trusts_until: Option<Instant>,
     rivalry: Rivalry,
@@ -122,7 +141,10 @@ pub(crate) struct GateState {
 #[derive(Debug, Clone)]
 struct Round {
     began: Instant,
-    is_over: bool,
+    /// Since when it might end.
+    over_since: Option<Instant>,
+    /// It begins when the queue is empty.
+    awaits_drain: bool,
     /// The gate, and not a lack of frames, has kept the path from having more.
     is_limited: bool,
     shortest: Option<f64>,
@@ -135,7 +157,8 @@ impl Round {
     fn new(now: Instant) -> Self {
         Round {
             began: now,
-            is_over: false,
+            over_since: None,
+            awaits_drain: false,
             is_limited: false,
             shortest: None,
             delivered: 0,
@@ -153,71 +176,11 @@ struct Arrived {
     newest: Option<Instant>,
 }
 
-/// A queue that is too long.
-#[derive(Debug, Clone, Copy)]
-struct Crowd {
-    since: Instant,
-    rounds: u32,
-}
-
-/// What competition has shown.
+/// What has arrived in full rounds, and how long they took.
 #[derive(Debug, Clone, Copy, Default)]
-struct Rivalry {
-    /// The window at its end, and when that was.
-    window: f64,
-    ended: Option<Instant>,
-    /// The shortest round trip after the last drain, if nothing got lost since.
-    drained: Option<f64>,
-    /// Since when there has been no queue.
-    calm_since: Option<Instant>,
-}
-
-/// The least or greatest value of late.
-#[derive(Debug, Clone)]
-struct Extreme {
-    of: fn(f64, f64) -> f64,
-    age: Duration,
-    since: Option<Instant>,
-    now: Option<f64>,
-    before: Option<f64>,
-}
-
-impl Extreme {
-    fn new(age: Duration, of: fn(f64, f64) -> f64) -> Self {
-        Extreme {
-            of,
-            age,
-            since: None,
-            now: None,
-            before: None,
-        }
-    }
-
-    fn note(&mut self, now: Instant, value: f64) {
-        let since = *self.since.get_or_insert(now);
-        if now >= since + self.age {
-            self.since = Some(now);
-            // An old value is better than none, unless nothing was noted for long.
-            self.before = self.now.take().filter(|_| now < since + 3 * self.age);
-        }
-        self.improve(value);
-    }
-
-    fn value(&self) -> Option<f64> {
-        match (self.now, self.before) {
-            (Some(now), Some(before)) => Some((self.of)(now, before)),
-            (now, before) => now.or(before),
-        }
-    }
-
-    /// Takes a better value without forgetting older ones.
-    fn improve(&mut self, value: f64) {
-        self.now = Some(self.now.map_or(value, |known| (self.of)(known, value)));
-    }
-
-    fn forget(&mut self) {
-        *self = Extreme::new(self.age, self.of);
-    }
+struct Lasting {
+    bytes: u64,
+    time: Duration,
 }
 
 impl Gate {
@@ -233,11 +196,15 @@ impl Gate {
             arrived: Arrived::default(),
             base: Extreme::new(BASE_AGE, f64::min),
             rtt: 0.0,
+            lateness: 0.0,
             rate: Extreme::new(Duration::ZERO, f64::max),
+            lasting: Lasting::default(),
             best: Extreme::new(BEST_AGE, f64::max),
+            kept: Extreme::new(BEST_AGE, f64::max),
             stride: 1.0,
             rests_until: None,
             crowd: None,
+            was_too_long: false,
             trusts_until: None,
             rivalry: Rivalry::default(),
             next_drain: None,
@@ -286,7 +253,7 @@ impl Gate {
         GateState {
             mode: self.mode_name(),
             window: self.window(),
-            queue: Duration::from_secs_f64((self.rtt - base).max(0.0)),
+            queue: Duration::from_secs_f64((self.rtt - base - self.lateness).max(0.0)),
             base: Duration::from_secs_f64(base),
         }
     }
@@ -316,9 +283,23 @@ impl Gate {
         {
             self.note_round_trip(now, sent);
         }
-        if self.round.is_over && now >= self.round.began + SHORTEST_ROUND {
+        if self.round.awaits_drain && in_flight as f64 <= self.window {
+            self.round = Round::new(now);
+        }
+        if self.is_round_over(now) {
             self.end_round(now);
         }
+    }
+
+    fn is_round_over(&self, now: Instant) -> bool {
+        // Of a drain only what was sent since then counts, so it takes longer to have as many.
+        let begin = match self.mode {
+            Mode::Drain { .. } => self.round.over_since,
+            Mode::Start | Mode::Steady | Mode::Compete => {
+                self.round.over_since.map(|_| self.round.began)
+            }
+        };
+        begin.is_some_and(|begin| now >= begin + SHORTEST_ROUND)
     }
 
     fn note_round_trip(&mut self, now: Instant, sent: Instant) {
@@ -334,8 +315,10 @@ impl Gate {
             // All round trips are long now; that of before the competition is not forgotten for that.
             Mode::Compete | Mode::Drain { competes: true, .. } => self.base.improve(rtt),
         }
-        let is_new = sent >= self.round.began;
-        self.round.is_over |= is_new;
+        let is_new = sent >= self.round.began && !self.round.awaits_drain;
+        if is_new {
+            self.round.over_since.get_or_insert(now);
+        }
         // What was sent before the queue could empty says nothing of a path without one.
         if is_new || !matches!(self.mode, Mode::Drain { .. }) {
             self.round.shortest = Some(self.round.shortest.map_or(rtt, |known| known.min(rtt)));
@@ -359,6 +342,7 @@ impl Gate {
         self.window = self.window.min(FIRST_WINDOW * self.packet);
         self.mode = Mode::Start;
         self.crowd = None;
+        self.kept.forget();
     }
 
     fn end_round(&mut self, now: Instant) {
@@ -370,15 +354,14 @@ impl Gate {
         // A path that has not been full says little; only whoever waits for an answer takes it.
         if !round.is_limited && !matches!(self.mode, Mode::Drain { .. }) {
             self.crowd = None;
+            self.lasting = Lasting::default();
             return;
         }
         self.rate.age = Duration::from_secs_f64(RATE_AGE * self.rtt);
         if !matches!(self.mode, Mode::Drain { .. }) {
-            let rate = round.delivered as f64 / (now - round.began).as_secs_f64();
-            self.rate.note(now, rate);
-            self.best.note(now, rate);
+            self.note_rate(now, &round);
         }
-        let queue = rtt - base;
+        let queue = (rtt - base - self.lateness).max(0.0);
         self.window = match self.mode {
             Mode::Start => self.start(queue, &round),
             Mode::Steady => self.steady(now, queue, &round),
@@ -394,16 +377,34 @@ impl Gate {
         self.window = self.window.clamp(least, LARGEST_WINDOW);
     }
 
+    fn note_rate(&mut self, now: Instant, round: &Round) {
+        let time = now - round.began;
+        self.rate
+            .note(now, round.delivered as f64 / time.as_secs_f64());
+        self.lasting.bytes += round.delivered;
+        self.lasting.time += time;
+        let Lasting { bytes, time } = self.lasting;
+        if time >= SHORTEST_LASTING && time.as_secs_f64() >= LASTING * self.rtt {
+            let rate = bytes as f64 / time.as_secs_f64();
+            self.best.note(now, rate);
+            self.kept.note(now, rate);
+            self.lasting = Lasting::default();
+        }
+    }
+
     /// The queue that the path shall have, in bytes.
     fn step(&self) -> f64 {
         let rate = self.rate.value().unwrap_or(0.0);
-        (TARGET * rate).max(LEAST_QUEUE * self.packet)
+        (target(rate) * rate).max(LEAST_QUEUE * self.packet)
     }
 
     /// The same in seconds. What the path can do counts here, not what others leave us of it.
     fn wanted(&self) -> f64 {
         match self.best.value() {
-            Some(best) if best > 0.0 => TARGET.max(LEAST_QUEUE * self.packet / best),
+            Some(best) if best > 0.0 => {
+                let least = (LEAST_QUEUE * self.packet / best).min(LONGEST_WANTED);
+                least.max(target(best))
+            }
             _ => TARGET,
         }
     }
@@ -429,6 +430,14 @@ impl Gate {
         if round.is_marked {
             return self.window * AFTER_LOSS;
         }
+        let is_too_long = queue >= self.crowd();
+        if std::mem::replace(&mut self.was_too_long, is_too_long) && is_too_long {
+            self.kept.scale(AFTER_LONG);
+        }
+        let kept = self.kept_window(queue);
+        if !is_too_long && self.window < kept {
+            return kept.min(self.window * (1.0 + MOST_GROWTH));
+        }
         if queue < self.wanted() / 2.0 {
             if self.rests_until.is_some_and(|until| now < until) {
                 return self.window;
@@ -441,99 +450,15 @@ impl Gate {
         // A queue that is much too long is emptied at once, one that is about right by halves.
         let is_much_too_long = queue > 4.0 * self.wanted();
         let part = if is_much_too_long { 1.0 } else { 0.5 };
-        self.window + part * (self.fast(queue) - self.window)
+        let next = self.window + part * (self.fast(queue) - self.window);
+        if is_too_long { next } else { next.max(kept) }
     }
 
-    /// Whether the queue stays too long whatever we do.
-    fn is_crowded(&mut self, now: Instant, queue: f64) -> bool {
-        let trusts = self.trusts_until.is_some_and(|until| now < until);
-        if queue < CROWDED * self.wanted() || trusts {
-            self.crowd = None;
-            return false;
-        }
-        let crowd = self.crowd.get_or_insert(Crowd {
-            since: now,
-            rounds: 0,
-        });
-        crowd.rounds += 1;
-        crowd.rounds >= PATIENCE_ROUNDS && now >= crowd.since + PATIENCE
-    }
-
-    /// The window that holds our share of what the path has shown to carry.
-    fn own_share(&self) -> f64 {
-        let longest = self.base.value().unwrap_or(0.0) + LONGEST_QUEUE;
-        OWN_SHARE * self.best.value().unwrap_or(0.0) * self.rtt.min(longest)
-    }
-
-    fn compete(&mut self, now: Instant, queue: f64, round: &Round) -> f64 {
-        if queue < CROWDED * self.wanted() {
-            let calm_since = *self.rivalry.calm_since.get_or_insert(now);
-            if now >= calm_since + PATIENCE {
-                return self.end_competition(now, queue, self.window);
-            }
-        } else {
-            self.rivalry.calm_since = None;
-        }
-        if round.lost > 0 || round.is_marked {
-            self.rivalry.drained = None;
-            (self.window * AFTER_LOSS).max(self.own_share())
-        } else {
-            let growth = GROWTH.max(LEAST_GROWTH * self.rtt) * self.packet;
-            self.window.max(self.own_share()) + growth
-        }
-    }
-
-    /// The queue is gone, or was ours.
-    fn end_competition(&mut self, now: Instant, queue: f64, window: f64) -> f64 {
-        self.mode = Mode::Steady;
-        self.rivalry = Rivalry {
-            window,
-            ended: Some(now),
-            ..Rivalry::default()
-        };
-        let rate = self.rate.value().unwrap_or(0.0);
-        window.min(rate * (self.rtt - queue) + self.step())
-    }
-
-    /// Lets the queue empty; then goes on with this window.
-    fn drain(&mut self, now: Instant, window: f64, competes: bool) -> f64 {
-        self.crowd = None;
-        self.next_drain = Some(now + if competes { DOUBT } else { BASE_AGE });
-        self.mode = Mode::Drain { window, competes };
-        let (rate, base) = (self.rate.value(), self.base.value());
-        self.window
-            .min(rate.unwrap_or(0.0) * base.unwrap_or(0.0) / 2.0)
-    }
-
-    /// After a drain: is there a queue that is not ours?
-    fn resume(&mut self, now: Instant, queue: f64, window: f64, competes: bool) -> f64 {
-        let own = self.rate.value().map_or(0.0, |rate| self.packet / rate);
-        if queue < CROWDED * TARGET + own {
-            self.trusts_until = Some(now + DOUBT);
-            if competes {
-                return self.end_competition(now, queue, window);
-            }
-            self.mode = Mode::Steady;
-            return window;
-        }
-        let before = self.rivalry.drained.replace(self.rtt);
-        if before.is_some_and(|before| (self.rtt - before).abs() < SAME_ROUTE) {
-            self.base.forget();
-            self.base.note(now, self.rtt);
-            return self.end_competition(now, 0.0, window);
-        }
-        self.mode = Mode::Compete;
-        self.next_drain = Some(now + DOUBT);
-        let is_the_same_rival = self
-            .rivalry
-            .ended
-            .is_some_and(|ended| now < ended + BASE_AGE);
-        let resumed = if is_the_same_rival {
-            self.rivalry.window
-        } else {
-            0.0
-        };
-        window.max(self.own_share()).max(resumed)
+    /// The window that would carry what the path has carried. Where packets come and go a bit late all the time, that
+    /// looks like a queue, and the window would become smaller and smaller for it.
+    fn kept_window(&self, queue: f64) -> f64 {
+        let kept = self.kept.value().unwrap_or(0.0);
+        KEPT * kept * (self.rtt - queue + queue.min(target(kept)))
     }
 
     fn judge_losses(&mut self, now: Instant) {
@@ -548,7 +473,10 @@ impl Gate {
             self.stride = 1.0;
             self.rests_until = Some(now + REST);
             // What it carried once it does not carry now.
+            let best = self.best.value().unwrap_or(0.0);
             self.best.forget();
+            self.best.note(now, best * (1.0 - part));
+            self.kept.forget();
             if self.mode == Mode::Start {
                 self.mode = Mode::Steady;
             }
@@ -556,43 +484,7 @@ impl Gate {
     }
 }
 
-/// Sends what there is room for at a pace, with bursts of a millisecond.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Pace {
-    credit: f64,
-    at: Instant,
-}
-
-/// A burst, in seconds; and in bytes at least.
-const BURST: f64 = 0.001;
-const LEAST_BURST: f64 = 2.0 * 1350.0;
-
-impl Pace {
-    pub(crate) fn new(now: Instant) -> Self {
-        Pace {
-            credit: LEAST_BURST,
-            at: now,
-        }
-    }
-
-    /// When more may be sent at this rate: now, or later.
-    ///
-    /// # Errors
-    /// When that will be.
-    pub(crate) fn check(&mut self, now: Instant, rate: u64) -> Result<(), Instant> {
-        let rate = (rate as f64).max(1.0);
-        let passed = now.saturating_duration_since(self.at).as_secs_f64();
-        self.at = now;
-        let burst = (rate * BURST).max(LEAST_BURST);
-        self.credit = (self.credit + passed * rate).min(burst);
-        if self.credit > 0.0 {
-            return Ok(());
-        }
-        Err(now + Duration::from_secs_f64((1.0 - self.credit) / rate))
-    }
-
-    /// So many bytes were given away.
-    pub(crate) fn spend(&mut self, bytes: usize) {
-        self.credit -= bytes as f64;
-    }
+/// The queue, in seconds, that a path of this rate shall have.
+fn target(rate: f64) -> f64 {
+    TARGET + BATCHES * (1.0 - FAST / rate.max(FAST))
 }

@@ -24,6 +24,8 @@ const QUANTUM: i64 = 1514;
 /// A flow that sends less than this, in bytes a second, is small however many others there are: a game
 /// sends 5 to 15, a voice 10 kilobytes.
 const SMALL_RATE: f64 = 32_000.0;
+/// After such a pause nothing is left of what a flow owes: twice the quantum at that rate.
+const PAUSE: Duration = Duration::from_millis(100);
 /// How many bytes small flows may send for each of bulk when there are so many of them that they would never
 /// end, and how many at once.
 const SMALL_SHARE: usize = 8;
@@ -44,6 +46,8 @@ pub struct FlowQueue<T, S = RandomState> {
     // Those that send little, served first; and those that have used up their quantum or paused.
     sparse: VecDeque<Bucket>,
     bulk: VecDeque<Bucket>,
+    /// Those that have paused, and when to look whether they still do.
+    paused: VecDeque<(Instant, Bucket)>,
     /// Bytes that small flows have sent before bulk, which has its share of that to come.
     ahead: usize,
     bytes: usize,
@@ -81,8 +85,9 @@ pub enum Turn {
     SmallFlows,
 }
 
-/// A flow's frames. It is in one of the lists or, if it has sent little, paused and begun again, for a while
-/// in both.
+/// A flow's frames. It is in one of the lists that have turns or, if it has sent little, paused and begun again,
+/// for a while in both. What it owes outlives a pause that is too short to earn it: else whoever sends no faster
+/// than the queue is emptied were a small flow again with each frame.
 #[derive(Debug)]
 struct Lane<T> {
     frames: VecDeque<Waiting<T>>,
@@ -92,6 +97,7 @@ struct Lane<T> {
     credited: Instant,
     is_sparse: bool,
     is_bulk: bool,
+    has_paused: bool,
     codel: CoDel,
 }
 
@@ -110,6 +116,7 @@ impl<T, S: BuildHasher> FlowQueue<T, S> {
             lanes: HashMap::new(),
             sparse: VecDeque::new(),
             bulk: VecDeque::new(),
+            paused: VecDeque::new(),
             ahead: 0,
             bytes: 0,
             limit,
@@ -152,13 +159,19 @@ impl<T, S: BuildHasher> FlowQueue<T, S> {
     /// Puts a frame of `len` bytes at the end of its flow. When there is no room, the flow that takes
     /// most of it loses its oldest frames.
     pub fn push(&mut self, now: Instant, flow: Flow, frame: T, len: usize) {
+        self.forget_paused(now);
         let bucket = (self.hasher.hash_one(flow) % BUCKETS) as Bucket;
         let lane = self.lanes.entry(bucket).or_insert_with(|| Lane::new(now));
         lane.credit_pause(now);
         // A game's flow pauses after each frame, and is small as long as it stays within its quantum.
-        if lane.frames.is_empty() && lane.deficit > 0 && !lane.is_sparse {
-            lane.is_sparse = true;
-            self.sparse.push_back(bucket);
+        if lane.frames.is_empty() && !lane.is_sparse {
+            if lane.deficit > 0 {
+                lane.is_sparse = true;
+                self.sparse.push_back(bucket);
+            } else if !lane.is_bulk {
+                lane.is_bulk = true;
+                self.bulk.push_back(bucket);
+            }
         }
         lane.frames.push_back(Waiting {
             frame,
@@ -217,14 +230,11 @@ impl<T, S: BuildHasher> FlowQueue<T, S> {
         }
         self.sparse.pop_front();
         lane.is_sparse = false;
-        // It gets its next quantum when the others have had their turn, not by pausing.
-        if !lane.is_bulk {
-            if lane.frames.is_empty() && self.bulk.is_empty() {
-                self.lanes.remove(&bucket);
-            } else {
-                lane.is_bulk = true;
-                self.bulk.push_back(bucket);
-            }
+        if lane.frames.is_empty() {
+            self.note_pause(now, bucket);
+        } else if !lane.is_bulk {
+            lane.is_bulk = true;
+            self.bulk.push_back(bucket);
         }
         None
     }
@@ -245,12 +255,39 @@ impl<T, S: BuildHasher> FlowQueue<T, S> {
         }
         self.bulk.pop_front();
         if lane.frames.is_empty() {
-            self.lanes.remove(&bucket);
+            lane.is_bulk = false;
+            // The rest of its turn is lost, else it would be small with that.
+            lane.deficit = lane.deficit.min(0);
+            self.note_pause(now, bucket);
         } else {
             lane.deficit += QUANTUM;
             self.bulk.push_back(bucket);
         }
         None
+    }
+
+    fn note_pause(&mut self, now: Instant, bucket: Bucket) {
+        let lane = lane(&mut self.lanes, bucket);
+        if !std::mem::replace(&mut lane.has_paused, true) {
+            self.paused.push_back((now + PAUSE, bucket));
+        }
+    }
+
+    /// Forgets flows that have paused for so long that they are like new ones.
+    fn forget_paused(&mut self, now: Instant) {
+        while let Some(&(_, bucket)) = self.paused.front().filter(|(until, _)| *until <= now) {
+            self.paused.pop_front();
+            let lane = lane(&mut self.lanes, bucket);
+            lane.has_paused = false;
+            if lane.is_sparse || lane.is_bulk {
+                continue;
+            }
+            if now >= lane.credited + PAUSE {
+                self.lanes.remove(&bucket);
+            } else {
+                self.note_pause(now, bucket);
+            }
+        }
     }
 }
 
@@ -268,6 +305,7 @@ impl<T> Lane<T> {
             credited: now,
             is_sparse: false,
             is_bulk: false,
+            has_paused: false,
             codel: CoDel::default(),
         }
     }
@@ -380,6 +418,13 @@ mod tests {
         std::iter::from_fn(|| queue.pop(now, Turn::Any)).collect()
     }
 
+    /// True when nothing is left of the flows that came until `now`.
+    fn is_forgetful(queue: &mut Queue, now: Instant) -> bool {
+        queue.forget_paused(now + PAUSE);
+        queue.forget_paused(now + 2 * PAUSE);
+        queue.lanes.is_empty() && queue.paused.is_empty()
+    }
+
     #[test]
     fn a_game_does_not_wait_behind_a_copy() {
         let (mut queue, now) = (queue(LIMIT), Instant::now());
@@ -404,7 +449,7 @@ mod tests {
             let order: Vec<_> = all.iter().filter(|&frame| frame % 3 == lane).collect();
             assert!(order.is_sorted(), "{order:?}");
         }
-        assert!(queue.bytes == 0 && queue.lanes.is_empty());
+        assert!(queue.bytes == 0 && is_forgetful(&mut queue, now));
         assert_eq!((queue.stats().without_room(), queue.stats().late()), (0, 0));
     }
 
@@ -472,7 +517,7 @@ mod tests {
             (queue.stats().without_room(), queue.stats().sparse.stale),
             (0, 2)
         );
-        assert!(queue.lanes.is_empty() && queue.bytes == 0);
+        assert!(queue.bytes == 0 && is_forgetful(&mut queue, back));
     }
 
     #[test]
@@ -508,8 +553,8 @@ mod tests {
             }
         }
         drain(&mut queue, now);
-        assert!(queue.lanes.is_empty() && queue.sparse.is_empty() && queue.bulk.is_empty());
-        assert_eq!(queue.bytes, 0);
+        assert!(queue.sparse.is_empty() && queue.bulk.is_empty());
+        assert!(queue.bytes == 0 && is_forgetful(&mut queue, now));
     }
 
     #[test]
@@ -537,5 +582,19 @@ mod tests {
             passed += u32::from(queue.pop(now, Turn::SmallFlows) == Some(100));
         }
         assert_eq!(passed, 4); // a quantum, and the frame with which it ends
+    }
+    #[test]
+    fn a_copy_that_never_waits_long_is_a_copy() {
+        let (mut queue, mut now) = (queue(LIMIT), Instant::now());
+        let mut passed = 0;
+        for _ in 0..1000 {
+            now += Duration::from_millis(1);
+            queue.push(now, flow(1), 1, FULL);
+            passed += u32::from(queue.pop(now, Turn::SmallFlows).is_some());
+            drain(&mut queue, now);
+        }
+        // What small flows may send in a second, a quantum, and the frame with which it ends.
+        assert!((20..=24).contains(&passed), "{passed}");
+        assert!(queue.paused.len() <= 1 && queue.lanes.len() <= 1);
     }
 }

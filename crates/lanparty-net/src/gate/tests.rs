@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 const PACKET: u64 = 1350;
 const MAX_ACK_DELAY: Duration = Duration::from_millis(25);
 const MS: Duration = Duration::from_millis(1);
+/// A game's packets, which no gate holds up, and the time between two of them.
+const GAME_PACKET: u64 = 150;
+const GAME_PERIOD: Duration = Duration::from_micros(16_600);
 
 /// The narrow part of a path, and what it takes to get to its other end and back.
 struct Path {
@@ -15,6 +18,9 @@ struct Path {
     rtt: Duration,
     /// The part of the packets that gets lost for no reason.
     loss: f64,
+    /// News come late by up to this much: other programs run, and packets are handled in batches.
+    lateness: Duration,
+    news_at: Instant,
     idle_at: Instant,
     dice: u64,
 }
@@ -27,6 +33,8 @@ impl Path {
             limit: rate * 0.1,
             rtt,
             loss: 0.0,
+            lateness: Duration::ZERO,
+            news_at: now,
             idle_at: now,
             dice: 1,
         }
@@ -36,20 +44,30 @@ impl Path {
         self.idle_at.saturating_duration_since(now)
     }
 
-    /// When a packet's acknowledgement is back, unless it gets lost.
-    fn carry(&mut self, now: Instant, bytes: u64) -> Option<Instant> {
+    /// A number from 0 to 1.
+    fn draw(&mut self) -> f64 {
         self.dice = self
             .dice
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
-        let drawn = (self.dice >> 33) as f64 / (1u64 << 31) as f64;
+        (self.dice >> 33) as f64 / (1u64 << 31) as f64
+    }
+
+    /// When a packet's acknowledgement is back, unless it gets lost.
+    fn carry(&mut self, now: Instant, bytes: u64) -> Option<Instant> {
+        let (drawn, late) = (self.draw(), self.draw());
         let waiting = self.wait(now).as_secs_f64() * self.rate;
         if waiting + bytes as f64 > self.limit {
             return None;
         }
         let takes = Duration::from_secs_f64(bytes as f64 / self.rate);
         self.idle_at = self.idle_at.max(now) + takes;
-        (drawn >= self.loss).then(|| self.idle_at + self.rtt)
+        (drawn >= self.loss).then(|| {
+            // Mostly by little.
+            let back = self.idle_at + self.rtt + self.lateness.mul_f64(late.powi(3));
+            self.news_at = self.news_at.max(back);
+            self.news_at
+        })
     }
 }
 
@@ -101,7 +119,15 @@ enum Back {
     Lost,
 }
 
-/// Somebody with a gate who sends all that it lets pass, and maybe a TCP beside, on one path.
+/// What will be known of a packet.
+struct News {
+    is_ours: bool,
+    sent: Instant,
+    bytes: u64,
+    what: Back,
+}
+
+/// Somebody with a gate who sends all that it lets pass and plays a game, and maybe a TCP beside, on one path.
 struct World {
     now: Instant,
     path: Path,
@@ -110,10 +136,11 @@ struct World {
     is_greedy: bool,
     has_rival: bool,
     rival: Option<Cubic>,
-    events: BTreeMap<(Instant, u64), (bool, Instant, Back)>,
+    next_game: Instant,
+    events: BTreeMap<(Instant, u64), News>,
     sequence: u64,
     /// Packets that have arrived and are not acknowledged yet, and until when that may wait.
-    unacked: Vec<Instant>,
+    unacked: Vec<(Instant, u64)>,
     held_until: Instant,
     delivered: u64,
     lost: u64,
@@ -132,6 +159,7 @@ impl World {
             is_greedy: true,
             has_rival: false,
             rival: None,
+            next_game: now,
             events: BTreeMap::new(),
             sequence: 0,
             unacked: Vec::new(),
@@ -142,9 +170,12 @@ impl World {
         }
     }
 
-    fn send(&mut self, is_ours: bool) {
+    fn send(&mut self, is_ours: bool, bytes: u64) {
         self.sequence += 1;
-        let (back, what) = match self.path.carry(self.now, PACKET) {
+        if is_ours {
+            self.gate.on_sent(bytes);
+        }
+        let (back, what) = match self.path.carry(self.now, bytes) {
             Some(back) => (back, Back::Acked),
             // Seen when three packets behind it have arrived; about then.
             None => (
@@ -152,8 +183,13 @@ impl World {
                 Back::Lost,
             ),
         };
-        self.events
-            .insert((back, self.sequence), (is_ours, self.now, what));
+        let news = News {
+            is_ours,
+            sent: self.now,
+            bytes,
+            what,
+        };
+        self.events.insert((back, self.sequence), news);
     }
 
     fn act(&mut self) {
@@ -164,8 +200,11 @@ impl World {
                 break;
             }
             self.pace.spend(PACKET as usize);
-            self.gate.on_sent(PACKET);
-            self.send(true);
+            self.send(true, PACKET);
+        }
+        if self.now >= self.next_game {
+            self.next_game += GAME_PERIOD;
+            self.send(true, GAME_PACKET);
         }
         while self
             .rival
@@ -173,31 +212,32 @@ impl World {
             .is_some_and(|tcp| tcp.in_flight + 1.0 <= tcp.window)
         {
             self.rival.as_mut().unwrap().in_flight += 1.0;
-            self.send(false);
+            self.send(false, PACKET);
         }
     }
 
     fn acknowledge(&mut self) {
-        for sent in self.unacked.drain(..) {
-            self.gate.on_ack(sent, PACKET);
+        for (sent, bytes) in self.unacked.drain(..) {
+            self.gate.on_ack(sent, bytes);
         }
         self.gate.on_end_acks(self.now, self.gate.in_flight);
     }
 
-    fn hear(&mut self, is_ours: bool, sent: Instant, what: &Back) {
-        let (now, rtt) = (self.now, self.now - sent);
-        match (is_ours, what) {
+    fn hear(&mut self, news: &News) {
+        let (now, sent, bytes) = (self.now, news.sent, news.bytes);
+        let rtt = now - sent;
+        match (news.is_ours, &news.what) {
             (true, Back::Acked) => {
-                self.delivered += PACKET;
-                self.unacked.push(sent);
+                self.delivered += bytes;
+                self.unacked.push((sent, bytes));
                 self.held_until = now + MAX_ACK_DELAY;
                 if self.unacked.len() == 2 {
                     self.acknowledge();
                 }
             }
             (true, Back::Lost) => {
-                self.lost += PACKET;
-                self.gate.on_lost(PACKET);
+                self.lost += bytes;
+                self.gate.on_lost(bytes);
             }
             (false, what) => {
                 let Some(tcp) = &mut self.rival else { return };
@@ -222,8 +262,8 @@ impl World {
             while let Some(entry) = self.events.first_entry()
                 && entry.key().0 <= self.now
             {
-                let (is_ours, sent, what) = entry.remove();
-                self.hear(is_ours, sent, &what);
+                let news = entry.remove();
+                self.hear(&news);
             }
             if !self.unacked.is_empty() && self.now >= self.held_until {
                 self.acknowledge();
@@ -273,6 +313,29 @@ fn the_queue_stays_near_a_millisecond_and_the_path_busy() {
             "{megabits} Mbit/s, {rtt} ms: {p50:?} {p99:?}"
         );
     }
+}
+
+#[test]
+fn late_news_cost_little() {
+    for (megabits, rtt) in [(20.0, 20), (100.0, 10), (20.0, 1)] {
+        let mut world = World::new(megabits, rtt * MS);
+        world.path.lateness = 4 * MS;
+        world.run(5000 * MS).run(20_000 * MS);
+        let (share, p50, p99) = (world.share(), world.wait(50), world.wait(99));
+        let what = format!("{megabits} Mbit/s, {rtt} ms: {share} {p50:?} {p99:?}");
+        assert!(share > 0.6 && p50 < 3 * MS && p99 < 8 * MS, "{what}");
+    }
+}
+
+#[test]
+fn a_machine_that_was_busy_is_forgiven() {
+    let mut world = World::new(20.0, 20 * MS);
+    world.run(5000 * MS);
+    world.path.lateness = 60 * MS;
+    world.run(500 * MS);
+    world.path.lateness = MS;
+    world.run(1000 * MS).run(3000 * MS);
+    assert!(world.share() > 0.9, "{}", world.share());
 }
 
 #[test]
@@ -367,6 +430,7 @@ fn what_sends_less_than_the_path_takes_is_not_held_up() {
     world.is_greedy = false;
     world.run(3000 * MS);
     // A second's worth of a game and its acknowledgements moves nothing.
+    world.next_game += Duration::from_secs(10);
     let before = world.gate.window();
     for _ in 0..60 {
         world.gate.on_sent(150);
