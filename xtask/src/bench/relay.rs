@@ -55,61 +55,63 @@ pub(crate) fn run() -> Result<()> {
     println!("|---|---|---|---|---|---|---|");
     let mut sums = Vec::new();
     for room_of in ROOMS_OF {
-        let (mut held, mut failed) = (None, None);
+        let mut points = Vec::new();
         for players in PLAYERS {
             progress(&format!(
                 "the relay with {players} players in rooms of {room_of}"
             ));
             let point = measure(players, room_of)?;
             print(room_of, &point);
-            if point.holds() {
-                (held, failed) = (Some(point), None);
-                continue;
-            }
             // One size alone may be the machine's hiccup.
-            let is_end = point.is_full() || failed.is_some();
-            failed = Some(point);
+            let fails = |point: &Point| !point.holds();
+            let is_end = fails(&point) && (point.is_full() || points.last().is_some_and(fails));
+            points.push(point);
             if is_end {
                 break;
             }
         }
-        sums.push(format!("* Rooms of {room_of}: {}", sum_up(held, failed)));
+        sums.push(format!("* Rooms of {room_of}: {}", sum_up(&points)));
     }
     println!("\n{}", sums.join("\n"));
     Ok(())
 }
 
 /// How many players a core carries, and what says so.
-fn sum_up(held: Option<Point>, failed: Option<Point>) -> String {
-    let Some(held) = held else {
-        return format!("not even {} players.", PLAYERS[0]);
-    };
-    let (players, relay) = (held.players, held.relay);
-    let by_time = format!(
-        "by the relay's processor time at {players} a core carries about {:.0}",
-        players as f64 / relay
-    );
+fn sum_up(points: &[Point]) -> String {
+    let held = points.iter().rfind(|point| point.holds());
+    let players = held.map_or(0, |point| point.players);
     let percent = |part: f64| part * 100.0;
-    match failed {
-        Some(failed) if failed.relay >= BUSY => format!(
-            "**{players} players a core**; at {} the relay has no more of it.",
-            failed.players
+    let end = match points.last() {
+        Some(last) if last.holds() => "more were not tried".to_owned(),
+        Some(last) if last.relay >= BUSY => {
+            return format!(
+                "**{players} players a core**; at {} the relay has no more of it.",
+                last.players
+            );
+        }
+        Some(last) if last.crowd >= BUSY => format!(
+            "at {} the generator has no more processor, while the relay uses {:.0} % of its core",
+            last.players,
+            percent(last.relay)
         ),
-        Some(failed) if failed.crowd >= BUSY => format!(
-            "{players} players; at {} the generator has no more processor, while the relay uses {:.0} % of \
-             its core. So {by_time}.",
-            failed.players,
-            percent(failed.relay)
+        Some(last) => format!(
+            "at {} frames are late or lost although neither program is at its end ({:.0} and {:.0} %)",
+            last.players,
+            percent(last.relay),
+            percent(last.crowd)
         ),
-        Some(failed) => format!(
-            "{players} players; at {} frames are late or lost although neither program has used its core up \
-             ({:.0} and {:.0} %). So {by_time}.",
-            failed.players,
-            percent(failed.relay),
-            percent(failed.crowd)
-        ),
-        None => format!("{players} players, and more were not tried. So {by_time}."),
-    }
+        None => return "nothing was measured.".to_owned(),
+    };
+    // Late frames may be the generator's fault, but whoever loses none has carried them.
+    let carried = points.iter().rfind(|point| point.lost <= MOST_LOST);
+    let per_core = carried.map_or(String::new(), |point| {
+        format!(
+            " By the relay's processor time for {} a core carries **about {:.0}**.",
+            point.players,
+            point.players as f64 / point.relay
+        )
+    });
+    format!("{players} players in time; {end}.{per_core}")
 }
 
 fn measure(players: usize, room_of: usize) -> Result<Point> {
@@ -189,4 +191,40 @@ fn print(room_of: usize, point: &Point) {
         point.crowd * 100.0,
         point.memory_per_player / 1e3
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(players: usize, p99: u64, relay: f64, crowd: f64) -> Point {
+        Point {
+            players,
+            lost: 0.0,
+            p50: Duration::ZERO,
+            p99: Duration::from_millis(p99),
+            relay,
+            crowd,
+            memory_per_player: 0.0,
+        }
+    }
+
+    #[test]
+    fn a_core_carries_what_it_held_or_what_the_generator_left_it() {
+        let relay_is_full = [point(400, 4, 0.8, 0.6), point(600, 9, 0.95, 0.8)];
+        assert_eq!(
+            sum_up(&relay_is_full),
+            "**400 players a core**; at 600 the relay has no more of it."
+        );
+        let crowd_is_full = [point(200, 4, 0.4, 0.6), point(400, 9, 0.5, 0.95)];
+        let sum = sum_up(&crowd_is_full);
+        assert!(
+            sum.starts_with("200 players in time; at 400 the generator"),
+            "{sum}"
+        );
+        assert!(
+            sum.ends_with("for 400 a core carries **about 800**."),
+            "{sum}"
+        );
+    }
 }
