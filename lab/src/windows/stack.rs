@@ -1,8 +1,12 @@
 //! Answers the shim's questions with the Linux kernel of the machine, keeps the record, and makes the planned trouble.
 
+mod codes;
+mod interfaces;
+mod question;
+mod routes;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,29 +19,21 @@ use serde_json::Value;
 use super::WindowsPc;
 use super::adapter::{Adapter, interface_guid, interface_index};
 use crate::Machine;
+use codes::{
+    ERROR_NO_MORE_ITEMS, ERROR_NOT_FOUND, ERROR_NOT_SUPPORTED, ERROR_OBJECT_ALREADY_EXISTS,
+    NO_ERROR,
+};
+use interfaces::Settings;
+use question::Question;
 
 /// Also in lab/windows/shim/shim.h.
 const LAB_PORT: u16 = 47003;
 const LONGEST_LINE: usize = 1024;
 const TURN: Duration = Duration::from_millis(100);
 
-// Windows error codes (winerror.h).
-const NO_ERROR: u32 = 0;
-const ERROR_NOT_SUPPORTED: u32 = 50;
-const ERROR_INVALID_PARAMETER: u32 = 87;
-const ERROR_NO_MORE_ITEMS: u32 = 259;
-const ERROR_NOT_FOUND: u32 = 1168;
-const ERROR_NETWORK_UNREACHABLE: u32 = 1231;
-const ERROR_OBJECT_ALREADY_EXISTS: u32 = 5010;
-
-/// What IPv6 needs of a link (RFC 8200, section 5).
-const LEAST_IPV6_MTU: u32 = 1280;
 // NET_FW_PROFILE_TYPE2 (icftypes.h).
 const PRIVATE_PROFILE: u32 = 2;
 const PUBLIC_PROFILE: u32 = 4;
-
-/// What Windows gives a fast network card by itself, more or less.
-const AUTOMATIC_METRIC: u32 = 25;
 
 /// Something that goes wrong at one of the changes that a program makes; the first is number 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,15 +82,6 @@ struct State {
 struct Call {
     is_change: bool,
     text: String,
-}
-
-/// What Linux has no place for, of one interface and family.
-#[derive(Clone, Copy, Debug)]
-struct Settings {
-    mtu: u32,
-    metric: u32,
-    automatic_metric: bool,
-    no_default_routes: bool,
 }
 
 impl Stack {
@@ -290,191 +277,6 @@ impl Shared {
         Ok(shown)
     }
 
-    // ---- routes ----
-
-    fn create_route(&self, question: &Question<'_>) -> Outcome {
-        if self.find_route(question).is_some() {
-            return Err(ERROR_OBJECT_ALREADY_EXISTS);
-        }
-        let route = self.route_words(question)?;
-        let metric = match question.text("metric") {
-            "4294967295" | "" => String::new(), // left as InitializeIpForwardEntry has set it
-            metric => format!(" metric {metric}"),
-        };
-        self.ip(
-            &format!("route add {route}{metric}"),
-            ERROR_INVALID_PARAMETER,
-        )
-    }
-
-    fn delete_route(&self, question: &Question<'_>) -> Outcome {
-        let route = self.route_words(question)?;
-        self.ip(&format!("route del {route}"), ERROR_NOT_FOUND)
-    }
-
-    fn show_route(&self, question: &Question<'_>) -> Outcome {
-        let route = self.find_route(question).ok_or(ERROR_NOT_FOUND)?;
-        Ok(format!(" metric={}", route["metric"].as_u64().unwrap_or(0)))
-    }
-
-    /// Windows names a route by its destination, interface and next hop.
-    fn find_route(&self, question: &Question<'_>) -> Option<Value> {
-        let device = self.name_of(question).ok()?;
-        let family = if question.text("to").contains(':') {
-            6
-        } else {
-            4
-        };
-        let shown = self.ip_json(&format!(
-            "-{family} route show exact {} dev {device}",
-            question.text("to")
-        ))?;
-        let via = |route: &Value| route["gateway"].as_str().unwrap_or("").to_owned();
-        shown
-            .into_iter()
-            .find(|route| via(route) == question.next_hop())
-    }
-
-    fn route_words(&self, question: &Question<'_>) -> Result<String, u32> {
-        let mut words = question.text("to").to_owned();
-        if !question.next_hop().is_empty() {
-            let _ = write!(words, " via {}", question.next_hop());
-        }
-        let _ = write!(words, " dev {}", self.name_of(question)?);
-        Ok(words)
-    }
-
-    fn best_route(&self, question: &Question<'_>) -> Outcome {
-        let to = question.text("to");
-        let interface = match question.text("if") {
-            "0" => String::new(),
-            _ => format!(" oif {}", self.name_of(question)?),
-        };
-        let first = |words: &str| {
-            let routes = self.ip_json(&format!("route get {words}{to}{interface}"))?;
-            routes.into_iter().next()
-        };
-        let (route, way) = first("fibmatch ")
-            .zip(first(""))
-            .ok_or(ERROR_NETWORK_UNREACHABLE)?;
-        let prefix = match (route["dst"].as_str().unwrap_or(to), to.contains(':')) {
-            ("default", false) => "0.0.0.0/0".to_owned(),
-            ("default", true) => "::/0".to_owned(),
-            (prefix, _) if prefix.contains('/') => prefix.to_owned(),
-            (host, false) => format!("{host}/32"),
-            (host, true) => format!("{host}/128"),
-        };
-        let device = way["dev"].as_str().ok_or(ERROR_NETWORK_UNREACHABLE)?;
-        let index = interface_index(&self.machine, device).map_err(|_| ERROR_NOT_FOUND)?;
-        Ok(format!(
-            " to={prefix} via={} if={index} src={} metric={}",
-            route["gateway"].as_str().unwrap_or(""),
-            way["prefsrc"].as_str().unwrap_or(""),
-            route["metric"].as_u64().unwrap_or(0),
-        ))
-    }
-
-    // ---- interface settings ----
-
-    fn show_interface(&self, question: &Question<'_>) -> Outcome {
-        let settings = self.settings(question)?;
-        let connected = self.is_connected(&self.name_of(question)?);
-        Ok(format!(
-            " mtu={} metric={} auto={} nodefault={} connected={}",
-            settings.mtu,
-            settings.metric,
-            u8::from(settings.automatic_metric),
-            u8::from(settings.no_default_routes),
-            u8::from(connected),
-        ))
-    }
-
-    fn set_interface(&self, question: &Question<'_>) -> Outcome {
-        let device = self.name_of(question)?;
-        let automatic_metric = question.number("auto") != 0;
-        let settings = Settings {
-            mtu: question.number("mtu"),
-            metric: match automatic_metric {
-                true => AUTOMATIC_METRIC,
-                false => question.number("metric"),
-            },
-            automatic_metric,
-            no_default_routes: question.number("nodefault") != 0,
-        };
-        let (family, least) = match question.number("family") {
-            4 => (4, 0),
-            6 => (6, LEAST_IPV6_MTU),
-            _ => return Err(ERROR_INVALID_PARAMETER),
-        };
-        if settings.mtu < least {
-            return Err(ERROR_INVALID_PARAMETER);
-        }
-        let index = question.number("if");
-        self.state().interfaces.insert((index, family), settings);
-        if family == 4 {
-            self.ip(
-                &format!("link set dev {device} mtu {}", settings.mtu),
-                ERROR_INVALID_PARAMETER,
-            )?;
-            self.apply_ipv4(&device, settings)?;
-        }
-        self.apply_ipv6_mtu(index, &device);
-        Ok(String::new())
-    }
-
-    /// Windows has an MTU for each family; in Linux the one for IPv6 cannot be above the link's, which is IPv4's.
-    fn apply_ipv6_mtu(&self, index: u32, device: &str) {
-        let state = self.state();
-        let mtu = |family| Some(state.interfaces.get(&(index, family))?.mtu);
-        let Some(ipv6) = mtu(6) else { return };
-        let mtu = ipv6.min(mtu(4).unwrap_or(ipv6)).to_string();
-        let _ = self
-            .machine
-            .sysctl(&format!("net/ipv6/conf/{device}/mtu"), &mtu);
-    }
-
-    /// An interface with a metric lower than others' takes limited broadcast and multicast; one whose default routes are
-    /// disabled has none.
-    fn apply_ipv4(&self, device: &str, settings: Settings) -> Result<(), u32> {
-        let verb = match settings.metric < AUTOMATIC_METRIC {
-            true => "replace",
-            false => "del",
-        };
-        for everybody in ["255.255.255.255/32", "224.0.0.0/4"] {
-            let _ = self
-                .machine
-                .ip(&format!("route {verb} {everybody} dev {device}"));
-        }
-        if device != WindowsPc::TAP {
-            return Ok(()); // nobody asks for a lease there
-        }
-        let flag = Adapter::no_default_route(&self.machine);
-        if settings.no_default_routes {
-            let _ = self.machine.ip(&format!("route del default dev {device}"));
-            return fs::write(flag, "").map_err(|_| ERROR_NOT_SUPPORTED);
-        }
-        let _ = fs::remove_file(flag);
-        Ok(())
-    }
-
-    fn settings(&self, question: &Question<'_>) -> Result<Settings, u32> {
-        let key = (question.number("if"), question.number("family"));
-        if !matches!(key.1, 4 | 6) {
-            return Err(ERROR_INVALID_PARAMETER);
-        }
-        if let Some(settings) = self.state().interfaces.get(&key) {
-            return Ok(*settings);
-        }
-        let device = self.name_of(question)?;
-        let mtu = self.machine.mtu(&device).map_err(|_| ERROR_NOT_FOUND)?;
-        Ok(Settings {
-            mtu: mtu as u32,
-            metric: AUTOMATIC_METRIC,
-            automatic_metric: true,
-            no_default_routes: false,
-        })
-    }
-
     // ---- the rest ----
 
     fn change_address(&self, verb: &str, question: &Question<'_>) -> Outcome {
@@ -556,52 +358,3 @@ impl Shared {
 
 /// The values of an answer, each with a blank in front, or a Windows error code.
 type Outcome = Result<String, u32>;
-
-/// A line of the shim: a function's name and `key=value` behind it.
-#[derive(Debug)]
-struct Question<'a> {
-    function: &'a str,
-    values: BTreeMap<&'a str, &'a str>,
-}
-
-impl<'a> Question<'a> {
-    fn parse(line: &'a str) -> Self {
-        let mut words = line.split(' ');
-        Self {
-            function: words.next().unwrap_or_default(),
-            values: words.filter_map(|word| word.split_once('=')).collect(),
-        }
-    }
-
-    fn text(&self, key: &str) -> &'a str {
-        self.values.get(key).copied().unwrap_or_default()
-    }
-
-    fn number(&self, key: &str) -> u32 {
-        self.text(key).parse().unwrap_or(0)
-    }
-
-    /// The next hop, or nothing where the destination is on the link.
-    fn next_hop(&self) -> &'a str {
-        match self.text("via") {
-            "0.0.0.0" | "::" => "",
-            via => via,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_is_a_function_and_its_values() {
-        let question =
-            Question::parse("CreateIpForwardEntry2 to=10.0.0.1/32 via=0.0.0.0 if=3 metric=");
-        assert_eq!(question.function, "CreateIpForwardEntry2");
-        assert_eq!(question.text("to"), "10.0.0.1/32");
-        assert_eq!(question.next_hop(), "");
-        assert_eq!(question.number("if"), 3);
-        assert_eq!(question.number("metric"), 0);
-    }
-}
