@@ -160,7 +160,29 @@ impl WindowsPc {
 
     /// Restarts the adapter as a driver update does: open handles become useless.
     pub fn restart_adapter(&self) -> Result<()> {
-        self.adapter.disable()?;
+        self.disable_adapter()?;
+        self.enable_adapter()
+    }
+
+    /// Disables the adapter, as in the network connections.
+    pub fn disable_adapter(&self) -> Result<()> {
+        self.adapter.disable()
+    }
+
+    /// Enables it again.
+    pub fn enable_adapter(&self) -> Result<()> {
+        self.adapter.enable()
+    }
+
+    /// Uninstalls the adapter, as in the device manager.
+    pub fn uninstall_adapter(&self) -> Result<()> {
+        self.wine.unregister_adapter(&self.machine)?;
+        self.adapter.disable()
+    }
+
+    /// Installs it again, as new.
+    pub fn install_adapter(&self) -> Result<()> {
+        self.wine.register_adapter(&self.machine)?;
         self.adapter.enable()
     }
 

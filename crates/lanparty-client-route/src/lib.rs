@@ -23,9 +23,10 @@ pub use guid::AdapterGuid;
 pub use imp::{
     KeptText, Watch, add_route, addresses, best_route, firewall_profiles, interface_luid,
     interface_metric, interface_settings, name_servers, network, own_name_servers, owns_console,
-    remove_route, routes, set_category, set_interface_settings, set_own_name_servers, take_file,
+    release_lease, remove_route, routes, set_category, set_interface_settings,
+    set_own_name_servers, take_file,
 };
 pub use network::{Category, Network};
 pub use pin::{Plan, plan};
 pub use route::{Family, Luid, Route};
-pub use settings::{InterfaceSettings, Metric};
+pub use settings::{InterfaceSettings, Metric, RouterDiscovery};

@@ -12,6 +12,38 @@ pub enum Metric {
     Fixed(u32),
 }
 
+/// Whether an interface listens to what routers announce about the network: prefixes to make addresses
+/// of, routes, DNS servers (`NL_ROUTER_DISCOVERY_BEHAVIOR`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RouterDiscovery {
+    /// It does not.
+    Disabled,
+    /// It does.
+    Enabled,
+    /// When DHCP says so; what IPv4 does by itself.
+    Dhcp,
+}
+
+impl RouterDiscovery {
+    /// The behaviour with this number.
+    pub fn from_number(number: i32) -> Self {
+        match number {
+            0 => RouterDiscovery::Disabled,
+            2 => RouterDiscovery::Dhcp,
+            _ => RouterDiscovery::Enabled,
+        }
+    }
+
+    /// Its number.
+    pub fn number(self) -> i32 {
+        match self {
+            RouterDiscovery::Disabled => 0,
+            RouterDiscovery::Enabled => 1,
+            RouterDiscovery::Dhcp => 2,
+        }
+    }
+}
+
 /// The settings of an interface, for one IP family, that the client changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterfaceSettings {
@@ -21,6 +53,8 @@ pub struct InterfaceSettings {
     pub mtu: u32,
     /// Whether Windows ignores default routes by this interface.
     pub ignores_default_routes: bool,
+    /// Whether it listens to routers.
+    pub routers: RouterDiscovery,
 }
 
 impl InterfaceSettings {
@@ -28,7 +62,8 @@ impl InterfaceSettings {
     pub const MIN_IPV6_MTU: u32 = 1280;
 
     /// What the party's adapter needs (spec R73): broadcast and multicast leave by the cheapest
-    /// interface, and nothing else should.
+    /// interface, and nothing else should. A router on the LAN may announce routes to anywhere, and
+    /// DNS servers; being the cheapest, the adapter would give them all that the player does.
     pub fn for_party(family: Family, mtu: u16) -> Self {
         let mtu = u32::from(mtu);
         InterfaceSettings {
@@ -38,6 +73,7 @@ impl InterfaceSettings {
                 Family::V6 => mtu.max(Self::MIN_IPV6_MTU),
             },
             ignores_default_routes: true,
+            routers: RouterDiscovery::Disabled,
         }
     }
 }
@@ -58,11 +94,19 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_party_gets_broadcast_but_no_default_route() {
+    fn the_party_gets_broadcast_but_no_route_of_its_routers() {
         let settings = InterfaceSettings::for_party(Family::V4, 1392);
         assert_eq!(settings.metric, Metric::Fixed(1));
         assert_eq!(settings.mtu, 1392);
         assert!(settings.ignores_default_routes);
+        assert_eq!(settings.routers, RouterDiscovery::Disabled);
+    }
+
+    #[test]
+    fn router_discovery_has_windows_numbers() {
+        for number in 0..3 {
+            assert_eq!(RouterDiscovery::from_number(number).number(), number);
+        }
     }
 
     #[test]

@@ -93,6 +93,14 @@ pub fn addresses(_interface: Luid) -> io::Result<Vec<IpAddr>> {
     unsupported()
 }
 
+/// Gives the address that DHCP has lent an interface back.
+///
+/// # Errors
+/// Always.
+pub fn release_lease(_interface: Luid) -> io::Result<()> {
+    unsupported()
+}
+
 /// The DNS servers that an interface uses.
 ///
 /// # Errors

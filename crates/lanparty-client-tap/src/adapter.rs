@@ -2,6 +2,7 @@
 
 use lanparty_client_route::AdapterGuid;
 use std::fmt;
+use std::io;
 
 /// The device class of network adapters (`GUID_DEVCLASS_NET`), as registry keys spell it.
 pub const NET_CLASS: &str = "{4D36E972-E325-11CE-BFC1-08002BE10318}";
@@ -69,6 +70,23 @@ pub fn connection_key(guid: AdapterGuid) -> String {
 /// the last.
 pub fn multi_string(text: &str) -> Vec<u16> {
     text.encode_utf16().chain([0, 0]).collect()
+}
+
+/// The one error about devices that could not be removed, each with what the system says; nothing when there are
+/// none, or when they have gone meanwhile.
+pub fn left_behind(left: Vec<(String, io::Error)>) -> Option<io::Error> {
+    let left: Vec<_> = left
+        .into_iter()
+        .filter(|(_, error)| error.kind() != io::ErrorKind::NotFound)
+        .map(|(instance, error)| format!("{instance} ({error})"))
+        .collect();
+    if left.is_empty() {
+        return None;
+    }
+    let left = left.join(", ");
+    Some(io::Error::other(format!(
+        "Windows keeps {left}; remove it in the device manager"
+    )))
 }
 
 /// Whether a `ComponentId` or `MatchingDeviceId` is TAP-Windows6.
@@ -162,11 +180,29 @@ mod tests {
     }
 
     #[test]
+    fn what_could_not_be_removed_is_told_in_one_sentence() {
+        let device = |number: u8, kind: io::ErrorKind| (own(number), kind.into());
+        let error = left_behind(vec![
+            device(1, io::ErrorKind::PermissionDenied),
+            device(2, io::ErrorKind::NotFound),
+            device(3, io::ErrorKind::PermissionDenied),
+        ]);
+        let sentence = error.unwrap().to_string();
+        let is_told = |number| sentence.contains(&own(number));
+        assert!(is_told(1) && !is_told(2) && is_told(3), "{sentence}");
+        assert!(left_behind(vec![device(2, io::ErrorKind::NotFound)]).is_none());
+    }
+
+    #[test]
     fn a_program_opens_it_by_its_guid() {
         assert_eq!(
             adapter(7).device_path(),
             r"\\.\Global\{00000000-0000-0000-0000-000000000007}.tap"
         );
+    }
+
+    fn own(number: u8) -> String {
+        format!("{OWN_INSTANCE}{number:04}")
     }
 
     fn adapter(number: u8) -> Adapter {

@@ -125,6 +125,11 @@ impl TapControl {
         match self.0 {}
     }
 
+    /// Whether the cable is in.
+    pub fn is_plugged_in(&self) -> bool {
+        match self.0 {}
+    }
+
     /// The adapter's MAC address.
     pub fn mac(&self) -> Option<MacAddr> {
         match self.0 {}
@@ -132,6 +137,11 @@ impl TapControl {
 
     /// The driver's version.
     pub fn version(&self) -> Option<DriverVersion> {
+        match self.0 {}
+    }
+
+    /// The longest packet that the driver takes.
+    pub fn mtu(&self) -> Option<u32> {
         match self.0 {}
     }
 

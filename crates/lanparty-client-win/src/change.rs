@@ -1,6 +1,8 @@
 //! One change to the player's PC, with what was there before.
 
-use lanparty_client_route::{AdapterGuid, Category, Family, InterfaceSettings, Metric, Route};
+use lanparty_client_route::{
+    AdapterGuid, Category, Family, InterfaceSettings, Metric, Route, RouterDiscovery,
+};
 use lanparty_client_tap::MacValue;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -204,6 +206,10 @@ impl fmt::Display for Settings<'_> {
         f.write_str(match self.0.ignores_default_routes {
             true => "ignored",
             false => "followed",
+        })?;
+        f.write_str(match self.0.routers {
+            RouterDiscovery::Disabled => ", routers not heard",
+            RouterDiscovery::Enabled | RouterDiscovery::Dhcp => ", routers heard",
         })
     }
 }

@@ -82,8 +82,9 @@ fn describe(adapter: &Adapter) {
     match Tap::open(adapter) {
         Ok(tap) => {
             let control = tap.control();
-            if let (Some(version), Some(mac)) = (control.version(), control.mac()) {
-                println!("  driver {version}, MAC address {mac}");
+            let known = (control.version(), control.mac(), control.mtu());
+            if let (Some(version), Some(mac), Some(mtu)) = known {
+                println!("  driver {version}, MAC address {mac}, MTU {mtu}");
             }
         }
         Err(error) => println!("  {error}"),

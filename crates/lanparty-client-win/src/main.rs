@@ -2,10 +2,11 @@
 //!
 //! [`config`] says what a player wants, [`run`] tells the whole story from there. Whatever it changes
 //! is a [`change::Change`], written into the [`journal`] before it is made and undone with its guard, or
-//! by the next start. [`adapter`] gets hold of the adapter, [`party`] makes its settings, [`pins`] the routes;
-//! [`firewall`] and [`doctor`] only look. Everything compiles on every system; what it needs of Windows is
+//! by the next start. [`adapter`] gets hold of the adapter, [`absence`] says how long to wait for one that
+//! went away, [`party`] makes its settings, [`pins`] the routes; [`firewall`] and [`doctor`] only look. Everything compiles on every system; what it needs of Windows is
 //! in `lanparty-client-route` and `lanparty-client-tap`, which say elsewhere that they cannot.
 
+mod absence;
 #[allow(clippy::disallowed_methods, reason = "shell: waits for the adapter")]
 mod adapter;
 mod change;

@@ -195,16 +195,24 @@ pub(crate) fn name_servers(adapter: AdapterGuid, home: Option<Luid>) -> io::Resu
     for family in Family::ALL {
         let servers = ip::name_servers(home, family)?;
         let before = ip::own_name_servers(adapter, family)?;
-        if !servers.is_empty() && name_server_list(&before, family) != servers {
+        if let Some(after) = servers_to_set(family, &servers, &before) {
             wanted.push(Change::NameServers {
                 adapter,
                 family,
                 before,
-                after: comma_separated(&servers),
+                after,
             });
         }
     }
     Ok(wanted)
+}
+
+/// What to set where the connection to the internet has these servers, and the adapter those `before`.
+/// A list without IPv4 servers would bring DHCP's back, so there is none; without IPv6 servers it leaves
+/// none at all, because the adapter does not listen to routers.
+fn servers_to_set(family: Family, servers: &[IpAddr], before: &str) -> Option<String> {
+    let is_possible = !servers.is_empty() || family == Family::V6;
+    (is_possible && name_server_list(before, family) != servers).then(|| comma_separated(servers))
 }
 
 /// Games must get through the firewall. A domain's network is its administrators' affair.
@@ -283,6 +291,17 @@ mod tests {
         assert_eq!(pc.state().categories[&LAN], Category::Private);
         drop(settings);
         assert_eq!(pc.state(), public_pc().state());
+    }
+
+    #[test]
+    fn the_adapter_gets_the_servers_of_the_connection_to_the_internet() {
+        let own: [IpAddr; 1] = ["192.168.1.1".parse().unwrap()];
+        let set = |family, servers: &[IpAddr], before| servers_to_set(family, servers, before);
+        assert_eq!(set(Family::V4, &own, ""), Some("192.168.1.1".into()));
+        assert_eq!(set(Family::V4, &own, "192.168.1.1"), None);
+        assert_eq!(set(Family::V4, &[], "10.0.0.1"), None);
+        assert_eq!(set(Family::V6, &[], ""), None);
+        assert_eq!(set(Family::V6, &[], "fd12::53"), Some(String::new()));
     }
 
     const LAN: u128 = 7;

@@ -1,5 +1,6 @@
 //! The whole story, one step after another, and undone in reverse (spec R70).
 
+use crate::absence::{Absence, Presence};
 use crate::adapter;
 use crate::config::{Args, Command, Config};
 use crate::doctor;
@@ -7,12 +8,12 @@ use crate::firewall::{self, FirewallWatch};
 use crate::journal::{Journal, KEPT_AS};
 use crate::party::{self, PartySettings};
 use crate::pins::Pins;
-use crate::status::{self, Running};
+use crate::status::{self, AdapterState, Running};
 use crate::system::ThisPc;
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use lanparty_client_core::{Player, Session, StatusLine};
 use lanparty_client_route::{self as ip, KeptText, Luid, Watch};
-use lanparty_client_tap::{Adapter, TapControl};
+use lanparty_client_tap::{self as tap, Adapter, TapControl};
 use lanparty_ctrl::message::Welcome;
 use lanparty_ctrl::{ResumeToken, Text};
 use lanparty_net::peer::{self, Event, HostError, PeerHost};
@@ -26,6 +27,10 @@ use std::time::{Duration, Instant};
 
 /// How often routes and settings are looked at when Windows tells of no change (spec R72, R73).
 const VERIFY: Duration = Duration::from_secs(5);
+/// How long giving the LAN's address back may take; a closed console leaves five seconds for everything.
+const LEASE_PATIENCE: Duration = Duration::from_secs(1);
+/// How long the word about it takes through the adapter and the tunnel.
+const LAST_FRAME: Duration = Duration::from_millis(100);
 
 /// Does what the player asks for.
 pub(crate) fn run(args: Args) -> Result<()> {
@@ -87,9 +92,11 @@ async fn join(config: Config) -> Result<()> {
         interface,
         mtu: None,
         firewall: FirewallWatch::default(),
+        absence: Absence::default(),
+        presence: Presence::Here,
         line: StatusLine::default(),
     };
-    let stop = asked_to_stop(stop);
+    let stop = asked_to_stop(stop, tap.control(), interface);
     peer::run(&mut session, &mut tap, &mut machine, &relay, stop).await?;
     tracing::info!("Left the party");
     Ok(())
@@ -123,13 +130,33 @@ fn watch() -> Option<Watch> {
     watch.ok()
 }
 
-async fn asked_to_stop(stop: tokio::task::JoinHandle<io::Result<&'static str>>) -> Text {
+async fn asked_to_stop(
+    stop: tokio::task::JoinHandle<io::Result<&'static str>>,
+    cable: TapControl,
+    interface: Luid,
+) -> Text {
     let signal = match stop.await {
         Ok(Ok(signal)) => signal,
         Ok(Err(_)) | Err(_) => "no signals can be received",
     };
     tracing::info!(signal, "Leaving the party");
+    if cable.is_plugged_in() {
+        give_back_lease(interface).await;
+    }
     format!("the player ended the client ({signal})").into()
+}
+
+/// Gives the LAN's address back while the tunnel still carries the word: the LAN may be short of them.
+async fn give_back_lease(interface: Luid) {
+    let release = tokio::task::spawn_blocking(move || ip::release_lease(interface));
+    match tokio::time::timeout(LEASE_PATIENCE, release).await {
+        Ok(Ok(Ok(()))) => {
+            tracing::info!("Gave the LAN's address back");
+            tokio::time::sleep(LAST_FRAME).await;
+        }
+        Ok(Ok(Err(error))) => tracing::debug!(%error, "There was no address to give back"),
+        Ok(Err(_)) | Err(_) => tracing::debug!("The address could not be given back in time"),
+    }
 }
 
 /// The adapter's cable; pulled when this is dropped.
@@ -158,6 +185,8 @@ struct Machine<'a> {
     interface: Luid,
     mtu: Option<u16>,
     firewall: FirewallWatch,
+    absence: Absence,
+    presence: Presence,
     line: StatusLine,
 }
 
@@ -178,6 +207,7 @@ impl PeerHost<Session> for Machine<'_> {
             Event::Tick(facts) => {
                 self.player.ticked(facts);
                 self.verify();
+                self.look_for_adapter()?;
                 self.show(session);
             }
             Event::NoLink { cause, refused } => {
@@ -206,17 +236,20 @@ impl Machine<'_> {
 
     /// The relay has let us in: sets the adapter up, or, after another link, what has changed.
     fn plug_in(&mut self, session: &Session, welcome: &Welcome, relay: SocketAddr) -> Result<()> {
-        let mtu = welcome.effective_mtu.number();
+        let mtu = fitting_mtu(welcome.effective_mtu.number(), self.cable.0.mtu());
         self.player.joined(welcome, relay);
         self.pins.keep_only(relay);
         let is_first = self.mtu.replace(mtu).is_none();
-        let wanted = party::interface(self.adapter.guid, mtu)
-            .context("cannot read the adapter's settings")?;
-        self.settings
-            .make(wanted, Instant::now())
-            .context("cannot set up the adapter")?;
         if is_first {
-            self.repair_settings();
+            let wanted = party::interface(self.adapter.guid, mtu)
+                .context("cannot read the adapter's settings")?;
+            self.settings
+                .make(wanted, Instant::now())
+                .context("cannot set up the adapter")?;
+        }
+        // Later the adapter may be away just now, such as after a sleep.
+        self.repair_settings();
+        if is_first {
             self.cable
                 .0
                 .set_media(true)
@@ -224,6 +257,22 @@ impl Machine<'_> {
         }
         self.pins.verify();
         self.show(session);
+        Ok(())
+    }
+
+    /// Fails when the adapter has been uninstalled, because that one never comes back.
+    fn look_for_adapter(&mut self) -> Result<()> {
+        let (is_open, guid) = (self.cable.0.mac().is_some(), self.adapter.guid);
+        let is_installed = || {
+            let installed = tap::installed().ok();
+            installed.is_none_or(|list| list.iter().any(|adapter| adapter.guid == guid))
+        };
+        self.presence = self.absence.look(Instant::now(), is_open, is_installed);
+        ensure!(
+            self.presence != Presence::Gone,
+            "the TAP adapter {} was removed from this PC; start again to use another one, or a new one",
+            self.adapter
+        );
         Ok(())
     }
 
@@ -262,12 +311,25 @@ impl Machine<'_> {
     fn show(&mut self, session: &Session) {
         let facts = self.diagnostics(session);
         tracing::trace!(?facts);
-        self.say(facts.joined_status(self.player.relay.room.as_str()), &facts);
+        let status = match self.presence {
+            Presence::Here => facts.joined_status(self.player.relay.room.as_str()),
+            Presence::Away | Presence::Gone => PlayerStatus::AdapterAway,
+        };
+        self.say(status, &facts);
     }
 
     fn say(&mut self, status: PlayerStatus, facts: &Diagnostics) {
-        self.running.say(status::report(&status.to_string(), facts));
+        let report = status::report(&status.to_string(), facts, self.adapter_state());
+        self.running.say(report);
         self.line.show(status);
+    }
+
+    fn adapter_state(&self) -> Option<AdapterState> {
+        let control = &self.cable.0;
+        control.mac().map(|_| AdapterState {
+            mtu: self.mtu,
+            is_plugged_in: control.is_plugged_in(),
+        })
     }
 
     fn diagnostics(&self, session: &Session) -> Diagnostics {
@@ -281,9 +343,22 @@ impl Machine<'_> {
     }
 }
 
+/// The room's MTU, or the driver's where that is less: Windows refuses what the driver cannot take.
+fn fitting_mtu(room: u16, driver: Option<u32>) -> u16 {
+    driver.map_or(room, |driver| room.min(driver.try_into().unwrap_or(room)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_mtu_fits_room_and_driver() {
+        assert_eq!(fitting_mtu(1392, None), 1392);
+        assert_eq!(fitting_mtu(1392, Some(1500)), 1392);
+        assert_eq!(fitting_mtu(1392, Some(1300)), 1300);
+        assert_eq!(fitting_mtu(1392, Some(u32::MAX)), 1392);
+    }
 
     #[test]
     fn whoever_is_no_administrator_is_told_how_to_become_one() {

@@ -64,8 +64,17 @@ fn file() -> Result<PathBuf> {
         .join("running.txt"))
 }
 
+/// How the adapter is set, while it is there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AdapterState {
+    /// Its IP MTU for IPv4, in bytes.
+    pub(crate) mtu: Option<u16>,
+    /// Whether its cable is in.
+    pub(crate) is_plugged_in: bool,
+}
+
 /// The sentence for the player, and the facts behind it (spec R64, R75).
-pub(crate) fn report(sentence: &str, facts: &Diagnostics) -> String {
+pub(crate) fn report(sentence: &str, facts: &Diagnostics, adapter: Option<AdapterState>) -> String {
     let mut report = format!("{sentence}\n");
     let mut line = |name: &str, value: String| {
         writeln!(report, "  {name:<20}{value}").expect("text has room");
@@ -83,6 +92,12 @@ pub(crate) fn report(sentence: &str, facts: &Diagnostics) -> String {
         "adapter",
         facts.adapter.clone().unwrap_or_else(|| "none".to_owned()),
     );
+    if let Some(AdapterState { mtu, is_plugged_in }) = adapter {
+        line("cable plugged in", yes(is_plugged_in));
+        if let Some(mtu) = mtu {
+            line("IP MTU", format!("{mtu} bytes"));
+        }
+    }
     let addresses: Vec<_> = facts.addresses.iter().map(ToString::to_string).collect();
     line("addresses", addresses.join(" "));
     let stats = &facts.stats;
@@ -135,9 +150,13 @@ mod tests {
             ..Diagnostics::default()
         };
         facts.stats.drops.count(DropReason::Jumbo);
-        let report = report("All is well.", &facts);
+        let adapter = AdapterState {
+            mtu: Some(1392),
+            is_plugged_in: true,
+        };
+        let report = report("All is well.", &facts, Some(adapter));
         assert!(report.starts_with("All is well.\n"));
-        assert!(report.contains("192.168.50.17"));
+        assert!(report.contains("192.168.50.17") && report.contains("1392 bytes"));
         assert!(report.contains("1 jumbo"));
         assert_eq!(report.matches("dropped").count(), 1);
     }

@@ -25,6 +25,8 @@ pub enum PlayerStatus {
         /// Why, as part of a sentence.
         cause: String,
     },
+    /// The virtual adapter does not work: disabled, restarting, its driver being replaced.
+    AdapterAway,
     /// In the room, but nobody is plugged into the LAN.
     WaitingForGateway {
         /// The room's code.
@@ -60,6 +62,10 @@ impl fmt::Display for PlayerStatus {
                     "The relay {relay} answers, but does not let you in: {cause}. Trying again."
                 )
             }
+            PlayerStatus::AdapterAway => f.write_str(
+                "The network adapter for the party is not there; waiting for it to come back. It may be \
+                 disabled in the network connections.",
+            ),
             PlayerStatus::WaitingForGateway { room } => {
                 write!(f, "Connected to room {room}; waiting for the LAN gateway.")
             }
@@ -114,6 +120,7 @@ mod tests {
             PlayerStatus::WaitingForGateway {
                 room: "FRIDAY".into(),
             },
+            PlayerStatus::AdapterAway,
             PlayerStatus::NoLanAddress { link_local: None },
             PlayerStatus::NoLanAddress {
                 link_local: Some("169.254.7.7".parse().unwrap()),

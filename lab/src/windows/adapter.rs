@@ -34,7 +34,9 @@ case "$reason" in
     BOUND|RENEW|REBIND|REBOOT)
         ip -4 address replace "$new_ip_address/$new_subnet_mask" broadcast + dev "$interface"
         test -e "$no_default_route" || ip route replace default via "${new_routers%% *}" dev "$interface" ;;
-    EXPIRE|FAIL|RELEASE|STOP) ip -4 address flush dev "$interface" ;;
+    # The word about it may still wait for the server's hardware address, and is lost with our own address.
+    RELEASE) sleep 0.3; ip -4 address flush dev "$interface" ;;
+    EXPIRE|FAIL|STOP) ip -4 address flush dev "$interface" ;;
 esac
 "#;
 
@@ -55,6 +57,7 @@ struct Shared {
     dhcp: Mutex<Option<Process>>,
     ended: AtomicBool,
     lease_script: String,
+    leases: String,
 }
 
 impl Adapter {
@@ -75,6 +78,7 @@ impl Adapter {
         let lease_script = lab.write("windows-lease.sh", LEASE)?;
         fs::set_permissions(&lease_script, Permissions::from_mode(0o755))
             .context("make a script")?;
+        let leases = lab.write(&format!("{}-windows.leases", machine.name()), "")?;
         let shared = Arc::new(Shared {
             machine: machine.clone(),
             driver,
@@ -83,6 +87,7 @@ impl Adapter {
             dhcp: Mutex::default(),
             ended: AtomicBool::new(false),
             lease_script,
+            leases,
         });
         let directions: [fn(&Shared); 2] = [Shared::follow_the_driver, Shared::follow_the_tap];
         let threads = directions.map(|follow| {
@@ -100,6 +105,17 @@ impl Adapter {
         eventually("the driver takes the hardware address", SOON, || {
             (*lock(&self.shared.mac) == Some(mac)).then_some(())
         })
+    }
+
+    /// Gives the DHCP lease back, if there is one.
+    pub(super) fn release_lease(&self) -> Result<()> {
+        let mut dhcp = lock(&self.shared.dhcp);
+        let holder = dhcp.take().context("nobody has asked for a lease")?;
+        drop(holder);
+        self.shared
+            .machine
+            .run(self.shared.dhclient(&["-r"]))
+            .map(drop)
     }
 
     /// Disables the adapter: open handles become useless, and there are no new ones.
@@ -191,13 +207,18 @@ impl Shared {
 
     /// Windows asks for an address as soon as the media is there.
     fn ask_for_a_lease(&self) -> Result<Process> {
+        fs::write(&self.leases, "").context("forget old leases")?;
+        self.machine.spawn("windows-dhcp", self.dhclient(&["-d"]))
+    }
+
+    fn dhclient(&self, what: &[&str]) -> Vec<String> {
         let flag = Adapter::no_default_route(&self.machine);
         let flag = format!("no_default_route={}", flag.display());
-        let command = "dhclient -4 -d -cf /dev/null -lf /dev/null -pf /dev/null -e";
-        let command = command
-            .split(' ')
-            .chain([&*flag, "-sf", &self.lease_script, TAP]);
-        self.machine.spawn("windows-dhcp", command)
+        let command = "dhclient -4 -cf /dev/null -pf /dev/null -e";
+        let files = [&*flag, "-lf", &self.leases, "-sf", &self.lease_script];
+        let command = command.split(' ').chain(files);
+        let command = command.chain(what.iter().copied()).chain([TAP]);
+        command.map(str::to_owned).collect()
     }
 }
 

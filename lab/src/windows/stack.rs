@@ -227,6 +227,7 @@ impl Shared {
                 self.state().category = question.number("category");
                 Ok(String::new())
             }
+            "IpReleaseAddress" => self.release_lease(question),
             "ChangeDeviceState" => self.change_device(question),
             "InstallDevice" => match self.state().hardware_id {
                 Some(id) if id == question.text("id") => Ok(String::new()),
@@ -310,6 +311,13 @@ impl Shared {
             _ => PUBLIC_PROFILE,
         };
         Ok(format!(" profiles={}", PUBLIC_PROFILE | party))
+    }
+
+    fn release_lease(&self, question: &Question<'_>) -> Outcome {
+        let is_ours = self.name_of(question)? == WindowsPc::TAP;
+        let released = is_ours.then(|| self.adapter.release_lease().ok());
+        released.flatten().ok_or(ERROR_NOT_FOUND)?;
+        Ok(String::new())
     }
 
     fn change_device(&self, question: &Question<'_>) -> Outcome {

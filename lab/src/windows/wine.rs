@@ -15,9 +15,13 @@ const FOLDER: &str = "LANPARTY_WINDOWS_DIR";
 const WINE: &str = "/usr/lib/wine/wine64";
 const WINESERVER: &str = "/usr/lib/wine/wineserver";
 
+/// Where the adapter's driver has its values: an adapter is installed while it is there.
+const DRIVER_KEY: &str =
+    r"HKLM\System\CurrentControlSet\Control\Class\{4D36E972-E325-11CE-BFC1-08002BE10318}\0000";
+
 /// Where programs leave values in the registry.
 pub(super) const CHANGEABLE_KEYS: [&str; 4] = [
-    r"HKLM\System\CurrentControlSet\Control\Class\{4D36E972-E325-11CE-BFC1-08002BE10318}\0000",
+    DRIVER_KEY,
     r"HKLM\System\CurrentControlSet\Services\Tcpip\Parameters\Interfaces",
     r"HKLM\System\CurrentControlSet\Services\Tcpip6\Parameters\Interfaces",
     r"HKLM\Software\softlan-vpn",
@@ -40,6 +44,8 @@ const INSTALL_DRIVER: [&str; 9] = [
 #[derive(Debug)]
 pub(super) struct Wine {
     prefix: PathBuf,
+    /// A file with the adapter's entries in the registry.
+    registry: String,
 }
 
 impl Wine {
@@ -55,16 +61,28 @@ impl Wine {
     pub(super) fn start(lab: &Lab, machine: &Machine, registry: &str) -> Result<Self> {
         let prefix = lab.folder().join(format!("{}-wine", machine.name()));
         copy_prefix(&folder()?.join("prefix"), &prefix)?;
-        let wine = Self { prefix };
-        let server = [WINESERVER.into(), "-p".into()];
-        machine.run(detached(wine.environment().into_iter().chain(server)))?;
         let registry = lab.write(&format!("{}.reg", machine.name()), registry)?;
         let registry = format!("Z:{}", registry.replace('/', "\\"));
-        machine.run(detached(wine.command(["regedit", "/S", &registry])))?;
+        let wine = Self { prefix, registry };
+        let server = [WINESERVER.into(), "-p".into()];
+        machine.run(detached(wine.environment().into_iter().chain(server)))?;
+        wine.register_adapter(machine)?;
         for step in [&INSTALL_DRIVER[..], &["net", "start", DRIVER]] {
             machine.run(detached(wine.command(step)))?;
         }
         Ok(wine)
+    }
+
+    /// Puts the adapter's entries into the registry.
+    pub(super) fn register_adapter(&self, machine: &Machine) -> Result<()> {
+        let command = self.command(["regedit", "/S", &self.registry]);
+        machine.run(detached(command)).map(drop)
+    }
+
+    /// Removes them, as an uninstalled adapter's are removed; only the key stays, for the driver to find it again.
+    pub(super) fn unregister_adapter(&self, machine: &Machine) -> Result<()> {
+        let command = self.command(["reg", "delete", DRIVER_KEY, "/va", "/f"]);
+        machine.run(detached(command)).map(drop)
     }
 
     pub(super) fn drive_c(&self) -> PathBuf {

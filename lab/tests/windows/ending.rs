@@ -21,7 +21,8 @@ const ORDER: [&str; 11] = [
     "SetNetworkCategory category=1",
 ];
 /// And how they are undone.
-const MIRROR: [&str; 9] = [
+const MIRROR: [&str; 10] = [
+    "IpReleaseAddress",
     "SetNetworkCategory category=0",
     "SetMediaStatus connected=0",
     "SetInterfaceDnsSettings",
@@ -83,6 +84,34 @@ fn leaves_no_trace(guest: &Guest, end: impl FnOnce(&Process) -> Result<()>) -> R
     let program = played(guest)?;
     ensure!(guest.pc.state()? != before, "the client changed nothing");
     end(&program)?;
+    is_as_before(guest, &before).with_context(|| program.tail(20))
+}
+
+pub(crate) fn the_lan_gets_its_address_back(guest: &Guest) -> Result<()> {
+    untouched(guest)?;
+    let program = played(guest)?;
+    let address = guest.wait_for_address()?;
+    let dhcp = &guest.party.venue.dhcp;
+    let mark = dhcp.mark();
+    program.interrupt()?;
+    let release = format!("DHCPRELEASE(eth0) {address}");
+    let released = dhcp.wait_for_line_after(mark, &release, SOON);
+    released.with_context(|| program.tail(20)).map(drop)
+}
+
+/// Nobody brings that one back, and what is installed next is another one.
+pub(crate) fn an_uninstalled_adapter_ends_the_client_in_words(guest: &Guest) -> Result<()> {
+    let before = untouched(guest)?;
+    let program = played(guest)?;
+    guest.pc.uninstall_adapter()?;
+    for line in [
+        "adapter for the party is not there",
+        "was removed from this PC",
+    ] {
+        program.wait_for_line(line, SOON)?;
+    }
+    program.wait(SOON)?;
+    guest.pc.install_adapter()?;
     is_as_before(guest, &before).with_context(|| program.tail(20))
 }
 

@@ -57,8 +57,10 @@ fn playing() -> Vec<Check<Guest>> {
         playing::the_lan_reaches_the_player,
         playing::a_game_server_on_the_lan_is_found_by_broadcast,
         playing::the_network_is_made_private_again_and_the_firewall_follows,
+        playing::a_router_on_the_lan_is_not_heard,
         playing::a_sleep_is_survived,
         playing::a_restart_of_the_adapter_is_survived,
+        playing::a_disabled_adapter_is_waited_for_and_said_so,
     ]
 }
 
@@ -66,6 +68,8 @@ fn ending() -> Vec<Check<Guest>> {
     checks![
         ending::changes_are_made_in_order_and_undone_in_reverse,
         ending::ctrl_c_leaves_the_pc_as_it_was,
+        ending::the_lan_gets_its_address_back,
+        ending::an_uninstalled_adapter_ends_the_client_in_words,
         ending::closing_the_console_leaves_the_pc_as_it_was,
         ending::whatever_change_is_refused_the_pc_is_left_as_it_was,
         ending::what_a_program_ended_before_any_change_left_the_next_start_repairs,

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use lanparty_lab::traffic::{teeworlds_server, teeworlds_servers_seen};
-use lanparty_lab::{Venue, WindowsPc, eventually};
+use lanparty_lab::{RawSocket, Venue, WindowsPc, eventually};
 use std::net::Ipv4Addr;
 
 use crate::guest::{Guest, SOON};
@@ -101,6 +101,48 @@ pub(crate) fn a_restart_of_the_adapter_is_survived(guest: &Guest) -> Result<()> 
         guest.program()?.wait_for_line_after(mark, line, SOON)?;
     }
     is_back(guest)
+}
+
+pub(crate) fn a_disabled_adapter_is_waited_for_and_said_so(guest: &Guest) -> Result<()> {
+    let program = guest.program()?;
+    let mark = program.mark();
+    guest.pc.disable_adapter()?;
+    program.wait_for_line_after(mark, "adapter for the party is not there", SOON)?;
+    guest.pc.enable_adapter()?;
+    is_back(guest)?;
+    program
+        .wait_for_line_after(mark, "Connected to the LAN", SOON)
+        .map(drop)
+}
+
+/// It would take the player's IPv6 traffic, and answer every name that they look up.
+pub(crate) fn a_router_on_the_lan_is_not_heard(guest: &Guest) -> Result<()> {
+    let lan1 = &guest.party.venue.lan1;
+    lan1.ip("addr add fd12::11/64 dev eth0")?;
+    let tap = guest
+        .pc
+        .machine()
+        .enter(|| RawSocket::open(WindowsPc::TAP))?;
+    tap.set_timeout(SOON)?;
+    let announcing = "dnsmasq --keep-in-foreground --log-facility=- --conf-file=/dev/null --port=0 \
+        --user=root --pid-file= --interface=eth0 --enable-ra --dhcp-range=fd12::,ra-only \
+        --dhcp-option=option6:dns-server,[fd12::53]";
+    let _router = lan1.spawn("ipv6-router", announcing.split_whitespace())?;
+    let lan2 = &guest.party.venue.lan2;
+    eventually("the LAN has made addresses", SOON, || {
+        let shown = lan2.ip_shows("-6 address show dev eth0").ok()?;
+        shown.contains("fd12:").then_some(())
+    })?;
+    let mut frame = [0; 2048];
+    // Ethernet, IPv6 without extensions, ICMPv6: a router advertisement.
+    while frame[12..14] != [0x86, 0xdd] || frame[54] != 134 {
+        tap.receive(&mut frame)
+            .context("the player's adapter gets no advertisement")?;
+    }
+    guest.pc.machine().ping_on(WindowsPc::TAP, Venue::LAN1)?;
+    let shown = guest.pc.machine().ip_shows("-6 address show")?;
+    ensure!(!shown.contains("fd12:"), "{shown}");
+    Ok(())
 }
 
 fn is_back(guest: &Guest) -> Result<()> {

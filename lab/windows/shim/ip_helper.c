@@ -132,6 +132,7 @@ static DWORD WINAPI get_interface(MIB_IPINTERFACE_ROW *row)
     row->Metric = number_of(values, "metric");
     row->UseAutomaticMetric = number_of(values, "auto") != 0;
     row->DisableDefaultRoutes = number_of(values, "nodefault") != 0;
+    row->RouterDiscoveryBehavior = number_of(values, "routers");
     row->Connected = number_of(values, "connected") != 0;
     row->SitePrefixLength = SITE_PREFIX_OF_WINDOWS;
     return NO_ERROR;
@@ -141,9 +142,9 @@ static DWORD WINAPI set_interface(MIB_IPINTERFACE_ROW *row)
 {
     if (row->Family == AF_INET && row->SitePrefixLength > 32)
         return ERROR_INVALID_PARAMETER;
-    return ask_lab(ERROR_NOT_SUPPORTED, NULL, "SetIpInterfaceEntry family=%d if=%lu mtu=%lu metric=%lu auto=%d nodefault=%d",
+    return ask_lab(ERROR_NOT_SUPPORTED, NULL, "SetIpInterfaceEntry family=%d if=%lu mtu=%lu metric=%lu auto=%d nodefault=%d routers=%d",
                    family_of(row->Family), index_of(row->InterfaceLuid, row->InterfaceIndex), row->NlMtu, row->Metric,
-                   row->UseAutomaticMetric, row->DisableDefaultRoutes);
+                   row->UseAutomaticMetric, row->DisableDefaultRoutes, row->RouterDiscoveryBehavior);
 }
 
 /* ---- addresses ---- */
@@ -171,6 +172,11 @@ static DWORD WINAPI create_address(const MIB_UNICASTIPADDRESS_ROW *row)
 static DWORD WINAPI delete_address(const MIB_UNICASTIPADDRESS_ROW *row)
 {
     return ask_about_address("DeleteUnicastIpAddressEntry", row);
+}
+
+static DWORD WINAPI release_address(IP_ADAPTER_INDEX_MAP *adapter)
+{
+    return ask_lab(ERROR_NOT_SUPPORTED, NULL, "IpReleaseAddress if=%lu", adapter->Index);
 }
 
 /* ---- names and neighbours ---- */
@@ -223,6 +229,7 @@ const struct hook ip_helper_hooks[] = {
     {"InitializeUnicastIpAddressEntry", initialize_address},
     {"CreateUnicastIpAddressEntry", create_address},
     {"DeleteUnicastIpAddressEntry", delete_address},
+    {"IpReleaseAddress", release_address},
     {"FlushIpNetTable2", flush_neighbours},
     {"SetInterfaceDnsSettings", set_dns},
     {0},

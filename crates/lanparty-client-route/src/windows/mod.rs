@@ -3,6 +3,7 @@
 mod category;
 mod console;
 mod ip_helper;
+mod lease;
 mod rows;
 mod watch;
 
@@ -12,6 +13,7 @@ pub use ip_helper::{
     add_route, addresses, best_route, interface_luid, interface_settings, remove_route, routes,
     set_interface_settings,
 };
+pub use lease::release_lease;
 pub use watch::Watch;
 
 use crate::error::from_hresult;

@@ -3,7 +3,7 @@
 
 use crate::guid::AdapterGuid;
 use crate::route::{Family, Luid, Route};
-use crate::settings::{InterfaceSettings, Metric};
+use crate::settings::{InterfaceSettings, Metric, RouterDiscovery};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use windows_sys::Win32::NetworkManagement::IpHelper::{
     IP_ADDRESS_PREFIX, MIB_IPFORWARD_ROW2, MIB_IPINTERFACE_ROW,
@@ -120,6 +120,7 @@ pub(super) fn write_settings(settings: InterfaceSettings, row: &mut MIB_IPINTERF
     }
     row.NlMtu = settings.mtu;
     row.DisableDefaultRoutes = settings.ignores_default_routes;
+    row.RouterDiscoveryBehavior = settings.routers.number();
     // What GetIpInterfaceEntry answers here, SetIpInterfaceEntry refuses for IPv4.
     row.SitePrefixLength = 0;
 }
@@ -132,6 +133,7 @@ pub(super) fn read_settings(row: &MIB_IPINTERFACE_ROW) -> InterfaceSettings {
         },
         mtu: row.NlMtu,
         ignores_default_routes: row.DisableDefaultRoutes,
+        routers: RouterDiscovery::from_number(row.RouterDiscoveryBehavior),
     }
 }
 
@@ -168,6 +170,7 @@ mod tests {
                 metric,
                 mtu: 1392,
                 ignores_default_routes: true,
+                routers: RouterDiscovery::Dhcp,
             };
             let mut row = MIB_IPINTERFACE_ROW::default();
             write_settings(settings, &mut row);

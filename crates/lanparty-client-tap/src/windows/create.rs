@@ -1,9 +1,11 @@
 //! Making an adapter and removing it, in the steps of OpenVPN's `tapctl` (src/tapctl/tap.c).
 #![allow(unsafe_code, reason = "SetupAPI has no safe wrapper")]
 
-use crate::adapter::{HARDWARE_IDS, OWN_INSTANCE, OWN_NAME, multi_string};
+use crate::adapter::{HARDWARE_IDS, OWN_INSTANCE, OWN_NAME, left_behind, multi_string};
+use lanparty_client_route::error::from_hresult;
 use std::io;
 use std::ptr::{null, null_mut};
+use windows_registry::LOCAL_MACHINE;
 use windows_sys::Win32::Devices::DeviceAndDriverInstallation::{
     DI_FUNCTION, DI_REMOVEDEVICE_GLOBAL, DICD_GENERATE_ID, DIF_REGISTERDEVICE, DIF_REMOVE,
     DiInstallDevice, GUID_DEVCLASS_NET, HDEVINFO, SP_CLASSINSTALL_HEADER, SP_DEVINFO_DATA,
@@ -20,41 +22,74 @@ static NET_CLASS: GUID = GUID_DEVCLASS_NET;
 /// The name that Windows puts between `ROOT` and a number of its own: a kill may have left a device that is named,
 /// and neither registered nor to be opened, and whose number is taken.
 const OWN_DEVICE: &str = "SOFTLAN-VPN";
-/// How many numbers are looked at.
-const MOST: u32 = 16;
 
 /// Makes the adapter that is ours, with the driver that Windows has for it; takes some seconds.
 ///
 /// # Errors
 /// What the system says, above all that it has no such driver. Nothing is left then.
 pub fn add_own() -> io::Result<()> {
-    remove_own()?;
     let mut outcome = Ok(());
     for hardware_id in HARDWARE_IDS {
+        clear();
         outcome = add(hardware_id);
         if outcome.is_ok() {
-            break;
+            return Ok(());
         }
-        remove_own()?;
     }
+    clear();
     outcome
 }
 
-/// Removes the adapter that is ours; that there is none is no error.
+/// Removes what an earlier run or try has left. What stays is no adapter that anybody could use, and a new one gets a
+/// number of its own.
+fn clear() {
+    if let Err(error) = remove_own() {
+        tracing::warn!("{error}");
+    }
+}
+
+/// Removes every adapter that is ours; that there is none is no error.
 ///
 /// # Errors
-/// What the system says.
+/// Which of them are left, and why; the others are gone.
 pub fn remove_own() -> io::Result<()> {
-    (0..MOST).try_for_each(|number| {
-        let mut device = Device::nameless()?;
-        match device.open(&format!("{OWN_INSTANCE}{number:04}")) {
-            Err(error) if error.raw_os_error() == Some(ERROR_NO_SUCH_DEVINST.cast_signed()) => {
-                Ok(())
-            }
-            Err(error) => Err(error),
-            Ok(()) => device.remove(),
-        }
-    })
+    let left: Vec<_> = own_instances()?
+        .into_iter()
+        .filter_map(|instance| {
+            let error = remove(&instance).err()?;
+            Some((instance, error))
+        })
+        .collect();
+    match left_behind(left) {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+/// The devices that have a name of ours, whether a driver is installed for them or not.
+fn own_instances() -> io::Result<Vec<String>> {
+    let key = format!(
+        r"SYSTEM\CurrentControlSet\Enum\{}",
+        OWN_INSTANCE.trim_end_matches('\\')
+    );
+    let key = match LOCAL_MACHINE.open(key).map_err(from_hresult) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        key => key?,
+    };
+    let numbers = key.keys().map_err(from_hresult)?;
+    Ok(numbers
+        .map(|number| format!("{OWN_INSTANCE}{number}"))
+        .collect())
+}
+
+fn remove(instance: &str) -> io::Result<()> {
+    let mut device = Device::nameless()?;
+    match device.open(instance) {
+        // Named and never registered: that is no adapter, and nobody but Windows can take the name away.
+        Err(error) if error.raw_os_error() == Some(ERROR_NO_SUCH_DEVINST.cast_signed()) => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => device.remove(),
+    }
 }
 
 fn add(hardware_id: &str) -> io::Result<()> {

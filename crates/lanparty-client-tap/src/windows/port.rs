@@ -60,6 +60,7 @@ struct Open {
     device: Device,
     mac: MacAddr,
     version: DriverVersion,
+    mtu: u32,
     #[allow(clippy::vec_box, reason = "transfers change hands in their boxes")]
     spare: Mutex<Vec<Box<Transfer>>>,
 }
@@ -172,6 +173,11 @@ impl TapControl {
         Ok(())
     }
 
+    /// Whether the cable is in, or will be when the adapter is back.
+    pub fn is_plugged_in(&self) -> bool {
+        self.0.is_plugged_in()
+    }
+
     /// The adapter's MAC address, while it is there.
     pub fn mac(&self) -> Option<MacAddr> {
         lock(&self.0.open).as_ref().map(|open| open.mac)
@@ -180,6 +186,11 @@ impl TapControl {
     /// The driver's version, while the adapter is there.
     pub fn version(&self) -> Option<DriverVersion> {
         lock(&self.0.open).as_ref().map(|open| open.version)
+    }
+
+    /// The longest packet that the driver takes, in bytes, while the adapter is there.
+    pub fn mtu(&self) -> Option<u32> {
+        lock(&self.0.open).as_ref().map(|open| open.mtu)
     }
 
     /// How many times the device has been opened: a greater number means that it was away, and that
@@ -280,9 +291,11 @@ impl Open {
         let device = Device::open(path).map_err(TapError::from_opening)?;
         let mut version = [0; 12];
         let mut mac = [0; 6];
+        let mut mtu = [0; 4];
         for (request, answer) in [
             (Request::Version, &mut version[..]),
             (Request::Mac, &mut mac[..]),
+            (Request::Mtu, &mut mtu[..]),
         ] {
             if device.ask(request, &[], answer).map_err(TapError::Broken)? != answer.len() {
                 return Err(TapError::Broken(io::ErrorKind::UnexpectedEof.into()));
@@ -294,6 +307,7 @@ impl Open {
             device,
             mac: MacAddr::new(mac),
             version,
+            mtu: u32::from_le_bytes(mtu),
             spare: Mutex::new((0..WRITES).map(|_| Transfer::new()).collect()),
         })
     }

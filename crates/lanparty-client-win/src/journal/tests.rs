@@ -1,7 +1,7 @@
 use super::*;
 use crate::fake_pc::{Pc, State};
 use lanparty_client_route::{
-    AdapterGuid, Category, Family, InterfaceSettings, Luid, Metric, Route,
+    AdapterGuid, Category, Family, InterfaceSettings, Luid, Metric, Route, RouterDiscovery,
 };
 use proptest::prelude::*;
 
@@ -123,6 +123,7 @@ fn metric(before: Metric, after: u32) -> Change {
         metric,
         mtu: 1500,
         ignores_default_routes: false,
+        routers: RouterDiscovery::Enabled,
     };
     Change::Interface {
         adapter: TAP,
@@ -137,13 +138,15 @@ fn any_change() -> impl Strategy<Value = Change> {
     let family = || prop::sample::select(&Family::ALL[..]);
     let settings = || {
         let metric = prop_oneof![Just(Metric::Automatic), (1u32..99).prop_map(Metric::Fixed)];
-        (metric, 1280u32..1501, any::<bool>()).prop_map(|(metric, mtu, ignores_default_routes)| {
-            InterfaceSettings {
+        let routers = (0..3).prop_map(RouterDiscovery::from_number);
+        (metric, 1280u32..1501, any::<bool>(), routers).prop_map(
+            |(metric, mtu, ignores_default_routes, routers)| InterfaceSettings {
                 metric,
                 mtu,
                 ignores_default_routes,
-            }
-        })
+                routers,
+            },
+        )
     };
     let category =
         || prop::sample::select(&[Category::Public, Category::Private, Category::Domain][..]);

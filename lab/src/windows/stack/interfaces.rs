@@ -20,6 +20,8 @@ pub(super) struct Settings {
     metric: u32,
     automatic_metric: bool,
     no_default_routes: bool,
+    /// Whether it listens to routers: 0 is no, 1 is yes, 2 is as DHCP says.
+    routers: u32,
 }
 
 impl Shared {
@@ -27,11 +29,12 @@ impl Shared {
         let settings = self.settings(question)?;
         let connected = self.is_connected(&self.name_of(question)?);
         Ok(format!(
-            " mtu={} metric={} auto={} nodefault={} connected={}",
+            " mtu={} metric={} auto={} nodefault={} routers={} connected={}",
             settings.mtu,
             settings.metric,
             u8::from(settings.automatic_metric),
             u8::from(settings.no_default_routes),
+            settings.routers,
             u8::from(connected),
         ))
     }
@@ -47,6 +50,7 @@ impl Shared {
             },
             automatic_metric,
             no_default_routes: question.number("nodefault") != 0,
+            routers: question.number("routers"),
         };
         let (family, least) = match question.number("family") {
             4 => (4, 0),
@@ -64,6 +68,11 @@ impl Shared {
                 ERROR_INVALID_PARAMETER,
             )?;
             self.apply_ipv4(&device, settings)?;
+        } else {
+            let hears = u32::from(settings.routers != 0).to_string();
+            let _ = self
+                .machine
+                .sysctl(&format!("net/ipv6/conf/{device}/accept_ra"), &hears);
         }
         self.apply_ipv6_mtu(index, &device);
         Ok(String::new())
@@ -119,6 +128,10 @@ impl Shared {
             metric: AUTOMATIC_METRIC,
             automatic_metric: true,
             no_default_routes: false,
+            routers: match key.1 {
+                4 => 2,
+                _ => 1,
+            },
         })
     }
 }
