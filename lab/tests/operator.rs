@@ -135,7 +135,7 @@ fn both_ends_of_a_link_are_told_in_numbers(evening: &Evening) -> Result<()> {
     let (here, there) = eventually("frames have passed both queues", SOON, numbers)?;
     for link in [here, there] {
         let path = &link["congestion"];
-        ensure!(path["controller"] == "bbr3", "{link}");
+        ensure!(path["controller"] == "gate", "{link}");
         ensure!(path["window_bytes"].as_u64() > Some(1350), "{link}");
         let udp = |name: &str| link["udp"][name].as_u64();
         ensure!(

@@ -22,10 +22,10 @@ const UNPACED: u64 = u32::MAX as u64 + 1;
 /// How a link shares its path with others.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Congestion {
-    /// For trial: keep the path's own queue near a millisecond, so that games do not wait behind copies.
+    /// Keep the path's own queue near a millisecond, so that games do not wait behind copies.
+    #[default]
     Gate,
     /// BBRv3: fast, and indifferent to losses.
-    #[default]
     Bbr3,
     /// CUBIC: until something gets lost, like most of TCP.
     Cubic,

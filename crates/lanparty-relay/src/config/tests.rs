@@ -8,7 +8,7 @@ const SETTINGS: [(&str, Option<&str>, &str); 24] = [
     ("cert", None, "a/chain.pem"),
     ("key", None, "a/key.pem"),
     ("server-name", Some("lanparty-relay"), "lan.example"),
-    ("congestion", Some("bbr3"), "cubic"),
+    ("congestion", Some("gate"), "cubic"),
     ("max-rooms", Some("256"), "1"),
     ("max-peers", Some("1024"), "2"),
     ("max-peers-per-address", Some("32"), "3"),
