@@ -137,7 +137,7 @@ impl PeerHost<Session> for Machine<'_> {
                 self.show(session)?;
                 self.watch_dhcp()?;
             }
-            Event::NoLink { cause, refused } => {
+            Event::NoLink { cause, refused, .. } => {
                 self.status.show(self.player.lost(cause, refused));
             }
         }

@@ -210,7 +210,7 @@ impl PeerHost<Session> for Machine<'_> {
                 self.look_for_adapter()?;
                 self.show(session);
             }
-            Event::NoLink { cause, refused } => {
+            Event::NoLink { cause, refused, .. } => {
                 let status = self.player.lost(cause, refused);
                 self.say(status, &session.diagnostics());
             }

@@ -150,14 +150,13 @@ impl Controls {
             .iter()
             .any(|name| name == HOST_CONTROLS);
         self.link = Link::Up { obeys };
-        match std::mem::take(&mut self.tried) {
-            0 => self.keys.truncate(1),
-            _ => self.order_rotation(),
-        }
+        self.tried = 0;
+        // Whoever comes back to its own place is let in with any key.
+        self.order_rotation();
     }
 
-    /// The relay does not let us in: it may have missed that the room has a new key.
-    pub(crate) fn handle_refusal(&mut self) {
+    /// Our key opens no room: the relay may have missed that the room has a new one.
+    pub(crate) fn handle_not_open(&mut self) {
         self.tried = (self.tried + 1) % self.keys.len();
     }
 

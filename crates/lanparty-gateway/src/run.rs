@@ -291,9 +291,11 @@ impl PeerHost<Bridge> for Host<'_> {
                 self.desk.controls.borrow_mut().note_stats(bridge.stats());
                 self.watch_for_loops(bridge.looped());
             }
-            Event::NoLink { cause, refused } => {
-                if refused {
-                    self.desk.controls.borrow_mut().handle_refusal();
+            Event::NoLink {
+                cause, not_open, ..
+            } => {
+                if not_open {
+                    self.desk.controls.borrow_mut().handle_not_open();
                 }
                 self.desk.controls.borrow_mut().note_stats(bridge.stats());
                 let relay = &self.relay.address;

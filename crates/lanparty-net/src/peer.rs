@@ -131,6 +131,8 @@ pub enum Event<'a> {
         cause: String,
         /// True when somebody answered and said no.
         refused: bool,
+        /// True when that was because the key opens no room.
+        not_open: bool,
     },
 }
 

@@ -70,17 +70,25 @@ where
             _ = &mut shutdown => return Ok(()),
             connected = connecting => connected?,
         };
-        let (cause, refused) = match connected {
+        let (cause, refused, not_open) = match connected {
             Ok(link) => {
                 backoff.reset();
                 match peer.carry(link, &mut shutdown).await? {
                     Ended::Asked(_) => return Ok(()),
-                    Ended::Lost(cause) => (cause, false),
+                    Ended::Lost(cause) => (cause, false, false),
                 }
             }
-            Err(error) => (error.to_string(), error.is_refusal()),
+            Err(error) => {
+                let not_open = matches!(error, ConnectError::NotOpen);
+                (error.to_string(), error.is_refusal(), not_open)
+            }
         };
-        peer.tell(Event::NoLink { cause, refused }).await?;
+        let news = Event::NoLink {
+            cause,
+            refused,
+            not_open,
+        };
+        peer.tell(news).await?;
         let wait = backoff.next_wait(rand::random());
         tokio::select! {
             waited = peer.discarding(tokio::time::sleep(wait)) => waited?,
