@@ -93,6 +93,9 @@ fn flow(number: usize) -> Flow {
     }
 }
 
+/// One that lets all frames of a round pass from the beginning, as a gate would not.
+const CONTROLLER: Congestion = Congestion::Bbr3;
+
 fn connected() -> (Runtime, Connection, Connection) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -102,8 +105,8 @@ fn connected() -> (Runtime, Connection, Connection) {
         let name = "lanparty-relay";
         let identity = Identity::self_signed(name, &Identity::new_key().unwrap()).unwrap();
         let listen = "127.0.0.1:0".parse().unwrap();
-        let relay = Endpoint::server(listen, &identity, Congestion::default()).unwrap();
-        let client = Endpoint::client(PathFloor::Ordinary, Congestion::default()).unwrap();
+        let relay = Endpoint::server(listen, &identity, CONTROLLER).unwrap();
+        let client = Endpoint::client(PathFloor::Ordinary, CONTROLLER).unwrap();
         let (address, trust) = (
             relay.local_address().unwrap(),
             Trust::pinned(identity.pin()),

@@ -355,12 +355,14 @@ impl Gate {
         if !round.is_limited && !matches!(self.mode, Mode::Drain { .. }) {
             self.crowd = None;
             self.lasting = Lasting::default();
+            (self.delivered, self.lost) = (0.0, 0.0);
             return;
         }
         self.rate.age = Duration::from_secs_f64(RATE_AGE * self.rtt);
         if !matches!(self.mode, Mode::Drain { .. }) {
             self.note_rate(now, &round);
         }
+        self.judge_losses(now);
         let queue = (rtt - base - self.lateness).max(0.0);
         self.window = match self.mode {
             Mode::Start => self.start(queue, &round),
@@ -368,7 +370,6 @@ impl Gate {
             Mode::Compete => self.compete(now, queue, &round),
             Mode::Drain { window, competes } => self.resume(now, queue, window, competes),
         };
-        self.judge_losses(now);
         let is_due = now >= *self.next_drain.get_or_insert(now + BASE_AGE);
         if is_due && let Mode::Steady | Mode::Compete = self.mode {
             self.window = self.drain(now, self.window, self.mode == Mode::Compete);
@@ -386,7 +387,11 @@ impl Gate {
         let Lasting { bytes, time } = self.lasting;
         if time >= SHORTEST_LASTING && time.as_secs_f64() >= LASTING * self.rtt {
             let rate = bytes as f64 / time.as_secs_f64();
-            self.best.note(now, rate);
+            // What others leave us says nothing of the path.
+            match self.mode {
+                Mode::Compete => self.best.improve(rate),
+                Mode::Start | Mode::Steady | Mode::Drain { .. } => self.best.note(now, rate),
+            }
             self.kept.note(now, rate);
             self.lasting = Lasting::default();
         }
@@ -470,12 +475,15 @@ impl Gate {
         (self.delivered, self.lost) = (0.0, 0.0);
         if part > HEAVY_LOSS && lost >= FEW_LOSSES * self.packet {
             self.window *= 1.0 - part;
+            if let Mode::Drain { window, .. } = &mut self.mode {
+                *window *= 1.0 - part;
+            }
             self.stride = 1.0;
             self.rests_until = Some(now + REST);
-            // What it carried once it does not carry now.
-            let best = self.best.value().unwrap_or(0.0);
-            self.best.forget();
-            self.best.note(now, best * (1.0 - part));
+            // What it carried once it does not carry now, unless somebody else is there.
+            if self.mode != Mode::Compete {
+                self.best.scale(1.0 - part);
+            }
             self.kept.forget();
             if self.mode == Mode::Start {
                 self.mode = Mode::Steady;

@@ -137,7 +137,8 @@ impl<T, S: BuildHasher> FlowQueue<T, S> {
     }
 
     /// A frame has gone past: nothing waited, so neither did it.
-    pub fn note_passed(&mut self) {
+    pub fn note_passed(&mut self, now: Instant) {
+        self.forget_paused(now);
         self.seen.waited.note(Duration::ZERO);
     }
 

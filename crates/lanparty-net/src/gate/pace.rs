@@ -37,8 +37,8 @@ impl Pace {
         Err(now + Duration::from_secs_f64((1.0 - self.credit) / rate))
     }
 
-    /// So many bytes were given away.
+    /// So many bytes were given away. Small flows, which are not asked to wait, make no more of a debt than others may.
     pub(crate) fn spend(&mut self, bytes: usize) {
-        self.credit -= bytes as f64;
+        self.credit = (self.credit - bytes as f64).max(-LEAST_BURST);
     }
 }

@@ -11,7 +11,7 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// After what time the queue is emptied while we compete, for it might be ours or the route longer: at first, and
 /// at most, as it is doubled each time.
 const DOUBT: Duration = Duration::from_secs(2);
-const LONGEST_DOUBT: Duration = Duration::from_secs(16);
+const LONGEST_DOUBT: Duration = Duration::from_secs(4);
 /// Round trips without a queue of ours that differ by less, in seconds, so many times in a row are the route's.
 const SAME_ROUTE: f64 = 0.002;
 const SAME_TIMES: u32 = 2;

@@ -204,10 +204,10 @@ impl Connection {
 
     /// How it is doing; `None` when it is over.
     pub(in crate::quic) fn stats(&self, window: &mut WaitWindow) -> Option<LinkStats> {
+        let mut state = self.0.shared.lock();
         if self.0.fate.end.get().is_some() {
             return None;
         }
-        let mut state = self.0.shared.lock();
         let udp = self.0.shared.udp.stats(state.udp);
         let link = state.link(self.0.handle)?;
         let (queue, waited) = link.queue_stats();

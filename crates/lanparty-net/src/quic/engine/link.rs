@@ -121,7 +121,7 @@ impl Link {
     pub(super) fn take(&mut self, now: Instant, flow: Flow, pieces: Pieces, len: usize) {
         self.has_frames = true;
         if self.queue.is_empty() && self.has_room(now) {
-            self.queue.note_passed();
+            self.queue.note_passed(now);
             self.give(pieces);
         } else {
             self.queue.push(now, flow, pieces, len);

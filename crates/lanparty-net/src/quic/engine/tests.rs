@@ -73,7 +73,7 @@ async fn numbers_move_with_frames() {
         // A slow system lets some wait so long that the queue drops them.
         let drops = || {
             let now = client.stats(&mut WaitWindow::new(1)).unwrap();
-            now.queue.bulk.delay as usize
+            now.queue.late() as usize
         };
         while received + drops() < 100 {
             let read = server.read_datagrams(&mut room);
