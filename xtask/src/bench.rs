@@ -54,7 +54,7 @@ About five minutes.
 
 relay: the relay on one core, and players on another who are whole clients but for their adapters, in rooms of 8 and of \
 16. Each sends 60 frames a second, with 100 bytes of UDP in each, to the next one of its room. More and more \
-players, until more than 1 % of the frames get lost or one of a hundred takes longer than 5 ms: loss, time one way, \
+players, until twice in a row more than 1 % of the frames get lost or one of a hundred takes longer than 5 ms: loss, time one way, \
 what relay and generator use of their cores, and the relay's memory for each player. About two minutes.
 
 Examples:

@@ -88,7 +88,7 @@ fn leaves_no_trace(guest: &Guest, end: impl FnOnce(&Process) -> Result<()>) -> R
 }
 
 pub(crate) fn the_lan_gets_its_address_back(guest: &Guest) -> Result<()> {
-    untouched(guest)?;
+    let before = untouched(guest)?;
     let program = played(guest)?;
     let address = guest.wait_for_address()?;
     let dhcp = &guest.party.venue.dhcp;
@@ -96,7 +96,9 @@ pub(crate) fn the_lan_gets_its_address_back(guest: &Guest) -> Result<()> {
     program.interrupt()?;
     let release = format!("DHCPRELEASE(eth0) {address}");
     let released = dhcp.wait_for_line_after(mark, &release, SOON);
-    released.with_context(|| program.tail(20)).map(drop)
+    released.with_context(|| program.tail(20))?;
+    program.wait(SOON)?;
+    is_as_before(guest, &before)
 }
 
 /// Nobody brings that one back, and what is installed next is another one.

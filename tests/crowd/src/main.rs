@@ -88,6 +88,8 @@ async fn play(arguments: Arguments) -> Result<()> {
             let session = Session::new(mac(number)?);
             spawn_local(one_player(config, session, port, Listener(sender.clone())));
         }
+        // Without this one, the channel ends with the last of them.
+        drop(sender);
         for _ in together {
             joined
                 .recv()
