@@ -14,7 +14,7 @@ pub enum Metric {
 
 /// Whether an interface listens to what routers announce about the network: prefixes to make addresses
 /// of, routes, DNS servers (`NL_ROUTER_DISCOVERY_BEHAVIOR`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RouterDiscovery {
     /// It does not.
     Disabled,
@@ -22,6 +22,9 @@ pub enum RouterDiscovery {
     Enabled,
     /// When DHCP says so; what IPv4 does by itself.
     Dhcp,
+    /// Not known: what was written down before we looked at this. Setting it changes nothing.
+    #[default]
+    Unknown,
 }
 
 impl RouterDiscovery {
@@ -34,12 +37,13 @@ impl RouterDiscovery {
         }
     }
 
-    /// Its number.
-    pub fn number(self) -> i32 {
+    /// Its number, where it is known.
+    pub fn number(self) -> Option<i32> {
         match self {
-            RouterDiscovery::Disabled => 0,
-            RouterDiscovery::Enabled => 1,
-            RouterDiscovery::Dhcp => 2,
+            RouterDiscovery::Disabled => Some(0),
+            RouterDiscovery::Enabled => Some(1),
+            RouterDiscovery::Dhcp => Some(2),
+            RouterDiscovery::Unknown => None,
         }
     }
 }
@@ -53,7 +57,8 @@ pub struct InterfaceSettings {
     pub mtu: u32,
     /// Whether Windows ignores default routes by this interface.
     pub ignores_default_routes: bool,
-    /// Whether it listens to routers.
+    /// Whether it listens to routers; in what an older version wrote down, this is missing.
+    #[serde(default)]
     pub routers: RouterDiscovery,
 }
 
@@ -105,7 +110,7 @@ mod tests {
     #[test]
     fn router_discovery_has_windows_numbers() {
         for number in 0..3 {
-            assert_eq!(RouterDiscovery::from_number(number).number(), number);
+            assert_eq!(RouterDiscovery::from_number(number).number(), Some(number));
         }
     }
 

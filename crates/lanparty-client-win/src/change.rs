@@ -210,6 +210,7 @@ impl fmt::Display for Settings<'_> {
         f.write_str(match self.0.routers {
             RouterDiscovery::Disabled => ", routers not heard",
             RouterDiscovery::Enabled | RouterDiscovery::Dhcp => ", routers heard",
+            RouterDiscovery::Unknown => "",
         })
     }
 }

@@ -120,7 +120,9 @@ pub(super) fn write_settings(settings: InterfaceSettings, row: &mut MIB_IPINTERF
     }
     row.NlMtu = settings.mtu;
     row.DisableDefaultRoutes = settings.ignores_default_routes;
-    row.RouterDiscoveryBehavior = settings.routers.number();
+    if let Some(number) = settings.routers.number() {
+        row.RouterDiscoveryBehavior = number;
+    }
     // What GetIpInterfaceEntry answers here, SetIpInterfaceEntry refuses for IPv4.
     row.SitePrefixLength = 0;
 }
@@ -176,6 +178,20 @@ mod tests {
             write_settings(settings, &mut row);
             assert_eq!(read_settings(&row), settings);
         }
+    }
+
+    #[test]
+    fn what_is_not_known_stays_as_it_is() {
+        let mut row = MIB_IPINTERFACE_ROW {
+            RouterDiscoveryBehavior: 2,
+            ..Default::default()
+        };
+        let settings = InterfaceSettings {
+            routers: RouterDiscovery::Unknown,
+            ..InterfaceSettings::for_party(Family::V4, 1392)
+        };
+        write_settings(settings, &mut row);
+        assert_eq!(read_settings(&row).routers, RouterDiscovery::Dhcp);
     }
 
     #[test]

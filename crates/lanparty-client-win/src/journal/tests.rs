@@ -74,6 +74,31 @@ fn a_damaged_journal_is_not_overwritten() {
     assert_eq!(pc.disk(), "[{");
 }
 
+/// As the first version wrote it, word for word.
+#[test]
+fn what_an_older_version_left_is_undone() {
+    let pc = Pc::default();
+    pc.0.borrow_mut().disk = concat!(
+        r#"[{"Mac":{"adapter":"{00000003-0000-0000-0000-4E6574446576}","before":null,"after":"021A00000001"}},"#,
+        r#"{"Route":{"destination":"10.9.1.1","prefix_len":32,"interface":1688849893818368,"#,
+        r#""next_hop":"10.9.11.254","metric":0}},"#,
+        r#"{"Interface":{"adapter":"{00000003-0000-0000-0000-4E6574446576}","family":"V4","#,
+        r#""before":{"metric":"Automatic","mtu":1500,"ignores_default_routes":false},"#,
+        r#""after":{"metric":{"Fixed":1},"mtu":1290,"ignores_default_routes":true}}},"#,
+        r#"{"NameServers":{"adapter":"{00000003-0000-0000-0000-4E6574446576}","family":"V4","#,
+        r#""before":"","after":"192.0.2.53"}},"#,
+        r#"{"Category":{"network":7,"before":"Public","after":"Private"}}]"#
+    )
+    .to_owned();
+    assert_eq!(pc.journal().repair(), 5);
+    let undone = pc.state();
+    assert_eq!(undone.interfaces[&Family::V4].mtu, 1500);
+    // It did not touch this, so nobody knows what was there.
+    let routers = undone.interfaces[&Family::V4].routers;
+    assert_eq!(routers, RouterDiscovery::Unknown);
+    assert_eq!(pc.disk(), "");
+}
+
 proptest! {
     /// A story of changes that is killed, or fails, after any number of steps, and is repaired by the
     /// next start, leaves the PC as it was.
