@@ -90,7 +90,7 @@ async fn join(config: Config) -> Result<()> {
         player,
         adapter,
         interface,
-        mtu: None,
+        room_mtu: None,
         firewall: FirewallWatch::default(),
         absence: Absence::default(),
         presence: Presence::Here,
@@ -183,7 +183,7 @@ struct Machine<'a> {
     player: Player,
     adapter: Adapter,
     interface: Luid,
-    mtu: Option<u16>,
+    room_mtu: Option<u16>,
     firewall: FirewallWatch,
     absence: Absence,
     presence: Presence,
@@ -226,7 +226,7 @@ impl Machine<'_> {
         match self.pins.renew(relays) {
             Ok(()) => Ok(()),
             // While a party is on, the network may be changing; the next attempt pins anew.
-            Err(error) if self.mtu.is_some() => {
+            Err(error) if self.room_mtu.is_some() => {
                 tracing::warn!(%error, "Could not pin the route to the relay");
                 Ok(())
             }
@@ -236,11 +236,14 @@ impl Machine<'_> {
 
     /// The relay has let us in: sets the adapter up, or, after another link, what has changed.
     fn plug_in(&mut self, session: &Session, welcome: &Welcome, relay: SocketAddr) -> Result<()> {
-        let mtu = fitting_mtu(welcome.effective_mtu.number(), self.cable.0.mtu());
         self.player.joined(welcome, relay);
         self.pins.keep_only(relay);
-        let is_first = self.mtu.replace(mtu).is_none();
+        let room_mtu = welcome.effective_mtu.number();
+        let is_first = self.room_mtu.replace(room_mtu).is_none();
         if is_first {
+            let mtu = self
+                .mtu()
+                .context("the TAP adapter went away while it was set up; start again")?;
             let wanted = party::interface(self.adapter.guid, mtu)
                 .context("cannot read the adapter's settings")?;
             self.settings
@@ -290,8 +293,15 @@ impl Machine<'_> {
         }
     }
 
+    /// The IP MTU that the adapter should have; none while it is away, because it may come back with
+    /// another driver.
+    fn mtu(&self) -> Option<u16> {
+        Some(fitting_mtu(self.room_mtu?, self.cable.0.mtu()?))
+    }
+
+    /// An adapter that is away gets its settings when it is back.
     fn repair_settings(&mut self) {
-        let Some(mtu) = self.mtu else { return };
+        let Some(mtu) = self.mtu() else { return };
         let adapter = self.adapter.guid;
         let home = self.pins.interface();
         let now = Instant::now();
@@ -327,7 +337,7 @@ impl Machine<'_> {
     fn adapter_state(&self) -> Option<AdapterState> {
         let control = &self.cable.0;
         control.mac().map(|_| AdapterState {
-            mtu: self.mtu,
+            mtu: self.mtu(),
             is_plugged_in: control.is_plugged_in(),
         })
     }
@@ -344,8 +354,8 @@ impl Machine<'_> {
 }
 
 /// The room's MTU, or the driver's where that is less: Windows refuses what the driver cannot take.
-fn fitting_mtu(room: u16, driver: Option<u32>) -> u16 {
-    driver.map_or(room, |driver| room.min(driver.try_into().unwrap_or(room)))
+fn fitting_mtu(room: u16, driver: u32) -> u16 {
+    room.min(driver.try_into().unwrap_or(room))
 }
 
 #[cfg(test)]
@@ -354,10 +364,9 @@ mod tests {
 
     #[test]
     fn the_mtu_fits_room_and_driver() {
-        assert_eq!(fitting_mtu(1392, None), 1392);
-        assert_eq!(fitting_mtu(1392, Some(1500)), 1392);
-        assert_eq!(fitting_mtu(1392, Some(1300)), 1300);
-        assert_eq!(fitting_mtu(1392, Some(u32::MAX)), 1392);
+        assert_eq!(fitting_mtu(1392, 1500), 1392);
+        assert_eq!(fitting_mtu(1392, 1300), 1300);
+        assert_eq!(fitting_mtu(1392, u32::MAX), 1392);
     }
 
     #[test]
