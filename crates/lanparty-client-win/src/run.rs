@@ -211,6 +211,7 @@ impl PeerHost<Session> for Machine<'_> {
                 self.show(session);
             }
             Event::NoLink { cause, refused, .. } => {
+                self.look_for_adapter()?;
                 let status = self.player.lost(cause, refused);
                 self.say(status, &session.diagnostics());
             }

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use lanparty_lab::{Process, Trouble, eventually};
+use rustix::process::Signal;
 
 use crate::guest::{Guest, SOON};
 
@@ -113,6 +114,23 @@ pub(crate) fn an_uninstalled_adapter_ends_the_client_in_words(guest: &Guest) -> 
         program.wait_for_line(line, SOON)?;
     }
     program.wait(SOON)?;
+    guest.pc.install_adapter()?;
+    is_as_before(guest, &before).with_context(|| program.tail(20))
+}
+
+/// A relay that is away for long is no reason to wait for such an adapter for as long.
+pub(crate) fn an_uninstalled_adapter_is_noticed_without_a_relay(guest: &Guest) -> Result<()> {
+    let before = untouched(guest)?;
+    let program = played(guest)?;
+    let relay = &guest.party.relay;
+    relay.signal(Signal::STOP)?;
+    let ended = program
+        .wait_for_line("is not reachable", SOON)
+        .and_then(|_| guest.pc.uninstall_adapter())
+        .and_then(|()| program.wait_for_line("was removed from this PC", SOON))
+        .and_then(|_| program.wait(SOON));
+    relay.signal(Signal::CONT)?;
+    ended.with_context(|| program.tail(20))?;
     guest.pc.install_adapter()?;
     is_as_before(guest, &before).with_context(|| program.tail(20))
 }

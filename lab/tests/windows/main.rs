@@ -70,6 +70,7 @@ fn ending() -> Vec<Check<Guest>> {
         ending::ctrl_c_leaves_the_pc_as_it_was,
         ending::the_lan_gets_its_address_back,
         ending::an_uninstalled_adapter_ends_the_client_in_words,
+        ending::an_uninstalled_adapter_is_noticed_without_a_relay,
         ending::closing_the_console_leaves_the_pc_as_it_was,
         ending::whatever_change_is_refused_the_pc_is_left_as_it_was,
         ending::what_a_program_ended_before_any_change_left_the_next_start_repairs,
