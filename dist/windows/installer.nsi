@@ -47,6 +47,8 @@ Section
   WriteUninstaller "$INSTDIR\uninstall.exe"
 
   CreateDirectory "$SMPROGRAMS\${NAME}"
+  ; It asks for the invite.
+  CreateShortCut "$SMPROGRAMS\${NAME}\Join a LAN party.lnk" "$INSTDIR\lanparty-client.exe" "-"
   ; A window that stays open, so that a person can read what is wrong.
   CreateShortCut "$SMPROGRAMS\${NAME}\Check this PC.lnk" "$SYSDIR\cmd.exe" \
     '/k ""$INSTDIR\lanparty-client.exe" doctor"' "$INSTDIR\lanparty-client.exe"
@@ -93,6 +95,7 @@ Section "Uninstall"
   ${EndIf}
   Delete "$INSTDIR\uninstall.exe"
   RMDir "$INSTDIR"
+  Delete "$SMPROGRAMS\${NAME}\Join a LAN party.lnk"
   Delete "$SMPROGRAMS\${NAME}\Check this PC.lnk"
   Delete "$SMPROGRAMS\${NAME}\Undo what a crash left.lnk"
   RMDir "$SMPROGRAMS\${NAME}"

@@ -9,7 +9,7 @@ use lanparty_ctrl::{AccessToken, IdentityKey, Name, Pin, RoomCode, RoomKey};
 use lanparty_proto::DatagramBudget;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead, IsTerminal as _, Read};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -97,7 +97,12 @@ impl InviteSource {
         let (text, name) = match self {
             InviteSource::Text(text) => return Ok(text.trim().parse()?),
             InviteSource::File(file) => (File::open(&file).and_then(first_text), file),
-            InviteSource::Stdin => (first_text(io::stdin()), "standard input".into()),
+            InviteSource::Stdin => {
+                if io::stdin().is_terminal() {
+                    eprintln!("Paste the invite here and press Enter.");
+                }
+                (first_line(io::stdin().lock()), "standard input".into())
+            }
         };
         let text = text.map_err(|cause| RelayArgsError::Unreadable { file: name, cause })?;
         Ok(text.trim().parse()?)
@@ -111,6 +116,15 @@ fn first_text(source: impl Read) -> io::Result<String> {
         .take(2 * invite::MAX_LEN as u64)
         .read_to_string(&mut text)?;
     Ok(text)
+}
+
+/// The same, but what follows the first line with something on it is not waited for: a person has pressed
+/// Enter and nothing else.
+fn first_line(source: impl BufRead) -> io::Result<String> {
+    let mut source = source.take(2 * invite::MAX_LEN as u64);
+    let mut line = String::new();
+    while line.trim().is_empty() && source.read_line(&mut line)? > 0 {}
+    Ok(line)
 }
 
 /// Why there is no relay to connect to.
@@ -248,6 +262,17 @@ mod tests {
             parse(&["-"]).unwrap().invite,
             Some(InviteSource::Stdin)
         ));
+    }
+
+    #[test]
+    fn a_person_presses_enter_once() {
+        let typed = format!("\n{INVITE}\r\nmore");
+        let mut rest = typed.as_bytes();
+        assert_eq!(first_line(&mut rest).unwrap().trim(), INVITE);
+        assert_eq!(rest, b"more");
+        assert_eq!(first_line(&b""[..]).unwrap(), "");
+        let endless = io::BufReader::new(io::repeat(b'x'));
+        assert_eq!(first_line(endless).unwrap().len(), 2 * invite::MAX_LEN);
     }
 
     #[test]
