@@ -64,7 +64,15 @@ pub(crate) fn release_with(packages: &[&str]) -> Result<PathBuf> {
 }
 
 pub(crate) fn cargo() -> Command {
-    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    as_called_by_hand(&mut cargo);
+    cargo
+}
+
+/// `cargo xtask` tells us where our own package is. Some build scripts (ring's) look at that, and would be run anew, with
+/// all that depends on them, whenever somebody calls cargo by hand in between.
+pub(crate) fn as_called_by_hand(cargo: &mut Command) {
+    cargo.env_remove("CARGO_MANIFEST_DIR");
 }
 
 /// Whether a cargo subcommand such as `deny` is installed.

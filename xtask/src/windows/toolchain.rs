@@ -9,7 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::build::cargo;
+use crate::build::{as_called_by_hand, cargo};
 use crate::setup;
 
 pub(super) const TARGET: &str = "x86_64-pc-windows-gnu";
@@ -72,6 +72,7 @@ impl Toolchain {
     pub(super) fn clippy(&self, folder: &Path) -> Command {
         let mut clippy = Command::new(CARGO_CLIPPY);
         clippy.arg("clippy");
+        as_called_by_hand(&mut clippy);
         self.aim(&mut clippy, folder);
         clippy
     }
