@@ -25,7 +25,7 @@ const ETHERNET_HEADER: usize = 14;
 const LONGEST_FRAME: usize = 1600;
 /// How long a thread listens before it looks whether it shall end.
 const TURN: Duration = Duration::from_millis(100);
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 
 /// What an interface does when DHCP brings a lease. Windows takes the default route too, unless the interface's
 /// settings say no: the stack keeps that in a file.

@@ -38,7 +38,7 @@ const MIRROR: [&str; 10] = [
 pub(crate) fn changes_are_made_in_order_and_undone_in_reverse(guest: &Guest) -> Result<()> {
     untouched(guest)?;
     let program = played(guest)?;
-    program.interrupt()?;
+    guest.leave(&program)?;
     let changes = guest.pc.changes();
     let plugged = changes
         .iter()
@@ -70,7 +70,7 @@ pub(crate) fn changes_are_made_in_order_and_undone_in_reverse(guest: &Guest) -> 
 }
 
 pub(crate) fn ctrl_c_leaves_the_pc_as_it_was(guest: &Guest) -> Result<()> {
-    leaves_no_trace(guest, |program| program.interrupt().map(drop))
+    leaves_no_trace(guest, |program| guest.leave(program))
 }
 
 pub(crate) fn closing_the_console_leaves_the_pc_as_it_was(guest: &Guest) -> Result<()> {
@@ -94,11 +94,10 @@ pub(crate) fn the_lan_gets_its_address_back(guest: &Guest) -> Result<()> {
     let address = guest.wait_for_address()?;
     let dhcp = &guest.party.venue.dhcp;
     let mark = dhcp.mark();
-    program.interrupt()?;
+    guest.leave(&program)?;
     let release = format!("DHCPRELEASE(eth0) {address}");
     let released = dhcp.wait_for_line_after(mark, &release, SOON);
     released.with_context(|| program.tail(20))?;
-    program.wait(SOON)?;
     is_as_before(guest, &before)
 }
 
@@ -146,7 +145,7 @@ pub(crate) fn whatever_change_is_refused_the_pc_is_left_as_it_was(guest: &Guest)
             let is_there = guest.pc.changes().len() >= number.min(on_the_way_in);
             (is_there || !program.is_running()).then_some(())
         })?;
-        program.interrupt()?;
+        guest.leave(&program)?;
         let changes = guest.pc.changes();
         let refused = changes.get(number - 1).map_or("nothing", String::as_str);
         ensure!(refused.ends_with(" = 5"), "`{refused}` was not refused");
@@ -168,7 +167,7 @@ pub(crate) fn what_a_program_ended_before_any_change_left_the_next_start_repairs
 ) -> Result<()> {
     is_repaired(guest, Trouble::EndBefore, |guest| {
         let program = played(guest)?;
-        program.interrupt()?;
+        guest.leave(&program)?;
         Ok(program.tail(40))
     })
 }
@@ -191,7 +190,7 @@ fn is_repaired(
             eventually("the client is ready", SOON, || {
                 (guest.pc.changes().len() >= on_the_way_in).then_some(())
             })?;
-            program.interrupt()?;
+            guest.leave(&program)?;
         }
         program.wait(SOON)?;
         let last = guest.pc.changes().pop().unwrap_or_default();
@@ -208,7 +207,7 @@ fn is_repaired(
 fn count_changes(guest: &Guest) -> Result<(usize, usize)> {
     let program = played(guest)?;
     let on_the_way_in = guest.pc.changes().len();
-    program.interrupt()?;
+    guest.leave(&program)?;
     Ok((on_the_way_in, guest.pc.changes().len()))
 }
 
@@ -235,7 +234,7 @@ pub(crate) fn untouched(guest: &Guest) -> Result<String> {
 
 /// Linux takes a moment for the last of it: the driver's words arrive after the program's end.
 pub(crate) fn is_as_before(guest: &Guest, before: &str) -> Result<()> {
-    let same = eventually("the PC is as it was", SOON / 6, || {
+    let same = eventually("the PC is as it was", SOON, || {
         (guest.pc.state().ok()? == before).then_some(())
     });
     let after = guest.pc.state()?;

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use lanparty_lab::{Lab, Machine, Party, Process, WindowsPc, World, eventually};
+use rustix::process::Signal;
 
-pub(crate) const SOON: Duration = Duration::from_secs(30);
+/// How long to wait for what should happen at once: under Wine, on a machine that has much else to do, it may not.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 pub(crate) const PROGRAM: &str = "lanparty-client-win.exe";
 const MAC: &str = "02:1a:00:00:00:01";
@@ -94,6 +96,14 @@ impl Guest {
     /// The client that has been running from the start.
     pub(crate) fn program(&self) -> Result<&Process> {
         self.program.as_ref().context("no client runs here")
+    }
+
+    /// Presses Ctrl-C and waits for the end.
+    pub(crate) fn leave(&self, program: &Process) -> Result<()> {
+        if program.is_running() {
+            program.signal(Signal::INT)?;
+        }
+        program.wait(SOON).map(drop)
     }
 
     pub(crate) fn wait_for_address(&self) -> Result<IpAddr> {

@@ -14,7 +14,7 @@ pub(crate) fn an_adapter_is_made_first_and_removed_last(guest: &Guest) -> Result
         guest.pc.have_driver_for(Some(id));
         let before = untouched(guest)?;
         let program = played(guest)?;
-        program.interrupt()?;
+        guest.leave(&program)?;
         let changes = guest.pc.changes();
         let mut changes = changes.iter().filter(|change| !change.contains("Restore"));
         let first: Vec<_> = changes.by_ref().take(2).map(String::as_str).collect();
@@ -59,7 +59,7 @@ pub(crate) fn a_client_killed_while_it_makes_one_is_repaired(guest: &Guest) -> R
             guest.pc.forget(None);
             let said = guest.run("repair")?;
             if trouble == Trouble::EndBefore(2) {
-                played(guest)?.interrupt()?;
+                guest.leave(&played(guest)?)?;
                 before = untouched(guest)?;
             }
             is_as_before(guest, &before).with_context(|| format!("{trouble:?}: {said}"))?;

@@ -8,7 +8,7 @@
 
 #define SET_MEDIA_STATUS CTL_CODE(FILE_DEVICE_UNKNOWN, 6, METHOD_BUFFERED, FILE_ANY_ACCESS)
 #define WAS_I_LET_IN CTL_CODE(FILE_DEVICE_UNKNOWN, 0x700, METHOD_BUFFERED, FILE_ANY_ACCESS) /* see tap/driver.c */
-#define CLOSE_GRACE_MS 5000 /* what Windows gives a program whose console is closed */
+#define CLOSE_GRACE_MS 30000 /* Windows gives a program whose console is closed 5 s, on a PC that is not as busy as ours */
 
 /* ---- the adapter's media and settings ---- */
 
