@@ -18,6 +18,7 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Output;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
@@ -156,6 +157,11 @@ impl WindowsPc {
     /// Makes the adapter's network public again, as a person may, or a policy.
     pub fn make_network_public(&self) {
         self.stack.make_network_public();
+    }
+
+    /// Lets the Network List Manager take so long for each answer.
+    pub fn delay_networks(&self, delay: Duration) {
+        self.stack.delay_networks(delay);
     }
 
     /// Restarts the adapter as a driver update does: open handles become useless.

@@ -2,9 +2,10 @@
 
 use crate::absence::{Absence, Presence};
 use crate::adapter;
+use crate::change::Change;
 use crate::config::{Args, Command, Config};
 use crate::doctor;
-use crate::firewall::{self, FirewallWatch};
+use crate::firewall::{self, FirewallWatch, Verdict};
 use crate::journal::{Journal, KEPT_AS};
 use crate::party::{self, PartySettings};
 use crate::pins::Pins;
@@ -24,9 +25,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
 
 /// How often routes and settings are looked at when Windows tells of no change (spec R72, R73).
 const VERIFY: Duration = Duration::from_secs(5);
+/// How soon after the cable went in: Windows takes a moment to see a network there, whose category counts.
+const FIRST_VERIFY: Duration = Duration::from_secs(2);
 /// How long giving the LAN's address back may take; a closed console leaves five seconds for everything.
 const LEASE_PATIENCE: Duration = Duration::from_secs(1);
 /// How long the word about it takes through the adapter and the tunnel.
@@ -85,7 +89,8 @@ async fn join(config: Config) -> Result<()> {
         pins: Pins::new(journal, interface),
         running: &mut running,
         watch: watch(),
-        verified: Instant::now(),
+        look: None,
+        verify_at: Instant::now() + VERIFY,
         openings: tap.control().openings(),
         player,
         adapter,
@@ -131,7 +136,7 @@ fn watch() -> Option<Watch> {
 }
 
 async fn asked_to_stop(
-    stop: tokio::task::JoinHandle<io::Result<&'static str>>,
+    stop: JoinHandle<io::Result<&'static str>>,
     cable: TapControl,
     interface: Luid,
 ) -> Text {
@@ -170,6 +175,13 @@ impl Drop for Cable {
     }
 }
 
+/// What is not as it should be, and what the firewall thinks.
+struct Look {
+    settings: [io::Result<Vec<Change>>; 2],
+    network: io::Result<Vec<Change>>,
+    firewall: io::Result<Option<Verdict>>,
+}
+
 /// The player's PC, as far as the client changes it. The first four are undone in this order.
 struct Machine<'a> {
     network: PartySettings,
@@ -178,7 +190,9 @@ struct Machine<'a> {
     pins: Pins,
     running: &'a mut Running,
     watch: Option<Watch>,
-    verified: Instant,
+    /// What is looked at just now.
+    look: Option<JoinHandle<Look>>,
+    verify_at: Instant,
     openings: u64,
     player: Player,
     adapter: Adapter,
@@ -206,7 +220,7 @@ impl PeerHost<Session> for Machine<'_> {
             Event::Control(_) => self.show(session),
             Event::Tick(facts) => {
                 self.player.ticked(facts);
-                self.verify();
+                self.verify().await;
                 self.look_for_adapter()?;
                 self.show(session);
             }
@@ -252,12 +266,16 @@ impl Machine<'_> {
                 .context("cannot set up the adapter")?;
         }
         // Later the adapter may be away just now, such as after a sleep.
-        self.repair_settings();
+        self.look = None;
+        if let Some(look) = self.what_to_look_at() {
+            self.repair(look());
+        }
         if is_first {
             self.cable
                 .0
                 .set_media(true)
                 .context("cannot plug the adapter's cable in")?;
+            self.verify_at = Instant::now() + FIRST_VERIFY;
         }
         self.pins.verify();
         self.show(session);
@@ -281,16 +299,25 @@ impl Machine<'_> {
     }
 
     /// Looks whether everything is still as it should be: now and then, when Windows tells of a change,
-    /// and when the adapter was away.
-    fn verify(&mut self) {
+    /// and when the adapter was away. Frames do not wait for Windows' answers: they are taken up later.
+    async fn verify(&mut self) {
+        if let Some(look) = self.look.take_if(|look| look.is_finished()) {
+            match look.await {
+                Ok(look) => self.repair(look),
+                Err(error) => tracing::debug!(%error, "Could not look at the adapter"),
+            }
+        }
+        if self.look.is_some() {
+            return;
+        }
         let told = self.watch.as_ref().is_some_and(Watch::take_changed);
         let openings = self.cable.0.openings();
-        let is_due = self.verified.elapsed() >= VERIFY;
-        if told || is_due || openings != self.openings {
+        let now = Instant::now();
+        if told || now >= self.verify_at || openings != self.openings {
             self.openings = openings;
-            self.verified = Instant::now();
+            self.verify_at = now + VERIFY;
             self.pins.verify();
-            self.repair_settings();
+            self.look = self.what_to_look_at().map(tokio::task::spawn_blocking);
         }
     }
 
@@ -300,22 +327,25 @@ impl Machine<'_> {
         Some(fitting_mtu(self.room_mtu?, self.cable.0.mtu()?))
     }
 
-    /// An adapter that is away gets its settings when it is back.
-    fn repair_settings(&mut self) {
-        let Some(mtu) = self.mtu() else { return };
-        let adapter = self.adapter.guid;
-        let home = self.pins.interface();
-        let now = Instant::now();
-        self.settings.repair(
-            [
+    /// How to look at the adapter; one that is away gets its settings when it is back.
+    fn what_to_look_at(&self) -> Option<impl FnOnce() -> Look + Send + 'static> {
+        let (mtu, adapter, home) = (self.mtu()?, self.adapter.guid, self.pins.interface());
+        Some(move || Look {
+            settings: [
                 party::interface(adapter, mtu),
                 party::name_servers(adapter, home),
             ],
-            now,
-        );
-        // Only while the cable is in, there is a network.
-        self.network.repair([party::category(adapter)], now);
-        self.firewall.show(firewall::read(adapter));
+            // Only while the cable is in, there is a network.
+            network: party::category(adapter),
+            firewall: firewall::read(adapter),
+        })
+    }
+
+    fn repair(&mut self, look: Look) {
+        let now = Instant::now();
+        self.settings.repair(look.settings, now);
+        self.network.repair([look.network], now);
+        self.firewall.show(look.firewall);
     }
 
     /// Says how things are.

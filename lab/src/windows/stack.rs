@@ -73,6 +73,8 @@ struct State {
     interfaces: BTreeMap<(u32, u32), Settings>,
     /// Of the network behind the adapter: 0 is public, 1 is private.
     category: u32,
+    /// How long the Network List Manager thinks about an answer.
+    network_delay: Duration,
     wait_for_close: Vec<SocketAddr>,
     /// The one by which the driver in store knows its devices, where there is one.
     hardware_id: Option<&'static str>,
@@ -130,6 +132,10 @@ impl Stack {
 
     pub(super) fn make_network_public(&self) {
         self.shared.state().category = 0;
+    }
+
+    pub(super) fn delay_networks(&self, delay: Duration) {
+        self.shared.state().network_delay = delay;
     }
 
     pub(super) fn close_console(&self) -> Result<bool> {
@@ -221,7 +227,11 @@ impl Shared {
             "CreateUnicastIpAddressEntry" => self.change_address("add", question),
             "DeleteUnicastIpAddressEntry" => self.change_address("del", question),
             "FlushIpNetTable2" => self.flush_neighbours(question),
-            "GetNetworkCategory" => self.show_network(),
+            "GetNetworkCategory" => {
+                let delay = self.state().network_delay;
+                thread::sleep(delay);
+                self.show_network()
+            }
             "GetFirewallProfiles" => self.show_firewall(),
             "SetNetworkCategory" => {
                 self.state().category = question.number("category");

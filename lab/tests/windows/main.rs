@@ -57,6 +57,7 @@ fn playing() -> Vec<Check<Guest>> {
         playing::the_lan_reaches_the_player,
         playing::a_game_server_on_the_lan_is_found_by_broadcast,
         playing::the_network_is_made_private_again_and_the_firewall_follows,
+        playing::frames_do_not_wait_for_windows_answers,
         playing::a_router_on_the_lan_is_not_heard,
         playing::a_sleep_is_survived,
         playing::a_restart_of_the_adapter_is_survived,

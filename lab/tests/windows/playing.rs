@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 use lanparty_lab::traffic::{teeworlds_server, teeworlds_servers_seen};
 use lanparty_lab::{RawSocket, Venue, WindowsPc, eventually};
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use crate::guest::{Guest, SOON};
 
@@ -86,6 +87,26 @@ pub(crate) fn the_network_is_made_private_again_and_the_firewall_follows(
         "{changes:#?}"
     );
     Ok(())
+}
+
+/// A client that waits for Windows carries no frames, and takes itself for one that has slept.
+pub(crate) fn frames_do_not_wait_for_windows_answers(guest: &Guest) -> Result<()> {
+    let program = guest.program()?;
+    let mark = program.mark();
+    guest.pc.forget(None);
+    guest.pc.delay_networks(Duration::from_secs(1));
+    let looked = eventually("the network is looked at twice", SOON, || {
+        let calls = guest.pc.calls();
+        let looks = calls.iter().filter(|call| call.starts_with("GetFirewall"));
+        (looks.count() >= 2).then_some(())
+    });
+    guest.pc.delay_networks(Duration::ZERO);
+    looked?;
+    let log = program.log();
+    let mut said = log.lines().skip(mark);
+    let lost = said.find(|line| line.contains("Trying again"));
+    ensure!(lost.is_none(), "{lost:?}");
+    guest.pc.machine().ping_on(WindowsPc::TAP, Venue::LAN1)
 }
 
 pub(crate) fn a_sleep_is_survived(guest: &Guest) -> Result<()> {
