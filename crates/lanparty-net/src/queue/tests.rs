@@ -1,0 +1,204 @@
+//! Small flows first, even shares, short queues.
+
+use super::*;
+use std::hash::{BuildHasherDefault, DefaultHasher};
+
+const LIMIT: usize = 100_000;
+const FULL: usize = 1514;
+
+fn flow(number: u8) -> Flow {
+    Flow::Other {
+        addresses: [number; 12],
+        kind: [0x88, 0xb5],
+    }
+}
+
+type Queue = FlowQueue<u32, BuildHasherDefault<DefaultHasher>>;
+
+fn queue(limit: usize) -> Queue {
+    FlowQueue::new(limit, BuildHasherDefault::default())
+}
+
+fn drain(queue: &mut Queue, now: Instant) -> Vec<u32> {
+    std::iter::from_fn(|| queue.pop(now, Turn::Any)).collect()
+}
+
+/// True when nothing is left of the flows that came until `now`.
+fn is_forgetful(queue: &mut Queue, now: Instant) -> bool {
+    queue.forget_paused(now + PAUSE);
+    queue.forget_paused(now + 2 * PAUSE);
+    queue.lanes.is_empty() && queue.paused.is_empty()
+}
+
+#[test]
+fn a_game_does_not_wait_behind_a_copy() {
+    let (mut queue, now) = (queue(LIMIT), Instant::now());
+    (0..20).for_each(|frame| queue.push(now, flow(1), frame, FULL));
+    let _ = queue.pop(now, Turn::Any);
+    queue.push(now, flow(2), 100, 120);
+    // At most the frame whose turn had begun is before it.
+    let next: Vec<_> = (0..2).filter_map(|_| queue.pop(now, Turn::Any)).collect();
+    assert!(next.contains(&100), "{next:?}");
+}
+
+#[test]
+fn each_flow_stays_in_order_and_nothing_is_lost_below_the_limit() {
+    let (mut queue, now) = (queue(LIMIT), Instant::now());
+    for frame in 0..60u32 {
+        let len = 100 + (frame as usize * 37) % 1400;
+        queue.push(now, flow((frame % 3) as u8), frame, len);
+    }
+    let all = drain(&mut queue, now);
+    assert_eq!(all.len(), 60);
+    for lane in 0..3 {
+        let order: Vec<_> = all.iter().filter(|&frame| frame % 3 == lane).collect();
+        assert!(order.is_sorted(), "{order:?}");
+    }
+    assert!(queue.bytes == 0 && is_forgetful(&mut queue, now));
+    assert_eq!((queue.stats().without_room(), queue.stats().late()), (0, 0));
+}
+
+#[test]
+fn two_copies_share_by_bytes_not_by_frames() {
+    let (mut queue, now) = (queue(LIMIT), Instant::now());
+    (0..20).for_each(|_| queue.push(now, flow(1), 1, FULL));
+    (0..60).for_each(|_| queue.push(now, flow(2), 2, 500));
+    let served: Vec<_> = (0..40).filter_map(|_| queue.pop(now, Turn::Any)).collect();
+    let full = served.iter().filter(|&&of| of == 1).count() * FULL;
+    let small = served.iter().filter(|&&of| of == 2).count() * 500;
+    assert!(full.abs_diff(small) <= 2 * FULL, "{full} and {small} bytes");
+}
+
+#[test]
+fn a_full_queue_takes_from_the_longest_flow() {
+    let (mut queue, now) = (queue(10 * FULL), Instant::now());
+    queue.push(now, flow(2), 100, 120);
+    (0..30).for_each(|frame| queue.push(now, flow(1), frame, FULL));
+    assert!(queue.bytes <= 10 * FULL);
+    assert_eq!(
+        (queue.stats().bulk.full, queue.stats().sparse.full),
+        (21, 0)
+    );
+    let all = drain(&mut queue, now);
+    assert!(all.contains(&100));
+    assert!(all.contains(&29) && !all.contains(&0), "{all:?}");
+}
+
+#[test]
+fn a_standing_queue_loses_frames_and_a_short_burst_does_not() {
+    let (mut queue, begin) = (queue(LIMIT), Instant::now());
+    let burst: Vec<_> = (0..40).collect();
+    burst
+        .iter()
+        .for_each(|&frame| queue.push(begin, flow(1), frame, FULL));
+    assert_eq!(drain(&mut queue, begin + Duration::from_millis(50)), burst);
+
+    // A millisecond's work every millisecond, behind a backlog of 40 ms.
+    let at = |millis| begin + Duration::from_secs(1) + Duration::from_millis(millis);
+    (0..40).for_each(|frame| queue.push(at(0), flow(1), frame, FULL));
+    for millis in 1..2000 {
+        queue.push(at(millis), flow(1), 0, FULL);
+        let _ = queue.pop(at(millis), Turn::Any);
+    }
+    let drops = queue.stats();
+    assert_eq!((drops.without_room(), drops.sparse.delay), (0, 0));
+    assert!((5..60).contains(&drops.bulk.delay), "{drops:?}");
+    let waits = WaitWindow::new(1).of_late(queue.waited());
+    // The first 40 waited for 50 ms, those behind the backlog at first for nearly as long.
+    assert!((40_000..65_000).contains(&waits.max_us), "{waits:?}");
+    assert!(waits.frames > 1500, "{waits:?}");
+    assert!(queue.bytes < 10 * FULL, "{} bytes still wait", queue.bytes);
+}
+
+#[test]
+fn what_waited_while_the_link_was_gone_stays_behind() {
+    let (mut queue, begin) = (queue(LIMIT), Instant::now());
+    queue.push(begin, flow(1), 1, 100);
+    queue.push(begin, flow(2), 2, 100);
+    let back = begin + Duration::from_millis(1100);
+    queue.push(back, flow(2), 3, 100);
+    assert_eq!(drain(&mut queue, back), [3]);
+    assert_eq!(
+        (queue.stats().without_room(), queue.stats().sparse.stale),
+        (0, 2)
+    );
+    assert!(queue.bytes == 0 && is_forgetful(&mut queue, back));
+}
+
+#[test]
+fn endless_new_flows_neither_pile_up_nor_keep_a_copy_waiting() {
+    let (mut queue, mut now) = (queue(LIMIT), Instant::now());
+    let mut copied = 0;
+    for number in 0..40_000u32 {
+        let mut addresses = [0; 12];
+        addresses[..4].copy_from_slice(&number.to_be_bytes());
+        let new = Flow::Other {
+            addresses,
+            kind: [0x88, 0xb5],
+        };
+        queue.push(now, new, 0, 60);
+        queue.push(now, flow(1), 1, FULL);
+        // Room for less than comes.
+        if number % 2 == 0 {
+            copied += queue.pop(now, Turn::Any).unwrap_or_default();
+        }
+        now += Duration::from_micros(100);
+        assert!(queue.lanes.len() <= BUCKETS as usize);
+    }
+    assert!(copied > 2, "{copied} frames of the copy");
+}
+
+#[test]
+fn many_flows_leave_nothing_behind() {
+    let (mut queue, now) = (queue(LIMIT), Instant::now());
+    for turn in 0..10u32 {
+        (0..200).for_each(|number| queue.push(now, flow(number), turn, 60));
+        if turn % 3 == 0 {
+            (0..150).for_each(|_| _ = queue.pop(now, Turn::Any));
+        }
+    }
+    drain(&mut queue, now);
+    assert!(queue.sparse.is_empty() && queue.bulk.is_empty());
+    assert!(queue.bytes == 0 && is_forgetful(&mut queue, now));
+}
+
+#[test]
+fn a_closed_gate_stops_copies_and_no_game() {
+    let (mut queue, mut now) = (queue(LIMIT), Instant::now());
+    (0..20).for_each(|frame| queue.push(now, flow(1), frame, FULL));
+    let first: Vec<_> = std::iter::from_fn(|| queue.pop(now, Turn::SmallFlows)).collect();
+    assert_eq!(first, [0]); // it might have been a small flow
+    for frame in 0..600 {
+        now += Duration::from_millis(16);
+        queue.push(now, flow(2), 1000 + frame, 120);
+        let next = queue.pop(now, Turn::SmallFlows);
+        assert_eq!(next, Some(1000 + frame));
+        assert_eq!(queue.pop(now, Turn::SmallFlows), None);
+    }
+}
+
+#[test]
+fn a_copy_in_small_pieces_with_pauses_is_a_copy() {
+    let (mut queue, now) = (queue(LIMIT), Instant::now());
+    (0..20).for_each(|frame| queue.push(now, flow(1), frame, FULL));
+    let mut passed = 0;
+    for _ in 0..100 {
+        queue.push(now, flow(2), 100, 500);
+        passed += u32::from(queue.pop(now, Turn::SmallFlows) == Some(100));
+    }
+    assert_eq!(passed, 4); // a quantum, and the frame with which it ends
+}
+#[test]
+fn a_copy_that_never_waits_long_is_a_copy() {
+    let (mut queue, mut now) = (queue(LIMIT), Instant::now());
+    let mut passed = 0;
+    for _ in 0..1000 {
+        now += Duration::from_millis(1);
+        queue.push(now, flow(1), 1, FULL);
+        passed += u32::from(queue.pop(now, Turn::SmallFlows).is_some());
+        drain(&mut queue, now);
+    }
+    // What small flows may send in a second, a quantum, and the frame with which it ends.
+    assert!((20..=24).contains(&passed), "{passed}");
+    assert!(queue.paused.len() <= 1 && queue.lanes.len() <= 1);
+}
