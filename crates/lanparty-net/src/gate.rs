@@ -64,6 +64,9 @@ const SHORTEST_LASTING: Duration = Duration::from_millis(50);
 const KEPT: f64 = 0.9;
 /// What is left of that after each two round trips in a row with a queue that is.
 const AFTER_LONG: f64 = 0.6;
+/// What the first round with such a queue leaves of the window at least: a moment without a processor looks the same,
+/// and is over in the next one.
+const AFTER_FIRST_LONG: f64 = 0.5;
 /// What the window grows by in a round at most, at the beginning and later.
 const START_GROWTH: f64 = 0.5;
 const MOST_GROWTH: f64 = 0.25;
@@ -399,7 +402,11 @@ impl Gate {
 
     /// The queue that the path shall have, in bytes.
     fn step(&self) -> f64 {
-        let rate = self.rate.value().unwrap_or(0.0);
+        self.queue_at(self.rate.value().unwrap_or(0.0))
+    }
+
+    /// The queue that a path of this rate shall have, in bytes.
+    fn queue_at(&self, rate: f64) -> f64 {
         (target(rate) * rate).max(LEAST_QUEUE * self.packet)
     }
 
@@ -417,7 +424,13 @@ impl Gate {
     /// FAST's next window, with all of its step at once.
     fn fast(&self, queue: f64) -> f64 {
         let emptied = self.window * (self.rtt - queue) / self.rtt;
-        (emptied + self.step()).min(2.0 * self.window)
+        let mut rate = self.rate.value().unwrap_or(0.0);
+        // A round of many round trips shows a rate with pauses in it, when a machine had no processor for us. Those are
+        // no reason to want a shorter queue between them.
+        if self.rtt < SHORTEST_ROUND.as_secs_f64() {
+            rate = rate.max(self.window / self.rtt);
+        }
+        (emptied + self.queue_at(rate)).min(2.0 * self.window)
     }
 
     fn start(&mut self, queue: f64, round: &Round) -> f64 {
@@ -436,7 +449,8 @@ impl Gate {
             return self.window * AFTER_LOSS;
         }
         let is_too_long = queue >= self.crowd();
-        if std::mem::replace(&mut self.was_too_long, is_too_long) && is_too_long {
+        let was_too_long = std::mem::replace(&mut self.was_too_long, is_too_long);
+        if was_too_long && is_too_long {
             self.kept.scale(AFTER_LONG);
         }
         let kept = self.kept_window(queue);
@@ -456,7 +470,11 @@ impl Gate {
         let is_much_too_long = queue > 4.0 * self.wanted();
         let part = if is_much_too_long { 1.0 } else { 0.5 };
         let next = self.window + part * (self.fast(queue) - self.window);
-        if is_too_long { next } else { next.max(kept) }
+        match (is_too_long, was_too_long) {
+            (true, true) => next,
+            (true, false) => next.max(AFTER_FIRST_LONG * self.window),
+            (false, _) => next.max(kept),
+        }
     }
 
     /// The window that would carry what the path has carried. Where packets come and go a bit late all the time, that

@@ -339,6 +339,21 @@ fn a_machine_that_was_busy_is_forgiven() {
 }
 
 #[test]
+fn a_moment_without_a_processor_costs_half_the_window_at_most() {
+    let mut world = World::new(200.0, MS / 2);
+    world.run(4000 * MS);
+    let window = world.gate.window();
+    let pause = world.now + 60 * MS;
+    (world.path.idle_at, world.path.news_at) = (pause, pause);
+    let mut least = window;
+    for _ in 0..100 {
+        least = least.min(world.run(MS).gate.window());
+    }
+    // The window moves by a little without that, too.
+    assert!(least > window * 2 / 5, "{least} of {window}");
+}
+
+#[test]
 fn a_busy_uplink_adds_less_than_four_milliseconds() {
     let mut world = World::new(20.0, 20 * MS);
     world.run(2000 * MS).run(30_000 * MS);
