@@ -252,8 +252,9 @@ impl Machine {
     /// As [`pings`](Self::pings), for a target with a scope such as `fe80::1%eth0`.
     pub fn ping_target(&self, target: &str, size: usize) -> Result<()> {
         let size = size.to_string();
+        // For the last answer ping waits as long as the interval, once there was one before, and not what -W says.
         let shown = self.run([
-            "ping", "-n", "-M", "do", "-c", "3", "-i", "0.05", "-W", "2", "-s", &size, target,
+            "ping", "-n", "-M", "do", "-c", "3", "-i", "0.25", "-W", "2", "-s", &size, target,
         ])?;
         ensure!(
             shown.contains(" 0% packet loss"),

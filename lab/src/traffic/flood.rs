@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 use rustix::process::setpriority_process;
 
-use crate::Machine;
+use crate::{Machine, pass};
 
 /// What the receiver's system may hold while the receiver waits for a processor.
 const BUFFER: usize = 16 << 20;
@@ -120,7 +120,7 @@ fn send(socket: &UdpSocket, packet: &[u8], per_second: f64, time: Duration) -> i
                 Err(error) => return Err(error),
             }
         }
-        thread::sleep(TURN);
+        pass(TURN);
     }
 }
 
