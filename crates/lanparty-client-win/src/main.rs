@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// A window that a link has opened would close over the sentence.
+/// A window that a link or the start menu has opened would close over the sentence.
 fn let_it_be_read() {
     if lanparty_client_route::owns_console() && io::stdin().is_terminal() {
         eprintln!("Press Enter to close this window.");

@@ -13,7 +13,7 @@ use crate::status::{self, AdapterState, Running};
 use crate::system::ThisPc;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use lanparty_client_core::{Player, Session, StatusLine};
-use lanparty_client_route::{self as ip, KeptText, Luid, Watch};
+use lanparty_client_route::{self as ip, AdapterGuid, KeptText, Luid, Watch};
 use lanparty_client_tap::{self as tap, Adapter, TapControl};
 use lanparty_ctrl::message::Welcome;
 use lanparty_ctrl::{ResumeToken, Text};
@@ -29,7 +29,7 @@ use tokio::task::JoinHandle;
 
 /// How often routes and settings are looked at when Windows tells of no change (spec R72, R73).
 const VERIFY: Duration = Duration::from_secs(5);
-/// How soon after the cable went in: Windows takes a moment to see a network there, whose category counts.
+/// How soon after joining: Windows takes a moment to see a network where the cable went in, and its category counts.
 const FIRST_VERIFY: Duration = Duration::from_secs(2);
 /// How long giving the LAN's address back may take; a closed console leaves five seconds for everything.
 const LEASE_PATIENCE: Duration = Duration::from_secs(1);
@@ -175,7 +175,7 @@ impl Drop for Cable {
     }
 }
 
-/// What is not as it should be, and what the firewall thinks.
+/// What is to be changed at the adapter, and what the firewall thinks.
 struct Look {
     settings: [io::Result<Vec<Change>>; 2],
     network: io::Result<Vec<Change>>,
@@ -256,29 +256,30 @@ impl Machine<'_> {
         let room_mtu = welcome.effective_mtu.number();
         let is_first = self.room_mtu.replace(room_mtu).is_none();
         if is_first {
-            let mtu = self
-                .mtu()
-                .context("the TAP adapter went away while it was set up; start again")?;
-            let wanted = party::interface(self.adapter.guid, mtu)
-                .context("cannot read the adapter's settings")?;
-            self.settings
-                .make(wanted, Instant::now())
-                .context("cannot set up the adapter")?;
-        }
-        // Later the adapter may be away just now, such as after a sleep.
-        self.look = None;
-        if let Some(look) = self.what_to_look_at() {
-            self.repair(look());
-        }
-        if is_first {
+            self.set_up()?;
             self.cable
                 .0
                 .set_media(true)
                 .context("cannot plug the adapter's cable in")?;
-            self.verify_at = Instant::now() + FIRST_VERIFY;
         }
+        self.verify_at = Instant::now() + FIRST_VERIFY;
         self.pins.verify();
         self.show(session);
+        Ok(())
+    }
+
+    /// Makes the adapter ready for the party. One that is away just now, such as after a sleep, is set up when it is
+    /// back.
+    fn set_up(&mut self) -> Result<()> {
+        let Some(mtu) = self.mtu() else { return Ok(()) };
+        let (adapter, now) = (self.adapter.guid, Instant::now());
+        let wanted =
+            party::interface(adapter, mtu).context("cannot read the adapter's settings")?;
+        self.settings
+            .make(wanted, now)
+            .context("cannot set up the adapter")?;
+        let settings = look_at_settings(adapter, mtu, self.pins.interface());
+        self.settings.repair(settings, now);
         Ok(())
     }
 
@@ -301,40 +302,42 @@ impl Machine<'_> {
     /// Looks whether everything is still as it should be: now and then, when Windows tells of a change,
     /// and when the adapter was away. Frames do not wait for Windows' answers: they are taken up later.
     async fn verify(&mut self) {
+        let openings = self.cable.0.openings();
         if let Some(look) = self.look.take_if(|look| look.is_finished()) {
             match look.await {
-                Ok(look) => self.repair(look),
+                Ok(look) if openings == self.openings => self.repair(look),
+                // It was about an adapter that has been away since.
+                Ok(_) => {}
                 Err(error) => tracing::debug!(%error, "Could not look at the adapter"),
             }
         }
-        if self.look.is_some() {
+        let told = self.watch.as_ref().is_some_and(Watch::take_changed);
+        let now = Instant::now();
+        if !told && now < self.verify_at && openings == self.openings {
             return;
         }
-        let told = self.watch.as_ref().is_some_and(Watch::take_changed);
-        let openings = self.cable.0.openings();
-        let now = Instant::now();
-        if told || now >= self.verify_at || openings != self.openings {
-            self.openings = openings;
-            self.verify_at = now + VERIFY;
-            self.pins.verify();
-            self.look = self.what_to_look_at().map(tokio::task::spawn_blocking);
+        self.pins.verify();
+        if self.look.is_some() {
+            // Once that has ended, another look is due.
+            self.verify_at = now;
+            return;
         }
+        self.openings = openings;
+        self.verify_at = now + VERIFY;
+        self.look = self.what_to_look_at().map(tokio::task::spawn_blocking);
     }
 
-    /// The IP MTU that the adapter should have; none while it is away, because it may come back with
-    /// another driver.
+    /// The IP MTU that the adapter should have; none before the first party, and while it is away, because it may
+    /// come back with another driver.
     fn mtu(&self) -> Option<u16> {
         Some(fitting_mtu(self.room_mtu?, self.cable.0.mtu()?))
     }
 
-    /// How to look at the adapter; one that is away gets its settings when it is back.
+    /// How to look at the adapter, unless there is nothing to look at yet or just now.
     fn what_to_look_at(&self) -> Option<impl FnOnce() -> Look + Send + 'static> {
         let (mtu, adapter, home) = (self.mtu()?, self.adapter.guid, self.pins.interface());
         Some(move || Look {
-            settings: [
-                party::interface(adapter, mtu),
-                party::name_servers(adapter, home),
-            ],
+            settings: look_at_settings(adapter, mtu, home),
             // Only while the cable is in, there is a network.
             network: party::category(adapter),
             firewall: firewall::read(adapter),
@@ -382,6 +385,18 @@ impl Machine<'_> {
             ..self.player.diagnostics(session)
         }
     }
+}
+
+/// What to change in the adapter's settings.
+fn look_at_settings(
+    adapter: AdapterGuid,
+    mtu: u16,
+    home: Option<Luid>,
+) -> [io::Result<Vec<Change>>; 2] {
+    [
+        party::interface(adapter, mtu),
+        party::name_servers(adapter, home),
+    ]
 }
 
 /// The room's MTU, or the driver's where that is less: Windows refuses what the driver cannot take.

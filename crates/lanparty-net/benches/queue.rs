@@ -33,7 +33,7 @@ fn main() {
 /// So many frames of so many flows into the queue and out again.
 #[divan::bench(args = [(1, 1), (TURN, 1), (TURN, 8), (TURN, TURN)])]
 fn push_and_pop(bencher: Bencher, (frames, flows): (usize, usize)) {
-    let mut queue = FlowQueue::new(256 * 1024, RandomState::new());
+    let mut queue = FlowQueue::new(512 * 1024, RandomState::new());
     let now = Instant::now();
     bencher.counter(ItemsCount::new(frames)).bench_local(|| {
         (0..frames).for_each(|frame| queue.push(now, flow(frame % flows), (), LEN));

@@ -98,10 +98,12 @@ impl InviteSource {
             InviteSource::Text(text) => return Ok(text.trim().parse()?),
             InviteSource::File(file) => (File::open(&file).and_then(first_text), file),
             InviteSource::Stdin => {
-                if io::stdin().is_terminal() {
-                    eprintln!("Paste the invite here and press Enter.");
-                }
-                (first_line(io::stdin().lock()), "standard input".into())
+                let input = io::stdin().lock();
+                let text = match input.is_terminal() {
+                    true => ask(input),
+                    false => first_line(input),
+                };
+                (text, "standard input".into())
             }
         };
         let text = text.map_err(|cause| RelayArgsError::Unreadable { file: name, cause })?;
@@ -125,6 +127,18 @@ fn first_line(source: impl BufRead) -> io::Result<String> {
     let mut line = String::new();
     while line.trim().is_empty() && source.read_line(&mut line)? > 0 {}
     Ok(line)
+}
+
+/// Asks a person until there is a line with an invite, for they may have pasted the whole message with it.
+fn ask(mut person: impl BufRead) -> io::Result<String> {
+    loop {
+        eprintln!("Paste the invite here and press Enter.");
+        let line = first_line(&mut person)?;
+        match line.trim().parse::<Invite>() {
+            Err(error) if !line.is_empty() => eprintln!("{error}"),
+            Ok(_) | Err(_) => return Ok(line),
+        }
+    }
 }
 
 /// Why there is no relay to connect to.
@@ -273,6 +287,13 @@ mod tests {
         assert_eq!(first_line(&b""[..]).unwrap(), "");
         let endless = io::BufReader::new(io::repeat(b'x'));
         assert_eq!(first_line(endless).unwrap().len(), 2 * invite::MAX_LEN);
+    }
+
+    #[test]
+    fn a_person_may_paste_the_message_around_the_invite() {
+        let pasted = format!("Join here:\n\n{INVITE}\nSee you!");
+        assert_eq!(ask(pasted.as_bytes()).unwrap().trim(), INVITE);
+        assert_eq!(ask(&b"Join here:\n"[..]).unwrap(), "");
     }
 
     #[test]

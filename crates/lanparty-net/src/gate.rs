@@ -103,7 +103,7 @@ pub(crate) struct Gate {
     stride: f64,
     rests_until: Option<Instant>,
     crowd: Option<Crowd>,
-    /// The queue was that in the last round.
+    /// The queue was that in the last round, as far as that could tell.
     was_too_long: bool,
     /// Until then a long queue is known to be ours.
     trusts_until: Option<Instant>,
@@ -345,6 +345,7 @@ impl Gate {
         self.window = self.window.min(FIRST_WINDOW * self.packet);
         self.mode = Mode::Start;
         self.crowd = None;
+        self.was_too_long = false;
         self.kept.forget();
     }
 
@@ -357,6 +358,7 @@ impl Gate {
         // A path that has not been full says little; only whoever waits for an answer takes it.
         if !round.is_limited && !matches!(self.mode, Mode::Drain { .. }) {
             self.crowd = None;
+            self.was_too_long = false;
             self.lasting = Lasting::default();
             (self.delivered, self.lost) = (0.0, 0.0);
             return;

@@ -1,4 +1,4 @@
-//! Small UDP packets at a steady rate, counted at both ends.
+//! UDP packets at a steady rate, counted at both ends.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, UdpSocket};

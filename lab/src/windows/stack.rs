@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use super::WindowsPc;
 use super::adapter::{Adapter, interface_guid, interface_index};
-use crate::Machine;
+use crate::{Machine, pass};
 use codes::{
     ERROR_NO_MORE_ITEMS, ERROR_NOT_FOUND, ERROR_NOT_SUPPORTED, ERROR_OBJECT_ALREADY_EXISTS,
     NO_ERROR,
@@ -166,7 +166,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn listen(&self) {
+    fn listen(self: &Arc<Self>) {
         let mut buffer = [0; LONGEST_LINE];
         while !self.ended.load(Ordering::Relaxed) {
             let Ok((length, program)) = self.socket.recv_from(&mut buffer) else {
@@ -178,7 +178,19 @@ impl Shared {
                 continue;
             }
             let answer = self.answer(&line);
-            let _ = self.socket.send_to(answer.as_bytes(), program);
+            let delay = match line.starts_with("GetNetworkCategory") {
+                true => self.state().network_delay,
+                false => Duration::ZERO,
+            };
+            if delay.is_zero() {
+                let _ = self.socket.send_to(answer.as_bytes(), program);
+                continue;
+            }
+            let shared = Arc::clone(self);
+            thread::spawn(move || {
+                pass(delay);
+                let _ = shared.socket.send_to(answer.as_bytes(), program);
+            });
         }
     }
 
@@ -227,11 +239,7 @@ impl Shared {
             "CreateUnicastIpAddressEntry" => self.change_address("add", question),
             "DeleteUnicastIpAddressEntry" => self.change_address("del", question),
             "FlushIpNetTable2" => self.flush_neighbours(question),
-            "GetNetworkCategory" => {
-                let delay = self.state().network_delay;
-                thread::sleep(delay);
-                self.show_network()
-            }
+            "GetNetworkCategory" => self.show_network(),
             "GetFirewallProfiles" => self.show_firewall(),
             "SetNetworkCategory" => {
                 self.state().category = question.number("category");

@@ -5,11 +5,9 @@
 
 #include "shim.h"
 
-#define PATIENCE_MS 120000 /* longer than the lab is: a late answer would be taken for the next one */
+#define PATIENCE_MS 120000 /* longer than the lab is */
 
-static SOCKET lab = INVALID_SOCKET;
-static SRWLOCK lock = SRWLOCK_INIT;
-
+/* One line for each question, so that those of several threads wait for their own answers only. */
 static SOCKET open_line(void)
 {
     WSADATA data;
@@ -28,17 +26,17 @@ DWORD ask_lab(DWORD without_lab, char values[ANSWER], const char *format, ...)
 {
     char line[ANSWER];
     va_list arguments;
+    SOCKET lab;
     int length;
     va_start(arguments, format);
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
 
-    AcquireSRWLockExclusive(&lock);
-    if (lab == INVALID_SOCKET)
-        lab = open_line();
+    lab = open_line();
     send(lab, line, (int)strlen(line), 0);
     length = recv(lab, line, sizeof line - 1, 0);
-    ReleaseSRWLockExclusive(&lock);
+    closesocket(lab);
+    WSACleanup();
 
     if (length <= 0)
         return without_lab;

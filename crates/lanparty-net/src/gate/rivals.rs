@@ -121,6 +121,7 @@ impl Gate {
     /// Lets the queue empty; then goes on with this window.
     pub(super) fn drain(&mut self, now: Instant, window: f64, competes: bool) -> f64 {
         self.crowd = None;
+        self.was_too_long = false;
         self.next_drain = Some(now + BASE_AGE);
         self.mode = Mode::Drain { window, competes };
         self.round.awaits_drain = true;

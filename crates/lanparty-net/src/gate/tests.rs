@@ -339,7 +339,7 @@ fn a_machine_that_was_busy_is_forgiven() {
 }
 
 #[test]
-fn a_moment_without_a_processor_costs_half_the_window_at_most() {
+fn a_moment_without_a_processor_costs_half_the_window() {
     let mut world = World::new(200.0, MS / 2);
     world.run(4000 * MS);
     let window = world.gate.window();
