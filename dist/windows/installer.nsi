@@ -49,11 +49,9 @@ Section
   CreateDirectory "$SMPROGRAMS\${NAME}"
   ; It asks for the invite.
   CreateShortCut "$SMPROGRAMS\${NAME}\Join a LAN party.lnk" "$INSTDIR\lanparty-client.exe" "-"
-  ; A window that stays open, so that a person can read what is wrong.
-  CreateShortCut "$SMPROGRAMS\${NAME}\Check this PC.lnk" "$SYSDIR\cmd.exe" \
-    '/k ""$INSTDIR\lanparty-client.exe" doctor"' "$INSTDIR\lanparty-client.exe"
-  CreateShortCut "$SMPROGRAMS\${NAME}\Undo what a crash left.lnk" "$SYSDIR\cmd.exe" \
-    '/k ""$INSTDIR\lanparty-client.exe" repair"' "$INSTDIR\lanparty-client.exe"
+  ; Their windows stay open until a person has read what they say.
+  CreateShortCut "$SMPROGRAMS\${NAME}\Check this PC.lnk" "$INSTDIR\lanparty-client.exe" "doctor"
+  CreateShortCut "$SMPROGRAMS\${NAME}\Undo what a crash left.lnk" "$INSTDIR\lanparty-client.exe" "repair"
 
   ; Invites are links; what follows the scheme is one argument, whatever is in it.
   WriteRegStr HKLM "${SCHEME_KEY}" "" "URL:LAN party invite"

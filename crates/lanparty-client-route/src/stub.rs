@@ -214,3 +214,6 @@ pub fn take_file(_path: &Path) -> io::Result<File> {
 pub fn owns_console() -> bool {
     false
 }
+
+/// Forgets what was typed into the console and not read; does nothing without one.
+pub fn forget_typed() {}

@@ -1,6 +1,8 @@
 //! Which adapter is ours: what the registry says about network adapters, and the choice among them.
 
+use crate::driver::DriverVersion;
 use lanparty_client_route::AdapterGuid;
+use lanparty_proto::MacAddr;
 use std::fmt;
 use std::io;
 
@@ -28,6 +30,17 @@ pub struct Adapter {
     pub name: Option<String>,
     /// Its device instance, like `ROOT\NET\0000`.
     pub instance: Option<String>,
+}
+
+/// What an adapter says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AdapterFacts {
+    /// The driver's.
+    pub version: DriverVersion,
+    /// The one it has now.
+    pub mac: MacAddr,
+    /// The largest packet the driver takes, in bytes.
+    pub mtu: u32,
 }
 
 impl Adapter {

@@ -17,9 +17,10 @@ mod imp;
 #[path = "stub.rs"]
 mod imp;
 
-pub use adapter::{Adapter, ChooseError, choose};
+pub use adapter::{Adapter, AdapterFacts, ChooseError, choose};
 pub use driver::{DriverVersion, MacValue, OldDriver};
 pub use error::TapError;
 pub use imp::{
-    Tap, TapControl, add_own, installed, mac_value, remove_own, rename, restart, set_mac_value,
+    Tap, TapControl, add_own, installed, look, mac_value, remove_own, rename, restart,
+    set_mac_value,
 };

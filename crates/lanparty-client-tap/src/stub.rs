@@ -1,7 +1,7 @@
 //! Where there is no TAP-Windows6: every call says so.
 
-use crate::adapter::Adapter;
-use crate::driver::{DriverVersion, MacValue};
+use crate::adapter::{Adapter, AdapterFacts};
+use crate::driver::MacValue;
 use crate::error::TapError;
 use bytes::Bytes;
 use lanparty_net::peer::FramePort;
@@ -82,6 +82,14 @@ pub fn restart(_adapter: &Adapter) -> io::Result<()> {
     Err(unsupported())
 }
 
+/// Asks an adapter what it is, and changes nothing.
+///
+/// # Errors
+/// Always.
+pub fn look(_adapter: &Adapter) -> Result<AdapterFacts, TapError> {
+    Err(TapError::NotThere(unsupported()))
+}
+
 impl Tap {
     /// Opens an adapter.
     ///
@@ -132,11 +140,6 @@ impl TapControl {
 
     /// The adapter's MAC address.
     pub fn mac(&self) -> Option<MacAddr> {
-        match self.0 {}
-    }
-
-    /// The driver's version.
-    pub fn version(&self) -> Option<DriverVersion> {
         match self.0 {}
     }
 

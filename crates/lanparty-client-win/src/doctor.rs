@@ -6,7 +6,7 @@ use crate::journal::KEPT_AS;
 use crate::party;
 use anyhow::{Context as _, Result};
 use lanparty_client_route::{self as ip, AdapterGuid, Family, KeptText, Luid};
-use lanparty_client_tap::{self as tap, Adapter, ChooseError, Tap};
+use lanparty_client_tap::{self as tap, Adapter, AdapterFacts, ChooseError};
 use lanparty_proto::IpMtu;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -79,13 +79,9 @@ fn profiles() -> String {
 }
 
 fn describe(adapter: &Adapter) {
-    match Tap::open(adapter) {
-        Ok(tap) => {
-            let control = tap.control();
-            let known = (control.version(), control.mac(), control.mtu());
-            if let (Some(version), Some(mac), Some(mtu)) = known {
-                println!("  driver {version}, MAC address {mac}, MTU {mtu}");
-            }
+    match tap::look(adapter) {
+        Ok(AdapterFacts { version, mac, mtu }) => {
+            println!("  driver {version}, MAC address {mac}, MTU {mtu}");
         }
         Err(error) => println!("  {error}"),
     }

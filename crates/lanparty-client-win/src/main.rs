@@ -3,8 +3,9 @@
 //! [`config`] says what a player wants, [`run`] tells the whole story from there. Whatever it changes
 //! is a [`change::Change`], written into the [`journal`] before it is made and undone with its guard, or
 //! by the next start. [`adapter`] gets hold of the adapter, [`absence`] says how long to wait for one that
-//! went away, [`party`] makes its settings, [`pins`] the routes; [`firewall`] and [`doctor`] only look. Everything compiles on every system; what it needs of Windows is
-//! in `lanparty-client-route` and `lanparty-client-tap`, which say elsewhere that they cannot.
+//! went away, [`party`] makes its settings, [`pins`] the routes; [`firewall`] and [`doctor`] only look. Everything
+//! compiles on every system; what it needs of Windows is in `lanparty-client-route` and `lanparty-client-tap`, which
+//! say elsewhere that they cannot.
 
 mod absence;
 #[allow(clippy::disallowed_methods, reason = "shell: waits for the adapter")]
@@ -35,8 +36,14 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let args = config::Args::parse();
     args.log.clone().start();
+    let is_an_answer = args.command.is_some() || args.list_tap_adapters;
     match run::run(args) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => {
+            if is_an_answer {
+                let_it_be_read();
+            }
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             eprintln!("error: {}", sentence(&*error));
             let_it_be_read();
@@ -45,9 +52,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// A window that a link or the start menu has opened would close over the sentence.
+/// A window that was opened for this program, by a link, the start menu or the question for an administrator's rights,
+/// would close over what it says.
 fn let_it_be_read() {
-    if lanparty_client_route::owns_console() && io::stdin().is_terminal() {
+    let is_seen = io::stdin().is_terminal() && io::stdout().is_terminal();
+    if is_seen && lanparty_client_route::owns_console() {
+        // A person may have pasted more than was asked for.
+        lanparty_client_route::forget_typed();
         eprintln!("Press Enter to close this window.");
         let _ = io::stdin().read_line(&mut String::new());
     }

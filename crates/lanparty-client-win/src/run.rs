@@ -255,8 +255,8 @@ impl Machine<'_> {
         self.pins.keep_only(relay);
         let room_mtu = welcome.effective_mtu.number();
         let is_first = self.room_mtu.replace(room_mtu).is_none();
+        self.set_up(is_first)?;
         if is_first {
-            self.set_up()?;
             self.cable
                 .0
                 .set_media(true)
@@ -268,16 +268,22 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// Makes the adapter ready for the party. One that is away just now, such as after a sleep, is set up when it is
-    /// back.
-    fn set_up(&mut self) -> Result<()> {
-        let Some(mtu) = self.mtu() else { return Ok(()) };
+    /// Makes the adapter ready before its frames flow. Later it may be away just now, such as after a sleep, and is set
+    /// up when it is back.
+    fn set_up(&mut self, is_first: bool) -> Result<()> {
         let (adapter, now) = (self.adapter.guid, Instant::now());
-        let wanted =
-            party::interface(adapter, mtu).context("cannot read the adapter's settings")?;
-        self.settings
-            .make(wanted, now)
-            .context("cannot set up the adapter")?;
+        let mtu = match self.mtu() {
+            None if is_first => bail!("the TAP adapter went away while it was set up; start again"),
+            None => return Ok(()),
+            Some(mtu) => mtu,
+        };
+        if is_first {
+            let wanted =
+                party::interface(adapter, mtu).context("cannot read the adapter's settings")?;
+            self.settings
+                .make(wanted, now)
+                .context("cannot set up the adapter")?;
+        }
         let settings = look_at_settings(adapter, mtu, self.pins.interface());
         self.settings.repair(settings, now);
         Ok(())
@@ -305,8 +311,8 @@ impl Machine<'_> {
         let openings = self.cable.0.openings();
         if let Some(look) = self.look.take_if(|look| look.is_finished()) {
             match look.await {
-                Ok(look) if openings == self.openings => self.repair(look),
-                // It was about an adapter that has been away since.
+                Ok(look) if openings == self.openings && self.mtu().is_some() => self.repair(look),
+                // It was about an adapter that is away, or has been since.
                 Ok(_) => {}
                 Err(error) => tracing::debug!(%error, "Could not look at the adapter"),
             }

@@ -129,15 +129,20 @@ fn first_line(source: impl BufRead) -> io::Result<String> {
     Ok(line)
 }
 
-/// Asks a person until there is a line with an invite, for they may have pasted the whole message with it.
+/// Asks a person until there is a line with an invite in it, for they may have pasted the whole message; empty when they
+/// have said all.
 fn ask(mut person: impl BufRead) -> io::Result<String> {
     loop {
         eprintln!("Paste the invite here and press Enter.");
         let line = first_line(&mut person)?;
-        match line.trim().parse::<Invite>() {
-            Err(error) if !line.is_empty() => eprintln!("{error}"),
-            Ok(_) | Err(_) => return Ok(line),
+        let mut words = line.split_whitespace();
+        if let Some(invite) = words.find(|word| word.parse::<Invite>().is_ok()) {
+            return Ok(invite.to_owned());
         }
+        if line.is_empty() {
+            return Ok(line);
+        }
+        eprintln!("There is no invite in this line.");
     }
 }
 
@@ -291,8 +296,8 @@ mod tests {
 
     #[test]
     fn a_person_may_paste_the_message_around_the_invite() {
-        let pasted = format!("Join here:\n\n{INVITE}\nSee you!");
-        assert_eq!(ask(pasted.as_bytes()).unwrap().trim(), INVITE);
+        let pasted = format!("Hello!\n\nJoin here: {INVITE} tonight\nSee you!");
+        assert_eq!(ask(pasted.as_bytes()).unwrap(), INVITE);
         assert_eq!(ask(&b"Join here:\n"[..]).unwrap(), "");
     }
 

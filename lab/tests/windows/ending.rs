@@ -35,10 +35,29 @@ const MIRROR: [&str; 10] = [
     "ChangeDeviceState change=enable",
 ];
 
+pub(crate) fn a_look_at_the_pc_changes_nothing(guest: &Guest) -> Result<()> {
+    let before = untouched(guest)?;
+    guest.pc.forget(None);
+    let said = guest.run("doctor")?;
+    ensure!(said.contains("A start would use"), "{said}");
+    guest.run("--list-tap-adapters")?;
+    let changes = guest.pc.changes();
+    ensure!(changes.is_empty(), "{changes:#?}");
+    is_as_before(guest, &before)
+}
+
 pub(crate) fn changes_are_made_in_order_and_undone_in_reverse(guest: &Guest) -> Result<()> {
+    is_in_order(guest, |program| guest.leave(program))
+}
+
+pub(crate) fn a_closed_console_undoes_them_in_the_same_order(guest: &Guest) -> Result<()> {
+    is_in_order(guest, |program| close_console(guest, program))
+}
+
+fn is_in_order(guest: &Guest, end: impl FnOnce(&Process) -> Result<()>) -> Result<()> {
     untouched(guest)?;
     let program = played(guest)?;
-    guest.leave(&program)?;
+    end(&program)?;
     let changes = guest.pc.changes();
     let plugged = changes
         .iter()
@@ -74,10 +93,12 @@ pub(crate) fn ctrl_c_leaves_the_pc_as_it_was(guest: &Guest) -> Result<()> {
 }
 
 pub(crate) fn closing_the_console_leaves_the_pc_as_it_was(guest: &Guest) -> Result<()> {
-    leaves_no_trace(guest, |program| {
-        guest.pc.close_console()?;
-        program.wait(SOON).map(drop)
-    })
+    leaves_no_trace(guest, |program| close_console(guest, program))
+}
+
+fn close_console(guest: &Guest, program: &Process) -> Result<()> {
+    guest.pc.close_console()?;
+    program.wait(SOON).map(drop)
 }
 
 fn leaves_no_trace(guest: &Guest, end: impl FnOnce(&Process) -> Result<()>) -> Result<()> {

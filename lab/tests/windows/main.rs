@@ -67,7 +67,9 @@ fn playing() -> Vec<Check<Guest>> {
 
 fn ending() -> Vec<Check<Guest>> {
     checks![
+        ending::a_look_at_the_pc_changes_nothing,
         ending::changes_are_made_in_order_and_undone_in_reverse,
+        ending::a_closed_console_undoes_them_in_the_same_order,
         ending::ctrl_c_leaves_the_pc_as_it_was,
         ending::the_lan_gets_its_address_back,
         ending::an_uninstalled_adapter_ends_the_client_in_words,

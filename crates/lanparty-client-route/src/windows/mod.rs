@@ -8,7 +8,7 @@ mod rows;
 mod watch;
 
 pub use category::{firewall_profiles, network, set_category};
-pub use console::owns_console;
+pub use console::{forget_typed, owns_console};
 pub use ip_helper::{
     add_route, addresses, best_route, interface_luid, interface_settings, remove_route, routes,
     set_interface_settings,

@@ -6,7 +6,7 @@ mod overlapped;
 mod port;
 
 pub use create::{add_own, remove_own};
-pub use port::{Tap, TapControl};
+pub use port::{Tap, TapControl, look};
 
 use crate::adapter::{self, Adapter};
 use crate::driver::{MacValue, NETWORK_ADDRESS};

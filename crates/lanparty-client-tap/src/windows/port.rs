@@ -2,7 +2,7 @@
 //! when it goes away (spec R74).
 
 use super::overlapped::{Completion, Device, Kind, MAX_FRAME, Transfer};
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, AdapterFacts};
 use crate::driver::{DriverVersion, Request};
 use crate::error::TapError;
 use bytes::Bytes;
@@ -63,6 +63,19 @@ struct Open {
     mtu: u32,
     #[allow(clippy::vec_box, reason = "transfers change hands in their boxes")]
     spare: Mutex<Vec<Box<Transfer>>>,
+}
+
+/// Asks an adapter what it is, and changes nothing.
+///
+/// # Errors
+/// [`TapError`].
+pub fn look(adapter: &Adapter) -> Result<AdapterFacts, TapError> {
+    let open = Open::new(&adapter.device_path())?;
+    Ok(AdapterFacts {
+        version: open.version,
+        mac: open.mac,
+        mtu: open.mtu,
+    })
 }
 
 impl Tap {
@@ -181,11 +194,6 @@ impl TapControl {
     /// The adapter's MAC address, while it is there.
     pub fn mac(&self) -> Option<MacAddr> {
         lock(&self.0.open).as_ref().map(|open| open.mac)
-    }
-
-    /// The driver's version, while the adapter is there.
-    pub fn version(&self) -> Option<DriverVersion> {
-        lock(&self.0.open).as_ref().map(|open| open.version)
     }
 
     /// The longest packet that the driver takes, in bytes, while the adapter is there.
