@@ -255,6 +255,8 @@ impl Machine<'_> {
         self.pins.keep_only(relay);
         let room_mtu = welcome.effective_mtu.number();
         let is_first = self.room_mtu.replace(room_mtu).is_none();
+        // What is looked at just now may be for another room's MTU.
+        self.look = None;
         self.set_up(is_first)?;
         if is_first {
             self.cable

@@ -16,9 +16,9 @@ use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 use std::time::Instant;
 
-/// Frames that may wait for a link, in bytes (RFC 8290's limit, for one player's line): a quarter of a second of a
-/// steady 15 Mbit/s, for which a busy machine may have no processor. Waits are CoDel's business, but for what never gives way
-/// on a slow line, such as a video, this is the longest queue too.
+/// Frames that may wait for a link, in bytes (what RFC 8290 §5.2 calls its limit): a quarter of a second of a steady
+/// 15 Mbit/s, for which a busy machine may have no processor. Waits are CoDel's business; but for what never gives
+/// way on a slow line, such as a video, this is the longest queue too.
 const QUEUE_LIMIT: usize = 512 * 1024;
 /// What QUIC is given at a time, in bytes: a packet train of full size at most, two full packets at
 /// least. What it holds goes out in the order in which it came, so it should hold little.
