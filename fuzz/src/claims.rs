@@ -3,8 +3,8 @@
 use crate::classify::{check, verdict};
 use crate::packet::{ethernet, ipv4, ipv6, tcp, udp};
 use arbitrary::{Arbitrary, Unstructured};
-use lanparty_proto::class::Forbidden;
-use lanparty_proto::{MacAddr, Origin};
+use lanparty_proto::MacAddr;
+use lanparty_switch::{Forbidden, Speaker};
 
 const OWN: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const OTHER: [u8; 6] = [0, 0x16, 0x3e, 0, 0, 9];
@@ -125,8 +125,8 @@ pub fn claims(data: &[u8]) {
         return;
     };
     let (bytes, from_lan, from_client) = frame.build();
-    assert_eq!(verdict(&bytes, Origin::Lan), from_lan, "{frame:?}");
-    let client = Origin::Client(MacAddr::new(OWN));
+    assert_eq!(verdict(&bytes, Speaker::Lan), from_lan, "{frame:?}");
+    let client = Speaker::Player(MacAddr::new(OWN));
     assert_eq!(verdict(&bytes, client), from_client, "{frame:?}");
     check(&bytes, OWN);
 }

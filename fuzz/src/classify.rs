@@ -2,8 +2,8 @@
 
 use crate::packet::ethernet;
 use etherparse::{EtherType, Icmpv6Slice, LaxNetSlice, LaxSlicedPacket, TransportSlice};
-use lanparty_proto::class::Forbidden;
-use lanparty_proto::{MacAddr, Origin, classify as judge};
+use lanparty_proto::MacAddr;
+use lanparty_switch::{Forbidden, Speaker, classify as judge};
 
 /// What passes harms nobody by another parser's reading, and wrapping or padding changes no verdict.
 pub fn classify(frame: &[u8]) {
@@ -13,8 +13,8 @@ pub fn classify(frame: &[u8]) {
 
 /// Checks the verdicts about a frame from the LAN and from a client with this MAC.
 pub(crate) fn check(frame: &[u8], own: [u8; 6]) {
-    let origins = [Origin::Lan, Origin::Client(MacAddr::new(own))];
-    let verdicts = origins.map(|origin| verdict(frame, origin));
+    let speakers = [Speaker::Lan, Speaker::Player(MacAddr::new(own))];
+    let verdicts = speakers.map(|speaker| verdict(frame, speaker));
     if verdicts[0].is_err() {
         assert_eq!(verdicts[0], verdicts[1], "a client may do no more");
     }
@@ -24,13 +24,13 @@ pub(crate) fn check(frame: &[u8], own: [u8; 6]) {
     if verdicts[1].is_ok() {
         assert_claims_nothing(frame, own);
     }
-    for (origin, verdict) in origins.into_iter().zip(verdicts) {
-        assert_wrapping_is_seen_through(frame, origin, verdict);
+    for (speaker, verdict) in speakers.into_iter().zip(verdicts) {
+        assert_wrapping_is_seen_through(frame, speaker, verdict);
     }
 }
 
-pub(crate) fn verdict(frame: &[u8], origin: Origin) -> Result<(), Forbidden> {
-    judge(frame, origin).map(|view| assert_eq!(view.bytes(), frame))
+pub(crate) fn verdict(frame: &[u8], speaker: Speaker) -> Result<(), Forbidden> {
+    judge(frame, speaker).map(|view| assert_eq!(view.bytes(), frame))
 }
 
 fn assert_stays_on_no_cable(frame: &[u8]) {
@@ -156,7 +156,7 @@ fn fragment_header(packet: &[u8]) -> Option<usize> {
     Some(at)
 }
 
-fn assert_wrapping_is_seen_through(frame: &[u8], origin: Origin, verdict: Result<(), Forbidden>) {
+fn assert_wrapping_is_seen_through(frame: &[u8], speaker: Speaker, verdict: Result<(), Forbidden>) {
     let Some(&[high, low, ref payload @ ..]) = frame.get(12..) else {
         return;
     };
@@ -169,12 +169,12 @@ fn assert_wrapping_is_seen_through(frame: &[u8], origin: Origin, verdict: Result
         let len = snap.len() as u16;
         let mac = |at: usize| frame[at..at + 6].try_into().expect("six bytes");
         let wrapped = ethernet(mac(0), mac(6), len, &snap);
-        assert_eq!(self::verdict(&wrapped, origin), verdict);
+        assert_eq!(self::verdict(&wrapped, speaker), verdict);
     }
     if verdict.is_ok() {
         let mut padded = frame.to_vec();
         padded.resize(frame.len().max(60), 0);
-        assert_eq!(self::verdict(&padded, origin), Ok(()));
+        assert_eq!(self::verdict(&padded, speaker), Ok(()));
     }
 }
 

@@ -2,7 +2,8 @@
 
 use lanparty_ctrl::message::Newcomer;
 use lanparty_obs::DropReason;
-use lanparty_proto::{EthernetFrame, MacAddr, Origin, VirtualMac, classify};
+use lanparty_proto::{EthernetFrame, MacAddr, VirtualMac};
+use lanparty_switch::{Speaker, classify};
 
 /// Judges a frame of the player's own machine.
 ///
@@ -23,7 +24,7 @@ pub fn outgoing(frame: &[u8], own: VirtualMac) -> Result<(), DropReason> {
 pub fn incoming(frame: &[u8], sender: Newcomer, own: VirtualMac) -> Result<(), DropReason> {
     let frame = match sender {
         Newcomer::Client(mac) => sent_by_client(frame, mac.addr())?,
-        Newcomer::Gateway => classify(frame, Origin::Lan)?,
+        Newcomer::Gateway => classify(frame, Speaker::Lan)?,
     };
     if frame.source() == own.addr() {
         return Err(DropReason::UnauthorizedSourceMac);
@@ -40,7 +41,7 @@ fn sent_by_client(bytes: &[u8], mac: MacAddr) -> Result<EthernetFrame<'_>, DropR
     if frame.source().is_valid_source() && frame.source() != mac {
         return Err(DropReason::UnauthorizedSourceMac);
     }
-    Ok(classify(bytes, Origin::Client(mac))?)
+    Ok(classify(bytes, Speaker::Player(mac))?)
 }
 
 #[cfg(test)]

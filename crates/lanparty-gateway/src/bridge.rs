@@ -24,9 +24,10 @@ use lanparty_net::peer::{PeerCore, PeerOutput};
 use lanparty_obs::{DropReason, LinkStats, PeerStats};
 use lanparty_proto::ethernet::{self, MIN_WIRE_LEN, ether_type::LOCAL_EXPERIMENTAL_1};
 use lanparty_proto::{
-    DatagramBudget, EthernetFrame, FrameBuf, FrameKind, Header, IpMtu, MacAddr, Origin, PeerId,
-    RoomId, classify, mss, overlay,
+    DatagramBudget, EthernetFrame, FrameBuf, FrameKind, Header, IpMtu, MacAddr, PeerId, RoomId,
+    mss, overlay,
 };
+use lanparty_switch::{Speaker, classify};
 use loop_guard::LoopGuard;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -79,7 +80,7 @@ impl Bridge {
         let Some(place) = self.place else {
             return Err(DropReason::LinkDown);
         };
-        let view = classify(frame.frame(), Origin::Lan)?;
+        let view = classify(frame.frame(), Speaker::Lan)?;
         let destination = view.destination();
         if self.clients.has(view.source()) {
             return Err(self.refuse_echo(now, view));
@@ -138,7 +139,7 @@ impl Bridge {
         } else {
             datagram.slice(overlay::HEADER_LEN..)
         };
-        let view = classify(&frame, Origin::Client(client.mac))?;
+        let view = classify(&frame, Speaker::Player(client.mac))?;
         if view.source() != client.mac {
             return Err(DropReason::UnauthorizedSourceMac);
         }

@@ -1,6 +1,5 @@
 //! Why a frame died: the one list, returned, counted and logged alike.
 
-use lanparty_proto::class::Forbidden;
 use std::fmt;
 
 macro_rules! drop_reasons {
@@ -95,29 +94,6 @@ drop_reasons! {
     UnknownOffload = "unknown_offload",
     /// To a group, while a gateway's frames come back to it from its LAN by another way.
     Loop = "loop",
-}
-
-impl From<Forbidden> for DropReason {
-    fn from(forbidden: Forbidden) -> Self {
-        match forbidden {
-            Forbidden::Runt => DropReason::Runt,
-            Forbidden::Jumbo => DropReason::Jumbo,
-            Forbidden::InvalidSourceMac => DropReason::InvalidSourceMac,
-            Forbidden::ReservedMulticast => DropReason::ReservedMulticast,
-            Forbidden::Eapol => DropReason::Eapol,
-            Forbidden::Lldp => DropReason::Lldp,
-            Forbidden::SlowProtocol => DropReason::SlowProtocol,
-            Forbidden::MacSec => DropReason::MacSec,
-            Forbidden::Pause => DropReason::Pause,
-            Forbidden::CamRefresh => DropReason::CamRefresh,
-            Forbidden::DhcpServerReply => DropReason::DhcpServerReply,
-            Forbidden::Dhcpv6ServerReply => DropReason::Dhcpv6ServerReply,
-            Forbidden::RouterAdvertisement => DropReason::RouterAdvertisement,
-            Forbidden::HiddenUpperHeader => DropReason::HiddenUpperHeader,
-            Forbidden::VlanTagged => DropReason::VlanTagged,
-            Forbidden::ArpSpoof => DropReason::ArpSpoof,
-        }
-    }
 }
 
 impl fmt::Display for DropReason {

@@ -10,12 +10,11 @@
 use bytes::Bytes;
 use divan::counter::ItemsCount;
 use divan::{AllocProfiler, Bencher, black_box};
-use lanparty_proto::class::{Origin, classify};
 use lanparty_proto::flow::Flow;
 use lanparty_proto::fragment::{self, Fragment, Reassembler};
 use lanparty_proto::frame_buf::FrameSlab;
 use lanparty_proto::offload::{VnetHeader, wire_frames};
-use lanparty_proto::{DatagramBudget, Header, MacAddr, PeerId, RoomId, mss};
+use lanparty_proto::{DatagramBudget, Header, PeerId, RoomId, mss};
 use std::time::Instant;
 
 #[global_allocator]
@@ -48,20 +47,6 @@ fn decode(bencher: Bencher) {
     bencher
         .counter(ItemsCount::new(1u8))
         .bench_local(|| black_box(Header::decode(black_box(&datagram)).is_ok()));
-}
-
-#[divan::bench(args = ["tcp", "udp", "arp"])]
-fn classify_from_client(bencher: Bencher, kind: &str) {
-    let frame = match kind {
-        "tcp" => tcp(ACK),
-        "udp" => udp(),
-        _ => arp(),
-    };
-    let origin = Origin::Client(MacAddr::new(CLIENT));
-    assert!(classify(&frame, origin).is_ok());
-    bencher
-        .counter(ItemsCount::new(1u8))
-        .bench_local(|| black_box(classify(black_box(&frame), origin).is_ok()));
 }
 
 #[divan::bench(args = ["data", "syn"])]
@@ -137,17 +122,4 @@ fn tcp(flags: u8) -> Vec<u8> {
         _ => segment.resize(20 + 1250, 0x5a),
     }
     ipv4(6, &segment)
-}
-
-fn udp() -> Vec<u8> {
-    let mut datagram = vec![0x6d, 0x38, 0x6d, 0x38, 0x04, 0xf6, 0, 0];
-    datagram.resize(8 + 1262, 0x5a);
-    ipv4(17, &datagram)
-}
-
-fn arp() -> Vec<u8> {
-    let mut packet = vec![0, 1, 8, 0, 6, 4, 0, 1];
-    packet.extend(CLIENT);
-    packet.extend([10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 10, 0, 0, 2]);
-    ethernet(0x0806, &packet)
 }

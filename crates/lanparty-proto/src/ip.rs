@@ -6,17 +6,18 @@
 use std::ops::Range;
 
 /// TCP (IANA protocol numbers, like all of these).
-pub(crate) const TCP: u8 = 6;
+pub const TCP: u8 = 6;
 /// UDP.
-pub(crate) const UDP: u8 = 17;
+pub const UDP: u8 = 17;
 /// ICMP for IPv4.
-pub(crate) const ICMPV4: u8 = 1;
+pub const ICMPV4: u8 = 1;
 /// ICMP for IPv6.
-pub(crate) const ICMPV6: u8 = 58;
+pub const ICMPV6: u8 = 58;
 
-/// The fixed header of IPv6 (RFC 8200 §3), and the shortest of IPv4 (RFC 791 §3.1).
-pub(crate) const IPV6_HEADER_LEN: usize = 40;
-pub(crate) const IPV4_HEADER_LEN: usize = 20;
+/// The fixed header of IPv6 (RFC 8200 §3).
+pub const IPV6_HEADER_LEN: usize = 40;
+/// The shortest header of IPv4 (RFC 791 §3.1).
+pub const IPV4_HEADER_LEN: usize = 20;
 
 /// More extension headers than any real packet has; a longer chain is there to tire a filter.
 const MAX_EXTENSIONS: usize = 8;
@@ -33,11 +34,11 @@ const SHIM6: u8 = 140;
 
 /// The packet is cut short, contradicts itself, or its header chain does not end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Unclear;
+pub struct Unclear;
 
 /// Which part of a packet a packet is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
+pub enum Part {
     /// All of it, without a fragment header.
     Whole,
     /// A fragment that begins with the upper header.
@@ -48,19 +49,23 @@ pub(crate) enum Part {
 
 /// What stands behind the IP headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Upper {
+pub struct Upper {
     /// The protocol of the header at the start of `range`, or for [`Part::Later`] what the fragment
     /// header names.
-    pub(crate) protocol: u8,
+    pub protocol: u8,
     /// Where in the packet; padding behind the packet is left out.
-    pub(crate) range: Range<usize>,
-    pub(crate) part: Part,
+    pub range: Range<usize>,
+    /// Whether the packet is all there is.
+    pub part: Part,
     /// True when an authentication header covers what follows it: whoever changes that breaks it.
-    pub(crate) authenticated: bool,
+    pub authenticated: bool,
 }
 
 /// Looks behind an IPv4 header, its options (RFC 791 §3.1) and authentication headers (RFC 4302).
-pub(crate) fn ipv4(packet: &[u8]) -> Result<Upper, Unclear> {
+///
+/// # Errors
+/// [`Unclear`] when a host would have to guess.
+pub fn ipv4(packet: &[u8]) -> Result<Upper, Unclear> {
     let header = packet.first_chunk::<IPV4_HEADER_LEN>().ok_or(Unclear)?;
     let header_len = usize::from(header[0] & 0x0f) * 4;
     let total_len = usize::from(u16::from_be_bytes([header[2], header[3]]));
@@ -96,7 +101,10 @@ pub(crate) fn ipv4(packet: &[u8]) -> Result<Upper, Unclear> {
 }
 
 /// Looks behind an IPv6 header and its extension headers (RFC 8200 §4, RFC 4302, RFC 6564).
-pub(crate) fn ipv6(packet: &[u8]) -> Result<Upper, Unclear> {
+///
+/// # Errors
+/// [`Unclear`] when a host would have to guess.
+pub fn ipv6(packet: &[u8]) -> Result<Upper, Unclear> {
     let header = packet.first_chunk::<IPV6_HEADER_LEN>().ok_or(Unclear)?;
     let end = IPV6_HEADER_LEN + usize::from(u16::from_be_bytes([header[4], header[5]]));
     // A jumbogram (RFC 2675) says 0 here, and ends before its hop-by-hop options: unclear, below.

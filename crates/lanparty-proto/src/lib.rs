@@ -1,7 +1,7 @@
 //! Bytes on the wire and the words of layer 2.
 //!
 //! This crate knows what softlan-vpn puts into a QUIC datagram ([`overlay`], [`fragment`]), what an
-//! Ethernet frame is ([`ethernet`], [`mac`]), which frames may not cross ([`class`]), how sizes
+//! Ethernet frame is ([`ethernet`], [`mac`]), where a packet's upper header stands ([`ip`]), how sizes
 //! relate ([`mtu`], [`mss`]), how a frame looks before a NIC has finished it ([`offload`]), and how
 //! several become one for a stack that takes them so ([`coalesce`]). It does no I/O, reads
 //! no clock and keeps no global state: every function can be called from any thread, in any test, on
@@ -16,21 +16,19 @@
 )]
 
 pub mod checksum;
-pub mod class;
 pub mod coalesce;
 pub mod ethernet;
 pub mod flow;
 pub mod fragment;
 pub mod frame_buf;
 pub mod ids;
-mod ip;
+pub mod ip;
 pub mod mac;
 pub mod mss;
 pub mod mtu;
 pub mod offload;
 pub mod overlay;
 
-pub use class::{Forbidden, Origin, classify};
 pub use ethernet::{EthernetFrame, FrameKind};
 pub use frame_buf::FrameBuf;
 pub use ids::{PeerId, RoomId};

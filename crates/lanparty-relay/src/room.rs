@@ -4,18 +4,13 @@
 //! datagrams and the time come in, verdicts and messages to send come out. `L` is the handle with
 //! which the caller reaches a peer; the room only keeps and hands out clones of it.
 
-mod addresses;
-mod allowance;
 mod host;
-mod lan_table;
 mod member;
 mod speed;
-mod switch;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use allowance::Bucket;
-pub use allowance::{Rate, Rates};
+pub use lanparty_switch::{Rate, Rates};
 pub use member::{LinkHealth, MAX_MALFORMED, PeerRecord};
 
 use bytes::Bytes;
@@ -26,14 +21,13 @@ use lanparty_ctrl::{
     HOST_CONTROLS, LeaveReason, ROOM_KEYS, RejectReason, RelayMessage, ResumeToken,
 };
 use lanparty_obs::{DropReason, PeerStats};
-use lanparty_proto::overlay::Probe;
 use lanparty_proto::{IpMtu, PeerId, RoomId};
-use member::{Member, Received};
+use lanparty_switch::{Judged, Route, Speaker, Switch};
+use member::Member;
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::time::Instant;
-use switch::{Route, Switch};
 
 /// The peers that get a frame; up to eight need no allocation.
 pub type Targets<L> = SmallVec<[L; 8]>;
@@ -94,14 +88,12 @@ pub struct Departure<L> {
 pub struct Room<L> {
     id: RoomId,
     mtu: IpMtu,
-    rates: Rates,
     // In order of their numbers, so that the same inputs give the same outputs.
     members: BTreeMap<PeerId, Member<L>>,
     switch: Switch,
     last_peer: u16,
     lock: Option<Lock>,
     banned: HashSet<Person>,
-    isolated: bool,
 }
 
 impl<L: Clone> Room<L> {
@@ -110,13 +102,11 @@ impl<L: Clone> Room<L> {
         Room {
             id,
             mtu,
-            rates,
             members: BTreeMap::new(),
-            switch: Switch::new(now),
+            switch: Switch::new(now, id, rates),
             last_peer: 0,
             lock: None,
             banned: HashSet::new(),
-            isolated: false,
         }
     }
 
@@ -130,7 +120,7 @@ impl<L: Clone> Room<L> {
         if self.is_banned(entry.who, entry.identity) {
             return Err(RejectReason::Banned);
         }
-        let Some(holder) = self.switch.holder(entry.who) else {
+        let Some(holder) = self.switch.holder(speaker(entry.who)) else {
             let admits = self.lock.as_ref().is_none_or(|lock| lock.admits(entry.who));
             return admits.then_some(None).ok_or(RejectReason::Locked);
         };
@@ -172,9 +162,9 @@ impl<L: Clone> Room<L> {
         let peer = self.free_number().ok_or(RejectReason::RoomFull)?;
         let catch_up = self.introductions(entry.who);
         let who = entry.who;
-        let newcomer = Member::new(now, entry, source, token, link, self.rates);
+        let newcomer = Member::new(now, entry, source, token, link);
         let notices = self.tell_all(|to| newcomer.introduction(peer, to));
-        self.switch.plug_in(peer, who);
+        self.switch.plug_in(now, peer, speaker(who));
         self.members.insert(peer, newcomer);
         let welcome = Step::Answer(self.welcome(peer, who, token));
         let steps = match who {
@@ -187,7 +177,7 @@ impl<L: Clone> Room<L> {
     /// Removes a peer and its address; `None` when it is not there.
     pub fn leave(&mut self, peer: PeerId, reason: LeaveReason) -> Option<Departure<L>> {
         let member = self.members.remove(&peer)?;
-        self.switch.unplug(member.record.who);
+        self.switch.unplug(peer);
         let news = RelayMessage::PeerLeft(PeerLeft {
             peer_id: peer,
             reason,
@@ -208,42 +198,36 @@ impl<L: Clone> Room<L> {
         };
         member.record.last_seen = now;
         member.record.datagrams += 1;
-        if let Some(probe) = Probe::decode(&datagram) {
-            return match member.receive_probe(now, (self.id, from), probe, datagram.len()) {
-                Ok(()) => Verdict::Echo(datagram),
-                Err(reason) => Verdict::Drop(reason),
-            };
-        }
-        let (place, switch) = ((self.id, from), &mut self.switch);
-        match judge(now, place, member, switch, self.isolated, datagram) {
-            Ok(Some((received, route))) => {
-                member.count_forward(received.frame().len());
+        let judged = self
+            .switch
+            .judge(now, from, datagram, &mut member.record.drops);
+        match judged {
+            Ok(Judged::Frame(crossing)) => {
+                member.count_forward(&crossing);
                 Verdict::Forward(Forward {
-                    frame_id: member.next_frame_id(),
-                    targets: self.targets(from, route),
-                    datagram: received.datagram,
+                    frame_id: crossing.frame_id,
+                    targets: self.targets(from, crossing.route),
+                    datagram: crossing.datagram,
                 })
             }
-            Ok(None) => {
+            Ok(Judged::Piece) => {
                 member.record.pieces += 1;
                 Verdict::Pending
             }
-            Err(reason) => {
-                member.count_drop(reason);
-                match member.record.malformed > MAX_MALFORMED {
-                    true => Verdict::Expel(reason),
-                    false => Verdict::Drop(reason),
-                }
+            Ok(Judged::Probe(probe)) => {
+                member.record.probes += 1;
+                Verdict::Echo(probe)
             }
+            Err(reason) => match member.is_forgiven(reason) {
+                true => Verdict::Drop(reason),
+                false => Verdict::Expel(reason),
+            },
         }
     }
 
     /// Lets each client send so much from now on, and begin with full buckets.
     pub fn set_rates(&mut self, now: Instant, rates: Rates) {
-        self.rates = rates;
-        for member in self.members.values_mut() {
-            member.set_rates(now, rates);
-        }
+        self.switch.set_rates(now, rates);
     }
 
     /// Keeps a peer's counters (spec R34).
@@ -263,14 +247,18 @@ impl<L: Clone> Room<L> {
 
     /// When [`Self::handle_timeout`] has something to do.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.members.values().filter_map(Member::poll_timeout).min()
+        self.switch.poll_timeout()
     }
 
     /// Gives up frames whose pieces have not come in time.
     pub fn handle_timeout(&mut self, now: Instant) {
-        for member in self.members.values_mut() {
-            member.handle_timeout(now);
-        }
+        let members = &mut self.members;
+        self.switch.handle_timeout(now, |peer, incomplete| {
+            if let Some(member) = members.get_mut(&peer) {
+                let drops = &mut member.record.drops;
+                drops.add(DropReason::Incomplete, incomplete);
+            }
+        });
     }
 
     /// Who is in the room.
@@ -287,7 +275,7 @@ impl<L: Clone> Room<L> {
 
     /// How many clients are in the room.
     pub fn clients(&self) -> usize {
-        self.switch.clients()
+        self.switch.players()
     }
 
     /// True when nobody is in the room.
@@ -341,7 +329,7 @@ impl<L: Clone> Room<L> {
     fn targets(&self, from: PeerId, route: Route) -> Targets<L> {
         match route {
             Route::Known(peer) | Route::Unknown(peer) => self.link_of(peer).into_iter().collect(),
-            Route::Group if self.isolated && self.gateway() != Some(from) => {
+            Route::GroupOfLan => {
                 let gateway = self.gateway().and_then(|gateway| self.link_of(gateway));
                 gateway.into_iter().collect()
             }
@@ -355,28 +343,10 @@ impl<L: Clone> Room<L> {
     }
 }
 
-/// All the checks, the cheapest first: header, pieces, source, classifier, destination, the host's
-/// orders, buckets.
-fn judge<L>(
-    now: Instant,
-    place: (RoomId, PeerId),
-    member: &mut Member<L>,
-    switch: &mut Switch,
-    isolated: bool,
-    datagram: Bytes,
-) -> Result<Option<(Received, Route)>, DropReason> {
-    let Some(received) = member.receive(now, place, datagram)? else {
-        return Ok(None);
-    };
-    let route = switch.route(now, place.1, member.record.who, received.frame())?;
-    if member.muted && route == Route::Group {
-        return Err(DropReason::Muted);
+/// Who speaks at the port of such a peer.
+fn speaker(who: Newcomer) -> Speaker {
+    match who {
+        Newcomer::Client(mac) => Speaker::Player(mac.addr()),
+        Newcomer::Gateway => Speaker::Lan,
     }
-    if isolated && switch.is_between_clients(member.record.who, route) {
-        return Err(DropReason::Isolated);
-    }
-    if let Some(allowance) = &mut member.allowance {
-        allowance.spend(now, route.traffic(), received.unpaid)?;
-    }
-    Ok(Some((received, route)))
 }

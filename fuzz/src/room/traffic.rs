@@ -8,10 +8,11 @@ use lanparty_ctrl::LeaveReason;
 use lanparty_ctrl::message::Newcomer;
 use lanparty_obs::DropReason;
 use lanparty_proto::overlay::Probe;
-use lanparty_proto::{DatagramBudget, EthernetFrame, Header, MacAddr, Origin, fragment};
+use lanparty_proto::{DatagramBudget, EthernetFrame, Header, MacAddr, fragment};
 use lanparty_relay::Rate;
 use lanparty_relay::registry::Place;
 use lanparty_relay::room::{Forward, MAX_MALFORMED, Verdict};
+use lanparty_switch::Speaker;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -123,11 +124,11 @@ impl Party {
         }
         let frame = EthernetFrame::parse(bytes).expect("a runt is not forwarded");
         self.check_source(at, frame.source());
-        let origin = match self.seats[at].who {
-            Newcomer::Client(mac) => Origin::Client(mac.addr()),
-            Newcomer::Gateway => Origin::Lan,
+        let speaker = match self.seats[at].who {
+            Newcomer::Client(mac) => Speaker::Player(mac.addr()),
+            Newcomer::Gateway => Speaker::Lan,
         };
-        assert_eq!(classified(bytes, origin), Ok(()));
+        assert_eq!(classified(bytes, speaker), Ok(()));
         let targets: BTreeSet<_> = forward.targets.iter().copied().collect();
         assert_eq!(
             targets.len(),

@@ -6,8 +6,8 @@
 //! or about the same room. An access token is of an operator's making and may be weaker, so there a source
 //! that was wrong too often is not listened to at all, right or wrong; gateways have addresses of their own.
 
-use crate::room::{Bucket, Rate};
 use lanparty_ctrl::RoomCode;
+use lanparty_switch::rates::{Bucket, Rate};
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;

@@ -7,6 +7,7 @@ use lanparty_ctrl::host::{
 use lanparty_ctrl::message::Newcomer;
 use lanparty_ctrl::{Fingerprint, RelayMessage};
 use lanparty_proto::{PeerId, VirtualMac};
+use lanparty_switch::Port;
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::Instant;
@@ -67,16 +68,12 @@ impl<L: Clone> Room<L> {
 
     /// What this client says to everybody or to a group is dropped, or is not any more.
     pub fn set_muted(&mut self, peer: PeerId, muted: bool) {
-        if let Some(member) = self.members.get_mut(&peer)
-            && member.record.who != Newcomer::Gateway
-        {
-            member.muted = muted;
-        }
+        self.switch.set_muted(peer, muted);
     }
 
     /// Clients reach the LAN but not each other, or each other as well.
     pub fn set_isolated(&mut self, isolated: bool) {
-        self.isolated = isolated;
+        self.switch.set_isolated(isolated);
     }
 
     /// What is known of the clients, in as many messages as it takes.
@@ -95,7 +92,7 @@ impl<L: Clone> Room<L> {
             .map(|(at, members)| {
                 RelayMessage::Members(Members {
                     locked: self.lock.is_some(),
-                    isolated: self.isolated,
+                    isolated: self.switch.is_isolated(),
                     members: members.to_vec(),
                     last: at + 1 == count,
                 })
@@ -125,7 +122,7 @@ impl<L: Clone> Room<L> {
             sends: member.speeds.map(|speeds| speeds.sends),
             receives: member.speeds.map(|speeds| speeds.receives),
             dropped: record.drops.total(),
-            muted: member.muted,
+            muted: self.switch.port(peer_id).is_some_and(Port::is_muted),
         })
     }
 }

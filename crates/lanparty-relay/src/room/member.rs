@@ -1,14 +1,11 @@
-//! One peer in a room: what it may do, and what it has done.
+//! One peer in a room, and what it has done.
 
-use super::allowance::{Allowance, Rates};
 use super::speed::Speeds;
-use bytes::{BufMut, Bytes, BytesMut};
 use lanparty_ctrl::message::{Entry, Newcomer, PeerJoined};
 use lanparty_ctrl::{Fingerprint, Name, RelayMessage, ResumeToken};
 use lanparty_obs::{DropCounts, DropReason, LinkStats, PeerStats};
-use lanparty_proto::fragment::{Fragment, Reassembler};
-use lanparty_proto::overlay::Probe;
-use lanparty_proto::{Header, PeerId, RoomId, overlay};
+use lanparty_proto::{PeerId, overlay};
+use lanparty_switch::Crossing;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -66,26 +63,8 @@ pub(super) struct Member<L> {
     pub(super) link: L,
     pub(super) token: ResumeToken,
     pub(super) record: PeerRecord,
-    // Only clients are limited.
-    pub(super) allowance: Option<Allowance>,
-    /// True while its host wants nothing of what it says to groups.
-    pub(super) muted: bool,
     pub(super) speeds: Option<Speeds>,
     stats_at: Instant,
-    reassembler: Reassembler,
-    last_frame_id: u16,
-}
-
-/// A whole frame behind its header, and how many of its bytes are still to be paid for.
-pub(super) struct Received {
-    pub(super) datagram: Bytes,
-    pub(super) unpaid: usize,
-}
-
-impl Received {
-    pub(super) fn frame(&self) -> &[u8] {
-        &self.datagram[overlay::HEADER_LEN..]
-    }
 }
 
 impl<L> Member<L> {
@@ -95,7 +74,6 @@ impl<L> Member<L> {
         source: IpAddr,
         token: ResumeToken,
         link: L,
-        rates: Rates,
     ) -> Self {
         Member {
             link,
@@ -117,21 +95,8 @@ impl<L> Member<L> {
                 bytes: 0,
                 drops: DropCounts::default(),
             },
-            allowance: match entry.who {
-                Newcomer::Client(_) => Some(Allowance::new(now, rates)),
-                Newcomer::Gateway => None,
-            },
-            muted: false,
             speeds: None,
             stats_at: now,
-            reassembler: Reassembler::default(),
-            last_frame_id: 0,
-        }
-    }
-
-    pub(super) fn set_rates(&mut self, now: Instant, rates: Rates) {
-        if let Some(allowance) = &mut self.allowance {
-            *allowance = Allowance::new(now, rates);
         }
     }
 
@@ -147,69 +112,6 @@ impl<L> Member<L> {
         })
     }
 
-    /// Takes a datagram whose header must be `expected`, but for the fragment flag. Answers the whole
-    /// frame, or nothing while pieces are missing.
-    pub(super) fn receive(
-        &mut self,
-        now: Instant,
-        expected: (RoomId, PeerId),
-        datagram: Bytes,
-    ) -> Result<Option<Received>, DropReason> {
-        let (header, body) = Header::decode(&datagram).map_err(|_| DropReason::Malformed)?;
-        if (header.room, header.peer) != expected {
-            return Err(DropReason::ForgedHeader);
-        }
-        if header.fragment {
-            return self.receive_piece(now, header, body);
-        }
-        Ok(Some(Received {
-            unpaid: body.len(),
-            datagram,
-        }))
-    }
-
-    /// Takes a probe of the path; it costs its bytes, like a frame.
-    pub(super) fn receive_probe(
-        &mut self,
-        now: Instant,
-        expected: (RoomId, PeerId),
-        probe: Probe,
-        len: usize,
-    ) -> Result<(), DropReason> {
-        let paid = match (probe.room, probe.peer) == expected {
-            true => self
-                .allowance
-                .as_mut()
-                .map_or(Ok(()), |allowance| allowance.spend_bytes(now, len)),
-            false => Err(DropReason::ForgedHeader),
-        };
-        match paid {
-            Ok(()) => self.record.probes += 1,
-            Err(reason) => self.count_drop(reason),
-        }
-        paid
-    }
-
-    /// A piece is paid for when it comes: also frames that never become whole cost their sender.
-    fn receive_piece(
-        &mut self,
-        now: Instant,
-        header: Header,
-        body: &[u8],
-    ) -> Result<Option<Received>, DropReason> {
-        let fragment = Fragment::decode(body).map_err(|_| DropReason::BadFragment)?;
-        if let Some(allowance) = &mut self.allowance {
-            allowance.spend_bytes(now, fragment.piece.len())?;
-        }
-        let inserted = self.reassembler.insert(now, fragment);
-        self.count_incomplete();
-        let frame = inserted.map_err(|_| DropReason::BadFragment)?;
-        Ok(frame.map(|frame| Received {
-            datagram: whole_datagram(header, &frame),
-            unpaid: 0,
-        }))
-    }
-
     pub(super) fn take_stats(&mut self, now: Instant, stats: PeerStats) {
         let before = self.record.stats.as_ref();
         self.speeds =
@@ -218,36 +120,16 @@ impl<L> Member<L> {
         self.record.stats = Some(stats);
     }
 
-    pub(super) fn count_drop(&mut self, reason: DropReason) {
-        self.record.drops.count(reason);
-        if is_malformed(reason) {
-            self.record.malformed += 1;
-        }
+    /// Takes note of a datagram that was dropped; false when it was one malformed one too many.
+    pub(super) fn is_forgiven(&mut self, reason: DropReason) -> bool {
+        self.record.malformed += u32::from(is_malformed(reason));
+        self.record.malformed <= MAX_MALFORMED
     }
 
-    pub(super) fn count_forward(&mut self, frame_len: usize) {
+    pub(super) fn count_forward(&mut self, crossing: &Crossing) {
+        let len = crossing.datagram.len() - overlay::HEADER_LEN;
         self.record.frames += 1;
-        self.record.bytes += frame_len as u64;
-    }
-
-    /// The number under which the next frame travels where it must be cut again.
-    pub(super) fn next_frame_id(&mut self) -> u16 {
-        self.last_frame_id = self.last_frame_id.wrapping_add(1);
-        self.last_frame_id
-    }
-
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.reassembler.poll_timeout()
-    }
-
-    pub(super) fn handle_timeout(&mut self, now: Instant) {
-        self.reassembler.expire(now);
-        self.count_incomplete();
-    }
-
-    fn count_incomplete(&mut self) {
-        let lost = self.reassembler.take_lost();
-        self.record.drops.add(DropReason::Incomplete, lost);
+        self.record.bytes += len as u64;
     }
 }
 
@@ -258,15 +140,4 @@ fn is_malformed(reason: DropReason) -> bool {
         reason,
         DropReason::Malformed | DropReason::BadFragment | DropReason::Runt
     )
-}
-
-fn whole_datagram(header: Header, frame: &[u8]) -> Bytes {
-    let header = Header {
-        fragment: false,
-        ..header
-    };
-    let mut datagram = BytesMut::with_capacity(overlay::HEADER_LEN + frame.len());
-    datagram.put_slice(&header.encode());
-    datagram.put_slice(frame);
-    datagram.freeze()
 }

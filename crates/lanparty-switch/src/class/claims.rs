@@ -5,9 +5,9 @@
 //! [`classify`](super::classify) looks through. Nothing here forbids anything.
 
 use super::Content;
-use crate::ethernet::{EthernetFrame, ether_type};
-use crate::ip::{self, ICMPV6, Part, UDP};
-use crate::mac::MacAddr;
+use lanparty_proto::MacAddr;
+use lanparty_proto::ethernet::{EthernetFrame, ether_type};
+use lanparty_proto::ip::{self, ICMPV6, Part, UDP};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 

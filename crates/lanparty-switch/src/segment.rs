@@ -1,87 +1,91 @@
 //! Who may send from which address, and where a frame goes (spec R27, R28).
 
-use super::addresses::Addresses;
-use super::allowance::Traffic;
-use super::lan_table::LanTable;
-use lanparty_ctrl::message::Newcomer;
+use crate::addresses::Addresses;
+use crate::class::{Speaker, claimed_address, classify, confirmed_lease};
+use crate::rates::Traffic;
+use crate::table::LanTable;
 use lanparty_obs::DropReason;
-use lanparty_proto::class::{claimed_address, confirmed_lease};
-use lanparty_proto::{EthernetFrame, MacAddr, Origin, PeerId, classify};
+use lanparty_proto::{EthernetFrame, MacAddr, PeerId};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Instant;
 
 /// A room's addresses and the peers behind them.
 #[derive(Debug)]
-pub(super) struct Switch {
-    clients: HashMap<MacAddr, PeerId>,
+pub(crate) struct Segment {
+    players: HashMap<MacAddr, PeerId>,
     gateway: Option<PeerId>,
     lan: LanTable,
     addresses: Addresses,
+    /// True while players reach the LAN but not each other.
+    pub(crate) isolated: bool,
 }
 
 /// Where a frame goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Route {
+pub enum Route {
     /// To this peer, which has the address or the LAN with it.
     Known(PeerId),
     /// To the gateway, on the chance that the LAN has the address.
     Unknown(PeerId),
     /// To every peer but the sender.
     Group,
+    /// To the LAN alone, if there is one: to a group, from a player that is kept apart.
+    GroupOfLan,
 }
 
 impl Route {
-    pub(super) fn traffic(self) -> Traffic {
+    pub(crate) fn traffic(self) -> Traffic {
         match self {
             Route::Known(_) => Traffic::Known,
             Route::Unknown(_) => Traffic::Unknown,
-            Route::Group => Traffic::Group,
+            Route::Group | Route::GroupOfLan => Traffic::Group,
         }
     }
 }
 
-impl Switch {
-    pub(super) fn new(now: Instant) -> Self {
-        Switch {
-            clients: HashMap::new(),
+impl Segment {
+    pub(crate) fn new(now: Instant) -> Self {
+        Segment {
+            players: HashMap::new(),
             gateway: None,
             lan: LanTable::new(now),
             addresses: Addresses::new(now),
+            isolated: false,
         }
     }
 
-    pub(super) fn gateway(&self) -> Option<PeerId> {
+    pub(crate) fn gateway(&self) -> Option<PeerId> {
         self.gateway
     }
 
-    pub(super) fn clients(&self) -> usize {
-        self.clients.len()
+    pub(crate) fn players(&self) -> usize {
+        self.players.len()
     }
 
     /// Who is in the place that this newcomer wants.
-    pub(super) fn holder(&self, who: Newcomer) -> Option<PeerId> {
+    pub(crate) fn holder(&self, who: Speaker) -> Option<PeerId> {
         match who {
-            Newcomer::Client(mac) => self.clients.get(&mac.addr()).copied(),
-            Newcomer::Gateway => self.gateway,
+            Speaker::Player(mac) => self.players.get(&mac).copied(),
+            Speaker::Lan => self.gateway,
         }
     }
 
-    pub(super) fn plug_in(&mut self, peer: PeerId, who: Newcomer) {
+    pub(crate) fn plug_in(&mut self, peer: PeerId, who: Speaker) {
         match who {
-            Newcomer::Client(mac) => {
-                self.clients.insert(mac.addr(), peer);
+            Speaker::Player(mac) => {
+                self.players.insert(mac, peer);
             }
-            Newcomer::Gateway => self.gateway = Some(peer),
+            Speaker::Lan => self.gateway = Some(peer),
         }
     }
 
-    pub(super) fn unplug(&mut self, who: Newcomer) {
+    pub(crate) fn unplug(&mut self, who: Speaker) {
         match who {
-            Newcomer::Client(mac) => {
-                self.clients.remove(&mac.addr());
+            Speaker::Player(mac) => {
+                self.players.remove(&mac);
             }
-            Newcomer::Gateway => {
+            Speaker::Lan => {
                 self.gateway = None;
                 self.lan.clear();
                 self.addresses.forget_lan();
@@ -90,51 +94,47 @@ impl Switch {
     }
 
     /// Judges a frame and says where it goes; learns from the gateway's.
-    pub(super) fn route(
+    pub(crate) fn route(
         &mut self,
         now: Instant,
         from: PeerId,
-        who: Newcomer,
+        who: Speaker,
         frame: &[u8],
     ) -> Result<Route, DropReason> {
         let view = EthernetFrame::parse(frame).map_err(|_| DropReason::Runt)?;
         self.check_source(who, view.source())?;
         match who {
-            Newcomer::Client(mac) => {
-                classify(frame, Origin::Client(mac.addr()))?;
+            Speaker::Player(mac) => {
+                classify(frame, Speaker::Player(mac))?;
                 self.check_claim(now, view)?;
             }
-            Newcomer::Gateway => {
-                classify(frame, Origin::Lan)?;
+            Speaker::Lan => {
+                classify(frame, Speaker::Lan)?;
                 self.learn(now, view);
             }
         }
-        self.find(now, from, view.destination())
+        self.find(now, from, who, view.destination())
             .ok_or(DropReason::UnknownDestination)
     }
 
-    /// True when a frame goes from a client to another one.
-    pub(super) fn is_between_clients(&self, who: Newcomer, route: Route) -> bool {
-        match (who, route) {
-            (Newcomer::Client(_), Route::Known(peer)) => self.gateway != Some(peer),
-            (Newcomer::Client(_), Route::Unknown(_) | Route::Group) | (Newcomer::Gateway, _) => {
-                false
-            }
-        }
+    /// True when a frame goes from a player to another one, while they are kept apart.
+    pub(crate) fn keeps_apart(&self, who: Speaker, route: Route) -> bool {
+        let to_a_player = matches!(route, Route::Known(peer) if self.gateway != Some(peer));
+        self.isolated && who != Speaker::Lan && to_a_player
     }
 
     /// Which IP addresses a client is held to have.
-    pub(super) fn addresses_of(&self, now: Instant, mac: MacAddr) -> impl Iterator<Item = IpAddr> {
+    pub(crate) fn addresses_of(&self, now: Instant, mac: MacAddr) -> impl Iterator<Item = IpAddr> {
         self.addresses.of(now, mac)
     }
 
-    fn check_source(&self, who: Newcomer, source: MacAddr) -> Result<(), DropReason> {
+    fn check_source(&self, who: Speaker, source: MacAddr) -> Result<(), DropReason> {
         if !source.is_valid_source() {
             return Err(DropReason::InvalidSourceMac);
         }
         let authorised = match who {
-            Newcomer::Client(mac) => source == mac.addr(),
-            Newcomer::Gateway => !self.clients.contains_key(&source),
+            Speaker::Player(mac) => source == mac,
+            Speaker::Lan => !self.players.contains_key(&source),
         };
         match authorised {
             true => Ok(()),
@@ -156,17 +156,26 @@ impl Switch {
         if let Some(address) = claimed_address(frame) {
             self.addresses.claim_from_lan(now, address);
         } else if let Some(lease) = confirmed_lease(frame)
-            && self.clients.contains_key(&lease.mac)
+            && self.players.contains_key(&lease.mac)
         {
             self.addresses.lease(now, lease);
         }
     }
 
-    fn find(&mut self, now: Instant, from: PeerId, destination: MacAddr) -> Option<Route> {
+    fn find(
+        &mut self,
+        now: Instant,
+        from: PeerId,
+        who: Speaker,
+        destination: MacAddr,
+    ) -> Option<Route> {
         if destination.is_group() {
-            return Some(Route::Group);
+            return Some(match self.isolated && who != Speaker::Lan {
+                true => Route::GroupOfLan,
+                false => Route::Group,
+            });
         }
-        if let Some(&peer) = self.clients.get(&destination) {
+        if let Some(&peer) = self.players.get(&destination) {
             return (peer != from).then_some(Route::Known(peer));
         }
         let gateway = self.gateway.filter(|&gateway| gateway != from)?;

@@ -12,9 +12,9 @@
 //! A lease holds for its time, a claim for [`HOLD`] after it was last made, in the room and out of
 //! it: whoever reconnects finds its addresses kept.
 
+use crate::class::Lease;
 use lanparty_obs::DropReason;
 use lanparty_proto::MacAddr;
-use lanparty_proto::class::Lease;
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -33,7 +33,7 @@ const MAX: usize = 4096;
 const PURGE_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
-pub(super) struct Addresses {
+pub(crate) struct Addresses {
     held: HashMap<IpAddr, Holding>,
     // In the order in which they came.
     of_clients: HashMap<MacAddr, VecDeque<IpAddr>>,
@@ -54,7 +54,7 @@ enum Holder {
 }
 
 impl Addresses {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Addresses {
             held: HashMap::new(),
             of_clients: HashMap::new(),
@@ -63,7 +63,7 @@ impl Addresses {
     }
 
     /// A client says that it has this address.
-    pub(super) fn claim(
+    pub(crate) fn claim(
         &mut self,
         now: Instant,
         mac: MacAddr,
@@ -84,12 +84,12 @@ impl Addresses {
     }
 
     /// Somebody on the LAN says so.
-    pub(super) fn claim_from_lan(&mut self, now: Instant, address: IpAddr) {
+    pub(crate) fn claim_from_lan(&mut self, now: Instant, address: IpAddr) {
         self.hold_for_lan(now, address, HOLD);
     }
 
     /// The LAN's DHCP server gives an address to a client, and names the LAN's own.
-    pub(super) fn lease(&mut self, now: Instant, lease: Lease) {
+    pub(crate) fn lease(&mut self, now: Instant, lease: Lease) {
         let duration = lease.duration.min(LONGEST_LEASE);
         for address in lease.lan.into_iter().flatten() {
             self.hold_for_lan(now, address.into(), duration);
@@ -104,7 +104,7 @@ impl Addresses {
     }
 
     /// What a client has now, the latest last.
-    pub(super) fn of(&self, now: Instant, mac: MacAddr) -> impl Iterator<Item = IpAddr> {
+    pub(crate) fn of(&self, now: Instant, mac: MacAddr) -> impl Iterator<Item = IpAddr> {
         let known = self.of_clients.get(&mac).into_iter().flatten().copied();
         known.filter(move |address| {
             let holding = self.held.get(address);
@@ -113,7 +113,7 @@ impl Addresses {
     }
 
     /// The gateway has left. The next one may be on another LAN, where the old one's word means nothing.
-    pub(super) fn forget_lan(&mut self) {
+    pub(crate) fn forget_lan(&mut self) {
         self.held.retain(|_, holding| holding.holder != Holder::Lan);
         for holding in self.held.values_mut() {
             holding.leased = false;

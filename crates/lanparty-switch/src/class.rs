@@ -19,14 +19,15 @@ mod ip;
 
 pub use claims::{Lease, claimed_address, confirmed_lease};
 
-use crate::ethernet::{EthernetFrame, FrameKind, ether_type};
-use crate::mac::MacAddr;
+use lanparty_obs::DropReason;
+use lanparty_proto::MacAddr;
+use lanparty_proto::ethernet::{EthernetFrame, FrameKind, ether_type};
 
-/// Which side of the relay a frame comes from.
+/// Who speaks at a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum Speaker {
     /// A player's machine, and the MAC that it registered.
-    Client(MacAddr),
+    Player(MacAddr),
     /// The party's LAN, through its gateway.
     Lan,
 }
@@ -89,12 +90,35 @@ pub enum Forbidden {
     ArpSpoof,
 }
 
+impl From<Forbidden> for DropReason {
+    fn from(forbidden: Forbidden) -> Self {
+        match forbidden {
+            Forbidden::Runt => DropReason::Runt,
+            Forbidden::Jumbo => DropReason::Jumbo,
+            Forbidden::InvalidSourceMac => DropReason::InvalidSourceMac,
+            Forbidden::ReservedMulticast => DropReason::ReservedMulticast,
+            Forbidden::Eapol => DropReason::Eapol,
+            Forbidden::Lldp => DropReason::Lldp,
+            Forbidden::SlowProtocol => DropReason::SlowProtocol,
+            Forbidden::MacSec => DropReason::MacSec,
+            Forbidden::Pause => DropReason::Pause,
+            Forbidden::CamRefresh => DropReason::CamRefresh,
+            Forbidden::DhcpServerReply => DropReason::DhcpServerReply,
+            Forbidden::Dhcpv6ServerReply => DropReason::Dhcpv6ServerReply,
+            Forbidden::RouterAdvertisement => DropReason::RouterAdvertisement,
+            Forbidden::HiddenUpperHeader => DropReason::HiddenUpperHeader,
+            Forbidden::VlanTagged => DropReason::VlanTagged,
+            Forbidden::ArpSpoof => DropReason::ArpSpoof,
+        }
+    }
+}
+
 /// Judges a frame: a checked view of it, or why it may not cross.
 ///
 /// # Errors
 /// The first [`Forbidden`] that applies; lengths come first, then the source, then the type, then
 /// the destination, then what the frame carries.
-pub fn classify(bytes: &[u8], origin: Origin) -> Result<EthernetFrame<'_>, Forbidden> {
+pub fn classify(bytes: &[u8], speaker: Speaker) -> Result<EthernetFrame<'_>, Forbidden> {
     let frame = EthernetFrame::parse(bytes).map_err(|_| Forbidden::Runt)?;
     if frame.is_jumbo() {
         return Err(Forbidden::Jumbo);
@@ -107,7 +131,7 @@ pub fn classify(bytes: &[u8], origin: Origin) -> Result<EthernetFrame<'_>, Forbi
     if is_reserved(frame.destination()) {
         return Err(Forbidden::ReservedMulticast);
     }
-    if let Origin::Client(own) = origin {
+    if let Speaker::Player(own) = speaker {
         content.check_claims(own)?;
     }
     Ok(frame)

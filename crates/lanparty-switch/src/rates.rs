@@ -1,4 +1,4 @@
-//! How much a client may send: token buckets (spec R30).
+//! How much a player may send: token buckets (spec R30).
 
 use lanparty_obs::DropReason;
 use std::fmt;
@@ -66,7 +66,7 @@ impl fmt::Display for Rates {
 
 /// What kind of frame wants to pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Traffic {
+pub(crate) enum Traffic {
     Known,
     Unknown,
     Group,
@@ -74,14 +74,14 @@ pub(super) enum Traffic {
 
 /// One client's buckets.
 #[derive(Debug)]
-pub(super) struct Allowance {
+pub(crate) struct Allowance {
     group: Bucket,
     unknown: Bucket,
     bytes: Bucket,
 }
 
 impl Allowance {
-    pub(super) fn new(now: Instant, rates: Rates) -> Self {
+    pub(crate) fn new(now: Instant, rates: Rates) -> Self {
         Allowance {
             group: Bucket::full(now, rates.group),
             unknown: Bucket::full(now, rates.unknown),
@@ -90,7 +90,7 @@ impl Allowance {
     }
 
     /// Pays for a frame of `bytes`, or for nothing at all when one of the buckets is too empty.
-    pub(super) fn spend(
+    pub(crate) fn spend(
         &mut self,
         now: Instant,
         traffic: Traffic,
@@ -115,7 +115,7 @@ impl Allowance {
     }
 
     /// Pays for bytes alone.
-    pub(super) fn spend_bytes(&mut self, now: Instant, bytes: usize) -> Result<(), DropReason> {
+    pub(crate) fn spend_bytes(&mut self, now: Instant, bytes: usize) -> Result<(), DropReason> {
         match self.bytes.take(now, bytes) {
             true => Ok(()),
             false => Err(DropReason::ByteRate),
@@ -129,7 +129,7 @@ const TOKEN: u64 = 1_000_000_000;
 
 /// Tokens that are taken, and flow back.
 #[derive(Debug)]
-pub(crate) struct Bucket {
+pub struct Bucket {
     level: u64,
     capacity: u64,
     per_nanosecond: u64,
@@ -138,7 +138,7 @@ pub(crate) struct Bucket {
 
 impl Bucket {
     /// One that holds what it can.
-    pub(crate) fn full(now: Instant, rate: Rate) -> Self {
+    pub fn full(now: Instant, rate: Rate) -> Self {
         let capacity = u64::from(rate.burst) * TOKEN;
         Bucket {
             level: capacity,
@@ -149,19 +149,19 @@ impl Bucket {
     }
 
     /// True when nothing is missing.
-    pub(crate) fn is_full(&mut self, now: Instant) -> bool {
+    pub fn is_full(&mut self, now: Instant) -> bool {
         self.fill(now);
         self.level == self.capacity
     }
 
     /// True when there are so many.
-    pub(crate) fn holds(&mut self, now: Instant, tokens: usize) -> bool {
+    pub fn holds(&mut self, now: Instant, tokens: usize) -> bool {
         self.fill(now);
         self.level >= cost(tokens)
     }
 
     /// Takes so many, if there are.
-    pub(crate) fn take(&mut self, now: Instant, tokens: usize) -> bool {
+    pub fn take(&mut self, now: Instant, tokens: usize) -> bool {
         let holds = self.holds(now, tokens);
         if holds {
             self.level -= cost(tokens);

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 
 const OWN: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 1]);
 const OTHER: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 2]);
-const CLIENT: Origin = Origin::Client(OWN);
-const SIDES: [Origin; 2] = [CLIENT, Origin::Lan];
+const CLIENT: Speaker = Speaker::Player(OWN);
+const SIDES: [Speaker; 2] = [CLIENT, Speaker::Lan];
 
 const IPV4: u16 = ether_type::IPV4;
 const IPV6: u16 = ether_type::IPV6;
@@ -27,7 +27,7 @@ fn runts_jumbos_and_invalid_sources_cross_in_no_direction() {
         frame[6..12].copy_from_slice(&source.octets());
         frame
     };
-    for origin in SIDES {
+    for speaker in SIDES {
         for (frame, verdict) in [
             (vec![], Err(Forbidden::Runt)),
             (long(0x8137, 13), Err(Forbidden::Runt)),
@@ -43,14 +43,14 @@ fn runts_jumbos_and_invalid_sources_cross_in_no_direction() {
                 Err(Forbidden::InvalidSourceMac),
             ),
         ] {
-            assert_eq!(judge(&frame, origin), verdict, "{frame:02x?}");
+            assert_eq!(judge(&frame, speaker), verdict, "{frame:02x?}");
         }
     }
 }
 
 #[test]
 fn link_control_crosses_in_no_direction_however_it_is_wrapped() {
-    for origin in SIDES {
+    for speaker in SIDES {
         for (ether_type, reason) in [
             (0x888e, Forbidden::Eapol),
             (0x88c7, Forbidden::Eapol),
@@ -63,7 +63,7 @@ fn link_control_crosses_in_no_direction_however_it_is_wrapped() {
             (0x9100, Forbidden::VlanTagged),
         ] {
             for frame in wraps(ether_type, &[0; 46]) {
-                assert_eq!(judge(&frame, origin), Err(reason), "{ether_type:x}");
+                assert_eq!(judge(&frame, speaker), Err(reason), "{ether_type:x}");
             }
         }
     }
@@ -71,7 +71,7 @@ fn link_control_crosses_in_no_direction_however_it_is_wrapped() {
 
 #[test]
 fn tags_cross_in_no_direction_whatever_they_hide() {
-    for origin in SIDES {
+    for speaker in SIDES {
         for tpid in [0x8100, 0x88a8, 0x9100] {
             for (inner_type, inner) in [
                 (0x8137, vec![0; 46]),
@@ -82,7 +82,7 @@ fn tags_cross_in_no_direction_whatever_they_hide() {
                 for vlan in [[0, 0], [0xe0, 0], [0, 7]] {
                     let tagged = tag(vlan, inner_type, &inner);
                     for frame in wraps(tpid, &tagged) {
-                        assert_eq!(judge(&frame, origin), Err(Forbidden::VlanTagged));
+                        assert_eq!(judge(&frame, speaker), Err(Forbidden::VlanTagged));
                     }
                 }
             }
@@ -92,28 +92,28 @@ fn tags_cross_in_no_direction_whatever_they_hide() {
 
 #[test]
 fn what_is_for_bridges_crosses_in_no_direction() {
-    for origin in SIDES {
+    for speaker in SIDES {
         let cisco = |last| MacAddr::new([0x01, 0x00, 0x0c, 0xcc, 0xcc, last]);
         let bridges = |last| MacAddr::new([0x01, 0x80, 0xc2, 0x00, 0x00, last]);
         for destination in (0..=0x0f).map(bridges).chain([cisco(0xcc), cisco(0xcd)]) {
             let frame = ethernet(destination, 0x8137, &[0; 46]);
-            assert_eq!(judge(&frame, origin), Err(Forbidden::ReservedMulticast));
+            assert_eq!(judge(&frame, speaker), Err(Forbidden::ReservedMulticast));
         }
         for destination in [bridges(0x10), cisco(0xce)] {
             let frame = ethernet(destination, 0x8137, &[0; 46]);
-            assert_eq!(judge(&frame, origin), Ok(()));
+            assert_eq!(judge(&frame, speaker), Ok(()));
         }
         for access_point in [0x42, 0x43] {
             let bpdu = [access_point, 0x42, 0x03, 0, 0, 0, 0];
             let frame = ethernet(OTHER, 38, &bpdu);
-            assert_eq!(judge(&frame, origin), Err(Forbidden::ReservedMulticast));
+            assert_eq!(judge(&frame, speaker), Err(Forbidden::ReservedMulticast));
         }
     }
 }
 
 #[test]
 fn old_games_may_use_802_3_in_every_way() {
-    for origin in SIDES {
+    for speaker in SIDES {
         for payload in [
             &[0xff, 0xff, 0, 40][..],               // IPX straight in 802.3
             &[0xe0, 0xe0, 3, 0xff, 0xff],           // IPX in LLC
@@ -125,7 +125,7 @@ fn old_games_may_use_802_3_in_every_way() {
         ] {
             let len = u16::try_from(payload.len()).unwrap();
             let frame = ethernet(MacAddr::BROADCAST, len, payload);
-            assert_eq!(judge(&frame, origin), Ok(()), "{payload:02x?}");
+            assert_eq!(judge(&frame, speaker), Ok(()), "{payload:02x?}");
         }
     }
 }
@@ -326,7 +326,7 @@ fn clients_may_send_what_players_need() {
     ] {
         for frame in wraps(ether_type, &packet) {
             assert_eq!(judge(&frame, CLIENT), Ok(()), "{name}");
-            assert_eq!(judge(&frame, Origin::Lan), Ok(()), "{name} from the LAN");
+            assert_eq!(judge(&frame, Speaker::Lan), Ok(()), "{name} from the LAN");
         }
     }
 }
@@ -368,7 +368,7 @@ fn ipv4_fragments_must_show_their_upper_header_first() {
     ] {
         let frame = ethernet(OTHER, IPV4, &packet);
         assert_eq!(judge(&frame, CLIENT), verdict, "{name}");
-        assert_eq!(judge(&frame, Origin::Lan), Ok(()), "{name} from the LAN");
+        assert_eq!(judge(&frame, Speaker::Lan), Ok(()), "{name} from the LAN");
     }
 }
 
@@ -433,7 +433,7 @@ fn ipv6_fragments_must_show_their_whole_header_chain_first() {
     ] {
         let frame = ethernet(OTHER, IPV6, &packet);
         assert_eq!(judge(&frame, CLIENT), verdict, "{name}");
-        assert_eq!(judge(&frame, Origin::Lan), Ok(()), "{name} from the LAN");
+        assert_eq!(judge(&frame, Speaker::Lan), Ok(()), "{name} from the LAN");
     }
 }
 
@@ -456,7 +456,7 @@ fn a_header_chain_has_an_end() {
     ] {
         let frame = ethernet(OTHER, IPV6, &packet);
         assert_eq!(judge(&frame, CLIENT), verdict, "{name}");
-        assert_eq!(judge(&frame, Origin::Lan), Ok(()), "{name} from the LAN");
+        assert_eq!(judge(&frame, Speaker::Lan), Ok(()), "{name} from the LAN");
     }
 }
 
@@ -475,7 +475,7 @@ proptest! {
     #[test]
     fn arbitrary_bytes_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..1600)) {
         let _ = judge(&bytes, CLIENT);
-        let _ = judge(&bytes, Origin::Lan);
+        let _ = judge(&bytes, Speaker::Lan);
     }
 
     #[test]
@@ -494,7 +494,7 @@ proptest! {
         }
         frame.truncate(frame.len().saturating_sub(cut));
         if judge(&frame, CLIENT).is_ok() {
-            prop_assert_eq!(judge(&frame, Origin::Lan), Ok(()));
+            prop_assert_eq!(judge(&frame, Speaker::Lan), Ok(()));
         }
     }
 
@@ -532,8 +532,8 @@ proptest! {
     }
 }
 
-fn judge(frame: &[u8], origin: Origin) -> Result<(), Forbidden> {
-    classify(frame, origin).map(|view| assert_eq!(view.bytes(), frame))
+fn judge(frame: &[u8], speaker: Speaker) -> Result<(), Forbidden> {
+    classify(frame, speaker).map(|view| assert_eq!(view.bytes(), frame))
 }
 
 fn hidden() -> Result<(), Forbidden> {
@@ -544,12 +544,12 @@ fn hidden() -> Result<(), Forbidden> {
 fn assert_client_only(name: &str, ether_type: u16, packet: &[u8], reason: Forbidden) {
     for frame in wraps(ether_type, packet) {
         assert_eq!(judge(&frame, CLIENT), Err(reason), "{name}");
-        assert_eq!(judge(&frame, Origin::Lan), Ok(()), "{name} from the LAN");
+        assert_eq!(judge(&frame, Speaker::Lan), Ok(()), "{name} from the LAN");
     }
     for frame in wraps(0x8100, &tag([0, 1], ether_type, packet)) {
-        for origin in SIDES {
+        for speaker in SIDES {
             assert_eq!(
-                judge(&frame, origin),
+                judge(&frame, speaker),
                 Err(Forbidden::VlanTagged),
                 "{name} tagged"
             );

@@ -8,8 +8,8 @@
 )]
 
 use etherparse::{NetSlice, SlicedPacket, TcpOptionElement, TransportSlice};
-use lanparty_proto::class::Forbidden;
-use lanparty_proto::{DatagramBudget, EthernetFrame, Origin, classify, mss};
+use lanparty_proto::{DatagramBudget, EthernetFrame, mss};
+use lanparty_switch::{Forbidden, Speaker, classify};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
@@ -81,10 +81,10 @@ fn real_frames_cross_or_stay_as_they_should() {
         };
         for (number, frame) in (1..).zip(frames(name)) {
             let source = EthernetFrame::parse(&frame).unwrap().source();
-            let judge = |origin| classify(&frame, origin).map(drop);
-            let client = judge(Origin::Client(source));
+            let judge = |speaker| classify(&frame, speaker).map(drop);
+            let client = judge(Speaker::Player(source));
             assert_eq!(client, from_client, "frame {number} of {name} by a client");
-            let lan = judge(Origin::Lan);
+            let lan = judge(Speaker::Lan);
             assert_eq!(lan, from_lan, "frame {number} of {name} from the LAN");
         }
     }

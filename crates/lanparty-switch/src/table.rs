@@ -11,20 +11,20 @@ use std::time::{Duration, Instant};
 /// that spans the 300 s which IEEE 802.1Q §8.8.3 recommends.
 const GENERATION: Duration = Duration::from_secs(200);
 /// How many addresses a generation holds: a large party's LAN ten times over.
-pub(super) const MAX_GENERATION: usize = 2048;
+pub(crate) const MAX_GENERATION: usize = 2048;
 
 /// Two generations of addresses. A generation ends by age or when it is full, and takes the older
 /// one with it; so the table is bounded and ages without a timer of its own, and a flood of invented
 /// addresses pushes out only stations that keep silent.
 #[derive(Debug)]
-pub(super) struct LanTable {
+pub(crate) struct LanTable {
     young: HashSet<MacAddr>,
     old: HashSet<MacAddr>,
     young_since: Instant,
 }
 
 impl LanTable {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         LanTable {
             young: HashSet::new(),
             old: HashSet::new(),
@@ -32,19 +32,19 @@ impl LanTable {
         }
     }
 
-    pub(super) fn learn(&mut self, now: Instant, mac: MacAddr) {
+    pub(crate) fn learn(&mut self, now: Instant, mac: MacAddr) {
         self.age(now);
         if self.young.insert(mac) && self.young.len() == MAX_GENERATION {
             self.next_generation(now);
         }
     }
 
-    pub(super) fn knows(&mut self, now: Instant, mac: MacAddr) -> bool {
+    pub(crate) fn knows(&mut self, now: Instant, mac: MacAddr) -> bool {
         self.age(now);
         self.young.contains(&mac) || self.old.contains(&mac)
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.young.clear();
         self.old.clear();
     }

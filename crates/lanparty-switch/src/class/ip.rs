@@ -1,8 +1,8 @@
 //! What a client may not say over IP.
 
 use super::Forbidden;
-use crate::ip::{self, ICMPV4, ICMPV6, Part, TCP, UDP, Unclear, Upper};
-use crate::mac::MacAddr;
+use lanparty_proto::MacAddr;
+use lanparty_proto::ip::{self, ICMPV4, ICMPV6, Part, TCP, UDP, Unclear, Upper};
 
 /// The shortest header of TCP (RFC 9293 §3.1), UDP (RFC 768) and every ICMP message in use.
 const TCP_HEADER_LEN: usize = 20;

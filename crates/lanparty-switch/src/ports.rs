@@ -1,0 +1,154 @@
+//! What one peer may say: whose frames they are, which of their pieces wait, and what is left of its
+//! allowance.
+
+use crate::class::Speaker;
+use crate::rates::{Allowance, Rates};
+use bytes::{BufMut, Bytes, BytesMut};
+use lanparty_obs::{DropCounts, DropReason};
+use lanparty_proto::fragment::{Fragment, Reassembler};
+use lanparty_proto::overlay::Probe;
+use lanparty_proto::{Header, PeerId, RoomId, overlay};
+use std::time::Instant;
+
+/// The place where one peer's frames come in.
+#[derive(Debug)]
+pub struct Port {
+    speaker: Speaker,
+    // Only players are limited.
+    pub(crate) allowance: Option<Allowance>,
+    /// True while the host wants nothing of what this player says to groups.
+    pub(crate) muted: bool,
+    reassembler: Reassembler,
+    last_frame_id: u16,
+}
+
+/// A whole frame behind its header, and how many of its bytes are still to be paid for.
+pub(crate) struct Received {
+    pub(crate) datagram: Bytes,
+    pub(crate) unpaid: usize,
+}
+
+impl Received {
+    pub(crate) fn frame(&self) -> &[u8] {
+        &self.datagram[overlay::HEADER_LEN..]
+    }
+}
+
+impl Port {
+    pub(crate) fn new(now: Instant, speaker: Speaker, rates: Rates) -> Self {
+        Port {
+            speaker,
+            allowance: match speaker {
+                Speaker::Player(_) => Some(Allowance::new(now, rates)),
+                Speaker::Lan => None,
+            },
+            muted: false,
+            reassembler: Reassembler::default(),
+            last_frame_id: 0,
+        }
+    }
+
+    /// Who speaks here.
+    pub fn speaker(&self) -> Speaker {
+        self.speaker
+    }
+
+    /// True while the host wants nothing of what this player says to groups.
+    pub fn is_muted(&self) -> bool {
+        self.muted
+    }
+
+    pub(crate) fn set_rates(&mut self, now: Instant, rates: Rates) {
+        if let Some(allowance) = &mut self.allowance {
+            *allowance = Allowance::new(now, rates);
+        }
+    }
+
+    /// Takes a datagram whose header must be `expected`, but for the fragment flag. Answers the whole
+    /// frame, or nothing while pieces are missing.
+    pub(crate) fn receive(
+        &mut self,
+        now: Instant,
+        expected: (RoomId, PeerId),
+        datagram: Bytes,
+        drops: &mut DropCounts,
+    ) -> Result<Option<Received>, DropReason> {
+        let (header, body) = Header::decode(&datagram).map_err(|_| DropReason::Malformed)?;
+        if (header.room, header.peer) != expected {
+            return Err(DropReason::ForgedHeader);
+        }
+        if header.fragment {
+            return self.receive_piece(now, header, body, drops);
+        }
+        Ok(Some(Received {
+            unpaid: body.len(),
+            datagram,
+        }))
+    }
+
+    /// Takes a probe of the path; it costs its bytes, like a frame.
+    pub(crate) fn receive_probe(
+        &mut self,
+        now: Instant,
+        expected: (RoomId, PeerId),
+        probe: Probe,
+        len: usize,
+    ) -> Result<(), DropReason> {
+        match (probe.room, probe.peer) == expected {
+            true => self.spend_bytes(now, len),
+            false => Err(DropReason::ForgedHeader),
+        }
+    }
+
+    /// The number under which the next frame travels where it must be cut again.
+    pub(crate) fn next_frame_id(&mut self) -> u16 {
+        self.last_frame_id = self.last_frame_id.wrapping_add(1);
+        self.last_frame_id
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.reassembler.poll_timeout()
+    }
+
+    /// Gives up frames whose pieces have not come in time; answers how many.
+    pub(crate) fn expire(&mut self, now: Instant) -> u64 {
+        self.reassembler.expire(now);
+        self.reassembler.take_lost()
+    }
+
+    /// A piece is paid for when it comes: also frames that never become whole cost their sender.
+    fn receive_piece(
+        &mut self,
+        now: Instant,
+        header: Header,
+        body: &[u8],
+        drops: &mut DropCounts,
+    ) -> Result<Option<Received>, DropReason> {
+        let fragment = Fragment::decode(body).map_err(|_| DropReason::BadFragment)?;
+        self.spend_bytes(now, fragment.piece.len())?;
+        let inserted = self.reassembler.insert(now, fragment);
+        drops.add(DropReason::Incomplete, self.reassembler.take_lost());
+        let frame = inserted.map_err(|_| DropReason::BadFragment)?;
+        Ok(frame.map(|frame| Received {
+            datagram: whole_datagram(header, &frame),
+            unpaid: 0,
+        }))
+    }
+
+    fn spend_bytes(&mut self, now: Instant, bytes: usize) -> Result<(), DropReason> {
+        self.allowance
+            .as_mut()
+            .map_or(Ok(()), |allowance| allowance.spend_bytes(now, bytes))
+    }
+}
+
+fn whole_datagram(header: Header, frame: &[u8]) -> Bytes {
+    let header = Header {
+        fragment: false,
+        ..header
+    };
+    let mut datagram = BytesMut::with_capacity(overlay::HEADER_LEN + frame.len());
+    datagram.put_slice(&header.encode());
+    datagram.put_slice(frame);
+    datagram.freeze()
+}
