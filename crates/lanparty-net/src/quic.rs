@@ -6,6 +6,7 @@
 mod close;
 mod congestion;
 mod engine;
+mod life;
 mod patient;
 mod reset;
 
@@ -21,8 +22,8 @@ use lanparty_proto::flow::Flow;
 use lanparty_proto::{DatagramBudget, Header, fragment, overlay};
 use noq_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use noq_proto::{
-    ClientConfig, Dir, EndpointConfig, IdleTimeout, PathId, SendDatagramError, ServerConfig,
-    StreamId, TransportConfig,
+    ClientConfig, Dir, IdleTimeout, PathId, SendDatagramError, ServerConfig, StreamId,
+    TransportConfig,
 };
 use smallvec::smallvec;
 use std::io;
@@ -130,7 +131,7 @@ impl Endpoint {
         congestion: Congestion,
     ) -> io::Result<Self> {
         let (socket, buffers) = socket::bind(address)?;
-        let mut config = EndpointConfig::default();
+        let (mut config, ids) = reset::nobodys_config();
         if floor == PathFloor::Least {
             // Tells the relay too: its packets to us must be as small as ours to it.
             config
@@ -138,7 +139,7 @@ impl Endpoint {
                 .map_err(|error| io::Error::other(error.to_string()))?;
         }
         Ok(Endpoint {
-            engine: Engine::new(config, None, socket)?,
+            engine: Engine::new(config, ids, None, socket)?,
             buffers,
             congestion,
         })
@@ -164,7 +165,8 @@ impl Endpoint {
                 _ => Err(error),
             })
             .map_err(|error| ListenError::Bind(listen, error))?;
-        let engine = Engine::new(reset::endpoint_config(identity), Some(config), socket)
+        let (endpoint, ids) = reset::endpoint_config(identity);
+        let engine = Engine::new(endpoint, ids, Some(config), socket)
             .map_err(|error| ListenError::Bind(listen, error))?;
         Ok(Endpoint {
             engine,
@@ -355,10 +357,11 @@ impl Connection {
         u16::try_from(permille).ok()
     }
 
-    /// How many packets have come.
+    /// Counts what the other side has said, in QUIC's frames. Nobody else moves it: packets that do not authenticate
+    /// and those that come a second time are not read.
     pub fn heard(&self) -> u64 {
         let stats = self.0.look(noq_proto::Connection::stats);
-        stats.map_or(0, |stats| stats.udp_rx.datagrams)
+        stats.map_or(0, |stats| life::signs(&stats.frame_rx))
     }
 
     /// Where the other side is now; changes when it moves to another network.

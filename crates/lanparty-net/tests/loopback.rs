@@ -9,14 +9,16 @@ use bytes::Bytes;
 use lanparty_ctrl::{IdentityKey, RelayMessage};
 use lanparty_net::control;
 use lanparty_net::quic::{
-    CloseCode, Closed, Congestion, Connection, Endpoint, HandshakeError, PathFloor,
+    CloseCode, Closed, Congestion, Connection, Endpoint, HandshakeError, PathFloor, WaitWindow,
 };
 use lanparty_net::tls::{Identity, Trust};
 use lanparty_proto::{DatagramBudget, FrameBuf, Header, PeerId, RoomId, fragment};
 use std::net::SocketAddr;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
+use tokio::net::UdpSocket;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
 
 const NAME: &str = "lanparty-relay";
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -206,26 +208,180 @@ async fn the_relay_knows_a_peer_by_its_key_and_asks_for_none() {
 
 #[tokio::test]
 async fn a_relay_that_was_killed_and_is_back_tells_its_peers_so() {
-    let key = Identity::new_key().unwrap();
-    let identity = Identity::self_signed(NAME, &key).unwrap();
-    let pinned = Trust::pinned(identity.pin());
-    let (address, client) = connected_to_a_relay_that_dies(key, &pinned).await;
-    let _back = Endpoint::server(
-        address.to_string().parse().unwrap(),
-        &identity,
+    for network_changed in [false, true] {
+        let key = Identity::new_key().unwrap();
+        let identity = Identity::self_signed(NAME, &key).unwrap();
+        let pinned = Trust::pinned(identity.pin());
+        let (address, endpoint, client) = connected_to_a_relay_that_dies(key, &pinned).await;
+        if network_changed {
+            // Nothing answers, and from now on the relay is called by another connection ID.
+            endpoint.follow_network();
+        }
+        let _back = Endpoint::server(
+            address.to_string().parse().unwrap(),
+            &identity,
+            Congestion::default(),
+        )
+        .unwrap();
+        client
+            .send_frame(Instant::now(), small_datagram(), || 9, None)
+            .unwrap();
+        let closed = tokio::time::timeout(Duration::from_secs(2), client.closed()).await;
+        assert_eq!(
+            closed,
+            Ok(Closed::Forgotten),
+            "the network has changed: {network_changed}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn only_what_authenticates_is_a_sign_of_life() {
+    let (relay, trust) = listening_and_echoing(&identity());
+    let mut wire = Wire::before(relay.local_address().unwrap()).await;
+    let floor = PathFloor::Ordinary;
+    let endpoint = Endpoint::client(floor, Congestion::default()).unwrap();
+    let connecting = endpoint.connect(wire.address, NAME, &trust, None, floor);
+    let client = connecting.await.unwrap();
+    let before = client.heard();
+    echoed(&client).await;
+    assert!(client.heard() > before, "an honest answer is one");
+
+    let seen = wire.cut().await;
+    let received = async |count| {
+        while packets(&client) < count {
+            tokio::task::yield_now().await;
+        }
+    };
+    received(seen.packets).await;
+    let heard = client.heard();
+    // Right in everything that an outsider can see.
+    let mut forged = seen.last.clone();
+    *forged.last_mut().unwrap() ^= 1;
+    for packet in [seen.last, forged] {
+        for _ in 0..10 {
+            wire.inject(&packet).await;
+        }
+    }
+    received(seen.packets + 20).await;
+    assert_eq!(client.heard(), heard);
+}
+
+fn packets(connection: &Connection) -> u64 {
+    let stats = connection.stats(&mut WaitWindow::new(1)).unwrap();
+    stats.udp.received
+}
+
+/// Sends a datagram to a relay that sends back what it gets, and waits for it.
+async fn echoed(client: &Connection) {
+    client
+        .send_frame(Instant::now(), small_datagram(), || 9, None)
+        .unwrap();
+    assert_eq!(receive(client).await, small_datagram());
+}
+
+fn small_datagram() -> Bytes {
+    FrameBuf::from_frame(&[1; 60]).into_datagram(header())
+}
+
+fn listening_and_echoing(identity: &Identity) -> (Endpoint, Trust) {
+    let endpoint = Endpoint::server(
+        "127.0.0.1:0".parse().unwrap(),
+        identity,
         Congestion::default(),
     )
     .unwrap();
-    let datagram = FrameBuf::from_frame(&[1; 60]).into_datagram(header());
-    client
+    let accepting = endpoint.clone();
+    tokio::spawn(async move {
+        let stranger = accepting.accept().await.unwrap();
+        let server = stranger.accept(DEADLINE).await.unwrap();
+        echo(&server).await;
+        server.closed().await;
+    });
+    (endpoint, trust(identity))
+}
+
+async fn echo(server: &Connection) {
+    let datagram = receive(server).await;
+    server
         .send_frame(Instant::now(), datagram, || 9, None)
         .unwrap();
-    let closed = tokio::time::timeout(Duration::from_secs(2), client.closed()).await;
-    assert_eq!(closed, Ok(Closed::Forgotten));
+}
+
+/// What is between a peer and its relay, and sees every packet.
+struct Wire {
+    address: SocketAddr,
+    inside: Arc<UdpSocket>,
+    carrying: JoinHandle<()>,
+    seen: watch::Receiver<Seen>,
+}
+
+/// What has gone to the peer.
+#[derive(Clone)]
+struct Seen {
+    peer: SocketAddr,
+    packets: u64,
+    last: Vec<u8>,
+}
+
+impl Wire {
+    async fn before(relay: SocketAddr) -> Self {
+        let socket = || UdpSocket::bind("127.0.0.1:0");
+        let (inside, outside) = (Arc::new(socket().await.unwrap()), socket().await.unwrap());
+        outside.connect(relay).await.unwrap();
+        let address = inside.local_addr().unwrap();
+        let (see, seen) = watch::channel(Seen {
+            peer: address,
+            packets: 0,
+            last: Vec::new(),
+        });
+        let wire = inside.clone();
+        let carrying = tokio::spawn(async move {
+            let (mut up, mut down, mut peer) = ([0; 2048], [0; 2048], address);
+            loop {
+                tokio::select! {
+                    Ok((len, from)) = wire.recv_from(&mut up) => {
+                        peer = from;
+                        outside.send(&up[..len]).await.unwrap();
+                    }
+                    Ok(len) = outside.recv(&mut down) => {
+                        wire.send_to(&down[..len], peer).await.unwrap();
+                        see.send_modify(|seen| {
+                            seen.peer = peer;
+                            seen.packets += 1;
+                            seen.last = down[..len].to_vec();
+                        });
+                    }
+                }
+            }
+        });
+        Wire {
+            address,
+            inside,
+            carrying,
+            seen,
+        }
+    }
+
+    /// Carries nothing more.
+    async fn cut(&mut self) -> Seen {
+        self.carrying.abort();
+        let _ = (&mut self.carrying).await;
+        self.seen.borrow().clone()
+    }
+
+    /// Gives the peer a packet that seems to be the relay's.
+    async fn inject(&self, packet: &[u8]) {
+        let peer = self.seen.borrow().peer;
+        self.inside.send_to(packet, peer).await.unwrap();
+    }
 }
 
 /// The relay runs on a thread of its own, whose end leaves no time for goodbyes.
-async fn connected_to_a_relay_that_dies(key: String, trust: &Trust) -> (SocketAddr, Connection) {
+async fn connected_to_a_relay_that_dies(
+    key: String,
+    trust: &Trust,
+) -> (SocketAddr, Endpoint, Connection) {
     let (said, address) = mpsc::channel();
     let (kill, killed) = oneshot::channel::<()>();
     let relay = std::thread::spawn(move || {
@@ -242,18 +398,21 @@ async fn connected_to_a_relay_that_dies(key: String, trust: &Trust) -> (SocketAd
             .unwrap();
             said.send(relay.local_address().unwrap()).unwrap();
             let stranger = relay.accept().await.unwrap();
-            let _connection = stranger.accept(DEADLINE).await.unwrap();
+            let connection = stranger.accept(DEADLINE).await.unwrap();
+            echo(&connection).await;
             let _ = killed.await;
         });
     });
     let address = address.recv().unwrap();
     let floor = PathFloor::Ordinary;
-    let client = Endpoint::client(floor, Congestion::default()).unwrap();
-    let connected = client.connect(address, NAME, trust, None, floor);
+    let endpoint = Endpoint::client(floor, Congestion::default()).unwrap();
+    let connected = endpoint.connect(address, NAME, trust, None, floor);
     let connected = connected.await.unwrap();
+    // What it says first of all are its other connection IDs.
+    echoed(&connected).await;
     drop(kill);
     relay.join().unwrap();
-    (address, connected)
+    (address, endpoint, connected)
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ pub(super) use link::Pieces;
 pub(super) use stranger::Stranger;
 pub use streams::{RecvStream, SendStream, StreamError};
 
+use super::reset::OwnIds;
 use bytes::Bytes;
 use driver::Driver;
 use link::remember;
@@ -86,13 +87,14 @@ impl Engine {
     /// When the system does not let us set the socket up.
     pub(super) fn new(
         config: proto::EndpointConfig,
+        ids: OwnIds,
         server: Option<ServerConfig>,
         socket: UdpSocket,
     ) -> io::Result<Self> {
         let udp = UdpPort::new(socket)?;
         let endpoint =
             proto::Endpoint::new(Arc::new(config), server.map(Arc::new), !udp.may_fragment());
-        let state = Mutex::new(State::new(endpoint));
+        let state = Mutex::new(State::new(endpoint, ids));
         let shared = Arc::new(Shared { state, udp });
         tokio::spawn(Driver::new(shared.clone()));
         Ok(Engine(Arc::new(Owner(shared))))
@@ -157,13 +159,7 @@ impl Engine {
     /// Every connection forgets its own address and asks the other side for a sign of life.
     pub(super) fn follow_network(&self) {
         let mut state = self.shared().lock();
-        let handles: Vec<_> = state.links.keys().copied().collect();
-        for handle in handles {
-            if let Some(link) = state.link(handle) {
-                link.quic.handle_network_change(None, Instant::now());
-            }
-            state.touch(handle);
-        }
+        state.follow_network(Instant::now());
         state.wake_driver();
     }
 

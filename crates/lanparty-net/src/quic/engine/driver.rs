@@ -13,7 +13,7 @@ use tokio::time::Sleep;
 /// How many system calls' worth of packets are taken in a turn before anything is sent.
 const RECEIVE_ROUNDS: usize = 4;
 /// How many packet trains one connection sends before another has its turn.
-const TRAINS: usize = 8;
+pub(super) const TRAINS: usize = 8;
 
 /// A turn: take packets, let whoever waits for them act, then send what all of that gave.
 ///
@@ -47,7 +47,12 @@ impl Driver {
     fn receive(&mut self, cx: &mut Context<'_>, state: &mut State, now: Instant) -> Taken {
         let (shared, mut taken) = (&*self.shared, Taken::Nothing);
         for _ in 0..RECEIVE_ROUNDS {
-            let take = |received: Received| state.handle_packet(shared, now, received);
+            let take = |received: Received| {
+                let mut answer = Vec::new();
+                if let Some(transmit) = state.handle_packet(now, received, &mut answer) {
+                    shared.answer(&transmit, &answer);
+                }
+            };
             match shared.udp.poll_receive(cx, &mut self.slots, take) {
                 Poll::Ready(Ok(packets)) => {
                     taken = Taken::Some;
@@ -175,29 +180,36 @@ impl State {
         self.udp.sent += packets as u64;
     }
 
-    /// A packet has come: for a connection, from a stranger, or from nobody.
-    fn handle_packet(&mut self, shared: &Shared, now: Instant, received: Received) {
+    /// A packet has come: for a connection, from a stranger, or from nobody. What is to be answered outside of any
+    /// connection is written to `answer`.
+    pub(super) fn handle_packet(
+        &mut self,
+        now: Instant,
+        received: Received,
+        answer: &mut Vec<u8>,
+    ) -> Option<Transmit> {
         let Received { path, ecn, payload } = received;
-        let mut answer = Vec::new();
-        match self.endpoint.handle(now, path, ecn, payload, &mut answer) {
-            Some(DatagramEvent::ConnectionEvent(handle, event)) => {
+        let is_for_none = self.ids.is_for_none(&payload);
+        match self.endpoint.handle(now, path, ecn, payload, answer)? {
+            DatagramEvent::ConnectionEvent(handle, event) => {
                 if let Some(link) = self.link(handle) {
                     link.quic.handle_event(event);
+                    if is_for_none {
+                        link.forgotten(now);
+                    }
                     self.touch(handle);
                 }
+                None
             }
-            Some(DatagramEvent::NewConnection(stranger)) if self.closing.is_none() => {
+            DatagramEvent::NewConnection(stranger) if self.closing.is_none() => {
                 self.strangers.push_back(stranger);
                 if let Some(waker) = self.accepting.take() {
                     waker.wake();
                 }
+                None
             }
-            Some(DatagramEvent::NewConnection(stranger)) => {
-                let transmit = self.endpoint.refuse(stranger, &mut answer);
-                shared.answer(&transmit, &answer);
-            }
-            Some(DatagramEvent::Response(transmit)) => shared.answer(&transmit, &answer),
-            None => {}
+            DatagramEvent::NewConnection(stranger) => Some(self.endpoint.refuse(stranger, answer)),
+            DatagramEvent::Response(transmit) => Some(transmit),
         }
     }
 }

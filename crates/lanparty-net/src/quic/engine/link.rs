@@ -195,6 +195,15 @@ impl Link {
         }
     }
 
+    /// The other side has said that it does not know this connection. Where the core has understood that as well, it
+    /// says so itself.
+    pub(super) fn forgotten(&mut self, now: Instant) {
+        if !self.quic.is_closed() {
+            self.quic.close(now, 0u8.into(), Bytes::new());
+            self.end(ConnectionError::Reset);
+        }
+    }
+
     pub(super) fn end(&mut self, error: ConnectionError) {
         // The first reason is the reason.
         let _ = self.fate.queue.set(self.queue.stats());

@@ -2,6 +2,7 @@
 
 use super::link::{Fate, Link};
 use super::no_socket;
+use crate::quic::reset::OwnIds;
 use bytes::Bytes;
 use lanparty_obs::link::UdpStats;
 use noq_proto::{self as proto, ConnectionError, ConnectionHandle, Event, VarInt};
@@ -13,6 +14,7 @@ use std::time::Instant;
 /// The connections of a socket, and what is to be done for them.
 pub(super) struct State {
     pub(super) endpoint: proto::Endpoint,
+    pub(super) ids: OwnIds,
     pub(super) links: HashMap<ConnectionHandle, Link>,
     // Links that may have something to send or to say.
     pub(super) touched: Vec<ConnectionHandle>,
@@ -29,9 +31,10 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(endpoint: proto::Endpoint) -> Self {
+    pub(super) fn new(endpoint: proto::Endpoint, ids: OwnIds) -> Self {
         State {
             endpoint,
+            ids,
             links: HashMap::new(),
             touched: Vec::new(),
             deadlines: BTreeSet::new(),
@@ -75,6 +78,17 @@ impl State {
         self.touch(handle);
         self.wake_driver();
         fate
+    }
+
+    /// Every connection forgets its own address and asks the other side for a sign of life.
+    pub(super) fn follow_network(&mut self, now: Instant) {
+        let handles: Vec<_> = self.links.keys().copied().collect();
+        for handle in handles {
+            if let Some(link) = self.link(handle) {
+                link.quic.handle_network_change(None, now);
+            }
+            self.touch(handle);
+        }
     }
 
     pub(super) fn hear_touched(&mut self) {

@@ -1,5 +1,7 @@
 //! What the engine says about itself, with real QUIC on the loopback interface.
 
+mod outages;
+
 use super::link::held;
 use super::*;
 use crate::queue::WaitWindow;
