@@ -20,10 +20,14 @@ use lanparty_net::state::StateFolder;
 use lanparty_net::tls::Trust;
 use lanparty_proto::DatagramBudget;
 use lanparty_relay::RelayServer;
-use lanparty_relay::config::IdentitySource;
+use lanparty_relay::config::{
+    ArgsError, BoundArgs, Bounds, CommandLine, IdentitySource, command_line,
+};
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use tokio::sync::oneshot;
 use tracing::Instrument;
 
@@ -72,9 +76,20 @@ pub struct HostArgs {
     #[arg(long, value_enum, value_name = "HOW", default_value_t)]
     congestion: Congestion,
 
-    /// What to log.
+    /// Read settings from this TOML file. Its keys are the flags' names without dashes in front; what
+    /// is also given as a flag comes from the flag. Limits are read again on SIGHUP.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
     #[command(flatten)]
+    bounds: BoundArgs,
+
+    /// What to log.
+    #[command(flatten, next_help_heading = "Logs")]
     log: LogArgs,
+
+    #[arg(skip)]
+    words: Vec<OsString>,
 }
 
 const EXAMPLES: &str = "\
@@ -89,6 +104,16 @@ It needs CAP_NET_RAW, and CAP_NET_BIND_SERVICE for a port below 1024: run it as 
 `setcap cap_net_raw,cap_net_bind_service+ep` on its file. Ctrl-C or SIGTERM ends the gateway, then the relay.";
 
 impl HostArgs {
+    /// Reads the words after `lanparty-gateway`, and the file that they name.
+    ///
+    /// # Errors
+    /// [`ArgsError`].
+    pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, ArgsError> {
+        let words: Vec<_> = words.into_iter().collect();
+        let args = command_line::read(words.clone())?;
+        Ok(HostArgs { words, ..args })
+    }
+
     /// Runs relay and gateway until Ctrl-C or SIGTERM.
     ///
     /// # Errors
@@ -99,7 +124,17 @@ impl HostArgs {
         runtime::run(self.serve(lan))?
     }
 
+    /// The limits again, as the file has them by then.
+    fn settings(&self) -> CommandLine {
+        CommandLine::new(self.words.clone(), self.config.clone(), |words| {
+            let args = HostArgs::read(words)?;
+            Ok(bounded(args.listen, args.bounds))
+        })
+    }
+
     async fn serve(self, lan: LanSocket) -> anyhow::Result<()> {
+        let settings = self.settings();
+        let readable = settings.folders();
         let folder = keys::open(self.lan.keys.as_deref())?;
         let room = match self.room {
             Some(room) => room,
@@ -110,7 +145,8 @@ impl HostArgs {
             identity: IdentitySource::Kept(Some(folder.path().to_owned())),
             only: Some((room.clone(), key.clone())),
             congestion: self.congestion,
-            ..lanparty_relay::Config::new(self.listen)
+            settings: Some(settings),
+            ..bounded(self.listen, self.bounds)
         })?;
         let listening = relay.local_address();
         let (address, advice) = public(self.public_address.as_deref(), listening, outgoing())?;
@@ -136,12 +172,29 @@ impl HostArgs {
         });
         config.public_address = Some(invite.relay.clone());
         let host = Host::new(&config);
-        run::keep_what_is_needed()?;
+        run::keep_what_is_needed(&readable)?;
 
         say(format_args!("Relay listening on {listening} (udp)."));
         invite::print(&invite)?;
         advice.iter().for_each(say);
         party(relay, &config, lan, host).await
+    }
+}
+
+/// A relay that listens there and takes on so much.
+fn bounded(listen: ListenAddress, bounds: BoundArgs) -> lanparty_relay::Config {
+    let Bounds {
+        limits,
+        rates,
+        knocks,
+        guesses,
+    } = bounds.into();
+    lanparty_relay::Config {
+        limits,
+        rates,
+        knocks,
+        guesses,
+        ..lanparty_relay::Config::new(listen)
     }
 }
 
@@ -235,6 +288,7 @@ fn nearby(listening: SocketAddr) -> SocketAddr {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+    use std::collections::BTreeSet;
 
     #[test]
     fn an_interface_is_enough() {
@@ -243,6 +297,41 @@ mod tests {
         assert_eq!(args.listen.to_string(), "[::]:443");
         assert_eq!((args.room, args.public_address), (None, None));
         assert!(HostArgs::try_parse_from(["host"]).is_err());
+    }
+
+    #[test]
+    fn it_has_every_limit_of_a_relay_by_flag_and_by_file() {
+        let flags = |command: clap::Command| -> BTreeSet<String> {
+            let limits = command.get_arguments().filter(|flag| {
+                let heading = flag.get_help_heading();
+                heading.is_some_and(|heading| heading != "Logs")
+            });
+            limits.map(|flag| flag.get_id().to_string()).collect()
+        };
+        let relays = flags(lanparty_relay::config::RelayArgs::command());
+        assert!(relays.contains("max_clients_per_room") && relays.contains("byte_rate"));
+        assert_eq!(flags(HostArgs::command()), relays);
+
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let write = |text| std::fs::write(file.path(), text).unwrap();
+        write("interface = 'eth0'\nmax-clients-per-room = 7\nbyte-rate = 9\n");
+        let path = file.path().to_str().unwrap();
+        let words = ["host", "--config", path, "--byte-rate", "8"].map(OsString::from);
+        let args = HostArgs::read(words).unwrap();
+        assert_eq!(args.lan.interface, "eth0");
+        let settings = args.settings();
+        let of = |config: lanparty_relay::Config| {
+            (
+                config.limits.clients_per_room,
+                config.rates.bytes.per_second,
+            )
+        };
+        assert_eq!(of(bounded(args.listen, args.bounds)), (7, 8));
+        write("interface = 'eth0'\nmax-clients-per-room = 5\n");
+        assert_eq!(of(settings.read().unwrap()), (5, 8));
+        write("max-clients = 5\n");
+        let error = settings.read().unwrap_err().to_string();
+        assert!(error.contains("`lanparty-gateway host --help`"), "{error}");
     }
 
     #[test]

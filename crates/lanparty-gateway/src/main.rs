@@ -7,6 +7,7 @@ fn main() -> ExitCode {
     use anyhow::Context as _;
     use clap::Parser as _;
     use lanparty_gateway::{ctl::CtlArgs, host::HostArgs, invite::InviteArgs};
+    use lanparty_relay::config::ArgsError;
     let words: Vec<_> = std::env::args_os().collect();
     lanparty_net::privilege::hide_secrets(&words);
     let hardened = lanparty_net::privilege::harden().context("cannot give up rights");
@@ -14,7 +15,10 @@ fn main() -> ExitCode {
     let outcome = hardened.and_then(|()| match command {
         Some("invite") => InviteArgs::parse_from(&words[1..]).run(),
         Some("ctl") => CtlArgs::parse_from(&words[1..]).run(),
-        Some("host") => HostArgs::parse_from(&words[1..]).run(),
+        Some("host") => match HostArgs::read(words[1..].iter().cloned()) {
+            Err(ArgsError::Usage(usage)) => usage.exit(),
+            args => args.map_err(anyhow::Error::from)?.run(),
+        },
         _ => lanparty_gateway::Args::parse_from(&words).run(),
     });
     match outcome {

@@ -22,7 +22,7 @@ use std::convert::Infallible;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -50,19 +50,20 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let lan = LanSocket::open(&config.interface)?;
     runtime::run(async move {
         let host = Host::new(&config);
-        keep_what_is_needed()?;
+        keep_what_is_needed(&[])?;
         serve(&config, lan, host).await
     })?
 }
 
 /// Raw sockets for an interface that comes back, and, if we may, larger buffers for these and for new
-/// links. Names are looked up again for each link; nothing else is opened by its name.
-pub(crate) fn keep_what_is_needed() -> anyhow::Result<()> {
+/// links. Names are looked up again for each link; beside what is in `folders` nothing else is opened by its
+/// name.
+pub(crate) fn keep_what_is_needed(folders: &[PathBuf]) -> anyhow::Result<()> {
     let used = CapabilitySet::NET_RAW | CapabilitySet::NET_ADMIN;
     privilege::held()
         .and_then(|held| privilege::narrow(held & used, CapabilitySet::empty()))
         .context("cannot give up rights that are not needed")?;
-    privilege::read_only(&[]);
+    privilege::read_only(folders);
     Ok(())
 }
 

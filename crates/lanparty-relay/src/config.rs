@@ -1,17 +1,20 @@
 //! What an operator can set: by flags, or in a file with the same names.
 
+pub mod command_line;
 #[allow(clippy::disallowed_methods, reason = "shell: reads the file")]
 mod file;
+mod limits;
 #[cfg(test)]
 mod tests;
 
+pub use command_line::CommandLine;
 pub use file::FileError;
+pub use limits::{BoundArgs, Bounds};
 
 use crate::registry::{GuessLimits, Limits};
-use crate::room::{Rate, Rates};
+use crate::room::Rates;
 use crate::strangers::KnockLimits;
-use clap::builder::{RangedI64ValueParser, RangedU64ValueParser};
-use clap::{Args, CommandFactory, Parser};
+use clap::Parser;
 use lanparty_ctrl::{AccessToken, RoomCode, RoomKey};
 use lanparty_net::access_args::{AccessArgs, AccessError};
 use lanparty_net::address::ListenAddress;
@@ -20,7 +23,6 @@ use lanparty_net::quic::Congestion;
 use lanparty_net::state::StateFolder;
 use lanparty_net::tls::{self, TrustError};
 use std::ffi::OsString;
-use std::fmt;
 use std::path::PathBuf;
 
 /// The name of the relay's state folder, where the operator names none.
@@ -145,56 +147,14 @@ pub struct RelayArgs {
     access: AccessArgs,
 
     #[command(flatten)]
-    limits: LimitArgs,
-
-    #[command(flatten)]
-    rates: RateArgs,
+    bounds: BoundArgs,
 
     /// What to log.
     #[command(flatten, next_help_heading = "Logs")]
     pub log: LogArgs,
 
     #[arg(skip)]
-    words: CommandLine,
-}
-
-/// The words with which a relay was started, to read its settings again. They may hold a secret, so `Debug`
-/// says nothing of them.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct CommandLine(Vec<OsString>);
-
-impl fmt::Debug for CommandLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("CommandLine(…)")
-    }
-}
-
-impl CommandLine {
-    /// What they mean now, with the files that they name.
-    ///
-    /// # Errors
-    /// [`ArgsError`].
-    pub fn read(&self) -> Result<Config, ArgsError> {
-        Ok(RelayArgs::read(self.0.iter().cloned())?.try_into()?)
-    }
-
-    /// True when there is something that may have changed.
-    pub(crate) fn has_files(&self) -> bool {
-        !self.folders().is_empty()
-    }
-
-    /// Where the files are that they name and are read again.
-    pub(crate) fn folders(&self) -> Vec<PathBuf> {
-        let Ok(args) = RelayArgs::read(self.0.iter().cloned()) else {
-            return Vec::new();
-        };
-        let files = [args.config, args.access.access_token_file];
-        let files = files.into_iter().flatten();
-        let files = files.filter_map(|file| std::path::absolute(file).ok());
-        files
-            .filter_map(|file| file.parent().map(PathBuf::from))
-            .collect()
-    }
+    words: Vec<OsString>,
 }
 
 /// Why the settings cannot be used.
@@ -217,17 +177,17 @@ impl RelayArgs {
     /// # Errors
     /// [`ArgsError`].
     pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, ArgsError> {
-        let mut words: Vec<OsString> = words.into_iter().collect();
-        let given = Self::command().try_get_matches_from(&words)?;
-        let command_line = CommandLine(words.clone());
-        if let Some(file) = given.get_one::<PathBuf>("config") {
-            let flags = file::read(file, &given)?;
-            words.splice(1..1, flags);
-        }
-        let args = Self::try_parse_from(words)?;
-        Ok(RelayArgs {
-            words: command_line,
-            ..args
+        let words: Vec<OsString> = words.into_iter().collect();
+        let args = command_line::read(words.clone())?;
+        Ok(RelayArgs { words, ..args })
+    }
+
+    /// With what it was started, and the files in which that may have changed.
+    fn command_line(&self) -> CommandLine {
+        let files = [&self.config, &self.access.access_token_file];
+        let files = files.into_iter().flatten().cloned();
+        CommandLine::new(self.words.clone(), files, |words| {
+            Ok(RelayArgs::read(words)?.try_into()?)
         })
     }
 }
@@ -235,87 +195,6 @@ impl RelayArgs {
 fn server_name(text: &str) -> Result<String, TrustError> {
     tls::check_server_name(text)?;
     Ok(text.to_owned())
-}
-
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Limits")]
-struct LimitArgs {
-    /// Rooms on this relay.
-    #[arg(long, value_name = "N", default_value_t = Limits::default().rooms, value_parser = at_least_one())]
-    max_rooms: usize,
-
-    /// Peers on this relay, gateways included.
-    #[arg(long, value_name = "N", default_value_t = Limits::default().peers, value_parser = at_least_one())]
-    max_peers: usize,
-
-    /// Peers from one IPv4 address or IPv6 /64.
-    #[arg(long, value_name = "N", default_value_t = Limits::default().peers_per_address, value_parser = at_least_one())]
-    max_peers_per_address: usize,
-
-    /// Clients in one room; its gateway comes on top.
-    #[arg(long, value_name = "N", default_value_t = Limits::default().clients_per_room, value_parser = at_least_one())]
-    max_clients_per_room: usize,
-
-    /// Connections at once that are not in a room yet.
-    #[arg(long, value_name = "N", default_value_t = KnockLimits::default().at_once, value_parser = at_least_one())]
-    max_handshakes: usize,
-
-    /// The same from one IPv4 address or IPv6 /64.
-    #[arg(long, value_name = "N", default_value_t = KnockLimits::default().per_address, value_parser = at_least_one())]
-    max_handshakes_per_address: usize,
-
-    /// Attempts at once, from one IPv4 address or IPv6 /64, to enter a room for invited people without being
-    /// invited; after these it is told to wait. Who is invited is let in all the same.
-    #[arg(long, value_name = "N", default_value_t = GuessLimits::default().per_source.burst, value_parser = at_least_one_u32())]
-    guess_burst: u32,
-
-    /// The same, a second.
-    #[arg(long, value_name = "N", default_value_t = GuessLimits::default().per_source.per_second, value_parser = at_least_one_u32())]
-    guess_rate: u32,
-
-    /// The same at once for one room code, from everywhere.
-    #[arg(long, value_name = "N", default_value_t = GuessLimits::default().per_room.burst, value_parser = at_least_one_u32())]
-    room_guess_burst: u32,
-
-    /// The same, a second.
-    #[arg(long, value_name = "N", default_value_t = GuessLimits::default().per_room.per_second, value_parser = at_least_one_u32())]
-    room_guess_rate: u32,
-}
-
-fn at_least_one_u32() -> RangedI64ValueParser<u32> {
-    RangedI64ValueParser::new().range(1..)
-}
-
-fn at_least_one() -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(1..)
-}
-
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "What each client may send")]
-struct RateArgs {
-    /// Broadcast and multicast frames at once.
-    #[arg(long, value_name = "FRAMES", default_value_t = Rates::default().group.burst)]
-    broadcast_burst: u32,
-
-    /// Broadcast and multicast frames a second.
-    #[arg(long, value_name = "FRAMES", default_value_t = Rates::default().group.per_second)]
-    broadcast_rate: u32,
-
-    /// Frames to unknown addresses at once.
-    #[arg(long, value_name = "FRAMES", default_value_t = Rates::default().unknown.burst)]
-    unknown_unicast_burst: u32,
-
-    /// Frames to unknown addresses a second.
-    #[arg(long, value_name = "FRAMES", default_value_t = Rates::default().unknown.per_second)]
-    unknown_unicast_rate: u32,
-
-    /// Bytes at once; at least one full frame of 1514.
-    #[arg(long, value_name = "BYTES", default_value_t = Rates::default().bytes.burst, value_parser = clap::value_parser!(u32).range(1514..))]
-    byte_burst: u32,
-
-    /// Bytes a second.
-    #[arg(long, value_name = "BYTES", default_value_t = Rates::default().bytes.per_second)]
-    byte_rate: u32,
 }
 
 impl TryFrom<RelayArgs> for Config {
@@ -328,8 +207,13 @@ impl TryFrom<RelayArgs> for Config {
             None => StateFolder::of(PROGRAM).ok(),
         };
         let socket = folder.map(|folder| folder.file(SOCKET));
-        let RelayArgs { limits, rates, .. } = args;
-        let rate = |burst, per_second| Rate { burst, per_second };
+        let settings = Some(args.command_line());
+        let Bounds {
+            limits,
+            rates,
+            knocks,
+            guesses,
+        } = args.bounds.into();
         Ok(Config {
             listen: args.listen,
             server_name: args.server_name,
@@ -338,28 +222,13 @@ impl TryFrom<RelayArgs> for Config {
                 _ => IdentitySource::Kept(args.state),
             },
             dev_cert_der_out: args.dev_cert_der_out,
-            limits: Limits {
-                rooms: limits.max_rooms,
-                peers: limits.max_peers,
-                peers_per_address: limits.max_peers_per_address,
-                clients_per_room: limits.max_clients_per_room,
-            },
-            rates: Rates {
-                group: rate(rates.broadcast_burst, rates.broadcast_rate),
-                unknown: rate(rates.unknown_unicast_burst, rates.unknown_unicast_rate),
-                bytes: rate(rates.byte_burst, rates.byte_rate),
-            },
-            knocks: KnockLimits {
-                at_once: limits.max_handshakes,
-                per_address: limits.max_handshakes_per_address,
-            },
-            guesses: GuessLimits {
-                per_source: rate(limits.guess_burst, limits.guess_rate),
-                per_room: rate(limits.room_guess_burst, limits.room_guess_rate),
-            },
+            limits,
+            rates,
+            knocks,
+            guesses,
             access,
             socket,
-            settings: Some(args.words),
+            settings,
             only: None,
             congestion: args.congestion,
         })

@@ -3,10 +3,9 @@
 //! So there is one list of settings, one set of checks and one set of defaults, and a key cannot mean
 //! something else than its flag.
 
-use super::RelayArgs;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, CommandFactory};
+use clap::{ArgMatches, Command};
 use std::error::Error;
 use std::ffi::OsString;
 use std::io;
@@ -39,13 +38,15 @@ pub enum FileError {
     /// No flag is called like this.
     #[error(
         "the configuration {file} has an unknown key {key}; keys are named like the flags of \
-         `lanparty-relay --help`, such as max-rooms"
+         `{program} --help`, such as max-rooms"
     )]
     UnknownKey {
         /// The file.
         file: PathBuf,
         /// The key.
         key: String,
+        /// The program whose flags it should be named like.
+        program: String,
     },
     /// The flag would refuse the value.
     #[error("the configuration {file} has {key} = {value}, which cannot be: {problem}")]
@@ -62,15 +63,19 @@ pub enum FileError {
 }
 
 /// The settings in `file` that nobody has `given` by flag or environment, as flags.
-pub(super) fn read(file: &Path, given: &ArgMatches) -> Result<Vec<OsString>, FileError> {
+pub(super) fn read(
+    file: &Path,
+    command: Command,
+    given: &ArgMatches,
+) -> Result<Vec<OsString>, FileError> {
     let text = std::fs::read_to_string(file).map_err(|error| FileError::Unreadable {
         file: file.to_owned(),
         error,
     })?;
     let mut flags = Vec::new();
     for (key, value) in &parse(file, &text)? {
-        let id = flag_of(file, key)?;
-        let flag = checked(file, key, value)?;
+        let id = flag_of(file, &command, key)?;
+        let flag = checked(file, &command, key, value)?;
         if !is_overruled(&id, given) {
             flags.push(flag);
         }
@@ -105,8 +110,7 @@ fn parse(file: &Path, text: &str) -> Result<Table, FileError> {
 }
 
 /// The id under which clap knows the flag.
-fn flag_of(file: &Path, key: &str) -> Result<String, FileError> {
-    let command = RelayArgs::command();
+fn flag_of(file: &Path, command: &Command, key: &str) -> Result<String, FileError> {
     let mut flags = command.get_arguments();
     let flag = flags.find(|flag| flag.get_long() == Some(key) && flag.get_id() != "config");
     match flag {
@@ -114,12 +118,23 @@ fn flag_of(file: &Path, key: &str) -> Result<String, FileError> {
         None => Err(FileError::UnknownKey {
             file: file.to_owned(),
             key: key.to_owned(),
+            program: program(command).to_owned(),
         }),
     }
 }
 
+/// What the program is called where people start it.
+fn program(command: &Command) -> &str {
+    command.get_bin_name().unwrap_or(command.get_name())
+}
+
 /// The setting as a flag that would be taken.
-fn checked(file: &Path, key: &str, value: &Value) -> Result<OsString, FileError> {
+fn checked(
+    file: &Path,
+    command: &Command,
+    key: &str,
+    value: &Value,
+) -> Result<OsString, FileError> {
     let bad = |shown: &str, problem| FileError::BadValue {
         file: file.to_owned(),
         key: key.to_owned(),
@@ -139,7 +154,10 @@ fn checked(file: &Path, key: &str, value: &Value) -> Result<OsString, FileError>
         }
     };
     let flag = OsString::from(format!("--{key}={word}"));
-    match RelayArgs::command().try_get_matches_from([OsString::new(), flag.clone()]) {
+    match command
+        .clone()
+        .try_get_matches_from([OsString::new(), flag.clone()])
+    {
         Ok(_) => Ok(flag),
         // What it belongs to may be the next key: all of them are parsed together in the end.
         Err(error) if error.kind() == ErrorKind::MissingRequiredArgument => Ok(flag),
@@ -147,7 +165,7 @@ fn checked(file: &Path, key: &str, value: &Value) -> Result<OsString, FileError>
             &word,
             match error.source() {
                 Some(cause) => cause.to_string(),
-                None => "see `lanparty-relay --help` for what can".to_owned(),
+                None => format!("see `{} --help` for what can", program(command)),
             },
         )),
     }

@@ -1,4 +1,6 @@
 use super::*;
+use crate::room::Rate;
+use clap::CommandFactory as _;
 
 /// Every setting: its name, its default (if it has one), and a value that is none of the defaults.
 const SETTINGS: [(&str, Option<&str>, &str); 24] = [

@@ -1,0 +1,138 @@
+//! The flags for how much a relay takes on, wherever it runs: alone, or inside `lanparty-gateway host`.
+
+use crate::registry::{GuessLimits, Limits};
+use crate::room::{Rate, Rates};
+use crate::strangers::KnockLimits;
+use clap::Args;
+use clap::builder::{RangedI64ValueParser, RangedU64ValueParser};
+
+/// How much a relay takes on, and how much each client may send: what may change while it runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// How much to take on.
+    pub limits: Limits,
+    /// How much each client may send.
+    pub rates: Rates,
+    /// How many connections may be on their way in.
+    pub knocks: KnockLimits,
+    /// How many wrong proofs of an invitation are answered.
+    pub guesses: GuessLimits,
+}
+
+/// The flags for all of [`Bounds`].
+#[derive(Debug, Clone, Args)]
+pub struct BoundArgs {
+    #[command(flatten)]
+    limits: LimitArgs,
+
+    #[command(flatten)]
+    rates: RateArgs,
+}
+
+impl From<BoundArgs> for Bounds {
+    fn from(BoundArgs { limits, rates }: BoundArgs) -> Self {
+        let rate = |burst, per_second| Rate { burst, per_second };
+        Bounds {
+            limits: Limits {
+                rooms: limits.max_rooms,
+                peers: limits.max_peers,
+                peers_per_address: limits.max_peers_per_address,
+                clients_per_room: limits.max_clients_per_room,
+            },
+            rates: Rates {
+                group: rate(rates.broadcast_burst, rates.broadcast_rate),
+                unknown: rate(rates.unknown_unicast_burst, rates.unknown_unicast_rate),
+                bytes: rate(rates.byte_burst, rates.byte_rate),
+            },
+            knocks: KnockLimits {
+                at_once: limits.max_handshakes,
+                per_address: limits.max_handshakes_per_address,
+            },
+            guesses: GuessLimits {
+                per_source: rate(limits.guess_burst, limits.guess_rate),
+                per_room: rate(limits.room_guess_burst, limits.room_guess_rate),
+            },
+        }
+    }
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Limits")]
+struct LimitArgs {
+    /// Rooms on this relay.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().rooms, value_parser = at_least_one())]
+    max_rooms: usize,
+
+    /// Peers on this relay, gateways included.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().peers, value_parser = at_least_one())]
+    max_peers: usize,
+
+    /// Peers from one IPv4 address or IPv6 /64.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().peers_per_address, value_parser = at_least_one())]
+    max_peers_per_address: usize,
+
+    /// Clients in one room; its gateway comes on top.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().clients_per_room, value_parser = at_least_one())]
+    max_clients_per_room: usize,
+
+    /// Connections at once that are not in a room yet.
+    #[arg(long, value_name = "N", default_value_t = KnockLimits::default().at_once, value_parser = at_least_one())]
+    max_handshakes: usize,
+
+    /// The same from one IPv4 address or IPv6 /64.
+    #[arg(long, value_name = "N", default_value_t = KnockLimits::default().per_address, value_parser = at_least_one())]
+    max_handshakes_per_address: usize,
+
+    /// Attempts at once, from one IPv4 address or IPv6 /64, to enter a room for invited people without being
+    /// invited; after these it is told to wait. Who is invited is let in all the same.
+    #[arg(long, value_name = "N", default_value_t = GuessLimits::default().per_source.burst, value_parser = at_least_one_u32())]
+    guess_burst: u32,
+
+    /// The same, a second.
+    #[arg(long, value_name = "N", default_value_t = GuessLimits::default().per_source.per_second, value_parser = at_least_one_u32())]
+    guess_rate: u32,
+
+    /// The same at once for one room code, from everywhere.
+    #[arg(long, value_name = "N", default_value_t = GuessLimits::default().per_room.burst, value_parser = at_least_one_u32())]
+    room_guess_burst: u32,
+
+    /// The same, a second.
+    #[arg(long, value_name = "N", default_value_t = GuessLimits::default().per_room.per_second, value_parser = at_least_one_u32())]
+    room_guess_rate: u32,
+}
+
+fn at_least_one_u32() -> RangedI64ValueParser<u32> {
+    RangedI64ValueParser::new().range(1..)
+}
+
+fn at_least_one() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "What each client may send")]
+struct RateArgs {
+    /// Broadcast and multicast frames at once.
+    #[arg(long, value_name = "FRAMES", default_value_t = Rates::default().group.burst)]
+    broadcast_burst: u32,
+
+    /// Broadcast and multicast frames a second.
+    #[arg(long, value_name = "FRAMES", default_value_t = Rates::default().group.per_second)]
+    broadcast_rate: u32,
+
+    /// Frames to unknown addresses at once.
+    #[arg(long, value_name = "FRAMES", default_value_t = Rates::default().unknown.burst)]
+    unknown_unicast_burst: u32,
+
+    /// Frames to unknown addresses a second.
+    #[arg(long, value_name = "FRAMES", default_value_t = Rates::default().unknown.per_second)]
+    unknown_unicast_rate: u32,
+
+    /// Bytes at once; at least one full frame of 1514.
+    #[arg(long, value_name = "BYTES", default_value_t = Rates::default().bytes.burst, value_parser = clap::value_parser!(u32).range(1514..))]
+    byte_burst: u32,
+
+    /// Bytes a second.
+    #[arg(long, value_name = "BYTES", default_value_t = Rates::default().bytes.per_second)]
+    byte_rate: u32,
+}
