@@ -1,7 +1,9 @@
 //! Control messages of both directions, and the check of a `hello`.
 
 use lanparty_ctrl::message::{Entry, Hello, Newcomer};
-use lanparty_ctrl::{ChannelBinding, PeerMessage, RelayMessage, Role, Text, VERSION, codec, text};
+use lanparty_ctrl::{
+    ChannelBinding, NOTICES, PeerMessage, RelayMessage, Role, Text, VERSION, codec, text,
+};
 use lanparty_proto::VirtualMac;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -76,7 +78,7 @@ fn check_relay_message(message: &RelayMessage) {
             }
         }
         RelayMessage::PeerLeft(left) => assert_ne!(left.peer_id.number(), 0),
-        RelayMessage::Members(_) => {}
+        RelayMessage::Members(_) | RelayMessage::Notice(_) => {}
         RelayMessage::Disconnect(disconnect) => {
             unreachable!("{disconnect:?} is for both directions")
         }
@@ -108,6 +110,10 @@ fn check_entry(hello: &Hello, entry: &Entry) {
         resume_token: entry.resume_token,
         proof: invitation.map(|invitation| invitation.proof),
         admission_key: invitation.and_then(|invitation| invitation.admission_key.clone()),
+        capabilities: match entry.takes_notices {
+            true => vec![NOTICES.to_owned()],
+            false => Vec::new(),
+        },
         ..Hello::new(&entry.room, entry.who, entry.datagram_budget)
     };
     assert_eq!(ours.check(CHANNEL), Ok(Ok(entry.clone())));

@@ -170,6 +170,7 @@ impl PeerCore for Session {
             RelayMessage::Welcome(_)
             | RelayMessage::Reject(_)
             | RelayMessage::Members(_)
+            | RelayMessage::Notice(_)
             | RelayMessage::Disconnect(_) => {}
         }
     }

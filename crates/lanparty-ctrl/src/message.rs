@@ -6,8 +6,8 @@
 
 use crate::host::{HostOrder, Members};
 use crate::{
-    AccessToken, AdmissionKey, ChannelBinding, DisconnectReason, Fingerprint, LeaveReason, Name,
-    Proof, RejectReason, ResumeToken, RoomCode, Text, VERSION,
+    AccessToken, AdmissionKey, ChannelBinding, DisconnectReason, Fingerprint, LeaveReason, NOTICES,
+    Name, Notice, Proof, RejectReason, ResumeToken, RoomCode, Text, VERSION,
 };
 use lanparty_obs::PeerStats;
 use lanparty_proto::{DatagramBudget, IpMtu, PeerId, RoomId, VirtualMac};
@@ -51,6 +51,8 @@ pub enum RelayMessage {
     PeerLeft(PeerLeft),
     /// The answer to the host, who asked for the members.
     Members(Members),
+    /// Something does not cross; only to peers that know [`NOTICES`].
+    Notice(Notice),
     /// The relay is about to close the link.
     Disconnect(Disconnect),
 }
@@ -69,7 +71,7 @@ pub struct Hello {
     pub mac: Option<VirtualMac>,
     /// What its path takes in one datagram now.
     pub datagram_budget: DatagramBudget,
-    /// Names of optional abilities; none exist yet, unknown ones are ignored.
+    /// Names of optional abilities: [`NOTICES`]; unknown ones are ignored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
     /// What its player wants to be called; see [`Name::from_stranger`].
@@ -113,6 +115,8 @@ pub struct Entry {
     pub access_token: Option<AccessToken>,
     /// What a host has ordered before.
     pub orders: Vec<HostOrder>,
+    /// Whether it takes a [`Notice`].
+    pub takes_notices: bool,
 }
 
 impl Entry {
@@ -128,6 +132,7 @@ impl Entry {
             invitation: None,
             access_token: None,
             orders: Vec::new(),
+            takes_notices: false,
         }
     }
 }
@@ -184,7 +189,7 @@ impl Hello {
             room: room.as_str().to_owned(),
             mac: who.mac(),
             datagram_budget,
-            capabilities: Vec::new(),
+            capabilities: vec![NOTICES.to_owned()],
             name: None,
             resume_token: None,
             proof: None,
@@ -224,6 +229,7 @@ impl Hello {
         };
         let Hello {
             datagram_budget,
+            capabilities,
             name,
             resume_token,
             proof,
@@ -245,6 +251,7 @@ impl Hello {
             }),
             access_token,
             orders,
+            takes_notices: capabilities.iter().any(|name| name == NOTICES),
             ..Entry::new(room, who, datagram_budget)
         }))
     }

@@ -241,6 +241,7 @@ impl PeerCore for Bridge {
             RelayMessage::Welcome(_)
             | RelayMessage::Reject(_)
             | RelayMessage::Members(_)
+            | RelayMessage::Notice(_)
             | RelayMessage::Disconnect(_) => {}
         }
     }

@@ -185,7 +185,10 @@ impl Controls {
                 }
             }
             RelayMessage::Members(members) => return self.note(members),
-            RelayMessage::Welcome(_) | RelayMessage::Reject(_) | RelayMessage::Disconnect(_) => {}
+            RelayMessage::Welcome(_)
+            | RelayMessage::Reject(_)
+            | RelayMessage::Notice(_)
+            | RelayMessage::Disconnect(_) => {}
         }
         None
     }

@@ -181,6 +181,7 @@ impl<'a> Host<'a> {
             | RelayMessage::Welcome(_)
             | RelayMessage::Reject(_)
             | RelayMessage::Members(_)
+            | RelayMessage::Notice(_)
             | RelayMessage::Disconnect(_) => {}
         }
     }

@@ -492,6 +492,7 @@ async fn greet(
         RelayMessage::PeerJoined(_)
         | RelayMessage::PeerLeft(_)
         | RelayMessage::Members(_)
+        | RelayMessage::Notice(_)
         | RelayMessage::Disconnect(_) => {
             Err(ControlError::Stream("neither a welcome nor a rejection came".to_owned()).into())
         }

@@ -163,7 +163,10 @@ pub(crate) fn said(steps: &[Step<Link>]) -> Vec<String> {
             Role::Gateway => format!("gateway {} joined", joined.peer_id),
         },
         RelayMessage::PeerLeft(left) => format!("{} left: {:?}", left.peer_id, left.reason),
-        RelayMessage::Members(_) | RelayMessage::Reject(_) | RelayMessage::Disconnect(_) => {
+        RelayMessage::Members(_)
+        | RelayMessage::Notice(_)
+        | RelayMessage::Reject(_)
+        | RelayMessage::Disconnect(_) => {
             format!("{message:?}")
         }
     };

@@ -1,6 +1,6 @@
 use super::*;
 use crate::host::{ADDRESSES_PER_MEMBER, MAX_BANNED, MEMBERS_PER_MESSAGE, Member, Person};
-use crate::{RoomKey, codec};
+use crate::{NoticeKind, RoomKey, codec};
 use serde_json::json;
 
 const CHANNEL: ChannelBinding = ChannelBinding([7; 32]);
@@ -32,7 +32,7 @@ fn peer_messages_have_this_json() {
         PeerMessage::Hello(hello()),
         json!({
             "type": "hello", "version": 1, "role": "client", "room": "FRIDAY",
-            "mac": "02:1a:2b:3c:4d:5e", "datagram_budget": 1312
+            "mac": "02:1a:2b:3c:4d:5e", "datagram_budget": 1312, "capabilities": ["notices"]
         }),
     );
     let resume_token = Some(ResumeToken::from_random([0xab; 16]));
@@ -45,7 +45,8 @@ fn peer_messages_have_this_json() {
         }),
         json!({
             "type": "hello", "version": 1, "role": "gateway", "room": "FRIDAY",
-            "datagram_budget": 1162, "resume_token": "abababababababababababababababab"
+            "datagram_budget": 1162, "capabilities": ["notices"],
+            "resume_token": "abababababababababababababababab"
         }),
     );
     let proof = Proof::try_from("_".repeat(42) + "8").unwrap();
@@ -58,7 +59,7 @@ fn peer_messages_have_this_json() {
         }),
         json!({
             "type": "hello", "version": 1, "role": "gateway", "room": "FRIDAY",
-            "datagram_budget": 1162, "proof": "_".repeat(42) + "8",
+            "datagram_budget": 1162, "capabilities": ["notices"], "proof": "_".repeat(42) + "8",
             "admission_key": "-".repeat(42) + "4"
         }),
     );
@@ -144,6 +145,24 @@ fn relay_messages_have_this_json() {
             "name": "Ann", "identity": "_".repeat(42) + "8" }),
     );
     same_both_ways(
+        RelayMessage::Notice(Notice {
+            peer_id: Some(peer_id),
+            address: Some([192, 168, 50, 10].into()),
+            ..Notice::new(NoticeKind::AddressTaken, 3)
+        }),
+        json!({ "type": "notice", "kind": "address_taken", "peer_id": 2, "address": "192.168.50.10",
+            "frames": 3 }),
+    );
+    same_both_ways(
+        RelayMessage::Notice(Notice {
+            mac: Some(mac()),
+            name: Some("Ann".parse().unwrap()),
+            ..Notice::new(NoticeKind::MacOnLan, 0)
+        }),
+        json!({ "type": "notice", "kind": "mac_on_lan", "mac": "02:1a:2b:3c:4d:5e", "name": "Ann",
+            "frames": 0 }),
+    );
+    same_both_ways(
         RelayMessage::PeerLeft(PeerLeft {
             peer_id,
             reason: LeaveReason::TimedOut,
@@ -201,6 +220,17 @@ fn a_hello_with_all_that_a_host_may_want_fits_a_message() {
     let from_a_client = Hello { role, mac, ..hello };
     let entry = from_a_client.check(CHANNEL).unwrap().unwrap();
     assert_eq!(entry.orders, []);
+}
+
+#[test]
+fn only_who_says_so_takes_notices() {
+    let takes = |hello: Hello| hello.check(CHANNEL).unwrap().unwrap().takes_notices;
+    assert!(takes(hello()));
+    let capabilities = vec!["telepathy".to_owned()];
+    assert!(!takes(Hello {
+        capabilities,
+        ..hello()
+    }));
 }
 
 #[test]
