@@ -6,6 +6,7 @@ use lanparty_ctrl::message::{Newcomer, PeerJoined, Welcome};
 use lanparty_ctrl::{PeerMessage, RelayMessage, Role};
 use lanparty_net::peer::{PeerCore, PeerOutput};
 use lanparty_obs::{Diagnostics, DropReason, LinkStats, PeerStats};
+use lanparty_proto::early::EarlyDatagrams;
 use lanparty_proto::fragment::{Fragment, Reassembler};
 use lanparty_proto::overlay::HEADER_LEN;
 use lanparty_proto::{
@@ -25,6 +26,7 @@ pub const MAX_CLIENTS: usize = 1024;
 pub struct Session {
     mac: VirtualMac,
     place: Option<Place>,
+    early: EarlyDatagrams,
     stats: PeerStats,
     output: VecDeque<PeerOutput>,
 }
@@ -52,6 +54,7 @@ impl Session {
         Session {
             mac,
             place: None,
+            early: EarlyDatagrams::default(),
             stats: PeerStats::default(),
             output: VecDeque::new(),
         }
@@ -78,8 +81,15 @@ impl Session {
     fn receive(&mut self, now: Instant, datagram: &Bytes) -> Result<Option<Bytes>, DropReason> {
         let place = self.place.as_mut().ok_or(DropReason::LinkDown)?;
         let (header, _) = Header::decode(datagram).map_err(|_| DropReason::Malformed)?;
+        if header.room != place.room || header.peer == place.own_id {
+            return Err(DropReason::ForgedHeader);
+        }
         let budget = place.budget;
-        let sender = place.sender(header).ok_or(DropReason::ForgedHeader)?;
+        let Some(sender) = place.neighbours.get_mut(&header.peer) else {
+            // Its announcement may still be under way.
+            self.early.hold(now, header.peer, datagram);
+            return Ok(None);
+        };
         let body = datagram.slice(HEADER_LEN..);
         let frame = if header.fragment {
             let whole = sender.reassemble(now, &body);
@@ -93,6 +103,31 @@ impl Session {
         };
         filter::incoming(&frame, sender.who, self.mac)?;
         Ok(Some(mss::clamped(frame, budget)))
+    }
+
+    /// Takes what a peer said before it was announced.
+    fn receive_early(&mut self, now: Instant, peer: PeerId) {
+        for datagram in self.early.take(now, peer) {
+            match self.receive(now, &datagram) {
+                Ok(Some(frame)) => {
+                    self.count_received(&frame);
+                    self.output.push_back(PeerOutput::Frame(frame));
+                }
+                Ok(None) => {}
+                Err(reason) => self.stats.drops.count(reason),
+            }
+        }
+        self.count_lost_early();
+    }
+
+    fn forget_early(&mut self) {
+        self.early.clear();
+        self.count_lost_early();
+    }
+
+    fn count_lost_early(&mut self) {
+        let lost = self.early.take_lost();
+        self.stats.drops.add(DropReason::ForgedHeader, lost);
     }
 
     fn count_received(&mut self, frame: &[u8]) {
@@ -121,10 +156,12 @@ impl PeerCore for Session {
             place.add(gateway, Newcomer::Gateway);
         }
         self.place = Some(place);
+        self.forget_early();
     }
 
     fn handle_lost_link(&mut self, _now: Instant) {
         self.place = None;
+        self.forget_early();
         self.output.clear();
     }
 
@@ -155,12 +192,13 @@ impl PeerCore for Session {
         result
     }
 
-    fn handle_control(&mut self, _now: Instant, message: RelayMessage) {
+    fn handle_control(&mut self, now: Instant, message: RelayMessage) {
         let Some(place) = &mut self.place else { return };
         match message {
             RelayMessage::PeerJoined(joined) => {
                 if let Some(who) = newcomer(&joined) {
                     place.add(joined.peer_id, who);
+                    self.receive_early(now, joined.peer_id);
                 }
             }
             RelayMessage::PeerLeft(left) => {
@@ -176,6 +214,8 @@ impl PeerCore for Session {
     }
 
     fn handle_timeout(&mut self, now: Instant) {
+        self.early.expire(now);
+        self.count_lost_early();
         let Some(place) = &mut self.place else { return };
         if now < place.next_stats {
             return;
@@ -191,7 +231,8 @@ impl PeerCore for Session {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.place.as_ref().map(|place| place.next_stats)
+        let stats = self.place.as_ref().map(|place| place.next_stats);
+        stats.into_iter().chain(self.early.poll_timeout()).min()
     }
 
     fn poll_output(&mut self) -> Option<PeerOutput> {
@@ -246,14 +287,6 @@ impl Place {
         self.neighbours
             .values()
             .any(|neighbour| neighbour.who == Newcomer::Gateway)
-    }
-
-    /// Who a header says has sent it, if that can be.
-    fn sender(&mut self, header: Header) -> Option<&mut Neighbour> {
-        if header.room != self.room {
-            return None;
-        }
-        self.neighbours.get_mut(&header.peer)
     }
 
     /// Gives up unfinished frames that are too old; answers how many.

@@ -22,6 +22,7 @@ use lanparty_ctrl::message::{Newcomer, PeerJoined, Role, Welcome};
 use lanparty_ctrl::{PeerMessage, RelayMessage};
 use lanparty_net::peer::{PeerCore, PeerOutput};
 use lanparty_obs::{DropReason, LinkStats, PeerStats};
+use lanparty_proto::early::EarlyDatagrams;
 use lanparty_proto::ethernet::{self, MIN_WIRE_LEN, ether_type::LOCAL_EXPERIMENTAL_1};
 use lanparty_proto::{
     DatagramBudget, EthernetFrame, FrameBuf, FrameKind, Header, IpMtu, MacAddr, PeerId, RoomId,
@@ -41,6 +42,7 @@ pub struct Bridge {
     nic: MacAddr,
     place: Option<Place>,
     clients: Clients,
+    early: EarlyDatagrams,
     refresh: CamRefresh,
     guard: LoopGuard,
     outputs: VecDeque<PeerOutput>,
@@ -64,6 +66,7 @@ impl Bridge {
             nic,
             place: None,
             clients: Clients::default(),
+            early: EarlyDatagrams::default(),
             refresh: CamRefresh::new(nic),
             guard: LoopGuard::default(),
             outputs: VecDeque::new(),
@@ -129,7 +132,9 @@ impl Bridge {
             return Err(DropReason::ForgedHeader);
         }
         let Some(client) = self.clients.of(header.peer) else {
-            return Err(DropReason::UnauthorizedSourceMac);
+            // Its announcement may still be under way.
+            self.early.hold(now, header.peer, datagram);
+            return Ok(None);
         };
         let frame = if header.fragment {
             match client.reassemble(now, body, &mut self.stats.drops)? {
@@ -171,7 +176,27 @@ impl Bridge {
         if self.clients.insert(id, mac) {
             let frame = self.refresh.add(now, id, mac);
             self.outputs.push_back(PeerOutput::Frame(frame));
+            self.take_early(now, id);
         }
+    }
+
+    /// Takes what a client said before it was announced.
+    fn take_early(&mut self, now: Instant, id: PeerId) {
+        for datagram in self.early.take(now, id) {
+            match self.judge_datagram(now, &datagram) {
+                Ok(Some(frame)) => self.outputs.push_back(PeerOutput::Frame(frame)),
+                Ok(None) => {}
+                Err(reason) => self.stats.drops.count(reason),
+            }
+        }
+        self.count_lost_early();
+    }
+
+    fn count_lost_early(&mut self) {
+        let lost = self.early.take_lost();
+        self.stats
+            .drops
+            .add(DropReason::UnauthorizedSourceMac, lost);
     }
 
     fn forget_client(&mut self, id: PeerId) {
@@ -182,6 +207,8 @@ impl Bridge {
 
     fn forget_everybody(&mut self) {
         self.clients.clear();
+        self.early.clear();
+        self.count_lost_early();
         self.refresh.clear();
         self.guard = LoopGuard::default();
         self.outputs.clear();
@@ -248,6 +275,8 @@ impl PeerCore for Bridge {
 
     fn handle_timeout(&mut self, now: Instant) {
         self.guard.handle_timeout(now);
+        self.early.expire(now);
+        self.count_lost_early();
         while let Some(frame) = self.refresh.poll(now) {
             self.outputs.push_back(PeerOutput::Frame(frame));
         }
@@ -264,7 +293,11 @@ impl PeerCore for Bridge {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let stats = self.place.map(|place| place.next_stats);
-        let others = [self.refresh.poll_timeout(), self.guard.poll_timeout()];
+        let others = [
+            self.refresh.poll_timeout(),
+            self.guard.poll_timeout(),
+            self.early.poll_timeout(),
+        ];
         stats.into_iter().chain(others.into_iter().flatten()).min()
     }
 

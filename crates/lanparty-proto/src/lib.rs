@@ -17,6 +17,7 @@
 
 pub mod checksum;
 pub mod coalesce;
+pub mod early;
 pub mod ethernet;
 pub mod flow;
 pub mod fragment;

@@ -43,6 +43,7 @@ fn everybody_died_at_every_step(tally: &Tally) {
         "link cut",
         "machine asleep",
         "resumed",
+        "overtook an announcement",
         "refused: GatewayPresent",
         "refused: MacInUse",
     ] {

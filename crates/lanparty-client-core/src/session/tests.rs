@@ -3,6 +3,7 @@
 use super::*;
 use lanparty_ctrl::message::{PeerLeft, Welcome};
 use lanparty_ctrl::{LeaveReason, ResumeToken};
+use lanparty_proto::early::PATIENCE;
 use lanparty_proto::{IpMtu, MacAddr, fragment};
 
 const BROADCAST: [u8; 6] = [0xff; 6];
@@ -51,17 +52,49 @@ fn a_frame_reaches_the_adapter_as_it_was_sent() {
 #[test]
 fn only_announced_peers_are_heard() {
     let mut session = joined();
-    assert_eq!(
-        hear(&mut session, OTHER_ID, OWN, OTHER),
-        Err(DropReason::ForgedHeader)
-    );
     announce(&mut session, OTHER_ID, Newcomer::Client(virtual_mac(OTHER)));
     assert_eq!(hear(&mut session, OTHER_ID, OWN, OTHER), Ok(true));
     leave(&mut session, OTHER_ID);
-    assert_eq!(
-        hear(&mut session, OTHER_ID, OWN, OTHER),
-        Err(DropReason::ForgedHeader)
-    );
+    assert_eq!(hear(&mut session, OTHER_ID, OWN, OTHER), Ok(false));
+    session.handle_timeout(Instant::now() + PATIENCE);
+    assert_eq!(session.diagnostics().drops_of(DropReason::ForgedHeader), 1);
+    assert!(session.poll_output().is_none());
+}
+
+#[test]
+fn frames_that_overtake_their_senders_announcement_come_after_it() {
+    let (mut session, now) = (joined(), Instant::now());
+    let first = ipx(BROADCAST, OTHER);
+    let second = ipx(OWN, OTHER);
+    let forged = ipx(OWN, LAN_HOST);
+    for frame in [&first, &forged, &second] {
+        let heard = session.handle_datagram(now, datagram(OTHER_ID, frame));
+        assert_eq!(heard, Ok(None));
+    }
+    assert_eq!(session.poll_timeout(), Some(now + PATIENCE));
+    let joined = peer_joined(OTHER_ID, Newcomer::Client(virtual_mac(OTHER)));
+    session.handle_control(now + PATIENCE / 2, RelayMessage::PeerJoined(joined));
+    let outputs = std::iter::from_fn(|| session.poll_output());
+    let frames = outputs.map(|output| match output {
+        PeerOutput::Frame(frame) => frame.to_vec(),
+        PeerOutput::Message(message) => panic!("{message:?}"),
+    });
+    assert_eq!(frames.collect::<Vec<_>>(), [first, second]);
+    let stats = session.stats();
+    assert_eq!(stats.frames_from_relay, 2);
+    assert_eq!(stats.drops.of(DropReason::UnauthorizedSourceMac), 1);
+    assert_eq!(stats.drops.total(), 1);
+}
+
+#[test]
+fn what_waited_for_an_announcement_dies_with_its_link() {
+    let (mut session, now) = (joined(), Instant::now());
+    assert_eq!(hear(&mut session, OTHER_ID, OWN, OTHER), Ok(false));
+    session.handle_lost_link(now);
+    session.handle_welcome(now, &welcome(None), budget());
+    announce(&mut session, OTHER_ID, Newcomer::Client(virtual_mac(OTHER)));
+    assert!(session.poll_output().is_none());
+    assert_eq!(session.diagnostics().drops_of(DropReason::ForgedHeader), 1);
 }
 
 #[test]
@@ -225,14 +258,18 @@ fn welcome(gateway: Option<u16>) -> Welcome {
 }
 
 fn announce(session: &mut Session, id: u16, who: Newcomer) {
-    let joined = PeerJoined {
+    let joined = RelayMessage::PeerJoined(peer_joined(id, who));
+    session.handle_control(Instant::now(), joined);
+}
+
+fn peer_joined(id: u16, who: Newcomer) -> PeerJoined {
+    PeerJoined {
         peer_id: PeerId::new(id).unwrap(),
         role: who.role(),
         mac: who.mac(),
         name: None,
         identity: None,
-    };
-    session.handle_control(Instant::now(), RelayMessage::PeerJoined(joined));
+    }
 }
 
 fn leave(session: &mut Session, id: u16) {

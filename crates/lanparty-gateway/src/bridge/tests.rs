@@ -1,6 +1,7 @@
 use super::*;
 use lanparty_ctrl::message::PeerLeft;
 use lanparty_ctrl::{LeaveReason, ResumeToken};
+use lanparty_proto::early::PATIENCE;
 use lanparty_proto::fragment;
 
 const NIC: MacAddr = MacAddr::new([0x52, 0, 0, 0, 0, 1]);
@@ -88,12 +89,10 @@ fn only_announced_pairs_reach_the_lan() {
         party.client_says(ALICE.0, &alices),
         Ok(Some(alices.clone()))
     );
-    for stranger in [BOB.0, 9] {
-        assert_eq!(
-            party.client_says(stranger, &alices),
-            Err(DropReason::UnauthorizedSourceMac)
-        );
-    }
+    let forged = party.client_says(BOB.0, &alices);
+    assert_eq!(forged, Err(DropReason::UnauthorizedSourceMac));
+    assert_eq!(party.client_says(9, &alices), Ok(None));
+    party.advance(PATIENCE);
     assert_eq!(
         party.client_says(ALICE.0, &ip(LAN_HOST, MacAddr::BROADCAST)),
         Err(DropReason::InvalidSourceMac)
@@ -111,10 +110,11 @@ fn only_announced_pairs_reach_the_lan() {
 fn a_client_that_left_is_a_stranger() {
     let mut party = Party::with(&[ALICE]);
     party.leave(ALICE);
-    assert_eq!(
-        party.client_says(ALICE.0, &ip(LAN_HOST, ALICE.1)),
-        Err(DropReason::UnauthorizedSourceMac)
-    );
+    assert_eq!(party.client_says(ALICE.0, &ip(LAN_HOST, ALICE.1)), Ok(None));
+    party.advance(PATIENCE);
+    let stats = party.bridge.stats();
+    assert_eq!(stats.drops.of(DropReason::UnauthorizedSourceMac), 1);
+    assert!(party.outputs().is_empty());
     assert_eq!(
         party.lan_says(&ip(ALICE.1, LAN_HOST)),
         Err(DropReason::UnknownDestination)
@@ -124,11 +124,45 @@ fn a_client_that_left_is_a_stranger() {
 }
 
 #[test]
+fn a_discover_that_overtakes_the_announcement_reaches_the_lan_after_it() {
+    let mut party = Party::with(&[BOB]);
+    let discover = ip(MacAddr::BROADCAST, ALICE.1);
+    let second = ip(LAN_HOST, ALICE.1);
+    for frame in [&discover, &second] {
+        assert_eq!(party.client_says(ALICE.0, frame), Ok(None));
+    }
+    assert_eq!(party.bridge.poll_timeout(), Some(party.now + PATIENCE));
+    party.now += PATIENCE / 2;
+    party.join(ALICE);
+    let frames = party.outputs().into_iter().map(|output| match output {
+        PeerOutput::Frame(frame) => frame.to_vec(),
+        PeerOutput::Message(message) => panic!("{message:?}"),
+    });
+    let frames: Vec<_> = frames.collect();
+    // Switches learn where the player is before its first word.
+    assert_eq!(frames[0][12..14], LOCAL_EXPERIMENTAL_1.to_be_bytes());
+    assert_eq!(frames[1..], [discover, second]);
+    let stats = party.bridge.stats();
+    assert_eq!((stats.frames_from_relay, stats.drops.total()), (2, 0));
+}
+
+#[test]
+fn what_waited_for_an_announcement_dies_with_its_link() {
+    let mut party = Party::new();
+    let discover = ip(MacAddr::BROADCAST, ALICE.1);
+    assert_eq!(party.client_says(ALICE.0, &discover), Ok(None));
+    party.welcome();
+    party.join(ALICE);
+    assert_eq!(party.refreshed().len(), 1);
+    assert_eq!(party.bridge.stats().drops.total(), 1);
+}
+
+#[test]
 fn a_newcomer_takes_over_an_id_or_a_mac() {
     let mut party = Party::with(&[ALICE]);
     party.join((9, ALICE.1));
     assert!(party.client_says(9, &ip(LAN_HOST, ALICE.1)).is_ok());
-    assert!(party.client_says(ALICE.0, &ip(LAN_HOST, ALICE.1)).is_err());
+    assert_eq!(party.client_says(ALICE.0, &ip(LAN_HOST, ALICE.1)), Ok(None));
     party.join((9, BOB.1));
     assert!(party.lan_says(&ip(BOB.1, LAN_HOST)).is_ok());
     assert!(party.lan_says(&ip(ALICE.1, LAN_HOST)).is_err());

@@ -54,7 +54,8 @@ pub(super) struct Counts {
     pub(super) frames_sent: u64,
     pub(super) datagrams: u64,
     pub(super) frames_delivered: u64,
-    pub(super) pieces: u64,
+    /// Datagrams that gave no frame at once.
+    pub(super) waiting: u64,
     pub(super) drops: u64,
 }
 
@@ -220,9 +221,10 @@ impl Evening {
                 let mac = peer.mac;
                 self.ledger.delivered(now, number, mac, &frame);
             }
-            Ok(None) => peer.counts.pieces += 1,
+            Ok(None) => peer.counts.waiting += 1,
             Err(_) => peer.counts.drops += 1,
         }
+        self.plan_wake(number);
     }
 
     pub(super) fn peer_gives_up(&mut self, link: u32) {
@@ -345,9 +347,15 @@ impl Evening {
                     let message = Said::Message(message);
                     self.network.say_to_relay(&mut self.dice, link, message);
                 }
-                PeerOutput::Frame(frame) => {
+                PeerOutput::Frame(frame) if frame[12..14] == [0x88, 0xb5] => {
                     assert_eq!(frame[..6], NIC.octets(), "no switch carries it further");
                     assert_eq!(frame[6], 2, "a player's MAC is refreshed");
+                }
+                PeerOutput::Frame(frame) => {
+                    let (now, peer) = (self.network.now, &mut self.peers[number]);
+                    peer.counts.frames_delivered += 1;
+                    self.tally.count("overtook an announcement");
+                    self.ledger.delivered(now, number, peer.mac, &frame);
                 }
             }
         }
