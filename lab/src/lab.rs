@@ -188,6 +188,19 @@ pub fn leftovers() -> Vec<String> {
         .collect()
 }
 
+/// Ends every program on the machines of this process, and leaves the machines.
+pub(crate) fn end_programs() {
+    names_in(Path::new(NAMESPACES))
+        .iter()
+        .filter(|name| is_ours(name))
+        .for_each(|name| kill_everything_in(name));
+}
+
+/// Removes every lab of this process, whoever holds it.
+pub(crate) fn remove_all() {
+    sweep(is_ours);
+}
+
 fn sweep(of_interest: fn(&str) -> bool) {
     for name in names_in(Path::new(NAMESPACES))
         .into_iter()

@@ -31,6 +31,7 @@ mod windows;
 mod wire;
 
 pub use lab::{Lab, end_clean_on_interrupt, leftovers, until_interrupted};
+pub use lanparty_skip::skip;
 pub use machine::Machine;
 pub use needs::{Needs, has_program, is_root, missing_packages};
 pub use party::{Addressing, Party, PartyBuilder, Player, Role, binaries, program};

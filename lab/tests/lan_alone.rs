@@ -1,10 +1,11 @@
 //! The lab by itself, without any program of ours: what the other suites stand on.
 
+use std::env;
 use std::net::IpAddr;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use lanparty_lab::traffic::{
     Load, copy, frame, frames_cross, iperf, multicast_crosses, openarena_server,
     openarena_servers_seen, teeworlds_server, teeworlds_servers_seen,
@@ -14,7 +15,15 @@ use lanparty_lab::{
     run,
 };
 
+/// Makes a suite of this program that hangs; only its own test sets this.
+const HANGS: &str = "LANPARTY_HANGS";
+
 fn main() -> ExitCode {
+    if env::var_os(HANGS).is_some() {
+        let checks = checks![waits_for_a_program_that_never_ends, comes_after_it];
+        let hangs = Suite::within(Duration::from_secs(1), "hangs", || Ok(()), checks);
+        return run(&Needs::programs(&[]), [hangs]);
+    }
     let needs = Needs::programs(&[
         "dnsmasq",
         "iperf3",
@@ -38,7 +47,11 @@ fn main() -> ExitCode {
         a_bad_wire_loses_and_repeats_packets_but_a_file_still_arrives,
         a_slow_wire_carries_what_its_rate_allows,
     ];
-    let nothing = checks![a_dropped_lab_leaves_nothing_behind];
+    let nothing = checks![
+        a_dropped_lab_leaves_nothing_behind,
+        a_hanging_test_is_one_failed_test,
+        what_this_machine_lacks_fails_where_nothing_may_be_skipped,
+    ];
     let suites = [
         Suite::new(
             "venue",
@@ -54,6 +67,46 @@ fn main() -> ExitCode {
         Suite::new("end", || Ok(()), nothing),
     ];
     run(&needs, suites)
+}
+
+fn waits_for_a_program_that_never_ends((): &()) -> Result<()> {
+    let lab = Lab::new()?;
+    lab.machine("patient")?.run(["sleep", "1000"]).map(drop)
+}
+
+fn comes_after_it((): &()) -> Result<()> {
+    Ok(())
+}
+
+fn a_hanging_test_is_one_failed_test((): &()) -> Result<()> {
+    let mut again = Command::new(env::current_exe()?);
+    let output = again.env(HANGS, "1").output().context("run this again")?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    ensure!(!output.status.success(), "{said}");
+    ensure!(said.contains("hung: not done within 1s"), "{said}");
+    ensure!(said.contains("signal: 9"), "its program goes on: {said}");
+    ensure!(
+        said.contains("not run, because `waits_for_a_program_that_never_ends` hung"),
+        "{said}"
+    );
+    ensure!(leftovers().is_empty(), "left behind: {:?}", leftovers());
+    Ok(())
+}
+
+/// A guest is not root, which is the first thing that is asked for.
+fn what_this_machine_lacks_fails_where_nothing_may_be_skipped((): &()) -> Result<()> {
+    for (strict, word) in [("0", "SKIPPED: "), ("1", "FAILED: LANPARTY_STRICT")] {
+        let mut again = Command::new("setpriv");
+        again
+            .args(["--reuid", "65534", "--clear-groups"])
+            .arg(env::current_exe()?)
+            .env("LANPARTY_STRICT", strict);
+        let output = again.output().context("run this again, not as root")?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        ensure!(said.starts_with(word), "{said}");
+        ensure!(output.status.success() == (strict == "0"), "{said}");
+    }
+    Ok(())
 }
 
 fn machines_on_the_lan_reach_each_other(venue: &Venue) -> Result<()> {

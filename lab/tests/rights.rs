@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use lanparty_lab::{Addressing, Needs, Party, Process, Suite, Venue, checks, run};
+use lanparty_lab::{Addressing, Needs, Party, Process, Suite, Venue, checks, run, skip};
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 
 const DOCUMENT: &str = include_str!("../../docs/threat-model.md");
@@ -55,7 +55,7 @@ fn every_program_is_confined_to_its_files(party: &Party) -> Result<()> {
     for (name, process) in programs(party) {
         let said = process.wait_for_line("onfined to the files", Duration::from_secs(1))?;
         if said.contains("NotEnforced") {
-            println!("SKIPPED: this kernel has no Landlock");
+            skip("this kernel has no Landlock");
             return Ok(());
         }
         ensure!(said.contains("FullyEnforced"), "{name}: {said}");
@@ -83,7 +83,7 @@ fn every_thread_has_the_capabilities_that_are_written_down_and_gets_no_more(
 fn no_program_leaves_a_core_file(party: &Party) -> Result<()> {
     let usual = party.venue.lan1.spawn("sleep", ["sleep", "60"])?;
     if !dumps_core(&usual)? {
-        println!("SKIPPED: this system writes no core files at all");
+        skip("this system writes no core files at all");
         return Ok(());
     }
     for (name, process) in programs(party) {

@@ -28,6 +28,8 @@ use table::{Row, Table};
 
 /// Set by `cargo xtask lab --scenario`: take the time that it takes.
 const WHOLE: &str = "LANPARTY_WHOLE";
+/// How long a test may take: the whole evening is a few dozen faults, of which each has its own patience.
+const LONGEST: Duration = Duration::from_secs(3600);
 /// What a game sends.
 const PINGS_PER_SECOND: u32 = 60;
 /// When nothing has come back by then, nothing will.
@@ -50,9 +52,10 @@ fn main() -> ExitCode {
         bad_wire::a_party_over_a_path_that_keeps_the_order,
         crowd::fifty_players_come_back_at_once,
     ];
+    let soak = checks![soak::nothing_grows];
     let suites = [
-        Suite::new("evening", || Ok(()), evening),
-        Suite::new("soak", || Ok(()), checks![soak::nothing_grows]),
+        Suite::within(LONGEST, "evening", || Ok(()), evening),
+        Suite::within(LONGEST + soak::length(), "soak", || Ok(()), soak),
     ];
     run(&needs, suites)
 }

@@ -21,13 +21,15 @@ const MEMORY_GROWTH: u64 = 8 << 20;
 /// A socket of the moment, such as a name's resolution.
 const DESCRIPTOR_GROWTH: usize = 2;
 
-pub(crate) fn nothing_grows((): &()) -> Result<()> {
-    let whole = env::var(MINUTES).ok();
-    let whole = whole.map(|minutes| minutes.parse().context("LANPARTY_MINUTES is no number"));
-    let length = whole
-        .transpose()?
-        .map_or(SHORT, |minutes: u64| Duration::from_secs(minutes * 60));
+/// How long people come and go.
+pub(crate) fn length() -> Duration {
+    let minutes = env::var(MINUTES).ok();
+    let minutes = minutes.map(|minutes| minutes.parse().expect("LANPARTY_MINUTES is a number"));
+    minutes.map_or(SHORT, |minutes: u64| Duration::from_secs(minutes * 60))
+}
 
+pub(crate) fn nothing_grows((): &()) -> Result<()> {
+    let length = length();
     let mut soak = Soak::begin()?;
     let mut samples = vec![soak.sample("start")?];
     let begin = Instant::now();

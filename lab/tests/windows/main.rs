@@ -9,10 +9,14 @@ mod playing;
 mod soak;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use lanparty_lab::{Check, Needs, Suite, WindowsPc, checks, run};
 
 use guest::Guest;
+
+/// Wine is slow, and what a PC is left in is looked at once for each change.
+const LONGEST: Duration = Duration::from_secs(1200);
 
 fn main() -> ExitCode {
     if let Some(reason) = WindowsPc::missing() {
@@ -21,14 +25,16 @@ fn main() -> ExitCode {
     }
     let needs = Needs::programs(&["dhclient", "dnsmasq", "ping", "teeworlds-server"]);
     let mut suites = vec![
-        Suite::new(
+        Suite::within(
+            LONGEST,
             "equipment",
             equipment::Desk::new,
             checks![equipment::the_stand_ins_answer_as_the_driver_and_windows_do],
         ),
-        Suite::new("playing", Guest::at_the_party, playing()),
-        Suite::new("ending", Guest::at_home, ending()),
-        Suite::new(
+        Suite::within(LONGEST, "playing", Guest::at_the_party, playing()),
+        Suite::within(LONGEST, "ending", Guest::at_home, ending()),
+        Suite::within(
+            LONGEST,
             "making",
             Guest::without_adapter,
             checks![
@@ -37,15 +43,19 @@ fn main() -> ExitCode {
                 making::a_client_killed_while_it_makes_one_is_repaired,
             ],
         ),
-        Suite::new(
+        Suite::within(
+            LONGEST,
             "installing",
             Guest::at_home,
             checks![installing::the_installer_installs_and_removes_the_client],
         ),
     ];
-    if soak::minutes().is_some() {
+    if let Some(minutes) = soak::minutes() {
         let watched = checks![soak::nothing_grows_while_a_party_goes_on];
-        suites.push(Suite::new("soak", Guest::at_the_party, watched));
+        // A round takes a third of a minute, and more where Wine is slow.
+        let longest = Duration::from_secs(600 + 180 * minutes);
+        let soak = Suite::within(longest, "soak", Guest::at_the_party, watched);
+        suites.push(soak);
     }
     run(&needs, suites)
 }

@@ -36,7 +36,7 @@ async fn a_dhcp_client_has_ordinary_priority_also_when_we_have_more() {
     use rustix::process::{Pid, getpriority_process, setpriority_process};
     // Of this thread alone; for root only.
     if setpriority_process(None, -10).is_err() {
-        eprintln!("skipped: not root");
+        lanparty_skip::skip("only root may raise its priority");
         return;
     }
     privilege::narrow(true).unwrap();

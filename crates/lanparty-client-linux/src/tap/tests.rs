@@ -200,7 +200,7 @@ async fn next_frame(tap: &mut Tap, wanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
 /// Runs a test as root in an empty network namespace, which disappears with the test's thread.
 fn in_a_network_of_its_own(test: impl Future<Output = ()> + Send + 'static) {
     if privilege::check(false).is_err() {
-        eprintln!("skipped: only root may make TAP adapters");
+        lanparty_skip::skip("only root may make TAP adapters");
         return;
     }
     let run = || {
