@@ -8,6 +8,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::tools;
+
 /// Tells the lab where the programs are, and us that they are built already.
 pub(crate) const BINARIES: &str = "LANPARTY_BIN_DIR";
 
@@ -66,6 +68,9 @@ pub(crate) fn release_with(packages: &[&str]) -> Result<PathBuf> {
 pub(crate) fn cargo() -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     as_called_by_hand(&mut cargo);
+    if let Ok(path) = tools::path() {
+        cargo.env("PATH", path);
+    }
     cargo
 }
 
@@ -73,12 +78,6 @@ pub(crate) fn cargo() -> Command {
 /// all that depends on them, whenever somebody calls cargo by hand in between.
 pub(crate) fn as_called_by_hand(cargo: &mut Command) {
     cargo.env_remove("CARGO_MANIFEST_DIR");
-}
-
-/// Whether a cargo subcommand such as `deny` is installed.
-pub(crate) fn has_cargo(subcommand: &str) -> bool {
-    let output = cargo().args([subcommand, "--version"]).output();
-    output.is_ok_and(|output| output.status.success())
 }
 
 /// Makes this process one that may make namespaces and finds the programs in `binaries`: as it is, if

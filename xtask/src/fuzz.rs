@@ -6,8 +6,9 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::build::{cargo, has_cargo};
+use crate::build::cargo;
 use crate::stages::Stages;
+use crate::tools::FUZZ;
 
 const HARNESS: &str = "fuzz/harness";
 /// Where a run keeps what it finds; the committed corpora stay as they are.
@@ -23,15 +24,10 @@ pub(crate) fn run(minutes: u32, target: Option<&str>) -> Result<ExitCode> {
             "there is no fuzz target `{wanted}`; `ls {HARNESS}/fuzz_targets` shows them"
         );
     }
-    if !has_cargo("fuzz") {
-        println!("Installing cargo-fuzz.");
-        let mut install = cargo();
-        let status = install.args(["install", "--locked", "cargo-fuzz"]).status();
-        ensure!(
-            status.context("run cargo")?.success(),
-            "cargo-fuzz could not be installed, see above"
-        );
-    }
+    ensure!(
+        FUZZ.is_had(),
+        "cargo-fuzz could not be installed, see above"
+    );
     let mut stages = Stages::default();
     for name in targets {
         let mut command = fuzz(&name, minutes)?;

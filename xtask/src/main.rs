@@ -12,6 +12,8 @@ mod fuzz;
 mod setup;
 mod stages;
 mod test;
+mod tools;
+mod watch;
 mod windows;
 
 use std::process::ExitCode;
@@ -72,7 +74,7 @@ enum Task {
     },
     /// Makes what is handed out: the Windows installer.
     Dist,
-    /// Installs the Debian packages that the lab and the demo use.
+    /// Installs the Debian packages that the lab and the demo use, and what cargo lacks for `test`.
     Setup,
 }
 
@@ -103,6 +105,6 @@ fn run(task: &Task) -> Result<ExitCode> {
         Task::Fuzz { minutes, target } => fuzz::run(*minutes, target.as_deref()),
         Task::Windows { scenario, soak } => windows::run(scenario.as_deref(), *soak),
         Task::Dist => windows::dist(),
-        Task::Setup => setup::run(),
+        Task::Setup => setup::everything(),
     }
 }

@@ -1,4 +1,4 @@
-//! The Debian packages that the lab and the demo use.
+//! The Debian packages that the lab and the demo use, and what cargo lacks.
 
 use std::env;
 use std::io::{self, IsTerminal, Write};
@@ -6,6 +6,8 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail, ensure};
 use lanparty_lab::missing_packages;
+
+use crate::tools::{DENY, NEXTEST};
 
 /// What the other tasks begin with: says nothing when nothing is missing, and goes on without what it
 /// may not or cannot install, because each task names what it then lacks.
@@ -18,7 +20,19 @@ pub(crate) fn prepare() {
     }
 }
 
-/// Installs what is missing.
+/// What `cargo xtask setup` does.
+pub(crate) fn everything() -> Result<ExitCode> {
+    let code = run()?;
+    for tool in [NEXTEST, DENY] {
+        ensure!(
+            tool.is_had(),
+            "{tool} could not be installed, see above; `cargo xtask test` goes on without it"
+        );
+    }
+    Ok(code)
+}
+
+/// Installs the packages that are missing.
 pub(crate) fn run() -> Result<ExitCode> {
     let missing = missing_packages();
     if missing.is_empty() {

@@ -5,14 +5,24 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use lanparty_skip::{SKIPPED, STRICT, is_strict};
 
-/// Tests that cannot run say so in a line that begins like this.
-const SKIPPED: &str = "SKIPPED: ";
+use crate::watch;
 
 /// Runs stages and remembers how they went.
-#[derive(Default)]
 pub(crate) struct Stages {
     results: Vec<StageResult>,
+    /// Whether what is skipped has failed.
+    strict: bool,
+}
+
+impl Default for Stages {
+    fn default() -> Self {
+        Self {
+            results: Vec::new(),
+            strict: is_strict(),
+        }
+    }
 }
 
 struct StageResult {
@@ -25,11 +35,22 @@ struct StageResult {
 impl Stages {
     /// Runs a command as a stage; a failed one does not keep the next from running. Says whether it passed.
     pub(crate) fn run(&mut self, name: &'static str, command: &mut Command) -> Result<bool> {
+        self.run_within(Duration::MAX, name, command)
+    }
+
+    /// The same, and ends the command with all that it started when it takes longer.
+    pub(crate) fn run_within(
+        &mut self,
+        limit: Duration,
+        name: &'static str,
+        command: &mut Command,
+    ) -> Result<bool> {
         println!("\n=== {name}");
         let begin = Instant::now();
         let (passed, skipped) =
-            run_and_watch(command).with_context(|| format!("run stage `{name}`"))?;
+            run_and_watch(command, limit).with_context(|| format!("run stage `{name}`"))?;
         let took = begin.elapsed();
+        let passed = passed && (skipped.is_empty() || !self.strict);
         println!(
             "=== {name}: {} after {}",
             if passed { "passed" } else { "FAILED" },
@@ -44,15 +65,27 @@ impl Stages {
         Ok(passed)
     }
 
-    /// Notes a stage that this machine cannot run.
+    /// Notes a stage that this machine cannot run, which is a failure where nothing may be skipped.
     pub(crate) fn skip(&mut self, name: &'static str, reason: &str) {
+        let passed = !self.strict;
+        if self.strict {
+            println!("FAILED: {STRICT} allows nothing to be skipped.");
+        }
+        self.note(name, reason, passed);
+    }
+
+    /// Notes a stage that is nowhere run as part of this task.
+    pub(crate) fn leave_out(&mut self, name: &'static str, reason: &str) {
+        self.note(name, reason, true);
+    }
+
+    fn note(&mut self, name: &'static str, reason: &str, passed: bool) {
         println!("\n=== {name}\n{SKIPPED}{reason}");
-        let skipped = vec![reason.to_owned()];
         self.results.push(StageResult {
             name,
-            passed: true,
+            passed,
             took: Duration::ZERO,
-            skipped,
+            skipped: vec![reason.to_owned()],
         });
     }
 
@@ -92,7 +125,7 @@ impl Stages {
 }
 
 /// Shows the command's output as it comes and collects the reasons for skipping.
-fn run_and_watch(command: &mut Command) -> Result<(bool, Vec<String>)> {
+fn run_and_watch(command: &mut Command, limit: Duration) -> Result<(bool, Vec<String>)> {
     if std::io::stdout().is_terminal() {
         command.env("CARGO_TERM_COLOR", "always"); // our pipe would turn colours off
     }
@@ -102,6 +135,7 @@ fn run_and_watch(command: &mut Command) -> Result<(bool, Vec<String>)> {
         .with_context(|| format!("start {command:?}"))?;
     let mut skipped = Vec::new();
     let stdout = child.stdout.take().context("a piped child has a stdout")?;
+    let watched = watch::for_the_time(child.id(), limit);
     for line in BufReader::new(stdout).split(b'\n') {
         let line = line.context("read the stage's output")?;
         let line = String::from_utf8_lossy(&line);
@@ -109,10 +143,15 @@ fn run_and_watch(command: &mut Command) -> Result<(bool, Vec<String>)> {
         skipped.extend(line.strip_prefix(SKIPPED).map(str::to_owned));
     }
     skipped.dedup();
-    Ok((
-        child.wait().context("wait for the stage")?.success(),
-        skipped,
-    ))
+    let success = child.wait().context("wait for the stage")?.success();
+    if watched.is_over() {
+        println!(
+            "It was ended because it was not done after {}.",
+            in_words(limit)
+        );
+        return Ok((false, skipped));
+    }
+    Ok((success, skipped))
 }
 
 fn in_words(duration: Duration) -> String {
@@ -134,9 +173,35 @@ mod tests {
             "echo fine; echo 'SKIPPED: no root'; echo 'SKIPPED: no root'; exit 3",
         ]);
         assert_eq!(
-            run_and_watch(&mut shell).unwrap(),
+            run_and_watch(&mut shell, Duration::MAX).unwrap(),
             (false, vec!["no root".to_owned()])
         );
+    }
+
+    #[test]
+    fn what_is_skipped_fails_where_nothing_may_be() {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "echo 'SKIPPED: no root'"]);
+        for strict in [false, true] {
+            let results = Vec::new();
+            let mut stages = Stages { results, strict };
+            assert_eq!(stages.run("tests", &mut shell).unwrap(), !strict);
+            stages.skip("licences", "cargo-deny could not be had");
+            stages.leave_out("Windows", "it takes longer than CI has");
+            let passed: Vec<_> = stages.results.iter().map(|stage| stage.passed).collect();
+            assert_eq!(passed, [!strict, !strict, true]);
+        }
+    }
+
+    #[test]
+    fn a_stage_that_hangs_is_ended_with_all_that_it_started() {
+        let mut shell = Command::new("sh");
+        // What a test starts holds the pipe that we read.
+        shell.args(["-c", "(sleep 1000; echo woken) & wait"]);
+        let begin = Instant::now();
+        let limit = Duration::from_millis(300);
+        assert_eq!(run_and_watch(&mut shell, limit).unwrap(), (false, vec![]));
+        assert!(begin.elapsed() < Duration::from_secs(60));
     }
 
     #[test]

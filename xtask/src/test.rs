@@ -1,16 +1,21 @@
 //! `cargo xtask test` and `cargo xtask lab`.
 
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::build::{BINARIES, cargo, has_cargo, release, release_command, release_folder};
+use crate::build::{BINARIES, cargo, release, release_command, release_folder};
 use crate::stages::Stages;
+use crate::tools::{DENY, NEXTEST};
 
 /// Tells scenarios that have a short form to take the time that they take.
 const WHOLE: &str = "LANPARTY_WHOLE";
 /// Tells the scenario `soak` how long to last.
 const MINUTES: &str = "LANPARTY_MINUTES";
+
+/// How long the tests may take, build included, where nothing ends a single one that hangs.
+const ALL_TOGETHER: Duration = Duration::from_secs(25 * 60);
 
 /// Everything that can be checked here, the quick things first.
 pub(crate) fn everything() -> Result<ExitCode> {
@@ -27,10 +32,7 @@ pub(crate) fn everything() -> Result<ExitCode> {
             "warnings",
         ]),
     )?;
-    stages.run(
-        "unit, simulation and loopback tests",
-        &mut all_but_the_lab(),
-    )?;
+    all_but_the_lab(&mut stages)?;
     stages.run(
         "examples in the documentation",
         cargo().args(["test", "--workspace", "--doc"]),
@@ -39,12 +41,8 @@ pub(crate) fn everything() -> Result<ExitCode> {
         "documentation",
         documentation().args(["doc", "--workspace", "--no-deps"]),
     )?;
-    if has_cargo("deny") {
-        stages.run("licences and advisories", cargo().args(["deny", "check"]))?;
-    } else {
-        stages.skip("licences and advisories", "cargo-deny is not installed");
-    }
-    stages.skip(
+    dependencies(&mut stages)?;
+    stages.leave_out(
         "Windows",
         "compiling everything for a second system takes longer than CI has; `cargo xtask windows` does that, \
          and what needs no Windows was tested above",
@@ -74,21 +72,49 @@ pub(crate) fn lab(scenario: Option<&str>, minutes: Option<u32>) -> Result<ExitCo
 /// One selection of packages for as many stages as possible: another one has other features, and
 /// cargo would build half of the dependencies again. The lab is a stage of its own; nextest would build a
 /// new party for every test of it.
-fn all_but_the_lab() -> Command {
+fn all_but_the_lab(stages: &mut Stages) -> Result<()> {
+    let name = "unit, simulation and loopback tests";
     let mut command = cargo();
-    if has_cargo("nextest") {
+    if NEXTEST.is_had() {
         command.args(["nextest", "run", "--workspace", "--no-tests=pass"]);
         command.args(["-E", "not package(lanparty-lab)"]);
-    } else {
-        command.args([
-            "test",
-            "--workspace",
-            "--exclude",
-            "lanparty-lab",
-            "--all-targets",
-        ]);
+        return stages.run(name, &mut command).map(drop);
     }
-    command
+    stages.skip(
+        "a time limit for each test",
+        "cargo-nextest could not be had; all of them together have one",
+    );
+    command.args(["test", "--workspace", "--exclude", "lanparty-lab"]);
+    command.arg("--all-targets");
+    stages.run_within(ALL_TOGETHER, name, &mut command)?;
+    Ok(())
+}
+
+/// Whose code we take, under which licences, and with which known faults.
+fn dependencies(stages: &mut Stages) -> Result<()> {
+    if !DENY.is_had() {
+        stages.skip("licences and sources", "cargo-deny could not be had");
+        return Ok(());
+    }
+    let deny = |words: &[&str]| {
+        let mut deny = cargo();
+        deny.arg("deny").args(words);
+        deny
+    };
+    stages.run(
+        "licences and sources",
+        &mut deny(&["check", "bans", "licenses", "sources"]),
+    )?;
+    let fetched = deny(&["fetch", "db"]).output();
+    if fetched.is_ok_and(|output| output.status.success()) {
+        stages.run("advisories", &mut deny(&["check", "advisories"]))?;
+    } else {
+        stages.leave_out(
+            "advisories",
+            "their database, https://github.com/RustSec/advisory-db, cannot be fetched from here",
+        );
+    }
+    Ok(())
 }
 
 fn documentation() -> Command {
