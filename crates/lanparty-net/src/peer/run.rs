@@ -221,7 +221,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             .map_err(RunError::Host)?;
         tracing::debug!(buffers = ?link.udp_buffers(), budget = %link.budget(), "The link is up");
 
-        self.discard_backlog().map_err(RunError::Port)?;
+        self.discard_backlog().await.map_err(RunError::Port)?;
         let mut reader = DatagramReader::new(link);
         let (mut tick, mut look) = (interval(TICK), interval(LOOK));
         self.awake = Wakefulness::new(Instant::now());
@@ -245,6 +245,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                     if !self.awake.has_slept(Instant::now()) {
                         self.send_from_port(link)?;
                     }
+                    give_way().await;
                 }
                 message = link.next_message() => match message {
                     Ok(RelayMessage::Disconnect(goodbye)) if goodbye.reason == DisconnectReason::Kicked => {
@@ -286,17 +287,19 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 happened = &mut event => return Ok(happened),
                 ready = self.port.readable() => {
                     ready.and_then(|()| self.discard()).map_err(RunError::Port)?;
+                    give_way().await;
                 }
             }
         }
     }
 
     /// Empties the port of what came while there was no link, or no time for it.
-    fn discard_backlog(&mut self) -> io::Result<()> {
+    async fn discard_backlog(&mut self) -> io::Result<()> {
         for _ in 0..MAX_BACKLOG_READS {
             if self.discard()? == 0 {
                 break;
             }
+            give_way().await;
         }
         Ok(())
     }
@@ -428,6 +431,12 @@ fn interval(period: Duration) -> tokio::time::Interval {
     let mut interval = tokio::time::interval(period);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval
+}
+
+/// A port may always have more: after each read the link's driver, timers and whoever wants to end this have their
+/// turn. Waiting for a port does that by itself only when it is empty.
+async fn give_way() {
+    tokio::task::yield_now().await;
 }
 
 async fn sleep_until(deadline: Option<tokio::time::Instant>) {
