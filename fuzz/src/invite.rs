@@ -1,6 +1,6 @@
 //! Invites, which come from mails, chats and web pages.
 
-use lanparty_net::invite::{Invite, MAX_LEN};
+use lanparty_edge::invite::{Invite, MAX_LEN};
 
 /// A stranger's text: what is taken for an invite is written back with the same meaning, and only its
 /// own method shows the key.

@@ -46,7 +46,7 @@ fn without_dhcp() -> Result<Party> {
         .players(1)
         .addressing(Addressing::Static)
         .relay_by_name()
-        .log("info,lanparty_net::privilege=debug")
+        .log("info,lanparty_edge::privilege=debug")
         .start()
 }
 

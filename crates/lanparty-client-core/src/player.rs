@@ -5,10 +5,10 @@ use crate::session::Session;
 use clap::Args;
 use lanparty_ctrl::message::Welcome;
 use lanparty_ctrl::{Name, ResumeToken};
-use lanparty_net::args::{RelayArgs, RelayArgsError, RelayConfig};
-use lanparty_net::peer::LinkFacts;
-use lanparty_net::place_store::PlaceFile;
+use lanparty_edge::place_store::PlaceFile;
 use lanparty_obs::{Diagnostics, PlayerStatus};
+use lanparty_peer::LinkFacts;
+use lanparty_peer::args::{RelayArgs, RelayArgsError, RelayConfig};
 use lanparty_proto::VirtualMac;
 use std::io;
 use std::net::SocketAddr;
@@ -90,7 +90,9 @@ pub struct Player {
 impl Player {
     /// The token of the place that an earlier run had.
     pub fn kept_token(&mut self) -> Option<ResumeToken> {
-        self.place.as_mut()?.token(&self.relay, Some(self.mac))
+        self.place
+            .as_mut()?
+            .token(&self.relay.address, &self.relay.room, Some(self.mac))
     }
 
     /// An attempt begins.
@@ -104,7 +106,12 @@ impl Player {
     pub fn joined(&mut self, welcome: &Welcome, relay: SocketAddr) {
         tracing::info!(%relay, room = %self.relay.room, mtu = %welcome.effective_mtu, "Joined the room");
         if let Some(place) = &mut self.place {
-            place.keep(&self.relay, Some(self.mac), welcome.resume_token);
+            place.keep(
+                &self.relay.address,
+                &self.relay.room,
+                Some(self.mac),
+                welcome.resume_token,
+            );
         }
     }
 

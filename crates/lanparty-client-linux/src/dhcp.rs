@@ -6,7 +6,7 @@
 use crate::privilege;
 use crate::process::is_client;
 use crate::tap::TapName;
-use lanparty_net::privilege::lower_priority_of;
+use lanparty_edge::privilege::lower_priority_of;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;

@@ -2,7 +2,7 @@
 //!
 //! [`config`] says what a player wants, [`run`] tells the whole story from there: [`privilege`],
 //! [`tap`], [`route`], [`link`] and [`dhcp`] each change one thing about the machine and undo it.
-//! What crosses the tunnel is decided by `lanparty-client-core`, and carried by `lanparty-net`.
+//! What crosses the tunnel is decided by `lanparty-client-core`, and carried by `lanparty-peer`.
 #![cfg_attr(
     not(target_os = "linux"),
     allow(unused, reason = "elsewhere this is not the client")
@@ -48,10 +48,10 @@ fn main() -> ExitCode {
     use clap::Parser as _;
     use lanparty_client_core::sentence;
     let words: Vec<_> = std::env::args_os().collect();
-    lanparty_net::privilege::hide_secrets(&words);
+    lanparty_edge::privilege::hide_secrets(&words);
     let args = config::Args::parse_from(words);
     args.log.clone().start();
-    let hardened = lanparty_net::privilege::harden().context("cannot give up rights");
+    let hardened = lanparty_edge::privilege::harden().context("cannot give up rights");
     match hardened.and_then(|()| args.check()).and_then(run::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

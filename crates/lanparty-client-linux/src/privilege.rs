@@ -1,7 +1,7 @@
 //! What the client may do: to change this machine's network, and what its DHCP client needs (spec R82).
 
 use anyhow::{Result, ensure};
-use lanparty_net::privilege::{self, CapabilitySet};
+use lanparty_edge::privilege::{self, CapabilitySet};
 use std::io;
 
 /// To make and set the TAP, and to pin routes again when the relay's address changes.

@@ -10,10 +10,10 @@ use anyhow::{Context as _, Result, anyhow};
 use lanparty_client_core::{Player, Session, StatusLine};
 use lanparty_ctrl::message::Welcome;
 use lanparty_ctrl::{ResumeToken, Text};
-use lanparty_net::peer::{self, Event, HostError, PeerHost};
-use lanparty_net::runtime;
-use lanparty_net::signals;
+use lanparty_edge::runtime;
+use lanparty_edge::signals;
 use lanparty_obs::Diagnostics;
+use lanparty_peer::{Event, HostError, PeerHost};
 use lanparty_proto::IpMtu;
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
@@ -49,7 +49,7 @@ async fn join(config: Config) -> Result<()> {
     tracing::info!(adapter = %name, mac = %player.mac, "Made the adapter");
     // The DHCP client is a child with needs of its own; but for it nothing more is opened by name.
     if matches!(addressing, Addressing::Fixed(_)) {
-        lanparty_net::privilege::read_only(&[]);
+        lanparty_edge::privilege::read_only(&[]);
     }
 
     let running = RefCell::new(None);
@@ -66,7 +66,7 @@ async fn join(config: Config) -> Result<()> {
         had_ipv4: false,
         status: StatusLine::default(),
     };
-    peer::run(
+    lanparty_peer::run(
         &mut session,
         &mut tap,
         &mut machine,

@@ -1,7 +1,7 @@
 //! A TAP adapter: frames that the system sends through it come out here, and the other way round.
 //!
 //! To the system it is a NIC that cuts TCP and completes checksums: one read or write moves up to
-//! 64 KiB of a stream, with a vnet header in front (see [`lanparty_net::vnet`]).
+//! 64 KiB of a stream, with a vnet header in front (see [`lanparty_peer::vnet`]).
 
 #[allow(
     unsafe_code,
@@ -10,9 +10,9 @@
 mod sys;
 
 use bytes::Bytes;
-use lanparty_net::peer::FramePort;
-use lanparty_net::vnet::{self, ENOUGH, READ_LEN, Sent, SuperFrameWriter};
 use lanparty_obs::DropReason;
+use lanparty_peer::FramePort;
+use lanparty_peer::vnet::{self, ENOUGH, READ_LEN, Sent, SuperFrameWriter};
 use lanparty_proto::FrameBuf;
 use lanparty_proto::frame_buf::FrameSlab;
 use rustix::fs::{Mode, OFlags};

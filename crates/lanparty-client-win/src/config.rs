@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 use lanparty_client_core::identity_store::FILE_NAME;
 use lanparty_client_core::{Player, PlayerArgs};
 use lanparty_client_route::AdapterGuid;
-use lanparty_net::args::RelayArgs;
-use lanparty_net::log::LogArgs;
+use lanparty_edge::log::LogArgs;
+use lanparty_peer::args::RelayArgs;
 use std::env;
 use std::path::PathBuf;
 

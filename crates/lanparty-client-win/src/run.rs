@@ -17,10 +17,10 @@ use lanparty_client_route::{self as ip, AdapterGuid, KeptText, Luid, Watch};
 use lanparty_client_tap::{self as tap, Adapter, TapControl};
 use lanparty_ctrl::message::Welcome;
 use lanparty_ctrl::{ResumeToken, Text};
-use lanparty_net::peer::{self, Event, HostError, PeerHost};
-use lanparty_net::runtime;
-use lanparty_net::signals;
+use lanparty_edge::runtime;
+use lanparty_edge::signals;
 use lanparty_obs::{Diagnostics, PlayerStatus};
+use lanparty_peer::{Event, HostError, PeerHost};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -102,7 +102,7 @@ async fn join(config: Config) -> Result<()> {
         line: StatusLine::default(),
     };
     let stop = asked_to_stop(stop, tap.control(), interface);
-    peer::run(&mut session, &mut tap, &mut machine, &relay, stop).await?;
+    lanparty_peer::run(&mut session, &mut tap, &mut machine, &relay, stop).await?;
     tracing::info!("Left the party");
     Ok(())
 }

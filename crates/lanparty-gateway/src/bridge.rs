@@ -20,8 +20,8 @@ use cam::CamRefresh;
 use clients::Clients;
 use lanparty_ctrl::message::{Newcomer, PeerJoined, Role, Welcome};
 use lanparty_ctrl::{PeerMessage, RelayMessage};
-use lanparty_net::peer::{PeerCore, PeerOutput};
 use lanparty_obs::{DropReason, LinkStats, PeerStats};
+use lanparty_peer::{PeerCore, PeerOutput};
 use lanparty_proto::early::EarlyDatagrams;
 use lanparty_proto::ethernet::{self, MIN_WIRE_LEN, ether_type::LOCAL_EXPERIMENTAL_1};
 use lanparty_proto::{

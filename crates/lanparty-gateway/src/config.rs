@@ -2,10 +2,10 @@
 
 use crate::keys::{self, KeyError};
 use clap::Parser;
-use lanparty_net::access_args::{AccessArgs, AccessError};
-use lanparty_net::address::RelayAddress;
-use lanparty_net::args::{RelayArgs, RelayArgsError, RelayConfig};
-use lanparty_net::log::LogArgs;
+use lanparty_edge::access_args::{AccessArgs, AccessError};
+use lanparty_edge::address::RelayAddress;
+use lanparty_edge::log::LogArgs;
+use lanparty_peer::args::{RelayArgs, RelayArgsError, RelayConfig};
 use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -2,8 +2,8 @@
 
 use crate::controls::{Controls, Wishes};
 use crate::ctl::wire::{Answer, Request};
-use lanparty_net::ctl;
-use lanparty_net::kept_file::KeptFile;
+use lanparty_edge::ctl;
+use lanparty_edge::kept_file::KeptFile;
 use std::cell::RefCell;
 use std::io;
 use std::os::unix::net::UnixListener;

@@ -10,15 +10,17 @@ use crate::run::{self, Host};
 use anyhow::Context;
 use clap::Parser;
 use lanparty_ctrl::{RoomCode, Text};
-use lanparty_net::address::{ListenAddress, RelayAddress, is_public, outgoing};
-use lanparty_net::args::RelayConfig;
-use lanparty_net::invite::Invite;
-use lanparty_net::log::LogArgs;
-use lanparty_net::quic::Congestion;
-use lanparty_net::runtime;
-use lanparty_net::state::StateFolder;
-use lanparty_net::tls::Trust;
+use lanparty_edge::address::{ListenAddress, RelayAddress};
+use lanparty_edge::congestion_args::{self, congestion};
+use lanparty_edge::invite::Invite;
+use lanparty_edge::log::LogArgs;
+use lanparty_edge::runtime;
+use lanparty_edge::source_address::{is_public, outgoing};
+use lanparty_edge::state::StateFolder;
+use lanparty_peer::args::RelayConfig;
 use lanparty_proto::DatagramBudget;
+use lanparty_quic::Congestion;
+use lanparty_quic::tls::Trust;
 use lanparty_relay::RelayServer;
 use lanparty_relay::config::{
     ArgsError, BoundArgs, Bounds, CommandLine, IdentitySource, command_line,
@@ -73,7 +75,7 @@ pub struct HostArgs {
     datagram_budget: Option<DatagramBudget>,
 
     /// How to share a path that is full, for comparisons.
-    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+    #[arg(long, value_parser = congestion(), value_name = "HOW", default_value = congestion_args::DEFAULT)]
     congestion: Congestion,
 
     /// Read settings from this TOML file. Its keys are the flags' names without dashes in front; what

@@ -4,9 +4,9 @@ use crate::keys;
 use anyhow::{Context, ensure};
 use clap::Parser;
 use lanparty_ctrl::{Pin, RoomCode, Text};
-use lanparty_net::address::RelayAddress;
-use lanparty_net::invite::{Invite, MAX_LEN};
-use lanparty_net::tls;
+use lanparty_edge::address::RelayAddress;
+use lanparty_edge::invite::{Invite, MAX_LEN};
+use lanparty_quic::tls;
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 use std::io::{self, Write};
@@ -114,7 +114,7 @@ pub(crate) fn end_after(hours: u32, now: SystemTime) -> u64 {
 mod tests {
     use super::*;
     use clap::CommandFactory;
-    use lanparty_net::tls::Identity;
+    use lanparty_quic::tls::Identity;
     use std::ffi::OsString;
 
     #[test]

@@ -13,9 +13,9 @@ mod sys;
 pub use interface::{Interface, InterfaceError};
 
 use bytes::Bytes;
-use lanparty_net::peer::FramePort;
-use lanparty_net::vnet::{self, ENOUGH, READ_LEN, Sent, SuperFrameWriter};
 use lanparty_obs::DropReason;
+use lanparty_peer::FramePort;
+use lanparty_peer::vnet::{self, ENOUGH, READ_LEN, Sent, SuperFrameWriter};
 use lanparty_proto::FrameBuf;
 use lanparty_proto::frame_buf::FrameSlab;
 use std::cell::Cell;

@@ -9,8 +9,8 @@ fn main() -> ExitCode {
     use lanparty_gateway::{ctl::CtlArgs, host::HostArgs, invite::InviteArgs};
     use lanparty_relay::config::ArgsError;
     let words: Vec<_> = std::env::args_os().collect();
-    lanparty_net::privilege::hide_secrets(&words);
-    let hardened = lanparty_net::privilege::harden().context("cannot give up rights");
+    lanparty_edge::privilege::hide_secrets(&words);
+    let hardened = lanparty_edge::privilege::harden().context("cannot give up rights");
     let command = words.get(1).and_then(|word| word.to_str());
     let outcome = hardened.and_then(|()| match command {
         Some("invite") => InviteArgs::parse_from(&words[1..]).run(),

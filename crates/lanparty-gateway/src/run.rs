@@ -9,14 +9,14 @@ use crate::lan::{LanPort, LanSocket};
 use anyhow::Context;
 use lanparty_ctrl::message::{PeerJoined, PeerLeft};
 use lanparty_ctrl::{HostOrder, PeerMessage, RelayMessage, ResumeToken, RoomKey, Text};
-use lanparty_net::args::RelayConfig;
-use lanparty_net::ctl;
-use lanparty_net::kept_file::KeptFile;
-use lanparty_net::peer::{self, Event, HostError, PeerCore, PeerHost, RunError};
-use lanparty_net::place_store::PlaceFile;
-use lanparty_net::privilege::{self, CapabilitySet};
-use lanparty_net::runtime;
-use lanparty_net::signals;
+use lanparty_edge::ctl;
+use lanparty_edge::kept_file::KeptFile;
+use lanparty_edge::place_store::PlaceFile;
+use lanparty_edge::privilege::{self, CapabilitySet};
+use lanparty_edge::runtime;
+use lanparty_edge::signals;
+use lanparty_peer::args::RelayConfig;
+use lanparty_peer::{Event, HostError, PeerCore, PeerHost, RunError};
 use lanparty_proto::MacAddr;
 use std::convert::Infallible;
 use std::fmt::Display;
@@ -104,7 +104,8 @@ async fn carry(config: &Config, mut lan: LanSocket, mut host: Host<'_>) -> anyho
         tracing::info!(%mac, receive_buffer = lan.receive_buffer(), "Opened the LAN interface");
         let mut bridge = Bridge::new(mac);
         let mut port = LanPort::new(lan).context("cannot watch the LAN interface")?;
-        let running = peer::run(&mut bridge, &mut port, &mut host, &config.relay, &mut stop);
+        let running =
+            lanparty_peer::run(&mut bridge, &mut port, &mut host, &config.relay, &mut stop);
         match running.await {
             Ok(()) => break,
             // Players see that there is no LAN until it is back.
@@ -236,7 +237,9 @@ impl<'a> Host<'a> {
 
 impl PeerHost<Bridge> for Host<'_> {
     fn kept_token(&mut self) -> Option<ResumeToken> {
-        self.place.as_mut()?.token(self.relay, None)
+        self.place
+            .as_mut()?
+            .token(&self.relay.address, &self.relay.room, None)
     }
 
     fn standing_orders(&self) -> Vec<HostOrder> {
@@ -273,7 +276,12 @@ impl PeerHost<Bridge> for Host<'_> {
                     );
                 }
                 if let Some(place) = &mut self.place {
-                    place.keep(self.relay, None, welcome.resume_token);
+                    place.keep(
+                        &self.relay.address,
+                        &self.relay.room,
+                        None,
+                        welcome.resume_token,
+                    );
                 }
                 let (room, interface) = (&self.relay.room, self.interface);
                 self.say(format_args!(

@@ -16,12 +16,13 @@ use crate::room::Rates;
 use crate::strangers::KnockLimits;
 use clap::Parser;
 use lanparty_ctrl::{AccessToken, RoomCode, RoomKey};
-use lanparty_net::access_args::{AccessArgs, AccessError};
-use lanparty_net::address::ListenAddress;
-use lanparty_net::log::LogArgs;
-use lanparty_net::quic::Congestion;
-use lanparty_net::state::StateFolder;
-use lanparty_net::tls::{self, TrustError};
+use lanparty_edge::access_args::{AccessArgs, AccessError};
+use lanparty_edge::address::ListenAddress;
+use lanparty_edge::congestion_args::{self, congestion};
+use lanparty_edge::log::LogArgs;
+use lanparty_edge::state::StateFolder;
+use lanparty_quic::Congestion;
+use lanparty_quic::tls::{self, TrustError};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -140,7 +141,7 @@ pub struct RelayArgs {
     pub server_name: String,
 
     /// How to share a path to a peer that is full, for comparisons.
-    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+    #[arg(long, value_parser = congestion(), value_name = "HOW", default_value = congestion_args::DEFAULT)]
     congestion: Congestion,
 
     #[command(flatten)]

@@ -4,8 +4,8 @@ pub(crate) mod wire;
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
-use lanparty_net::ctl;
-use lanparty_net::state::StateFolder;
+use lanparty_edge::ctl;
+use lanparty_edge::state::StateFolder;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use wire::{Answer, Peer, Request, Room, Seat};

@@ -1,6 +1,6 @@
 //! `lanparty-relay`: parses, starts logging, runs, answers with an exit code.
 
-use lanparty_net::{privilege, runtime, signals};
+use lanparty_edge::{privilege, runtime, signals};
 use lanparty_relay::Config;
 use lanparty_relay::config::{ArgsError, RelayArgs};
 use std::fmt::Display;

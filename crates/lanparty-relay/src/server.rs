@@ -23,10 +23,10 @@ use crate::strangers::{Door, Strangers};
 use identity::Renewal;
 use lanparty_ctrl::message::Disconnect;
 use lanparty_ctrl::{DisconnectReason, Pin};
-use lanparty_net::privilege;
-use lanparty_net::quic::{CloseCode, Endpoint, Incoming, ListenError};
-use lanparty_net::signals::Hangups;
-use lanparty_net::tls::Identity;
+use lanparty_edge::privilege;
+use lanparty_edge::signals::Hangups;
+use lanparty_quic::tls::Identity;
+use lanparty_quic::{CloseCode, Endpoint, Incoming, ListenError};
 use link::{Link, Outgoing};
 use seat::Seat;
 use std::io::{self, Write};
@@ -146,7 +146,8 @@ impl RelayServer {
         if let Some(file) = &config.dev_cert_der_out {
             dev_cert::write(file, identity.certificate_der())?;
         }
-        let endpoint = Endpoint::server(config.listen, &identity, config.congestion)?;
+        let endpoint =
+            Endpoint::server(config.listen.socket_address(), &identity, config.congestion)?;
         let address = endpoint.local_address().map_err(StartError::Address)?;
         let Config {
             limits,

@@ -12,11 +12,11 @@ use lanparty_ctrl::{
     DisconnectReason, HostOrder, IdentityKey, LeaveReason, PeerMessage, RejectReason, RelayMessage,
     RoomCode, RoomKey,
 };
-use lanparty_net::control;
-use lanparty_net::quic::{Closed, Congestion, Connection, Endpoint, PathFloor, RecvStream};
-use lanparty_net::tls::Trust;
 use lanparty_proto::fragment::{Fragment, Reassembler};
 use lanparty_proto::{DatagramBudget, Header, MacAddr, PeerId, VirtualMac};
+use lanparty_quic::control;
+use lanparty_quic::tls::Trust;
+use lanparty_quic::{Closed, Congestion, Connection, Endpoint, PathFloor, RecvStream};
 use lanparty_relay::{Config, Limits, RelayServer};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use lanparty_e2e::Peer;
 use lanparty_lab::{Lab, Machine, Process, pass, program};
-use lanparty_net::args::RelayConfig;
-use lanparty_net::quic::Congestion;
-use lanparty_net::tls::Trust;
+use lanparty_peer::args::RelayConfig;
 use lanparty_proto::{MacAddr, VirtualMac};
+use lanparty_quic::Congestion;
+use lanparty_quic::tls::Trust;
 use tokio::runtime::Builder;
 use tokio::task::{LocalSet, spawn_blocking, spawn_local};
 

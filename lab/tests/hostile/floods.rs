@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use lanparty_net::quic::{Congestion, Endpoint, PathFloor};
+use lanparty_quic::{Congestion, Endpoint, PathFloor};
 use tokio::task::JoinSet;
 
 use crate::disturbance::{Flood, disturbs_nobody};

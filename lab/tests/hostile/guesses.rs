@@ -11,9 +11,9 @@ use anyhow::{Context, Result, bail, ensure};
 use lanparty_ctrl::message::{Hello, Newcomer};
 use lanparty_ctrl::{PeerMessage, RejectReason, RelayMessage, RoomCode, RoomKey};
 use lanparty_lab::{Party, Venue};
-use lanparty_net::control;
-use lanparty_net::quic::{Congestion, Endpoint, PathFloor};
 use lanparty_proto::VirtualMac;
+use lanparty_quic::control;
+use lanparty_quic::{Congestion, Endpoint, PathFloor};
 use tokio::task::JoinSet;
 
 use crate::peer::{Hostile, Relay, Tasks};

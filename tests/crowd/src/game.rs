@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use bytes::Bytes;
-use lanparty_net::peer::FramePort;
-use lanparty_net::vnet::Sent;
 use lanparty_obs::DropReason;
+use lanparty_peer::FramePort;
+use lanparty_peer::vnet::Sent;
 use lanparty_proto::{FrameBuf, checksum};
 
 use crate::mac;

@@ -20,12 +20,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Parser;
 use lanparty_client_core::Session;
-use lanparty_net::args::RelayConfig;
-use lanparty_net::peer::{self, Event, HostError, PeerHost};
-use lanparty_net::quic::Congestion;
-use lanparty_net::runtime;
-use lanparty_net::tls::Trust;
+use lanparty_edge::runtime;
+use lanparty_peer::args::RelayConfig;
+use lanparty_peer::{Event, HostError, PeerHost};
 use lanparty_proto::{MacAddr, VirtualMac};
+use lanparty_quic::Congestion;
+use lanparty_quic::tls::Trust;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::mpsc;
 use tokio::task::spawn_local;
@@ -115,7 +115,7 @@ async fn one_player(
     mut listener: Listener,
 ) {
     let never = std::future::pending();
-    let ended = peer::run(&mut session, &mut port, &mut listener, &config, never).await;
+    let ended = lanparty_peer::run(&mut session, &mut port, &mut listener, &config, never).await;
     if let Err(error) = ended {
         eprintln!("A player has ended: {error}");
     }

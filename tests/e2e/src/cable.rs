@@ -2,9 +2,9 @@
 
 use crate::soon;
 use bytes::Bytes;
-use lanparty_net::peer::FramePort;
-use lanparty_net::vnet::Sent;
 use lanparty_obs::DropReason;
+use lanparty_peer::FramePort;
+use lanparty_peer::vnet::Sent;
 use lanparty_proto::FrameBuf;
 use std::collections::VecDeque;
 use std::io;

@@ -20,9 +20,9 @@ pub use cable::{Cable, MemoryPort, cable};
 pub use middlebox::Middlebox;
 pub use peer::{Heard, Peer};
 
-use lanparty_net::args::RelayConfig;
-use lanparty_net::quic::Congestion;
-use lanparty_net::tls::Trust;
+use lanparty_peer::args::RelayConfig;
+use lanparty_quic::Congestion;
+use lanparty_quic::tls::Trust;
 use lanparty_relay::{Config, Limits, RelayServer};
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -4,8 +4,8 @@ use crate::{Cable, cable, soon};
 use lanparty_client_core::Session;
 use lanparty_ctrl::{LeaveReason, RelayMessage, Text};
 use lanparty_gateway::Bridge;
-use lanparty_net::args::RelayConfig;
-use lanparty_net::peer::{self, Event, HostError, PeerCore, PeerHost, RunError};
+use lanparty_peer::args::RelayConfig;
+use lanparty_peer::{Event, HostError, PeerCore, PeerHost, RunError};
 use lanparty_proto::{MacAddr, PeerId, VirtualMac};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -50,7 +50,7 @@ impl Peer {
         let (stop, stopped) = oneshot::channel();
         let task = tokio::task::spawn_local(async move {
             let shutdown = async { stopped.await.unwrap_or_else(|_| "the test is over".into()) };
-            peer::run(
+            lanparty_peer::run(
                 &mut core,
                 &mut port,
                 &mut Listener(sender),

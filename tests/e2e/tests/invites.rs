@@ -3,7 +3,7 @@
 
 use lanparty_ctrl::RoomKey;
 use lanparty_e2e::{Peer, Relay};
-use lanparty_net::args::RelayConfig;
+use lanparty_peer::args::RelayConfig;
 use lanparty_proto::{MacAddr, VirtualMac};
 use tokio::task::LocalSet;
 

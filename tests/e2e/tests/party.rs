@@ -3,7 +3,7 @@
 
 use lanparty_ctrl::LeaveReason;
 use lanparty_e2e::{Peer, Relay};
-use lanparty_net::args::RelayConfig;
+use lanparty_peer::args::RelayConfig;
 use lanparty_proto::{DatagramBudget, MacAddr, PeerId, VirtualMac};
 use lanparty_relay::Limits;
 use tokio::task::LocalSet;

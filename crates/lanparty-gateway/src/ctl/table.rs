@@ -2,7 +2,7 @@
 
 use super::wire::{Ban, Player, Players};
 use lanparty_ctrl::host::{Member, Person};
-use lanparty_net::ctl::table;
+use lanparty_edge::ctl::table;
 
 const HEAD: [&str; 10] = [
     "MAC",

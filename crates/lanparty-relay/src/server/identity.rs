@@ -1,8 +1,8 @@
 //! Who the relay is: a key that it keeps, or files that somebody else renews.
 
 use crate::config::{IdentitySource, PROGRAM};
-use lanparty_net::state::{StateError, StateFolder};
-use lanparty_net::tls::{Identity, IdentityError};
+use lanparty_edge::state::{StateError, StateFolder};
+use lanparty_quic::tls::{Identity, IdentityError};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};

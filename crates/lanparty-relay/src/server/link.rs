@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use lanparty_ctrl::RelayMessage;
 use lanparty_ctrl::message::Disconnect;
-use lanparty_net::quic::{CloseCode, Connection};
 use lanparty_proto::DatagramBudget;
+use lanparty_quic::{CloseCode, Connection};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use tokio::sync::mpsc;

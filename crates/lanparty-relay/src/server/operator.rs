@@ -3,7 +3,7 @@
 use super::{Rooms, send_out};
 use crate::ctl::wire::{Answer, Peer, PeerNumbers, Request, Room, Seat};
 use crate::registry::Place;
-use lanparty_net::ctl;
+use lanparty_edge::ctl;
 use std::io;
 use std::os::unix::net::UnixListener;
 use std::path::Path;

@@ -9,9 +9,9 @@ use lanparty_client_core::Session;
 use lanparty_ctrl::message::{Disconnect, Hello, Welcome};
 use lanparty_ctrl::{DisconnectReason, PeerMessage, RelayMessage, ResumeToken};
 use lanparty_gateway::Bridge;
-use lanparty_net::backoff::Backoff;
-use lanparty_net::peer::{PeerCore, PeerOutput};
 use lanparty_obs::DropReason;
+use lanparty_peer::backoff::Backoff;
+use lanparty_peer::{PeerCore, PeerOutput};
 use lanparty_proto::{FrameBuf, Header, MacAddr, VirtualMac};
 use std::collections::VecDeque;
 

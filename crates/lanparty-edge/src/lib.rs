@@ -1,0 +1,26 @@
+//! What every program needs at its edges.
+//!
+//! Addresses and invites as people write them ([`address`], [`invite`]), flags that programs share
+//! ([`access_args`], [`congestion_args`]), logs ([`log`]), signals ([`signals`]), the one thread ([`runtime`]), rights
+//! ([`privilege`]), what is kept on disk ([`state`], [`kept_file`], [`place_store`]), and the local socket with which a
+//! running program is steered ([`ctl`]).
+#![allow(
+    clippy::disallowed_methods,
+    reason = "shell: owns files, signals, rights and the clock"
+)]
+
+pub mod access_args;
+pub mod address;
+pub mod congestion_args;
+#[cfg(target_os = "linux")]
+pub mod ctl;
+pub mod invite;
+pub mod kept_file;
+pub mod log;
+pub mod place;
+pub mod place_store;
+pub mod privilege;
+pub mod runtime;
+pub mod signals;
+pub mod source_address;
+pub mod state;

@@ -1,0 +1,117 @@
+//! The file that keeps a peer's place.
+
+use crate::address::RelayAddress;
+use crate::kept_file::KeptFile;
+use crate::place::KeptPlace;
+use lanparty_ctrl::{ResumeToken, RoomCode};
+use lanparty_proto::VirtualMac;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The file with the last place, or nothing. Nobody else may have it open: two running programs with one
+/// token would push each other out of the room for ever.
+///
+/// Losing what is in it costs some seconds after a crash and nothing else, so what cannot be read counts
+/// as nothing.
+#[derive(Debug)]
+pub struct PlaceFile(KeptFile);
+
+impl PlaceFile {
+    /// Opens the file; see [`KeptFile::open`].
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn open(file: &Path) -> io::Result<Self> {
+        KeptFile::open(file).map(PlaceFile)
+    }
+
+    /// Opens the file beside an identity's. Without it everything works, but a killed client waits
+    /// until the relay has missed it.
+    pub fn open_beside(identity: &Path) -> Option<Self> {
+        let file = Self::beside(identity);
+        let open = Self::open(&file);
+        if let Err(error) = &open {
+            tracing::debug!(%error, file = %file.display(), "The place in the room is not kept");
+        }
+        open.ok()
+    }
+
+    /// The file that belongs to an identity's: `me.json` has `me.place.json`.
+    pub fn beside(identity: &Path) -> PathBuf {
+        identity.with_extension("place.json")
+    }
+
+    /// The token in it, if it is for this relay, room and MAC (a gateway has none).
+    pub fn token(
+        &mut self,
+        relay: &RelayAddress,
+        room: &RoomCode,
+        mac: Option<VirtualMac>,
+    ) -> Option<ResumeToken> {
+        self.load()?.token_for(&relay.to_string(), room, mac)
+    }
+
+    /// Keeps the token of the last welcome. A failure is only logged: it costs some seconds after a
+    /// crash.
+    pub fn keep(
+        &mut self,
+        relay: &RelayAddress,
+        room: &RoomCode,
+        mac: Option<VirtualMac>,
+        token: ResumeToken,
+    ) {
+        let place = KeptPlace {
+            relay: relay.to_string(),
+            room: room.clone(),
+            mac,
+            token,
+        };
+        if let Err(error) = self.0.save(&place) {
+            tracing::debug!(%error, "The place in the room is not kept");
+        }
+    }
+
+    /// The place in it.
+    fn load(&mut self) -> Option<KeptPlace> {
+        self.0.load().ok().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_place_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = PlaceFile::beside(&folder.path().join("me.json"));
+        assert_eq!(file.file_name().unwrap(), "me.place.json");
+        let mut store = PlaceFile::open(&file).unwrap();
+        assert_eq!(store.load(), None);
+        for relay in ["a-relay-with-a-long-name.example:443", "relay:443"] {
+            store.0.save(&place(relay)).unwrap();
+            assert_eq!(store.load(), Some(place(relay)));
+        }
+        drop(store);
+        assert_eq!(
+            PlaceFile::open(&file).unwrap().load(),
+            Some(place("relay:443"))
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_nothing() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "{ half").unwrap();
+        assert_eq!(PlaceFile::open(file.path()).unwrap().load(), None);
+    }
+
+    fn place(relay: &str) -> KeptPlace {
+        KeptPlace {
+            relay: relay.to_owned(),
+            room: "FRIDAY".parse().unwrap(),
+            mac: Some(VirtualMac::from_random([2, 0, 0, 0, 0, 1])),
+            token: ResumeToken::from_random([7; 16]),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! How long frames wait, in few numbers.
+
+use lanparty_obs::link::Waits;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Each power of two is cut in so many, so that a time is known to a quarter.
+const STEPS: usize = 4;
+/// Nothing waits for longer than a second, which is less than 2^20 µs.
+const LARGEST_POWER: usize = 20;
+const BUCKETS: usize = STEPS * (LARGEST_POWER - 1);
+
+/// Frames by how long they have waited. The counts wrap around: only what has come between two looks is
+/// asked for, and that is less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waited([u32; BUCKETS]);
+
+impl Default for Waited {
+    fn default() -> Self {
+        Waited([0; BUCKETS])
+    }
+}
+
+impl Waited {
+    /// A frame has waited for so long.
+    pub fn note(&mut self, waited: Duration) {
+        let bucket = &mut self.0[bucket(waited)];
+        *bucket = bucket.wrapping_add(1);
+    }
+
+    fn since(&self, before: &Waited) -> Waits {
+        let counts: [u32; BUCKETS] =
+            std::array::from_fn(|at| self.0[at].wrapping_sub(before.0[at]));
+        let frames = counts.iter().map(|&count| u64::from(count)).sum();
+        let longest_of = |frames: u64| {
+            let mut passed = 0;
+            let reached = counts.iter().position(|&count| {
+                passed += u64::from(count);
+                passed >= frames
+            });
+            reached.map_or(0, longest_in)
+        };
+        match frames {
+            0 => Waits::default(),
+            _ => Waits {
+                frames,
+                p50_us: longest_of(frames.div_ceil(2)),
+                p99_us: longest_of((frames * 99).div_ceil(100)),
+                max_us: longest_of(frames),
+            },
+        }
+    }
+}
+
+fn bucket(waited: Duration) -> usize {
+    let us = waited.as_micros() as usize;
+    let Some(power) = us.checked_ilog2().filter(|&power| power >= 2) else {
+        return us;
+    };
+    let step = (us >> (power - 2)) % STEPS;
+    (STEPS * (power as usize - 1) + step).min(BUCKETS - 1)
+}
+
+/// The longest time in a bucket, in µs.
+fn longest_in(bucket: usize) -> u64 {
+    if bucket < STEPS {
+        return bucket as u64;
+    }
+    let (power, step) = (bucket / STEPS + 1, bucket % STEPS);
+    ((STEPS + step + 1) as u64 * (1 << (power - 2))) - 1
+}
+
+/// What was known at the last looks, so that the next one tells what has happened since the oldest.
+#[derive(Debug)]
+pub struct WaitWindow {
+    known: VecDeque<Waited>,
+    looks: usize,
+}
+
+impl WaitWindow {
+    /// A window that goes back so many looks.
+    pub fn new(looks: usize) -> Self {
+        WaitWindow {
+            known: VecDeque::from([Waited::default()]),
+            looks,
+        }
+    }
+
+    /// Looks.
+    pub fn of_late(&mut self, now: &Waited) -> Waits {
+        let waits = self.known.front().map(|before| now.since(before));
+        self.known.push_back(*now);
+        if self.known.len() > self.looks {
+            self.known.pop_front();
+        }
+        waits.unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_known_to_a_quarter_and_never_too_short() {
+        let mut last = 0;
+        for us in 0..1_000_000_u64 {
+            let at = bucket(Duration::from_micros(us));
+            let known = longest_in(at);
+            assert!(known >= us && known <= us + us / 4, "{us} is {known}");
+            assert!((last..=last + 1).contains(&at));
+            last = at;
+        }
+        assert_eq!(bucket(Duration::from_secs(9)), BUCKETS - 1);
+    }
+
+    #[test]
+    fn a_look_tells_of_the_last_few_only() {
+        let (mut waited, mut window) = (Waited::default(), WaitWindow::new(2));
+        assert_eq!(window.of_late(&waited), Waits::default());
+        (0..98).for_each(|_| waited.note(Duration::ZERO));
+        waited.note(Duration::from_micros(3));
+        waited.note(Duration::from_micros(100));
+        let waits = Waits {
+            frames: 100,
+            p50_us: 0,
+            p99_us: 3,
+            max_us: 111,
+        };
+        assert_eq!(window.of_late(&waited), waits);
+        assert_eq!(window.of_late(&waited), waits);
+        assert_eq!(window.of_late(&waited).frames, 0);
+    }
+}

@@ -1,0 +1,344 @@
+//! The flags that gateway and clients share.
+
+use clap::Args;
+use lanparty_ctrl::{AccessToken, IdentityKey, Name, Pin, RoomCode, RoomKey};
+use lanparty_edge::address::RelayAddress;
+use lanparty_edge::congestion_args::{self, congestion};
+use lanparty_edge::invite::{self, Invite, InviteError};
+use lanparty_proto::DatagramBudget;
+use lanparty_quic::Congestion;
+use lanparty_quic::tls::{self, Trust, TrustError};
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, IsTerminal as _, Read};
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+/// Which relay, which room, and whom to trust.
+#[derive(Debug, Clone, Args)]
+pub struct RelayArgs {
+    /// The invite, which says all of this: lanparty://…, @FILE to read it from a file, or - to read it
+    /// from standard input. Other users of this machine see what stands on a command line, but not in
+    /// a file of yours.
+    #[arg(value_name = "INVITE", conflicts_with_all = ["relay", "room", "pin"])]
+    pub invite: Option<InviteSource>,
+
+    /// The same as @FILE.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["invite", "relay", "room", "pin"])]
+    pub invite_file: Option<PathBuf>,
+
+    /// The relay to meet at; the port is 443 unless given.
+    #[arg(long, value_name = "HOST[:PORT]", required_unless_present_any = ["invite", "invite_file"])]
+    pub relay: Option<RelayAddress>,
+
+    /// The name that the relay's certificate must carry [default: the host in --relay].
+    #[arg(long, value_name = "NAME")]
+    pub server_name: Option<String>,
+
+    /// Trust this certificate, or what it has signed, and no other (PEM or DER) [default: the
+    /// certificate authorities that the system trusts].
+    #[arg(long, value_name = "FILE")]
+    pub relay_ca_cert: Option<PathBuf>,
+
+    /// Trust the relay that has the key with this pin (it prints it when it starts), whatever its
+    /// certificate says.
+    #[arg(
+        long,
+        value_name = "PIN",
+        allow_hyphen_values = true,
+        conflicts_with = "relay_ca_cert"
+    )]
+    pub pin: Option<Pin>,
+
+    /// The room to meet in: 4 to 32 letters, digits and hyphens. Without an invite it is open: whoever
+    /// knows its code can join.
+    #[arg(long, value_name = "CODE", required_unless_present_any = ["invite", "invite_file"])]
+    pub room: Option<RoomCode>,
+
+    /// Never send datagrams longer than this many bytes; longer frames travel in pieces [default:
+    /// what the path takes].
+    #[arg(long, value_name = "BYTES")]
+    pub datagram_budget: Option<DatagramBudget>,
+
+    /// How to share a path that is full, for comparisons.
+    #[arg(long, value_parser = congestion(), value_name = "HOW", default_value = congestion_args::DEFAULT)]
+    pub congestion: Congestion,
+}
+
+/// Where an invite is. It may be one itself, so `Debug` says nothing of it.
+#[derive(Clone)]
+pub enum InviteSource {
+    /// Here.
+    Text(String),
+    /// In this file.
+    File(PathBuf),
+    /// On standard input.
+    Stdin,
+}
+
+impl fmt::Debug for InviteSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InviteSource(…)")
+    }
+}
+
+/// Takes everything: what is no invite is found when it is read, and not shown.
+impl From<String> for InviteSource {
+    fn from(text: String) -> Self {
+        match text.strip_prefix('@') {
+            Some(file) => InviteSource::File(file.into()),
+            None if text == "-" => InviteSource::Stdin,
+            None => InviteSource::Text(text),
+        }
+    }
+}
+
+impl InviteSource {
+    fn read(self) -> Result<Invite, RelayArgsError> {
+        let (text, name) = match self {
+            InviteSource::Text(text) => return Ok(text.trim().parse()?),
+            InviteSource::File(file) => (File::open(&file).and_then(first_text), file),
+            InviteSource::Stdin => {
+                let input = io::stdin().lock();
+                let text = match input.is_terminal() {
+                    true => ask(input),
+                    false => first_line(input),
+                };
+                (text, "standard input".into())
+            }
+        };
+        let text = text.map_err(|cause| RelayArgsError::Unreadable { file: name, cause })?;
+        Ok(text.trim().parse()?)
+    }
+}
+
+/// No more than an invite could be, so that no wrong file is read to its end.
+fn first_text(source: impl Read) -> io::Result<String> {
+    let mut text = String::new();
+    source
+        .take(2 * invite::MAX_LEN as u64)
+        .read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// The same, but what follows the first line with something on it is not waited for: a person has pressed
+/// Enter and nothing else.
+fn first_line(source: impl BufRead) -> io::Result<String> {
+    let mut source = source.take(2 * invite::MAX_LEN as u64);
+    let mut line = String::new();
+    while line.trim().is_empty() && source.read_line(&mut line)? > 0 {}
+    Ok(line)
+}
+
+/// Asks a person until there is a line with an invite in it, for they may have pasted the whole message; empty when they
+/// have said all.
+fn ask(mut person: impl BufRead) -> io::Result<String> {
+    loop {
+        eprintln!("Paste the invite here and press Enter.");
+        let line = first_line(&mut person)?;
+        let mut words = line.split_whitespace();
+        if let Some(invite) = words.find(|word| word.parse::<Invite>().is_ok()) {
+            return Ok(invite.to_owned());
+        }
+        if line.is_empty() {
+            return Ok(line);
+        }
+        eprintln!("There is no invite in this line.");
+    }
+}
+
+/// Why there is no relay to connect to.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayArgsError {
+    /// Nobody to trust.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// The invite is none.
+    #[error(transparent)]
+    Invite(#[from] InviteError),
+    /// The invite's time is over.
+    #[error("the invite has expired; ask the host for a new one")]
+    Expired,
+    /// The invite cannot be read.
+    #[error("the invite in {} cannot be read ({cause}); name a file that is there and yours", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What the system says.
+        cause: io::Error,
+    },
+}
+
+/// A relay that a peer may connect to: [`RelayArgs`] with the files read and checked.
+#[derive(Debug, Clone)]
+pub struct RelayConfig {
+    /// Where it is.
+    pub address: RelayAddress,
+    /// The name its certificate must carry.
+    pub server_name: String,
+    /// Whose signature that certificate must carry.
+    pub trust: Trust,
+    /// The room to enter.
+    pub room: RoomCode,
+    /// What the player wants to be called.
+    pub name: Option<Name>,
+    /// What proves that we may open rooms there; gateways only.
+    pub access_token: Option<AccessToken>,
+    /// What proves who we are; without it we are nobody in particular.
+    pub identity: Option<IdentityKey>,
+    /// What proves that we are invited; without it the room is an open one.
+    pub key: Option<RoomKey>,
+    /// The largest datagram to send, where the player wants less than the path takes.
+    pub budget_cap: Option<DatagramBudget>,
+    /// How to share the path to the relay.
+    pub congestion: Congestion,
+}
+
+impl RelayArgs {
+    /// Reads the invite and the files that the flags name.
+    ///
+    /// # Errors
+    /// [`RelayArgsError`] when the invite or a certificate cannot be read or used.
+    pub fn load(self) -> Result<RelayConfig, RelayArgsError> {
+        let source = self.invite.or(self.invite_file.map(InviteSource::File));
+        let (address, room, key, pin) = match (source, self.relay, self.room) {
+            (Some(source), _, _) => {
+                let invite = source.read()?;
+                if invite.is_expired(SystemTime::now()) {
+                    return Err(RelayArgsError::Expired);
+                }
+                (invite.relay, invite.room, Some(invite.key), invite.pin)
+            }
+            (None, Some(relay), Some(room)) => (relay, room, None, self.pin),
+            (None, _, _) => return Err(InviteError::Shape.into()),
+        };
+        let server_name = self
+            .server_name
+            .unwrap_or_else(|| address.host().to_owned());
+        tls::check_server_name(&server_name)?;
+        Ok(RelayConfig {
+            trust: match pin {
+                Some(pin) => Trust::pinned(pin),
+                None => Trust::load(self.relay_ca_cert.as_deref())?,
+            },
+            address,
+            server_name,
+            room,
+            name: None,
+            access_token: None,
+            identity: None,
+            key,
+            budget_cap: self.datagram_budget,
+            congestion: self.congestion,
+        })
+    }
+}
+
+impl RelayConfig {
+    /// Warns whoever runs this program that anybody may come, if anybody may.
+    pub fn warn_if_open(&self) {
+        if self.key.is_none() {
+            tracing::warn!(
+                "The room {} is open: whoever knows its code can join; `lanparty-gateway invite` makes invites",
+                self.room
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    const INVITE: &str = "lanparty://r.example/FRIDAY#key=MDEyMzQ1Njc4OWFiY2RlZg&pin=KoYZpP5oBt3Ao7PpQRSVVl2DQ1NCGSsnfPNU-vvrAhw";
+
+    #[derive(Debug, Parser)]
+    struct Program {
+        #[command(flatten)]
+        relay: RelayArgs,
+    }
+
+    fn parse(words: &[&str]) -> Result<RelayArgs, clap::Error> {
+        Program::try_parse_from(["program"].iter().chain(words)).map(|program| program.relay)
+    }
+
+    #[test]
+    fn an_invite_is_enough_wherever_it_is() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), format!("{INVITE}\n")).unwrap();
+        let path = file.path().to_str().unwrap();
+        for words in [
+            &[INVITE][..],
+            &[&format!("@{path}")],
+            &["--invite-file", path],
+        ] {
+            let config = parse(words).unwrap().load().unwrap();
+            assert_eq!(config.address.to_string(), "r.example:443");
+            assert_eq!(config.room.as_str(), "FRIDAY");
+            assert!(config.key.is_some());
+        }
+        assert!(matches!(
+            parse(&["-"]).unwrap().invite,
+            Some(InviteSource::Stdin)
+        ));
+    }
+
+    #[test]
+    fn a_person_presses_enter_once() {
+        let typed = format!("\n{INVITE}\r\nmore");
+        let mut rest = typed.as_bytes();
+        assert_eq!(first_line(&mut rest).unwrap().trim(), INVITE);
+        assert_eq!(rest, b"more");
+        assert_eq!(first_line(&b""[..]).unwrap(), "");
+        let endless = io::BufReader::new(io::repeat(b'x'));
+        assert_eq!(first_line(endless).unwrap().len(), 2 * invite::MAX_LEN);
+    }
+
+    #[test]
+    fn a_person_may_paste_the_message_around_the_invite() {
+        let pasted = format!("Hello!\n\nJoin here: {INVITE} tonight\nSee you!");
+        assert_eq!(ask(pasted.as_bytes()).unwrap(), INVITE);
+        assert_eq!(ask(&b"Join here:\n"[..]).unwrap(), "");
+    }
+
+    #[test]
+    fn an_invite_and_flags_for_the_same_do_not_mix() {
+        for flags in [
+            ["--relay", "x.example"],
+            ["--room", "MONDAY"],
+            ["--invite-file", "x"],
+        ] {
+            assert!(parse(&[INVITE, flags[0], flags[1]]).is_err(), "{flags:?}");
+        }
+        assert!(parse(&["--room", "MONDAY"]).is_err());
+        assert!(parse(&["--relay", "x.example"]).is_err());
+    }
+
+    #[test]
+    fn a_bad_invite_is_not_repeated() {
+        let spoilt = INVITE.replace("key=M", "key=");
+        let args = parse(&[&spoilt]).unwrap();
+        assert!(!format!("{args:?}").contains("DEyMz"));
+        let error = args.load().unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("DEyMz"), "{error}");
+        assert!(
+            parse(&["@/no/such/file"])
+                .unwrap()
+                .load()
+                .unwrap_err()
+                .to_string()
+                .contains("/no/such/file")
+        );
+        let old = format!("{INVITE}&expires=1");
+        let error = parse(&[&old]).unwrap().load().unwrap_err();
+        assert!(error.to_string().contains("expired"), "{error}");
+    }
+
+    #[test]
+    fn a_pin_may_begin_with_a_hyphen() {
+        let pin = format!("-{}4", "_".repeat(41));
+        let args = parse(&["--relay", "r.example", "--room", "FRIDAY", "--pin", &pin]);
+        assert_eq!(args.unwrap().pin.unwrap().to_string(), pin);
+    }
+}

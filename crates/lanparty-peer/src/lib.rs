@@ -1,0 +1,20 @@
+//! A running peer: gateway or player, from its first attempt to reach the relay to its goodbye.
+//!
+//! One core, one port, one link, one loop: [`run`] carries frames between a [`PeerCore`], which decides, and
+//! a [`FramePort`], where they enter the machine. The link to the relay ([`link`]) is found, greeted, watched
+//! and made anew ([`backoff`]); ports whose frames come as super-frames share [`vnet`]; [`args`] has the flags
+//! that say which relay, which room and whom to trust.
+//!
+//! Start with [`run`].
+#![allow(clippy::disallowed_methods, reason = "shell: owns tasks and the clock")]
+
+pub mod args;
+pub mod backoff;
+pub mod link;
+mod path;
+mod peer;
+mod pulse;
+pub mod vnet;
+
+pub use link::{LinkFacts, RelayLink};
+pub use peer::{Event, FramePort, HostError, PeerCore, PeerHost, PeerOutput, RunError, run};

@@ -1,0 +1,556 @@
+//! A peer's link to its relay: found, greeted, and used until it breaks.
+
+use crate::args::RelayConfig;
+use crate::path::PathWatch;
+use crate::pulse::{Beat, Pulse};
+use bytes::Bytes;
+use lanparty_ctrl::message::{Disconnect, Hello, Reject, Welcome};
+use lanparty_ctrl::{DisconnectReason, PeerMessage, ROOM_KEYS, RejectReason, RelayMessage, Text};
+use lanparty_edge::address::RelayAddress;
+use lanparty_edge::source_address::source_towards;
+use lanparty_obs::link::QueueStats;
+use lanparty_obs::{DropReason, LinkStats};
+use lanparty_proto::overlay::Probe;
+use lanparty_proto::{DatagramBudget, FrameBuf, Header};
+use lanparty_quic::control::{self, ControlError};
+use lanparty_quic::{
+    CloseCode, Closed, Connection, Endpoint, HandshakeError, PathFloor, UdpBuffers, WaitWindow,
+};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// How long all attempts together may take to reach the relay.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// How long an attempt has before the next one starts beside it.
+const STAGGER: Duration = Duration::from_millis(400);
+/// How many full datagrams a path may lose before it counts as too narrow for them.
+const PROBES: u32 = 4;
+/// How long each has to come back, beside the time that the path itself takes.
+const PROBE_PATIENCE: Duration = Duration::from_millis(200);
+/// How long a goodbye may take (spec R48).
+const DRAIN: Duration = Duration::from_millis(250);
+/// Over how many reports, one a second, it is told how long frames have waited.
+const WAITS_REPORTS: usize = 5;
+/// Control messages that may wait for the loop.
+const INBOX: usize = 64;
+
+/// How a link is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkFacts {
+    /// The round trip to the relay.
+    pub rtt: Option<Duration>,
+    /// The largest datagram that fits now.
+    pub budget: DatagramBudget,
+}
+
+/// Why there is no link.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The relay's name leads nowhere.
+    #[error("its name cannot be resolved ({0}); check the spelling and your network")]
+    Resolve(#[source] io::Error),
+    /// The system gives no UDP socket.
+    #[error("this machine has no UDP socket to give ({0})")]
+    Socket(#[source] io::Error),
+    /// QUIC or TLS failed.
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
+    /// The relay said no.
+    #[error("{}", rejection(.0))]
+    Rejected(Reject),
+    /// The relay does not take our invite, and tells nobody which of the reasons it is.
+    #[error(
+        "the invite opens no room now, as the host is not there yet or has made a new one; ask the host"
+    )]
+    NotOpen,
+    /// The relay would let anybody in.
+    #[error("it is too old for invites; ask its operator to update it")]
+    NoRoomKeys,
+    /// The relay broke the protocol or the link broke during the greeting.
+    #[error("it does not greet as a relay should ({0})")]
+    Greeting(#[from] ControlError),
+}
+
+impl ConnectError {
+    /// True when trying the same again may work without anybody changing anything here.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            ConnectError::Handshake(HandshakeError::Certificate(_)) | ConnectError::NoRoomKeys => {
+                false
+            }
+            ConnectError::Rejected(reject) => reject.reason.may_pass(),
+            ConnectError::Resolve(_)
+            | ConnectError::Socket(_)
+            | ConnectError::Handshake(_)
+            | ConnectError::NotOpen
+            | ConnectError::Greeting(_) => true,
+        }
+    }
+
+    /// True when somebody is there and says no.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            ConnectError::Rejected(_)
+            | ConnectError::NotOpen
+            | ConnectError::NoRoomKeys
+            | ConnectError::Handshake(HandshakeError::Certificate(_) | HandshakeError::NotARelay) => {
+                true
+            }
+            ConnectError::Resolve(_)
+            | ConnectError::Socket(_)
+            | ConnectError::Handshake(_)
+            | ConnectError::Greeting(_) => false,
+        }
+    }
+}
+
+fn rejection(reject: &Reject) -> String {
+    match reject.reason {
+        RejectReason::Other if !reject.text.as_str().is_empty() => reject.text.to_string(),
+        reason => reason.to_string(),
+    }
+}
+
+/// Why a standing link is of no use any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// Full packets get lost.
+    #[error("the path does not carry full packets any more")]
+    Narrow,
+    /// Nothing comes, whatever is asked.
+    #[error("it does not answer any more")]
+    Silent,
+}
+
+/// A link that the relay has welcomed. Dropping it closes it without a goodbye.
+#[derive(Debug)]
+pub struct RelayLink {
+    connection: Connection,
+    // The connection lives on it.
+    endpoint: Endpoint,
+    inbox: mpsc::Receiver<Result<RelayMessage, ControlError>>,
+    _reader: JoinSet<()>,
+    welcome: Welcome,
+    relay: SocketAddr,
+    budget_cap: Option<DatagramBudget>,
+    next_frame_id: u16,
+    // Only for a link whose packets are larger than every path must carry.
+    watch: Option<PathWatch>,
+    pulse: Pulse,
+    /// This machine's address on the way to the relay.
+    source: Option<IpAddr>,
+    told_drops: QueueDeaths,
+    waits: WaitWindow,
+}
+
+/// Frames that have died in a link's queue.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QueueDeaths {
+    /// There was no room for them.
+    pub without_room: u64,
+    /// They had waited too long.
+    pub late: u64,
+}
+
+impl From<QueueStats> for QueueDeaths {
+    fn from(queue: QueueStats) -> Self {
+        QueueDeaths {
+            without_room: queue.without_room(),
+            late: queue.late(),
+        }
+    }
+}
+
+/// The addresses that a relay's name has now.
+///
+/// # Errors
+/// [`ConnectError::Resolve`].
+pub async fn resolve(relay: &RelayAddress) -> Result<Vec<SocketAddr>, ConnectError> {
+    let addresses: Vec<_> = tokio::net::lookup_host((relay.host(), relay.port()))
+        .await
+        .map_err(ConnectError::Resolve)?
+        .collect();
+    if addresses.is_empty() {
+        let nothing = io::Error::new(io::ErrorKind::NotFound, "it has no address");
+        return Err(ConnectError::Resolve(nothing));
+    }
+    Ok(addresses)
+}
+
+impl RelayLink {
+    /// Connects to the relay at one of `addresses` and says hello; `hello` gets the path's budget.
+    ///
+    /// The first link has packets of ordinary size. When a full datagram does not get to the relay and
+    /// back, a second link with the smallest packets takes its place.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn connect(
+        config: &RelayConfig,
+        addresses: &[SocketAddr],
+        hello: impl Fn(DatagramBudget) -> Hello,
+    ) -> Result<Self, ConnectError> {
+        let mut link = Self::enter(config, addresses, PathFloor::Ordinary, &hello).await?;
+        if link.carries_full_datagrams().await {
+            link.watch = Some(PathWatch::new(Instant::now()));
+            return Ok(link);
+        }
+        tracing::info!("The path swallows full packets; smaller ones are used");
+        let resume_token = Some(link.welcome.resume_token);
+        // It stays open meanwhile: the relay closes it when the new one has taken its place.
+        let hello = |budget| Hello {
+            resume_token,
+            ..hello(budget)
+        };
+        Self::enter(config, addresses, PathFloor::Least, hello).await
+    }
+
+    /// One link with packets of this size.
+    async fn enter(
+        config: &RelayConfig,
+        addresses: &[SocketAddr],
+        floor: PathFloor,
+        hello: impl Fn(DatagramBudget) -> Hello,
+    ) -> Result<Self, ConnectError> {
+        let race = race(config, addresses, floor);
+        let (endpoint, connection, relay) = tokio::time::timeout(CONNECT_DEADLINE, race)
+            .await
+            .unwrap_or(Err(HandshakeError::NoAnswer.into()))?;
+        let budget = capped(&connection, config.budget_cap);
+        let mut hello = hello(budget);
+        if let Some(key) = &config.key {
+            hello.prove(&key.admission_key(), connection.channel_binding());
+        }
+        let welcome = greet(&connection, hello, config.key.is_some()).await?;
+        let (sender, inbox) = mpsc::channel(INBOX);
+        let mut reader = JoinSet::new();
+        reader.spawn(read_messages(connection.clone(), sender));
+        Ok(RelayLink {
+            connection,
+            endpoint,
+            inbox,
+            _reader: reader,
+            welcome,
+            relay,
+            budget_cap: config.budget_cap,
+            next_frame_id: 0,
+            watch: None,
+            pulse: Pulse::default(),
+            source: source_towards(relay),
+            told_drops: QueueDeaths::default(),
+            waits: WaitWindow::new(WAITS_REPORTS),
+        })
+    }
+
+    /// Asks the path. Frames that come meanwhile are for a peer that is not there yet.
+    async fn carries_full_datagrams(&self) -> bool {
+        let patience = PROBE_PATIENCE + 2 * self.rtt().unwrap_or_default();
+        let mut reader = DatagramReader::new(self);
+        for number in 0..PROBES {
+            // What finds no room is not sent, and the next one is.
+            self.ask(number, self.budget().bytes());
+            let echo = next_echo(&mut reader);
+            // A broken link is not too narrow: whoever uses it sees its end.
+            if tokio::time::timeout(patience, echo).await.is_ok() {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn probe(&self, number: u32, len: usize) -> Bytes {
+        let probe = Probe {
+            peer: self.welcome.peer_id,
+            room: self.welcome.room_id,
+            number,
+        };
+        probe.encode(len)
+    }
+
+    /// Keeps asking whether the relay is there and the path carries full datagrams; to be called once
+    /// a second.
+    ///
+    /// # Errors
+    /// [`Unfit`], when another link is due.
+    pub fn beat(&mut self, now: Instant) -> Result<(), Unfit> {
+        match self.pulse.beat(self.connection.heard()) {
+            Beat::Heard => {}
+            Beat::Ask => self.ask(PathWatch::NOBODYS_NUMBER, 0),
+            Beat::Stir => self.endpoint.follow_network(),
+            Beat::GiveUp => return Err(Unfit::Silent),
+        }
+        if let Some(pair) = self.watch.as_mut().and_then(|watch| watch.poll(now)) {
+            self.ask(pair.long, self.budget().bytes());
+            self.ask(pair.short, 0);
+        }
+        match self.watch.as_ref().is_some_and(PathWatch::is_narrow) {
+            true => Err(Unfit::Narrow),
+            false => Ok(()),
+        }
+    }
+
+    /// Sends a probe. What finds no room counts as lost.
+    fn ask(&self, number: u32, len: usize) {
+        let _ = self.connection.send_probe(self.probe(number, len));
+    }
+
+    /// True once whenever packets to the relay have begun to leave from another address of this machine.
+    pub fn has_moved(&mut self) -> bool {
+        // Without any way there is nothing to be done yet.
+        let source = source_towards(self.relay).or(self.source);
+        std::mem::replace(&mut self.source, source) != source
+    }
+
+    /// Goes on from the address that this machine has now (spec R92).
+    pub fn follow_network(&self) {
+        self.endpoint.follow_network();
+    }
+
+    /// A probe has come back.
+    pub fn handle_echo(&mut self, probe: Probe) {
+        if let Some(watch) = &mut self.watch {
+            watch.handle_echo(probe.number);
+        }
+    }
+
+    /// What the relay said when it let us in.
+    pub fn welcome(&self) -> &Welcome {
+        &self.welcome
+    }
+
+    /// The relay's address at the time of the handshake.
+    pub fn relay(&self) -> SocketAddr {
+        self.relay
+    }
+
+    /// The largest datagram to send now.
+    pub fn budget(&self) -> DatagramBudget {
+        capped(&self.connection, self.budget_cap)
+    }
+
+    /// The round trip to the relay.
+    pub fn rtt(&self) -> Option<Duration> {
+        self.connection.rtt()
+    }
+
+    /// How it is doing.
+    pub fn facts(&self) -> LinkFacts {
+        LinkFacts {
+            rtt: self.rtt(),
+            budget: self.budget(),
+        }
+    }
+
+    /// The same in numbers; to be asked for once a second. `None` when it is over.
+    pub fn stats(&mut self) -> Option<LinkStats> {
+        self.connection.stats(&mut self.waits)
+    }
+
+    /// The UDP buffers that the system granted.
+    pub fn udp_buffers(&self) -> UdpBuffers {
+        self.endpoint.buffers()
+    }
+
+    /// Sends a frame that came at `now`, in pieces if it must be. Answers how many datagrams that took.
+    ///
+    /// # Errors
+    /// Why the frame died, uncounted: also when the relay has fallen silent, so that no frame waits for
+    /// its return.
+    pub fn send_frame(&mut self, now: Instant, frame: FrameBuf) -> Result<usize, DropReason> {
+        if self.pulse.is_faint(|| self.connection.heard()) {
+            return Err(DropReason::LinkDown);
+        }
+        let header = Header {
+            peer: self.welcome.peer_id,
+            room: self.welcome.room_id,
+            fragment: false,
+        };
+        let next_frame_id = &mut self.next_frame_id;
+        let frame_id = || {
+            *next_frame_id = next_frame_id.wrapping_add(1);
+            *next_frame_id
+        };
+        let datagram = frame.into_datagram(header);
+        self.connection
+            .send_frame(now, datagram, frame_id, self.budget_cap)
+    }
+
+    /// Frames that [`Self::send_frame`] took and that have died in the queue since this was last asked.
+    pub fn new_queue_deaths(&mut self) -> QueueDeaths {
+        let now = QueueDeaths::from(self.connection.queue_stats());
+        let before = std::mem::replace(&mut self.told_drops, now);
+        QueueDeaths {
+            without_room: now.without_room - before.without_room,
+            late: now.late - before.late,
+        }
+    }
+
+    /// The connection, for reading datagrams beside the use of this link.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The next control message. Safe to cancel.
+    ///
+    /// # Errors
+    /// [`ControlError`], after which there are no more.
+    pub async fn next_message(&mut self) -> Result<RelayMessage, ControlError> {
+        self.inbox
+            .recv()
+            .await
+            .unwrap_or(Err(ControlError::Closed(Closed::ByUs)))
+    }
+
+    /// Sends a message on its own time; a failure is only logged, the link's end is seen elsewhere.
+    pub fn send_message(&self, message: PeerMessage) {
+        let connection = self.connection.clone();
+        tokio::spawn(async move {
+            if let Err(error) = control::send_message(&connection, &message).await {
+                tracing::debug!(%error, "A control message was not sent");
+            }
+        });
+    }
+
+    /// Says goodbye with a reason that a person understands, and closes the link (spec R48).
+    pub async fn leave(self, text: Text) {
+        let goodbye = async {
+            let disconnect = Disconnect {
+                reason: DisconnectReason::Leaving,
+                text,
+            };
+            let message = PeerMessage::Disconnect(disconnect);
+            if control::send_message(&self.connection, &message)
+                .await
+                .is_ok()
+            {
+                // The relay closes the link once it has read this (spec R25).
+                self.connection.closed().await;
+            }
+        };
+        let _ = tokio::time::timeout(DRAIN, goodbye).await;
+        let _ = tokio::time::timeout(DRAIN, self.endpoint.close(CloseCode::Bye)).await;
+    }
+}
+
+fn capped(connection: &Connection, cap: Option<DatagramBudget>) -> DatagramBudget {
+    cap.map_or(connection.budget(), |cap| cap.min(connection.budget()))
+}
+
+type Attempt = Result<(Endpoint, Connection, SocketAddr), ConnectError>;
+
+/// Tries the addresses one after the other and side by side; the first that completes its handshake
+/// wins.
+async fn race(config: &RelayConfig, addresses: &[SocketAddr], floor: PathFloor) -> Attempt {
+    let mut running = JoinSet::<Attempt>::new();
+    for (turn, &address) in (0u32..).zip(addresses) {
+        let (trust, name) = (config.trust.clone(), config.server_name.clone());
+        let identity = config.identity.clone();
+        let congestion = config.congestion;
+        running.spawn(async move {
+            tokio::time::sleep(STAGGER * turn).await;
+            let endpoint = Endpoint::client(floor, congestion).map_err(ConnectError::Socket)?;
+            let connection = endpoint
+                .connect(address, &name, &trust, identity.as_ref(), floor)
+                .await?;
+            tracing::debug!(%address, ?floor, "The handshake is complete");
+            Ok((endpoint, connection, address))
+        });
+    }
+    let mut first_error = None;
+    while let Some(attempt) = running.join_next().await {
+        match attempt.expect("an attempt neither panics nor is cancelled while we wait") {
+            Ok(won) => return Ok(won),
+            // A certificate is as wrong on the next attempt: do not make the player wait.
+            Err(error) if !error.may_pass() => return Err(error),
+            Err(error) => first_error = first_error.or(Some(error)),
+        }
+    }
+    Err(first_error.unwrap_or(HandshakeError::NoAnswer.into()))
+}
+
+async fn next_echo(reader: &mut DatagramReader) -> Result<(), Closed> {
+    loop {
+        let mut datagrams = reader.read().await?;
+        if datagrams.any(|datagram| Probe::decode(&datagram).is_some()) {
+            return Ok(());
+        }
+    }
+}
+
+async fn greet(
+    connection: &Connection,
+    hello: Hello,
+    invited: bool,
+) -> Result<Welcome, ConnectError> {
+    let (mut send, mut receive) = connection.open_bi().await.map_err(ControlError::Closed)?;
+    control::write_message(&mut send, &PeerMessage::Hello(hello)).await?;
+    match control::read_message(&mut receive).await? {
+        // A relay that does not know of keys lets everybody in.
+        RelayMessage::Welcome(welcome) if invited && !knows_room_keys(&welcome) => {
+            Err(ConnectError::NoRoomKeys)
+        }
+        RelayMessage::Welcome(welcome) => Ok(welcome),
+        RelayMessage::Reject(reject) if invited && reject.reason == RejectReason::NotAuthorised => {
+            Err(ConnectError::NotOpen)
+        }
+        RelayMessage::Reject(reject) => Err(ConnectError::Rejected(reject)),
+        RelayMessage::PeerJoined(_)
+        | RelayMessage::PeerLeft(_)
+        | RelayMessage::Members(_)
+        | RelayMessage::Notice(_)
+        | RelayMessage::Disconnect(_) => {
+            Err(ControlError::Stream("neither a welcome nor a rejection came".to_owned()).into())
+        }
+    }
+}
+
+fn knows_room_keys(welcome: &Welcome) -> bool {
+    welcome.capabilities.iter().any(|name| name == ROOM_KEYS)
+}
+
+/// Reads messages one after the other, in the order in which their streams were opened.
+async fn read_messages(
+    connection: Connection,
+    inbox: mpsc::Sender<Result<RelayMessage, ControlError>>,
+) {
+    loop {
+        let message = control::next_message(&connection).await;
+        let last = message.is_err();
+        if inbox.send(message).await.is_err() || last {
+            return;
+        }
+    }
+}
+
+/// Moves datagrams out of a connection, many at a time.
+#[derive(Debug)]
+pub struct DatagramReader {
+    connection: Connection,
+    room: Vec<Bytes>,
+}
+
+impl DatagramReader {
+    /// How many datagrams one call moves at most.
+    const BATCH: usize = 64;
+
+    /// A reader for this link.
+    pub fn new(link: &RelayLink) -> Self {
+        let room = vec![Bytes::new(); Self::BATCH];
+        DatagramReader {
+            connection: link.connection().clone(),
+            room,
+        }
+    }
+
+    /// Waits for datagrams. Safe to cancel.
+    ///
+    /// # Errors
+    /// [`Closed`] once the link is gone.
+    pub async fn read(&mut self) -> Result<impl Iterator<Item = Bytes>, Closed> {
+        let count = self.connection.read_datagrams(&mut self.room).await?;
+        Ok(self.room[..count].iter_mut().map(std::mem::take))
+    }
+}

@@ -1,0 +1,198 @@
+//! A running peer: one core, one port, one link, one loop.
+//!
+//! Gateway and clients differ in what they decide ([`PeerCore`]) and where their frames come from
+//! ([`FramePort`]). The rest is the same and lives here: connect, say hello, carry frames both ways,
+//! follow control messages, keep time, say goodbye; and when the link is lost, try again.
+
+mod run;
+mod wakefulness;
+
+pub use run::run;
+
+use crate::link::{ConnectError, LinkFacts};
+use crate::vnet::Sent;
+use bytes::Bytes;
+use lanparty_ctrl::message::{Newcomer, Welcome};
+use lanparty_ctrl::{HostOrder, PeerMessage, RelayMessage, ResumeToken, RoomKey, Text};
+use lanparty_obs::{DropReason, LinkStats, PeerStats};
+use lanparty_proto::{DatagramBudget, FrameBuf};
+use std::io;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// The decisions of a peer: a pure state machine that outlives its links.
+pub trait PeerCore {
+    /// Who this is, for the `hello`.
+    fn newcomer(&self) -> Newcomer;
+
+    /// The relay let us in; a datagram of `budget` bytes fits the path now.
+    fn handle_welcome(&mut self, now: Instant, welcome: &Welcome, budget: DatagramBudget);
+
+    /// The link is gone: nothing that belonged to it holds any more.
+    fn handle_lost_link(&mut self, now: Instant);
+
+    /// A frame from the port. `Ok` sends it to the relay, as it then is.
+    ///
+    /// # Errors
+    /// Why it must not go there; it has been counted.
+    fn handle_frame(&mut self, now: Instant, frame: &mut FrameBuf) -> Result<(), DropReason>;
+
+    /// A datagram from the relay. `Ok(Some(frame))` goes to the port, `Ok(None)` waits for more
+    /// fragments.
+    ///
+    /// # Errors
+    /// Why it must not go there; it has been counted.
+    fn handle_datagram(
+        &mut self,
+        now: Instant,
+        datagram: Bytes,
+    ) -> Result<Option<Bytes>, DropReason>;
+
+    /// A control message from the relay. `Welcome`, `Reject` and `Disconnect` never come here.
+    fn handle_control(&mut self, now: Instant, message: RelayMessage);
+
+    /// Time has come.
+    fn handle_timeout(&mut self, now: Instant);
+
+    /// When [`Self::handle_timeout`] has something to do.
+    fn poll_timeout(&self) -> Option<Instant>;
+
+    /// The next thing to be done; call until `None` after any of the above but the two hot ones.
+    fn poll_output(&mut self) -> Option<PeerOutput>;
+
+    /// A frame died outside the core: in a queue, at the port, on the link.
+    fn count_drop(&mut self, reason: DropReason, frames: u64);
+
+    /// Datagrams that went out for frames which the core had let pass.
+    fn count_sent_datagrams(&mut self, datagrams: u64);
+
+    /// Reads and writes of the port, each of one frame or of several in one.
+    fn count_port_calls(&mut self, reads: u64, writes: u64);
+
+    /// How the link is doing, once a second; `None` when it is gone.
+    fn note_link(&mut self, link: Option<LinkStats>);
+
+    /// The counters.
+    fn stats(&self) -> &PeerStats;
+}
+
+/// What a core wants done.
+#[derive(Debug)]
+pub enum PeerOutput {
+    /// A frame of the core's own making for the port.
+    Frame(Bytes),
+    /// A message for the relay.
+    Message(PeerMessage),
+}
+
+/// Where frames enter a machine: a TAP, a NIC, or memory in a test. Never blocks.
+pub trait FramePort {
+    /// Waits until [`Self::try_recv`] may have something.
+    ///
+    /// # Errors
+    /// When the port is gone for good.
+    fn readable(&self) -> impl Future<Output = io::Result<()>>;
+
+    /// Hands over frames that are there, some dozens at most, in order; and for each that died in
+    /// the port the reason. Having none is no error. Answers how many reads it took, which is less
+    /// than the frames where several came as one.
+    ///
+    /// # Errors
+    /// When the port is gone for good.
+    fn try_recv(&mut self, take: &mut dyn FnMut(Result<FrameBuf, DropReason>)) -> io::Result<u64>;
+
+    /// Puts the frames of one turn out, in order. A refused frame is no end: the port may still be
+    /// good.
+    fn try_send(&mut self, frames: &[Bytes]) -> Sent;
+}
+
+/// What happens to a peer, told to its [`PeerHost`].
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The relay's name has been resolved; an attempt to reach it begins.
+    Connecting {
+        /// Where it will be looked for.
+        addresses: &'a [SocketAddr],
+    },
+    /// The relay has let us in; frames flow after this event has been handled.
+    Joined {
+        /// What it said.
+        welcome: &'a Welcome,
+        /// Where it is.
+        relay: SocketAddr,
+    },
+    /// Somebody came or went; the core knows already.
+    Control(&'a RelayMessage),
+    /// A second has passed on a standing link, or the network around this machine has changed.
+    Tick(LinkFacts),
+    /// There is no link, or none any more, and another attempt follows.
+    NoLink {
+        /// Why, as part of a sentence.
+        cause: String,
+        /// True when somebody answered and said no.
+        refused: bool,
+        /// True when that was because the key opens no room.
+        not_open: bool,
+    },
+}
+
+/// What a host could not do; ends the peer.
+pub type HostError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The program around a peer: sets the machine up when a link stands, and tells people about it.
+pub trait PeerHost<C> {
+    /// The token of the place that an earlier run had, where a program keeps it: a killed peer takes
+    /// its place back before the relay has noticed (spec R91). The next token comes with
+    /// [`Event::Joined`].
+    fn kept_token(&mut self) -> Option<ResumeToken> {
+        None
+    }
+
+    /// The room's key, where it is another one by now than the configuration's.
+    fn room_key(&self) -> Option<RoomKey> {
+        None
+    }
+
+    /// What the party's host has ordered before and still wants.
+    fn standing_orders(&self) -> Vec<HostOrder> {
+        Vec::new()
+    }
+
+    /// What the program itself has to say to the relay; asked for while the link stands, and given up
+    /// at any time.
+    fn next_message(&mut self) -> impl Future<Output = PeerMessage> {
+        std::future::pending()
+    }
+
+    /// Something has happened.
+    ///
+    /// # Errors
+    /// When the machine cannot be set up, which ends the peer.
+    fn handle_event(
+        &mut self,
+        core: &mut C,
+        event: Event<'_>,
+    ) -> impl Future<Output = Result<(), HostError>>;
+}
+
+/// Why a peer ended without being asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The relay cannot be used, and waiting will not change that.
+    #[error("the relay {relay} cannot be used: {error}")]
+    Relay {
+        /// The relay, as the person named it.
+        relay: String,
+        /// What is wrong.
+        error: ConnectError,
+    },
+    /// The adapter or the LAN interface is gone.
+    #[error("the network interface is gone: {0}")]
+    Port(io::Error),
+    /// The machine could not be set up.
+    #[error("{0}")]
+    Host(HostError),
+    /// The relay has sent this peer out of its room; it says why.
+    #[error("{0}")]
+    Kicked(Text),
+}

@@ -1,0 +1,447 @@
+//! The loop of a peer, from its first attempt to reach the relay to its goodbye.
+
+use super::wakefulness::Wakefulness;
+use super::{Event, FramePort, PeerCore, PeerHost, PeerOutput, RunError};
+use crate::args::RelayConfig;
+use crate::backoff::Backoff;
+use crate::link::{self, ConnectError, DatagramReader, QueueDeaths, RelayLink};
+use bytes::Bytes;
+use lanparty_ctrl::message::Hello;
+use lanparty_ctrl::{DisconnectReason, RelayMessage, ResumeToken, Text};
+use lanparty_edge::log;
+use lanparty_obs::frame_log::{Action, Direction};
+use lanparty_obs::{DropReason, FrameLog};
+use lanparty_proto::overlay::Probe;
+use lanparty_proto::{FrameBuf, Header, PeerId};
+use lanparty_quic::control::ControlError;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+use tokio::time::MissedTickBehavior;
+
+/// How often a host hears how its link is doing.
+const TICK: Duration = Duration::from_secs(1);
+/// How often a peer looks whether its machine has another address now; that sends nothing.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long the relay's name may take to be resolved before the addresses of last time must do: the
+/// resolver may be what is missing.
+const RESOLVE: Duration = Duration::from_secs(1);
+/// A TAP's queue holds 1000 frames or super-frames, of which a read may take no more than one; a busier
+/// port fills it meanwhile.
+const MAX_BACKLOG_READS: usize = 1000;
+
+/// Runs a peer until `shutdown` says why it should stop: connects, carries frames, and when the link
+/// is lost connects again, with jittered waits in between (spec R90). The port is read and emptied
+/// meanwhile, so that nothing old is sent later.
+///
+/// # Errors
+/// [`RunError`]. A relay that cannot be reached is no error: it may come back.
+pub async fn run<C, P, H>(
+    core: &mut C,
+    port: &mut P,
+    host: &mut H,
+    relay: &RelayConfig,
+    shutdown: impl Future<Output = Text>,
+) -> Result<(), RunError>
+where
+    C: PeerCore,
+    P: FramePort,
+    H: PeerHost<C>,
+{
+    let resume_token = host.kept_token();
+    let mut peer = Peer {
+        core,
+        port,
+        host,
+        relay,
+        resume_token,
+        known: Vec::new(),
+        has_been_in: false,
+        to_port: Vec::new(),
+        awake: Wakefulness::new(Instant::now()),
+    };
+    let mut shutdown = pin!(shutdown);
+    let mut backoff = Backoff::default();
+    loop {
+        let connecting = peer.connect();
+        let connected = tokio::select! {
+            biased; // whoever listens for Ctrl-C listens before the first sentence is said
+            _ = &mut shutdown => return Ok(()),
+            connected = connecting => connected?,
+        };
+        let (cause, refused, not_open) = match connected {
+            Ok(link) => {
+                backoff.reset();
+                match peer.carry(link, &mut shutdown).await? {
+                    Ended::Asked(_) => return Ok(()),
+                    Ended::Lost(cause) => (cause, false, false),
+                }
+            }
+            Err(error) => {
+                let not_open = matches!(error, ConnectError::NotOpen);
+                (error.to_string(), error.is_refusal(), not_open)
+            }
+        };
+        let news = Event::NoLink {
+            cause,
+            refused,
+            not_open,
+        };
+        peer.tell(news).await?;
+        let wait = backoff.next_wait(rand::random());
+        tokio::select! {
+            waited = peer.discarding(tokio::time::sleep(wait)) => waited?,
+            _ = &mut shutdown => return Ok(()),
+        }
+    }
+}
+
+/// Why a link is no longer carried.
+enum Ended {
+    Asked(Text),
+    Lost(String),
+}
+
+struct Peer<'a, C, P, H> {
+    core: &'a mut C,
+    port: &'a mut P,
+    host: &'a mut H,
+    relay: &'a RelayConfig,
+    resume_token: Option<ResumeToken>,
+    /// Where the relay's name led last.
+    known: Vec<SocketAddr>,
+    has_been_in: bool,
+    /// What this turn puts out; empty between turns.
+    to_port: Vec<Bytes>,
+    awake: Wakefulness,
+}
+
+impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
+    async fn tell(&mut self, event: Event<'_>) -> Result<(), RunError> {
+        self.host
+            .handle_event(self.core, event)
+            .await
+            .map_err(RunError::Host)
+    }
+
+    /// One attempt. The outer error ends the peer, the inner one is worth another attempt.
+    async fn connect(&mut self) -> Result<Result<RelayLink, ConnectError>, RunError> {
+        let addresses = match self.find_relay().await? {
+            Ok(addresses) => addresses,
+            Err(error) => return Ok(Err(error)),
+        };
+        self.tell(Event::Connecting {
+            addresses: &addresses,
+        })
+        .await?;
+        let relay = &self.config();
+        let (newcomer, resume_token) = (self.core.newcomer(), self.resume_token);
+        let orders = self.host.standing_orders();
+        let hello = |budget| Hello {
+            resume_token,
+            orders: orders.clone(),
+            access_token: relay.access_token.clone(),
+            name: relay.name.clone().map(Into::into),
+            ..Hello::new(&relay.room, newcomer, budget)
+        };
+        let connecting = RelayLink::connect(relay, &addresses, hello);
+        match self.discarding(connecting).await? {
+            // Once we have been in, the relay's operator may mend what is wrong now.
+            Err(error) if !error.may_pass() && !self.has_been_in => Err(RunError::Relay {
+                relay: self.relay.address.to_string(),
+                error,
+            }),
+            attempt => Ok(attempt),
+        }
+    }
+
+    /// The configuration, with the key that the room has now.
+    fn config(&self) -> RelayConfig {
+        let mut config = self.relay.clone();
+        config.key = self.host.room_key().or(config.key);
+        config
+    }
+
+    /// Where the relay is. It may have moved, so its name is resolved for each attempt.
+    async fn find_relay(&mut self) -> Result<Result<Vec<SocketAddr>, ConnectError>, RunError> {
+        let relay = self.relay;
+        let resolving = link::resolve(&relay.address);
+        let resolved = match self.known.is_empty() {
+            true => self.discarding(resolving).await?,
+            false => {
+                let in_time = tokio::time::timeout(RESOLVE, resolving);
+                let resolved = self.discarding(in_time).await?;
+                resolved.unwrap_or(Ok(Vec::new()))
+            }
+        };
+        match resolved {
+            Ok(addresses) if !addresses.is_empty() => self.known = addresses,
+            Err(error) if self.known.is_empty() => return Ok(Err(error)),
+            Ok(_) | Err(_) => tracing::debug!("The relay's name is not resolved now"),
+        }
+        Ok(Ok(self.known.clone()))
+    }
+
+    /// Uses a link until its end, and says goodbye where there is time for it.
+    async fn carry(
+        &mut self,
+        mut link: RelayLink,
+        shutdown: &mut (impl Future<Output = Text> + Unpin),
+    ) -> Result<Ended, RunError> {
+        let ended = self.exchange(&mut link, shutdown).await;
+        self.count_queue_drops(&mut link);
+        self.core.note_link(None);
+        self.core.handle_lost_link(Instant::now());
+        match &ended {
+            Ok(Ended::Asked(reason)) => link.leave(reason.clone()).await,
+            Ok(Ended::Lost(_)) => {}
+            Err(error) => link.leave(error.to_string().into()).await,
+        }
+        ended
+    }
+
+    /// Carries frames until the link is lost or `shutdown` comes.
+    async fn exchange(
+        &mut self,
+        link: &mut RelayLink,
+        shutdown: &mut (impl Future<Output = Text> + Unpin),
+    ) -> Result<Ended, RunError> {
+        self.resume_token = Some(link.welcome().resume_token);
+        self.has_been_in = true;
+        self.core
+            .handle_welcome(Instant::now(), link.welcome(), link.budget());
+        let joined = Event::Joined {
+            welcome: link.welcome(),
+            relay: link.relay(),
+        };
+        self.host
+            .handle_event(self.core, joined)
+            .await
+            .map_err(RunError::Host)?;
+        tracing::debug!(buffers = ?link.udp_buffers(), budget = %link.budget(), "The link is up");
+
+        self.discard_backlog().await.map_err(RunError::Port)?;
+        let mut reader = DatagramReader::new(link);
+        let (mut tick, mut look) = (interval(TICK), interval(LOOK));
+        self.awake = Wakefulness::new(Instant::now());
+        let cause = loop {
+            if !self.awake.turn(Instant::now()) {
+                // The old link's queues end with it.
+                break "this machine or program stood still".to_owned();
+            }
+            self.perform_outputs(link);
+            let timeout = self.core.poll_timeout().map(tokio::time::Instant::from_std);
+            tokio::select! {
+                datagrams = reader.read() => match datagrams {
+                    Ok(datagrams) => {
+                        datagrams.for_each(|datagram| self.deliver(link, datagram));
+                        self.put_out();
+                    }
+                    Err(closed) => break closed.to_string(),
+                },
+                ready = self.port.readable() => {
+                    ready.map_err(RunError::Port)?;
+                    if !self.awake.has_slept(Instant::now()) {
+                        self.send_from_port(link)?;
+                    }
+                    give_way().await;
+                }
+                message = link.next_message() => match message {
+                    Ok(RelayMessage::Disconnect(goodbye)) if goodbye.reason == DisconnectReason::Kicked => {
+                        return Err(RunError::Kicked(goodbye.text));
+                    }
+                    Ok(RelayMessage::Disconnect(goodbye)) => break format!("it said: {}", goodbye.text),
+                    Ok(message) => self.handle_control(message).await?,
+                    Err(ControlError::Closed(closed)) => break closed.to_string(),
+                    Err(error) => break error.to_string(),
+                },
+                message = self.host.next_message() => link.send_message(message),
+                () = sleep_until(timeout) => self.core.handle_timeout(Instant::now()),
+                _ = tick.tick() => {
+                    self.count_queue_drops(link);
+                    self.core.note_link(link.stats());
+                    self.tell(Event::Tick(link.facts())).await?;
+                    if let Err(unfit) = link.beat(Instant::now()) {
+                        break unfit.to_string();
+                    }
+                }
+                _ = look.tick() => if link.has_moved() {
+                    tracing::info!("This machine has another address on the way to the relay");
+                    // The host may have a route to mend first.
+                    self.tell(Event::Tick(link.facts())).await?;
+                    link.follow_network();
+                },
+                reason = &mut *shutdown => return Ok(Ended::Asked(reason)),
+            }
+        };
+        Ok(Ended::Lost(cause))
+    }
+
+    /// Waits for something without a link. What the port has to give meanwhile is dropped and counted,
+    /// so that a game's packets of ten seconds ago are not replayed into its present.
+    async fn discarding<T>(&mut self, event: impl Future<Output = T>) -> Result<T, RunError> {
+        let mut event = pin!(event);
+        loop {
+            tokio::select! {
+                happened = &mut event => return Ok(happened),
+                ready = self.port.readable() => {
+                    ready.and_then(|()| self.discard()).map_err(RunError::Port)?;
+                    give_way().await;
+                }
+            }
+        }
+    }
+
+    /// Empties the port of what came while there was no link, or no time for it.
+    async fn discard_backlog(&mut self) -> io::Result<()> {
+        for _ in 0..MAX_BACKLOG_READS {
+            if self.discard()? == 0 {
+                break;
+            }
+            give_way().await;
+        }
+        Ok(())
+    }
+
+    /// Drops what one read of the port gives, and says how many frames that were.
+    fn discard(&mut self) -> io::Result<u64> {
+        let (core, mut frames) = (&mut *self.core, 0);
+        self.port.try_recv(&mut |frame| {
+            core.count_drop(frame.err().unwrap_or(DropReason::LinkDown), 1);
+            frames += 1;
+        })?;
+        Ok(frames)
+    }
+
+    async fn handle_control(&mut self, message: RelayMessage) -> Result<(), RunError> {
+        self.core.handle_control(Instant::now(), message.clone());
+        self.tell(Event::Control(&message)).await
+    }
+
+    /// From the port to the relay.
+    fn send_from_port(&mut self, link: &mut RelayLink) -> Result<(), RunError> {
+        let (core, now) = (&mut *self.core, Instant::now());
+        let log = log::frames_enabled();
+        let mut take = |frame: Result<FrameBuf, DropReason>| {
+            let mut frame = match frame {
+                Ok(frame) => frame,
+                Err(reason) => return core.count_drop(reason, 1),
+            };
+            let verdict = core.handle_frame(now, &mut frame);
+            if log {
+                log_frame(Direction::ToRelay, None, frame.frame(), verdict);
+            }
+            if verdict.is_ok() {
+                match link.send_frame(now, frame) {
+                    Ok(datagrams) => core.count_sent_datagrams(datagrams as u64),
+                    Err(reason) => core.count_drop(reason, 1),
+                }
+            }
+        };
+        let reads = self.port.try_recv(&mut take).map_err(RunError::Port)?;
+        core.count_port_calls(reads, 0);
+        Ok(())
+    }
+
+    fn count_queue_drops(&mut self, link: &mut RelayLink) {
+        let QueueDeaths { without_room, late } = link.new_queue_deaths();
+        for (reason, frames) in [
+            (DropReason::QueueFull, without_room),
+            (DropReason::QueueDelay, late),
+        ] {
+            if frames > 0 {
+                self.core.count_drop(reason, frames);
+            }
+        }
+    }
+
+    /// From the relay towards the port.
+    fn deliver(&mut self, link: &mut RelayLink, datagram: Bytes) {
+        if let Some(probe) = Probe::decode(&datagram) {
+            return link.handle_echo(probe);
+        }
+        let log = log::frames_enabled();
+        match self.core.handle_datagram(Instant::now(), datagram.clone()) {
+            Ok(Some(frame)) => {
+                if log {
+                    log_frame(Direction::FromRelay, origin(&datagram), &frame, Ok(()));
+                }
+                self.to_port.push(frame);
+            }
+            Ok(None) => {}
+            Err(reason) if log => {
+                let frame = datagram
+                    .get(lanparty_proto::overlay::HEADER_LEN..)
+                    .unwrap_or(&[]);
+                log_frame(Direction::FromRelay, origin(&datagram), frame, Err(reason));
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Gives the port what this turn has for it.
+    fn put_out(&mut self) {
+        if self.to_port.is_empty() {
+            return;
+        }
+        // A program can be stopped between any two steps; this is the last one.
+        if self.awake.has_slept(Instant::now()) {
+            let old = self.to_port.drain(..).count() as u64;
+            return self.core.count_drop(DropReason::LinkDown, old);
+        }
+        let sent = self.port.try_send(&self.to_port);
+        self.to_port.clear();
+        self.core.count_port_calls(0, sent.writes);
+        self.core.count_drop(DropReason::PortRefused, sent.refused);
+    }
+
+    fn perform_outputs(&mut self, link: &RelayLink) {
+        while let Some(output) = self.core.poll_output() {
+            match output {
+                PeerOutput::Frame(frame) => self.to_port.push(frame),
+                PeerOutput::Message(message) => link.send_message(message),
+            }
+        }
+        self.put_out();
+    }
+}
+
+/// Who sent a datagram, by its own words.
+fn origin(datagram: &[u8]) -> Option<PeerId> {
+    let (header, _) = Header::decode(datagram).ok()?;
+    Some(header.peer)
+}
+
+fn log_frame(
+    direction: Direction,
+    peer: Option<PeerId>,
+    frame: &[u8],
+    verdict: Result<(), DropReason>,
+) {
+    let action = match verdict {
+        Ok(()) => Action::Forward { targets: 1 },
+        Err(reason) => Action::Drop(reason),
+    };
+    log::frame(&FrameLog::new(direction, peer, frame, action));
+}
+
+/// Beats that are late are not made up for.
+fn interval(period: Duration) -> tokio::time::Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+/// A port may always have more: after each read the link's driver, timers and whoever wants to end this have their
+/// turn. Waiting for a port does that by itself only when it is empty.
+async fn give_way() {
+    tokio::task::yield_now().await;
+}
+
+async fn sleep_until(deadline: Option<tokio::time::Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,443 @@
+//! Endpoints and connections: the face of QUIC. No file outside knows that it is noq's sans-IO core, with a driver
+//! (`engine`) and a queue (`lanparty_flow::queue`) of our own.
+
+use crate::close::{CloseCode, Closed, HandshakeError};
+use crate::engine::{self, ConnectFailure, Engine, Pieces, RecvStream, SendStream, Stranger};
+use crate::life;
+use crate::reset;
+use crate::socket::{self, UdpBuffers};
+use crate::tls::{Identity, IdentityError, Trust};
+use crate::transport::{PathFloor, transport};
+use bytes::Bytes;
+use lanparty_ctrl::{ChannelBinding, Fingerprint, IdentityKey};
+use lanparty_flow::Congestion;
+use lanparty_flow::queue::WaitWindow;
+use lanparty_obs::link::QueueStats;
+use lanparty_obs::{DropReason, LinkStats};
+use lanparty_proto::flow::Flow;
+use lanparty_proto::{DatagramBudget, Header, fragment, overlay};
+use noq_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use noq_proto::{ClientConfig, Dir, PathId, SendDatagramError, ServerConfig, StreamId};
+use smallvec::smallvec;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Strangers whose first packet waits to be looked at, at some 30 KiB each. Who comes when all places are taken is
+/// not heard, and asks again; the engine's own limit is 65536.
+const MAX_FIRST_PACKETS: usize = 512;
+/// What may wait behind each of these first packets, and behind all together, in bytes: a second packet of the same hello.
+const BEHIND_FIRST_PACKET: u64 = 16 * 1024;
+const BEHIND_FIRST_PACKETS: u64 = 2 * 1024 * 1024;
+
+/// A UDP socket with the QUIC engine on it.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    engine: Engine,
+    buffers: UdpBuffers,
+    congestion: Congestion,
+}
+
+/// Why a relay cannot listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The address is taken, foreign or privileged.
+    #[error(
+        "cannot listen on {0}: {1}; choose another address with --listen, or run with the privilege that ports below 1024 need"
+    )]
+    Bind(SocketAddr, #[source] io::Error),
+    /// TLS does not take the identity.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+}
+
+impl Endpoint {
+    /// An endpoint for one outgoing link, on a port of the system's choice.
+    ///
+    /// # Errors
+    /// When the system gives no UDP socket.
+    pub fn client(floor: PathFloor, congestion: Congestion) -> io::Result<Self> {
+        // A dual-stack socket reaches relays of both families, where the system has IPv6 at all.
+        Self::client_at((Ipv6Addr::UNSPECIFIED, 0).into(), floor, congestion)
+            .or_else(|_| Self::client_at((Ipv4Addr::UNSPECIFIED, 0).into(), floor, congestion))
+    }
+
+    /// The same at an address of this machine.
+    ///
+    /// # Errors
+    /// When the system gives no UDP socket there.
+    pub fn client_at(
+        address: SocketAddr,
+        floor: PathFloor,
+        congestion: Congestion,
+    ) -> io::Result<Self> {
+        let (socket, buffers) = socket::bind(address)?;
+        let (mut config, ids) = reset::nobodys_config();
+        if floor == PathFloor::Least {
+            // Tells the relay too: its packets to us must be as small as ours to it.
+            config
+                .max_udp_payload_size(floor.payload())
+                .map_err(|error| io::Error::other(error.to_string()))?;
+        }
+        Ok(Endpoint {
+            engine: Engine::new(config, ids, None, socket)?,
+            buffers,
+            congestion,
+        })
+    }
+
+    /// An endpoint that peers can connect to; the IPv6 wildcard means both families.
+    ///
+    /// # Errors
+    /// [`ListenError`].
+    pub fn server(
+        listen: SocketAddr,
+        identity: &Identity,
+        congestion: Congestion,
+    ) -> Result<Self, ListenError> {
+        let config = server_config(identity, congestion)?;
+        let bind = |address| socket::bind(address);
+        let (socket, buffers) = bind(listen)
+            .or_else(|error| match listen.ip() {
+                ip if ip == Ipv6Addr::UNSPECIFIED && no_ipv6(&error) => {
+                    bind((Ipv4Addr::UNSPECIFIED, listen.port()).into())
+                }
+                _ => Err(error),
+            })
+            .map_err(|error| ListenError::Bind(listen, error))?;
+        let (endpoint, ids) = reset::endpoint_config(identity);
+        let engine = Engine::new(endpoint, ids, Some(config), socket)
+            .map_err(|error| ListenError::Bind(listen, error))?;
+        Ok(Endpoint {
+            engine,
+            buffers,
+            congestion,
+        })
+    }
+
+    /// Takes another identity for connections to come; those that stand keep theirs.
+    ///
+    /// # Errors
+    /// When TLS does not take it.
+    pub fn set_identity(&self, identity: &Identity) -> Result<(), IdentityError> {
+        let config = server_config(identity, self.congestion)?;
+        self.engine.set_server_config(config);
+        Ok(())
+    }
+
+    /// The address it is bound to.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
+        self.engine.local_address()
+    }
+
+    /// The buffers that the system granted.
+    pub fn buffers(&self) -> UdpBuffers {
+        self.buffers
+    }
+
+    /// The next stranger who wants to connect; `None` once the endpoint is closed.
+    pub async fn accept(&self) -> Option<Incoming> {
+        self.engine.accept().await.map(Incoming)
+    }
+
+    /// Connects to a relay at `address`, whose certificate must carry `server_name`, as whoever has the key
+    /// `identity`, or as nobody in particular.
+    ///
+    /// # Errors
+    /// [`HandshakeError`].
+    pub async fn connect(
+        &self,
+        address: SocketAddr,
+        server_name: &str,
+        trust: &Trust,
+        identity: Option<&IdentityKey>,
+        floor: PathFloor,
+    ) -> Result<Connection, HandshakeError> {
+        let failed = |error: &dyn std::fmt::Display| HandshakeError::Failed(error.to_string());
+        let tls = trust
+            .client_config(identity)
+            .map_err(|error| failed(&error))?;
+        let crypto = QuicClientConfig::try_from(tls).map_err(|error| failed(&error))?;
+        let mut config = ClientConfig::new(Arc::new(crypto));
+        config.transport_config(Arc::new(transport(floor, self.congestion)));
+        match self.engine.connect(config, address, server_name).await {
+            Ok(connection) => Ok(Connection(connection)),
+            Err(ConnectFailure::Config(error)) => Err(failed(&error)),
+            Err(ConnectFailure::Connection(error)) => Err(error.into()),
+        }
+    }
+
+    /// Tells the connections that this machine may have another address now: they forget from which one
+    /// they sent, and ask the other side at once.
+    pub fn follow_network(&self) {
+        self.engine.follow_network();
+    }
+
+    /// Closes every connection at once and waits until the others have been told.
+    pub async fn close(&self, code: CloseCode) {
+        self.engine.close(code.number(), code.text()).await;
+    }
+}
+
+fn no_ipv6(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::Unsupported | io::ErrorKind::AddrNotAvailable
+    ) || error.raw_os_error() == Some(EAFNOSUPPORT)
+}
+
+/// "Address family not supported" on Linux, which has no [`io::ErrorKind`] of its own.
+const EAFNOSUPPORT: i32 = 97;
+
+pub(crate) fn server_config(
+    identity: &Identity,
+    congestion: Congestion,
+) -> Result<ServerConfig, IdentityError> {
+    let crypto = QuicServerConfig::try_from(identity.server_config()?)
+        .expect("the provider has the suite that QUIC begins with");
+    let mut config = ServerConfig::with_crypto(Arc::new(crypto));
+    config
+        .transport_config(Arc::new(transport(PathFloor::Ordinary, congestion)))
+        .max_incoming(MAX_FIRST_PACKETS)
+        .incoming_buffer_size(BEHIND_FIRST_PACKET)
+        .incoming_buffer_size_total(BEHIND_FIRST_PACKETS);
+    Ok(config)
+}
+
+/// A stranger who has not shown yet that it speaks our protocol.
+#[derive(Debug)]
+pub struct Incoming(Stranger);
+
+impl Incoming {
+    /// Where it says to come from.
+    pub fn remote_address(&self) -> SocketAddr {
+        canonical(self.0.remote_address())
+    }
+
+    /// True once it has shown that it receives what is sent to that address.
+    pub fn address_validated(&self) -> bool {
+        self.0.address_validated()
+    }
+
+    /// Asks it to show that (RFC 9000 §8.1.2); it comes back as another [`Incoming`].
+    pub fn ask_to_validate(self) {
+        self.0.retry();
+    }
+
+    /// Says no, politely.
+    pub fn refuse(self) {
+        self.0.refuse();
+    }
+
+    /// Says nothing at all.
+    pub fn ignore(self) {
+        drop(self.0);
+    }
+
+    /// Completes the handshake.
+    ///
+    /// # Errors
+    /// [`HandshakeError`], also when `deadline` passes first.
+    pub async fn accept(self, deadline: Duration) -> Result<Connection, HandshakeError> {
+        let handshake = async { Ok(Connection(self.0.accept().await?)) };
+        tokio::time::timeout(deadline, handshake)
+            .await
+            .unwrap_or(Err(HandshakeError::NoAnswer))
+    }
+}
+
+/// A connection whose handshake is complete. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Connection(pub(crate) engine::Connection);
+
+impl Connection {
+    /// The largest datagram that fits now.
+    pub fn budget(&self) -> DatagramBudget {
+        let max_size = self.0.look(|quic| quic.datagrams().max_size());
+        DatagramBudget::clamped(max_size.ok().flatten().unwrap_or(0))
+    }
+
+    /// The smoothed round trip.
+    pub fn rtt(&self) -> Option<Duration> {
+        self.0.look(|quic| quic.rtt(PathId::ZERO)).ok()?
+    }
+
+    /// How many packets of a thousand got lost on the way to the other side.
+    pub fn loss_permille(&self) -> Option<u16> {
+        let stats = self.0.look(|quic| quic.path_stats(PathId::ZERO)).ok()??;
+        let permille = (1000 * stats.lost_packets).checked_div(stats.sent_packets)?;
+        u16::try_from(permille).ok()
+    }
+
+    /// Counts what the other side has said, in QUIC's frames. Nobody else moves it: packets that do not authenticate
+    /// and those that come a second time are not read.
+    pub fn heard(&self) -> u64 {
+        let stats = self.0.look(noq_proto::Connection::stats);
+        stats.map_or(0, |stats| life::signs(&stats.frame_rx))
+    }
+
+    /// Where the other side is now; changes when it moves to another network.
+    pub fn remote_address(&self) -> Option<SocketAddr> {
+        let path = self.0.look(|quic| quic.network_path(PathId::ZERO));
+        Some(canonical(path.ok()?.ok()?.remote()))
+    }
+
+    /// Waits for datagrams and moves up to `room.len()` of them there, oldest first.
+    ///
+    /// # Errors
+    /// [`Closed`] once there is no connection and nothing left to read.
+    pub async fn read_datagrams(&self, room: &mut [Bytes]) -> Result<usize, Closed> {
+        Ok(self.0.read_datagrams(room).await?)
+    }
+
+    /// Queues the datagram of a frame that came at `now` whole, or cut into fragments when it exceeds the budget of this
+    /// moment or `cap`. Answers how many datagrams that makes. Waits for nothing: when the queue is
+    /// full, its longest flow loses frames, and [`Self::queue_stats`] tells how many.
+    ///
+    /// # Errors
+    /// `Runt` when there is no frame in it; `LinkDown` when there is no connection.
+    pub fn send_frame(
+        &self,
+        now: Instant,
+        datagram: Bytes,
+        frame_id: impl FnOnce() -> u16,
+        cap: Option<DatagramBudget>,
+    ) -> Result<usize, DropReason> {
+        let frame = datagram.get(overlay::HEADER_LEN..).unwrap_or_default();
+        let flow = Flow::of(frame).ok_or(DropReason::Runt)?;
+        let budget = cap.map_or(self.budget(), |cap| cap.min(self.budget()));
+        let pieces: Pieces = if datagram.len() <= budget.bytes() {
+            smallvec![datagram]
+        } else {
+            cut(&datagram, frame_id(), budget).collect()
+        };
+        let count = pieces.len();
+        match self.0.send_frame(now, flow, pieces) {
+            Ok(()) => Ok(count),
+            Err(_) => Err(DropReason::LinkDown),
+        }
+    }
+
+    /// How it is doing; waits are those since the oldest look in `window`. `None` when it is over.
+    pub fn stats(&self, window: &mut WaitWindow) -> Option<LinkStats> {
+        self.0.stats(window)
+    }
+
+    /// What waits in this connection's queue, and what that has thrown away; when it is over, as that was at its
+    /// end.
+    pub fn queue_stats(&self) -> QueueStats {
+        self.0.queue_stats()
+    }
+
+    /// Sends a probe of the path as it is: never cut, because its length is the question.
+    ///
+    /// # Errors
+    /// `QueueFull` when it does not fit or finds no room; `LinkDown` when there is no connection.
+    pub fn send_probe(&self, probe: Bytes) -> Result<(), DropReason> {
+        self.0.send_datagram(probe).map_err(drop_reason)
+    }
+
+    /// What this connection has and no other: both ends get the same bytes, and nobody else can know them.
+    pub fn channel_binding(&self) -> ChannelBinding {
+        ChannelBinding(self.0.binding())
+    }
+
+    /// Who the other side has proved to be in the handshake, if it wanted to be somebody.
+    pub fn identity(&self) -> Option<Fingerprint> {
+        self.0.identity()
+    }
+
+    /// Opens the stream for the first exchange.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub async fn open_bi(&self) -> Result<(SendStream, RecvStream), Closed> {
+        let id = self.0.open(Dir::Bi).await?;
+        Ok(self.both_ends(id))
+    }
+
+    /// Waits for the stream of the first exchange.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub async fn accept_bi(&self) -> Result<(SendStream, RecvStream), Closed> {
+        let id = self.0.accept(Dir::Bi).await?;
+        Ok(self.both_ends(id))
+    }
+
+    /// Opens a stream for one message.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub async fn open_uni(&self) -> Result<SendStream, Closed> {
+        let id = self.0.open(Dir::Uni).await?;
+        Ok(SendStream::new(&self.0, id))
+    }
+
+    /// Waits for a stream with one message.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub async fn accept_uni(&self) -> Result<RecvStream, Closed> {
+        let id = self.0.accept(Dir::Uni).await?;
+        Ok(RecvStream::new(&self.0, id))
+    }
+
+    fn both_ends(&self, id: StreamId) -> (SendStream, RecvStream) {
+        (SendStream::new(&self.0, id), RecvStream::new(&self.0, id))
+    }
+
+    /// Closes it; what was not sent yet is lost.
+    pub fn close(&self, code: CloseCode) {
+        self.0.close(code.number(), code.text());
+    }
+
+    /// Waits until it is closed, by whomever.
+    pub async fn closed(&self) -> Closed {
+        self.0.closed().await.into()
+    }
+}
+
+fn cut(datagram: &[u8], frame_id: u16, budget: DatagramBudget) -> impl Iterator<Item = Bytes> {
+    let (header, frame) = Header::decode(datagram).expect("a datagram of our own making");
+    fragment::cut(header, frame_id, frame, budget)
+}
+
+fn drop_reason(error: SendDatagramError) -> DropReason {
+    match error {
+        // The budget shrank between the check and the send; the next frame is cut to it.
+        SendDatagramError::TooLarge | SendDatagramError::Blocked(_) => DropReason::QueueFull,
+        SendDatagramError::UnsupportedByPeer | SendDatagramError::Disabled => DropReason::LinkDown,
+    }
+}
+
+/// An IPv4 address as such, also when it came through a dual-stack socket.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_strangers_first_packets_hold_is_bounded() {
+        let key = Identity::new_key().unwrap();
+        let identity = Identity::self_signed("lanparty-relay", &key).unwrap();
+        let config = format!(
+            "{:?}",
+            server_config(&identity, Congestion::default()).unwrap()
+        );
+        for bound in [
+            "max_incoming: 512",
+            "incoming_buffer_size: 16384",
+            "incoming_buffer_size_total: 2097152",
+        ] {
+            assert!(config.contains(bound), "{config}");
+        }
+    }
+}

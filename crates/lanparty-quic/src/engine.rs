@@ -1,0 +1,215 @@
+//! noq's sans-IO core with a driver of our own: one task for a UDP socket and all connections on it.
+//!
+//! noq's own driver has a task per connection and a channel between it and the socket's task; for a
+//! frame that is two more wake-ups in every program on its way. Here a connection is a value under the
+//! socket's one lock, which is only ever held for a synchronous call. See [`driver::Driver`] for the
+//! order of things in a turn.
+
+mod connection;
+mod driver;
+mod link;
+mod state;
+mod stranger;
+mod streams;
+#[cfg(test)]
+mod tests;
+mod udp;
+
+pub(crate) use connection::Connection;
+pub(crate) use link::Pieces;
+pub(crate) use stranger::Stranger;
+pub use streams::{RecvStream, SendStream, StreamError};
+
+use crate::reset::OwnIds;
+use bytes::Bytes;
+use driver::Driver;
+use link::remember;
+use noq_proto::{
+    self as proto, ConnectionError, ServerConfig, Transmit, TransportError, TransportErrorCode,
+    VarInt,
+};
+use state::State;
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::Instant;
+use udp::UdpPort;
+
+/// A UDP socket with QUIC on it. Clones share it; with the last of them and the last connection the
+/// socket goes.
+#[derive(Debug, Clone)]
+pub(crate) struct Engine(Arc<Owner>);
+
+#[derive(Debug)]
+struct Owner(Arc<Shared>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.is_abandoned = true;
+        state.wake_driver();
+    }
+}
+
+struct Shared {
+    state: Mutex<State>,
+    udp: UdpPort,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("udp", &self.udp)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// The lock; nothing that panics while it is held leaves more than one connection odd.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers a packet that belongs to no connection, if that is possible now: whoever needs the
+    /// answer asks again.
+    fn answer(&self, transmit: &Transmit, contents: &[u8]) {
+        let _ = self.udp.try_send(transmit, contents);
+    }
+}
+
+impl Engine {
+    /// Starts the driver on `socket`.
+    ///
+    /// # Errors
+    /// When the system does not let us set the socket up.
+    pub(crate) fn new(
+        config: proto::EndpointConfig,
+        ids: OwnIds,
+        server: Option<ServerConfig>,
+        socket: UdpSocket,
+    ) -> io::Result<Self> {
+        let udp = UdpPort::new(socket)?;
+        let endpoint =
+            proto::Endpoint::new(Arc::new(config), server.map(Arc::new), !udp.may_fragment());
+        let state = Mutex::new(State::new(endpoint, ids));
+        let shared = Arc::new(Shared { state, udp });
+        tokio::spawn(Driver::new(shared.clone()));
+        Ok(Engine(Arc::new(Owner(shared))))
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.0.0
+    }
+
+    pub(crate) fn local_address(&self) -> io::Result<SocketAddr> {
+        self.shared().udp.local_address()
+    }
+
+    pub(crate) fn set_server_config(&self, config: ServerConfig) {
+        self.shared()
+            .lock()
+            .endpoint
+            .set_server_config(Some(Arc::new(config)));
+    }
+
+    /// The next stranger; `None` once the engine is closed.
+    pub(crate) async fn accept(&self) -> Option<Stranger> {
+        let packet = poll_fn(|cx| {
+            let mut state = self.shared().lock();
+            if let Some(stranger) = state.strangers.pop_front() {
+                return Poll::Ready(Some(stranger));
+            }
+            if state.closing.is_some() {
+                return Poll::Ready(None);
+            }
+            state.accepting = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await?;
+        Some(Stranger::new(packet, self.shared()))
+    }
+
+    /// Begins a handshake and waits for its end.
+    ///
+    /// # Errors
+    /// Why there is no connection.
+    pub(crate) async fn connect(
+        &self,
+        config: proto::ClientConfig,
+        address: SocketAddr,
+        server_name: &str,
+    ) -> Result<Connection, ConnectFailure> {
+        let shared = self.shared();
+        let address = shared.udp.reachable(address);
+        let connection = {
+            let mut state = shared.lock();
+            let begun = state
+                .endpoint
+                .connect(Instant::now(), config, address, server_name);
+            let (handle, quic) = begun.map_err(ConnectFailure::Config)?;
+            Connection::new(shared, &mut state, handle, quic)
+        };
+        connection.connected().await?;
+        Ok(connection)
+    }
+
+    /// Every connection forgets its own address and asks the other side for a sign of life.
+    pub(crate) fn follow_network(&self) {
+        let mut state = self.shared().lock();
+        state.follow_network(Instant::now());
+        state.wake_driver();
+    }
+
+    /// Closes every connection and waits until the other sides have had time to hear it.
+    pub(crate) async fn close(&self, code: VarInt, text: &'static [u8]) {
+        let text = Bytes::from_static(text);
+        {
+            let mut state = self.shared().lock();
+            state.closing = Some((code, text.clone()));
+            let handles: Vec<_> = state.links.keys().copied().collect();
+            for handle in handles {
+                let link = state.link(handle).expect("nobody removed it meanwhile");
+                link.quic.close(Instant::now(), code, text.clone());
+                link.end(ConnectionError::LocallyClosed);
+                state.touch(handle);
+            }
+            if let Some(waker) = state.accepting.take() {
+                waker.wake();
+            }
+            state.wake_driver();
+        }
+        poll_fn(|cx| {
+            let mut state = self.shared().lock();
+            if state.links.is_empty() {
+                return Poll::Ready(());
+            }
+            remember(&mut state.waiting_for_idle, cx.waker());
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+/// How a connection ends whose socket is gone; a `Reset` would be the other side's doing.
+fn no_socket() -> ConnectionError {
+    let gone = "the UDP socket of this machine is gone".to_owned();
+    TransportError::new(TransportErrorCode::NO_VIABLE_PATH, gone).into()
+}
+
+/// Why a handshake came to nothing.
+#[derive(Debug)]
+pub(crate) enum ConnectFailure {
+    /// It could not begin.
+    Config(proto::ConnectError),
+    /// It ended.
+    Connection(ConnectionError),
+}
+
+impl From<ConnectionError> for ConnectFailure {
+    fn from(error: ConnectionError) -> Self {
+        ConnectFailure::Connection(error)
+    }
+}

@@ -1,0 +1,226 @@
+//! A connection as the driver sees it: QUIC's core, the frames that wait for it, and who waits for news.
+
+use crate::congestion::{self, Allowance};
+use crate::tls::fingerprint_of;
+use crate::transport::{EXPORTER, SEND_BUFFER};
+use bytes::Bytes;
+use lanparty_ctrl::Fingerprint;
+use lanparty_flow::gate::Pace;
+use lanparty_flow::queue::{FlowQueue, Turn, Waited};
+use lanparty_obs::link::QueueStats;
+use lanparty_proto::flow::Flow;
+use noq_proto::{self as proto, ConnectionError};
+use rustls_pki_types::CertificateDer;
+use smallvec::SmallVec;
+use std::hash::RandomState;
+use std::sync::{Arc, OnceLock};
+use std::task::Waker;
+use std::time::Instant;
+
+/// Frames that may wait for a link, in bytes (what RFC 8290 §5.2 calls its limit): a quarter of a second of a steady
+/// 15 Mbit/s, for which a busy machine may have no processor. Waits are CoDel's business; but for what never gives
+/// way on a slow line, such as a video, this is the longest queue too.
+const QUEUE_LIMIT: usize = 512 * 1024;
+/// What QUIC is given at a time, in bytes: a packet train of full size at most, two full packets at
+/// least. What it holds goes out in the order in which it came, so it should hold little.
+const LARGEST_FEED: usize = 44 * 1350;
+const LEAST_FEED: usize = 2 * 1350;
+/// What QUIC counts for a datagram that it holds, beside its bytes: the handle of its memory.
+pub(super) const HELD_OVERHEAD: usize = size_of::<Bytes>();
+/// The shortest datagram: a header of ours, and one of Ethernet.
+const LEAST_DATAGRAM: usize = 22;
+/// However short they are, the datagrams that QUIC is given find room.
+const _: () = assert!(
+    LARGEST_FEED + 2 * 1514 + (LARGEST_FEED / LEAST_DATAGRAM + 2) * HELD_OVERHEAD < SEND_BUFFER
+);
+
+/// A frame's datagrams: one, or its fragments.
+pub(crate) type Pieces = SmallVec<[Bytes; 2]>;
+
+/// What is known of a connection also when it is over.
+#[derive(Debug, Default)]
+pub(super) struct Fate {
+    pub(super) binding: OnceLock<[u8; 32]>,
+    pub(super) identity: OnceLock<Fingerprint>,
+    pub(super) end: OnceLock<ConnectionError>,
+    /// What had become of its frames when it ended.
+    pub(super) queue: OnceLock<QueueStats>,
+}
+
+/// A connection and who waits for it.
+pub(super) struct Link {
+    pub(super) quic: proto::Connection,
+    pub(super) fate: Arc<Fate>,
+    pub(super) is_connected: bool,
+    pub(super) is_touched: bool,
+    pub(super) deadline: Option<Instant>,
+    pub(super) queue: FlowQueue<Pieces>,
+    /// Frames have come since its last turn.
+    pub(super) has_frames: bool,
+    pub(super) feed: usize,
+    pace: Pace,
+    /// When the gate lets more pass, unless an acknowledgement comes before.
+    opens_at: Option<Instant>,
+    pub(super) reader: Option<Waker>,
+    // Whoever waits for anything but datagrams; few, and rarely woken.
+    pub(super) waiters: Vec<Waker>,
+}
+
+impl Link {
+    pub(super) fn new(quic: proto::Connection) -> Self {
+        Link {
+            quic,
+            fate: Arc::default(),
+            is_connected: false,
+            is_touched: false,
+            deadline: None,
+            queue: FlowQueue::new(QUEUE_LIMIT, RandomState::new()),
+            has_frames: false,
+            feed: LARGEST_FEED,
+            pace: Pace::new(Instant::now()),
+            opens_at: None,
+            reader: None,
+            waiters: Vec::new(),
+        }
+    }
+
+    pub(super) fn wake_all(&mut self) {
+        self.reader
+            .take()
+            .into_iter()
+            .chain(self.waiters.drain(..))
+            .for_each(Waker::wake);
+    }
+
+    /// When this link has to be looked at again, whatever comes.
+    pub(super) fn poll_timeout(&mut self) -> Option<Instant> {
+        self.quic
+            .poll_timeout()
+            .into_iter()
+            .chain(self.opens_at)
+            .min()
+    }
+
+    /// Whose turn it is when QUIC holds so many bytes already.
+    fn turn(&mut self, now: Instant, allowance: Option<&Allowance>, held: usize) -> Turn {
+        let Some(Allowance { room, pace }) = allowance else {
+            return Turn::Any;
+        };
+        if held as u64 >= *room {
+            return Turn::SmallFlows;
+        }
+        match self.pace.check(now, *pace) {
+            Ok(()) => Turn::Any,
+            Err(later) => {
+                self.opens_at = Some(later);
+                Turn::SmallFlows
+            }
+        }
+    }
+
+    /// Takes a frame of `len` bytes that came at `now`. Where nothing waits and QUIC has room, there is nothing
+    /// to be sorted; so it goes where [`Self::feed`] would bring it next, and past the queue.
+    pub(super) fn take(&mut self, now: Instant, flow: Flow, pieces: Pieces, len: usize) {
+        self.has_frames = true;
+        if self.queue.is_empty() && self.has_room(now) {
+            self.queue.note_passed(now);
+            self.give(pieces);
+        } else {
+            self.queue.push(now, flow, pieces, len);
+        }
+    }
+
+    fn has_room(&mut self, now: Instant) -> bool {
+        let held = held(&mut self.quic);
+        let allowance = congestion::allowance(&self.quic);
+        held < self.feed && self.turn(now, allowance.as_ref(), held) == Turn::Any
+    }
+
+    /// Gives QUIC what it may send next, unless it has enough.
+    pub(super) fn feed(&mut self, now: Instant) {
+        self.opens_at = None;
+        if self.queue.is_empty() {
+            return;
+        }
+        let allowance = congestion::allowance(&self.quic);
+        let mut held = held(&mut self.quic);
+        while held < self.feed
+            && let turn = self.turn(now, allowance.as_ref(), held)
+            && let Some(pieces) = self.queue.pop(now, turn)
+        {
+            held += self.give(pieces);
+        }
+    }
+
+    /// Gives a frame to QUIC. Answers how many bytes it has taken.
+    fn give(&mut self, pieces: Pieces) -> usize {
+        let mut given = 0;
+        for piece in pieces {
+            let len = piece.len();
+            // Nobody can make a frame of the other pieces.
+            if self.quic.datagrams().send(piece, false).is_err() {
+                self.queue.note_refused();
+                break;
+            }
+            given += len;
+        }
+        self.pace.spend(given);
+        given
+    }
+
+    /// What has become of its frames, and how long they have waited.
+    pub(super) fn queue_stats(&self) -> (QueueStats, &Waited) {
+        (self.queue.stats(), self.queue.waited())
+    }
+
+    /// Adapts the next feed to what QUIC has left of this one.
+    pub(super) fn adapt_feed(&mut self) {
+        self.feed = match held(&mut self.quic) {
+            0 => (self.feed * 2).min(LARGEST_FEED),
+            _ => (self.feed / 2).max(LEAST_FEED),
+        };
+    }
+
+    /// Asks TLS once, so that the answers are there also when the connection is not any more.
+    pub(super) fn ask_tls(&mut self) {
+        let mut binding = [0; 32];
+        let tls = self.quic.crypto_session();
+        tls.export_keying_material(&mut binding, EXPORTER, &[])
+            .expect("the handshake is complete and 32 bytes are not too many");
+        let _ = self.fate.binding.set(binding);
+        let chain = tls.peer_identity().and_then(|any| any.downcast().ok());
+        let chain: Vec<CertificateDer<'_>> = chain.map(|chain| *chain).unwrap_or_default();
+        if let Some(identity) = chain.first().and_then(fingerprint_of) {
+            let _ = self.fate.identity.set(identity);
+        }
+    }
+
+    /// The other side has said that it does not know this connection. Where the core has understood that as well, it
+    /// says so itself.
+    pub(super) fn forgotten(&mut self, now: Instant) {
+        if !self.quic.is_closed() {
+            self.quic.close(now, 0u8.into(), Bytes::new());
+            self.end(ConnectionError::Reset);
+        }
+    }
+
+    pub(super) fn end(&mut self, error: ConnectionError) {
+        // The first reason is the reason.
+        let _ = self.fate.queue.set(self.queue.stats());
+        let _ = self.fate.end.set(error);
+        self.wake_all();
+    }
+}
+
+/// How many bytes of datagrams QUIC holds because it may not send them yet.
+pub(super) fn held(quic: &mut proto::Connection) -> usize {
+    let space = quic.datagrams().send_buffer_space();
+    (SEND_BUFFER - space).saturating_sub(HELD_OVERHEAD)
+}
+
+/// Notes who wants to be woken, once.
+pub(super) fn remember(wakers: &mut Vec<Waker>, waker: &Waker) {
+    if !wakers.iter().any(|known| known.will_wake(waker)) {
+        wakers.push(waker.clone());
+    }
+}

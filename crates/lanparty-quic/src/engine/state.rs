@@ -1,0 +1,213 @@
+//! Everything under the socket's lock.
+
+use super::link::{Fate, Link};
+use super::no_socket;
+use crate::reset::OwnIds;
+use bytes::Bytes;
+use lanparty_obs::link::UdpStats;
+use noq_proto::{self as proto, ConnectionError, ConnectionHandle, Event, VarInt};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Instant;
+
+/// The connections of a socket, and what is to be done for them.
+pub(super) struct State {
+    pub(super) endpoint: proto::Endpoint,
+    pub(super) ids: OwnIds,
+    pub(super) links: HashMap<ConnectionHandle, Link>,
+    // Links that may have something to send or to say.
+    pub(super) touched: Vec<ConnectionHandle>,
+    pub(super) deadlines: BTreeSet<(Instant, usize)>,
+    pub(super) strangers: VecDeque<proto::Incoming>,
+    pub(super) accepting: Option<Waker>,
+    pub(super) waiting_for_idle: Vec<Waker>,
+    // There while the driver sleeps.
+    pub(super) driver: Option<Waker>,
+    pub(super) closing: Option<(VarInt, Bytes)>,
+    pub(super) is_abandoned: bool,
+    /// What the socket has moved.
+    pub(super) udp: UdpStats,
+}
+
+impl State {
+    pub(super) fn new(endpoint: proto::Endpoint, ids: OwnIds) -> Self {
+        State {
+            endpoint,
+            ids,
+            links: HashMap::new(),
+            touched: Vec::new(),
+            deadlines: BTreeSet::new(),
+            strangers: VecDeque::new(),
+            accepting: None,
+            waiting_for_idle: Vec::new(),
+            driver: None,
+            closing: None,
+            is_abandoned: false,
+            udp: UdpStats::default(),
+        }
+    }
+
+    pub(super) fn link(&mut self, handle: ConnectionHandle) -> Option<&mut Link> {
+        self.links.get_mut(&handle)
+    }
+
+    /// Notes that a link may have something to send.
+    pub(super) fn touch(&mut self, handle: ConnectionHandle) {
+        if let Some(link) = self.links.get_mut(&handle)
+            && !std::mem::replace(&mut link.is_touched, true)
+        {
+            self.touched.push(handle);
+        }
+    }
+
+    pub(super) fn wake_driver(&mut self) {
+        if let Some(driver) = self.driver.take() {
+            driver.wake();
+        }
+    }
+
+    pub(super) fn add(&mut self, handle: ConnectionHandle, quic: proto::Connection) -> Arc<Fate> {
+        let mut link = Link::new(quic);
+        let fate = link.fate.clone();
+        if let Some((code, text)) = &self.closing {
+            link.quic.close(Instant::now(), *code, text.clone());
+            link.end(ConnectionError::LocallyClosed);
+        }
+        self.links.insert(handle, link);
+        self.touch(handle);
+        self.wake_driver();
+        fate
+    }
+
+    /// Every connection forgets its own address and asks the other side for a sign of life.
+    pub(super) fn follow_network(&mut self, now: Instant) {
+        let handles: Vec<_> = self.links.keys().copied().collect();
+        for handle in handles {
+            if let Some(link) = self.link(handle) {
+                link.quic.handle_network_change(None, now);
+            }
+            self.touch(handle);
+        }
+    }
+
+    pub(super) fn hear_touched(&mut self) {
+        for turn in 0..self.touched.len() {
+            let handle = self.touched[turn];
+            self.hear(handle);
+        }
+    }
+
+    /// Brings a link's news to whoever waits for them.
+    fn hear(&mut self, handle: ConnectionHandle) {
+        let Some(link) = self.links.get_mut(&handle) else {
+            return;
+        };
+        let mut is_drained = false;
+        while let Some(event) = link.quic.poll_endpoint_events() {
+            is_drained |= event.is_drained();
+            if let Some(answer) = self.endpoint.handle_event(handle, event) {
+                link.quic.handle_event(answer);
+            }
+        }
+        while let Some(event) = link.quic.poll() {
+            match event {
+                Event::DatagramReceived => {
+                    if let Some(reader) = link.reader.take() {
+                        reader.wake();
+                    }
+                }
+                Event::Connected => {
+                    link.is_connected = true;
+                    link.ask_tls();
+                    link.wake_all();
+                }
+                Event::ConnectionLost { reason } => link.end(reason),
+                Event::Stream(_) => link.waiters.drain(..).for_each(Waker::wake),
+                Event::HandshakeDataReady
+                | Event::HandshakeConfirmed
+                | Event::DatagramsUnblocked
+                | Event::Path(_)
+                | Event::NatTraversal(_) => {}
+            }
+        }
+        if is_drained {
+            self.remove(handle);
+        }
+    }
+
+    /// After a link has sent what it could: its news, and when it has to be looked at again.
+    pub(super) fn settle(&mut self, handle: ConnectionHandle) {
+        self.hear(handle);
+        let Some(link) = self.links.get_mut(&handle) else {
+            return;
+        };
+        let deadline = link.poll_timeout();
+        if deadline != link.deadline {
+            let old = std::mem::replace(&mut link.deadline, deadline);
+            if let Some(old) = old {
+                self.deadlines.remove(&(old, handle.0));
+            }
+            if let Some(new) = deadline {
+                self.deadlines.insert((new, handle.0));
+            }
+        }
+    }
+
+    fn remove(&mut self, handle: ConnectionHandle) {
+        let Some(mut link) = self.links.remove(&handle) else {
+            return;
+        };
+        if let Some(deadline) = link.deadline {
+            self.deadlines.remove(&(deadline, handle.0));
+        }
+        link.end(ConnectionError::LocallyClosed);
+        if self.links.is_empty() {
+            self.waiting_for_idle.drain(..).for_each(Waker::wake);
+        }
+    }
+
+    pub(super) fn handle_timeouts(&mut self, now: Instant) {
+        while let Some(&(deadline, key)) = self.deadlines.first()
+            && deadline <= now
+        {
+            self.deadlines.pop_first();
+            let handle = ConnectionHandle(key);
+            if let Some(link) = self.links.get_mut(&handle) {
+                link.deadline = None;
+                link.quic.handle_timeout(now);
+                self.touch(handle);
+            }
+        }
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.first().map(|&(deadline, _)| deadline)
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.is_abandoned && self.links.is_empty()
+    }
+
+    /// The socket is gone, and everything with it.
+    pub(super) fn break_all(&mut self) {
+        for (_, mut link) in self.links.drain() {
+            link.end(no_socket());
+        }
+        self.closing = Some((0u8.into(), Bytes::new()));
+        self.accepting
+            .take()
+            .into_iter()
+            .chain(self.waiting_for_idle.drain(..))
+            .for_each(Waker::wake);
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        // What is not decided upon would be taken for a leak.
+        for stranger in self.strangers.drain(..) {
+            self.endpoint.ignore(stranger);
+        }
+    }
+}

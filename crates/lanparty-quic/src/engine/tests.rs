@@ -1,0 +1,121 @@
+//! What the engine says about itself, with real QUIC on the loopback interface.
+
+mod outages;
+
+use super::link::held;
+use super::*;
+use crate::tls::{Identity, Trust};
+use crate::{Congestion, Endpoint, PathFloor};
+use lanparty_flow::queue::WaitWindow;
+use lanparty_obs::link::Controller;
+use lanparty_proto::flow::Flow;
+use smallvec::smallvec;
+use std::time::Duration;
+
+const GAME: Flow = Flow::Other {
+    addresses: [2; 12],
+    kind: [0x88, 0xb5],
+};
+
+#[tokio::test]
+async fn what_quic_holds_is_known_to_the_byte() {
+    let (client, _server) = connected(Congestion::default()).await;
+    // Under one lock, so nothing is sent in between.
+    let look = client.look(|quic| {
+        assert_eq!(held(quic), 0);
+        for expected in [20, 40, 60] {
+            quic.datagrams().send(vec![0; 20].into(), false).unwrap();
+            assert_eq!(held(quic), expected);
+        }
+    });
+    look.unwrap();
+}
+
+#[tokio::test]
+async fn a_frame_that_quic_does_not_take_is_counted() {
+    let (client, _server) = connected(Congestion::default()).await;
+    let (good, too_long) = (Bytes::from(vec![0; 100]), Bytes::from(vec![0; 3000]));
+    // Nobody could join the pieces of the second.
+    for pieces in [
+        smallvec![good.clone()],
+        smallvec![too_long, good.clone(), good],
+    ] {
+        client.send_frame(Instant::now(), GAME, pieces).unwrap();
+    }
+    assert_eq!(client.queue_stats().refused, 1);
+    assert_eq!(client.queue_stats().without_room(), 1);
+    // Also for whoever asks later.
+    client.close(0u8.into(), b"");
+    assert_eq!(client.queue_stats().refused, 1);
+    assert_eq!(client.stats(&mut WaitWindow::new(1)), None);
+}
+
+#[tokio::test]
+async fn numbers_move_with_frames() {
+    for (congestion, name) in [
+        (Congestion::Gate, Controller::Gate),
+        (Congestion::Bbr3, Controller::Bbr3),
+        (Congestion::Cubic, Controller::Cubic),
+    ] {
+        let (client, server) = connected(congestion).await;
+        let mut window = WaitWindow::new(1);
+        let before = client.stats(&mut window).unwrap();
+        // More than QUIC is given at once: the first frames go past the queue, the others wait there.
+        for _ in 0..100 {
+            let frame = Bytes::from(vec![0; 1200]);
+            client
+                .send_frame(Instant::now(), GAME, smallvec![frame])
+                .unwrap();
+        }
+        let waiting = client.stats(&mut window).unwrap();
+        assert!(waiting.queue.bytes > 1200, "{waiting:?}");
+        assert!(waiting.queue.waits.frames > 1, "{waiting:?}");
+        let mut room = vec![Bytes::new(); 100];
+        let mut received = 0;
+        // A slow system lets some wait so long that the queue drops them.
+        let drops = || {
+            let now = client.stats(&mut WaitWindow::new(1)).unwrap();
+            now.queue.late() as usize
+        };
+        while received + drops() < 100 {
+            let read = server.read_datagrams(&mut room);
+            match tokio::time::timeout(Duration::from_secs(5), read).await {
+                Ok(read) => received += read.unwrap(),
+                Err(_) => assert_eq!(received + drops(), 100, "they come in time"),
+            }
+        }
+        let arrived = received as u64;
+        let after = client.stats(&mut window).unwrap();
+        assert_eq!(
+            waiting.queue.waits.frames + after.queue.waits.frames,
+            arrived
+        );
+        assert!(after.queue.waits.max_us > 0, "{after:?}");
+        assert_eq!(after.queue.bytes, 0);
+        assert!(after.udp.sent >= before.udp.sent + arrived, "{after:?}");
+        assert!(after.udp.sends > before.udp.sends && after.udp.sends <= after.udp.sent);
+        assert!(after.udp.receives <= after.udp.received);
+        assert_eq!(after.congestion.controller, name);
+        assert_eq!(after.congestion.phase.is_some(), name == Controller::Gate);
+        assert!(after.congestion.window_bytes > 0 && after.congestion.rtt_us > 0);
+    }
+}
+
+async fn connected(congestion: Congestion) -> (Connection, Connection) {
+    const NAME: &str = "lanparty-relay";
+    let identity = Identity::self_signed(NAME, &Identity::new_key().unwrap()).unwrap();
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let relay = Endpoint::server(listen, &identity, congestion).unwrap();
+    let client = Endpoint::client(PathFloor::Ordinary, congestion).unwrap();
+    let (address, trust) = (
+        relay.local_address().unwrap(),
+        Trust::pinned(identity.pin()),
+    );
+    let connecting = client.connect(address, NAME, &trust, None, PathFloor::Ordinary);
+    let accepting = async {
+        let stranger = relay.accept().await.unwrap();
+        stranger.accept(Duration::from_secs(5)).await
+    };
+    let (client, server) = tokio::join!(connecting, accepting);
+    (client.unwrap().0, server.unwrap().0)
+}

@@ -1,0 +1,30 @@
+//! QUIC behind one small face, which is all that relay, gateway and clients know of it.
+//!
+//! Endpoints and connections ([`Endpoint`], [`Connection`]; `engine` is the driver of noq's sans-IO core, and
+//! no file outside this crate knows that it is noq's), who is trusted and who one is ([`tls`]), and control
+//! messages on streams ([`control`]). What waits in front of a connection, and how much may go, decides
+//! `lanparty-flow`.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "shell: owns sockets, tasks and the clock"
+)]
+
+mod close;
+mod congestion;
+pub mod control;
+mod endpoint;
+mod engine;
+mod life;
+mod patient;
+mod reset;
+mod socket;
+pub mod tls;
+mod transport;
+
+pub use close::{CloseCode, Closed, HandshakeError};
+pub use endpoint::{Connection, Endpoint, Incoming, ListenError};
+pub use engine::{RecvStream, SendStream, StreamError};
+pub use lanparty_flow::Congestion;
+pub use lanparty_flow::queue::WaitWindow;
+pub use socket::UdpBuffers;
+pub use transport::{IDLE_TIMEOUT, KEEP_ALIVE, PathFloor};
