@@ -4,6 +4,7 @@
 
 mod bare;
 mod bottleneck;
+mod measured;
 mod paths;
 mod peers;
 mod relay;

@@ -64,7 +64,7 @@ impl Link {
     /// Adds an address, and with it the route to its LAN.
     pub(crate) fn add_address(&self, address: InterfaceAddress) -> io::Result<()> {
         let mut message = AddressMessage::default();
-        message.header.family = family(address.ip());
+        message.header.family = netlink::family(address.ip());
         message.header.prefix_len = address.prefix_len();
         message.header.index = self.index;
         message
@@ -131,13 +131,6 @@ impl Link {
         let mut message = self.message();
         message.attributes.push(attribute);
         netlink::order(SetLink(message), 0)
-    }
-}
-
-pub(crate) fn family(ip: IpAddr) -> AddressFamily {
-    match ip {
-        IpAddr::V4(_) => AddressFamily::Inet,
-        IpAddr::V6(_) => AddressFamily::Inet6,
     }
 }
 

@@ -6,10 +6,11 @@
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
-use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 use std::io;
+use std::net::IpAddr;
 
 type Message = NetlinkMessage<RouteNetlinkMessage>;
 
@@ -68,4 +69,12 @@ fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Message> {
         Some(Message::deserialize(message).ok())
     })
     .flatten()
+}
+
+/// The family of an address, as the kernel names it.
+pub(crate) fn family(ip: IpAddr) -> AddressFamily {
+    match ip {
+        IpAddr::V4(_) => AddressFamily::Inet,
+        IpAddr::V6(_) => AddressFamily::Inet6,
+    }
 }

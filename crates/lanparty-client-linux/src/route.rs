@@ -12,8 +12,7 @@ mod pins;
 
 pub(crate) use pins::{Pins, remove_leftovers};
 
-use crate::link::family;
-use crate::netlink;
+use crate::netlink::{self, family};
 use lanparty_client_core::way::{host_prefix, is_within, stays_here};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::AddressFamily;

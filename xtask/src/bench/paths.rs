@@ -8,6 +8,7 @@ use lanparty_lab::traffic::{Load, flood, iperf};
 use lanparty_lab::{Addressing, Machine, Party, Process, Venue};
 
 use super::bare::Bare;
+use super::measured::{BothWays, Measured, PacketRate, Quantiles, Transfer};
 use super::peers::Peer;
 use super::table::{self, Row};
 use super::{Tunnel, UNLIMITED, progress};
@@ -25,40 +26,6 @@ const MOST_FLOODS: usize = 8;
 /// A rate is found when the next one that is too high is no more than this above it.
 const CLOSE: f64 = 1.1;
 const TOLERATED_LOSS: f64 = 0.005;
-
-/// What one round found.
-pub(crate) struct Measured {
-    pub(crate) trips: Quantiles,
-    pub(crate) tcp: BothWays<Transfer>,
-    pub(crate) small: BothWays<PacketRate>,
-}
-
-#[derive(Clone, Copy)]
-pub(crate) struct BothWays<T> {
-    /// From the LAN to the player.
-    pub(crate) down: T,
-    pub(crate) up: T,
-}
-
-#[derive(Clone, Copy)]
-pub(crate) struct Quantiles {
-    pub(crate) p50: Duration,
-    pub(crate) p99: Duration,
-}
-
-#[derive(Clone, Copy)]
-pub(crate) struct Transfer {
-    pub(crate) bits_per_second: f64,
-    pub(crate) cpu_seconds_per_gb: f64,
-}
-
-/// The highest rate at which nearly all packets come.
-#[derive(Clone, Copy)]
-pub(crate) struct PacketRate {
-    pub(crate) per_second: f64,
-    /// More could not be sent, so this is not the way's limit.
-    pub(crate) sender_was_the_limit: bool,
-}
 
 /// Measures all rounds and prints the tables.
 pub(crate) fn run(rounds: u8) -> Result<()> {

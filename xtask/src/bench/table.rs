@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::paths::{BothWays, Measured, PacketRate};
+use super::measured::{BothWays, Measured, PacketRate};
 
 /// One program's rounds.
 pub(crate) struct Row {
@@ -64,15 +64,6 @@ impl Row {
     /// Whether more than half of the rounds could not send more.
     fn sender_was_the_limit(&self, way: impl Fn(&BothWays<PacketRate>) -> PacketRate) -> bool {
         self.median(|round| f64::from(way(&round.small).sender_was_the_limit)) > 0.5
-    }
-}
-
-impl<T: Copy> BothWays<T> {
-    fn map<U>(self, change: impl Fn(T) -> U) -> BothWays<U> {
-        BothWays {
-            down: change(self.down),
-            up: change(self.up),
-        }
     }
 }
 
