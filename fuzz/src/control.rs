@@ -54,12 +54,12 @@ fn round_trip<M: Serialize + DeserializeOwned + PartialEq + Debug>(body: &[u8]) 
 
 fn check_peer_message(message: PeerMessage) {
     match message {
-        PeerMessage::Hello(hello) => check_hello(hello),
+        PeerMessage::Hello(hello) => check_hello(*hello),
         PeerMessage::Stats(stats) => {
             // Counters come from strangers too: their sum must be one.
             let _ = stats.drops.total();
         }
-        PeerMessage::Host(_) => {}
+        PeerMessage::Host(_) | PeerMessage::Vouch(_) => {}
         PeerMessage::Disconnect(disconnect) => {
             unreachable!("{disconnect:?} is for both directions")
         }
@@ -78,7 +78,7 @@ fn check_relay_message(message: &RelayMessage) {
             }
         }
         RelayMessage::PeerLeft(left) => assert_ne!(left.peer_id.number(), 0),
-        RelayMessage::Members(_) | RelayMessage::Notice(_) => {}
+        RelayMessage::Members(_) | RelayMessage::Notice(_) | RelayMessage::Vouched(_) => {}
         RelayMessage::Disconnect(disconnect) => {
             unreachable!("{disconnect:?} is for both directions")
         }
@@ -105,9 +105,14 @@ fn check_entry(hello: &Hello, entry: &Entry) {
         check_mac(mac);
     }
     let invitation = entry.invitation.as_ref();
+    let is_client = entry.who != Newcomer::Gateway;
     let ours = Hello {
+        host: invitation.and_then(|invitation| invitation.host.filter(|_| is_client)),
+        host_challenge: entry.host_challenge,
+        host_key: hello.host_key,
+        host_proof: hello.host_proof,
         name: entry.name.clone().map(Into::into),
-        resume_token: entry.resume_token,
+        resume_token: entry.resume_token.clone(),
         proof: invitation.map(|invitation| invitation.proof),
         admission_key: invitation.and_then(|invitation| invitation.admission_key.clone()),
         capabilities: match entry.takes_notices {

@@ -110,7 +110,7 @@ impl Player {
                 &self.relay.address,
                 &self.relay.room,
                 Some(self.mac),
-                welcome.resume_token,
+                welcome.resume_token.clone(),
             );
         }
     }

@@ -207,6 +207,7 @@ impl PeerCore for Session {
             // These belong to the link.
             RelayMessage::Welcome(_)
             | RelayMessage::Reject(_)
+            | RelayMessage::Vouched(_)
             | RelayMessage::Members(_)
             | RelayMessage::Notice(_)
             | RelayMessage::Disconnect(_) => {}

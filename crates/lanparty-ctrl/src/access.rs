@@ -4,12 +4,14 @@ use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
 
 /// A secret of 16 to 128 printable ASCII characters without spaces. Shown to nobody: `Debug` hides it and
 /// there is no `Display`.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct AccessToken(String);
+pub struct AccessToken(Zeroizing<String>);
 
 /// The text cannot be an access token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +24,7 @@ impl FromStr for AccessToken {
     fn from_str(text: &str) -> Result<Self, AccessTokenError> {
         let fits = (16..=128).contains(&text.len());
         match fits && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            true => Ok(AccessToken(text.to_owned())),
+            true => Ok(AccessToken(Zeroizing::new(text.to_owned()))),
             false => Err(AccessTokenError),
         }
     }
@@ -38,7 +40,7 @@ impl TryFrom<String> for AccessToken {
 
 impl From<AccessToken> for String {
     fn from(token: AccessToken) -> String {
-        token.0
+        token.0.to_string()
     }
 }
 
@@ -46,8 +48,7 @@ impl From<AccessToken> for String {
 impl PartialEq for AccessToken {
     fn eq(&self, other: &Self) -> bool {
         let [one, two] = [self, other].map(|token| digest(&SHA256, token.0.as_bytes()));
-        let differences = one.as_ref().iter().zip(two.as_ref()).map(|(a, b)| a ^ b);
-        differences.fold(0, |all, bits| all | bits) == 0
+        one.as_ref().ct_eq(two.as_ref()).into()
     }
 }
 

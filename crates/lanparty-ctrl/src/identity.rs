@@ -6,6 +6,8 @@ use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
 
 /// The DER in front of an Ed25519 seed in a PKCS #8 key, and of a public key in a SubjectPublicKeyInfo
 /// (RFC 8410 §7 and §4).
@@ -14,9 +16,9 @@ const SPKI: &[u8; 12] = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
 
 /// The seed of an Ed25519 key (RFC 8032 §5.1.5), as 43 characters of base64url. `Debug` hides it and there
 /// is no `Display`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct IdentityKey([u8; 32]);
+pub struct IdentityKey(Zeroizing<[u8; 32]>);
 
 /// Not 43 characters of base64url.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -25,27 +27,31 @@ pub struct IdentityKeyError;
 
 impl IdentityKey {
     /// A key from 256 bits of OS randomness.
-    pub const fn from_random(seed: [u8; 32]) -> Self {
-        IdentityKey(seed)
+    pub fn from_random(seed: [u8; 32]) -> Self {
+        IdentityKey(Zeroizing::new(seed))
     }
 
     /// The text of the key, which is for a file that nobody else reads.
     pub fn reveal(&self) -> String {
-        base64url::encode(&self.0)
+        base64url::encode(&*self.0)
     }
 
     /// The key as TLS libraries want it: PKCS #8 in DER.
     pub fn pkcs8(&self) -> Vec<u8> {
-        [PKCS8.as_slice(), &self.0].concat()
+        [PKCS8.as_slice(), &*self.0].concat()
     }
 
     /// By what others know who has the key.
     pub fn fingerprint(&self) -> Fingerprint {
-        let pair = Ed25519KeyPair::from_seed_unchecked(&self.0).expect("a seed is 32 bytes");
-        let spki = [SPKI.as_slice(), pair.public_key().as_ref()].concat();
-        let digest = digest(&SHA256, &spki);
-        Fingerprint(digest.as_ref().try_into().expect("SHA-256 gives 32 bytes"))
+        let pair = Ed25519KeyPair::from_seed_unchecked(&*self.0).expect("a seed is 32 bytes");
+        Fingerprint(sha256_of_spki(pair.public_key().as_ref()))
     }
+}
+
+/// The SHA-256 of an Ed25519 public key in the form in which certificates hold it.
+pub(crate) fn sha256_of_spki(public: &[u8]) -> [u8; 32] {
+    let digest = digest(&SHA256, &[SPKI.as_slice(), public].concat());
+    digest.as_ref().try_into().expect("SHA-256 gives 32 bytes")
 }
 
 impl FromStr for IdentityKey {
@@ -53,7 +59,7 @@ impl FromStr for IdentityKey {
 
     fn from_str(text: &str) -> Result<Self, IdentityKeyError> {
         base64url::decode(text)
-            .map(IdentityKey)
+            .map(IdentityKey::from_random)
             .ok_or(IdentityKeyError)
     }
 }
@@ -71,6 +77,15 @@ impl From<IdentityKey> for String {
         key.reveal()
     }
 }
+
+/// Takes the same time wherever two keys differ.
+impl PartialEq for IdentityKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&*other.0).into()
+    }
+}
+
+impl Eq for IdentityKey {}
 
 impl fmt::Debug for IdentityKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -11,6 +11,7 @@ pub mod access;
 mod base64url;
 pub mod codec;
 pub mod host;
+pub mod host_key;
 pub mod identity;
 pub mod message;
 pub mod name;
@@ -24,6 +25,7 @@ pub mod token;
 
 pub use access::AccessToken;
 pub use host::HostOrder;
+pub use host_key::{Challenge, HostId, HostKey, HostPublicKey, HostSecret, HostSignature, Vouch};
 pub use identity::{Fingerprint, IdentityKey};
 pub use message::{PeerMessage, RelayMessage, Role};
 pub use name::Name;
@@ -43,6 +45,9 @@ pub const ROOM_KEYS: &str = "room_keys";
 
 /// The ability of a relay to follow a host's orders, in its `welcome`.
 pub const HOST_CONTROLS: &str = "host_controls";
+
+/// The ability of a relay to tell a host from its guests, in its `welcome`: a keyed room is its host's key.
+pub const HOST_KEYS: &str = "host_keys";
 
 /// The version of the control protocol, in every `hello`.
 pub const VERSION: u16 = 1;

@@ -6,8 +6,9 @@
 
 use crate::host::{HostOrder, Members};
 use crate::{
-    AccessToken, AdmissionKey, ChannelBinding, DisconnectReason, Fingerprint, LeaveReason, NOTICES,
-    Name, Notice, Proof, RejectReason, ResumeToken, RoomCode, Text, VERSION,
+    AccessToken, AdmissionKey, Challenge, ChannelBinding, DisconnectReason, Fingerprint, HostId,
+    HostKey, HostPublicKey, HostSignature, LeaveReason, NOTICES, Name, Notice, Proof, RejectReason,
+    ResumeToken, RoomCode, Text, VERSION, Vouch,
 };
 use lanparty_obs::PeerStats;
 use lanparty_proto::{DatagramBudget, IpMtu, PeerId, RoomId, VirtualMac};
@@ -28,13 +29,21 @@ pub enum Role {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum PeerMessage {
     /// The first message on the first bidirectional stream, and only there.
-    Hello(Hello),
+    Hello(Box<Hello>),
     /// The peer's counters, every few seconds.
     Stats(Box<PeerStats>),
     /// What the host wants of the room; from its gateway only.
     Host(HostOrder),
+    /// Answers the challenge of the client with this number; from a room's gateway only.
+    Vouch(Vouched),
     /// The peer is about to close the link.
     Disconnect(Disconnect),
+}
+
+impl From<Hello> for PeerMessage {
+    fn from(hello: Hello) -> Self {
+        PeerMessage::Hello(Box::new(hello))
+    }
 }
 
 /// From the relay to a peer.
@@ -49,6 +58,8 @@ pub enum RelayMessage {
     PeerJoined(PeerJoined),
     /// Somebody is no longer in the room.
     PeerLeft(PeerLeft),
+    /// The gateway with this number answers the client's challenge.
+    Vouched(Vouched),
     /// The answer to the host, who asked for the members.
     Members(Members),
     /// Something does not cross; only to peers that know [`NOTICES`].
@@ -86,6 +97,18 @@ pub struct Hello {
     /// With what the relay shall check the proofs of others; gateways only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admission_key: Option<AdmissionKey>,
+    /// Whose room it means, by its invite; clients only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostId>,
+    /// What the room's gateway shall sign, before the client believes in it; clients only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_challenge: Option<Challenge>,
+    /// The room's host key; gateways only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_key: Option<HostPublicKey>,
+    /// That it has that key, made for this connection and this admission key; gateways only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_proof: Option<HostSignature>,
     /// That it may open rooms on this relay; gateways only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_token: Option<AccessToken>,
@@ -111,6 +134,8 @@ pub struct Entry {
     pub identity: Option<Fingerprint>,
     /// What it shows to enter a room for invited people; without it, it means an open room.
     pub invitation: Option<Invitation>,
+    /// What it wants the room's gateway to sign.
+    pub host_challenge: Option<Challenge>,
     /// That it may open rooms.
     pub access_token: Option<AccessToken>,
     /// What a host has ordered before.
@@ -130,6 +155,7 @@ impl Entry {
             resume_token: None,
             identity: None,
             invitation: None,
+            host_challenge: None,
             access_token: None,
             orders: Vec::new(),
             takes_notices: false,
@@ -144,6 +170,8 @@ pub struct Invitation {
     pub proof: Proof,
     /// The connection on which it came.
     pub channel: ChannelBinding,
+    /// Whose room it is: a client's invite says so, a gateway has proved that it is this host's.
+    pub host: Option<HostId>,
     /// What a gateway would check the proofs of others with.
     pub admission_key: Option<AdmissionKey>,
 }
@@ -194,6 +222,10 @@ impl Hello {
             resume_token: None,
             proof: None,
             admission_key: None,
+            host: None,
+            host_challenge: None,
+            host_key: None,
+            host_proof: None,
             access_token: None,
             orders: Vec::new(),
         }
@@ -206,6 +238,23 @@ impl Hello {
             self.proof = Some(key.prove(&channel, &entry.room, entry.who));
             self.admission_key = (self.role == Role::Gateway).then(|| key.clone());
         }
+    }
+
+    /// Adds the proof that its sender is the host's gateway, to a gateway's hello that [`Self::prove`] has
+    /// given its key to.
+    pub fn prove_host(&mut self, host: &HostKey, channel: ChannelBinding) {
+        if let (Some(key), Ok(room)) = (&self.admission_key, self.room.parse()) {
+            self.host_proof = Some(host.prove(&channel, &key.id(), &room));
+            self.host_key = Some(host.public());
+        }
+    }
+
+    /// The host who has signed that this is its gateway.
+    fn proven_host(&self, channel: &ChannelBinding, room: &RoomCode) -> Option<HostId> {
+        let (key, proof) = (self.host_key?, self.host_proof?);
+        let brought = self.admission_key.as_ref()?.id();
+        key.accepts(&proof, channel, &brought, room)
+            .then(|| key.id())
     }
 
     /// Makes sense of it: an entry, or the reason to refuse it. `channel` is the connection's.
@@ -227,6 +276,10 @@ impl Hello {
         let Ok(room) = self.room.parse() else {
             return Ok(Err(RejectReason::BadRoomCode));
         };
+        let host = match who {
+            Newcomer::Client(_) => self.host,
+            Newcomer::Gateway => self.proven_host(&channel, &room),
+        };
         let Hello {
             datagram_budget,
             capabilities,
@@ -234,6 +287,7 @@ impl Hello {
             resume_token,
             proof,
             admission_key,
+            host_challenge,
             access_token,
             mut orders,
             ..
@@ -247,8 +301,10 @@ impl Hello {
             invitation: proof.map(|proof| Invitation {
                 proof,
                 channel,
+                host,
                 admission_key,
             }),
+            host_challenge: host_challenge.filter(|_| who != Newcomer::Gateway),
             access_token,
             orders,
             takes_notices: capabilities.iter().any(|name| name == NOTICES),
@@ -272,7 +328,7 @@ pub struct Welcome {
     /// With this the peer takes its place back after a lost link.
     pub resume_token: ResumeToken,
     /// Names of optional abilities of the relay: [`ROOM_KEYS`](crate::ROOM_KEYS),
-    /// [`HOST_CONTROLS`](crate::HOST_CONTROLS).
+    /// [`HOST_CONTROLS`](crate::HOST_CONTROLS), [`HOST_KEYS`](crate::HOST_KEYS).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
 }
@@ -303,6 +359,19 @@ pub struct PeerJoined {
     /// Whose key it has; told to the host only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Fingerprint>,
+    /// What it wants signed before it believes in the gateway; told to the gateway only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_challenge: Option<Challenge>,
+}
+
+/// A gateway's answer to a client's challenge, on its way through the relay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vouched {
+    /// The client's number on the way to the relay, the gateway's on the way from it.
+    pub peer_id: PeerId,
+    /// The answer.
+    #[serde(flatten)]
+    pub vouch: Vouch,
 }
 
 /// Somebody is no longer in the room.

@@ -24,6 +24,8 @@ pub enum RejectReason {
     /// This relay opens rooms only for hosts who have its access token, and this gateway has shown none, or
     /// another one.
     NoAccess,
+    /// The gateway has not shown the key of this room's host.
+    NotHost,
     /// Nobody has opened this room, and only a gateway may.
     NotOpened,
     /// The host has locked the room.
@@ -47,6 +49,7 @@ impl RejectReason {
             | RejectReason::BadRoomCode
             | RejectReason::NotAuthorised
             | RejectReason::NoAccess
+            | RejectReason::NotHost
             | RejectReason::Banned => false,
             RejectReason::RoomFull
             | RejectReason::RelayFull
@@ -83,6 +86,9 @@ impl fmt::Display for RejectReason {
             }
             RejectReason::NoAccess => {
                 "it opens rooms only for hosts who have its access token; ask its operator, and use --access-token-file"
+            }
+            RejectReason::NotHost => {
+                "only the host's own machine can be the gateway of this room; join it as a player, or, as its host, update this gateway"
             }
             RejectReason::NotOpened => "nobody has opened this room yet; ask the host to",
             RejectReason::Locked => "the host has locked the room; ask the host to unlock it",
@@ -176,6 +182,7 @@ mod tests {
         assert_eq!(name(RejectReason::BadRoomCode), "bad_room_code");
         assert_eq!(name(RejectReason::GatewayPresent), "gateway_present");
         assert_eq!(name(RejectReason::MacInUse), "mac_in_use");
+        assert_eq!(name(RejectReason::NotHost), "not_host");
         assert_eq!(name(RejectReason::NotAuthorised), "not_authorised");
         assert_eq!(
             serde_json::to_value(LeaveReason::TimedOut).unwrap(),

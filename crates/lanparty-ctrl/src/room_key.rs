@@ -10,6 +10,8 @@ use ring::{hkdf, hmac};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
 
 /// Separates what is derived here from what anybody else derives from the same bits.
 const SALT: &[u8] = b"softlan-vpn room key 1";
@@ -20,8 +22,8 @@ const PROOF: &[u8] = b"softlan-vpn admission proof 1";
 
 /// 128 random bits that everybody who was invited has, as 22 characters of base64url. `Debug` hides them
 /// and there is no `Display`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct RoomKey([u8; 16]);
+#[derive(Clone)]
+pub struct RoomKey(Zeroizing<[u8; 16]>);
 
 /// The text is no room key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,22 +32,22 @@ pub struct RoomKeyError;
 
 impl RoomKey {
     /// A key from 128 bits of OS randomness.
-    pub const fn from_random(bits: [u8; 16]) -> Self {
-        RoomKey(bits)
+    pub fn from_random(bits: [u8; 16]) -> Self {
+        RoomKey(Zeroizing::new(bits))
     }
 
     /// The text of the key, which is for an invite or a file that nobody else reads.
     pub fn reveal(&self) -> String {
-        base64url::encode(&self.0)
+        base64url::encode(&*self.0)
     }
 
     /// A key for one purpose: other labels give keys that have nothing to do with it.
-    pub fn derive(&self, label: &[u8]) -> [u8; 32] {
-        let mut key = [0; 32];
+    pub fn derive(&self, label: &[u8]) -> Zeroizing<[u8; 32]> {
+        let mut key = Zeroizing::new([0; 32]);
         hkdf::Salt::new(hkdf::HKDF_SHA256, SALT)
-            .extract(&self.0)
+            .extract(&*self.0)
             .expand(&[label], hkdf::HKDF_SHA256)
-            .and_then(|expanded| expanded.fill(&mut key))
+            .and_then(|expanded| expanded.fill(&mut *key))
             .expect("HKDF-SHA256 gives up to 8160 bytes");
         key
     }
@@ -60,9 +62,20 @@ impl FromStr for RoomKey {
     type Err = RoomKeyError;
 
     fn from_str(text: &str) -> Result<Self, RoomKeyError> {
-        base64url::decode(text).map(RoomKey).ok_or(RoomKeyError)
+        base64url::decode(text)
+            .map(RoomKey::from_random)
+            .ok_or(RoomKeyError)
     }
 }
+
+/// Takes the same time wherever two keys differ.
+impl PartialEq for RoomKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&*other.0).into()
+    }
+}
+
+impl Eq for RoomKey {}
 
 impl fmt::Debug for RoomKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -84,7 +97,7 @@ impl fmt::Debug for ChannelBinding {
 /// Makes and checks proofs that somebody is invited. The gateway gives it to the relay.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct AdmissionKey([u8; 32]);
+pub struct AdmissionKey(Zeroizing<[u8; 32]>);
 
 impl AdmissionKey {
     /// Proves that a newcomer to `room` on this connection has the key.
@@ -111,15 +124,14 @@ impl AdmissionKey {
     }
 
     fn hmac_key(&self) -> hmac::Key {
-        hmac::Key::new(hmac::HMAC_SHA256, &self.0)
+        hmac::Key::new(hmac::HMAC_SHA256, &*self.0)
     }
 }
 
 /// Takes the same time wherever two keys differ.
 impl PartialEq for AdmissionKey {
     fn eq(&self, other: &Self) -> bool {
-        let differences = self.0.iter().zip(other.0).map(|(a, b)| a ^ b);
-        differences.fold(0, |all, bits| all | bits) == 0
+        self.0.ct_eq(&*other.0).into()
     }
 }
 
@@ -128,6 +140,13 @@ impl Eq for AdmissionKey {}
 /// Tells rooms with different keys apart; no secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId([u8; 32]);
+
+impl KeyId {
+    /// The id, for a signature over it.
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
 
 /// What a proof speaks of. Only the room's length varies, and it stands last.
 fn claim(channel: &ChannelBinding, room: &RoomCode, who: Newcomer) -> Vec<u8> {
@@ -155,13 +174,13 @@ macro_rules! is_text {
             type Error = MaterialError;
 
             fn try_from(text: String) -> Result<Self, MaterialError> {
-                base64url::decode(&text).map($name).ok_or(MaterialError)
+                base64url::decode(&text).map(|bits| $name(bits.into())).ok_or(MaterialError)
             }
         }
 
         impl From<$name> for String {
             fn from(value: $name) -> String {
-                base64url::encode(&value.0)
+                base64url::encode(value.0.as_slice())
             }
         }
 
@@ -205,7 +224,7 @@ mod tests {
             "oFbDwdaj2YgqK1c46PfoWPr0yCECChSrvQ1Rkmf5864"
         );
         assert_eq!(
-            base64url::encode(&key.derive(b"sealing")),
+            base64url::encode(&*key.derive(b"sealing")),
             "UWW85ySOo3-Il4GqfxRU7GsxFj15degfVMxg-TLDgUM"
         );
         let proof = key.admission_key().prove(&CHANNEL, &room(), client(9));

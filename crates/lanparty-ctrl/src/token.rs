@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
 
 /// 128 random bits that the relay gives at a welcome. Shown to nobody: `Debug` hides it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct ResumeToken([u8; 16]);
+pub struct ResumeToken(Zeroizing<[u8; 16]>);
 
 /// Not 32 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -15,19 +17,19 @@ pub struct TokenError;
 
 impl ResumeToken {
     /// A token from 128 bits of OS randomness.
-    pub const fn from_random(bits: [u8; 16]) -> Self {
-        ResumeToken(bits)
-    }
-
-    /// True when both are the same; takes the same time wherever they differ.
-    pub fn matches(self, other: ResumeToken) -> bool {
-        self.0
-            .iter()
-            .zip(other.0)
-            .fold(0, |differ, (a, b)| differ | (a ^ b))
-            == 0
+    pub fn from_random(bits: [u8; 16]) -> Self {
+        ResumeToken(Zeroizing::new(bits))
     }
 }
+
+/// Takes the same time wherever two tokens differ.
+impl PartialEq for ResumeToken {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&*other.0).into()
+    }
+}
+
+impl Eq for ResumeToken {}
 
 impl TryFrom<String> for ResumeToken {
     type Error = TokenError;
@@ -37,14 +39,14 @@ impl TryFrom<String> for ResumeToken {
         let bits = digits
             .then(|| u128::from_str_radix(&text, 16).ok())
             .flatten();
-        bits.map(|bits| ResumeToken(bits.to_be_bytes()))
+        bits.map(|bits| ResumeToken::from_random(bits.to_be_bytes()))
             .ok_or(TokenError)
     }
 }
 
 impl From<ResumeToken> for String {
     fn from(token: ResumeToken) -> String {
-        format!("{:032x}", u128::from_be_bytes(token.0))
+        format!("{:032x}", u128::from_be_bytes(*token.0))
     }
 }
 
@@ -61,13 +63,13 @@ mod tests {
     #[test]
     fn a_token_is_32_hexadecimal_digits_and_never_shown() {
         let token = ResumeToken::from_random([0x0f; 16]);
-        let text = String::from(token);
+        let text = String::from(token.clone());
         assert_eq!(text, "0f".repeat(16));
-        assert_eq!(ResumeToken::try_from(text), Ok(token));
+        assert_eq!(ResumeToken::try_from(text), Ok(token.clone()));
         assert_eq!(format!("{token:?}"), "ResumeToken(…)");
         for bad in ["", "0f", &"0g".repeat(16), &format!("+{}", "0".repeat(31))] {
             assert_eq!(ResumeToken::try_from(bad.to_owned()), Err(TokenError));
         }
-        assert!(token.matches(token) && !token.matches(ResumeToken::from_random([0; 16])));
+        assert!(token != ResumeToken::from_random([0; 16]));
     }
 }

@@ -29,7 +29,7 @@ impl KeptPlace {
         mac: Option<VirtualMac>,
     ) -> Option<ResumeToken> {
         let same = self.relay == relay && self.room == *room && self.mac == mac;
-        same.then_some(self.token)
+        same.then(|| self.token.clone())
     }
 }
 
@@ -46,7 +46,7 @@ mod tests {
             relay: "relay:443".into(),
             room: room("FRIDAY"),
             mac,
-            token,
+            token: token.clone(),
         };
         assert_eq!(
             place.token_for("relay:443", &room("friday"), mac),

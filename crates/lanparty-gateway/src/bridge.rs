@@ -267,6 +267,7 @@ impl PeerCore for Bridge {
             // The shell keeps these to itself.
             RelayMessage::Welcome(_)
             | RelayMessage::Reject(_)
+            | RelayMessage::Vouched(_)
             | RelayMessage::Members(_)
             | RelayMessage::Notice(_)
             | RelayMessage::Disconnect(_) => {}

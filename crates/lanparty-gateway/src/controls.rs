@@ -186,6 +186,7 @@ impl Controls {
             }
             RelayMessage::Members(members) => return self.note(members),
             RelayMessage::Welcome(_)
+            | RelayMessage::Vouched(_)
             | RelayMessage::Reject(_)
             | RelayMessage::Notice(_)
             | RelayMessage::Disconnect(_) => {}

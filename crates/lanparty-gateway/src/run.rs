@@ -181,6 +181,7 @@ impl<'a> Host<'a> {
             RelayMessage::PeerJoined(_)
             | RelayMessage::Welcome(_)
             | RelayMessage::Reject(_)
+            | RelayMessage::Vouched(_)
             | RelayMessage::Members(_)
             | RelayMessage::Notice(_)
             | RelayMessage::Disconnect(_) => {}
@@ -280,7 +281,7 @@ impl PeerHost<Bridge> for Host<'_> {
                         &self.relay.address,
                         &self.relay.room,
                         None,
-                        welcome.resume_token,
+                        welcome.resume_token.clone(),
                     );
                 }
                 let (room, interface) = (&self.relay.room, self.interface);

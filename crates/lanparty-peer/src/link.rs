@@ -199,10 +199,10 @@ impl RelayLink {
             return Ok(link);
         }
         tracing::info!("The path swallows full packets; smaller ones are used");
-        let resume_token = Some(link.welcome.resume_token);
+        let resume_token = Some(link.welcome.resume_token.clone());
         // It stays open meanwhile: the relay closes it when the new one has taken its place.
         let hello = |budget| Hello {
-            resume_token,
+            resume_token: resume_token.clone(),
             ..hello(budget)
         };
         Self::enter(config, addresses, PathFloor::Least, hello).await
@@ -486,7 +486,7 @@ async fn greet(
     invited: bool,
 ) -> Result<Welcome, ConnectError> {
     let (mut send, mut receive) = connection.open_bi().await.map_err(ControlError::Closed)?;
-    control::write_message(&mut send, &PeerMessage::Hello(hello)).await?;
+    control::write_message(&mut send, &PeerMessage::from(hello)).await?;
     match control::read_message(&mut receive).await? {
         // A relay that does not know of keys lets everybody in.
         RelayMessage::Welcome(welcome) if invited && !knows_room_keys(&welcome) => {
@@ -499,6 +499,7 @@ async fn greet(
         RelayMessage::Reject(reject) => Err(ConnectError::Rejected(reject)),
         RelayMessage::PeerJoined(_)
         | RelayMessage::PeerLeft(_)
+        | RelayMessage::Vouched(_)
         | RelayMessage::Members(_)
         | RelayMessage::Notice(_)
         | RelayMessage::Disconnect(_) => {

@@ -124,14 +124,14 @@ impl<L: Clone> Room<L> {
             let admits = self.lock.as_ref().is_none_or(|lock| lock.admits(entry.who));
             return admits.then_some(None).ok_or(RejectReason::Locked);
         };
-        let resumes = |token: ResumeToken| {
+        let resumes = |token: &ResumeToken| {
             let member = self.members.get(&holder);
             member.is_some_and(|member| {
-                member.token.matches(token) && member.record.identity == entry.identity
+                member.token == *token && member.record.identity == entry.identity
             })
         };
         match entry.who {
-            _ if entry.resume_token.is_some_and(resumes) => Ok(Some(holder)),
+            _ if entry.resume_token.as_ref().is_some_and(resumes) => Ok(Some(holder)),
             Newcomer::Client(_) => Err(RejectReason::MacInUse),
             Newcomer::Gateway => Err(RejectReason::GatewayPresent),
         }
@@ -162,7 +162,7 @@ impl<L: Clone> Room<L> {
         let peer = self.free_number().ok_or(RejectReason::RoomFull)?;
         let catch_up = self.introductions(entry.who);
         let who = entry.who;
-        let newcomer = Member::new(now, entry, source, token, link);
+        let newcomer = Member::new(now, entry, source, token.clone(), link);
         let notices = self.tell_all(|to| newcomer.introduction(peer, to));
         self.switch.plug_in(now, peer, speaker(who));
         self.members.insert(peer, newcomer);

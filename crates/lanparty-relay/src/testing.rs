@@ -165,6 +165,7 @@ pub(crate) fn said(steps: &[Step<Link>]) -> Vec<String> {
         RelayMessage::PeerLeft(left) => format!("{} left: {:?}", left.peer_id, left.reason),
         RelayMessage::Members(_)
         | RelayMessage::Notice(_)
+        | RelayMessage::Vouched(_)
         | RelayMessage::Reject(_)
         | RelayMessage::Disconnect(_) => {
             format!("{message:?}")

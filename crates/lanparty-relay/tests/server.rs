@@ -98,7 +98,7 @@ struct Stranger {
 
 impl Stranger {
     async fn hello(self, hello: Hello) -> Result<Peer, Reject> {
-        let mut answer = self.say_first(&PeerMessage::Hello(hello)).await;
+        let mut answer = self.say_first(&PeerMessage::from(hello)).await;
         match soon(control::read_message(&mut answer)).await.unwrap() {
             RelayMessage::Welcome(welcome) => Ok(Peer {
                 stranger: self,
@@ -361,8 +361,8 @@ async fn the_token_takes_a_place_back_and_sends_the_old_link_away() {
     let old = relay.client(1).await;
     gateway.joined().await;
     old.joined().await;
-    let token = old.welcome.resume_token;
-    let resume = |hello: &mut Hello| hello.resume_token = Some(token);
+    let token = old.welcome.resume_token.clone();
+    let resume = |hello: &mut Hello| hello.resume_token = Some(token.clone());
     let new = relay.hello(client(1), resume).await.unwrap();
     let left = (old.welcome.peer_id, LeaveReason::Replaced);
     assert_eq!(gateway.left().await, left);
@@ -382,14 +382,14 @@ async fn a_token_is_worth_nothing_without_the_key_of_whoever_got_it() {
     let stranger = relay.connect_as(Some(&owner)).await;
     let first = hello(&stranger, None);
     let player = stranger.hello(first).await.unwrap();
-    let token = Some(player.welcome.resume_token);
+    let token = Some(player.welcome.resume_token.clone());
     for (key, refused) in [
         (Some(&thief), Some(RejectReason::MacInUse)),
         (None, Some(RejectReason::MacInUse)),
         (Some(&owner), None),
     ] {
         let stranger = relay.connect_as(key).await;
-        let again = hello(&stranger, token);
+        let again = hello(&stranger, token.clone());
         let outcome = stranger.hello(again).await;
         assert_eq!(outcome.err().map(|reject| reject.reason), refused);
     }
@@ -403,7 +403,7 @@ async fn what_no_program_says_costs_the_link_of_its_sender_only() {
     gateway.joined().await;
     player.joined().await;
     let hello = Hello::new(&room(), client(2), player.connection().budget());
-    player.say(&PeerMessage::Hello(hello)).await;
+    player.say(&PeerMessage::from(hello)).await;
     assert_eq!(player.sent_away().await, DisconnectReason::ProtocolError);
     let left = (player.welcome.peer_id, LeaveReason::ProtocolError);
     assert_eq!(gateway.left().await, left);

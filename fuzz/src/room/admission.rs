@@ -25,27 +25,25 @@ impl Party {
         self.admissions = self.admissions.wrapping_add(1);
         self.links += 1;
         let token = ResumeToken::from_random([self.admissions; 16]);
-        let resume_token = join.token.map(|which| match self.pick(which) {
-            Some(seat) if which < 128 => self.seats[seat].token,
+        let resumed = join.token.map(|which| match self.pick(which) {
+            Some(seat) if which < 128 => self.seats[seat].token.clone(),
             _ => ResumeToken::from_random([0; 16]),
         });
         let room = code.parse().expect("a room code");
         let budget = DatagramBudget::clamped(1200 + usize::from(self.admissions));
         let entry = Entry {
-            resume_token,
+            resume_token: resumed.clone(),
             ..Entry::new(room, join.who(), budget)
         };
         let predecessor = self
             .seats
             .iter()
             .position(|seat| seat.code == code && seat.who == entry.who);
-        let resumes = predecessor.is_some_and(|at| {
-            resume_token.is_some_and(|token| self.seats[at].token.matches(token))
-        });
+        let resumes = predecessor.is_some_and(|at| resumed.as_ref() == Some(&self.seats[at].token));
         let reasons = self.reasons_against(code, entry.who, site, predecessor, resumes);
         match self
             .relay
-            .admit(self.now, &entry, address, token, self.links)
+            .admit(self.now, &entry, address, token.clone(), self.links)
         {
             Err(reason) => assert!(reasons.contains(&reason), "{reason:?} of {reasons:?}"),
             Ok(admission) => {
@@ -56,7 +54,7 @@ impl Party {
                     let seat = self.seats.remove(at);
                     self.ghosts.push(seat.place);
                 }
-                self.check_admission(code, entry.who, token, &admission);
+                self.check_admission(code, entry.who, &token, &admission);
                 self.seats.push(Seat {
                     link: self.links,
                     place: admission.place,
@@ -121,7 +119,7 @@ impl Party {
         &mut self,
         code: &'static str,
         who: Newcomer,
-        token: ResumeToken,
+        token: &ResumeToken,
         admission: &Admission<Link>,
     ) {
         let mut notified = Vec::new();
@@ -132,7 +130,7 @@ impl Party {
                 Say::Answer(RelayMessage::Welcome(welcome)) => {
                     assert_eq!(welcome.peer_id, admission.place.peer);
                     assert_eq!(welcome.room_id, admission.place.room);
-                    assert!(welcome.resume_token.matches(token));
+                    assert!(&welcome.resume_token == token);
                     let gateway = self.room(code).find(|seat| seat.who == Newcomer::Gateway);
                     assert_eq!(welcome.gateway, gateway.map(|seat| seat.place.peer));
                     if self.room(code).next().is_none() {

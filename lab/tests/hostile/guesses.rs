@@ -211,7 +211,7 @@ async fn attempt(relay: &Relay, endpoint: &Endpoint, number: usize) -> Result<Re
         &RoomKey::from_random(bits).admission_key(),
         link.channel_binding(),
     );
-    control::write_message(&mut say, &PeerMessage::Hello(hello)).await?;
+    control::write_message(&mut say, &PeerMessage::from(hello)).await?;
     match control::read_message(&mut hear).await? {
         RelayMessage::Reject(reject) => Ok(reject.reason),
         RelayMessage::Welcome(_) => Ok(RejectReason::Other),

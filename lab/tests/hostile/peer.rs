@@ -133,7 +133,7 @@ impl Hostile {
         let (mut say, mut hear) = link.open_bi().await?;
         let room: RoomCode = Party::ROOM.parse()?;
         let who = Newcomer::Client(VirtualMac::from_random(mac));
-        let hello = PeerMessage::Hello(Hello::new(&room, who, link.budget()));
+        let hello = PeerMessage::from(Hello::new(&room, who, link.budget()));
         control::write_message(&mut say, &hello).await?;
         let welcome = match control::read_message(&mut hear).await? {
             RelayMessage::Welcome(welcome) => welcome,

@@ -269,6 +269,7 @@ fn peer_joined(id: u16, who: Newcomer) -> PeerJoined {
         mac: who.mac(),
         name: None,
         identity: None,
+        host_challenge: None,
     }
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::host::{ADDRESSES_PER_MEMBER, MAX_BANNED, MEMBERS_PER_MESSAGE, Member, Person};
-use crate::{NoticeKind, RoomKey, codec};
+use crate::{HostSecret, NoticeKind, RoomKey, codec};
 use serde_json::json;
 
 const CHANNEL: ChannelBinding = ChannelBinding([7; 32]);
@@ -12,6 +12,16 @@ fn mac() -> VirtualMac {
 fn hello() -> Hello {
     let budget = DatagramBudget::new(1312).unwrap();
     Hello::new(&"friday".parse().unwrap(), Newcomer::Client(mac()), budget)
+}
+
+fn vouched(host_key: &HostPublicKey, signature: &str) -> Vouched {
+    Vouched {
+        peer_id: PeerId::new(2).unwrap(),
+        vouch: Vouch {
+            host_key: *host_key,
+            signature: signature.parse().unwrap(),
+        },
+    }
 }
 
 fn same_both_ways<M>(message: M, json: serde_json::Value)
@@ -29,7 +39,7 @@ where
 #[test]
 fn peer_messages_have_this_json() {
     same_both_ways(
-        PeerMessage::Hello(hello()),
+        PeerMessage::from(hello()),
         json!({
             "type": "hello", "version": 1, "role": "client", "room": "FRIDAY",
             "mac": "02:1a:2b:3c:4d:5e", "datagram_budget": 1312, "capabilities": ["notices"]
@@ -39,7 +49,7 @@ fn peer_messages_have_this_json() {
     let budget = DatagramBudget::new(1162).unwrap();
     let gateway = Hello::new(&"friday".parse().unwrap(), Newcomer::Gateway, budget);
     same_both_ways(
-        PeerMessage::Hello(Hello {
+        PeerMessage::from(Hello {
             resume_token,
             ..gateway
         }),
@@ -52,7 +62,7 @@ fn peer_messages_have_this_json() {
     let proof = Proof::try_from("_".repeat(42) + "8").unwrap();
     let admission_key = AdmissionKey::try_from("-".repeat(42) + "4").unwrap();
     same_both_ways(
-        PeerMessage::Hello(Hello {
+        PeerMessage::from(Hello {
             proof: Some(proof),
             admission_key: Some(admission_key),
             ..Hello::new(&"friday".parse().unwrap(), Newcomer::Gateway, budget)
@@ -62,6 +72,37 @@ fn peer_messages_have_this_json() {
             "datagram_budget": 1162, "capabilities": ["notices"], "proof": "_".repeat(42) + "8",
             "admission_key": "-".repeat(42) + "4"
         }),
+    );
+    let host = HostSecret::from_random([1; 32]).host_key(&"friday".parse().unwrap());
+    same_both_ways(
+        PeerMessage::from(Hello {
+            host: Some(host.id()),
+            host_challenge: Some(Challenge::from_random([0xff; 32])),
+            ..hello()
+        }),
+        json!({
+            "type": "hello", "version": 1, "role": "client", "room": "FRIDAY",
+            "mac": "02:1a:2b:3c:4d:5e", "datagram_budget": 1312, "capabilities": ["notices"],
+            "host": host.id().to_string(), "host_challenge": "_".repeat(42) + "8"
+        }),
+    );
+    let signature = "_".repeat(85) + "w";
+    same_both_ways(
+        PeerMessage::from(Hello {
+            host_key: Some(host.public()),
+            host_proof: Some(signature.parse().unwrap()),
+            ..Hello::new(&"friday".parse().unwrap(), Newcomer::Gateway, budget)
+        }),
+        json!({
+            "type": "hello", "version": 1, "role": "gateway", "room": "FRIDAY",
+            "datagram_budget": 1162, "capabilities": ["notices"], "host_key": host.public().to_string(),
+            "host_proof": signature
+        }),
+    );
+    same_both_ways(
+        PeerMessage::Vouch(vouched(&host.public(), &signature)),
+        json!({ "type": "vouch", "peer_id": 2, "host_key": host.public().to_string(),
+            "signature": signature }),
     );
     same_both_ways(
         PeerMessage::Stats(Box::new(PeerStats {
@@ -140,9 +181,19 @@ fn relay_messages_have_this_json() {
             mac: Some(mac()),
             name: Some("Ann".parse().unwrap()),
             identity: Some(Fingerprint::from_sha256([0xff; 32])),
+            host_challenge: Some(Challenge::from_random([0xff; 32])),
         }),
         json!({ "type": "peer_joined", "peer_id": 2, "role": "client", "mac": "02:1a:2b:3c:4d:5e",
-            "name": "Ann", "identity": "_".repeat(42) + "8" }),
+            "name": "Ann", "identity": "_".repeat(42) + "8", "host_challenge": "_".repeat(42) + "8" }),
+    );
+    let public = HostSecret::from_random([1; 32])
+        .host_key(&"friday".parse().unwrap())
+        .public();
+    let signature = "_".repeat(85) + "w";
+    same_both_ways(
+        RelayMessage::Vouched(vouched(&public, &signature)),
+        json!({ "type": "vouched", "peer_id": 2, "host_key": public.to_string(),
+            "signature": signature }),
     );
     same_both_ways(
         RelayMessage::Notice(Notice {
@@ -213,7 +264,7 @@ fn a_hello_with_all_that_a_host_may_want_fits_a_message() {
         ],
         ..Hello::new(&"friday".parse().unwrap(), Newcomer::Gateway, budget)
     };
-    assert!(codec::encode(&PeerMessage::Hello(hello.clone())).is_ok());
+    assert!(codec::encode(&PeerMessage::from(hello.clone())).is_ok());
     let entry = hello.clone().check(CHANNEL).unwrap().unwrap();
     assert_eq!(entry.orders, hello.orders);
     let (role, mac) = (Role::Client, Some(mac()));
@@ -288,6 +339,65 @@ fn a_hello_proves_what_it_says_and_only_a_gateway_gives_the_key_away() {
     gateway.prove(&key, CHANNEL);
     let entry = gateway.check(CHANNEL).unwrap().unwrap();
     assert_eq!(entry.invitation.unwrap().admission_key, Some(key));
+}
+
+#[test]
+fn only_a_gateway_with_the_hosts_key_is_the_hosts() {
+    let room = "friday".parse().unwrap();
+    let [host, other] = [1, 2].map(|bits| HostSecret::from_random([bits; 32]).host_key(&room));
+    let key = RoomKey::from_random([1; 16]).admission_key();
+    let proven = |hello: Hello| {
+        let entry = hello.check(CHANNEL).unwrap().unwrap();
+        entry.invitation.unwrap().host
+    };
+    let mut gateway = Hello::new(&room, Newcomer::Gateway, hello().datagram_budget);
+    gateway.prove(&key, CHANNEL);
+    assert_eq!(proven(gateway.clone()), None);
+    gateway.prove_host(&host, CHANNEL);
+    assert_eq!(proven(gateway.clone()), Some(host.id()));
+    let claims = |change: fn(&mut Hello)| {
+        let mut gateway = gateway.clone();
+        change(&mut gateway);
+        proven(gateway)
+    };
+    assert_eq!(claims(|hello| hello.host_proof = None), None);
+    assert_eq!(
+        claims(|hello| hello.admission_key = Some(RoomKey::from_random([2; 16]).admission_key())),
+        None
+    );
+    assert_eq!(claims(|hello| hello.room = "MONDAY".into()), None);
+    let borrowed = Hello {
+        host_key: Some(other.public()),
+        ..gateway.clone()
+    };
+    assert_eq!(proven(borrowed), None);
+    let elsewhere = gateway.check(ChannelBinding([8; 32])).unwrap().unwrap();
+    assert_eq!(elsewhere.invitation.unwrap().host, None);
+}
+
+#[test]
+fn a_client_says_whose_room_it_means_and_what_shall_be_signed() {
+    let room = "friday".parse().unwrap();
+    let host = HostSecret::from_random([1; 32]).host_key(&room);
+    let challenge = Some(Challenge::from_random([3; 32]));
+    let mut client = Hello {
+        host: Some(host.id()),
+        host_challenge: challenge,
+        ..hello()
+    };
+    let key = RoomKey::from_random([1; 16]).admission_key();
+    client.prove(&key, CHANNEL);
+    client.prove_host(&host, CHANNEL);
+    assert_eq!(client.host_proof, None, "it is no gateway");
+    let entry = client.clone().check(CHANNEL).unwrap().unwrap();
+    assert_eq!(entry.host_challenge, challenge);
+    assert_eq!(entry.invitation.unwrap().host, Some(host.id()));
+    let mut gateway = Hello::new(&room, Newcomer::Gateway, client.datagram_budget);
+    (gateway.host, gateway.host_challenge) = (client.host, challenge);
+    gateway.prove(&key, CHANNEL);
+    let entry = gateway.check(CHANNEL).unwrap().unwrap();
+    let host = entry.invitation.unwrap().host;
+    assert_eq!((entry.host_challenge, host), (None, None));
 }
 
 #[test]

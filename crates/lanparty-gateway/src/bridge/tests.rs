@@ -378,6 +378,7 @@ fn nobody_is_announced_as_the_gateway_itself() {
             mac: None,
             name: None,
             identity: None,
+            host_challenge: None,
         }),
     );
     assert!(party.outputs().is_empty());
@@ -494,6 +495,7 @@ impl Party {
             mac: Some(mac.try_into().unwrap()),
             name: None,
             identity: None,
+            host_challenge: None,
         };
         self.bridge
             .handle_control(self.now, RelayMessage::PeerJoined(joined));

@@ -41,6 +41,7 @@ fn come(controls: &mut Controls, number: u8, player: u8) {
         mac: Some(mac(player)),
         name: None,
         identity: None,
+        host_challenge: None,
     });
     assert!(controls.handle_control(&joined).is_none());
 }
@@ -245,6 +246,7 @@ fn named(number: u8, name: &str) -> RelayMessage {
         mac: Some(mac(number)),
         name: Some(name.parse().unwrap()),
         identity: None,
+        host_challenge: None,
     })
 }
 
@@ -283,6 +285,7 @@ fn come_as_mallory(controls: &mut Controls) {
         mac: Some(mac(4)),
         name: Some("Mallory".parse().unwrap()),
         identity: Some(key(4)),
+        host_challenge: None,
     }));
 }
 

@@ -136,10 +136,10 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         })
         .await?;
         let relay = &self.config();
-        let (newcomer, resume_token) = (self.core.newcomer(), self.resume_token);
+        let (newcomer, resume_token) = (self.core.newcomer(), self.resume_token.clone());
         let orders = self.host.standing_orders();
         let hello = |budget| Hello {
-            resume_token,
+            resume_token: resume_token.clone(),
             orders: orders.clone(),
             access_token: relay.access_token.clone(),
             name: relay.name.clone().map(Into::into),
@@ -207,7 +207,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         link: &mut RelayLink,
         shutdown: &mut (impl Future<Output = Text> + Unpin),
     ) -> Result<Ended, RunError> {
-        self.resume_token = Some(link.welcome().resume_token);
+        self.resume_token = Some(link.welcome().resume_token.clone());
         self.has_been_in = true;
         self.core
             .handle_welcome(Instant::now(), link.welcome(), link.budget());

@@ -178,7 +178,7 @@ fn the_token_takes_the_old_place_back_at_once() {
     let mut relay = Relay::new();
     relay.client(1);
     let old = relay.admit(2, "lanparty", client(2)).unwrap();
-    relay.token = Some(welcome(&old).resume_token);
+    relay.token = Some(welcome(&old).resume_token.clone());
     let new = relay.admit(3, "lanparty", client(2)).unwrap();
     let replaced = new.replaced.as_ref().unwrap();
     assert_eq!(
@@ -202,7 +202,7 @@ fn the_token_takes_the_old_place_back_at_once() {
 fn a_gateway_alone_in_its_room_comes_back_to_the_same_room() {
     let mut relay = Relay::new();
     let old = relay.admit(1, "lanparty", Newcomer::Gateway).unwrap();
-    relay.token = Some(welcome(&old).resume_token);
+    relay.token = Some(welcome(&old).resume_token.clone());
     relay.budget = 1500;
     let new = relay.admit(2, "lanparty", Newcomer::Gateway).unwrap();
     assert_eq!(new.place.room, old.place.room);
@@ -218,12 +218,12 @@ fn a_wrong_token_or_anothers_takes_nothing() {
     relay.token = Some(ResumeToken::from_random([0xee; 16]));
     let refused = relay.admit(3, "lanparty", client(1)).err();
     assert_eq!(refused, Some(RejectReason::MacInUse));
-    relay.token = Some(welcome(&first).resume_token);
+    relay.token = Some(welcome(&first).resume_token.clone());
     let refused = relay.admit(3, "lanparty", client(2)).err();
     assert_eq!(refused, Some(RejectReason::MacInUse));
-    relay.token = Some(welcome(&first).resume_token);
+    relay.token = Some(welcome(&first).resume_token.clone());
     relay.gateway(4);
-    relay.token = Some(welcome(&first).resume_token);
+    relay.token = Some(welcome(&first).resume_token.clone());
     let refused = relay.admit(5, "lanparty", Newcomer::Gateway).err();
     assert_eq!(refused, Some(RejectReason::GatewayPresent));
 }
@@ -237,15 +237,15 @@ fn a_token_in_the_hands_of_somebody_else_takes_nothing() {
     let gateway = relay.admit(2, "lanparty", Newcomer::Gateway).unwrap();
     for thief in [identity(2), None] {
         relay.identity = thief;
-        relay.token = Some(welcome(&player).resume_token);
+        relay.token = Some(welcome(&player).resume_token.clone());
         let refused = relay.admit(3, "lanparty", client(1)).err();
         assert_eq!(refused, Some(RejectReason::MacInUse));
-        relay.token = Some(welcome(&gateway).resume_token);
+        relay.token = Some(welcome(&gateway).resume_token.clone());
         let refused = relay.admit(3, "lanparty", Newcomer::Gateway).err();
         assert_eq!(refused, Some(RejectReason::GatewayPresent));
     }
     relay.identity = identity(1);
-    relay.token = Some(welcome(&player).resume_token);
+    relay.token = Some(welcome(&player).resume_token.clone());
     assert!(relay.admit(3, "lanparty", client(1)).is_ok());
 }
 
@@ -253,10 +253,10 @@ fn a_token_in_the_hands_of_somebody_else_takes_nothing() {
 fn a_token_is_good_for_one_link_only() {
     let mut relay = Relay::new();
     let first = relay.admit(1, "lanparty", client(1)).unwrap();
-    let stolen = Some(welcome(&first).resume_token);
-    relay.token = stolen;
+    let stolen = Some(welcome(&first).resume_token.clone());
+    relay.token = stolen.clone();
     relay.admit(2, "lanparty", client(1)).unwrap();
-    relay.token = stolen;
+    relay.token = stolen.clone();
     let refused = relay.admit(3, "lanparty", client(1)).err();
     assert_eq!(refused, Some(RejectReason::MacInUse));
 }
@@ -271,9 +271,9 @@ fn a_resume_passes_where_every_limit_is_reached() {
     };
     let mut relay = Relay::with(limits);
     let old = relay.admit(1, "lanparty", client(1)).unwrap();
-    relay.token = Some(welcome(&old).resume_token);
+    relay.token = Some(welcome(&old).resume_token.clone());
     let new = relay.admit(2, "lanparty", client(1)).unwrap();
-    relay.token = Some(welcome(&new).resume_token);
+    relay.token = Some(welcome(&new).resume_token.clone());
     relay.source = [198, 51, 100, 7].into();
     assert!(
         relay.admit(3, "lanparty", client(1)).is_ok(),
@@ -288,7 +288,7 @@ fn a_draining_relay_admits_nobody_and_names_everybody() {
     relay.gateway(1);
     let player = relay.admit(2, "lanparty", client(2)).unwrap();
     assert_eq!(relay.registry.drain(), [1, 2]);
-    relay.token = Some(welcome(&player).resume_token);
+    relay.token = Some(welcome(&player).resume_token.clone());
     let refused = relay.admit(3, "lanparty", client(2)).err();
     assert_eq!(refused, Some(RejectReason::Draining));
 }
@@ -347,7 +347,7 @@ fn a_gateway_takes_its_place_back_whatever_the_access_token_is_by_now() {
     relay.access_token = None;
     let guesses = GuessLimits::default().per_source.burst;
     (0..=guesses).for_each(|_| _ = relay.admit(1, "elsewhere", Newcomer::Gateway));
-    relay.token = Some(welcome(&gateway).resume_token);
+    relay.token = Some(welcome(&gateway).resume_token.clone());
     assert!(relay.admit(1, "lanparty", Newcomer::Gateway).is_ok());
 }
 
@@ -373,7 +373,7 @@ fn a_gently_draining_relay_plays_on_until_the_last_has_left() {
     relay.registry.drain_gently();
     let newcomer = relay.admit(3, "lanparty", client(3)).err();
     assert_eq!(newcomer, Some(RejectReason::Draining));
-    relay.token = Some(welcome(&player).resume_token);
+    relay.token = Some(welcome(&player).resume_token.clone());
     assert!(relay.admit(2, "lanparty", client(2)).is_ok(), "it was in");
     let places: Vec<_> = relay.registry.peers().map(|(place, _)| place).collect();
     for place in places {

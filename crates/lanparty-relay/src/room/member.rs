@@ -109,6 +109,7 @@ impl<L> Member<L> {
             mac: who.mac(),
             name: self.record.name.clone(),
             identity: self.record.identity.filter(|_| to == Newcomer::Gateway),
+            host_challenge: None,
         })
     }
 

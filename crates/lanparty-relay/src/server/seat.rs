@@ -215,6 +215,9 @@ impl Seat {
                     }
                 }
                 Ok(PeerMessage::Disconnect(goodbye)) => return End::PeerLeft(goodbye.reason),
+                Ok(PeerMessage::Vouch(_)) => {
+                    return End::Protocol("an answer to no challenge".into());
+                }
                 Ok(PeerMessage::Hello(_)) => return End::Protocol("a second hello".into()),
                 Err(ControlError::Closed(closed)) => return End::Closed(closed),
                 Err(error) => return End::Protocol(error.to_string()),

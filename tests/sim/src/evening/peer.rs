@@ -94,7 +94,7 @@ impl Peer {
     pub(super) fn forget_everything(&mut self) {
         *self = Peer {
             link: self.link,
-            token: self.token,
+            token: self.token.clone(),
             ..Peer::new(self.number)
         };
     }
@@ -286,10 +286,10 @@ impl Evening {
         peer.stage = Stage::Greeting;
         peer.deadline = u64::MAX;
         let hello = Hello {
-            resume_token: peer.token,
+            resume_token: peer.token.clone(),
             ..Hello::new(&"EVENING".parse().unwrap(), peer.core.newcomer(), budget)
         };
-        let hello = Said::Message(PeerMessage::Hello(hello));
+        let hello = Said::Message(PeerMessage::from(hello));
         self.network.say_to_relay(&mut self.dice, link, hello);
     }
 
@@ -298,7 +298,7 @@ impl Evening {
         let peer = &mut self.peers[number];
         peer.stage = Stage::Joined;
         peer.backoff.reset();
-        peer.token = Some(welcome.resume_token);
+        peer.token = Some(welcome.resume_token.clone());
         peer.header = Some(Header {
             peer: welcome.peer_id,
             room: welcome.room_id,

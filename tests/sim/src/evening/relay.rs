@@ -47,7 +47,7 @@ impl Evening {
                 self.network
                     .say_to_peer(&mut self.dice, link, Said::Handshake);
             }
-            Some(Said::Message(PeerMessage::Hello(hello))) => self.admit(link, hello),
+            Some(Said::Message(PeerMessage::Hello(hello))) => self.admit(link, *hello),
             Some(Said::Message(PeerMessage::Stats(stats))) => {
                 let now = self.instant();
                 if let Some(&place) = self.relay.seats.get(&link) {
@@ -56,7 +56,7 @@ impl Evening {
                         .handle_stats(now, place, *stats, LinkHealth::default());
                 }
             }
-            Some(Said::Message(PeerMessage::Host(_))) => {
+            Some(Said::Message(PeerMessage::Host(_) | PeerMessage::Vouch(_))) => {
                 unreachable!("these evenings have no host")
             }
             Some(Said::Message(PeerMessage::Disconnect(goodbye))) => {

@@ -65,7 +65,7 @@ pub(super) fn said(steps: &[Step<u32>]) -> Vec<Said> {
         .iter()
         .map(|step| match step {
             Step::Answer(RelayMessage::Welcome(welcome)) => {
-                let token = u128::from_str_radix(&String::from(welcome.resume_token), 16);
+                let token = u128::from_str_radix(&String::from(welcome.resume_token.clone()), 16);
                 let given = Given {
                     room_id: welcome.room_id.number(),
                     peer_id: welcome.peer_id.number(),

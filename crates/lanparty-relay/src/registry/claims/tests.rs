@@ -16,6 +16,7 @@ fn enter(relay: &mut Relay, link: u8, who: Newcomer, key: u8) -> Result<Place, R
     relay.invitation = Some(Invitation {
         proof: key.prove(&channel, &room, who),
         channel,
+        host: None,
         admission_key: (who == GATEWAY).then_some(key),
     });
     Ok(relay.admit(link, "lanparty", who)?.place)
@@ -137,6 +138,7 @@ fn a_hello_replayed_on_another_connection_is_refused() {
         relay.invitation = Some(Invitation {
             proof: key.prove(&recorded, &room, client(2)),
             channel: ChannelBinding([link; 32]),
+            host: None,
             admission_key: None,
         });
         assert_eq!(open(&mut relay, link, who).map(drop), REFUSED);
@@ -214,6 +216,7 @@ fn claims_left_behind_are_few() {
         relay.invitation = Some(Invitation {
             proof: key.prove(&channel, &room, GATEWAY),
             channel,
+            host: None,
             admission_key: Some(key),
         });
         let entry = relay.entry(room.as_str(), GATEWAY);

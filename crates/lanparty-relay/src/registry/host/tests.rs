@@ -245,6 +245,7 @@ fn enter(relay: &mut Relay, link: u8, who: Newcomer, key: u8) -> Result<Place, R
     relay.invitation = Some(Invitation {
         proof: key.prove(&channel, &room, who),
         channel,
+        host: None,
         admission_key: (who == Newcomer::Gateway).then_some(key),
     });
     Ok(relay.admit(link, "lanparty", who)?.place)
