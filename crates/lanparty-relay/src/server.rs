@@ -6,6 +6,7 @@
 //! of the events. Everything is *sent* by the tasks, outside the lock.
 
 mod dev_cert;
+mod doorstep;
 mod doorway;
 mod identity;
 mod link;
@@ -19,7 +20,8 @@ pub use identity::SourceError;
 use crate::config::{CommandLine, Config};
 use crate::registry::Registry;
 use crate::room::{Departure, Step};
-use crate::strangers::{Door, Strangers};
+use crate::strangers::Door;
+use doorstep::Doorstep;
 use identity::Renewal;
 use lanparty_ctrl::message::Disconnect;
 use lanparty_ctrl::{DisconnectReason, Pin};
@@ -30,7 +32,7 @@ use lanparty_quic::{CloseCode, Endpoint, Incoming, ListenError};
 use link::{Link, Outgoing};
 use seat::Seat;
 use std::io::{self, Write};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -111,9 +113,8 @@ pub struct RelayServer {
     settings: Option<CommandLine>,
     operators: JoinSet<io::Result<()>>,
     rooms: Arc<Rooms>,
-    strangers: Strangers,
-    // Each returns where it came from, and its seat if it was admitted.
-    knocking: JoinSet<(IpAddr, Option<Seat>)>,
+    /// Each gets its seat if it is admitted.
+    doorstep: Doorstep<Option<Seat>>,
     seated: JoinSet<()>,
 }
 
@@ -130,7 +131,7 @@ impl Rooms {
 
 enum Event {
     Knock(Box<Incoming>),
-    Greeted(Result<(IpAddr, Option<Seat>), JoinError>),
+    Greeted(Result<Option<Seat>, JoinError>),
     Left(Result<(), JoinError>),
     Hangup,
     Tidy,
@@ -172,8 +173,7 @@ impl RelayServer {
             settings: config.settings.clone().filter(CommandLine::has_files),
             operators: JoinSet::new(),
             rooms,
-            strangers: Strangers::new(config.knocks),
-            knocking: JoinSet::new(),
+            doorstep: Doorstep::new(config.knocks),
             seated: JoinSet::new(),
         })
     }
@@ -243,7 +243,7 @@ impl RelayServer {
     async fn next_event(&mut self, clock: &mut Clock) -> Event {
         tokio::select! {
             Some(incoming) = self.endpoint.accept() => Event::Knock(Box::new(incoming)),
-            Some(greeted) = self.knocking.join_next() => Event::Greeted(greeted),
+            Some(greeted) = self.doorstep.next() => Event::Greeted(greeted),
             Some(left) = self.seated.join_next() => Event::Left(left),
             event = clock.next() => event,
         }
@@ -252,8 +252,7 @@ impl RelayServer {
     fn handle(&mut self, event: Event) {
         match event {
             Event::Knock(incoming) => self.answer_knock(*incoming),
-            Event::Greeted(Ok((source, seat))) => {
-                self.strangers.gone(source);
+            Event::Greeted(Ok(seat)) => {
                 if let Some(seat) = seat {
                     self.seated.spawn(seat.serve());
                 }
@@ -289,7 +288,7 @@ impl RelayServer {
                     ..
                 } = config;
                 info!(%limits, %knocks, %rates, %guesses, access_token = access.is_some(), "New limits in force");
-                self.strangers.set_limits(knocks);
+                self.doorstep.set_limits(knocks);
                 let mut rooms = self.rooms.lock();
                 rooms.set_limits(Instant::now(), limits, rates, guesses);
                 rooms.set_access(access);
@@ -318,11 +317,10 @@ impl RelayServer {
 
     fn answer_knock(&mut self, incoming: Incoming) {
         let source = incoming.remote_address().ip();
-        match self.strangers.knock(source, incoming.address_validated()) {
+        match self.doorstep.knock(source, incoming.address_validated()) {
             Door::Open => {
                 let rooms = self.rooms.clone();
-                self.knocking
-                    .spawn(async move { (source, doorway::greet(rooms, incoming).await) });
+                self.doorstep.hear(source, doorway::greet(rooms, incoming));
             }
             Door::Validate => incoming.ask_to_validate(),
             Door::Shut => incoming.ignore(),

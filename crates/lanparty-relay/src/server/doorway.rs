@@ -80,6 +80,8 @@ fn admit(
     answer: SendStream,
 ) -> Result<Seat, Refusal> {
     let token = ResumeToken::from_random(rand::random());
+    // Declared before the lock, so that it goes after it: a seat that is dropped frees its place.
+    let seat;
     let mut registry = rooms.lock();
     let (link, queue) = Link::new(
         connection.clone(),
@@ -92,6 +94,15 @@ fn admit(
         Ok(admission) => admission,
         Err(reason) => return Err(Refusal::Reject(reason, answer)),
     };
+    seat = Seat::new(
+        rooms.clone(),
+        entry,
+        admission.place,
+        from,
+        link.clone(),
+        queue,
+        answer,
+    );
     if let Some(replaced) = admission.replaced {
         queue_steps(replaced.steps, &link);
         replaced.link.queue(Outgoing::Goodbye(Disconnect {
@@ -104,15 +115,7 @@ fn admit(
         send_out(kicked, BANNED);
     }
     drop(registry);
-    Ok(Seat::new(
-        rooms,
-        entry,
-        admission.place,
-        from,
-        link,
-        queue,
-        answer,
-    ))
+    Ok(seat)
 }
 
 async fn send_away(connection: &Connection, refusal: Refusal) {
