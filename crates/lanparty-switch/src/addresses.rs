@@ -334,6 +334,26 @@ mod tests {
     }
 
     #[test]
+    fn a_full_table_is_searched_once_a_second_at_most() {
+        let (now, mut table) = table();
+        let second = Duration::from_secs(1);
+        // Half of them lapse half a second after the others.
+        for number in 0..u32::try_from(MAX).unwrap() {
+            let half = number % 2;
+            table.claim_from_lan(now + second / 2 * half, address(number));
+        }
+        let lapse = now + HOLD;
+        table.claim_from_lan(lapse - second / 4, address(50_000));
+        assert!(!table.held.contains_key(&address(50_000)), "it is full");
+        // Searched a quarter of a second ago, and nothing had lapsed then.
+        table.claim_from_lan(lapse + second / 2, address(50_001));
+        assert_eq!(table.held.len(), MAX);
+        assert!(!table.held.contains_key(&address(50_001)));
+        table.claim_from_lan(lapse + second, address(50_002));
+        assert!(table.held.contains_key(&address(50_002)));
+    }
+
+    #[test]
     fn a_flood_of_addresses_stays_bounded_and_keeps_what_was_known() {
         let (now, mut table) = table();
         table.claim(now, ALICE, address(0)).unwrap();

@@ -9,6 +9,7 @@ use lanparty_proto::{IpMtu, MacAddr, fragment};
 const BROADCAST: [u8; 6] = [0xff; 6];
 const OWN: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const OTHER: [u8; 6] = [2, 0, 0, 0, 0, 2];
+const THIRD: [u8; 6] = [2, 0, 0, 0, 0, 3];
 const LAN_HOST: [u8; 6] = [0, 0x1b, 0x21, 0, 0, 9];
 
 const OWN_ID: u16 = 1;
@@ -166,15 +167,44 @@ fn pieces_of_two_peers_never_meet() {
 }
 
 #[test]
-fn a_frame_whose_pieces_never_come_is_counted() {
+fn frames_whose_pieces_never_come_are_counted() {
     let mut session = joined();
     let now = Instant::now();
     let mut frame = ipx(OWN, LAN_HOST);
     frame.resize(600, 0);
-    let first = cut(&frame, 7).next().unwrap();
-    assert_eq!(session.handle_datagram(now, first), Ok(None));
+    for id in [7, 8, 9] {
+        let first = cut(&frame, id).next().unwrap();
+        assert_eq!(session.handle_datagram(now, first), Ok(None));
+    }
     session.handle_timeout(now + STATS_INTERVAL);
-    assert_eq!(session.diagnostics().drops_of(DropReason::Incomplete), 1);
+    assert_eq!(session.diagnostics().drops_of(DropReason::Incomplete), 3);
+}
+
+#[test]
+fn a_number_that_somebody_else_has_now_speaks_with_the_new_mac() {
+    let mut session = joined();
+    announce(&mut session, OTHER_ID, Newcomer::Client(virtual_mac(OTHER)));
+    announce(&mut session, OTHER_ID, Newcomer::Client(virtual_mac(THIRD)));
+    assert_eq!(hear(&mut session, OTHER_ID, OWN, THIRD), Ok(true));
+    assert_eq!(
+        hear(&mut session, OTHER_ID, OWN, OTHER),
+        Err(DropReason::UnauthorizedSourceMac)
+    );
+}
+
+#[test]
+fn who_is_announced_again_keeps_its_pieces() {
+    let mut session = joined();
+    let now = Instant::now();
+    let mut frame = ipx(OWN, LAN_HOST);
+    frame.resize(1514, 0x5a);
+    let mut pieces: Vec<_> = cut(&frame, 7).collect();
+    let last = pieces.pop().unwrap();
+    for piece in pieces {
+        assert_eq!(session.handle_datagram(now, piece), Ok(None));
+    }
+    announce(&mut session, GATEWAY_ID, Newcomer::Gateway);
+    assert_eq!(session.handle_datagram(now, last).unwrap().unwrap(), frame);
 }
 
 #[test]
@@ -194,6 +224,39 @@ fn counters_go_to_the_relay_every_five_seconds() {
     assert_eq!(stats.frames_to_relay, 1);
     assert!(session.poll_output().is_none());
     assert_eq!(session.poll_timeout(), Some(due + STATS_INTERVAL));
+}
+
+#[test]
+fn what_the_shell_counts_is_added_up() {
+    let mut session = joined();
+    for to in [BROADCAST, LAN_HOST] {
+        send(&mut session, to, OWN).unwrap();
+        session.count_sent_datagrams(2);
+        session.count_port_calls(3, 5);
+        session.count_drop(DropReason::QueueFull, 7);
+    }
+    let link = LinkStats::default();
+    session.note_link(Some(link.clone()));
+    let stats = session.stats();
+    assert_eq!((stats.frames_to_relay, stats.bytes_to_relay), (2, 120));
+    assert_eq!(stats.datagrams_to_relay, 4);
+    assert_eq!((stats.port_reads, stats.port_writes), (6, 10));
+    assert_eq!(stats.drops.of(DropReason::QueueFull), 14);
+    assert_eq!(stats.link, Some(link));
+}
+
+#[test]
+fn a_player_who_is_in_can_see_that() {
+    let mut session = Session::new(virtual_mac(OWN));
+    let of = |session: &Session| {
+        let seen = session.diagnostics();
+        (seen.relay_reachable, seen.datagram_budget)
+    };
+    assert_eq!(of(&session), (false, None));
+    session.handle_welcome(Instant::now(), &welcome(None), budget());
+    assert_eq!(of(&session), (true, Some(budget().number())));
+    session.handle_lost_link(Instant::now());
+    assert_eq!(of(&session), (false, None));
 }
 
 #[test]

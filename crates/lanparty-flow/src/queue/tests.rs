@@ -111,6 +111,19 @@ fn a_standing_queue_loses_frames_and_a_short_burst_does_not() {
 }
 
 #[test]
+fn a_queue_that_stands_again_soon_loses_frames_sooner() {
+    let (mut codel, begin) = (CoDel::default(), Instant::now());
+    let lost_in_a_second = |codel: &mut CoDel, second: u64| {
+        let frames = (0..1000).map(|millis| begin + Duration::from_millis(1000 * second + millis));
+        frames.filter(|&now| codel.drops(now, 2 * TARGET)).count()
+    };
+    let first = lost_in_a_second(&mut codel, 0);
+    codel.rest();
+    let second = lost_in_a_second(&mut codel, 1);
+    assert!(second >= first + first / 2, "{first}, then {second}");
+}
+
+#[test]
 fn what_waited_while_the_link_was_gone_stays_behind() {
     let (mut queue, begin) = (queue(LIMIT), Instant::now());
     queue.push(begin, flow(1), 1, 100);

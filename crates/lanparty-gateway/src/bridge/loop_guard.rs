@@ -257,6 +257,20 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_with_a_clients_mac_does_not_keep_it_closed() {
+        let mut lan = Lan::new();
+        lan.said(1);
+        lan.guard.heard_refresh(lan.now, ALICE);
+        for number in 0..9 {
+            lan.wait(QUIET / 10);
+            lan.heard(100 + number);
+            lan.heard(100 + number);
+        }
+        lan.wait(QUIET / 10);
+        assert_eq!(lan.guard.looped(), None);
+    }
+
+    #[test]
     fn a_storm_does_not_make_us_grow() {
         let mut lan = Lan::new();
         for number in 0..2000 {

@@ -296,6 +296,21 @@ fn a_client_is_announced_to_the_switch_at_once_and_every_minute() {
 }
 
 #[test]
+fn a_refresh_comes_at_its_time_and_not_later() {
+    let mut party = Party::with(&[ALICE]);
+    party.refreshed();
+    for _ in 0..3 {
+        let due = party.bridge.refresh.poll_timeout().unwrap();
+        party.now = due - Duration::from_nanos(1);
+        party.bridge.handle_timeout(party.now);
+        assert_eq!(party.refreshed(), []);
+        party.now = due;
+        party.bridge.handle_timeout(party.now);
+        assert_eq!(party.refreshed(), [ALICE.1]);
+    }
+}
+
+#[test]
 fn refreshes_are_spread_over_the_period() {
     let clients: Vec<_> = (2..66)
         .map(|id: u16| (id, MacAddr::new([2, 0, 0, 0, 1, u8::try_from(id).unwrap()])))
@@ -353,6 +368,18 @@ fn the_relay_hears_the_counters_every_five_seconds() {
     assert_eq!(stats.datagrams_to_relay, 2);
     assert_eq!(stats.drops.of(DropReason::QueueFull), 3);
     assert_eq!(party.bridge.poll_timeout(), Some(party.now + STATS_PERIOD));
+}
+
+#[test]
+fn what_the_shell_counts_is_added_up() {
+    let mut party = Party::new();
+    for _ in 0..2 {
+        party.bridge.count_port_calls(3, 5);
+        party.bridge.count_sent_datagrams(7);
+    }
+    let stats = party.bridge.stats();
+    assert_eq!((stats.port_reads, stats.port_writes), (6, 10));
+    assert_eq!(stats.datagrams_to_relay, 14);
 }
 
 #[test]

@@ -466,3 +466,38 @@ fn who_is_not_there_can_be_unmuted() {
     }
     assert_eq!(next.wishes(), &Wishes::default());
 }
+
+#[test]
+fn who_left_before_others_did_can_still_be_banned_by_name() {
+    let mut party = party();
+    for (number, name) in [(5, "Ann"), (6, "Ben"), (7, "Cat")] {
+        party.handle_control(&named(number, name));
+    }
+    for number in [5, 6, 7] {
+        leave(&mut party, number, LeaveReason::Leaving);
+        assert_eq!(party.player(id(number)), None);
+    }
+    let ann = Person::Mac(mac(5));
+    assert_eq!(done(&mut party, ban("Ann")), [banned(&[ann])]);
+}
+
+#[test]
+fn the_shell_can_say_whose_number_it_is() {
+    let party = party();
+    assert_eq!(party.player(id(2)), Some(mac(2)));
+    assert_eq!(party.player(id(9)), None);
+}
+
+#[test]
+fn bans_and_counters_are_known_without_a_link() {
+    let mut party = with_mallory();
+    done(&mut party, ban("Mallory"));
+    party.handle_lost_link();
+    let Some(Answer::Bans(bans)) = party.handle_request(Request::Bans) else {
+        panic!("no list of bans");
+    };
+    let banned: Vec<_> = bans.into_iter().map(|ban| ban.who).collect();
+    assert_eq!(banned, [Person::Identity(key(4))]);
+    let stats = party.handle_request(Request::Stats);
+    assert!(matches!(stats, Some(Answer::Stats(_))));
+}

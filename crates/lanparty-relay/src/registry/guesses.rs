@@ -185,6 +185,25 @@ mod tests {
     }
 
     #[test]
+    fn new_limits_are_for_who_is_wrong_from_now_on() {
+        let (now, mut guesses) = (Instant::now(), Guesses::new(GuessLimits::default()));
+        let rate = |burst, per_second| Rate { burst, per_second };
+        guesses.set_limits(GuessLimits {
+            per_source: rate(3, 1),
+            per_room: rate(5, 2),
+        });
+        assert_eq!(answered(&mut guesses, now, 1, 1), 3);
+        assert_eq!(
+            answered(&mut guesses, now, 200, 1),
+            2,
+            "five about the room"
+        );
+        let later = now + Duration::from_secs(1);
+        assert_eq!(answered(&mut guesses, later, 1, 1), 1);
+        assert_eq!(answered(&mut guesses, later, 200, 1), 1);
+    }
+
+    #[test]
     fn from_very_many_addresses_about_as_many_rooms_they_cost_no_more_memory() {
         let (now, mut guesses) = (Instant::now(), Guesses::new(GuessLimits::default()));
         let all = answered(&mut guesses, now, 20_000, 20_000);
