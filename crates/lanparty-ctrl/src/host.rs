@@ -14,6 +14,9 @@ pub const ADDRESSES_PER_MEMBER: usize = 4;
 /// How many people one room can ban: as many as fit a message beside all else that a host may want.
 pub const MAX_BANNED: usize = 256;
 
+/// How many may come back into a locked room by a host's order, beside those who are in.
+pub const MAX_GUESTS: usize = 1024;
+
 /// Somebody, by what is hardest to change about them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -6,8 +6,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::Path;
 
-/// More than any of them holds.
-const MAX_LEN: u64 = 128 * 1024;
+/// Much more than any of them holds that a program of ours wrote.
+const MAX_LEN: u64 = 1024 * 1024;
 
 /// An open file with one value as JSON in it, or nothing. It stays open, so that a program that has given
 /// up its right to open it can still write; so it is written in place, and a machine that loses its power

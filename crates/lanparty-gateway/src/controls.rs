@@ -11,7 +11,7 @@ mod wishes;
 pub(crate) use wishes::Wishes;
 
 use crate::ctl::wire::{Answer, Player, Players, Request, Room};
-use lanparty_ctrl::host::{Members, Person};
+use lanparty_ctrl::host::{MAX_GUESTS, Members, Person};
 use lanparty_ctrl::message::{PeerJoined, Welcome};
 use lanparty_ctrl::{
     Fingerprint, HOST_CONTROLS, HostOrder, LeaveReason, Name, RelayMessage, RoomKey,
@@ -20,9 +20,13 @@ use lanparty_obs::PeerStats;
 use lanparty_proto::{PeerId, VirtualMac};
 use mark::Mark;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use wishes::MAX_MUTED;
 
 const NO_LINK: &str =
     "the gateway is not connected to its relay now; try again when it says that it is";
+const LATER: &str = " That will hold when the gateway is connected again.";
+const FULL_OF_MUTED: &str =
+    "as many players are muted as there can be; `lanparty-gateway ctl unmute` one first";
 const OLD_RELAY: &str =
     "the relay is too old to follow a host's orders; ask its operator to update it";
 const OPEN: &str = "the room is open, so there is no key to change; make an invite with \
@@ -42,9 +46,15 @@ pub(crate) struct Controls {
     players: BTreeMap<PeerId, Present>,
     /// Who left last, latest first.
     gone: VecDeque<Present>,
+    /// Who was in when the link was lost; empty while there is one.
+    cut_off: BTreeSet<VirtualMac>,
     wishes: Wishes,
     /// Why the wishes of before are not known, if they are not.
     forgot: Option<String>,
+    /// What of them is left out, as it is too much.
+    surplus: Option<String>,
+    /// What was ordered since, of what a host who has forgotten leaves as it is otherwise.
+    since: Since,
     /// Who was muted and is not any more; the relay may have missed that.
     unmuted: BTreeSet<Person>,
     /// The room's key, newest first: before the host has changed it, it is the configuration's (`None`). There are
@@ -57,6 +67,12 @@ pub(crate) struct Controls {
     /// What has come of the answer about the members.
     listed: Players,
     orders: VecDeque<HostOrder>,
+}
+
+#[derive(Debug, Default)]
+struct Since {
+    lock: bool,
+    isolate: bool,
 }
 
 /// A player who is in the room.
@@ -89,15 +105,18 @@ enum Link {
 
 impl Controls {
     /// The wishes of before. `is_keyed` says whether the room is for invited people.
-    pub(crate) fn new(room: Room, is_keyed: bool, wishes: Wishes) -> Self {
+    pub(crate) fn new(room: Room, is_keyed: bool, mut wishes: Wishes) -> Self {
         Controls {
+            surplus: wishes.trim(),
             room,
             is_keyed,
             link: Link::Down,
             players: BTreeMap::new(),
             gone: VecDeque::new(),
+            cut_off: BTreeSet::new(),
             wishes,
             forgot: None,
+            since: Since::default(),
             unmuted: BTreeSet::new(),
             keys: VecDeque::from([None]),
             tried: 0,
@@ -116,9 +135,10 @@ impl Controls {
         }
     }
 
-    /// A sentence for a host at the start: what was ordered before, or that this is not known.
-    pub(crate) fn reminder(&self) -> Option<String> {
-        self.forgot.clone().or_else(|| self.wishes.reminder())
+    /// Sentences for a host at the start: what was ordered before, or that this is not known.
+    pub(crate) fn reminders(&self) -> impl Iterator<Item = String> {
+        let forgot = self.forgot.clone().or_else(|| self.surplus.clone());
+        forgot.into_iter().chain(self.wishes.reminder())
     }
 
     /// What the host wants still, for the hello.
@@ -135,9 +155,12 @@ impl Controls {
     pub(crate) fn standing_orders(&self) -> Vec<HostOrder> {
         let mut orders = self.wishes.orders();
         if self.forgot.is_some() {
-            // Only what was ordered since; the relay knows more of the rest.
-            let nothing = Wishes::default().orders();
-            orders.retain(|order| !nothing.contains(order));
+            // The relay knows more of the rest.
+            orders.retain(|order| match order {
+                HostOrder::Lock { .. } => self.since.lock,
+                HostOrder::Isolate { .. } => self.since.isolate,
+                _ => false,
+            });
         }
         orders
     }
@@ -150,6 +173,7 @@ impl Controls {
             .iter()
             .any(|name| name == HOST_CONTROLS);
         self.link = Link::Up { obeys };
+        self.cut_off.clear();
         self.tried = 0;
         // Whoever comes back to its own place is let in with any key.
         self.order_rotation();
@@ -164,6 +188,7 @@ impl Controls {
     pub(crate) fn handle_lost_link(&mut self) {
         self.link = Link::Down;
         for player in std::mem::take(&mut self.players).into_values() {
+            self.cut_off.insert(player.mac);
             self.remember(player);
         }
         self.orders.clear();
@@ -212,9 +237,9 @@ impl Controls {
         let answer = match self.link {
             _ if matches!(request, Request::Bans) => Ok(Some(self.bans())),
             _ if matches!(request, Request::Stats) => Ok(Some(self.stats())),
-            Link::Down => Err(NO_LINK.to_owned()),
+            Link::Down if is_of_the_moment(&request) => Err(NO_LINK.to_owned()),
             Link::Up { obeys: false } => Err(OLD_RELAY.to_owned()),
-            Link::Up { obeys: true } => self.follow(request),
+            Link::Down | Link::Up { obeys: true } => self.follow(request),
         };
         answer.unwrap_or_else(|refusal| Some(Answer::Refused(refusal)))
     }
@@ -253,7 +278,11 @@ impl Controls {
             Request::Room => return Err(OPEN.to_owned()),
             Request::Rotate { key } => self.rotate(&key)?,
         };
-        Ok(Some(Answer::Done(done)))
+        let later = match self.link {
+            Link::Down => LATER,
+            Link::Up { .. } => "",
+        };
+        Ok(Some(Answer::Done(done + later)))
     }
 
     fn kick(&mut self, who: &str) -> Result<String, String> {
@@ -266,7 +295,10 @@ impl Controls {
     }
 
     fn lock(&mut self, on: bool) -> String {
-        self.wishes.guests = on.then(|| self.players.values().map(|player| player.mac).collect());
+        let here = self.players.values().map(|player| player.mac);
+        let members = here.chain(self.cut_off.iter().copied());
+        self.wishes.guests = on.then(|| members.take(MAX_GUESTS).collect());
+        self.since.lock = true;
         self.order(self.wishes.lock());
         match on {
             true => "The room is locked: nobody new comes in.".to_owned(),
@@ -274,15 +306,27 @@ impl Controls {
         }
     }
 
+    /// Also somebody who has left, and may come back.
     fn mute(&mut self, who: &str) -> Result<String, String> {
-        let (peer_id, player) = self.find(who)?;
-        self.wishes.muted.insert(player.person());
-        self.unmuted.remove(&player.person());
+        let mut found = Mark::all(who).filter_map(|mark| self.known(mark, who).transpose());
+        let player = found.next().unwrap_or_else(|| Err(absent(who)))?;
+        let (mac, person) = (player.mac, player.person());
+        let here = self.players.iter().find(|(_, one)| one.mac == mac);
+        let here = here.map(|(&peer_id, _)| peer_id);
+        if self.wishes.muted.len() >= MAX_MUTED && !self.wishes.muted.contains(&person) {
+            return Err(FULL_OF_MUTED.to_owned());
+        }
+        self.wishes.muted.insert(person);
+        self.unmuted.remove(&person);
+        let Some(peer_id) = here else {
+            return Ok(format!(
+                "{mac} will be muted: what it says to everybody will be dropped."
+            ));
+        };
         self.order(HostOrder::Mute {
             peer_id,
             muted: true,
         });
-        let mac = player.mac;
         Ok(format!(
             "{mac} is muted: what it says to everybody is dropped."
         ))
@@ -319,6 +363,7 @@ impl Controls {
 
     fn isolate(&mut self, on: bool) -> String {
         self.wishes.isolated = on;
+        self.since.isolate = true;
         self.order(self.wishes.isolate());
         match on {
             true => "Players reach the LAN and not each other.".to_owned(),
@@ -384,9 +429,7 @@ impl Controls {
             });
         }
         // The relay lets nobody in whom a lock keeps out, so whoever comes may come again.
-        if let Some(guests) = &mut self.wishes.guests {
-            guests.insert(mac);
-        }
+        self.wishes.welcome_back(mac);
     }
 
     fn remember(&mut self, player: Present) {
@@ -411,6 +454,20 @@ impl Controls {
         self.listed.isolated = part.isolated;
         let whole = part.last.then(|| std::mem::take(&mut self.listed));
         whole.map(Answer::Players)
+    }
+}
+
+/// True for what is about the peers of the moment: without a link it means nobody.
+fn is_of_the_moment(request: &Request) -> bool {
+    match request {
+        Request::List | Request::Kick { .. } | Request::Room | Request::Rotate { .. } => true,
+        Request::Ban { .. }
+        | Request::Unban { .. }
+        | Request::Bans
+        | Request::Lock { .. }
+        | Request::Mute { .. }
+        | Request::Isolate { .. }
+        | Request::Stats => false,
     }
 }
 

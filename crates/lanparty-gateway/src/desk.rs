@@ -20,14 +20,13 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    /// `kept` has the wishes with which the controls began.
-    pub(crate) fn new(controls: Controls, kept: Option<KeptFile>) -> Self {
-        let wishes = controls.wishes().clone();
+    /// `kept` is where the wishes are kept, and what is in it.
+    pub(crate) fn new(controls: Controls, kept: Option<(KeptFile, Wishes)>) -> Self {
         Desk {
             controls: RefCell::new(controls),
             orders: Notify::new(),
             waiting: RefCell::new(None),
-            kept: RefCell::new(kept.map(|file| (file, wishes))),
+            kept: RefCell::new(kept),
         }
     }
 

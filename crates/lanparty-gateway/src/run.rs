@@ -96,8 +96,8 @@ async fn hear_orders(desk: &Desk, listener: Option<UnixListener>) -> Infallible 
 
 async fn carry(config: &Config, mut lan: LanSocket, mut host: Host<'_>) -> anyhow::Result<()> {
     config.relay.warn_if_open();
-    let reminder = host.desk.controls.borrow().reminder();
-    reminder.iter().for_each(|reminder| host.say(reminder));
+    let reminders: Vec<_> = host.desk.controls.borrow().reminders().collect();
+    reminders.iter().for_each(|reminder| host.say(reminder));
     let mut stop = pin!(asked_to_stop());
     loop {
         let mac = lan.interface().mac();
@@ -335,7 +335,10 @@ fn desk(config: &Config) -> Desk {
         return Desk::new(Controls::new(room, is_keyed, Wishes::default()), None);
     };
     match open_wishes(&file) {
-        Ok((kept, wishes)) => Desk::new(Controls::new(room, is_keyed, wishes), Some(kept)),
+        Ok((kept, wishes)) => {
+            let controls = Controls::new(room, is_keyed, wishes.clone());
+            Desk::new(controls, Some((kept, wishes)))
+        }
         Err(error) => {
             let file = file.display();
             tracing::warn!(%error, %file, "The host's orders are neither known nor kept");

@@ -1,5 +1,7 @@
 use super::*;
-use crate::host::{ADDRESSES_PER_MEMBER, MAX_BANNED, MEMBERS_PER_MESSAGE, Member, Person};
+use crate::host::{
+    ADDRESSES_PER_MEMBER, MAX_BANNED, MAX_GUESTS, MEMBERS_PER_MESSAGE, Member, Person,
+};
 use crate::{HostSecret, NoticeKind, RoomKey, codec};
 use serde_json::json;
 
@@ -258,7 +260,7 @@ fn a_hello_with_all_that_a_host_may_want_fits_a_message() {
             },
             HostOrder::Lock {
                 locked: true,
-                also: vec![mac(); 1024],
+                also: vec![mac(); MAX_GUESTS],
             },
             HostOrder::Isolate { isolated: true },
         ],

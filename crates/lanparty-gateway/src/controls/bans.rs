@@ -97,7 +97,7 @@ impl Controls {
         })
     }
     /// Who is in the room, or else who left it last, of those whom this marks.
-    fn known(&self, mark: Mark<'_>, who: &str) -> Result<Option<Present>, String> {
+    pub(super) fn known(&self, mark: Mark<'_>, who: &str) -> Result<Option<Present>, String> {
         let here = self.present(mark, who)?.map(|(_, player)| player);
         let gone = || self.gone.iter().find(|one| one.is_called(mark)).cloned();
         Ok(here.or_else(gone))

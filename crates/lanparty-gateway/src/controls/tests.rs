@@ -3,6 +3,8 @@ use lanparty_ctrl::message::{PeerLeft, Role};
 use lanparty_ctrl::{LeaveReason, ROOM_KEYS, ResumeToken};
 use lanparty_proto::{IpMtu, RoomId};
 
+mod too_much;
+
 fn controls() -> Controls {
     let room = Room {
         relay: "r.example:443".into(),
@@ -189,7 +191,7 @@ fn who_is_heard_again_is_so_after_a_lost_link_too() {
 fn who_cannot_read_the_wishes_of_before_takes_nothing_back() {
     let why = || "the orders cannot be read".to_owned();
     let mut host = Controls::forgetful(controls().room, true, why());
-    assert_eq!(host.reminder(), Some(why()));
+    assert_eq!(host.reminders().collect::<Vec<_>>(), [why()]);
     assert_eq!(host.standing_orders(), []);
     host.handle_welcome(&welcome(&[HOST_CONTROLS]));
     come(&mut host, 2, 2);
@@ -205,6 +207,68 @@ fn who_cannot_read_the_wishes_of_before_takes_nothing_back() {
     }
     done(&mut host, Request::Lock { on: true });
     assert_eq!(host.standing_orders(), [lock(&[mac(2)])]);
+    host.handle_lost_link();
+    done(&mut host, Request::Lock { on: false });
+    let unlock = HostOrder::Lock {
+        locked: false,
+        also: Vec::new(),
+    };
+    assert_eq!(host.standing_orders(), [unlock]);
+}
+
+#[test]
+fn what_is_ordered_without_a_link_holds_from_the_next_welcome_on() {
+    let mut party = with_mallory();
+    done(&mut party, ban("Mallory"));
+    let mute = |player: u8, on| Request::Mute {
+        who: mac(player).to_string(),
+        on,
+    };
+    done(&mut party, mute(3, true));
+    party.handle_lost_link();
+    for request in [
+        unban("Mallory"),
+        ban(&mac(9).to_string()),
+        mute(2, true),
+        mute(3, false),
+        Request::Lock { on: true },
+        Request::Isolate { on: true },
+    ] {
+        let Some(Answer::Done(said)) = party.handle_request(request) else {
+            panic!("it is refused");
+        };
+        assert!(said.ends_with(LATER), "{said}");
+    }
+    for request in [Request::List, kick(&mac(2).to_string())] {
+        assert_eq!(refusal(&mut party, request), NO_LINK);
+    }
+    let wanted = [
+        lock(&[mac(2), mac(3), mac(4)]),
+        HostOrder::Isolate { isolated: true },
+        banned(&[Person::Mac(mac(9))]),
+    ];
+    assert_eq!(party.standing_orders(), wanted);
+    assert_eq!(orders(&mut party), []);
+    party.handle_welcome(&welcome(&[HOST_CONTROLS]));
+    for number in [2, 3] {
+        come(&mut party, number, number);
+    }
+    let mute = |number, muted| HostOrder::Mute {
+        peer_id: id(number),
+        muted,
+    };
+    assert_eq!(orders(&mut party), [mute(2, true), mute(3, false)]);
+}
+
+#[test]
+fn a_lock_without_a_link_is_for_those_who_lost_it_and_not_for_who_left_before() {
+    let mut party = party();
+    leave(&mut party, 3, LeaveReason::Leaving);
+    for _ in 0..2 {
+        party.handle_lost_link();
+    }
+    done(&mut party, Request::Lock { on: true });
+    assert_eq!(party.standing_orders()[0], lock(&[mac(2)]));
 }
 
 #[test]

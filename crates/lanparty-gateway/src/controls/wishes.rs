@@ -2,12 +2,16 @@
 
 use crate::ctl::wire::Ban;
 use lanparty_ctrl::HostOrder;
-use lanparty_ctrl::host::Person;
+use lanparty_ctrl::host::{MAX_BANNED, MAX_GUESTS, Person};
 use lanparty_proto::VirtualMac;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// The standing orders. Fields of later versions are ignored, and missing ones mean that nothing is wanted.
+/// How many people can be muted, here or not.
+pub(super) const MAX_MUTED: usize = 256;
+
+/// The standing orders. However many they are, they fit a gateway's hello, or no relay would let it in.
+/// Fields of later versions are ignored, and missing ones mean that nothing is wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Wishes {
@@ -19,6 +23,49 @@ pub(crate) struct Wishes {
 }
 
 impl Wishes {
+    /// Keeps as many as there may be, the latest bans above all: another version of the program, or a
+    /// person, may have written more. A sentence for the host says what is left out.
+    pub(crate) fn trim(&mut self) -> Option<String> {
+        let surplus = |what: &str, count: usize, most: usize| {
+            (count > most).then(|| format!("{} {what}", count - most))
+        };
+        let guests = self.guests.as_ref().map_or(0, BTreeSet::len);
+        let parts = [
+            surplus("of the oldest bans", self.banned.len(), MAX_BANNED),
+            surplus("who are muted", self.muted.len(), MAX_MUTED),
+            surplus("who may come back into the locked room", guests, MAX_GUESTS),
+        ];
+        let parts: Vec<_> = parts.into_iter().flatten().collect();
+        self.banned
+            .drain(..self.banned.len().saturating_sub(MAX_BANNED));
+        while self.muted.len() > MAX_MUTED {
+            self.muted.pop_last();
+        }
+        while let Some(guests) = self
+            .guests
+            .as_mut()
+            .filter(|guests| guests.len() > MAX_GUESTS)
+        {
+            guests.pop_last();
+        }
+        (!parts.is_empty()).then(|| {
+            format!(
+                "You ordered more before than a room keeps, so this is forgotten: {}. `lanparty-gateway ctl bans` \
+                 and `list` say what holds.",
+                parts.join(", ")
+            )
+        })
+    }
+
+    /// Lets one more back into the locked room, while there is room for it.
+    pub(super) fn welcome_back(&mut self, mac: VirtualMac) {
+        if let Some(guests) = &mut self.guests
+            && guests.len() < MAX_GUESTS
+        {
+            guests.insert(mac);
+        }
+    }
+
     /// All of it, also what is not wanted: the relay may know nothing of it, have missed that something was
     /// taken back, or have followed another gateway meanwhile.
     pub(super) fn orders(&self) -> Vec<HostOrder> {
