@@ -3,13 +3,14 @@
 use crate::classify::{check, verdict};
 use crate::packet::{ethernet, ipv4, ipv6, tcp, udp};
 use arbitrary::{Arbitrary, Unstructured};
+use lanparty_obs::DropReason;
 use lanparty_proto::MacAddr;
-use lanparty_switch::{Forbidden, Speaker};
+use lanparty_switch::Speaker;
 
 const OWN: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const OTHER: [u8; 6] = [0, 0x16, 0x3e, 0, 0, 9];
 
-type Verdict = Result<(), Forbidden>;
+type Verdict = Result<(), DropReason>;
 
 #[derive(Arbitrary, Debug)]
 struct Frame {
@@ -153,8 +154,8 @@ impl Frame {
         let bytes = ethernet(destination, source, kind, &payload);
         let is_tagged = !self.snap && matches!(kind, 0x8100 | 0x88a8 | 0x9100);
         let from_lan = match self.source {
-            _ if bytes.len() > if is_tagged { 1518 } else { 1514 } => Err(Forbidden::Jumbo),
-            Source::Zero | Source::Group => Err(Forbidden::InvalidSourceMac),
+            _ if bytes.len() > if is_tagged { 1518 } else { 1514 } => Err(DropReason::Jumbo),
+            Source::Zero | Source::Group => Err(DropReason::InvalidSourceMac),
             Source::Own => control.and(reserved),
         };
         (bytes, from_lan, from_lan.and(claim))
@@ -163,7 +164,7 @@ impl Frame {
 
 impl Destination {
     fn build(&self) -> ([u8; 6], Verdict) {
-        let reserved = Err(Forbidden::ReservedMulticast);
+        let reserved = Err(DropReason::ReservedMulticast);
         match *self {
             Destination::Host => (OTHER, Ok(())),
             Destination::Broadcast => ([0xff; 6], Ok(())),
@@ -185,21 +186,21 @@ impl Content {
     fn build(&self) -> (u16, Vec<u8>, Verdict, Verdict) {
         let claim = match self {
             Content::Control(which) => {
-                const CONTROL: [(u16, Forbidden); 9] = [
-                    (0x888e, Forbidden::Eapol),
-                    (0x88c7, Forbidden::Eapol),
-                    (0x88cc, Forbidden::Lldp),
-                    (0x8809, Forbidden::SlowProtocol),
-                    (0x88e5, Forbidden::MacSec),
-                    (0x8808, Forbidden::Pause),
-                    (0x8100, Forbidden::VlanTagged),
-                    (0x88a8, Forbidden::VlanTagged),
-                    (0x9100, Forbidden::VlanTagged),
+                const CONTROL: [(u16, DropReason); 9] = [
+                    (0x888e, DropReason::Eapol),
+                    (0x88c7, DropReason::Eapol),
+                    (0x88cc, DropReason::Lldp),
+                    (0x8809, DropReason::SlowProtocol),
+                    (0x88e5, DropReason::MacSec),
+                    (0x8808, DropReason::Pause),
+                    (0x8100, DropReason::VlanTagged),
+                    (0x88a8, DropReason::VlanTagged),
+                    (0x9100, DropReason::VlanTagged),
                 ];
                 let (ether_type, reason) = CONTROL[usize::from(*which) % CONTROL.len()];
                 return (ether_type, vec![0; 46], Err(reason), Err(reason));
             }
-            Content::CamRefresh => (0x88b5, vec![0; 46], Err(Forbidden::CamRefresh)),
+            Content::CamRefresh => (0x88b5, vec![0; 46], Err(DropReason::CamRefresh)),
             Content::Game(fill) => (0x8137, vec![*fill; 46], Ok(())),
             Content::Arp {
                 operation,
@@ -231,7 +232,7 @@ fn arp(operation: u8, own: bool, broken_at: Option<u8>) -> (u16, Vec<u8>, Verdic
         message[usize::from(at) % 6] ^= 0x10;
     }
     let honest = own && broken_at.is_none();
-    let claim = honest.then_some(()).ok_or(Forbidden::ArpSpoof);
+    let claim = honest.then_some(()).ok_or(DropReason::ArpSpoof);
     (0x0806, message, claim)
 }
 
@@ -289,7 +290,7 @@ fn over_v6(
         _ => chain.len() > 8,
     };
     let claim = match is_too_long {
-        true => Err(Forbidden::HiddenUpperHeader),
+        true => Err(DropReason::HiddenUpperHeader),
         false => part.unwrap_or(Part::Whole).judge(claim),
     };
     (0x86dd, ipv6(next, &payload), claim)
@@ -300,7 +301,7 @@ impl Part {
     fn judge(self, claim: Verdict) -> Verdict {
         match self {
             Part::Whole | Part::First => claim,
-            Part::Later(0..=2) => Err(Forbidden::HiddenUpperHeader),
+            Part::Later(0..=2) => Err(DropReason::HiddenUpperHeader),
             Part::Later(_) => Ok(()),
         }
     }
@@ -339,10 +340,10 @@ impl Upper {
                 let ports = (source.number(), destination.number());
                 let bytes = udp(ports.0, ports.1, operation.as_slice());
                 let claim = match (ports, operation) {
-                    ((547, _) | (_, 546), _) if over_v6 => Err(Forbidden::Dhcpv6ServerReply),
+                    ((547, _) | (_, 546), _) if over_v6 => Err(DropReason::Dhcpv6ServerReply),
                     _ if over_v6 => Ok(()),
-                    ((67, _) | (_, 68), _) | ((_, 67), Some(2)) => Err(Forbidden::DhcpServerReply),
-                    ((_, 67), None) => Err(Forbidden::HiddenUpperHeader),
+                    ((67, _) | (_, 68), _) | ((_, 67), Some(2)) => Err(DropReason::DhcpServerReply),
+                    ((_, 67), None) => Err(DropReason::HiddenUpperHeader),
                     _ => Ok(()),
                 };
                 (17, bytes, claim)
@@ -351,7 +352,7 @@ impl Upper {
                 let router = matches!(kind, 5 | 9) && !over_v6;
                 let claim = (!router)
                     .then_some(())
-                    .ok_or(Forbidden::RouterAdvertisement);
+                    .ok_or(DropReason::RouterAdvertisement);
                 (1, vec![*kind; 8], claim)
             }
             Upper::Icmp6 { kind, options } => icmp6(*kind, options, over_v6, whole),
@@ -365,7 +366,7 @@ impl Upper {
                     _ => (58, 8),
                 };
                 let bytes = vec![0; usize::from(*len % needed)];
-                (protocol, bytes, Err(Forbidden::HiddenUpperHeader))
+                (protocol, bytes, Err(DropReason::HiddenUpperHeader))
             }
         }
     }
@@ -383,9 +384,9 @@ fn icmp6(kind: u8, options: &[Link], over_v6: bool, whole: bool) -> (u8, Vec<u8>
     }
     let claim = match kind {
         _ if !over_v6 => Ok(()),
-        134 | 137 => Err(Forbidden::RouterAdvertisement),
-        _ if is_discovery && !whole => Err(Forbidden::HiddenUpperHeader),
-        _ if is_discovery && !honest => Err(Forbidden::ArpSpoof),
+        134 | 137 => Err(DropReason::RouterAdvertisement),
+        _ if is_discovery && !whole => Err(DropReason::HiddenUpperHeader),
+        _ if is_discovery && !honest => Err(DropReason::ArpSpoof),
         _ => Ok(()),
     };
     (58, bytes, claim)

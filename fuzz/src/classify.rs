@@ -2,8 +2,9 @@
 
 use crate::packet::ethernet;
 use etherparse::{EtherType, Icmpv6Slice, LaxNetSlice, LaxSlicedPacket, TransportSlice};
+use lanparty_obs::DropReason;
 use lanparty_proto::MacAddr;
-use lanparty_switch::{Forbidden, Speaker, classify as judge};
+use lanparty_switch::{Speaker, classify as judge};
 
 /// What passes harms nobody by another parser's reading, and wrapping or padding changes no verdict.
 pub fn classify(frame: &[u8]) {
@@ -29,7 +30,7 @@ pub(crate) fn check(frame: &[u8], own: [u8; 6]) {
     }
 }
 
-pub(crate) fn verdict(frame: &[u8], speaker: Speaker) -> Result<(), Forbidden> {
+pub(crate) fn verdict(frame: &[u8], speaker: Speaker) -> Result<(), DropReason> {
     judge(frame, speaker).map(|view| assert_eq!(view.bytes(), frame))
 }
 
@@ -156,7 +157,11 @@ fn fragment_header(packet: &[u8]) -> Option<usize> {
     Some(at)
 }
 
-fn assert_wrapping_is_seen_through(frame: &[u8], speaker: Speaker, verdict: Result<(), Forbidden>) {
+fn assert_wrapping_is_seen_through(
+    frame: &[u8],
+    speaker: Speaker,
+    verdict: Result<(), DropReason>,
+) {
     let Some(&[high, low, ref payload @ ..]) = frame.get(12..) else {
         return;
     };

@@ -12,7 +12,7 @@
 //! A lease holds for its time, a claim for [`HOLD`] after it was last made, in the room and out of
 //! it: whoever reconnects finds its addresses kept.
 
-use crate::class::Lease;
+use crate::dhcp::Lease;
 use lanparty_obs::DropReason;
 use lanparty_proto::MacAddr;
 use std::collections::{HashMap, VecDeque};

@@ -12,15 +12,25 @@
 )]
 
 mod addresses;
-pub mod class;
+mod arp;
+mod dhcp;
+mod dhcpv6;
+mod ip;
+mod llc;
+mod nd;
 mod ports;
 pub mod rates;
+mod router;
+mod said;
 mod segment;
 mod switch;
 mod table;
+#[cfg(test)]
+mod tests;
+mod vlan;
 
-pub use class::{Forbidden, Speaker, classify};
 pub use ports::Port;
 pub use rates::{Rate, Rates};
+pub use said::{Speaker, classify};
 pub use segment::Route;
 pub use switch::{Crossing, Judged, Switch};

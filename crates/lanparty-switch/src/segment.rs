@@ -1,8 +1,8 @@
 //! Who may send from which address, and where a frame goes (spec R27, R28).
 
 use crate::addresses::Addresses;
-use crate::class::{Speaker, claimed_address, classify, confirmed_lease};
 use crate::rates::Traffic;
+use crate::said::{Said, Speaker, check_outside};
 use crate::table::LanTable;
 use lanparty_obs::DropReason;
 use lanparty_proto::{EthernetFrame, MacAddr, PeerId};
@@ -101,19 +101,15 @@ impl Segment {
         who: Speaker,
         frame: &[u8],
     ) -> Result<Route, DropReason> {
-        let view = EthernetFrame::parse(frame).map_err(|_| DropReason::Runt)?;
-        self.check_source(who, view.source())?;
+        let frame = EthernetFrame::parse(frame).map_err(|_| DropReason::Runt)?;
+        self.check_source(who, frame.source())?;
+        let said = Said::of(check_outside(frame.bytes())?);
+        said.check(frame, who)?;
         match who {
-            Speaker::Player(mac) => {
-                classify(frame, Speaker::Player(mac))?;
-                self.check_claim(now, view)?;
-            }
-            Speaker::Lan => {
-                classify(frame, Speaker::Lan)?;
-                self.learn(now, view);
-            }
+            Speaker::Player(mac) => self.check_claim(now, mac, &said)?,
+            Speaker::Lan => self.learn(now, frame.source(), &said),
         }
-        self.find(now, from, who, view.destination())
+        self.find(now, from, who, frame.destination())
             .ok_or(DropReason::UnknownDestination)
     }
 
@@ -142,20 +138,25 @@ impl Segment {
         }
     }
 
-    /// Lets a client claim an IP address that is nobody else's.
-    fn check_claim(&mut self, now: Instant, frame: EthernetFrame<'_>) -> Result<(), DropReason> {
-        match claimed_address(frame) {
-            Some(address) => self.addresses.claim(now, frame.source(), address),
+    /// Lets a player claim an IP address that is nobody else's.
+    fn check_claim(
+        &mut self,
+        now: Instant,
+        mac: MacAddr,
+        said: &Said<'_>,
+    ) -> Result<(), DropReason> {
+        match said.claim() {
+            Some(claim) => self.addresses.claim(now, mac, claim.address),
             None => Ok(()),
         }
     }
 
     /// Learns from the LAN who is there, and who has which IP address.
-    fn learn(&mut self, now: Instant, frame: EthernetFrame<'_>) {
-        self.lan.learn(now, frame.source());
-        if let Some(address) = claimed_address(frame) {
-            self.addresses.claim_from_lan(now, address);
-        } else if let Some(lease) = confirmed_lease(frame)
+    fn learn(&mut self, now: Instant, source: MacAddr, said: &Said<'_>) {
+        self.lan.learn(now, source);
+        if let Some(claim) = said.claim() {
+            self.addresses.claim_from_lan(now, claim.address);
+        } else if let Some(lease) = said.lease()
             && self.players.contains_key(&lease.mac)
         {
             self.addresses.lease(now, lease);

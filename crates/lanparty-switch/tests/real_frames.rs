@@ -8,8 +8,9 @@
 )]
 
 use etherparse::{NetSlice, SlicedPacket, TcpOptionElement, TransportSlice};
+use lanparty_obs::DropReason;
 use lanparty_proto::{DatagramBudget, EthernetFrame, mss};
-use lanparty_switch::{Forbidden, Speaker, classify};
+use lanparty_switch::{Speaker, classify};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
@@ -20,12 +21,12 @@ enum Verdict {
     /// Players and the LAN.
     Crosses,
     /// Only the LAN; a player is refused for this.
-    FromTheLanOnly(Forbidden),
+    FromTheLanOnly(DropReason),
     /// Nobody.
-    Stays(Forbidden),
+    Stays(DropReason),
 }
 
-use Forbidden::{
+use DropReason::{
     ArpSpoof, DhcpServerReply, Dhcpv6ServerReply, Eapol, HiddenUpperHeader, Lldp, Pause,
     ReservedMulticast, RouterAdvertisement, SlowProtocol, VlanTagged,
 };

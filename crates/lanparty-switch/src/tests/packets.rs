@@ -3,8 +3,8 @@
 use super::*;
 
 /// What no client may say in IPv6, bare.
-pub(super) fn forbidden_v6() -> Vec<(&'static str, u8, Vec<u8>, Forbidden)> {
-    use Forbidden::{ArpSpoof, Dhcpv6ServerReply, HiddenUpperHeader, RouterAdvertisement};
+pub(super) fn forbidden_v6() -> Vec<(&'static str, u8, Vec<u8>, DropReason)> {
+    use DropReason::{ArpSpoof, Dhcpv6ServerReply, HiddenUpperHeader, RouterAdvertisement};
     let (own, other) = (OWN.octets(), OTHER.octets());
     let udp = |from, to| udp_v6(from, to)[40..].to_vec();
     let mut two_options = neighbour(136, &[2, 1], own);

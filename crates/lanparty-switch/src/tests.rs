@@ -1,8 +1,12 @@
 //! Every rule as a table: what is said, how it may be wrapped, and from which side.
 
+mod claims;
 mod packets;
 
-use super::*;
+use crate::{Speaker, classify};
+use lanparty_obs::DropReason;
+use lanparty_proto::MacAddr;
+use lanparty_proto::ethernet::ether_type;
 use packets::*;
 use proptest::prelude::*;
 
@@ -29,18 +33,18 @@ fn runts_jumbos_and_invalid_sources_cross_in_no_direction() {
     };
     for speaker in SIDES {
         for (frame, verdict) in [
-            (vec![], Err(Forbidden::Runt)),
-            (long(0x8137, 13), Err(Forbidden::Runt)),
+            (vec![], Err(DropReason::Runt)),
+            (long(0x8137, 13), Err(DropReason::Runt)),
             (long(0x8137, 14), Ok(())),
             (long(0x8137, 1514), Ok(())),
-            (long(0x8137, 1515), Err(Forbidden::Jumbo)),
-            (long(0x8100, 1518), Err(Forbidden::VlanTagged)),
-            (long(0x8100, 1519), Err(Forbidden::Jumbo)),
-            (from(MacAddr::ZERO), Err(Forbidden::InvalidSourceMac)),
-            (from(MacAddr::BROADCAST), Err(Forbidden::InvalidSourceMac)),
+            (long(0x8137, 1515), Err(DropReason::Jumbo)),
+            (long(0x8100, 1518), Err(DropReason::VlanTagged)),
+            (long(0x8100, 1519), Err(DropReason::Jumbo)),
+            (from(MacAddr::ZERO), Err(DropReason::InvalidSourceMac)),
+            (from(MacAddr::BROADCAST), Err(DropReason::InvalidSourceMac)),
             (
                 from(MacAddr::new([1, 0, 0x5e, 0, 0, 1])),
-                Err(Forbidden::InvalidSourceMac),
+                Err(DropReason::InvalidSourceMac),
             ),
         ] {
             assert_eq!(judge(&frame, speaker), verdict, "{frame:02x?}");
@@ -52,15 +56,15 @@ fn runts_jumbos_and_invalid_sources_cross_in_no_direction() {
 fn link_control_crosses_in_no_direction_however_it_is_wrapped() {
     for speaker in SIDES {
         for (ether_type, reason) in [
-            (0x888e, Forbidden::Eapol),
-            (0x88c7, Forbidden::Eapol),
-            (0x88cc, Forbidden::Lldp),
-            (0x8809, Forbidden::SlowProtocol),
-            (0x88e5, Forbidden::MacSec),
-            (0x8808, Forbidden::Pause),
-            (0x8100, Forbidden::VlanTagged),
-            (0x88a8, Forbidden::VlanTagged),
-            (0x9100, Forbidden::VlanTagged),
+            (0x888e, DropReason::Eapol),
+            (0x88c7, DropReason::Eapol),
+            (0x88cc, DropReason::Lldp),
+            (0x8809, DropReason::SlowProtocol),
+            (0x88e5, DropReason::MacSec),
+            (0x8808, DropReason::Pause),
+            (0x8100, DropReason::VlanTagged),
+            (0x88a8, DropReason::VlanTagged),
+            (0x9100, DropReason::VlanTagged),
         ] {
             for frame in wraps(ether_type, &[0; 46]) {
                 assert_eq!(judge(&frame, speaker), Err(reason), "{ether_type:x}");
@@ -82,7 +86,7 @@ fn tags_cross_in_no_direction_whatever_they_hide() {
                 for vlan in [[0, 0], [0xe0, 0], [0, 7]] {
                     let tagged = tag(vlan, inner_type, &inner);
                     for frame in wraps(tpid, &tagged) {
-                        assert_eq!(judge(&frame, speaker), Err(Forbidden::VlanTagged));
+                        assert_eq!(judge(&frame, speaker), Err(DropReason::VlanTagged));
                     }
                 }
             }
@@ -97,7 +101,7 @@ fn what_is_for_bridges_crosses_in_no_direction() {
         let bridges = |last| MacAddr::new([0x01, 0x80, 0xc2, 0x00, 0x00, last]);
         for destination in (0..=0x0f).map(bridges).chain([cisco(0xcc), cisco(0xcd)]) {
             let frame = ethernet(destination, 0x8137, &[0; 46]);
-            assert_eq!(judge(&frame, speaker), Err(Forbidden::ReservedMulticast));
+            assert_eq!(judge(&frame, speaker), Err(DropReason::ReservedMulticast));
         }
         for destination in [bridges(0x10), cisco(0xce)] {
             let frame = ethernet(destination, 0x8137, &[0; 46]);
@@ -106,7 +110,7 @@ fn what_is_for_bridges_crosses_in_no_direction() {
         for access_point in [0x42, 0x43] {
             let bpdu = [access_point, 0x42, 0x03, 0, 0, 0, 0];
             let frame = ethernet(OTHER, 38, &bpdu);
-            assert_eq!(judge(&frame, speaker), Err(Forbidden::ReservedMulticast));
+            assert_eq!(judge(&frame, speaker), Err(DropReason::ReservedMulticast));
         }
     }
 }
@@ -140,105 +144,105 @@ fn clients_may_not_speak_for_the_lan() {
         message
     };
     for (name, ether_type, packet, reason) in [
-        ("CAM refresh", 0x88b5, vec![0; 46], Forbidden::CamRefresh),
+        ("CAM refresh", 0x88b5, vec![0; 46], DropReason::CamRefresh),
         (
             "DHCP offer",
             IPV4,
             udp_v4(67, 68, &[2]),
-            Forbidden::DhcpServerReply,
+            DropReason::DhcpServerReply,
         ),
         (
             "from the server's port",
             IPV4,
             udp_v4(67, 9, &[1]),
-            Forbidden::DhcpServerReply,
+            DropReason::DhcpServerReply,
         ),
         (
             "to the client's port",
             IPV4,
             udp_v4(9, 68, &[]),
-            Forbidden::DhcpServerReply,
+            DropReason::DhcpServerReply,
         ),
         (
             "a reply for a relay agent",
             IPV4,
             udp_v4(68, 67, &[2]),
-            Forbidden::DhcpServerReply,
+            DropReason::DhcpServerReply,
         ),
         (
             "no operation at all",
             IPV4,
             udp_v4(68, 67, &[]),
-            Forbidden::HiddenUpperHeader,
+            DropReason::HiddenUpperHeader,
         ),
         (
             "ICMP redirect",
             IPV4,
             v4(1, &[5; 8]),
-            Forbidden::RouterAdvertisement,
+            DropReason::RouterAdvertisement,
         ),
         (
             "ICMP router",
             IPV4,
             v4(1, &[9; 8]),
-            Forbidden::RouterAdvertisement,
+            DropReason::RouterAdvertisement,
         ),
         (
             "half a UDP header",
             IPV4,
             v4(17, &[0; 7]),
-            Forbidden::HiddenUpperHeader,
+            DropReason::HiddenUpperHeader,
         ),
         (
             "IPv6 as IPv4",
             IPV4,
             v6(17, &[0; 8]),
-            Forbidden::HiddenUpperHeader,
+            DropReason::HiddenUpperHeader,
         ),
         (
             "nothing as IPv4",
             IPV4,
             vec![],
-            Forbidden::HiddenUpperHeader,
+            DropReason::HiddenUpperHeader,
         ),
         (
             "IPv4 as IPv6",
             IPV6,
             v4(17, &[0; 60]),
-            Forbidden::HiddenUpperHeader,
+            DropReason::HiddenUpperHeader,
         ),
         (
             "half an IPv6 header",
             IPV6,
             v6(17, &[])[..39].to_vec(),
-            Forbidden::HiddenUpperHeader,
+            DropReason::HiddenUpperHeader,
         ),
-        ("another's ARP", ARP, arp(theirs), Forbidden::ArpSpoof),
-        ("ARP of zero", ARP, arp([0; 6]), Forbidden::ArpSpoof),
+        ("another's ARP", ARP, arp(theirs), DropReason::ArpSpoof),
+        ("ARP of zero", ARP, arp([0; 6]), DropReason::ArpSpoof),
         (
             "short ARP",
             ARP,
             arp(ours)[..27].to_vec(),
-            Forbidden::ArpSpoof,
+            DropReason::ArpSpoof,
         ),
         (
             "ARP for Token Ring",
             ARP,
             arp_with(1, 4),
-            Forbidden::ArpSpoof,
+            DropReason::ArpSpoof,
         ),
-        ("ARP for IPX", ARP, arp_with(3, 1), Forbidden::ArpSpoof),
+        ("ARP for IPX", ARP, arp_with(3, 1), DropReason::ArpSpoof),
         (
             "ARP with long addresses",
             ARP,
             arp_with(4, 8),
-            Forbidden::ArpSpoof,
+            DropReason::ArpSpoof,
         ),
         (
             "ARP with IPv6 addresses",
             ARP,
             arp_with(5, 16),
-            Forbidden::ArpSpoof,
+            DropReason::ArpSpoof,
         ),
     ] {
         assert_client_only(name, ether_type, &packet, reason);
@@ -249,7 +253,7 @@ fn clients_may_not_speak_for_the_lan() {
 fn ipv4_options_hide_nothing() {
     for options in [4, 20, 40] {
         let packet = with_options(&udp_v4(67, 68, &[2]), options);
-        assert_client_only("options", IPV4, &packet, Forbidden::DhcpServerReply);
+        assert_client_only("options", IPV4, &packet, DropReason::DhcpServerReply);
         let packet = with_options(&udp_v4(68, 67, &[1]), options);
         assert_eq!(judge(&ethernet(OTHER, IPV4, &packet), CLIENT), Ok(()));
     }
@@ -260,11 +264,11 @@ fn ipv4_authentication_hides_nothing() {
     let dhcp = udp(67, 68, &[2]);
     for headers in [1, 2, 8] {
         let packet = authenticated_v4(headers, 17, &dhcp);
-        assert_client_only("DHCP reply", IPV4, &packet, Forbidden::DhcpServerReply);
+        assert_client_only("DHCP reply", IPV4, &packet, DropReason::DhcpServerReply);
         let packet = authenticated_v4(headers, 17, &udp(9, 9, &[]));
         assert_eq!(judge(&ethernet(OTHER, IPV4, &packet), CLIENT), Ok(()));
     }
-    let hidden = Forbidden::HiddenUpperHeader;
+    let hidden = DropReason::HiddenUpperHeader;
     let endless = authenticated_v4(9, 17, &dhcp);
     assert_client_only("nine headers", IPV4, &endless, hidden);
     assert_client_only("cut short", IPV4, &v4(51, &[17, 4, 0, 0]), hidden);
@@ -532,16 +536,16 @@ proptest! {
     }
 }
 
-fn judge(frame: &[u8], speaker: Speaker) -> Result<(), Forbidden> {
+fn judge(frame: &[u8], speaker: Speaker) -> Result<(), DropReason> {
     classify(frame, speaker).map(|view| assert_eq!(view.bytes(), frame))
 }
 
-fn hidden() -> Result<(), Forbidden> {
-    Err(Forbidden::HiddenUpperHeader)
+fn hidden() -> Result<(), DropReason> {
+    Err(DropReason::HiddenUpperHeader)
 }
 
 /// Plain and in SNAP a client may not say it and the LAN may; with a tag nobody may.
-fn assert_client_only(name: &str, ether_type: u16, packet: &[u8], reason: Forbidden) {
+fn assert_client_only(name: &str, ether_type: u16, packet: &[u8], reason: DropReason) {
     for frame in wraps(ether_type, packet) {
         assert_eq!(judge(&frame, CLIENT), Err(reason), "{name}");
         assert_eq!(judge(&frame, Speaker::Lan), Ok(()), "{name} from the LAN");
@@ -550,7 +554,7 @@ fn assert_client_only(name: &str, ether_type: u16, packet: &[u8], reason: Forbid
         for speaker in SIDES {
             assert_eq!(
                 judge(&frame, speaker),
-                Err(Forbidden::VlanTagged),
+                Err(DropReason::VlanTagged),
                 "{name} tagged"
             );
         }

@@ -1,0 +1,78 @@
+//! What stands behind IP's headers, and what hides there.
+//!
+//! A player's packet must show what it is. It does not when it is cut short, has too many extension
+//! headers, is a first fragment without its upper header (RFC 7112, RFC 1858), or a later one that
+//! overlaps it.
+
+use crate::said::Said;
+use crate::{dhcp, dhcpv6, nd, router};
+use lanparty_proto::EthernetFrame;
+use lanparty_proto::ip::{self, ICMPV4, ICMPV6, Part, TCP, UDP, Unclear, Upper};
+use std::net::Ipv6Addr;
+
+/// The shortest header of TCP (RFC 9293 §3.1), UDP (RFC 768) and every ICMP message in use.
+const TCP_HEADER_LEN: usize = 20;
+const UDP_HEADER_LEN: usize = 8;
+const ICMP_HEADER_LEN: usize = 8;
+
+pub(crate) fn read_v4<'a>(frame: EthernetFrame<'_>, packet: &'a [u8]) -> Said<'a> {
+    let shown = ip::ipv4(packet).and_then(|upper| Ok((shown(&upper, packet)?, upper)));
+    let Ok((message, upper)) = shown else {
+        return Said::HIDDEN;
+    };
+    match (upper.protocol, message) {
+        (UDP, Some(datagram)) => {
+            let read = dhcp::read(frame, ports(datagram), datagram, upper.part);
+            read.unwrap_or(Said::Anything)
+        }
+        (ICMPV4, Some(message)) => router::icmpv4(message[0]),
+        _ => Said::Anything,
+    }
+}
+
+pub(crate) fn read_v6(packet: &[u8]) -> Said<'_> {
+    const SOURCE: usize = 8; // in the IPv6 header (RFC 8200 §3)
+    let shown = ip::ipv6(packet).and_then(|upper| Ok((shown(&upper, packet)?, upper)));
+    let Ok((message, upper)) = shown else {
+        return Said::HIDDEN;
+    };
+    match (upper.protocol, message) {
+        (UDP, Some(datagram)) => dhcpv6::read(ports(datagram)).unwrap_or(Said::Anything),
+        (ICMPV6, Some(message)) => {
+            let source = packet[SOURCE..].first_chunk::<16>().copied();
+            let source = source.map_or(Ipv6Addr::UNSPECIFIED, Ipv6Addr::from);
+            nd::read(message, source, upper.part)
+        }
+        _ => Said::Anything,
+    }
+}
+
+/// A whole upper header and what follows it; nothing when this is a later fragment.
+fn shown<'a>(upper: &Upper, packet: &'a [u8]) -> Result<Option<&'a [u8]>, Unclear> {
+    if let Part::Later(offset) = upper.part {
+        // A fragment that starts within the longest header that we judge or TCP's flags could
+        // replace what the first one showed (RFC 1858 §3, RFC 3128).
+        return match usize::from(offset) < TCP_HEADER_LEN {
+            true => Err(Unclear),
+            false => Ok(None),
+        };
+    }
+    let needed = match upper.protocol {
+        TCP => TCP_HEADER_LEN,
+        UDP => UDP_HEADER_LEN,
+        ICMPV4 | ICMPV6 => ICMP_HEADER_LEN,
+        _ => 0,
+    };
+    let bytes = &packet[upper.range.clone()];
+    match bytes.len() < needed {
+        true => Err(Unclear),
+        false => Ok(Some(bytes)),
+    }
+}
+
+fn ports(datagram: &[u8]) -> (u16, u16) {
+    (
+        u16::from_be_bytes([datagram[0], datagram[1]]),
+        u16::from_be_bytes([datagram[2], datagram[3]]),
+    )
+}
