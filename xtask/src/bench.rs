@@ -23,7 +23,16 @@ use crate::build;
 
 const NEEDS: Needs = Needs::programs(&["dnsmasq", "iperf3", "openssl", "ping", "taskset"]);
 /// The relay's limit for one client would hide what the programs can do.
-const UNLIMITED: &[&str] = &["--byte-rate", "1000000000", "--byte-burst", "1000000000"];
+const UNLIMITED: &[&str] = &[
+    "--byte-rate",
+    "1000000000",
+    "--byte-burst",
+    "1000000000",
+    "--frame-rate",
+    "10000000",
+    "--frame-burst",
+    "10000000",
+];
 
 /// Measures what a party costs, beside other VPNs and behind a slow line; prints Markdown. Needs root.
 ///

@@ -71,12 +71,20 @@ drop_reasons! {
     ArpSpoof = "arp_spoof",
     /// ARP or neighbour discovery from a client for an IP address that somebody else here has.
     ClaimedAddress = "claimed_address",
-    /// More broadcast and multicast than this client may send (spec R30).
+    /// More ARP, neighbour discovery, DHCP and group membership than this client may send (spec R107).
+    ControlRate = "control_rate",
+    /// More other broadcast and multicast than this client may send (spec R107).
     BroadcastRate = "broadcast_rate",
     /// More unknown unicast than this client may send (spec R30).
     UnknownUnicastRate = "unknown_unicast_rate",
+    /// More frames than this client may send (spec R107).
+    FrameRate = "frame_rate",
     /// More bytes than this client may send (spec R30).
     ByteRate = "byte_rate",
+    /// More to everybody than the room takes from its LAN (spec R107).
+    LanRate = "lan_rate",
+    /// From the LAN to a group of which nobody in the room wants to hear (spec R107).
+    Unwanted = "unwanted",
     /// To everybody or a group, from a client whose host wants to hear none of that.
     Muted = "muted",
     /// From one client to another, while their host keeps them apart.

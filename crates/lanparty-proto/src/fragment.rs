@@ -184,6 +184,16 @@ impl Reassembler {
         }
     }
 
+    /// True when this is a piece that is still missing of a frame that is under way: neither the first that comes
+    /// of its frame, nor one that has come before.
+    pub fn awaits(&self, now: Instant, fragment: &Fragment<'_>) -> bool {
+        let mut partials = self.partials.iter();
+        let partial = partials.find(|partial| partial.frame_id == fragment.frame_id);
+        partial.is_some_and(|partial| {
+            now < partial.deadline && !partial.have.contains(&fragment.range())
+        })
+    }
+
     /// When [`Self::expire`] has something to do.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.partials.front().map(|partial| partial.deadline)
@@ -291,6 +301,19 @@ mod tests {
             total,
             piece,
         }
+    }
+
+    #[test]
+    fn a_piece_is_awaited_until_it_or_its_frames_end_has_come() {
+        let (now, mut reassembler) = (Instant::now(), Reassembler::default());
+        let pieces = [[1; 20], [2; 20]];
+        let [first, second] =
+            [(0, &pieces[0]), (20, &pieces[1])].map(|(at, bytes)| piece(7, at, 60, bytes));
+        assert!(!reassembler.awaits(now, &first), "its frame is new");
+        reassembler.insert(now, first).unwrap();
+        assert!(!reassembler.awaits(now, &first), "it is there");
+        assert!(reassembler.awaits(now, &second));
+        assert!(!reassembler.awaits(now + MAX_AGE, &second), "too late");
     }
 
     #[test]

@@ -90,9 +90,12 @@ impl Party {
             per_second: u32::MAX,
         };
         let rates = Rates {
+            control: endless,
             group: endless,
             unknown: endless,
+            frames: endless,
             bytes: endless,
+            lan: endless,
         };
         let limits = Limits {
             peers_per_address: members,

@@ -27,6 +27,7 @@ mod switch;
 mod table;
 #[cfg(test)]
 mod tests;
+mod traffic;
 mod vlan;
 
 pub use ports::Port;

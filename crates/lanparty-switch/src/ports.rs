@@ -1,7 +1,7 @@
 //! What one peer may say: whose frames they are, which of their pieces wait, and what is left of its
 //! allowance.
 
-use crate::rates::{Allowance, Rates};
+use crate::rates::{Allowance, Cost, LanAllowance, PlayerAllowance, Rates};
 use crate::said::Speaker;
 use bytes::{BufMut, Bytes, BytesMut};
 use lanparty_obs::{DropCounts, DropReason};
@@ -14,18 +14,17 @@ use std::time::Instant;
 #[derive(Debug)]
 pub struct Port {
     speaker: Speaker,
-    // Only players are limited.
-    pub(crate) allowance: Option<Allowance>,
+    pub(crate) allowance: Allowance,
     /// True while the host wants nothing of what this player says to groups.
     pub(crate) muted: bool,
     reassembler: Reassembler,
     last_frame_id: u16,
 }
 
-/// A whole frame behind its header, and how many of its bytes are still to be paid for.
+/// A whole frame behind its header, and what of it is still to be paid for.
 pub(crate) struct Received {
     pub(crate) datagram: Bytes,
-    pub(crate) unpaid: usize,
+    pub(crate) unpaid: Cost,
 }
 
 impl Received {
@@ -38,10 +37,7 @@ impl Port {
     pub(crate) fn new(now: Instant, speaker: Speaker, rates: Rates) -> Self {
         Port {
             speaker,
-            allowance: match speaker {
-                Speaker::Player(_) => Some(Allowance::new(now, rates)),
-                Speaker::Lan => None,
-            },
+            allowance: allowance(now, speaker, rates),
             muted: false,
             reassembler: Reassembler::default(),
             last_frame_id: 0,
@@ -59,9 +55,7 @@ impl Port {
     }
 
     pub(crate) fn set_rates(&mut self, now: Instant, rates: Rates) {
-        if let Some(allowance) = &mut self.allowance {
-            *allowance = Allowance::new(now, rates);
-        }
+        self.allowance = allowance(now, self.speaker, rates);
     }
 
     /// Takes a datagram whose header must be `expected`, but for the fragment flag. Answers the whole
@@ -81,7 +75,10 @@ impl Port {
             return self.receive_piece(now, header, body, drops);
         }
         Ok(Some(Received {
-            unpaid: body.len(),
+            unpaid: Cost {
+                frames: 1,
+                bytes: body.len(),
+            },
             datagram,
         }))
     }
@@ -95,7 +92,7 @@ impl Port {
         len: usize,
     ) -> Result<(), DropReason> {
         match (probe.room, probe.peer) == expected {
-            true => self.spend_bytes(now, len),
+            true => self.spend_any(now, 1, len),
             false => Err(DropReason::ForgedHeader),
         }
     }
@@ -116,7 +113,8 @@ impl Port {
         self.reassembler.take_lost()
     }
 
-    /// A piece is paid for when it comes: also frames that never become whole cost their sender.
+    /// A piece is paid for when it comes: also frames that never become whole cost their sender. The first that
+    /// comes pays for the frame; so does one that comes again, which no program of ours sends.
     fn receive_piece(
         &mut self,
         now: Instant,
@@ -125,20 +123,29 @@ impl Port {
         drops: &mut DropCounts,
     ) -> Result<Option<Received>, DropReason> {
         let fragment = Fragment::decode(body).map_err(|_| DropReason::BadFragment)?;
-        self.spend_bytes(now, fragment.piece.len())?;
+        let is_next = self.reassembler.awaits(now, &fragment);
+        self.spend_any(now, usize::from(!is_next), fragment.piece.len())?;
         let inserted = self.reassembler.insert(now, fragment);
         drops.add(DropReason::Incomplete, self.reassembler.take_lost());
         let frame = inserted.map_err(|_| DropReason::BadFragment)?;
         Ok(frame.map(|frame| Received {
             datagram: whole_datagram(header, &frame),
-            unpaid: 0,
+            unpaid: Cost {
+                frames: 0,
+                bytes: 0,
+            },
         }))
     }
 
-    fn spend_bytes(&mut self, now: Instant, bytes: usize) -> Result<(), DropReason> {
-        self.allowance
-            .as_mut()
-            .map_or(Ok(()), |allowance| allowance.spend_bytes(now, bytes))
+    fn spend_any(&mut self, now: Instant, frames: usize, bytes: usize) -> Result<(), DropReason> {
+        self.allowance.spend_any(now, Cost { frames, bytes })
+    }
+}
+
+fn allowance(now: Instant, speaker: Speaker, rates: Rates) -> Allowance {
+    match speaker {
+        Speaker::Player(_) => Allowance::Player(Box::new(PlayerAllowance::new(now, rates))),
+        Speaker::Lan => Allowance::Lan(LanAllowance::new(now, rates)),
     }
 }
 

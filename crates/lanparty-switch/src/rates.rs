@@ -1,5 +1,10 @@
-//! How much a player may send: token buckets (spec R30).
+//! How much a player may send, and how much of the LAN's talk to everybody comes in: token buckets (spec R107).
+//!
+//! What keeps a machine on the LAN at all (ARP, neighbour discovery, DHCP, group membership) has a small bucket
+//! of its own, so that no chatter costs a player its address. Of the bucket for everything else to groups, what
+//! systems say by themselves gets half at most, so that it costs no player its games' discovery.
 
+use crate::traffic::Traffic;
 use lanparty_obs::DropReason;
 use std::fmt;
 use std::time::Instant;
@@ -13,33 +18,45 @@ pub struct Rate {
     pub per_second: u32,
 }
 
-/// What each client may send.
+impl Rate {
+    /// Half of it, rounded up.
+    fn half(self) -> Self {
+        Rate {
+            burst: self.burst.div_ceil(2),
+            per_second: self.per_second.div_ceil(2),
+        }
+    }
+}
+
+/// What each client may send, and what each gives the room of its LAN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rates {
-    /// Broadcast and multicast frames.
+    /// To groups: ARP, neighbour discovery, a DHCP client's questions, group membership.
+    pub control: Rate,
+    /// Other broadcast and multicast frames.
     pub group: Rate,
     /// Frames to addresses that nobody has been heard from.
     pub unknown: Rate,
+    /// Frames of every kind. One that comes in pieces counts once.
+    pub frames: Rate,
     /// Bytes of frames of every kind.
     pub bytes: Rate,
+    /// Frames of the LAN to everybody, and as many again of the kinds in `control`.
+    pub lan: Rate,
 }
 
 impl Default for Rates {
-    /// The numbers of spec R30: a LAN's discovery chatter fits many times over, a storm does not.
+    /// The numbers of spec R107: a LAN's discovery chatter fits many times over, a storm does not. The LAN's own
+    /// is for hundreds of machines: at 100 bytes a frame 0.4 Mbit/s to each player.
     fn default() -> Self {
+        let rate = |burst, per_second| Rate { burst, per_second };
         Rates {
-            group: Rate {
-                burst: 128,
-                per_second: 64,
-            },
-            unknown: Rate {
-                burst: 64,
-                per_second: 32,
-            },
-            bytes: Rate {
-                burst: 4 << 20,
-                per_second: 12_500_000,
-            },
+            control: rate(64, 32),
+            group: rate(128, 64),
+            unknown: rate(64, 32),
+            frames: rate(8192, 20_000),
+            bytes: rate(4 << 20, 12_500_000),
+            lan: rate(1024, 512),
         }
     }
 }
@@ -53,73 +70,142 @@ impl fmt::Display for Rate {
 impl fmt::Display for Rates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Rates {
+            control,
             group,
             unknown,
+            frames,
             bytes,
+            lan,
         } = self;
         write!(
             f,
-            "broadcast {group}, unknown unicast {unknown}, bytes {bytes}"
+            "ARP and its like {control}, other broadcast {group}, unknown unicast {unknown}, frames {frames}, \
+             bytes {bytes}, broadcast of the LAN {lan}"
         )
     }
 }
 
-/// What kind of frame wants to pass.
+/// What a frame costs beside the token of its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Traffic {
-    Known,
-    Unknown,
-    Group,
+pub(crate) struct Cost {
+    pub(crate) frames: usize,
+    pub(crate) bytes: usize,
 }
 
-/// One client's buckets.
+/// What one port may still send.
 #[derive(Debug)]
-pub(crate) struct Allowance {
-    group: Bucket,
-    unknown: Bucket,
-    bytes: Bucket,
+pub(crate) enum Allowance {
+    Player(Box<PlayerAllowance>),
+    Lan(LanAllowance),
 }
 
 impl Allowance {
-    pub(crate) fn new(now: Instant, rates: Rates) -> Self {
-        Allowance {
-            group: Bucket::full(now, rates.group),
-            unknown: Bucket::full(now, rates.unknown),
-            bytes: Bucket::full(now, rates.bytes),
-        }
-    }
-
-    /// Pays for a frame of `bytes`, or for nothing at all when one of the buckets is too empty.
+    /// Pays for a frame, or for nothing at all when a bucket is too empty.
     pub(crate) fn spend(
         &mut self,
         now: Instant,
         traffic: Traffic,
-        bytes: usize,
+        cost: Cost,
     ) -> Result<(), DropReason> {
-        let frames = match traffic {
-            Traffic::Known => return self.spend_bytes(now, bytes),
-            Traffic::Unknown => &mut self.unknown,
-            Traffic::Group => &mut self.group,
+        match self {
+            Allowance::Player(player) => player.spend(now, traffic, cost),
+            Allowance::Lan(lan) => lan.spend(now, traffic),
+        }
+    }
+
+    /// Pays for what is of no particular kind, or not known yet.
+    pub(crate) fn spend_any(&mut self, now: Instant, cost: Cost) -> Result<(), DropReason> {
+        match self {
+            Allowance::Player(player) => player.spend_any(now, cost),
+            Allowance::Lan(_) => Ok(()),
+        }
+    }
+}
+
+/// One client's buckets.
+#[derive(Debug)]
+pub(crate) struct PlayerAllowance {
+    control: Bucket,
+    group: Bucket,
+    chatter: Bucket,
+    unknown: Bucket,
+    frames: Bucket,
+    bytes: Bucket,
+}
+
+impl PlayerAllowance {
+    pub(crate) fn new(now: Instant, rates: Rates) -> Self {
+        PlayerAllowance {
+            control: Bucket::full(now, rates.control),
+            group: Bucket::full(now, rates.group),
+            chatter: Bucket::full(now, rates.group.half()),
+            unknown: Bucket::full(now, rates.unknown),
+            frames: Bucket::full(now, rates.frames),
+            bytes: Bucket::full(now, rates.bytes),
+        }
+    }
+
+    fn spend(&mut self, now: Instant, traffic: Traffic, cost: Cost) -> Result<(), DropReason> {
+        let (kind, refusal) = match traffic {
+            Traffic::Known => return self.spend_any(now, cost),
+            Traffic::Unknown => (&mut self.unknown, DropReason::UnknownUnicastRate),
+            Traffic::Control => (&mut self.control, DropReason::ControlRate),
+            Traffic::Chatter | Traffic::Group => (&mut self.group, DropReason::BroadcastRate),
         };
-        if !frames.holds(now, 1) {
-            return Err(match traffic {
-                Traffic::Group => DropReason::BroadcastRate,
-                Traffic::Unknown | Traffic::Known => DropReason::UnknownUnicastRate,
-            });
+        let is_chatter = traffic == Traffic::Chatter;
+        if !kind.holds(now, 1) || is_chatter && !self.chatter.holds(now, 1) {
+            return Err(refusal);
         }
-        if !self.bytes.take(now, bytes) {
-            return Err(DropReason::ByteRate);
-        }
-        frames.take(now, 1);
+        pay(now, cost, &mut self.frames, &mut self.bytes)?;
+        kind.spend(1);
+        self.chatter.spend(usize::from(is_chatter));
         Ok(())
     }
 
-    /// Pays for bytes alone.
-    pub(crate) fn spend_bytes(&mut self, now: Instant, bytes: usize) -> Result<(), DropReason> {
-        match self.bytes.take(now, bytes) {
-            true => Ok(()),
-            false => Err(DropReason::ByteRate),
+    fn spend_any(&mut self, now: Instant, cost: Cost) -> Result<(), DropReason> {
+        pay(now, cost, &mut self.frames, &mut self.bytes)
+    }
+}
+
+fn pay(
+    now: Instant,
+    cost: Cost,
+    frames: &mut Bucket,
+    bytes: &mut Bucket,
+) -> Result<(), DropReason> {
+    if !frames.holds(now, cost.frames) {
+        return Err(DropReason::FrameRate);
+    }
+    if !bytes.take(now, cost.bytes) {
+        return Err(DropReason::ByteRate);
+    }
+    frames.spend(cost.frames);
+    Ok(())
+}
+
+/// What comes in of the LAN's talk to everybody.
+#[derive(Debug)]
+pub(crate) struct LanAllowance {
+    control: Bucket,
+    rest: Bucket,
+}
+
+impl LanAllowance {
+    pub(crate) fn new(now: Instant, rates: Rates) -> Self {
+        LanAllowance {
+            control: Bucket::full(now, rates.lan),
+            rest: Bucket::full(now, rates.lan),
         }
+    }
+
+    /// Its kinds do not cost each other anything.
+    fn spend(&mut self, now: Instant, traffic: Traffic) -> Result<(), DropReason> {
+        let paid = match traffic {
+            Traffic::Known | Traffic::Unknown => true,
+            Traffic::Control => self.control.take(now, 1),
+            Traffic::Chatter | Traffic::Group => self.rest.take(now, 1),
+        };
+        paid.then_some(()).ok_or(DropReason::LanRate)
     }
 }
 
@@ -164,9 +250,14 @@ impl Bucket {
     pub fn take(&mut self, now: Instant, tokens: usize) -> bool {
         let holds = self.holds(now, tokens);
         if holds {
-            self.level -= cost(tokens);
+            self.spend(tokens);
         }
         holds
+    }
+
+    /// Takes so many, which are there.
+    fn spend(&mut self, tokens: usize) {
+        self.level -= cost(tokens);
     }
 
     fn fill(&mut self, now: Instant) {
@@ -184,82 +275,4 @@ fn cost(tokens: usize) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    fn allowance() -> (Instant, Allowance) {
-        let now = Instant::now();
-        (now, Allowance::new(now, Rates::default()))
-    }
-
-    #[test]
-    fn a_burst_passes_and_then_the_refill_decides() {
-        let (now, mut allowance) = allowance();
-        let mut passed = |at: Instant, traffic| {
-            (0..1000)
-                .filter(|_| allowance.spend(at, traffic, 60).is_ok())
-                .count()
-        };
-        assert_eq!(passed(now, Traffic::Group), 128);
-        assert_eq!(passed(now, Traffic::Unknown), 64);
-        assert_eq!(
-            passed(now, Traffic::Known),
-            1000,
-            "known unicast only pays bytes"
-        );
-        let later = now + Duration::from_millis(500);
-        assert_eq!(passed(later, Traffic::Group), 32);
-        assert_eq!(passed(later, Traffic::Unknown), 16);
-        let much_later = now + Duration::from_secs(86_400 * 365 * 100);
-        assert_eq!(
-            passed(much_later, Traffic::Group),
-            128,
-            "never more than a burst"
-        );
-    }
-
-    #[test]
-    fn bytes_run_out_for_every_kind_and_cost_no_other_token() {
-        let (now, mut allowance) = allowance();
-        let mut frames = 0;
-        while allowance.spend(now, Traffic::Known, 1514).is_ok() {
-            frames += 1;
-        }
-        assert_eq!(frames, (4 << 20) / 1514);
-        let group = allowance.spend(now, Traffic::Group, 1514);
-        assert_eq!(group, Err(DropReason::ByteRate));
-        let full = u64::from(Rates::default().group.burst) * TOKEN;
-        assert_eq!(allowance.group.level, full);
-    }
-
-    #[test]
-    fn the_numbers_in_force_can_be_read() {
-        assert_eq!(
-            Rates::default().to_string(),
-            "broadcast 64/s after 128, unknown unicast 32/s after 64, bytes 12500000/s after 4194304"
-        );
-    }
-
-    #[test]
-    fn each_kind_has_its_own_reason() {
-        let (now, mut allowance) = allowance();
-        let mut last = |traffic| {
-            (0..200)
-                .find_map(|_| allowance.spend(now, traffic, 60).err())
-                .unwrap()
-        };
-        assert_eq!(last(Traffic::Group), DropReason::BroadcastRate);
-        assert_eq!(last(Traffic::Unknown), DropReason::UnknownUnicastRate);
-    }
-
-    #[test]
-    fn a_clock_that_stands_or_steps_back_gives_nothing() {
-        let (now, mut allowance) = allowance();
-        let now = now + Duration::from_secs(60);
-        while allowance.spend(now, Traffic::Group, 0).is_ok() {}
-        let earlier = now - Duration::from_secs(30);
-        assert!(allowance.spend(earlier, Traffic::Group, 0).is_err());
-        assert!(allowance.spend(now, Traffic::Group, 0).is_err());
-    }
-}
+mod tests;

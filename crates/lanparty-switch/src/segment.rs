@@ -1,7 +1,6 @@
 //! Who may send from which address, and where a frame goes (spec R27, R28).
 
 use crate::addresses::Addresses;
-use crate::rates::Traffic;
 use crate::said::{Said, Speaker, check_outside};
 use crate::table::LanTable;
 use lanparty_obs::DropReason;
@@ -32,16 +31,6 @@ pub enum Route {
     Group,
     /// To the LAN alone, if there is one: to a group, from a player that is kept apart.
     GroupOfLan,
-}
-
-impl Route {
-    pub(crate) fn traffic(self) -> Traffic {
-        match self {
-            Route::Known(_) => Traffic::Known,
-            Route::Unknown(_) => Traffic::Unknown,
-            Route::Group | Route::GroupOfLan => Traffic::Group,
-        }
-    }
 }
 
 impl Segment {

@@ -4,6 +4,7 @@ use crate::ports::{Port, Received};
 use crate::rates::Rates;
 use crate::said::Speaker;
 use crate::segment::{Route, Segment};
+use crate::traffic::Traffic;
 use bytes::Bytes;
 use lanparty_obs::{DropCounts, DropReason};
 use lanparty_proto::overlay::Probe;
@@ -187,8 +188,7 @@ fn judge_frame(
     if segment.keeps_apart(port.speaker(), route) {
         return Err(DropReason::Isolated);
     }
-    if let Some(allowance) = &mut port.allowance {
-        allowance.spend(now, route.traffic(), received.unpaid)?;
-    }
+    let traffic = Traffic::of(route, received.frame());
+    port.allowance.spend(now, traffic, received.unpaid)?;
     Ok(route)
 }

@@ -63,6 +63,7 @@ impl Party {
                     site,
                     token,
                     joined_at: self.now,
+                    frames: 0,
                     group_frames: 0,
                     bytes: 0,
                 });

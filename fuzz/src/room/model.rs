@@ -23,6 +23,18 @@ pub(super) const LIMITS: Limits = Limits {
 
 /// Small, so that a few frames reach them.
 pub(super) const RATES: Rates = Rates {
+    control: Rate {
+        burst: 4,
+        per_second: 2,
+    },
+    frames: Rate {
+        burst: 60,
+        per_second: 30,
+    },
+    lan: Rate {
+        burst: 8,
+        per_second: 4,
+    },
     group: Rate {
         burst: 4,
         per_second: 2,
@@ -58,6 +70,7 @@ pub(super) struct Seat {
     pub(super) site: usize,
     pub(super) token: ResumeToken,
     pub(super) joined_at: Instant,
+    pub(super) frames: u32,
     pub(super) group_frames: u32,
     pub(super) bytes: u32,
 }

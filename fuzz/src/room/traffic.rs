@@ -173,8 +173,11 @@ impl Party {
         }
         let elapsed = self.now - seat.joined_at;
         seat.group_frames += u32::from(is_group);
+        seat.frames += 1;
         seat.bytes += len as u32;
-        assert!(seat.group_frames <= allowed(RATES.group, elapsed));
+        let to_groups = allowed(RATES.group, elapsed) + allowed(RATES.control, elapsed);
+        assert!(seat.group_frames <= to_groups);
+        assert!(seat.frames <= allowed(RATES.frames, elapsed));
         assert!(seat.bytes <= allowed(RATES.bytes, elapsed));
     }
 

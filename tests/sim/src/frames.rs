@@ -13,6 +13,8 @@ pub const BROADCAST: Mac = [0xff; 6];
 pub enum Kind {
     /// UDP from a game.
     Game,
+    /// What a system says by itself.
+    Chatter,
     /// IPX in Ethernet II.
     Ipx,
     /// IPX in raw 802.3.
@@ -67,6 +69,8 @@ pub const KINDS: &[Kind] = &[
     Kind::Game,
     Kind::Game,
     Kind::Game,
+    Kind::Chatter,
+    Kind::Chatter,
     Kind::Ipx,
     Kind::Ipx,
     Kind::RawIpx,
@@ -95,6 +99,17 @@ pub const KINDS: &[Kind] = &[
     Kind::Jumbo,
     Kind::Runt,
 ];
+
+/// Which budget pays for a frame to a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Talk {
+    /// That of what keeps a machine on a LAN.
+    Control,
+    /// Half of that for the rest.
+    Chatter,
+    /// That for the rest.
+    Other,
+}
 
 /// What a frame says about an address; the addresses of both kinds are numbered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,6 +158,24 @@ impl Frame {
             source,
             says,
             bytes,
+        }
+    }
+
+    /// Which budget pays for it, when it goes to a group.
+    pub fn talk(&self) -> Talk {
+        match self.kind {
+            Kind::ArpOwn
+            | Kind::ArpProbe
+            | Kind::ArpSpoof
+            | Kind::Advertisement
+            | Kind::Detection
+            | Kind::DhcpDiscover
+            | Kind::DhcpOffer
+            | Kind::DhcpAck
+            | Kind::RouterAdvertisement
+            | Kind::HiddenRouterAdvertisement => Talk::Control,
+            Kind::Chatter => Talk::Chatter,
+            _ => Talk::Other,
         }
     }
 
@@ -207,6 +240,10 @@ fn content(dice: &mut Dice, kind: Kind, source: Mac, says: Says) -> Vec<u8> {
     let any = |dice: &mut Dice| vec![0x47; dice.between(46, 1500)];
     match kind {
         Kind::Game | Kind::Jumbo | Kind::Runt => udp(27960, 27961, &[0x47; 20]),
+        Kind::Chatter => {
+            let port = *dice.pick(&[137, 138, 1900, 3702, 5353, 5355]);
+            udp(50_000, port, &[0x47; 30])
+        }
         Kind::Ipx => typed(0x8137, &any(dice)),
         Kind::RawIpx => {
             let len = dice.between(46, 1500);

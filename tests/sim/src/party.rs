@@ -131,9 +131,12 @@ impl Party {
             per_second: dice.between(per_second.0, per_second.1) as u32,
         };
         let rates = Rates {
+            control: rate((1, 20), (0, 20)),
             group: rate((1, 20), (0, 20)),
             unknown: rate((1, 20), (0, 20)),
+            frames: rate((5, 100), (5, 200)),
             bytes: rate((1514, 20_000), (100, 50_000)),
+            lan: rate((1, 40), (0, 40)),
         };
         Party {
             dice,

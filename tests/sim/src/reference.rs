@@ -2,13 +2,13 @@
 
 mod peer;
 
-use crate::frames::{Frame, Kind, Mac, Says};
+use crate::frames::{Frame, Kind, Mac, Says, Talk};
 use lanparty_ctrl::host::Person;
 use lanparty_ctrl::{HostOrder, LeaveReason, RejectReason};
 use lanparty_obs::DropReason;
 use lanparty_proto::PeerId;
 use lanparty_relay::{Limits, Rate, Rates};
-use peer::{Bucket, Partial};
+use peer::{Budgets, Partial};
 
 /// A peer as the reference sees it; without a MAC it is the gateway.
 #[derive(Debug)]
@@ -34,9 +34,7 @@ pub struct Peer {
     /// What was dropped of it.
     pub drops: Vec<DropReason>,
     muted: bool,
-    group: Bucket,
-    unknown: Bucket,
-    bytes: Bucket,
+    budgets: Budgets,
     partials: Vec<Partial>,
     malformed: u32,
 }
@@ -288,9 +286,7 @@ impl Reference {
             counts: [0; 3],
             drops: Vec::new(),
             muted: false,
-            group: Bucket::new(self.rates.group, now),
-            unknown: Bucket::new(self.rates.unknown, now),
-            bytes: Bucket::new(self.rates.bytes, now),
+            budgets: Budgets::new(self.rates, now),
             partials: Vec::new(),
             malformed: 0,
         });
@@ -398,10 +394,10 @@ impl Reference {
         if (room_id, peer_id) != (peer.room_id, peer.peer_id) {
             return Err(DropReason::ForgedHeader);
         }
-        let mut unpaid = datagram.len() - 8;
+        let mut unpaid = (1, datagram.len() - 8);
         let mut frame = datagram[8..].to_vec();
         if datagram[1] == 1 {
-            unpaid = 0;
+            unpaid = (0, 0);
             match peer.piece(now, &frame)? {
                 Some(whole) => frame = whole,
                 None => return Ok(None),
@@ -418,7 +414,7 @@ impl Reference {
         now: u64,
         at: usize,
         frame: &Frame,
-        unpaid: usize,
+        unpaid: (usize, usize),
     ) -> Result<Vec<u32>, DropReason> {
         let me = &self.peers[at];
         let (my_link, my_mac, room_id, muted) = (me.link, me.mac, me.room_id, me.muted);
@@ -476,9 +472,11 @@ impl Reference {
         if kept_apart && to_a_client {
             return Err(DropReason::Isolated);
         }
-        let peer = &mut self.peers[at];
-        if peer.mac.is_some() {
-            peer.pay(now, group, unknown, unpaid)?;
+        let budgets = &mut self.peers[at].budgets;
+        let talk = group.then(|| frame.talk());
+        match my_mac {
+            Some(_) => budgets.pay(now, talk, unknown, unpaid)?,
+            None => budgets.pay_for_lan(now, talk)?,
         }
         Ok(targets)
     }

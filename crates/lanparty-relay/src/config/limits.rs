@@ -40,9 +40,12 @@ impl From<BoundArgs> for Bounds {
                 clients_per_room: limits.max_clients_per_room,
             },
             rates: Rates {
+                control: rate(rates.control_burst, rates.control_rate),
                 group: rate(rates.broadcast_burst, rates.broadcast_rate),
                 unknown: rate(rates.unknown_unicast_burst, rates.unknown_unicast_rate),
+                frames: rate(rates.frame_burst, rates.frame_rate),
                 bytes: rate(rates.byte_burst, rates.byte_rate),
+                lan: rate(rates.lan_broadcast_burst, rates.lan_broadcast_rate),
             },
             knocks: KnockLimits {
                 at_once: limits.max_handshakes,
@@ -112,11 +115,20 @@ fn at_least_one() -> RangedU64ValueParser<usize> {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "What each client may send")]
 struct RateArgs {
-    /// Broadcast and multicast frames at once.
+    /// ARP, neighbour discovery, DHCP and group membership to groups, in frames at once.
+    #[arg(long, value_name = "FRAMES", default_value_t = Rates::default().control.burst)]
+    control_burst: u32,
+
+    /// The same, a second.
+    #[arg(long, value_name = "FRAMES", default_value_t = Rates::default().control.per_second)]
+    control_rate: u32,
+
+    /// Other broadcast and multicast frames at once. What systems say by themselves (mDNS, SSDP, LLMNR, NetBIOS,
+    /// WS-Discovery) gets no more than half of them.
     #[arg(long, value_name = "FRAMES", default_value_t = Rates::default().group.burst)]
     broadcast_burst: u32,
 
-    /// Broadcast and multicast frames a second.
+    /// The same, a second.
     #[arg(long, value_name = "FRAMES", default_value_t = Rates::default().group.per_second)]
     broadcast_rate: u32,
 
@@ -128,6 +140,14 @@ struct RateArgs {
     #[arg(long, value_name = "FRAMES", default_value_t = Rates::default().unknown.per_second)]
     unknown_unicast_rate: u32,
 
+    /// Frames of every kind at once. One that comes in pieces counts once.
+    #[arg(long, value_name = "FRAMES", default_value_t = Rates::default().frames.burst, value_parser = at_least_one_u32())]
+    frame_burst: u32,
+
+    /// Frames of every kind a second.
+    #[arg(long, value_name = "FRAMES", default_value_t = Rates::default().frames.per_second)]
+    frame_rate: u32,
+
     /// Bytes at once; at least one full frame of 1514.
     #[arg(long, value_name = "BYTES", default_value_t = Rates::default().bytes.burst, value_parser = clap::value_parser!(u32).range(1514..))]
     byte_burst: u32,
@@ -135,4 +155,13 @@ struct RateArgs {
     /// Bytes a second.
     #[arg(long, value_name = "BYTES", default_value_t = Rates::default().bytes.per_second)]
     byte_rate: u32,
+
+    /// Not a client's: frames of the LAN at once that everybody in the room gets, and as many again of ARP,
+    /// neighbour discovery, DHCP and group membership.
+    #[arg(long, value_name = "FRAMES", default_value_t = Rates::default().lan.burst)]
+    lan_broadcast_burst: u32,
+
+    /// The same, a second.
+    #[arg(long, value_name = "FRAMES", default_value_t = Rates::default().lan.per_second)]
+    lan_broadcast_rate: u32,
 }

@@ -3,7 +3,7 @@ use crate::room::Rate;
 use clap::CommandFactory as _;
 
 /// Every setting: its name, its default (if it has one), and a value that is none of the defaults.
-const SETTINGS: [(&str, Option<&str>, &str); 24] = [
+const SETTINGS: [(&str, Option<&str>, &str); 30] = [
     ("listen", Some("443/udp"), "127.0.0.1:4433"),
     ("dev-cert-der-out", None, "a/b.der"),
     ("state", None, "a/state"),
@@ -21,6 +21,12 @@ const SETTINGS: [(&str, Option<&str>, &str); 24] = [
     ("guess-rate", Some("16"), "14"),
     ("room-guess-burst", Some("512"), "15"),
     ("room-guess-rate", Some("64"), "17"),
+    ("control-burst", Some("64"), "18"),
+    ("control-rate", Some("32"), "19"),
+    ("frame-burst", Some("8192"), "20"),
+    ("frame-rate", Some("20000"), "21"),
+    ("lan-broadcast-burst", Some("1024"), "22"),
+    ("lan-broadcast-rate", Some("512"), "23"),
     ("broadcast-burst", Some("128"), "5"),
     ("broadcast-rate", Some("64"), "6"),
     ("unknown-unicast-burst", Some("64"), "7"),
@@ -77,9 +83,12 @@ fn every_setting_can_be_made_by_flag_and_by_file() {
             clients_per_room: 4,
         },
         rates: Rates {
+            control: rate(18, 19),
             group: rate(5, 6),
             unknown: rate(7, 8),
+            frames: rate(20, 21),
             bytes: rate(9000, 10),
+            lan: rate(22, 23),
         },
         knocks: KnockLimits {
             at_once: 11,
@@ -237,6 +246,7 @@ fn values_with_which_no_relay_works_are_refused() {
         ("max-peers", "0"),
         ("max-handshakes", "0"),
         ("byte-burst", "1513"),
+        ("frame-burst", "0"),
         ("listen", "443/tcp"),
         ("server-name", "a_b!"),
         ("log-format", "xml"),

@@ -33,6 +33,84 @@ impl Bucket {
     }
 }
 
+/// What one peer may still send.
+#[derive(Debug)]
+pub(super) struct Budgets {
+    control: Bucket,
+    group: Bucket,
+    chatter: Bucket,
+    unknown: Bucket,
+    frames: Bucket,
+    bytes: Bucket,
+    lan_control: Bucket,
+    lan_rest: Bucket,
+}
+
+impl Budgets {
+    pub(super) fn new(rates: Rates, now: u64) -> Self {
+        let half = |n: u32| n / 2 + n % 2;
+        let chatter = Rate {
+            burst: half(rates.group.burst),
+            per_second: half(rates.group.per_second),
+        };
+        Budgets {
+            control: Bucket::new(rates.control, now),
+            group: Bucket::new(rates.group, now),
+            chatter: Bucket::new(chatter, now),
+            unknown: Bucket::new(rates.unknown, now),
+            frames: Bucket::new(rates.frames, now),
+            bytes: Bucket::new(rates.bytes, now),
+            lan_control: Bucket::new(rates.lan, now),
+            lan_rest: Bucket::new(rates.lan, now),
+        }
+    }
+
+    pub(super) fn pay(
+        &mut self,
+        now: u64,
+        talk: Option<Talk>,
+        unknown: bool,
+        (frames, bytes): (usize, usize),
+    ) -> Result<(), DropReason> {
+        let control = usize::from(talk == Some(Talk::Control));
+        let chatter = usize::from(talk == Some(Talk::Chatter));
+        let group = usize::from(talk.is_some()) - control;
+        let unknown = usize::from(unknown);
+        for (bucket, tokens, reason) in [
+            (&mut self.control, control, DropReason::ControlRate),
+            (&mut self.group, group, DropReason::BroadcastRate),
+            (&mut self.chatter, chatter, DropReason::BroadcastRate),
+            (&mut self.unknown, unknown, DropReason::UnknownUnicastRate),
+            (&mut self.frames, frames, DropReason::FrameRate),
+            (&mut self.bytes, bytes, DropReason::ByteRate),
+        ] {
+            if !bucket.has(now, tokens) {
+                return Err(reason);
+            }
+        }
+        self.control.take(control);
+        self.group.take(group);
+        self.chatter.take(chatter);
+        self.unknown.take(unknown);
+        self.frames.take(frames);
+        self.bytes.take(bytes);
+        Ok(())
+    }
+
+    pub(super) fn pay_for_lan(&mut self, now: u64, talk: Option<Talk>) -> Result<(), DropReason> {
+        let bucket = match talk {
+            None => return Ok(()),
+            Some(Talk::Control) => &mut self.lan_control,
+            Some(Talk::Chatter | Talk::Other) => &mut self.lan_rest,
+        };
+        if !bucket.has(now, 1) {
+            return Err(DropReason::LanRate);
+        }
+        bucket.take(1);
+        Ok(())
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Partial {
     frame_id: u16,
@@ -45,10 +123,9 @@ impl Peer {
     pub(super) fn probe(&mut self, now: u64, ids: (u32, u16), bytes: usize) -> Expected {
         let reason = if ids != (self.room_id, self.peer_id) {
             DropReason::ForgedHeader
-        } else if self.mac.is_some() && !self.bytes.has(now, bytes) {
-            DropReason::ByteRate
+        } else if let Err(reason) = self.pay_any(now, 1, bytes) {
+            reason
         } else {
-            self.bytes.take(if self.mac.is_some() { bytes } else { 0 });
             self.counts[2] += 1;
             return Expected::Echo;
         };
@@ -56,26 +133,11 @@ impl Peer {
         Expected::Drop(reason)
     }
 
-    pub(super) fn pay(
-        &mut self,
-        now: u64,
-        group: bool,
-        unknown: bool,
-        bytes: usize,
-    ) -> Result<(), DropReason> {
-        if group && !self.group.has(now, 1) {
-            return Err(DropReason::BroadcastRate);
+    fn pay_any(&mut self, now: u64, frames: usize, bytes: usize) -> Result<(), DropReason> {
+        match self.mac {
+            Some(_) => self.budgets.pay(now, None, false, (frames, bytes)),
+            None => Ok(()),
         }
-        if unknown && !self.unknown.has(now, 1) {
-            return Err(DropReason::UnknownUnicastRate);
-        }
-        if !self.bytes.has(now, bytes) {
-            return Err(DropReason::ByteRate);
-        }
-        self.bytes.take(bytes);
-        self.group.take(usize::from(group));
-        self.unknown.take(usize::from(unknown));
-        Ok(())
     }
 
     pub(super) fn piece(&mut self, now: u64, body: &[u8]) -> Result<Option<Vec<u8>>, DropReason> {
@@ -89,12 +151,13 @@ impl Peer {
         if !(14..=1518).contains(&total) || end > total {
             return Err(DropReason::BadFragment);
         }
-        if self.mac.is_some() {
-            if !self.bytes.has(now, piece.len()) {
-                return Err(DropReason::ByteRate);
-            }
-            self.bytes.take(piece.len());
-        }
+        // Its first piece pays for the frame, and one that comes again pays as well.
+        let under_way = self.partials.iter().any(|partial| {
+            partial.frame_id == frame_id
+                && partial.born + 500 > now
+                && !partial.pieces.contains(&(offset, end))
+        });
+        self.pay_any(now, usize::from(!under_way), piece.len())?;
         self.expire(now);
         let found = self.partials.iter().position(|p| p.frame_id == frame_id);
         if found.is_none() && self.partials.len() == 64 {
