@@ -4,14 +4,12 @@ use crate::filter;
 use bytes::Bytes;
 use lanparty_ctrl::message::{Newcomer, PeerJoined, Welcome};
 use lanparty_ctrl::{PeerMessage, RelayMessage, Role};
-use lanparty_obs::{Diagnostics, DropReason, LinkStats, PeerStats};
+use lanparty_obs::{Diagnostics, DropReason, PeerStats};
 use lanparty_peer::{PeerCore, PeerOutput};
 use lanparty_proto::early::EarlyDatagrams;
 use lanparty_proto::fragment::{Fragment, Reassembler};
 use lanparty_proto::overlay::HEADER_LEN;
-use lanparty_proto::{
-    DatagramBudget, EthernetFrame, FrameBuf, Header, PeerId, RoomId, VirtualMac, mss,
-};
+use lanparty_proto::{DatagramBudget, FrameBuf, Header, PeerId, RoomId, VirtualMac, mss};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -110,7 +108,7 @@ impl Session {
         for datagram in self.early.take(now, peer) {
             match self.receive(now, &datagram) {
                 Ok(Some(frame)) => {
-                    self.count_received(&frame);
+                    self.stats.count_received(&frame);
                     self.output.push_back(PeerOutput::Frame(frame));
                 }
                 Ok(None) => {}
@@ -128,14 +126,6 @@ impl Session {
     fn count_lost_early(&mut self) {
         let lost = self.early.take_lost();
         self.stats.drops.add(DropReason::ForgedHeader, lost);
-    }
-
-    fn count_received(&mut self, frame: &[u8]) {
-        self.stats.frames_from_relay += 1;
-        self.stats.bytes_from_relay += frame.len() as u64;
-        if EthernetFrame::parse(frame).is_ok_and(|frame| frame.destination().is_group()) {
-            self.stats.group_frames_from_relay += 1;
-        }
     }
 }
 
@@ -168,10 +158,7 @@ impl PeerCore for Session {
     fn handle_frame(&mut self, _now: Instant, frame: &mut FrameBuf) -> Result<(), DropReason> {
         let result = self.send(frame);
         match result {
-            Ok(()) => {
-                self.stats.frames_to_relay += 1;
-                self.stats.bytes_to_relay += frame.frame().len() as u64;
-            }
+            Ok(()) => self.stats.count_sent(frame.frame()),
             Err(reason) => self.stats.drops.count(reason),
         }
         result
@@ -185,7 +172,7 @@ impl PeerCore for Session {
         self.stats.datagrams_from_relay += 1;
         let result = self.receive(now, &datagram);
         match &result {
-            Ok(Some(frame)) => self.count_received(frame),
+            Ok(Some(frame)) => self.stats.count_received(frame),
             Ok(None) => {}
             Err(reason) => self.stats.drops.count(*reason),
         }
@@ -240,25 +227,8 @@ impl PeerCore for Session {
         self.output.pop_front()
     }
 
-    fn count_drop(&mut self, reason: DropReason, frames: u64) {
-        self.stats.drops.add(reason, frames);
-    }
-
-    fn count_sent_datagrams(&mut self, datagrams: u64) {
-        self.stats.datagrams_to_relay += datagrams;
-    }
-
-    fn count_port_calls(&mut self, reads: u64, writes: u64) {
-        self.stats.port_reads += reads;
-        self.stats.port_writes += writes;
-    }
-
-    fn note_link(&mut self, link: Option<LinkStats>) {
-        self.stats.link = link;
-    }
-
-    fn stats(&self) -> &PeerStats {
-        &self.stats
+    fn counters(&mut self) -> &mut PeerStats {
+        &mut self.stats
     }
 }
 

@@ -20,7 +20,7 @@ use cam::CamRefresh;
 use clients::Clients;
 use lanparty_ctrl::message::{Newcomer, PeerJoined, Role, Welcome};
 use lanparty_ctrl::{PeerMessage, RelayMessage};
-use lanparty_obs::{DropReason, LinkStats, PeerStats};
+use lanparty_obs::{DropReason, PeerStats};
 use lanparty_peer::{PeerCore, PeerOutput};
 use lanparty_proto::early::EarlyDatagrams;
 use lanparty_proto::ethernet::{self, MIN_WIRE_LEN, ether_type::LOCAL_EXPERIMENTAL_1};
@@ -148,14 +148,11 @@ impl Bridge {
         if view.source() != client.mac {
             return Err(DropReason::UnauthorizedSourceMac);
         }
-        let to_group = view.destination().is_group();
-        if to_group {
+        if view.destination().is_group() {
             self.guard.said(now, view);
             self.check_loop(now)?;
         }
-        self.stats.frames_from_relay += 1;
-        self.stats.bytes_from_relay += length(&frame);
-        self.stats.group_frames_from_relay += u64::from(to_group);
+        self.stats.count_received(&frame);
         Ok(Some(padded(mss::clamped(frame, place.budget))))
     }
 
@@ -237,17 +234,12 @@ impl PeerCore for Bridge {
     }
 
     fn handle_frame(&mut self, now: Instant, frame: &mut FrameBuf) -> Result<(), DropReason> {
-        match self.judge_frame(now, frame) {
-            Ok(()) => {
-                self.stats.frames_to_relay += 1;
-                self.stats.bytes_to_relay += length(frame.frame());
-                Ok(())
-            }
-            Err(reason) => {
-                self.stats.drops.count(reason);
-                Err(reason)
-            }
+        let verdict = self.judge_frame(now, frame);
+        match verdict {
+            Ok(()) => self.stats.count_sent(frame.frame()),
+            Err(reason) => self.stats.drops.count(reason),
         }
+        verdict
     }
 
     fn handle_datagram(
@@ -306,25 +298,8 @@ impl PeerCore for Bridge {
         self.outputs.pop_front()
     }
 
-    fn count_drop(&mut self, reason: DropReason, frames: u64) {
-        self.stats.drops.add(reason, frames);
-    }
-
-    fn count_sent_datagrams(&mut self, datagrams: u64) {
-        self.stats.datagrams_to_relay += datagrams;
-    }
-
-    fn count_port_calls(&mut self, reads: u64, writes: u64) {
-        self.stats.port_reads += reads;
-        self.stats.port_writes += writes;
-    }
-
-    fn note_link(&mut self, link: Option<LinkStats>) {
-        self.stats.link = link;
-    }
-
-    fn stats(&self) -> &PeerStats {
-        &self.stats
+    fn counters(&mut self) -> &mut PeerStats {
+        &mut self.stats
     }
 }
 
@@ -342,8 +317,4 @@ fn padded(frame: Bytes) -> Bytes {
     copy.extend_from_slice(&frame);
     copy.resize(MIN_WIRE_LEN, 0);
     copy.freeze()
-}
-
-fn length(frame: &[u8]) -> u64 {
-    u64::try_from(frame.len()).expect("a frame's length fits 64 bits")
 }

@@ -298,8 +298,11 @@ impl PeerHost<Bridge> for Host<'_> {
                 self.desk.keep();
             }
             Event::Tick(facts) => {
-                tracing::trace!(?facts, stats = ?bridge.stats(), "The link stands");
-                self.desk.controls.borrow_mut().note_stats(bridge.stats());
+                tracing::trace!(?facts, stats = ?bridge.counters(), "The link stands");
+                self.desk
+                    .controls
+                    .borrow_mut()
+                    .note_stats(bridge.counters());
                 self.watch_for_loops(bridge.looped());
             }
             Event::NoLink {
@@ -308,7 +311,10 @@ impl PeerHost<Bridge> for Host<'_> {
                 if not_open {
                     self.desk.controls.borrow_mut().handle_not_open();
                 }
-                self.desk.controls.borrow_mut().note_stats(bridge.stats());
+                self.desk
+                    .controls
+                    .borrow_mut()
+                    .note_stats(bridge.counters());
                 let relay = &self.relay.address;
                 self.complain_of(format!(
                     "Not connected to the relay {relay}: {cause}. Trying again."

@@ -1,6 +1,7 @@
 //! Counters: what a peer tells the relay every few seconds, and what diagnostics show.
 
 use crate::{DropReason, LinkStats};
+use lanparty_proto::EthernetFrame;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 
@@ -94,6 +95,23 @@ pub struct PeerStats {
     pub link: Option<LinkStats>,
 }
 
+impl PeerStats {
+    /// Counts a frame that goes into the tunnel; of how many datagrams it is made shows later.
+    pub fn count_sent(&mut self, frame: &[u8]) {
+        self.frames_to_relay += 1;
+        self.bytes_to_relay += frame.len() as u64;
+    }
+
+    /// Counts a frame that goes to the adapter or the LAN.
+    pub fn count_received(&mut self, frame: &[u8]) {
+        self.frames_from_relay += 1;
+        self.bytes_from_relay += frame.len() as u64;
+        let to_group =
+            EthernetFrame::parse(frame).is_ok_and(|frame| frame.destination().is_group());
+        self.group_frames_from_relay += u64::from(to_group);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +127,20 @@ mod tests {
         let json = serde_json::to_value(&stats).unwrap();
         assert_eq!(json["drops"], serde_json::json!({ "runt": 2, "jumbo": 1 }));
         assert_eq!(serde_json::from_value::<PeerStats>(json).unwrap(), stats);
+    }
+
+    #[test]
+    fn a_frame_counts_with_its_bytes_and_as_one_of_a_group() {
+        let mut stats = PeerStats::default();
+        let mut frame = [0; 60];
+        frame[6] = 2;
+        stats.count_sent(&frame);
+        stats.count_received(&frame);
+        frame[0] = 1;
+        stats.count_received(&frame);
+        assert_eq!((stats.frames_to_relay, stats.bytes_to_relay), (1, 60));
+        assert_eq!((stats.frames_from_relay, stats.bytes_from_relay), (2, 120));
+        assert_eq!(stats.group_frames_from_relay, 1);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::vnet::Sent;
 use bytes::Bytes;
 use lanparty_ctrl::message::{Newcomer, Welcome};
 use lanparty_ctrl::{HostOrder, PeerMessage, RelayMessage, ResumeToken, RoomKey, Text};
-use lanparty_obs::{DropReason, LinkStats, PeerStats};
+use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::{DatagramBudget, FrameBuf};
 use std::io;
 use std::net::SocketAddr;
@@ -60,20 +60,9 @@ pub trait PeerCore {
     /// The next thing to be done; call until `None` after any of the above but the two hot ones.
     fn poll_output(&mut self) -> Option<PeerOutput>;
 
-    /// A frame died outside the core: in a queue, at the port, on the link.
-    fn count_drop(&mut self, reason: DropReason, frames: u64);
-
-    /// Datagrams that went out for frames which the core had let pass.
-    fn count_sent_datagrams(&mut self, datagrams: u64);
-
-    /// Reads and writes of the port, each of one frame or of several in one.
-    fn count_port_calls(&mut self, reads: u64, writes: u64);
-
-    /// How the link is doing, once a second; `None` when it is gone.
-    fn note_link(&mut self, link: Option<LinkStats>);
-
-    /// The counters.
-    fn stats(&self) -> &PeerStats;
+    /// What it has counted so far. Whoever carries its frames counts in it what happens outside the core: drops in
+    /// a queue, at the port or on the link, datagrams that went out, calls of the port, how the link is doing.
+    fn counters(&mut self) -> &mut PeerStats;
 }
 
 /// What a core wants done.

@@ -191,7 +191,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
     ) -> Result<Ended, RunError> {
         let ended = self.exchange(&mut link, shutdown).await;
         self.count_queue_drops(&mut link);
-        self.core.note_link(None);
+        self.core.counters().link = None;
         self.core.handle_lost_link(Instant::now());
         match &ended {
             Ok(Ended::Asked(reason)) => link.leave(reason.clone()).await,
@@ -260,7 +260,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 () = sleep_until(timeout) => self.core.handle_timeout(Instant::now()),
                 _ = tick.tick() => {
                     self.count_queue_drops(link);
-                    self.core.note_link(link.stats());
+                    self.core.counters().link = link.stats();
                     self.tell(Event::Tick(link.facts())).await?;
                     if let Err(unfit) = link.beat(Instant::now()) {
                         break unfit.to_string();
@@ -308,7 +308,8 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
     fn discard(&mut self) -> io::Result<u64> {
         let (core, mut frames) = (&mut *self.core, 0);
         self.port.try_recv(&mut |frame| {
-            core.count_drop(frame.err().unwrap_or(DropReason::LinkDown), 1);
+            let reason = frame.err().unwrap_or(DropReason::LinkDown);
+            core.counters().drops.count(reason);
             frames += 1;
         })?;
         Ok(frames)
@@ -326,7 +327,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let mut take = |frame: Result<FrameBuf, DropReason>| {
             let mut frame = match frame {
                 Ok(frame) => frame,
-                Err(reason) => return core.count_drop(reason, 1),
+                Err(reason) => return core.counters().drops.count(reason),
             };
             let verdict = core.handle_frame(now, &mut frame);
             if log {
@@ -334,26 +335,21 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             }
             if verdict.is_ok() {
                 match link.send_frame(now, frame) {
-                    Ok(datagrams) => core.count_sent_datagrams(datagrams as u64),
-                    Err(reason) => core.count_drop(reason, 1),
+                    Ok(datagrams) => core.counters().datagrams_to_relay += datagrams as u64,
+                    Err(reason) => core.counters().drops.count(reason),
                 }
             }
         };
         let reads = self.port.try_recv(&mut take).map_err(RunError::Port)?;
-        core.count_port_calls(reads, 0);
+        core.counters().port_reads += reads;
         Ok(())
     }
 
     fn count_queue_drops(&mut self, link: &mut RelayLink) {
         let QueueDeaths { without_room, late } = link.new_queue_deaths();
-        for (reason, frames) in [
-            (DropReason::QueueFull, without_room),
-            (DropReason::QueueDelay, late),
-        ] {
-            if frames > 0 {
-                self.core.count_drop(reason, frames);
-            }
-        }
+        let drops = &mut self.core.counters().drops;
+        drops.add(DropReason::QueueFull, without_room);
+        drops.add(DropReason::QueueDelay, late);
     }
 
     /// From the relay towards the port.
@@ -388,12 +384,14 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         // A program can be stopped between any two steps; this is the last one.
         if self.awake.has_slept(Instant::now()) {
             let old = self.to_port.drain(..).count() as u64;
-            return self.core.count_drop(DropReason::LinkDown, old);
+            self.core.counters().drops.add(DropReason::LinkDown, old);
+            return;
         }
         let sent = self.port.try_send(&self.to_port);
         self.to_port.clear();
-        self.core.count_port_calls(0, sent.writes);
-        self.core.count_drop(DropReason::PortRefused, sent.refused);
+        let counters = self.core.counters();
+        counters.port_writes += sent.writes;
+        counters.drops.add(DropReason::PortRefused, sent.refused);
     }
 
     fn perform_outputs(&mut self, link: &RelayLink) {

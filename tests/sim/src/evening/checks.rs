@@ -83,9 +83,9 @@ impl Ledger {
 
 impl Evening {
     /// Received is passed on, kept as a piece, or dropped for a reason: at each core.
-    pub(super) fn check(&self) {
-        for peer in &self.peers {
-            let (stats, seen) = (peer.core.stats(), &peer.counts);
+    pub(super) fn check(&mut self) {
+        for peer in &mut self.peers {
+            let (stats, seen) = (peer.core.counters(), &peer.counts);
             assert_eq!(stats.frames_to_relay, seen.frames_sent);
             assert_eq!(stats.datagrams_from_relay, seen.datagrams);
             assert_eq!(stats.frames_from_relay, seen.frames_delivered);

@@ -247,7 +247,7 @@ impl Evening {
         let peer = &mut self.peers[number];
         let (Stage::Joined, Some(header), Some(link)) = (peer.stage, peer.header, peer.link) else {
             if peer.stage != Stage::Off {
-                peer.core.count_drop(DropReason::LinkDown, 1);
+                peer.core.counters().drops.count(DropReason::LinkDown);
                 peer.counts.drops += 1;
             }
             return id;
