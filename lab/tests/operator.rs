@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         both_ends_of_a_link_are_told_in_numbers,
         new_limits_are_taken_on_sighup_and_wrong_ones_are_not,
         who_is_kicked_is_told_so,
+        a_gateway_that_is_kicked_waits_and_comes_back,
         no_log_and_no_command_line_has_the_token,
         a_drained_relay_ends_with_the_last_who_is_in,
     ];
@@ -194,6 +195,31 @@ fn who_is_kicked_is_told_so(evening: &Evening) -> Result<()> {
             "{error:#}"
         ),
     }
+    Ok(())
+}
+
+fn a_gateway_that_is_kicked_waits_and_comes_back(evening: &Evening) -> Result<()> {
+    let peers = evening.ctl(&["peers"])?;
+    let line = peers.lines().find(|line| line.contains("gateway"));
+    let seat = line
+        .and_then(|line| line.split(' ').next())
+        .context("a seat")?;
+    let (gateway, player) = (&evening.gateway, &evening.player);
+    let (said, seen) = (gateway.log().len(), player.log().len());
+    evening.ctl(&["kick", seat])?;
+    eventually("the gateway says so", SOON, || {
+        let sentence = "the relay's operator has sent you out of the room. Trying again.";
+        gateway.log()[said..].contains(sentence).then_some(())
+    })?;
+    eventually("the gateway is back", SOON, || {
+        let log = &gateway.log()[said..];
+        log.contains("connected to the relay").then_some(())
+    })?;
+    eventually("the player has the LAN again", SOON, || {
+        let log = &player.log()[seen..];
+        log.contains("Connected to the LAN").then_some(())
+    })?;
+    ensure!(gateway.is_running(), "{}", gateway.tail(10));
     Ok(())
 }
 

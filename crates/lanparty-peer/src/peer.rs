@@ -181,7 +181,7 @@ pub enum RunError {
     /// The machine could not be set up.
     #[error("{0}")]
     Host(HostError),
-    /// The relay has sent this peer out of its room; it says why.
+    /// The relay has sent this player out of its room; it says why. A gateway comes back.
     #[error("{0}")]
     Kicked(Text),
 }

@@ -6,7 +6,7 @@ use crate::args::RelayConfig;
 use crate::backoff::Backoff;
 use crate::link::{self, ConnectError, DatagramReader, QueueDeaths, RelayLink};
 use bytes::Bytes;
-use lanparty_ctrl::message::Hello;
+use lanparty_ctrl::message::{Disconnect, Hello, Newcomer};
 use lanparty_ctrl::{DisconnectReason, RelayMessage, ResumeToken, Text};
 use lanparty_edge::log;
 use lanparty_obs::frame_log::{Action, Direction};
@@ -22,6 +22,8 @@ use tokio::time::MissedTickBehavior;
 
 /// How often a host hears how its link is doing.
 const TICK: Duration = Duration::from_secs(1);
+/// How long a gateway that was sent out of its room stays out of it.
+const SENT_OUT: Duration = Duration::from_secs(10);
 /// How often a peer looks whether its machine has another address now; that sends nothing.
 const LOOK: Duration = Duration::from_millis(250);
 /// How long the relay's name may take to be resolved before the addresses of last time must do: the
@@ -70,12 +72,17 @@ where
             _ = &mut shutdown => return Ok(()),
             connected = connecting => connected?,
         };
+        let mut after = Duration::ZERO;
         let (cause, refused, not_open) = match connected {
             Ok(link) => {
                 backoff.reset();
                 match peer.carry(link, &mut shutdown).await? {
                     Ended::Asked(_) => return Ok(()),
                     Ended::Lost(cause) => (cause, false, false),
+                    Ended::SentOut(cause) => {
+                        after = SENT_OUT;
+                        (cause, true, false)
+                    }
                 }
             }
             Err(error) => {
@@ -89,7 +96,7 @@ where
             not_open,
         };
         peer.tell(news).await?;
-        let wait = backoff.next_wait(rand::random());
+        let wait = backoff.next_wait(rand::random()).max(after);
         tokio::select! {
             waited = peer.discarding(tokio::time::sleep(wait)) => waited?,
             _ = &mut shutdown => return Ok(()),
@@ -101,6 +108,7 @@ where
 enum Ended {
     Asked(Text),
     Lost(String),
+    SentOut(String),
 }
 
 struct Peer<'a, C, P, H> {
@@ -195,7 +203,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         self.core.handle_lost_link(Instant::now());
         match &ended {
             Ok(Ended::Asked(reason)) => link.leave(reason.clone()).await,
-            Ok(Ended::Lost(_)) => {}
+            Ok(Ended::Lost(_) | Ended::SentOut(_)) => {}
             Err(error) => link.leave(error.to_string().into()).await,
         }
         ended
@@ -248,10 +256,9 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                     give_way().await;
                 }
                 message = link.next_message() => match message {
-                    Ok(RelayMessage::Disconnect(goodbye)) if goodbye.reason == DisconnectReason::Kicked => {
-                        return Err(RunError::Kicked(goodbye.text));
+                    Ok(RelayMessage::Disconnect(goodbye)) => {
+                        return self.take_leave(goodbye);
                     }
-                    Ok(RelayMessage::Disconnect(goodbye)) => break format!("it said: {}", goodbye.text),
                     Ok(message) => self.handle_control(message).await?,
                     Err(ControlError::Closed(closed)) => break closed.to_string(),
                     Err(error) => break error.to_string(),
@@ -276,6 +283,17 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             }
         };
         Ok(Ended::Lost(cause))
+    }
+
+    /// The relay has said goodbye. Who is kicked out of a party stays out of it; but a party without its LAN is
+    /// none, so a gateway comes back when whoever wanted it out has had time to say so to its host.
+    fn take_leave(&self, Disconnect { reason, text }: Disconnect) -> Result<Ended, RunError> {
+        let said = || format!("it said: {text}");
+        match (reason, self.core.newcomer()) {
+            (DisconnectReason::Kicked, Newcomer::Client(_)) => Err(RunError::Kicked(text)),
+            (DisconnectReason::Kicked, Newcomer::Gateway) => Ok(Ended::SentOut(said())),
+            _ => Ok(Ended::Lost(said())),
+        }
     }
 
     /// Waits for something without a link. What the port has to give meanwhile is dropped and counted,
