@@ -299,6 +299,35 @@ async fn a_target_gets_no_datagram_above_the_budget_it_named() {
 }
 
 #[tokio::test]
+async fn nobody_decides_for_others_that_a_rooms_mtu_is_more_than_a_path_takes() {
+    let relay = Relay::start(Limits::default());
+    for (number, (said, mtu)) in [
+        (9000, 1290),
+        (65535, 1290),
+        (1313, 1290),
+        (1312, 1290),
+        (1302, 1280),
+        (512, 1280),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let entrance = |hello: &mut Hello| {
+            hello.room = format!("ROOM-{number}");
+            hello.datagram_budget = DatagramBudget::new(said).unwrap();
+        };
+        let first = relay.hello(client(1), entrance).await.unwrap();
+        let second = relay
+            .hello(client(2), |hello| hello.room = format!("ROOM-{number}"))
+            .await
+            .unwrap();
+        for peer in [&first, &second] {
+            assert_eq!(peer.welcome.effective_mtu.number(), mtu, "{said}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_refused_peer_is_told_why() {
     let limits = Limits {
         clients_per_room: 1,

@@ -59,8 +59,14 @@ async fn hear_hello(connection: &Connection) -> Result<(Entry, SendStream), Refu
     };
     match hello.check(connection.channel_binding()) {
         Ok(Ok(entry)) => {
-            let identity = connection.identity();
-            Ok((Entry { identity, ..entry }, answer))
+            let entry = Entry {
+                identity: connection.identity(),
+                // What it says decides its room's MTU, for everybody. A path takes no more than what we find
+                // that it takes, whatever its other end says.
+                datagram_budget: entry.datagram_budget.min(connection.budget()),
+                ..entry
+            };
+            Ok((entry, answer))
         }
         Ok(Err(reason)) => Err(Refusal::Reject(reason, answer)),
         Err(error) => Err(Refusal::Protocol(error.to_string())),
