@@ -232,8 +232,17 @@ impl Identity {
     /// # Errors
     /// [`IdentityError`] when the name cannot stand in a certificate, or the key is none.
     pub fn self_signed(name: &str, key: &str) -> Result<Self, IdentityError> {
+        Self::self_signed_for(&[name], key)
+    }
+
+    /// The same for several names.
+    ///
+    /// # Errors
+    /// [`IdentityError`] when one of them cannot stand in a certificate, or the key is none.
+    pub fn self_signed_for(names: &[&str], key: &str) -> Result<Self, IdentityError> {
         let pair = rcgen::KeyPair::from_pem(key).map_err(|_| IdentityError::BrokenKey)?;
-        let certificate = rcgen::CertificateParams::new([name.to_owned()])?.self_signed(&pair)?;
+        let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+        let certificate = rcgen::CertificateParams::new(names)?.self_signed(&pair)?;
         let key = PrivateKeyDer::from_pem_slice(key.as_bytes());
         Self::new(
             vec![certificate.der().clone()],

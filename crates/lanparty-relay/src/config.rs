@@ -31,7 +31,7 @@ pub(crate) const PROGRAM: &str = "lanparty-relay";
 /// The socket in that folder, at which the operator steers the relay.
 pub(crate) const SOCKET: &str = "relay.ctl";
 
-/// The name in the development certificate unless another is given.
+/// The first name in the development certificate unless another is given.
 pub const DEFAULT_SERVER_NAME: &str = "lanparty-relay";
 
 /// Everything a relay needs to know before it starts.
@@ -136,7 +136,8 @@ pub struct RelayArgs {
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub key: Option<PathBuf>,
 
-    /// The name in the certificate that the relay makes for its own key.
+    /// The name in the certificate that the relay makes for its own key, beside lanparty-relay and
+    /// lanparty-relay.local.
     #[arg(long, value_name = "NAME", default_value = DEFAULT_SERVER_NAME, value_parser = server_name)]
     pub server_name: String,
 

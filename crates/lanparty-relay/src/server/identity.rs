@@ -1,6 +1,6 @@
 //! Who the relay is: a key that it keeps, or files that somebody else renews.
 
-use crate::config::{IdentitySource, PROGRAM};
+use crate::config::{DEFAULT_SERVER_NAME, IdentitySource, PROGRAM};
 use lanparty_edge::state::{StateError, StateFolder};
 use lanparty_quic::tls::{Identity, IdentityError};
 use std::fs;
@@ -8,6 +8,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+/// By this name, too, people have known relays with a certificate of their own, since the first version.
+const LOCAL_NAME: &str = "lanparty-relay.local";
 /// The key in that folder, in PEM form.
 const KEY_FILE: &str = "relay-key.pem";
 
@@ -46,7 +48,7 @@ pub enum SourceError {
 /// Reads or makes the identity that `source` names; `name` is for a certificate of our own.
 pub(super) fn load(source: &IdentitySource, name: &str) -> Result<Identity, SourceError> {
     match source {
-        IdentitySource::Fresh => Ok(Identity::self_signed(name, &Identity::new_key()?)?),
+        IdentitySource::Fresh => Ok(own(name, &Identity::new_key()?)?),
         IdentitySource::Kept(folder) => kept(folder.as_deref(), name),
         IdentitySource::Files { cert, key } => from_files(cert, key),
     }
@@ -61,10 +63,18 @@ fn kept(folder: Option<&Path>, name: &str) -> Result<Identity, SourceError> {
     let kept = folder.load_or_create(KEY_FILE, || fresh.into_bytes())?;
     let broken = || SourceError::Kept(folder.file(KEY_FILE));
     let key = String::from_utf8(kept).map_err(|_| broken())?;
-    Identity::self_signed(name, &key).map_err(|error| match error {
+    own(name, &key).map_err(|error| match error {
         IdentityError::BrokenKey => broken(),
         other => other.into(),
     })
+}
+
+/// A certificate of our own for `name` and those by which every relay is known.
+fn own(name: &str, key: &str) -> Result<Identity, IdentityError> {
+    let mut names = vec![name];
+    let usual = [DEFAULT_SERVER_NAME, LOCAL_NAME];
+    names.extend(usual.into_iter().filter(|&usual| usual != name));
+    Identity::self_signed_for(&names, key)
 }
 
 fn from_files(cert: &Path, key: &Path) -> Result<Identity, SourceError> {
