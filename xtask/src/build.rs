@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::tools;
+use crate::cargo::{cargo, target_folder};
 
 /// Tells the lab where the programs are, and us that they are built already.
 pub(crate) const BINARIES: &str = "LANPARTY_BIN_DIR";
@@ -19,15 +19,6 @@ pub(crate) fn release_folder() -> Result<PathBuf> {
         return Ok(folder.into());
     }
     Ok(target_folder()?.join("release"))
-}
-
-/// Where cargo puts everything: we are target/debug/xtask ourselves.
-pub(crate) fn target_folder() -> Result<PathBuf> {
-    let own = env::current_exe().context("find the running program")?;
-    let target = own.ancestors().nth(2);
-    target
-        .map(Path::to_path_buf)
-        .context("the running program is not in a target folder")
 }
 
 /// The cargo command that builds the relay, the gateway and the Linux client.
@@ -63,21 +54,6 @@ pub(crate) fn release_with(packages: &[&str]) -> Result<PathBuf> {
         ensure!(status.success(), "the build failed, see above");
     }
     Ok(folder)
-}
-
-pub(crate) fn cargo() -> Command {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    as_called_by_hand(&mut cargo);
-    if let Ok(path) = tools::path() {
-        cargo.env("PATH", path);
-    }
-    cargo
-}
-
-/// `cargo xtask` tells us where our own package is. Some build scripts (ring's) look at that, and would be run anew, with
-/// all that depends on them, whenever somebody calls cargo by hand in between.
-pub(crate) fn as_called_by_hand(cargo: &mut Command) {
-    cargo.env_remove("CARGO_MANIFEST_DIR");
 }
 
 /// Makes this process one that may make namespaces and finds the programs in `binaries`: as it is, if

@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::build::cargo;
+use crate::cargo::cargo;
 use crate::stages::Stages;
 use crate::tools::FUZZ;
 

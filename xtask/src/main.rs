@@ -7,8 +7,10 @@
 
 mod bench;
 mod build;
+mod cargo;
 mod demo;
 mod fuzz;
+mod packages;
 mod setup;
 mod stages;
 mod test;
@@ -95,7 +97,7 @@ fn run(task: &Task) -> Result<ExitCode> {
     | Task::Bench(_)
     | Task::Windows { .. } = task
     {
-        setup::prepare();
+        packages::prepare();
     }
     match task {
         Task::Demo { keep, players } => demo::run(*keep, *players),

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::build::{BINARIES, cargo, release, release_command, release_folder};
+use crate::build::{BINARIES, release, release_command, release_folder};
+use crate::cargo::cargo;
 use crate::stages::Stages;
 use crate::tools::{DENY, NEXTEST};
 

@@ -1,15 +1,13 @@
 //! Subcommands of cargo that a task needs: found, or put below `target/tools`, where nothing else is touched.
 
-use std::env;
-use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use crate::build::{cargo, target_folder};
-use crate::setup;
+use crate::cargo::{cargo, tools_folder};
+use crate::packages;
 
 /// A program that cargo calls by name.
 pub(crate) struct Tool {
@@ -65,7 +63,7 @@ impl Tool {
             .output()
             .is_ok_and(|output| output.status.success())
         {
-            let _ = setup::offer("The quick way to it", &["python3-pip"]);
+            let _ = packages::offer("The quick way to it", &["python3-pip"]);
         }
         let mut install = pip();
         install
@@ -82,7 +80,7 @@ impl Tool {
 
     /// One each, because pip takes a folder of programs to be its own.
     fn folder(&self) -> Result<PathBuf> {
-        Ok(target_folder()?.join("tools").join(self.subcommand))
+        Ok(tools_folder()?.join(self.subcommand))
     }
 
     fn by_building(&self) -> bool {
@@ -97,15 +95,6 @@ impl Tool {
         install.arg(format!("{self}@{}", self.version));
         install.status().is_ok_and(|status| status.success())
     }
-}
-
-/// Where cargo looks for its subcommands: what a person has installed comes first.
-pub(crate) fn path() -> Result<OsString> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let own = [NEXTEST, DENY, FUZZ].map(|tool| Ok(tool.folder()?.join("bin")));
-    let own = own.into_iter().collect::<Result<Vec<_>>>()?;
-    let all = env::join_paths(env::split_paths(&path).chain(own));
-    all.context("put our tools beside yours")
 }
 
 fn pip() -> Command {

@@ -9,7 +9,8 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::build::{BINARIES, cargo, release, target_folder};
+use crate::build::{BINARIES, release};
+use crate::cargo::{cargo, target_folder};
 use crate::stages::Stages;
 use equipment::Equipment;
 use toolchain::Toolchain;

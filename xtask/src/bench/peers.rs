@@ -12,7 +12,7 @@ use anyhow::Result;
 use lanparty_lab::{Machine, Party, Plan, Process, Venue, eventually, has_program};
 
 use super::Tunnel;
-use crate::setup;
+use crate::packages;
 
 /// What every peer calls its device at the player and at the gateway.
 const TAP: &str = "tap0";
@@ -51,7 +51,8 @@ impl Peer {
         if is_here() {
             return true;
         }
-        let reason = match setup::offer("The comparison with others also uses", &[self.package]) {
+        let reason = match packages::offer("The comparison with others also uses", &[self.package])
+        {
             Ok(true) if is_here() => return true,
             Ok(true) => format!("its package has no {}", self.programs.join(", ")),
             Ok(false) => format!("its package {} may not be installed", self.package),

@@ -9,8 +9,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::build::{as_called_by_hand, cargo};
-use crate::setup;
+use crate::cargo::{as_called_by_hand, cargo};
+use crate::packages;
 
 pub(super) const TARGET: &str = "x86_64-pc-windows-gnu";
 /// The compiler's flags for that target, and not for what runs here while it builds.
@@ -50,7 +50,7 @@ impl Toolchain {
             .map(|(_, package)| *package)
             .collect();
         if !missing.is_empty()
-            && !setup::offer("The Windows client is built and run with", &missing)?
+            && !packages::offer("The Windows client is built and run with", &missing)?
         {
             bail!("without these packages nothing can be built for Windows");
         }
