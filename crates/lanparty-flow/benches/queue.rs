@@ -36,10 +36,25 @@ fn push_and_pop(bencher: Bencher, (frames, flows): (usize, usize)) {
     });
 }
 
+/// A short frame of one of so many flows into a queue that is full of such.
+#[divan::bench(args = [1, 100, 1000])]
+fn push_into_a_full_queue(bencher: Bencher, flows: usize) {
+    let mut queue = FlowQueue::new(512 * 1024, RandomState::new());
+    let (now, mut number) = (Instant::now(), 0);
+    let mut push = || {
+        number = (number + 1) % flows;
+        queue.push(now, flow(number), (), 68);
+    };
+    (0..20_000).for_each(|_| push());
+    bencher
+        .counter(ItemsCount::new(1000usize))
+        .bench_local(|| (0..1000).for_each(|_| push()));
+}
+
 fn flow(number: usize) -> Flow {
     Flow::Ipv4 {
         addresses: [10, 0, 0, 1, 10, 0, 0, 2],
         protocol: 17,
-        ports: [0, number as u8, 0, 1],
+        ports: [(number >> 8) as u8, number as u8, 0, 1],
     }
 }

@@ -11,7 +11,8 @@ mod waits;
 
 use lanparty_obs::link::{QueueDrops, QueueStats, Waits};
 use lanparty_proto::flow::Flow;
-use std::collections::{HashMap, VecDeque};
+use std::collections::binary_heap::PeekMut;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
@@ -39,6 +40,13 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// What has waited for longer is of no use to any game, nor to TCP, which has sent it again: the link was
 /// gone, or the machine slept.
 const OLDEST: Duration = Duration::from_secs(1);
+/// How often at most all flows are looked through for what has become that old.
+const PURGE_PAUSE: Duration = Duration::from_millis(250);
+/// A full queue is emptied by this part of its limit, so that one look at all flows serves for many frames (RFC 8290
+/// §4.1.2 drops up to 64 for the same reason).
+const ROOM_AT_ONCE: usize = 8;
+/// What an allocator spends on a frame's memory.
+const ALLOCATION: usize = 32;
 
 /// Frames of many flows, each with its length in bytes.
 #[derive(Debug)]
@@ -53,7 +61,12 @@ pub struct FlowQueue<T, S = RandomState> {
     /// Bytes that small flows have sent before bulk, which has its share of that to come.
     ahead: usize,
     bytes: usize,
+    frames: usize,
     limit: usize,
+    /// When the oldest frame has waited for too long, if none is taken meanwhile; or soon after that.
+    purge_at: Option<Instant>,
+    /// Memory for a look at all flows, kept for the next one.
+    by_length: Vec<(usize, Bucket)>,
     seen: Seen,
 }
 
@@ -111,7 +124,11 @@ struct Waiting<T> {
 }
 
 impl<T, S: BuildHasher> FlowQueue<T, S> {
-    /// A queue for so many bytes; `hasher` spreads flows over its lanes.
+    /// What a frame takes beside its bytes.
+    const EACH: usize = size_of::<Waiting<T>>() + ALLOCATION;
+
+    /// A queue that holds so many bytes, what each frame takes beside its own included; `hasher` spreads flows over
+    /// its lanes.
     pub fn new(limit: usize, hasher: S) -> Self {
         FlowQueue {
             hasher,
@@ -121,7 +138,10 @@ impl<T, S: BuildHasher> FlowQueue<T, S> {
             paused: VecDeque::new(),
             ahead: 0,
             bytes: 0,
+            frames: 0,
             limit,
+            purge_at: None,
+            by_length: Vec::new(),
             seen: Seen::default(),
         }
     }
@@ -183,18 +203,66 @@ impl<T, S: BuildHasher> FlowQueue<T, S> {
         });
         lane.bytes += len;
         self.bytes += len;
-        while self.bytes > self.limit {
-            self.shorten_the_longest();
+        self.frames += 1;
+        self.purge_at.get_or_insert(now + OLDEST);
+        if self.held() > self.limit {
+            self.make_room();
         }
     }
 
-    fn shorten_the_longest(&mut self) {
-        let longest = self.lanes.values_mut().max_by_key(|lane| lane.bytes);
-        let longest = longest.expect("bytes that wait belong to some flow");
-        let sends_little = longest.sends_little();
-        let oldest = longest.take().expect("and to a frame of it");
-        self.bytes -= oldest.len;
-        self.seen.drops_of(sends_little).full += 1;
+    /// How much memory the frames take.
+    fn held(&self) -> usize {
+        self.bytes + self.frames * Self::EACH
+    }
+
+    /// The longest flows lose their oldest frames, one after the other, until there is room for a while.
+    fn make_room(&mut self) {
+        let enough = self.limit - self.limit / ROOM_AT_ONCE;
+        let mut lengths = std::mem::take(&mut self.by_length);
+        lengths.extend(self.lanes.iter().map(|(&at, lane)| (lane.held(), at)));
+        let mut longest = BinaryHeap::from(lengths);
+        while self.held() > enough {
+            let mut first = longest.peek_mut().expect("what is held is held in a lane");
+            let lane = lane(&mut self.lanes, first.1);
+            let sends_little = lane.sends_little();
+            let Some(oldest) = lane.take() else {
+                PeekMut::pop(first);
+                continue;
+            };
+            first.0 = lane.held();
+            self.bytes -= oldest.len;
+            self.frames -= 1;
+            self.seen.drops_of(sends_little).full += 1;
+        }
+        self.by_length = longest.into_vec();
+        self.by_length.clear();
+    }
+
+    /// When [`Self::handle_timeout`] has something to do.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.purge_at.filter(|_| !self.is_empty())
+    }
+
+    /// Throws away what has waited too long: nobody may ever ask for it, and its memory is somebody else's.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.purge_at.is_none_or(|at| now < at) {
+            return;
+        }
+        let mut oldest = None;
+        for lane in self.lanes.values_mut() {
+            while lane.begins_stale(now) {
+                let sends_little = lane.sends_little();
+                let Some(stale) = lane.take() else { break };
+                self.bytes -= stale.len;
+                self.frames -= 1;
+                self.seen.drops_of(sends_little).stale += 1;
+            }
+            match lane.frames.front() {
+                None => lane.frames.shrink_to_fit(),
+                Some(first) => oldest = Some(oldest.map_or(first.since, |o| first.since.min(o))),
+            }
+        }
+        self.purge_at = oldest.map(|since| (since + OLDEST).max(now + PURGE_PAUSE));
     }
 
     /// The frame whose turn it is.
@@ -227,7 +295,7 @@ impl<T, S: BuildHasher> FlowQueue<T, S> {
     fn pop_sparse(&mut self, now: Instant, bucket: Bucket) -> Option<T> {
         let lane = lane(&mut self.lanes, bucket);
         if lane.deficit > 0
-            && let Some(next) = lane.next(now, &mut self.bytes, &mut self.seen)
+            && let Some(next) = lane.next(now, &mut self.bytes, &mut self.frames, &mut self.seen)
         {
             return Some(next);
         }
@@ -252,7 +320,7 @@ impl<T, S: BuildHasher> FlowQueue<T, S> {
             return None;
         }
         if lane.deficit > 0
-            && let Some(next) = lane.next(now, &mut self.bytes, &mut self.seen)
+            && let Some(next) = lane.next(now, &mut self.bytes, &mut self.frames, &mut self.seen)
         {
             return Some(next);
         }
@@ -318,6 +386,16 @@ impl<T> Lane<T> {
         self.is_sparse && self.bytes as i64 <= self.deficit
     }
 
+    fn held(&self) -> usize {
+        self.bytes + self.frames.len() * FlowQueue::<T>::EACH
+    }
+
+    /// True when its oldest frame is too old for everybody.
+    fn begins_stale(&self, now: Instant) -> bool {
+        let first = self.frames.front();
+        first.is_some_and(|first| now.saturating_duration_since(first.since) >= OLDEST)
+    }
+
     fn take(&mut self) -> Option<Waiting<T>> {
         let oldest = self.frames.pop_front()?;
         self.bytes -= oldest.len;
@@ -334,11 +412,18 @@ impl<T> Lane<T> {
     }
 
     /// The oldest frame that is young enough and that CoDel lets pass.
-    fn next(&mut self, now: Instant, waiting: &mut usize, seen: &mut Seen) -> Option<T> {
+    fn next(
+        &mut self,
+        now: Instant,
+        bytes: &mut usize,
+        frames: &mut usize,
+        seen: &mut Seen,
+    ) -> Option<T> {
         loop {
-            let sends_little = self.sends_little();
+            let (sends_little, is_stale) = (self.sends_little(), self.begins_stale(now));
             let oldest = self.take()?;
-            *waiting -= oldest.len;
+            *bytes -= oldest.len;
+            *frames -= 1;
             let waited = now.saturating_duration_since(oldest.since);
             // CoDel never gets the last frame: nothing would come behind it to show the loss.
             let is_spared = if self.frames.is_empty() {
@@ -348,7 +433,7 @@ impl<T> Lane<T> {
                 !self.codel.drops(now, waited)
             };
             let drops = seen.drops_of(sends_little);
-            if waited > OLDEST {
+            if is_stale {
                 drops.stale += 1;
             } else if !is_spared {
                 drops.delay += 1;

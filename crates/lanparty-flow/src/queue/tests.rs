@@ -71,17 +71,126 @@ fn two_copies_share_by_bytes_not_by_frames() {
 
 #[test]
 fn a_full_queue_takes_from_the_longest_flow() {
-    let (mut queue, now) = (queue(10 * FULL), Instant::now());
+    let held = FULL + Queue::EACH;
+    let (mut queue, now) = (queue(16 * held), Instant::now());
     queue.push(now, flow(2), 100, 120);
     (0..30).for_each(|frame| queue.push(now, flow(1), frame, FULL));
-    assert!(queue.bytes <= 10 * FULL);
+    // With the game's there is room for 15, and every time for 13 when there was none for one more.
     assert_eq!(
         (queue.stats().bulk.full, queue.stats().sparse.full),
-        (21, 0)
+        (15, 0)
     );
     let all = drain(&mut queue, now);
     assert!(all.contains(&100));
     assert!(all.contains(&29) && !all.contains(&0), "{all:?}");
+}
+
+#[test]
+fn a_full_queue_makes_room_for_many_frames_at_once() {
+    let (limit, len) = (80_000, 68);
+    let held = len + Queue::EACH;
+    for flows in [1, 100, 1000] {
+        let (mut queue, now) = (queue(limit), Instant::now());
+        let mut push = |frame: u32| {
+            let before = queue.stats().without_room();
+            queue.push(now, numbered_flow(frame % flows), frame, len);
+            assert!(queue.bytes + queue.frames * Queue::EACH <= limit);
+            queue.stats().without_room() - before
+        };
+        let lost: Vec<_> = (0..10_000)
+            .map(&mut push)
+            .filter(|&lost| lost > 0)
+            .collect();
+        // Each look at all flows frees an eighth; so no more looks than that needs.
+        let eighth = limit / 8 / held;
+        let fewest = lost.iter().min().copied().unwrap_or_default();
+        assert!(fewest as usize >= eighth, "only {fewest} at once");
+        let looks = (10_000 - limit / held) / eighth + 1;
+        assert!((1..=looks).contains(&lost.len()), "{} looks", lost.len());
+        assert!(queue.held() > limit * 3 / 4, "and no more than that");
+    }
+}
+
+#[test]
+fn a_full_queue_takes_from_all_long_flows_alike() {
+    let (mut queue, now) = (queue(80_000), Instant::now());
+    // Of three copies two are longer than the third and the game.
+    for frame in 0..200u32 {
+        for (number, each) in [(1, 1), (2, 1), (3, 20), (4, 100)] {
+            if frame % each == 0 {
+                queue.push(now, flow(number), u32::from(number), FULL);
+            }
+        }
+    }
+    let left = drain(&mut queue, now);
+    let of = |number| left.iter().filter(|&&of| of == number).count();
+    assert!(of(1).abs_diff(of(2)) <= 1, "{} and {}", of(1), of(2));
+    assert_eq!((of(3), of(4)), (10, 2));
+}
+
+#[test]
+fn short_frames_count_with_what_they_take_beside() {
+    let (mut queue, now) = (queue(100_000), Instant::now());
+    (0..10_000).for_each(|frame| queue.push(now, numbered_flow(frame % 500), frame, 22));
+    assert!(queue.frames * (22 + size_of::<Waiting<u32>>() + ALLOCATION) <= 100_000);
+}
+
+#[test]
+fn what_nobody_takes_is_gone_after_a_second() {
+    let (mut queue, begin) = (queue(LIMIT), Instant::now());
+    assert_eq!(queue.poll_timeout(), None);
+    (0..100).for_each(|number| queue.push(begin, numbered_flow(number), 0, 60));
+    let half = begin + OLDEST / 2;
+    (0..50).for_each(|number| queue.push(half, numbered_flow(number), 1, 60));
+    assert_eq!(queue.poll_timeout(), Some(begin + OLDEST));
+    queue.handle_timeout(half);
+    assert_eq!((queue.frames, queue.stats().late()), (150, 0));
+
+    queue.handle_timeout(begin + OLDEST);
+    assert_eq!((queue.frames, queue.stats().late()), (50, 100));
+    assert_eq!(queue.poll_timeout(), Some(half + OLDEST));
+    queue.handle_timeout(half + OLDEST);
+    assert_eq!(
+        (queue.frames, queue.bytes, queue.stats().late()),
+        (0, 0, 150)
+    );
+    assert_eq!(queue.poll_timeout(), None, "there is nothing to wait for");
+    let room: usize = queue
+        .lanes
+        .values()
+        .map(|lane| lane.frames.capacity())
+        .sum();
+    assert_eq!(room, 0, "nor memory for it");
+
+    // It goes on as if nothing had been.
+    let back = half + 2 * OLDEST;
+    queue.push(back, flow(1), 2, 60);
+    assert_eq!(drain(&mut queue, back), [2]);
+    assert!(is_forgetful(&mut queue, back));
+}
+
+#[test]
+fn old_frames_are_looked_for_now_and_then_only() {
+    let (mut queue, begin) = (queue(LIMIT), Instant::now());
+    let mut looks = 0;
+    for millis in 0..4000 {
+        let now = begin + Duration::from_millis(millis);
+        queue.push(now, flow(1), 0, 60);
+        while queue.poll_timeout().is_some_and(|at| at <= now) {
+            queue.handle_timeout(now);
+            looks += 1;
+        }
+    }
+    assert!((8..=13).contains(&looks), "{looks} looks in four seconds");
+}
+
+fn numbered_flow(number: u32) -> Flow {
+    let mut addresses = [0; 12];
+    addresses[..4].copy_from_slice(&number.to_be_bytes());
+    Flow::Other {
+        addresses,
+        kind: [0x88, 0xb5],
+    }
 }
 
 #[test]
@@ -143,13 +252,7 @@ fn endless_new_flows_neither_pile_up_nor_keep_a_copy_waiting() {
     let (mut queue, mut now) = (queue(LIMIT), Instant::now());
     let mut copied = 0;
     for number in 0..40_000u32 {
-        let mut addresses = [0; 12];
-        addresses[..4].copy_from_slice(&number.to_be_bytes());
-        let new = Flow::Other {
-            addresses,
-            kind: [0x88, 0xb5],
-        };
-        queue.push(now, new, 0, 60);
+        queue.push(now, numbered_flow(number), 0, 60);
         queue.push(now, flow(1), 1, FULL);
         // Room for less than comes.
         if number % 2 == 0 {

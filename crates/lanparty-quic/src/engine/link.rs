@@ -27,6 +27,8 @@ const LARGEST_FEED: usize = 44 * 1350;
 const LEAST_FEED: usize = 2 * 1350;
 /// What QUIC counts for a datagram that it holds, beside its bytes: the handle of its memory.
 pub(super) const HELD_OVERHEAD: usize = size_of::<Bytes>();
+/// Shorter datagrams are copied when they have to wait.
+const SHORT: usize = 1024;
 /// The shortest datagram: a header of ours, and one of Ethernet.
 const LEAST_DATAGRAM: usize = 22;
 /// However short they are, the datagrams that QUIC is given find room.
@@ -98,7 +100,14 @@ impl Link {
             .poll_timeout()
             .into_iter()
             .chain(self.opens_at)
+            .chain(self.queue.poll_timeout())
             .min()
+    }
+
+    /// That time has come, or a little more.
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        self.quic.handle_timeout(now);
+        self.queue.handle_timeout(now);
     }
 
     /// Whose turn it is when QUIC holds so many bytes already.
@@ -126,7 +135,7 @@ impl Link {
             self.queue.note_passed(now);
             self.give(pieces);
         } else {
-            self.queue.push(now, flow, pieces, len);
+            self.queue.push(now, flow, by_themselves(pieces), len);
         }
     }
 
@@ -210,6 +219,15 @@ impl Link {
         let _ = self.fate.end.set(error);
         self.wake_all();
     }
+}
+
+/// The same datagrams, the short ones in memory of their own: a frame that waits would keep all the memory that came
+/// with it, which may be a thousand times as much.
+fn by_themselves(mut pieces: Pieces) -> Pieces {
+    for piece in pieces.iter_mut().filter(|piece| piece.len() < SHORT) {
+        *piece = Bytes::copy_from_slice(piece);
+    }
+    pieces
 }
 
 /// How many bytes of datagrams QUIC holds because it may not send them yet.

@@ -175,7 +175,7 @@ impl State {
             let handle = ConnectionHandle(key);
             if let Some(link) = self.links.get_mut(&handle) {
                 link.deadline = None;
-                link.quic.handle_timeout(now);
+                link.handle_timeout(now);
                 self.touch(handle);
             }
         }

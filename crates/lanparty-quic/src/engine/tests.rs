@@ -51,6 +51,36 @@ async fn a_frame_that_quic_does_not_take_is_counted() {
 }
 
 #[tokio::test]
+async fn what_waits_holds_little_more_memory_than_it_is_long() {
+    const TRAIN: usize = 44 * 1350;
+    let (client, _server) = connected(Congestion::default()).await;
+    let now = Instant::now();
+    // As much as QUIC is given at a time; nothing yields to the driver meanwhile.
+    for _ in 0..60 {
+        let frame = Bytes::from(vec![0; 1200]);
+        client.send_frame(now, GAME, smallvec![frame]).unwrap();
+    }
+    let before = client.queue_stats();
+    let mut memory = 0;
+    for number in 0..1200u32 {
+        let train = Bytes::from(vec![0; TRAIN]);
+        let short = [train.slice(..70), train.slice(100..200)];
+        let [piece, whole] = short;
+        let flow = Flow::Other {
+            addresses: [(number % 250) as u8; 12],
+            kind: [0x88, 0xb5],
+        };
+        let pieces = smallvec![whole, piece];
+        client.send_frame(now, flow, pieces).unwrap();
+        memory += if train.is_unique() { 170 } else { TRAIN };
+    }
+    let waiting = client.queue_stats();
+    assert_eq!(waiting.without_room(), before.without_room());
+    assert_eq!(waiting.bytes - before.bytes, 204_000);
+    assert!(memory < 1_000_000, "{memory} bytes are held");
+}
+
+#[tokio::test]
 async fn numbers_move_with_frames() {
     for (congestion, name) in [
         (Congestion::Gate, Controller::Gate),

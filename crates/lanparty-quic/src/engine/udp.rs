@@ -41,7 +41,8 @@ pub(super) struct Received {
 /// Memory for one system call's worth of packets; untouched pages of it cost nothing.
 pub(super) struct Slots {
     raw: Box<[u8]>,
-    // Packets are cut off from here, so that they share few allocations.
+    // Packets are cut off from here, so that they share few allocations; but none is larger than a packet train, for
+    // one packet that waits keeps all of it.
     packets: BytesMut,
 }
 
@@ -49,7 +50,7 @@ impl Slots {
     pub(super) fn new() -> Self {
         Slots {
             raw: vec![0; SLOT * BATCH_SIZE].into(),
-            packets: BytesMut::new(),
+            packets: BytesMut::with_capacity(SLOT),
         }
     }
 }
@@ -122,8 +123,8 @@ impl UdpPort {
             }
         };
         let mut taken = 0;
-        packets.reserve(metas[..count].iter().map(|meta| meta.len).sum());
         for (meta, slot) in metas[..count].iter().zip(raw.chunks(SLOT)) {
+            packets.reserve(meta.len);
             packets.extend_from_slice(&slot[..meta.len]);
             let mut train = packets.split_to(meta.len);
             while !train.is_empty() {

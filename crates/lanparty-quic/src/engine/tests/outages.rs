@@ -59,6 +59,28 @@ fn however_long_the_relay_was_away_its_peers_know_at_once() {
     assert!(forgotten > 40 && given_up > 40, "{ways_to_know:?}");
 }
 
+#[test]
+fn what_waits_for_somebody_who_is_deaf_is_gone_after_a_second() {
+    let key = Identity::new_key().unwrap();
+    let mut party = Party::begin(&key);
+    party.run(SETTLED);
+    party.relay = None;
+    let begin = party.now;
+    for number in 0..1000u32 {
+        let link = party.peer.link(party.link).unwrap();
+        let pieces = smallvec![Bytes::from(vec![number as u8; 200])];
+        link.take(begin, GAME, pieces, 200);
+    }
+    party.peer.touch(party.link);
+    party.run(Duration::from_millis(900));
+    let stats = |party: &mut Party| party.peer.link(party.link).unwrap().queue.stats();
+    assert!(stats(&mut party).bytes > 100_000);
+    party.run(Duration::from_millis(200));
+    let stats = stats(&mut party);
+    assert_eq!(stats.bytes, 0, "{stats:?}");
+    assert!(stats.late() > 500, "{stats:?}");
+}
+
 /// How the peer has learnt that its link is of no use.
 #[derive(Debug, Clone, Copy)]
 enum Outcome {
