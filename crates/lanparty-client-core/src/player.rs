@@ -5,7 +5,7 @@ use crate::session::Session;
 use clap::Args;
 use lanparty_ctrl::message::Welcome;
 use lanparty_ctrl::{Name, ResumeToken};
-use lanparty_edge::place_store::PlaceFile;
+use lanparty_edge::resume_file::ResumeFile;
 use lanparty_obs::{Diagnostics, PlayerStatus};
 use lanparty_peer::LinkFacts;
 use lanparty_peer::args::{RelayArgs, RelayArgsError, RelayConfig};
@@ -70,7 +70,7 @@ impl PlayerArgs {
         Ok(Player {
             relay,
             mac,
-            place: identity.and_then(|identity| PlaceFile::open_beside(&identity)),
+            place: identity.and_then(|identity| ResumeFile::open_beside(&identity)),
             facts: None,
         })
     }
@@ -83,7 +83,7 @@ pub struct Player {
     pub relay: RelayConfig,
     /// The adapter's MAC.
     pub mac: VirtualMac,
-    place: Option<PlaceFile>,
+    place: Option<ResumeFile>,
     facts: Option<LinkFacts>,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Addresses and invites as people write them ([`address`], [`invite`]), flags that programs share
 //! ([`access_args`], [`congestion_args`]), logs ([`log`]), signals ([`signals`]), the one thread ([`runtime`]), rights
-//! ([`privilege`]), what is kept on disk ([`state`], [`kept_file`], [`place_store`]), and the local socket with which a
+//! ([`privilege`]), what is kept on disk ([`state`], [`kept_file`], [`resume_file`]), and the local socket with which a
 //! running program is steered ([`ctl`]).
 #![allow(
     clippy::disallowed_methods,
@@ -16,10 +16,10 @@ pub mod congestion_args;
 pub mod ctl;
 pub mod invite;
 pub mod kept_file;
+mod kept_token;
 pub mod log;
-pub mod place;
-pub mod place_store;
 pub mod privilege;
+pub mod resume_file;
 pub mod runtime;
 pub mod signals;
 pub mod source_address;

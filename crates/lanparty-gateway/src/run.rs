@@ -11,8 +11,8 @@ use lanparty_ctrl::message::{PeerJoined, PeerLeft};
 use lanparty_ctrl::{HostOrder, PeerMessage, RelayMessage, ResumeToken, RoomKey, Text};
 use lanparty_edge::ctl;
 use lanparty_edge::kept_file::KeptFile;
-use lanparty_edge::place_store::PlaceFile;
 use lanparty_edge::privilege::{self, CapabilitySet};
+use lanparty_edge::resume_file::ResumeFile;
 use lanparty_edge::runtime;
 use lanparty_edge::signals;
 use lanparty_peer::args::RelayConfig;
@@ -139,7 +139,7 @@ async fn asked_to_stop() -> Text {
 pub(crate) struct Host<'a> {
     relay: &'a RelayConfig,
     interface: &'a str,
-    place: Option<PlaceFile>,
+    place: Option<ResumeFile>,
     desk: Rc<Desk>,
     /// Where orders come, until somebody listens.
     listener: Option<UnixListener>,
@@ -326,8 +326,8 @@ impl PeerHost<Bridge> for Host<'_> {
 }
 
 /// Without it everything works, but a killed gateway waits until the relay has missed it.
-fn open_place(file: &Path) -> Option<PlaceFile> {
-    let open = PlaceFile::open(file);
+fn open_place(file: &Path) -> Option<ResumeFile> {
+    let open = ResumeFile::open(file);
     if let Err(error) = &open {
         tracing::warn!(%error, file = %file.display(), "The place in the room is not kept");
     }

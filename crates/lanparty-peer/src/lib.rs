@@ -11,7 +11,7 @@
 pub mod args;
 pub mod backoff;
 pub mod link;
-mod path;
+mod path_watch;
 mod peer;
 mod pulse;
 pub mod vnet;

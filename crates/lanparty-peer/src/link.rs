@@ -1,7 +1,7 @@
 //! A peer's link to its relay: found, greeted, and used until it breaks.
 
 use crate::args::RelayConfig;
-use crate::path::PathWatch;
+use crate::path_watch::PathWatch;
 use crate::pulse::{Beat, Pulse};
 use bytes::Bytes;
 use lanparty_ctrl::message::{Disconnect, Hello, Reject, Welcome};

@@ -1,28 +1,28 @@
-//! The file that keeps a peer's place.
+//! The file that keeps a peer's resume token.
 
 use crate::address::RelayAddress;
 use crate::kept_file::KeptFile;
-use crate::place::KeptPlace;
+use crate::kept_token::KeptToken;
 use lanparty_ctrl::{ResumeToken, RoomCode};
 use lanparty_proto::VirtualMac;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The file with the last place, or nothing. Nobody else may have it open: two running programs with one
+/// The file with the last token, or nothing. Nobody else may have it open: two running programs with one
 /// token would push each other out of the room for ever.
 ///
 /// Losing what is in it costs some seconds after a crash and nothing else, so what cannot be read counts
 /// as nothing.
 #[derive(Debug)]
-pub struct PlaceFile(KeptFile);
+pub struct ResumeFile(KeptFile);
 
-impl PlaceFile {
+impl ResumeFile {
     /// Opens the file; see [`KeptFile::open`].
     ///
     /// # Errors
     /// What the system says.
     pub fn open(file: &Path) -> io::Result<Self> {
-        KeptFile::open(file).map(PlaceFile)
+        KeptFile::open(file).map(ResumeFile)
     }
 
     /// Opens the file beside an identity's. Without it everything works, but a killed client waits
@@ -60,19 +60,19 @@ impl PlaceFile {
         mac: Option<VirtualMac>,
         token: ResumeToken,
     ) {
-        let place = KeptPlace {
+        let kept = KeptToken {
             relay: relay.to_string(),
             room: room.clone(),
             mac,
             token,
         };
-        if let Err(error) = self.0.save(&place) {
+        if let Err(error) = self.0.save(&kept) {
             tracing::debug!(%error, "The place in the room is not kept");
         }
     }
 
-    /// The place in it.
-    fn load(&mut self) -> Option<KeptPlace> {
+    /// What is in it.
+    fn load(&mut self) -> Option<KeptToken> {
         self.0.load().ok().flatten()
     }
 }
@@ -82,20 +82,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_place_is_kept() {
+    fn the_last_token_is_kept() {
         let folder = tempfile::tempdir().unwrap();
-        let file = PlaceFile::beside(&folder.path().join("me.json"));
+        let file = ResumeFile::beside(&folder.path().join("me.json"));
         assert_eq!(file.file_name().unwrap(), "me.place.json");
-        let mut store = PlaceFile::open(&file).unwrap();
+        let mut store = ResumeFile::open(&file).unwrap();
         assert_eq!(store.load(), None);
         for relay in ["a-relay-with-a-long-name.example:443", "relay:443"] {
-            store.0.save(&place(relay)).unwrap();
-            assert_eq!(store.load(), Some(place(relay)));
+            store.0.save(&kept(relay)).unwrap();
+            assert_eq!(store.load(), Some(kept(relay)));
         }
         drop(store);
         assert_eq!(
-            PlaceFile::open(&file).unwrap().load(),
-            Some(place("relay:443"))
+            ResumeFile::open(&file).unwrap().load(),
+            Some(kept("relay:443"))
         );
     }
 
@@ -103,11 +103,11 @@ mod tests {
     fn what_cannot_be_read_is_nothing() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "{ half").unwrap();
-        assert_eq!(PlaceFile::open(file.path()).unwrap().load(), None);
+        assert_eq!(ResumeFile::open(file.path()).unwrap().load(), None);
     }
 
-    fn place(relay: &str) -> KeptPlace {
-        KeptPlace {
+    fn kept(relay: &str) -> KeptToken {
+        KeptToken {
             relay: relay.to_owned(),
             room: "FRIDAY".parse().unwrap(),
             mac: Some(VirtualMac::from_random([2, 0, 0, 0, 0, 1])),

@@ -1,4 +1,4 @@
-//! The place a peer had: what one that was killed needs to take it back at once (spec R91).
+//! What a peer that was killed needs to take its place in the room back at once (spec R91).
 //!
 //! Until the relay has noticed that nobody is there any more, it refuses a second peer with the same
 //! MAC, and a second gateway, unless that peer shows the token of the first.
@@ -7,22 +7,22 @@ use lanparty_ctrl::{ResumeToken, RoomCode};
 use lanparty_proto::VirtualMac;
 use serde::{Deserialize, Serialize};
 
-/// A place in a room, and the token that proves that it was ours.
+/// The token that proves that a place in a room was ours, and which place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptPlace {
+pub(crate) struct KeptToken {
     /// The relay, as its user named it.
-    pub relay: String,
+    pub(crate) relay: String,
     /// The room.
-    pub room: RoomCode,
+    pub(crate) room: RoomCode,
     /// The MAC that has the place; a gateway has none.
-    pub mac: Option<VirtualMac>,
+    pub(crate) mac: Option<VirtualMac>,
     /// The token that came with the last welcome.
-    pub token: ResumeToken,
+    pub(crate) token: ResumeToken,
 }
 
-impl KeptPlace {
+impl KeptToken {
     /// The token, if it is for this place: a token is shown to nobody but the relay that gave it.
-    pub fn token_for(
+    pub(crate) fn token_for(
         &self,
         relay: &str,
         room: &RoomCode,
@@ -42,21 +42,21 @@ mod tests {
         let mac = Some(VirtualMac::from_random([2, 0, 0, 0, 0, 1]));
         let room = |text: &str| text.parse::<RoomCode>().unwrap();
         let token = ResumeToken::from_random([7; 16]);
-        let place = KeptPlace {
+        let kept = KeptToken {
             relay: "relay:443".into(),
             room: room("FRIDAY"),
             mac,
             token: token.clone(),
         };
         assert_eq!(
-            place.token_for("relay:443", &room("friday"), mac),
+            kept.token_for("relay:443", &room("friday"), mac),
             Some(token)
         );
-        assert_eq!(place.token_for("other:443", &room("friday"), mac), None);
-        assert_eq!(place.token_for("relay:443", &room("monday"), mac), None);
+        assert_eq!(kept.token_for("other:443", &room("friday"), mac), None);
+        assert_eq!(kept.token_for("relay:443", &room("monday"), mac), None);
         let other = Some(VirtualMac::from_random([2, 0, 0, 0, 0, 2]));
         for other in [other, None] {
-            assert_eq!(place.token_for("relay:443", &room("friday"), other), None);
+            assert_eq!(kept.token_for("relay:443", &room("friday"), other), None);
         }
     }
 }
