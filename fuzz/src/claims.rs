@@ -100,7 +100,25 @@ enum Upper {
         protocol: u8,
         len: u8,
     },
+    /// What routers speak beside UDP and ICMP, and what they do not.
+    Protocol(u8),
+    /// Who hears which group, and who asks.
+    Igmp {
+        kind: u8,
+    },
 }
+
+/// IP protocols, and whether they are routers'.
+const PROTOCOLS: [(u8, bool); 8] = [
+    (88, true),
+    (89, true),
+    (103, true),
+    (112, true),
+    (47, false),
+    (50, false),
+    (113, false),
+    (132, false),
+];
 
 #[derive(Arbitrary, Debug)]
 enum Port {
@@ -135,7 +153,8 @@ pub fn claims(data: &[u8]) {
 impl Frame {
     /// The bytes, and the verdicts about them from the LAN and from a client.
     fn build(&self) -> (Vec<u8>, Verdict, Verdict) {
-        let (ether_type, mut payload, control, claim) = self.content.build();
+        let to_group = !matches!(self.destination, Destination::Host);
+        let (ether_type, mut payload, control, claim) = self.content.build(to_group);
         payload.resize(payload.len() + usize::from(self.padding % 47), 0);
         if self.snap {
             let snap = [0xaa, 0xaa, 3, 0, 0, 0].into_iter();
@@ -145,7 +164,7 @@ impl Frame {
             true => payload.len() as u16,
             false => ether_type,
         };
-        let (destination, reserved) = self.destination.build();
+        let (destination, reserved, bridges) = self.destination.build();
         let source = match self.source {
             Source::Own => OWN,
             Source::Zero => [0; 6],
@@ -158,24 +177,28 @@ impl Frame {
             Source::Zero | Source::Group => Err(DropReason::InvalidSourceMac),
             Source::Own => control.and(reserved),
         };
-        (bytes, from_lan, from_lan.and(claim))
+        (bytes, from_lan, from_lan.and(bridges).and(claim))
     }
 }
 
 impl Destination {
-    fn build(&self) -> ([u8; 6], Verdict) {
+    /// The address, and who may send to it: the LAN, and a client.
+    fn build(&self) -> ([u8; 6], Verdict, Verdict) {
         let reserved = Err(DropReason::ReservedMulticast);
+        let bridges = Err(DropReason::BridgeProtocol);
         match *self {
-            Destination::Host => (OTHER, Ok(())),
-            Destination::Broadcast => ([0xff; 6], Ok(())),
-            Destination::Multicast => ([1, 0, 0x5e, 0, 0, 0xfb], Ok(())),
+            Destination::Host => (OTHER, Ok(()), Ok(())),
+            Destination::Broadcast => ([0xff; 6], Ok(()), Ok(())),
+            Destination::Multicast => ([1, 0, 0x5e, 0, 0, 0xfb], Ok(()), Ok(())),
             Destination::Bridges(last) => (
                 [0x01, 0x80, 0xc2, 0, 0, last],
                 if last < 0x10 { reserved } else { Ok(()) },
+                bridges,
             ),
             Destination::Cisco(trees) => (
                 [0x01, 0, 0x0c, 0xcc, 0xcc, 0xcc + u8::from(trees)],
                 reserved,
+                bridges,
             ),
         }
     }
@@ -183,7 +206,7 @@ impl Destination {
 
 impl Content {
     /// EtherType, payload, whether it is link control, and what it claims.
-    fn build(&self) -> (u16, Vec<u8>, Verdict, Verdict) {
+    fn build(&self, to_group: bool) -> (u16, Vec<u8>, Verdict, Verdict) {
         let claim = match self {
             Content::Control(which) => {
                 const CONTROL: [(u16, DropReason); 9] = [
@@ -212,13 +235,19 @@ impl Content {
                 part,
                 authenticated,
                 upper,
-            } => over_v4(usize::from(option_words % 11), *part, *authenticated, upper),
+            } => over_v4(
+                usize::from(option_words % 11),
+                *part,
+                *authenticated,
+                upper,
+                to_group,
+            ),
             Content::V6 {
                 before,
                 part,
                 after,
                 upper,
-            } => over_v6(before, *part, after, upper),
+            } => over_v6(before, *part, after, upper, to_group),
         };
         (claim.0, claim.1, Ok(()), claim.2)
     }
@@ -241,8 +270,9 @@ fn over_v4(
     part: Part,
     authenticated: bool,
     upper: &Upper,
+    to_group: bool,
 ) -> (u16, Vec<u8>, Verdict) {
-    let (mut protocol, mut body, claim) = upper.build(false, matches!(part, Part::Whole));
+    let (mut protocol, mut body, claim) = upper.build(false, matches!(part, Part::Whole), to_group);
     if authenticated {
         body.splice(..0, [protocol, 2, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0]);
         protocol = 51;
@@ -253,7 +283,7 @@ fn over_v4(
         Part::Later(eighths) => 0x2000 | u16::from(eighths.max(1)),
     };
     let packet = ipv4(protocol, fragment, &vec![1; option_words * 4], &body);
-    (0x0800, packet, part.judge(claim))
+    (0x0800, packet, part.judge(claim, named(protocol)))
 }
 
 fn over_v6(
@@ -261,10 +291,11 @@ fn over_v6(
     part: Option<Part>,
     after: &[Extension],
     upper: &Upper,
+    to_group: bool,
 ) -> (u16, Vec<u8>, Verdict) {
     let before = &before[..before.len().min(10)];
     let after = &after[..after.len().min(10)];
-    let (protocol, body, claim) = upper.build(true, part.is_none());
+    let (protocol, body, claim) = upper.build(true, part.is_none(), to_group);
     let mut chain: Vec<(u8, Vec<u8>)> = before.iter().map(Extension::build).collect();
     if let Some(part) = part {
         let offset = match part {
@@ -291,18 +322,30 @@ fn over_v6(
     };
     let claim = match is_too_long {
         true => Err(DropReason::HiddenUpperHeader),
-        false => part.unwrap_or(Part::Whole).judge(claim),
+        false => {
+            let named = named(chain.get(shown).map_or(protocol, |(kind, _)| *kind));
+            part.unwrap_or(Part::Whole).judge(claim, named)
+        }
     };
     (0x86dd, ipv6(next, &payload), claim)
 }
 
+/// What the number of a protocol says by itself.
+fn named(protocol: u8) -> Verdict {
+    match PROTOCOLS.contains(&(protocol, true)) {
+        true => Err(DropReason::RouterProtocol),
+        false => Ok(()),
+    }
+}
+
 impl Part {
-    /// A later fragment claims nothing, unless it could overwrite the header that the first one showed.
-    fn judge(self, claim: Verdict) -> Verdict {
+    /// A later fragment says only what its protocol is, unless it could overwrite the header that the
+    /// first one showed.
+    fn judge(self, claim: Verdict, named: Verdict) -> Verdict {
         match self {
             Part::Whole | Part::First => claim,
             Part::Later(0..=2) => Err(DropReason::HiddenUpperHeader),
-            Part::Later(_) => Ok(()),
+            Part::Later(_) => named,
         }
     }
 }
@@ -330,7 +373,7 @@ impl Extension {
 
 impl Upper {
     /// Protocol, bytes, and what the header in them claims.
-    fn build(&self, over_v6: bool, whole: bool) -> (u8, Vec<u8>, Verdict) {
+    fn build(&self, over_v6: bool, whole: bool, to_group: bool) -> (u8, Vec<u8>, Verdict) {
         match self {
             Upper::Udp {
                 source,
@@ -341,15 +384,17 @@ impl Upper {
                 let bytes = udp(ports.0, ports.1, operation.as_slice());
                 let claim = match (ports, operation) {
                     ((547, _) | (_, 546), _) if over_v6 => Err(DropReason::Dhcpv6ServerReply),
-                    _ if over_v6 => Ok(()),
-                    ((67, _) | (_, 68), _) | ((_, 67), Some(2)) => Err(DropReason::DhcpServerReply),
-                    ((_, 67), None) => Err(DropReason::HiddenUpperHeader),
+                    ((67, _) | (_, 68), _) | ((_, 67), Some(2)) if !over_v6 => {
+                        Err(DropReason::DhcpServerReply)
+                    }
+                    ((_, 67), None) if !over_v6 => Err(DropReason::HiddenUpperHeader),
+                    (ports, _) if is_routers(ports, to_group) => Err(DropReason::RouterProtocol),
                     _ => Ok(()),
                 };
                 (17, bytes, claim)
             }
             Upper::Icmp4 { kind } => {
-                let router = matches!(kind, 5 | 9) && !over_v6;
+                let router = matches!(kind, 5 | 9 | 18 | 32) && !over_v6;
                 let claim = (!router)
                     .then_some(())
                     .ok_or(DropReason::RouterAdvertisement);
@@ -368,8 +413,31 @@ impl Upper {
                 let bytes = vec![0; usize::from(*len % needed)];
                 (protocol, bytes, Err(DropReason::HiddenUpperHeader))
             }
+            Upper::Protocol(which) => {
+                let (protocol, _) = PROTOCOLS[usize::from(*which) % PROTOCOLS.len()];
+                (protocol, vec![0x31; 24], named(protocol))
+            }
+            Upper::Igmp { kind } => {
+                let claim = match kind {
+                    _ if over_v6 => Ok(()),
+                    _ if !whole => Err(DropReason::HiddenUpperHeader),
+                    0x12 | 0x16 | 0x17 | 0x22 => Ok(()),
+                    0x11 | 0x30..=0x32 => Err(DropReason::GroupQuery),
+                    _ => Err(DropReason::RouterProtocol),
+                };
+                (2, vec![*kind; 8], claim)
+            }
         }
     }
+}
+
+/// Ports on which routers listen; those that any program may have only from themselves or to groups.
+fn is_routers((from, to): (u16, u16), to_group: bool) -> bool {
+    let always = [269, 496, 520, 521, 646, 654, 698, 711, 712];
+    let between = [1985, 2029, 3222, 4305, 6696];
+    always.contains(&to)
+        || between.contains(&to) && (from == to || to_group)
+        || to == 5350 && (from == 5351 || to_group)
 }
 
 fn icmp6(kind: u8, options: &[Link], over_v6: bool, whole: bool) -> (u8, Vec<u8>, Verdict) {
@@ -384,7 +452,10 @@ fn icmp6(kind: u8, options: &[Link], over_v6: bool, whole: bool) -> (u8, Vec<u8>
     }
     let claim = match kind {
         _ if !over_v6 => Ok(()),
-        134 | 137 => Err(DropReason::RouterAdvertisement),
+        134 | 137 | 138 | 145 | 147 | 149 | 154 => Err(DropReason::RouterAdvertisement),
+        130 | 151..=153 => Err(DropReason::GroupQuery),
+        155 | 157..=159 => Err(DropReason::RouterProtocol),
+        141 | 142 => Err(DropReason::ArpSpoof),
         _ if is_discovery && !whole => Err(DropReason::HiddenUpperHeader),
         _ if is_discovery && !honest => Err(DropReason::ArpSpoof),
         _ => Ok(()),

@@ -93,7 +93,7 @@ fn assert_claims_nothing(frame: &[u8], own: [u8; 6]) {
             assert!(udp.source_port() != 547 && udp.destination_port() != 546);
         }
         Some(TransportSlice::Icmpv4(icmp)) if over_v4 => {
-            assert!(!matches!(icmp.type_u8(), 5 | 9));
+            assert!(!matches!(icmp.type_u8(), 5 | 9 | 18 | 32));
         }
         Some(TransportSlice::Icmpv6(icmp)) if over_v6 => assert_is_no_router(icmp, own),
         _ => {}
@@ -102,7 +102,10 @@ fn assert_claims_nothing(frame: &[u8], own: [u8; 6]) {
 
 fn assert_is_no_router(icmp: &Icmpv6Slice<'_>, own: [u8; 6]) {
     let kind = icmp.type_u8();
-    assert!(!matches!(kind, 134 | 137));
+    assert!(!matches!(
+        kind,
+        130 | 134 | 137 | 138 | 141 | 142 | 151..=153
+    ));
     let options_at = match kind {
         133 => 8,
         135 | 136 => 24,

@@ -63,6 +63,12 @@ drop_reasons! {
     Dhcpv6ServerReply = "dhcpv6_server_reply",
     /// An IPv6 router advertisement or redirect from a client.
     RouterAdvertisement = "router_advertisement",
+    /// What only routers and first hops say, from a client: routing, first-hop redundancy, PPPoE (spec R106).
+    RouterProtocol = "router_protocol",
+    /// A multicast query or router discovery from a client: only the LAN's querier asks (spec R106).
+    GroupQuery = "group_query",
+    /// What only bridges say to each other, from a client: registration, rings, loop detection (spec R106).
+    BridgeProtocol = "bridge_protocol",
     /// A fragment or header chain from a client that hides what it carries.
     HiddenUpperHeader = "hidden_upper_header",
     /// A VLAN tag, where none may be.

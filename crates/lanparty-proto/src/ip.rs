@@ -11,6 +11,8 @@ pub const TCP: u8 = 6;
 pub const UDP: u8 = 17;
 /// ICMP for IPv4.
 pub const ICMPV4: u8 = 1;
+/// IGMP.
+pub const IGMP: u8 = 2;
 /// ICMP for IPv6.
 pub const ICMPV6: u8 = 58;
 

@@ -5,68 +5,88 @@
 //! overlaps it.
 
 use crate::said::Said;
-use crate::{dhcp, dhcpv6, nd, router};
+use crate::{dhcp, dhcpv6, group, nd, router};
 use lanparty_proto::EthernetFrame;
-use lanparty_proto::ip::{self, ICMPV4, ICMPV6, Part, TCP, UDP, Unclear, Upper};
+use lanparty_proto::ip::{self, ICMPV4, ICMPV6, IGMP, Part, TCP, UDP, Unclear, Upper};
 use std::net::Ipv6Addr;
 
-/// The shortest header of TCP (RFC 9293 §3.1), UDP (RFC 768) and every ICMP message in use.
+/// The shortest header of TCP (RFC 9293 §3.1), UDP (RFC 768) and every ICMP and IGMP message in use.
 const TCP_HEADER_LEN: usize = 20;
 const UDP_HEADER_LEN: usize = 8;
 const ICMP_HEADER_LEN: usize = 8;
 
 pub(crate) fn read_v4<'a>(frame: EthernetFrame<'_>, packet: &'a [u8]) -> Said<'a> {
-    let shown = ip::ipv4(packet).and_then(|upper| Ok((shown(&upper, packet)?, upper)));
-    let Ok((message, upper)) = shown else {
+    const DESTINATION: usize = 16; // in the IPv4 header (RFC 791 §3.1)
+    let Ok((upper, message)) = ip::ipv4(packet).and_then(|upper| shown(upper, packet)) else {
         return Said::HIDDEN;
     };
+    if let Some(reason) = router::protocol(upper.protocol) {
+        return Said::OnlyTheLan(reason);
+    }
     match (upper.protocol, message) {
         (UDP, Some(datagram)) => {
-            let read = dhcp::read(frame, ports(datagram), datagram, upper.part);
-            read.unwrap_or(Said::Anything)
+            let ports = ports(datagram);
+            let to_group = frame.destination().is_group() || packet[DESTINATION] >= 224;
+            dhcp::read(frame, ports, datagram, upper.part)
+                .or_else(|| router::udp(ports, to_group).map(Said::OnlyTheLan))
+                .unwrap_or(Said::Anything)
         }
+        (IGMP, Some(message)) => group::igmp(message, upper.part),
         (ICMPV4, Some(message)) => router::icmpv4(message[0]),
         _ => Said::Anything,
     }
 }
 
-pub(crate) fn read_v6(packet: &[u8]) -> Said<'_> {
+pub(crate) fn read_v6<'a>(frame: EthernetFrame<'_>, packet: &'a [u8]) -> Said<'a> {
     const SOURCE: usize = 8; // in the IPv6 header (RFC 8200 §3)
-    let shown = ip::ipv6(packet).and_then(|upper| Ok((shown(&upper, packet)?, upper)));
-    let Ok((message, upper)) = shown else {
+    const DESTINATION: usize = 24;
+    let Ok((upper, message)) = ip::ipv6(packet).and_then(|upper| shown(upper, packet)) else {
         return Said::HIDDEN;
     };
+    if let Some(reason) = router::protocol(upper.protocol) {
+        return Said::OnlyTheLan(reason);
+    }
     match (upper.protocol, message) {
-        (UDP, Some(datagram)) => dhcpv6::read(ports(datagram)).unwrap_or(Said::Anything),
+        (UDP, Some(datagram)) => {
+            let ports = ports(datagram);
+            let to_group = frame.destination().is_group() || packet[DESTINATION] == 0xff;
+            dhcpv6::read(ports)
+                .or_else(|| router::udp(ports, to_group).map(Said::OnlyTheLan))
+                .unwrap_or(Said::Anything)
+        }
         (ICMPV6, Some(message)) => {
             let source = packet[SOURCE..].first_chunk::<16>().copied();
             let source = source.map_or(Ipv6Addr::UNSPECIFIED, Ipv6Addr::from);
+            let other = || router::icmpv6(message[0]).map(Said::OnlyTheLan);
             nd::read(message, source, upper.part)
+                .or_else(|| group::mld(message))
+                .or_else(other)
+                .unwrap_or(Said::Anything)
         }
         _ => Said::Anything,
     }
 }
 
 /// A whole upper header and what follows it; nothing when this is a later fragment.
-fn shown<'a>(upper: &Upper, packet: &'a [u8]) -> Result<Option<&'a [u8]>, Unclear> {
+fn shown(upper: Upper, packet: &[u8]) -> Result<(Upper, Option<&[u8]>), Unclear> {
     if let Part::Later(offset) = upper.part {
         // A fragment that starts within the longest header that we judge or TCP's flags could
         // replace what the first one showed (RFC 1858 §3, RFC 3128).
         return match usize::from(offset) < TCP_HEADER_LEN {
             true => Err(Unclear),
-            false => Ok(None),
+            false => Ok((upper, None)),
         };
     }
     let needed = match upper.protocol {
         TCP => TCP_HEADER_LEN,
         UDP => UDP_HEADER_LEN,
-        ICMPV4 | ICMPV6 => ICMP_HEADER_LEN,
+        ICMPV4 | ICMPV6 | IGMP => ICMP_HEADER_LEN,
         _ => 0,
     };
     let bytes = &packet[upper.range.clone()];
     match bytes.len() < needed {
         true => Err(Unclear),
-        false => Ok(Some(bytes)),
+        false => Ok((upper, Some(bytes))),
     }
 }
 

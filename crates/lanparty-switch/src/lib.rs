@@ -15,6 +15,7 @@ mod addresses;
 mod arp;
 mod dhcp;
 mod dhcpv6;
+mod group;
 mod ip;
 mod llc;
 mod nd;

@@ -1,5 +1,6 @@
 //! What is under a frame's type: 802.3 with LLC and SNAP, and the control of one cable.
 
+use crate::router;
 use crate::said::Said;
 use lanparty_obs::DropReason;
 use lanparty_proto::ethernet::ether_type::{EAPOL, LLDP, MAC_CONTROL, MACSEC, SLOW};
@@ -9,8 +10,10 @@ use lanparty_proto::{EthernetFrame, FrameKind, MacAddr};
 pub(crate) enum Content<'a> {
     /// A payload with an EtherType, from Ethernet II or SNAP.
     Typed(u16, &'a [u8]),
-    /// LLC without an EtherType: its destination service access point.
-    Llc(u8),
+    /// SNAP without an EtherType: whose numbers it has.
+    Snap([u8; 3]),
+    /// LLC without SNAP: its destination service access point, and all of it.
+    Llc(u8, &'a [u8]),
     /// Nothing at all.
     Empty,
 }
@@ -26,15 +29,14 @@ impl<'a> Content<'a> {
     /// Reads an LLC header (IEEE 802.2). The lowest bit of an access point is a flag. The length and
     /// the source access point are not believed: hosts differ in whether they look at them.
     fn of_llc(payload: &'a [u8]) -> Self {
-        // SNAP, with the organisation codes under which an EtherType follows (RFC 1042, IEEE 802.1H).
-        if let Some((&[0xaa..=0xab, _, _, 0, 0, 0 | 0xf8, high, low], payload)) =
-            payload.split_first_chunk()
-        {
-            return Content::Typed(u16::from_be_bytes([high, low]), payload);
-        }
-        match payload.first() {
-            Some(destination) => Content::Llc(destination & 0xfe),
-            None => Content::Empty,
+        match (payload.split_first_chunk(), payload) {
+            // SNAP, with the organisation codes under which an EtherType follows (RFC 1042, IEEE 802.1H).
+            (Some((&[0xaa..=0xab, _, _, 0, 0, 0 | 0xf8, high, low], payload)), _) => {
+                Content::Typed(u16::from_be_bytes([high, low]), payload)
+            }
+            (Some((&[0xaa..=0xab, _, _, a, b, c, _, _], _)), _) => Content::Snap([a, b, c]),
+            (_, [destination, ..]) => Content::Llc(destination & 0xfe, payload),
+            (_, []) => Content::Empty,
         }
     }
 }
@@ -44,24 +46,24 @@ const PREAUTHENTICATION: u16 = 0x88c7;
 /// Where bridges listen for BPDUs (IEEE 802.1D §9.3.1), less the group bit.
 const SPANNING_TREE: u8 = 0x42;
 
-/// What an LLC access point says.
-pub(crate) fn read<'a>(access_point: u8) -> Said<'a> {
+/// What LLC for this access point says.
+pub(crate) fn read(access_point: u8, payload: &[u8]) -> Said<'_> {
     match access_point {
         SPANNING_TREE => Said::OnOneCable(DropReason::ReservedMulticast),
-        _ => Said::Anything,
+        _ => router::llc(access_point, payload),
     }
 }
 
-/// What stays on one cable, by its EtherType.
-pub(crate) fn link_control<'a>(ether_type: u16) -> Said<'a> {
-    Said::OnOneCable(match ether_type {
+/// What stays on one cable, by its EtherType; nothing for others.
+pub(crate) fn link_control<'a>(ether_type: u16) -> Option<Said<'a>> {
+    Some(Said::OnOneCable(match ether_type {
         EAPOL | PREAUTHENTICATION => DropReason::Eapol,
         LLDP => DropReason::Lldp,
         SLOW => DropReason::SlowProtocol,
         MACSEC => DropReason::MacSec,
         MAC_CONTROL => DropReason::Pause,
-        _ => return Said::Anything,
-    })
+        _ => return None,
+    }))
 }
 
 /// Refuses what is for bridges, which listen to these addresses and never forward them:

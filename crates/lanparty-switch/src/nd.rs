@@ -7,10 +7,8 @@ use lanparty_proto::ip::Part;
 use std::net::Ipv6Addr;
 
 const ROUTER_SOLICITATION: u8 = 133;
-const ROUTER_ADVERTISEMENT: u8 = 134;
 const NEIGHBOUR_SOLICITATION: u8 = 135;
 const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
-const REDIRECT: u8 = 137;
 
 /// A solicitation or an advertisement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,31 +17,28 @@ pub(crate) struct Message<'a> {
     options: &'a [u8],
 }
 
-/// Reads an ICMPv6 message of at least eight bytes, from this source.
-pub(crate) fn read(message: &[u8], source: Ipv6Addr, part: Part) -> Said<'_> {
+/// Reads an ICMPv6 message of at least eight bytes, from this source; nothing when it is another kind.
+pub(crate) fn read(message: &[u8], source: Ipv6Addr, part: Part) -> Option<Said<'_>> {
     let options_at = match message[0] {
-        ROUTER_ADVERTISEMENT | REDIRECT => {
-            return Said::OnlyTheLan(DropReason::RouterAdvertisement);
-        }
         ROUTER_SOLICITATION => 8,
         NEIGHBOUR_SOLICITATION | NEIGHBOUR_ADVERTISEMENT => 24,
-        _ => return Said::Anything,
+        _ => return None,
     };
     // Never in a fragment (RFC 6980).
     if part != Part::Whole {
-        return Said::HIDDEN;
+        return Some(Said::HIDDEN);
     }
     let Some((fields, options)) = message.split_at_checked(options_at) else {
-        return Said::OnlyTheLan(DropReason::ArpSpoof);
+        return Some(Said::OnlyTheLan(DropReason::ArpSpoof));
     };
     let target = fields.get(8..).and_then(<[u8]>::first_chunk::<16>);
-    Said::Neighbour(Message {
+    Some(Said::Neighbour(Message {
         address: match (fields[0], target) {
             (NEIGHBOUR_ADVERTISEMENT, Some(&target)) => target.into(),
             _ => source,
         },
         options,
-    })
+    }))
 }
 
 impl Message<'_> {

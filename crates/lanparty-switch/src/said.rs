@@ -10,7 +10,7 @@
 
 use crate::dhcp::Lease;
 use crate::llc::Content;
-use crate::{arp, ip, llc, nd, vlan};
+use crate::{arp, ip, llc, nd, router, vlan};
 use lanparty_obs::DropReason;
 use lanparty_proto::ethernet::ether_type;
 use lanparty_proto::{EthernetFrame, MacAddr};
@@ -66,6 +66,8 @@ pub(crate) enum Said<'a> {
     Arp(arp::Message),
     /// Neighbour discovery, and a host's question for routers.
     Neighbour(nd::Message<'a>),
+    /// Which groups somebody listens to, or does not any more.
+    Membership,
     /// A DHCP server's answer: the lease that it confirms, if it does.
     DhcpAnswer(Option<Lease>),
 }
@@ -81,7 +83,8 @@ impl<'a> Said<'a> {
     pub(crate) fn of(frame: EthernetFrame<'a>) -> Self {
         match Content::of(frame) {
             Content::Typed(ether_type, payload) => Self::typed(frame, ether_type, payload),
-            Content::Llc(access_point) => llc::read(access_point),
+            Content::Llc(access_point, payload) => llc::read(access_point, payload),
+            Content::Snap(organisation) => router::snap(organisation),
             Content::Empty => Said::Anything,
         }
     }
@@ -89,12 +92,12 @@ impl<'a> Said<'a> {
     fn typed(frame: EthernetFrame<'a>, kind: u16, payload: &'a [u8]) -> Self {
         match kind {
             ether_type::IPV4 => ip::read_v4(frame, payload),
-            ether_type::IPV6 => ip::read_v6(payload),
+            ether_type::IPV6 => ip::read_v6(frame, payload),
             ether_type::ARP => arp::read(payload),
             // A gateway's way to keep switches informed (spec R46).
             ether_type::LOCAL_EXPERIMENTAL_1 => Said::OnlyTheLan(DropReason::CamRefresh),
             _ if vlan::is_tag(kind) => Said::OnOneCable(DropReason::VlanTagged),
-            _ => llc::link_control(kind),
+            _ => llc::link_control(kind).unwrap_or_else(|| router::ether_type(kind, payload)),
         }
     }
 
@@ -109,14 +112,17 @@ impl<'a> Said<'a> {
         }
         llc::check_destination(frame.destination())?;
         match speaker {
-            Speaker::Player(own) => self.check_player(own),
+            Speaker::Player(own) => {
+                router::destination(frame.destination())?;
+                self.check_player(own)
+            }
             Speaker::Lan => Ok(()),
         }
     }
 
     fn check_player(&self, own: MacAddr) -> Result<(), DropReason> {
         match self {
-            Said::Anything => Ok(()),
+            Said::Anything | Said::Membership => Ok(()),
             Said::OnOneCable(reason) | Said::OnlyTheLan(reason) => Err(*reason),
             Said::Arp(message) => message.check_player(own),
             Said::Neighbour(message) => message.check_player(own),
@@ -132,9 +138,11 @@ impl<'a> Said<'a> {
         let claim = match self {
             Said::Arp(message) => message.claim(),
             Said::Neighbour(message) => message.claim(),
-            Said::Anything | Said::OnOneCable(_) | Said::OnlyTheLan(_) | Said::DhcpAnswer(_) => {
-                return None;
-            }
+            Said::Anything
+            | Said::OnOneCable(_)
+            | Said::OnlyTheLan(_)
+            | Said::Membership
+            | Said::DhcpAnswer(_) => return None,
         };
         // Whoever first asks whether an address is free claims nothing yet: an ARP probe comes from
         // 0.0.0.0 (RFC 5227 §2.1), duplicate address detection from `::` (RFC 4862 §5.4.2).

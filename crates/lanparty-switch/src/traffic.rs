@@ -43,7 +43,9 @@ impl Traffic {
             Content::Typed(ether_type::ARP, _) => Traffic::Control,
             Content::Typed(ether_type::IPV4, packet) => Self::over_ip(packet, ip::ipv4(packet)),
             Content::Typed(ether_type::IPV6, packet) => Self::over_ip(packet, ip::ipv6(packet)),
-            Content::Typed(..) | Content::Llc(_) | Content::Empty => Traffic::Group,
+            Content::Typed(..) | Content::Snap(_) | Content::Llc(..) | Content::Empty => {
+                Traffic::Group
+            }
         }
     }
 
