@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     match runtime::run(lanparty_relay::run(config, asked_to_stop())) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => failure(error),
-        Err(error) => failure(format_args!("cannot wait for the network: {error}")),
+        Err(error) => failure(error),
     }
 }
 
