@@ -6,15 +6,43 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use lanparty_lab::traffic::{Bulk, Load, Trips, trips_beside};
-use lanparty_lab::{Addressing, Machine, Needs, Party, Suite, Venue, WireConditions, checks, run};
+use lanparty_lab::{
+    Addressing, Machine, Needs, Party, Spare, Suite, Venue, WireConditions, checks, run,
+};
 
 /// The line's rate in both directions, and 100 ms of queue in front of it.
 const RATE: u64 = 20_000_000;
 const QUEUE: usize = 250_000;
-/// A gate that lets everything pass fills the queue: 100 ms. A quiet machine measures 1, a busy one far more.
-const LONGEST_WAIT: Duration = Duration::from_millis(50);
-/// The aim is 0.8 (docs/performance.md); less than this is a fault.
-const LEAST_USE: f64 = 0.3;
+/// What is judged: a game's packets wait behind a copy, and the copy uses the line.
+struct Bounds {
+    /// How much longer nine of ten packets take at most than on an idle line.
+    wait: Duration,
+    lost: f64,
+    share: f64,
+}
+
+/// A gate that lets everything pass fills the queue: 100 ms. A quiet machine measures 1 ms and a share of 0.8.
+const TIGHT: Bounds = Bounds {
+    wait: Duration::from_millis(20),
+    lost: 0.01,
+    share: 0.6,
+};
+/// Where others have the processor, it is they whom packets wait for, and only a party that stands still shows.
+const BUSY: Bounds = Bounds {
+    wait: Duration::from_millis(300),
+    lost: 0.05,
+    share: 0.1,
+};
+/// With so much of the machine to spare, waits are our own.
+const TO_SPARE: f64 = 0.2;
+/// Others may have it in one of them.
+const ATTEMPTS: usize = 3;
+
+const MORE_THAN_IT_TAKES: Load = Load::Udp {
+    seconds: 5,
+    rate: RATE * 3 / 2,
+    payload: 1200,
+};
 
 fn main() -> ExitCode {
     let checks = checks![
@@ -49,35 +77,48 @@ fn a_game_does_not_wait_behind_what_the_player_receives(party: &Party) -> Result
     does_not_wait(party, lan, player, Party::FIRST_STATIC)
 }
 
-/// Sends more than the line takes.
 fn does_not_wait(party: &Party, from: &Machine, to: &Machine, address: IpAddr) -> Result<()> {
-    let player = &party.players[0].machine;
-    let idle = Trips::measure(player, Venue::LAN1, Duration::from_secs(1))?;
-    let load = Load::Udp {
-        seconds: 5,
-        rate: RATE * 3 / 2,
-        payload: 1200,
-    };
     let bulk = Bulk {
         from,
         to,
         address,
-        load,
+        load: MORE_THAN_IT_TAKES,
     };
+    let mut outcome = Ok(());
+    for _ in 0..ATTEMPTS {
+        outcome = plays_beside(party, bulk);
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome
+}
+
+fn plays_beside(party: &Party, bulk: Bulk<'_>) -> Result<()> {
+    let player = &party.players[0].machine;
+    let begin = Spare::now()?;
+    let idle = Trips::measure(player, Venue::LAN1, Duration::from_secs(1))?;
     let time = Duration::from_secs(2);
     let (trips, reports) = trips_beside(player, Venue::LAN1, time, &[bulk])?;
-    let waits = trips.quantile(50).saturating_sub(idle.quantile(50));
-    let share = reports[0].bits_per_second / RATE as f64;
+    let bounds = match begin.was_more_than(TO_SPARE)? {
+        true => TIGHT,
+        false => BUSY,
+    };
+    let [median, wait] = [50, 90].map(|percent| {
+        trips
+            .quantile(percent)
+            .saturating_sub(idle.quantile(percent))
+    });
+    let (lost, share) = (trips.lost, reports[0].bits_per_second / RATE as f64);
     println!(
-        "waits {waits:?}, {:.2} lost, share of the line {share:.2}",
-        trips.lost
+        "waits {median:?}, nine of ten {wait:?}, {lost:.3} lost, share of the line {share:.2}; {:?} is allowed",
+        bounds.wait
     );
-    ensure!(waits < LONGEST_WAIT, "a game's packets wait for {waits:?}");
     ensure!(
-        trips.lost < 0.05,
-        "{:.2} of a game's packets got lost",
-        trips.lost
+        wait < bounds.wait,
+        "one in ten of a game's packets waits for {wait:?}"
     );
-    ensure!(share > LEAST_USE, "the copy uses {share:.2} of the line");
+    ensure!(lost < bounds.lost, "{lost:.3} of a game's packets got lost");
+    ensure!(share > bounds.share, "the copy uses {share:.2} of the line");
     Ok(())
 }

@@ -15,11 +15,16 @@ const PINGS: u32 = 120;
 const PINGS_PER_SECOND: f64 = 60.0;
 /// By how much one ping in a hundred may be slower than without the flood.
 const SLOWER: Duration = Duration::from_millis(2);
+/// And every second ping, which is judged on a busy machine too: measured are 0.95 ms without a flood and 0.93 with one, and
+/// 3 to 5 ms either way where four others build at the same time.
+const MEDIAN_SLOWER: Duration = Duration::from_millis(5);
+/// A link on which a smaller part of a flood goes out is throttled, and shows nothing. Measured are nine tenths.
+const LEAST_SENT: u64 = 5;
 /// The machine is shared: what disturbs a ping may be somebody else. Only the time of a ping gets another chance, a lost
 /// one does not.
 const ATTEMPTS: usize = 3;
 /// A machine on which a ping in a hundred is slower than this without any flood is too busy to judge two milliseconds.
-const BUSY: Duration = Duration::from_millis(4);
+pub(crate) const BUSY: Duration = Duration::from_millis(4);
 /// By how much the relay may grow at most, an eighth of what its service may have. 512 first packets that wait hold
 /// 15 MiB; when places get free they become connections, which hold some 18 MiB until they have drained, while the next
 /// attempt's first packets wait already; 64 handshakes from one address hold 3 MiB; a connection keeps up to 2 MiB of
@@ -37,6 +42,8 @@ pub(crate) struct Flood {
     over: AtomicBool,
     datagrams: AtomicU64,
     bytes: AtomicU64,
+    /// What the uplink could have sent while somebody poured.
+    offered: AtomicU64,
 }
 
 impl Flood {
@@ -59,7 +66,9 @@ impl Flood {
             let now = Instant::now();
             let time = now.duration_since(last).min(LONGEST_BURST);
             last = now;
-            due += (UPLINK / 8) as i64 * time.as_micros() as i64 / 1_000_000;
+            let offered = UPLINK / 8 * time.as_micros() as u64 / 1_000_000;
+            self.offered.fetch_add(offered, Ordering::Relaxed);
+            due += offered as i64;
             while due > 0 {
                 let bytes = say(number)?;
                 number += 1;
@@ -133,7 +142,8 @@ pub(crate) fn disturbs_nobody(
             Ok((pings?, peak?))
         })?;
         let after = scene.party.relay.usage()?.memory_bytes;
-        let (datagrams, bytes) = (orders.datagrams.into_inner(), orders.bytes.into_inner());
+        let [datagrams, bytes, offered] =
+            [orders.datagrams, orders.bytes, orders.offered].map(AtomicU64::into_inner);
         let rate = bytes as f64 * 8.0 / begin.elapsed().as_secs_f64() / 1e6;
         println!(
             "  {name}, attempt {attempt} of at most {ATTEMPTS}: {datagrams} datagrams, {rate:.0} Mbit/s"
@@ -161,15 +171,24 @@ pub(crate) fn disturbs_nobody(
             datagrams > 0 && scene.tasks.block_on(scene.hostile.is_in()),
             "the hostile peer was thrown out, so this was no flood"
         );
+        ensure!(
+            bytes * LEAST_SENT >= offered,
+            "{bytes} of {offered} bytes went out, so this was no flood"
+        );
+        if flooded.percentile(50) > quiet.percentile(50) + MEDIAN_SLOWER {
+            continue;
+        }
         if quiet.percentile(99) > BUSY {
-            println!("    This machine is too busy to judge times; nothing was lost.");
+            println!("    This machine is too busy to judge one ping in a hundred.");
             return Ok(());
         }
         if flooded.percentile(99) <= quiet.percentile(99) + SLOWER {
             return Ok(());
         }
     }
-    bail!("the pings' p99 rose by more than {SLOWER:?} in each of {ATTEMPTS} attempts")
+    bail!(
+        "the pings' p99 rose by more than {SLOWER:?}, or their median by more than {MEDIAN_SLOWER:?}, in each of {ATTEMPTS} attempts"
+    )
 }
 
 fn peak_memory(scene: &Scene, flood: &Flood) -> Result<u64> {

@@ -5,17 +5,24 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use lanparty_lab::traffic::{Load, copy, flood, iperf};
-use lanparty_lab::{Machine, Party, Player, Venue};
+use lanparty_lab::{Machine, Party, Player, Spare, Venue};
 
 use crate::player;
 
-/// Everything below this is a fault, not a machine that has no processor for us now and then.
-const SLOWEST_TCP: f64 = 5e6;
+/// A twentieth of what a release build carries on a quiet machine of two cores (docs/performance.md).
+const SLOW_TCP: f64 = 50e6;
+/// Below this it is a fault also where the machine has no processor for us, because others build on it.
+const SLOWEST_TCP: f64 = 2e6;
+/// Somebody else may have the processor during one of them.
+const ATTEMPTS: usize = 3;
+/// Who is slow with so much of the machine to spare is slow by himself.
+const TO_SPARE: f64 = 0.2;
 const UDP_RATE: f64 = 15e6;
 const FLOOD: Duration = Duration::from_secs(1);
-/// A queue overflows where the machine has no processor for us for a while; a length that does not cross would lose
-/// everything.
+/// A queue overflows where the machine has no processor for us for a while.
 const UDP_LOSS: f64 = 0.1;
+/// Where others have it all the time; a length that does not cross would lose everything.
+const UDP_LOSS_WHEN_BUSY: f64 = 0.6;
 const CHECKSUM_COUNTERS: [&str; 4] = [
     "TcpInCsumErrors",
     "UdpInCsumErrors",
@@ -54,21 +61,55 @@ pub(crate) fn tcp_and_udp_run_at_speed_in_both_directions_with_correct_checksums
 }
 
 fn carries((from, to, address): (&Machine, &Machine, IpAddr), longest: usize) -> Result<()> {
-    let tcp = iperf(from, to, address, Load::Tcp { seconds: 2 })?;
-    ensure!(
-        tcp.bits_per_second > SLOWEST_TCP,
-        "TCP crawls at {} bit/s",
-        tcp.bits_per_second
-    );
+    tcp_runs_at_speed((from, to, address))?;
     for (payload, bits) in [(200, UDP_RATE / 4.0), (longest, UDP_RATE)] {
-        let per_second = bits / 8.0 / payload as f64;
-        let flood = flood(from, to, address, payload, per_second, FLOOD)?;
-        ensure!(
-            flood.lost() <= UDP_LOSS,
-            "{:.1} % of UDP with {payload} bytes got lost",
-            flood.lost() * 100.0
-        );
+        udp_arrives((from, to, address), payload, bits)?;
     }
+    Ok(())
+}
+
+fn udp_arrives(
+    (from, to, address): (&Machine, &Machine, IpAddr),
+    payload: usize,
+    bits: f64,
+) -> Result<()> {
+    let per_second = bits / 8.0 / payload as f64;
+    let mut busy = true;
+    let mut least = 1.0_f64;
+    for _ in 0..ATTEMPTS {
+        let begin = Spare::now()?;
+        let flood = flood(from, to, address, payload, per_second, FLOOD)?;
+        busy &= !begin.was_more_than(TO_SPARE)?;
+        least = least.min(flood.lost());
+        if least <= UDP_LOSS {
+            return Ok(());
+        }
+    }
+    ensure!(
+        busy && least <= UDP_LOSS_WHEN_BUSY,
+        "{:.1} % of UDP with {payload} bytes got lost",
+        least * 100.0
+    );
+    Ok(())
+}
+
+fn tcp_runs_at_speed((from, to, address): (&Machine, &Machine, IpAddr)) -> Result<()> {
+    let mut busy = true;
+    let mut best = 0.0_f64;
+    for _ in 0..ATTEMPTS {
+        let begin = Spare::now()?;
+        let tcp = iperf(from, to, address, Load::Tcp { seconds: 2 })?;
+        busy &= !begin.was_more_than(TO_SPARE)?;
+        best = best.max(tcp.bits_per_second);
+        if best > SLOW_TCP {
+            return Ok(());
+        }
+    }
+    ensure!(
+        busy && best > SLOWEST_TCP,
+        "TCP crawls at {best:.0} bit/s, and the machine is {}",
+        if busy { "busy" } else { "idle" }
+    );
     Ok(())
 }
 
