@@ -19,6 +19,8 @@ struct Frame {
     snap: bool,
     content: Content,
     padding: u8,
+    /// With a tag that names a priority and no VLAN.
+    priority: bool,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -164,6 +166,15 @@ impl Frame {
             true => payload.len() as u16,
             false => ether_type,
         };
+        let is_tag = |kind| matches!(kind, 0x8100 | 0x88a8 | 0x9100);
+        let (kind, control) = match (self.priority, is_tag(kind)) {
+            (true, tagged) => {
+                payload.splice(..0, [0xe0, 0].into_iter().chain(kind.to_be_bytes()));
+                let vlan = Err(DropReason::VlanTagged);
+                (0x8100, if tagged { vlan } else { control })
+            }
+            (false, _) => (kind, control),
+        };
         let (destination, reserved, bridges) = self.destination.build();
         let source = match self.source {
             Source::Own => OWN,
@@ -171,9 +182,8 @@ impl Frame {
             Source::Group => [1, 0, 0x5e, 0, 0, 1],
         };
         let bytes = ethernet(destination, source, kind, &payload);
-        let is_tagged = !self.snap && matches!(kind, 0x8100 | 0x88a8 | 0x9100);
         let from_lan = match self.source {
-            _ if bytes.len() > if is_tagged { 1518 } else { 1514 } => Err(DropReason::Jumbo),
+            _ if bytes.len() > if is_tag(kind) { 1518 } else { 1514 } => Err(DropReason::Jumbo),
             Source::Zero | Source::Group => Err(DropReason::InvalidSourceMac),
             Source::Own => control.and(reserved),
         };
@@ -221,7 +231,7 @@ impl Content {
                     (0x9100, DropReason::VlanTagged),
                 ];
                 let (ether_type, reason) = CONTROL[usize::from(*which) % CONTROL.len()];
-                return (ether_type, vec![0; 46], Err(reason), Err(reason));
+                return (ether_type, vec![7; 46], Err(reason), Err(reason));
             }
             Content::CamRefresh => (0x88b5, vec![0; 46], Err(DropReason::CamRefresh)),
             Content::Game(fill) => (0x8137, vec![*fill; 46], Ok(())),

@@ -35,7 +35,8 @@ pub(crate) fn verdict(frame: &[u8], speaker: Speaker) -> Result<(), DropReason> 
 }
 
 fn assert_stays_on_no_cable(frame: &[u8]) {
-    assert!((14..=1514).contains(&frame.len()));
+    let tag = if has_priority(frame) { 4 } else { 0 };
+    assert!((14..=1514 + tag).contains(&frame.len()));
     let source = source(frame).expect("it is longer than a header");
     assert!(source[0] & 1 == 0 && source != [0; 6]);
     let for_bridges = frame[..5] == [0x01, 0x80, 0xc2, 0, 0] && frame[5] < 0x10;
@@ -53,8 +54,18 @@ fn assert_stays_on_no_cable(frame: &[u8]) {
     }
 }
 
+/// True for a tag of VLAN 0, which is none.
+fn has_priority(frame: &[u8]) -> bool {
+    matches!(frame.get(12..18), Some(&[0x81, 0, high, 0, _, _]) if high & 0x0f == 0)
+}
+
 /// An EtherType and what follows it, or the LLC header and the rest.
 fn content(frame: &[u8]) -> Result<(u16, &[u8]), &[u8]> {
+    let frame = if has_priority(frame) {
+        &frame[4..]
+    } else {
+        frame
+    };
     let number = |at: usize| u16::from_be_bytes([frame[at], frame[at + 1]]);
     if number(12) >= 0x600 {
         return Ok((number(12), &frame[14..]));
@@ -169,7 +180,8 @@ fn assert_wrapping_is_seen_through(
         return;
     };
     let ether_type = u16::from_be_bytes([high, low]);
-    if ether_type < 0x600 || frame.len() + 8 > 1514 {
+    // A tag in SNAP is refused, whatever it names.
+    if ether_type < 0x600 || ether_type == 0x8100 || frame.len() + 8 > 1514 {
         return;
     }
     for organisation in [[0, 0, 0], [0, 0, 0xf8]] {

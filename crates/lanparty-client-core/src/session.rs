@@ -7,6 +7,7 @@ use lanparty_ctrl::{PeerMessage, RelayMessage, Role};
 use lanparty_obs::{Diagnostics, DropReason, PeerStats};
 use lanparty_peer::{PeerCore, PeerOutput};
 use lanparty_proto::early::EarlyDatagrams;
+use lanparty_proto::ethernet;
 use lanparty_proto::fragment::{Fragment, Reassembler};
 use lanparty_proto::overlay::HEADER_LEN;
 use lanparty_proto::{DatagramBudget, FrameBuf, Header, PeerId, RoomId, VirtualMac, mss};
@@ -71,6 +72,7 @@ impl Session {
 
     fn send(&self, frame: &mut FrameBuf) -> Result<(), DropReason> {
         let place = self.place.as_ref().ok_or(DropReason::LinkDown)?;
+        frame.strip_priority_tag();
         filter::outgoing(frame.frame(), self.mac)?;
         mss::clamp(frame.frame_mut(), place.budget);
         Ok(())
@@ -99,6 +101,7 @@ impl Session {
         } else {
             body
         };
+        let frame = ethernet::without_priority_tag(frame);
         filter::incoming(&frame, sender.who, self.mac)?;
         Ok(Some(mss::clamped(frame, budget)))
     }

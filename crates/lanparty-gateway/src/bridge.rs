@@ -83,6 +83,7 @@ impl Bridge {
         let Some(place) = self.place else {
             return Err(DropReason::LinkDown);
         };
+        frame.strip_priority_tag();
         let view = classify(frame.frame(), Speaker::Lan)?;
         let destination = view.destination();
         if self.clients.has(view.source()) {
@@ -144,6 +145,7 @@ impl Bridge {
         } else {
             datagram.slice(overlay::HEADER_LEN..)
         };
+        let frame = ethernet::without_priority_tag(frame);
         let view = classify(&frame, Speaker::Player(client.mac))?;
         if view.source() != client.mac {
             return Err(DropReason::UnauthorizedSourceMac);

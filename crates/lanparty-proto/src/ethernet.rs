@@ -8,9 +8,12 @@
 //! ```
 
 use crate::mac::MacAddr;
+use bytes::{BufMut, Bytes, BytesMut};
 
 /// Destination, source and type: the shortest thing that can be called a frame.
 pub const HEADER_LEN: usize = 14;
+/// Destination and source, which a tag comes behind.
+pub(crate) const ADDRESSES_LEN: usize = 12;
 /// What an 802.1Q or 802.1ad tag adds.
 pub const TAG_LEN: usize = 4;
 /// The longest untagged frame that is not jumbo: 14 bytes of header and 1500 of payload.
@@ -57,6 +60,40 @@ pub enum FrameKind {
     Length(u16),
 }
 
+impl From<u16> for FrameKind {
+    fn from(field: u16) -> Self {
+        match field {
+            length @ ..0x0600 => FrameKind::Length(length),
+            ether_type => FrameKind::EtherType(ether_type),
+        }
+    }
+}
+
+/// True for a tag of any usual kind (IEEE 802.1Q §9.6).
+pub const fn is_tag(ether_type: u16) -> bool {
+    use ether_type::{OLD_SERVICE_VLAN, SERVICE_VLAN, VLAN};
+    matches!(ether_type, VLAN | SERVICE_VLAN | OLD_SERVICE_VLAN)
+}
+
+/// True for a customer tag that names no VLAN but a priority: its frame is an untagged one (IEEE 802.1Q §6.9).
+pub const fn is_priority_tag(ether_type: u16, control: u16) -> bool {
+    ether_type == ether_type::VLAN && control & 0x0fff == 0
+}
+
+/// The frame without its priority tag, if it has one; nearly always the very bytes that came.
+pub fn without_priority_tag(frame: Bytes) -> Bytes {
+    let Ok(view) = EthernetFrame::parse(&frame) else {
+        return frame;
+    };
+    if !view.is_priority_tagged() {
+        return frame;
+    }
+    let mut copy = BytesMut::with_capacity(frame.len() - TAG_LEN);
+    copy.put_slice(&frame[..ADDRESSES_LEN]);
+    copy.put_slice(&frame[ADDRESSES_LEN + TAG_LEN..]);
+    copy.freeze()
+}
+
 /// Fewer than [`HEADER_LEN`] bytes: not a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a frame of {0} bytes is shorter than an Ethernet header")]
@@ -93,10 +130,7 @@ impl<'a> EthernetFrame<'a> {
 
     /// EtherType or length.
     pub fn kind(self) -> FrameKind {
-        match u16::from_be_bytes([self.0[12], self.0[13]]) {
-            length @ ..0x0600 => FrameKind::Length(length),
-            ether_type => FrameKind::EtherType(ether_type),
-        }
+        u16::from_be_bytes([self.0[12], self.0[13]]).into()
     }
 
     /// Everything behind the header; for a tagged frame that starts inside the tag.
@@ -111,11 +145,24 @@ impl<'a> EthernetFrame<'a> {
 
     /// True when a VLAN tag of any usual kind follows the addresses.
     pub fn is_tagged(self) -> bool {
-        use ether_type::{OLD_SERVICE_VLAN, SERVICE_VLAN, VLAN};
-        matches!(
-            self.kind(),
-            FrameKind::EtherType(VLAN | SERVICE_VLAN | OLD_SERVICE_VLAN)
-        )
+        matches!(self.kind(), FrameKind::EtherType(kind) if is_tag(kind))
+    }
+
+    /// What stands behind a priority tag: the frame means the same without it (IEEE 802.1Q §6.9). Nothing
+    /// for untagged frames and VLANs, nor where another tag follows.
+    pub fn inside_priority_tag(self) -> Option<(FrameKind, &'a [u8])> {
+        let FrameKind::EtherType(tag) = self.kind() else {
+            return None;
+        };
+        let (&[c0, c1, t0, t1], payload) = self.payload().split_first_chunk::<TAG_LEN>()?;
+        let inner = u16::from_be_bytes([t0, t1]);
+        let untagged = is_priority_tag(tag, u16::from_be_bytes([c0, c1])) && !is_tag(inner);
+        untagged.then_some((inner.into(), payload))
+    }
+
+    /// True when [`without_priority_tag`] takes something away.
+    pub fn is_priority_tagged(self) -> bool {
+        self.inside_priority_tag().is_some()
     }
 
     /// True when it is longer than 1514 bytes, or 1518 with a tag (spec R3).
@@ -197,6 +244,35 @@ mod tests {
                 jumbo,
                 "{kind:x} {len}"
             );
+        }
+    }
+
+    #[test]
+    fn a_priority_tag_comes_off_and_a_vlans_does_not() {
+        let tagged = |tag: u16, control: u16, inner: u16| {
+            let mut bytes = frame(tag, 14);
+            bytes.extend(control.to_be_bytes());
+            bytes.extend(inner.to_be_bytes());
+            bytes.extend([7; 46]);
+            Bytes::from(bytes)
+        };
+        let mut untagged = frame(0x0800, 14);
+        untagged.extend([7; 46]);
+        for control in [0, 0xe000, 0x1000] {
+            let frame = tagged(0x8100, control, 0x0800);
+            assert_eq!(without_priority_tag(frame), untagged, "{control:04x}");
+        }
+        for stays in [
+            tagged(0x8100, 7, 0x0800),
+            tagged(0x88a8, 0, 0x0800),
+            tagged(0x9100, 0, 0x0800),
+            tagged(0x8100, 0, 0x8100),
+            tagged(0x8100, 0, 0x88a8),
+            tagged(0x0800, 0, 0x0800),
+            tagged(0x8100, 0, 0x0800).slice(..17),
+            tagged(0x8100, 0, 0x0800).slice(..13),
+        ] {
+            assert_eq!(without_priority_tag(stays.clone()), stays);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! A frame with room for our header in front of it, so that a whole frame is never copied.
 
+use crate::ethernet::{ADDRESSES_LEN, EthernetFrame, TAG_LEN};
 use crate::overlay::{HEADER_LEN, Header};
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 /// How much a slab holds: some forty full frames between two allocations.
 const SLAB_LEN: usize = 64 * 1024;
@@ -27,6 +28,15 @@ impl FrameBuf {
     /// The frame, to be changed in place.
     pub fn frame_mut(&mut self) -> &mut [u8] {
         &mut self.0[HEADER_LEN..]
+    }
+
+    /// Takes a priority tag out, which means nothing (IEEE 802.1Q §6.9): the addresses move up to the rest.
+    pub fn strip_priority_tag(&mut self) {
+        let view = EthernetFrame::parse(self.frame());
+        if view.is_ok_and(EthernetFrame::is_priority_tagged) {
+            self.0.copy_within(..HEADER_LEN + ADDRESSES_LEN, TAG_LEN);
+            self.0.advance(TAG_LEN);
+        }
     }
 
     /// The datagram that carries this frame in one piece.
@@ -84,6 +94,22 @@ mod tests {
     fn a_datagram_is_the_header_and_the_frame() {
         let datagram = FrameBuf::from_frame(b"a frame").into_datagram(header());
         assert_eq!(Header::decode(&datagram), Ok((header(), &b"a frame"[..])));
+    }
+
+    #[test]
+    fn a_priority_tag_comes_off_and_the_header_still_fits() {
+        let rest = [&[0x08, 0x00][..], &[7; 46]].concat();
+        let tagged = [&[1; 12][..], &[0x81, 0, 0xe0, 0], &rest].concat();
+        let untagged = [&[1; 12][..], &rest].concat();
+        let mut buf = FrameBuf::from_frame(&tagged);
+        buf.strip_priority_tag();
+        assert_eq!(buf.frame(), untagged);
+        buf.strip_priority_tag();
+        let datagram = buf.into_datagram(header());
+        assert_eq!(Header::decode(&datagram), Ok((header(), &untagged[..])));
+        let mut buf = FrameBuf::from_frame(b"a frame");
+        buf.strip_priority_tag();
+        assert_eq!(buf.frame(), b"a frame");
     }
 
     #[test]

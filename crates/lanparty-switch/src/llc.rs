@@ -20,7 +20,8 @@ pub(crate) enum Content<'a> {
 
 impl<'a> Content<'a> {
     pub(crate) fn of(frame: EthernetFrame<'a>) -> Self {
-        match (frame.kind(), frame.payload()) {
+        let untagged = || (frame.kind(), frame.payload());
+        match frame.inside_priority_tag().unwrap_or_else(untagged) {
             (FrameKind::EtherType(ether_type), payload) => Content::Typed(ether_type, payload),
             (FrameKind::Length(_), payload) => Self::of_llc(payload),
         }

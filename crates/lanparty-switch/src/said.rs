@@ -96,8 +96,9 @@ impl<'a> Said<'a> {
             ether_type::ARP => arp::read(payload),
             // A gateway's way to keep switches informed (spec R46).
             ether_type::LOCAL_EXPERIMENTAL_1 => Said::OnlyTheLan(DropReason::CamRefresh),
-            _ if vlan::is_tag(kind) => Said::OnOneCable(DropReason::VlanTagged),
-            _ => llc::link_control(kind).unwrap_or_else(|| router::ether_type(kind, payload)),
+            _ => vlan::read(kind)
+                .or_else(|| llc::link_control(kind))
+                .unwrap_or_else(|| router::ether_type(kind, payload)),
         }
     }
 

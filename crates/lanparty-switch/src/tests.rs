@@ -24,7 +24,7 @@ const ARP: u16 = ether_type::ARP;
 fn runts_jumbos_and_invalid_sources_cross_in_no_direction() {
     let long = |ether_type: u16, len: usize| {
         let mut frame = ethernet(OTHER, ether_type, &[]);
-        frame.resize(len, 0);
+        frame.resize(len, 7);
         frame
     };
     let from = |source: MacAddr| {
@@ -67,7 +67,7 @@ fn link_control_crosses_in_no_direction_however_it_is_wrapped() {
             (0x88a8, DropReason::VlanTagged),
             (0x9100, DropReason::VlanTagged),
         ] {
-            for frame in wraps(ether_type, &[0; 46]) {
+            for frame in wraps(ether_type, &[7; 46]) {
                 assert_eq!(judge(&frame, speaker), Err(reason), "{ether_type:x}");
             }
         }
@@ -84,7 +84,7 @@ fn tags_cross_in_no_direction_whatever_they_hide() {
                 (IPV4, udp_v4(67, 68, &[2])),
                 (0x888e, vec![0; 46]),
             ] {
-                for vlan in [[0, 0], [0xe0, 0], [0, 7]] {
+                for vlan in [[0, 1], [0xe0, 7], [0x0f, 0xff]] {
                     let tagged = tag(vlan, inner_type, &inner);
                     for frame in wraps(tpid, &tagged) {
                         assert_eq!(judge(&frame, speaker), Err(DropReason::VlanTagged));
@@ -93,6 +93,51 @@ fn tags_cross_in_no_direction_whatever_they_hide() {
             }
         }
     }
+}
+
+#[test]
+fn a_tag_without_a_vlan_is_none_and_hides_nothing() {
+    let vlan = Err(DropReason::VlanTagged);
+    let own = OWN.octets();
+    for (inner_type, inner, from_player, from_lan) in [
+        (0x8137, vec![0; 46], Ok(()), Ok(())),
+        (IPV4, udp_v4(27015, 27960, &[7; 20]), Ok(()), Ok(())),
+        (ARP, arp(own), Ok(()), Ok(())),
+        (46, vec![0xff; 46], Ok(()), Ok(())),
+        (ARP, arp(OTHER.octets()), Err(DropReason::ArpSpoof), Ok(())),
+        (
+            IPV4,
+            udp_v4(67, 68, &[2]),
+            Err(DropReason::DhcpServerReply),
+            Ok(()),
+        ),
+        (
+            0x888e,
+            vec![0; 46],
+            Err(DropReason::Eapol),
+            Err(DropReason::Eapol),
+        ),
+        (0x8100, vec![0, 7, 0x08, 0x00], vlan, vlan),
+        (0x8100, vec![0, 0, 0x08, 0x00], vlan, vlan),
+        (0x88a8, vec![0, 0, 0x08, 0x00], vlan, vlan),
+    ] {
+        for control in [[0, 0], [0xe0, 0], [0x10, 0]] {
+            let tagged = tag(control, inner_type, &inner);
+            let frame = ethernet(OTHER, 0x8100, &tagged);
+            assert_eq!(judge(&frame, CLIENT), from_player, "{inner_type:04x}");
+            assert_eq!(judge(&frame, Speaker::Lan), from_lan, "{inner_type:04x}");
+            // Service tags, and tags that came through other media, are none of these.
+            for other in [
+                ethernet(OTHER, 0x88a8, &tagged),
+                wraps(0x8100, &tagged).remove(1),
+            ] {
+                assert_eq!(judge(&other, CLIENT), vlan);
+                assert_eq!(judge(&other, Speaker::Lan), vlan);
+            }
+        }
+    }
+    let cut = ethernet(OTHER, 0x8100, &[0, 0, 8]);
+    assert_eq!(judge(&cut, Speaker::Lan), vlan);
 }
 
 #[test]

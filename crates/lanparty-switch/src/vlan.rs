@@ -1,8 +1,14 @@
 //! VLAN tags: a room is one untagged segment.
+//!
+//! A tag of VLAN 0 is none: it names a priority, and its frame means the same without it (IEEE 802.1Q
+//! §6.9). Programs take it out where a frame comes in; who did not is judged by what is inside
+//! ([`EthernetFrame::inside_priority_tag`](lanparty_proto::EthernetFrame::inside_priority_tag)).
 
-use lanparty_proto::ethernet::ether_type::{OLD_SERVICE_VLAN, SERVICE_VLAN, VLAN};
+use crate::said::Said;
+use lanparty_obs::DropReason;
+use lanparty_proto::ethernet::is_tag;
 
-/// True for a tag of any usual kind (IEEE 802.1Q §9.6): 0x8100, 0x88A8, 0x9100; in SNAP too.
-pub(crate) fn is_tag(ether_type: u16) -> bool {
-    matches!(ether_type, VLAN | SERVICE_VLAN | OLD_SERVICE_VLAN)
+/// A tag of any kind (IEEE 802.1Q §9.6), in SNAP too; nothing for another EtherType.
+pub(crate) fn read<'a>(ether_type: u16) -> Option<Said<'a>> {
+    is_tag(ether_type).then_some(Said::OnOneCable(DropReason::VlanTagged))
 }

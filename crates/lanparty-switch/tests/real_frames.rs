@@ -48,6 +48,7 @@ const CAPTURES: &[(&str, Verdict)] = &[
     ("ping-fragments", Crosses),
     ("scapy-discovery", Crosses),
     ("scapy-ipx", Crosses),
+    ("scapy-priority", Crosses),
     // What only the LAN's own servers and routers may say.
     ("dnsmasq-dhcp", FromTheLanOnly(DhcpServerReply)),
     ("dnsmasq-dhcpv6", FromTheLanOnly(Dhcpv6ServerReply)),

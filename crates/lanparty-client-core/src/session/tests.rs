@@ -51,6 +51,24 @@ fn a_frame_reaches_the_adapter_as_it_was_sent() {
 }
 
 #[test]
+fn a_priority_tag_comes_off_both_ways_and_a_vlan_stays_away() {
+    let mut session = joined();
+    let tagged = |frame: &[u8], control: [u8; 2]| {
+        [&frame[..12], &[0x81, 0], &control, &frame[12..]].concat()
+    };
+    let out = ipx(LAN_HOST, OWN);
+    let mut buf = FrameBuf::from_frame(&tagged(&out, [0xe0, 0]));
+    assert_eq!(session.handle_frame(Instant::now(), &mut buf), Ok(()));
+    assert_eq!(buf.frame(), out);
+    let back = ipx(OWN, LAN_HOST);
+    let datagram = |control| datagram(GATEWAY_ID, &tagged(&back, control));
+    let heard = session.handle_datagram(Instant::now(), datagram([0, 0]));
+    assert_eq!(heard, Ok(Some(Bytes::from(back.clone()))));
+    let heard = session.handle_datagram(Instant::now(), datagram([0, 7]));
+    assert_eq!(heard, Err(DropReason::VlanTagged));
+}
+
+#[test]
 fn only_announced_peers_are_heard() {
     let mut session = joined();
     announce(&mut session, OTHER_ID, Newcomer::Client(virtual_mac(OTHER)));

@@ -82,6 +82,22 @@ fn forbidden_frames_cross_in_neither_direction() {
 }
 
 #[test]
+fn a_priority_tag_comes_off_both_ways_and_a_vlan_stays_away() {
+    let mut party = Party::with(&[ALICE]);
+    let tagged = |frame: &[u8], control: [u8; 2]| {
+        [&frame[..12], &[0x81, 0], &control, &frame[12..]].concat()
+    };
+    let (back, out) = (ip(ALICE.1, LAN_HOST), ip(LAN_HOST, ALICE.1));
+    assert_eq!(party.lan_says(&tagged(&back, [0xe0, 0])), Ok(back.clone()));
+    let heard = party.client_says(ALICE.0, &tagged(&out, [0, 0]));
+    assert_eq!(heard, Ok(Some(out.clone())));
+    let vlan = Err(DropReason::VlanTagged);
+    assert_eq!(party.lan_says(&tagged(&back, [0, 7])).map(drop), vlan);
+    let heard = party.client_says(ALICE.0, &tagged(&out, [0, 7]));
+    assert_eq!(heard.map(drop), vlan);
+}
+
+#[test]
 fn only_announced_pairs_reach_the_lan() {
     let mut party = Party::with(&[ALICE, BOB]);
     let alices = ip(LAN_HOST, ALICE.1);

@@ -6,6 +6,7 @@
 )]
 
 use lanparty_proto::MacAddr;
+use lanparty_proto::ethernet::{ether_type, is_priority_tag};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use std::ffi::{c_int, c_short, c_uint};
 use std::io;
@@ -273,7 +274,7 @@ pub(super) struct Slot {
 pub(super) struct Notes {
     /// It did not fit the slot.
     pub(super) cut: bool,
-    /// It had a VLAN tag, which has been taken out.
+    /// It had a tag of some VLAN, which has been taken out. A tag that only names a priority is none.
     pub(super) tagged: bool,
     /// How many frames this socket has lost before it, since it was made; absent while none.
     pub(super) overruns: Option<u32>,
@@ -306,6 +307,17 @@ const EMPTY_PIECE: libc::iovec = libc::iovec {
     iov_len: 0,
 };
 
+/// True for a frame that had a tag, unless it named a priority only (IEEE 802.1Q §6.9).
+fn is_in_a_vlan(extra: &libc::tpacket_auxdata) -> bool {
+    let says = |flag| extra.tp_status & flag != 0;
+    let tag = match says(libc::TP_STATUS_VLAN_TPID_VALID) {
+        true => extra.tp_vlan_tpid,
+        // Kernels before 3.14 took out customer tags only.
+        false => ether_type::VLAN,
+    };
+    says(libc::TP_STATUS_VLAN_VALID) && !is_priority_tag(tag, extra.tp_vlan_tci)
+}
+
 /// Reads the control messages that came with a frame.
 ///
 /// # Safety
@@ -321,7 +333,7 @@ unsafe fn read_notes(header: &libc::msghdr, notes: &mut Notes) {
             (libc::SOL_PACKET, libc::PACKET_AUXDATA) => {
                 // SAFETY: this type's contents are a `tpacket_auxdata`, wherever it lies.
                 let extra = unsafe { data.cast::<libc::tpacket_auxdata>().read_unaligned() };
-                notes.tagged = extra.tp_status & libc::TP_STATUS_VLAN_VALID != 0;
+                notes.tagged = is_in_a_vlan(&extra);
             }
             (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => {
                 // SAFETY: this type's contents are a 32-bit number, wherever it lies.
@@ -339,5 +351,29 @@ fn check(result: c_int) -> io::Result<c_int> {
         Err(io::Error::last_os_error())
     } else {
         Ok(result)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_that_names_a_priority_only_is_none() {
+        let notes = |status, tag, control| {
+            // SAFETY: numbers only, of which zero is one.
+            let mut extra: libc::tpacket_auxdata = unsafe { std::mem::zeroed() };
+            extra.tp_status = status;
+            (extra.tp_vlan_tpid, extra.tp_vlan_tci) = (tag, control);
+            is_in_a_vlan(&extra)
+        };
+        let (tagged, kind) = (libc::TP_STATUS_VLAN_VALID, libc::TP_STATUS_VLAN_TPID_VALID);
+        assert!(!notes(0, 0, 0));
+        assert!(notes(tagged | kind, 0x8100, 7));
+        assert!(notes(tagged, 0, 7), "before Linux 3.14");
+        assert!(notes(tagged | kind, 0x88a8, 0));
+        assert!(!notes(tagged | kind, 0x8100, 0));
+        assert!(!notes(tagged | kind, 0x8100, 0xe000));
+        assert!(!notes(tagged, 0, 0xe000));
     }
 }

@@ -242,9 +242,9 @@ def write_crafted():
           to_all / v6 / ICMPv6ND_NS(tgt="fd77::9") / ICMPv6NDOptSrcLLAddr(lladdr=ROUTER))
     write("scapy-vlan",
           ether / Dot1Q(vlan=5) / IP(dst="192.168.77.1") / ICMP(),
-          ether / Dot1Q(vlan=0, prio=5) / ARP(hwsrc=OWN, psrc="192.168.77.50", pdst="192.168.77.1"),
           ether / Dot1AD(vlan=100) / Dot1Q(vlan=5) / ip / offer,
           ether / Dot1Q(vlan=1) / Dot1Q(vlan=5) / ip / offer)
+    write("scapy-priority", ether / Dot1Q(vlan=0, prio=5) / ARP(hwsrc=OWN, psrc="192.168.77.50", pdst="192.168.77.1"))
     write("scapy-lacp", Ether(src=OWN, dst="01:80:c2:00:00:02") / SlowProtocol() / LACP(), Ether(src=OWN, dst=HOST) / SlowProtocol() / LACP())
     write("scapy-eapol", Ether(src=OWN, dst="01:80:c2:00:00:03") / EAPOL(type=1), Ether(src=OWN, dst=HOST) / EAPOL(type=0) / EAP(code=1, id=1, type=1))
     write("scapy-pause", Ether(src=OWN, dst="01:80:c2:00:00:01", type=0x8808) / bytes.fromhex("0001ffff"),
