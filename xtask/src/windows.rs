@@ -19,6 +19,7 @@ use toolchain::Toolchain;
 const PACKAGES: &[&str] = &[
     "lanparty-proto",
     "lanparty-obs",
+    "lanparty-switch",
     "lanparty-ctrl",
     "lanparty-flow",
     "lanparty-quic",
