@@ -1,7 +1,7 @@
 //! The status line: one sentence whenever things change (spec R64).
 
+use lanparty_edge::speech;
 use lanparty_obs::PlayerStatus;
-use std::io::{self, Write as _};
 
 /// Says how things are, once for each change.
 #[derive(Debug, Default)]
@@ -13,8 +13,7 @@ impl StatusLine {
     /// Says it on standard output, unless it was said last.
     pub fn show(&mut self, status: PlayerStatus) {
         if let Some(sentence) = self.next(status) {
-            // Nobody may be listening any more, and that is no reason to end a game.
-            let _ = writeln!(io::stdout(), "{sentence}");
+            speech::say(sentence);
         }
     }
 

@@ -47,18 +47,21 @@ fn main() -> ExitCode {
     use anyhow::Context as _;
     use clap::Parser as _;
     use lanparty_client_core::sentence;
+    use lanparty_edge::speech;
     let words: Vec<_> = std::env::args_os().collect();
     lanparty_edge::privilege::hide_secrets(&words);
     let args = config::Args::parse_from(words);
-    args.log.clone().start();
     let hardened = lanparty_edge::privilege::harden().context("cannot give up rights");
-    match hardened.and_then(|()| args.check()).and_then(run::run) {
+    args.log.clone().start();
+    let code = match hardened.and_then(|()| args.check()).and_then(run::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", sentence(&*error));
+            speech::complain(format_args!("error: {}", sentence(&*error)));
             ExitCode::FAILURE
         }
-    }
+    };
+    speech::finish();
+    code
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -30,6 +30,7 @@ mod system;
 
 use clap::Parser as _;
 use lanparty_client_core::sentence;
+use lanparty_edge::speech;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
@@ -39,13 +40,15 @@ fn main() -> ExitCode {
     let is_an_answer = args.command.is_some() || args.list_tap_adapters;
     match run::run(args) {
         Ok(()) => {
+            speech::finish();
             if is_an_answer {
                 let_it_be_read();
             }
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("error: {}", sentence(&*error));
+            speech::complain(format_args!("error: {}", sentence(&*error)));
+            speech::finish();
             let_it_be_read();
             ExitCode::FAILURE
         }

@@ -1,7 +1,7 @@
 //! What every program needs at its edges.
 //!
 //! Addresses and invites as people write them ([`address`], [`invite`]), flags that programs share
-//! ([`access_args`], [`congestion_args`]), logs ([`log`]), signals ([`signals`]), the one thread ([`runtime`]), rights
+//! ([`access_args`], [`congestion_args`]), what is said to people ([`speech`], [`log`]), signals ([`signals`]), the one thread ([`runtime`]), rights
 //! ([`privilege`]), what is kept on disk ([`state`], [`kept_file`], [`resume_file`]), and the local socket with which a
 //! running program is steered ([`ctl`]).
 #![allow(
@@ -23,4 +23,5 @@ pub mod resume_file;
 pub mod runtime;
 pub mod signals;
 pub mod source_address;
+pub mod speech;
 pub mod state;

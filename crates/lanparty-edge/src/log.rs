@@ -1,5 +1,6 @@
-//! Logs: to standard error, for people by default, as JSON for machines.
+//! Logs: to standard error, for people by default, as JSON for machines; nothing waits for whoever reads them.
 
+use crate::speech::LogLines;
 use clap::{Args, ValueEnum};
 use lanparty_obs::FrameLog;
 use std::io::{self, IsTerminal};
@@ -41,7 +42,7 @@ impl LogArgs {
             .with_env_filter(self.log)
             // Colours in a file or a service's journal are noise.
             .with_ansi(io::stderr().is_terminal())
-            .with_writer(io::stderr);
+            .with_writer(LogLines);
         // Fails only when logging has started already, which tests do.
         let _ = match self.log_format {
             LogFormat::Human => builder.try_init(),

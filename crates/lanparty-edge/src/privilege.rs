@@ -85,6 +85,17 @@ pub fn give_up_capabilities() -> io::Result<()> {
     Ok(())
 }
 
+/// For a thread beside the program's own, which may have been started before that one gave up what it does
+/// not need: this one has no capabilities and opens no file, but what names are looked up with. It says
+/// nothing of it, as it may be the one that writes what is said.
+pub(crate) fn need_nothing() {
+    #[cfg(target_os = "linux")]
+    {
+        let _ = narrow(CapabilitySet::empty(), CapabilitySet::empty());
+        let _ = files::read_only(&[]);
+    }
+}
+
 /// From here on this program opens `also`, what names are looked up with, and no other file; it writes
 /// none and starts no program. What is open stays so. A kernel without Landlock lets everything pass,
 /// which is only logged.

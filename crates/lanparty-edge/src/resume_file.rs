@@ -66,9 +66,10 @@ impl ResumeFile {
             mac,
             token,
         };
-        if let Err(error) = self.0.save(&kept) {
-            tracing::debug!(%error, "The place in the room is not kept");
-        }
+        self.0.save(
+            &kept,
+            |error| tracing::debug!(%error, "The place in the room is not kept"),
+        );
     }
 
     /// What is in it.
@@ -89,7 +90,7 @@ mod tests {
         let mut store = ResumeFile::open(&file).unwrap();
         assert_eq!(store.load(), None);
         for relay in ["a-relay-with-a-long-name.example:443", "relay:443"] {
-            store.0.save(&kept(relay)).unwrap();
+            store.0.save(&kept(relay), |error| panic!("{error}"));
             assert_eq!(store.load(), Some(kept(relay)));
         }
         drop(store);

@@ -47,9 +47,9 @@ impl Desk {
         let wishes = controls.wishes();
         if wishes != before {
             before.clone_from(wishes);
-            if let Err(error) = file.save(wishes) {
+            file.save(wishes, |error| {
                 tracing::warn!(%error, "The next start of the gateway will not know what the host has ordered");
-            }
+            });
         }
     }
 

@@ -16,6 +16,7 @@ use lanparty_edge::invite::Invite;
 use lanparty_edge::log::LogArgs;
 use lanparty_edge::runtime;
 use lanparty_edge::source_address::{is_public, outgoing};
+use lanparty_edge::speech::say;
 use lanparty_edge::state::StateFolder;
 use lanparty_peer::args::RelayConfig;
 use lanparty_proto::DatagramBudget;
@@ -26,8 +27,6 @@ use lanparty_relay::config::{
     ArgsError, BoundArgs, Bounds, CommandLine, IdentitySource, command_line,
 };
 use std::ffi::OsString;
-use std::fmt::Display;
-use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use tokio::sync::oneshot;
@@ -177,7 +176,8 @@ impl HostArgs {
         run::keep_what_is_needed(&readable)?;
 
         say(format_args!("Relay listening on {listening} (udp)."));
-        invite::print(&invite)?;
+        let (link, picture) = invite::draw(&invite)?;
+        say(format_args!("{link}\n\n{picture}"));
         advice.iter().for_each(say);
         party(relay, &config, lan, host).await
     }
@@ -218,11 +218,6 @@ async fn party(
         .context("the relay failed; please report this")?;
     say("Relay stopped.");
     outcome
-}
-
-fn say(sentence: impl Display) {
-    // Nobody has to listen.
-    let _ = writeln!(io::stdout(), "{sentence}");
 }
 
 /// The code of the room in this folder, made from `random` bits if there is none yet. It is no secret:

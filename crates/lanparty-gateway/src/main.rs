@@ -6,6 +6,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     use anyhow::Context as _;
     use clap::Parser as _;
+    use lanparty_edge::speech;
     use lanparty_gateway::{ctl::CtlArgs, host::HostArgs, invite::InviteArgs};
     use lanparty_relay::config::ArgsError;
     let words: Vec<_> = std::env::args_os().collect();
@@ -21,13 +22,15 @@ fn main() -> ExitCode {
         },
         _ => lanparty_gateway::Args::parse_from(&words).run(),
     });
-    match outcome {
+    let code = match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            speech::complain(format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
-    }
+    };
+    speech::finish();
+    code
 }
 
 #[cfg(not(target_os = "linux"))]

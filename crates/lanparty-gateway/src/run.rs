@@ -15,12 +15,12 @@ use lanparty_edge::privilege::{self, CapabilitySet};
 use lanparty_edge::resume_file::ResumeFile;
 use lanparty_edge::runtime;
 use lanparty_edge::signals;
+use lanparty_edge::speech::say;
 use lanparty_peer::args::RelayConfig;
 use lanparty_peer::{Event, HostError, PeerCore, PeerHost, RunError};
 use lanparty_proto::MacAddr;
 use std::convert::Infallible;
-use std::fmt::Display;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -97,7 +97,7 @@ async fn hear_orders(desk: &Desk, listener: Option<UnixListener>) -> Infallible 
 async fn carry(config: &Config, mut lan: LanSocket, mut host: Host<'_>) -> anyhow::Result<()> {
     config.relay.warn_if_open();
     let reminders: Vec<_> = host.desk.controls.borrow().reminders().collect();
-    reminders.iter().for_each(|reminder| host.say(reminder));
+    reminders.iter().for_each(say);
     let mut stop = pin!(asked_to_stop());
     loop {
         let mac = lan.interface().mac();
@@ -118,7 +118,7 @@ async fn carry(config: &Config, mut lan: LanSocket, mut host: Host<'_>) -> anyho
             _ = &mut stop => break,
         }
     }
-    host.say(format_args!(
+    say(format_args!(
         "Gateway of room {} stopped.",
         config.relay.room
     ));
@@ -162,20 +162,15 @@ impl<'a> Host<'a> {
         }
     }
 
-    fn say(&self, sentence: impl Display) {
-        // Nobody has to listen.
-        let _ = writeln!(io::stdout(), "{sentence}");
-    }
-
     fn tell_of(&self, message: &RelayMessage) {
         match *message {
             RelayMessage::PeerJoined(PeerJoined { mac: Some(mac), .. }) => {
-                self.say(format_args!("Player {mac} joined."));
+                say(format_args!("Player {mac} joined."));
             }
             RelayMessage::PeerLeft(PeerLeft { peer_id, reason }) => {
                 let player = self.desk.controls.borrow().player(peer_id);
                 if let Some(mac) = player {
-                    self.say(format_args!("Player {mac} left: it {reason}."));
+                    say(format_args!("Player {mac} left: it {reason}."));
                 }
             }
             RelayMessage::PeerJoined(_)
@@ -193,7 +188,7 @@ impl<'a> Host<'a> {
         loop {
             match LanSocket::open(self.interface) {
                 Ok(lan) => {
-                    self.say(format_args!("{} is back.", self.interface));
+                    say(format_args!("{} is back.", self.interface));
                     return lan;
                 }
                 Err(error) => self.complain_of(format!("Out of the room: {error}. Trying again.")),
@@ -208,14 +203,14 @@ impl<'a> Host<'a> {
         match (self.looped, looped) {
             (None, Some(mac)) => {
                 tracing::warn!(%mac, "Our own frames come back from the LAN: another bridge joins it to the room; unplug one. Broadcast is off until then");
-                self.say(format_args!(
+                say(format_args!(
                     "Loop: what we send for player {mac} comes back from {interface}. Another bridge joins \
                      this LAN to the room: unplug one. Until then broadcast is off."
                 ));
             }
             (Some(mac), None) => {
                 tracing::info!(%mac, "The loop has ended; broadcast is on");
-                self.say(format_args!(
+                say(format_args!(
                     "The loop on {interface} has ended: nothing came back for {} seconds. Broadcast is on \
                      again.",
                     LOOP_QUIET.as_secs()
@@ -230,7 +225,7 @@ impl<'a> Host<'a> {
         self.desk.controls.borrow_mut().handle_lost_link();
         self.looped = None;
         if self.complaint.as_ref() != Some(&complaint) {
-            self.say(&complaint);
+            say(&complaint);
             self.complaint = Some(complaint);
         }
     }
@@ -285,7 +280,7 @@ impl PeerHost<Bridge> for Host<'_> {
                     );
                 }
                 let (room, interface) = (&self.relay.room, self.interface);
-                self.say(format_args!(
+                say(format_args!(
                     "Gateway of room {room} on {interface}: connected to the relay {relay}."
                 ));
             }

@@ -1,6 +1,6 @@
 //! `lanparty-relay`: parses, starts logging, runs, answers with an exit code.
 
-use lanparty_edge::{privilege, runtime, signals};
+use lanparty_edge::{privilege, runtime, signals, speech};
 use lanparty_relay::Config;
 use lanparty_relay::config::{ArgsError, RelayArgs};
 use std::fmt::Display;
@@ -8,6 +8,12 @@ use std::process::ExitCode;
 use tracing::{error, info};
 
 fn main() -> ExitCode {
+    let code = run();
+    speech::finish();
+    code
+}
+
+fn run() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
     privilege::hide_secrets(&words);
     #[cfg(target_os = "linux")]
@@ -39,7 +45,7 @@ fn main() -> ExitCode {
 }
 
 fn failure(error: impl Display) -> ExitCode {
-    eprintln!("error: {error}");
+    speech::complain(format_args!("error: {error}"));
     ExitCode::FAILURE
 }
 

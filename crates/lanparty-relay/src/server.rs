@@ -27,11 +27,12 @@ use lanparty_ctrl::message::Disconnect;
 use lanparty_ctrl::{DisconnectReason, Pin};
 use lanparty_edge::privilege;
 use lanparty_edge::signals::Hangups;
+use lanparty_edge::speech::say;
 use lanparty_quic::tls::Identity;
 use lanparty_quic::{CloseCode, Endpoint, Incoming, ListenError};
 use link::{Link, Outgoing};
 use seat::Seat;
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::pin;
@@ -90,14 +91,9 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), S
     server.listen_to_operator(config.socket.as_deref());
     server.give_up_rights()?;
     let address = server.local_address();
-    // Nobody has to read it.
-    let mut out = io::stdout();
-    let _ = writeln!(out, "Relay listening on {address} (udp).");
-    let _ = writeln!(
-        out,
-        "Gateways and players know it by --pin {}",
-        server.pin()
-    );
+    say(format_args!("Relay listening on {address} (udp)."));
+    let pin = server.pin();
+    say(format_args!("Gateways and players know it by --pin {pin}"));
     server.run(stop).await;
     Ok(())
 }
