@@ -7,7 +7,7 @@
 //!  +------+------+--+--+----------+------------+----------+------------+----------+
 //! ```
 
-use crate::said::{Claim, Said};
+use crate::claim::Claim;
 use lanparty_obs::DropReason;
 use lanparty_proto::MacAddr;
 use std::net::Ipv4Addr;
@@ -23,13 +23,13 @@ pub(crate) struct Message {
 }
 
 /// What cannot be read might be read by somebody else.
-pub(crate) fn read<'a>(message: &[u8]) -> Said<'a> {
+pub(crate) fn read(message: &[u8]) -> Result<Message, DropReason> {
     match message.first_chunk::<LEN>() {
-        Some(message) if message[..6] == ETHERNET_IPV4 => Said::Arp(Message {
+        Some(message) if message[..6] == ETHERNET_IPV4 => Ok(Message {
             sender: MacAddr::new(octets(message, 8)),
             address: octets(message, 14).into(),
         }),
-        _ => Said::OnlyTheLan(DropReason::ArpSpoof),
+        _ => Err(DropReason::ArpSpoof),
     }
 }
 

@@ -1,6 +1,5 @@
 //! DHCP for IPv4 (RFC 2131, RFC 2132).
 
-use crate::said::Said;
 use lanparty_obs::DropReason;
 use lanparty_proto::ip::Part;
 use lanparty_proto::{EthernetFrame, MacAddr};
@@ -25,26 +24,27 @@ pub(crate) struct Lease {
     pub(crate) lan: [Option<Ipv4Addr>; 2],
 }
 
-/// Reads a datagram between these ports, with its UDP header; nothing when it is no DHCP.
-pub(crate) fn read<'a>(
+/// Reads a datagram between these ports, with its UDP header: a server's answer, and the lease that it confirms, if it
+/// does; nothing when it is no DHCP.
+pub(crate) fn read(
     frame: EthernetFrame<'_>,
     ports: (u16, u16),
-    datagram: &'a [u8],
+    datagram: &[u8],
     part: Part,
-) -> Option<Said<'a>> {
+) -> Option<Result<Option<Lease>, DropReason>> {
     match (ports, datagram.get(UDP_HEADER_LEN)) {
         ((SERVER, CLIENT), _) if part == Part::Whole => {
             // To that machine or to everybody.
             let lease = acknowledged(&datagram[UDP_HEADER_LEN..])
                 .filter(|lease| frame.destination() == lease.mac || frame.destination().is_group());
-            Some(Said::DhcpAnswer(lease))
+            Some(Ok(lease))
         }
         // From the server's port, to the client's, or a reply for a relay agent (RFC 2131 §4.1).
         ((SERVER, _) | (_, CLIENT), _) | ((_, SERVER), Some(&BOOTREPLY)) => {
-            Some(Said::OnlyTheLan(DropReason::DhcpServerReply))
+            Some(Err(DropReason::DhcpServerReply))
         }
         // The operation may come in a second fragment.
-        ((_, SERVER), None) => Some(Said::HIDDEN),
+        ((_, SERVER), None) => Some(Err(DropReason::HiddenUpperHeader)),
         _ => None,
     }
 }

@@ -28,6 +28,7 @@ pub(crate) fn read_v4<'a>(frame: EthernetFrame<'_>, packet: &'a [u8]) -> Said<'a
             let ports = ports(datagram);
             let to_group = frame.destination().is_group() || packet[DESTINATION] >= 224;
             dhcp::read(frame, ports, datagram, upper.part)
+                .map(|answer| answer.map_or_else(Said::OnlyTheLan, Said::DhcpAnswer))
                 .or_else(|| router::udp(ports, to_group).map(Said::OnlyTheLan))
                 .unwrap_or(Said::Anything)
         }
@@ -59,6 +60,7 @@ pub(crate) fn read_v6<'a>(frame: EthernetFrame<'_>, packet: &'a [u8]) -> Said<'a
             let source = source.map_or(Ipv6Addr::UNSPECIFIED, Ipv6Addr::from);
             let other = || router::icmpv6(message[0]).map(Said::OnlyTheLan);
             nd::read(message, source, upper.part)
+                .map(|message| message.map_or_else(Said::OnlyTheLan, Said::Neighbour))
                 .or_else(|| group::mld(message))
                 .or_else(other)
                 .unwrap_or(Said::Anything)

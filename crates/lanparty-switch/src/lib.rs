@@ -13,10 +13,12 @@
 
 mod addresses;
 mod arp;
+mod claim;
 mod dhcp;
 mod dhcpv6;
 mod group;
 mod ip;
+mod judge;
 mod llc;
 mod nd;
 mod ports;
@@ -31,8 +33,8 @@ mod tests;
 mod traffic;
 mod vlan;
 
+pub use judge::{Speaker, classify};
 pub use ports::Port;
 pub use rates::{Rate, Rates};
-pub use said::{Speaker, classify};
 pub use segment::Route;
 pub use switch::{Crossing, Judged, Switch};

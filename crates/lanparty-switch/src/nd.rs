@@ -1,6 +1,6 @@
 //! Neighbour discovery (RFC 4861): a player may ask and answer for itself.
 
-use crate::said::{Claim, Said};
+use crate::claim::Claim;
 use lanparty_obs::DropReason;
 use lanparty_proto::MacAddr;
 use lanparty_proto::ip::Part;
@@ -18,7 +18,11 @@ pub(crate) struct Message<'a> {
 }
 
 /// Reads an ICMPv6 message of at least eight bytes, from this source; nothing when it is another kind.
-pub(crate) fn read(message: &[u8], source: Ipv6Addr, part: Part) -> Option<Said<'_>> {
+pub(crate) fn read(
+    message: &[u8],
+    source: Ipv6Addr,
+    part: Part,
+) -> Option<Result<Message<'_>, DropReason>> {
     let options_at = match message[0] {
         ROUTER_SOLICITATION => 8,
         NEIGHBOUR_SOLICITATION | NEIGHBOUR_ADVERTISEMENT => 24,
@@ -26,13 +30,13 @@ pub(crate) fn read(message: &[u8], source: Ipv6Addr, part: Part) -> Option<Said<
     };
     // Never in a fragment (RFC 6980).
     if part != Part::Whole {
-        return Some(Said::HIDDEN);
+        return Some(Err(DropReason::HiddenUpperHeader));
     }
     let Some((fields, options)) = message.split_at_checked(options_at) else {
-        return Some(Said::OnlyTheLan(DropReason::ArpSpoof));
+        return Some(Err(DropReason::ArpSpoof));
     };
     let target = fields.get(8..).and_then(<[u8]>::first_chunk::<16>);
-    Some(Said::Neighbour(Message {
+    Some(Ok(Message {
         address: match (fields[0], target) {
             (NEIGHBOUR_ADVERTISEMENT, Some(&target)) => target.into(),
             _ => source,

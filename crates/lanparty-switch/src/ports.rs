@@ -1,8 +1,8 @@
 //! What one peer may say: whose frames they are, which of their pieces wait, and what is left of its
 //! allowance.
 
+use crate::judge::Speaker;
 use crate::rates::{Allowance, Cost, LanAllowance, PlayerAllowance, Rates};
-use crate::said::Speaker;
 use bytes::{BufMut, Bytes, BytesMut};
 use lanparty_obs::{DropCounts, DropReason};
 use lanparty_proto::fragment::{Fragment, Reassembler};

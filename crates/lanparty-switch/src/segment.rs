@@ -1,7 +1,8 @@
 //! Who may send from which address, and where a frame goes (spec R27, R28).
 
 use crate::addresses::Addresses;
-use crate::said::{Said, Speaker, check_outside};
+use crate::judge::{Speaker, check, check_outside, read};
+use crate::said::Said;
 use crate::table::LanTable;
 use lanparty_obs::DropReason;
 use lanparty_proto::{EthernetFrame, MacAddr, PeerId};
@@ -92,8 +93,8 @@ impl Segment {
     ) -> Result<Route, DropReason> {
         let frame = EthernetFrame::parse(frame).map_err(|_| DropReason::Runt)?;
         self.check_source(who, frame.source())?;
-        let said = Said::of(check_outside(frame.bytes())?);
-        said.check(frame, who)?;
+        let said = read(check_outside(frame.bytes())?);
+        check(&said, frame, who)?;
         match who {
             Speaker::Player(mac) => self.check_claim(now, mac, &said)?,
             Speaker::Lan => self.learn(now, frame.source(), &said),

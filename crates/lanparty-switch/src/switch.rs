@@ -1,8 +1,8 @@
 //! One room's judge: its ports, and what it knows of who is behind them.
 
+use crate::judge::Speaker;
 use crate::ports::{Port, Received};
 use crate::rates::Rates;
-use crate::said::Speaker;
 use crate::segment::{Route, Segment};
 use crate::traffic::Traffic;
 use bytes::Bytes;

@@ -1,7 +1,7 @@
 //! Who says to have which address, and which leases are confirmed.
 
 use crate::dhcp::Lease;
-use crate::said::Said;
+use crate::judge::read;
 use lanparty_proto::ethernet::ether_type;
 use lanparty_proto::{EthernetFrame, MacAddr};
 use std::net::IpAddr;
@@ -86,13 +86,13 @@ fn a_lease_that_is_cut_anywhere_is_none() {
 }
 
 fn claimed(frame: &[u8]) -> Option<IpAddr> {
-    Said::of(EthernetFrame::parse(frame).unwrap())
+    read(EthernetFrame::parse(frame).unwrap())
         .claim()
         .map(|claim| claim.address)
 }
 
 fn leased(frame: &[u8]) -> Option<Lease> {
-    Said::of(EthernetFrame::parse(frame).unwrap()).lease()
+    read(EthernetFrame::parse(frame).unwrap()).lease()
 }
 
 fn wraps(ether_type: u16, payload: &[u8]) -> [Vec<u8>; 2] {
