@@ -3,7 +3,7 @@
 use crate::filter;
 use bytes::Bytes;
 use lanparty_ctrl::message::{Newcomer, PeerJoined, Welcome};
-use lanparty_ctrl::{PeerMessage, RelayMessage, Role};
+use lanparty_ctrl::{GROUPS, PeerMessage, RelayMessage, Role};
 use lanparty_obs::{Diagnostics, DropReason, PeerStats};
 use lanparty_peer::{PeerCore, PeerOutput};
 use lanparty_proto::early::EarlyDatagrams;
@@ -11,6 +11,7 @@ use lanparty_proto::ethernet;
 use lanparty_proto::fragment::{Fragment, Reassembler};
 use lanparty_proto::overlay::HEADER_LEN;
 use lanparty_proto::{DatagramBudget, FrameBuf, Header, PeerId, RoomId, VirtualMac, mss};
+use lanparty_switch::snooping::Reporter;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,7 @@ pub struct Session {
     mac: VirtualMac,
     place: Option<Place>,
     early: EarlyDatagrams,
+    reporter: Reporter,
     stats: PeerStats,
     output: VecDeque<PeerOutput>,
 }
@@ -54,6 +56,7 @@ impl Session {
             mac,
             place: None,
             early: EarlyDatagrams::default(),
+            reporter: Reporter::new(mac.addr()),
             stats: PeerStats::default(),
             output: VecDeque::new(),
         }
@@ -106,6 +109,21 @@ impl Session {
         Ok(Some(mss::clamped(frame, budget)))
     }
 
+    /// Asks the machine which groups it wants, and tells the room what it has said.
+    fn ask_for_groups(&mut self, now: Instant) {
+        let Some(round) = self.reporter.poll(now) else {
+            return;
+        };
+        let questions = round.questions.map(|frame| PeerOutput::Frame(frame.into()));
+        self.output.extend(questions);
+        for report in round.reports {
+            self.stats.frames_to_relay += 1;
+            self.stats.bytes_to_relay += report.len() as u64;
+            let report = FrameBuf::from_frame(&report);
+            self.output.push_back(PeerOutput::ToRelay(report));
+        }
+    }
+
     /// Takes what a peer said before it was announced.
     fn receive_early(&mut self, now: Instant, peer: PeerId) {
         for datagram in self.early.take(now, peer) {
@@ -137,6 +155,10 @@ impl PeerCore for Session {
         Newcomer::Client(self.mac)
     }
 
+    fn tells_groups(&self) -> bool {
+        true
+    }
+
     fn handle_welcome(&mut self, now: Instant, welcome: &Welcome, budget: DatagramBudget) {
         let mut place = Place {
             own_id: welcome.peer_id,
@@ -150,15 +172,25 @@ impl PeerCore for Session {
         }
         self.place = Some(place);
         self.forget_early();
+        // A relay that does not heed it gives us every group anyway.
+        if welcome.capabilities.iter().any(|name| name == GROUPS) {
+            self.reporter.come_in(now);
+        }
     }
 
     fn handle_lost_link(&mut self, _now: Instant) {
         self.place = None;
         self.forget_early();
+        self.reporter.go();
         self.output.clear();
     }
 
-    fn handle_frame(&mut self, _now: Instant, frame: &mut FrameBuf) -> Result<(), DropReason> {
+    fn overhear(&mut self, now: Instant, frame: &[u8]) {
+        self.reporter.overhear(now, frame);
+    }
+
+    fn handle_frame(&mut self, now: Instant, frame: &mut FrameBuf) -> Result<(), DropReason> {
+        self.reporter.overhear(now, frame.frame());
         let result = self.send(frame);
         match result {
             Ok(()) => self.stats.count_sent(frame.frame()),
@@ -207,6 +239,7 @@ impl PeerCore for Session {
     fn handle_timeout(&mut self, now: Instant) {
         self.early.expire(now);
         self.count_lost_early();
+        self.ask_for_groups(now);
         let Some(place) = &mut self.place else { return };
         if now < place.next_stats {
             return;
@@ -223,7 +256,8 @@ impl PeerCore for Session {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let stats = self.place.as_ref().map(|place| place.next_stats);
-        stats.into_iter().chain(self.early.poll_timeout()).min()
+        let others = [self.early.poll_timeout(), self.reporter.poll_timeout()];
+        stats.into_iter().chain(others.into_iter().flatten()).min()
     }
 
     fn poll_output(&mut self) -> Option<PeerOutput> {

@@ -49,5 +49,9 @@ pub const HOST_CONTROLS: &str = "host_controls";
 /// The ability of a relay to tell a host from its guests, in its `welcome`: a keyed room is its host's key.
 pub const HOST_KEYS: &str = "host_keys";
 
+/// In a `hello` the ability of a client to say again which groups its machine wants, at each coming in and every two
+/// minutes; in a `welcome` that of a relay to give it no others.
+pub const GROUPS: &str = "groups";
+
 /// The version of the control protocol, in every `hello`.
 pub const VERSION: u16 = 1;

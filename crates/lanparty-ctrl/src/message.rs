@@ -6,9 +6,9 @@
 
 use crate::host::{HostOrder, Members};
 use crate::{
-    AccessToken, AdmissionKey, Challenge, ChannelBinding, DisconnectReason, Fingerprint, HostId,
-    HostKey, HostPublicKey, HostSignature, LeaveReason, NOTICES, Name, Notice, Proof, RejectReason,
-    ResumeToken, RoomCode, Text, VERSION, Vouch,
+    AccessToken, AdmissionKey, Challenge, ChannelBinding, DisconnectReason, Fingerprint, GROUPS,
+    HostId, HostKey, HostPublicKey, HostSignature, LeaveReason, NOTICES, Name, Notice, Proof,
+    RejectReason, ResumeToken, RoomCode, Text, VERSION, Vouch,
 };
 use lanparty_obs::PeerStats;
 use lanparty_proto::{DatagramBudget, IpMtu, PeerId, RoomId, VirtualMac};
@@ -82,7 +82,7 @@ pub struct Hello {
     pub mac: Option<VirtualMac>,
     /// What its path takes in one datagram now.
     pub datagram_budget: DatagramBudget,
-    /// Names of optional abilities: [`NOTICES`]; unknown ones are ignored.
+    /// Names of optional abilities: [`NOTICES`], [`GROUPS`]; unknown ones are ignored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
     /// What its player wants to be called; see [`Name::from_stranger`].
@@ -142,6 +142,8 @@ pub struct Entry {
     pub orders: Vec<HostOrder>,
     /// Whether it takes a [`Notice`].
     pub takes_notices: bool,
+    /// Whether it says again which groups its machine wants.
+    pub tells_groups: bool,
 }
 
 impl Entry {
@@ -159,6 +161,7 @@ impl Entry {
             access_token: None,
             orders: Vec::new(),
             takes_notices: false,
+            tells_groups: false,
         }
     }
 }
@@ -308,6 +311,7 @@ impl Hello {
             access_token,
             orders,
             takes_notices: capabilities.iter().any(|name| name == NOTICES),
+            tells_groups: capabilities.iter().any(|name| name == GROUPS),
             ..Entry::new(room, who, datagram_budget)
         }))
     }

@@ -25,6 +25,11 @@ pub trait PeerCore {
     /// Who this is, for the `hello`.
     fn newcomer(&self) -> Newcomer;
 
+    /// Whether it says again which groups its machine wants, so that it needs no others.
+    fn tells_groups(&self) -> bool {
+        false
+    }
+
     /// The relay let us in; a datagram of `budget` bytes fits the path now.
     fn handle_welcome(&mut self, now: Instant, welcome: &Welcome, budget: DatagramBudget);
 
@@ -36,6 +41,9 @@ pub trait PeerCore {
     /// # Errors
     /// Why it must not go there; it has been counted.
     fn handle_frame(&mut self, now: Instant, frame: &mut FrameBuf) -> Result<(), DropReason>;
+
+    /// A frame from the port that goes nowhere, because there is no link.
+    fn overhear(&mut self, _now: Instant, _frame: &[u8]) {}
 
     /// A datagram from the relay. `Ok(Some(frame))` goes to the port, `Ok(None)` waits for more
     /// fragments.
@@ -70,6 +78,8 @@ pub trait PeerCore {
 pub enum PeerOutput {
     /// A frame of the core's own making for the port.
     Frame(Bytes),
+    /// A frame of the core's own making for the relay.
+    ToRelay(FrameBuf),
     /// A message for the relay.
     Message(PeerMessage),
 }

@@ -18,7 +18,7 @@ use host::Lock;
 use lanparty_ctrl::host::Person;
 use lanparty_ctrl::message::{Entry, Newcomer, PeerLeft, Welcome};
 use lanparty_ctrl::{
-    HOST_CONTROLS, LeaveReason, ROOM_KEYS, RejectReason, RelayMessage, ResumeToken,
+    GROUPS, HOST_CONTROLS, LeaveReason, ROOM_KEYS, RejectReason, RelayMessage, ResumeToken,
 };
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::{IpMtu, PeerId, RoomId};
@@ -165,6 +165,9 @@ impl<L: Clone> Room<L> {
         let newcomer = Member::new(now, entry, source, token.clone(), link);
         let notices = self.tell_all(|to| newcomer.introduction(peer, to));
         self.switch.plug_in(now, peer, speaker(who));
+        if entry.tells_groups {
+            self.switch.trust_reports(now, peer);
+        }
         self.members.insert(peer, newcomer);
         let welcome = Step::Answer(self.welcome(peer, who, token));
         let steps = match who {
@@ -206,7 +209,7 @@ impl<L: Clone> Room<L> {
                 member.count_forward(&crossing);
                 Verdict::Forward(Forward {
                     frame_id: crossing.frame_id,
-                    targets: self.targets(from, crossing.route),
+                    targets: self.targets(now, from, crossing.route),
                     datagram: crossing.datagram,
                 })
             }
@@ -303,7 +306,9 @@ impl<L: Clone> Room<L> {
                 Newcomer::Gateway => None,
             },
             resume_token,
-            capabilities: [ROOM_KEYS, HOST_CONTROLS].map(str::to_owned).to_vec(),
+            capabilities: [ROOM_KEYS, HOST_CONTROLS, GROUPS]
+                .map(str::to_owned)
+                .to_vec(),
         })
     }
 
@@ -326,12 +331,19 @@ impl<L: Clone> Room<L> {
         self.members.get(&peer).map(|member| member.link.clone())
     }
 
-    fn targets(&self, from: PeerId, route: Route) -> Targets<L> {
+    fn targets(&self, now: Instant, from: PeerId, route: Route) -> Targets<L> {
         match route {
             Route::Known(peer) | Route::Unknown(peer) => self.link_of(peer).into_iter().collect(),
             Route::GroupOfLan => {
                 let gateway = self.gateway().and_then(|gateway| self.link_of(gateway));
                 gateway.into_iter().collect()
+            }
+            Route::Members { group, unsure } => {
+                let members = self.members.iter().filter(|&(&peer, member)| {
+                    let is_lan = member.record.who == Newcomer::Gateway;
+                    peer != from && (is_lan || self.switch.hears(now, peer, group, unsure))
+                });
+                members.map(|(_, member)| member.link.clone()).collect()
             }
             Route::Group => {
                 let mut targets = Targets::with_capacity(self.members.len());

@@ -233,7 +233,11 @@ async fn a_hello_recorded_on_one_connection_is_refused_on_another() {
         RejectReason::NotAuthorised
     );
     let host = recorded.hello(hello).await.unwrap();
-    let abilities = [lanparty_ctrl::ROOM_KEYS, lanparty_ctrl::HOST_CONTROLS];
+    let abilities = [
+        lanparty_ctrl::ROOM_KEYS,
+        lanparty_ctrl::HOST_CONTROLS,
+        lanparty_ctrl::GROUPS,
+    ];
     assert_eq!(host.welcome.capabilities, abilities);
 }
 

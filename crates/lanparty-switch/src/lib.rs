@@ -26,6 +26,7 @@ pub mod rates;
 mod router;
 mod said;
 mod segment;
+pub mod snooping;
 mod switch;
 mod table;
 #[cfg(test)]

@@ -30,6 +30,13 @@ pub enum Route {
     Unknown(PeerId),
     /// To every peer but the sender.
     Group,
+    /// To the LAN, and to the other players that want this group: [`Switch::hears`](crate::Switch::hears).
+    Members {
+        /// The group.
+        group: IpAddr,
+        /// True when it goes to those as well of whom nobody knows it.
+        unsure: bool,
+    },
     /// To the LAN alone, if there is one: to a group, from a player that is kept apart.
     GroupOfLan,
 }

@@ -4,11 +4,12 @@ use crate::judge::Speaker;
 use crate::ports::{Port, Received};
 use crate::rates::Rates;
 use crate::segment::{Route, Segment};
+use crate::snooping::{Groups, Meaning, Wants};
 use crate::traffic::Traffic;
 use bytes::Bytes;
 use lanparty_obs::{DropCounts, DropReason};
 use lanparty_proto::overlay::Probe;
-use lanparty_proto::{MacAddr, PeerId, RoomId};
+use lanparty_proto::{EthernetFrame, MacAddr, PeerId, RoomId};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Instant;
@@ -42,6 +43,7 @@ pub struct Switch {
     rates: Rates,
     ports: BTreeMap<PeerId, Port>,
     segment: Segment,
+    groups: Groups,
 }
 
 impl Switch {
@@ -52,6 +54,7 @@ impl Switch {
             rates,
             ports: BTreeMap::new(),
             segment: Segment::new(now),
+            groups: Groups::default(),
         }
     }
 
@@ -59,12 +62,31 @@ impl Switch {
     pub fn plug_in(&mut self, now: Instant, peer: PeerId, speaker: Speaker) {
         self.segment.plug_in(peer, speaker);
         self.ports.insert(peer, Port::new(now, speaker, self.rates));
+        if let Speaker::Player(_) = speaker {
+            self.groups.add(peer);
+        }
+    }
+
+    /// A player's client will say which groups its machine wants, and hears no others: see [`snooping`](crate::snooping).
+    pub fn trust_reports(&mut self, now: Instant, peer: PeerId) {
+        self.groups.trust(now, peer);
+    }
+
+    /// True when a player hears frames for this group, also if nobody knows whether it wants them and those go to
+    /// such players.
+    pub fn hears(&self, now: Instant, peer: PeerId, group: IpAddr, unsure: bool) -> bool {
+        match self.groups.wants(now, peer, group) {
+            Wants::Yes => true,
+            Wants::Perhaps => unsure,
+            Wants::No => false,
+        }
     }
 
     /// A peer goes. Its addresses are kept for it, and what the LAN has said goes with the gateway.
     pub fn unplug(&mut self, peer: PeerId) {
         if let Some(port) = self.ports.remove(&peer) {
             self.segment.unplug(port.speaker());
+            self.groups.remove(peer);
         }
     }
 
@@ -163,7 +185,14 @@ impl Switch {
         let Some(received) = port.receive(now, place, datagram, drops)? else {
             return Ok(Judged::Piece);
         };
-        let route = judge_frame(now, from, port, &mut self.segment, &received)?;
+        let route = judge_frame(
+            now,
+            from,
+            port,
+            &mut self.segment,
+            &mut self.groups,
+            &received,
+        )?;
         Ok(Judged::Frame(Crossing {
             datagram: received.datagram,
             frame_id: port.next_frame_id(),
@@ -173,22 +202,55 @@ impl Switch {
 }
 
 /// All the checks of a whole frame, the cheapest first: source, classifier, claims, destination, the
-/// host's orders, buckets.
+/// host's orders, groups, buckets.
 fn judge_frame(
     now: Instant,
     from: PeerId,
     port: &mut Port,
     segment: &mut Segment,
+    groups: &mut Groups,
     received: &Received,
 ) -> Result<Route, DropReason> {
-    let route = segment.route(now, from, port.speaker(), received.frame())?;
-    if port.muted && matches!(route, Route::Group | Route::GroupOfLan) {
+    let (speaker, frame) = (port.speaker(), received.frame());
+    let route = segment.route(now, from, speaker, frame)?;
+    let to_group = matches!(route, Route::Group | Route::GroupOfLan);
+    let meaning = match to_group {
+        true => Meaning::of(EthernetFrame::parse(frame).map_err(|_| DropReason::Runt)?),
+        false => Meaning::ForAll,
+    };
+    if let Meaning::Report(report) = &meaning {
+        // What a machine wants to hear is no talk.
+        groups.learn(now, from, report);
+    }
+    if port.muted && to_group {
         return Err(DropReason::Muted);
     }
-    if segment.keeps_apart(port.speaker(), route) {
+    if segment.keeps_apart(speaker, route) {
         return Err(DropReason::Isolated);
     }
-    let traffic = Traffic::of(route, received.frame());
-    port.allowance.spend(now, traffic, received.unpaid)?;
-    Ok(route)
+    let mut pay = || {
+        let traffic = Traffic::of(route, frame);
+        port.allowance.spend(now, traffic, received.unpaid)
+    };
+    match (speaker, meaning) {
+        (_, Meaning::ForAll) => pay().map(|()| route),
+        (Speaker::Player(_), Meaning::Report(_)) => pay().map(|()| Route::GroupOfLan),
+        (Speaker::Player(_), Meaning::For(_)) if route == Route::GroupOfLan => {
+            pay().map(|()| route)
+        }
+        (Speaker::Player(_), Meaning::For(group)) => pay().map(|()| Route::Members {
+            group,
+            unsure: true,
+        }),
+        (Speaker::Lan, Meaning::Report(_)) => Err(DropReason::Unwanted),
+        (Speaker::Lan, Meaning::For(group)) => {
+            let unsure = match groups.audience(now, group) {
+                (false, false) => return Err(DropReason::Unwanted),
+                (false, true) => pay().map(|()| true)?,
+                // Who has asked for it gets it all, however much that is.
+                (true, may) => may && pay().is_ok(),
+            };
+            Ok(Route::Members { group, unsure })
+        }
+    }
 }

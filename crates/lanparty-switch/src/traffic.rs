@@ -2,11 +2,9 @@
 
 use crate::llc::Content;
 use crate::segment::Route;
+use crate::snooping::IGMP;
 use lanparty_proto::ethernet::{EthernetFrame, ether_type};
 use lanparty_proto::ip::{self, ICMPV6, Part, UDP, Upper};
-
-/// IGMP, which is its own protocol beside IPv4's others (IANA protocol numbers).
-const IGMP: u8 = 2;
 
 /// What systems say by themselves: NetBIOS names and datagrams (RFC 1002), SSDP, WS-Discovery, mDNS (RFC 6762),
 /// LLMNR (RFC 4795).
@@ -33,7 +31,7 @@ impl Traffic {
         match route {
             Route::Known(_) => Traffic::Known,
             Route::Unknown(_) => Traffic::Unknown,
-            Route::Group | Route::GroupOfLan => Self::to_group(frame),
+            Route::Group | Route::Members { .. } | Route::GroupOfLan => Self::to_group(frame),
         }
     }
 

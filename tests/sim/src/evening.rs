@@ -15,7 +15,7 @@ mod peer;
 mod relay;
 
 use crate::dice::Dice;
-use crate::frames::{BROADCAST, Frame, KINDS, Mac};
+use crate::frames::{BROADCAST, Frame, KINDS, Kind, Mac};
 use checks::Ledger;
 use network::{Event, Network, Side};
 use peer::{Peer, Stage};
@@ -236,7 +236,11 @@ impl Evening {
         if self.peers[number].is_asleep(self.network.now) {
             return;
         }
-        let kind = *self.dice.pick(KINDS);
+        let kind = match *self.dice.pick(KINDS) {
+            // The ledger's number stands where their group does.
+            Kind::Joins | Kind::Leaves | Kind::Stream => Kind::Game,
+            other => other,
+        };
         let destination = match self.dice.between(0, 5) {
             0 | 1 => BROADCAST,
             2 => lan_mac(self.dice.between(1, 3)),

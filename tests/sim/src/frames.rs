@@ -15,6 +15,12 @@ pub enum Kind {
     Game,
     /// What a system says by itself.
     Chatter,
+    /// UDP to a group that machines must report.
+    Stream,
+    /// A machine wants that group.
+    Joins,
+    /// A machine does not want it any more.
+    Leaves,
     /// IPX in Ethernet II.
     Ipx,
     /// IPX in raw 802.3.
@@ -71,6 +77,12 @@ pub const KINDS: &[Kind] = &[
     Kind::Game,
     Kind::Chatter,
     Kind::Chatter,
+    Kind::Stream,
+    Kind::Stream,
+    Kind::Stream,
+    Kind::Joins,
+    Kind::Joins,
+    Kind::Leaves,
     Kind::Ipx,
     Kind::Ipx,
     Kind::RawIpx,
@@ -118,6 +130,8 @@ pub enum Says {
     Nothing,
     /// Its sender has it.
     Mine(u8),
+    /// That it is about this group.
+    Group(u8),
     /// This machine has it for so many milliseconds, says the DHCP server.
     Leased(u8, Mac, u64),
 }
@@ -142,6 +156,8 @@ impl Frame {
     pub fn new(dice: &mut Dice, kind: Kind, destination: Mac, source: Mac) -> Self {
         let destination = match kind {
             Kind::Bpdu => [0x01, 0x80, 0xc2, 0, 0, 0],
+            Kind::Stream if destination != BROADCAST => [0x01, 0x00, 0x5e, 1, 2, 3],
+            Kind::Joins | Kind::Leaves => [0x01, 0x00, 0x5e, 0, 0, 0x16],
             _ => destination,
         };
         let says = Says::some(dice, kind, destination);
@@ -161,6 +177,19 @@ impl Frame {
         }
     }
 
+    /// The group to which it goes, if not everybody hears that, or which it says to want or not.
+    pub fn group(&self) -> Option<u8> {
+        let reported = match self.kind {
+            Kind::Stream => self.destination != BROADCAST,
+            Kind::Joins | Kind::Leaves => true,
+            _ => false,
+        };
+        reported.then_some(match self.says {
+            Says::Group(group) => group,
+            _ => 0,
+        })
+    }
+
     /// Which budget pays for it, when it goes to a group.
     pub fn talk(&self) -> Talk {
         match self.kind {
@@ -172,6 +201,8 @@ impl Frame {
             | Kind::DhcpDiscover
             | Kind::DhcpOffer
             | Kind::DhcpAck
+            | Kind::Joins
+            | Kind::Leaves
             | Kind::RouterAdvertisement
             | Kind::HiddenRouterAdvertisement => Talk::Control,
             Kind::Chatter => Talk::Chatter,
@@ -214,6 +245,7 @@ impl Says {
         match kind {
             Kind::ArpOwn => Says::Mine(number),
             Kind::ArpSpoof => Says::Mine(1),
+            Kind::Stream | Kind::Joins | Kind::Leaves => Says::Group(number),
             Kind::Advertisement => Says::Mine(100 + number),
             Kind::DhcpAck => {
                 let to = match destination[0] % 2 {
@@ -230,7 +262,7 @@ impl Says {
     fn number(self) -> u8 {
         match self {
             Says::Nothing => 0,
-            Says::Mine(number) | Says::Leased(number, ..) => number,
+            Says::Mine(number) | Says::Group(number) | Says::Leased(number, ..) => number,
         }
     }
 }
@@ -243,6 +275,20 @@ fn content(dice: &mut Dice, kind: Kind, source: Mac, says: Says) -> Vec<u8> {
         Kind::Chatter => {
             let port = *dice.pick(&[137, 138, 1900, 3702, 5353, 5355]);
             udp(50_000, port, &[0x47; 30])
+        }
+        Kind::Stream => {
+            let mut stream = udp(5004, 5004, &[0x47; 30]);
+            stream[18..22].copy_from_slice(&[239, 1, 2, says.number()]);
+            stream
+        }
+        Kind::Joins | Kind::Leaves => {
+            let joins = kind == Kind::Joins;
+            let (old, new) = if joins { (0x16, 4) } else { (0x17, 3) };
+            let group = [239, 1, 2, says.number()];
+            match dice.one_in(2) {
+                true => igmp(&[&[old, 0, 0, 0][..], &group].concat()),
+                false => igmp(&[&[0x22, 0, 0, 0, 0, 0, 0, 1, new, 0, 0, 0][..], &group].concat()),
+            }
         }
         Kind::Ipx => typed(0x8137, &any(dice)),
         Kind::RawIpx => {
@@ -347,6 +393,15 @@ fn udp(from: u16, to: u16, payload: &[u8]) -> Vec<u8> {
     packet.extend(len.to_be_bytes());
     packet.extend([0, 0]);
     packet.extend(payload);
+    typed(0x0800, &packet)
+}
+
+fn igmp(message: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0x46, 0xc0, 0, 24 + message.len() as u8];
+    packet.extend([
+        0, 0, 0, 0, 1, 2, 0, 0, 10, 0, 0, 1, 224, 0, 0, 22, 0x94, 4, 0, 0,
+    ]);
+    packet.extend(message);
     typed(0x0800, &packet)
 }
 

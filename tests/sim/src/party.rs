@@ -207,6 +207,7 @@ impl Party {
             mac,
             source: self.dice.between(1, 3) as u8,
             budget: self.dice.between(600, 2000) as u16,
+            tells_groups: self.dice.one_in(2),
         };
         let expected = self.reference.admit(&hello);
         let token = [self.last_link as u8; 16];
@@ -354,6 +355,7 @@ impl Party {
                 mac: Some([2, 9, 0, 0, 0, number as u8]),
                 source: 1,
                 token: None,
+                tells_groups: false,
                 budget: 1312,
             };
             let (now, source) = (self.instant(), [192, 0, 2, 1].into());
@@ -494,6 +496,7 @@ fn entry(hello: &Hello) -> Entry {
     let budget = DatagramBudget::new(hello.budget).unwrap();
     Entry {
         resume_token: hello.token.map(ResumeToken::from_random),
+        tells_groups: hello.tells_groups,
         ..Entry::new(hello.room.parse().unwrap(), who, budget)
     }
 }

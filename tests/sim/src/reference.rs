@@ -34,6 +34,9 @@ pub struct Peer {
     /// What was dropped of it.
     pub drops: Vec<DropReason>,
     muted: bool,
+    // Which groups its machine wants until when, and until when it hears others too.
+    groups: Vec<(u8, u64)>,
+    hears_all_until: u64,
     budgets: Budgets,
     partials: Vec<Partial>,
     malformed: u32,
@@ -69,6 +72,8 @@ pub struct Hello {
     pub token: Option<[u8; 16]>,
     /// What its path takes in one datagram.
     pub budget: u16,
+    /// Whether it says again which groups its machine wants.
+    pub tells_groups: bool,
 }
 
 /// What the relay gives a newcomer.
@@ -286,6 +291,11 @@ impl Reference {
             counts: [0; 3],
             drops: Vec::new(),
             muted: false,
+            groups: Vec::new(),
+            hears_all_until: match hello.tells_groups {
+                true => now + 3000,
+                false => u64::MAX,
+            },
             budgets: Budgets::new(self.rates, now),
             partials: Vec::new(),
             malformed: 0,
@@ -463,6 +473,9 @@ impl Reference {
         if my_mac.is_none() {
             self.heard.push((room_id, frame.source));
         }
+        if my_mac.is_some() {
+            self.hear_of_groups(now, at, frame);
+        }
         if targets.is_empty() && !group {
             return Err(DropReason::UnknownDestination);
         }
@@ -472,6 +485,9 @@ impl Reference {
         if kept_apart && to_a_client {
             return Err(DropReason::Isolated);
         }
+        if let Some(group) = frame.group() {
+            return self.switch_group(now, at, (frame, group), kept_apart, unpaid);
+        }
         let budgets = &mut self.peers[at].budgets;
         let talk = group.then(|| frame.talk());
         match my_mac {
@@ -479,6 +495,64 @@ impl Reference {
             None => budgets.pay_for_lan(now, talk)?,
         }
         Ok(targets)
+    }
+
+    fn hear_of_groups(&mut self, now: u64, at: usize, frame: &Frame) {
+        let Some(wanted) = frame.group() else { return };
+        let groups = &mut self.peers[at].groups;
+        if frame.kind != Kind::Stream {
+            groups.retain(|&(group, _)| group != wanted);
+        }
+        if frame.kind == Kind::Joins {
+            groups.push((wanted, now + 260_000));
+        }
+    }
+
+    /// Reports are for the gateway. What goes to a group is for the gateway, and for those that want it or may; of
+    /// the LAN's, those that may get what the room's budget pays for.
+    fn switch_group(
+        &mut self,
+        now: u64,
+        at: usize,
+        (frame, wanted): (&Frame, u8),
+        kept_apart: bool,
+        unpaid: (usize, usize),
+    ) -> Result<Vec<u32>, DropReason> {
+        let me = &self.peers[at];
+        let (my_link, from_lan) = (me.link, me.mac.is_none());
+        let (mut gateway, mut sure, mut perhaps) = (Vec::new(), Vec::new(), Vec::new());
+        for other in self.room(&me.room) {
+            let wants = other
+                .groups
+                .iter()
+                .any(|&(group, until)| group == wanted && now < until);
+            match other.mac {
+                _ if other.link == my_link => {}
+                None => gateway.push(other.link),
+                Some(_) if wants => sure.push(other.link),
+                Some(_) if now < other.hears_all_until => perhaps.push(other.link),
+                Some(_) => {}
+            }
+        }
+        let budgets = &mut self.peers[at].budgets;
+        let for_gateway = kept_apart || frame.kind != Kind::Stream;
+        match (from_lan, for_gateway) {
+            (false, _) => budgets.pay(now, Some(frame.talk()), false, unpaid)?,
+            (true, true) => return Err(DropReason::Unwanted),
+            (true, false) if sure.is_empty() && perhaps.is_empty() => {
+                return Err(DropReason::Unwanted);
+            }
+            (true, false) if perhaps.is_empty() => {}
+            (true, false) => match budgets.pay_for_lan(now, Some(frame.talk())) {
+                Err(reason) if sure.is_empty() => return Err(reason),
+                Err(_) => perhaps.clear(),
+                Ok(()) => {}
+            },
+        }
+        Ok(match for_gateway {
+            true => gateway,
+            false => [gateway, sure, perhaps].concat(),
+        })
     }
 
     /// The LAN may claim what it likes, and gets what is not leased. A client may claim what nobody
@@ -492,7 +566,7 @@ impl Reference {
         leased_to_a_client: bool,
     ) -> Result<(), DropReason> {
         let (address, owner) = match says {
-            Says::Nothing => return Ok(()),
+            Says::Nothing | Says::Group(_) => return Ok(()),
             Says::Leased(..) if !leased_to_a_client => return Ok(()),
             Says::Leased(address, mac, time) => (address, (Some(mac), time.min(86_400_000), true)),
             Says::Mine(address) => (address, (mac, 300_000, false)),

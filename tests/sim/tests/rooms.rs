@@ -60,6 +60,7 @@ fn everything_happened(tally: &Tally) {
         "frame_rate",
         "byte_rate",
         "lan_rate",
+        "unwanted",
         "link_down",
         "muted",
         "isolated",

@@ -17,6 +17,41 @@ const OTHER_ID: u16 = 2;
 const GATEWAY_ID: u16 = 9;
 
 #[test]
+fn the_machine_is_asked_for_its_groups_and_the_room_told_again_what_it_has_said() {
+    let (mut now, mut session) = (Instant::now(), Session::new(virtual_mac(OWN)));
+    // IGMPv2: the group 239.1.2.3 is wanted. It is said while there is no link.
+    let header = [0x45, 0, 0, 28, 0, 0, 0, 0, 1, 2, 0, 0, 192, 168, 50, 7];
+    let group = [239, 1, 2, 3];
+    let message = [0x16, 0, 0, 0, 239, 1, 2, 3];
+    let to = [1, 0, 0x5e, 1, 2, 3];
+    let report = [&to[..], &OWN, &[8, 0], &header, &group, &message].concat();
+    session.overhear(now, &report);
+    for (abilities, expected) in [(vec![], (0, 0)), (vec![GROUPS.to_owned()], (2, 1))] {
+        let welcome = Welcome {
+            capabilities: abilities,
+            ..welcome(None)
+        };
+        session.handle_welcome(now, &welcome, budget());
+        session.handle_timeout(now);
+        let (mut asked, mut told) = (0, 0);
+        while let Some(output) = session.poll_output() {
+            match output {
+                PeerOutput::Frame(_) => asked += 1,
+                PeerOutput::ToRelay(report) => {
+                    assert_eq!(report.frame()[6..12], OWN);
+                    assert!(report.frame().ends_with(&group));
+                    told += 1;
+                }
+                PeerOutput::Message(message) => panic!("{message:?}"),
+            }
+        }
+        assert_eq!((asked, told), expected);
+        session.handle_lost_link(now);
+        now += STATS_INTERVAL;
+    }
+}
+
+#[test]
 fn nothing_crosses_before_the_welcome_and_after_the_link_is_lost() {
     let now = Instant::now();
     let mut session = Session::new(virtual_mac(OWN));
@@ -96,7 +131,7 @@ fn frames_that_overtake_their_senders_announcement_come_after_it() {
     let outputs = std::iter::from_fn(|| session.poll_output());
     let frames = outputs.map(|output| match output {
         PeerOutput::Frame(frame) => frame.to_vec(),
-        PeerOutput::Message(message) => panic!("{message:?}"),
+        PeerOutput::Message(_) | PeerOutput::ToRelay(_) => panic!("no frame for the port"),
     });
     assert_eq!(frames.collect::<Vec<_>>(), [first, second]);
     let stats = session.counters();

@@ -152,7 +152,7 @@ fn a_discover_that_overtakes_the_announcement_reaches_the_lan_after_it() {
     party.join(ALICE);
     let frames = party.outputs().into_iter().map(|output| match output {
         PeerOutput::Frame(frame) => frame.to_vec(),
-        PeerOutput::Message(message) => panic!("{message:?}"),
+        PeerOutput::Message(_) | PeerOutput::ToRelay(_) => panic!("no frame for the port"),
     });
     let frames: Vec<_> = frames.collect();
     // Switches learn where the player is before its first word.
@@ -556,7 +556,7 @@ impl Party {
             .iter()
             .filter_map(|output| match output {
                 PeerOutput::Frame(frame) => Some(EthernetFrame::parse(frame).unwrap().source()),
-                PeerOutput::Message(_) => None,
+                PeerOutput::Message(_) | PeerOutput::ToRelay(_) => None,
             })
             .collect()
     }

@@ -7,7 +7,7 @@ use crate::backoff::Backoff;
 use crate::link::{self, ConnectError, DatagramReader, QueueDeaths, RelayLink};
 use bytes::Bytes;
 use lanparty_ctrl::message::{Disconnect, Hello, Newcomer};
-use lanparty_ctrl::{DisconnectReason, RelayMessage, ResumeToken, Text};
+use lanparty_ctrl::{DisconnectReason, GROUPS, RelayMessage, ResumeToken, Text};
 use lanparty_edge::log;
 use lanparty_obs::frame_log::{Action, Direction};
 use lanparty_obs::{DropReason, FrameLog};
@@ -146,12 +146,17 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let relay = &self.config();
         let (newcomer, resume_token) = (self.core.newcomer(), self.resume_token.clone());
         let orders = self.host.standing_orders();
-        let hello = |budget| Hello {
-            resume_token: resume_token.clone(),
-            orders: orders.clone(),
-            access_token: relay.access_token.clone(),
-            name: relay.name.clone().map(Into::into),
-            ..Hello::new(&relay.room, newcomer, budget)
+        let groups = self.core.tells_groups().then(|| GROUPS.to_owned());
+        let hello = |budget| {
+            let mut hello = Hello::new(&relay.room, newcomer, budget);
+            hello.capabilities.extend(groups.clone());
+            Hello {
+                resume_token: resume_token.clone(),
+                orders: orders.clone(),
+                access_token: relay.access_token.clone(),
+                name: relay.name.clone().map(Into::into),
+                ..hello
+            }
         };
         let connecting = RelayLink::connect(relay, &addresses, hello);
         match self.discarding(connecting).await? {
@@ -324,8 +329,11 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
 
     /// Drops what one read of the port gives, and says how many frames that were.
     fn discard(&mut self) -> io::Result<u64> {
-        let (core, mut frames) = (&mut *self.core, 0);
+        let (core, mut frames, now) = (&mut *self.core, 0, Instant::now());
         self.port.try_recv(&mut |frame| {
+            if let Ok(frame) = &frame {
+                core.overhear(now, frame.frame());
+            }
             let reason = frame.err().unwrap_or(DropReason::LinkDown);
             core.counters().drops.count(reason);
             frames += 1;
@@ -412,10 +420,14 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         counters.drops.add(DropReason::PortRefused, sent.refused);
     }
 
-    fn perform_outputs(&mut self, link: &RelayLink) {
+    fn perform_outputs(&mut self, link: &mut RelayLink) {
         while let Some(output) = self.core.poll_output() {
             match output {
                 PeerOutput::Frame(frame) => self.to_port.push(frame),
+                PeerOutput::ToRelay(frame) => match link.send_frame(Instant::now(), frame) {
+                    Ok(datagrams) => self.core.counters().datagrams_to_relay += datagrams as u64,
+                    Err(reason) => self.core.counters().drops.count(reason),
+                },
                 PeerOutput::Message(message) => link.send_message(message),
             }
         }

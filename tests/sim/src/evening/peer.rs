@@ -351,6 +351,13 @@ impl Evening {
                     assert_eq!(frame[..6], NIC.octets(), "no switch carries it further");
                     assert_eq!(frame[6], 2, "a player's MAC is refreshed");
                 }
+                PeerOutput::Frame(frame) if frame[6] == 0x0e => {
+                    assert!(
+                        frame[0] & 1 == 1,
+                        "a question to the machine for its groups"
+                    );
+                }
+                PeerOutput::ToRelay(_) => unreachable!("no machine here has reported a group"),
                 PeerOutput::Frame(frame) => {
                     let (now, peer) = (self.network.now, &mut self.peers[number]);
                     peer.counts.frames_delivered += 1;

@@ -1,0 +1,178 @@
+//! A client's memory of what its machine wants to hear.
+
+use super::frames::{question_v4, question_v6, report_v4, report_v6};
+use super::message::{Change, Message};
+use super::{LIFETIME, MAX_GROUPS, RENEWAL};
+use lanparty_proto::{EthernetFrame, MacAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::{Duration, Instant};
+
+/// When it is asked and said after coming in: at once, once more for an adapter that was not up yet, and once more for
+/// what got lost; then every [`RENEWAL`].
+const ROUNDS: [Duration; 3] = [
+    Duration::ZERO,
+    Duration::from_secs(1),
+    Duration::from_secs(10),
+];
+/// How long a machine may take to answer; it is asked to within a second.
+const ANSWER: Duration = Duration::from_secs(5);
+/// One more than a room remembers, so that it knows that there are too many.
+const CAPACITY: usize = MAX_GROUPS + 1;
+
+/// Remembers which groups a machine has reported, and says them again in its name.
+///
+/// A machine says by itself only what is new. Whether it answers questions is seen: if it does, what it has not said for
+/// [`LIFETIME`] is forgotten; if it does not (firewalls often keep IGMP out), it wants what it has not left.
+#[derive(Debug)]
+pub struct Reporter {
+    mac: MacAddr,
+    known: Vec<Known>,
+    v4: Habits<Ipv4Addr>,
+    v6: Habits<Ipv6Addr>,
+    asked_at: Option<Instant>,
+    next: Option<(usize, Instant)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Known {
+    group: IpAddr,
+    since: Instant,
+    reported_at: Instant,
+}
+
+/// What is seen of a machine in one of the two protocols.
+#[derive(Debug)]
+struct Habits<A> {
+    source: A,
+    answers: bool,
+}
+
+/// What is to be said now.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Round {
+    /// To the machine.
+    pub questions: [Vec<u8>; 2],
+    /// To the room, in the machine's name.
+    pub reports: Vec<Vec<u8>>,
+}
+
+impl Reporter {
+    /// That of the machine with this MAC, which has not said anything yet.
+    pub fn new(mac: MacAddr) -> Self {
+        Reporter {
+            mac,
+            known: Vec::new(),
+            v4: Habits {
+                source: Ipv4Addr::UNSPECIFIED,
+                answers: false,
+            },
+            v6: Habits {
+                source: Ipv6Addr::UNSPECIFIED,
+                answers: false,
+            },
+            asked_at: None,
+            next: None,
+        }
+    }
+
+    /// The machine is in a room, which knows nothing of it yet.
+    pub fn come_in(&mut self, now: Instant) {
+        self.next = Some((0, now));
+    }
+
+    /// It is in no room any more.
+    pub fn go(&mut self) {
+        self.next = None;
+    }
+
+    /// Hears a frame of the machine, whether it goes anywhere or not.
+    pub fn overhear(&mut self, now: Instant, frame: &[u8]) {
+        let Ok(frame) = EthernetFrame::parse(frame) else {
+            return;
+        };
+        if !frame.destination().is_group() || frame.source() != self.mac {
+            return;
+        }
+        let Some(report) = Message::read(frame).filter(Message::is_report) else {
+            return;
+        };
+        match report.source {
+            IpAddr::V4(source) => self.v4.source = source,
+            IpAddr::V6(source) => self.v6.source = source,
+        }
+        for change in report.changes() {
+            match change {
+                Change::Joins(group) => self.join(now, group),
+                Change::Leaves(group) => self.known.retain(|known| known.group != group),
+            }
+        }
+    }
+
+    /// When [`Self::poll`] has something to say.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.next.map(|(_, at)| at)
+    }
+
+    /// What is to be said, if it is time.
+    pub fn poll(&mut self, now: Instant) -> Option<Round> {
+        let (number, at) = self.next.filter(|&(_, at)| at <= now)?;
+        let wait = match ROUNDS[number..] {
+            [this, next, ..] => next - this,
+            _ => RENEWAL,
+        };
+        self.next = Some(((number + 1).min(ROUNDS.len() - 1), at.max(now) + wait));
+        self.forget(now);
+        self.asked_at = Some(now);
+        Some(Round {
+            questions: [question_v4(), question_v6()],
+            reports: self.reports(),
+        })
+    }
+
+    fn join(&mut self, now: Instant, group: IpAddr) {
+        let answers = self
+            .asked_at
+            .filter(|&asked| now.saturating_duration_since(asked) < ANSWER);
+        let Some(known) = self.known.iter_mut().find(|known| known.group == group) else {
+            if self.known.len() < CAPACITY {
+                self.known.push(Known {
+                    group,
+                    since: now,
+                    reported_at: now,
+                });
+            }
+            return;
+        };
+        known.reported_at = now;
+        // What is new is said several times without being asked.
+        let is_answer = answers.is_some_and(|asked| known.since + ROUNDS[2] + ANSWER <= asked);
+        if is_answer {
+            match group {
+                IpAddr::V4(_) => self.v4.answers = true,
+                IpAddr::V6(_) => self.v6.answers = true,
+            }
+        }
+    }
+
+    /// Forgets what a machine that answers has not said again.
+    fn forget(&mut self, now: Instant) {
+        let (v4, v6) = (self.v4.answers, self.v6.answers);
+        self.known.retain(|known| {
+            let answers = if known.group.is_ipv4() { v4 } else { v6 };
+            !answers || now.saturating_duration_since(known.reported_at) < LIFETIME
+        });
+    }
+
+    fn reports(&self) -> Vec<Vec<u8>> {
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for known in &self.known {
+            match known.group {
+                IpAddr::V4(group) => v4.push(group),
+                IpAddr::V6(group) => v6.push(group),
+            }
+        }
+        let v4 = (!v4.is_empty()).then(|| report_v4(self.mac, self.v4.source, &v4));
+        let v6 = (!v6.is_empty()).then(|| report_v6(self.mac, self.v6.source, &v6));
+        v4.into_iter().chain(v6).collect()
+    }
+}
