@@ -54,4 +54,38 @@ mod tests {
         assert_eq!((wait(0), wait(u32::MAX)), (LONGEST / 2, LONGEST));
         assert!(wait(u32::MAX / 2) > wait(u32::MAX / 4));
     }
+
+    /// Whoever loses the relay in the same instant, and is refused each time at once, must not come back in one.
+    #[test]
+    fn fifty_players_are_no_herd() {
+        let mut players: Vec<_> = (0..50)
+            .map(|_| (Backoff::default(), Duration::ZERO))
+            .collect();
+        let mut random = 1u32;
+        for attempt in 0..6 {
+            let mut spread = [0; 5];
+            let full = (FIRST * (1 << attempt)).min(LONGEST);
+            for (backoff, knocks_at) in &mut players {
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let wait = backoff.next_wait(random);
+                let later = (wait - full / 2).as_secs_f64() / (full / 2).as_secs_f64();
+                spread[((later * 5.0) as usize).min(4)] += 1;
+                *knocks_at += wait;
+            }
+            // Ten in each fifth of the jitter, give or take.
+            assert!(
+                spread.iter().all(|count| (2..=20).contains(count)),
+                "{spread:?}"
+            );
+        }
+        // What was spread once is spread further.
+        let [first, last] = [
+            players.iter().map(|p| p.1).min(),
+            players.iter().map(|p| p.1).max(),
+        ];
+        assert!(
+            last > first.map(|first| first + LONGEST / 2),
+            "{first:?} to {last:?}"
+        );
+    }
 }

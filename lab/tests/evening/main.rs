@@ -23,7 +23,7 @@ use anyhow::{Context, Result, ensure};
 use lanparty_lab::traffic::{EchoSession, Pings};
 use lanparty_lab::{Needs, Party, Player, Suite, Venue, World, checks, eventually, pass, run};
 
-use faults::{FAULTS, Fault};
+use faults::Fault;
 use table::{Row, Table};
 
 /// Set by `cargo xtask lab --scenario`: take the time that it takes.
@@ -40,6 +40,8 @@ const TCP_WAKES: Duration = Duration::from_secs(60);
 const STEADY: usize = 30;
 /// What goes wrong late, goes wrong by then.
 const SETTLED: Duration = Duration::from_secs(3);
+/// What was sent less than this ago may be on its way.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
 /// An answer older than this is a frame that somebody kept.
 const STALE: Duration = Duration::from_secs(1);
 
@@ -67,7 +69,7 @@ fn is_whole() -> bool {
 fn nothing_ends_the_party((): &()) -> Result<()> {
     let mut table = Table::begin();
     let mut evening = Evening::begin()?;
-    for fault in FAULTS.iter().filter(|fault| {
+    for fault in faults::faults().iter().filter(|fault| {
         env::var("ONLY").map_or(is_whole() || fault.telling, |o| fault.name.contains(&o))
     }) {
         let outcome = evening.suffer(fault);
@@ -114,13 +116,17 @@ impl Evening {
         pass(SETTLED);
         let end = Instant::now();
         let reports = self.traffic.pings.each_ref();
+        let calm = reports.map(|pings| pings.report(end - SETTLED, end - LAST_ANSWERS));
         let reports = reports.map(|pings| pings.report(begin, end));
         let tcp = self.traffic.session.lives(TCP_WAKES);
         self.same_player()?;
         if tcp.is_err() {
             self.traffic = Traffic::begin(&self.party)?;
         }
-        Ok(Row::new(back, &reports, tcp))
+        if let Some(proof) = fault.proof {
+            proof(&self.party)?;
+        }
+        Ok(Row::new(back, &reports, &calm, tcp))
     }
 
     /// A host keeps packets for up to three seconds while it asks for their next hop's MAC (arp(7), `unres_qlen_bytes`).

@@ -17,10 +17,20 @@ pub(crate) struct Row {
     tcp: Result<()>,
     stale: Option<Duration>,
     twice: usize,
+    /// Of the pings of each direction when all had settled, how many there were and how many got lost.
+    calm: [(usize, usize); 2],
 }
 
+/// One lost ping in so many is a busy machine's, where nothing is wrong any more.
+const MOST_LOST: usize = 50;
+
 impl Row {
-    pub(crate) fn new(back: Instant, reports: &[PingReport], tcp: Result<()>) -> Self {
+    pub(crate) fn new(
+        back: Instant,
+        reports: &[PingReport],
+        calm: &[PingReport; 2],
+        tcp: Result<()>,
+    ) -> Self {
         let recovered = reports.iter().filter_map(|report| report.recovered);
         let oldest = reports.iter().map(|report| report.oldest).max();
         Self {
@@ -36,6 +46,7 @@ impl Row {
             tcp,
             stale: oldest.filter(|oldest| *oldest > STALE),
             twice: reports.iter().map(|report| report.twice).sum(),
+            calm: calm.each_ref().map(|report| (report.sent, report.lost)),
         }
     }
 
@@ -43,6 +54,19 @@ impl Row {
         let mut broken = Vec::new();
         if self.whole_after > fault.within {
             broken.push(format!("more than {:?} until all was well", fault.within));
+        }
+        if self.silence < fault.gone {
+            broken.push(format!(
+                "it did not happen: nobody was silent for {:?}",
+                fault.gone
+            ));
+        }
+        for (sent, lost) in self.calm {
+            if sent == 0 || lost * MOST_LOST > sent {
+                broken.push(format!(
+                    "{lost} of {sent} pings got lost when all had settled"
+                ));
+            }
         }
         if let (Err(error), false) = (&self.tcp, fault.may_end_tcp) {
             broken.push(format!("{error:#}"));
