@@ -60,15 +60,22 @@ fn tcp_with_offloads_is_captured_as_wire_frames(cable: &Cable) -> Result<()> {
         let sent: Vec<u8> = (0..TRANSFER).map(|i| (i % 251) as u8).collect();
         cable.send_by_tcp(address.parse()?, &sent)?;
         let mut stream = Stream::default();
-        let mut longest = 0;
+        let (mut longest, mut frames) = (0, 0);
         while stream.bytes() < TRANSFER {
             for frame in capture.next()? {
                 let frame = frame.map_err(|reason| anyhow::anyhow!("{reason}"))?;
                 longest = longest.max(frame.len());
+                frames += 1;
                 stream.add(&frame)?;
             }
         }
         ensure!(longest == 1514, "{longest}");
+        // Without offloads each read would give one frame, and there was nothing to be cut.
+        ensure!(
+            capture.reads * 4 < frames,
+            "{frames} frames came in {} reads",
+            capture.reads
+        );
         ensure!(stream.whole() == sent, "{address}: the streams differ");
     }
     Ok(())
@@ -361,7 +368,11 @@ impl Cable {
             let _runtime = runtime.enter();
             LanPort::new(lan)?
         };
-        Ok(Capture { runtime, port })
+        Ok(Capture {
+            runtime,
+            port,
+            reads: 0,
+        })
     }
 
     /// Sends bytes from the host to the gateway's own stack, whose frames the port captures too.
@@ -387,6 +398,8 @@ impl Cable {
 struct Capture {
     runtime: Runtime,
     port: LanPort,
+    /// How often the port was read.
+    reads: u64,
 }
 
 type Captured = Result<Vec<u8>, DropReason>;
@@ -401,7 +414,8 @@ impl Capture {
         })?;
         ready?;
         let mut frames = Vec::new();
-        self.port
+        self.reads += self
+            .port
             .try_recv(&mut |frame| frames.push(frame.map(|frame| frame.frame().to_vec())))?;
         Ok(frames)
     }

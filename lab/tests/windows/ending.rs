@@ -98,7 +98,7 @@ pub(crate) fn closing_the_console_leaves_the_pc_as_it_was(guest: &Guest) -> Resu
 
 fn close_console(guest: &Guest, program: &Process) -> Result<()> {
     guest.pc.close_console()?;
-    program.wait(SOON).map(drop)
+    guest.ends(program).map(drop) // with whatever status Windows gives who is closed
 }
 
 fn leaves_no_trace(guest: &Guest, end: impl FnOnce(&Process) -> Result<()>) -> Result<()> {
@@ -133,7 +133,7 @@ pub(crate) fn an_uninstalled_adapter_ends_the_client_in_words(guest: &Guest) -> 
     ] {
         program.wait_for_line(line, SOON)?;
     }
-    program.wait(SOON)?;
+    guest.ends(&program)?;
     guest.pc.install_adapter()?;
     is_as_before(guest, &before).with_context(|| program.tail(20))
 }
@@ -148,7 +148,7 @@ pub(crate) fn an_uninstalled_adapter_is_noticed_without_a_relay(guest: &Guest) -
         .wait_for_line("is not reachable", SOON)
         .and_then(|_| guest.pc.uninstall_adapter())
         .and_then(|()| program.wait_for_line("was removed from this PC", SOON))
-        .and_then(|_| program.wait(SOON));
+        .and_then(|_| guest.ends(&program));
     relay.signal(Signal::CONT)?;
     ended.with_context(|| program.tail(20))?;
     guest.pc.install_adapter()?;
@@ -166,7 +166,7 @@ pub(crate) fn whatever_change_is_refused_the_pc_is_left_as_it_was(guest: &Guest)
             let is_there = guest.pc.changes().len() >= number.min(on_the_way_in);
             (is_there || !program.is_running()).then_some(())
         })?;
-        guest.leave(&program)?;
+        guest.stop(&program)?;
         let changes = guest.pc.changes();
         let refused = changes.get(number - 1).map_or("nothing", String::as_str);
         ensure!(refused.ends_with(" = 5"), "`{refused}` was not refused");
@@ -188,7 +188,7 @@ pub(crate) fn what_a_program_ended_before_any_change_left_the_next_start_repairs
 ) -> Result<()> {
     is_repaired(guest, Trouble::EndBefore, |guest| {
         let program = played(guest)?;
-        guest.leave(&program)?;
+        guest.stop(&program)?;
         Ok(program.tail(40))
     })
 }
@@ -211,9 +211,9 @@ fn is_repaired(
             eventually("the client is ready", SOON, || {
                 (guest.pc.changes().len() >= on_the_way_in).then_some(())
             })?;
-            guest.leave(&program)?;
+            guest.stop(&program)?;
         }
-        program.wait(SOON)?;
+        guest.ends(&program)?;
         let last = guest.pc.changes().pop().unwrap_or_default();
         guest.pc.forget(None);
         let said = repair(guest).with_context(|| format!("ended at `{last}`"))?;

@@ -1,9 +1,10 @@
 //! The player at Windows, and the party.
 
 use std::net::IpAddr;
+use std::process::ExitStatus;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use lanparty_lab::{Lab, Machine, Party, Process, WindowsPc, World, eventually};
 use rustix::process::Signal;
 
@@ -79,7 +80,7 @@ impl Guest {
             .output([WindowsPc::program(PROGRAM)?.as_os_str(), command.as_ref()])?;
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text).into_owned();
-        anyhow::ensure!(
+        ensure!(
             output.status.success(),
             "`{command}` {}: {text}",
             output.status
@@ -98,12 +99,26 @@ impl Guest {
         self.program.as_ref().context("no client runs here")
     }
 
-    /// Presses Ctrl-C and waits for the end.
+    /// Presses Ctrl-C and waits for the end, which must be a clean one.
     pub(crate) fn leave(&self, program: &Process) -> Result<()> {
+        let status = self.stop(program)?;
+        ensure!(status.success(), "{status}:\n{}", program.tail(20));
+        Ok(())
+    }
+
+    /// The same for a client that may have ended by itself already, in words.
+    pub(crate) fn stop(&self, program: &Process) -> Result<ExitStatus> {
         if program.is_running() {
             program.signal(Signal::INT)?;
         }
-        program.wait(SOON).map(drop)
+        self.ends(program)
+    }
+
+    /// Waits for the end; a panic is none.
+    pub(crate) fn ends(&self, program: &Process) -> Result<ExitStatus> {
+        let status = program.wait(SOON)?;
+        ensure!(!program.log().contains("panicked"), "{}", program.tail(30));
+        Ok(status)
     }
 
     pub(crate) fn wait_for_address(&self) -> Result<IpAddr> {

@@ -43,7 +43,7 @@ pub(crate) fn without_a_driver_the_client_says_so_and_leaves_no_device(
     let before = untouched(guest)?;
     let program = guest.join()?;
     program.wait_for_line("install the TAP-Windows driver (tap0901)", SOON)?;
-    program.wait(SOON)?;
+    guest.ends(&program)?;
     is_as_before(guest, &before).with_context(|| program.tail(20))
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn a_client_killed_while_it_makes_one_is_repaired(guest: &Guest) -> R
     for number in 1..=3 {
         for trouble in [Trouble::EndBefore(number), Trouble::EndAfter(number)] {
             guest.pc.forget(Some(trouble));
-            guest.join()?.wait(SOON)?;
+            guest.ends(&guest.join()?)?;
             guest.pc.forget(None);
             let said = guest.run("repair")?;
             if trouble == Trouble::EndBefore(2) {

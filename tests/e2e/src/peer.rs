@@ -4,6 +4,7 @@ use crate::{Cable, cable, soon};
 use lanparty_client_core::Session;
 use lanparty_ctrl::{LeaveReason, RelayMessage, Text};
 use lanparty_gateway::Bridge;
+use lanparty_obs::PeerStats;
 use lanparty_peer::args::RelayConfig;
 use lanparty_peer::{Event, HostError, PeerCore, PeerHost, RunError};
 use lanparty_proto::{MacAddr, PeerId, VirtualMac};
@@ -30,7 +31,7 @@ pub struct Peer {
     pub cable: Cable,
     heard: mpsc::UnboundedReceiver<Heard>,
     stop: oneshot::Sender<Text>,
-    task: JoinHandle<Result<(), RunError>>,
+    task: JoinHandle<(Result<(), RunError>, PeerStats)>,
 }
 
 impl Peer {
@@ -50,14 +51,9 @@ impl Peer {
         let (stop, stopped) = oneshot::channel();
         let task = tokio::task::spawn_local(async move {
             let shutdown = async { stopped.await.unwrap_or_else(|_| "the test is over".into()) };
-            lanparty_peer::run(
-                &mut core,
-                &mut port,
-                &mut Listener(sender),
-                &relay,
-                shutdown,
-            )
-            .await
+            let mut host = Listener(sender);
+            let ended = lanparty_peer::run(&mut core, &mut port, &mut host, &relay, shutdown).await;
+            (ended, core.counters().clone())
         });
         Peer {
             cable,
@@ -118,19 +114,18 @@ impl Peer {
         }
     }
 
-    /// Ends it as its user would.
-    pub async fn leave(self) {
+    /// Ends it as its user would; answers what it has counted.
+    pub async fn leave(self) -> PeerStats {
         let _ = self.stop.send("the player had enough".into());
-        soon("a clean end", self.task).await.unwrap().unwrap();
+        let (ended, stats) = soon("a clean end", self.task).await.unwrap();
+        ended.unwrap();
+        stats
     }
 
     /// Waits until it gives up by itself, and says why.
     pub async fn gives_up(self) -> String {
-        soon("the end", self.task)
-            .await
-            .unwrap()
-            .unwrap_err()
-            .to_string()
+        let (ended, _) = soon("the end", self.task).await.unwrap();
+        ended.unwrap_err().to_string()
     }
 }
 

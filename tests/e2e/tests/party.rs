@@ -3,6 +3,7 @@
 
 use lanparty_ctrl::LeaveReason;
 use lanparty_e2e::{Peer, Relay};
+use lanparty_obs::DropReason;
 use lanparty_peer::args::RelayConfig;
 use lanparty_proto::{DatagramBudget, MacAddr, PeerId, VirtualMac};
 use lanparty_relay::Limits;
@@ -96,6 +97,12 @@ async fn frames_that_may_not_cross_die_and_the_next_one_lives() {
             party.send(from, &frame(ALL, source, 77));
             assert_eq!(party.receive(1).await, frame(ALL, source, 77));
         }
+        // The relay would have given no player what the LAN says to the gateway; it does not come to that.
+        let (gateway, _) = party.peers.remove(2);
+        let stats = gateway.leave().await;
+        assert_eq!(stats.drops.of(DropReason::UnknownDestination), 1);
+        assert_eq!(stats.drops.of(DropReason::UnauthorizedSourceMac), 1);
+        assert_eq!(stats.frames_to_relay, 1);
     })
     .await;
 }
