@@ -149,6 +149,16 @@ fn the_gateway_refuses_interfaces_that_cannot_work(party: &Party) -> Result<()> 
     with("lo", "lo is the loopback interface")?;
     with("down0", "down0 is down")?;
     with("lonely0", "lonely0 has no carrier")?;
+    gateway.ip("link add lan9 type bridge")?;
+    gateway.ip("link set lonely0 master lan9")?;
+    with("lonely0", "lonely0 is a part of lan9")?;
+    gateway.ip("link add link down1 mv0 type macvlan mode bridge")?;
+    with("mv0", "give down1 itself, or a veth into a bridge")?;
+    gateway.ip("link add in0 type ifb")?;
+    with("in0", "leads to no LAN")?;
+    for extra in ["in0", "mv0", "lan9"] {
+        gateway.ip(&format!("link del {extra}"))?;
+    }
     gateway.ip("link del down0")?;
     gateway.ip("link del lonely0")?;
     gateway.ip("tuntap del dev tun7 mode tun")

@@ -8,6 +8,7 @@
 //! [`LanSocket::open`] checks the interface and opens it, [`LanPort`] is what a running peer uses.
 
 mod interface;
+mod nature;
 mod sys;
 
 pub use interface::{Interface, InterfaceError};

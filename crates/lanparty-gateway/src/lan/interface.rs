@@ -1,5 +1,6 @@
 //! Which interfaces can carry a LAN party, and why others cannot (spec R41).
 
+use super::nature::{self, Nature};
 use super::sys::{self, Facts};
 use lanparty_proto::MacAddr;
 use std::io;
@@ -57,6 +58,40 @@ pub enum InterfaceError {
          cable and its interface"
     )]
     Wireless(String),
+    /// It would neither see what the LAN says to players, nor speak for them.
+    #[error(
+        "{name} is of the kind {kind}, which gets only frames for its own MAC address: give {}, or a veth into a bridge",
+        below.as_deref().map_or_else(|| "the NIC itself".to_owned(), |below| format!("{below} itself"))
+    )]
+    Apart {
+        /// The interface.
+        name: String,
+        /// What it is.
+        kind: String,
+        /// The interface on which it was made, if that is on this machine.
+        below: Option<String>,
+    },
+    /// Whoever is behind the others would neither see players nor be seen.
+    #[error(
+        "{name} is a part of {}, and the LAN behind the other parts would not be reached: give {} instead",
+        of.as_deref().unwrap_or("a bridge or bond"), of.as_deref().unwrap_or("that")
+    )]
+    Member {
+        /// The interface.
+        name: String,
+        /// The bridge or bond.
+        of: Option<String>,
+    },
+    /// Nobody is behind it.
+    #[error(
+        "{name} is of the kind {kind}, which leads to no LAN: give the one with the LAN's cable"
+    )]
+    Nowhere {
+        /// The interface.
+        name: String,
+        /// What it is.
+        kind: String,
+    },
     /// Somebody has to switch it on.
     #[error("{0} is down: bring it up with `ip link set {0} up`")]
     Down(String),
@@ -101,7 +136,12 @@ impl Interface {
             step: "look up the interface",
             error,
         })?;
-        judge(name, facts, is_wireless(name))
+        // Whoever cannot be asked cannot say no.
+        let nature = nature::look_up(name).unwrap_or_else(|error| {
+            tracing::debug!(%error, "The system does not say what {name} is");
+            Nature::Plain
+        });
+        judge(name, facts, is_wireless(name), nature)
     }
 
     /// Its name when it was found.
@@ -131,8 +171,16 @@ fn check_name(name: &str) -> Result<(), InterfaceError> {
     }
 }
 
-fn judge(name: &str, facts: Option<Facts>, wireless: bool) -> Result<Interface, InterfaceError> {
-    use InterfaceError::{BadAddress, Down, Loopback, Missing, NoCarrier, NotEthernet, Wireless};
+fn judge(
+    name: &str,
+    facts: Option<Facts>,
+    wireless: bool,
+    nature: Nature,
+) -> Result<Interface, InterfaceError> {
+    use InterfaceError::{
+        Apart, BadAddress, Down, Loopback, Member, Missing, NoCarrier, NotEthernet, Nowhere,
+        Wireless,
+    };
     let name = name.to_owned();
     let Some(facts) = facts else {
         return Err(Missing(name));
@@ -146,9 +194,15 @@ fn judge(name: &str, facts: Option<Facts>, wireless: bool) -> Result<Interface, 
     if !mac.is_valid_source() {
         return Err(BadAddress { name, mac });
     }
-    // A wireless interface is often down too, and bringing it up would be in vain.
+    // What will not do is often down too, and bringing it up would be in vain.
     if wireless {
         return Err(Wireless(name));
+    }
+    match nature {
+        Nature::Plain => {}
+        Nature::Apart { kind, below } => return Err(Apart { name, kind, below }),
+        Nature::Member { of } => return Err(Member { name, of }),
+        Nature::Nowhere { kind } => return Err(Nowhere { name, kind }),
     }
     if !facts.up {
         return Err(Down(name));
@@ -181,7 +235,7 @@ mod tests {
 
     #[test]
     fn an_ethernet_interface_with_a_cable_will_do() {
-        let interface = judge("eth0", Some(GOOD), false).unwrap();
+        let interface = judge("eth0", Some(GOOD), false, Nature::Plain).unwrap();
         assert_eq!(
             (interface.name(), interface.index(), interface.mac()),
             ("eth0", 3, GOOD.mac)
@@ -225,9 +279,46 @@ mod tests {
                 "eth0 has no carrier",
             ),
         ] {
-            let error = judge("eth0", facts, wireless).unwrap_err().to_string();
+            let error = judge("eth0", facts, wireless, Nature::Plain)
+                .unwrap_err()
+                .to_string();
             assert!(error.starts_with(start), "{error}");
             assert!(error.contains(": "), "says what to do: {error}");
+        }
+    }
+
+    #[test]
+    fn an_interface_that_is_not_the_lans_end_is_refused_before_it_is_brought_up() {
+        let down = Facts { up: false, ..GOOD };
+        let text = |text: &str| Some(text.to_owned());
+        let (kind, below) = ("macvlan".to_owned(), text("eno1"));
+        for (nature, sentence) in [
+            (
+                Nature::Apart { kind, below },
+                "eth0 is of the kind macvlan, which gets only frames for its own MAC address: give eno1 itself, or a veth \
+                 into a bridge",
+            ),
+            (
+                Nature::Apart {
+                    kind: "ipvlan".to_owned(),
+                    below: None,
+                },
+                "eth0 is of the kind ipvlan, which gets only frames for its own MAC address: give the NIC itself, or a veth \
+                 into a bridge",
+            ),
+            (
+                Nature::Member { of: text("br0") },
+                "eth0 is a part of br0, and the LAN behind the other parts would not be reached: give br0 instead",
+            ),
+            (
+                Nature::Nowhere {
+                    kind: "dummy".to_owned(),
+                },
+                "eth0 is of the kind dummy, which leads to no LAN: give the one with the LAN's cable",
+            ),
+        ] {
+            let error = judge("eth0", Some(down), false, nature).unwrap_err();
+            assert_eq!(error.to_string(), sentence);
         }
     }
 

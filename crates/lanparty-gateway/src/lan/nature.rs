@@ -1,0 +1,198 @@
+//! What an interface is beside its hardware: one of its own, a part of something, or apart from its cable
+//! (rtnetlink(7)).
+
+use netlink_packet_core::{NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{
+    InfoData, InfoKind, InfoMacVlan, InfoMacVtap, InfoPortKind, LinkAttribute, LinkInfo,
+    LinkMessage, MacVlanMode,
+};
+use netlink_sys::protocols::NETLINK_ROUTE;
+use netlink_sys::{Socket, SocketAddr};
+use std::io;
+
+/// How an interface is related to others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Nature {
+    /// It has a wire of its own, or is the bridge or the bond itself.
+    Plain,
+    /// It gets from the interface below only what is for its own MAC, or sends only from that.
+    Apart { kind: String, below: Option<String> },
+    /// What it gets and sends belongs to a bridge or a bond.
+    Member { of: Option<String> },
+    /// It leads into this machine.
+    Nowhere { kind: String },
+}
+
+/// Asks the kernel. An interface about which it says nothing is plain.
+pub(super) fn look_up(name: &str) -> io::Result<Nature> {
+    let link = ask(name)?;
+    Ok(link.map_or(Nature::Plain, |link| nature(&link, name_of)))
+}
+
+fn name_of(index: u32) -> Option<String> {
+    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::DGRAM, None).ok()?;
+    rustix::net::netdevice::index_to_name(socket, index).ok()
+}
+
+fn ask(name: &str) -> io::Result<Option<LinkMessage>> {
+    let socket = Socket::new(NETLINK_ROUTE)?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    let mut question = LinkMessage::default();
+    question.attributes = vec![LinkAttribute::IfName(name.to_owned())];
+    let mut header = NetlinkHeader::default();
+    header.flags = NLM_F_REQUEST;
+    let payload = NetlinkPayload::InnerMessage(RouteNetlinkMessage::GetLink(question));
+    let mut request = NetlinkMessage::new(header, payload);
+    request.finalize();
+    let mut bytes = vec![0; request.buffer_len()];
+    request.serialize(&mut bytes);
+    socket.send(&bytes, 0)?;
+    // The kernel answers within the call that asks.
+    let (bytes, _) = socket.recv_from_full()?;
+    let answer = NetlinkMessage::deserialize(&bytes).map_err(io::Error::other)?;
+    match answer.payload {
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) => Ok(Some(link)),
+        NetlinkPayload::Error(error) => Err(error.to_io()),
+        _ => Ok(None),
+    }
+}
+
+fn nature(link: &LinkMessage, name_of: impl Fn(u32) -> Option<String>) -> Nature {
+    let (mut info, mut below, mut of) = (&[][..], None, None);
+    for attribute in &link.attributes {
+        match attribute {
+            LinkAttribute::LinkInfo(parts) => info = parts,
+            LinkAttribute::Link(index) => below = Some(*index),
+            LinkAttribute::Controller(index) => of = Some(*index),
+            _ => {}
+        }
+    }
+    let kind = info.iter().find_map(|part| match part {
+        LinkInfo::Kind(kind) => Some(kind),
+        _ => None,
+    });
+    if let Some(kind) = kind {
+        match kind {
+            InfoKind::Dummy | InfoKind::Ifb | InfoKind::Vrf | InfoKind::Nlmon => {
+                return Nature::Nowhere {
+                    kind: kind.to_string(),
+                };
+            }
+            InfoKind::IpVlan | InfoKind::IpVtap | InfoKind::MacVlan | InfoKind::MacVtap
+                if !passes_all(info) =>
+            {
+                return Nature::Apart {
+                    kind: kind.to_string(),
+                    below: below.and_then(&name_of),
+                };
+            }
+            _ => {}
+        }
+    }
+    // A VRF is about routes: frames pass its members as they did before.
+    let is_routed = |part: &LinkInfo| matches!(part, LinkInfo::PortKind(InfoPortKind::Vrf));
+    match of {
+        Some(of) if !info.iter().any(is_routed) => Nature::Member { of: name_of(of) },
+        _ => Nature::Plain,
+    }
+}
+
+/// A macvlan in this mode is the interface below under another name.
+fn passes_all(info: &[LinkInfo]) -> bool {
+    info.iter().any(|part| match part {
+        LinkInfo::Data(InfoData::MacVlan(data)) => {
+            data.contains(&InfoMacVlan::Mode(MacVlanMode::Passthrough))
+        }
+        LinkInfo::Data(InfoData::MacVtap(data)) => {
+            data.contains(&InfoMacVtap::Mode(MacVlanMode::Passthrough))
+        }
+        _ => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(attributes: Vec<LinkAttribute>) -> LinkMessage {
+        let mut link = LinkMessage::default();
+        link.attributes = attributes;
+        link
+    }
+
+    fn of_kind(kind: &str) -> LinkAttribute {
+        LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind.into())])
+    }
+
+    fn port_of(kind: InfoPortKind) -> Vec<LinkAttribute> {
+        let info = vec![LinkInfo::Kind(InfoKind::Veth), LinkInfo::PortKind(kind)];
+        vec![LinkAttribute::Controller(7), LinkAttribute::LinkInfo(info)]
+    }
+
+    fn judged(attributes: Vec<LinkAttribute>) -> Nature {
+        nature(&link(attributes), |index| Some(format!("if{index}")))
+    }
+
+    #[test]
+    fn what_has_a_wire_of_its_own_will_do() {
+        assert_eq!(judged(Vec::new()), Nature::Plain, "a NIC");
+        for kind in [
+            "veth", "bridge", "bond", "team", "vlan", "tun", "vxlan", "new",
+        ] {
+            let attributes = vec![LinkAttribute::Link(3), of_kind(kind)];
+            assert_eq!(judged(attributes), Nature::Plain, "{kind}");
+        }
+        assert_eq!(judged(port_of(InfoPortKind::Vrf)), Nature::Plain);
+    }
+
+    #[test]
+    fn what_gets_only_its_own_frames_will_not() {
+        for kind in ["macvlan", "macvtap", "ipvlan", "ipvtap"] {
+            let expected = Nature::Apart {
+                kind: kind.to_owned(),
+                below: Some("if3".to_owned()),
+            };
+            let attributes = vec![LinkAttribute::Link(3), of_kind(kind)];
+            assert_eq!(judged(attributes), expected);
+        }
+        let data = |mode| InfoData::MacVlan(vec![InfoMacVlan::Mode(mode)]);
+        let macvlan = |mode| {
+            let info = vec![
+                LinkInfo::Kind(InfoKind::MacVlan),
+                LinkInfo::Data(data(mode)),
+            ];
+            judged(vec![LinkAttribute::LinkInfo(info)])
+        };
+        assert!(matches!(macvlan(MacVlanMode::Bridge), Nature::Apart { .. }));
+        assert_eq!(macvlan(MacVlanMode::Passthrough), Nature::Plain);
+    }
+
+    #[test]
+    fn a_part_of_something_will_not_and_is_told_of_what() {
+        let of = Some("if7".to_owned());
+        let ovs = InfoPortKind::Other("openvswitch".to_owned());
+        for kind in [
+            InfoPortKind::Bridge,
+            InfoPortKind::Bond,
+            InfoPortKind::Team,
+            ovs,
+        ] {
+            assert_eq!(judged(port_of(kind)), Nature::Member { of: of.clone() });
+        }
+        assert_eq!(
+            judged(vec![LinkAttribute::Controller(7)]),
+            Nature::Member { of }
+        );
+    }
+
+    #[test]
+    fn what_leads_into_this_machine_will_not() {
+        for kind in ["dummy", "ifb", "vrf"] {
+            let expected = Nature::Nowhere {
+                kind: kind.to_owned(),
+            };
+            assert_eq!(judged(vec![of_kind(kind)]), expected);
+        }
+    }
+}
