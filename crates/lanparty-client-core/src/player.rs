@@ -88,6 +88,15 @@ pub struct Player {
 }
 
 impl Player {
+    /// The session of this player, who believes in the invite's host alone where the invite names one.
+    pub fn session(&self) -> Session {
+        let session = Session::new(self.mac);
+        match self.relay.host {
+            Some(host) => session.of_host(host, self.relay.room.clone()),
+            None => session,
+        }
+    }
+
     /// The token of the place that an earlier run had.
     pub fn kept_token(&mut self) -> Option<ResumeToken> {
         self.place

@@ -1,9 +1,14 @@
 //! What a player's end of the tunnel decides: a pure state machine that outlives its links.
 
+mod host_check;
+
+pub use host_check::PATIENCE as HOST_PATIENCE;
+
 use crate::filter;
 use bytes::Bytes;
-use lanparty_ctrl::message::{Newcomer, PeerJoined, Welcome};
-use lanparty_ctrl::{GROUPS, PeerMessage, RelayMessage, Role};
+use host_check::HostCheck;
+use lanparty_ctrl::message::{Newcomer, PeerJoined, Vouched, Welcome};
+use lanparty_ctrl::{Challenge, GROUPS, HostId, PeerMessage, RelayMessage, Role, RoomCode};
 use lanparty_obs::{Diagnostics, DropReason, PeerStats};
 use lanparty_peer::{PeerCore, PeerOutput};
 use lanparty_proto::early::EarlyDatagrams;
@@ -26,6 +31,8 @@ pub const MAX_CLIENTS: usize = 1024;
 pub struct Session {
     mac: VirtualMac,
     place: Option<Place>,
+    /// For a player whose invite names the host.
+    check: Option<HostCheck>,
     early: EarlyDatagrams,
     reporter: Reporter,
     stats: PeerStats,
@@ -55,6 +62,7 @@ impl Session {
         Session {
             mac,
             place: None,
+            check: None,
             early: EarlyDatagrams::default(),
             reporter: Reporter::new(mac.addr()),
             stats: PeerStats::default(),
@@ -62,15 +70,32 @@ impl Session {
         }
     }
 
+    /// The same for a player who takes no gateway of this room for the LAN's but this host's.
+    pub fn of_host(mut self, host: HostId, room: RoomCode) -> Self {
+        self.check = Some(HostCheck::new(host, room));
+        self
+    }
+
     /// What the session knows about how things stand; the shell adds link, adapter and route.
     pub fn diagnostics(&self) -> Diagnostics {
         Diagnostics {
             relay_reachable: self.place.is_some(),
-            gateway_present: self.place.as_ref().is_some_and(Place::has_gateway),
+            gateway_present: self.has_gateway(),
+            gateway_doubted: self.check.as_ref().is_some_and(HostCheck::doubts),
             datagram_budget: self.place.as_ref().map(|place| place.budget.number()),
             stats: self.stats.clone(),
             ..Diagnostics::default()
         }
+    }
+
+    fn has_gateway(&self) -> bool {
+        let place = self.place.as_ref();
+        place.is_some_and(|place| place.gateways().any(|gateway| self.believes(gateway)))
+    }
+
+    fn believes(&self, gateway: PeerId) -> bool {
+        let check = self.check.as_ref();
+        check.is_none_or(|check| check.believes(gateway))
     }
 
     fn send(&self, frame: &mut FrameBuf) -> Result<(), DropReason> {
@@ -93,6 +118,15 @@ impl Session {
             self.early.hold(now, header.peer, datagram);
             return Ok(None);
         };
+        if let (Newcomer::Gateway, Some(check)) = (sender.who, &mut self.check)
+            && !check.believes(header.peer)
+        {
+            check.hold(now, header.peer, datagram);
+            self.stats
+                .drops
+                .add(DropReason::UnprovenHost, check.take_lost());
+            return Ok(None);
+        }
         let body = datagram.slice(HEADER_LEN..);
         let frame = if header.fragment {
             let whole = sender.reassemble(now, &body);
@@ -126,7 +160,23 @@ impl Session {
 
     /// Takes what a peer said before it was announced.
     fn receive_early(&mut self, now: Instant, peer: PeerId) {
-        for datagram in self.early.take(now, peer) {
+        let datagrams = self.early.take(now, peer);
+        self.receive_late(now, datagrams);
+        self.count_lost_early();
+    }
+
+    /// The gateway has answered: what it said before counts, if it is the host's.
+    fn handle_vouched(&mut self, now: Instant, vouched: &Vouched) {
+        let (Some(place), Some(check)) = (&self.place, &mut self.check) else {
+            return;
+        };
+        let datagrams = check.handle_vouched(now, place.room, self.mac, vouched);
+        self.receive_late(now, datagrams);
+        self.count_unproven();
+    }
+
+    fn receive_late(&mut self, now: Instant, datagrams: Vec<Bytes>) {
+        for datagram in datagrams {
             match self.receive(now, &datagram) {
                 Ok(Some(frame)) => {
                     self.stats.count_received(&frame);
@@ -136,12 +186,20 @@ impl Session {
                 Err(reason) => self.stats.drops.count(reason),
             }
         }
-        self.count_lost_early();
+    }
+
+    fn count_unproven(&mut self) {
+        let lost = self.check.as_mut().map_or(0, HostCheck::take_lost);
+        self.stats.drops.add(DropReason::UnprovenHost, lost);
     }
 
     fn forget_early(&mut self) {
         self.early.clear();
         self.count_lost_early();
+        if let Some(check) = &mut self.check {
+            check.begin();
+        }
+        self.count_unproven();
     }
 
     fn count_lost_early(&mut self) {
@@ -159,6 +217,11 @@ impl PeerCore for Session {
         true
     }
 
+    fn challenge(&mut self, random: [u8; 32]) -> Option<Challenge> {
+        let check = self.check.as_mut()?;
+        Some(check.challenge(random))
+    }
+
     fn handle_welcome(&mut self, now: Instant, welcome: &Welcome, budget: DatagramBudget) {
         let mut place = Place {
             own_id: welcome.peer_id,
@@ -167,11 +230,14 @@ impl PeerCore for Session {
             neighbours: BTreeMap::new(),
             next_stats: now + STATS_INTERVAL,
         };
+        self.forget_early();
         if let Some(gateway) = welcome.gateway {
             place.add(gateway, Newcomer::Gateway);
+            if let Some(check) = &mut self.check {
+                check.announced(now, gateway);
+            }
         }
         self.place = Some(place);
-        self.forget_early();
         // A relay that does not heed it gives us every group anyway.
         if welcome.capabilities.iter().any(|name| name == GROUPS) {
             self.reporter.come_in(now);
@@ -219,17 +285,24 @@ impl PeerCore for Session {
         match message {
             RelayMessage::PeerJoined(joined) => {
                 if let Some(who) = newcomer(&joined) {
+                    if let (Newcomer::Gateway, Some(check)) = (who, &mut self.check) {
+                        check.announced(now, joined.peer_id);
+                    }
                     place.add(joined.peer_id, who);
                     self.receive_early(now, joined.peer_id);
                 }
             }
             RelayMessage::PeerLeft(left) => {
-                place.neighbours.remove(&left.peer_id);
+                let gone = place.neighbours.remove(&left.peer_id);
+                let gateway = gone.filter(|gone| gone.who == Newcomer::Gateway);
+                if let (Some(_), Some(check)) = (gateway, &mut self.check) {
+                    check.left(left.peer_id);
+                }
             }
+            RelayMessage::Vouched(vouched) => self.handle_vouched(now, &vouched),
             // These belong to the link.
             RelayMessage::Welcome(_)
             | RelayMessage::Reject(_)
-            | RelayMessage::Vouched(_)
             | RelayMessage::Members(_)
             | RelayMessage::Notice(_)
             | RelayMessage::Disconnect(_) => {}
@@ -240,6 +313,10 @@ impl PeerCore for Session {
         self.early.expire(now);
         self.count_lost_early();
         self.ask_for_groups(now);
+        if let Some(check) = &mut self.check {
+            check.handle_timeout(now);
+        }
+        self.count_unproven();
         let Some(place) = &mut self.place else { return };
         if now < place.next_stats {
             return;
@@ -256,7 +333,12 @@ impl PeerCore for Session {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let stats = self.place.as_ref().map(|place| place.next_stats);
-        let others = [self.early.poll_timeout(), self.reporter.poll_timeout()];
+        let check = self.check.as_ref().and_then(HostCheck::poll_timeout);
+        let others = [
+            self.early.poll_timeout(),
+            self.reporter.poll_timeout(),
+            check,
+        ];
         stats.into_iter().chain(others.into_iter().flatten()).min()
     }
 
@@ -291,10 +373,10 @@ impl Place {
         }
     }
 
-    fn has_gateway(&self) -> bool {
-        self.neighbours
-            .values()
-            .any(|neighbour| neighbour.who == Newcomer::Gateway)
+    fn gateways(&self) -> impl Iterator<Item = PeerId> {
+        let neighbours = self.neighbours.iter();
+        let gateways = neighbours.filter(|(_, neighbour)| neighbour.who == Newcomer::Gateway);
+        gateways.map(|(&id, _)| id)
     }
 
     /// Gives up unfinished frames that are too old; answers how many.

@@ -54,7 +54,7 @@ async fn join(config: Config) -> Result<()> {
 
     let running = RefCell::new(None);
     let relay = player.relay.clone();
-    let mut session = Session::new(player.mac);
+    let mut session = player.session();
     let mut machine = Machine {
         player,
         tap: name,

@@ -81,7 +81,7 @@ async fn join(config: Config) -> Result<()> {
     tracing::info!(%adapter, mac = %player.mac, "Opened the adapter");
 
     let relay = player.relay.clone();
-    let mut session = Session::new(player.mac);
+    let mut session = player.session();
     let mut machine = Machine {
         network: PartySettings::new(journal.clone()),
         cable: Cable(tap.control()),

@@ -1,13 +1,13 @@
 //! An invite: one link that says where the party is and proves that whoever has it may come.
 //!
 //! ```text
-//! lanparty://relay.example.net:4433/FRIDAY#key=MDEy…&pin=9GqE…&name=Friday%20night&expires=1790000000
+//! lanparty://relay.example.net:4433/FRIDAY#key=MDEy…&host=z8UH…&pin=9GqE…&name=Friday%20night&expires=1790000000
 //! ```
 //!
 //! What is secret stands behind the `#`, which no program sends anywhere.
 
 use crate::address::{DEFAULT_PORT, RelayAddress};
-use lanparty_ctrl::{Pin, RoomCode, RoomKey, Text};
+use lanparty_ctrl::{HostId, Pin, RoomCode, RoomKey, Text};
 use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -26,6 +26,8 @@ pub struct Invite {
     pub room: RoomCode,
     /// Who has this is invited.
     pub key: RoomKey,
+    /// Whose room it is; older invites do not say.
+    pub host: Option<HostId>,
     /// How the relay is known; without it by a certificate of an authority.
     pub pin: Option<Pin>,
     /// What the host calls the party.
@@ -51,7 +53,7 @@ pub enum InviteError {
     /// The key is missing, twice there, or spoilt.
     #[error("the invite's key is not whole; copy all of it, or ask the host for a new one")]
     Key,
-    /// The pin, the name or the end.
+    /// The host, the pin, the name or the end.
     #[error("the invite is damaged; copy all of it, or ask the host for a new one")]
     Field,
 }
@@ -70,6 +72,9 @@ impl Invite {
 
     fn write(&self, key: &str) -> String {
         let mut link = format!("{SCHEME}{}/{}#key={key}", self.authority(), self.room);
+        if let Some(host) = self.host {
+            link += &format!("&host={host}");
+        }
         if let Some(pin) = self.pin {
             link += &format!("&pin={pin}");
         }
@@ -109,6 +114,7 @@ impl FromStr for Invite {
             relay: relay.parse().map_err(|_| InviteError::Relay)?,
             room: room.parse().map_err(|_| InviteError::Room)?,
             key: fields.key.ok_or(InviteError::Key)?,
+            host: fields.host,
             pin: fields.pin,
             name: fields.name,
             expires: fields.expires,
@@ -119,6 +125,7 @@ impl FromStr for Invite {
 #[derive(Default)]
 struct Fields {
     key: Option<RoomKey>,
+    host: Option<HostId>,
     pin: Option<Pin>,
     name: Option<Text>,
     expires: Option<u64>,
@@ -130,6 +137,7 @@ impl Fields {
         let (name, value) = pair.split_once('=').ok_or(InviteError::Field)?;
         match name {
             "key" => put(&mut self.key, value.parse().ok()).ok_or(InviteError::Key),
+            "host" => put(&mut self.host, value.parse().ok()).ok_or(InviteError::Field),
             "pin" => put(&mut self.pin, value.parse().ok()).ok_or(InviteError::Field),
             "name" => put(&mut self.name, decode(value)).ok_or(InviteError::Field),
             "expires" => put(&mut self.expires, number(value)).ok_or(InviteError::Field),
@@ -198,17 +206,19 @@ mod tests {
     use proptest::prelude::*;
 
     const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZg";
+    const HOST: &str = "z8UHIyD9lkZafFPtBuxfNva1c3aAv1DoPEecPwL3Jxs";
     const PIN: &str = "KoYZpP5oBt3Ao7PpQRSVVl2DQ1NCGSsnfPNU-vvrAhw";
 
     #[test]
     fn an_invite_is_written_like_this() {
         let whole = format!(
-            "lanparty://relay.example.net:4433/FRIDAY#key={KEY}&pin={PIN}&name=Friday%20night%21&expires=1790000000"
+            "lanparty://relay.example.net:4433/FRIDAY#key={KEY}&host={HOST}&pin={PIN}&name=Friday%20night%21&expires=1790000000"
         );
         let invite: Invite = whole.parse().unwrap();
         assert_eq!(invite.reveal(), whole);
         assert_eq!(invite.relay.to_string(), "relay.example.net:4433");
         assert_eq!(invite.room.as_str(), "FRIDAY");
+        assert_eq!(invite.host, HOST.parse().ok());
         assert_eq!(invite.name.as_ref().unwrap().as_str(), "Friday night!");
         for (short, long) in [
             ("relay.example.net/FRIDAY", "relay.example.net/FRIDAY"),
@@ -269,6 +279,14 @@ mod tests {
                 InviteError::Field,
             ),
             (
+                format!("lanparty://r.example/FRIDAY#key={KEY}&host={}", &HOST[1..]),
+                InviteError::Field,
+            ),
+            (
+                format!("lanparty://r.example/FRIDAY#key={KEY}&host={HOST}&host={HOST}"),
+                InviteError::Field,
+            ),
+            (
                 "lanparty://r.example/FRIDAY#name=x".to_owned(),
                 InviteError::Key,
             ),
@@ -322,6 +340,7 @@ mod tests {
             port in 1u16..,
             room in "[A-Z0-9-]{4,32}",
             key: [u8; 16],
+            host_id: Option<[u8; 32]>,
             pin: Option<[u8; 32]>,
             name: Option<String>,
             expires: Option<u64>,
@@ -330,6 +349,7 @@ mod tests {
                 relay: format!("{host}:{port}").parse().unwrap(),
                 room: room.parse().unwrap(),
                 key: RoomKey::from_random(key),
+                host: host_id.map(HostId::from_sha256),
                 pin: pin.map(Pin::from_sha256),
                 name: name.map(Text::from),
                 expires,

@@ -10,6 +10,7 @@ mod clients;
 mod loop_guard;
 #[cfg(test)]
 mod tests;
+mod voucher;
 
 pub use cam::PERIOD as CAM_REFRESH_PERIOD;
 pub use clients::MAX_CLIENTS;
@@ -19,7 +20,7 @@ use bytes::{Bytes, BytesMut};
 use cam::CamRefresh;
 use clients::Clients;
 use lanparty_ctrl::message::{Newcomer, PeerJoined, Role, Welcome};
-use lanparty_ctrl::{PeerMessage, RelayMessage};
+use lanparty_ctrl::{HostKey, PeerMessage, RelayMessage, RoomCode};
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_peer::{PeerCore, PeerOutput};
 use lanparty_proto::early::EarlyDatagrams;
@@ -32,6 +33,7 @@ use lanparty_switch::{Speaker, classify};
 use loop_guard::LoopGuard;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
+use voucher::Voucher;
 
 /// How often the relay hears our counters (spec R47).
 pub const STATS_PERIOD: Duration = Duration::from_secs(5);
@@ -45,6 +47,7 @@ pub struct Bridge {
     early: EarlyDatagrams,
     refresh: CamRefresh,
     guard: LoopGuard,
+    voucher: Option<Voucher>,
     outputs: VecDeque<PeerOutput>,
     stats: PeerStats,
 }
@@ -69,9 +72,16 @@ impl Bridge {
             early: EarlyDatagrams::default(),
             refresh: CamRefresh::new(nic),
             guard: LoopGuard::default(),
+            voucher: None,
             outputs: VecDeque::new(),
             stats: PeerStats::default(),
         }
+    }
+
+    /// The same, of the host who has this key for this room.
+    pub fn vouching(mut self, key: HostKey, room: RoomCode) -> Self {
+        self.voucher = Some(Voucher::new(key, room));
+        self
     }
 
     /// The client whose frames come back from the LAN, while they do: nothing goes to groups then.
@@ -173,6 +183,12 @@ impl Bridge {
             self.forget_client(predecessor);
         }
         if self.clients.insert(id, mac) {
+            let voucher = self.voucher.as_ref();
+            let answer = voucher.and_then(|own| own.answer(place.room, place.own_id, joined));
+            if let Some(answer) = answer {
+                let message = PeerMessage::Vouch(answer);
+                self.outputs.push_back(PeerOutput::Message(message));
+            }
             let frame = self.refresh.add(now, id, mac);
             self.outputs.push_back(PeerOutput::Frame(frame));
             self.take_early(now, id);

@@ -1,6 +1,6 @@
 //! The flags of the program, and what they amount to.
 
-use crate::keys::{self, KeyError};
+use crate::keys::{self, KeyError, Shown};
 use clap::Parser;
 use lanparty_edge::access_args::{AccessArgs, AccessError};
 use lanparty_edge::address::RelayAddress;
@@ -79,7 +79,7 @@ Examples:
 
 It needs CAP_NET_RAW: run it as root, or once `setcap cap_net_raw+ep` on its file. Ctrl-C or SIGTERM
 ends it: it says goodbye and exits with 0. Anything else that ends it is told in one sentence, and
-exits with 1. A lost relay does not end it; it tries again until the relay is back. Without its
+exits with 1, or with 3 when another gateway with the same keys has taken its place. A lost relay does not end it; it tries again until the relay is back. Without its
 interface it leaves the room, and comes back with it.";
 
 /// What a gateway needs to know, checked.
@@ -120,15 +120,24 @@ pub(crate) fn socket_name(interface: &str) -> String {
 }
 
 impl Args {
-    /// Reads the files that the flags name. A room for which invites were made here gets their key.
+    /// Reads the files that the flags name. A room for which invites were made here gets their key, and its host's.
     ///
     /// # Errors
     /// [`LoadError`] when an invite, a certificate or a key cannot be used.
     pub fn load(self) -> Result<Config, LoadError> {
         let mut relay = self.relay.load()?;
         relay.access_token = self.access.load()?;
-        if relay.key.is_none() {
-            relay.key = keys::kept(self.lan.keys.as_deref(), &relay.room)?;
+        let host = relay.host;
+        let invite = relay.key.as_ref().map(|key| Shown { key, host });
+        let own = keys::of_host(
+            self.lan.keys.as_deref(),
+            &relay.room,
+            invite,
+            rand::random(),
+        )?;
+        if let Some((key, host_key)) = own {
+            relay.key = Some(key);
+            relay.host_key = Some(host_key);
         }
         Ok(self.lan.with(relay))
     }

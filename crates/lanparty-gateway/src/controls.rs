@@ -35,8 +35,6 @@ const NO_KEY: &str = "that is no room key; use a ctl of the same version as the 
 
 /// How many of those who have left can still be banned by their names.
 const REMEMBERED: usize = 64;
-/// How many keys of before a relay may go by that has missed some changes.
-const EARLIER_KEYS: usize = 8;
 
 /// The host's side of a room.
 pub(crate) struct Controls {
@@ -57,11 +55,8 @@ pub(crate) struct Controls {
     since: Since,
     /// Who was muted and is not any more; the relay may have missed that.
     unmuted: BTreeSet<Person>,
-    /// The room's key, newest first: before the host has changed it, it is the configuration's (`None`). There are
-    /// several as long as the relay may have missed a change.
-    keys: VecDeque<Option<RoomKey>>,
-    /// Which of them is tried.
-    tried: usize,
+    /// The room's key, once the host has changed it; before that it is the configuration's.
+    key: Option<RoomKey>,
     /// How the link does, and what was carried.
     stats: PeerStats,
     /// What has come of the answer about the members.
@@ -118,8 +113,7 @@ impl Controls {
             forgot: None,
             since: Since::default(),
             unmuted: BTreeSet::new(),
-            keys: VecDeque::from([None]),
-            tried: 0,
+            key: None,
             stats: PeerStats::default(),
             listed: Players::default(),
             orders: VecDeque::new(),
@@ -174,14 +168,8 @@ impl Controls {
             .any(|name| name == HOST_CONTROLS);
         self.link = Link::Up { obeys };
         self.cut_off.clear();
-        self.tried = 0;
-        // Whoever comes back to its own place is let in with any key.
+        // The host may have changed it after the hello was made.
         self.order_rotation();
-    }
-
-    /// Our key opens no room: the relay may have missed that the room has a new one.
-    pub(crate) fn handle_not_open(&mut self) {
-        self.tried = (self.tried + 1) % self.keys.len();
     }
 
     /// The link is gone, and everybody with it.
@@ -224,9 +212,9 @@ impl Controls {
         self.players.get(&peer).map(|player| player.mac)
     }
 
-    /// The key that the host has given the room since the start, as far as the relay knows.
+    /// The key that the host has given the room since the start.
     pub(crate) fn new_key(&self) -> Option<&RoomKey> {
-        self.keys[self.tried].as_ref()
+        self.key.as_ref()
     }
 
     /// Does what the host wants. Without an answer it comes from the relay.
@@ -376,8 +364,7 @@ impl Controls {
             return Err(OPEN.to_owned());
         }
         let key: RoomKey = key.parse().map_err(|_| NO_KEY.to_owned())?;
-        self.keys.push_front(Some(key));
-        self.keys.truncate(1 + EARLIER_KEYS);
+        self.key = Some(key);
         self.order_rotation();
         Ok(
             "The room has a new key: older invites open it no more, and who is in stays."
@@ -386,8 +373,8 @@ impl Controls {
     }
 
     fn order_rotation(&mut self) {
-        if let Some(Some(newest)) = self.keys.front() {
-            let admission_key = newest.admission_key();
+        if let Some(key) = &self.key {
+            let admission_key = key.admission_key();
             self.order(HostOrder::Rotate { admission_key });
         }
     }
@@ -460,13 +447,15 @@ impl Controls {
 /// True for what is about the peers of the moment: without a link it means nobody.
 fn is_of_the_moment(request: &Request) -> bool {
     match request {
-        Request::List | Request::Kick { .. } | Request::Room | Request::Rotate { .. } => true,
+        Request::List | Request::Kick { .. } => true,
         Request::Ban { .. }
         | Request::Unban { .. }
         | Request::Bans
         | Request::Lock { .. }
         | Request::Mute { .. }
         | Request::Isolate { .. }
+        | Request::Room
+        | Request::Rotate { .. }
         | Request::Stats => false,
     }
 }

@@ -182,6 +182,7 @@ fn rotate(
     let Room {
         relay,
         room,
+        host,
         pin,
         keys,
     } = room;
@@ -192,6 +193,7 @@ fn rotate(
     let invite = Invite {
         relay: relay.parse().map_err(|_| anyhow!(STRANGE))?,
         key: RoomKey::from_random(rand::random()),
+        host,
         expires: hours.map(|hours| invite::end_after(hours, SystemTime::now())),
         pin: match given {
             Some(pin) => Some(pin),

@@ -142,9 +142,10 @@ impl HostArgs {
             None => kept_room(&folder, rand::random())?,
         };
         let key = keys::kept_or_made(Some(folder.path()), &room, rand::random())?;
+        let host_key = keys::host_secret(Some(folder.path()), rand::random())?.host_key(&room);
         let relay = RelayServer::bind(&lanparty_relay::Config {
             identity: IdentitySource::Kept(Some(folder.path().to_owned())),
-            only: Some((room.clone(), key.clone())),
+            only: Some((room.clone(), host_key.id())),
             congestion: self.congestion,
             settings: Some(settings),
             ..bounded(self.listen, self.bounds)
@@ -155,6 +156,7 @@ impl HostArgs {
             relay: address,
             room: room.clone(),
             key: key.clone(),
+            host: Some(host_key.id()),
             pin: Some(relay.pin()),
             name: self.name,
             expires: None,
@@ -168,6 +170,8 @@ impl HostArgs {
             trust: Trust::pinned(relay.pin()),
             room,
             key: Some(key),
+            host: None,
+            host_key: Some(host_key),
             budget_cap: self.datagram_budget,
             congestion: self.congestion,
         });

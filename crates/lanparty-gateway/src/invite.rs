@@ -17,7 +17,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 ///
 /// The first invite to a room makes its key, which stays on this machine; from then on the gateway
 /// that is started here for this room lets nobody in without it. Invites to one room are all the same
-/// key: give them to those you mean, as whoever has one may join.
+/// key: give them to those you mean, as whoever has one may join. Only who has this machine's key folder
+/// is the room's host, and its gateway.
 #[derive(Debug, Clone, Parser)]
 #[command(
     name = "lanparty-gateway invite",
@@ -63,17 +64,20 @@ impl InviteArgs {
     /// # Errors
     /// One sentence when the key cannot be kept, or nothing can be printed.
     pub fn run(self) -> anyhow::Result<()> {
-        print(&self.invite(rand::random(), SystemTime::now())?)
+        print(&self.invite(rand::random(), rand::random(), SystemTime::now())?)
     }
 
-    fn invite(self, random: [u8; 16], now: SystemTime) -> anyhow::Result<Invite> {
+    fn invite(self, key: [u8; 16], secret: [u8; 32], now: SystemTime) -> anyhow::Result<Invite> {
         let pin = match &self.relay_cert {
             Some(file) => Some(tls::pin_of_file(file)?),
             None => self.pin,
         };
+        let folder = self.keys.as_deref();
+        let host = keys::host_secret(folder, secret)?.host_key(&self.room);
         Ok(Invite {
             pin,
-            key: keys::kept_or_made(self.keys.as_deref(), &self.room, random)?,
+            key: keys::kept_or_made(folder, &self.room, key)?,
+            host: Some(host.id()),
             relay: self.relay,
             room: self.room,
             name: self.name,
@@ -114,6 +118,7 @@ pub(crate) fn end_after(hours: u32, now: SystemTime) -> u64 {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+    use lanparty_ctrl::HostSecret;
     use lanparty_quic::tls::Identity;
     use std::ffi::OsString;
 
@@ -126,10 +131,14 @@ mod tests {
         let words = words.chain([folder.path().into()]);
         let args = InviteArgs::parse_from(words);
         let now = UNIX_EPOCH + Duration::from_secs(100);
-        let invite = args.clone().invite([7; 16], now).unwrap();
-        let link = "lanparty://r.example/FRIDAY#key=BwcHBwcHBwcHBwcHBwcHBw&name=Party&expires=7300";
+        let invite = args.clone().invite([7; 16], [1; 32], now).unwrap();
+        let host = HostSecret::from_random([1; 32]).host_key(&"friday".parse().unwrap());
+        let link = format!(
+            "lanparty://r.example/FRIDAY#key=BwcHBwcHBwcHBwcHBwcHBw&host={}&name=Party&expires=7300",
+            host.id()
+        );
         assert_eq!(invite.reveal(), link);
-        let again = args.clone().invite([8; 16], now).unwrap();
+        let again = args.clone().invite([8; 16], [2; 32], now).unwrap();
         assert_eq!(again, invite, "the key stays");
         let relay = Identity::self_signed("relay", &Identity::new_key().unwrap()).unwrap();
         let file = folder.path().join("relay.der");
@@ -138,7 +147,7 @@ mod tests {
             relay_cert: Some(file),
             ..args
         };
-        let invite = known.invite([8; 16], now).unwrap();
+        let invite = known.invite([8; 16], [2; 32], now).unwrap();
         assert_eq!(invite.pin, Some(relay.pin()));
     }
 }

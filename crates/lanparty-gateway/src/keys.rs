@@ -1,6 +1,6 @@
 //! The keys of rooms, which the host's machine makes once and keeps.
 
-use lanparty_ctrl::{IdentityKey, RoomCode, RoomKey};
+use lanparty_ctrl::{HostId, HostKey, HostSecret, IdentityKey, RoomCode, RoomKey};
 use lanparty_edge::state::{StateError, StateFolder};
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 const PROGRAM: &str = "lanparty-gateway";
 /// The gateway's own key in that folder.
 const IDENTITY_FILE: &str = "gateway.identity-key";
+/// What makes this machine the host of its rooms, beside it.
+const HOST_FILE: &str = "gateway.host-secret";
 
 /// Why a room has no key.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +23,79 @@ pub enum KeyError {
     /// Something else is in the gateway's own file.
     #[error("{} holds no identity key; delete it to get a new one", .0.display())]
     NoIdentity(PathBuf),
+    /// Something else is in the file of the host's secret.
+    #[error(
+        "{} holds no host secret; put the right one back, or delete it and make new invites",
+        .0.display()
+    )]
+    NoSecret(PathBuf),
+    /// The invite is a player's.
+    #[error(
+        "this invite makes players, not hosts: play with `lanparty-client`; to be the host of room {0}, start the          gateway with the key folder in which the invite was made (--keys), or make an invite of your own"
+    )]
+    NotTheHost(RoomCode),
+}
+
+/// What an invite says that a gateway is started with.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a> {
+    /// The room's key, or an old one.
+    pub key: &'a RoomKey,
+    /// Whose room it is; older invites do not say.
+    pub host: Option<HostId>,
+}
+
+/// The key of a room and its host's own, if this folder's owner is the room's host: nothing for a room to which no
+/// invites have been made. `random` bits make the host's secret, if there is none yet.
+///
+/// # Errors
+/// [`KeyError`]; [`KeyError::NotTheHost`] for who has only been invited.
+pub fn of_host(
+    folder: Option<&Path>,
+    room: &RoomCode,
+    invite: Option<Shown<'_>>,
+    random: [u8; 32],
+) -> Result<Option<(RoomKey, HostKey)>, KeyError> {
+    let kept = kept(folder, room)?;
+    let Some(Shown { key, host }) = invite else {
+        let own = kept.map(|key| Ok((key, host_secret(folder, random)?.host_key(room))));
+        return own.transpose();
+    };
+    let own = match host {
+        // It may be the invite of before a rotation: the newest key is the folder's.
+        Some(host) => {
+            let own = kept_secret(folder)?.map(|secret| secret.host_key(room));
+            own.filter(|own| own.id() == host)
+        }
+        None if kept.as_ref() == Some(key) => Some(host_secret(folder, random)?.host_key(room)),
+        None => None,
+    };
+    let own = own.ok_or_else(|| KeyError::NotTheHost(room.clone()))?;
+    Ok(Some((kept.unwrap_or_else(|| key.clone()), own)))
+}
+
+/// What makes this machine the host of its rooms, made from `random` bits if there is none yet.
+///
+/// # Errors
+/// [`KeyError`].
+pub fn host_secret(folder: Option<&Path>, random: [u8; 32]) -> Result<HostSecret, KeyError> {
+    let folder = open(folder)?;
+    let fresh = HostSecret::from_random(random).reveal();
+    let kept = folder.load_or_create(HOST_FILE, || fresh.as_bytes().to_vec())?;
+    parse_secret(&kept, &folder)
+}
+
+fn kept_secret(folder: Option<&Path>) -> Result<Option<HostSecret>, KeyError> {
+    let Ok(folder) = open(folder) else {
+        return Ok(None);
+    };
+    let kept = folder.load(HOST_FILE)?;
+    kept.map(|kept| parse_secret(&kept, &folder)).transpose()
+}
+
+fn parse_secret(kept: &[u8], folder: &StateFolder) -> Result<HostSecret, KeyError> {
+    let secret = text(kept).and_then(|text| text.parse().ok());
+    secret.ok_or_else(|| KeyError::NoSecret(folder.file(HOST_FILE)))
 }
 
 /// The key of a room, if invites to it have been made with this folder.
@@ -143,6 +218,62 @@ mod tests {
         std::fs::write(folder.join(IDENTITY_FILE), "half").unwrap();
         let error = identity(Some(folder), [2; 32]).unwrap_err().to_string();
         assert!(error.contains(IDENTITY_FILE), "{error}");
+    }
+
+    #[test]
+    fn the_host_is_who_has_the_folder_in_which_the_invite_was_made() {
+        let [home, away] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let [home, away] = [&home, &away].map(|folder| Some(folder.path()));
+        let room: RoomCode = "friday".parse().unwrap();
+        assert!(of_host(home, &room, None, [1; 32]).unwrap().is_none());
+        assert!(kept_secret(home).unwrap().is_none(), "for an open room");
+        let key = kept_or_made(home, &room, [7; 16]).unwrap();
+        let host = host_secret(home, [1; 32]).unwrap().host_key(&room).id();
+        let invited = |folder, key: &RoomKey, host| {
+            let shown = Shown { key, host };
+            let own = of_host(folder, &room, Some(shown), [2; 32])?;
+            Ok::<_, KeyError>(own.map(|(key, own)| (key, own.id())))
+        };
+        let own = of_host(home, &room, None, [2; 32]).unwrap().unwrap();
+        assert_eq!((own.0, own.1.id()), (key.clone(), host));
+        let own = Some((key.clone(), host));
+        assert_eq!(invited(home, &key, Some(host)).unwrap(), own);
+        assert_eq!(invited(home, &key, None).unwrap(), own, "an older invite");
+        let old = RoomKey::from_random([9; 16]);
+        assert_eq!(invited(home, &old, Some(host)).unwrap(), own, "rotated");
+        for (folder, key, host) in [
+            (away, &key, Some(host)),
+            (away, &key, None),
+            (home, &key, Some(HostId::from_sha256([9; 32]))),
+            (home, &old, None),
+        ] {
+            let error = invited(folder, key, host).unwrap_err();
+            assert!(matches!(error, KeyError::NotTheHost(_)), "{error}");
+        }
+        assert!(kept_secret(away).unwrap().is_none(), "a guest gets none");
+    }
+
+    #[test]
+    fn a_guest_who_hosts_parties_too_is_no_host_of_this_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (folder, room) = (Some(folder.path()), "friday".parse().unwrap());
+        kept_or_made(folder, &room, [1; 16]).unwrap();
+        host_secret(folder, [1; 32]).unwrap();
+        let key = &RoomKey::from_random([7; 16]);
+        let theirs = HostSecret::from_random([2; 32]).host_key(&room).id();
+        for host in [Some(theirs), None] {
+            let shown = Some(Shown { key, host });
+            let error = of_host(folder, &room, shown, [3; 32]).unwrap_err();
+            assert!(error.to_string().contains("lanparty-client"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_is_none_is_named_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(HOST_FILE), "half").unwrap();
+        let error = host_secret(Some(folder.path()), [2; 32]).unwrap_err();
+        assert!(error.to_string().contains(HOST_FILE), "{error}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::desk::Desk;
 use crate::lan::{LanPort, LanSocket};
 use anyhow::Context;
 use lanparty_ctrl::message::{PeerJoined, PeerLeft};
-use lanparty_ctrl::{HostOrder, PeerMessage, RelayMessage, ResumeToken, RoomKey, Text};
+use lanparty_ctrl::{HostKey, HostOrder, PeerMessage, RelayMessage, ResumeToken, RoomKey, Text};
 use lanparty_edge::ctl;
 use lanparty_edge::kept_file::KeptFile;
 use lanparty_edge::privilege::{self, CapabilitySet};
@@ -103,6 +103,9 @@ async fn carry(config: &Config, mut lan: LanSocket, mut host: Host<'_>) -> anyho
         let mac = lan.interface().mac();
         tracing::info!(%mac, receive_buffer = lan.receive_buffer(), "Opened the LAN interface");
         let mut bridge = Bridge::new(mac);
+        if let Some(key) = &config.relay.host_key {
+            bridge = bridge.vouching(key.clone(), config.relay.room.clone());
+        }
         let mut port = LanPort::new(lan).context("cannot watch the LAN interface")?;
         let running =
             lanparty_peer::run(&mut bridge, &mut port, &mut host, &config.relay, &mut stop);
@@ -300,12 +303,7 @@ impl PeerHost<Bridge> for Host<'_> {
                     .note_stats(bridge.counters());
                 self.watch_for_loops(bridge.looped());
             }
-            Event::NoLink {
-                cause, not_open, ..
-            } => {
-                if not_open {
-                    self.desk.controls.borrow_mut().handle_not_open();
-                }
+            Event::NoLink { cause, .. } => {
                 self.desk
                     .controls
                     .borrow_mut()
@@ -364,6 +362,7 @@ fn room_of(config: &Config) -> Room {
     Room {
         relay: relay.unwrap_or(&config.relay.address).to_string(),
         room: config.relay.room.clone(),
+        host: config.relay.host_key.as_ref().map(HostKey::id),
         pin: config.relay.trust.pin().map(|pin| pin.to_string()),
         keys: config.keys.clone().unwrap_or_default(),
     }

@@ -12,8 +12,10 @@ pub struct Diagnostics {
     pub relay_reachable: bool,
     /// Round trip to the relay.
     pub rtt: Option<Duration>,
-    /// True while the room has a gateway on the LAN.
+    /// True while the room has a gateway on the LAN, the host's as far as the player can know.
     pub gateway_present: bool,
+    /// True while it has one that does not prove to be the host's.
+    pub gateway_doubted: bool,
     /// True when a host route keeps the relay off the virtual adapter.
     pub route_pinned: bool,
     /// The largest datagram the path takes now, in bytes.
@@ -29,6 +31,11 @@ pub struct Diagnostics {
 impl Diagnostics {
     /// The status that these facts amount to, for a client that has joined `room`.
     pub fn joined_status(&self, room: &str) -> PlayerStatus {
+        if !self.gateway_present && self.gateway_doubted {
+            return PlayerStatus::StrangeGateway {
+                room: room.to_owned(),
+            };
+        }
         if !self.gateway_present {
             return PlayerStatus::WaitingForGateway {
                 room: room.to_owned(),
@@ -100,6 +107,20 @@ mod tests {
                 address,
                 broadcast: false
             }
+        );
+    }
+
+    #[test]
+    fn a_strangers_gateway_is_no_lan_either() {
+        let diagnostics = Diagnostics {
+            gateway_doubted: true,
+            addresses: vec!["192.168.50.17".parse().unwrap()],
+            ..Diagnostics::default()
+        };
+        let room = "FRIDAY".to_owned();
+        assert_eq!(
+            diagnostics.joined_status("FRIDAY"),
+            PlayerStatus::StrangeGateway { room }
         );
     }
 

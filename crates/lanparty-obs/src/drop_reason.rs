@@ -91,6 +91,8 @@ drop_reasons! {
     LanRate = "lan_rate",
     /// From the LAN to a group of which nobody in the room wants to hear (spec R107).
     Unwanted = "unwanted",
+    /// From a gateway that has not proved to be the host's.
+    UnprovenHost = "unproven_host",
     /// To everybody or a group, from a client whose host wants to hear none of that.
     Muted = "muted",
     /// From one client to another, while their host keeps them apart.

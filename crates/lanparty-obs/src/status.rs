@@ -32,6 +32,11 @@ pub enum PlayerStatus {
         /// The room's code.
         room: String,
     },
+    /// In the room, with a gateway that is not the host's: nothing is taken from it.
+    StrangeGateway {
+        /// The room's code.
+        room: String,
+    },
     /// In the room, with the LAN's gateway present; no usable address known yet.
     NoLanAddress {
         /// The address the system gave itself in its need (169.254.x.x), if any.
@@ -69,6 +74,11 @@ impl fmt::Display for PlayerStatus {
             PlayerStatus::WaitingForGateway { room } => {
                 write!(f, "Connected to room {room}; waiting for the LAN gateway.")
             }
+            PlayerStatus::StrangeGateway { room } => write!(
+                f,
+                "The gateway in room {room} does not prove that it is your host's, so nothing is taken from \
+                 it; ask the host, who may want another relay."
+            ),
             PlayerStatus::NoLanAddress { link_local: None } => {
                 write!(f, "Connected to the LAN; no LAN address yet.")
             }
@@ -118,6 +128,9 @@ mod tests {
                 cause: "the room is full".into(),
             },
             PlayerStatus::WaitingForGateway {
+                room: "FRIDAY".into(),
+            },
+            PlayerStatus::StrangeGateway {
                 room: "FRIDAY".into(),
             },
             PlayerStatus::AdapterAway,

@@ -1,7 +1,7 @@
 //! The flags that gateway and clients share.
 
 use clap::Args;
-use lanparty_ctrl::{AccessToken, IdentityKey, Name, Pin, RoomCode, RoomKey};
+use lanparty_ctrl::{AccessToken, HostId, HostKey, IdentityKey, Name, Pin, RoomCode, RoomKey};
 use lanparty_edge::address::RelayAddress;
 use lanparty_edge::congestion_args::{self, congestion};
 use lanparty_edge::invite::{self, Invite, InviteError};
@@ -188,6 +188,10 @@ pub struct RelayConfig {
     pub identity: Option<IdentityKey>,
     /// What proves that we are invited; without it the room is an open one.
     pub key: Option<RoomKey>,
+    /// Whose room it is, as far as the invite says so: no other host's gateway is believed.
+    pub host: Option<HostId>,
+    /// What proves that we are that host; gateways only.
+    pub host_key: Option<HostKey>,
     /// The largest datagram to send, where the player wants less than the path takes.
     pub budget_cap: Option<DatagramBudget>,
     /// How to share the path to the relay.
@@ -201,15 +205,23 @@ impl RelayArgs {
     /// [`RelayArgsError`] when the invite or a certificate cannot be read or used.
     pub fn load(self) -> Result<RelayConfig, RelayArgsError> {
         let source = self.invite.or(self.invite_file.map(InviteSource::File));
-        let (address, room, key, pin) = match (source, self.relay, self.room) {
+        let (address, room, key, host, pin) = match (source, self.relay, self.room) {
             (Some(source), _, _) => {
                 let invite = source.read()?;
                 if invite.is_expired(SystemTime::now()) {
                     return Err(RelayArgsError::Expired);
                 }
-                (invite.relay, invite.room, Some(invite.key), invite.pin)
+                let Invite {
+                    relay,
+                    room,
+                    key,
+                    host,
+                    pin,
+                    ..
+                } = invite;
+                (relay, room, Some(key), host, pin)
             }
-            (None, Some(relay), Some(room)) => (relay, room, None, self.pin),
+            (None, Some(relay), Some(room)) => (relay, room, None, None, self.pin),
             (None, _, _) => return Err(InviteError::Shape.into()),
         };
         let server_name = self
@@ -228,6 +240,8 @@ impl RelayArgs {
             access_token: None,
             identity: None,
             key,
+            host,
+            host_key: None,
             budget_cap: self.datagram_budget,
             congestion: self.congestion,
         })

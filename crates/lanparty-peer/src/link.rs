@@ -5,7 +5,9 @@ use crate::path_watch::PathWatch;
 use crate::pulse::{Beat, Pulse};
 use bytes::Bytes;
 use lanparty_ctrl::message::{Disconnect, Hello, Reject, Welcome};
-use lanparty_ctrl::{DisconnectReason, PeerMessage, ROOM_KEYS, RejectReason, RelayMessage, Text};
+use lanparty_ctrl::{
+    DisconnectReason, HOST_KEYS, PeerMessage, ROOM_KEYS, RejectReason, RelayMessage, Text,
+};
 use lanparty_edge::address::RelayAddress;
 use lanparty_edge::source_address::source_towards;
 use lanparty_obs::link::QueueStats;
@@ -69,6 +71,9 @@ pub enum ConnectError {
     /// The relay would let anybody in.
     #[error("it is too old for invites; ask its operator to update it")]
     NoRoomKeys,
+    /// The relay takes any guest for the host.
+    #[error("it is too old to tell the host from guests; ask its operator to update it")]
+    NoHostKeys,
     /// The relay broke the protocol or the link broke during the greeting.
     #[error("it does not greet as a relay should ({0})")]
     Greeting(#[from] ControlError),
@@ -78,9 +83,9 @@ impl ConnectError {
     /// True when trying the same again may work without anybody changing anything here.
     pub fn may_pass(&self) -> bool {
         match self {
-            ConnectError::Handshake(HandshakeError::Certificate(_)) | ConnectError::NoRoomKeys => {
-                false
-            }
+            ConnectError::Handshake(HandshakeError::Certificate(_))
+            | ConnectError::NoRoomKeys
+            | ConnectError::NoHostKeys => false,
             ConnectError::Rejected(reject) => reject.reason.may_pass(),
             ConnectError::Resolve(_)
             | ConnectError::Socket(_)
@@ -96,6 +101,7 @@ impl ConnectError {
             ConnectError::Rejected(_)
             | ConnectError::NotOpen
             | ConnectError::NoRoomKeys
+            | ConnectError::NoHostKeys
             | ConnectError::Handshake(HandshakeError::Certificate(_) | HandshakeError::NotARelay) => {
                 true
             }
@@ -224,7 +230,14 @@ impl RelayLink {
         if let Some(key) = &config.key {
             hello.prove(&key.admission_key(), connection.channel_binding());
         }
-        let welcome = greet(&connection, hello, config.key.is_some()).await?;
+        if let Some(host) = &config.host_key {
+            hello.prove_host(host, connection.channel_binding());
+        }
+        let needs = Needs {
+            room_keys: config.key.is_some(),
+            host_keys: config.host.is_some() || config.host_key.is_some(),
+        };
+        let welcome = greet(&connection, hello, needs).await?;
         let (sender, inbox) = mpsc::channel(INBOX);
         let mut reader = JoinSet::new();
         reader.spawn(read_messages(connection.clone(), sender));
@@ -480,20 +493,32 @@ async fn next_echo(reader: &mut DatagramReader) -> Result<(), Closed> {
     }
 }
 
+/// What a relay must be able to do for this peer.
+#[derive(Debug, Clone, Copy)]
+struct Needs {
+    room_keys: bool,
+    host_keys: bool,
+}
+
 async fn greet(
     connection: &Connection,
     hello: Hello,
-    invited: bool,
+    needs: Needs,
 ) -> Result<Welcome, ConnectError> {
     let (mut send, mut receive) = connection.open_bi().await.map_err(ControlError::Closed)?;
     control::write_message(&mut send, &PeerMessage::from(hello)).await?;
     match control::read_message(&mut receive).await? {
         // A relay that does not know of keys lets everybody in.
-        RelayMessage::Welcome(welcome) if invited && !knows_room_keys(&welcome) => {
+        RelayMessage::Welcome(welcome) if needs.room_keys && !knows(&welcome, ROOM_KEYS) => {
             Err(ConnectError::NoRoomKeys)
         }
+        RelayMessage::Welcome(welcome) if needs.host_keys && !knows(&welcome, HOST_KEYS) => {
+            Err(ConnectError::NoHostKeys)
+        }
         RelayMessage::Welcome(welcome) => Ok(welcome),
-        RelayMessage::Reject(reject) if invited && reject.reason == RejectReason::NotAuthorised => {
+        RelayMessage::Reject(reject)
+            if needs.room_keys && reject.reason == RejectReason::NotAuthorised =>
+        {
             Err(ConnectError::NotOpen)
         }
         RelayMessage::Reject(reject) => Err(ConnectError::Rejected(reject)),
@@ -508,8 +533,8 @@ async fn greet(
     }
 }
 
-fn knows_room_keys(welcome: &Welcome) -> bool {
-    welcome.capabilities.iter().any(|name| name == ROOM_KEYS)
+fn knows(welcome: &Welcome, ability: &str) -> bool {
+    welcome.capabilities.iter().any(|name| name == ability)
 }
 
 /// Reads messages one after the other, in the order in which their streams were opened.

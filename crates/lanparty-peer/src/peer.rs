@@ -13,7 +13,7 @@ use crate::link::{ConnectError, LinkFacts};
 use crate::vnet::Sent;
 use bytes::Bytes;
 use lanparty_ctrl::message::{Newcomer, Welcome};
-use lanparty_ctrl::{HostOrder, PeerMessage, RelayMessage, ResumeToken, RoomKey, Text};
+use lanparty_ctrl::{Challenge, HostOrder, PeerMessage, RelayMessage, ResumeToken, RoomKey, Text};
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::{DatagramBudget, FrameBuf};
 use std::io;
@@ -28,6 +28,12 @@ pub trait PeerCore {
     /// Whether it says again which groups its machine wants, so that it needs no others.
     fn tells_groups(&self) -> bool {
         false
+    }
+
+    /// An attempt to reach the relay begins: what its hello asks the room's gateway to sign, made of these
+    /// random bits.
+    fn challenge(&mut self, _random: [u8; 32]) -> Option<Challenge> {
+        None
     }
 
     /// The relay let us in; a datagram of `budget` bytes fits the path now.
@@ -130,8 +136,6 @@ pub enum Event<'a> {
         cause: String,
         /// True when somebody answered and said no.
         refused: bool,
-        /// True when that was because the key opens no room.
-        not_open: bool,
     },
 }
 
@@ -194,4 +198,7 @@ pub enum RunError {
     /// The relay has sent this player out of its room; it says why. A gateway comes back.
     #[error("{0}")]
     Kicked(Text),
+    /// Another gateway with the same keys has come; the relay says so.
+    #[error("{0}")]
+    Replaced(Text),
 }

@@ -15,7 +15,7 @@ use crate::registry::{GuessLimits, Limits};
 use crate::room::Rates;
 use crate::strangers::KnockLimits;
 use clap::Parser;
-use lanparty_ctrl::{AccessToken, RoomCode, RoomKey};
+use lanparty_ctrl::{AccessToken, HostId, RoomCode};
 use lanparty_edge::access_args::{AccessArgs, AccessError};
 use lanparty_edge::address::ListenAddress;
 use lanparty_edge::congestion_args::{self, congestion};
@@ -59,8 +59,8 @@ pub struct Config {
     pub socket: Option<PathBuf>,
     /// With what it was started, to read its settings again.
     pub settings: Option<CommandLine>,
-    /// The one room that there may be, for those who have its key; otherwise any.
-    pub only: Option<(RoomCode, RoomKey)>,
+    /// The one room that there may be, and whose it is; otherwise any.
+    pub only: Option<(RoomCode, HostId)>,
     /// How to share the paths to peers.
     pub congestion: Congestion,
 }

@@ -3,6 +3,7 @@
 //! Pure like the rooms themselves: resume tokens and the time are passed in, and what must be said to
 //! whom comes out.
 
+mod admission;
 mod claims;
 mod guesses;
 mod host;
@@ -16,10 +17,12 @@ pub use operator::RoomSummary;
 
 use crate::room::{Departure, LinkHealth, PeerRecord, Rates, Room, Step, Verdict};
 use bytes::Bytes;
-use claims::{Claims, Door};
+use claims::{Claims, RoomName};
 use guesses::Guesses;
 use lanparty_ctrl::message::{Entry, Newcomer};
-use lanparty_ctrl::{AccessToken, LeaveReason, RejectReason, ResumeToken, RoomCode, RoomKey};
+use lanparty_ctrl::{
+    AccessToken, AdmissionKey, HostId, LeaveReason, RejectReason, ResumeToken, RoomCode,
+};
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::{PeerId, RoomId};
 use std::collections::{BTreeMap, HashMap};
@@ -98,19 +101,19 @@ enum Admits {
     Nobody,
 }
 
-/// The rooms by their codes, within [`Limits`].
+/// The rooms by their names, within [`Limits`].
 #[derive(Debug)]
 pub struct Registry<L> {
     limits: Limits,
     rates: Rates,
     rooms: BTreeMap<RoomId, Room<L>>,
-    codes: HashMap<(RoomCode, Door), RoomId>,
+    names: HashMap<RoomName, RoomId>,
     claims: Claims,
     sources: HashMap<IpAddr, usize>,
     peers: usize,
     last_room: u32,
     admits: Admits,
-    only: Option<(RoomCode, Door)>,
+    only: Option<RoomName>,
     guesses: Guesses,
     access: Option<AccessToken>,
 }
@@ -122,7 +125,7 @@ impl<L: Clone> Registry<L> {
             limits,
             rates,
             rooms: BTreeMap::new(),
-            codes: HashMap::new(),
+            names: HashMap::new(),
             claims: Claims::new(2 * limits.rooms),
             sources: HashMap::new(),
             peers: 0,
@@ -139,9 +142,10 @@ impl<L: Clone> Registry<L> {
         self.access = token;
     }
 
-    /// Lets in nobody but those who prove that they have the key of this one room.
-    pub fn only(mut self, room: RoomCode, key: &RoomKey) -> Self {
-        self.only = Some((room, Some(key.admission_key().id())));
+    /// Lets in nobody but this host, and those who prove that they are invited to this one room.
+    pub fn only(mut self, code: RoomCode, host: HostId) -> Self {
+        let host = Some(host);
+        self.only = Some(RoomName { code, host });
         self
     }
 
@@ -164,23 +168,25 @@ impl<L: Clone> Registry<L> {
         link: L,
     ) -> Result<Admission<L>, RejectReason> {
         let source = site(source);
-        let address = self.let_through(now, entry, source)?;
-        let predecessor = self.check(&address, entry, source)?;
-        if self.admits == Admits::Members && predecessor.is_none() {
-            return Err(RejectReason::Draining);
-        }
+        let decision = self.decide(now, entry, source)?;
+        let predecessor = decision.room.zip(decision.replaces);
         let replaced = predecessor
-            .and_then(|place| self.remove(place, LeaveReason::Replaced))
+            .and_then(|(room, peer)| self.remove(Place { room, peer }, LeaveReason::Replaced))
             .map(|departure| Departure {
                 room_closed: false,
                 ..departure
             });
-        let door = address.1;
-        let id = self.open_room(now, address, entry);
+        let name = decision.name;
+        let id = match decision.room {
+            Some(id) => id,
+            None => self.open_room(now, name.clone(), entry),
+        };
         let room = self.rooms.get_mut(&id).expect("the room was just opened");
         let joined = room.join(now, entry, source, token, link);
         let (peer, steps) = joined.inspect_err(|_| self.close_if_empty(id))?;
-        self.claims.hold(door, entry, source);
+        if let Some(key) = key_of_the_host(entry) {
+            self.claims.hold(&name, key, source);
+        }
         self.peers += 1;
         *self.sources.entry(source).or_default() += 1;
         let place = Place { room: id, peer };
@@ -231,9 +237,9 @@ impl<L: Clone> Registry<L> {
             room.handle_timeout(now);
         }
         self.guesses.handle_timeout(now);
-        let (codes, rooms) = (&self.codes, &self.rooms);
-        self.claims.handle_timeout(now, |code, key| {
-            let room = codes.get(&(code.clone(), Some(key)));
+        let (names, rooms) = (&self.names, &self.rooms);
+        self.claims.handle_timeout(now, |name| {
+            let room = names.get(name);
             room.is_some_and(|id| rooms[id].has_gateway())
         });
     }
@@ -263,136 +269,11 @@ impl<L: Clone> Registry<L> {
         self.rooms.len()
     }
 
-    /// Says where an entry leads to, and answers the wrong as often as they may be wrong.
-    fn let_through(
-        &mut self,
-        now: Instant,
-        entry: &Entry,
-        source: IpAddr,
-    ) -> Result<(RoomCode, Door), RejectReason> {
-        let mut found = self.find(now, entry);
-        if !found.as_ref().is_ok_and(|at| self.is_known(now, at, entry))
-            && !self.may_open(now, entry, source)?
-        {
-            found = Err(RejectReason::NoAccess);
-        }
-        found.map_err(|reason| match reason {
-            RejectReason::NotAuthorised | RejectReason::NoAccess
-                if !self.guesses.was_wrong(now, source, &entry.room) =>
-            {
-                RejectReason::RateLimited
-            }
-            reason => reason,
-        })
-    }
-
-    /// True for whoever takes a place back, and for the gateway of a room that has been opened: what it
-    /// shows is its own, whatever the relay's token is by now and whoever guesses at that beside it.
-    fn is_known(&self, now: Instant, address: &(RoomCode, Door), entry: &Entry) -> bool {
-        let room = self.codes.get(address).map(|id| &self.rooms[id]);
-        let is_back = room.is_some_and(|room| matches!(room.check(entry), Ok(Some(_))));
-        is_back || address.1.is_some() && !self.claims.is_new(now, entry)
-    }
-
-    /// False for a gateway without the relay's token. Clients open no rooms where there is one.
-    fn may_open(
-        &mut self,
-        now: Instant,
-        entry: &Entry,
-        source: IpAddr,
-    ) -> Result<bool, RejectReason> {
-        match &self.access {
-            Some(wanted) if entry.who == Newcomer::Gateway => {
-                match self.guesses.may_try(now, source) {
-                    true => Ok(entry.access_token.as_ref() == Some(wanted)),
-                    false => Err(RejectReason::RateLimited),
-                }
-            }
-            Some(_) | None => Ok(true),
-        }
-    }
-
-    /// Says which of the rooms with its code an entry leads to, before anything about them is told.
-    fn find(&self, now: Instant, entry: &Entry) -> Result<(RoomCode, Door), RejectReason> {
-        if self.admits == Admits::Nobody {
-            return Err(RejectReason::Draining);
-        }
-        let door = self.claims.check(now, entry);
-        let door = door.or_else(|reason| self.door_of_member(now, entry).ok_or(reason))?;
-        let address = (entry.room.clone(), door);
-        if self.only.as_ref().is_some_and(|only| *only != address) {
-            return Err(RejectReason::NotAuthorised);
-        }
-        let open = self.codes.get(&(entry.room.clone(), None));
-        let open_party = open.is_some_and(|id| self.rooms[id].has_gateway());
-        match open_party && self.claims.is_new(now, entry) {
-            true => Err(RejectReason::GatewayPresent),
-            false => Ok(address),
-        }
-    }
-
-    /// Whoever was let in with a key that has been changed since takes its place back all the same.
-    fn door_of_member(&self, now: Instant, entry: &Entry) -> Option<Door> {
-        let door = Some(self.claims.key_of(now, &entry.room)?);
-        let id = self.codes.get(&(entry.room.clone(), door))?;
-        matches!(self.rooms[id].check(entry), Ok(Some(_))).then_some(door)
-    }
-
-    /// Says who must give way to this entry, if anybody, or why it is refused.
-    fn check(
-        &self,
-        address: &(RoomCode, Door),
-        entry: &Entry,
-        source: IpAddr,
-    ) -> Result<Option<Place>, RejectReason> {
-        let Some(&id) = self.codes.get(address) else {
-            // The gateway of a keyed room has been here: it has claimed the code.
-            let is_open = address.1.is_none();
-            if self.access.is_some() && is_open && entry.who != Newcomer::Gateway {
-                return Err(RejectReason::NotOpened);
-            }
-            if self.rooms.len() >= self.limits.rooms || self.peers >= self.limits.peers {
-                return Err(RejectReason::RelayFull);
-            }
-            return self.check_source(source, None).map(|()| None);
-        };
-        let room = &self.rooms[&id];
-        let Some(peer) = room.check(entry)? else {
-            let is_client = matches!(entry.who, Newcomer::Client(_));
-            if is_client && room.clients() >= self.limits.clients_per_room {
-                return Err(RejectReason::RoomFull);
-            }
-            if self.peers >= self.limits.peers {
-                return Err(RejectReason::RelayFull);
-            }
-            return self.check_source(source, None).map(|()| None);
-        };
-        let predecessor = Place { room: id, peer };
-        self.check_source(source, self.peer(predecessor))?;
-        Ok(Some(predecessor))
-    }
-
-    fn check_source(
-        &self,
-        source: IpAddr,
-        predecessor: Option<&PeerRecord>,
-    ) -> Result<(), RejectReason> {
-        let here = self.sources.get(&source).copied().unwrap_or(0);
-        let leaving = predecessor.is_some_and(|record| record.source == source);
-        match here - usize::from(leaving) < self.limits.peers_per_address {
-            true => Ok(()),
-            false => Err(RejectReason::RateLimited),
-        }
-    }
-
-    fn open_room(&mut self, now: Instant, address: (RoomCode, Door), entry: &Entry) -> RoomId {
-        if let Some(&id) = self.codes.get(&address) {
-            return id;
-        }
+    fn open_room(&mut self, now: Instant, name: RoomName, entry: &Entry) -> RoomId {
         let id = self.free_number();
         let room = Room::new(now, id, entry.datagram_budget.ip_mtu(), self.rates);
         self.rooms.insert(id, room);
-        self.codes.insert(address, id);
+        self.names.insert(name, id);
         id
     }
 
@@ -425,9 +306,15 @@ impl<L: Clone> Registry<L> {
     fn close_if_empty(&mut self, id: RoomId) {
         if self.rooms.get(&id).is_some_and(Room::is_empty) {
             self.rooms.remove(&id);
-            self.codes.retain(|_, room| *room != id);
+            self.names.retain(|_, room| *room != id);
         }
     }
+}
+
+/// With what the guests of this gateway prove that they are invited.
+fn key_of_the_host(entry: &Entry) -> Option<&AdmissionKey> {
+    let key = entry.invitation.as_ref()?.admission_key.as_ref();
+    key.filter(|_| entry.who == Newcomer::Gateway)
 }
 
 /// What counts as one source of peers.

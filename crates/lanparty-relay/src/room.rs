@@ -18,7 +18,8 @@ use host::Lock;
 use lanparty_ctrl::host::Person;
 use lanparty_ctrl::message::{Entry, Newcomer, PeerLeft, Welcome};
 use lanparty_ctrl::{
-    GROUPS, HOST_CONTROLS, LeaveReason, ROOM_KEYS, RejectReason, RelayMessage, ResumeToken,
+    GROUPS, HOST_CONTROLS, HOST_KEYS, LeaveReason, ROOM_KEYS, RejectReason, RelayMessage,
+    ResumeToken,
 };
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::{IpMtu, PeerId, RoomId};
@@ -110,31 +111,18 @@ impl<L: Clone> Room<L> {
         }
     }
 
-    /// Checks that a newcomer's place is free, or its own: then the answer is who must give way (spec R91).
-    /// A token is worth something only in the hands of whoever got it.
-    ///
-    /// # Errors
-    /// [`RejectReason::Banned`], [`RejectReason::GatewayPresent`], [`RejectReason::MacInUse`] or
-    /// [`RejectReason::Locked`].
-    pub fn check(&self, entry: &Entry) -> Result<Option<PeerId>, RejectReason> {
-        if self.is_banned(entry.who, entry.identity) {
-            return Err(RejectReason::Banned);
-        }
-        let Some(holder) = self.switch.holder(speaker(entry.who)) else {
-            let admits = self.lock.as_ref().is_none_or(|lock| lock.admits(entry.who));
-            return admits.then_some(None).ok_or(RejectReason::Locked);
-        };
-        let resumes = |token: &ResumeToken| {
-            let member = self.members.get(&holder);
-            member.is_some_and(|member| {
-                member.token == *token && member.record.identity == entry.identity
-            })
-        };
-        match entry.who {
-            _ if entry.resume_token.as_ref().is_some_and(resumes) => Ok(Some(holder)),
-            Newcomer::Client(_) => Err(RejectReason::MacInUse),
-            Newcomer::Gateway => Err(RejectReason::GatewayPresent),
-        }
+    /// Who has the place that this one wants.
+    pub(crate) fn holder(&self, who: Newcomer) -> Option<PeerId> {
+        self.switch.holder(speaker(who))
+    }
+
+    /// The place that this one takes back: it has its token (spec R91). A token is worth something only in the
+    /// hands of whoever got it.
+    pub(crate) fn place_of(&self, entry: &Entry) -> Option<PeerId> {
+        let (holder, token) = (self.holder(entry.who)?, entry.resume_token.as_ref()?);
+        let member = self.members.get(&holder)?;
+        let is_own = member.token == *token && member.record.identity == entry.identity;
+        is_own.then_some(holder)
     }
 
     /// The gateway, while there is one.
@@ -306,7 +294,7 @@ impl<L: Clone> Room<L> {
                 Newcomer::Gateway => None,
             },
             resume_token,
-            capabilities: [ROOM_KEYS, HOST_CONTROLS, GROUPS]
+            capabilities: [ROOM_KEYS, HOST_CONTROLS, HOST_KEYS, GROUPS]
                 .map(str::to_owned)
                 .to_vec(),
         })

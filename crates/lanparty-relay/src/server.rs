@@ -155,8 +155,8 @@ impl RelayServer {
         let mut registry = Registry::new(*limits, *rates);
         registry.set_limits(Instant::now(), *limits, *rates, config.guesses);
         registry.set_access(config.access.clone());
-        if let Some((room, key)) = &config.only {
-            registry = registry.only(room.clone(), key);
+        if let Some((room, host)) = &config.only {
+            registry = registry.only(room.clone(), *host);
         }
         info!(%limits, %knocks, %rates, guesses = %config.guesses, buffers = ?endpoint.buffers(), "Limits in force");
         let rooms = Arc::new(Rooms(Mutex::new(registry)));

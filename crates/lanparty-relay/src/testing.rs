@@ -5,7 +5,8 @@ use crate::room::{Departure, Rates, Step, Verdict};
 use bytes::Bytes;
 use lanparty_ctrl::message::{Entry, Invitation, Newcomer};
 use lanparty_ctrl::{
-    AccessToken, Fingerprint, HostOrder, LeaveReason, RejectReason, RelayMessage, ResumeToken, Role,
+    AccessToken, AdmissionKey, Challenge, ChannelBinding, Fingerprint, HostId, HostOrder,
+    LeaveReason, RejectReason, RelayMessage, ResumeToken, Role, RoomKey,
 };
 use lanparty_obs::DropReason;
 use lanparty_proto::{DatagramBudget, Header, MacAddr, VirtualMac};
@@ -23,6 +24,7 @@ pub(crate) struct Relay {
     pub(crate) token: Option<ResumeToken>,
     pub(crate) invitation: Option<Invitation>,
     pub(crate) identity: Option<Fingerprint>,
+    pub(crate) host_challenge: Option<Challenge>,
     pub(crate) orders: Vec<HostOrder>,
     pub(crate) access_token: Option<AccessToken>,
     admitted: u8,
@@ -42,6 +44,7 @@ impl Relay {
             token: None,
             invitation: None,
             identity: None,
+            host_challenge: None,
             orders: Vec::new(),
             access_token: None,
             admitted: 0,
@@ -61,12 +64,43 @@ impl Relay {
             .admit(self.now, &entry, self.source, token, link)
     }
 
+    /// Enters room LANPARTY with the room key of this number. A client may say whose room it means, a gateway
+    /// have proved whose it is.
+    pub(crate) fn invited(
+        &mut self,
+        link: Link,
+        who: Newcomer,
+        key: u8,
+        host: Option<u8>,
+    ) -> Result<Place, RejectReason> {
+        Ok(self.invited_to("lanparty", link, who, key, host)?.place)
+    }
+
+    pub(crate) fn invited_to(
+        &mut self,
+        room: &str,
+        link: Link,
+        who: Newcomer,
+        key: u8,
+        host: Option<u8>,
+    ) -> Result<Admission<Link>, RejectReason> {
+        let (key, channel) = (admission_key(key), ChannelBinding([link; 32]));
+        self.invitation = Some(Invitation {
+            proof: key.prove(&channel, &room.parse().unwrap(), who),
+            channel,
+            host: host.map(host_id),
+            admission_key: (who == Newcomer::Gateway).then_some(key),
+        });
+        self.admit(link, room, who)
+    }
+
     /// What somebody wants who shows the token and the invitation that lie ready.
     pub(crate) fn entry(&mut self, room: &str, who: Newcomer) -> Entry {
         let budget = DatagramBudget::new(self.budget).unwrap();
         Entry {
             resume_token: self.token.take(),
             identity: self.identity,
+            host_challenge: self.host_challenge.filter(|_| who != Newcomer::Gateway),
             invitation: self.invitation.take(),
             orders: std::mem::take(&mut self.orders),
             access_token: self.access_token.clone(),
@@ -131,6 +165,14 @@ pub(crate) fn header(from: Place) -> Header {
 
 pub(crate) fn whole(from: Place, frame: &[u8]) -> Vec<u8> {
     [&header(from).encode(), frame].concat()
+}
+
+pub(crate) fn admission_key(number: u8) -> AdmissionKey {
+    RoomKey::from_random([number; 16]).admission_key()
+}
+
+pub(crate) fn host_id(number: u8) -> HostId {
+    HostId::from_sha256([number; 32])
 }
 
 pub(crate) fn client(link: Link) -> Newcomer {

@@ -7,10 +7,12 @@
 )]
 
 use bytes::Bytes;
-use lanparty_ctrl::message::{Disconnect, Hello, Newcomer, Reject, Welcome};
+use lanparty_ctrl::host_key::Introduction;
+use lanparty_ctrl::message::{Disconnect, Hello, Newcomer, Reject, Vouched, Welcome};
 use lanparty_ctrl::{
-    DisconnectReason, HostOrder, IdentityKey, LeaveReason, PeerMessage, RejectReason, RelayMessage,
-    RoomCode, RoomKey,
+    Challenge, DisconnectReason, GROUPS, HOST_CONTROLS, HOST_KEYS, HostOrder, HostSecret,
+    IdentityKey, LeaveReason, PeerMessage, ROOM_KEYS, RejectReason, RelayMessage, RoomCode,
+    RoomKey,
 };
 use lanparty_proto::fragment::{Fragment, Reassembler};
 use lanparty_proto::{DatagramBudget, Header, MacAddr, PeerId, VirtualMac};
@@ -181,6 +183,17 @@ impl Peer {
         }
     }
 
+    /// The gateway's answer, whoever has joined before it.
+    async fn vouched(&self) -> Vouched {
+        loop {
+            match self.message().await {
+                RelayMessage::Vouched(vouched) => return vouched,
+                RelayMessage::PeerJoined(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
     async fn left(&self) -> (PeerId, LeaveReason) {
         match self.message().await {
             RelayMessage::PeerLeft(left) => (left.peer_id, left.reason),
@@ -227,18 +240,83 @@ async fn a_hello_recorded_on_one_connection_is_refused_on_another() {
     let recorded = relay.connect().await;
     let mut hello = Hello::new(&room(), Newcomer::Gateway, recorded.connection.budget());
     hello.prove(&key, recorded.connection.channel_binding());
+    let host = HostSecret::from_random([1; 32]).host_key(&room());
+    hello.prove_host(&host, recorded.connection.channel_binding());
     let replayed = relay.connect().await.hello(hello.clone()).await;
     assert_eq!(
         replayed.map(drop).unwrap_err().reason,
-        RejectReason::NotAuthorised
+        RejectReason::NotHost
     );
     let host = recorded.hello(hello).await.unwrap();
-    let abilities = [
-        lanparty_ctrl::ROOM_KEYS,
-        lanparty_ctrl::HOST_CONTROLS,
-        lanparty_ctrl::GROUPS,
-    ];
+    let abilities = [ROOM_KEYS, HOST_CONTROLS, HOST_KEYS, GROUPS];
     assert_eq!(host.welcome.capabilities, abilities);
+}
+
+#[tokio::test]
+async fn a_gateway_vouches_for_itself_to_every_player() {
+    const PLAYERS: u8 = 3;
+    let relay = Relay::start(Limits::default());
+    let host = HostSecret::from_random([1; 32]).host_key(&room());
+    let gateway = relay.gateway().await;
+    let challenge = Challenge::from_random([3; 32]);
+    let mut players = Vec::new();
+    for number in 1..=PLAYERS {
+        let asks = |hello: &mut Hello| hello.host_challenge = Some(challenge);
+        players.push(relay.hello(client(number), asks).await.unwrap());
+    }
+    let room = room();
+    let introduction = |mac| Introduction {
+        challenge,
+        client: mac,
+        gateway: gateway.welcome.peer_id,
+        room_id: gateway.welcome.room_id,
+        room: &room,
+    };
+    for _ in 1..=PLAYERS {
+        let RelayMessage::PeerJoined(joined) = gateway.message().await else {
+            panic!("no introduction");
+        };
+        assert_eq!(joined.host_challenge, Some(challenge));
+        let vouch = host.vouch(&introduction(joined.mac.unwrap()));
+        let answer = Vouched {
+            peer_id: joined.peer_id,
+            vouch,
+        };
+        gateway.say(&PeerMessage::Vouch(answer)).await;
+    }
+    for (number, player) in (1..).zip(&players) {
+        let vouched = player.vouched().await;
+        assert_eq!(vouched.peer_id, gateway.welcome.peer_id);
+        let own = client(number).mac().unwrap();
+        assert!(vouched.vouch.holds(&host.id(), &introduction(own)));
+    }
+    let vouch = host.vouch(&introduction(client(1).mac().unwrap()));
+    let peer_id = players[1].welcome.peer_id;
+    let impostor = PeerMessage::Vouch(Vouched { peer_id, vouch });
+    players[0].say(&impostor).await;
+    // The others' joining it has heard already.
+    assert_eq!(
+        players[0].sent_away().await,
+        DisconnectReason::ProtocolError
+    );
+}
+
+#[tokio::test]
+async fn the_hosts_second_gateway_takes_the_place_and_the_first_is_told() {
+    let relay = Relay::start(Limits::default());
+    let key = RoomKey::from_random([7; 16]).admission_key();
+    let host = HostSecret::from_random([1; 32]).host_key(&room());
+    let mut gateways = Vec::new();
+    for _ in 0..2 {
+        let stranger = relay.connect().await;
+        let channel = stranger.connection.channel_binding();
+        let mut hello = Hello::new(&room(), Newcomer::Gateway, stranger.connection.budget());
+        hello.prove(&key, channel);
+        hello.prove_host(&host, channel);
+        gateways.push(stranger.hello(hello).await.unwrap());
+    }
+    assert_eq!(gateways[0].welcome.room_id, gateways[1].welcome.room_id);
+    assert_eq!(gateways[0].sent_away().await, DisconnectReason::Replaced);
 }
 
 #[tokio::test]

@@ -37,6 +37,8 @@ pub(crate) fn fifty_players_come_back_at_once((): &()) -> Result<()> {
         trust: Trust::load(Some(&certificate))?,
         room: "CROWD".parse()?,
         key: None,
+        host: None,
+        host_key: None,
         budget_cap: None,
         congestion: Congestion::default(),
     };

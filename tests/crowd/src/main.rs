@@ -131,6 +131,8 @@ fn relay_config(arguments: &Arguments, trust: &Trust, number: usize) -> Result<R
         trust: trust.clone(),
         room: format!("CROWD-{}", number / arguments.room_of).parse()?,
         key: None,
+        host: None,
+        host_key: None,
         budget_cap: None,
         congestion: Congestion::default(),
     })

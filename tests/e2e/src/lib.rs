@@ -84,6 +84,8 @@ impl Relay {
             trust: self.trust.clone(),
             room: ROOM.parse().unwrap(),
             key: None,
+            host: None,
+            host_key: None,
             budget_cap: None,
             congestion: Congestion::default(),
         }

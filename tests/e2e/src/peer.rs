@@ -37,12 +37,22 @@ pub struct Peer {
 impl Peer {
     /// A player.
     pub fn client(relay: RelayConfig, mac: VirtualMac) -> Self {
-        Self::start(relay, Session::new(mac))
+        let session = Session::new(mac);
+        let session = match relay.host {
+            Some(host) => session.of_host(host, relay.room.clone()),
+            None => session,
+        };
+        Self::start(relay, session)
     }
 
     /// The gateway of the party's LAN, with its NIC's MAC.
     pub fn gateway(relay: RelayConfig, nic: MacAddr) -> Self {
-        Self::start(relay, Bridge::new(nic))
+        let bridge = Bridge::new(nic);
+        let bridge = match &relay.host_key {
+            Some(key) => bridge.vouching(key.clone(), relay.room.clone()),
+            None => bridge,
+        };
+        Self::start(relay, bridge)
     }
 
     fn start<C: PeerCore + Send + 'static>(relay: RelayConfig, mut core: C) -> Self {

@@ -1,5 +1,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests own the clock")]
 
+mod host;
+
 use super::*;
 use lanparty_ctrl::message::{PeerLeft, Welcome};
 use lanparty_ctrl::{LeaveReason, ResumeToken};

@@ -1,6 +1,7 @@
 use super::*;
-use lanparty_ctrl::message::PeerLeft;
-use lanparty_ctrl::{LeaveReason, ResumeToken};
+use lanparty_ctrl::host_key::Introduction;
+use lanparty_ctrl::message::{PeerLeft, Vouched};
+use lanparty_ctrl::{Challenge, HostSecret, LeaveReason, ResumeToken};
 use lanparty_proto::early::PATIENCE;
 use lanparty_proto::fragment;
 
@@ -481,6 +482,44 @@ fn a_new_link_begins_without_a_loop() {
     assert_eq!(party.bridge.poll_timeout(), None);
 }
 
+/// Also when it comes back to players who were there, for whom the relay says all of this again.
+#[test]
+fn who_asks_is_told_that_this_is_the_hosts_gateway() {
+    let room: RoomCode = "FRIDAY".parse().unwrap();
+    let host = HostSecret::from_random([1; 32]).host_key(&room);
+    let mut party = Party::new();
+    party.bridge = Bridge::new(NIC).vouching(host.clone(), room.clone());
+    party.welcome();
+    let challenge = Challenge::from_random([3; 32]);
+    let answers = |party: &mut Party| -> Vec<Vouched> {
+        let outputs = party.outputs().into_iter();
+        let answers = outputs.filter_map(|output| match output {
+            PeerOutput::Message(PeerMessage::Vouch(answer)) => Some(answer),
+            PeerOutput::Message(_) | PeerOutput::Frame(_) | PeerOutput::ToRelay(_) => None,
+        });
+        answers.collect()
+    };
+    party.join_asking(BOB, None);
+    assert_eq!(answers(&mut party), []);
+    party.join_asking(ALICE, Some(challenge));
+    let [answer] = &answers(&mut party)[..] else {
+        panic!("one answer");
+    };
+    let introduction = Introduction {
+        challenge,
+        client: ALICE.1.try_into().unwrap(),
+        gateway: PeerId::new(OWN_ID).unwrap(),
+        room_id: RoomId::new(ROOM).unwrap(),
+        room: &room,
+    };
+    assert_eq!(answer.peer_id.number(), ALICE.0);
+    assert!(answer.vouch.holds(&host.id(), &introduction));
+
+    let mut nobodys = Party::new();
+    nobodys.join_asking(ALICE, Some(challenge));
+    assert_eq!(answers(&mut nobodys), [], "it has no host's key");
+}
+
 /// A bridge that has been welcomed, and the time there.
 struct Party {
     bridge: Bridge,
@@ -519,14 +558,18 @@ impl Party {
         self.bridge.handle_welcome(self.now, &welcome, budget);
     }
 
-    fn join(&mut self, (id, mac): (u16, MacAddr)) {
+    fn join(&mut self, client: (u16, MacAddr)) {
+        self.join_asking(client, None);
+    }
+
+    fn join_asking(&mut self, (id, mac): (u16, MacAddr), host_challenge: Option<Challenge>) {
         let joined = PeerJoined {
             peer_id: PeerId::new(id).unwrap(),
             role: Role::Client,
             mac: Some(mac.try_into().unwrap()),
             name: None,
             identity: None,
-            host_challenge: None,
+            host_challenge,
         };
         self.bridge
             .handle_control(self.now, RelayMessage::PeerJoined(joined));

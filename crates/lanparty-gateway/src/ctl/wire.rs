@@ -1,7 +1,7 @@
 //! What `lanparty-gateway ctl` and a running gateway say to each other: one line of JSON each.
 
 use lanparty_ctrl::host::{Member, Person};
-use lanparty_ctrl::{Fingerprint, Name, RoomCode};
+use lanparty_ctrl::{Fingerprint, HostId, Name, RoomCode};
 use lanparty_obs::PeerStats;
 use lanparty_proto::VirtualMac;
 use serde::{Deserialize, Serialize};
@@ -84,6 +84,8 @@ pub(crate) struct Ban {
 pub(crate) struct Room {
     pub(crate) relay: String,
     pub(crate) room: RoomCode,
+    #[serde(default)]
+    pub(crate) host: Option<HostId>,
     pub(crate) pin: Option<String>,
     pub(crate) keys: PathBuf,
 }

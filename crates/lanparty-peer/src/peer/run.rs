@@ -73,28 +73,21 @@ where
             connected = connecting => connected?,
         };
         let mut after = Duration::ZERO;
-        let (cause, refused, not_open) = match connected {
+        let (cause, refused) = match connected {
             Ok(link) => {
                 backoff.reset();
                 match peer.carry(link, &mut shutdown).await? {
                     Ended::Asked(_) => return Ok(()),
-                    Ended::Lost(cause) => (cause, false, false),
+                    Ended::Lost(cause) => (cause, false),
                     Ended::SentOut(cause) => {
                         after = SENT_OUT;
-                        (cause, true, false)
+                        (cause, true)
                     }
                 }
             }
-            Err(error) => {
-                let not_open = matches!(error, ConnectError::NotOpen);
-                (error.to_string(), error.is_refusal(), not_open)
-            }
+            Err(error) => (error.to_string(), error.is_refusal()),
         };
-        let news = Event::NoLink {
-            cause,
-            refused,
-            not_open,
-        };
+        let news = Event::NoLink { cause, refused };
         peer.tell(news).await?;
         let wait = backoff.next_wait(rand::random()).max(after);
         tokio::select! {
@@ -147,12 +140,16 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let (newcomer, resume_token) = (self.core.newcomer(), self.resume_token.clone());
         let orders = self.host.standing_orders();
         let groups = self.core.tells_groups().then(|| GROUPS.to_owned());
+        let host = relay.host.filter(|_| newcomer != Newcomer::Gateway);
+        let host_challenge = self.core.challenge(rand::random());
         let hello = |budget| {
             let mut hello = Hello::new(&relay.room, newcomer, budget);
             hello.capabilities.extend(groups.clone());
             Hello {
                 resume_token: resume_token.clone(),
                 orders: orders.clone(),
+                host,
+                host_challenge,
                 access_token: relay.access_token.clone(),
                 name: relay.name.clone().map(Into::into),
                 ..hello
@@ -296,6 +293,8 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let said = || format!("it said: {text}");
         match (reason, self.core.newcomer()) {
             (DisconnectReason::Kicked, Newcomer::Client(_)) => Err(RunError::Kicked(text)),
+            // Both would take the place from each other for ever.
+            (DisconnectReason::Replaced, Newcomer::Gateway) => Err(RunError::Replaced(text)),
             (DisconnectReason::Kicked, Newcomer::Gateway) => Ok(Ended::SentOut(said())),
             _ => Ok(Ended::Lost(said())),
         }

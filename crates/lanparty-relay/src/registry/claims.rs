@@ -1,17 +1,18 @@
 //! Which rooms are for invited people only, and who is one of them.
 //!
-//! The first gateway that brings a key claims a room code with it: while it is there, and for ten
-//! minutes after, nobody enters a room of this code without a proof that is made with the same key.
-//! A stranger learns nothing from trying: "no such room" and "wrong key" are one answer, after the
-//! same work.
+//! A keyed room is its host's key, and its code no more than the label: strangers with other keys have
+//! other rooms of the same code, so nobody can take a host's room, nor keep the host out of it. While a
+//! gateway is there, and for ten minutes after, it *claims* its room: the relay knows with which admission key
+//! guests prove that they are invited. A stranger learns nothing from trying: "no such room" and "wrong
+//! key" are one answer, after the same work.
 
 #[cfg(test)]
 mod tests;
 
-use lanparty_ctrl::message::{Entry, Newcomer};
-use lanparty_ctrl::room_key::KeyId;
-use lanparty_ctrl::{AdmissionKey, RejectReason, RoomCode, RoomKey};
+use lanparty_ctrl::message::{Entry, Invitation};
+use lanparty_ctrl::{AdmissionKey, HostId, RoomCode, RoomKey};
 use std::collections::HashMap;
+use std::iter;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -19,14 +20,20 @@ use std::time::{Duration, Instant};
 pub(crate) const LINGER: Duration = Duration::from_secs(600);
 /// How many claims of gateways from one source may outlast them.
 const LINGERING_PER_SOURCE: usize = 8;
+/// Among how many claims of one code, the oldest, an invite is looked for that does not name its host.
+const CANDIDATES: usize = 8;
 
-/// Which of the rooms with one code: the open one, or the one with this key.
-pub(crate) type Door = Option<KeyId>;
+/// A room by its code and, if it is for invited people, its host.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct RoomName {
+    pub(crate) code: RoomCode,
+    pub(crate) host: Option<HostId>,
+}
 
-/// The claims by room code.
+/// The claims by room code, the oldest first.
 #[derive(Debug)]
 pub(crate) struct Claims {
-    claims: HashMap<RoomCode, Claim>,
+    claims: HashMap<RoomCode, Vec<Claim>>,
     capacity: usize,
     /// What a proof is held against where there is no claim.
     decoy: AdmissionKey,
@@ -34,6 +41,7 @@ pub(crate) struct Claims {
 
 #[derive(Debug)]
 struct Claim {
+    host: HostId,
     key: AdmissionKey,
     source: IpAddr,
     /// When it ends, if nobody renews it; never while its gateway is there.
@@ -43,6 +51,13 @@ struct Claim {
 impl Claim {
     fn is_live(&self, now: Instant) -> bool {
         self.ends.is_none_or(|ends| now < ends)
+    }
+
+    fn name(&self, code: &RoomCode) -> RoomName {
+        RoomName {
+            code: code.clone(),
+            host: Some(self.host),
+        }
     }
 }
 
@@ -61,107 +76,125 @@ impl Claims {
         self.capacity = capacity;
     }
 
-    /// Says which room an entry leads to.
-    ///
-    /// # Errors
-    /// [`RejectReason::NotAuthorised`], whatever is missing.
-    pub(crate) fn check(&self, now: Instant, entry: &Entry) -> Result<Door, RejectReason> {
-        let claim = self.live(now, &entry.room);
-        let Some(invitation) = &entry.invitation else {
-            return match claim {
-                Some(_) => Err(RejectReason::NotAuthorised),
-                None => Ok(None),
-            };
-        };
-        let known = claim.map(|claim| &claim.key);
-        let known = known.or(invitation.admission_key.as_ref());
-        let key = known.unwrap_or(&self.decoy);
-        let accepted = key.accepts(
-            &invitation.proof,
-            &invitation.channel,
-            &entry.room,
-            entry.who,
-        );
-        match known {
-            Some(key) if accepted => Ok(Some(key.id())),
-            Some(_) | None => Err(RejectReason::NotAuthorised),
+    /// The room to whose key a client's proof belongs. As many keys are tried whatever is claimed: one, if the
+    /// client says whose room it means.
+    pub(crate) fn find(&self, now: Instant, entry: &Entry, shown: &Invitation) -> Option<RoomName> {
+        let tries = shown.host.map_or(CANDIDATES, |_| 1);
+        let claims = self.of(now, &entry.room, shown.host).map(Some);
+        let mut found = None;
+        for claim in claims.chain(iter::repeat(None)).take(tries) {
+            let key = claim.map_or(&self.decoy, |claim| &claim.key);
+            let accepted = key.accepts(&shown.proof, &shown.channel, &entry.room, entry.who);
+            found = found.or(claim.filter(|_| accepted));
         }
+        found.map(|claim| claim.name(&entry.room))
     }
 
-    /// True when this entry, which was let through, would claim its room.
-    pub(crate) fn is_new(&self, now: Instant, entry: &Entry) -> bool {
-        brought(entry).is_some() && self.live(now, &entry.room).is_none()
+    /// The rooms that an invite can mean.
+    pub(crate) fn candidates(
+        &self,
+        now: Instant,
+        code: &RoomCode,
+        host: Option<HostId>,
+    ) -> impl Iterator<Item = RoomName> {
+        let claims = self.of(now, code, host).take(CANDIDATES);
+        claims.map(|claim| claim.name(code))
     }
 
-    /// A gateway has entered: what it brought claims the room, or renews the claim.
+    /// True while any room of this code is claimed.
+    pub(crate) fn has(&self, now: Instant, code: &RoomCode) -> bool {
+        self.of(now, code, None).next().is_some()
+    }
+
+    /// True while this room is claimed.
+    pub(crate) fn is_live(&self, now: Instant, name: &RoomName) -> bool {
+        let host = name.host;
+        host.is_some() && self.of(now, &name.code, host).next().is_some()
+    }
+
+    /// The gateway of a keyed room has entered and brought this key.
     ///
     /// The claims may be as many as there can be; then the one that would end first makes room.
-    pub(crate) fn hold(&mut self, door: Door, entry: &Entry, source: IpAddr) {
-        // A member may prove that it has the room's key and bring another one.
-        let Some(key) = brought(entry).filter(|key| door == Some(key.id())).cloned() else {
-            return;
-        };
-        if self.claims.len() >= self.capacity && !self.claims.contains_key(&entry.room) {
-            self.forget_one();
-        }
+    pub(crate) fn hold(&mut self, name: &RoomName, key: &AdmissionKey, source: IpAddr) {
+        let Some(host) = name.host else { return };
         let claim = Claim {
-            key,
+            host,
+            key: key.clone(),
             source,
             ends: None,
         };
-        self.claims.insert(entry.room.clone(), claim);
+        if let Some(old) = self.claim_mut(name) {
+            *old = claim;
+            return;
+        }
+        if self.len() >= self.capacity {
+            self.forget_one();
+        }
+        self.claims
+            .entry(name.code.clone())
+            .or_default()
+            .push(claim);
     }
 
-    /// The key with which a code is claimed.
-    pub(crate) fn key_of(&self, now: Instant, room: &RoomCode) -> Option<KeyId> {
-        self.live(now, room).map(|claim| claim.key.id())
-    }
-
-    /// Puts another key in the place of `old`; false when the code is not claimed with that.
-    pub(crate) fn rotate(&mut self, room: &RoomCode, old: KeyId, new: AdmissionKey) -> bool {
-        let claim = self.claims.get_mut(room);
-        let claim = claim.filter(|claim| claim.key.id() == old);
-        claim.map(|claim| claim.key = new).is_some()
+    /// Guests of this room need another key from now on.
+    pub(crate) fn rotate(&mut self, name: &RoomName, key: AdmissionKey) {
+        if let Some(claim) = self.claim_mut(name) {
+            claim.key = key;
+        }
     }
 
     /// Lets claims end some time after their gateways; `is_held` knows whose gateway is there.
-    pub(crate) fn handle_timeout(
-        &mut self,
-        now: Instant,
-        is_held: impl Fn(&RoomCode, KeyId) -> bool,
-    ) {
-        self.claims.retain(|_, claim| claim.is_live(now));
+    pub(crate) fn handle_timeout(&mut self, now: Instant, is_held: impl Fn(&RoomName) -> bool) {
         let mut lingering: HashMap<IpAddr, usize> = HashMap::new();
-        self.claims.retain(|room, claim| {
-            if is_held(room, claim.key.id()) {
-                claim.ends = None;
-                return true;
-            }
-            claim.ends.get_or_insert(now + LINGER);
-            let of_source = lingering.entry(claim.source).or_default();
-            *of_source += 1;
-            *of_source <= LINGERING_PER_SOURCE
-        });
+        for (code, claims) in &mut self.claims {
+            claims.retain(|claim| claim.is_live(now));
+            claims.retain_mut(|claim| {
+                if is_held(&claim.name(code)) {
+                    claim.ends = None;
+                    return true;
+                }
+                claim.ends.get_or_insert(now + LINGER);
+                let of_source = lingering.entry(claim.source).or_default();
+                *of_source += 1;
+                *of_source <= LINGERING_PER_SOURCE
+            });
+        }
+        self.claims.retain(|_, claims| !claims.is_empty());
     }
 
-    fn live(&self, now: Instant, room: &RoomCode) -> Option<&Claim> {
-        self.claims.get(room).filter(|claim| claim.is_live(now))
+    /// The live claims of a code, or of one host's among them.
+    fn of(
+        &self,
+        now: Instant,
+        code: &RoomCode,
+        host: Option<HostId>,
+    ) -> impl Iterator<Item = &Claim> {
+        let claims = self.claims.get(code).into_iter().flatten();
+        claims
+            .filter(move |claim| claim.is_live(now))
+            .filter(move |claim| host.is_none_or(|host| host == claim.host))
+    }
+
+    fn claim_mut(&mut self, name: &RoomName) -> Option<&mut Claim> {
+        let mut claims = self.claims.get_mut(&name.code)?.iter_mut();
+        claims.find(|claim| Some(claim.host) == name.host)
+    }
+
+    fn len(&self) -> usize {
+        self.claims.values().map(Vec::len).sum()
     }
 
     fn forget_one(&mut self) {
-        let lingering = self
-            .claims
-            .iter()
-            .filter_map(|(room, claim)| Some((claim.ends?, room)));
-        if let Some((_, room)) = lingering.min() {
-            let room = room.clone();
-            self.claims.remove(&room);
+        let all = self.claims.iter().flat_map(|(code, claims)| {
+            let claims = claims.iter();
+            claims.filter_map(move |claim| Some((claim.ends?, claim.host, code)))
+        });
+        let Some((_, host, code)) = all.min() else {
+            return;
+        };
+        let code = code.clone();
+        if let Some(claims) = self.claims.get_mut(&code) {
+            claims.retain(|claim| claim.host != host);
         }
     }
-}
-
-/// The key that a gateway brought.
-fn brought(entry: &Entry) -> Option<&AdmissionKey> {
-    let key = entry.invitation.as_ref()?.admission_key.as_ref();
-    key.filter(|_| entry.who == Newcomer::Gateway)
 }

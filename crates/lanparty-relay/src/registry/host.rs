@@ -5,6 +5,7 @@ mod tests;
 
 use super::{Place, Registry};
 use crate::room::{Departure, Step};
+use lanparty_ctrl::message::Vouched;
 use lanparty_ctrl::{AdmissionKey, HostOrder, LeaveReason};
 use lanparty_proto::PeerId;
 use std::time::Instant;
@@ -62,6 +63,20 @@ impl<L: Clone> Registry<L> {
         Ok(obeyed)
     }
 
+    /// Hands a gateway's answer to the client that wants it; nothing, where nobody wants one.
+    ///
+    /// # Errors
+    /// [`NotTheHost`].
+    pub fn handle_vouch(
+        &mut self,
+        from: Place,
+        vouched: Vouched,
+    ) -> Result<Option<Step<L>>, NotTheHost> {
+        let room = self.rooms.get_mut(&from.room);
+        let room = room.filter(|room| room.gateway() == Some(from.peer));
+        Ok(room.ok_or(NotTheHost)?.hand_on(from.peer, vouched))
+    }
+
     /// Does what a host who has just come in wanted before. Answers who is out by that.
     pub(super) fn repeat_orders(
         &mut self,
@@ -85,18 +100,9 @@ impl<L: Clone> Registry<L> {
 
     /// Newcomers to a keyed room need this key from now on; an open room stays open.
     fn rotate(&mut self, host: Place, key: AdmissionKey) {
-        let address = self.codes.iter().find(|&(_, &id)| id == host.room);
-        let Some((code, Some(old))) = address.map(|(address, _)| address.clone()) else {
-            return;
-        };
-        let new = key.id();
-        if self.claims.rotate(&code, old, key) {
-            let (old, new) = ((code.clone(), Some(old)), (code, Some(new)));
-            if self.only.as_ref() == Some(&old) {
-                self.only = Some(new.clone());
-            }
-            self.codes.remove(&old);
-            self.codes.insert(new, host.room);
+        let mut names = self.names.iter();
+        if let Some((name, _)) = names.find(|&(_, &id)| id == host.room) {
+            self.claims.rotate(name, key);
         }
     }
 }

@@ -24,10 +24,10 @@ pub struct RoomSummary {
 impl<L: Clone> Registry<L> {
     /// The rooms, in the order of their numbers.
     pub fn summaries(&self) -> Vec<RoomSummary> {
-        let rooms = self.codes.iter().map(|((code, door), id)| RoomSummary {
+        let rooms = self.names.iter().map(|(name, id)| RoomSummary {
             number: *id,
-            code: code.clone(),
-            is_keyed: door.is_some(),
+            code: name.code.clone(),
+            is_keyed: name.host.is_some(),
             has_gateway: self.rooms[id].has_gateway(),
             clients: self.rooms[id].clients(),
         });

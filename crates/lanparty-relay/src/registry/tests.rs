@@ -74,7 +74,7 @@ fn a_room_lives_from_its_first_peer_to_its_last() {
     assert_eq!(relay.registry.rooms(), 1);
     assert!(relay.leave(player).room_closed);
     assert_eq!(relay.registry.rooms(), 0);
-    assert!(relay.registry.codes.is_empty() && relay.registry.sources.is_empty());
+    assert!(relay.registry.names.is_empty() && relay.registry.sources.is_empty());
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! What the host has ordered, and what it is told of the members.
 
-use super::{LinkHealth, Member, Room};
+use super::{LinkHealth, Member, Room, Step};
 use lanparty_ctrl::host::{
     self, ADDRESSES_PER_MEMBER, MAX_BANNED, MEMBERS_PER_MESSAGE, Members, Person,
 };
-use lanparty_ctrl::message::Newcomer;
+use lanparty_ctrl::message::{Newcomer, Vouched};
 use lanparty_ctrl::{Fingerprint, RelayMessage};
 use lanparty_proto::{PeerId, VirtualMac};
 use lanparty_switch::Port;
@@ -51,12 +51,32 @@ impl<L: Clone> Room<L> {
         here.map(|(&peer, _)| peer).collect()
     }
 
-    /// A banned person does not come in as a gateway either, while there is none.
-    pub(super) fn is_banned(&self, who: Newcomer, identity: Option<Fingerprint>) -> bool {
+    /// A banned person does not come in as a gateway of an open room either.
+    pub(crate) fn is_banned(&self, who: Newcomer, identity: Option<Fingerprint>) -> bool {
         let identity = identity.map(Person::Identity);
         let persons = [identity, who.mac().map(Person::Mac)];
         let mut persons = persons.into_iter().flatten();
         persons.any(|person| self.banned.contains(&person))
+    }
+
+    /// True for whoever the lock keeps out.
+    pub(crate) fn locks_out(&self, who: Newcomer) -> bool {
+        self.lock.as_ref().is_some_and(|lock| !lock.admits(who))
+    }
+
+    /// A gateway's answer on its way to the client that has asked for it. Once for each gateway: one that answers
+    /// what nobody asked is not heard.
+    pub(crate) fn hand_on(&mut self, gateway: PeerId, vouched: Vouched) -> Option<Step<L>> {
+        let client = self.members.get_mut(&vouched.peer_id)?;
+        client.host_challenge?;
+        if client.vouched_by.replace(gateway) == Some(gateway) {
+            return None;
+        }
+        let told = RelayMessage::Vouched(Vouched {
+            peer_id: gateway,
+            ..vouched
+        });
+        Some(Step::Tell(client.link.clone(), told))
     }
 
     /// A client that is sent away does not come back through the lock.

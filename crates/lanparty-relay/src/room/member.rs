@@ -2,7 +2,7 @@
 
 use super::speed::Speeds;
 use lanparty_ctrl::message::{Entry, Newcomer, PeerJoined};
-use lanparty_ctrl::{Fingerprint, Name, RelayMessage, ResumeToken};
+use lanparty_ctrl::{Challenge, Fingerprint, Name, RelayMessage, ResumeToken};
 use lanparty_obs::{DropCounts, DropReason, LinkStats, PeerStats};
 use lanparty_proto::{PeerId, overlay};
 use lanparty_switch::Crossing;
@@ -64,6 +64,9 @@ pub(super) struct Member<L> {
     pub(super) token: ResumeToken,
     pub(super) record: PeerRecord,
     pub(super) speeds: Option<Speeds>,
+    /// What it wants the gateway to sign, and the gateway that has done so.
+    pub(super) host_challenge: Option<Challenge>,
+    pub(super) vouched_by: Option<PeerId>,
     stats_at: Instant,
 }
 
@@ -96,6 +99,8 @@ impl<L> Member<L> {
                 drops: DropCounts::default(),
             },
             speeds: None,
+            host_challenge: entry.host_challenge,
+            vouched_by: None,
             stats_at: now,
         }
     }
@@ -109,7 +114,7 @@ impl<L> Member<L> {
             mac: who.mac(),
             name: self.record.name.clone(),
             identity: self.record.identity.filter(|_| to == Newcomer::Gateway),
-            host_challenge: None,
+            host_challenge: self.host_challenge.filter(|_| to == Newcomer::Gateway),
         })
     }
 

@@ -3,7 +3,7 @@
 use super::link::{Link, Outgoing};
 use super::seat::Seat;
 use super::{BANNED, DRAIN, Rooms, queue_steps, send_out};
-use lanparty_ctrl::message::{Disconnect, Entry, Reject};
+use lanparty_ctrl::message::{Disconnect, Entry, Newcomer, Reject};
 use lanparty_ctrl::{DisconnectReason, PeerMessage, RejectReason, RelayMessage, ResumeToken};
 use lanparty_quic::control::{self, ControlError};
 use lanparty_quic::{CloseCode, Connection, Incoming, SendStream};
@@ -16,6 +16,10 @@ use tracing::debug;
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// How long a peer may take to say hello after it.
 const HELLO: Duration = Duration::from_secs(5);
+
+/// What a gateway reads whose place another one has taken that has the same host's key.
+const GATEWAY_REPLACED: &str =
+    "another gateway of this room's host has taken its place; run one of them only";
 
 /// Why a stranger gets no seat.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +90,7 @@ fn admit(
     answer: SendStream,
 ) -> Result<Seat, Refusal> {
     let token = ResumeToken::from_random(rand::random());
+    let who = entry.who;
     // Declared before the lock, so that it goes after it: a seat that is dropped frees its place.
     let seat;
     let mut registry = rooms.lock();
@@ -113,7 +118,10 @@ fn admit(
         queue_steps(replaced.steps, &link);
         replaced.link.queue(Outgoing::Goodbye(Disconnect {
             reason: DisconnectReason::Replaced,
-            text: "the same player has come in anew".into(),
+            text: match who {
+                Newcomer::Client(_) => "the same player has come in anew".into(),
+                Newcomer::Gateway => GATEWAY_REPLACED.into(),
+            },
         }));
     }
     queue_steps(admission.steps, &link);

@@ -5,7 +5,7 @@ use super::{BANNED, DRAIN, KICKED, Rooms, queue_steps, send_out};
 use crate::registry::{NotTheHost, Place};
 use crate::room::{LinkHealth, Verdict};
 use bytes::Bytes;
-use lanparty_ctrl::message::{Disconnect, Entry};
+use lanparty_ctrl::message::{Disconnect, Entry, Vouched};
 use lanparty_ctrl::{DisconnectReason, HostOrder, LeaveReason, PeerMessage, RelayMessage};
 use lanparty_edge::log;
 use lanparty_obs::frame_log::{Action, Direction, FrameLog};
@@ -214,10 +214,13 @@ impl Seat {
                         return End::Protocol(error.to_string());
                     }
                 }
+                Ok(PeerMessage::Vouch(vouched)) => match self.hand_on(vouched) {
+                    // A player waits for each, and there are no more of these than players.
+                    Ok(true) => continue,
+                    Ok(false) => {}
+                    Err(error) => return End::Protocol(error.to_string()),
+                },
                 Ok(PeerMessage::Disconnect(goodbye)) => return End::PeerLeft(goodbye.reason),
-                Ok(PeerMessage::Vouch(_)) => {
-                    return End::Protocol("an answer to no challenge".into());
-                }
                 Ok(PeerMessage::Hello(_)) => return End::Protocol("a second hello".into()),
                 Err(ControlError::Closed(closed)) => return End::Closed(closed),
                 Err(error) => return End::Protocol(error.to_string()),
@@ -236,12 +239,28 @@ impl Seat {
             _ => KICKED,
         };
         let mut rooms = self.rooms.lock();
+        if rooms.peer(self.place).is_none() {
+            // It is being told that it is out.
+            return Ok(());
+        }
         let obeyed = rooms.handle_order(Instant::now(), self.place, order)?;
         queue_steps(obeyed.steps, &self.link);
         for kicked in obeyed.kicked {
             send_out(kicked, why);
         }
         Ok(())
+    }
+
+    /// Hands a gateway's answer to the player who wants it; false when nobody does.
+    fn hand_on(&self, vouched: Vouched) -> Result<bool, NotTheHost> {
+        let mut rooms = self.rooms.lock();
+        if rooms.peer(self.place).is_none() {
+            return Ok(false);
+        }
+        let step = rooms.handle_vouch(self.place, vouched)?;
+        let is_wanted = step.is_some();
+        queue_steps(step.into_iter().collect(), &self.link);
+        Ok(is_wanted)
     }
 }
 

@@ -1,13 +1,12 @@
 use super::*;
 use crate::testing::Outcome::{Dropped, To};
-use crate::testing::{Relay, client, client_mac, frame, lan_mac};
+use crate::testing::{Relay, admission_key, client, client_mac, frame, lan_mac};
 use lanparty_ctrl::host::{Member, Members, Person};
-use lanparty_ctrl::message::{Invitation, Newcomer};
-use lanparty_ctrl::{
-    ChannelBinding, Fingerprint, RejectReason, RelayMessage, ResumeToken, RoomKey,
-};
+use lanparty_ctrl::host_key::Introduction;
+use lanparty_ctrl::message::Newcomer;
+use lanparty_ctrl::{Challenge, Fingerprint, HostSecret, RejectReason, RelayMessage};
 use lanparty_obs::{DropReason, PeerStats};
-use lanparty_proto::MacAddr;
+use lanparty_proto::{MacAddr, VirtualMac};
 use std::time::Duration;
 
 /// A gateway on link 1 and players on links 2 to 4.
@@ -238,65 +237,89 @@ fn isolated_players_have_the_lan_and_not_each_other() {
     assert_eq!(relay.frame(two, &to_three), To(vec![3]));
 }
 
-/// Enters room LANPARTY with the key of this number.
-fn enter(relay: &mut Relay, link: u8, who: Newcomer, key: u8) -> Result<Place, RejectReason> {
-    let (key, channel) = (key_of(key), ChannelBinding([link; 32]));
-    let room = "lanparty".parse().unwrap();
-    relay.invitation = Some(Invitation {
-        proof: key.prove(&channel, &room, who),
-        channel,
-        host: None,
-        admission_key: (who == Newcomer::Gateway).then_some(key),
+fn vouched(about: Place) -> Vouched {
+    let host = HostSecret::from_random([1; 32]).host_key(&"lanparty".parse().unwrap());
+    Vouched {
+        peer_id: about.peer,
+        vouch: host.vouch(&Introduction {
+            challenge: Challenge::from_random([3; 32]),
+            client: VirtualMac::from_random([2, 0, 0, 0, 0, 2]),
+            gateway: PeerId::new(1).unwrap(),
+            room_id: about.room,
+            room: &"lanparty".parse().unwrap(),
+        }),
+    }
+}
+
+fn challenges(steps: &[Step<u8>]) -> Vec<(Option<u8>, Option<Challenge>)> {
+    let told = steps.iter().filter_map(|step| match step {
+        Step::Answer(RelayMessage::PeerJoined(joined)) => Some((None, joined.host_challenge)),
+        Step::Tell(link, RelayMessage::PeerJoined(joined)) => {
+            Some((Some(*link), joined.host_challenge))
+        }
+        Step::Answer(_) | Step::Tell(..) => None,
     });
-    Ok(relay.admit(link, "lanparty", who)?.place)
-}
-
-fn key_of(number: u8) -> AdmissionKey {
-    RoomKey::from_random([number; 16]).admission_key()
+    told.collect()
 }
 
 #[test]
-fn another_key_keeps_newcomers_out_and_nobody_who_is_in() {
+fn a_players_challenge_is_told_to_each_gateway_and_to_nobody_else() {
     let mut relay = Relay::new();
-    let gateway = enter(&mut relay, 1, Newcomer::Gateway, 7).unwrap();
-    let player = enter(&mut relay, 2, client(2), 7).unwrap();
-    let admission_key = key_of(8);
-    order(&mut relay, gateway, HostOrder::Rotate { admission_key });
-    let refused = Err(RejectReason::NotAuthorised);
-    assert_eq!(enter(&mut relay, 3, client(3), 7), refused);
-    let newcomer = enter(&mut relay, 3, client(3), 8).unwrap();
-    assert_eq!((newcomer.room, player.room), (gateway.room, gateway.room));
-    let to_three = frame(client_mac(3), client_mac(2), 60);
-    assert_eq!(relay.frame(player, &to_three), To(vec![3]));
-
-    relay.token = Some(ResumeToken::from_random([2; 16]));
-    let back = enter(&mut relay, 5, client(2), 7).unwrap();
-    assert_eq!(back.room, gateway.room, "who is in takes its place back");
-    relay.token = Some(ResumeToken::from_random([9; 16]));
-    assert_eq!(enter(&mut relay, 6, client(2), 7), refused);
-    relay.leave(gateway);
-    assert_eq!(enter(&mut relay, 1, Newcomer::Gateway, 7), refused);
-    enter(&mut relay, 1, Newcomer::Gateway, 8).unwrap();
+    let host = relay.gateway(1);
+    relay.client(2);
+    let challenge = Some(Challenge::from_random([3; 32]));
+    relay.host_challenge = challenge;
+    let player = relay.admit(3, "lanparty", client(3)).unwrap();
+    let told = challenges(&player.steps);
+    let expected = [
+        (Some(1), challenge),
+        (Some(2), None),
+        (None, None),
+        (None, None),
+    ];
+    assert_eq!(told, expected);
+    relay.leave(host);
+    let host = relay.admit(4, "lanparty", Newcomer::Gateway).unwrap();
+    let told = challenges(&host.steps);
+    let expected = [
+        (None, None),
+        (None, challenge),
+        (Some(2), None),
+        (Some(3), None),
+    ];
+    assert_eq!(told, expected);
 }
 
 #[test]
-fn a_relay_of_one_room_keeps_it_under_its_new_key() {
+fn a_gateways_answer_goes_to_the_player_who_asked_once_and_names_the_gateway() {
     let mut relay = Relay::new();
-    let room = "lanparty".parse().unwrap();
-    let registry = Registry::new(Default::default(), Default::default());
-    relay.registry = registry.only(room, &RoomKey::from_random([7; 16]));
-    let gateway = enter(&mut relay, 1, Newcomer::Gateway, 7).unwrap();
-    let admission_key = key_of(8);
-    order(&mut relay, gateway, HostOrder::Rotate { admission_key });
-    enter(&mut relay, 2, client(2), 8).unwrap();
-    let refused = Err(RejectReason::NotAuthorised);
-    assert_eq!(enter(&mut relay, 3, client(3), 7), refused);
+    let host = relay.gateway(1);
+    let silent = relay.client(2);
+    relay.host_challenge = Some(Challenge::from_random([3; 32]));
+    let player = relay.client(3);
+    let mut say = |from, about| relay.registry.handle_vouch(from, vouched(about));
+    let told = RelayMessage::Vouched(Vouched {
+        peer_id: host.peer,
+        ..vouched(player)
+    });
+    assert_eq!(say(host, player), Ok(Some(Step::Tell(3, told))));
+    assert_eq!(say(host, player), Ok(None), "it has been told");
+    assert_eq!(say(host, silent), Ok(None), "it has asked nothing");
+    assert_eq!(say(host, host), Ok(None));
+    assert_eq!(say(silent, player), Err(NotTheHost));
+    relay.leave(host);
+    let next = relay.gateway(4);
+    let told = relay.registry.handle_vouch(next, vouched(player)).unwrap();
+    assert!(told.is_some(), "another gateway has to answer as well");
+    let elsewhere = relay.admit(5, "another", Newcomer::Gateway).unwrap().place;
+    let told = relay.registry.handle_vouch(elsewhere, vouched(player));
+    assert_eq!(told, Ok(None), "it has its own room");
 }
 
 #[test]
 fn an_open_room_stays_open() {
     let (mut relay, gateway, _) = party();
-    let admission_key = key_of(8);
+    let admission_key = admission_key(8);
     order(&mut relay, gateway, HostOrder::Rotate { admission_key });
     assert_eq!(refused(&mut relay, 5), None);
 }

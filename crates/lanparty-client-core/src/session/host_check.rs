@@ -1,0 +1,136 @@
+//! Whether the room's gateway is the host's, whatever the relay says.
+//!
+//! A player whose invite names the host asks with its hello for a signature that only the host's gateway can make.
+//! Until that has come, nothing of what a gateway says is believed; a little of it waits for a moment.
+
+use bytes::Bytes;
+use lanparty_ctrl::host_key::Introduction;
+use lanparty_ctrl::message::Vouched;
+use lanparty_ctrl::{Challenge, HostId, RoomCode};
+use lanparty_proto::early::EarlyDatagrams;
+use lanparty_proto::{PeerId, RoomId, VirtualMac};
+use std::time::{Duration, Instant};
+
+/// How long a gateway may take to answer before the player is told; a few round trips of the slowest path.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a player knows of the host, and has asked its gateway.
+#[derive(Debug)]
+pub(super) struct HostCheck {
+    host: HostId,
+    room: RoomCode,
+    challenge: Option<Challenge>,
+    proven: Option<PeerId>,
+    doubt: Doubt,
+    held: EarlyDatagrams,
+}
+
+/// How a gateway that is there and has proved nothing stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    /// There is none.
+    None,
+    /// Its answer may be under way.
+    Until(Instant),
+    /// It is not the host's.
+    Strange,
+}
+
+impl HostCheck {
+    pub(super) fn new(host: HostId, room: RoomCode) -> Self {
+        HostCheck {
+            host,
+            room,
+            challenge: None,
+            proven: None,
+            doubt: Doubt::None,
+            held: EarlyDatagrams::default(),
+        }
+    }
+
+    /// What the next link's hello asks.
+    pub(super) fn challenge(&mut self, random: [u8; 32]) -> Challenge {
+        let challenge = Challenge::from_random(random);
+        self.challenge = Some(challenge);
+        challenge
+    }
+
+    /// Another link begins, or none: who has proved what is not known any more.
+    pub(super) fn begin(&mut self) {
+        (self.proven, self.doubt) = (None, Doubt::None);
+        self.held.clear();
+    }
+
+    /// The relay says that this is a gateway.
+    pub(super) fn announced(&mut self, now: Instant, gateway: PeerId) {
+        if !self.believes(gateway) && self.doubt == Doubt::None {
+            self.doubt = Doubt::Until(now + PATIENCE);
+        }
+    }
+
+    /// The relay says that this gateway has left.
+    pub(super) fn left(&mut self, gateway: PeerId) {
+        self.proven.take_if(|proven| *proven == gateway);
+        self.doubt = Doubt::None;
+    }
+
+    pub(super) fn believes(&self, gateway: PeerId) -> bool {
+        self.proven == Some(gateway)
+    }
+
+    /// True when there is a gateway that is not the host's, as far as can be told.
+    pub(super) fn doubts(&self) -> bool {
+        self.doubt == Doubt::Strange
+    }
+
+    /// Keeps for a moment what a gateway says that has not proved yet who it is.
+    pub(super) fn hold(&mut self, now: Instant, gateway: PeerId, datagram: &Bytes) {
+        self.held.hold(now, gateway, datagram);
+    }
+
+    /// A gateway's answer; what it has said meanwhile, if it is the host's.
+    pub(super) fn handle_vouched(
+        &mut self,
+        now: Instant,
+        room_id: RoomId,
+        client: VirtualMac,
+        vouched: &Vouched,
+    ) -> Vec<Bytes> {
+        let Some(challenge) = self.challenge else {
+            return Vec::new();
+        };
+        let introduction = Introduction {
+            challenge,
+            client,
+            gateway: vouched.peer_id,
+            room_id,
+            room: &self.room,
+        };
+        if !vouched.vouch.holds(&self.host, &introduction) {
+            self.doubt = Doubt::Strange;
+            return Vec::new();
+        }
+        (self.proven, self.doubt) = (Some(vouched.peer_id), Doubt::None);
+        self.held.take(now, vouched.peer_id)
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        self.held.expire(now);
+        if matches!(self.doubt, Doubt::Until(until) if until <= now) {
+            self.doubt = Doubt::Strange;
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let until = match self.doubt {
+            Doubt::Until(until) => Some(until),
+            Doubt::None | Doubt::Strange => None,
+        };
+        until.into_iter().chain(self.held.poll_timeout()).min()
+    }
+
+    /// How many datagrams were given up since the last call.
+    pub(super) fn take_lost(&mut self) -> u64 {
+        self.held.take_lost()
+    }
+}

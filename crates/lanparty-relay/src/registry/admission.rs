@@ -1,0 +1,268 @@
+//! Who may enter which room: one list of questions in a fixed order, and one answer.
+//!
+//! Two are asked of the hello alone, by [`Hello::check`](lanparty_ctrl::message::Hello::check): does it speak our
+//! version, and is its room code one? The others follow here, each a function. Nobody learns anything of a
+//! room before the third is answered with yes, and nothing has changed before all are.
+//!
+//! | question | no |
+//! | --- | --- |
+//! | is anybody let in? | `draining` |
+//! | which room, and is it invited there? | `not_authorised`; a gateway without its host's key: `not_host` |
+//! | may it open that room? | `no_access`, `not_opened` |
+//! | does its host want it? | `banned` |
+//! | is its place free, or its own? | `mac_in_use`, `gateway_present` |
+//! | is the door locked? | `locked` |
+//! | is it in, where only members come in? | `draining` |
+//! | is there room for it? | `room_full`, `relay_full`, `rate_limited` |
+//!
+//! Who is wrong about a room or a token too often hears `rate_limited` instead.
+
+#[cfg(test)]
+mod tests;
+
+use super::claims::RoomName;
+use super::{Admits, Registry};
+use crate::room::Room;
+use lanparty_ctrl::message::{Entry, Invitation, Newcomer};
+use lanparty_ctrl::{HostId, RejectReason};
+use lanparty_proto::{PeerId, RoomId};
+use std::net::IpAddr;
+use std::time::Instant;
+
+/// Where a newcomer goes, once nothing speaks against it.
+#[derive(Debug)]
+pub(super) struct Decision {
+    /// Into this room,
+    pub(super) name: RoomName,
+    /// which is there already or is to be made.
+    pub(super) room: Option<RoomId>,
+    /// Whose place it takes.
+    pub(super) replaces: Option<PeerId>,
+}
+
+impl<L: Clone> Registry<L> {
+    /// Asks all the questions, and answers the wrong as often as they may be wrong.
+    pub(super) fn decide(
+        &mut self,
+        now: Instant,
+        entry: &Entry,
+        source: IpAddr,
+    ) -> Result<Decision, RejectReason> {
+        let decided = self.ask(now, entry, source);
+        match decided {
+            Err(RejectReason::NotAuthorised | RejectReason::NotHost | RejectReason::NoAccess)
+                if !self.guesses.was_wrong(now, source, &entry.room) =>
+            {
+                Err(RejectReason::RateLimited)
+            }
+            decided => decided,
+        }
+    }
+
+    fn ask(
+        &mut self,
+        now: Instant,
+        entry: &Entry,
+        source: IpAddr,
+    ) -> Result<Decision, RejectReason> {
+        self.is_anybody_let_in()?;
+        let name = self.which_room(now, entry)?;
+        self.may_it_open(now, &name, entry, source)?;
+        let id = self.names.get(&name).copied();
+        let room = id.map(|id| &self.rooms[&id]);
+        let replaces = match room {
+            Some(room) => {
+                is_it_wanted(room, &name, entry)?;
+                let replaces = is_its_place_free(room, &name, entry)?;
+                is_it_locked_out(room, entry, replaces)?;
+                replaces
+            }
+            None => None,
+        };
+        self.is_it_in_if_it_must_be(replaces)?;
+        self.is_there_room(&name, room, entry, replaces, source)?;
+        Ok(Decision {
+            name,
+            room: id,
+            replaces,
+        })
+    }
+
+    fn is_anybody_let_in(&self) -> Result<(), RejectReason> {
+        match self.admits {
+            Admits::Nobody => Err(RejectReason::Draining),
+            Admits::All | Admits::Members => Ok(()),
+        }
+    }
+
+    /// The room of a gateway is its host's. A client's is the one whose key it has, or in which it has a place.
+    fn which_room(&self, now: Instant, entry: &Entry) -> Result<RoomName, RejectReason> {
+        let name = match (&entry.invitation, entry.who) {
+            (None, _) => self.open_room_of(now, entry)?,
+            (Some(shown), Newcomer::Gateway) => host_of(shown).map(|host| RoomName {
+                code: entry.room.clone(),
+                host: Some(host),
+            })?,
+            (Some(shown), Newcomer::Client(_)) => self
+                .claims
+                .find(now, entry, shown)
+                .or_else(|| self.where_it_is(now, entry, shown))
+                .ok_or(RejectReason::NotAuthorised)?,
+        };
+        match self.only.as_ref().is_none_or(|only| *only == name) {
+            true => Ok(name),
+            false => Err(RejectReason::NotAuthorised),
+        }
+    }
+
+    /// Where a keyed room has the code, nobody is led into an empty open one; but no claim closes the
+    /// open room of a party that is going on.
+    fn open_room_of(&self, now: Instant, entry: &Entry) -> Result<RoomName, RejectReason> {
+        let name = RoomName {
+            code: entry.room.clone(),
+            host: None,
+        };
+        let room = self.room_called(&name);
+        let goes_on = room.is_some_and(|room| room.has_gateway() || room.place_of(entry).is_some());
+        match goes_on || !self.claims.has(now, &name.code) {
+            true => Ok(name),
+            false => Err(RejectReason::NotAuthorised),
+        }
+    }
+
+    /// Whoever was let in with a key that has been changed since takes its place back all the same.
+    fn where_it_is(&self, now: Instant, entry: &Entry, shown: &Invitation) -> Option<RoomName> {
+        entry.resume_token.as_ref()?;
+        let mut names = self.claims.candidates(now, &entry.room, shown.host);
+        names.find(|name| {
+            self.room_called(name)
+                .is_some_and(|room| room.place_of(entry).is_some())
+        })
+    }
+
+    /// On a relay with an access token rooms are opened by gateways that have it. Who takes its place back, and
+    /// the gateway of a room that has been claimed, are known: what they show is their own, whatever the token is
+    /// by now and whoever guesses at it beside them.
+    fn may_it_open(
+        &mut self,
+        now: Instant,
+        name: &RoomName,
+        entry: &Entry,
+        source: IpAddr,
+    ) -> Result<(), RejectReason> {
+        let Some(wanted) = &self.access else {
+            return Ok(());
+        };
+        let room = self.room_called(name);
+        match entry.who {
+            // The gateway of a keyed room has been here: it has claimed the code.
+            Newcomer::Client(_) if room.is_some() || name.host.is_some() => Ok(()),
+            Newcomer::Client(_) => Err(RejectReason::NotOpened),
+            Newcomer::Gateway => {
+                let is_back = room.is_some_and(|room| room.place_of(entry).is_some());
+                let is_known = is_back || self.claims.is_live(now, name);
+                let has_token = entry.access_token.as_ref() == Some(wanted);
+                match is_known {
+                    true => Ok(()),
+                    false if !self.guesses.may_try(now, source) => Err(RejectReason::RateLimited),
+                    false => has_token.then_some(()).ok_or(RejectReason::NoAccess),
+                }
+            }
+        }
+    }
+
+    /// While the relay empties, only those come in who take their places back.
+    fn is_it_in_if_it_must_be(&self, replaces: Option<PeerId>) -> Result<(), RejectReason> {
+        match self.admits == Admits::Members && replaces.is_none() {
+            true => Err(RejectReason::Draining),
+            false => Ok(()),
+        }
+    }
+
+    /// The host's place in a room that is there is always kept free.
+    fn is_there_room(
+        &self,
+        name: &RoomName,
+        room: Option<&Room<L>>,
+        entry: &Entry,
+        replaces: Option<PeerId>,
+        source: IpAddr,
+    ) -> Result<(), RejectReason> {
+        let is_client = matches!(entry.who, Newcomer::Client(_));
+        let limits = &self.limits;
+        match room {
+            Some(_) if !is_client && name.host.is_some() => return Ok(()),
+            Some(room)
+                if is_client && replaces.is_none() && room.clients() >= limits.clients_per_room =>
+            {
+                return Err(RejectReason::RoomFull);
+            }
+            Some(_) => {}
+            None if self.rooms.len() >= limits.rooms => return Err(RejectReason::RelayFull),
+            None => {}
+        }
+        if replaces.is_none() && self.peers >= limits.peers {
+            return Err(RejectReason::RelayFull);
+        }
+        let leaver = replaces.and_then(|peer| room?.member(peer));
+        let leaves = leaver.is_some_and(|record| record.source == source);
+        let here = self.sources.get(&source).copied().unwrap_or(0);
+        match here - usize::from(leaves) < limits.peers_per_address {
+            true => Ok(()),
+            false => Err(RejectReason::RateLimited),
+        }
+    }
+
+    fn room_called(&self, name: &RoomName) -> Option<&Room<L>> {
+        self.names.get(name).map(|id| &self.rooms[id])
+    }
+}
+
+/// Only who has the host's key is the gateway of a keyed room: every guest has the room's.
+fn host_of(shown: &Invitation) -> Result<HostId, RejectReason> {
+    let brings_a_key = shown.admission_key.is_some();
+    let host = shown.host.filter(|_| brings_a_key);
+    host.ok_or(RejectReason::NotHost)
+}
+
+/// A host bans nobody out of being itself.
+fn is_it_wanted<L: Clone>(
+    room: &Room<L>,
+    name: &RoomName,
+    entry: &Entry,
+) -> Result<(), RejectReason> {
+    let is_host = name.host.is_some() && entry.who == Newcomer::Gateway;
+    match !is_host && room.is_banned(entry.who, entry.identity) {
+        true => Err(RejectReason::Banned),
+        false => Ok(()),
+    }
+}
+
+/// Answers who must give way: whoever has the place that is the newcomer's own, by its token (spec R91) or
+/// by being the host.
+fn is_its_place_free<L: Clone>(
+    room: &Room<L>,
+    name: &RoomName,
+    entry: &Entry,
+) -> Result<Option<PeerId>, RejectReason> {
+    let Some(holder) = room.holder(entry.who) else {
+        return Ok(None);
+    };
+    match (room.place_of(entry), entry.who) {
+        (Some(own), _) => Ok(Some(own)),
+        (None, Newcomer::Gateway) if name.host.is_some() => Ok(Some(holder)),
+        (None, Newcomer::Gateway) => Err(RejectReason::GatewayPresent),
+        (None, Newcomer::Client(_)) => Err(RejectReason::MacInUse),
+    }
+}
+
+fn is_it_locked_out<L: Clone>(
+    room: &Room<L>,
+    entry: &Entry,
+    replaces: Option<PeerId>,
+) -> Result<(), RejectReason> {
+    match replaces.is_none() && room.locks_out(entry.who) {
+        true => Err(RejectReason::Locked),
+        false => Ok(()),
+    }
+}
