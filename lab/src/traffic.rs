@@ -18,6 +18,6 @@ pub use games::{
     openarena_server, openarena_servers_seen, teeworlds_server, teeworlds_servers_seen,
 };
 pub use iperf::{IperfReport, Load, iperf};
-pub use multicast::multicast_crosses;
+pub use multicast::{MDNS, join, multicast_crosses, stream};
 pub use pings::{PingReport, Pings};
 pub use session::EchoSession;

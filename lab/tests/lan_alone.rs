@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use lanparty_lab::traffic::{
-    Load, copy, frame, frames_cross, iperf, multicast_crosses, openarena_server,
+    Load, MDNS, copy, frame, frames_cross, iperf, multicast_crosses, openarena_server,
     openarena_servers_seen, teeworlds_server, teeworlds_servers_seen,
 };
 use lanparty_lab::{
@@ -155,7 +155,7 @@ fn remote_machines_reach_the_relay_but_not_the_lan(venue: &Venue) -> Result<()> 
 }
 
 fn multicast_reaches_the_neighbour(venue: &Venue) -> Result<()> {
-    multicast_crosses((&venue.lan1, Venue::LAN1), (&venue.lan2, Venue::LAN2))
+    multicast_crosses(MDNS, (&venue.lan1, Venue::LAN1), (&venue.lan2, Venue::LAN2))
 }
 
 fn raw_frames_reach_the_neighbour_unchanged(venue: &Venue) -> Result<()> {

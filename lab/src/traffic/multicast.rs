@@ -1,36 +1,31 @@
-//! Multicast as service discovery uses it.
+//! Multicast as service discovery uses it, and as streams do.
 
-use std::net::{IpAddr, Ipv4Addr, UdpSocket};
-use std::time::Duration;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use socket2::{Domain, Socket, Type};
 
-use crate::Machine;
+use crate::{Machine, wait::pass};
 
-const MDNS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
-const PORT: u16 = 5353;
+/// The group and port of mDNS.
+pub const MDNS: (Ipv4Addr, u16) = (Ipv4Addr::new(224, 0, 0, 251), 5353);
+/// How much of a stream is sent at once.
+const BURST: usize = 8;
+/// The payload of RTP that carries seven MPEG packets.
+const RTP_LEN: usize = 12 + 7 * 188;
 
-/// Sends one datagram to the mDNS group out of `from`'s address and fails unless `to` hears it on its own address.
-pub fn multicast_crosses(from: (&Machine, IpAddr), to: (&Machine, IpAddr)) -> Result<()> {
-    let (IpAddr::V4(source), IpAddr::V4(member)) = (from.1, to.1) else {
-        bail!("mDNS over IPv4 wants IPv4 addresses")
-    };
-    let listener = to.0.enter(|| {
-        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
-        socket.set_reuse_address(true)?;
-        socket.bind(&std::net::SocketAddr::from((MDNS, PORT)).into())?;
-        socket.join_multicast_v4(&MDNS, &member)?;
-        Ok(UdpSocket::from(socket))
-    })?;
+/// Sends one datagram to a group out of `from`'s address and fails unless `to` hears it on its own address.
+pub fn multicast_crosses(
+    (group, port): (Ipv4Addr, u16),
+    from: (&Machine, IpAddr),
+    to: (&Machine, IpAddr),
+) -> Result<()> {
+    let listener = join((group, port), to)?;
     listener.set_read_timeout(Some(Duration::from_secs(3)))?;
-    let speaker = from.0.enter(|| {
-        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
-        socket.set_multicast_if_v4(&source)?;
-        Ok(UdpSocket::from(socket))
-    })?;
-    let question = format!("who is there? asks {source}");
-    speaker.send_to(question.as_bytes(), (MDNS, PORT))?;
+    let speaker = speaker(from)?;
+    let question = format!("who is there? asks {}", from.1);
+    speaker.send_to(question.as_bytes(), (group, port))?;
     let mut heard = [0; 1500];
     let (length, speaker) = listener
         .recv_from(&mut heard)
@@ -40,4 +35,55 @@ pub fn multicast_crosses(from: (&Machine, IpAddr), to: (&Machine, IpAddr)) -> Re
         "heard something else from {speaker}"
     );
     Ok(())
+}
+
+/// A socket that has joined a group on this machine's address.
+pub fn join(
+    (group, port): (Ipv4Addr, u16),
+    (machine, address): (&Machine, IpAddr),
+) -> Result<UdpSocket> {
+    let IpAddr::V4(member) = address else {
+        bail!("IPv4 groups want IPv4 addresses")
+    };
+    machine.enter(|| {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&SocketAddr::from((group, port)).into())?;
+        socket.join_multicast_v4(&group, &member)?;
+        Ok(UdpSocket::from(socket))
+    })
+}
+
+fn speaker((machine, address): (&Machine, IpAddr)) -> Result<UdpSocket> {
+    let IpAddr::V4(source) = address else {
+        bail!("IPv4 groups want IPv4 addresses")
+    };
+    machine.enter(|| {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
+        socket.set_multicast_if_v4(&source)?;
+        socket.set_multicast_ttl_v4(4)?;
+        Ok(UdpSocket::from(socket))
+    })
+}
+
+/// Sends RTP of `bits` a second to a group for `time`; answers how many bytes of UDP that were.
+pub fn stream(
+    to: (Ipv4Addr, u16),
+    from: (&Machine, IpAddr),
+    bits: usize,
+    time: Duration,
+) -> Result<u64> {
+    let speaker = speaker(from)?;
+    let packets = usize::try_from(time.as_millis())? * bits / 8 / 1000 / RTP_LEN;
+    let start = Instant::now();
+    let mut packet = [0x80; RTP_LEN];
+    for number in 0..packets {
+        if number % BURST == 0 {
+            let due = time.mul_f64(number as f64 / packets as f64);
+            pass(due.saturating_sub(start.elapsed()));
+        }
+        packet[2..4].copy_from_slice(&(number as u16).to_be_bytes());
+        speaker.send_to(&packet, to)?;
+    }
+    Ok((packets * RTP_LEN) as u64)
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use lanparty_lab::traffic::multicast_crosses;
+use lanparty_lab::traffic::{MDNS, multicast_crosses};
 use lanparty_lab::{LAN_NAME, Party, Player, Venue, eventually};
 
 use crate::player;
@@ -120,8 +120,8 @@ pub(crate) fn service_discovery_multicast_is_heard_both_ways(party: &Party) -> R
         (&party.venue.lan1, Venue::LAN1),
         (&player.machine, player.address()?),
     );
-    multicast_crosses(lan, player)?;
-    multicast_crosses(player, lan)
+    multicast_crosses(MDNS, lan, player)?;
+    multicast_crosses(MDNS, player, lan)
 }
 
 pub(crate) fn the_relay_stays_reachable_when_home_and_lan_share_addresses(
