@@ -8,7 +8,7 @@ use lanparty_ctrl::{Name, ResumeToken};
 use lanparty_edge::resume_file::ResumeFile;
 use lanparty_obs::{Diagnostics, PlayerStatus};
 use lanparty_peer::LinkFacts;
-use lanparty_peer::args::{RelayArgs, RelayArgsError, RelayConfig};
+use lanparty_peer::relay_args::{RelayArgs, RelayArgsError, RelayConfig};
 use lanparty_proto::VirtualMac;
 use std::io;
 use std::net::SocketAddr;

@@ -8,7 +8,7 @@ use clap::Parser;
 use lanparty_client_core::identity_store::{FILE_NAME, Random};
 use lanparty_client_core::{Player, PlayerArgs};
 use lanparty_edge::log::LogArgs;
-use lanparty_peer::args::RelayArgs;
+use lanparty_peer::relay_args::RelayArgs;
 use std::env;
 use std::io;
 use std::path::PathBuf;

@@ -6,7 +6,7 @@ use lanparty_client_core::identity_store::FILE_NAME;
 use lanparty_client_core::{Player, PlayerArgs};
 use lanparty_client_route::AdapterGuid;
 use lanparty_edge::log::LogArgs;
-use lanparty_peer::args::RelayArgs;
+use lanparty_peer::relay_args::RelayArgs;
 use std::env;
 use std::path::PathBuf;
 

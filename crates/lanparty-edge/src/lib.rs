@@ -2,7 +2,7 @@
 //!
 //! Addresses and invites as people write them ([`address`], [`invite`]), flags that programs share
 //! ([`access_args`], [`congestion_args`]), what is said to people ([`speech`], [`log`]), signals ([`signals`]), the one thread ([`runtime`]), rights
-//! ([`privilege`]), what is kept on disk ([`state`], [`kept_file`], [`resume_file`]), and the local socket with which a
+//! ([`privilege`]), what is kept on disk ([`state_folder`], [`kept_file`], [`resume_file`]), and the local socket with which a
 //! running program is steered ([`ctl`]).
 #![allow(
     clippy::disallowed_methods,
@@ -24,4 +24,4 @@ pub mod runtime;
 pub mod signals;
 pub mod source_address;
 pub mod speech;
-pub mod state;
+pub mod state_folder;

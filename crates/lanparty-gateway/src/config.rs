@@ -5,7 +5,7 @@ use clap::Parser;
 use lanparty_edge::access_args::{AccessArgs, AccessError};
 use lanparty_edge::address::RelayAddress;
 use lanparty_edge::log::LogArgs;
-use lanparty_peer::args::{RelayArgs, RelayArgsError, RelayConfig};
+use lanparty_peer::relay_args::{RelayArgs, RelayArgsError, RelayConfig};
 use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! The keys of rooms, which the host's machine makes once and keeps.
 
 use lanparty_ctrl::{HostId, HostKey, HostSecret, IdentityKey, RoomCode, RoomKey};
-use lanparty_edge::state::{StateError, StateFolder};
+use lanparty_edge::state_folder::{StateError, StateFolder};
 use std::path::{Path, PathBuf};
 
 /// The folder's name, where the host gives none.

@@ -16,7 +16,7 @@ use lanparty_edge::resume_file::ResumeFile;
 use lanparty_edge::runtime;
 use lanparty_edge::signals;
 use lanparty_edge::speech::say;
-use lanparty_peer::args::RelayConfig;
+use lanparty_peer::relay_args::RelayConfig;
 use lanparty_peer::{Event, HostError, PeerCore, PeerHost, RunError};
 use lanparty_proto::MacAddr;
 use std::convert::Infallible;

@@ -2,18 +2,18 @@
 //!
 //! One core, one port, one link, one loop: [`run`] carries frames between a [`PeerCore`], which decides, and
 //! a [`FramePort`], where they enter the machine. The link to the relay ([`link`]) is found, greeted, watched
-//! and made anew ([`backoff`]); ports whose frames come as super-frames share [`vnet`]; [`args`] has the flags
+//! and made anew ([`backoff`]); ports whose frames come as super-frames share [`vnet`]; [`relay_args`] has the flags
 //! that say which relay, which room and whom to trust.
 //!
 //! Start with [`run`].
 #![allow(clippy::disallowed_methods, reason = "shell: owns tasks and the clock")]
 
-pub mod args;
 pub mod backoff;
 pub mod link;
 mod path_watch;
 mod peer;
 mod pulse;
+pub mod relay_args;
 pub mod vnet;
 
 pub use link::{LinkFacts, RelayLink};

@@ -1,8 +1,8 @@
 //! A peer's link to its relay: found, greeted, and used until it breaks.
 
-use crate::args::RelayConfig;
 use crate::path_watch::PathWatch;
 use crate::pulse::{Beat, Pulse};
+use crate::relay_args::RelayConfig;
 use bytes::Bytes;
 use lanparty_ctrl::message::{Disconnect, Hello, Reject, Welcome};
 use lanparty_ctrl::{

@@ -20,7 +20,7 @@ use lanparty_edge::access_args::{AccessArgs, AccessError};
 use lanparty_edge::address::ListenAddress;
 use lanparty_edge::congestion_args::{self, congestion};
 use lanparty_edge::log::LogArgs;
-use lanparty_edge::state::StateFolder;
+use lanparty_edge::state_folder::StateFolder;
 use lanparty_quic::Congestion;
 use lanparty_quic::tls::{self, TrustError};
 use std::ffi::OsString;

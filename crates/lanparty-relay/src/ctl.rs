@@ -5,7 +5,7 @@ pub(crate) mod wire;
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use lanparty_edge::ctl;
-use lanparty_edge::state::StateFolder;
+use lanparty_edge::state_folder::StateFolder;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use wire::{Answer, Peer, Request, Room, Seat};

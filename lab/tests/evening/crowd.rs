@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use lanparty_e2e::Peer;
 use lanparty_lab::{Lab, Machine, Process, pass, program};
-use lanparty_peer::args::RelayConfig;
+use lanparty_peer::relay_args::RelayConfig;
 use lanparty_proto::{MacAddr, VirtualMac};
 use lanparty_quic::Congestion;
 use lanparty_quic::tls::Trust;

@@ -21,7 +21,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use lanparty_client_core::Session;
 use lanparty_edge::runtime;
-use lanparty_peer::args::RelayConfig;
+use lanparty_peer::relay_args::RelayConfig;
 use lanparty_peer::{Event, HostError, PeerHost};
 use lanparty_proto::{MacAddr, VirtualMac};
 use lanparty_quic::Congestion;

@@ -20,7 +20,7 @@ pub use cable::{Cable, MemoryPort, cable};
 pub use middlebox::Middlebox;
 pub use peer::{Heard, Peer};
 
-use lanparty_peer::args::RelayConfig;
+use lanparty_peer::relay_args::RelayConfig;
 use lanparty_quic::Congestion;
 use lanparty_quic::tls::Trust;
 use lanparty_relay::{Config, Limits, RelayServer};

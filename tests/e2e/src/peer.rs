@@ -5,7 +5,7 @@ use lanparty_client_core::Session;
 use lanparty_ctrl::{LeaveReason, RelayMessage, Text};
 use lanparty_gateway::Bridge;
 use lanparty_obs::PeerStats;
-use lanparty_peer::args::RelayConfig;
+use lanparty_peer::relay_args::RelayConfig;
 use lanparty_peer::{Event, HostError, PeerCore, PeerHost, RunError};
 use lanparty_proto::{MacAddr, PeerId, VirtualMac};
 use tokio::sync::{mpsc, oneshot};

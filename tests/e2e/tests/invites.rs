@@ -3,7 +3,7 @@
 
 use lanparty_ctrl::{HostKey, HostSecret, RoomKey};
 use lanparty_e2e::{Peer, ROOM, Relay};
-use lanparty_peer::args::RelayConfig;
+use lanparty_peer::relay_args::RelayConfig;
 use lanparty_proto::{MacAddr, VirtualMac};
 use tokio::task::LocalSet;
 

@@ -3,7 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "measures how long people wait")]
 
 use lanparty_e2e::{Heard, Middlebox, Peer, Relay};
-use lanparty_peer::args::RelayConfig;
+use lanparty_peer::relay_args::RelayConfig;
 use lanparty_proto::{MacAddr, VirtualMac};
 use std::time::{Duration, Instant};
 use tokio::task::LocalSet;

@@ -4,7 +4,7 @@
 use lanparty_ctrl::LeaveReason;
 use lanparty_e2e::{Peer, Relay};
 use lanparty_obs::DropReason;
-use lanparty_peer::args::RelayConfig;
+use lanparty_peer::relay_args::RelayConfig;
 use lanparty_proto::{DatagramBudget, MacAddr, PeerId, VirtualMac};
 use lanparty_relay::Limits;
 use tokio::task::LocalSet;

@@ -2,9 +2,9 @@
 
 use super::wakefulness::Wakefulness;
 use super::{Event, FramePort, PeerCore, PeerHost, PeerOutput, RunError};
-use crate::args::RelayConfig;
 use crate::backoff::Backoff;
 use crate::link::{self, ConnectError, DatagramReader, QueueDeaths, RelayLink};
+use crate::relay_args::RelayConfig;
 use bytes::Bytes;
 use lanparty_ctrl::message::{Disconnect, Hello, Newcomer};
 use lanparty_ctrl::{DisconnectReason, GROUPS, RelayMessage, ResumeToken, Text};

@@ -1,7 +1,7 @@
 //! Who the relay is: a key that it keeps, or files that somebody else renews.
 
 use crate::config::{DEFAULT_SERVER_NAME, IdentitySource, PROGRAM};
-use lanparty_edge::state::{StateError, StateFolder};
+use lanparty_edge::state_folder::{StateError, StateFolder};
 use lanparty_quic::tls::{Identity, IdentityError};
 use std::fs;
 use std::io;
