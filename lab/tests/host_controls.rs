@@ -279,7 +279,11 @@ fn no_log_and_no_command_line_has_a_key(table: &Table) -> Result<()> {
     let read = |name: &str| fs::read_to_string(folder.join(name)).context(name.to_owned());
     let new = read("new-invite.txt")?;
     let state = format!("{}-state", table.venue.gateway.name());
-    let mut keys = vec![read(&format!("{state}/gateway.identity-key"))?];
+    let secrets = ["gateway.identity-key", "gateway.host-secret"];
+    let mut keys = Vec::new();
+    for secret in secrets {
+        keys.push(read(&format!("{state}/{secret}"))?);
+    }
     for invite in [&table.invite, &new] {
         let (_, fragment) = invite.split_once("#key=").context("a key")?;
         keys.push(fragment.split('&').next().unwrap_or(fragment).to_owned());

@@ -13,6 +13,8 @@ use lanparty_lab::{program, run};
 
 const SOON: Duration = Duration::from_secs(20);
 const ROOM: &str = "FRIDAY-LAN";
+/// As long as somebody takes who trips over a cable.
+const CABLE_OUT: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let needs = Needs::programs(&["dnsmasq"]);
@@ -22,7 +24,9 @@ fn main() -> ExitCode {
         an_expired_invite_is_refused,
         a_wrong_pin_is_refused,
         a_room_code_without_the_key_is_refused,
+        a_guest_who_starts_the_gateway_is_told_to_play,
         and_no_player_lost_a_packet_by_all_that,
+        a_guest_who_waits_as_gateway_while_the_hosts_cable_is_out_gets_nothing,
         no_log_and_no_command_line_has_the_key,
     ];
     run(&needs, [Suite::new("invites", Guests::gather, all)])
@@ -169,6 +173,69 @@ fn a_room_code_without_the_key_is_refused(guests: &Guests) -> Result<()> {
     let relay = Venue::RELAY.to_string();
     let words = ["--relay", &relay, "--pin", &guests.pin, "--room", ROOM];
     guests.refuses("open", &words, "you are not invited to this room")
+}
+
+fn a_guest_who_starts_the_gateway_is_told_to_play(guests: &Guests) -> Result<()> {
+    let file = guests.venue.lab.write("invite.txt", &guests.invite)?;
+    let older = guests.invite.split("&host=").next().unwrap_or_default();
+    let (_, pin) = guests.invite.split_once("&pin=").context("a pin")?;
+    let older = format!("{older}&pin={pin}");
+    let older = guests.venue.lab.write("older.txt", &older)?;
+    for (title, file) in [("guest", file), ("older-guest", older)] {
+        let mut wait = with_trace("lanparty-gateway")?;
+        wait.extend([format!("@{file}"), "--interface".into(), "wan0".into()]);
+        let guest = guests.venue.remotes[1].spawn(title, wait)?;
+        let (status, log) = (guest.wait(SOON)?, guest.log());
+        let said: Vec<_> = log.lines().collect();
+        let told = "error: this invite makes players, not hosts: play with `lanparty-client`";
+        ensure!(
+            status.code() == Some(1) && said.len() == 1 && said[0].starts_with(told),
+            "{status}:\n{log}"
+        );
+    }
+    Ok(())
+}
+
+/// With the room's key in a key folder of its own it passes for a host, but not for this one.
+fn a_guest_who_waits_as_gateway_while_the_hosts_cable_is_out_gets_nothing(
+    guests: &Guests,
+) -> Result<()> {
+    let venue = &guests.venue;
+    let folder = venue.lab.folder().join("guest-keys");
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join(format!("{ROOM}.room-key")), guests.key()?)?;
+    let relay = Venue::RELAY.to_string();
+    let mut wait = with_trace("lanparty-gateway")?;
+    wait.extend(["--relay", &relay, "--pin", &guests.pin, "--room", ROOM].map(Into::into));
+    wait.extend(["--interface", "wan0", "--keys"].map(Into::into));
+    wait.push(folder.display().to_string());
+
+    let (host, player) = (guests.gateway.mark(), guests.player.mark());
+    venue.switch.ip("link set gw down")?;
+    guests
+        .gateway
+        .wait_for_line_after(host, "Out of the room", SOON)?;
+    let guest = venue.remotes[1].spawn("guest-gateway", wait)?;
+    guest.wait_for_line("Gateway of room FRIDAY-LAN on wan0: connected", SOON)?;
+    guests
+        .player
+        .wait_for_line_after(player, "waiting for the LAN gateway", SOON)?;
+    std::thread::sleep(CABLE_OUT);
+    venue.switch.ip("link set gw up")?;
+    guests
+        .gateway
+        .wait_for_line_after(host, "connected to the relay", SOON)?;
+    guests
+        .pings
+        .wait_for_answers(Instant::now(), 5, SOON)
+        .context("the player is on the host's LAN again")?;
+    ensure!(
+        !guest.log().contains("Player"),
+        "the guest has players:\n{}",
+        guest.log()
+    );
+    ensure!(guest.interrupt()?.success(), "{}", guest.tail(10));
+    Ok(())
 }
 
 fn and_no_player_lost_a_packet_by_all_that(guests: &Guests) -> Result<()> {
