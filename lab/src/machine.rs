@@ -135,6 +135,18 @@ impl Machine {
         result.with_context(|| format!("on {}", self.name))
     }
 
+    /// How many packets have left by this interface.
+    pub fn packets_sent(&self, interface: &str) -> Result<u64> {
+        // Of the thread's own network namespace.
+        let table = self.enter(|| fs::read_to_string("/proc/thread-self/net/dev"))?;
+        let row = table
+            .lines()
+            .find_map(|line| line.trim().strip_prefix(interface)?.strip_prefix(':'))
+            .with_context(|| format!("{} has no {interface}", self.name))?;
+        let sent = row.split_whitespace().nth(9).map(str::parse);
+        Ok(sent.context("a row without a count of packets")??)
+    }
+
     /// Sets a kernel parameter, given as its path below /proc/sys.
     pub fn sysctl(&self, path: &str, value: &str) -> Result<()> {
         let file = Path::new("/proc/sys").join(path);

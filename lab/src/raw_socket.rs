@@ -31,6 +31,37 @@ impl RawSocket {
         self.0.send(frame).map(drop)
     }
 
+    /// Sends frames with one call; answers how many it took. The others found no room.
+    pub fn pour(&self, frames: &[Vec<u8>]) -> io::Result<usize> {
+        let mut slices: Vec<_> = frames
+            .iter()
+            .map(|frame| libc::iovec {
+                iov_base: frame.as_ptr().cast_mut().cast(),
+                iov_len: frame.len(),
+            })
+            .collect();
+        let mut messages: Vec<_> = slices
+            .iter_mut()
+            .map(|slice| {
+                // SAFETY: a msghdr without address, data and control is all zeroes.
+                let mut message: libc::mmsghdr = unsafe { std::mem::zeroed() };
+                message.msg_hdr.msg_iov = slice;
+                message.msg_hdr.msg_iovlen = 1;
+                message
+            })
+            .collect();
+        let count = messages.len() as libc::c_uint;
+        // SAFETY: `count` headers, each with one slice of `slices`, which describe frames that are only read; all of
+        // them live through the call.
+        let sent = unsafe { libc::sendmmsg(self.0.as_raw_fd(), messages.as_mut_ptr(), count, 0) };
+        usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+    }
+
+    /// After this, frames do not wait in the interface's queue.
+    pub fn pass_the_queue(&self) -> io::Result<()> {
+        set_packet_option(&self.0, libc::PACKET_QDISC_BYPASS)
+    }
+
     /// Receives one frame into `buffer`; a longer one is cut.
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
         (&self.0).read(buffer)
@@ -71,13 +102,17 @@ fn all_frames_of(interface: u32) -> io::Result<SockAddr> {
 }
 
 fn ignore_outgoing(socket: &Socket) -> io::Result<()> {
+    set_packet_option(socket, libc::PACKET_IGNORE_OUTGOING)
+}
+
+fn set_packet_option(socket: &Socket, option: libc::c_int) -> io::Result<()> {
     let yes: libc::c_int = 1;
     // SAFETY: the pointer and the length describe `yes`, which lives through the call; the kernel only reads it.
     let result = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
             libc::SOL_PACKET,
-            libc::PACKET_IGNORE_OUTGOING,
+            option,
             (&raw const yes).cast(),
             size_of::<libc::c_int>() as libc::socklen_t,
         )

@@ -9,6 +9,7 @@ mod iperf;
 mod multicast;
 mod pings;
 mod session;
+mod storm;
 
 pub use beside::{Bulk, Trips, trips_beside};
 pub use copy::copy;
@@ -21,3 +22,4 @@ pub use iperf::{IperfReport, Load, iperf};
 pub use multicast::{MDNS, join, multicast_crosses, stream};
 pub use pings::{PingReport, Pings};
 pub use session::EchoSession;
+pub use storm::Storm;
