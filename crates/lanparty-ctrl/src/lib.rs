@@ -49,6 +49,9 @@ pub const HOST_CONTROLS: &str = "host_controls";
 /// The ability of a relay to tell a host from its guests, in its `welcome`: a keyed room is its host's key.
 pub const HOST_KEYS: &str = "host_keys";
 
+/// The ability of a peer to read several messages from one stream, in its `hello`.
+pub const BATCHES: &str = "batches";
+
 /// In a `hello` the ability of a client to say again which groups its machine wants, at each coming in and every two
 /// minutes; in a `welcome` that of a relay to give it no others.
 pub const GROUPS: &str = "groups";

@@ -6,9 +6,9 @@
 
 use crate::host::{HostOrder, Members};
 use crate::{
-    AccessToken, AdmissionKey, Challenge, ChannelBinding, DisconnectReason, Fingerprint, GROUPS,
-    HostId, HostKey, HostPublicKey, HostSignature, LeaveReason, NOTICES, Name, Notice, Proof,
-    RejectReason, ResumeToken, RoomCode, Text, VERSION, Vouch,
+    AccessToken, AdmissionKey, BATCHES, Challenge, ChannelBinding, DisconnectReason, Fingerprint,
+    GROUPS, HostId, HostKey, HostPublicKey, HostSignature, LeaveReason, NOTICES, Name, Notice,
+    Proof, RejectReason, ResumeToken, RoomCode, Text, VERSION, Vouch,
 };
 use lanparty_obs::PeerStats;
 use lanparty_proto::{DatagramBudget, IpMtu, PeerId, RoomId, VirtualMac};
@@ -82,7 +82,7 @@ pub struct Hello {
     pub mac: Option<VirtualMac>,
     /// What its path takes in one datagram now.
     pub datagram_budget: DatagramBudget,
-    /// Names of optional abilities: [`NOTICES`], [`GROUPS`]; unknown ones are ignored.
+    /// Names of optional abilities: [`NOTICES`], [`GROUPS`], [`BATCHES`]; unknown ones are ignored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
     /// What its player wants to be called; see [`Name::from_stranger`].
@@ -144,6 +144,8 @@ pub struct Entry {
     pub takes_notices: bool,
     /// Whether it says again which groups its machine wants.
     pub tells_groups: bool,
+    /// Whether it reads several messages from one stream.
+    pub reads_batches: bool,
 }
 
 impl Entry {
@@ -162,6 +164,7 @@ impl Entry {
             orders: Vec::new(),
             takes_notices: false,
             tells_groups: false,
+            reads_batches: false,
         }
     }
 }
@@ -312,6 +315,7 @@ impl Hello {
             orders,
             takes_notices: capabilities.iter().any(|name| name == NOTICES),
             tells_groups: capabilities.iter().any(|name| name == GROUPS),
+            reads_batches: capabilities.iter().any(|name| name == BATCHES),
             ..Entry::new(room, who, datagram_budget)
         }))
     }

@@ -6,7 +6,7 @@ use crate::relay_args::RelayConfig;
 use bytes::Bytes;
 use lanparty_ctrl::message::{Disconnect, Hello, Reject, Welcome};
 use lanparty_ctrl::{
-    DisconnectReason, HOST_KEYS, PeerMessage, ROOM_KEYS, RejectReason, RelayMessage, Text,
+    BATCHES, DisconnectReason, HOST_KEYS, PeerMessage, ROOM_KEYS, RejectReason, RelayMessage, Text,
 };
 use lanparty_edge::address::RelayAddress;
 use lanparty_edge::source_address::source_towards;
@@ -14,7 +14,7 @@ use lanparty_obs::link::QueueStats;
 use lanparty_obs::{DropReason, LinkStats};
 use lanparty_proto::overlay::Probe;
 use lanparty_proto::{DatagramBudget, FrameBuf, Header};
-use lanparty_quic::control::{self, ControlError};
+use lanparty_quic::control::{self, ControlError, Messages};
 use lanparty_quic::{
     CloseCode, Closed, Connection, Endpoint, HandshakeError, PathFloor, UdpBuffers, WaitWindow,
 };
@@ -227,6 +227,7 @@ impl RelayLink {
             .unwrap_or(Err(HandshakeError::NoAnswer.into()))?;
         let budget = capped(&connection, config.budget_cap);
         let mut hello = hello(budget);
+        hello.capabilities.push(BATCHES.to_owned());
         if let Some(key) = &config.key {
             hello.prove(&key.admission_key(), connection.channel_binding());
         }
@@ -537,13 +538,14 @@ fn knows(welcome: &Welcome, ability: &str) -> bool {
     welcome.capabilities.iter().any(|name| name == ability)
 }
 
-/// Reads messages one after the other, in the order in which their streams were opened.
+/// Reads messages one after the other, in the order in which they were sent.
 async fn read_messages(
     connection: Connection,
     inbox: mpsc::Sender<Result<RelayMessage, ControlError>>,
 ) {
+    let mut messages = Messages::new(connection);
     loop {
-        let message = control::next_message(&connection).await;
+        let message = messages.next().await;
         let last = message.is_err();
         if inbox.send(message).await.is_err() || last {
             return;

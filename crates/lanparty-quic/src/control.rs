@@ -2,7 +2,7 @@
 
 use crate::close::Closed;
 use crate::endpoint::Connection;
-use crate::engine::{RecvStream, SendStream};
+use crate::engine::{RecvStream, SendStream, StreamError};
 use lanparty_ctrl::codec::{self, CodecError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -33,23 +33,26 @@ pub enum ControlError {
 /// # Errors
 /// [`ControlError`].
 pub async fn read_message<M: DeserializeOwned>(stream: &mut RecvStream) -> Result<M, ControlError> {
-    let read = async {
-        let broken = |error: &dyn std::fmt::Display| ControlError::Stream(error.to_string());
-        let mut prefix = [0; codec::PREFIX_LEN];
-        stream
-            .read_exact(&mut prefix)
-            .await
-            .map_err(|error| broken(&error))?;
-        let mut body = vec![0; codec::body_len(prefix)?];
-        stream
-            .read_exact(&mut body)
-            .await
-            .map_err(|error| broken(&error))?;
-        Ok(codec::decode(&body)?)
-    };
-    tokio::time::timeout(MESSAGE_DEADLINE, read)
-        .await
-        .unwrap_or(Err(ControlError::TooSlow))
+    let read = tokio::time::timeout(MESSAGE_DEADLINE, read_if_any(stream)).await;
+    let message = read.unwrap_or(Err(ControlError::TooSlow))?;
+    message.ok_or_else(|| ControlError::Stream(StreamError::Ended.to_string()))
+}
+
+/// Reads one message, or nothing at the end of the stream.
+async fn read_if_any<M: DeserializeOwned>(
+    stream: &mut RecvStream,
+) -> Result<Option<M>, ControlError> {
+    let broken = |error: StreamError| ControlError::Stream(error.to_string());
+    let mut prefix = [0; codec::PREFIX_LEN];
+    let (first, rest) = prefix.split_at_mut(1);
+    match stream.read_exact(first).await {
+        Err(StreamError::Ended) => return Ok(None),
+        read => read.map_err(broken)?,
+    }
+    stream.read_exact(rest).await.map_err(broken)?;
+    let mut body = vec![0; codec::body_len(prefix)?];
+    stream.read_exact(&mut body).await.map_err(broken)?;
+    Ok(Some(codec::decode(&body)?))
 }
 
 /// Writes one message to a stream and ends the stream.
@@ -60,11 +63,14 @@ pub async fn write_message(
     stream: &mut SendStream,
     message: &impl Serialize,
 ) -> Result<(), ControlError> {
-    let bytes = codec::encode(message)?;
+    write_bytes(stream, &codec::encode(message)?).await
+}
+
+async fn write_bytes(stream: &mut SendStream, bytes: &[u8]) -> Result<(), ControlError> {
     let write = async {
         let broken = |error: &dyn std::fmt::Display| ControlError::Stream(error.to_string());
         stream
-            .write_all(&bytes)
+            .write_all(bytes)
             .await
             .map_err(|error| broken(&error))?;
         stream.finish().map_err(|error| broken(&error))
@@ -82,9 +88,59 @@ pub async fn send_message(
     connection: &Connection,
     message: &impl Serialize,
 ) -> Result<(), ControlError> {
+    send_messages(connection, std::slice::from_ref(message)).await
+}
+
+/// Sends messages one behind the other on one stream, to somebody who reads them with [`Messages`].
+///
+/// # Errors
+/// [`ControlError`].
+pub async fn send_messages(
+    connection: &Connection,
+    messages: &[impl Serialize],
+) -> Result<(), ControlError> {
+    let mut bytes = Vec::new();
+    for message in messages {
+        bytes.extend(codec::encode(message)?);
+    }
     let open = tokio::time::timeout(MESSAGE_DEADLINE, connection.open_uni());
     let mut stream = open.await.map_err(|_| ControlError::TooSlow)??;
-    write_message(&mut stream, message).await
+    write_bytes(&mut stream, &bytes).await
+}
+
+/// The messages that come on streams of the other side, in order, one or several on each.
+#[derive(Debug)]
+pub struct Messages {
+    connection: Connection,
+    stream: Option<RecvStream>,
+}
+
+impl Messages {
+    /// Those of this connection.
+    pub fn new(connection: Connection) -> Self {
+        Messages {
+            connection,
+            stream: None,
+        }
+    }
+
+    /// Waits for the next one. Not to be cancelled.
+    ///
+    /// # Errors
+    /// [`ControlError`], after which there are no more.
+    pub async fn next<M: DeserializeOwned>(&mut self) -> Result<M, ControlError> {
+        loop {
+            let stream = match &mut self.stream {
+                Some(stream) => stream,
+                None => self.stream.insert(self.connection.accept_uni().await?),
+            };
+            let read = tokio::time::timeout(MESSAGE_DEADLINE, read_if_any(stream)).await;
+            match read.unwrap_or(Err(ControlError::TooSlow))? {
+                Some(message) => return Ok(message),
+                None => self.stream = None,
+            }
+        }
+    }
 }
 
 /// Waits for the next message on a stream of its own.

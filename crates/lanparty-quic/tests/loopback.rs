@@ -53,6 +53,26 @@ async fn a_pinned_certificate_connects_and_carries_frames_and_messages() {
 }
 
 #[tokio::test]
+async fn several_messages_come_from_one_stream_and_one_from_each_of_several() {
+    let (client, server) = connected(PathFloor::Ordinary).await;
+    let numbers: Vec<u32> = (0..100).collect();
+    control::send_messages(&server, &numbers[..98])
+        .await
+        .unwrap();
+    control::send_message(&server, &numbers[98]).await.unwrap();
+    control::send_message(&server, &numbers[99]).await.unwrap();
+    let mut messages = control::Messages::new(client.clone());
+    for number in numbers {
+        assert_eq!(messages.next::<u32>().await.unwrap(), number);
+    }
+    // Whoever knows nothing of batches hears the first.
+    control::send_messages(&server, &[1, 2]).await.unwrap();
+    control::send_message(&server, &3).await.unwrap();
+    assert_eq!(control::next_message::<u32>(&client).await.unwrap(), 1);
+    assert_eq!(control::next_message::<u32>(&client).await.unwrap(), 3);
+}
+
+#[tokio::test]
 async fn a_full_frame_crosses_in_pieces_on_ordinary_and_least_paths() {
     for floor in [PathFloor::Ordinary, PathFloor::Least] {
         let (client, server) = connected(floor).await;

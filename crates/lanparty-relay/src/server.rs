@@ -12,6 +12,7 @@ mod identity;
 mod link;
 #[cfg(target_os = "linux")]
 mod operator;
+mod outbox;
 mod seat;
 
 pub use dev_cert::DevCertError;

@@ -94,12 +94,7 @@ fn admit(
     // Declared before the lock, so that it goes after it: a seat that is dropped frees its place.
     let seat;
     let mut registry = rooms.lock();
-    let (link, queue) = Link::new(
-        connection.clone(),
-        entry.datagram_budget,
-        registry.limits().clients_per_room,
-    );
-    let link = Arc::new(link);
+    let link = Arc::new(Link::new(connection.clone(), &entry));
     let admitted = registry.admit(Instant::now(), &entry, from.ip(), token, link.clone());
     let admission = match admitted {
         Ok(admission) => admission,
@@ -111,7 +106,6 @@ fn admit(
         admission.place,
         from,
         link.clone(),
-        queue,
         answer,
     );
     if let Some(replaced) = admission.replaced {

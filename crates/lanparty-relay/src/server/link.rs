@@ -1,25 +1,29 @@
 //! How the relay reaches a peer.
 
+use super::outbox::{Next, Outbox};
 use bytes::Bytes;
 use lanparty_ctrl::RelayMessage;
-use lanparty_ctrl::message::Disconnect;
+use lanparty_ctrl::message::{Disconnect, Entry};
 use lanparty_proto::DatagramBudget;
-use lanparty_quic::{CloseCode, Connection};
+use lanparty_quic::Connection;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
-use tokio::sync::mpsc;
-use tracing::debug;
+use tokio::sync::Notify;
 
-/// Messages that may wait for a peer, beside its catch-up. One that lags further behind has a wrong
-/// picture of its room; it is let go, and learns the right one when it comes back.
-const SPARE_MESSAGES: usize = 256;
+/// How many messages go out together, to a peer that reads several from one stream.
+const BATCH: usize = 32;
 
 /// A peer's connection and its queue of messages.
 #[derive(Debug)]
 pub(super) struct Link {
     connection: Connection,
     budget: DatagramBudget,
-    outbox: mpsc::Sender<Outgoing>,
+    outbox: Mutex<Outbox>,
+    /// Something has come into the outbox.
+    filled: Notify,
+    /// How many messages it takes at once.
+    batch: usize,
     undelivered: AtomicU64,
 }
 
@@ -32,32 +36,54 @@ pub(super) enum Outgoing {
 }
 
 impl Link {
-    /// A link, and the other end of its queue, which has room for a catch-up of `peers`.
-    pub(super) fn new(
-        connection: Connection,
-        budget: DatagramBudget,
-        peers: usize,
-    ) -> (Self, mpsc::Receiver<Outgoing>) {
-        let (outbox, queue) = mpsc::channel(peers + SPARE_MESSAGES);
-        let link = Link {
+    /// The link to whoever said this.
+    pub(super) fn new(connection: Connection, entry: &Entry) -> Self {
+        Link {
             connection,
-            budget,
-            outbox,
+            budget: entry.datagram_budget,
+            outbox: Mutex::default(),
+            filled: Notify::new(),
+            batch: if entry.reads_batches { BATCH } else { 1 },
             undelivered: AtomicU64::new(0),
-        };
-        (link, queue)
+        }
     }
 
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
     }
 
-    /// Puts something into the queue; never waits.
+    /// Puts something into the outbox; never waits.
     pub(super) fn queue(&self, outgoing: Outgoing) {
-        if let Err(mpsc::error::TrySendError::Full(_)) = self.outbox.try_send(outgoing) {
-            debug!("A peer does not read its messages and is let go");
-            self.connection.close(CloseCode::Bye);
+        let mut outbox = self.outbox();
+        match outgoing {
+            Outgoing::Message(message) => outbox.push(message),
+            Outgoing::Goodbye(goodbye) => outbox.say_goodbye(goodbye),
         }
+        drop(outbox);
+        self.filled.notify_one();
+    }
+
+    /// Waits for what is to be said next; for one task.
+    pub(super) async fn next_words(&self, welcomed: bool) -> Next {
+        // The welcome answers the hello, on the hello's own stream.
+        let most = if welcomed { self.batch } else { 1 };
+        loop {
+            let next = self.outbox().take(most);
+            match next {
+                Some(next) => return next,
+                None => self.filled.notified().await,
+            }
+        }
+    }
+
+    /// True while the host has not been told what it asked for before.
+    pub(super) fn owes_members(&self) -> bool {
+        self.outbox().owes_members()
+    }
+
+    /// What waits. A task that panicked while it held this has left one peer's words odd at worst.
+    fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends a frame that came at `now`, cut to what the path takes and the peer asked for; never waits.

@@ -1,6 +1,7 @@
 //! A peer's time in its room: its datagrams, its messages, its end (spec R13, R14, R25, R32).
 
-use super::link::{Link, Outgoing};
+use super::link::Link;
+use super::outbox::Next;
 use super::{BANNED, DRAIN, KICKED, Rooms, queue_steps, send_out};
 use crate::registry::{NotTheHost, Place};
 use crate::room::{LinkHealth, Verdict};
@@ -15,7 +16,6 @@ use lanparty_quic::{CloseCode, Closed, Connection, SendStream, WaitWindow};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
 use tracing::{Instrument, debug, info, info_span};
 
 /// How many datagrams are taken from a connection before others have their turn.
@@ -32,7 +32,7 @@ pub(super) struct Seat {
     leave_reason: LeaveReason,
     span: tracing::Span,
     // What the tasks below take when they start.
-    queue: Option<(mpsc::Receiver<Outgoing>, SendStream)>,
+    answer: Option<SendStream>,
 }
 
 /// How a peer's time ends.
@@ -71,7 +71,6 @@ impl Seat {
         place: Place,
         from: SocketAddr,
         link: Arc<Link>,
-        queue: mpsc::Receiver<Outgoing>,
         answer: SendStream,
     ) -> Self {
         let span = info_span!("peer", room = %entry.room, peer = %place.peer);
@@ -82,7 +81,7 @@ impl Seat {
             link,
             leave_reason: LeaveReason::Other,
             span,
-            queue: Some((queue, answer)),
+            answer: Some(answer),
         }
     }
 
@@ -93,11 +92,11 @@ impl Seat {
     }
 
     async fn serve_in_span(mut self) {
-        let queue = self.queue.take().expect("a seat is served once");
+        let answer = self.answer.take().expect("a seat is served once");
         let end = tokio::select! {
             end = self.pass_frames() => end,
             end = self.hear_messages() => end,
-            end = say_messages(self.connection(), queue) => end,
+            end = say_messages(&self.link, answer) => end,
             end = refuse_streams(self.connection()) => end,
         };
         let end = self.but_a_lost_link_first(end).await;
@@ -243,6 +242,10 @@ impl Seat {
             // It is being told that it is out.
             return Ok(());
         }
+        if order == HostOrder::Members && self.link.owes_members() {
+            // The answer to the last question is still to be said, and it is the same one.
+            return Ok(());
+        }
         let obeyed = rooms.handle_order(Instant::now(), self.place, order)?;
         queue_steps(obeyed.steps, &self.link);
         for kicked in obeyed.kicked {
@@ -289,21 +292,18 @@ impl Drop for Seat {
     }
 }
 
-/// Says what is queued, one message after the other: the first answers the hello, each other one has
-/// a stream of its own.
-async fn say_messages(
-    connection: &Connection,
-    (mut queue, mut answer): (mpsc::Receiver<Outgoing>, SendStream),
-) -> End {
+/// Says what waits: the first message answers the hello, the others have streams of their own, one for as many as
+/// the peer reads from one.
+async fn say_messages(link: &Link, mut answer: SendStream) -> End {
     let mut answered = false;
-    while let Some(outgoing) = queue.recv().await {
-        let message = match outgoing {
-            Outgoing::Message(message) => message,
-            Outgoing::Goodbye(goodbye) => return End::SentAway(goodbye),
+    loop {
+        let messages = match link.next_words(answered).await {
+            Next::Messages(messages) => messages,
+            Next::Goodbye(goodbye) => return End::SentAway(goodbye),
         };
-        let said = match answered {
-            false => control::write_message(&mut answer, &message).await,
-            true => control::send_message(connection, &message).await,
+        let said = match &messages[..] {
+            [welcome] if !answered => control::write_message(&mut answer, welcome).await,
+            messages => control::send_messages(link.connection(), messages).await,
         };
         match said {
             Ok(()) => answered = true,
@@ -311,7 +311,6 @@ async fn say_messages(
             Err(_) => return End::Deaf,
         }
     }
-    End::Deaf
 }
 
 /// After its hello a peer has no use for another stream with two directions.

@@ -1,0 +1,239 @@
+//! What waits to be said to a peer: as much as there is to know, and never more.
+//!
+//! A peer that is far away or slow hears of comings and goings later than they happen. What nobody has been told yet
+//! and is over again is not told at all, so what waits is bounded by who is in the room, however often they come and
+//! go, and nobody loses its link because others flap.
+
+use lanparty_ctrl::message::Disconnect;
+use lanparty_ctrl::{Notice, RelayMessage};
+use lanparty_proto::PeerId;
+use std::collections::VecDeque;
+
+/// What is to be said next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Messages(Vec<RelayMessage>),
+    /// The last message: the link is closed after it.
+    Goodbye(Disconnect),
+}
+
+/// The messages, in their order.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    waiting: VecDeque<RelayMessage>,
+    goodbye: Option<Disconnect>,
+    /// The gateway that the welcome has told of, before its own announcement.
+    welcomed: Option<PeerId>,
+}
+
+impl Outbox {
+    pub(super) fn push(&mut self, message: RelayMessage) {
+        match message {
+            RelayMessage::Welcome(ref welcome) => self.welcomed = welcome.gateway,
+            RelayMessage::PeerLeft(ref left) => {
+                let peer = left.peer_id;
+                let was_told = self.is_told_of(peer);
+                self.waiting.retain(|message| !announces(message, peer));
+                self.welcomed.take_if(|welcomed| *welcomed == peer);
+                if !was_told {
+                    return;
+                }
+            }
+            RelayMessage::Notice(ref notice) => {
+                let mut waiting = self.waiting.iter_mut();
+                let same = waiting.find_map(|message| match message {
+                    RelayMessage::Notice(other) => {
+                        let frames = other.frames;
+                        let is_same = lanparty_ctrl::Notice {
+                            frames,
+                            ..notice.clone()
+                        } == *other;
+                        is_same.then_some(other)
+                    }
+                    _ => None,
+                });
+                if let Some(same) = same {
+                    same.frames += notice.frames;
+                    return;
+                }
+            }
+            _ => {}
+        }
+        self.waiting.push_back(message);
+    }
+
+    /// This is the last word.
+    pub(super) fn say_goodbye(&mut self, goodbye: Disconnect) {
+        self.goodbye.get_or_insert(goodbye);
+    }
+
+    /// True while an answer to the host waits that says all it could ask for.
+    pub(super) fn owes_members(&self) -> bool {
+        let mut waiting = self.waiting.iter();
+        waiting.any(|message| matches!(message, RelayMessage::Members(_)))
+    }
+
+    /// Takes up to so many messages, then the goodbye.
+    pub(super) fn take(&mut self, most: usize) -> Option<Next> {
+        if self.waiting.is_empty() {
+            return self.goodbye.take().map(Next::Goodbye);
+        }
+        let count = most.min(self.waiting.len());
+        Some(Next::Messages(self.waiting.drain(..count).collect()))
+    }
+
+    /// A notice that waits and says the same but for its number.
+    fn same_notice(&mut self, notice: &Notice) -> Option<&mut Notice> {
+        let mut waiting = self.waiting.iter_mut();
+        waiting.find_map(|message| match message {
+            RelayMessage::Notice(other) => {
+                let frames = other.frames;
+                let notice = Notice {
+                    frames,
+                    ..notice.clone()
+                };
+                (*other == notice).then_some(other)
+            }
+            _ => None,
+        })
+    }
+
+    /// True when the peer knows of this one, from an announcement that does not wait any more or from its welcome.
+    fn is_told_of(&self, peer: PeerId) -> bool {
+        let mut waiting = self.waiting.iter();
+        self.welcomed == Some(peer) || !waiting.any(|message| announces(message, peer))
+    }
+}
+
+fn announces(message: &RelayMessage, peer: PeerId) -> bool {
+    matches!(message, RelayMessage::PeerJoined(joined) if joined.peer_id == peer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lanparty_ctrl::message::{PeerJoined, PeerLeft, Welcome};
+    use lanparty_ctrl::{DisconnectReason, LeaveReason, NoticeKind, ResumeToken, Role};
+    use lanparty_proto::{IpMtu, RoomId};
+
+    fn peer(number: u16) -> PeerId {
+        PeerId::new(number).unwrap()
+    }
+
+    fn joined(number: u16) -> RelayMessage {
+        RelayMessage::PeerJoined(PeerJoined {
+            peer_id: peer(number),
+            role: Role::Client,
+            mac: None,
+            name: None,
+            identity: None,
+            host_challenge: None,
+        })
+    }
+
+    fn left(number: u16) -> RelayMessage {
+        RelayMessage::PeerLeft(PeerLeft {
+            peer_id: peer(number),
+            reason: LeaveReason::Closed,
+        })
+    }
+
+    fn welcome(gateway: Option<u16>) -> RelayMessage {
+        RelayMessage::Welcome(Welcome {
+            room_id: RoomId::new(1).unwrap(),
+            peer_id: peer(99),
+            effective_mtu: IpMtu::MIN,
+            gateway: gateway.map(peer),
+            resume_token: ResumeToken::from_random([0; 16]),
+            capabilities: Vec::new(),
+        })
+    }
+
+    fn outbox(messages: impl IntoIterator<Item = RelayMessage>) -> Outbox {
+        let mut outbox = Outbox::default();
+        messages
+            .into_iter()
+            .for_each(|message| outbox.push(message));
+        outbox
+    }
+
+    fn told(outbox: &mut Outbox) -> Vec<RelayMessage> {
+        match outbox.take(usize::MAX) {
+            Some(Next::Messages(messages)) => messages,
+            None => Vec::new(),
+            Some(Next::Goodbye(goodbye)) => panic!("{goodbye:?}"),
+        }
+    }
+
+    #[test]
+    fn who_comes_and_goes_untold_is_not_told_of() {
+        let mut outbox = outbox([joined(1), joined(2), left(1), joined(3), left(3)]);
+        assert_eq!(told(&mut outbox), [joined(2)]);
+        outbox.push(left(2));
+        assert_eq!(told(&mut outbox), [left(2)], "it was told of");
+    }
+
+    #[test]
+    fn a_flapping_member_fills_no_outbox() {
+        let mut outbox = outbox([joined(1)]);
+        told(&mut outbox);
+        outbox.push(left(1));
+        for number in 2..60_000 {
+            outbox.push(joined(number));
+            outbox.push(left(number));
+        }
+        outbox.push(joined(60_000));
+        assert_eq!(told(&mut outbox), [left(1), joined(60_000)]);
+    }
+
+    #[test]
+    fn a_number_that_is_given_again_is_somebody_else() {
+        let mut outbox = outbox([joined(1)]);
+        told(&mut outbox);
+        outbox.push(left(1));
+        outbox.push(joined(1));
+        assert_eq!(outbox.waiting.len(), 2);
+        outbox.push(left(1));
+        assert_eq!(told(&mut outbox), [left(1)], "only the first was told of");
+    }
+
+    #[test]
+    fn the_gateway_of_the_welcome_is_told_of_by_that() {
+        let mut outbox = outbox([welcome(Some(9)), joined(9), left(9)]);
+        assert_eq!(told(&mut outbox), [welcome(Some(9)), left(9)]);
+        outbox.push(joined(10));
+        outbox.push(left(10));
+        assert_eq!(told(&mut outbox), [], "the next one was not");
+    }
+
+    #[test]
+    fn notices_of_one_kind_are_one() {
+        let notice = |kind, frames| RelayMessage::Notice(Notice::new(kind, frames));
+        let mut outbox = outbox([
+            notice(NoticeKind::GroupRate, 3),
+            notice(NoticeKind::ByteRate, 1),
+            notice(NoticeKind::GroupRate, 4),
+        ]);
+        let expected = [
+            notice(NoticeKind::GroupRate, 7),
+            notice(NoticeKind::ByteRate, 1),
+        ];
+        assert_eq!(told(&mut outbox), expected);
+    }
+
+    #[test]
+    fn the_goodbye_comes_last_and_once() {
+        let mut outbox = outbox([joined(1), joined(2), joined(3)]);
+        let goodbye = |text: &str| Disconnect {
+            reason: DisconnectReason::Kicked,
+            text: text.into(),
+        };
+        outbox.say_goodbye(goodbye("first"));
+        outbox.say_goodbye(goodbye("second"));
+        let first = vec![joined(1), joined(2)];
+        assert_eq!(outbox.take(2), Some(Next::Messages(first)));
+        assert_eq!(outbox.take(2), Some(Next::Messages(vec![joined(3)])));
+        assert_eq!(outbox.take(2), Some(Next::Goodbye(goodbye("first"))));
+        assert_eq!(outbox.take(2), None);
+    }
+}
