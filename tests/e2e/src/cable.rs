@@ -36,6 +36,9 @@ struct Queue {
     in_a_row: AtomicUsize,
 }
 
+/// Who asks a player's machine for its groups (`lanparty_switch::snooping`).
+const ASKER: [u8; 6] = [0x0e, b'l', b'a', b'n', 0, 1];
+
 /// What one read of a flooded port gives.
 const BATCH: usize = 64;
 /// A port may be read so often before others have their turn.
@@ -77,12 +80,13 @@ impl Cable {
         });
     }
 
-    /// The next frame that reaches the machine. A gateway's own CAM refreshes are left out.
+    /// The next frame that reaches the machine. What gateway and client say of their own is left out: CAM
+    /// refreshes, and questions about groups.
     pub async fn receive(&mut self) -> Vec<u8> {
         let next = async {
             loop {
                 let frame = self.frames.recv().await.expect("the peer is running");
-                if frame[12..14] != [0x88, 0xb5] {
+                if frame[12..14] != [0x88, 0xb5] && frame[6..12] != ASKER {
                     return frame;
                 }
             }
