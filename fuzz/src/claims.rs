@@ -108,6 +108,22 @@ enum Upper {
     Igmp {
         kind: u8,
     },
+    /// A DHCP client's question.
+    Ask {
+        kind: u8,
+        own: bool,
+        hops: bool,
+        agent: bool,
+        in_file: bool,
+        identifiers: Vec<Identifier>,
+    },
+}
+
+#[derive(Arbitrary, Debug)]
+enum Identifier {
+    Own,
+    Others,
+    Name,
 }
 
 /// IP protocols, and whether they are routers'.
@@ -270,7 +286,7 @@ fn arp(operation: u8, own: bool, broken_at: Option<u8>) -> (u16, Vec<u8>, Verdic
     if let Some(at) = broken_at {
         message[usize::from(at) % 6] ^= 0x10;
     }
-    let honest = own && broken_at.is_none();
+    let honest = own && broken_at.is_none() && matches!(operation, 1 | 2);
     let claim = honest.then_some(()).ok_or(DropReason::ArpSpoof);
     (0x0806, message, claim)
 }
@@ -398,6 +414,10 @@ impl Upper {
                         Err(DropReason::DhcpServerReply)
                     }
                     ((_, 67), None) if !over_v6 => Err(DropReason::HiddenUpperHeader),
+                    ((_, 67), _) if !over_v6 && !whole => Err(DropReason::HiddenUpperHeader),
+                    ((_, 67), _) if !over_v6 => Err(DropReason::DhcpSpoof),
+                    // Too short to be a question.
+                    ((_, 547), _) if over_v6 => Err(DropReason::HiddenUpperHeader),
                     (ports, _) if is_routers(ports, to_group) => Err(DropReason::RouterProtocol),
                     _ => Ok(()),
                 };
@@ -436,6 +456,51 @@ impl Upper {
                     _ => Err(DropReason::RouterProtocol),
                 };
                 (2, vec![*kind; 8], claim)
+            }
+            Upper::Ask {
+                kind,
+                own,
+                hops,
+                agent,
+                in_file,
+                identifiers,
+            } => {
+                let kind = kind % 16;
+                let identifiers = &identifiers[..identifiers.len().min(3)];
+                let claim = match identifiers {
+                    _ if over_v6 => Ok(()),
+                    _ if !whole => Err(DropReason::HiddenUpperHeader),
+                    [] | [Identifier::Own | Identifier::Name]
+                        if *own && !hops && !agent && [1, 3, 4, 7, 8, 10].contains(&kind) =>
+                    {
+                        Ok(())
+                    }
+                    _ => Err(DropReason::DhcpSpoof),
+                };
+                let mut message = vec![1, 1, 6, u8::from(*hops)];
+                message.resize(240, 0);
+                message[28..34].copy_from_slice(if *own { &OWN } else { &OTHER });
+                message[236..].copy_from_slice(&[99, 130, 83, 99]);
+                let mut options = Vec::new();
+                for identifier in identifiers {
+                    match identifier {
+                        Identifier::Own => options.extend([&[61, 7, 1][..], &OWN].concat()),
+                        Identifier::Others => options.extend([&[61, 7, 1][..], &OTHER].concat()),
+                        Identifier::Name => options.extend([61, 3, 0, b'p', b'c']),
+                    }
+                }
+                if *agent {
+                    options.extend([82, 2, 1, 0]);
+                }
+                options.push(255);
+                message.extend([53, 1, kind]);
+                if *in_file {
+                    message[108..108 + options.len()].copy_from_slice(&options);
+                    message.extend([52, 1, 1, 255]);
+                } else {
+                    message.extend(options);
+                }
+                (17, udp(68, 67, &message), claim)
             }
         }
     }

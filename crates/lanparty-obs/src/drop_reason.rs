@@ -75,7 +75,11 @@ drop_reasons! {
     VlanTagged = "vlan_tagged",
     /// ARP or neighbour discovery that claims another station's MAC.
     ArpSpoof = "arp_spoof",
-    /// ARP or neighbour discovery from a client for an IP address that somebody else here has.
+    /// DHCP from a client that names another machine than itself, or cannot be read (spec R103).
+    DhcpSpoof = "dhcp_spoof",
+    /// A DHCP server's acknowledgement to a client, of an address that somebody else here has (spec R103).
+    LeaseConflict = "lease_conflict",
+    /// ARP, neighbour discovery or a DHCP release from a client, for an IP address that somebody else here has.
     ClaimedAddress = "claimed_address",
     /// More ARP, neighbour discovery, DHCP and group membership than this client may send (spec R107).
     ControlRate = "control_rate",

@@ -29,6 +29,8 @@ pub mod ether_type {
     pub const IPV4: u16 = 0x0800;
     /// ARP.
     pub const ARP: u16 = 0x0806;
+    /// Reverse ARP (RFC 903).
+    pub const REVERSE_ARP: u16 = 0x8035;
     /// 802.1Q customer tag.
     pub const VLAN: u16 = 0x8100;
     /// IPv6.

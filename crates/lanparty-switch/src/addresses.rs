@@ -1,17 +1,21 @@
 //! Which IP address is whose: a switch's ARP inspection and DHCP snooping, in small.
 //!
-//! Neighbours believe whoever claimed an address last. So a client's claim of an address that
+//! Neighbours believe whoever claimed an address last. So a player's claim of an address that
 //! somebody else here has goes no further. What counts as having it, the strongest first:
 //!
-//! 1. The LAN's DHCP server has given it to a client. Only the gateway's side can say so, and what it
-//!    says last holds, whoever had the address before.
+//! 1. The LAN's DHCP server has given it to a player. Only the gateway's side can say so. It may not
+//!    give away what somebody else here has: then its acknowledgement goes no further either.
 //! 2. Somebody on the LAN claims it, or the DHCP server calls it its own or the router's. The LAN is
-//!    never told what it may say.
-//! 3. A client claims it. First come, first served.
+//!    never told what it may say. But an answer that names a player's own MAC claims nothing for the
+//!    LAN, nor does a machine that has an address and answers for another: it stands in for whoever
+//!    has that one.
+//! 3. A player claims it. First come, first served.
 //!
 //! A lease holds for its time, a claim for [`HOLD`] after it was last made, in the room and out of
-//! it: whoever reconnects finds its addresses kept.
+//! it: whoever reconnects finds its addresses kept. Each has a room of its own in the table, so that
+//! no number of claims, visits or machines pushes out another's.
 
+use crate::claim::Claim;
 use crate::dhcp::Lease;
 use lanparty_obs::DropReason;
 use lanparty_proto::MacAddr;
@@ -24,19 +28,29 @@ use std::time::{Duration, Instant};
 const HOLD: Duration = Duration::from_secs(300);
 /// A server may give an address for ever; believed is a day, and then the last claim.
 const LONGEST_LEASE: Duration = Duration::from_secs(86_400);
-/// How many addresses one client has: IPv4, link-local, and a week of temporary ones (RFC 8981) with
-/// those of a second prefix. Of more, the one that came first is forgotten.
-const MAX_OF_CLIENT: usize = 16;
-/// How many addresses a room knows; further ones are nobody's until some have lapsed.
-const MAX: usize = 4096;
+/// How many addresses one player has: IPv4, link-local, and a week of temporary ones (RFC 8981) with
+/// those of a second prefix. Of more, the one that would lapse first is forgotten, a lease last.
+const MAX_OF_PLAYER: usize = 16;
+/// How many players that have left keep what they had: a room's guests of an evening. Of more, the one
+/// that left first is forgotten, whoever has a lease last.
+const MAX_DEPARTED: usize = 64;
+/// How many addresses of the LAN are known; further ones are nobody's until some have lapsed.
+const MAX_OF_LAN: usize = 2048;
+/// How many servers and routers are known beyond that.
+const MAX_NAMED: usize = 64;
 /// A full table is not searched for lapsed holdings more often than this.
 const PURGE_PAUSE: Duration = Duration::from_secs(1);
 
+/// Who has what.
 #[derive(Debug)]
 pub(crate) struct Addresses {
     held: HashMap<IpAddr, Holding>,
-    // In the order in which they came.
-    of_clients: HashMap<MacAddr, VecDeque<IpAddr>>,
+    of_players: HashMap<MacAddr, Vec<IpAddr>>,
+    // In the order in which they left.
+    departed: VecDeque<MacAddr>,
+    // The first address of each family that a machine on the LAN claimed.
+    of_lan: HashMap<(MacAddr, Family), IpAddr>,
+    held_by_lan: usize,
     next_purge: Instant,
 }
 
@@ -44,35 +58,67 @@ pub(crate) struct Addresses {
 struct Holding {
     holder: Holder,
     until: Instant,
+    // A claim or a lease, whichever was later.
+    confirmed: Instant,
     leased: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Holder {
-    Client(MacAddr),
+    Player(MacAddr),
     Lan,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Family {
+    V4,
+    V6,
 }
 
 impl Addresses {
     pub(crate) fn new(now: Instant) -> Self {
         Addresses {
             held: HashMap::new(),
-            of_clients: HashMap::new(),
+            of_players: HashMap::new(),
+            departed: VecDeque::new(),
+            of_lan: HashMap::new(),
+            held_by_lan: 0,
             next_purge: now,
         }
     }
 
-    /// A client says that it has this address.
+    /// A player is here: what it had is kept while it stays.
+    pub(crate) fn come(&mut self, mac: MacAddr) {
+        self.departed.retain(|departed| *departed != mac);
+    }
+
+    /// A player has left.
+    pub(crate) fn leave(&mut self, mac: MacAddr) {
+        if !self.of_players.contains_key(&mac) {
+            return;
+        }
+        self.departed.push_back(mac);
+        if self.departed.len() > MAX_DEPARTED {
+            let is_light = |mac: &MacAddr| !self.has_lease(*mac);
+            let first = self.departed.iter().position(is_light).unwrap_or(0);
+            if let Some(mac) = self.departed.remove(first) {
+                self.forget_player(mac);
+            }
+        }
+    }
+
+    /// A player says that it has this address.
     pub(crate) fn claim(
         &mut self,
         now: Instant,
         mac: MacAddr,
         address: IpAddr,
     ) -> Result<(), DropReason> {
-        let me = Holder::Client(mac);
+        let me = Holder::Player(mac);
         match self.holding(now, address) {
             Some(holding) if holding.holder == me => {
                 holding.until = holding.until.max(now + HOLD);
+                holding.confirmed = now;
                 Ok(())
             }
             Some(_) => Err(DropReason::ClaimedAddress),
@@ -83,51 +129,132 @@ impl Addresses {
         }
     }
 
-    /// Somebody on the LAN says so.
-    pub(crate) fn claim_from_lan(&mut self, now: Instant, address: IpAddr) {
-        self.hold_for_lan(now, address, HOLD);
+    /// A player says that it does not want this address any more.
+    pub(crate) fn give_up(
+        &mut self,
+        now: Instant,
+        mac: MacAddr,
+        address: IpAddr,
+    ) -> Result<(), DropReason> {
+        match self.holding(now, address) {
+            Some(holding) if holding.holder != Holder::Player(mac) => {
+                Err(DropReason::ClaimedAddress)
+            }
+            Some(_) => {
+                self.remove(address);
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 
-    /// The LAN's DHCP server gives an address to a client, and names the LAN's own.
-    pub(crate) fn lease(&mut self, now: Instant, lease: Lease) {
+    /// Somebody on the LAN says so, for itself or for another; not of a player's MAC.
+    pub(crate) fn claim_from_lan(&mut self, now: Instant, claim: Claim) {
+        let Claim { mac, address, firm } = claim;
+        if !firm && self.stands_in(now, mac, address) {
+            return;
+        }
+        // What an access point says of a player that has just left is no claim of the LAN's either.
+        let holder = self.holding(now, address).map(|holding| holding.holder);
+        if holder == Some(Holder::Player(mac)) {
+            return;
+        }
+        self.hold_for_lan(now, address, HOLD, MAX_OF_LAN);
+        if self.first_of(now, mac, address).is_none() && self.is_lans(now, address) {
+            self.of_lan.insert((mac, Family::of(address)), address);
+        }
+    }
+
+    /// The LAN's DHCP server gives an address to a player, and names the LAN's own.
+    ///
+    /// # Errors
+    /// [`DropReason::LeaseConflict`] when somebody else has it: a machine on the LAN, or by a lease a
+    /// player that `is_here` or has only just gone.
+    pub(crate) fn lease(
+        &mut self,
+        now: Instant,
+        lease: Lease,
+        is_here: impl Fn(MacAddr) -> bool,
+    ) -> Result<(), DropReason> {
+        let (address, me) = (lease.address.into(), Holder::Player(lease.mac));
+        if let Some(holding) = self.holding(now, address)
+            && holding.holder != me
+        {
+            let is_alive = match holding.holder {
+                Holder::Lan => true,
+                Holder::Player(mac) => is_here(mac) || now < holding.confirmed + HOLD,
+            };
+            let is_strong = holding.leased || holding.holder == Holder::Lan;
+            if is_strong && is_alive {
+                return Err(DropReason::LeaseConflict);
+            }
+        }
         let duration = lease.duration.min(LONGEST_LEASE);
         for address in lease.lan.into_iter().flatten() {
-            self.hold_for_lan(now, address.into(), duration);
+            self.hold_for_lan(now, address.into(), duration, MAX_OF_LAN + MAX_NAMED);
         }
-        self.hold(
-            now,
-            lease.address.into(),
-            Holder::Client(lease.mac),
-            duration,
-            true,
-        );
+        self.hold(now, address, me, duration, true);
+        Ok(())
     }
 
-    /// What a client has now, the latest last.
+    /// What a player has now.
     pub(crate) fn of(&self, now: Instant, mac: MacAddr) -> impl Iterator<Item = IpAddr> {
-        let known = self.of_clients.get(&mac).into_iter().flatten().copied();
+        let known = self.of_players.get(&mac).into_iter().flatten().copied();
         known.filter(move |address| {
             let holding = self.held.get(address);
-            holding.is_some_and(|held| held.holder == Holder::Client(mac) && now < held.until)
+            holding.is_some_and(|held| now < held.until)
         })
     }
 
-    /// The gateway has left. The next one may be on another LAN, where the old one's word means nothing.
+    /// Another LAN is there now, where the old one's word means nothing.
     pub(crate) fn forget_lan(&mut self) {
         self.held.retain(|_, holding| holding.holder != Holder::Lan);
+        self.held_by_lan = 0;
+        self.of_lan.clear();
         for holding in self.held.values_mut() {
             holding.leased = false;
         }
     }
 
-    fn hold_for_lan(&mut self, now: Instant, address: IpAddr, duration: Duration) {
+    /// True for a machine that has another address and speaks of this one too.
+    fn stands_in(&mut self, now: Instant, mac: MacAddr, address: IpAddr) -> bool {
+        let first = self.first_of(now, mac, address);
+        first.is_some_and(|first| first != address)
+    }
+
+    /// The first address that a machine on the LAN claimed, of the same kind, while the LAN has it.
+    fn first_of(&mut self, now: Instant, mac: MacAddr, like: IpAddr) -> Option<IpAddr> {
+        let first = self.of_lan.get(&(mac, Family::of(like))).copied()?;
+        self.is_lans(now, first).then_some(first)
+    }
+
+    fn is_lans(&mut self, now: Instant, address: IpAddr) -> bool {
+        let holding = self.holding(now, address);
+        holding.is_some_and(|holding| holding.holder == Holder::Lan)
+    }
+
+    fn hold_for_lan(&mut self, now: Instant, address: IpAddr, duration: Duration, most: usize) {
         match self.holding(now, address) {
             Some(holding) if holding.holder == Holder::Lan => {
                 holding.until = holding.until.max(now + duration);
+                return;
             }
-            Some(holding) if holding.leased => {}
-            Some(_) | None => self.hold(now, address, Holder::Lan, duration, false),
+            Some(holding) if holding.leased => return,
+            Some(_) | None => {}
         }
+        // What has lapsed may still be the LAN's.
+        let before = self.held.get(&address).map(|holding| holding.holder);
+        if before == Some(Holder::Lan) || self.has_room(now, most) {
+            self.hold(now, address, Holder::Lan, duration, false);
+        }
+    }
+
+    fn has_room(&mut self, now: Instant, most: usize) -> bool {
+        if self.held_by_lan >= most && now >= self.next_purge {
+            self.next_purge = now + PURGE_PAUSE;
+            self.purge(now);
+        }
+        self.held_by_lan < most
     }
 
     fn holding(&mut self, now: Instant, address: IpAddr) -> Option<&mut Holding> {
@@ -143,227 +270,86 @@ impl Addresses {
         duration: Duration,
         leased: bool,
     ) {
-        if !self.has_room(now, address) {
-            return;
+        let before = self.held.get(&address).map(|holding| holding.holder);
+        if before != Some(holder) {
+            self.remove(address);
+            match holder {
+                Holder::Lan => self.held_by_lan += 1,
+                Holder::Player(mac) => self.give_to(mac, address),
+            }
         }
-        let until = now + duration;
         let holding = Holding {
             holder,
-            until,
+            until: now + duration,
+            confirmed: now,
             leased,
         };
-        let before = self.held.insert(address, holding);
-        if let Some(before) = before
-            && before.holder != holder
-        {
-            self.take_from(before.holder, address);
-        }
-        if let Holder::Client(mac) = holder {
-            self.give_to(mac, address);
-        }
-    }
-
-    fn has_room(&mut self, now: Instant, address: IpAddr) -> bool {
-        if self.held.len() >= MAX && now >= self.next_purge {
-            self.next_purge = now + PURGE_PAUSE;
-            self.purge(now);
-        }
-        self.held.len() < MAX || self.held.contains_key(&address)
-    }
-
-    fn purge(&mut self, now: Instant) {
-        self.held.retain(|_, holding| holding.until > now);
-        self.of_clients.retain(|_, addresses| {
-            addresses.retain(|address| self.held.contains_key(address));
-            !addresses.is_empty()
-        });
+        self.held.insert(address, holding);
     }
 
     fn give_to(&mut self, mac: MacAddr, address: IpAddr) {
-        let addresses = self.of_clients.entry(mac).or_default();
-        if addresses.contains(&address) {
-            return;
+        let addresses = self.of_players.entry(mac).or_default();
+        if addresses.len() >= MAX_OF_PLAYER {
+            let held = &self.held;
+            let worth = |address: &IpAddr| held.get(address).map(|held| (held.leased, held.until));
+            let (at, _) = addresses
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, address)| worth(address))
+                .expect("there are that many");
+            self.held.remove(&addresses.remove(at));
         }
-        addresses.push_back(address);
-        if addresses.len() > MAX_OF_CLIENT
-            && let Some(first) = addresses.pop_front()
-        {
-            self.held.remove(&first);
+        addresses.push(address);
+    }
+
+    /// Nobody has it any more.
+    fn remove(&mut self, address: IpAddr) {
+        match self.held.remove(&address).map(|holding| holding.holder) {
+            Some(Holder::Lan) => self.held_by_lan -= 1,
+            Some(Holder::Player(mac)) => {
+                if let Some(addresses) = self.of_players.get_mut(&mac) {
+                    addresses.retain(|held| *held != address);
+                    if addresses.is_empty() {
+                        self.of_players.remove(&mac);
+                        self.departed.retain(|departed| *departed != mac);
+                    }
+                }
+            }
+            None => {}
         }
     }
 
-    fn take_from(&mut self, holder: Holder, address: IpAddr) {
-        let Holder::Client(mac) = holder else { return };
-        let Some(addresses) = self.of_clients.get_mut(&mac) else {
-            return;
-        };
-        addresses.retain(|held| *held != address);
-        if addresses.is_empty() {
-            self.of_clients.remove(&mac);
+    fn has_lease(&self, mac: MacAddr) -> bool {
+        let addresses = self.of_players.get(&mac).into_iter().flatten();
+        let mut holdings = addresses.filter_map(|address| self.held.get(address));
+        holdings.any(|holding| holding.leased)
+    }
+
+    fn forget_player(&mut self, mac: MacAddr) {
+        for address in self.of_players.remove(&mac).into_iter().flatten() {
+            self.held.remove(&address);
+        }
+    }
+
+    fn purge(&mut self, now: Instant) {
+        let lapsed = self.held.iter().filter(|(_, holding)| holding.until <= now);
+        let lapsed: Vec<_> = lapsed.map(|(&address, _)| address).collect();
+        for address in lapsed {
+            self.remove(address);
+        }
+        let held = &self.held;
+        self.of_lan.retain(|_, address| held.contains_key(address));
+    }
+}
+
+impl Family {
+    fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Family::V4,
+            IpAddr::V6(_) => Family::V6,
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::net::Ipv4Addr;
-
-    const ALICE: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 1]);
-    const MALLORY: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 0x66]);
-    const TAKEN: Result<(), DropReason> = Err(DropReason::ClaimedAddress);
-
-    fn table() -> (Instant, Addresses) {
-        let now = Instant::now();
-        (now, Addresses::new(now))
-    }
-
-    fn address(number: u32) -> IpAddr {
-        Ipv4Addr::from(0xc0a8_0000 + number).into()
-    }
-
-    fn lease(mac: MacAddr, number: u32, seconds: u64) -> Lease {
-        Lease {
-            mac,
-            address: Ipv4Addr::from(0xc0a8_0000 + number),
-            duration: Duration::from_secs(seconds),
-            lan: [None, None],
-        }
-    }
-
-    #[test]
-    fn an_address_is_its_claimants_until_it_has_been_silent() {
-        let (now, mut table) = table();
-        assert_eq!(table.claim(now, ALICE, address(1)), Ok(()));
-        assert_eq!(table.claim(now, MALLORY, address(1)), TAKEN);
-        let later = now + HOLD / 2;
-        assert_eq!(table.claim(later, ALICE, address(1)), Ok(()));
-        let end = later + HOLD;
-        let just_before = end - Duration::from_millis(1);
-        assert_eq!(table.claim(just_before, MALLORY, address(1)), TAKEN);
-        assert_eq!(table.claim(end, MALLORY, address(1)), Ok(()));
-        assert_eq!(table.claim(end, ALICE, address(1)), TAKEN);
-    }
-
-    #[test]
-    fn a_refused_claim_does_not_prolong_anything() {
-        let (now, mut table) = table();
-        table.claim(now, MALLORY, address(1)).unwrap();
-        assert_eq!(table.claim(now + HOLD / 2, ALICE, address(1)), TAKEN);
-        assert_eq!(table.claim(now + HOLD, ALICE, address(1)), Ok(()));
-    }
-
-    #[test]
-    fn the_lan_takes_what_a_client_only_claimed() {
-        let (now, mut table) = table();
-        table.claim(now, MALLORY, address(1)).unwrap();
-        table.claim_from_lan(now, address(1));
-        assert_eq!(table.claim(now, MALLORY, address(1)), TAKEN);
-        assert_eq!(table.claim(now + HOLD, ALICE, address(1)), Ok(()));
-    }
-
-    #[test]
-    fn a_lease_takes_the_address_from_whoever_claimed_it_first() {
-        let (now, mut table) = table();
-        table.claim(now, MALLORY, address(1)).unwrap();
-        table.claim_from_lan(now, address(2));
-        for number in [1, 2] {
-            table.lease(now, lease(ALICE, number, 3600));
-            assert_eq!(table.claim(now, ALICE, address(number)), Ok(()));
-            assert_eq!(table.claim(now, MALLORY, address(number)), TAKEN);
-        }
-    }
-
-    #[test]
-    fn a_lease_holds_for_its_time_in_silence_and_against_the_lans_proxies() {
-        let (now, mut table) = table();
-        table.lease(now, lease(ALICE, 1, 3600));
-        let later = now + Duration::from_secs(3599);
-        table.claim_from_lan(later, address(1));
-        assert_eq!(table.claim(later, MALLORY, address(1)), TAKEN);
-        let end = now + Duration::from_secs(3600);
-        assert_eq!(table.claim(end, MALLORY, address(1)), Ok(()));
-        table.lease(end, lease(ALICE, 2, u32::MAX.into()));
-        assert_eq!(
-            table.claim(end + LONGEST_LEASE, MALLORY, address(2)),
-            Ok(())
-        );
-    }
-
-    #[test]
-    fn the_router_that_the_server_names_is_the_lans() {
-        let (now, mut table) = table();
-        table.claim(now, MALLORY, address(254)).unwrap();
-        let mut lease = lease(ALICE, 1, 3600);
-        lease.lan = [None, Some(Ipv4Addr::from(0xc0a8_00fe))];
-        table.lease(now, lease);
-        table.claim_from_lan(now, address(254));
-        assert_eq!(table.claim(now + HOLD, MALLORY, address(254)), TAKEN);
-    }
-
-    #[test]
-    fn a_new_lease_moves_the_address_of_somebody_who_has_gone() {
-        let (now, mut table) = table();
-        table.lease(now, lease(MALLORY, 1, 3600));
-        table.lease(now, lease(ALICE, 1, 60));
-        assert_eq!(table.claim(now, MALLORY, address(1)), TAKEN);
-        assert_eq!(table.claim(now, ALICE, address(1)), Ok(()));
-    }
-
-    #[test]
-    fn another_lans_word_replaces_that_of_the_first() {
-        let (now, mut table) = table();
-        table.claim_from_lan(now, address(1));
-        table.lease(now, lease(MALLORY, 2, 3600));
-        table.forget_lan();
-        assert_eq!(table.claim(now, ALICE, address(1)), Ok(()));
-        assert_eq!(table.claim(now, ALICE, address(2)), TAKEN, "first come");
-        table.claim_from_lan(now, address(2));
-        assert_eq!(table.claim(now, MALLORY, address(2)), TAKEN);
-    }
-
-    #[test]
-    fn who_claims_everything_keeps_little() {
-        let (now, mut table) = table();
-        for number in 0..100_000 {
-            assert_eq!(table.claim(now, MALLORY, address(number)), Ok(()));
-        }
-        assert_eq!(table.held.len(), MAX_OF_CLIENT);
-        assert_eq!(table.claim(now, ALICE, address(0)), Ok(()));
-        assert_eq!(table.claim(now, ALICE, address(99_999)), TAKEN);
-    }
-
-    #[test]
-    fn a_full_table_is_searched_once_a_second_at_most() {
-        let (now, mut table) = table();
-        let second = Duration::from_secs(1);
-        // Half of them lapse half a second after the others.
-        for number in 0..u32::try_from(MAX).unwrap() {
-            let half = number % 2;
-            table.claim_from_lan(now + second / 2 * half, address(number));
-        }
-        let lapse = now + HOLD;
-        table.claim_from_lan(lapse - second / 4, address(50_000));
-        assert!(!table.held.contains_key(&address(50_000)), "it is full");
-        // Searched a quarter of a second ago, and nothing had lapsed then.
-        table.claim_from_lan(lapse + second / 2, address(50_001));
-        assert_eq!(table.held.len(), MAX);
-        assert!(!table.held.contains_key(&address(50_001)));
-        table.claim_from_lan(lapse + second, address(50_002));
-        assert!(table.held.contains_key(&address(50_002)));
-    }
-
-    #[test]
-    fn a_flood_of_addresses_stays_bounded_and_keeps_what_was_known() {
-        let (now, mut table) = table();
-        table.claim(now, ALICE, address(0)).unwrap();
-        for number in 0..20_000 {
-            table.claim_from_lan(now, address(1000 + number));
-        }
-        assert_eq!(table.held.len(), MAX);
-        assert_eq!(table.claim(now, MALLORY, address(0)), TAKEN);
-        let later = now + HOLD;
-        assert_eq!(table.claim(later, MALLORY, address(20_999)), Ok(()));
-        assert_eq!((table.held.len(), table.of_clients.len()), (1, 1));
-    }
-}
+mod tests;

@@ -1,15 +1,75 @@
-//! DHCP for IPv4 (RFC 2131, RFC 2132).
+//! DHCP for IPv4 (RFC 2131, RFC 2132): a player asks for itself, and the LAN's server gives.
+//!
+//! ```text
+//!  0  1    2    3    4   8    12     16     20     24     28           44    108  236    240
+//!  +--+----+----+----+---+----+------+------+------+------+------------+-----+----+------+--------
+//!  |op|type| len|hops|xid|flag|ciaddr|yiaddr|siaddr|giaddr|chaddr, 0 … |sname|file|cookie|options
+//!  +--+----+----+----+---+----+------+------+------+------+------------+-----+----+------+--------
+//! ```
 
+mod options;
+
+use crate::dhcpv6;
 use lanparty_obs::DropReason;
 use lanparty_proto::ip::Part;
 use lanparty_proto::{EthernetFrame, MacAddr};
+use options::Options;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 const UDP_HEADER_LEN: usize = 8;
 const SERVER: u16 = 67;
 const CLIENT: u16 = 68;
+
+/// What comes before the options' cookie.
+const FIELDS_LEN: usize = 236;
+const BOOTREQUEST: u8 = 1;
 const BOOTREPLY: u8 = 2;
+const ETHERNET: [u8; 2] = [1, 6];
+
+const DECLINE: u8 = 4;
+const ACK: u8 = 5;
+const RELEASE: u8 = 7;
+/// What clients say: DISCOVER, REQUEST, DECLINE, RELEASE, INFORM, LEASEQUERY (RFC 4388). BOOTP's say nothing.
+const QUESTIONS: [u8; 6] = [1, 3, DECLINE, RELEASE, 8, 10];
+
+const ROUTERS: u8 = 3;
+const REQUESTED_ADDRESS: u8 = 50;
+const LEASE_TIME: u8 = 51;
+const MESSAGE_TYPE: u8 = 53;
+const SERVER_IDENTIFIER: u8 = 54;
+const CLIENT_IDENTIFIER: u8 = 61;
+const RELAY_AGENT: u8 = 82;
+
+/// What passes between a client and a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Message {
+    Question(Question),
+    /// An answer: the lease that it confirms, if it does.
+    Answer(Option<Lease>),
+}
+
+/// What a client asks or tells a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Question {
+    /// Whom it is from, if it can be read and names no relay agent.
+    client: Option<MacAddr>,
+    identifier: Identifier,
+    gives_up: Option<Ipv4Addr>,
+}
+
+/// By what the server tells clients apart (RFC 2132 §9.14, RFC 4361).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Identifier {
+    /// By its MAC, in the fixed fields.
+    None,
+    Mac(MacAddr),
+    /// By a machine's identifier, which has the MAC that one of its adapters once had.
+    Machine(Option<MacAddr>),
+    Other,
+    /// There are two of it, or it is none.
+    Broken,
+}
 
 /// An address that a DHCP server gives to a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,76 +84,151 @@ pub(crate) struct Lease {
     pub(crate) lan: [Option<Ipv4Addr>; 2],
 }
 
-/// Reads a datagram between these ports, with its UDP header: a server's answer, and the lease that it confirms, if it
-/// does; nothing when it is no DHCP.
+/// Reads a datagram between these ports, with its UDP header; nothing when it is no DHCP.
 pub(crate) fn read(
     frame: EthernetFrame<'_>,
     ports: (u16, u16),
     datagram: &[u8],
     part: Part,
-) -> Option<Result<Option<Lease>, DropReason>> {
-    match (ports, datagram.get(UDP_HEADER_LEN)) {
+) -> Option<Result<Message, DropReason>> {
+    let message = &datagram[UDP_HEADER_LEN..];
+    match (ports, message.first()) {
         ((SERVER, CLIENT), _) if part == Part::Whole => {
             // To that machine or to everybody.
-            let lease = acknowledged(&datagram[UDP_HEADER_LEN..])
-                .filter(|lease| frame.destination() == lease.mac || frame.destination().is_group());
-            Some(Ok(lease))
+            let lease = exact(datagram).and_then(Lease::read);
+            let to_it =
+                |lease: &Lease| frame.destination() == lease.mac || frame.destination().is_group();
+            let lease = lease.filter(to_it);
+            Some(Ok(Message::Answer(lease)))
         }
         // From the server's port, to the client's, or a reply for a relay agent (RFC 2131 §4.1).
         ((SERVER, _) | (_, CLIENT), _) | ((_, SERVER), Some(&BOOTREPLY)) => {
             Some(Err(DropReason::DhcpServerReply))
         }
-        // The operation may come in a second fragment.
+        // What it says may come in a second fragment.
         ((_, SERVER), None) => Some(Err(DropReason::HiddenUpperHeader)),
+        ((_, SERVER), _) if part != Part::Whole => Some(Err(DropReason::HiddenUpperHeader)),
+        ((_, SERVER), Some(_)) => Some(Ok(Message::Question(Question::read(datagram)))),
         _ => None,
     }
 }
 
-/// Reads a server's answer: fixed fields (RFC 2131 §2), then options (RFC 2132).
-fn acknowledged(message: &[u8]) -> Option<Lease> {
-    const BOOTREPLY_TO_ETHERNET: [u8; 3] = [BOOTREPLY, 1, 6];
-    const COOKIE: [u8; 4] = [99, 130, 83, 99];
-    const MESSAGE_TYPE: u8 = 53;
-    const ACK: &[u8] = &[5];
-    const LEASE_TIME: u8 = 51;
-    const SERVER: u8 = 54;
-    const ROUTERS: u8 = 3;
-    let (fields, options) = message.split_first_chunk::<240>()?;
-    let address = Ipv4Addr::from(*fields[16..].first_chunk()?);
-    if fields[..3] != BOOTREPLY_TO_ETHERNET
-        || fields[236..] != COOKIE
-        || address.is_unspecified()
-        || option(options, MESSAGE_TYPE) != Some(ACK)
-    {
-        return None;
+impl Question {
+    fn read(datagram: &[u8]) -> Self {
+        // A server may believe either length.
+        let is_exact = exact(datagram).is_some();
+        let message = &datagram[UDP_HEADER_LEN..];
+        let options = Options::of(message);
+        let kind = options.value::<1>(MESSAGE_TYPE);
+        let is_asked = match kind.pieces {
+            0 => true,
+            1 => kind.len == 1 && QUESTIONS.contains(&kind.bytes[0]),
+            _ => false,
+        };
+        let is_direct = options.value::<0>(RELAY_AGENT).pieces == 0 && options.is_clean();
+        let client = client(message, BOOTREQUEST).filter(|_| is_exact && is_asked && is_direct);
+        Question {
+            client,
+            identifier: Identifier::read(&options),
+            gives_up: match kind.bytes {
+                [RELEASE] => field(message, 12).map(Ipv4Addr::from),
+                [DECLINE] => options.address(REQUESTED_ADDRESS),
+                _ => None,
+            },
+        }
     }
-    let seconds = option(options, LEASE_TIME)?.try_into().ok()?;
-    Some(Lease {
-        mac: MacAddr::new(*fields[28..].first_chunk()?),
-        address,
-        duration: Duration::from_secs(u32::from_be_bytes(seconds).into()),
-        lan: [SERVER, ROUTERS].map(|kind| {
-            let address = option(options, kind)?.first_chunk::<4>()?;
-            Some(Ipv4Addr::from(*address)).filter(|address| !address.is_unspecified())
-        }),
-    })
+
+    /// A player asks for itself: its own MAC in the fixed fields and in an identifier of type 1, and no
+    /// relay agent on the way.
+    pub(crate) fn check_player(&self, own: MacAddr) -> Result<(), DropReason> {
+        let is_own = match self.identifier {
+            Identifier::None | Identifier::Machine(_) | Identifier::Other => true,
+            Identifier::Mac(mac) => mac == own,
+            Identifier::Broken => false,
+        };
+        match self.client == Some(own) && is_own {
+            true => Ok(()),
+            false => Err(DropReason::DhcpSpoof),
+        }
+    }
+
+    /// A MAC that one of its adapters once had, if it says so.
+    pub(crate) fn machine(&self) -> Option<MacAddr> {
+        match self.identifier {
+            Identifier::Machine(mac) => mac,
+            _ => None,
+        }
+    }
+
+    /// The address that it does not want any more: released, or declined.
+    pub(crate) fn gives_up(&self) -> Option<Ipv4Addr> {
+        self.gives_up.filter(|address| !address.is_unspecified())
+    }
 }
 
-/// The first option of this kind (RFC 2132 §2).
-fn option(mut options: &[u8], wanted: u8) -> Option<&[u8]> {
-    const PAD: u8 = 0;
-    const END: u8 = 255;
-    loop {
-        options = match *options {
-            [PAD, ref rest @ ..] => rest,
-            [END] | [END, ..] | [] | [_] => return None,
-            [kind, len, ref rest @ ..] => {
-                let (value, rest) = rest.split_at_checked(len.into())?;
-                if kind == wanted {
-                    return Some(value);
-                }
-                rest
+impl Identifier {
+    fn read(options: &Options<'_>) -> Self {
+        // Type, and a MAC; or type, IAID, and a DUID of up to 14 bytes.
+        let value = options.value::<19>(CLIENT_IDENTIFIER);
+        match (value.pieces, value.known()) {
+            (0, _) => Identifier::None,
+            (1, &[1, a, b, c, d, e, f]) if value.len == 7 => {
+                Identifier::Mac(MacAddr::new([a, b, c, d, e, f]))
             }
-        };
+            (1, [0x01, ..] | [] | [_]) => Identifier::Broken,
+            (1, [0xff, _, _, _, _, duid @ ..]) if value.len <= value.bytes.len() => {
+                Identifier::Machine(dhcpv6::mac_of_machine(duid))
+            }
+            (1, _) => Identifier::Other,
+            _ => Identifier::Broken,
+        }
     }
+}
+
+impl Lease {
+    /// What a server's answer confirms, be it an acknowledgement or BOOTP's answer, which is for ever.
+    fn read(message: &[u8]) -> Option<Self> {
+        let mac = client(message, BOOTREPLY)?;
+        let address = Ipv4Addr::from(field(message, 16)?);
+        let options = Options::of(message);
+        let kind = options.value::<1>(MESSAGE_TYPE);
+        let confirms = kind.pieces == 0 || kind.known() == [ACK] && kind.len == 1;
+        // An answer to INFORM gives no address.
+        if !confirms || address.is_unspecified() || !options.is_clean() {
+            return None;
+        }
+        let time = options.value::<4>(LEASE_TIME);
+        let seconds = match (time.pieces, time.len) {
+            (0, _) => u32::MAX,
+            (_, 4) => u32::from_be_bytes(time.bytes),
+            _ => return None,
+        };
+        Some(Lease {
+            mac,
+            address,
+            duration: Duration::from_secs(seconds.into()),
+            lan: [SERVER_IDENTIFIER, ROUTERS].map(|kind| {
+                let address = options.address(kind);
+                address.filter(|address| !address.is_unspecified())
+            }),
+        })
+    }
+}
+
+/// What a datagram carries, when both of its lengths say the same.
+fn exact(datagram: &[u8]) -> Option<&[u8]> {
+    let len = usize::from(u16::from_be_bytes([datagram[4], datagram[5]]));
+    (len == datagram.len()).then_some(&datagram[UDP_HEADER_LEN..])
+}
+
+/// The hardware address of a message that a client sent or gets directly.
+fn client(message: &[u8], operation: u8) -> Option<MacAddr> {
+    let fields = message.first_chunk::<FIELDS_LEN>()?;
+    let is_direct = operation == BOOTREPLY || fields[3] == 0 && fields[24..28] == [0; 4];
+    let is_such = fields[0] == operation && fields[1..3] == ETHERNET && is_direct;
+    is_such.then_some(MacAddr::new(field(message, 28)?))
+}
+
+fn field<const N: usize>(message: &[u8], at: usize) -> Option<[u8; N]> {
+    message.get(at..)?.first_chunk().copied()
 }

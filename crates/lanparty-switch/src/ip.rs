@@ -5,7 +5,7 @@
 //! overlaps it.
 
 use crate::said::Said;
-use crate::{dhcp, dhcpv6, group, nd, router};
+use crate::{chatter, dhcp, dhcpv6, group, nd, router};
 use lanparty_proto::EthernetFrame;
 use lanparty_proto::ip::{self, ICMPV4, ICMPV6, IGMP, Part, TCP, UDP, Unclear, Upper};
 use std::net::Ipv6Addr;
@@ -28,9 +28,9 @@ pub(crate) fn read_v4<'a>(frame: EthernetFrame<'_>, packet: &'a [u8]) -> Said<'a
             let ports = ports(datagram);
             let to_group = frame.destination().is_group() || packet[DESTINATION] >= 224;
             dhcp::read(frame, ports, datagram, upper.part)
-                .map(|answer| answer.map_or_else(Said::OnlyTheLan, Said::DhcpAnswer))
+                .map(|message| message.map_or_else(Said::OnlyTheLan, Said::of_dhcp))
                 .or_else(|| router::udp(ports, to_group).map(Said::OnlyTheLan))
-                .unwrap_or(Said::Anything)
+                .unwrap_or_else(|| other(ports))
         }
         (IGMP, Some(message)) => group::igmp(message, upper.part),
         (ICMPV4, Some(message)) => router::icmpv4(message[0]),
@@ -51,9 +51,10 @@ pub(crate) fn read_v6<'a>(frame: EthernetFrame<'_>, packet: &'a [u8]) -> Said<'a
         (UDP, Some(datagram)) => {
             let ports = ports(datagram);
             let to_group = frame.destination().is_group() || packet[DESTINATION] == 0xff;
-            dhcpv6::read(ports)
+            dhcpv6::read(ports, datagram, upper.part)
+                .map(|question| question.map_or_else(Said::OnlyTheLan, Said::Dhcpv6Question))
                 .or_else(|| router::udp(ports, to_group).map(Said::OnlyTheLan))
-                .unwrap_or(Said::Anything)
+                .unwrap_or_else(|| other(ports))
         }
         (ICMPV6, Some(message)) => {
             let source = packet[SOURCE..].first_chunk::<16>().copied();
@@ -89,6 +90,14 @@ fn shown(upper: Upper, packet: &[u8]) -> Result<(Upper, Option<&[u8]>), Unclear>
     match bytes.len() < needed {
         true => Err(Unclear),
         false => Ok((upper, Some(bytes))),
+    }
+}
+
+/// What is said between these ports, when it is of no kind of its own.
+fn other<'a>(ports: (u16, u16)) -> Said<'a> {
+    match chatter::is_chatter(ports) {
+        true => Said::Chatter,
+        false => Said::Anything,
     }
 }
 

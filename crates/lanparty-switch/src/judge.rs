@@ -65,7 +65,9 @@ fn typed<'a>(frame: EthernetFrame<'a>, kind: u16, payload: &'a [u8]) -> Said<'a>
     match kind {
         ether_type::IPV4 => ip::read_v4(frame, payload),
         ether_type::IPV6 => ip::read_v6(frame, payload),
-        ether_type::ARP => arp::read(payload).map_or_else(Said::OnlyTheLan, Said::Arp),
+        ether_type::ARP | ether_type::REVERSE_ARP => {
+            arp::read(payload).map_or_else(Said::OnlyTheLan, Said::Arp)
+        }
         // A gateway's way to keep switches informed (spec R46).
         ether_type::LOCAL_EXPERIMENTAL_1 => Said::OnlyTheLan(DropReason::CamRefresh),
         _ => vlan::read(kind)

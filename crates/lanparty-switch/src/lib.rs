@@ -13,6 +13,7 @@
 
 mod addresses;
 mod arp;
+mod chatter;
 mod claim;
 mod dhcp;
 mod dhcpv6;

@@ -3,7 +3,7 @@
 
 use crate::claim::Claim;
 use crate::dhcp::Lease;
-use crate::{arp, nd};
+use crate::{arp, dhcp, dhcpv6, nd};
 use lanparty_obs::DropReason;
 use lanparty_proto::MacAddr;
 
@@ -12,28 +12,43 @@ use lanparty_proto::MacAddr;
 pub(crate) enum Said<'a> {
     /// What nobody here has an opinion about.
     Anything,
+    /// What systems say by themselves, to find each other.
+    Chatter,
     /// What stays on one cable, whoever says it.
     OnOneCable(DropReason),
     /// What only the LAN may say.
     OnlyTheLan(DropReason),
-    /// ARP for IPv4.
+    /// ARP for IPv4, and reverse ARP.
     Arp(arp::Message),
     /// Neighbour discovery, and a host's question for routers.
     Neighbour(nd::Message<'a>),
     /// Which groups somebody listens to, or does not any more.
     Membership,
+    /// A DHCP client asks, or gives up an address.
+    DhcpQuestion(dhcp::Question),
+    /// A DHCPv6 client does.
+    Dhcpv6Question(dhcpv6::Question<'a>),
     /// A DHCP server's answer: the lease that it confirms, if it does.
     DhcpAnswer(Option<Lease>),
 }
 
 impl Said<'_> {
+    pub(crate) fn of_dhcp(message: dhcp::Message) -> Self {
+        match message {
+            dhcp::Message::Question(question) => Said::DhcpQuestion(question),
+            dhcp::Message::Answer(lease) => Said::DhcpAnswer(lease),
+        }
+    }
+
     /// May a player say it, who has this MAC?
     pub(crate) fn check_player(&self, own: MacAddr) -> Result<(), DropReason> {
         match self {
-            Said::Anything | Said::Membership => Ok(()),
+            Said::Anything | Said::Chatter | Said::Membership => Ok(()),
             Said::OnOneCable(reason) | Said::OnlyTheLan(reason) => Err(*reason),
             Said::Arp(message) => message.check_player(own),
             Said::Neighbour(message) => message.check_player(own),
+            Said::DhcpQuestion(question) => question.check_player(own),
+            Said::Dhcpv6Question(question) => question.check_player(),
             Said::DhcpAnswer(_) => Err(DropReason::DhcpServerReply),
         }
     }
@@ -42,19 +57,24 @@ impl Said<'_> {
     ///
     /// Neighbours learn where an address is from ARP and neighbour discovery, and believe whoever spoke
     /// last. What is read here is exactly what they learn from.
-    pub(crate) fn claim(&self) -> Option<Claim> {
+    pub(crate) fn claim(&self, source: MacAddr) -> Option<Claim> {
         let claim = match self {
             Said::Arp(message) => message.claim(),
-            Said::Neighbour(message) => message.claim(),
-            Said::Anything
-            | Said::OnOneCable(_)
-            | Said::OnlyTheLan(_)
-            | Said::Membership
-            | Said::DhcpAnswer(_) => return None,
+            Said::Neighbour(message) => Some(message.claim(source)),
+            _ => None,
         };
         // Whoever first asks whether an address is free claims nothing yet: an ARP probe comes from
         // 0.0.0.0 (RFC 5227 §2.1), duplicate address detection from `::` (RFC 4862 §5.4.2).
-        Some(claim).filter(|claim| !claim.address.is_unspecified())
+        claim.filter(|claim| !claim.address.is_unspecified())
+    }
+
+    /// A MAC that the DHCP client's machine says to have had once.
+    pub(crate) fn machine(&self) -> Option<MacAddr> {
+        match self {
+            Said::DhcpQuestion(question) => question.machine(),
+            Said::Dhcpv6Question(question) => question.machine(),
+            _ => None,
+        }
     }
 
     /// The lease that it confirms.

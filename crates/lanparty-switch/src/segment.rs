@@ -72,6 +72,7 @@ impl Segment {
         match who {
             Speaker::Player(mac) => {
                 self.players.insert(mac, peer);
+                self.addresses.come(mac);
             }
             Speaker::Lan => self.gateway = Some(peer),
         }
@@ -81,6 +82,7 @@ impl Segment {
         match who {
             Speaker::Player(mac) => {
                 self.players.remove(&mac);
+                self.addresses.leave(mac);
             }
             Speaker::Lan => {
                 self.gateway = None;
@@ -90,24 +92,25 @@ impl Segment {
         }
     }
 
-    /// Judges a frame and says where it goes; learns from the gateway's.
-    pub(crate) fn route(
+    /// Judges a frame and says where it goes, and what it says; learns from it.
+    pub(crate) fn route<'a>(
         &mut self,
         now: Instant,
         from: PeerId,
         who: Speaker,
-        frame: &[u8],
-    ) -> Result<Route, DropReason> {
+        frame: &'a [u8],
+    ) -> Result<(Route, Said<'a>), DropReason> {
         let frame = EthernetFrame::parse(frame).map_err(|_| DropReason::Runt)?;
         self.check_source(who, frame.source())?;
         let said = read(check_outside(frame.bytes())?);
         check(&said, frame, who)?;
         match who {
-            Speaker::Player(mac) => self.check_claim(now, mac, &said)?,
-            Speaker::Lan => self.learn(now, frame.source(), &said),
+            Speaker::Player(mac) => self.check_claims(now, mac, &said)?,
+            Speaker::Lan => self.learn(now, frame.source(), &said)?,
         }
-        self.find(now, from, who, frame.destination())
-            .ok_or(DropReason::UnknownDestination)
+        let route = self.find(now, from, who, frame.destination());
+        let route = route.ok_or(DropReason::UnknownDestination)?;
+        Ok((route, said))
     }
 
     /// True when a frame goes from a player to another one, while they are kept apart.
@@ -135,29 +138,50 @@ impl Segment {
         }
     }
 
-    /// Lets a player claim an IP address that is nobody else's.
-    fn check_claim(
+    /// Lets a player claim an IP address that is nobody else's, and give up none but its own.
+    fn check_claims(
         &mut self,
         now: Instant,
-        mac: MacAddr,
+        own: MacAddr,
         said: &Said<'_>,
     ) -> Result<(), DropReason> {
-        match said.claim() {
-            Some(claim) => self.addresses.claim(now, mac, claim.address),
-            None => Ok(()),
+        let machine = said.machine().filter(|&mac| mac != own);
+        if machine.is_some_and(|mac| self.players.contains_key(&mac)) {
+            return Err(DropReason::DhcpSpoof);
+        }
+        let addresses = &mut self.addresses;
+        let mut give_up = |address| addresses.give_up(now, own, address);
+        match said {
+            Said::DhcpQuestion(question) => question
+                .gives_up()
+                .map_or(Ok(()), |address| give_up(address.into())),
+            Said::Dhcpv6Question(question) => question
+                .gives_up()
+                .try_for_each(|address| give_up(address.into())),
+            _ => match said.claim(own) {
+                Some(claim) => addresses.claim(now, own, claim.address),
+                None => Ok(()),
+            },
         }
     }
 
-    /// Learns from the LAN who is there, and who has which IP address.
-    fn learn(&mut self, now: Instant, source: MacAddr, said: &Said<'_>) {
+    /// Learns from the LAN who is there, and who has which IP address. Its DHCP server may not give a
+    /// player what somebody else here has.
+    fn learn(&mut self, now: Instant, source: MacAddr, said: &Said<'_>) -> Result<(), DropReason> {
         self.lan.learn(now, source);
-        if let Some(claim) = said.claim() {
-            self.addresses.claim_from_lan(now, claim.address);
+        let players = &self.players;
+        if let Some(claim) = said.claim(source) {
+            // An access point's answer for a player, say, is that player's claim and not the LAN's.
+            if !players.contains_key(&claim.mac) {
+                self.addresses.claim_from_lan(now, claim);
+            }
         } else if let Some(lease) = said.lease()
-            && self.players.contains_key(&lease.mac)
+            && players.contains_key(&lease.mac)
         {
-            self.addresses.lease(now, lease);
+            let is_here = |mac| players.contains_key(&mac);
+            self.addresses.lease(now, lease, is_here)?;
         }
+        Ok(())
     }
 
     fn find(

@@ -22,7 +22,7 @@ use crate::llc::Content;
 use lanparty_proto::ethernet::ether_type;
 use lanparty_proto::{EthernetFrame, PeerId};
 use message::Change;
-pub(crate) use message::{IGMP, Message};
+pub(crate) use message::Message;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};

@@ -212,7 +212,7 @@ fn judge_frame(
     received: &Received,
 ) -> Result<Route, DropReason> {
     let (speaker, frame) = (port.speaker(), received.frame());
-    let route = segment.route(now, from, speaker, frame)?;
+    let (route, said) = segment.route(now, from, speaker, frame)?;
     let to_group = matches!(route, Route::Group | Route::GroupOfLan);
     let meaning = match to_group {
         true => Meaning::of(EthernetFrame::parse(frame).map_err(|_| DropReason::Runt)?),
@@ -229,7 +229,7 @@ fn judge_frame(
         return Err(DropReason::Isolated);
     }
     let mut pay = || {
-        let traffic = Traffic::of(route, frame);
+        let traffic = Traffic::of(route, &said);
         port.allowance.spend(now, traffic, received.unpaid)
     };
     match (speaker, meaning) {

@@ -35,8 +35,14 @@ pub enum Kind {
     Detection,
     /// ARP that claims another station's address.
     ArpSpoof,
+    /// ARP that says where a client's address is.
+    ArpForOther,
     /// A DHCP client asks.
     DhcpDiscover,
+    /// A DHCP client asks in somebody else's name.
+    DhcpForOther,
+    /// A DHCP client does not want its address any more.
+    DhcpRelease,
     /// A DHCP server answers.
     DhcpOffer,
     /// A DHCP server gives an address away.
@@ -59,6 +65,14 @@ pub enum Kind {
     Pause,
     /// With a VLAN tag.
     Tagged,
+    /// From a game, with a tag that names a priority only.
+    Priority,
+    /// A router speaks to routers.
+    Routing,
+    /// Somebody asks who listens to groups.
+    Query,
+    /// A bridge looks for loops.
+    LoopTest,
     /// A gateway's CAM refresh.
     CamRefresh,
     /// One byte too long.
@@ -94,7 +108,11 @@ pub const KINDS: &[Kind] = &[
     Kind::Advertisement,
     Kind::Detection,
     Kind::ArpSpoof,
+    Kind::ArpForOther,
+    Kind::ArpForOther,
     Kind::DhcpDiscover,
+    Kind::DhcpForOther,
+    Kind::DhcpRelease,
     Kind::DhcpOffer,
     Kind::DhcpAck,
     Kind::DhcpAck,
@@ -107,6 +125,10 @@ pub const KINDS: &[Kind] = &[
     Kind::MacSec,
     Kind::Pause,
     Kind::Tagged,
+    Kind::Priority,
+    Kind::Routing,
+    Kind::Query,
+    Kind::LoopTest,
     Kind::CamRefresh,
     Kind::Jumbo,
     Kind::Runt,
@@ -130,6 +152,10 @@ pub enum Says {
     Nothing,
     /// Its sender has it.
     Mine(u8),
+    /// This machine has it, answers its sender, who may stand in for another.
+    Answer(u8, Mac),
+    /// Its sender does not want it any more.
+    GivesUp(u8),
     /// That it is about this group.
     Group(u8),
     /// This machine has it for so many milliseconds, says the DHCP server.
@@ -160,7 +186,7 @@ impl Frame {
             Kind::Joins | Kind::Leaves => [0x01, 0x00, 0x5e, 0, 0, 0x16],
             _ => destination,
         };
-        let says = Says::some(dice, kind, destination);
+        let says = Says::some(dice, kind, destination, source);
         let mut bytes = [destination, source].concat();
         bytes.extend(content(dice, kind, source, says));
         match kind {
@@ -196,13 +222,17 @@ impl Frame {
             Kind::ArpOwn
             | Kind::ArpProbe
             | Kind::ArpSpoof
+            | Kind::ArpForOther
             | Kind::Advertisement
             | Kind::Detection
             | Kind::DhcpDiscover
+            | Kind::DhcpForOther
+            | Kind::DhcpRelease
             | Kind::DhcpOffer
             | Kind::DhcpAck
             | Kind::Joins
             | Kind::Leaves
+            | Kind::Query
             | Kind::RouterAdvertisement
             | Kind::HiddenRouterAdvertisement => Talk::Control,
             Kind::Chatter => Talk::Chatter,
@@ -226,6 +256,14 @@ impl Frame {
         };
         let from_clients = match self.kind {
             Kind::ArpSpoof => Some(DropReason::ArpSpoof),
+            Kind::ArpForOther => match self.says {
+                Says::Answer(_, mac) if mac == self.source => None,
+                _ => Some(DropReason::ArpSpoof),
+            },
+            Kind::DhcpForOther => Some(DropReason::DhcpSpoof),
+            Kind::Routing => Some(DropReason::RouterProtocol),
+            Kind::Query => Some(DropReason::GroupQuery),
+            Kind::LoopTest => Some(DropReason::BridgeProtocol),
             Kind::DhcpOffer | Kind::DhcpAck => Some(DropReason::DhcpServerReply),
             Kind::RouterAdvertisement | Kind::HiddenRouterAdvertisement => {
                 Some(DropReason::RouterAdvertisement)
@@ -240,13 +278,20 @@ impl Frame {
 impl Says {
     /// ARP speaks of the addresses 1 to 4, neighbour discovery of 101 to 104. A lease is for a client
     /// or a stranger, and for seconds or days.
-    fn some(dice: &mut Dice, kind: Kind, destination: Mac) -> Self {
+    fn some(dice: &mut Dice, kind: Kind, destination: Mac, source: Mac) -> Self {
         let number = dice.between(1, 4) as u8;
         match kind {
-            Kind::ArpOwn => Says::Mine(number),
-            Kind::ArpSpoof => Says::Mine(1),
+            Kind::ArpOwn if dice.one_in(2) => Says::Mine(number),
+            Kind::ArpOwn => Says::Answer(number, source),
+            Kind::ArpSpoof => Says::Answer(1, [0x00, 0x16, 0x3e, 0xee, 0xee, 0xee]),
+            Kind::ArpForOther => {
+                let client = [2, 0, 0, 0, 0, dice.between(1, 7) as u8];
+                Says::Answer(number, client)
+            }
             Kind::Stream | Kind::Joins | Kind::Leaves => Says::Group(number),
-            Kind::Advertisement => Says::Mine(100 + number),
+            Kind::Advertisement if dice.one_in(2) => Says::Mine(100 + number),
+            Kind::Advertisement => Says::Answer(100 + number, source),
+            Kind::DhcpRelease => Says::GivesUp(number),
             Kind::DhcpAck => {
                 let to = match destination[0] % 2 {
                     1 => [2, 0, 0, 0, 0, dice.between(1, 7) as u8],
@@ -262,7 +307,11 @@ impl Says {
     fn number(self) -> u8 {
         match self {
             Says::Nothing => 0,
-            Says::Mine(number) | Says::Group(number) | Says::Leased(number, ..) => number,
+            Says::Mine(number)
+            | Says::Answer(number, _)
+            | Says::GivesUp(number)
+            | Says::Group(number)
+            | Says::Leased(number, ..) => number,
         }
     }
 }
@@ -297,23 +346,36 @@ fn content(dice: &mut Dice, kind: Kind, source: Mac, says: Says) -> Vec<u8> {
             ipx[..2].fill(0xff);
             typed(len as u16, &ipx)
         }
-        Kind::ArpOwn => {
-            let payload = arp(source, [192, 168, 50, says.number()]);
+        Kind::ArpOwn | Kind::ArpForOther | Kind::ArpSpoof => {
+            let payload = arp(source, says);
             match dice.one_in(4) {
                 true => typed(54, &[&[0xaa, 0xaa, 3, 0, 0, 0][..], &payload].concat()),
                 false => payload,
             }
         }
-        Kind::ArpProbe => arp(source, [0; 4]),
-        Kind::ArpSpoof => arp([0x00, 0x16, 0x3e, 0xee, 0xee, 0xee], [192, 168, 50, 1]),
-        Kind::Advertisement => ipv6(58, &neighbour(136, says.number())),
+        Kind::ArpProbe => arp(source, Says::Nothing),
+        Kind::Advertisement => ipv6(58, &neighbour(136, says)),
         Kind::Detection => {
-            let mut frame = ipv6(58, &neighbour(135, 101));
+            let mut frame = ipv6(58, &neighbour(135, Says::Mine(101)));
             frame[2 + 8..2 + 24].fill(0);
             frame
         }
         Kind::DhcpAck => udp(67, 68, &dhcp_ack(says)),
-        Kind::DhcpDiscover => udp(68, 67, &dhcp(1)),
+        Kind::DhcpDiscover => udp(68, 67, &question(source, 1, 0)),
+        Kind::DhcpForOther => {
+            let mut message = question(source, 3, 0);
+            match dice.between(0, 4) {
+                0 => message[33] ^= 0x40,
+                1 => message[3] = 1,
+                2 => message[27] = 1,
+                3 => message
+                    .splice(240.., [61, 7, 1, 0, 0x16, 0x3e, 0xee, 0xee, 0xee])
+                    .for_each(drop),
+                _ => message.splice(240.., [82, 2, 1, 0]).for_each(drop),
+            }
+            udp(68, 67, &message)
+        }
+        Kind::DhcpRelease => udp(68, 67, &question(source, 7, says.number())),
         Kind::DhcpOffer => udp(67, 68, &dhcp(2)),
         Kind::RouterAdvertisement => ipv6(58, &[134, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0]),
         Kind::HiddenRouterAdvertisement => ipv6(
@@ -337,6 +399,17 @@ fn content(dice: &mut Dice, kind: Kind, source: Mac, says: Says) -> Vec<u8> {
             let tag = *dice.pick(&[0x8100, 0x88a8, 0x9100]);
             typed(tag, &[&[0, 7][..], &udp(1, 2, &[0; 30])].concat())
         }
+        Kind::Priority => {
+            let game = udp(27960, 27961, &[0x47; 30]);
+            typed(0x8100, &[&[0xa0, 0][..], &game].concat())
+        }
+        Kind::Routing => {
+            let mut vrrp = udp(0x3101, 0xff01, &[0; 12]);
+            vrrp[2 + 9] = 112;
+            vrrp
+        }
+        Kind::Query => igmp(&[0x11, 100, 0, 0, 0, 0, 0, 0]),
+        Kind::LoopTest => typed(0x9000, &[0; 46]),
         Kind::CamRefresh => typed(0x88b5, &[0; 46]),
     }
 }
@@ -345,21 +418,40 @@ fn typed(ether_type: u16, payload: &[u8]) -> Vec<u8> {
     [&ether_type.to_be_bytes(), payload].concat()
 }
 
-fn arp(claimed: Mac, address: [u8; 4]) -> Vec<u8> {
-    let mut message = vec![0, 1, 8, 0, 6, 4, 0, 2];
+/// A question of whoever has an address, or an answer.
+fn arp(source: Mac, says: Says) -> Vec<u8> {
+    let (operation, claimed) = match says {
+        Says::Answer(_, mac) => (2, mac),
+        _ => (1, source),
+    };
+    let mut message = vec![0, 1, 8, 0, 6, 4, 0, operation];
     message.extend(claimed);
-    message.extend(address);
-    message.extend([0, 0, 0, 0, 0, 0, 192, 168, 50, 1]);
+    message.extend(match says {
+        Says::Nothing => [0; 4],
+        _ => [192, 168, 50, says.number()],
+    });
+    message.extend([0, 0, 0, 0, 0, 0, 192, 168, 50, 200]);
     message.resize(46, 0);
     typed(0x0806, &message)
 }
 
-/// A solicitation or an advertisement, without options.
-fn neighbour(kind: u8, number: u8) -> [u8; 24] {
+/// A solicitation or an advertisement, without options. What is firm overrides.
+fn neighbour(kind: u8, says: Says) -> [u8; 24] {
     let mut message = [0; 24];
     message[0] = kind;
+    message[4] = if let Says::Mine(_) = says { 0x20 } else { 0 };
     message[8..10].copy_from_slice(&[0xfe, 0x80]);
-    message[23] = number;
+    message[23] = says.number();
+    message
+}
+
+/// What a DHCP client says of the address with this number.
+fn question(source: Mac, kind: u8, number: u8) -> Vec<u8> {
+    let mut message = dhcp(1).to_vec();
+    message[12..16].copy_from_slice(&[192, 168, 50, number]);
+    message[28..34].copy_from_slice(&source);
+    message[236..240].copy_from_slice(&[99, 130, 83, 99]);
+    message.extend([53, 1, kind, 255]);
     message
 }
 

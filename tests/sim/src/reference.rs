@@ -1,8 +1,10 @@
 //! What a relay should do, in the plainest words: lists, loops, milliseconds.
 
+mod addresses;
 mod peer;
 
-use crate::frames::{Frame, Kind, Mac, Says, Talk};
+use crate::frames::{Frame, Kind, Mac, Talk};
+use addresses::Addresses;
 use lanparty_ctrl::host::Person;
 use lanparty_ctrl::{HostOrder, LeaveReason, RejectReason};
 use lanparty_obs::DropReason;
@@ -103,21 +105,11 @@ pub struct Reference {
     rates: Rates,
     // Stations of the LAN that spoke since the clock last jumped.
     heard: Vec<(u32, Mac)>,
-    owners: Vec<Owner>,
+    addresses: Addresses,
     // By the rooms' numbers: who may come in, and where clients do not hear each other.
     locked: Vec<(u32, Vec<Mac>)>,
     banned: Vec<(u32, Vec<Mac>)>,
     isolated: Vec<u32>,
-}
-
-/// Who has an address in a room; without a MAC it is the LAN.
-#[derive(Debug)]
-struct Owner {
-    room_id: u32,
-    address: u8,
-    mac: Option<Mac>,
-    until: u64,
-    leased: bool,
 }
 
 impl Reference {
@@ -129,7 +121,7 @@ impl Reference {
             limits,
             rates,
             heard: Vec::new(),
-            owners: Vec::new(),
+            addresses: Addresses::default(),
             locked: Vec::new(),
             banned: Vec::new(),
             isolated: Vec::new(),
@@ -308,12 +300,7 @@ impl Reference {
         let gone = self.peers.remove(at);
         if gone.mac.is_none() {
             self.heard.retain(|&(room_id, _)| room_id != gone.room_id);
-            self.owners
-                .retain(|owner| owner.room_id != gone.room_id || owner.mac.is_some());
-            let owners = self.owners.iter_mut();
-            owners
-                .filter(|owner| owner.room_id == gone.room_id)
-                .for_each(|owner| owner.leased = false);
+            self.addresses.forget_lan(gone.room_id);
         }
         let room = self.room(&gone.room);
         room.iter()
@@ -447,10 +434,7 @@ impl Reference {
         if let Some(reason) = frame.forbidden(my_mac.is_some()) {
             return Err(reason);
         }
-        let leased_to_a_client = match frame.says {
-            Says::Leased(_, mac, _) => others.iter().any(|peer| peer.mac == Some(mac)),
-            _ => false,
-        };
+        let clients: Vec<_> = room.iter().filter_map(|peer| peer.mac).collect();
         let owner = others
             .iter()
             .find(|peer| peer.mac == Some(frame.destination));
@@ -469,10 +453,11 @@ impl Reference {
             }
             (false, None, _) => (Vec::new(), false),
         };
-        self.hear_claim(now, room_id, my_mac, frame.says, leased_to_a_client)?;
         if my_mac.is_none() {
             self.heard.push((room_id, frame.source));
         }
+        self.addresses
+            .hear(now, (room_id, my_mac, frame.source), frame.says, &clients)?;
         if my_mac.is_some() {
             self.hear_of_groups(now, at, frame);
         }
@@ -553,51 +538,5 @@ impl Reference {
             true => gateway,
             false => [gateway, sure, perhaps].concat(),
         })
-    }
-
-    /// The LAN may claim what it likes, and gets what is not leased. A client may claim what nobody
-    /// else has claimed in the last five minutes or got from the DHCP server.
-    fn hear_claim(
-        &mut self,
-        now: u64,
-        room_id: u32,
-        mac: Option<Mac>,
-        says: Says,
-        leased_to_a_client: bool,
-    ) -> Result<(), DropReason> {
-        let (address, owner) = match says {
-            Says::Nothing | Says::Group(_) => return Ok(()),
-            Says::Leased(..) if !leased_to_a_client => return Ok(()),
-            Says::Leased(address, mac, time) => (address, (Some(mac), time.min(86_400_000), true)),
-            Says::Mine(address) => (address, (mac, 300_000, false)),
-        };
-        self.owners.retain(|owner| owner.until > now);
-        let found = self
-            .owners
-            .iter()
-            .position(|found| (found.room_id, found.address) == (room_id, address));
-        let mut owner = Owner {
-            room_id,
-            address,
-            mac: owner.0,
-            until: now + owner.1,
-            leased: owner.2,
-        };
-        if let Some(found) = found {
-            let before = &self.owners[found];
-            match (owner.leased, mac) {
-                (true, _) => {}
-                (false, None) if before.leased => return Ok(()),
-                (false, None) => {}
-                (false, Some(_)) if before.mac != mac => return Err(DropReason::ClaimedAddress),
-                (false, Some(_)) => {
-                    owner.until = owner.until.max(before.until);
-                    owner.leased = before.leased;
-                }
-            }
-            self.owners.remove(found);
-        }
-        self.owners.push(owner);
-        Ok(())
     }
 }

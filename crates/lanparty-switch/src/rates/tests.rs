@@ -1,5 +1,7 @@
 use super::*;
 use crate::Route;
+use crate::judge::read;
+use lanparty_proto::EthernetFrame;
 use std::time::Duration;
 
 const FULL: Cost = Cost {
@@ -53,7 +55,7 @@ fn talk(seconds: u64, talkers: &[Talker]) -> Vec<(usize, u64)> {
         for (talker, passed) in talkers.iter().zip(&mut passed) {
             let due = |at: u64| at * talker.per_second / 1000;
             for _ in due(tenth)..due(tenth + 1) {
-                let traffic = Traffic::of(Route::Group, &talker.frame);
+                let traffic = traffic_of(Route::Group, &talker.frame);
                 *passed += usize::from(allowance.spend(now, traffic, FULL).is_ok());
             }
         }
@@ -91,7 +93,7 @@ fn ninety_mdns_a_second_cost_their_player_no_arp_and_no_discovery() {
 fn a_refresh_of_one_game_passes_whole_beside_any_chatter() {
     let (start, mut allowance) = player();
     let mut pass = |now, frame: &[u8]| {
-        let traffic = Traffic::of(Route::Group, frame);
+        let traffic = traffic_of(Route::Group, frame);
         allowance.spend(now, traffic, FULL).is_ok()
     };
     for second in 0..60 {
@@ -108,7 +110,12 @@ fn a_refresh_of_one_game_passes_whole_beside_any_chatter() {
 
 #[test]
 fn what_keeps_a_machine_on_a_lan_has_a_bucket_of_its_own_and_chatter_a_share() {
-    let igmp = [&[0x45, 0, 0, 28, 0, 0, 0, 0, 1, 2, 0, 0][..], &[0; 16]].concat();
+    let igmp = [
+        &[0x45, 0, 0, 28, 0, 0, 0, 0, 1, 2, 0, 0][..],
+        &[10; 8],
+        &[0x16; 8],
+    ]
+    .concat();
     let snap = [&[0xaa, 0xaa, 3, 0, 0, 0, 8, 6][..], &[0; 46]].concat();
     for (what, frame) in [
         ("ARP", arp()),
@@ -119,16 +126,12 @@ fn what_keeps_a_machine_on_a_lan_has_a_bucket_of_its_own_and_chatter_a_share() {
         ("router solicitation", icmpv6(133)),
         ("MLDv2", icmpv6(143)),
     ] {
-        assert_eq!(
-            Traffic::of(Route::Group, &frame),
-            Traffic::Control,
-            "{what}"
-        );
+        assert_eq!(traffic_of(Route::Group, &frame), Traffic::Control, "{what}");
         let known = Route::Known(lanparty_proto::PeerId::new(1).unwrap());
-        assert_eq!(Traffic::of(known, &frame), Traffic::Known, "{what}");
+        assert_eq!(traffic_of(known, &frame), Traffic::Known, "{what}");
     }
     for port in [137, 138, 1900, 3702, 5353, 5355] {
-        let traffic = Traffic::of(Route::Group, &udp(50_000, port));
+        let traffic = traffic_of(Route::Group, &udp(50_000, port));
         assert_eq!(traffic, Traffic::Chatter, "{port}");
     }
     for (what, frame) in [
@@ -140,7 +143,7 @@ fn what_keeps_a_machine_on_a_lan_has_a_bucket_of_its_own_and_chatter_a_share() {
         ("half an IPv6", typed(0x86dd, &[0x60; 39])),
         ("nothing", typed(0, &[])),
     ] {
-        let traffic = Traffic::of(Route::Group, &frame);
+        let traffic = traffic_of(Route::Group, &frame);
         assert!(traffic == Traffic::Group, "{what}: {traffic:?}");
     }
 }
@@ -257,4 +260,8 @@ fn a_clock_that_stands_or_steps_back_gives_nothing() {
     let earlier = now - Duration::from_secs(30);
     assert!(allowance.spend(earlier, Traffic::Group, none).is_err());
     assert!(allowance.spend(now, Traffic::Group, none).is_err());
+}
+
+fn traffic_of(route: Route, frame: &[u8]) -> Traffic {
+    Traffic::of(route, &read(EthernetFrame::parse(frame).unwrap()))
 }

@@ -1,11 +1,10 @@
-//! Who says to have which address, and which leases are confirmed.
+//! Who says to have which address.
 
-use crate::dhcp::Lease;
+use crate::claim::Claim;
 use crate::judge::read;
 use lanparty_proto::ethernet::ether_type;
 use lanparty_proto::{EthernetFrame, MacAddr};
 use std::net::IpAddr;
-use std::time::Duration;
 
 const OWN: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const FOUR: [u8; 4] = [192, 168, 50, 7];
@@ -54,45 +53,53 @@ fn other_traffic_claims_nothing() {
 }
 
 #[test]
-fn an_acknowledgement_is_a_lease_and_an_offer_is_none() {
-    let lease = Lease {
-        mac: MacAddr::new(OWN),
-        address: FOUR.into(),
-        duration: Duration::from_secs(3600),
-        lan: [None, Some([192, 168, 50, 1].into())],
-    };
-    for frame in wraps(ether_type::IPV4, &dhcp(5, FOUR)) {
-        assert_eq!(leased(&frame), Some(lease));
+fn a_claim_is_of_the_hardware_address_inside_the_message() {
+    const THEIRS: [u8; 6] = [2, 0, 0, 0, 0, 9];
+    let mut arp = arp(2, FOUR);
+    arp[8..14].copy_from_slice(&THEIRS);
+    let said = claim(&ethernet(ether_type::ARP, &arp)).unwrap();
+    assert_eq!((said.mac, said.firm), (MacAddr::new(THEIRS), false));
+    for (kind, option, mac) in [
+        (135, 1, THEIRS),
+        (133, 1, THEIRS),
+        (136, 2, THEIRS),
+        (136, 1, OWN),
+    ] {
+        let mut packet = neighbour(kind, SIX, SIX, &[]);
+        packet.truncate(packet.len() - if kind == 133 { 16 } else { 0 });
+        packet.extend([14, 1, 0, 0, 0, 0, 0, 0, option, 1]);
+        packet.extend(THEIRS);
+        packet[5] = u8::try_from(packet.len() - 40).unwrap();
+        let said = claim(&ethernet(ether_type::IPV6, &packet)).unwrap();
+        assert_eq!(said.mac, MacAddr::new(mac), "{kind} {option}");
     }
-    let offer = ethernet(ether_type::IPV4, &dhcp(2, FOUR));
-    assert_eq!(leased(&offer), None);
-    let inform = ethernet(ether_type::IPV4, &dhcp(5, [0; 4]));
-    assert_eq!(leased(&inform), None, "an answer that gives no address");
-    let mut to_another = ethernet(ether_type::IPV4, &dhcp(5, FOUR));
-    to_another[..6].copy_from_slice(&[2, 0, 0, 0, 0, 9]);
-    assert_eq!(leased(&to_another), None);
 }
 
 #[test]
-fn a_lease_that_is_cut_anywhere_is_none() {
-    let whole = dhcp(5, FOUR);
-    for len in 0..whole.len() - 1 {
-        let mut packet = whole[..len].to_vec();
-        if let Some(total) = packet.get_mut(2..4) {
-            total.copy_from_slice(&(len as u16).to_be_bytes());
-        }
-        assert_eq!(leased(&ethernet(ether_type::IPV4, &packet)), None, "{len}");
-    }
+fn answers_for_others_are_not_firm() {
+    let firm = |frame: &[u8]| claim(frame).unwrap().firm;
+    let mut announcement = arp(2, FOUR);
+    announcement[24..28].copy_from_slice(&FOUR);
+    assert!(firm(&ethernet(ether_type::ARP, &announcement)));
+    assert!(firm(&ethernet(ether_type::ARP, &arp(1, FOUR))));
+    assert!(!firm(&ethernet(ether_type::ARP, &arp(2, FOUR))));
+    let mut advertisement = neighbour(136, SIX, SIX, &[]);
+    assert!(!firm(&ethernet(ether_type::IPV6, &advertisement)));
+    advertisement[44] = 0x20;
+    assert!(firm(&ethernet(ether_type::IPV6, &advertisement)));
+    assert!(firm(&ethernet(
+        ether_type::IPV6,
+        &neighbour(135, SIX, SIX, &[])
+    )));
 }
 
 fn claimed(frame: &[u8]) -> Option<IpAddr> {
-    read(EthernetFrame::parse(frame).unwrap())
-        .claim()
-        .map(|claim| claim.address)
+    claim(frame).map(|claim| claim.address)
 }
 
-fn leased(frame: &[u8]) -> Option<Lease> {
-    read(EthernetFrame::parse(frame).unwrap()).lease()
+fn claim(frame: &[u8]) -> Option<Claim> {
+    let frame = EthernetFrame::parse(frame).unwrap();
+    read(frame).claim(frame.source())
 }
 
 fn wraps(ether_type: u16, payload: &[u8]) -> [Vec<u8>; 2] {
@@ -123,39 +130,5 @@ fn neighbour(kind: u8, source: [u8; 16], target: [u8; 16], extension: &[u8]) -> 
     packet.extend(extension);
     packet.extend([kind, 0, 0, 0, 0, 0, 0, 0]);
     packet.extend(target);
-    packet
-}
-
-fn dhcp(message_type: u8, address: [u8; 4]) -> Vec<u8> {
-    let mut message = vec![2, 1, 6];
-    message.resize(240, 0);
-    message[16..20].copy_from_slice(&address);
-    message[28..34].copy_from_slice(&OWN);
-    message[236..].copy_from_slice(&[99, 130, 83, 99]);
-    message.extend([
-        0,
-        53,
-        1,
-        message_type,
-        3,
-        8,
-        192,
-        168,
-        50,
-        1,
-        192,
-        168,
-        50,
-        3,
-    ]);
-    message.extend([51, 4, 0, 0, 14, 16, 255]);
-    let len = 8 + message.len() as u16;
-    let mut packet = vec![0x45, 0];
-    packet.extend((20 + len).to_be_bytes());
-    packet.extend([0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 255, 255, 255, 255]);
-    packet.extend([0, 67, 0, 68]);
-    packet.extend(len.to_be_bytes());
-    packet.extend([0, 0]);
-    packet.extend(message);
     packet
 }
