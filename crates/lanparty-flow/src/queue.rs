@@ -9,7 +9,7 @@
 mod tests;
 mod waits;
 
-use lanparty_obs::link::{QueueDrops, QueueStats, Waits};
+use lanparty_obs::link::{QueueDrops, QueueStats};
 use lanparty_proto::flow::Flow;
 use std::collections::binary_heap::PeekMut;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -154,7 +154,7 @@ impl<T, S: BuildHasher> FlowQueue<T, S> {
             sparse: self.seen.sparse,
             bulk: self.seen.bulk,
             refused: self.seen.refused,
-            waits: Waits::default(),
+            ..QueueStats::default()
         }
     }
 

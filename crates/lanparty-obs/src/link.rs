@@ -83,6 +83,8 @@ pub struct QueueStats {
     pub bulk: QueueDrops,
     /// Frames that QUIC did not take: it held too much, or the path had become too narrow.
     pub refused: u64,
+    /// The other way: datagrams of the other side that came faster than they were read, and that QUIC threw away.
+    pub overrun: u64,
 }
 
 impl QueueStats {

@@ -155,7 +155,7 @@ pub struct RelayLink {
 /// Frames that have died in a link's queue.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct QueueDeaths {
-    /// There was no room for them.
+    /// There was no room for them, or for those of the relay that were not read in time.
     pub without_room: u64,
     /// They had waited too long.
     pub late: u64,
@@ -164,7 +164,7 @@ pub struct QueueDeaths {
 impl From<QueueStats> for QueueDeaths {
     fn from(queue: QueueStats) -> Self {
         QueueDeaths {
-            without_room: queue.without_room(),
+            without_room: queue.without_room() + queue.overrun,
             late: queue.late(),
         }
     }

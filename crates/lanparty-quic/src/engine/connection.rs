@@ -157,7 +157,7 @@ impl Connection {
                 (None, Some(link)) => link,
                 (fate, _) => return Poll::Ready(Err(fate.unwrap_or_else(no_socket))),
             };
-            match link.quic.datagrams().recv_many(room) {
+            match link.read(room) {
                 0 => {
                     link.reader = Some(cx.waker().clone());
                     Poll::Pending
@@ -198,7 +198,7 @@ impl Connection {
         let mut state = self.0.shared.lock();
         match (self.0.fate.queue.get(), state.link(self.0.handle)) {
             (Some(&last), _) => last,
-            (None, link) => link.map_or_else(QueueStats::default, |link| link.queue.stats()),
+            (None, link) => link.map_or_else(QueueStats::default, |link| link.queue_stats().0),
         }
     }
 

@@ -64,6 +64,11 @@ pub(super) struct Link {
     /// When the gate lets more pass, unless an acknowledgement comes before.
     opens_at: Option<Instant>,
     pub(super) reader: Option<Waker>,
+    /// Datagrams that were read, and those that never were.
+    read: u64,
+    overrun: u64,
+    /// Since nothing was left to be read there have been more than the reader took at once.
+    is_behind: bool,
     // Whoever waits for anything but datagrams; few, and rarely woken.
     pub(super) waiters: Vec<Waker>,
 }
@@ -82,6 +87,9 @@ impl Link {
             pace: Pace::new(Instant::now()),
             opens_at: None,
             reader: None,
+            read: 0,
+            overrun: 0,
+            is_behind: false,
             waiters: Vec::new(),
         }
     }
@@ -145,6 +153,19 @@ impl Link {
         held < self.feed && self.turn(now, allowance.as_ref(), held) == Turn::Any
     }
 
+    /// Moves datagrams to `room`, and answers how many. QUIC says nowhere that it has thrown away the oldest of too many;
+    /// but when nothing is left, that is what came and was not read.
+    pub(super) fn read(&mut self, room: &mut [Bytes]) -> usize {
+        let count = self.quic.datagrams().recv_many(room);
+        self.read += count as u64;
+        if count == room.len() {
+            self.is_behind = true;
+        } else if std::mem::take(&mut self.is_behind) {
+            self.overrun = self.quic.stats().frame_rx.datagram - self.read;
+        }
+        count
+    }
+
     /// Gives QUIC what it may send next, unless it has enough.
     pub(super) fn feed(&mut self, now: Instant) {
         self.opens_at = None;
@@ -179,7 +200,11 @@ impl Link {
 
     /// What has become of its frames, and how long they have waited.
     pub(super) fn queue_stats(&self) -> (QueueStats, &Waited) {
-        (self.queue.stats(), self.queue.waited())
+        let stats = QueueStats {
+            overrun: self.overrun,
+            ..self.queue.stats()
+        };
+        (stats, self.queue.waited())
     }
 
     /// Adapts the next feed to what QUIC has left of this one.
@@ -215,7 +240,7 @@ impl Link {
 
     pub(super) fn end(&mut self, error: ConnectionError) {
         // The first reason is the reason.
-        let _ = self.fate.queue.set(self.queue.stats());
+        let _ = self.fate.queue.set(self.queue_stats().0);
         let _ = self.fate.end.set(error);
         self.wake_all();
     }

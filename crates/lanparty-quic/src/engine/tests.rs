@@ -81,6 +81,43 @@ async fn what_waits_holds_little_more_memory_than_it_is_long() {
 }
 
 #[tokio::test]
+async fn what_came_faster_than_it_was_read_is_counted() {
+    const FRAMES: u64 = 4000;
+    let (client, server) = connected(Congestion::default()).await;
+    let lost = |connection: &Connection| {
+        let queue = connection.queue_stats();
+        queue.without_room() + queue.late()
+    };
+    let frame = |first: u8| -> Pieces { smallvec![Bytes::from(vec![first; 1200])] };
+    for number in 0..FRAMES {
+        client.send_frame(Instant::now(), GAME, frame(1)).unwrap();
+        while number % 50 == 0 && client.queue_stats().bytes > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    while client.queue_stats().bytes > 0 || client.look(held).unwrap() > 0 {
+        tokio::task::yield_now().await;
+    }
+    // More than QUIC keeps has come. Of what is left the first of these is the last, the second comes alone.
+    let (mut room, mut read) = (vec![Bytes::new(); 64], 0);
+    for last in [2, 3] {
+        client
+            .send_frame(Instant::now(), GAME, frame(last))
+            .unwrap();
+        let mut is_over = false;
+        while !is_over {
+            let count = server.read_datagrams(&mut room).await.unwrap();
+            read += count as u64;
+            is_over = room[..count].iter().any(|datagram| datagram[0] == last);
+        }
+    }
+    let overrun = server.queue_stats().overrun;
+    assert!(overrun > 1000, "{overrun} of {FRAMES}, {read} read");
+    assert_eq!(read + overrun + lost(&client), FRAMES + 2);
+    assert_eq!(lost(&server), 0, "they are not this end's own frames");
+}
+
+#[tokio::test]
 async fn numbers_move_with_frames() {
     for (congestion, name) in [
         (Congestion::Gate, Controller::Gate),
