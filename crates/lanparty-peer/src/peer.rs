@@ -5,6 +5,7 @@
 //! follow control messages, keep time, say goodbye; and when the link is lost, try again.
 
 mod run;
+mod uptime;
 mod wakefulness;
 
 pub use run::run;

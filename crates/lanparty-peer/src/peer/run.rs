@@ -1,5 +1,6 @@
 //! The loop of a peer, from its first attempt to reach the relay to its goodbye.
 
+use super::uptime::Moment;
 use super::wakefulness::Wakefulness;
 use super::{Event, FramePort, PeerCore, PeerHost, PeerOutput, RunError};
 use crate::backoff::Backoff;
@@ -61,7 +62,7 @@ where
         known: Vec::new(),
         has_been_in: false,
         to_port: Vec::new(),
-        awake: Wakefulness::new(Instant::now()),
+        awake: Wakefulness::new(Moment::now()),
     };
     let mut shutdown = pin!(shutdown);
     let mut backoff = Backoff::default();
@@ -234,9 +235,9 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         self.discard_backlog().await.map_err(RunError::Port)?;
         let mut reader = DatagramReader::new(link);
         let (mut tick, mut look) = (interval(TICK), interval(LOOK));
-        self.awake = Wakefulness::new(Instant::now());
+        self.awake = Wakefulness::new(Moment::now());
         let cause = loop {
-            if !self.awake.turn(Instant::now()) {
+            if !self.awake.turn(Moment::now()) {
                 // The old link's queues end with it.
                 break "this machine or program stood still".to_owned();
             }
@@ -252,7 +253,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 },
                 ready = self.port.readable() => {
                     ready.map_err(RunError::Port)?;
-                    if !self.awake.has_slept(Instant::now()) {
+                    if !self.awake.has_slept(Moment::now()) {
                         self.send_from_port(link)?;
                     }
                     give_way().await;
@@ -407,7 +408,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             return;
         }
         // A program can be stopped between any two steps; this is the last one.
-        if self.awake.has_slept(Instant::now()) {
+        if self.awake.has_slept(Moment::now()) {
             let old = self.to_port.drain(..).count() as u64;
             self.core.counters().drops.add(DropReason::LinkDown, old);
             return;
