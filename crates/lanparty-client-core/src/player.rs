@@ -4,8 +4,10 @@ use crate::identity_store::{self, IdentityError, Random};
 use crate::session::Session;
 use clap::Args;
 use lanparty_ctrl::message::Welcome;
-use lanparty_ctrl::{Name, ResumeToken};
+use lanparty_ctrl::{Name, RelayMessage, ResumeToken};
 use lanparty_edge::resume_file::ResumeFile;
+use lanparty_edge::seldom::Seldom;
+use lanparty_edge::speech;
 use lanparty_obs::{Diagnostics, PlayerStatus};
 use lanparty_peer::LinkFacts;
 use lanparty_peer::relay_args::{RelayArgs, RelayArgsError, RelayConfig};
@@ -13,6 +15,7 @@ use lanparty_proto::VirtualMac;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Instant;
 
 /// The flags about the player that every client has.
 #[derive(Debug, Clone, Args)]
@@ -72,6 +75,7 @@ impl PlayerArgs {
             mac,
             place: identity.and_then(|identity| ResumeFile::open_beside(&identity)),
             facts: None,
+            told: Seldom::default(),
         })
     }
 }
@@ -85,6 +89,7 @@ pub struct Player {
     pub mac: VirtualMac,
     place: Option<ResumeFile>,
     facts: Option<LinkFacts>,
+    told: Seldom,
 }
 
 impl Player {
@@ -127,6 +132,17 @@ impl Player {
     /// The link stands, and this is how it does.
     pub fn ticked(&mut self, facts: LinkFacts) {
         self.facts = Some(facts);
+    }
+
+    /// The relay says something: what it does not carry for the player becomes a sentence on standard output.
+    pub fn hear(&mut self, now: Instant, message: &RelayMessage) {
+        if let RelayMessage::Notice(notice) = message
+            && notice.is_about_its_reader()
+            && self.told.may_say(now)
+        {
+            tracing::debug!(?notice, "The relay drops frames of ours");
+            speech::say(notice.to_player());
+        }
     }
 
     /// There is no link.

@@ -17,6 +17,7 @@ use lanparty_peer::{Event, HostError, PeerHost};
 use lanparty_proto::IpMtu;
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs the client until it is asked to stop.
@@ -128,7 +129,10 @@ impl PeerHost<Session> for Machine<'_> {
         match event {
             Event::Connecting { addresses } => self.pin(addresses),
             Event::Joined { welcome, relay } => self.plug_in(session, welcome, relay)?,
-            Event::Control(_) => self.show(session)?,
+            Event::Control(message) => {
+                self.player.hear(Instant::now(), message);
+                self.show(session)?;
+            }
             Event::Tick(facts) => {
                 self.player.ticked(facts);
                 if let Err(error) = self.pins.follow(self.link.index()) {

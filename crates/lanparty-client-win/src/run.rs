@@ -217,7 +217,10 @@ impl PeerHost<Session> for Machine<'_> {
         match event {
             Event::Connecting { addresses } => self.pin(session, addresses)?,
             Event::Joined { welcome, relay } => self.plug_in(session, welcome, relay)?,
-            Event::Control(_) => self.show(session),
+            Event::Control(message) => {
+                self.player.hear(Instant::now(), message);
+                self.show(session);
+            }
             Event::Tick(facts) => {
                 self.player.ticked(facts);
                 self.verify().await;

@@ -1,15 +1,19 @@
 //! What a party's host may want of its room, and what the relay tells it of the members.
 
 use crate::{AdmissionKey, Fingerprint};
+use lanparty_obs::DropCounts;
 use lanparty_proto::{PeerId, VirtualMac};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 /// How many members one [`Members`] tells of, so that it fits a message whatever they are.
-pub const MEMBERS_PER_MESSAGE: usize = 128;
+pub const MEMBERS_PER_MESSAGE: usize = 64;
 
 /// How many IP addresses a [`Member`] is told with.
 pub const ADDRESSES_PER_MEMBER: usize = 4;
+
+/// With how many reasons a [`Member`] is told for which its frames were dropped.
+pub const REASONS_PER_MEMBER: usize = 8;
 
 /// How many people one room can ban: as many as fit a message beside all else that a host may want.
 pub const MAX_BANNED: usize = 256;
@@ -87,6 +91,10 @@ pub struct Members {
     pub members: Vec<Member>,
     /// True in the last message of the answer.
     pub last: bool,
+    /// All frames that the relay dropped in this room, by reason, also those of peers who have left; in the
+    /// last message only.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub drops: DropCounts,
 }
 
 /// What the relay knows about a client.
@@ -115,7 +123,14 @@ pub struct Member {
     /// Frames of its that the relay dropped.
     #[serde(default)]
     pub dropped: u64,
+    /// The commonest reasons for that, [`REASONS_PER_MEMBER`] at most.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub drops: DropCounts,
     /// True while it may not speak to everybody.
     #[serde(default)]
     pub muted: bool,
+}
+
+fn is_nothing(drops: &DropCounts) -> bool {
+    drops.total() == 0
 }

@@ -61,7 +61,7 @@ pub enum RelayMessage {
     /// The gateway with this number answers the client's challenge.
     Vouched(Vouched),
     /// The answer to the host, who asked for the members.
-    Members(Members),
+    Members(Box<Members>),
     /// Something does not cross; only to peers that know [`NOTICES`].
     Notice(Notice),
     /// The relay is about to close the link.

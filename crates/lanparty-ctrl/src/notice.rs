@@ -71,6 +71,19 @@ impl Notice {
         }
     }
 
+    /// False for one to the host, about somebody else.
+    pub fn is_about_its_reader(&self) -> bool {
+        self.peer_id.is_none() && self.mac.is_none()
+    }
+
+    /// The same to the host, about this member.
+    pub fn about(self, peer: PeerId) -> Self {
+        Notice {
+            peer_id: Some(peer),
+            ..self
+        }
+    }
+
     /// The sentence for the player whose frames they are.
     pub fn to_player(&self) -> impl fmt::Display {
         let address = self.address();

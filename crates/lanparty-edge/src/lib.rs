@@ -1,7 +1,7 @@
 //! What every program needs at its edges.
 //!
 //! Addresses and invites as people write them ([`address`], [`invite`]), flags that programs share
-//! ([`access_args`], [`congestion_args`]), what is said to people ([`speech`], [`log`]), signals ([`signals`]), the one thread ([`runtime`]), rights
+//! ([`access_args`], [`congestion_args`]), what is said to people ([`speech`], [`seldom`], [`log`]), signals ([`signals`]), the one thread ([`runtime`]), rights
 //! ([`privilege`]), what is kept on disk ([`state_folder`], [`kept_file`], [`resume_file`]), and the local socket with which a
 //! running program is steered ([`ctl`]).
 #![allow(
@@ -21,6 +21,7 @@ pub mod log;
 pub mod privilege;
 pub mod resume_file;
 pub mod runtime;
+pub mod seldom;
 pub mod signals;
 pub mod source_address;
 pub mod speech;

@@ -14,7 +14,7 @@ use crate::ctl::wire::{Answer, Player, Players, Request, Room};
 use lanparty_ctrl::host::{MAX_GUESTS, Members, Person};
 use lanparty_ctrl::message::{PeerJoined, Welcome};
 use lanparty_ctrl::{
-    Fingerprint, HOST_CONTROLS, HostOrder, LeaveReason, Name, RelayMessage, RoomKey,
+    Fingerprint, HOST_CONTROLS, HostOrder, LeaveReason, Name, Notice, RelayMessage, RoomKey,
 };
 use lanparty_obs::PeerStats;
 use lanparty_proto::{PeerId, VirtualMac};
@@ -210,6 +210,16 @@ impl Controls {
     /// The player with this number.
     pub(crate) fn player(&self, peer: PeerId) -> Option<VirtualMac> {
         self.players.get(&peer).map(|player| player.mac)
+    }
+
+    /// How the host calls whom a notice is about, if that is somebody.
+    pub(crate) fn meant_by(&self, notice: &Notice) -> Option<String> {
+        let member = notice.peer_id.and_then(|peer| self.players.get(&peer));
+        let stranger = || Some((notice.mac?, notice.name.as_ref()));
+        let (mac, name) = member
+            .map(|player| (player.mac, player.name.as_ref()))
+            .or_else(stranger)?;
+        Some(name.map_or_else(|| mac.to_string(), |name| format!("{name} ({mac})")))
     }
 
     /// The key that the host has given the room since the start.
@@ -439,8 +449,9 @@ impl Controls {
         self.listed.players.extend(known);
         self.listed.locked = part.locked;
         self.listed.isolated = part.isolated;
+        self.listed.drops.add_all(&part.drops);
         let whole = part.last.then(|| std::mem::take(&mut self.listed));
-        whole.map(Answer::Players)
+        whole.map(|players| Answer::Players(Box::new(players)))
     }
 }
 

@@ -14,6 +14,7 @@ use lanparty_edge::kept_file::KeptFile;
 use lanparty_edge::privilege::{self, CapabilitySet};
 use lanparty_edge::resume_file::ResumeFile;
 use lanparty_edge::runtime;
+use lanparty_edge::seldom::Seldom;
 use lanparty_edge::signals;
 use lanparty_edge::speech::say;
 use lanparty_peer::relay_args::RelayConfig;
@@ -25,7 +26,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tracing::Instrument;
 
 /// How often an interface that cannot be used is tried again.
@@ -150,6 +151,8 @@ pub(crate) struct Host<'a> {
     complaint: Option<String>,
     /// Whose frames come back from the LAN.
     looped: Option<MacAddr>,
+    /// What the relay has had us say.
+    told: Seldom,
 }
 
 impl<'a> Host<'a> {
@@ -162,11 +165,18 @@ impl<'a> Host<'a> {
             listener: config.socket().as_deref().and_then(listen),
             complaint: None,
             looped: None,
+            told: Seldom::default(),
         }
     }
 
-    fn tell_of(&self, message: &RelayMessage) {
+    fn tell_of(&mut self, message: &RelayMessage) {
         match *message {
+            RelayMessage::Notice(ref notice) if self.told.may_say(Instant::now()) => {
+                let who = self.desk.controls.borrow().meant_by(notice);
+                if let Some(who) = who {
+                    say(notice.to_host(who));
+                }
+            }
             RelayMessage::PeerJoined(PeerJoined { mac: Some(mac), .. }) => {
                 say(format_args!("Player {mac} joined."));
             }

@@ -30,6 +30,25 @@ impl DropCounts {
         self.0.iter().copied().fold(0, u64::saturating_add)
     }
 
+    /// The commonest reasons alone, so many at most.
+    pub fn commonest(&self, reasons: usize) -> Self {
+        let mut by_count: Vec<_> = self.iter().collect();
+        by_count.sort_by_key(|&(_, frames)| std::cmp::Reverse(frames));
+        let mut commonest = DropCounts::default();
+        for (reason, frames) in by_count.into_iter().take(reasons) {
+            commonest.add(reason, frames);
+        }
+        commonest
+    }
+
+    /// Adds what another has counted.
+    pub fn add_all(&mut self, other: &Self) {
+        for (reason, frames) in other.iter() {
+            let sum = self.of(reason).saturating_add(frames);
+            self.0[reason as usize] = sum;
+        }
+    }
+
     /// The reasons that have struck, with their counts.
     pub fn iter(&self) -> impl Iterator<Item = (DropReason, u64)> {
         DropReason::ALL
@@ -115,6 +134,23 @@ impl PeerStats {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_commonest_reasons_are_told_and_counts_of_several_added() {
+        let mut drops = DropCounts::default();
+        for (reason, frames) in [
+            (DropReason::Runt, 2),
+            (DropReason::Jumbo, 9),
+            (DropReason::Eapol, 3),
+        ] {
+            drops.add(reason, frames);
+        }
+        let told = drops.commonest(2);
+        let told: Vec<_> = told.iter().collect();
+        assert_eq!(told, [(DropReason::Jumbo, 9), (DropReason::Eapol, 3)]);
+        drops.add_all(&drops.clone());
+        assert_eq!((drops.of(DropReason::Runt), drops.total()), (4, 28));
+    }
 
     #[test]
     fn drops_serialise_by_name_without_zeros() {

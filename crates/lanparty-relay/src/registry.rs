@@ -21,7 +21,7 @@ use claims::{Claims, RoomName};
 use guesses::Guesses;
 use lanparty_ctrl::message::{Entry, Newcomer};
 use lanparty_ctrl::{
-    AccessToken, AdmissionKey, HostId, LeaveReason, RejectReason, ResumeToken, RoomCode,
+    AccessToken, AdmissionKey, HostId, LeaveReason, Notice, RejectReason, ResumeToken, RoomCode,
 };
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::{PeerId, RoomId};
@@ -242,6 +242,12 @@ impl<L: Clone> Registry<L> {
             let room = names.get(name);
             room.is_some_and(|id| rooms[id].has_gateway())
         });
+    }
+
+    /// What is to be told about frames that do not cross: to whose they are, and to their hosts.
+    pub fn poll_notices(&mut self, now: Instant) -> Vec<(L, Notice)> {
+        let rooms = self.rooms.values_mut();
+        rooms.flat_map(|room| room.poll_notices(now)).collect()
     }
 
     /// Admits nobody from now on; answers the links of all who are here and must be told.

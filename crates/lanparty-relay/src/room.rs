@@ -6,6 +6,7 @@
 
 mod host;
 mod member;
+mod notices;
 mod speed;
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,7 @@ use lanparty_ctrl::{
     GROUPS, HOST_CONTROLS, HOST_KEYS, LeaveReason, ROOM_KEYS, RejectReason, RelayMessage,
     ResumeToken,
 };
-use lanparty_obs::{DropReason, PeerStats};
+use lanparty_obs::{DropCounts, DropReason, PeerStats};
 use lanparty_proto::{IpMtu, PeerId, RoomId};
 use lanparty_switch::{Judged, Route, Speaker, Switch};
 use member::Member;
@@ -93,6 +94,8 @@ pub struct Room<L> {
     members: BTreeMap<PeerId, Member<L>>,
     switch: Switch,
     last_peer: u16,
+    /// What was dropped of those who have left.
+    drops_of_gone: DropCounts,
     lock: Option<Lock>,
     banned: HashSet<Person>,
 }
@@ -106,6 +109,7 @@ impl<L: Clone> Room<L> {
             members: BTreeMap::new(),
             switch: Switch::new(now, id, rates),
             last_peer: 0,
+            drops_of_gone: DropCounts::default(),
             lock: None,
             banned: HashSet::new(),
         }
@@ -169,6 +173,7 @@ impl<L: Clone> Room<L> {
     pub fn leave(&mut self, peer: PeerId, reason: LeaveReason) -> Option<Departure<L>> {
         let member = self.members.remove(&peer)?;
         self.switch.unplug(peer);
+        self.drops_of_gone.add_all(&member.record.drops);
         let news = RelayMessage::PeerLeft(PeerLeft {
             peer_id: peer,
             reason,
@@ -209,10 +214,14 @@ impl<L: Clone> Room<L> {
                 member.record.probes += 1;
                 Verdict::Echo(probe)
             }
-            Err(reason) => match member.is_forgiven(reason) {
-                true => Verdict::Drop(reason),
-                false => Verdict::Expel(reason),
-            },
+            Err(reason) => {
+                let address = self.switch.take_refused();
+                member.notices.note(now, reason, address);
+                match member.is_forgiven(reason) {
+                    true => Verdict::Drop(reason),
+                    false => Verdict::Expel(reason),
+                }
+            }
         }
     }
 

@@ -25,7 +25,7 @@ use crate::strangers::Door;
 use doorstep::Doorstep;
 use identity::Renewal;
 use lanparty_ctrl::message::Disconnect;
-use lanparty_ctrl::{DisconnectReason, Pin};
+use lanparty_ctrl::{DisconnectReason, Pin, RelayMessage};
 use lanparty_edge::privilege;
 use lanparty_edge::signals::Hangups;
 use lanparty_edge::speech::say;
@@ -264,10 +264,19 @@ impl RelayServer {
                 self.take_identity(renewed);
             }
             Event::Tidy => {
-                self.rooms.lock().handle_timeout(Instant::now());
+                self.tidy(Instant::now());
                 let renewed = self.renewal.as_mut().and_then(Renewal::poll);
                 self.take_identity(renewed);
             }
+        }
+    }
+
+    /// Does what is due in the rooms, and queues what is to be told.
+    fn tidy(&self, now: Instant) {
+        let mut rooms = self.rooms.lock();
+        rooms.handle_timeout(now);
+        for (link, notice) in rooms.poll_notices(now) {
+            link.queue(Outgoing::Message(RelayMessage::Notice(notice)));
         }
     }
 

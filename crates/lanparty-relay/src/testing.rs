@@ -27,6 +27,7 @@ pub(crate) struct Relay {
     pub(crate) host_challenge: Option<Challenge>,
     pub(crate) orders: Vec<HostOrder>,
     pub(crate) access_token: Option<AccessToken>,
+    pub(crate) takes_notices: bool,
     admitted: u8,
 }
 
@@ -47,6 +48,7 @@ impl Relay {
             host_challenge: None,
             orders: Vec::new(),
             access_token: None,
+            takes_notices: true,
             admitted: 0,
         }
     }
@@ -104,6 +106,7 @@ impl Relay {
             invitation: self.invitation.take(),
             orders: std::mem::take(&mut self.orders),
             access_token: self.access_token.clone(),
+            takes_notices: self.takes_notices,
             ..Entry::new(room.parse().unwrap(), who, budget)
         }
     }

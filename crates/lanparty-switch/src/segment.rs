@@ -17,6 +17,8 @@ pub(crate) struct Segment {
     gateway: Option<PeerId>,
     lan: LanTable,
     addresses: Addresses,
+    /// What the claim was about that was refused last.
+    refused: Option<IpAddr>,
     /// True while players reach the LAN but not each other.
     pub(crate) isolated: bool,
 }
@@ -48,6 +50,7 @@ impl Segment {
             gateway: None,
             lan: LanTable::new(now),
             addresses: Addresses::new(now),
+            refused: None,
             isolated: false,
         }
     }
@@ -119,6 +122,11 @@ impl Segment {
         self.isolated && who != Speaker::Lan && to_a_player
     }
 
+    /// The address in the claim that was refused last, once.
+    pub(crate) fn take_refused(&mut self) -> Option<IpAddr> {
+        self.refused.take()
+    }
+
     /// Which IP addresses a client is held to have.
     pub(crate) fn addresses_of(&self, now: Instant, mac: MacAddr) -> impl Iterator<Item = IpAddr> {
         self.addresses.of(now, mac)
@@ -159,7 +167,9 @@ impl Segment {
                 .gives_up()
                 .try_for_each(|address| give_up(address.into())),
             _ => match said.claim(own) {
-                Some(claim) => addresses.claim(now, own, claim.address),
+                Some(claim) => addresses
+                    .claim(now, own, claim.address)
+                    .inspect_err(|_| self.refused = Some(claim.address)),
                 None => Ok(()),
             },
         }

@@ -105,6 +105,11 @@ impl Switch {
         judged.inspect_err(|&reason| drops.count(reason))
     }
 
+    /// Which address the claim was about that [`Self::judge`] has just refused, if it was one.
+    pub fn take_refused(&mut self) -> Option<IpAddr> {
+        self.segment.take_refused()
+    }
+
     /// Lets each player send so much from now on, and begin with full buckets.
     pub fn set_rates(&mut self, now: Instant, rates: Rates) {
         self.rates = rates;

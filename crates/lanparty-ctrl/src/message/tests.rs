@@ -1,8 +1,10 @@
 use super::*;
 use crate::host::{
     ADDRESSES_PER_MEMBER, MAX_BANNED, MAX_GUESTS, MEMBERS_PER_MESSAGE, Member, Person,
+    REASONS_PER_MEMBER,
 };
 use crate::{HostSecret, NoticeKind, RoomKey, codec};
+use lanparty_obs::{DropCounts, DropReason};
 use serde_json::json;
 
 const CHANNEL: ChannelBinding = ChannelBinding([7; 32]);
@@ -235,19 +237,30 @@ fn the_fullest_answer_about_members_fits_a_message() {
         sends: Some(u64::MAX),
         receives: Some(u64::MAX),
         dropped: u64::MAX,
+        drops: all_reasons().commonest(REASONS_PER_MEMBER),
         muted: false,
     };
-    let message = RelayMessage::Members(Members {
+    let message = RelayMessage::Members(Box::new(Members {
         locked: true,
         isolated: true,
         members: vec![member; MEMBERS_PER_MESSAGE],
-        last: false,
-    });
+        last: true,
+        drops: all_reasons(),
+    }));
     let bytes = codec::encode(&message).unwrap();
     assert_eq!(
         codec::decode::<RelayMessage>(&bytes[codec::PREFIX_LEN..]).unwrap(),
         message
     );
+}
+
+/// The longest names have the largest counts.
+fn all_reasons() -> DropCounts {
+    let mut drops = DropCounts::default();
+    for &reason in DropReason::ALL {
+        drops.add(reason, u64::MAX - 64 + reason.name().len() as u64);
+    }
+    drops
 }
 
 #[test]

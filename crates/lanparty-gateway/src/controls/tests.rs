@@ -1,6 +1,7 @@
 use super::*;
 use lanparty_ctrl::message::{PeerLeft, Role};
 use lanparty_ctrl::{LeaveReason, ROOM_KEYS, ResumeToken};
+use lanparty_obs::DropCounts;
 use lanparty_proto::{IpMtu, RoomId};
 
 mod too_much;
@@ -276,15 +277,17 @@ fn an_answer_in_two_messages_is_one_list() {
         sends: None,
         receives: None,
         dropped: 0,
+        drops: DropCounts::default(),
         muted: false,
     };
     let part = |number, last| {
-        RelayMessage::Members(Members {
+        RelayMessage::Members(Box::new(Members {
             locked: true,
             isolated: false,
             members: vec![member(number)],
             last,
-        })
+            drops: DropCounts::default(),
+        }))
     };
     assert!(party.handle_control(&part(2, false)).is_none());
     let Some(Answer::Players(list)) = party.handle_control(&part(3, true)) else {

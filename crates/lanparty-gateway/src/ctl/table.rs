@@ -3,6 +3,8 @@
 use super::wire::{Ban, Player, Players};
 use lanparty_ctrl::host::{Member, Person};
 use lanparty_edge::ctl::table;
+use lanparty_obs::DropCounts;
+use std::cmp::Reverse;
 
 const HEAD: [&str; 10] = [
     "MAC",
@@ -81,12 +83,30 @@ fn summary(room: &Players) -> String {
     } else {
         ""
     };
-    format!("{players}{locked}{apart}.\n")
+    let dropped = match reasons(&room.drops) {
+        None => String::new(),
+        Some(reasons) => format!("Dropped by the relay, also of those who have left: {reasons}.\n"),
+    };
+    format!("{players}{locked}{apart}.\n{dropped}")
+}
+
+/// Why frames were dropped, the commonest reason first; `None` when none was.
+fn reasons(drops: &DropCounts) -> Option<String> {
+    let mut counts: Vec<_> = drops.iter().collect();
+    counts.sort_by_key(|&(_, frames)| Reverse(frames));
+    let counts = counts
+        .into_iter()
+        .map(|(reason, frames)| format!("{reason} {frames}"));
+    let counts: Vec<_> = counts.collect();
+    (!counts.is_empty()).then(|| counts.join(", "))
 }
 
 fn remarks(member: &Member) -> String {
     let muted = member.muted.then(|| "muted".to_owned());
-    let dropped = (member.dropped > 0).then(|| format!("{} frames dropped", member.dropped));
+    let dropped = (member.dropped > 0).then(|| match reasons(&member.drops) {
+        Some(reasons) => format!("{} frames dropped ({reasons})", member.dropped),
+        None => format!("{} frames dropped", member.dropped),
+    });
     let remarks: Vec<_> = muted.into_iter().chain(dropped).collect();
     remarks.join(", ")
 }
@@ -116,7 +136,16 @@ fn rate(bytes: u64) -> String {
 mod tests {
     use super::*;
     use lanparty_ctrl::Fingerprint;
+    use lanparty_obs::DropReason;
     use lanparty_proto::PeerId;
+
+    fn dropped(counts: &[(DropReason, u64)]) -> DropCounts {
+        let mut drops = DropCounts::default();
+        counts
+            .iter()
+            .for_each(|&(reason, frames)| drops.add(reason, frames));
+        drops
+    }
 
     #[test]
     fn the_table_has_this_shape() {
@@ -129,6 +158,10 @@ mod tests {
             sends: Some(1200),
             receives: Some(2_500_000),
             dropped: 7,
+            drops: dropped(&[
+                (DropReason::BroadcastRate, 2),
+                (DropReason::ClaimedAddress, 5),
+            ]),
             muted: true,
         };
         let quiet = Member {
@@ -138,6 +171,7 @@ mod tests {
             sends: None,
             receives: None,
             dropped: 0,
+            drops: DropCounts::default(),
             muted: false,
             ..member.clone()
         };
@@ -151,13 +185,15 @@ mod tests {
             locked: true,
             isolated: false,
             players: vec![player(1, Some("Ann"), member), player(2, None, quiet)],
+            drops: dropped(&[(DropReason::ClaimedAddress, 9)]),
         };
         let expected = "\
 MAC                NAME  KEY       LAN ADDRESS    IN FOR   RTT      LOSS   SENDS     RECEIVES
-02:00:00:00:00:01  Ann   ________  192.168.50.17  1:02:03  21.3 ms  0.3 %  1.2 kB/s  2.5 MB/s  muted, 7 frames dropped
+02:00:00:00:00:01  Ann   ________  192.168.50.17  1:02:03  21.3 ms  0.3 %  1.2 kB/s  2.5 MB/s  muted, 7 frames dropped (claimed_address 5, broadcast_rate 2)
                                    169.254.7.7
 02:00:00:00:00:02  –     –         –              1:02:03  –        –      –         –
 2 players; the room is locked.
+Dropped by the relay, also of those who have left: claimed_address 9.
 ";
         assert_eq!(draw(&room), expected);
         let empty = draw(&Players::default());

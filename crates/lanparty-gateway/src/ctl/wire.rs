@@ -2,7 +2,7 @@
 
 use lanparty_ctrl::host::{Member, Person};
 use lanparty_ctrl::{Fingerprint, HostId, Name, RoomCode};
-use lanparty_obs::PeerStats;
+use lanparty_obs::{DropCounts, PeerStats};
 use lanparty_proto::VirtualMac;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -44,7 +44,7 @@ pub(crate) enum Answer {
     /// It is not; a sentence says why.
     Refused(String),
     /// Who is in the room.
-    Players(Players),
+    Players(Box<Players>),
     /// Who is banned.
     Bans(Vec<Ban>),
     /// Which room it is.
@@ -59,6 +59,9 @@ pub(crate) struct Players {
     pub(crate) locked: bool,
     pub(crate) isolated: bool,
     pub(crate) players: Vec<Player>,
+    /// What the relay dropped in the room, also of those who have left.
+    #[serde(default)]
+    pub(crate) drops: DropCounts,
 }
 
 /// A player, with what the relay knows.

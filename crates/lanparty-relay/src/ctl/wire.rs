@@ -2,7 +2,7 @@
 
 use crate::registry::Place;
 use lanparty_ctrl::{Fingerprint, Name, RoomCode};
-use lanparty_obs::{LinkStats, PeerStats};
+use lanparty_obs::{DropCounts, LinkStats, PeerStats};
 use lanparty_proto::{PeerId, RoomId, VirtualMac};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -72,6 +72,9 @@ pub(crate) struct PeerNumbers {
     pub(crate) relay_end: Option<LinkStats>,
     /// What the peer said.
     pub(crate) peer_end: Option<PeerStats>,
+    /// What the relay dropped of it, by reason.
+    #[serde(default)]
+    pub(crate) drops: DropCounts,
 }
 
 /// A place, as people write it: the room's number, a slash, the peer's.

@@ -3,9 +3,11 @@
 use super::{LinkHealth, Member, Room, Step};
 use lanparty_ctrl::host::{
     self, ADDRESSES_PER_MEMBER, MAX_BANNED, MEMBERS_PER_MESSAGE, Members, Person,
+    REASONS_PER_MEMBER,
 };
 use lanparty_ctrl::message::{Newcomer, Vouched};
 use lanparty_ctrl::{Fingerprint, RelayMessage};
+use lanparty_obs::DropCounts;
 use lanparty_proto::{PeerId, VirtualMac};
 use lanparty_switch::Port;
 use std::collections::HashSet;
@@ -110,14 +112,27 @@ impl<L: Clone> Room<L> {
         let chunks = chunks.into_iter().enumerate();
         chunks
             .map(|(at, members)| {
-                RelayMessage::Members(Members {
+                RelayMessage::Members(Box::new(Members {
                     locked: self.lock.is_some(),
                     isolated: self.switch.is_isolated(),
                     members: members.to_vec(),
                     last: at + 1 == count,
-                })
+                    drops: match at + 1 == count {
+                        true => self.drops(),
+                        false => DropCounts::default(),
+                    },
+                }))
             })
             .collect()
+    }
+
+    /// What was dropped in this room, also of those who have left.
+    pub fn drops(&self) -> DropCounts {
+        let mut drops = self.drops_of_gone.clone();
+        for member in self.members.values() {
+            drops.add_all(&member.record.drops);
+        }
+        drops
     }
 
     fn describe_client(
@@ -142,6 +157,7 @@ impl<L: Clone> Room<L> {
             sends: member.speeds.map(|speeds| speeds.sends),
             receives: member.speeds.map(|speeds| speeds.receives),
             dropped: record.drops.total(),
+            drops: record.drops.commonest(REASONS_PER_MEMBER),
             muted: self.switch.port(peer_id).is_some_and(Port::is_muted),
         })
     }

@@ -1,5 +1,6 @@
 //! One peer in a room, and what it has done.
 
+use super::notices::Notices;
 use super::speed::Speeds;
 use lanparty_ctrl::message::{Entry, Newcomer, PeerJoined};
 use lanparty_ctrl::{Challenge, Fingerprint, Name, RelayMessage, ResumeToken};
@@ -64,6 +65,9 @@ pub(super) struct Member<L> {
     pub(super) token: ResumeToken,
     pub(super) record: PeerRecord,
     pub(super) speeds: Option<Speeds>,
+    /// What it is to be told, if it takes notices.
+    pub(super) notices: Notices,
+    pub(super) takes_notices: bool,
     /// What it wants the gateway to sign, and the gateway that has done so.
     pub(super) host_challenge: Option<Challenge>,
     pub(super) vouched_by: Option<PeerId>,
@@ -99,6 +103,8 @@ impl<L> Member<L> {
                 drops: DropCounts::default(),
             },
             speeds: None,
+            notices: Notices::default(),
+            takes_notices: entry.takes_notices,
             host_challenge: entry.host_challenge,
             vouched_by: None,
             stats_at: now,

@@ -2,6 +2,7 @@ use super::*;
 use crate::registry::Place;
 use crate::testing::Outcome::{self, Dropped, Expelled, Pending, To};
 use crate::testing::{Relay, client_mac, frame, header, lan_mac, whole};
+use lanparty_ctrl::{HostOrder, Notice, NoticeKind};
 use lanparty_proto::overlay::Probe;
 use lanparty_proto::{DatagramBudget, MacAddr, fragment};
 use std::time::Duration;
@@ -169,6 +170,85 @@ fn a_client_cannot_claim_an_address_that_somebody_else_has() {
     );
     let drops = &relay.registry.peer(three).unwrap().drops;
     assert_eq!(drops.of(DropReason::ClaimedAddress), 3);
+}
+
+#[test]
+fn a_refused_claim_is_told_to_whose_it_is_and_to_the_host_if_they_take_notices() {
+    let (mut relay, gateway, [two, three, _]) = party();
+    relay.takes_notices = false;
+    let old = relay.client(5);
+    relay.frame(gateway, &arp(lan_mac(9), [192, 168, 50, 1]));
+    for (from, number) in [(two, 2), (two, 2), (old, 5)] {
+        relay.frame(from, &arp(client_mac(number), [192, 168, 50, 1]));
+    }
+    // A good claim is not what was refused before.
+    relay.frame(three, &arp(client_mac(3), [192, 168, 50, 203]));
+    let taken = |frames| Notice {
+        address: Some([192, 168, 50, 1].into()),
+        ..Notice::new(NoticeKind::AddressTaken, frames)
+    };
+    let told = relay.registry.poll_notices(relay.now);
+    assert_eq!(
+        told,
+        [
+            (2, taken(2)),
+            (1, taken(2).about(two.peer)),
+            (1, taken(1).about(old.peer))
+        ]
+    );
+    relay.frame(two, &arp(client_mac(2), [192, 168, 50, 1]));
+    assert_eq!(relay.registry.poll_notices(relay.now), []);
+    relay.leave(gateway);
+    relay.advance(notices::PAUSE);
+    let told = relay.registry.poll_notices(relay.now);
+    assert_eq!(told, [(2, taken(1))], "there is no host");
+}
+
+#[test]
+fn the_host_sees_why_frames_died_also_of_those_who_have_left() {
+    let (mut relay, gateway, [two, three, _]) = party();
+    relay.frame(gateway, &arp(lan_mac(9), [192, 168, 50, 1]));
+    for (player, number) in [(two, 2), (three, 3)] {
+        relay.frame(player, &arp(client_mac(number), [192, 168, 50, 1]));
+    }
+    relay.leave(two);
+    let obeyed = relay
+        .registry
+        .handle_order(relay.now, gateway, HostOrder::Members)
+        .unwrap();
+    let [Step::Answer(RelayMessage::Members(members))] = &obeyed.steps[..] else {
+        panic!("{:?}", obeyed.steps)
+    };
+    let claims = |drops: &DropCounts| drops.of(DropReason::ClaimedAddress);
+    assert_eq!(claims(&members.drops), 2);
+    let of_each: Vec<_> = members
+        .members
+        .iter()
+        .map(|one| claims(&one.drops))
+        .collect();
+    assert_eq!(of_each, [1, 0]);
+}
+
+#[test]
+fn a_crowd_that_is_refused_does_not_fill_the_hosts_queue() {
+    let mut relay = Relay::new();
+    let gateway = relay.gateway(1);
+    relay.frame(gateway, &arp(lan_mac(9), [192, 168, 50, 1]));
+    for number in 2..52 {
+        relay.source = [192, 0, 2, number].into();
+        let player = relay.client(number);
+        relay.frame(player, &arp(client_mac(number), [192, 168, 50, 1]));
+    }
+    let mut turns = Vec::new();
+    loop {
+        let told = relay.registry.poll_notices(relay.now);
+        let to_host = told.iter().filter(|&&(link, _)| link == 1).count();
+        match to_host {
+            0 => break,
+            to_host => turns.push(to_host),
+        }
+    }
+    assert_eq!(turns, [16, 16, 16, 2]);
 }
 
 #[test]

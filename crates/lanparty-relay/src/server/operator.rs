@@ -72,6 +72,7 @@ fn answer(rooms: &Rooms, request: Request) -> Answer {
                 gateway: record.who.mac().is_none(),
                 relay_end: record.health.stats,
                 peer_end: record.stats.clone(),
+                drops: record.drops.clone(),
             });
             Answer::Stats(peers.collect())
         }

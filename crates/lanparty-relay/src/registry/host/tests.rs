@@ -25,7 +25,7 @@ fn order(relay: &mut Relay, from: Place, order: HostOrder) -> Obeyed<u8> {
 fn members(relay: &mut Relay, host: Place) -> Vec<Members> {
     let steps = order(relay, host, HostOrder::Members).steps;
     let answers = steps.into_iter().map(|step| match step {
-        Step::Answer(RelayMessage::Members(members)) => members,
+        Step::Answer(RelayMessage::Members(members)) => *members,
         other => panic!("{other:?}"),
     });
     answers.collect()
@@ -361,6 +361,7 @@ fn the_host_is_told_of_its_members() {
         sends: Some(1000),
         receives: Some(0),
         dropped: 0,
+        drops: Default::default(),
         muted,
     };
     assert_eq!(answer.members[0], expected);
