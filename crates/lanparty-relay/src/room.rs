@@ -19,8 +19,8 @@ use host::Lock;
 use lanparty_ctrl::host::Person;
 use lanparty_ctrl::message::{Entry, Newcomer, PeerLeft, Welcome};
 use lanparty_ctrl::{
-    GROUPS, HOST_CONTROLS, HOST_KEYS, LeaveReason, ROOM_KEYS, RejectReason, RelayMessage,
-    ResumeToken,
+    Fingerprint, GROUPS, HOST_CONTROLS, HOST_KEYS, LeaveReason, ROOM_KEYS, RejectReason,
+    RelayMessage, ResumeToken,
 };
 use lanparty_obs::{DropCounts, DropReason, PeerStats};
 use lanparty_proto::{IpMtu, PeerId, RoomId};
@@ -93,11 +93,27 @@ pub struct Room<L> {
     // In order of their numbers, so that the same inputs give the same outputs.
     members: BTreeMap<PeerId, Member<L>>,
     switch: Switch,
+    last_gateway: Option<LastGateway>,
     last_peer: u16,
     /// What was dropped of those who have left.
     drops_of_gone: DropCounts,
     lock: Option<Lock>,
     banned: HashSet<Person>,
+}
+
+/// Through whom the room knows its LAN.
+#[derive(Debug)]
+struct LastGateway {
+    token: ResumeToken,
+    identity: Option<Fingerprint>,
+}
+
+impl LastGateway {
+    /// True for the same one: it has the same key, or without keys its token.
+    fn is(&self, entry: &Entry) -> bool {
+        let has_token = entry.resume_token.as_ref() == Some(&self.token);
+        self.identity == entry.identity && (entry.identity.is_some() || has_token)
+    }
 }
 
 impl<L: Clone> Room<L> {
@@ -108,6 +124,7 @@ impl<L: Clone> Room<L> {
             mtu,
             members: BTreeMap::new(),
             switch: Switch::new(now, id, rates),
+            last_gateway: None,
             last_peer: 0,
             drops_of_gone: DropCounts::default(),
             lock: None,
@@ -156,6 +173,9 @@ impl<L: Clone> Room<L> {
         let who = entry.who;
         let newcomer = Member::new(now, entry, source, token.clone(), link);
         let notices = self.tell_all(|to| newcomer.introduction(peer, to));
+        if who == Newcomer::Gateway {
+            self.recognise_gateway(entry, token.clone());
+        }
         self.switch.plug_in(now, peer, speaker(who));
         if entry.tells_groups {
             self.switch.trust_reports(now, peer);
@@ -291,6 +311,18 @@ impl<L: Clone> Room<L> {
             .find(|peer| !self.members.contains_key(peer))?;
         self.last_peer = peer.number();
         Some(peer)
+    }
+
+    /// What the room knows of its LAN outlives the gateway's link, but not the gateway.
+    fn recognise_gateway(&mut self, entry: &Entry, token: ResumeToken) {
+        let last = self.last_gateway.as_ref();
+        if !last.is_some_and(|last| last.is(entry)) {
+            self.switch.forget_lan();
+        }
+        self.last_gateway = Some(LastGateway {
+            token,
+            identity: entry.identity,
+        });
     }
 
     fn welcome(&self, peer_id: PeerId, who: Newcomer, resume_token: ResumeToken) -> RelayMessage {

@@ -87,12 +87,14 @@ impl Segment {
                 self.players.remove(&mac);
                 self.addresses.leave(mac);
             }
-            Speaker::Lan => {
-                self.gateway = None;
-                self.lan.clear();
-                self.addresses.forget_lan();
-            }
+            Speaker::Lan => self.gateway = None,
         }
+    }
+
+    /// What the LAN has said is worth nothing any more.
+    pub(crate) fn forget_lan(&mut self) {
+        self.lan.clear();
+        self.addresses.forget_lan();
     }
 
     /// Judges a frame and says where it goes, and what it says; learns from it.

@@ -82,12 +82,18 @@ impl Switch {
         }
     }
 
-    /// A peer goes. Its addresses are kept for it, and what the LAN has said goes with the gateway.
+    /// A peer goes. Its addresses are kept for it, and what the LAN has said is kept for the gateway's return, each
+    /// for its time.
     pub fn unplug(&mut self, peer: PeerId) {
         if let Some(port) = self.ports.remove(&peer) {
             self.segment.unplug(port.speaker());
             self.groups.remove(peer);
         }
+    }
+
+    /// What the LAN has said is worth nothing any more: another gateway may be on another one.
+    pub fn forget_lan(&mut self) {
+        self.segment.forget_lan();
     }
 
     /// Judges a datagram; what dies by it is counted in its sender's `drops`.

@@ -106,6 +106,8 @@ pub struct Reference {
     // Stations of the LAN that spoke since the clock last jumped.
     heard: Vec<(u32, Mac)>,
     addresses: Addresses,
+    // The token of each room's last gateway.
+    gateways: Vec<(u32, [u8; 16])>,
     // By the rooms' numbers: who may come in, and where clients do not hear each other.
     locked: Vec<(u32, Vec<Mac>)>,
     banned: Vec<(u32, Vec<Mac>)>,
@@ -122,6 +124,7 @@ impl Reference {
             rates,
             heard: Vec::new(),
             addresses: Addresses::default(),
+            gateways: Vec::new(),
             locked: Vec::new(),
             banned: Vec::new(),
             isolated: Vec::new(),
@@ -271,6 +274,9 @@ impl Reference {
 
     /// A newcomer is in, with what the relay gave it.
     pub fn join(&mut self, now: u64, hello: Hello, given: Given) {
+        if hello.mac.is_none() {
+            self.recognise(given, hello.token);
+        }
         self.peers.push(Peer {
             link: hello.link,
             room: hello.room,
@@ -294,14 +300,21 @@ impl Reference {
         });
     }
 
+    /// Which LAN it is: the one of before, if the gateway has the token that was given to the last one.
+    fn recognise(&mut self, given: Given, token: Option<[u8; 16]>) {
+        let room_id = given.room_id;
+        if !token.is_some_and(|token| self.gateways.contains(&(room_id, token))) {
+            self.heard.retain(|&(other, _)| other != room_id);
+            self.addresses.forget_lan(room_id);
+        }
+        self.gateways.retain(|&(other, _)| other != room_id);
+        self.gateways.push((room_id, given.token));
+    }
+
     /// A peer is gone: who is to be told.
     pub fn leave(&mut self, link: u32, reason: LeaveReason) -> Vec<Notice> {
         let at = self.position(link).unwrap();
         let gone = self.peers.remove(at);
-        if gone.mac.is_none() {
-            self.heard.retain(|&(room_id, _)| room_id != gone.room_id);
-            self.addresses.forget_lan(gone.room_id);
-        }
         let room = self.room(&gone.room);
         room.iter()
             .map(|peer| (peer.link, gone.peer_id, Some(reason)))

@@ -95,6 +95,65 @@ fn a_talk_with_a_lan_host_is_limited_only_until_the_host_has_spoken() {
 }
 
 #[test]
+fn the_same_gateway_finds_what_the_room_knew_of_its_lan() {
+    let key = Some(Fingerprint::from_sha256([7; 32]));
+    for identity in [None, key] {
+        let mut relay = Relay::new();
+        relay.identity = identity;
+        let admitted = relay.admit(1, "lanparty", Newcomer::Gateway).unwrap();
+        let gateway = admitted.place;
+        relay.identity = None;
+        let [two, three] = [2, 3].map(|link| relay.client(link));
+        relay.frame(gateway, &arp(lan_mac(9), [192, 168, 50, 1]));
+        relay.leave(gateway);
+        let claim = arp(client_mac(3), [192, 168, 50, 1]);
+        let taken = Dropped(DropReason::ClaimedAddress);
+        assert_eq!(relay.frame(three, &claim), taken, "while it is away");
+        relay.advance(Duration::from_secs(5));
+        // By its key, or without one by its token.
+        relay.identity = identity;
+        relay.token = identity.is_none().then(|| token_of(&admitted.steps));
+        relay.gateway(5);
+        let to_lan = frame(lan_mac(9), client_mac(2), 60);
+        for number in 0..200 {
+            assert_eq!(relay.frame(two, &to_lan), To(vec![5]), "frame {number}");
+        }
+        assert_eq!(relay.frame(three, &claim), taken, "after its return");
+    }
+}
+
+#[test]
+fn another_gateway_finds_nothing_of_the_first_ones_lan() {
+    let key = |number| Some(Fingerprint::from_sha256([number; 32]));
+    for (first, second) in [
+        (None, None),
+        (key(7), key(8)),
+        (key(7), None),
+        (None, key(8)),
+    ] {
+        let mut relay = Relay::new();
+        relay.identity = first;
+        let gateway = relay.gateway(1);
+        relay.identity = None;
+        let three = relay.client(3);
+        relay.frame(gateway, &arp(lan_mac(9), [192, 168, 50, 1]));
+        relay.leave(gateway);
+        relay.identity = second;
+        relay.gateway(5);
+        let claim = arp(client_mac(3), [192, 168, 50, 1]);
+        assert_eq!(relay.frame(three, &claim), To(vec![5]));
+    }
+}
+
+fn token_of(steps: &[Step<u8>]) -> ResumeToken {
+    let token = steps.iter().find_map(|step| match step {
+        Step::Answer(RelayMessage::Welcome(welcome)) => Some(welcome.resume_token.clone()),
+        _ => None,
+    });
+    token.unwrap()
+}
+
+#[test]
 fn a_storm_from_a_client_is_cut_and_from_the_lan_is_not() {
     let (mut relay, gateway, [two, ..]) = party();
     let storm = frame(MacAddr::BROADCAST, client_mac(2), 60);
