@@ -23,8 +23,15 @@ use relay::Relay;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// A link is given up when nothing has been heard for so long (spec R32).
+/// A relay gives a link up when nothing has been heard for so long (spec R32).
 const SILENCE: u64 = 15_000;
+/// A peer does after three beats without a sign of life, one a second (`lanparty_peer::pulse`).
+const GIVEN_UP: (usize, usize) = (3_000, 4_000);
+/// Or when it says something to a relay that was restarted, and gets a stateless reset (RFC 9000 §10.3): a quiet peer
+/// says something at the second beat. `lanparty-quic` shows that with real QUIC (`engine/tests/outages.rs`).
+const TOLD: (usize, usize) = (2, 2_100);
+/// After the last one is back the party is whole (spec R93).
+const WHOLE_AGAIN: u64 = 5_000;
 /// Enough for silence to be noticed, the longest wait after it, and a handshake.
 const SETTLING: u64 = 45_000;
 const GATEWAYS: usize = 2;
@@ -74,6 +81,56 @@ pub fn play(seed: u64, steps: usize, verbose: bool) -> Tally {
     }
     evening.settle();
     evening.tally
+}
+
+/// Who is killed and comes back.
+#[derive(Debug, Clone, Copy)]
+pub enum Who {
+    /// The relay, with all that it knew.
+    Relay,
+    /// The gateway, which has kept its token.
+    Gateway,
+    /// A player, which has as well.
+    Client,
+}
+
+/// On good links somebody is away for so many milliseconds; within five seconds of its return all are in the room and hear
+/// each other.
+///
+/// # Panics
+/// When they are not.
+pub fn outage(seed: u64, who: Who, away: u64, verbose: bool) {
+    let mut evening = Evening::new(seed, verbose);
+    evening.network.is_calm = true;
+    // One gateway waits for the other's place, which is another story.
+    evening.leave(GATEWAYS - 1);
+    evening.run(SETTLING);
+    evening.time_passes(1_000);
+    let everybody = evening.living();
+    assert_eq!(evening.joined(), everybody, "before");
+    let killed = match who {
+        Who::Relay => None,
+        Who::Gateway => Some(0),
+        Who::Client => Some(GATEWAYS),
+    };
+    match killed {
+        None => evening.the_relay_is_away(away),
+        Some(number) => {
+            evening.peers[number].forget_everything();
+            let link = evening.peers[number].link.take();
+            evening.cut(link.expect("it is in the room"));
+        }
+    }
+    evening.run(evening.network.now + away);
+    if let Some(number) = killed {
+        evening.begin(number);
+    }
+    evening.run(evening.network.now + WHOLE_AGAIN);
+    assert_eq!(evening.joined(), everybody, "in time");
+    evening.check();
+    for &number in &everybody {
+        evening.everybody_hears(number, &everybody);
+    }
 }
 
 impl Evening {
@@ -146,6 +203,7 @@ impl Evening {
                 Event::Datagram(link, Side::Peer, datagram) => self.peer_gets(link, datagram),
                 Event::Silence(link, Side::Relay) => self.relay_gives_up(link),
                 Event::Silence(link, Side::Peer) => self.peer_gives_up(link),
+                Event::Knock(link) => self.knock(link),
                 Event::Wake(number) => self.wake(number),
                 Event::RelayIsBack => self.relay.is_up = true,
             }
@@ -184,14 +242,20 @@ impl Evening {
             self.tally
                 .count(format!("relay killed: {} {:?}", peer.kind(), peer.stage));
         }
-        self.note(|| "the relay is killed".to_owned());
+        let away = self.dice.between(0, 8_000) as u64;
+        self.the_relay_is_away(away);
+    }
+
+    fn the_relay_is_away(&mut self, away: u64) {
+        self.note(|| format!("the relay is killed, and back after {away} ms"));
         self.relay = Relay::new();
         self.relay.is_up = false;
-        let back = self.network.now + self.dice.between(0, 8_000) as u64;
-        self.network.at(back, Event::RelayIsBack);
+        self.network.after(away, Event::RelayIsBack);
         for number in 0..self.peers.len() {
             if let Some(link) = self.peers[number].link {
                 self.cut(link);
+                let told = away + self.dice.between(TOLD.0, TOLD.1) as u64;
+                self.network.after(told, Event::Silence(link, Side::Peer));
             }
         }
     }
@@ -208,12 +272,11 @@ impl Evening {
     /// Nothing crosses any more, and both ends notice when they have heard nothing for too long.
     fn cut(&mut self, link: u32) {
         self.network.cut(link);
-        for side in [Side::Relay, Side::Peer] {
-            // A relay that has been restarted answers with a stateless reset (RFC 9000 §10.3).
-            let reset = side == Side::Peer && self.dice.one_in(2);
-            let after = if reset { 100 } else { SILENCE };
-            self.network.after(after, Event::Silence(link, side));
-        }
+        self.network
+            .after(SILENCE, Event::Silence(link, Side::Relay));
+        let given_up = self.dice.between(GIVEN_UP.0, GIVEN_UP.1) as u64;
+        self.network
+            .after(given_up, Event::Silence(link, Side::Peer));
     }
 
     fn a_machine_sleeps(&mut self, number: usize) {

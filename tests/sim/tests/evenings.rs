@@ -1,6 +1,6 @@
 //! Ten thousand evenings on which everything breaks; `lanparty_sim::seeds` says how to play more, or one.
 
-use lanparty_sim::evening::{self, Tally};
+use lanparty_sim::evening::{self, Tally, Who};
 use lanparty_sim::seeds::{SEEDS, play_all};
 
 const STEPS: usize = 60;
@@ -14,6 +14,23 @@ fn whoever_lives_is_in_the_room_at_the_end_of_every_evening() {
     println!("{seeds} evenings: {tally:#?}");
     if seeds >= SEEDS {
         everybody_died_at_every_step(&tally);
+    }
+}
+
+#[test]
+fn however_long_somebody_was_away_the_party_is_whole_in_five_seconds() {
+    // Up to when waits are as long as they become.
+    const MILLIS: [u64; 17] = [
+        200, 500, 1_000, 1_500, 2_000, 2_200, 2_600, 3_000, 3_300, 4_000, 5_000, 6_000, 8_000,
+        12_000, 30_000, 60_000, 100_000,
+    ];
+    for who in [Who::Relay, Who::Gateway, Who::Client] {
+        for away in MILLIS {
+            for seed in 0..100 {
+                println!("{who:?} is away for {away} ms, seed {seed}");
+                evening::outage(seed, who, away, false);
+            }
+        }
     }
 }
 

@@ -24,6 +24,17 @@ struct Sent {
     arrived: Vec<usize>,
 }
 
+impl Sent {
+    /// A tag that names a priority only is taken off on the way (IEEE 802.1Q §6.9).
+    fn as_it_arrives(&self) -> Vec<u8> {
+        let bytes = &self.frame.bytes;
+        match self.frame.kind {
+            Kind::Priority => [&bytes[..12], &bytes[16..]].concat(),
+            _ => bytes.clone(),
+        }
+    }
+}
+
 impl Ledger {
     pub(super) fn sent(&mut self, now: u64, from: usize, mut frame: Frame) -> (u64, Vec<u8>) {
         let id = self.0.len() as u64 + 1;
@@ -53,7 +64,7 @@ impl Ledger {
     /// It has come out of a port.
     pub(super) fn delivered(&mut self, now: u64, at: usize, mac: Option<Mac>, frame: &[u8]) {
         let sent = self.find(frame);
-        assert_eq!(sent.frame.bytes, frame, "it arrives as it was sent");
+        assert_eq!(sent.as_it_arrives(), frame, "it arrives as it was sent");
         assert_ne!(sent.from, at, "nothing returns to its sender");
         let forbidden = sent.frame.forbidden(sent.from_client);
         assert_eq!(forbidden, None, "forbidden frames never cross");
@@ -124,7 +135,7 @@ impl Evening {
     }
 
     /// The players that run, and one gateway if any does.
-    fn living(&self) -> Vec<usize> {
+    pub(super) fn living(&self) -> Vec<usize> {
         let runs = |&number: &usize| self.peers[number].stage != Stage::Off;
         let gateways = (0..super::GATEWAYS).filter(runs);
         let seated = |number: &usize| self.peers[*number].stage == Stage::Joined;
@@ -133,14 +144,14 @@ impl Evening {
         gateway.into_iter().chain(players).collect()
     }
 
-    fn joined(&self) -> Vec<usize> {
+    pub(super) fn joined(&self) -> Vec<usize> {
         let numbers = 0..self.peers.len();
         numbers
             .filter(|&number| self.peers[number].stage == Stage::Joined)
             .collect()
     }
 
-    fn everybody_hears(&mut self, number: usize, joined: &[usize]) {
+    pub(super) fn everybody_hears(&mut self, number: usize, joined: &[usize]) {
         let source = self.peers[number].mac.unwrap_or(lan_mac(1));
         let frame = Frame::new(&mut self.dice, Kind::Ipx, BROADCAST, source);
         let id = self.send(number, frame);

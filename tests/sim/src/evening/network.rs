@@ -20,7 +20,9 @@ pub(super) enum Event {
     Message(u32, Side),
     /// A datagram arrives.
     Datagram(u32, Side, Bytes),
-    /// This side has heard nothing for too long.
+    /// A peer that connects says again what was not answered.
+    Knock(u32),
+    /// This side has heard nothing for too long, or knows that the other one is gone.
     Silence(u32, Side),
     /// A peer has something to do.
     Wake(usize),
@@ -45,6 +47,8 @@ pub(super) struct Link {
     pub(super) budget: DatagramBudget,
     pub(super) to_relay: VecDeque<Said<PeerMessage>>,
     pub(super) to_peer: VecDeque<Said<RelayMessage>>,
+    /// The relay has answered the handshake.
+    pub(super) is_greeted: bool,
     // When the last message on its way arrives, to the relay and to the peer.
     last: [u64; 2],
     is_cut: bool,
@@ -75,6 +79,7 @@ impl Network {
             budget: DatagramBudget::clamped(dice.between(512, 1600)),
             to_relay: VecDeque::new(),
             to_peer: VecDeque::new(),
+            is_greeted: false,
             last: [0; 2],
             is_cut: false,
             delay: (shortest, shortest + dice.between(0, 40)),

@@ -17,6 +17,8 @@ use std::collections::VecDeque;
 
 /// How long an attempt to connect may take.
 const CONNECT_DEADLINE: u64 = 5_000;
+/// When it says its first packet again: after three round trips as QUIC guesses them, and each time twice as long.
+const KNOCKS: [u64; 4] = [300, 900, 2_100, 4_500];
 /// A gateway's NIC.
 const NIC: MacAddr = MacAddr::new([0, 0x16, 0x3e, 0, 1, 0]);
 
@@ -277,7 +279,18 @@ impl Evening {
         self.note(|| format!("{number} connects by link {link}"));
         self.network
             .say_to_relay(&mut self.dice, link, Said::Handshake);
+        for after in KNOCKS {
+            self.network.after(after, Event::Knock(link));
+        }
         self.plan_wake(number);
+    }
+
+    pub(super) fn knock(&mut self, link: u32) {
+        let peer = &self.peers[self.network.links[&link].peer];
+        if peer.link == Some(link) && peer.stage == Stage::Connecting {
+            self.network
+                .say_to_relay(&mut self.dice, link, Said::Handshake);
+        }
     }
 
     fn greet(&mut self, number: usize, link: u32) {

@@ -11,7 +11,7 @@ use lanparty_proto::{DatagramBudget, Header, fragment};
 use lanparty_relay::registry::Place;
 use lanparty_relay::room::{LinkHealth, Step, Verdict};
 use lanparty_relay::{Limits, Rates, Registry};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 pub(super) struct Relay {
     pub(super) registry: Registry<u32>,
@@ -34,19 +34,13 @@ impl Relay {
 
 impl Evening {
     pub(super) fn relay_hears(&mut self, link: u32) {
+        let found = self.network.links.get_mut(&link);
+        let said = found.and_then(|link| link.to_relay.pop_front());
         if !self.network.is_open(link) || !self.relay.is_up {
             return;
         }
-        let queue = self
-            .network
-            .links
-            .get_mut(&link)
-            .map(|link| &mut link.to_relay);
-        match queue.and_then(VecDeque::pop_front) {
-            Some(Said::Handshake) => {
-                self.network
-                    .say_to_peer(&mut self.dice, link, Said::Handshake);
-            }
+        match said {
+            Some(Said::Handshake) => self.shake_hands(link),
             Some(Said::Message(PeerMessage::Hello(hello))) => self.admit(link, *hello),
             Some(Said::Message(PeerMessage::Stats(stats))) => {
                 let now = self.instant();
@@ -65,6 +59,14 @@ impl Evening {
             }
             Some(Said::Close) => self.give_up_seat(link, LeaveReason::Closed),
             None => {}
+        }
+    }
+
+    fn shake_hands(&mut self, link: u32) {
+        let found = self.network.links.get_mut(&link).expect("it is open");
+        if !std::mem::replace(&mut found.is_greeted, true) {
+            self.network
+                .say_to_peer(&mut self.dice, link, Said::Handshake);
         }
     }
 
