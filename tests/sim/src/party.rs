@@ -2,26 +2,34 @@
 
 mod checks;
 mod frames;
+mod newcomers;
+mod orders;
 
 use crate::dice::Dice;
 use crate::frames::{BROADCAST, Frame, KINDS, Kind, Mac};
-use crate::reference::{Expected, Given, Hello, Notice, Peer, Reference};
+use crate::reference::{Expected, Given, Hello, Notice, Peer, Reference, Shown};
 use bytes::Bytes;
 use checks::{Said, said};
 use lanparty_ctrl::host::Person;
-use lanparty_ctrl::message::{Entry, Newcomer, PeerJoined};
-use lanparty_ctrl::{HostOrder, LeaveReason, RelayMessage, ResumeToken};
+use lanparty_ctrl::message::{Entry, Invitation, Newcomer, PeerJoined};
+use lanparty_ctrl::{
+    AccessToken, AdmissionKey, ChannelBinding, Fingerprint, HostId, HostOrder, LeaveReason,
+    RelayMessage, ResumeToken, RoomCode, RoomKey,
+};
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::{DatagramBudget, MacAddr, PeerId, VirtualMac};
-use lanparty_relay::registry::Place;
-use lanparty_relay::room::{LinkHealth, Step, Verdict};
+use lanparty_relay::registry::{GuessLimits, Place};
+use lanparty_relay::room::{Departure, LinkHealth, Step, Verdict};
 use lanparty_relay::{Limits, Rate, Rates, Registry};
+use newcomers::entry;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 const ROOMS: [&str; 3] = ["FRIDAY", "LAN-2", "ZZZZ"];
 const CLIENTS: u8 = 5;
 const MULTICAST: Mac = [0x01, 0x00, 0x5e, 0, 0, 0xfb];
+/// A claim outlasts its gateway for so long.
+const LINGER: u64 = 600_000;
 /// Small steps of the clock together stay below the time after which a switch may forget.
 const SMALL_STEP_MS: usize = 400;
 
@@ -32,6 +40,8 @@ pub struct Tally {
     pub admitted: u64,
     /// Those of them who took their place back.
     pub resumed: u64,
+    /// Those of them who came into rooms for invited people.
+    pub keyed: u64,
     /// Newcomers refused, by reason.
     pub refused: BTreeMap<String, u64>,
     /// Datagrams judged.
@@ -57,6 +67,7 @@ impl Tally {
     pub fn add(&mut self, other: Tally) {
         self.admitted += other.admitted;
         self.resumed += other.resumed;
+        self.keyed += other.keyed;
         self.datagrams += other.datagrams;
         self.forwarded += other.forwarded;
         self.copies += other.copies;
@@ -96,6 +107,8 @@ pub struct Party {
     last_frame_ids: BTreeMap<u32, u16>,
     last_link: u32,
     last_cut: u16,
+    /// What most of its people show: the party is for invited people, or open.
+    usual: Option<Shown>,
     tally: Tally,
 }
 
@@ -138,20 +151,38 @@ impl Party {
             bytes: rate((1514, 20_000), (100, 50_000)),
             lan: rate((1, 40), (0, 40)),
         };
+        let mut few = || Rate {
+            burst: dice.between(1, 20) as u32,
+            per_second: dice.between(0, 2) as u32,
+        };
+        let guesses = GuessLimits {
+            per_source: few(),
+            per_room: few(),
+        };
+        let invited = Shown {
+            key: 1,
+            host: Some(1),
+            fresh: true,
+        };
+        let usual = dice.one_in(2).then_some(invited);
+        let start = Instant::now();
+        let mut registry = Registry::new(limits, rates);
+        registry.set_limits(start, limits, rates, guesses);
         Party {
             dice,
             verbose,
-            start: Instant::now(),
+            start,
             now: 0,
             limits,
-            registry: Registry::new(limits, rates),
-            reference: Reference::new(limits, rates),
+            registry,
+            reference: Reference::new(limits, rates, guesses),
             present: BTreeMap::new(),
             gone: Vec::new(),
             in_flight: Vec::new(),
             last_frame_ids: BTreeMap::new(),
             last_link: 0,
             last_cut: 0,
+            usual,
             tally: Tally::default(),
         }
     }
@@ -167,7 +198,7 @@ impl Party {
     }
 
     fn step(&mut self) {
-        match self.dice.between(0, 205) {
+        match self.dice.between(0, 207) {
             0..30 => self.somebody_joins(),
             30..38 => self.somebody_leaves(),
             38..108 => self.somebody_sends(),
@@ -185,6 +216,7 @@ impl Party {
             198 => self.time_jumps(),
             199 if self.dice.one_in(10) => self.the_relay_drains(),
             200..206 => self.somebody_orders(),
+            206 => self.the_access_token_changes(),
             _ => self.time_passes(),
         }
     }
@@ -193,23 +225,8 @@ impl Party {
 
     fn somebody_joins(&mut self) {
         self.last_link += 1;
-        let mac = (!self.dice.one_in(4)).then(|| client_mac(self.dice.between(1, CLIENTS.into())));
-        let room = (*self.dice.pick(&ROOMS)).to_owned();
-        let room = if self.dice.one_in(2) {
-            ROOMS[0].to_owned()
-        } else {
-            room
-        };
-        let hello = Hello {
-            link: self.last_link,
-            token: self.some_token(&room, mac),
-            room,
-            mac,
-            source: self.dice.between(1, 3) as u8,
-            budget: self.dice.between(600, 2000) as u16,
-            tells_groups: self.dice.one_in(2),
-        };
-        let expected = self.reference.admit(&hello);
+        let hello = self.some_hello();
+        let expected = self.reference.admit(self.now, &hello);
         let token = [self.last_link as u8; 16];
         let source = [192, 0, 2, hello.source].into();
         let now = self.instant();
@@ -221,10 +238,12 @@ impl Party {
             hello.link,
         );
         self.note(|| format!("{hello:?} → {:?}", admitted.as_ref().map(|a| a.place)));
+        let mut hello = hello;
         let admission = match (admitted, expected) {
-            (Ok(admission), Ok(rival)) => {
+            (Ok(admission), Ok((name, rival))) => {
                 let replaced = admission.replaced.as_ref().map(|departure| departure.link);
                 assert_eq!(replaced, rival, "who gives way");
+                hello.room = name;
                 admission
             }
             (Err(reason), Err(expected)) => {
@@ -252,22 +271,11 @@ impl Party {
         let expected = self.expected_steps(&hello, given);
         assert_eq!(said(&admission.steps), expected, "who is told, and when");
         self.present.insert(hello.link, place);
+        self.tally.keyed += u64::from(hello.shown.is_some());
+        let (link, orders) = (hello.link, hello.orders.clone());
         self.reference.join(self.now, hello, given);
-    }
-
-    /// None, the right one, or another peer's.
-    fn some_token(&mut self, room: &str, mac: Option<Mac>) -> Option<[u8; 16]> {
-        let own = self.reference.peers.iter();
-        let own = own
-            .filter(|peer| peer.room == room && peer.mac == mac)
-            .map(|peer| peer.token)
-            .next();
-        let all: Vec<_> = self.reference.peers.iter().map(|peer| peer.token).collect();
-        match self.dice.between(0, 3) {
-            0 => None,
-            1 => self.dice.any(&all).copied(),
-            _ => own,
-        }
+        let expected = self.reference.repeat_orders(link, &orders);
+        self.are_out(admission.kicked, expected);
     }
 
     fn check_numbers(&self, hello: &Hello, place: Place) {
@@ -345,7 +353,12 @@ impl Party {
         if self.reference.draining {
             return;
         }
-        // No trace is left: as many as ever fit again.
+        // No trace is left: as many as ever fit again, where no claim keeps a code for its host.
+        self.registry.set_access(None);
+        self.now += 2 * LINGER;
+        self.pieces_expire();
+        self.now += 2 * LINGER;
+        self.pieces_expire();
         let fresh = self.limits.peers_per_address.min(self.limits.peers);
         let fresh = fresh.min(self.limits.clients_per_room);
         for number in 0..fresh {
@@ -354,7 +367,11 @@ impl Party {
                 room: ROOMS[2].to_owned(),
                 mac: Some([2, 9, 0, 0, 0, number as u8]),
                 source: 1,
+                identity: None,
                 token: None,
+                shown: None,
+                access: None,
+                orders: Vec::new(),
                 tells_groups: false,
                 budget: 1312,
             };
@@ -371,77 +388,6 @@ impl Party {
         links.sort_unstable();
         assert!(links.iter().eq(self.present.keys()));
         self.reference.draining = true;
-    }
-
-    // Orders.
-
-    /// Some gateway, or a client that would like to be one.
-    fn somebody_orders(&mut self) {
-        let hosts = self.reference.peers.iter();
-        let hosts = hosts.filter(|peer| peer.mac.is_none());
-        let hosts: Vec<_> = hosts
-            .map(|peer| (peer.link, self.present[&peer.link]))
-            .collect();
-        let host = match self.dice.one_in(8) {
-            true => self.somebody(),
-            false => self.dice.any(&hosts).copied(),
-        };
-        let Some((link, place)) = host else { return };
-        let order = self.some_order(place);
-        self.note(|| format!("link {link} orders {order:?}"));
-        let expected = self.reference.order(link, &order);
-        let is_host = self.peer(link).mac.is_none();
-        let asks = order == HostOrder::Members;
-        let obeyed = self.registry.handle_order(self.instant(), place, order);
-        assert_eq!(obeyed.is_ok(), is_host);
-        let Ok(obeyed) = obeyed else { return };
-        assert_eq!(!obeyed.steps.is_empty(), asks);
-        let kicked = obeyed.kicked.iter().map(|departure| departure.link);
-        let (mut kicked, mut expected): (Vec<_>, _) =
-            (kicked.collect(), expected.unwrap_or_default());
-        kicked.sort_unstable();
-        expected.sort_unstable();
-        assert_eq!(kicked, expected, "who is out");
-        for departure in obeyed.kicked {
-            self.tally.kicked += 1;
-            assert!(!departure.room_closed);
-            self.has_left(departure.link, LeaveReason::Kicked, &departure.steps);
-        }
-    }
-
-    fn some_order(&mut self, host: Place) -> HostOrder {
-        let room = self.reference.peers.iter();
-        let room = room.filter(|peer| peer.room_id == host.room.number());
-        let room: Vec<_> = room.map(|peer| peer.peer_id).collect();
-        let member = *self.dice.pick(&room);
-        let someone = *self.dice.pick(&[member, member, 1, 77]);
-        let peer_id = PeerId::new(someone).unwrap();
-        match self.dice.between(0, 10) {
-            0 => HostOrder::Kick { peer_id },
-            10 => HostOrder::Ban {
-                banned: self.some_people(),
-            },
-            1 => HostOrder::Members,
-            2 | 3 => HostOrder::Lock {
-                locked: self.dice.one_in(2),
-                also: Vec::new(),
-            },
-            4..7 => HostOrder::Mute {
-                peer_id,
-                muted: !self.dice.one_in(3),
-            },
-            _ => HostOrder::Isolate {
-                isolated: self.dice.one_in(2),
-            },
-        }
-    }
-
-    /// Nobody as a rule, so that parties last.
-    fn some_people(&mut self) -> Vec<Person> {
-        let count = self.dice.between(0, 2).saturating_sub(1);
-        let people = (0..count).map(|_| client_mac(self.dice.between(1, CLIENTS.into())));
-        let macs = people.map(|mac| VirtualMac::try_from(MacAddr::new(mac)).unwrap());
-        macs.map(Person::Mac).collect()
     }
 
     // Everything else.
@@ -485,19 +431,6 @@ impl Party {
         self.now += self.dice.between(401_000, 100_000_000) as u64;
         self.note(|| "the clock has jumped".to_owned());
         self.reference.jump();
-    }
-}
-
-fn entry(hello: &Hello) -> Entry {
-    let who = match hello.mac {
-        Some(mac) => Newcomer::Client(VirtualMac::try_from(MacAddr::new(mac)).unwrap()),
-        None => Newcomer::Gateway,
-    };
-    let budget = DatagramBudget::new(hello.budget).unwrap();
-    Entry {
-        resume_token: hello.token.map(ResumeToken::from_random),
-        tells_groups: hello.tells_groups,
-        ..Entry::new(hello.room.parse().unwrap(), who, budget)
     }
 }
 

@@ -1,23 +1,28 @@
 //! What a relay should do, in the plainest words: lists, loops, milliseconds.
 
 mod addresses;
+mod admission;
+mod orders;
 mod peer;
+
+pub use admission::{Given, Hello, Shown};
 
 use crate::frames::{Frame, Kind, Mac, Talk};
 use addresses::Addresses;
-use lanparty_ctrl::host::Person;
-use lanparty_ctrl::{HostOrder, LeaveReason, RejectReason};
+use admission::Door;
+use lanparty_ctrl::LeaveReason;
 use lanparty_obs::DropReason;
-use lanparty_proto::PeerId;
+use lanparty_relay::registry::GuessLimits;
 use lanparty_relay::{Limits, Rate, Rates};
-use peer::{Budgets, Partial};
+use orders::Who;
+use peer::{Bucket, Budgets, Partial};
 
 /// A peer as the reference sees it; without a MAC it is the gateway.
 #[derive(Debug)]
 pub struct Peer {
     /// How it is reached; no two peers ever had the same.
     pub link: u32,
-    /// Its room's code.
+    /// Its room's name: its code, and whose it is.
     pub room: String,
     /// Its room's number.
     pub room_id: u32,
@@ -27,6 +32,10 @@ pub struct Peer {
     pub mac: Option<Mac>,
     /// Where it comes from.
     pub source: u8,
+    /// Whether its room is for invited people.
+    pub is_keyed: bool,
+    /// Who it has proved to be.
+    pub identity: Option<u8>,
     /// Its resume token.
     pub token: [u8; 16],
     /// Its room's MTU.
@@ -59,38 +68,6 @@ pub enum Expected {
     Expel(DropReason),
 }
 
-/// Who wants to come in.
-#[derive(Debug, Clone)]
-pub struct Hello {
-    /// How it is reached.
-    pub link: u32,
-    /// The room it wants.
-    pub room: String,
-    /// Its MAC; without one it is a gateway.
-    pub mac: Option<Mac>,
-    /// Where it comes from.
-    pub source: u8,
-    /// The token it shows.
-    pub token: Option<[u8; 16]>,
-    /// What its path takes in one datagram.
-    pub budget: u16,
-    /// Whether it says again which groups its machine wants.
-    pub tells_groups: bool,
-}
-
-/// What the relay gives a newcomer.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Given {
-    /// Its room's number.
-    pub room_id: u32,
-    /// Its own number.
-    pub peer_id: u16,
-    /// Its resume token.
-    pub token: [u8; 16],
-    /// Its room's MTU.
-    pub mtu: u16,
-}
-
 /// A notice: to which link, about which peer number, and whether it joined or why it left.
 pub type Notice = (u32, u16, Option<LeaveReason>);
 
@@ -106,18 +83,20 @@ pub struct Reference {
     // Stations of the LAN that spoke since the clock last jumped.
     heard: Vec<(u32, Mac)>,
     addresses: Addresses,
-    // The token of each room's last gateway.
-    gateways: Vec<(u32, [u8; 16])>,
+    // The token of each room's last gateway, and who it was.
+    gateways: Vec<(u32, [u8; 16], Option<u8>)>,
     // By the rooms' numbers: who may come in, and where clients do not hear each other.
     locked: Vec<(u32, Vec<Mac>)>,
-    banned: Vec<(u32, Vec<Mac>)>,
+    banned: Vec<(u32, Vec<Who>)>,
     isolated: Vec<u32>,
+    door: Door,
 }
 
 impl Reference {
     /// A relay without peers.
-    pub fn new(limits: Limits, rates: Rates) -> Self {
+    pub fn new(limits: Limits, rates: Rates, guesses: GuessLimits) -> Self {
         Reference {
+            door: Door::new(guesses),
             peers: Vec::new(),
             draining: false,
             limits,
@@ -136,132 +115,17 @@ impl Reference {
         self.heard.clear();
     }
 
+    /// True while some room of this code has a gateway.
+    pub fn has_gateway(&self, code: &str) -> bool {
+        let mut peers = self.peers.iter();
+        peers.any(|peer| peer.mac.is_none() && peer.room.starts_with(code))
+    }
+
     /// The peers of a room, in order of their numbers.
     pub fn room(&self, code: &str) -> Vec<&Peer> {
         let mut room: Vec<_> = self.peers.iter().filter(|peer| peer.room == code).collect();
         room.sort_by_key(|peer| peer.peer_id);
         room
-    }
-
-    /// Whom the newcomer replaces, or why it is refused.
-    pub fn admit(&self, hello: &Hello) -> Result<Option<u32>, RejectReason> {
-        if self.draining {
-            return Err(RejectReason::Draining);
-        }
-        let room = self.room(&hello.room);
-        if self.is_banned(&room, hello.mac) {
-            return Err(RejectReason::Banned);
-        }
-        let rival = room.iter().find(|peer| peer.mac == hello.mac);
-        let count = |found: &dyn Fn(&&Peer) -> bool| self.peers.iter().filter(found).count();
-        let here = count(&|peer| peer.source == hello.source);
-        let here_after = match rival {
-            Some(rival) if Some(rival.token) != hello.token => {
-                return Err(match hello.mac {
-                    Some(_) => RejectReason::MacInUse,
-                    None => RejectReason::GatewayPresent,
-                });
-            }
-            Some(rival) if rival.source == hello.source => here,
-            Some(_) => here + 1,
-            None if self.is_locked_out(&room, hello.mac) => return Err(RejectReason::Locked),
-            None => {
-                let clients = room.iter().filter(|peer| peer.mac.is_some()).count();
-                if hello.mac.is_some() && clients == self.limits.clients_per_room {
-                    return Err(RejectReason::RoomFull);
-                }
-                if self.peers.len() == self.limits.peers {
-                    return Err(RejectReason::RelayFull);
-                }
-                if room.is_empty() && self.rooms() == self.limits.rooms {
-                    return Err(RejectReason::RelayFull);
-                }
-                here + 1
-            }
-        };
-        if here_after > self.limits.peers_per_address {
-            return Err(RejectReason::RateLimited);
-        }
-        Ok(rival.map(|rival| rival.link))
-    }
-
-    fn is_banned(&self, room: &[&Peer], mac: Option<Mac>) -> bool {
-        let (Some(somebody), Some(mac)) = (room.first(), mac) else {
-            return false;
-        };
-        let ban = self.banned.iter().find(|ban| ban.0 == somebody.room_id);
-        ban.is_some_and(|(_, people)| people.contains(&mac))
-    }
-
-    fn is_locked_out(&self, room: &[&Peer], mac: Option<Mac>) -> bool {
-        let (Some(somebody), Some(mac)) = (room.first(), mac) else {
-            return false;
-        };
-        let lock = self.locked.iter().find(|lock| lock.0 == somebody.room_id);
-        lock.is_some_and(|(_, guests)| !guests.contains(&mac))
-    }
-
-    /// The host of `link`'s room wants this; answers who is out. Nothing, if `link` is no host.
-    pub fn order(&mut self, link: u32, order: &HostOrder) -> Option<Vec<u32>> {
-        let host = &self.peers[self.position(link)?];
-        let (room_id, room) = (host.room_id, host.room.clone());
-        if host.mac.is_some() {
-            return None;
-        }
-        let clients = || {
-            let room = self.room(&room).into_iter();
-            room.filter_map(|peer| Some((peer.peer_id, peer.link, peer.mac?)))
-        };
-        let client = |wanted: PeerId| clients().find(|client| client.0 == wanted.number());
-        match order.clone() {
-            HostOrder::Kick { peer_id } => {
-                let (_, kicked, mac) = client(peer_id)?;
-                self.strike_off(room_id, mac);
-                return Some(vec![kicked]);
-            }
-            HostOrder::Ban { banned } => {
-                let banned = banned.iter().filter_map(|person| match person {
-                    Person::Mac(mac) => Some(mac.addr().octets()),
-                    Person::Identity(_) => None,
-                });
-                let banned: Vec<_> = banned.collect();
-                let out = clients().filter(|client| banned.contains(&client.2));
-                let out: Vec<_> = out.map(|client| (client.1, client.2)).collect();
-                self.banned.retain(|ban| ban.0 != room_id);
-                self.banned.push((room_id, banned));
-                out.iter()
-                    .for_each(|&(_, mac)| self.strike_off(room_id, mac));
-                return Some(out.into_iter().map(|(link, _)| link).collect());
-            }
-            HostOrder::Lock { locked, .. } => {
-                let guests = clients().map(|client| client.2).collect();
-                self.locked.retain(|lock| lock.0 != room_id);
-                if locked {
-                    self.locked.push((room_id, guests));
-                }
-            }
-            HostOrder::Mute { peer_id, muted } => {
-                let (_, link, _) = client(peer_id)?;
-                let at = self.position(link)?;
-                self.peers[at].muted = muted;
-            }
-            HostOrder::Isolate { isolated } => {
-                self.isolated.retain(|&other| other != room_id);
-                if isolated {
-                    self.isolated.push(room_id);
-                }
-            }
-            HostOrder::Rotate { .. } | HostOrder::Members => {}
-        }
-        Some(Vec::new())
-    }
-
-    /// Who is sent away is no guest of a locked room any more.
-    fn strike_off(&mut self, room_id: u32, mac: Mac) {
-        let lock = self.locked.iter_mut().find(|lock| lock.0 == room_id);
-        if let Some((_, guests)) = lock {
-            guests.retain(|&guest| guest != mac);
-        }
     }
 
     /// The MTU that a newcomer is told: the room's, which is that of whoever made it.
@@ -272,10 +136,11 @@ impl Reference {
         }
     }
 
-    /// A newcomer is in, with what the relay gave it.
+    /// A newcomer is in the room that `hello` names by now, with what the relay gave it.
     pub fn join(&mut self, now: u64, hello: Hello, given: Given) {
+        self.claim(&hello);
         if hello.mac.is_none() {
-            self.recognise(given, hello.token);
+            self.recognise(given, &hello);
         }
         self.peers.push(Peer {
             link: hello.link,
@@ -284,6 +149,8 @@ impl Reference {
             peer_id: given.peer_id,
             mac: hello.mac,
             source: hello.source,
+            is_keyed: hello.shown.is_some(),
+            identity: hello.identity,
             token: given.token,
             mtu: given.mtu,
             counts: [0; 3],
@@ -300,15 +167,21 @@ impl Reference {
         });
     }
 
-    /// Which LAN it is: the one of before, if the gateway has the token that was given to the last one.
-    fn recognise(&mut self, given: Given, token: Option<[u8; 16]>) {
+    /// Which LAN it is: the one of before, if the gateway is who the last one was, or has its token where neither
+    /// has proved who it is.
+    fn recognise(&mut self, given: Given, hello: &Hello) {
         let room_id = given.room_id;
-        if !token.is_some_and(|token| self.gateways.contains(&(room_id, token))) {
+        let last = self.gateways.iter().find(|last| last.0 == room_id);
+        let is_same = last.is_some_and(|&(_, token, identity)| {
+            let has_token = hello.token == Some(token);
+            identity == hello.identity && (identity.is_some() || has_token)
+        });
+        if !is_same {
             self.heard.retain(|&(other, _)| other != room_id);
             self.addresses.forget_lan(room_id);
         }
-        self.gateways.retain(|&(other, _)| other != room_id);
-        self.gateways.push((room_id, given.token));
+        self.gateways.retain(|last| last.0 != room_id);
+        self.gateways.push((room_id, given.token, hello.identity));
     }
 
     /// A peer is gone: who is to be told.
@@ -373,8 +246,9 @@ impl Reference {
         }
     }
 
-    /// Frames in pieces die of age.
+    /// Frames in pieces die of age, and claims too.
     pub fn expire(&mut self, now: u64) {
+        self.end_claims(now);
         for peer in &mut self.peers {
             peer.expire(now);
         }

@@ -25,6 +25,11 @@ fn everything_happened(tally: &Tally) {
         "GatewayPresent",
         "MacInUse",
         "Locked",
+        "Banned",
+        "NotAuthorised",
+        "NotHost",
+        "NoAccess",
+        "NotOpened",
         "RateLimited",
         "Draining",
     ] {
@@ -76,5 +81,5 @@ fn everything_happened(tally: &Tally) {
         );
     }
     assert!(tally.resumed > 0 && tally.expelled > 0 && tally.pending > 0 && tally.probes > 0);
-    assert!(tally.kicked > 0);
+    assert!(tally.kicked > 0 && tally.keyed > 0);
 }
