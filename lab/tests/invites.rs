@@ -27,6 +27,8 @@ fn main() -> ExitCode {
         a_guest_who_starts_the_gateway_is_told_to_play,
         and_no_player_lost_a_packet_by_all_that,
         a_guest_who_waits_as_gateway_while_the_hosts_cable_is_out_gets_nothing,
+        // It ends the gateway of the beginning.
+        of_two_gateways_with_one_key_folder_the_first_ends_for_good,
         no_log_and_no_command_line_has_the_key,
     ];
     run(&needs, [Suite::new("invites", Guests::gather, all)])
@@ -235,6 +237,29 @@ fn a_guest_who_waits_as_gateway_while_the_hosts_cable_is_out_gets_nothing(
         guest.log()
     );
     ensure!(guest.interrupt()?.success(), "{}", guest.tail(10));
+    Ok(())
+}
+
+/// Its unit does not start a gateway again that ends with this status: they would take the room from each
+/// other for ever.
+fn of_two_gateways_with_one_key_folder_the_first_ends_for_good(guests: &Guests) -> Result<()> {
+    let relay = Venue::RELAY.to_string();
+    let mut open = with_trace("lanparty-gateway")?;
+    open.extend(["--relay", &relay, "--pin", &guests.pin, "--room", ROOM].map(Into::into));
+    open.extend(["--interface", "eth0", "--state", "second.place.json"].map(Into::into));
+    let player = guests.player.mark();
+    let second = guests.venue.gateway.spawn("second-gateway", open)?;
+    second.wait_for_line("connected to the relay", SOON)?;
+    let (status, log) = (guests.gateway.wait(SOON)?, guests.gateway.log());
+    let told = log
+        .lines()
+        .any(|line| line.starts_with("error: ") && line.contains("run one of them only"));
+    ensure!(status.code() == Some(3) && told, "{status}:\n{log}");
+    guests
+        .player
+        .wait_for_line_after(player, "Connected to the LAN", SOON)?;
+    guests.pings.wait_for_answers(Instant::now(), 5, SOON)?;
+    ensure!(second.interrupt()?.success(), "{}", second.tail(10));
     Ok(())
 }
 

@@ -1,13 +1,15 @@
 //! A peer's link to its relay: found, greeted, and used until it breaks.
 
+mod greeting;
+
+pub use greeting::ConnectError;
+
 use crate::path_watch::PathWatch;
 use crate::pulse::{Beat, Pulse};
 use crate::relay_args::RelayConfig;
 use bytes::Bytes;
-use lanparty_ctrl::message::{Disconnect, Hello, Reject, Welcome};
-use lanparty_ctrl::{
-    BATCHES, DisconnectReason, HOST_KEYS, PeerMessage, ROOM_KEYS, RejectReason, RelayMessage, Text,
-};
+use lanparty_ctrl::message::{Disconnect, Hello, Welcome};
+use lanparty_ctrl::{BATCHES, DisconnectReason, PeerMessage, RelayMessage, Text};
 use lanparty_edge::address::RelayAddress;
 use lanparty_edge::source_address::source_towards;
 use lanparty_obs::link::QueueStats;
@@ -46,78 +48,6 @@ pub struct LinkFacts {
     pub rtt: Option<Duration>,
     /// The largest datagram that fits now.
     pub budget: DatagramBudget,
-}
-
-/// Why there is no link.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// The relay's name leads nowhere.
-    #[error("its name cannot be resolved ({0}); check the spelling and your network")]
-    Resolve(#[source] io::Error),
-    /// The system gives no UDP socket.
-    #[error("this machine has no UDP socket to give ({0})")]
-    Socket(#[source] io::Error),
-    /// QUIC or TLS failed.
-    #[error(transparent)]
-    Handshake(#[from] HandshakeError),
-    /// The relay said no.
-    #[error("{}", rejection(.0))]
-    Rejected(Reject),
-    /// The relay does not take our invite, and tells nobody which of the reasons it is.
-    #[error(
-        "the invite opens no room now, as the host is not there yet or has made a new one; ask the host"
-    )]
-    NotOpen,
-    /// The relay would let anybody in.
-    #[error("it is too old for invites; ask its operator to update it")]
-    NoRoomKeys,
-    /// The relay takes any guest for the host.
-    #[error("it is too old to tell the host from guests; ask its operator to update it")]
-    NoHostKeys,
-    /// The relay broke the protocol or the link broke during the greeting.
-    #[error("it does not greet as a relay should ({0})")]
-    Greeting(#[from] ControlError),
-}
-
-impl ConnectError {
-    /// True when trying the same again may work without anybody changing anything here.
-    pub fn may_pass(&self) -> bool {
-        match self {
-            ConnectError::Handshake(HandshakeError::Certificate(_))
-            | ConnectError::NoRoomKeys
-            | ConnectError::NoHostKeys => false,
-            ConnectError::Rejected(reject) => reject.reason.may_pass(),
-            ConnectError::Resolve(_)
-            | ConnectError::Socket(_)
-            | ConnectError::Handshake(_)
-            | ConnectError::NotOpen
-            | ConnectError::Greeting(_) => true,
-        }
-    }
-
-    /// True when somebody is there and says no.
-    pub fn is_refusal(&self) -> bool {
-        match self {
-            ConnectError::Rejected(_)
-            | ConnectError::NotOpen
-            | ConnectError::NoRoomKeys
-            | ConnectError::NoHostKeys
-            | ConnectError::Handshake(HandshakeError::Certificate(_) | HandshakeError::NotARelay) => {
-                true
-            }
-            ConnectError::Resolve(_)
-            | ConnectError::Socket(_)
-            | ConnectError::Handshake(_)
-            | ConnectError::Greeting(_) => false,
-        }
-    }
-}
-
-fn rejection(reject: &Reject) -> String {
-    match reject.reason {
-        RejectReason::Other if !reject.text.as_str().is_empty() => reject.text.to_string(),
-        reason => reason.to_string(),
-    }
 }
 
 /// Why a standing link is of no use any more.
@@ -228,17 +158,7 @@ impl RelayLink {
         let budget = capped(&connection, config.budget_cap);
         let mut hello = hello(budget);
         hello.capabilities.push(BATCHES.to_owned());
-        if let Some(key) = &config.key {
-            hello.prove(&key.admission_key(), connection.channel_binding());
-        }
-        if let Some(host) = &config.host_key {
-            hello.prove_host(host, connection.channel_binding());
-        }
-        let needs = Needs {
-            room_keys: config.key.is_some(),
-            host_keys: config.host.is_some() || config.host_key.is_some(),
-        };
-        let welcome = greet(&connection, hello, needs).await?;
+        let welcome = greeting::greet(&connection, hello, config).await?;
         let (sender, inbox) = mpsc::channel(INBOX);
         let mut reader = JoinSet::new();
         reader.spawn(read_messages(connection.clone(), sender));
@@ -492,50 +412,6 @@ async fn next_echo(reader: &mut DatagramReader) -> Result<(), Closed> {
             return Ok(());
         }
     }
-}
-
-/// What a relay must be able to do for this peer.
-#[derive(Debug, Clone, Copy)]
-struct Needs {
-    room_keys: bool,
-    host_keys: bool,
-}
-
-async fn greet(
-    connection: &Connection,
-    hello: Hello,
-    needs: Needs,
-) -> Result<Welcome, ConnectError> {
-    let (mut send, mut receive) = connection.open_bi().await.map_err(ControlError::Closed)?;
-    control::write_message(&mut send, &PeerMessage::from(hello)).await?;
-    match control::read_message(&mut receive).await? {
-        // A relay that does not know of keys lets everybody in.
-        RelayMessage::Welcome(welcome) if needs.room_keys && !knows(&welcome, ROOM_KEYS) => {
-            Err(ConnectError::NoRoomKeys)
-        }
-        RelayMessage::Welcome(welcome) if needs.host_keys && !knows(&welcome, HOST_KEYS) => {
-            Err(ConnectError::NoHostKeys)
-        }
-        RelayMessage::Welcome(welcome) => Ok(welcome),
-        RelayMessage::Reject(reject)
-            if needs.room_keys && reject.reason == RejectReason::NotAuthorised =>
-        {
-            Err(ConnectError::NotOpen)
-        }
-        RelayMessage::Reject(reject) => Err(ConnectError::Rejected(reject)),
-        RelayMessage::PeerJoined(_)
-        | RelayMessage::PeerLeft(_)
-        | RelayMessage::Vouched(_)
-        | RelayMessage::Members(_)
-        | RelayMessage::Notice(_)
-        | RelayMessage::Disconnect(_) => {
-            Err(ControlError::Stream("neither a welcome nor a rejection came".to_owned()).into())
-        }
-    }
-}
-
-fn knows(welcome: &Welcome, ability: &str) -> bool {
-    welcome.capabilities.iter().any(|name| name == ability)
 }
 
 /// Reads messages one after the other, in the order in which they were sent.

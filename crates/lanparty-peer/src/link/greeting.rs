@@ -1,0 +1,215 @@
+//! The first words on a link: what a peer proves, and what it asks of its relay.
+
+use crate::relay_args::RelayConfig;
+use lanparty_ctrl::message::{Hello, Reject, Welcome};
+use lanparty_ctrl::{HOST_KEYS, PeerMessage, ROOM_KEYS, RejectReason, RelayMessage};
+use lanparty_quic::control::{self, ControlError};
+use lanparty_quic::{Connection, HandshakeError};
+use std::io;
+
+/// Why there is no link.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The relay's name leads nowhere.
+    #[error("its name cannot be resolved ({0}); check the spelling and your network")]
+    Resolve(#[source] io::Error),
+    /// The system gives no UDP socket.
+    #[error("this machine has no UDP socket to give ({0})")]
+    Socket(#[source] io::Error),
+    /// QUIC or TLS failed.
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
+    /// The relay said no.
+    #[error("{}", rejection(.0))]
+    Rejected(Reject),
+    /// The relay does not take our invite, and tells nobody which of the reasons it is.
+    #[error(
+        "the invite opens no room now, as the host is not there yet or has made a new one; ask the host"
+    )]
+    NotOpen,
+    /// The relay would let anybody in.
+    #[error("it is too old for invites; ask its operator to update it")]
+    NoRoomKeys,
+    /// The relay takes any guest for the host.
+    #[error("it is too old to tell the host from guests; ask its operator to update it")]
+    NoHostKeys,
+    /// The relay broke the protocol or the link broke during the greeting.
+    #[error("it does not greet as a relay should ({0})")]
+    Greeting(#[from] ControlError),
+}
+
+impl ConnectError {
+    /// True when trying the same again may work without anybody changing anything here.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            ConnectError::Handshake(HandshakeError::Certificate(_))
+            | ConnectError::NoRoomKeys
+            | ConnectError::NoHostKeys => false,
+            ConnectError::Rejected(reject) => reject.reason.may_pass(),
+            ConnectError::Resolve(_)
+            | ConnectError::Socket(_)
+            | ConnectError::Handshake(_)
+            | ConnectError::NotOpen
+            | ConnectError::Greeting(_) => true,
+        }
+    }
+
+    /// True when somebody is there and says no.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            ConnectError::Rejected(_)
+            | ConnectError::NotOpen
+            | ConnectError::NoRoomKeys
+            | ConnectError::NoHostKeys
+            | ConnectError::Handshake(HandshakeError::Certificate(_) | HandshakeError::NotARelay) => {
+                true
+            }
+            ConnectError::Resolve(_)
+            | ConnectError::Socket(_)
+            | ConnectError::Handshake(_)
+            | ConnectError::Greeting(_) => false,
+        }
+    }
+}
+
+fn rejection(reject: &Reject) -> String {
+    match reject.reason {
+        RejectReason::Other if !reject.text.as_str().is_empty() => reject.text.to_string(),
+        reason => reason.to_string(),
+    }
+}
+
+/// What a relay must be able to do for this peer.
+#[derive(Debug, Clone, Copy)]
+struct Needs {
+    room_keys: bool,
+    host_keys: bool,
+}
+
+impl Needs {
+    fn of(config: &RelayConfig) -> Self {
+        Needs {
+            room_keys: config.key.is_some(),
+            host_keys: config.host.is_some() || config.host_key.is_some(),
+        }
+    }
+}
+
+/// Says hello with all the proofs that this connection takes, and hears the answer.
+pub(super) async fn greet(
+    connection: &Connection,
+    mut hello: Hello,
+    config: &RelayConfig,
+) -> Result<Welcome, ConnectError> {
+    let channel = connection.channel_binding();
+    if let Some(key) = &config.key {
+        hello.prove(&key.admission_key(), channel);
+    }
+    if let Some(host) = &config.host_key {
+        hello.prove_host(host, channel);
+    }
+    let (mut send, mut receive) = connection.open_bi().await.map_err(ControlError::Closed)?;
+    control::write_message(&mut send, &PeerMessage::from(hello)).await?;
+    understand(
+        Needs::of(config),
+        control::read_message(&mut receive).await?,
+    )
+}
+
+fn understand(needs: Needs, answer: RelayMessage) -> Result<Welcome, ConnectError> {
+    match answer {
+        // A relay that does not know of keys lets everybody in.
+        RelayMessage::Welcome(welcome) if needs.room_keys && !knows(&welcome, ROOM_KEYS) => {
+            Err(ConnectError::NoRoomKeys)
+        }
+        // One that does not know of hosts makes any guest the gateway.
+        RelayMessage::Welcome(welcome) if needs.host_keys && !knows(&welcome, HOST_KEYS) => {
+            Err(ConnectError::NoHostKeys)
+        }
+        RelayMessage::Welcome(welcome) => Ok(welcome),
+        RelayMessage::Reject(reject)
+            if needs.room_keys && reject.reason == RejectReason::NotAuthorised =>
+        {
+            Err(ConnectError::NotOpen)
+        }
+        RelayMessage::Reject(reject) => Err(ConnectError::Rejected(reject)),
+        RelayMessage::PeerJoined(_)
+        | RelayMessage::PeerLeft(_)
+        | RelayMessage::Vouched(_)
+        | RelayMessage::Members(_)
+        | RelayMessage::Notice(_)
+        | RelayMessage::Disconnect(_) => {
+            Err(ControlError::Stream("neither a welcome nor a rejection came".to_owned()).into())
+        }
+    }
+}
+
+fn knows(welcome: &Welcome, ability: &str) -> bool {
+    welcome.capabilities.iter().any(|name| name == ability)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lanparty_ctrl::ResumeToken;
+    use lanparty_proto::{IpMtu, PeerId, RoomId};
+
+    const OPEN: Needs = needs(false, false);
+    const OLDER_INVITE: Needs = needs(true, false);
+    const INVITE: Needs = needs(true, true);
+
+    const fn needs(room_keys: bool, host_keys: bool) -> Needs {
+        Needs {
+            room_keys,
+            host_keys,
+        }
+    }
+
+    fn welcome(abilities: &[&str]) -> RelayMessage {
+        RelayMessage::Welcome(Welcome {
+            room_id: RoomId::new(7).unwrap(),
+            peer_id: PeerId::new(2).unwrap(),
+            effective_mtu: IpMtu::MIN,
+            gateway: None,
+            resume_token: ResumeToken::from_random([0; 16]),
+            capabilities: abilities.iter().map(|&name| name.to_owned()).collect(),
+        })
+    }
+
+    #[test]
+    fn a_peer_leaves_a_relay_that_cannot_keep_what_it_was_promised() {
+        for (needs, abilities, refused) in [
+            (OPEN, &[][..], None),
+            (OLDER_INVITE, &[], Some("too old for invites")),
+            (OLDER_INVITE, &[ROOM_KEYS], None),
+            (INVITE, &[], Some("too old for invites")),
+            (INVITE, &[ROOM_KEYS], Some("tell the host from guests")),
+            (INVITE, &[ROOM_KEYS, HOST_KEYS], None),
+        ] {
+            let outcome = understand(needs, welcome(abilities)).err();
+            let said = outcome.as_ref().map(ToString::to_string);
+            let as_expected = match (&said, refused) {
+                (Some(said), Some(refused)) => said.contains(refused),
+                (said, refused) => said.is_none() && refused.is_none(),
+            };
+            assert!(as_expected, "{needs:?} {abilities:?}: {said:?}");
+            let ends = outcome.is_none_or(|error| !error.may_pass() && error.is_refusal());
+            assert!(ends, "waiting changes nothing");
+        }
+    }
+
+    #[test]
+    fn only_who_has_an_invite_may_be_early() {
+        let reject = |reason| {
+            let text = "".into();
+            RelayMessage::Reject(Reject { reason, text })
+        };
+        let hear = |needs, reason| understand(needs, reject(reason)).unwrap_err();
+        assert!(hear(INVITE, RejectReason::NotAuthorised).may_pass());
+        assert!(!hear(OPEN, RejectReason::NotAuthorised).may_pass());
+        let not_host = hear(INVITE, RejectReason::NotHost);
+        assert!(!not_host.may_pass() && not_host.is_refusal());
+        assert!(not_host.to_string().contains("join it as a player"));
+        assert!(understand(OPEN, reject(RejectReason::RoomFull)).is_err());
+    }
+}
