@@ -115,15 +115,18 @@ impl<L: Clone> Registry<L> {
         }
     }
 
-    /// Where a keyed room has the code, nobody is led into an empty open one; but no claim closes the
-    /// open room of a party that is going on.
+    /// Where a keyed room has the code, nobody is led into an open one where there is no LAN; but no claim
+    /// closes the open room of a party that is going on, or keeps the gateway of one out that has players.
     fn open_room_of(&self, now: Instant, entry: &Entry) -> Result<RoomName, RejectReason> {
         let name = RoomName {
             code: entry.room.clone(),
             host: None,
         };
         let room = self.room_called(&name);
-        let goes_on = room.is_some_and(|room| room.has_gateway() || room.place_of(entry).is_some());
+        let goes_on = room.is_some_and(|room| {
+            let is_gateway = entry.who == Newcomer::Gateway;
+            is_gateway || room.has_gateway() || room.place_of(entry).is_some()
+        });
         match goes_on || !self.claims.has(now, &name.code) {
             true => Ok(name),
             false => Err(RejectReason::NotAuthorised),

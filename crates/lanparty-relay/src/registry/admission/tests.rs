@@ -332,7 +332,8 @@ fn an_open_room_neither_keeps_a_keyed_one_out_nor_gets_its_players() {
 #[test]
 fn an_open_party_and_a_keyed_one_of_the_same_code_keep_nobody_out_of_each_other() {
     let mut relay = Relay::new();
-    let open_room = open(&mut relay, 1, GATEWAY).unwrap().room;
+    let gateway = open(&mut relay, 1, GATEWAY).unwrap();
+    let open_room = gateway.room;
     let host = relay.invited(2, GATEWAY, KEY, HOST).unwrap();
     assert_ne!(host.room, open_room);
     assert_eq!(open(&mut relay, 3, client(3)).unwrap().room, open_room);
@@ -340,6 +341,10 @@ fn an_open_party_and_a_keyed_one_of_the_same_code_keep_nobody_out_of_each_other(
     assert_eq!(guest.room, host.room);
     let second = open(&mut relay, 5, GATEWAY).map(drop);
     assert_eq!(second, Err(RejectReason::GatewayPresent));
+    relay.leave(gateway);
+    assert_eq!(open(&mut relay, 6, client(6)).map(drop), REFUSED, "no LAN");
+    let back = open(&mut relay, 5, GATEWAY).unwrap();
+    assert_eq!(back.room, open_room, "its players are there");
 }
 
 // The other questions.
