@@ -40,19 +40,7 @@ impl Outbox {
                 }
             }
             RelayMessage::Notice(ref notice) => {
-                let mut waiting = self.waiting.iter_mut();
-                let same = waiting.find_map(|message| match message {
-                    RelayMessage::Notice(other) => {
-                        let frames = other.frames;
-                        let is_same = lanparty_ctrl::Notice {
-                            frames,
-                            ..notice.clone()
-                        } == *other;
-                        is_same.then_some(other)
-                    }
-                    _ => None,
-                });
-                if let Some(same) = same {
+                if let Some(same) = self.same_notice(notice) {
                     same.frames += notice.frames;
                     return;
                 }
