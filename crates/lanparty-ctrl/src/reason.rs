@@ -32,7 +32,8 @@ pub enum RejectReason {
     Locked,
     /// The host does not want this person in the room.
     Banned,
-    /// Too many attempts or connections from this address, or too many attempts at this room.
+    /// Too many attempts, peers or rooms from this address, too many attempts at this room, or one peer that comes
+    /// in again and again.
     RateLimited,
     /// The relay is about to stop.
     Draining,
@@ -94,7 +95,7 @@ impl fmt::Display for RejectReason {
             RejectReason::Locked => "the host has locked the room; ask the host to unlock it",
             RejectReason::Banned => "the host has banned you from this room",
             RejectReason::RateLimited => {
-                "there were too many attempts of late; wait a minute"
+                "you, or others at your address, have come too often or have too many rooms or players here; wait a minute"
             }
             RejectReason::Draining => "the relay is about to restart; trying again shortly helps",
             RejectReason::Other => "the relay refused for a reason this version does not know",

@@ -20,12 +20,13 @@ pub mod room;
     reason = "shell: owns sockets, files, tasks and the clock"
 )]
 pub mod server;
+mod sources;
 mod strangers;
 #[cfg(test)]
 mod testing;
 
 pub use config::Config;
-pub use registry::{Limits, Registry};
+pub use registry::{JoinLimits, Limits, Registry};
 pub use room::{Rate, Rates};
 pub use server::{RelayServer, StartError, run};
 pub use strangers::KnockLimits;

@@ -7,18 +7,23 @@ mod admission;
 mod claims;
 mod guesses;
 mod host;
+mod joins;
 mod operator;
 #[cfg(test)]
 mod tests;
 
 pub use guesses::GuessLimits;
 pub use host::{NotTheHost, Obeyed};
+pub use joins::JoinLimits;
 pub use operator::RoomSummary;
 
 use crate::room::{Departure, LinkHealth, PeerRecord, Rates, Room, Step, Verdict};
+use crate::sources::{PerSource, Sources, source_of};
+use admission::is_host;
 use bytes::Bytes;
 use claims::{Claims, RoomName};
 use guesses::Guesses;
+use joins::Joins;
 use lanparty_ctrl::message::{Entry, Newcomer};
 use lanparty_ctrl::{
     AccessToken, AdmissionKey, HostId, LeaveReason, Notice, RejectReason, ResumeToken, RoomCode,
@@ -27,7 +32,7 @@ use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::{PeerId, RoomId};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Instant;
 
 /// How much a relay takes on (spec R22).
@@ -37,10 +42,34 @@ pub struct Limits {
     pub rooms: usize,
     /// Peers on the relay.
     pub peers: usize,
-    /// Peers from one source: an IPv4 address, or an IPv6 /64, which is what a site or host gets.
+    /// Peers from one source: an IPv4 address, or an IPv6 /64, which is what a host or a home gets.
     pub peers_per_address: usize,
+    /// Peers from one IPv6 /48, which is what a site gets.
+    pub peers_per_network: usize,
+    /// Rooms that were opened from one source.
+    pub rooms_per_address: usize,
+    /// Rooms that were opened from one IPv6 /48.
+    pub rooms_per_network: usize,
     /// Clients in one room; its gateway comes on top.
     pub clients_per_room: usize,
+    /// How often somebody may come in.
+    pub joins: JoinLimits,
+}
+
+impl Limits {
+    fn peers_from(&self) -> PerSource {
+        PerSource {
+            address: self.peers_per_address,
+            network: self.peers_per_network,
+        }
+    }
+
+    fn rooms_from(&self) -> PerSource {
+        PerSource {
+            address: self.rooms_per_address,
+            network: self.rooms_per_network,
+        }
+    }
 }
 
 impl Default for Limits {
@@ -49,7 +78,11 @@ impl Default for Limits {
             rooms: 256,
             peers: 1024,
             peers_per_address: 32,
+            peers_per_network: 128,
+            rooms_per_address: 8,
+            rooms_per_network: 32,
             clients_per_room: 64,
+            joins: JoinLimits::default(),
         }
     }
 }
@@ -58,8 +91,16 @@ impl fmt::Display for Limits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} rooms, {} peers, {} peers per address, {} clients per room",
-            self.rooms, self.peers, self.peers_per_address, self.clients_per_room
+            "{} rooms, {} per address, {} per IPv6 /48, {} peers, {} per address, {} per IPv6 /48, \
+             {} clients per room, {}",
+            self.rooms,
+            self.rooms_per_address,
+            self.rooms_per_network,
+            self.peers,
+            self.peers_per_address,
+            self.peers_per_network,
+            self.clients_per_room,
+            self.joins
         )
     }
 }
@@ -109,7 +150,11 @@ pub struct Registry<L> {
     rooms: BTreeMap<RoomId, Room<L>>,
     names: HashMap<RoomName, RoomId>,
     claims: Claims,
-    sources: HashMap<IpAddr, usize>,
+    sources: Sources,
+    /// From where the rooms were opened.
+    openers: Sources,
+    opened_from: HashMap<RoomId, IpAddr>,
+    joins: Joins,
     peers: usize,
     last_room: u32,
     admits: Admits,
@@ -127,7 +172,10 @@ impl<L: Clone> Registry<L> {
             rooms: BTreeMap::new(),
             names: HashMap::new(),
             claims: Claims::new(2 * limits.rooms),
-            sources: HashMap::new(),
+            sources: Sources::default(),
+            openers: Sources::default(),
+            opened_from: HashMap::new(),
+            joins: Joins::new(limits.joins),
             peers: 0,
             last_room: 0,
             admits: Admits::All,
@@ -167,7 +215,7 @@ impl<L: Clone> Registry<L> {
         token: ResumeToken,
         link: L,
     ) -> Result<Admission<L>, RejectReason> {
-        let source = site(source);
+        let source = source_of(source);
         let decision = self.decide(now, entry, source)?;
         let predecessor = decision.room.zip(decision.replaces);
         let replaced = predecessor
@@ -179,7 +227,7 @@ impl<L: Clone> Registry<L> {
         let name = decision.name;
         let id = match decision.room {
             Some(id) => id,
-            None => self.open_room(now, name.clone(), entry),
+            None => self.open_room(now, name.clone(), entry, source),
         };
         let room = self.rooms.get_mut(&id).expect("the room was just opened");
         let joined = room.join(now, entry, source, token, link);
@@ -188,7 +236,11 @@ impl<L: Clone> Registry<L> {
             self.claims.hold(&name, key, source);
         }
         self.peers += 1;
-        *self.sources.entry(source).or_default() += 1;
+        self.sources.add(source);
+        if !is_host(&name, entry) {
+            let is_new = decision.replaces.is_none();
+            self.joins.note(now, entry, source, is_new);
+        }
         let place = Place { room: id, peer };
         Ok(Admission {
             kicked: self.repeat_orders(now, place, &entry.orders),
@@ -237,6 +289,7 @@ impl<L: Clone> Registry<L> {
             room.handle_timeout(now);
         }
         self.guesses.handle_timeout(now);
+        self.joins.handle_timeout(now);
         let (names, rooms) = (&self.names, &self.rooms);
         self.claims.handle_timeout(now, |name| {
             let room = names.get(name);
@@ -275,8 +328,10 @@ impl<L: Clone> Registry<L> {
         self.rooms.len()
     }
 
-    fn open_room(&mut self, now: Instant, name: RoomName, entry: &Entry) -> RoomId {
+    fn open_room(&mut self, now: Instant, name: RoomName, entry: &Entry, source: IpAddr) -> RoomId {
         let id = self.free_number();
+        self.openers.add(source);
+        self.opened_from.insert(id, source);
         let room = Room::new(now, id, entry.datagram_budget.ip_mtu(), self.rates);
         self.rooms.insert(id, room);
         self.names.insert(name, id);
@@ -299,19 +354,16 @@ impl<L: Clone> Registry<L> {
     fn remove(&mut self, place: Place, reason: LeaveReason) -> Option<Departure<L>> {
         let departure = self.rooms.get_mut(&place.room)?.leave(place.peer, reason)?;
         self.peers -= 1;
-        let source = departure.record.source;
-        if let Some(here) = self.sources.get_mut(&source) {
-            *here -= 1;
-            if *here == 0 {
-                self.sources.remove(&source);
-            }
-        }
+        self.sources.remove(departure.record.source);
         Some(departure)
     }
 
     fn close_if_empty(&mut self, id: RoomId) {
         if self.rooms.get(&id).is_some_and(Room::is_empty) {
             self.rooms.remove(&id);
+            if let Some(source) = self.opened_from.remove(&id) {
+                self.openers.remove(source);
+            }
             self.names.retain(|_, room| *room != id);
         }
     }
@@ -321,15 +373,4 @@ impl<L: Clone> Registry<L> {
 fn key_of_the_host(entry: &Entry) -> Option<&AdmissionKey> {
     let key = entry.invitation.as_ref()?.admission_key.as_ref();
     key.filter(|_| entry.who == Newcomer::Gateway)
-}
-
-/// What counts as one source of peers.
-pub(crate) fn site(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => {
-            let prefix = u128::from(address) >> 64 << 64;
-            Ipv6Addr::from(prefix).into()
-        }
-    }
 }

@@ -3,8 +3,7 @@
 //! Each costs a handshake and some memory until a deadline, so there is a limit in all, a smaller
 //! one for each source, and when it gets busy a proof that the source is not invented.
 
-use crate::registry::site;
-use std::collections::HashMap;
+use crate::sources::{PerSource, Sources, source_of};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -19,6 +18,8 @@ pub struct KnockLimits {
     /// At once, from one source: an IPv4 address, or an IPv6 /64. A whole party behind one address
     /// comes back together after a lost relay.
     pub per_address: usize,
+    /// At once, from one IPv6 /48.
+    pub per_network: usize,
 }
 
 impl Default for KnockLimits {
@@ -26,6 +27,7 @@ impl Default for KnockLimits {
         KnockLimits {
             at_once: 512,
             per_address: 64,
+            per_network: 256,
         }
     }
 }
@@ -35,8 +37,12 @@ impl fmt::Display for KnockLimits {
         let KnockLimits {
             at_once,
             per_address,
+            per_network,
         } = self;
-        write!(f, "{at_once} handshakes, {per_address} per address")
+        write!(
+            f,
+            "{at_once} handshakes, {per_address} per address, {per_network} per IPv6 /48"
+        )
     }
 }
 
@@ -55,7 +61,7 @@ pub(crate) enum Door {
 #[derive(Debug)]
 pub(crate) struct Strangers {
     limits: KnockLimits,
-    by_source: HashMap<IpAddr, usize>,
+    sources: Sources,
     total: usize,
 }
 
@@ -63,7 +69,7 @@ impl Strangers {
     pub(crate) fn new(limits: KnockLimits) -> Self {
         Strangers {
             limits,
-            by_source: HashMap::new(),
+            sources: Sources::default(),
             total: 0,
         }
     }
@@ -74,27 +80,25 @@ impl Strangers {
     }
 
     pub(crate) fn knock(&mut self, source: IpAddr, validated: bool) -> Door {
-        let here = self.by_source.get(&site(source)).copied().unwrap_or(0);
-        if self.total >= self.limits.at_once || here >= self.limits.per_address {
+        let source = source_of(source);
+        let limits = PerSource {
+            address: self.limits.per_address,
+            network: self.limits.per_network,
+        };
+        if self.total >= self.limits.at_once || !self.sources.fits(source, None, limits) {
             return Door::Shut;
         }
         if self.total >= CALM && !validated {
             return Door::Validate;
         }
         self.total += 1;
-        *self.by_source.entry(site(source)).or_default() += 1;
+        self.sources.add(source);
         Door::Open
     }
 
     pub(crate) fn gone(&mut self, source: IpAddr) {
-        let source = site(source);
-        if let Some(here) = self.by_source.get_mut(&source) {
-            self.total -= 1;
-            *here -= 1;
-            if *here == 0 {
-                self.by_source.remove(&source);
-            }
-        }
+        self.total -= 1;
+        self.sources.remove(source_of(source));
     }
 }
 
@@ -114,6 +118,15 @@ mod tests {
         assert_eq!(strangers.knock(source(2), true), Door::Open);
         strangers.gone(source(1));
         assert_eq!(strangers.knock(source(1), true), Door::Open);
+    }
+
+    #[test]
+    fn one_site_with_many_networks_cannot_fill_it_either() {
+        let mut strangers = Strangers::new(KnockLimits::default());
+        let from = |subnet: u16| [0x2001, 0xdb8, 1, subnet, 0, 0, 0, 1].into();
+        let opened = (0..1000).filter(|&subnet| strangers.knock(from(subnet), true) == Door::Open);
+        assert_eq!(opened.count(), 256);
+        assert_eq!(strangers.knock(source(2), true), Door::Open);
     }
 
     #[test]
@@ -137,6 +150,6 @@ mod tests {
         for source in opened {
             strangers.gone(source);
         }
-        assert!(strangers.by_source.is_empty() && strangers.total == 0);
+        assert!(strangers.sources.is_empty() && strangers.total == 0);
     }
 }

@@ -7,7 +7,7 @@ use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::{IpMtu, RoomId};
 use lanparty_relay::registry::Place;
 use lanparty_relay::room::{Departure, LinkHealth, MAX_MALFORMED, Step as Say};
-use lanparty_relay::{Limits, Rate, Rates, Registry};
+use lanparty_relay::{JoinLimits, Limits, Rate, Rates, Registry};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,14 @@ pub(super) const LIMITS: Limits = Limits {
     rooms: 2,
     peers: 6,
     peers_per_address: 4,
+    peers_per_network: 100,
+    rooms_per_address: 2,
+    rooms_per_network: 100,
     clients_per_room: 3,
+    joins: JoinLimits {
+        per_identity: u32::MAX,
+        per_address: u32::MAX,
+    },
 };
 
 /// Small, so that a few frames reach them.

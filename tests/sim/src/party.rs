@@ -20,7 +20,7 @@ use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::{DatagramBudget, MacAddr, PeerId, VirtualMac};
 use lanparty_relay::registry::{GuessLimits, Place};
 use lanparty_relay::room::{Departure, LinkHealth, Step, Verdict};
-use lanparty_relay::{Limits, Rate, Rates, Registry};
+use lanparty_relay::{JoinLimits, Limits, Rate, Rates, Registry};
 use newcomers::entry;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -137,6 +137,13 @@ impl Party {
             rooms: dice.between(1, 3),
             peers: dice.between(2, 12),
             peers_per_address: dice.between(1, 8),
+            peers_per_network: 1000,
+            rooms_per_address: dice.between(1, 3),
+            rooms_per_network: 1000,
+            joins: JoinLimits {
+                per_identity: u32::MAX,
+                per_address: u32::MAX,
+            },
             clients_per_room: dice.between(1, 6),
         };
         let mut rate = |burst: (usize, usize), per_second: (usize, usize)| Rate {

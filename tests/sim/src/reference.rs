@@ -90,6 +90,8 @@ pub struct Reference {
     banned: Vec<(u32, Vec<Who>)>,
     isolated: Vec<u32>,
     door: Door,
+    // By the rooms' numbers: from where they were opened.
+    openers: Vec<(u32, u8)>,
 }
 
 impl Reference {
@@ -107,6 +109,7 @@ impl Reference {
             locked: Vec::new(),
             banned: Vec::new(),
             isolated: Vec::new(),
+            openers: Vec::new(),
         }
     }
 
@@ -141,6 +144,9 @@ impl Reference {
         self.claim(&hello);
         if hello.mac.is_none() {
             self.recognise(given, &hello);
+        }
+        if self.openers.iter().all(|room| room.0 != given.room_id) {
+            self.openers.push((given.room_id, hello.source));
         }
         self.peers.push(Peer {
             link: hello.link,
@@ -188,6 +194,9 @@ impl Reference {
     pub fn leave(&mut self, link: u32, reason: LeaveReason) -> Vec<Notice> {
         let at = self.position(link).unwrap();
         let gone = self.peers.remove(at);
+        if self.room(&gone.room).is_empty() && reason != LeaveReason::Replaced {
+            self.openers.retain(|room| room.0 != gone.room_id);
+        }
         let room = self.room(&gone.room);
         room.iter()
             .map(|peer| (peer.link, gone.peer_id, Some(reason)))

@@ -21,7 +21,16 @@ const SOON: Duration = Duration::from_secs(10);
 /// A thousand handshakes, and the window.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// All players come from one address; an operator who knows that lifts the limit for it.
-const LIMITS: [&str; 4] = ["--max-peers", "10000", "--max-peers-per-address", "10000"];
+const LIMITS: [&str; 8] = [
+    "--max-peers",
+    "10000",
+    "--max-peers-per-address",
+    "10000",
+    "--max-rooms-per-address",
+    "10000",
+    "--max-joins-per-address",
+    "10000",
+];
 
 /// One point of the curve.
 struct Point {

@@ -1,6 +1,6 @@
 //! The flags for how much a relay takes on, wherever it runs: alone, or inside `lanparty-gateway host`.
 
-use crate::registry::{GuessLimits, Limits};
+use crate::registry::{GuessLimits, JoinLimits, Limits};
 use crate::room::{Rate, Rates};
 use crate::strangers::KnockLimits;
 use clap::Args;
@@ -37,7 +37,14 @@ impl From<BoundArgs> for Bounds {
                 rooms: limits.max_rooms,
                 peers: limits.max_peers,
                 peers_per_address: limits.max_peers_per_address,
+                peers_per_network: limits.max_peers_per_network,
+                rooms_per_address: limits.max_rooms_per_address,
+                rooms_per_network: limits.max_rooms_per_network,
                 clients_per_room: limits.max_clients_per_room,
+                joins: JoinLimits {
+                    per_identity: limits.max_joins,
+                    per_address: limits.max_joins_per_address,
+                },
             },
             rates: Rates {
                 control: rate(rates.control_burst, rates.control_rate),
@@ -50,6 +57,7 @@ impl From<BoundArgs> for Bounds {
             knocks: KnockLimits {
                 at_once: limits.max_handshakes,
                 per_address: limits.max_handshakes_per_address,
+                per_network: limits.max_handshakes_per_network,
             },
             guesses: GuessLimits {
                 per_source: rate(limits.guess_burst, limits.guess_rate),
@@ -66,6 +74,14 @@ struct LimitArgs {
     #[arg(long, value_name = "N", default_value_t = Limits::default().rooms, value_parser = at_least_one())]
     max_rooms: usize,
 
+    /// Rooms that were opened from one IPv4 address or IPv6 /64.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().rooms_per_address, value_parser = at_least_one())]
+    max_rooms_per_address: usize,
+
+    /// The same from one IPv6 /48.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().rooms_per_network, value_parser = at_least_one())]
+    max_rooms_per_network: usize,
+
     /// Peers on this relay, gateways included.
     #[arg(long, value_name = "N", default_value_t = Limits::default().peers, value_parser = at_least_one())]
     max_peers: usize,
@@ -73,6 +89,18 @@ struct LimitArgs {
     /// Peers from one IPv4 address or IPv6 /64.
     #[arg(long, value_name = "N", default_value_t = Limits::default().peers_per_address, value_parser = at_least_one())]
     max_peers_per_address: usize,
+
+    /// Peers from one IPv6 /48.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().peers_per_network, value_parser = at_least_one())]
+    max_peers_per_network: usize,
+
+    /// Times a minute that one identity comes in, also to take its place back; who comes too often is told to wait.
+    #[arg(long, value_name = "N", default_value_t = JoinLimits::default().per_identity, value_parser = at_least_one_u32())]
+    max_joins: u32,
+
+    /// The same of one IPv4 address or IPv6 /64, but not to take a place back.
+    #[arg(long, value_name = "N", default_value_t = JoinLimits::default().per_address, value_parser = at_least_one_u32())]
+    max_joins_per_address: u32,
 
     /// Clients in one room; its gateway comes on top.
     #[arg(long, value_name = "N", default_value_t = Limits::default().clients_per_room, value_parser = at_least_one())]
@@ -85,6 +113,10 @@ struct LimitArgs {
     /// The same from one IPv4 address or IPv6 /64.
     #[arg(long, value_name = "N", default_value_t = KnockLimits::default().per_address, value_parser = at_least_one())]
     max_handshakes_per_address: usize,
+
+    /// The same from one IPv6 /48.
+    #[arg(long, value_name = "N", default_value_t = KnockLimits::default().per_network, value_parser = at_least_one())]
+    max_handshakes_per_network: usize,
 
     /// Attempts at once, from one IPv4 address or IPv6 /64, to enter a room for invited people without being
     /// invited; after these it is told to wait. Who is invited is let in all the same.

@@ -1,9 +1,10 @@
 use super::*;
+use crate::registry::JoinLimits;
 use crate::room::Rate;
 use clap::CommandFactory as _;
 
 /// Every setting: its name, its default (if it has one), and a value that is none of the defaults.
-const SETTINGS: [(&str, Option<&str>, &str); 30] = [
+const SETTINGS: [(&str, Option<&str>, &str); 36] = [
     ("listen", Some("443/udp"), "127.0.0.1:4433"),
     ("dev-cert-der-out", None, "a/b.der"),
     ("state", None, "a/state"),
@@ -15,6 +16,12 @@ const SETTINGS: [(&str, Option<&str>, &str); 30] = [
     ("max-peers", Some("1024"), "2"),
     ("max-peers-per-address", Some("32"), "3"),
     ("max-clients-per-room", Some("64"), "4"),
+    ("max-peers-per-network", Some("128"), "24"),
+    ("max-rooms-per-address", Some("8"), "25"),
+    ("max-rooms-per-network", Some("32"), "26"),
+    ("max-joins", Some("30"), "27"),
+    ("max-joins-per-address", Some("250"), "28"),
+    ("max-handshakes-per-network", Some("256"), "29"),
     ("max-handshakes", Some("512"), "11"),
     ("max-handshakes-per-address", Some("64"), "12"),
     ("guess-burst", Some("128"), "13"),
@@ -80,6 +87,13 @@ fn every_setting_can_be_made_by_flag_and_by_file() {
             rooms: 1,
             peers: 2,
             peers_per_address: 3,
+            peers_per_network: 24,
+            rooms_per_address: 25,
+            rooms_per_network: 26,
+            joins: JoinLimits {
+                per_identity: 27,
+                per_address: 28,
+            },
             clients_per_room: 4,
         },
         rates: Rates {
@@ -93,6 +107,7 @@ fn every_setting_can_be_made_by_flag_and_by_file() {
         knocks: KnockLimits {
             at_once: 11,
             per_address: 12,
+            per_network: 29,
         },
         guesses: GuessLimits {
             per_source: rate(13, 14),

@@ -13,7 +13,8 @@
 //! | is its place free, or its own? | `mac_in_use`, `gateway_present` |
 //! | is the door locked? | `locked` |
 //! | is it in, where only members come in? | `draining` |
-//! | is there room for it? | `room_full`, `relay_full`, `rate_limited` |
+//! | is there room for it, and for more from there? | `room_full`, `relay_full`, `rate_limited` |
+//! | does it come too often? | `rate_limited` |
 //!
 //! Who is wrong about a room or a token too often hears `rate_limited` instead.
 
@@ -81,6 +82,7 @@ impl<L: Clone> Registry<L> {
         };
         self.is_it_in_if_it_must_be(replaces)?;
         self.is_there_room(&name, room, entry, replaces, source)?;
+        self.does_it_come_too_often(now, &name, entry, source, replaces.is_none())?;
         Ok(Decision {
             name,
             room: id,
@@ -202,17 +204,33 @@ impl<L: Clone> Registry<L> {
             }
             Some(_) => {}
             None if self.rooms.len() >= limits.rooms => return Err(RejectReason::RelayFull),
+            None if !self.openers.fits(source, None, limits.rooms_from()) => {
+                return Err(RejectReason::RateLimited);
+            }
             None => {}
         }
         if replaces.is_none() && self.peers >= limits.peers {
             return Err(RejectReason::RelayFull);
         }
-        let leaver = replaces.and_then(|peer| room?.member(peer));
-        let leaves = leaver.is_some_and(|record| record.source == source);
-        let here = self.sources.get(&source).copied().unwrap_or(0);
-        match here - usize::from(leaves) < limits.peers_per_address {
+        let leaver = replaces.and_then(|peer| Some(room?.member(peer)?.source));
+        match self.sources.fits(source, leaver, limits.peers_from()) {
             true => Ok(()),
             false => Err(RejectReason::RateLimited),
+        }
+    }
+
+    /// A host is alone in its place, and may.
+    fn does_it_come_too_often(
+        &mut self,
+        now: Instant,
+        name: &RoomName,
+        entry: &Entry,
+        source: IpAddr,
+        is_new: bool,
+    ) -> Result<(), RejectReason> {
+        match is_host(name, entry) {
+            true => Ok(()),
+            false => self.joins.check(now, entry, source, is_new),
         }
     }
 
@@ -228,14 +246,18 @@ fn host_of(shown: &Invitation) -> Result<HostId, RejectReason> {
     host.ok_or(RejectReason::NotHost)
 }
 
+/// True for the gateway of a keyed room, which has proved to be its host.
+pub(super) fn is_host(name: &RoomName, entry: &Entry) -> bool {
+    name.host.is_some() && entry.who == Newcomer::Gateway
+}
+
 /// A host bans nobody out of being itself.
 fn is_it_wanted<L: Clone>(
     room: &Room<L>,
     name: &RoomName,
     entry: &Entry,
 ) -> Result<(), RejectReason> {
-    let is_host = name.host.is_some() && entry.who == Newcomer::Gateway;
-    match !is_host && room.is_banned(entry.who, entry.identity) {
+    match !is_host(name, entry) && room.is_banned(entry.who, entry.identity) {
         true => Err(RejectReason::Banned),
         false => Ok(()),
     }

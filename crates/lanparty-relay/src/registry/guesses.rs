@@ -62,15 +62,15 @@ pub(crate) struct Guesses {
 impl Guesses {
     pub(crate) fn new(limits: GuessLimits) -> Self {
         Guesses {
-            by_source: Spent::new(limits.per_source),
-            by_room: Spent::new(limits.per_room),
+            by_source: Spent::new(limits.per_source, 1),
+            by_room: Spent::new(limits.per_room, 1),
         }
     }
 
     /// Grants so much to whoever is wrong for the first time from now on.
     pub(crate) fn set_limits(&mut self, limits: GuessLimits) {
-        self.by_source.rate = limits.per_source;
-        self.by_room.rate = limits.per_room;
+        self.by_source.set_rate(limits.per_source);
+        self.by_room.set_rate(limits.per_room);
     }
 
     /// True when this source may be wrong once more.
@@ -92,47 +92,52 @@ impl Guesses {
 
 /// Buckets, for those who have taken something out of them.
 #[derive(Debug)]
-struct Spent<K> {
+pub(super) struct Spent<K> {
     rate: Rate,
+    /// How many tokens one is worth.
+    price: usize,
     known: HashMap<K, Bucket>,
     /// Of all who find no place above.
     others: Option<Bucket>,
 }
 
 impl<K: Hash + Eq> Spent<K> {
-    fn new(rate: Rate) -> Self {
+    pub(super) fn new(rate: Rate, price: usize) -> Self {
         Spent {
             rate,
+            price,
             known: HashMap::new(),
             others: None,
         }
     }
 
-    fn holds(&mut self, now: Instant, key: &K) -> bool {
+    /// Grants so much to whoever spends for the first time from now on.
+    pub(super) fn set_rate(&mut self, rate: Rate) {
+        self.rate = rate;
+    }
+
+    /// True when one is there.
+    pub(super) fn holds(&mut self, now: Instant, key: &K) -> bool {
         let has_room = self.known.len() < MAX_KNOWN;
         let bucket = match self.known.get_mut(key) {
             None if !has_room => self.others.as_mut(),
             own => own,
         };
-        bucket.is_none_or(|bucket| bucket.holds(now, 1))
+        bucket.is_none_or(|bucket| bucket.holds(now, self.price))
     }
 
     /// Takes one out, if it is there.
-    fn take(&mut self, now: Instant, key: K) -> bool {
+    pub(super) fn take(&mut self, now: Instant, key: K) -> bool {
         let has_place = self.known.len() < MAX_KNOWN || self.known.contains_key(&key);
         let fresh = || Bucket::full(now, self.rate);
         let bucket = match has_place {
             true => self.known.entry(key).or_insert_with(fresh),
             false => self.others.get_or_insert_with(fresh),
         };
-        let holds = bucket.holds(now, 1);
-        if holds {
-            bucket.take(now, 1);
-        }
-        holds
+        bucket.take(now, self.price)
     }
 
-    fn forget(&mut self, now: Instant) {
+    pub(super) fn forget(&mut self, now: Instant) {
         self.known.retain(|_, bucket| !bucket.is_full(now));
         self.others.take_if(|bucket| bucket.is_full(now));
     }

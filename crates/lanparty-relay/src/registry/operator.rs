@@ -58,6 +58,7 @@ impl<L: Clone> Registry<L> {
     pub fn set_limits(&mut self, now: Instant, limits: Limits, rates: Rates, guesses: GuessLimits) {
         self.limits = limits;
         self.claims.set_capacity(2 * limits.rooms);
+        self.joins.set_limits(limits.joins);
         self.guesses.set_limits(guesses);
         if self.rates != rates {
             self.rates = rates;

@@ -3,6 +3,7 @@ use crate::testing::{Outcome, Relay, client, client_mac, frame, said};
 use lanparty_ctrl::message::Welcome;
 use lanparty_ctrl::{AccessToken, Fingerprint, RelayMessage};
 use lanparty_proto::MacAddr;
+use std::time::Duration;
 
 fn welcome(admission: &Admission<u8>) -> &Welcome {
     let welcome = admission.steps.iter().find_map(|step| match step {
@@ -110,6 +111,7 @@ fn limits_refuse_the_one_too_many() {
         peers: 5,
         peers_per_address: 4,
         clients_per_room: 2,
+        ..Limits::default()
     };
     let mut relay = Relay::with(limits);
     relay.client(1);
@@ -268,6 +270,7 @@ fn a_resume_passes_where_every_limit_is_reached() {
         peers: 1,
         peers_per_address: 1,
         clients_per_room: 1,
+        ..Limits::default()
     };
     let mut relay = Relay::with(limits);
     let old = relay.admit(1, "lanparty", client(1)).unwrap();
@@ -421,4 +424,129 @@ fn new_limits_hold_for_who_is_here_and_who_comes() {
     assert_eq!(relay.frame(player, &shout), Outcome::To(Vec::new()));
     let dropped = Outcome::Dropped(DropReason::BroadcastRate);
     assert_eq!(relay.frame(player, &shout), dropped);
+}
+
+#[test]
+fn a_member_that_flaps_waits_and_costs_nobody_else_a_place() {
+    let mut relay = Relay::new();
+    relay.identity = Some(Fingerprint::from_sha256([1; 32]));
+    let flap = |relay: &mut Relay| {
+        let place = relay
+            .admit(2, "lanparty", client(2))
+            .map(|admission| admission.place);
+        place.map(|place| _ = relay.leave(place)).err()
+    };
+    relay.client(1);
+    relay.identity = Some(Fingerprint::from_sha256([2; 32]));
+    assert_eq!((0..30).find_map(|_| flap(&mut relay)), None);
+    assert_eq!(flap(&mut relay), Some(RejectReason::RateLimited));
+    // Another MAC is no other identity.
+    let again = relay.admit(3, "lanparty", client(3)).err();
+    assert_eq!(again, Some(RejectReason::RateLimited));
+    relay.identity = Some(Fingerprint::from_sha256([3; 32]));
+    assert!(
+        relay.admit(3, "lanparty", client(3)).is_ok(),
+        "its neighbour"
+    );
+    relay.identity = Some(Fingerprint::from_sha256([2; 32]));
+    relay.advance(Duration::from_secs(2));
+    assert_eq!(flap(&mut relay), None, "one more every two seconds");
+    assert_eq!(flap(&mut relay), Some(RejectReason::RateLimited));
+    // It is back in time for the next evening, and nothing is remembered.
+    relay.advance(Duration::from_secs(60));
+    let now = relay.now;
+    relay.registry.handle_timeout(now);
+    assert_eq!((0..30).find_map(|_| flap(&mut relay)), None);
+}
+
+#[test]
+fn taking_a_place_back_counts_for_the_member_alone() {
+    let limits = Limits {
+        joins: JoinLimits {
+            per_identity: 100,
+            per_address: 2,
+        },
+        ..Limits::default()
+    };
+    let mut relay = Relay::with(limits);
+    let mut first = relay.admit(1, "lanparty", client(1)).unwrap();
+    for _ in 0..99 {
+        relay.token = Some(welcome(&first).resume_token.clone());
+        first = relay.admit(1, "lanparty", client(1)).unwrap();
+    }
+    relay.token = Some(welcome(&first).resume_token.clone());
+    let refused = relay.admit(1, "lanparty", client(1)).err();
+    assert_eq!(refused, Some(RejectReason::RateLimited));
+    relay.client(2);
+    let refused = relay.admit(3, "lanparty", client(3)).err();
+    assert_eq!(refused, Some(RejectReason::RateLimited), "two are new");
+}
+
+#[test]
+fn a_host_comes_in_as_often_as_it_likes() {
+    let mut relay = Relay::new();
+    for _ in 0..300 {
+        let place = relay.invited(1, Newcomer::Gateway, 7, Some(1)).unwrap();
+        relay.leave(place);
+    }
+    let opened = (0..300).map_while(|_| {
+        let place = relay.admit(1, "elsewhere", Newcomer::Gateway).ok()?.place;
+        Some(relay.leave(place))
+    });
+    assert_eq!(
+        opened.count(),
+        30,
+        "nobody has proved to be that one's host"
+    );
+}
+
+#[test]
+fn a_party_behind_one_address_comes_back_at_once_after_a_lost_relay() {
+    let limits = Limits {
+        peers_per_address: 64,
+        ..Limits::default()
+    };
+    for _ in 0..5 {
+        let mut relay = Relay::with(limits);
+        relay.gateway(0);
+        (1..64).for_each(|number| _ = relay.client(number));
+    }
+    // The relay stays, and all lose their links without a goodbye that it understands.
+    let mut relay = Relay::with(limits);
+    for _ in 0..3 {
+        let places: Vec<_> = (1..64).map(|number| relay.client(number)).collect();
+        places.into_iter().for_each(|place| _ = relay.leave(place));
+    }
+}
+
+#[test]
+fn a_stranger_fills_no_relay_with_rooms_from_a_few_addresses() {
+    let mut relay = Relay::new();
+    let open = |relay: &mut Relay, room: usize| {
+        let code = format!("room-{room}");
+        relay
+            .admit(1, &code, client(1))
+            .map(|admission| admission.place)
+    };
+    let mut rooms = Vec::new();
+    for address in 1..=8 {
+        relay.source = [198, 51, 100, address].into();
+        let opened = (0..32).map(|room| open(&mut relay, usize::from(address) * 100 + room));
+        rooms.extend(opened.flatten());
+    }
+    assert_eq!(rooms.len(), 64, "of 256");
+    relay.source = [203, 0, 113, 1].into();
+    assert!(open(&mut relay, 0).is_ok());
+    // One site with as many networks as it likes.
+    let subnets = 0..256_u16;
+    let opened = subnets.filter(|&subnet| {
+        relay.source = [0x2001, 0xdb8, 1, subnet, 0, 0, 0, 1].into();
+        open(&mut relay, 10_000 + usize::from(subnet)).is_ok()
+    });
+    assert_eq!(opened.count(), 32);
+    // A room that goes makes place for another one.
+    relay.source = [198, 51, 100, 1].into();
+    assert_eq!(open(&mut relay, 1).err(), Some(RejectReason::RateLimited));
+    relay.leave(rooms[0]);
+    assert!(open(&mut relay, 1).is_ok());
 }

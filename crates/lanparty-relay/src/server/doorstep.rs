@@ -65,6 +65,7 @@ mod tests {
         let limits = KnockLimits {
             at_once: 8,
             per_address: 2,
+            per_network: 8,
         };
         let mut doorstep = Doorstep::new(limits);
         let source = IpAddr::from([198, 51, 100, 1]);

@@ -164,6 +164,10 @@ impl Reference {
         if !is_there && self.rooms() >= self.limits.rooms {
             return Err(RejectReason::RelayFull);
         }
+        let opened = self.openers.iter().filter(|room| room.1 == hello.source);
+        if !is_there && opened.count() >= self.limits.rooms_per_address {
+            return Err(RejectReason::RateLimited);
+        }
         if rival.is_none() && self.peers.len() >= self.limits.peers {
             return Err(RejectReason::RelayFull);
         }
