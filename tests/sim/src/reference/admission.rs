@@ -180,14 +180,15 @@ impl Reference {
     }
 
     /// A gateway of a keyed room is its host; a client is where its key opens or where it has been; and nobody is led
-    /// into an empty open room where a keyed one has the code.
+    /// into an open room without a LAN where a keyed one has the code.
     fn which_room(&self, now: u64, hello: &Hello) -> Result<String, RejectReason> {
         let code = &hello.room;
         let Some(shown) = hello.shown else {
             let room = self.room(code);
-            let goes_on = room
-                .iter()
-                .any(|peer| peer.mac.is_none() || (peer.mac == hello.mac && is_own(peer, hello)));
+            let goes_on = room.iter().any(|peer| {
+                let takes_back = peer.mac == hello.mac && is_own(peer, hello);
+                hello.mac.is_none() || peer.mac.is_none() || takes_back
+            });
             return match goes_on || self.claims_of(now, code, None).is_empty() {
                 true => Ok(code.clone()),
                 false => Err(RejectReason::NotAuthorised),
