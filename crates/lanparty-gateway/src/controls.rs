@@ -61,6 +61,8 @@ pub(crate) struct Controls {
     stats: PeerStats,
     /// What has come of the answer about the members.
     listed: Players,
+    /// What the last hello said of the standing orders.
+    greeted: Option<Vec<HostOrder>>,
     orders: VecDeque<HostOrder>,
 }
 
@@ -116,6 +118,7 @@ impl Controls {
             key: None,
             stats: PeerStats::default(),
             listed: Players::default(),
+            greeted: None,
             orders: VecDeque::new(),
         }
     }
@@ -159,6 +162,13 @@ impl Controls {
         orders
     }
 
+    /// The same for a hello.
+    pub(crate) fn greeting_orders(&mut self) -> Vec<HostOrder> {
+        let orders = self.standing_orders();
+        self.greeted = Some(orders.clone());
+        orders
+    }
+
     /// The link stands.
     pub(crate) fn handle_welcome(&mut self, welcome: &Welcome) {
         self.handle_lost_link();
@@ -168,8 +178,13 @@ impl Controls {
             .any(|name| name == HOST_CONTROLS);
         self.link = Link::Up { obeys };
         self.cut_off.clear();
-        // The host may have changed it after the hello was made.
+        // The host may have changed these after the hello was made.
         self.order_rotation();
+        if let Some(greeted) = self.greeted.take() {
+            let mut changed = self.standing_orders();
+            changed.retain(|order| !greeted.contains(order));
+            changed.into_iter().for_each(|order| self.order(order));
+        }
     }
 
     /// The link is gone, and everybody with it.
@@ -425,8 +440,11 @@ impl Controls {
                 muted,
             });
         }
-        // The relay lets nobody in whom a lock keeps out, so whoever comes may come again.
-        self.wishes.welcome_back(mac);
+        // The relay lets nobody in whom a lock keeps out, so whoever comes may come again. Who came before the relay heard
+        // of the lock and has left since is no guest there.
+        if self.wishes.welcome_back(mac) {
+            self.order(self.wishes.lock());
+        }
     }
 
     fn remember(&mut self, player: Present) {

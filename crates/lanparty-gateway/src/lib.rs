@@ -35,6 +35,9 @@ pub mod keys;
 )]
 pub mod lan;
 #[cfg(target_os = "linux")]
+#[doc(hidden)]
+pub mod rehearsal;
+#[cfg(target_os = "linux")]
 #[allow(clippy::disallowed_methods, reason = "shell: runs everything")]
 mod run;
 

@@ -252,7 +252,7 @@ impl PeerHost<Bridge> for Host<'_> {
     }
 
     fn standing_orders(&self) -> Vec<HostOrder> {
-        self.desk.controls.borrow().standing_orders()
+        self.desk.controls.borrow_mut().greeting_orders()
     }
 
     fn room_key(&self) -> Option<RoomKey> {

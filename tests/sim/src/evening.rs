@@ -10,6 +10,7 @@
 //! arrive once for each copy.
 
 mod checks;
+mod host;
 mod network;
 mod peer;
 mod relay;
@@ -17,6 +18,7 @@ mod relay;
 use crate::dice::Dice;
 use crate::frames::{BROADCAST, Frame, KINDS, Kind, Mac};
 use checks::Ledger;
+use host::{HOST, Orders};
 use network::{Event, Network, Side};
 use peer::{Peer, Stage};
 use relay::Relay;
@@ -66,6 +68,8 @@ struct Evening {
     // Two gateways for one place, then the players.
     peers: Vec<Peer>,
     ledger: Ledger,
+    /// What the host has ordered, on evenings with one.
+    orders: Option<Orders>,
     tally: Tally,
 }
 
@@ -75,6 +79,10 @@ struct Evening {
 /// When an invariant does not hold.
 pub fn play(seed: u64, steps: usize, verbose: bool) -> Tally {
     let mut evening = Evening::new(seed, verbose);
+    if evening.dice.one_in(2) {
+        evening.leave(GATEWAYS - 1);
+        evening.orders = Some(Orders::new());
+    }
     for _ in 0..steps {
         evening.step();
         evening.check();
@@ -148,6 +156,7 @@ impl Evening {
             relay: Relay::new(),
             peers: (0..GATEWAYS + CLIENTS).map(Peer::new).collect(),
             ledger: Ledger::default(),
+            orders: None,
             tally: Tally::default(),
         };
         for number in 0..evening.peers.len() {
@@ -174,7 +183,8 @@ impl Evening {
 
     fn step(&mut self) {
         let number = self.dice.between(0, self.peers.len() - 1);
-        match self.dice.between(0, 99) {
+        match self.dice.between(0, 104) {
+            100..105 => self.somebody_orders(),
             0..70 => self.a_port_gives_a_frame(number),
             70..76 => self.crash(number),
             76..79 => self.leave(number),
@@ -222,6 +232,8 @@ impl Evening {
             .is_some_and(|link| self.relay.seats.contains_key(&link));
         let (stage, who) = (peer.stage, peer.kind());
         peer.forget_everything();
+        self.gateway_has_ended(number);
+        let peer = &mut self.peers[number];
         // Where a client keeps its token, and whether that was written in time.
         if self.dice.one_in(3) {
             peer.token = None;

@@ -63,6 +63,15 @@ fn everybody_died_at_every_step(tally: &Tally) {
         "overtook an announcement",
         "refused: GatewayPresent",
         "refused: MacInUse",
+        "refused: Banned",
+        "refused: Locked",
+        "host: kick, done",
+        "host: ban, done",
+        "host: unban, done",
+        "host: lock, done",
+        "host: isolate, done",
+        "host: mute, done",
+        "kicked",
     ] {
         happened(event);
     }

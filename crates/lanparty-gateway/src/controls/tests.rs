@@ -253,6 +253,34 @@ fn what_is_ordered_without_a_link_holds_from_the_next_welcome_on() {
 }
 
 #[test]
+fn what_was_wished_for_while_the_hello_was_under_way_is_said_after_it() {
+    let mut host = controls();
+    done(&mut host, Request::Lock { on: true });
+    assert_eq!(host.greeting_orders()[0], lock(&[]));
+    done(&mut host, Request::Isolate { on: true });
+    done(&mut host, ban(&mac(9).to_string()));
+    host.handle_welcome(&welcome(&[HOST_CONTROLS]));
+    let expected = [
+        HostOrder::Isolate { isolated: true },
+        banned(&[Person::Mac(mac(9))]),
+    ];
+    assert_eq!(orders(&mut host), expected);
+    host.handle_welcome(&welcome(&[HOST_CONTROLS]));
+    assert_eq!(orders(&mut host), []);
+}
+
+#[test]
+fn who_comes_before_the_relay_has_heard_of_the_lock_is_a_guest_there_too() {
+    let mut party = party();
+    done(&mut party, Request::Lock { on: true });
+    come(&mut party, 4, 4);
+    assert_eq!(orders(&mut party), [lock(&[mac(2), mac(3), mac(4)])]);
+    leave(&mut party, 4, LeaveReason::Leaving);
+    come(&mut party, 5, 4);
+    assert_eq!(orders(&mut party), []);
+}
+
+#[test]
 fn a_lock_without_a_link_is_for_those_who_lost_it_and_not_for_who_left_before() {
     let mut party = party();
     leave(&mut party, 3, LeaveReason::Leaving);

@@ -57,13 +57,10 @@ impl Wishes {
         })
     }
 
-    /// Lets one more back into the locked room, while there is room for it.
-    pub(super) fn welcome_back(&mut self, mac: VirtualMac) {
-        if let Some(guests) = &mut self.guests
-            && guests.len() < MAX_GUESTS
-        {
-            guests.insert(mac);
-        }
+    /// Lets one more back into the locked room, while there is room for it. True when that is new.
+    pub(super) fn welcome_back(&mut self, mac: VirtualMac) -> bool {
+        let guests = self.guests.as_mut();
+        guests.is_some_and(|guests| guests.len() < MAX_GUESTS && guests.insert(mac))
     }
 
     /// All of it, also what is not wanted: the relay may know nothing of it, have missed that something was

@@ -1,7 +1,7 @@
 //! What must hold after every step, and when the dust has settled.
 
 use super::peer::Stage;
-use super::{Evening, SETTLING, client_mac, lan_mac};
+use super::{Evening, HOST, SETTLING, client_mac, lan_mac};
 use crate::frames::{BROADCAST, Frame, Kind, Mac};
 use lanparty_obs::DropReason;
 use lanparty_proto::{FrameBuf, Header};
@@ -120,6 +120,10 @@ impl Evening {
     pub(super) fn settle(&mut self) {
         self.note(|| "the dust settles".to_owned());
         self.network.is_calm = true;
+        if self.orders.is_some() {
+            // Nobody knows what a host wants whose gateway is off, once the relay has been killed.
+            self.begin(HOST);
+        }
         self.run(self.network.now + SETTLING);
         self.check();
         let living = self.living();
@@ -140,7 +144,13 @@ impl Evening {
         let gateways = (0..super::GATEWAYS).filter(runs);
         let seated = |number: &usize| self.peers[*number].stage == Stage::Joined;
         let gateway = gateways.clone().find(seated).or(gateways.clone().next());
-        let players = (super::GATEWAYS..self.peers.len()).filter(runs);
+        let admitted = |number: &usize| {
+            let host = self.orders.as_ref();
+            host.is_none_or(|host| host.admits(*number))
+        };
+        let players = (super::GATEWAYS..self.peers.len())
+            .filter(runs)
+            .filter(admitted);
         gateway.into_iter().chain(players).collect()
     }
 
@@ -158,8 +168,19 @@ impl Evening {
         self.run(self.network.now + 400);
         let mut arrived = self.ledger.arrived(id).to_vec();
         arrived.sort_unstable();
-        let others: Vec<_> = joined.iter().copied().filter(|&at| at != number).collect();
-        assert_eq!(arrived, others, "who hears {number}");
+        let others = joined.iter().copied().filter(|&at| at != number);
+        let hears = |at: usize| match &self.orders {
+            Some(orders) => orders.hears(number, at),
+            None => Some(true),
+        };
+        for other in others {
+            if let Some(expected) = hears(other) {
+                let heard = arrived.contains(&other);
+                assert_eq!(heard, expected, "whether {other} hears {number}");
+            }
+        }
+        arrived.retain(|at| !joined.contains(at));
+        assert!(arrived.is_empty(), "and nobody else does: {arrived:?}");
     }
 
     /// Whoever has left is not heard any more, and nothing is sent to it.

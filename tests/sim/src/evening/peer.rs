@@ -2,7 +2,7 @@
 
 use super::network::{Event, Said, Side};
 use super::relay::cut;
-use super::{Evening, GATEWAYS};
+use super::{Evening, GATEWAYS, HOST};
 use crate::frames::{Frame, Mac};
 use bytes::Bytes;
 use lanparty_client_core::Session;
@@ -114,7 +114,8 @@ fn core(mac: Option<Mac>) -> Box<dyn PeerCore> {
 impl Evening {
     /// Somebody starts the program.
     pub(super) fn begin(&mut self, number: usize) {
-        if self.peers[number].stage == Stage::Off {
+        let stays_at_home = self.orders.is_some() && number < GATEWAYS && number != HOST;
+        if self.peers[number].stage == Stage::Off && !stays_at_home {
             self.connect(number);
         }
     }
@@ -127,6 +128,7 @@ impl Evening {
             return;
         }
         peer.forget_everything();
+        self.gateway_has_ended(number);
         self.tally.count(format!("left: {stage:?}"));
         self.note(|| format!("{number} leaves while {stage:?}"));
         let Some(link) = self.peers[number].link.take() else {
@@ -141,6 +143,12 @@ impl Evening {
                 .say_to_relay(&mut self.dice, link, Said::Message(goodbye));
         }
         self.network.say_to_relay(&mut self.dice, link, Said::Close);
+    }
+
+    pub(super) fn gateway_has_ended(&mut self, number: usize) {
+        if let Some(orders) = self.orders.as_mut().filter(|_| number == HOST) {
+            orders.start_again();
+        }
     }
 
     pub(super) fn wake(&mut self, number: usize) {
@@ -198,6 +206,10 @@ impl Evening {
             }
             (Some(Said::Message(message)), Stage::Joined) => {
                 let instant = self.instant();
+                if let Some(host) = self.host_at(number) {
+                    host.handle_control(&message);
+                    self.pass_on_orders();
+                }
                 self.peers[number].core.handle_control(instant, message);
                 self.perform(number);
             }
@@ -295,11 +307,13 @@ impl Evening {
 
     fn greet(&mut self, number: usize, link: u32) {
         let budget = self.network.links[&link].budget;
+        let orders = self.orders_of(number);
         let peer = &mut self.peers[number];
         peer.stage = Stage::Greeting;
         peer.deadline = u64::MAX;
         let hello = Hello {
             resume_token: peer.token.clone(),
+            orders,
             ..Hello::new(&"EVENING".parse().unwrap(), peer.core.newcomer(), budget)
         };
         let hello = Said::Message(PeerMessage::from(hello));
@@ -318,6 +332,10 @@ impl Evening {
             fragment: false,
         });
         peer.core.handle_welcome(now, welcome, budget);
+        if let Some(host) = self.host_at(number) {
+            host.handle_welcome(welcome);
+            self.pass_on_orders();
+        }
         self.note(|| format!("{number} has joined as {}", welcome.peer_id));
         self.perform(number);
     }
@@ -337,7 +355,11 @@ impl Evening {
         if peer.stage == Stage::Joined {
             peer.core.handle_lost_link(instant);
             assert!(peer.core.poll_output().is_none(), "nothing is said late");
+            if let Some(host) = self.host_at(number) {
+                host.handle_lost_link();
+            }
         }
+        let peer = &mut self.peers[number];
         let abandoned = peer.link.take();
         peer.header = None;
         peer.stage = Stage::Waiting;

@@ -5,11 +5,12 @@ use super::network::{Said, Side};
 use bytes::Bytes;
 use lanparty_ctrl::message::{Disconnect, Hello, Reject};
 use lanparty_ctrl::{
-    ChannelBinding, DisconnectReason, LeaveReason, PeerMessage, RelayMessage, ResumeToken,
+    ChannelBinding, DisconnectReason, HostOrder, LeaveReason, PeerMessage, RelayMessage,
+    ResumeToken,
 };
 use lanparty_proto::{DatagramBudget, Header, fragment};
 use lanparty_relay::registry::Place;
-use lanparty_relay::room::{LinkHealth, Step, Verdict};
+use lanparty_relay::room::{Departure, LinkHealth, Step, Verdict};
 use lanparty_relay::{Limits, Rates, Registry};
 use std::collections::BTreeMap;
 
@@ -50,8 +51,9 @@ impl Evening {
                         .handle_stats(now, place, *stats, LinkHealth::default());
                 }
             }
-            Some(Said::Message(PeerMessage::Host(_) | PeerMessage::Vouch(_))) => {
-                unreachable!("these evenings have no host")
+            Some(Said::Message(PeerMessage::Host(order))) => self.obey(link, order),
+            Some(Said::Message(PeerMessage::Vouch(_))) => {
+                unreachable!("nobody has asked who the host is")
             }
             Some(Said::Message(PeerMessage::Disconnect(goodbye))) => {
                 self.give_up_seat(link, goodbye.reason.into());
@@ -130,6 +132,35 @@ impl Evening {
         }
         self.say(link, admission.steps);
         self.relay.seats.insert(link, admission.place);
+        self.send_out(link, admission.kicked);
+    }
+
+    fn obey(&mut self, link: u32, order: HostOrder) {
+        let (now, Some(&place)) = (self.instant(), self.relay.seats.get(&link)) else {
+            return;
+        };
+        let obeyed = self.relay.registry.handle_order(now, place, order);
+        let obeyed = obeyed.expect("only the gateway's program orders");
+        self.say(link, obeyed.steps);
+        self.send_out(link, obeyed.kicked);
+    }
+
+    /// By the order of whoever has this link.
+    fn send_out(&mut self, host: u32, kicked: Vec<Departure<u32>>) {
+        for departure in kicked {
+            self.tally.count("kicked");
+            let out = departure.link;
+            self.note(|| format!("link {out} is sent out"));
+            let goodbye = RelayMessage::Disconnect(Disconnect {
+                reason: DisconnectReason::Kicked,
+                text: "".into(),
+            });
+            self.network
+                .say_to_peer(&mut self.dice, out, Said::Message(goodbye));
+            let place = self.relay.seats.remove(&out).expect("it had a seat");
+            self.relay.gone.push(place);
+            self.say(host, departure.steps);
+        }
     }
 
     fn say(&mut self, newcomer: u32, steps: Vec<Step<u32>>) {

@@ -1,0 +1,73 @@
+//! A host for simulations: what becomes of its wishes, asked for and kept as `ctl` and the state folder have them.
+
+use crate::controls::{Controls, Wishes};
+use crate::ctl::wire::{Answer, Request, Room};
+use lanparty_ctrl::message::Welcome;
+use lanparty_ctrl::{HostOrder, RelayMessage};
+
+/// The host's side of an open room.
+pub struct Host(Controls);
+
+impl Host {
+    /// A gateway that starts, with the wishes that it has kept.
+    ///
+    /// # Panics
+    /// When those are not from [`Self::kept`].
+    pub fn new(kept: &str) -> Self {
+        let room = Room {
+            relay: "r.example:443".into(),
+            room: "EVENING".parse().expect("a room code"),
+            host: None,
+            pin: None,
+            keys: "/keys".into(),
+        };
+        let wishes: Wishes = serde_json::from_str(kept).expect("wishes that were kept");
+        Host(Controls::new(room, false, wishes))
+    }
+
+    /// What the next start will want.
+    ///
+    /// # Panics
+    /// Never: wishes are plain data.
+    pub fn kept(&self) -> String {
+        serde_json::to_string(self.0.wishes()).expect("wishes are plain data")
+    }
+
+    /// One line of `ctl`; true when it is done, false when it is refused.
+    ///
+    /// # Panics
+    /// When `ctl` would not say that, or only the relay knows the answer.
+    pub fn ask(&mut self, request: &str) -> bool {
+        let request: Request = serde_json::from_str(request).expect("a request");
+        match self.0.handle_request(request) {
+            Some(Answer::Done(_)) => true,
+            Some(Answer::Refused(_)) => false,
+            _ => panic!("that is a question"),
+        }
+    }
+
+    /// What the hello says.
+    pub fn greeting_orders(&mut self) -> Vec<HostOrder> {
+        self.0.greeting_orders()
+    }
+
+    /// The link stands.
+    pub fn handle_welcome(&mut self, welcome: &Welcome) {
+        self.0.handle_welcome(welcome);
+    }
+
+    /// The link is gone.
+    pub fn handle_lost_link(&mut self) {
+        self.0.handle_lost_link();
+    }
+
+    /// The relay says who came and went.
+    pub fn handle_control(&mut self, message: &RelayMessage) {
+        self.0.handle_control(message);
+    }
+
+    /// What is to be said to the relay next.
+    pub fn poll_order(&mut self) -> Option<HostOrder> {
+        self.0.poll_order()
+    }
+}
