@@ -2,23 +2,22 @@
 //!
 //! From the LAN only what somebody in the room may want: frames for announced clients, broadcast and
 //! multicast. Onto the LAN only what an announced client may say, from its own MAC. Both ways the
-//! shared classifier has its word, and TCP handshakes are told what fits the path in one piece. When
-//! what we put on the LAN comes back from it, nothing crosses to groups until that ends.
+//! switch has its word, from inside ([`View::Inside`]): it hears all of the LAN, also what nobody in the
+//! room wants, and so a relay that lies gets no stolen address and no forged DHCP past it. TCP
+//! handshakes are told what fits the path in one piece. When what we put on the LAN comes back from it,
+//! nothing crosses to groups until that ends.
 
 mod cam;
-mod clients;
 mod loop_guard;
 #[cfg(test)]
 mod tests;
 mod voucher;
 
 pub use cam::PERIOD as CAM_REFRESH_PERIOD;
-pub use clients::MAX_CLIENTS;
 pub use loop_guard::QUIET as LOOP_QUIET;
 
 use bytes::{Bytes, BytesMut};
 use cam::CamRefresh;
-use clients::Clients;
 use lanparty_ctrl::message::{Newcomer, PeerJoined, Role, Welcome};
 use lanparty_ctrl::{HostKey, PeerMessage, RelayMessage, RoomCode};
 use lanparty_obs::{DropReason, PeerStats};
@@ -29,12 +28,14 @@ use lanparty_proto::{
     DatagramBudget, EthernetFrame, FrameBuf, FrameKind, Header, IpMtu, MacAddr, PeerId, RoomId,
     mss, overlay,
 };
-use lanparty_switch::{Speaker, classify};
+use lanparty_switch::{Judged, Port, Rates, Route, Speaker, Switch, View};
 use loop_guard::LoopGuard;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use voucher::Voucher;
 
+/// How many clients a gateway serves at most; a relay that announces more is mad or bad.
+pub const MAX_CLIENTS: usize = 4096;
 /// How often the relay hears our counters (spec R47).
 pub const STATS_PERIOD: Duration = Duration::from_secs(5);
 
@@ -43,7 +44,8 @@ pub const STATS_PERIOD: Duration = Duration::from_secs(5);
 pub struct Bridge {
     nic: MacAddr,
     place: Option<Place>,
-    clients: Clients,
+    // From the first welcome on; what it knows of the LAN outlives a link.
+    switch: Option<Switch>,
     early: EarlyDatagrams,
     refresh: CamRefresh,
     guard: LoopGuard,
@@ -68,7 +70,7 @@ impl Bridge {
         Bridge {
             nic,
             place: None,
-            clients: Clients::default(),
+            switch: None,
             early: EarlyDatagrams::default(),
             refresh: CamRefresh::new(nic),
             guard: LoopGuard::default(),
@@ -90,26 +92,27 @@ impl Bridge {
     }
 
     fn judge_frame(&mut self, now: Instant, frame: &mut FrameBuf) -> Result<(), DropReason> {
-        let Some(place) = self.place else {
+        let (Some(place), Some(switch)) = (self.place, &mut self.switch) else {
             return Err(DropReason::LinkDown);
         };
         frame.strip_priority_tag();
-        let view = classify(frame.frame(), Speaker::Lan)?;
-        let destination = view.destination();
-        if self.clients.has(view.source()) {
-            return Err(self.refuse_echo(now, view));
-        }
-        if destination.is_group() {
-            self.check_loop(now)?;
-        } else if !self.clients.has(destination) {
-            return Err(DropReason::UnknownDestination);
+        match switch.judge_frame(now, place.own_id, frame.frame()) {
+            Ok(Route::Known(_) | Route::Unknown(_)) => {}
+            Ok(Route::Group | Route::Members { .. } | Route::GroupOfLan) => self.check_loop(now)?,
+            Err(DropReason::UnauthorizedSourceMac) => {
+                return Err(self.refuse_echo(now, frame.frame()));
+            }
+            Err(reason) => return Err(reason),
         }
         mss::clamp(frame.frame_mut(), place.budget);
         Ok(())
     }
 
     /// Refuses what only we should have put on the LAN, and learns from it.
-    fn refuse_echo(&mut self, now: Instant, frame: EthernetFrame<'_>) -> DropReason {
+    fn refuse_echo(&mut self, now: Instant, frame: &[u8]) -> DropReason {
+        let Ok(frame) = EthernetFrame::parse(frame) else {
+            return DropReason::Runt;
+        };
         let is_refresh = frame.kind() == FrameKind::EtherType(LOCAL_EXPERIMENTAL_1);
         if is_refresh && frame.destination() == self.nic {
             self.guard.heard_refresh(now, frame.source());
@@ -135,31 +138,30 @@ impl Bridge {
         now: Instant,
         datagram: &Bytes,
     ) -> Result<Option<Bytes>, DropReason> {
-        let Some(place) = self.place else {
+        let (Some(place), Some(switch)) = (self.place, &mut self.switch) else {
             return Err(DropReason::LinkDown);
         };
-        let (header, body) = Header::decode(datagram).map_err(|_| DropReason::Malformed)?;
+        let (header, _) = Header::decode(datagram).map_err(|_| DropReason::Malformed)?;
         if header.room != place.room || header.peer == place.own_id {
             return Err(DropReason::ForgedHeader);
         }
-        let Some(client) = self.clients.of(header.peer) else {
+        if switch.port(header.peer).is_none() {
             // Its announcement may still be under way.
             self.early.hold(now, header.peer, datagram);
             return Ok(None);
-        };
-        let frame = if header.fragment {
-            match client.reassemble(now, body, &mut self.stats.drops)? {
-                Some(frame) => frame,
-                None => return Ok(None),
-            }
-        } else {
-            datagram.slice(overlay::HEADER_LEN..)
-        };
-        let frame = ethernet::without_priority_tag(frame);
-        let view = classify(&frame, Speaker::Player(client.mac))?;
-        if view.source() != client.mac {
-            return Err(DropReason::UnauthorizedSourceMac);
         }
+        let drops = &mut self.stats.drops;
+        let Judged::Frame(crossing) = switch.judge(now, header.peer, datagram.clone(), drops)?
+        else {
+            return Ok(None);
+        };
+        // Another player's is not the LAN's, whatever the relay thinks.
+        if matches!(crossing.route, Route::Known(peer) if peer != place.own_id) {
+            return Err(DropReason::UnknownDestination);
+        }
+        let frame = crossing.datagram.slice(overlay::HEADER_LEN..);
+        let frame = ethernet::without_priority_tag(frame);
+        let view = EthernetFrame::parse(&frame).map_err(|_| DropReason::Runt)?;
         if view.destination().is_group() {
             self.guard.said(now, view);
             self.check_loop(now)?;
@@ -178,11 +180,12 @@ impl Bridge {
             return;
         }
         // The relay keeps ids and MACs unique: who has one of these already is gone.
-        self.forget_client(id);
-        if let Some(predecessor) = self.clients.id_of(mac) {
-            self.forget_client(predecessor);
+        let holder = |switch: &Switch| switch.holder(Speaker::Player(mac));
+        let predecessor = self.switch.as_ref().and_then(holder);
+        for gone in [Some(id), predecessor].into_iter().flatten() {
+            self.forget_client(gone);
         }
-        if self.clients.insert(id, mac) {
+        if self.plug_in(now, id, mac) {
             let voucher = self.voucher.as_ref();
             let answer = voucher.and_then(|own| own.answer(place.room, place.own_id, joined));
             if let Some(answer) = answer {
@@ -193,6 +196,16 @@ impl Bridge {
             self.outputs.push_back(PeerOutput::Frame(frame));
             self.take_early(now, id);
         }
+    }
+
+    /// False when there are too many already.
+    fn plug_in(&mut self, now: Instant, id: PeerId, mac: MacAddr) -> bool {
+        let switch = self.switch.as_mut();
+        let Some(switch) = switch.filter(|switch| switch.players() < MAX_CLIENTS) else {
+            return false;
+        };
+        switch.plug_in(now, id, Speaker::Player(mac));
+        true
     }
 
     /// Takes what a client said before it was announced.
@@ -215,13 +228,30 @@ impl Bridge {
     }
 
     fn forget_client(&mut self, id: PeerId) {
-        if self.clients.remove(id) {
+        let Some(switch) = &mut self.switch else {
+            return;
+        };
+        let speaker = switch.port(id).map(Port::speaker);
+        if let Some(Speaker::Player(_)) = speaker {
+            switch.unplug(id);
             self.refresh.remove(id);
         }
     }
 
+    /// Gives up frames whose pieces do not come. Pieces that do come see to this themselves, so it is
+    /// enough to do it now and then, for clients that have fallen silent.
+    fn expire(&mut self, now: Instant) {
+        let drops = &mut self.stats.drops;
+        if let Some(switch) = &mut self.switch {
+            switch.handle_timeout(now, |_, lost| drops.add(DropReason::Incomplete, lost));
+        }
+    }
+
+    /// What is known of the LAN stays.
     fn forget_everybody(&mut self) {
-        self.clients.clear();
+        if let (Some(switch), Some(place)) = (&mut self.switch, self.place) {
+            switch.move_to(place.room);
+        }
         self.early.clear();
         self.count_lost_early();
         self.refresh.clear();
@@ -238,8 +268,15 @@ impl PeerCore for Bridge {
     fn handle_welcome(&mut self, now: Instant, welcome: &Welcome, budget: DatagramBudget) {
         // Whoever is in the room is announced after this.
         self.forget_everybody();
+        let room = welcome.room_id;
+        let view = View::Inside;
+        let switch = self
+            .switch
+            .get_or_insert_with(|| Switch::with_view(now, view, room, Rates::default()));
+        switch.move_to(room);
+        switch.plug_in(now, welcome.peer_id, Speaker::Lan);
         self.place = Some(Place {
-            room: welcome.room_id,
+            room,
             own_id: welcome.peer_id,
             budget: budget.min(budget_for(welcome.effective_mtu)),
             next_stats: now + STATS_PERIOD,
@@ -295,7 +332,7 @@ impl PeerCore for Bridge {
             && place.next_stats <= now
         {
             place.next_stats = now + STATS_PERIOD;
-            self.clients.expire(now, &mut self.stats.drops);
+            self.expire(now);
             let stats = Box::new(self.stats.clone());
             self.outputs
                 .push_back(PeerOutput::Message(PeerMessage::Stats(stats)));

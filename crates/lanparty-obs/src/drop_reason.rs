@@ -99,6 +99,8 @@ drop_reasons! {
     UnprovenHost = "unproven_host",
     /// To everybody or a group, from a client whose host wants to hear none of that.
     Muted = "muted",
+    /// By a direct path, but not for one player or the LAN alone: to a group, between players, or a claim.
+    NotDirect = "not_direct",
     /// From one client to another, while their host keeps them apart.
     Isolated = "isolated",
     /// A queue that is full, by intent: nothing waits on a slow peer.

@@ -235,6 +235,7 @@ impl<L: Clone> Room<L> {
                 Verdict::Echo(probe)
             }
             Err(reason) => {
+                member.record.drops.count(reason);
                 let address = self.switch.take_refused();
                 member.notices.note(now, reason, address);
                 match member.is_forgiven(reason) {

@@ -11,7 +11,7 @@ use crate::llc::Content;
 use crate::said::Said;
 use crate::{arp, ip, llc, router, vlan};
 use lanparty_obs::DropReason;
-use lanparty_proto::ethernet::ether_type;
+use lanparty_proto::ethernet::{self, ether_type};
 use lanparty_proto::{EthernetFrame, MacAddr};
 
 /// Who speaks at a port.
@@ -37,6 +37,14 @@ pub fn classify(bytes: &[u8], speaker: Speaker) -> Result<EthernetFrame<'_>, Dro
     let frame = check_outside(bytes)?;
     check(&read(frame), frame, speaker)?;
     Ok(frame)
+}
+
+/// What addresses and length show, to who sees no more: the length is that of the longest frame, which is tagged.
+pub(crate) fn check_sealed(frame: EthernetFrame<'_>, speaker: Speaker) -> Result<(), DropReason> {
+    if frame.bytes().len() > ethernet::MAX_TAGGED_LEN {
+        return Err(DropReason::Jumbo);
+    }
+    check_destination(frame.destination(), speaker)
 }
 
 /// What length and source show.
@@ -85,12 +93,17 @@ pub(crate) fn check(
     if let Said::OnOneCable(reason) = *said {
         return Err(reason);
     }
-    llc::check_destination(frame.destination())?;
+    check_destination(frame.destination(), speaker)?;
     match speaker {
-        Speaker::Player(own) => {
-            router::destination(frame.destination())?;
-            said.check_player(own)
-        }
+        Speaker::Player(own) => said.check_player(own),
+        Speaker::Lan => Ok(()),
+    }
+}
+
+fn check_destination(destination: MacAddr, speaker: Speaker) -> Result<(), DropReason> {
+    llc::check_destination(destination)?;
+    match speaker {
+        Speaker::Player(_) => router::destination(destination),
         Speaker::Lan => Ok(()),
     }
 }

@@ -34,7 +34,7 @@ impl Received {
 }
 
 impl Port {
-    pub(crate) fn new(now: Instant, speaker: Speaker, rates: Rates) -> Self {
+    pub(crate) fn new(now: Instant, speaker: Speaker, rates: Option<Rates>) -> Self {
         Port {
             speaker,
             allowance: allowance(now, speaker, rates),
@@ -54,7 +54,7 @@ impl Port {
         self.muted
     }
 
-    pub(crate) fn set_rates(&mut self, now: Instant, rates: Rates) {
+    pub(crate) fn set_rates(&mut self, now: Instant, rates: Option<Rates>) {
         self.allowance = allowance(now, self.speaker, rates);
     }
 
@@ -142,7 +142,11 @@ impl Port {
     }
 }
 
-fn allowance(now: Instant, speaker: Speaker, rates: Rates) -> Allowance {
+/// What a speaker may send; everything without rates.
+fn allowance(now: Instant, speaker: Speaker, rates: Option<Rates>) -> Allowance {
+    let Some(rates) = rates else {
+        return Allowance::Free;
+    };
     match speaker {
         Speaker::Player(_) => Allowance::Player(Box::new(PlayerAllowance::new(now, rates))),
         Speaker::Lan => Allowance::Lan(LanAllowance::new(now, rates)),

@@ -97,6 +97,8 @@ pub(crate) struct Cost {
 pub(crate) enum Allowance {
     Player(Box<PlayerAllowance>),
     Lan(LanAllowance),
+    /// Where somebody else counts.
+    Free,
 }
 
 impl Allowance {
@@ -110,6 +112,7 @@ impl Allowance {
         match self {
             Allowance::Player(player) => player.spend(now, traffic, cost),
             Allowance::Lan(lan) => lan.spend(now, traffic),
+            Allowance::Free => Ok(()),
         }
     }
 
@@ -117,7 +120,7 @@ impl Allowance {
     pub(crate) fn spend_any(&mut self, now: Instant, cost: Cost) -> Result<(), DropReason> {
         match self {
             Allowance::Player(player) => player.spend_any(now, cost),
-            Allowance::Lan(_) => Ok(()),
+            Allowance::Lan(_) | Allowance::Free => Ok(()),
         }
     }
 }

@@ -77,6 +77,19 @@ impl Said<'_> {
         }
     }
 
+    /// True for what others must know of to judge by it: who has which address, and who listens to which group.
+    pub(crate) fn concerns_all(&self) -> bool {
+        match self {
+            Said::Anything | Said::Chatter | Said::OnOneCable(_) | Said::OnlyTheLan(_) => false,
+            Said::Arp(_)
+            | Said::Neighbour(_)
+            | Said::Membership
+            | Said::DhcpQuestion(_)
+            | Said::Dhcpv6Question(_)
+            | Said::DhcpAnswer(_) => true,
+        }
+    }
+
     /// The lease that it confirms.
     pub(crate) fn lease(&self) -> Option<Lease> {
         match *self {

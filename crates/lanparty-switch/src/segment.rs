@@ -1,9 +1,10 @@
 //! Who may send from which address, and where a frame goes (spec R27, R28).
 
 use crate::addresses::Addresses;
-use crate::judge::{Speaker, check, check_outside, read};
+use crate::judge::{Speaker, check, check_outside, check_sealed, read};
 use crate::said::Said;
 use crate::table::LanTable;
+use crate::view::View;
 use lanparty_obs::DropReason;
 use lanparty_proto::{EthernetFrame, MacAddr, PeerId};
 use std::collections::HashMap;
@@ -13,6 +14,7 @@ use std::time::Instant;
 /// A room's addresses and the peers behind them.
 #[derive(Debug)]
 pub(crate) struct Segment {
+    view: View,
     players: HashMap<MacAddr, PeerId>,
     gateway: Option<PeerId>,
     lan: LanTable,
@@ -44,8 +46,9 @@ pub enum Route {
 }
 
 impl Segment {
-    pub(crate) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant, view: View) -> Self {
         Segment {
+            view,
             players: HashMap::new(),
             gateway: None,
             lan: LanTable::new(now),
@@ -107,8 +110,15 @@ impl Segment {
     ) -> Result<(Route, Said<'a>), DropReason> {
         let frame = EthernetFrame::parse(frame).map_err(|_| DropReason::Runt)?;
         self.check_source(who, frame.source())?;
-        let said = read(check_outside(frame.bytes())?);
-        check(&said, frame, who)?;
+        let said = match self.view.reads() {
+            true => read(check_outside(frame.bytes())?),
+            false => Said::Anything,
+        };
+        match self.view.reads() {
+            true => check(&said, frame, who)?,
+            false => check_sealed(frame, who)?,
+        }
+        self.check_direct(frame, who, &said)?;
         match who {
             Speaker::Player(mac) => self.check_claims(now, mac, &said)?,
             Speaker::Lan => self.learn(now, frame.source(), &said)?,
@@ -127,6 +137,11 @@ impl Segment {
     /// The address in the claim that was refused last, once.
     pub(crate) fn take_refused(&mut self) -> Option<IpAddr> {
         self.refused.take()
+    }
+
+    /// True when a machine on the LAN has this MAC, and was heard in the last minutes.
+    pub(crate) fn is_on_lan(&mut self, now: Instant, mac: MacAddr) -> bool {
+        self.lan.knows(now, mac)
     }
 
     /// Which IP addresses a client is held to have.
@@ -148,6 +163,23 @@ impl Segment {
         }
     }
 
+    /// On a direct path only what concerns one player and the LAN.
+    fn check_direct(
+        &self,
+        frame: EthernetFrame<'_>,
+        who: Speaker,
+        said: &Said<'_>,
+    ) -> Result<(), DropReason> {
+        let destination = frame.destination();
+        let to_a_player = self.players.contains_key(&destination);
+        let between_players = who != Speaker::Lan && to_a_player;
+        let is_direct = !destination.is_group() && !between_players && !said.concerns_all();
+        match is_direct || !self.view.is_direct() {
+            true => Ok(()),
+            false => Err(DropReason::NotDirect),
+        }
+    }
+
     /// Lets a player claim an IP address that is nobody else's, and give up none but its own.
     fn check_claims(
         &mut self,
@@ -155,12 +187,18 @@ impl Segment {
         own: MacAddr,
         said: &Said<'_>,
     ) -> Result<(), DropReason> {
+        if !self.view.remembers() {
+            return Ok(());
+        }
         let machine = said.machine().filter(|&mac| mac != own);
         if machine.is_some_and(|mac| self.players.contains_key(&mac)) {
             return Err(DropReason::DhcpSpoof);
         }
-        let addresses = &mut self.addresses;
-        let mut give_up = |address| addresses.give_up(now, own, address);
+        let (addresses, refused) = (&mut self.addresses, &mut self.refused);
+        let mut give_up = |address| {
+            let given_up = addresses.give_up(now, own, address);
+            given_up.inspect_err(|_| *refused = Some(address))
+        };
         match said {
             Said::DhcpQuestion(question) => question
                 .gives_up()
@@ -171,7 +209,7 @@ impl Segment {
             _ => match said.claim(own) {
                 Some(claim) => addresses
                     .claim(now, own, claim.address)
-                    .inspect_err(|_| self.refused = Some(claim.address)),
+                    .inspect_err(|_| *refused = Some(claim.address)),
                 None => Ok(()),
             },
         }
@@ -181,6 +219,9 @@ impl Segment {
     /// player what somebody else here has.
     fn learn(&mut self, now: Instant, source: MacAddr, said: &Said<'_>) -> Result<(), DropReason> {
         self.lan.learn(now, source);
+        if !self.view.remembers() {
+            return Ok(());
+        }
         let players = &self.players;
         if let Some(claim) = said.claim(source) {
             // An access point's answer for a player, say, is that player's claim and not the LAN's.

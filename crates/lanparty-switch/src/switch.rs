@@ -1,11 +1,12 @@
 //! One room's judge: its ports, and what it knows of who is behind them.
 
 use crate::judge::Speaker;
-use crate::ports::{Port, Received};
-use crate::rates::Rates;
+use crate::ports::Port;
+use crate::rates::{Cost, Rates};
 use crate::segment::{Route, Segment};
 use crate::snooping::{Groups, Meaning, Wants};
 use crate::traffic::Traffic;
+use crate::view::View;
 use bytes::Bytes;
 use lanparty_obs::{DropCounts, DropReason};
 use lanparty_proto::overlay::Probe;
@@ -39,6 +40,7 @@ pub struct Crossing {
 /// A careful switch whose ports are peers.
 #[derive(Debug)]
 pub struct Switch {
+    view: View,
     room: RoomId,
     rates: Rates,
     ports: BTreeMap<PeerId, Port>,
@@ -47,13 +49,19 @@ pub struct Switch {
 }
 
 impl Switch {
-    /// A switch without ports, for datagrams of this room.
+    /// A switch without ports that asks everything, for datagrams of this room.
     pub fn new(now: Instant, room: RoomId, rates: Rates) -> Self {
+        Self::with_view(now, View::Whole, room, rates)
+    }
+
+    /// A switch without ports that asks what it can see from there.
+    pub fn with_view(now: Instant, view: View, room: RoomId, rates: Rates) -> Self {
         Switch {
+            view,
             room,
             rates,
             ports: BTreeMap::new(),
-            segment: Segment::new(now),
+            segment: Segment::new(now, view),
             groups: Groups::default(),
         }
     }
@@ -61,7 +69,8 @@ impl Switch {
     /// A peer comes, whose place is free: a player's MAC, or the LAN.
     pub fn plug_in(&mut self, now: Instant, peer: PeerId, speaker: Speaker) {
         self.segment.plug_in(peer, speaker);
-        self.ports.insert(peer, Port::new(now, speaker, self.rates));
+        let rates = self.view.counts().then_some(self.rates);
+        self.ports.insert(peer, Port::new(now, speaker, rates));
         if let Speaker::Player(_) = speaker {
             self.groups.add(peer);
         }
@@ -91,12 +100,20 @@ impl Switch {
         }
     }
 
+    /// Everybody goes, to another room: what the LAN has said is kept, for it is the same LAN.
+    pub fn move_to(&mut self, room: RoomId) {
+        let everybody: Vec<_> = self.ports.keys().copied().collect();
+        everybody.into_iter().for_each(|peer| self.unplug(peer));
+        self.room = room;
+    }
+
     /// What the LAN has said is worth nothing any more: another gateway may be on another one.
     pub fn forget_lan(&mut self) {
         self.segment.forget_lan();
     }
 
-    /// Judges a datagram; what dies by it is counted in its sender's `drops`.
+    /// Judges a datagram. Frames that will never become whole are counted in their sender's `drops`; what it
+    /// answers is the caller's to count.
     ///
     /// # Errors
     /// Why it goes nowhere.
@@ -107,8 +124,27 @@ impl Switch {
         datagram: Bytes,
         drops: &mut DropCounts,
     ) -> Result<Judged, DropReason> {
-        let judged = self.judge_datagram(now, from, datagram, drops);
-        judged.inspect_err(|&reason| drops.count(reason))
+        let place = (self.room, from);
+        let port = self.ports.get_mut(&from).ok_or(DropReason::LinkDown)?;
+        if let Some(probe) = Probe::decode(&datagram) {
+            port.receive_probe(now, place, probe, datagram.len())?;
+            return Ok(Judged::Probe(datagram));
+        }
+        let Some(received) = port.receive(now, place, datagram, drops)? else {
+            return Ok(Judged::Piece);
+        };
+        let (frame, unpaid) = (received.frame(), received.unpaid);
+        let mut judge = Judge {
+            view: self.view,
+            segment: &mut self.segment,
+            groups: &mut self.groups,
+        };
+        let route = judge.frame(now, from, port, frame, unpaid)?;
+        Ok(Judged::Frame(Crossing {
+            datagram: received.datagram,
+            frame_id: port.next_frame_id(),
+            route,
+        }))
     }
 
     /// Which address the claim was about that [`Self::judge`] has just refused, if it was one.
@@ -116,9 +152,33 @@ impl Switch {
         self.segment.take_refused()
     }
 
+    /// Judges a whole frame that came to a port otherwise than in a datagram, as the LAN's come to the gateway.
+    ///
+    /// # Errors
+    /// Why it goes nowhere.
+    pub fn judge_frame(
+        &mut self,
+        now: Instant,
+        from: PeerId,
+        frame: &[u8],
+    ) -> Result<Route, DropReason> {
+        let port = self.ports.get_mut(&from).ok_or(DropReason::LinkDown)?;
+        let mut judge = Judge {
+            view: self.view,
+            segment: &mut self.segment,
+            groups: &mut self.groups,
+        };
+        let unpaid = Cost {
+            frames: 1,
+            bytes: frame.len(),
+        };
+        judge.frame(now, from, port, frame, unpaid)
+    }
+
     /// Lets each player send so much from now on, and begin with full buckets.
     pub fn set_rates(&mut self, now: Instant, rates: Rates) {
         self.rates = rates;
+        let rates = self.view.counts().then_some(rates);
         for port in self.ports.values_mut() {
             port.set_rates(now, rates);
         }
@@ -180,88 +240,76 @@ impl Switch {
         self.segment.addresses_of(now, mac)
     }
 
-    fn judge_datagram(
-        &mut self,
-        now: Instant,
-        from: PeerId,
-        datagram: Bytes,
-        drops: &mut DropCounts,
-    ) -> Result<Judged, DropReason> {
-        let place = (self.room, from);
-        let port = self.ports.get_mut(&from).ok_or(DropReason::LinkDown)?;
-        if let Some(probe) = Probe::decode(&datagram) {
-            port.receive_probe(now, place, probe, datagram.len())?;
-            return Ok(Judged::Probe(datagram));
-        }
-        let Some(received) = port.receive(now, place, datagram, drops)? else {
-            return Ok(Judged::Piece);
-        };
-        let route = judge_frame(
-            now,
-            from,
-            port,
-            &mut self.segment,
-            &mut self.groups,
-            &received,
-        )?;
-        Ok(Judged::Frame(Crossing {
-            datagram: received.datagram,
-            frame_id: port.next_frame_id(),
-            route,
-        }))
+    /// True when a machine on the LAN has this MAC, and was heard in the last minutes.
+    pub fn is_on_lan(&mut self, now: Instant, mac: MacAddr) -> bool {
+        self.segment.is_on_lan(now, mac)
     }
 }
 
-/// All the checks of a whole frame, the cheapest first: source, classifier, claims, destination, the
-/// host's orders, groups, buckets.
-fn judge_frame(
-    now: Instant,
-    from: PeerId,
-    port: &mut Port,
-    segment: &mut Segment,
-    groups: &mut Groups,
-    received: &Received,
-) -> Result<Route, DropReason> {
-    let (speaker, frame) = (port.speaker(), received.frame());
-    let (route, said) = segment.route(now, from, speaker, frame)?;
-    let to_group = matches!(route, Route::Group | Route::GroupOfLan);
-    let meaning = match to_group {
-        true => Meaning::of(EthernetFrame::parse(frame).map_err(|_| DropReason::Runt)?),
-        false => Meaning::ForAll,
-    };
-    if let Meaning::Report(report) = &meaning {
-        // What a machine wants to hear is no talk.
-        groups.learn(now, from, report);
-    }
-    if port.muted && to_group {
-        return Err(DropReason::Muted);
-    }
-    if segment.keeps_apart(speaker, route) {
-        return Err(DropReason::Isolated);
-    }
-    let mut pay = || {
-        let traffic = Traffic::of(route, &said);
-        port.allowance.spend(now, traffic, received.unpaid)
-    };
-    match (speaker, meaning) {
-        (_, Meaning::ForAll) => pay().map(|()| route),
-        (Speaker::Player(_), Meaning::Report(_)) => pay().map(|()| Route::GroupOfLan),
-        (Speaker::Player(_), Meaning::For(_)) if route == Route::GroupOfLan => {
-            pay().map(|()| route)
+/// All but the ports, while one of those is in use.
+struct Judge<'a> {
+    view: View,
+    segment: &'a mut Segment,
+    groups: &'a mut Groups,
+}
+
+impl Judge<'_> {
+    /// All the checks of a whole frame, the cheapest first: source, classifier, claims, destination, the
+    /// host's orders, groups, buckets.
+    fn frame(
+        &mut self,
+        now: Instant,
+        from: PeerId,
+        port: &mut Port,
+        frame: &[u8],
+        unpaid: Cost,
+    ) -> Result<Route, DropReason> {
+        let Judge {
+            view,
+            segment,
+            groups,
+        } = self;
+        let speaker = port.speaker();
+        let (route, said) = segment.route(now, from, speaker, frame)?;
+        let to_group = matches!(route, Route::Group | Route::GroupOfLan);
+        let meaning = match to_group && view.snoops() {
+            true => Meaning::of(EthernetFrame::parse(frame).map_err(|_| DropReason::Runt)?),
+            false => Meaning::ForAll,
+        };
+        if let Meaning::Report(report) = &meaning {
+            // What a machine wants to hear is no talk.
+            groups.learn(now, from, report);
         }
-        (Speaker::Player(_), Meaning::For(group)) => pay().map(|()| Route::Members {
-            group,
-            unsure: true,
-        }),
-        (Speaker::Lan, Meaning::Report(_)) => Err(DropReason::Unwanted),
-        (Speaker::Lan, Meaning::For(group)) => {
-            let unsure = match groups.audience(now, group) {
-                (false, false) => return Err(DropReason::Unwanted),
-                (false, true) => pay().map(|()| true)?,
-                // Who has asked for it gets it all, however much that is.
-                (true, may) => may && pay().is_ok(),
-            };
-            Ok(Route::Members { group, unsure })
+        if port.muted && to_group {
+            return Err(DropReason::Muted);
+        }
+        if segment.keeps_apart(speaker, route) {
+            return Err(DropReason::Isolated);
+        }
+        let mut pay = || {
+            let traffic = Traffic::of(route, &said);
+            port.allowance.spend(now, traffic, unpaid)
+        };
+        match (speaker, meaning) {
+            (_, Meaning::ForAll) => pay().map(|()| route),
+            (Speaker::Player(_), Meaning::Report(_)) => pay().map(|()| Route::GroupOfLan),
+            (Speaker::Player(_), Meaning::For(_)) if route == Route::GroupOfLan => {
+                pay().map(|()| route)
+            }
+            (Speaker::Player(_), Meaning::For(group)) => pay().map(|()| Route::Members {
+                group,
+                unsure: true,
+            }),
+            (Speaker::Lan, Meaning::Report(_)) => Err(DropReason::Unwanted),
+            (Speaker::Lan, Meaning::For(group)) => {
+                let unsure = match groups.audience(now, group) {
+                    (false, false) => return Err(DropReason::Unwanted),
+                    (false, true) => pay().map(|()| true)?,
+                    // Who has asked for it gets it all, however much that is.
+                    (true, may) => may && pay().is_ok(),
+                };
+                Ok(Route::Members { group, unsure })
+            }
         }
     }
 }

@@ -62,7 +62,6 @@ fn an_acknowledgement_of_somebody_elses_address_does_not_arrive() {
     // Nor one of what a machine on the LAN has.
     room.lan(&arp(1, ROUTER, ROUTER, 1)).unwrap();
     assert_eq!(room.lan(&ack(MALLORY, 1)), conflict);
-    assert_eq!(room.drops.of(DropReason::LeaseConflict), 2);
     // A renewal arrives, and so does what was only claimed before.
     assert_eq!(room.lan(&ack(ALICE, 10)), Ok(()));
     room.player(ALICE, &arp(1, ALICE, ALICE, 11)).unwrap();

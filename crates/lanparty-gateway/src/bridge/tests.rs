@@ -98,6 +98,83 @@ fn a_priority_tag_comes_off_both_ways_and_a_vlan_stays_away() {
     assert_eq!(heard.map(drop), vlan);
 }
 
+/// A question of `mac`, who has the address with this number.
+fn arp(source: MacAddr, mac: MacAddr, number: u8) -> Vec<u8> {
+    let mut frame = frame(MacAddr::BROADCAST, source, 0x0806);
+    frame[14..22].copy_from_slice(&[0, 1, 8, 0, 6, 4, 0, 1]);
+    frame[22..28].copy_from_slice(&mac.octets());
+    frame[28..32].copy_from_slice(&[192, 168, 50, number]);
+    frame[32..42].fill(0);
+    frame
+}
+
+#[test]
+fn a_relay_that_lies_gets_no_stolen_address_onto_the_lan() {
+    let mut party = Party::with(&[ALICE, BOB]);
+    // Between two machines on the LAN: nobody in the room wants it, and it counts.
+    let mut between = arp(LAN_HOST, LAN_HOST, 1);
+    between[..6].copy_from_slice(&[0x52, 0, 0, 0, 0, 3]);
+    let unwanted = Err(DropReason::UnknownDestination);
+    assert_eq!(party.lan_says(&between).map(drop), unwanted);
+    let taken = Err(DropReason::ClaimedAddress);
+    let claim = |party: &mut Party, (id, mac): (u16, MacAddr), number| {
+        let said = party.client_says(id, &arp(mac, mac, number));
+        said.map(drop)
+    };
+    assert_eq!(claim(&mut party, ALICE, 1), taken);
+    assert_eq!(claim(&mut party, ALICE, 10), Ok(()));
+    assert_eq!(claim(&mut party, BOB, 10), taken);
+    // The next relay, or the same one again, does not make it forget its own LAN.
+    party.bridge.handle_lost_link(party.now);
+    party.welcome();
+    party.join(BOB);
+    assert_eq!(claim(&mut party, BOB, 1), taken);
+    assert_eq!(claim(&mut party, BOB, 10), taken, "Alice's, for a while");
+    party.advance(Duration::from_secs(300));
+    assert_eq!(claim(&mut party, BOB, 10), Ok(()));
+}
+
+#[test]
+fn a_relay_that_lies_gets_no_other_players_frames_and_no_floods_judged() {
+    let mut party = Party::with(&[ALICE, BOB]);
+    let to_bob = party.client_says(ALICE.0, &ip(BOB.1, ALICE.1));
+    assert_eq!(to_bob.map(drop), Err(DropReason::UnknownDestination));
+    // How much is said is the relay's to judge: the gateway has no buckets.
+    for _ in 0..2000 {
+        let said = party.client_says(ALICE.0, &ip(MacAddr::BROADCAST, ALICE.1));
+        assert!(said.is_ok());
+    }
+    // Nor does it lose its own place by a message about it.
+    party.leave((OWN_ID, NIC));
+    assert!(party.lan_says(&ip(ALICE.1, LAN_HOST)).is_ok());
+}
+
+#[test]
+fn dhcp_in_another_players_name_does_not_reach_the_lan() {
+    let mut party = Party::with(&[ALICE, BOB]);
+    let request = |identifier: MacAddr| {
+        let mut message = vec![1, 1, 6, 0];
+        message.resize(240, 0);
+        message[28..34].copy_from_slice(&BOB.1.octets());
+        message[236..].copy_from_slice(&[99, 130, 83, 99]);
+        message.extend([53, 1, 3, 61, 7, 1]);
+        message.extend(identifier.octets());
+        message.push(255);
+        let len = u16::try_from(8 + message.len()).unwrap();
+        let mut frame = frame(MacAddr::BROADCAST, BOB.1, 0x0800);
+        frame.truncate(14);
+        frame.extend([0x45, 0]);
+        frame.extend((20 + len).to_be_bytes());
+        frame.extend([0, 0, 0, 0, 64, 17, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255]);
+        frame.extend([68, 67, len, 0].map(u16::to_be_bytes).concat());
+        frame.extend(message);
+        frame
+    };
+    let said = party.client_says(BOB.0, &request(ALICE.1));
+    assert_eq!(said.map(drop), Err(DropReason::DhcpSpoof));
+    assert!(party.client_says(BOB.0, &request(BOB.1)).is_ok());
+}
+
 #[test]
 fn only_announced_pairs_reach_the_lan() {
     let mut party = Party::with(&[ALICE, BOB]);
