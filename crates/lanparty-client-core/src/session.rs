@@ -81,6 +81,7 @@ impl Session {
         Diagnostics {
             relay_reachable: self.place.is_some(),
             gateway_present: self.has_gateway(),
+            gateway_silent: self.check.as_ref().is_some_and(HostCheck::waits),
             gateway_doubted: self.check.as_ref().is_some_and(HostCheck::doubts),
             datagram_budget: self.place.as_ref().map(|place| place.budget.number()),
             stats: self.stats.clone(),

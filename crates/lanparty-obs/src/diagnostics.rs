@@ -14,6 +14,8 @@ pub struct Diagnostics {
     pub rtt: Option<Duration>,
     /// True while the room has a gateway on the LAN, the host's as far as the player can know.
     pub gateway_present: bool,
+    /// True while it has one that does not answer who asks whether it is the host's.
+    pub gateway_silent: bool,
     /// True while it has one that does not prove to be the host's.
     pub gateway_doubted: bool,
     /// True when a host route keeps the relay off the virtual adapter.
@@ -33,6 +35,11 @@ impl Diagnostics {
     pub fn joined_status(&self, room: &str) -> PlayerStatus {
         if !self.gateway_present && self.gateway_doubted {
             return PlayerStatus::StrangeGateway {
+                room: room.to_owned(),
+            };
+        }
+        if !self.gateway_present && self.gateway_silent {
+            return PlayerStatus::SilentGateway {
                 room: room.to_owned(),
             };
         }

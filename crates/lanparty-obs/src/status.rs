@@ -32,6 +32,11 @@ pub enum PlayerStatus {
         /// The room's code.
         room: String,
     },
+    /// In the room, with a gateway that does not answer: it may have lost its power or stand still.
+    SilentGateway {
+        /// The room's code.
+        room: String,
+    },
     /// In the room, with a gateway that is not the host's: nothing is taken from it.
     StrangeGateway {
         /// The room's code.
@@ -74,6 +79,10 @@ impl fmt::Display for PlayerStatus {
             PlayerStatus::WaitingForGateway { room } => {
                 write!(f, "Connected to room {room}; waiting for the LAN gateway.")
             }
+            PlayerStatus::SilentGateway { room } => write!(
+                f,
+                "Connected to room {room}; waiting for the LAN gateway, which does not answer."
+            ),
             PlayerStatus::StrangeGateway { room } => write!(
                 f,
                 "The gateway in room {room} does not prove that it is your host's, so nothing is taken from \
@@ -128,6 +137,9 @@ mod tests {
                 cause: "the room is full".into(),
             },
             PlayerStatus::WaitingForGateway {
+                room: "FRIDAY".into(),
+            },
+            PlayerStatus::SilentGateway {
                 room: "FRIDAY".into(),
             },
             PlayerStatus::StrangeGateway {

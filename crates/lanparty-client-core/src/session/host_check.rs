@@ -11,8 +11,12 @@ use lanparty_proto::early::EarlyDatagrams;
 use lanparty_proto::{PeerId, RoomId, VirtualMac};
 use std::time::{Duration, Instant};
 
-/// How long a gateway may take to answer before the player is told; a few round trips of the slowest path.
-pub const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a gateway may take to answer before the player is told that it does not; a few round trips of the
+/// slowest path.
+const SILENT: Duration = Duration::from_secs(5);
+/// How long before no honest relay explains the silence: it keeps a gateway that has died, or stands still, for
+/// fifteen seconds.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a player knows of the host, and has asked its gateway.
 #[derive(Debug)]
@@ -30,9 +34,11 @@ pub(super) struct HostCheck {
 enum Doubt {
     /// There is none.
     None,
-    /// Its answer may be under way.
-    Until(Instant),
-    /// It is not the host's.
+    /// It was asked then. Its answer may be under way.
+    Asked(Instant),
+    /// It was asked then, and may have died.
+    Silent(Instant),
+    /// It is not the host's: it has answered wrongly, or not at all where the host's would be gone by now.
     Strange,
 }
 
@@ -64,7 +70,7 @@ impl HostCheck {
     /// The relay says that this is a gateway.
     pub(super) fn announced(&mut self, now: Instant, gateway: PeerId) {
         if !self.believes(gateway) && self.doubt == Doubt::None {
-            self.doubt = Doubt::Until(now + PATIENCE);
+            self.doubt = Doubt::Asked(now);
         }
     }
 
@@ -81,6 +87,11 @@ impl HostCheck {
     /// True when there is a gateway that is not the host's, as far as can be told.
     pub(super) fn doubts(&self) -> bool {
         self.doubt == Doubt::Strange
+    }
+
+    /// True when there is a gateway that has not answered, and may yet.
+    pub(super) fn waits(&self) -> bool {
+        matches!(self.doubt, Doubt::Silent(_))
     }
 
     /// Keeps for a moment what a gateway says that has not proved yet who it is.
@@ -116,14 +127,17 @@ impl HostCheck {
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         self.held.expire(now);
-        if matches!(self.doubt, Doubt::Until(until) if until <= now) {
-            self.doubt = Doubt::Strange;
-        }
+        self.doubt = match self.doubt {
+            Doubt::Asked(at) | Doubt::Silent(at) if at + PATIENCE <= now => Doubt::Strange,
+            Doubt::Asked(at) if at + SILENT <= now => Doubt::Silent(at),
+            doubt => doubt,
+        };
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let until = match self.doubt {
-            Doubt::Until(until) => Some(until),
+            Doubt::Asked(at) => Some(at + SILENT),
+            Doubt::Silent(at) => Some(at + PATIENCE),
             Doubt::None | Doubt::Strange => None,
         };
         until.into_iter().chain(self.held.poll_timeout()).min()

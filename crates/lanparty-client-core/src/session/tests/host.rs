@@ -99,21 +99,38 @@ fn no_relay_makes_a_stranger_the_hosts_gateway() {
     }
 }
 
+/// A gateway whose power is out is in its room for fifteen seconds more, and so is one that stands still.
 #[test]
-fn a_gateway_that_proves_nothing_is_named_as_such_after_five_seconds() {
+fn a_gateway_that_says_nothing_is_waited_for_until_an_honest_relay_would_have_missed_it() {
     let (mut session, _) = guest();
     let waiting = PlayerStatus::WaitingForGateway {
         room: "FRIDAY".into(),
     };
     let now = Instant::now();
-    session.handle_timeout(now + HOST_PATIENCE - Duration::from_secs(1));
+    session.handle_timeout(now + Duration::from_secs(2));
     assert_eq!(status(&session), waiting);
+    for seconds in [5, 15, 19] {
+        session.handle_timeout(now + Duration::from_secs(seconds));
+        let silent = PlayerStatus::SilentGateway {
+            room: "FRIDAY".into(),
+        };
+        assert_eq!(status(&session), silent, "after {seconds} s");
+    }
     assert!(session.poll_timeout().unwrap() <= now + HOST_PATIENCE);
     session.handle_timeout(now + HOST_PATIENCE);
     let sentence = status(&session).to_string();
     assert!(sentence.contains("does not prove"), "{sentence}");
     leave(&mut session, GATEWAY_ID);
     assert_eq!(status(&session), waiting, "it is gone");
+}
+
+#[test]
+fn a_gateway_that_wakes_and_answers_late_is_the_hosts_all_the_same() {
+    let (mut session, challenge) = guest();
+    session.handle_timeout(Instant::now() + HOST_PATIENCE + Duration::from_secs(1));
+    vouch(&mut session, signed(&key(1), challenge, GATEWAY_ID));
+    assert!(session.diagnostics().gateway_present);
+    assert_eq!(from_the_lan(&mut session), Ok(true));
 }
 
 #[test]
