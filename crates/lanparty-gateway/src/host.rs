@@ -22,14 +22,15 @@ use lanparty_peer::relay_args::RelayConfig;
 use lanparty_proto::DatagramBudget;
 use lanparty_quic::Congestion;
 use lanparty_quic::tls::Trust;
-use lanparty_relay::RelayServer;
 use lanparty_relay::config::{
     ArgsError, BoundArgs, Bounds, CommandLine, IdentitySource, command_line,
 };
+use lanparty_relay::{RelayServer, SocketGone};
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tracing::Instrument;
 
 /// Where the code of the room is kept, if the host names none.
@@ -215,13 +216,28 @@ async fn party(
     // Dropping the sender is the word.
     let relay = relay.run(async { drop(stopped.await) });
     let relay = tokio::spawn(relay.instrument(tracing::info_span!("relay")));
-    let outcome = run::serve(config, lan, host).await;
-    drop(stop);
-    relay
-        .await
-        .context("the relay failed; please report this")?;
-    say("Relay stopped.");
-    outcome
+    together(relay, stop, run::serve(config, lan, host)).await
+}
+
+/// A gateway that ends takes the relay with it, by dropping `stop`; without a relay there is no party.
+async fn together(
+    mut relay: JoinHandle<Result<(), SocketGone>>,
+    stop: oneshot::Sender<()>,
+    gateway: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    const FAILED: &str = "the relay failed; please report this";
+    tokio::select! {
+        outcome = gateway => {
+            drop(stop);
+            relay.await.context(FAILED)??;
+            say("Relay stopped.");
+            outcome
+        }
+        ended = &mut relay => {
+            ended.context(FAILED)??;
+            anyhow::bail!("the relay has ended, and the party with it; start again")
+        }
+    }
 }
 
 /// The code of the room in this folder, made from `random` bits if there is none yet. It is no secret:
@@ -333,6 +349,19 @@ mod tests {
         write("max-clients = 5\n");
         let error = settings.read().unwrap_err().to_string();
         assert!(error.contains("`lanparty-gateway host --help`"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn without_its_relay_a_party_ends_with_an_error() {
+        let gateway = std::future::pending();
+        for (relay, says) in [(Err(SocketGone), "UDP socket"), (Ok(()), "has ended")] {
+            let relay = tokio::spawn(std::future::ready(relay));
+            let (stop, _stopped) = oneshot::channel();
+            let party = together(relay, stop, gateway.clone());
+            let ended = tokio::time::timeout(std::time::Duration::from_secs(10), party).await;
+            let error = ended.expect("it goes on").unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
     }
 
     #[test]

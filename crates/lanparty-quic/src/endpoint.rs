@@ -139,7 +139,7 @@ impl Endpoint {
         self.buffers
     }
 
-    /// The next stranger who wants to connect; `None` once the endpoint is closed.
+    /// The next stranger who wants to connect; `None` once the endpoint is closed, or its socket is gone.
     pub async fn accept(&self) -> Option<Incoming> {
         self.engine.accept().await.map(Incoming)
     }

@@ -7,6 +7,7 @@
 
 mod connection;
 mod driver;
+mod ears;
 mod link;
 mod state;
 mod stranger;
@@ -115,7 +116,7 @@ impl Engine {
             .set_server_config(Some(Arc::new(config)));
     }
 
-    /// The next stranger; `None` once the engine is closed.
+    /// The next stranger; `None` once the engine is closed, or its socket is gone.
     pub(crate) async fn accept(&self) -> Option<Stranger> {
         let packet = poll_fn(|cx| {
             let mut state = self.shared().lock();

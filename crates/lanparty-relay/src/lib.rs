@@ -28,5 +28,5 @@ mod testing;
 pub use config::Config;
 pub use registry::{JoinLimits, Limits, Registry};
 pub use room::{Rate, Rates};
-pub use server::{RelayServer, StartError, run};
+pub use server::{RelayServer, SocketGone, StartError, run};
 pub use strangers::KnockLimits;

@@ -54,7 +54,14 @@ const TIDY: Duration = Duration::from_secs(1);
 const KICKED: &str = "the host has sent you out of the room";
 const BANNED: &str = "the host has banned you from this room";
 
-/// Why a relay does not start.
+/// The socket under a running relay is of no use any more.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the relay's UDP socket cannot be read any more, so nobody can reach it; start the relay again"
+)]
+pub struct SocketGone;
+
+/// Why a relay does not start, or does not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// It has no key or no certificate.
@@ -72,6 +79,9 @@ pub enum StartError {
     /// The system keeps us from giving up what we do not need.
     #[error("cannot give up rights that are not needed ({0}); run the relay as an ordinary user")]
     Rights(#[source] io::Error),
+    /// It cannot be reached any more.
+    #[error(transparent)]
+    Socket(#[from] SocketGone),
 }
 
 /// Runs a relay until `stop` is ready, then sends everybody away. Prints where it listens. Once it does,
@@ -79,7 +89,7 @@ pub enum StartError {
 /// certificate's.
 ///
 /// # Errors
-/// [`StartError`], before anybody was served.
+/// [`StartError`]: before anybody was served, or, when its socket is gone, after everybody has been.
 pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), StartError> {
     let mut stop = pin!(stop);
     // Polled once before the line is printed: whoever reads it may already want to stop us.
@@ -95,7 +105,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), S
     say(format_args!("Relay listening on {address} (udp)."));
     let pin = server.pin();
     say(format_args!("Gateways and players know it by --pin {pin}"));
-    server.run(stop).await;
+    server.run(stop).await?;
     Ok(())
 }
 
@@ -113,6 +123,8 @@ pub struct RelayServer {
     /// Each gets its seat if it is admitted.
     doorstep: Doorstep<Option<Seat>>,
     seated: JoinSet<()>,
+    /// Nobody can be heard any more.
+    is_deaf: bool,
 }
 
 /// The rooms of a running relay, and the one lock.
@@ -128,6 +140,7 @@ impl Rooms {
 
 enum Event {
     Knock(Box<Incoming>),
+    Deaf,
     Greeted(Result<Option<Seat>, JoinError>),
     Left(Result<(), JoinError>),
     Hangup,
@@ -172,6 +185,7 @@ impl RelayServer {
             rooms,
             doorstep: Doorstep::new(config.knocks),
             seated: JoinSet::new(),
+            is_deaf: false,
         })
     }
 
@@ -216,10 +230,13 @@ impl RelayServer {
     }
 
     /// Serves until `stop` is ready; then refuses newcomers, tells the peers, and closes.
-    pub async fn run(mut self, stop: impl Future<Output = ()>) {
+    ///
+    /// # Errors
+    /// [`SocketGone`], when that is why it ends.
+    pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), SocketGone> {
         let mut stop = pin!(stop);
         let mut clock = Clock::start(self.renewal.is_some() || self.settings.is_some());
-        while !self.rooms.lock().is_drained() {
+        while !self.is_deaf && !self.rooms.lock().is_drained() {
             tokio::select! {
                 event = self.next_event(&mut clock) => self.handle(event),
                 () = &mut stop => break,
@@ -235,11 +252,18 @@ impl RelayServer {
         let _ = tokio::time::timeout(STOP, drained).await;
         let _ = tokio::time::timeout(DRAIN, self.endpoint.close(CloseCode::Bye)).await;
         info!("The relay has stopped");
+        match self.is_deaf {
+            true => Err(SocketGone),
+            false => Ok(()),
+        }
     }
 
     async fn next_event(&mut self, clock: &mut Clock) -> Event {
         tokio::select! {
-            Some(incoming) = self.endpoint.accept() => Event::Knock(Box::new(incoming)),
+            incoming = self.endpoint.accept(), if !self.is_deaf => match incoming {
+                Some(incoming) => Event::Knock(Box::new(incoming)),
+                None => Event::Deaf,
+            },
             Some(greeted) = self.doorstep.next() => Event::Greeted(greeted),
             Some(left) = self.seated.join_next() => Event::Left(left),
             event = clock.next() => event,
@@ -249,6 +273,7 @@ impl RelayServer {
     fn handle(&mut self, event: Event) {
         match event {
             Event::Knock(incoming) => self.answer_knock(*incoming),
+            Event::Deaf => self.is_deaf = true,
             Event::Greeted(Ok(seat)) => {
                 if let Some(seat) = seat {
                     self.seated.spawn(seat.serve());
@@ -392,4 +417,26 @@ fn send_out(kicked: Departure<Arc<Link>>, why: &'static str) {
         reason: DisconnectReason::Kicked,
         text: why.into(),
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_relay_whose_socket_is_gone_does_not_look_healthy() {
+        let config = Config::new("127.0.0.1:0".parse().unwrap());
+        let server = RelayServer::bind(&config).unwrap();
+        // Nobody can be accepted, and the relay has not asked for that.
+        server.endpoint.close(CloseCode::Bye).await;
+        let running = server.run(std::future::pending());
+        let ended = tokio::time::timeout(Duration::from_secs(10), running).await;
+        let error = ended.expect("it goes on as if nothing were wrong");
+        assert!(
+            error
+                .unwrap_err()
+                .to_string()
+                .contains("start the relay again")
+        );
+    }
 }

@@ -19,7 +19,7 @@ use lanparty_proto::{DatagramBudget, Header, MacAddr, PeerId, VirtualMac};
 use lanparty_quic::control;
 use lanparty_quic::tls::Trust;
 use lanparty_quic::{Closed, Congestion, Connection, Endpoint, PathFloor, RecvStream};
-use lanparty_relay::{Config, Limits, RelayServer};
+use lanparty_relay::{Config, Limits, RelayServer, SocketGone};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -31,7 +31,7 @@ struct Relay {
     address: std::net::SocketAddr,
     trust: Trust,
     stop: Option<oneshot::Sender<()>>,
-    running: JoinHandle<()>,
+    running: JoinHandle<Result<(), SocketGone>>,
 }
 
 impl Relay {
@@ -554,5 +554,5 @@ async fn a_relay_that_stops_says_so_to_everybody() {
     let hello = Hello::new(&room(), client(1), knocking.connection.budget());
     let refused = knocking.hello(hello).await.err().unwrap();
     assert_eq!(refused.reason, RejectReason::Draining);
-    soon(relay.running).await.unwrap();
+    soon(relay.running).await.unwrap().unwrap();
 }

@@ -1,6 +1,7 @@
 //! The task that moves packets between a socket and the connections on it.
 
 use super::Shared;
+use super::ears::{Ears, Failure};
 use super::state::State;
 use super::udp::{Received, Slots};
 use noq_proto::{DatagramEvent, Transmit};
@@ -23,6 +24,7 @@ pub(super) const TRAINS: usize = 8;
 pub(super) struct Driver {
     shared: Arc<Shared>,
     slots: Slots,
+    ears: Ears,
     timer: Pin<Box<Sleep>>,
     // Packets were taken and others have been woken; now it is their turn.
     gave_way: bool,
@@ -36,6 +38,7 @@ impl Driver {
         Driver {
             shared,
             slots: Slots::new(),
+            ears: Ears::default(),
             timer: Box::pin(tokio::time::sleep_until(tokio::time::Instant::now())),
             gave_way: false,
             waiting: None,
@@ -46,6 +49,9 @@ impl Driver {
     /// Takes packets, as many as are fair before something is sent.
     fn receive(&mut self, cx: &mut Context<'_>, state: &mut State, now: Instant) -> Taken {
         let (shared, mut taken) = (&*self.shared, Taken::Nothing);
+        if !self.ears.may_try(now) {
+            return taken;
+        }
         for _ in 0..RECEIVE_ROUNDS {
             let take = |received: Received| {
                 let mut answer = Vec::new();
@@ -55,15 +61,29 @@ impl Driver {
             };
             match shared.udp.poll_receive(cx, &mut self.slots, take) {
                 Poll::Ready(Ok(packets)) => {
+                    self.ears.worked();
                     taken = Taken::Some;
                     state.udp.receives += u64::from(packets > 0);
                     state.udp.received += packets;
                 }
-                Poll::Ready(Err(error)) => {
-                    tracing::error!(%error, "The UDP socket cannot be read any more");
-                    return Taken::Broken;
+                Poll::Ready(Err(error)) => match self.ears.failed(now) {
+                    Failure::Passing { is_news } => {
+                        if is_news {
+                            tracing::warn!(%error, "The UDP socket could not be read; trying again");
+                        }
+                        if !self.ears.may_try(now) {
+                            return taken;
+                        }
+                    }
+                    Failure::Final => {
+                        tracing::error!(%error, "The UDP socket cannot be read any more");
+                        return Taken::Broken;
+                    }
+                },
+                Poll::Pending => {
+                    self.ears.worked();
+                    return taken;
                 }
-                Poll::Pending => return taken,
             }
         }
         Taken::More
@@ -159,7 +179,8 @@ impl Future for Driver {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        if let Some(deadline) = state.next_deadline() {
+        let deadlines = state.next_deadline().into_iter();
+        if let Some(deadline) = deadlines.chain(this.ears.poll_timeout()).min() {
             this.timer.as_mut().reset(deadline.into());
             if this.timer.as_mut().poll(cx).is_ready() {
                 cx.waker().wake_by_ref();

@@ -168,6 +168,32 @@ async fn numbers_move_with_frames() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_receive_that_fails_is_not_the_sockets_end() {
+    let local = || UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (near, far) = (local(), local());
+    let hand = near.try_clone().unwrap();
+    let (config, ids) = crate::reset::nobodys_config();
+    let engine = Engine::new(config, ids, None, near).unwrap();
+    for packets in 1..=5 {
+        // Nobody is there; the system says so instead of giving the next packet, by an error that no list names.
+        hand.connect("127.0.0.1:1").unwrap();
+        hand.send(b"hello").unwrap();
+        hand.connect(far.local_addr().unwrap()).unwrap();
+        far.send_to(b"packet", hand.local_addr().unwrap()).unwrap();
+        loop {
+            let state = engine.shared().lock();
+            assert!(state.closing.is_none(), "the driver has given up");
+            if state.udp.received == packets {
+                break;
+            }
+            drop(state);
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
 async fn connected(congestion: Congestion) -> (Connection, Connection) {
     const NAME: &str = "lanparty-relay";
     let identity = Identity::self_signed(NAME, &Identity::new_key().unwrap()).unwrap();
