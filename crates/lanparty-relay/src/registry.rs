@@ -8,6 +8,7 @@ mod claims;
 mod guesses;
 mod host;
 mod joins;
+mod openers;
 mod operator;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ use lanparty_ctrl::{
 };
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::{PeerId, RoomId};
+use openers::Openers;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::IpAddr;
@@ -151,9 +153,7 @@ pub struct Registry<L> {
     names: HashMap<RoomName, RoomId>,
     claims: Claims,
     sources: Sources,
-    /// From where the rooms were opened.
-    openers: Sources,
-    opened_from: HashMap<RoomId, IpAddr>,
+    openers: Openers,
     joins: Joins,
     peers: usize,
     last_room: u32,
@@ -173,8 +173,7 @@ impl<L: Clone> Registry<L> {
             names: HashMap::new(),
             claims: Claims::new(2 * limits.rooms),
             sources: Sources::default(),
-            openers: Sources::default(),
-            opened_from: HashMap::new(),
+            openers: Openers::default(),
             joins: Joins::new(limits.joins),
             peers: 0,
             last_room: 0,
@@ -330,8 +329,7 @@ impl<L: Clone> Registry<L> {
 
     fn open_room(&mut self, now: Instant, name: RoomName, entry: &Entry, source: IpAddr) -> RoomId {
         let id = self.free_number();
-        self.openers.add(source);
-        self.opened_from.insert(id, source);
+        self.openers.open(id, source, is_host(&name, entry));
         let room = Room::new(now, id, entry.datagram_budget.ip_mtu(), self.rates);
         self.rooms.insert(id, room);
         self.names.insert(name, id);
@@ -361,9 +359,7 @@ impl<L: Clone> Registry<L> {
     fn close_if_empty(&mut self, id: RoomId) {
         if self.rooms.get(&id).is_some_and(Room::is_empty) {
             self.rooms.remove(&id);
-            if let Some(source) = self.opened_from.remove(&id) {
-                self.openers.remove(source);
-            }
+            self.openers.close(id);
             self.names.retain(|_, room| *room != id);
         }
     }

@@ -81,7 +81,7 @@ impl<L: Clone> Registry<L> {
             None => None,
         };
         self.is_it_in_if_it_must_be(replaces)?;
-        self.is_there_room(&name, room, entry, replaces, source)?;
+        self.is_there_room(now, &name, room, entry, replaces, source)?;
         self.does_it_come_too_often(now, &name, entry, source, replaces.is_none())?;
         Ok(Decision {
             name,
@@ -184,9 +184,11 @@ impl<L: Clone> Registry<L> {
         }
     }
 
-    /// The host's place in a room that is there is always kept free.
+    /// The host's place in a room that is there, or claimed, is always kept free; claims are few. One that is new
+    /// here, or to a relay that has been restarted, needs no more than a room.
     fn is_there_room(
         &self,
+        now: Instant,
         name: &RoomName,
         room: Option<&Room<L>>,
         entry: &Entry,
@@ -194,9 +196,9 @@ impl<L: Clone> Registry<L> {
         source: IpAddr,
     ) -> Result<(), RejectReason> {
         let is_client = matches!(entry.who, Newcomer::Client(_));
-        let limits = &self.limits;
+        let (limits, is_host) = (&self.limits, is_host(name, entry));
         match room {
-            Some(_) if !is_client && name.host.is_some() => return Ok(()),
+            _ if is_host && (room.is_some() || self.claims.is_live(now, name)) => return Ok(()),
             Some(room)
                 if is_client && replaces.is_none() && room.clients() >= limits.clients_per_room =>
             {
@@ -204,13 +206,16 @@ impl<L: Clone> Registry<L> {
             }
             Some(_) => {}
             None if self.rooms.len() >= limits.rooms => return Err(RejectReason::RelayFull),
-            None if !self.openers.fits(source, None, limits.rooms_from()) => {
+            None if !self.openers.fits(source, is_host, limits.rooms_from()) => {
                 return Err(RejectReason::RateLimited);
             }
             None => {}
         }
         if replaces.is_none() && self.peers >= limits.peers {
             return Err(RejectReason::RelayFull);
+        }
+        if is_host {
+            return Ok(());
         }
         let leaver = replaces.and_then(|peer| Some(room?.member(peer)?.source));
         match self.sources.fits(source, leaver, limits.peers_from()) {

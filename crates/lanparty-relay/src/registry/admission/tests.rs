@@ -371,6 +371,51 @@ fn the_host_is_never_banned_and_its_place_is_always_free() {
     relay.invited(1, GATEWAY, KEY, HOST).unwrap();
 }
 
+/// Its players have gone home, and strangers and the house next door have taken all that there is.
+#[test]
+fn a_host_whose_room_is_gone_has_its_claim_and_no_count_keeps_it_out() {
+    let mut relay = Relay::with(Limits {
+        rooms: 3,
+        rooms_per_address: 2,
+        peers: 4,
+        peers_per_address: 3,
+        ..Limits::default()
+    });
+    let host = relay.invited(1, GATEWAY, KEY, HOST).unwrap();
+    relay.leave(host);
+    pass(&mut relay, Duration::ZERO);
+    for (link, room) in [(2, "monday"), (3, "monday"), (4, "sunday")] {
+        relay.admit(link, room, client(link)).unwrap();
+    }
+    let more = relay.admit(5, "monday", client(5)).map(drop);
+    assert_eq!(more, Err(RejectReason::RateLimited), "of this address");
+    relay.source = [198, 51, 100, 7].into();
+    relay.admit(5, "friday", client(5)).unwrap();
+    let more = relay.admit(6, "saturday", client(6)).map(drop);
+    assert_eq!(more, Err(RejectReason::RelayFull));
+    relay.source = [192, 0, 2, 1].into();
+    relay.invited(1, GATEWAY, KEY, HOST).unwrap();
+}
+
+#[test]
+fn after_a_relays_restart_no_neighbour_without_a_hosts_key_uses_up_what_the_host_needs() {
+    let mut relay = Relay::with(Limits {
+        rooms_per_address: 2,
+        peers_per_address: 3,
+        ..Limits::default()
+    });
+    for (link, room) in [(2, "monday"), (3, "sunday"), (4, "sunday")] {
+        relay.admit(link, room, client(link)).unwrap();
+    }
+    relay.invited(1, GATEWAY, KEY, HOST).unwrap();
+    // Host keys cost nothing: so many rooms are a host's at one address as are anybody's.
+    relay.invited(6, GATEWAY, KEY, Some(6)).unwrap();
+    let third = relay.invited(7, GATEWAY, KEY, Some(7)).map(drop);
+    assert_eq!(third, Err(RejectReason::RateLimited));
+    relay.source = [198, 51, 100, 7].into();
+    relay.invited(7, GATEWAY, KEY, Some(7)).unwrap();
+}
+
 #[test]
 fn the_access_token_of_a_relay_is_for_opening() {
     let mut relay = Relay::new();
