@@ -23,6 +23,11 @@ pub(crate) fn source_of(address: IpAddr) -> IpAddr {
     }
 }
 
+/// As far as one place reaches at most: an IPv4 address, or an IPv6 /48.
+pub(crate) fn place_of(source: IpAddr) -> IpAddr {
+    network_of(source).map_or(source, IpAddr::from)
+}
+
 /// The network of which a source is a part; none for IPv4.
 fn network_of(source: IpAddr) -> Option<Ipv6Addr> {
     match source {

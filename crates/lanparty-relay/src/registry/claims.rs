@@ -9,6 +9,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::sources::place_of;
 use lanparty_ctrl::message::{Entry, Invitation};
 use lanparty_ctrl::{AdmissionKey, HostId, RoomCode, RoomKey};
 use std::collections::HashMap;
@@ -20,7 +21,9 @@ use std::time::{Duration, Instant};
 pub(crate) const LINGER: Duration = Duration::from_secs(600);
 /// How many claims of gateways from one source may outlast them.
 const LINGERING_PER_SOURCE: usize = 8;
-/// Among how many claims of one code, the oldest, an invite is looked for that does not name its host.
+/// How many of these may be of one code, from one IPv4 address or IPv6 /48: the oldest.
+const LINGERING_PER_CODE: usize = 2;
+/// Among how many claims of one code an invite is looked for that does not name its host.
 const CANDIDATES: usize = 8;
 
 /// A room by its code and, if it is for invited people, its host.
@@ -80,14 +83,29 @@ impl Claims {
     /// client says whose room it means.
     pub(crate) fn find(&self, now: Instant, entry: &Entry, shown: &Invitation) -> Option<RoomName> {
         let tries = shown.host.map_or(CANDIDATES, |_| 1);
-        let claims = self.of(now, &entry.room, shown.host).map(Some);
+        let claims = self.in_turn(now, &entry.room, shown.host).into_iter();
         let mut found = None;
-        for claim in claims.chain(iter::repeat(None)).take(tries) {
+        for claim in claims.map(Some).chain(iter::repeat(None)).take(tries) {
             let key = claim.map_or(&self.decoy, |claim| &claim.key);
             let accepted = key.accepts(&shown.proof, &shown.channel, &entry.room, entry.who);
             found = found.or(claim.filter(|_| accepted));
         }
         found.map(|claim| claim.name(&entry.room))
+    }
+
+    /// The claims among which an invite is looked for: of each place the oldest, the oldest of these first, then of each
+    /// the second. However often a code is claimed from one place, that costs the others one try.
+    fn in_turn(&self, now: Instant, code: &RoomCode, host: Option<HostId>) -> Vec<&Claim> {
+        let mut of_place: HashMap<IpAddr, usize> = HashMap::new();
+        let claims = self.of(now, code, host).map(|claim| {
+            let turn = of_place.entry(place_of(claim.source)).or_default();
+            *turn += 1;
+            (*turn, claim)
+        });
+        let mut claims: Vec<_> = claims.collect();
+        claims.sort_by_key(|&(turn, _)| turn);
+        let claims = claims.into_iter().map(|(_, claim)| claim);
+        claims.take(CANDIDATES).collect()
     }
 
     /// The rooms that an invite can mean.
@@ -97,7 +115,7 @@ impl Claims {
         code: &RoomCode,
         host: Option<HostId>,
     ) -> impl Iterator<Item = RoomName> {
-        let claims = self.of(now, code, host).take(CANDIDATES);
+        let claims = self.in_turn(now, code, host).into_iter();
         claims.map(|claim| claim.name(code))
     }
 
@@ -148,12 +166,18 @@ impl Claims {
         let mut lingering: HashMap<IpAddr, usize> = HashMap::new();
         for (code, claims) in &mut self.claims {
             claims.retain(|claim| claim.is_live(now));
+            let mut of_code: HashMap<IpAddr, usize> = HashMap::new();
             claims.retain_mut(|claim| {
                 if is_held(&claim.name(code)) {
                     claim.ends = None;
                     return true;
                 }
                 claim.ends.get_or_insert(now + LINGER);
+                let of_code = of_code.entry(place_of(claim.source)).or_default();
+                *of_code += 1;
+                if *of_code > LINGERING_PER_CODE {
+                    return false;
+                }
                 let of_source = lingering.entry(claim.source).or_default();
                 *of_source += 1;
                 *of_source <= LINGERING_PER_SOURCE

@@ -70,6 +70,52 @@ fn a_gateway_that_comes_back_keeps_its_age_and_brings_its_newest_key() {
     assert_eq!(claims.len(), 2);
 }
 
+/// Who claims a code again and again from one place has one of the tries, until the others have had theirs.
+#[test]
+fn an_invite_that_names_no_host_is_tried_on_one_claim_of_each_place_first() {
+    let now = Instant::now();
+    for squats in [
+        "192.0.2.1 192.0.2.1",
+        "2001:db8:1:1:: 2001:db8:1:2:: 2001:db8:1:ffff::",
+    ] {
+        let mut claims = Claims::new(1000);
+        for (host, source) in (10..).zip(squats.split(' ').cycle().take(20)) {
+            let source = source.parse().unwrap();
+            claims.hold(&name(0, host), &admission_key(host), source);
+        }
+        claims.hold(&name(0, 1), &admission_key(1), [198, 51, 100, 7].into());
+        let found = |key| {
+            let (entry, shown) = shown(&name(0, 0), key, None);
+            claims.find(now, &entry, &shown)
+        };
+        assert_eq!(found(1), Some(name(0, 1)), "{squats}");
+        assert_eq!(found(16), Some(name(0, 16)), "what is left of the tries");
+        assert_eq!(found(17), None);
+        let code = name(0, 1).code;
+        assert_eq!(claims.candidates(now, &code, None).count(), CANDIDATES);
+    }
+}
+
+#[test]
+fn of_one_place_few_claims_of_a_code_outlast_their_gateways_the_oldest() {
+    let now = Instant::now();
+    let mut claims = Claims::new(1000);
+    for host in 1..=9 {
+        let source = format!("2001:db8:1:{host}::").parse().unwrap();
+        claims.hold(&name(0, host), &admission_key(host), source);
+    }
+    claims.hold(&name(0, 20), &admission_key(20), [198, 51, 100, 7].into());
+    claims.hold(
+        &name(1, 1),
+        &admission_key(1),
+        "2001:db8:1::".parse().unwrap(),
+    );
+    claims.handle_timeout(now, |name| name.host == Some(host_id(9)));
+    let live = (1..=20).filter(|&host| claims.is_live(now, &name(0, host)));
+    assert_eq!(live.collect::<Vec<_>>(), [1, 2, 9, 20]);
+    assert!(claims.is_live(now, &name(1, 1)), "another code");
+}
+
 #[test]
 fn a_host_that_is_named_is_found_among_very_many_and_no_other_is() {
     let now = Instant::now();
