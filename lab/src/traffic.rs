@@ -19,7 +19,7 @@ pub use games::{
     openarena_server, openarena_servers_seen, teeworlds_server, teeworlds_servers_seen,
 };
 pub use iperf::{IperfReport, Load, iperf};
-pub use multicast::{MDNS, join, multicast_crosses, stream};
+pub use multicast::{MDNS, chat, join, multicast_crosses, speaker, stream};
 pub use pings::{PingReport, Pings};
 pub use session::EchoSession;
 pub use storm::Storm;

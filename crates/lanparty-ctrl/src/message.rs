@@ -370,6 +370,14 @@ pub struct PeerJoined {
     /// What it wants signed before it believes in the gateway; told to the gateway only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_challenge: Option<Challenge>,
+    /// Whether it says again which groups its machine wants; told to the gateway only, which then needs no others.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub tells_groups: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// A gateway's answer to a client's challenge, on its way through the relay.

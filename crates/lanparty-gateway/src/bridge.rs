@@ -28,7 +28,7 @@ use lanparty_proto::{
     DatagramBudget, EthernetFrame, FrameBuf, FrameKind, Header, IpMtu, MacAddr, PeerId, RoomId,
     mss, overlay,
 };
-use lanparty_switch::{Judged, Port, Rates, Route, Speaker, Switch, View};
+use lanparty_switch::{Judged, Port, Rates, Route, Speaker, Switch, View, snooping};
 use loop_guard::LoopGuard;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -38,6 +38,9 @@ use voucher::Voucher;
 pub const MAX_CLIENTS: usize = 4096;
 /// How often the relay hears our counters (spec R47).
 pub const STATS_PERIOD: Duration = Duration::from_secs(5);
+
+/// How long it may take until we have heard who was in the room before us.
+const CATCH_UP: Duration = Duration::from_secs(10);
 
 /// A gateway between one NIC and one room.
 #[derive(Debug)]
@@ -62,6 +65,18 @@ struct Place {
     /// What every hop of the room takes in one piece, as far as is known.
     budget: DatagramBudget,
     next_stats: Instant,
+    since: Instant,
+}
+
+impl Place {
+    /// How long it takes until a player who is announced now has said which groups it wants: one who has just come
+    /// does so at once, one who was there before us when it is time to say it again.
+    fn until_told(self, now: Instant) -> Duration {
+        match now < self.since + CATCH_UP {
+            true => snooping::RENEWAL + CATCH_UP,
+            false => snooping::SETTLING,
+        }
+    }
 }
 
 impl Bridge {
@@ -186,6 +201,9 @@ impl Bridge {
             self.forget_client(gone);
         }
         if self.plug_in(now, id, mac) {
+            if let (Some(switch), true) = (&mut self.switch, joined.tells_groups) {
+                switch.trust_reports(id, now + place.until_told(now));
+            }
             let voucher = self.voucher.as_ref();
             let answer = voucher.and_then(|own| own.answer(place.room, place.own_id, joined));
             if let Some(answer) = answer {
@@ -280,6 +298,7 @@ impl PeerCore for Bridge {
             own_id: welcome.peer_id,
             budget: budget.min(budget_for(welcome.effective_mtu)),
             next_stats: now + STATS_PERIOD,
+            since: now,
         });
     }
 

@@ -24,7 +24,7 @@ use lanparty_ctrl::{
 };
 use lanparty_obs::{DropCounts, DropReason, PeerStats};
 use lanparty_proto::{IpMtu, PeerId, RoomId};
-use lanparty_switch::{Judged, Route, Speaker, Switch};
+use lanparty_switch::{Judged, Route, Speaker, Switch, snooping};
 use member::Member;
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, HashSet};
@@ -178,7 +178,7 @@ impl<L: Clone> Room<L> {
         }
         self.switch.plug_in(now, peer, speaker(who));
         if entry.tells_groups {
-            self.switch.trust_reports(now, peer);
+            self.switch.trust_reports(peer, now + snooping::SETTLING);
         }
         self.members.insert(peer, newcomer);
         let welcome = Step::Answer(self.welcome(peer, who, token));

@@ -35,7 +35,7 @@ pub const LIFETIME: Duration = Duration::from_secs(260);
 /// How often a client says again what its machine wants: the Query Interval (RFC 3376 §8.2).
 pub const RENEWAL: Duration = Duration::from_secs(125);
 /// How long after coming in everything is heard: until the machine has been asked and has answered.
-const SETTLING: Duration = Duration::from_secs(3);
+pub const SETTLING: Duration = Duration::from_secs(3);
 
 /// What each player of a room wants to hear.
 #[derive(Debug, Default)]
@@ -47,13 +47,14 @@ impl Groups {
         self.0.insert(peer, Hearing::everything());
     }
 
-    /// Its client will say what it wants, from now on.
-    pub(crate) fn trust(&mut self, now: Instant, peer: PeerId) {
+    /// Its client has said what it wants by then; until then it hears everything.
+    pub(crate) fn trust(&mut self, peer: PeerId, then: Instant) {
         if let Some(hearing) = self.0.get_mut(&peer) {
-            *hearing = Hearing::told(now);
+            *hearing = Hearing::told(then);
         }
     }
 
+    /// A player goes.
     pub(crate) fn remove(&mut self, peer: PeerId) {
         self.0.remove(&peer);
     }
@@ -122,10 +123,10 @@ impl Hearing {
         }
     }
 
-    /// That of a machine whose client does, from its coming on.
-    pub(crate) fn told(now: Instant) -> Self {
+    /// That of a machine whose client has done so by then.
+    pub(crate) fn told(then: Instant) -> Self {
         Hearing {
-            everything: Everything::Until(now + SETTLING),
+            everything: Everything::Until(then),
             groups: Vec::new(),
         }
     }

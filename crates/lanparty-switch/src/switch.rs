@@ -76,9 +76,10 @@ impl Switch {
         }
     }
 
-    /// A player's client will say which groups its machine wants, and hears no others: see [`snooping`](crate::snooping).
-    pub fn trust_reports(&mut self, now: Instant, peer: PeerId) {
-        self.groups.trust(now, peer);
+    /// A player's client has said by then which groups its machine wants, and hears no others from then on: see
+    /// [`snooping`](crate::snooping).
+    pub fn trust_reports(&mut self, peer: PeerId, then: Instant) {
+        self.groups.trust(peer, then);
     }
 
     /// True when a player hears frames for this group, also if nobody knows whether it wants them and those go to

@@ -10,7 +10,7 @@
 //! | who has which IP address, learnt and held | ✓ | | | ✓ |
 //! | to groups, and from player to player | ✓ | refused | ✓ | ✓ |
 //! | ARP, neighbour discovery, DHCP, group membership | ✓ | refused | unseen | ✓ |
-//! | who listens to which group | ✓ | | | |
+//! | who listens to which group | ✓ | | | ✓ |
 //! | the host's orders: mute, isolation | ✓ | | ✓ | ✓ |
 //! | how much: buckets | ✓ | ✓ | ✓ | |
 //!
@@ -47,7 +47,7 @@ impl View {
 
     /// True when it sends frames to those in a group who listen.
     pub(crate) fn snoops(self) -> bool {
-        self == View::Whole
+        matches!(self, View::Whole | View::Inside)
     }
 
     /// True when only what concerns one player and the LAN may pass.

@@ -1,6 +1,7 @@
 //! Multicast as service discovery uses it, and as streams do.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -54,7 +55,8 @@ pub fn join(
     })
 }
 
-fn speaker((machine, address): (&Machine, IpAddr)) -> Result<UdpSocket> {
+/// A socket that speaks to groups out of this machine's address.
+pub fn speaker((machine, address): (&Machine, IpAddr)) -> Result<UdpSocket> {
     let IpAddr::V4(source) = address else {
         bail!("IPv4 groups want IPv4 addresses")
     };
@@ -86,4 +88,18 @@ pub fn stream(
         speaker.send_to(&packet, to)?;
     }
     Ok((packets * RTP_LEN) as u64)
+}
+
+/// Says so many things a second to a group, until it is enough.
+pub fn chat(speaker: &UdpSocket, to: (Ipv4Addr, u16), per_second: u32, said_enough: &AtomicBool) {
+    let start = Instant::now();
+    for number in 0.. {
+        if said_enough.load(Ordering::Relaxed) {
+            return;
+        }
+        // What does not go out is missed by nobody.
+        let _ = speaker.send_to(&[0x4d; 100], to);
+        let due = Duration::from_secs(1) * number / per_second;
+        pass(due.saturating_sub(start.elapsed()));
+    }
 }

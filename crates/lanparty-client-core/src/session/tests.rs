@@ -379,6 +379,7 @@ fn peer_joined(id: u16, who: Newcomer) -> PeerJoined {
         name: None,
         identity: None,
         host_challenge: None,
+        tells_groups: false,
     }
 }
 

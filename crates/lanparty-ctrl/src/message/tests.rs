@@ -186,9 +186,11 @@ fn relay_messages_have_this_json() {
             name: Some("Ann".parse().unwrap()),
             identity: Some(Fingerprint::from_sha256([0xff; 32])),
             host_challenge: Some(Challenge::from_random([0xff; 32])),
+            tells_groups: true,
         }),
         json!({ "type": "peer_joined", "peer_id": 2, "role": "client", "mac": "02:1a:2b:3c:4d:5e",
-            "name": "Ann", "identity": "_".repeat(42) + "8", "host_challenge": "_".repeat(42) + "8" }),
+            "name": "Ann", "identity": "_".repeat(42) + "8", "host_challenge": "_".repeat(42) + "8",
+            "tells_groups": true }),
     );
     let public = HostSecret::from_random([1; 32])
         .host_key(&"friday".parse().unwrap())

@@ -488,6 +488,7 @@ fn nobody_is_announced_as_the_gateway_itself() {
             name: None,
             identity: None,
             host_challenge: None,
+            tells_groups: false,
         }),
     );
     assert!(party.outputs().is_empty());
@@ -597,6 +598,64 @@ fn who_asks_is_told_that_this_is_the_hosts_gateway() {
     assert_eq!(answers(&mut nobodys), [], "it has no host's key");
 }
 
+/// UDP to the group 239.1.2.3.
+fn stream() -> Vec<u8> {
+    let mut stream = ip(MacAddr::new([1, 0, 0x5e, 1, 2, 3]), LAN_HOST);
+    stream[30..34].copy_from_slice(&[239, 1, 2, 3]);
+    stream
+}
+
+/// IGMPv2 of a client about that group: it is wanted, or not any more.
+fn report(from: MacAddr, kind: u8) -> Vec<u8> {
+    let header = [0x46, 0xc0, 0, 32, 0, 0, 0, 0, 1, 2, 0, 0, 192, 168, 50, 7];
+    let rest = [239, 1, 2, 3, 0x94, 4, 0, 0, kind, 0, 0, 0, 239, 1, 2, 3];
+    let to = [1, 0, 0x5e, 1, 2, 3];
+    [&to[..], &from.octets(), &[8, 0], &header, &rest].concat()
+}
+
+#[test]
+fn a_stream_that_nobody_has_joined_does_not_cost_the_hosts_line() {
+    let mut party = Party::new();
+    party.advance(CATCH_UP);
+    assert_eq!(
+        party.lan_says(&stream()),
+        Err(DropReason::Unwanted),
+        "nobody is there"
+    );
+    party.join_telling(ALICE);
+    assert!(
+        party.lan_says(&stream()).is_ok(),
+        "who comes in hears everything"
+    );
+    party.advance(snooping::SETTLING);
+    assert_eq!(party.lan_says(&stream()), Err(DropReason::Unwanted));
+    party.client_says(ALICE.0, &report(ALICE.1, 0x16)).unwrap();
+    assert!(party.lan_says(&stream()).is_ok());
+    party.client_says(ALICE.0, &report(ALICE.1, 0x17)).unwrap();
+    assert_eq!(party.lan_says(&stream()), Err(DropReason::Unwanted));
+    party.join(BOB);
+    assert!(party.lan_says(&stream()).is_ok(), "an older client");
+    party.leave(BOB);
+    assert_eq!(party.lan_says(&stream()), Err(DropReason::Unwanted));
+    assert!(party.lan_says(&ip(MacAddr::BROADCAST, LAN_HOST)).is_ok());
+}
+
+#[test]
+fn a_gateway_that_comes_back_keeps_no_stream_from_who_was_there_before_it() {
+    let mut party = Party::new();
+    party.join_telling(ALICE);
+    party.advance(snooping::RENEWAL);
+    assert!(
+        party.lan_says(&stream()).is_ok(),
+        "its client says it again now"
+    );
+    party.client_says(ALICE.0, &report(ALICE.1, 0x16)).unwrap();
+    party.advance(CATCH_UP);
+    assert!(party.lan_says(&stream()).is_ok());
+    party.client_says(ALICE.0, &report(ALICE.1, 0x17)).unwrap();
+    assert_eq!(party.lan_says(&stream()), Err(DropReason::Unwanted));
+}
+
 /// A bridge that has been welcomed, and the time there.
 struct Party {
     bridge: Bridge,
@@ -647,7 +706,25 @@ impl Party {
             name: None,
             identity: None,
             host_challenge,
+            tells_groups: false,
         };
+        self.announce(joined);
+    }
+
+    /// A client that says again which groups its machine wants.
+    fn join_telling(&mut self, (id, mac): (u16, MacAddr)) {
+        self.announce(PeerJoined {
+            peer_id: PeerId::new(id).unwrap(),
+            role: Role::Client,
+            mac: Some(mac.try_into().unwrap()),
+            name: None,
+            identity: None,
+            host_challenge: None,
+            tells_groups: true,
+        });
+    }
+
+    fn announce(&mut self, joined: PeerJoined) {
         self.bridge
             .handle_control(self.now, RelayMessage::PeerJoined(joined));
     }

@@ -46,6 +46,7 @@ fn come(controls: &mut Controls, number: u8, player: u8) {
         name: None,
         identity: None,
         host_challenge: None,
+        tells_groups: false,
     });
     assert!(controls.handle_control(&joined).is_none());
 }
@@ -333,6 +334,7 @@ fn named(number: u8, name: &str) -> RelayMessage {
         name: Some(name.parse().unwrap()),
         identity: None,
         host_challenge: None,
+        tells_groups: false,
     })
 }
 
@@ -372,6 +374,7 @@ fn come_as_mallory(controls: &mut Controls) {
         name: Some("Mallory".parse().unwrap()),
         identity: Some(key(4)),
         host_challenge: None,
+        tells_groups: false,
     }));
 }
 

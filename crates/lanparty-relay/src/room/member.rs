@@ -68,6 +68,7 @@ pub(super) struct Member<L> {
     /// What it is to be told, if it takes notices.
     pub(super) notices: Notices,
     pub(super) takes_notices: bool,
+    tells_groups: bool,
     /// What it wants the gateway to sign, and the gateway that has done so.
     pub(super) host_challenge: Option<Challenge>,
     pub(super) vouched_by: Option<PeerId>,
@@ -105,6 +106,7 @@ impl<L> Member<L> {
             speeds: None,
             notices: Notices::default(),
             takes_notices: entry.takes_notices,
+            tells_groups: entry.tells_groups,
             host_challenge: entry.host_challenge,
             vouched_by: None,
             stats_at: now,
@@ -121,6 +123,7 @@ impl<L> Member<L> {
             name: self.record.name.clone(),
             identity: self.record.identity.filter(|_| to == Newcomer::Gateway),
             host_challenge: self.host_challenge.filter(|_| to == Newcomer::Gateway),
+            tells_groups: self.tells_groups && to == Newcomer::Gateway,
         })
     }
 

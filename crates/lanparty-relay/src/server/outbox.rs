@@ -116,6 +116,7 @@ mod tests {
             name: None,
             identity: None,
             host_challenge: None,
+            tells_groups: false,
         })
     }
 

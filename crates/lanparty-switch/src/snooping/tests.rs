@@ -25,7 +25,7 @@ impl Room {
         switch.plug_in(start, peer(9), Speaker::Lan);
         for player in 1..=players {
             switch.plug_in(start, peer(player), Speaker::Player(mac(player)));
-            switch.trust_reports(start, peer(player));
+            switch.trust_reports(peer(player), start + SETTLING);
         }
         Room {
             start,
@@ -360,7 +360,7 @@ fn whoever_leaves_is_forgotten() {
     room.switch.unplug(peer(1));
     room.switch
         .plug_in(room.now, peer(1), Speaker::Player(mac(1)));
-    room.switch.trust_reports(room.now, peer(1));
+    room.switch.trust_reports(peer(1), room.now + SETTLING);
     room.advance(3);
     assert_eq!(
         room.hear(&udp(STATION, CAMERA.into())),
