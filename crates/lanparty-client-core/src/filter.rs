@@ -17,6 +17,29 @@ pub fn outgoing(frame: &[u8], own: VirtualMac) -> Result<(), DropReason> {
     Ok(())
 }
 
+/// What to do about frames of the player's own machine that die of this, where somebody can do something.
+pub fn advice(reason: DropReason) -> Option<&'static str> {
+    match reason {
+        DropReason::DhcpSpoof => Some(
+            "The DHCP client here asks in the name of another MAC than the adapter's, and that is dropped: have it \
+             use the adapter's (dhclient.conf: `send dhcp-client-identifier = hardware;`, dhcpcd.conf: `clientid`).",
+        ),
+        DropReason::ArpSpoof => Some(
+            "Something on this machine claims an address for another MAC than the adapter's, and that is dropped: \
+             take the adapter out of bridges, and end programs that answer for other machines (proxy ARP).",
+        ),
+        DropReason::UnauthorizedSourceMac => Some(
+            "Something on this machine sends from another MAC than the adapter's, and that is dropped: take the \
+             adapter out of bridges, and leave its MAC as it is.",
+        ),
+        DropReason::DhcpServerReply | DropReason::Dhcpv6ServerReply => Some(
+            "Something on this machine gives out addresses on the adapter, and that is dropped: turn off its DHCP \
+             server, or the sharing of its internet connection.",
+        ),
+        _ => None,
+    }
+}
+
 /// Judges a frame that the relay passed on from `sender`.
 ///
 /// # Errors

@@ -7,7 +7,6 @@ use lanparty_ctrl::message::Welcome;
 use lanparty_ctrl::{Name, RelayMessage, ResumeToken};
 use lanparty_edge::resume_file::ResumeFile;
 use lanparty_edge::seldom::Seldom;
-use lanparty_edge::speech;
 use lanparty_obs::{Diagnostics, PlayerStatus};
 use lanparty_peer::LinkFacts;
 use lanparty_peer::relay_args::{RelayArgs, RelayArgsError, RelayConfig};
@@ -15,7 +14,10 @@ use lanparty_proto::VirtualMac;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long a player sees what the relay has not carried; it says so again every 30 seconds while that goes on.
+const NOTICE_SHOWS: Duration = Duration::from_secs(60);
 
 /// The flags about the player that every client has.
 #[derive(Debug, Clone, Args)]
@@ -76,6 +78,7 @@ impl PlayerArgs {
             place: identity.and_then(|identity| ResumeFile::open_beside(&identity)),
             facts: None,
             told: Seldom::default(),
+            notice: None,
         })
     }
 }
@@ -90,6 +93,8 @@ pub struct Player {
     place: Option<ResumeFile>,
     facts: Option<LinkFacts>,
     told: Seldom,
+    /// What the relay last did not carry.
+    notice: Option<(Instant, String)>,
 }
 
 impl Player {
@@ -134,20 +139,21 @@ impl Player {
         self.facts = Some(facts);
     }
 
-    /// The relay says something: what it does not carry for the player becomes a sentence on standard output.
+    /// The relay says something: what it does not carry for the player becomes the status for a while.
     pub fn hear(&mut self, now: Instant, message: &RelayMessage) {
         if let RelayMessage::Notice(notice) = message
             && notice.is_about_its_reader()
             && self.told.may_say(now)
         {
             tracing::debug!(?notice, "The relay drops frames of ours");
-            speech::say(notice.to_player());
+            self.notice = Some((now, notice.to_player().to_string()));
         }
     }
 
     /// There is no link.
     pub fn lost(&mut self, cause: String, refused: bool) -> PlayerStatus {
         self.facts = None;
+        self.notice = None;
         let relay = self.relay.address.to_string();
         match refused {
             true => PlayerStatus::Refused { relay, cause },
@@ -156,13 +162,17 @@ impl Player {
     }
 
     /// What session and link know; the adapter and its way are the client's own affair.
-    pub fn diagnostics(&self, session: &Session) -> Diagnostics {
-        let known = session.diagnostics();
+    pub fn diagnostics(&self, now: Instant, session: &Session) -> Diagnostics {
+        let known = session.diagnostics(now);
+        let is_young = |at| now.saturating_duration_since(at) < NOTICE_SHOWS;
+        let notice = self.notice.as_ref().filter(|(at, _)| is_young(*at));
         Diagnostics {
             rtt: self.facts.and_then(|facts| facts.rtt),
             datagram_budget: self
                 .facts
                 .map_or(known.datagram_budget, |facts| Some(facts.budget.number())),
+            // What dies here already is nearer to the cause.
+            notice: known.notice.or(notice.map(|(_, said)| said.clone())),
             ..known
         }
     }
@@ -171,8 +181,8 @@ impl Player {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lanparty_ctrl::{Notice, NoticeKind};
     use lanparty_proto::DatagramBudget;
-    use std::time::Duration;
 
     #[test]
     fn an_identity_is_made_once_beside_the_place() {
@@ -206,15 +216,33 @@ mod tests {
             rtt: Some(Duration::from_millis(20)),
             budget: DatagramBudget::new(1200).unwrap(),
         });
-        let facts = player.diagnostics(&session);
+        let facts = player.diagnostics(Instant::now(), &session);
         assert_eq!(facts.datagram_budget, Some(1200));
         assert!(facts.rtt.is_some());
 
         let status = player.lost("it says nothing".into(), false);
         assert!(matches!(status, PlayerStatus::NotReachable { .. }));
-        assert_eq!(player.diagnostics(&session).rtt, None);
+        assert_eq!(player.diagnostics(Instant::now(), &session).rtt, None);
         let status = player.lost("it is full".into(), true);
         assert!(matches!(status, PlayerStatus::Refused { .. }));
+    }
+
+    #[test]
+    fn what_the_relay_does_not_carry_is_the_status_for_a_minute_and_no_longer() {
+        let mac = VirtualMac::from_random([7; 6]);
+        let mut player = player(Some(mac), None, [2; 6]).unwrap();
+        let (session, start) = (Session::new(mac), Instant::now());
+        let notice = RelayMessage::Notice(Notice::new(NoticeKind::MacOnLan, 1));
+        player.hear(start, &notice);
+        let seen = |player: &Player, after| {
+            let now = start + Duration::from_secs(after);
+            player.diagnostics(now, &session).notice
+        };
+        assert!(seen(&player, 59).unwrap().contains("your MAC"));
+        assert_eq!(seen(&player, 60), None);
+        player.hear(start, &notice);
+        player.lost("it says nothing".into(), false);
+        assert_eq!(seen(&player, 1), None, "it was about that link");
     }
 
     fn player(

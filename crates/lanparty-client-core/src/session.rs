@@ -25,6 +25,11 @@ pub const STATS_INTERVAL: Duration = Duration::from_secs(5);
 /// How many other clients we keep in mind; the frames of more are dropped. A relay with this many
 /// in one room is not one of ours.
 pub const MAX_CLIENTS: usize = 1024;
+/// For how long one frame to everybody shows that the LAN's broadcast comes. A quiet LAN has little of it; a
+/// switch that asks for groups does so every 125 seconds (RFC 3376 §8.2).
+const BROADCAST_SHOWS: Duration = Duration::from_secs(180);
+/// How long a player sees that the own machine sends what cannot cross.
+const HINDRANCE_SHOWS: Duration = Duration::from_secs(60);
 
 /// A player's session.
 #[derive(Debug)]
@@ -36,6 +41,8 @@ pub struct Session {
     early: EarlyDatagrams,
     reporter: Reporter,
     stats: PeerStats,
+    /// What the machine last tried to send and must not, with advice.
+    hindrance: Option<(Instant, &'static str)>,
     output: VecDeque<PeerOutput>,
 }
 
@@ -47,6 +54,8 @@ struct Place {
     budget: DatagramBudget,
     neighbours: BTreeMap<PeerId, Neighbour>,
     next_stats: Instant,
+    /// When the LAN last said something to everybody or to a group.
+    broadcast_at: Option<Instant>,
 }
 
 /// Another peer in the room.
@@ -66,6 +75,7 @@ impl Session {
             early: EarlyDatagrams::default(),
             reporter: Reporter::new(mac.addr()),
             stats: PeerStats::default(),
+            hindrance: None,
             output: VecDeque::new(),
         }
     }
@@ -77,11 +87,18 @@ impl Session {
     }
 
     /// What the session knows about how things stand; the shell adds link, adapter and route.
-    pub fn diagnostics(&self) -> Diagnostics {
+    pub fn diagnostics(&self, now: Instant) -> Diagnostics {
+        let is_young = |at: Instant, shows| now.saturating_duration_since(at) < shows;
+        let place = self.place.as_ref();
+        let broadcast_at = place.and_then(|place| place.broadcast_at);
+        let hindrance = self.hindrance;
+        let hindrance = hindrance.filter(|&(at, _)| is_young(at, HINDRANCE_SHOWS));
         Diagnostics {
             relay_reachable: self.place.is_some(),
             gateway_present: self.has_gateway(),
             gateway_silent: self.check.as_ref().is_some_and(HostCheck::waits),
+            broadcast: broadcast_at.is_some_and(|at| is_young(at, BROADCAST_SHOWS)),
+            notice: hindrance.map(|(_, advice)| advice.to_owned()),
             gateway_doubted: self.check.as_ref().is_some_and(HostCheck::doubts),
             datagram_budget: self.place.as_ref().map(|place| place.budget.number()),
             stats: self.stats.clone(),
@@ -97,6 +114,19 @@ impl Session {
     fn believes(&self, gateway: PeerId) -> bool {
         let check = self.check.as_ref();
         check.is_none_or(|check| check.believes(gateway))
+    }
+
+    /// Of two that take turns, the player hears one: the other when that has passed.
+    fn note_hindrance(&mut self, now: Instant, reason: DropReason) {
+        let Some(advice) = filter::advice(reason) else {
+            return;
+        };
+        let is_other = |(at, shown): (Instant, &str)| {
+            now.saturating_duration_since(at) < HINDRANCE_SHOWS && shown != advice
+        };
+        if !self.hindrance.is_some_and(is_other) {
+            self.hindrance = Some((now, advice));
+        }
     }
 
     fn send(&self, frame: &mut FrameBuf) -> Result<(), DropReason> {
@@ -141,6 +171,10 @@ impl Session {
         };
         let frame = ethernet::without_priority_tag(frame);
         filter::incoming(&frame, sender.who, self.mac)?;
+        let is_to_all = frame.first().is_some_and(|first| first & 1 == 1);
+        if is_to_all && sender.who == Newcomer::Gateway {
+            place.broadcast_at = Some(now);
+        }
         Ok(Some(mss::clamped(frame, budget)))
     }
 
@@ -230,6 +264,7 @@ impl PeerCore for Session {
             budget,
             neighbours: BTreeMap::new(),
             next_stats: now + STATS_INTERVAL,
+            broadcast_at: None,
         };
         self.forget_early();
         if let Some(gateway) = welcome.gateway {
@@ -261,7 +296,10 @@ impl PeerCore for Session {
         let result = self.send(frame);
         match result {
             Ok(()) => self.stats.count_sent(frame.frame()),
-            Err(reason) => self.stats.drops.count(reason),
+            Err(reason) => {
+                self.stats.drops.count(reason);
+                self.note_hindrance(now, reason);
+            }
         }
         result
     }

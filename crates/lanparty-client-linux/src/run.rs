@@ -215,7 +215,7 @@ impl Machine<'_> {
             route_pinned: self.pins.is_pinned(),
             adapter: Some(self.link.name().to_owned()),
             addresses,
-            ..self.player.diagnostics(session)
+            ..self.player.diagnostics(Instant::now(), session)
         }
     }
 

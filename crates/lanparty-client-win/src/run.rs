@@ -230,7 +230,7 @@ impl PeerHost<Session> for Machine<'_> {
             Event::NoLink { cause, refused, .. } => {
                 self.look_for_adapter()?;
                 let status = self.player.lost(cause, refused);
-                self.say(status, &session.diagnostics());
+                self.say(status, &session.diagnostics(Instant::now()));
             }
         }
         Ok(())
@@ -240,7 +240,10 @@ impl PeerHost<Session> for Machine<'_> {
 impl Machine<'_> {
     /// Keeps the relay off the adapter, along the way that leads to it now.
     fn pin(&mut self, session: &Session, relays: &[SocketAddr]) -> Result<()> {
-        self.say(self.player.connecting(), &session.diagnostics());
+        self.say(
+            self.player.connecting(),
+            &session.diagnostics(Instant::now()),
+        );
         match self.pins.renew(relays) {
             Ok(()) => Ok(()),
             // While a party is on, the network may be changing; the next attempt pins anew.
@@ -393,7 +396,7 @@ impl Machine<'_> {
             adapter: Some(self.adapter.to_string()),
             // An adapter that is away has none.
             addresses: ip::addresses(self.interface).unwrap_or_default(),
-            ..self.player.diagnostics(session)
+            ..self.player.diagnostics(Instant::now(), session)
         }
     }
 }

@@ -18,6 +18,10 @@ pub struct Diagnostics {
     pub gateway_silent: bool,
     /// True while it has one that does not prove to be the host's.
     pub gateway_doubted: bool,
+    /// True while broadcast comes from the LAN, on this link and of late.
+    pub broadcast: bool,
+    /// What of the player's own does not cross, or did not until a moment ago, as a sentence.
+    pub notice: Option<String>,
     /// True when a host route keeps the relay off the virtual adapter.
     pub route_pinned: bool,
     /// The largest datagram the path takes now, in bytes.
@@ -48,6 +52,12 @@ impl Diagnostics {
                 room: room.to_owned(),
             };
         }
+        // Who is not heard would look for the fault in the game.
+        if let Some(notice) = &self.notice {
+            return PlayerStatus::Hindered {
+                notice: notice.clone(),
+            };
+        }
         let (link_local, usable): (Vec<IpAddr>, Vec<IpAddr>) = self
             .addresses
             .iter()
@@ -56,7 +66,7 @@ impl Diagnostics {
         match usable.first() {
             Some(&address) => PlayerStatus::OnTheLan {
                 address,
-                broadcast: self.stats.group_frames_from_relay > 0,
+                broadcast: self.broadcast,
             },
             None => PlayerStatus::NoLanAddress {
                 // Every adapter has an IPv6 link-local address; only the IPv4 one is a bad sign.
@@ -115,6 +125,26 @@ mod tests {
                 broadcast: false
             }
         );
+    }
+
+    #[test]
+    fn what_does_not_cross_is_said_before_what_does() {
+        let mut diagnostics = Diagnostics {
+            gateway_present: true,
+            broadcast: true,
+            addresses: vec!["192.168.50.17".parse().unwrap()],
+            ..Diagnostics::default()
+        };
+        // Ever so much has come, on other links.
+        diagnostics.stats.group_frames_from_relay = 1000;
+        let well = diagnostics.joined_status("FRIDAY").to_string();
+        assert!(well.ends_with("broadcast is flowing."), "{well}");
+        diagnostics.broadcast = false;
+        let quiet = diagnostics.joined_status("FRIDAY").to_string();
+        assert!(!quiet.contains("flowing"), "{quiet}");
+        diagnostics.notice = Some("Nobody hears you.".to_owned());
+        let hindered = diagnostics.joined_status("FRIDAY").to_string();
+        assert_eq!(hindered, "Nobody hears you.");
     }
 
     #[test]

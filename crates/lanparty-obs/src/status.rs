@@ -42,6 +42,11 @@ pub enum PlayerStatus {
         /// The room's code.
         room: String,
     },
+    /// In the room, but something of the player's own does not cross.
+    Hindered {
+        /// What, and what to do about it: a whole sentence.
+        notice: String,
+    },
     /// In the room, with the LAN's gateway present; no usable address known yet.
     NoLanAddress {
         /// The address the system gave itself in its need (169.254.x.x), if any.
@@ -51,7 +56,7 @@ pub enum PlayerStatus {
     OnTheLan {
         /// The address on the LAN.
         address: IpAddr,
-        /// True once broadcast from the LAN has been seen: games will find each other.
+        /// True while broadcast comes from the LAN: games will find each other.
         broadcast: bool,
     },
 }
@@ -88,6 +93,7 @@ impl fmt::Display for PlayerStatus {
                 "The gateway in room {room} does not prove that it is your host's, so nothing is taken from \
                  it; ask the host, who may want another relay."
             ),
+            PlayerStatus::Hindered { notice } => f.write_str(notice),
             PlayerStatus::NoLanAddress { link_local: None } => {
                 write!(f, "Connected to the LAN; no LAN address yet.")
             }

@@ -66,7 +66,12 @@ fn nothing_crosses_before_the_welcome_and_after_the_link_is_lost() {
         hear(&mut session, GATEWAY_ID, BROADCAST, LAN_HOST),
         Err(DropReason::LinkDown)
     );
-    assert_eq!(session.diagnostics().drops_of(DropReason::LinkDown), 3);
+    assert_eq!(
+        session
+            .diagnostics(Instant::now())
+            .drops_of(DropReason::LinkDown),
+        3
+    );
     assert_eq!(
         (session.poll_timeout(), session.poll_output().is_some()),
         (None, false)
@@ -113,7 +118,12 @@ fn only_announced_peers_are_heard() {
     leave(&mut session, OTHER_ID);
     assert_eq!(hear(&mut session, OTHER_ID, OWN, OTHER), Ok(false));
     session.handle_timeout(Instant::now() + PATIENCE);
-    assert_eq!(session.diagnostics().drops_of(DropReason::ForgedHeader), 1);
+    assert_eq!(
+        session
+            .diagnostics(Instant::now())
+            .drops_of(DropReason::ForgedHeader),
+        1
+    );
     assert!(session.poll_output().is_none());
 }
 
@@ -150,7 +160,12 @@ fn what_waited_for_an_announcement_dies_with_its_link() {
     session.handle_welcome(now, &welcome(None), budget());
     announce(&mut session, OTHER_ID, Newcomer::Client(virtual_mac(OTHER)));
     assert!(session.poll_output().is_none());
-    assert_eq!(session.diagnostics().drops_of(DropReason::ForgedHeader), 1);
+    assert_eq!(
+        session
+            .diagnostics(Instant::now())
+            .drops_of(DropReason::ForgedHeader),
+        1
+    );
 }
 
 #[test]
@@ -182,12 +197,12 @@ fn bytes_that_are_no_datagram_are_malformed() {
 fn the_gateways_coming_and_going_is_known_at_once() {
     let mut session = Session::new(virtual_mac(OWN));
     session.handle_welcome(Instant::now(), &welcome(None), budget());
-    assert!(!session.diagnostics().gateway_present);
+    assert!(!session.diagnostics(Instant::now()).gateway_present);
     announce(&mut session, GATEWAY_ID, Newcomer::Gateway);
-    assert!(session.diagnostics().gateway_present);
+    assert!(session.diagnostics(Instant::now()).gateway_present);
     assert_eq!(hear(&mut session, GATEWAY_ID, OWN, LAN_HOST), Ok(true));
     leave(&mut session, GATEWAY_ID);
-    assert!(!session.diagnostics().gateway_present);
+    assert!(!session.diagnostics(Instant::now()).gateway_present);
 }
 
 #[test]
@@ -232,7 +247,12 @@ fn frames_whose_pieces_never_come_are_counted() {
         assert_eq!(session.handle_datagram(now, first), Ok(None));
     }
     session.handle_timeout(now + STATS_INTERVAL);
-    assert_eq!(session.diagnostics().drops_of(DropReason::Incomplete), 3);
+    assert_eq!(
+        session
+            .diagnostics(Instant::now())
+            .drops_of(DropReason::Incomplete),
+        3
+    );
 }
 
 #[test]
@@ -295,7 +315,7 @@ fn frames_that_may_go_are_counted() {
 fn a_player_who_is_in_can_see_that() {
     let mut session = Session::new(virtual_mac(OWN));
     let of = |session: &Session| {
-        let seen = session.diagnostics();
+        let seen = session.diagnostics(Instant::now());
         (seen.relay_reachable, seen.datagram_budget)
     };
     assert_eq!(of(&session), (false, None));
@@ -303,6 +323,65 @@ fn a_player_who_is_in_can_see_that() {
     assert_eq!(of(&session), (true, Some(budget().number())));
     session.handle_lost_link(Instant::now());
     assert_eq!(of(&session), (false, None));
+}
+
+#[test]
+fn broadcast_flows_while_it_comes_from_the_lan_on_this_link() {
+    let (mut session, start) = (joined(), Instant::now());
+    let flows = |session: &Session, after| {
+        let now = start + Duration::from_secs(after);
+        session.diagnostics(now).broadcast
+    };
+    announce(&mut session, 10, Newcomer::Client(virtual_mac(OTHER)));
+    hear(&mut session, 10, BROADCAST, OTHER).unwrap();
+    hear(&mut session, GATEWAY_ID, OWN, LAN_HOST).unwrap();
+    assert!(!flows(&session, 0), "not the LAN's, or not to everybody");
+    hear(&mut session, GATEWAY_ID, BROADCAST, LAN_HOST).unwrap();
+    assert!(flows(&session, 170));
+    assert!(!flows(&session, 200));
+    session.handle_lost_link(start);
+    session.handle_welcome(start, &welcome(Some(GATEWAY_ID)), budget());
+    assert!(!flows(&session, 0), "that was another link");
+}
+
+#[test]
+fn a_player_hears_what_the_own_machine_does_wrong_for_a_minute() {
+    let (mut session, mut start) = (joined(), Instant::now());
+    let mut said = |frame: &[u8]| {
+        start += Duration::from_secs(60);
+        let mut frame = FrameBuf::from_frame(frame);
+        session.handle_frame(start, &mut frame).unwrap_err();
+        let at = |after| {
+            session
+                .diagnostics(start + Duration::from_secs(after))
+                .notice
+        };
+        assert_eq!(at(60), None);
+        let said = at(59).unwrap();
+        // Another fault does not make the status flicker.
+        let mut stranger = FrameBuf::from_frame(&ipx(BROADCAST, THIRD));
+        session.handle_frame(start, &mut stranger).unwrap_err();
+        assert_eq!(session.diagnostics(start).notice.as_ref(), Some(&said));
+        said
+    };
+    let mut claim = [
+        &BROADCAST[..],
+        &OWN,
+        &[8, 6, 0, 1, 8, 0, 6, 4, 0, 2],
+        &OTHER,
+    ]
+    .concat();
+    claim.resize(60, 1);
+    assert!(said(&claim).contains("proxy ARP"));
+    let mut question = [&BROADCAST[..], &OWN, &[8, 0]].concat();
+    question.extend([0x45, 0, 1, 20, 0, 0, 0, 0, 64, 17, 0, 0, 0, 0, 0, 0]);
+    question.extend([255, 255, 255, 255, 0, 68, 0, 67, 1, 8, 0, 0, 1, 1, 6, 0]);
+    let hardware_address = question.len() + 24;
+    question.resize(14 + 276, 0);
+    question[hardware_address..][..6].copy_from_slice(&OTHER);
+    question.extend([0x63, 0x82, 0x53, 0x63, 53, 1, 1, 255]);
+    assert!(said(&question).contains("dhclient.conf"));
+    assert!(said(&ipx(BROADCAST, OTHER)).contains("out of bridges"));
 }
 
 #[test]
@@ -332,7 +411,7 @@ fn a_room_without_end_is_not_remembered() {
         MAX_CLIENTS
     );
     announce(&mut session, GATEWAY_ID, Newcomer::Gateway);
-    assert!(session.diagnostics().gateway_present);
+    assert!(session.diagnostics(Instant::now()).gateway_present);
 }
 
 trait DropsOf {

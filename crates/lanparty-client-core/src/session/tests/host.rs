@@ -45,14 +45,14 @@ fn from_the_lan(session: &mut Session) -> Result<bool, DropReason> {
 }
 
 fn status(session: &Session) -> PlayerStatus {
-    session.diagnostics().joined_status("FRIDAY")
+    session.diagnostics(Instant::now()).joined_status("FRIDAY")
 }
 
 #[test]
 fn the_hosts_gateway_is_believed_and_so_is_what_it_said_before_it_was() {
     let (mut session, challenge) = guest();
     assert_eq!(from_the_lan(&mut session), Ok(false), "it waits");
-    assert!(!session.diagnostics().gateway_present);
+    assert!(!session.diagnostics(Instant::now()).gateway_present);
     vouch(&mut session, signed(&key(1), challenge, GATEWAY_ID));
     let released = session.poll_output();
     assert!(
@@ -60,9 +60,14 @@ fn the_hosts_gateway_is_believed_and_so_is_what_it_said_before_it_was() {
         "{released:?}"
     );
     assert_eq!(from_the_lan(&mut session), Ok(true));
-    assert!(session.diagnostics().gateway_present);
+    assert!(session.diagnostics(Instant::now()).gateway_present);
     assert_eq!(session.counters().frames_from_relay, 2);
-    assert_eq!(session.diagnostics().drops_of(DropReason::UnprovenHost), 0);
+    assert_eq!(
+        session
+            .diagnostics(Instant::now())
+            .drops_of(DropReason::UnprovenHost),
+        0
+    );
 }
 
 /// What a relay can pass off as the host's answer: somebody else's, or one to something else.
@@ -95,7 +100,12 @@ fn no_relay_makes_a_stranger_the_hosts_gateway() {
             session.poll_output().is_none(),
             "nothing reaches the adapter"
         );
-        assert_eq!(session.diagnostics().drops_of(DropReason::UnprovenHost), 1);
+        assert_eq!(
+            session
+                .diagnostics(Instant::now())
+                .drops_of(DropReason::UnprovenHost),
+            1
+        );
     }
 }
 
@@ -129,7 +139,7 @@ fn a_gateway_that_wakes_and_answers_late_is_the_hosts_all_the_same() {
     let (mut session, challenge) = guest();
     session.handle_timeout(Instant::now() + HOST_PATIENCE + Duration::from_secs(1));
     vouch(&mut session, signed(&key(1), challenge, GATEWAY_ID));
-    assert!(session.diagnostics().gateway_present);
+    assert!(session.diagnostics(Instant::now()).gateway_present);
     assert_eq!(from_the_lan(&mut session), Ok(true));
 }
 
@@ -159,7 +169,11 @@ fn what_waits_for_a_proof_is_little_and_dies_with_the_link() {
     for _ in 0..100 {
         assert_eq!(from_the_lan(&mut session), Ok(false));
     }
-    let lost = |session: &Session| session.diagnostics().drops_of(DropReason::UnprovenHost);
+    let lost = |session: &Session| {
+        session
+            .diagnostics(Instant::now())
+            .drops_of(DropReason::UnprovenHost)
+    };
     assert_eq!(lost(&session), 100 - 16);
     session.handle_lost_link(Instant::now());
     assert_eq!(lost(&session), 100);
