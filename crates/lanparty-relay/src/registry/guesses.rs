@@ -2,9 +2,9 @@
 //!
 //! A room key has 128 bits, so nobody guesses one, however often; but answering costs the relay, and its log
 //! lines. Only who is wrong spends anything, and only the answers to the wrong are fewer then: whoever has a
-//! valid proof, or the token of a place, is let in whatever strangers do, also those behind the same address
-//! or about the same room. An access token is of an operator's making and may be weaker, so there a source
-//! that was wrong too often is not listened to at all, right or wrong; gateways have addresses of their own.
+//! valid proof, the token of a place or the relay's access token is let in whatever strangers do, also those
+//! behind the same address or about the same room: a guest who guesses shares the host's. So a guess costs its
+//! handshake and no more, and an access token must be as random as a key is.
 
 use lanparty_ctrl::RoomCode;
 use lanparty_switch::rates::{Bucket, Rate};
@@ -71,11 +71,6 @@ impl Guesses {
     pub(crate) fn set_limits(&mut self, limits: GuessLimits) {
         self.by_source.set_rate(limits.per_source);
         self.by_room.set_rate(limits.per_room);
-    }
-
-    /// True when this source may be wrong once more.
-    pub(crate) fn may_try(&mut self, now: Instant, source: IpAddr) -> bool {
-        self.by_source.holds(now, &source)
     }
 
     /// It was wrong. True when it may hear that; what one source says too often spends nothing of the room's.
@@ -168,7 +163,6 @@ mod tests {
     fn twenty_thousand_guesses_from_one_address_are_128() {
         let (now, mut guesses) = (Instant::now(), Guesses::new(GuessLimits::default()));
         assert_eq!(answered(&mut guesses, now, 1, 1), 128);
-        assert!(!guesses.may_try(now, source(0)) && guesses.may_try(now, source(1)));
         assert!(
             guesses.was_wrong(now, source(1), &room(0)),
             "the room has more"

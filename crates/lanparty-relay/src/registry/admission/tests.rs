@@ -439,6 +439,24 @@ fn the_access_token_of_a_relay_is_for_opening() {
     assert_eq!(late, no_access, "it opens the room anew");
 }
 
+/// A guest behind the party's address shows wrong ones.
+#[test]
+fn wrong_access_tokens_from_the_hosts_address_do_not_keep_the_host_out() {
+    let mut relay = Relay::new();
+    let token: AccessToken = "correct-horse-battery".parse().unwrap();
+    relay.registry.set_access(Some(token.clone()));
+    relay.access_token = Some("wrong-horse-battery".parse().unwrap());
+    let mut wrong = || relay.admit(9, "elsewhere", GATEWAY).map(drop);
+    for _ in 0..GuessLimits::default().per_source.burst {
+        assert_eq!(wrong(), Err(RejectReason::NoAccess));
+    }
+    assert_eq!(wrong(), Err(RejectReason::RateLimited));
+    relay.access_token = Some(token);
+    relay.invited(1, GATEWAY, KEY, HOST).unwrap();
+    open(&mut relay, 2, GATEWAY).expect_err("the code is claimed");
+    relay.admit(2, "monday", GATEWAY).expect("an open room's");
+}
+
 #[test]
 fn the_questions_are_asked_in_their_order() {
     let (mut relay, host, _) = party();
