@@ -91,7 +91,7 @@ pub struct Reference {
     isolated: Vec<u32>,
     door: Door,
     // By the rooms' numbers: from where they were opened.
-    openers: Vec<(u32, u8)>,
+    openers: Vec<(u32, u8, bool)>,
 }
 
 impl Reference {
@@ -146,7 +146,8 @@ impl Reference {
             self.recognise(given, &hello);
         }
         if self.openers.iter().all(|room| room.0 != given.room_id) {
-            self.openers.push((given.room_id, hello.source));
+            let is_host = hello.mac.is_none() && hello.shown.is_some();
+            self.openers.push((given.room_id, hello.source, is_host));
         }
         self.peers.push(Peer {
             link: hello.link,

@@ -7,6 +7,8 @@ use lanparty_relay::registry::GuessLimits;
 
 /// A claim outlasts its gateway for so long.
 const LINGER: u64 = 600_000;
+/// So many of one code and from one source.
+const LINGERING: usize = 2;
 /// Among so many claims of a code an invite is looked for that does not say whose room it means.
 const CANDIDATES: usize = 8;
 
@@ -35,6 +37,12 @@ pub struct Hello {
     pub budget: u16,
     /// Whether it says again which groups its machine wants.
     pub tells_groups: bool,
+}
+
+impl Hello {
+    fn host(&self) -> Option<u8> {
+        self.shown?.host
+    }
 }
 
 /// An invitation.
@@ -85,6 +93,7 @@ struct Claim {
     code: String,
     host: u8,
     key: AdmissionKey,
+    source: u8,
     ends: Option<u64>,
 }
 
@@ -154,7 +163,8 @@ impl Reference {
         let rival = rival.map(|rival| (rival.link, rival.source));
         let is_there = !room.is_empty();
         let clients = room.iter().filter(|peer| peer.mac.is_some()).count();
-        if is_there && is_host {
+        let is_claimed = || !self.claims_of(now, &hello.room, hello.host()).is_empty();
+        if is_host && (is_there || is_claimed()) {
             return Ok((name, rival.map(|rival| rival.0)));
         }
         let room_is_full = !is_gateway && clients >= self.limits.clients_per_room;
@@ -164,12 +174,18 @@ impl Reference {
         if !is_there && self.rooms() >= self.limits.rooms {
             return Err(RejectReason::RelayFull);
         }
-        let opened = self.openers.iter().filter(|room| room.1 == hello.source);
+        let opened = self
+            .openers
+            .iter()
+            .filter(|room| (room.1, room.2) == (hello.source, is_host));
         if !is_there && opened.count() >= self.limits.rooms_per_address {
             return Err(RejectReason::RateLimited);
         }
         if rival.is_none() && self.peers.len() >= self.limits.peers {
             return Err(RejectReason::RelayFull);
+        }
+        if is_host {
+            return Ok((name, None));
         }
         let here = self.peers.iter().filter(|peer| peer.source == hello.source);
         let leaves = rival.is_some_and(|rival| rival.1 == hello.source);
@@ -220,10 +236,19 @@ impl Reference {
                 && claim.ends.is_none_or(|ends| now < ends)
                 && host.is_none_or(|host| host == claim.host)
         });
-        live.take(CANDIDATES).collect()
+        let live: Vec<&Claim> = live.collect();
+        let turn = |at: usize| {
+            let before = live[..at].iter();
+            let before = before.filter(|claim| claim.source == live[at].source);
+            before.count()
+        };
+        let mut order: Vec<usize> = (0..live.len()).collect();
+        order.sort_by_key(|&at| (turn(at), at));
+        order.truncate(CANDIDATES);
+        order.into_iter().map(|at| live[at]).collect()
     }
 
-    fn may_open(&mut self, now: u64, name: &str, hello: &Hello) -> Result<(), RejectReason> {
+    fn may_open(&self, now: u64, name: &str, hello: &Hello) -> Result<(), RejectReason> {
         let Some(wanted) = self.door.access else {
             return Ok(());
         };
@@ -238,19 +263,11 @@ impl Reference {
         let is_back = room
             .iter()
             .any(|peer| peer.mac.is_none() && is_own(peer, hello));
-        let host = hello.shown.and_then(|shown| shown.host);
-        let is_known = is_keyed && !self.claims_of(now, &hello.room, host).is_empty();
-        if is_back || is_known {
-            return Ok(());
-        }
-        let wrong = self.door.wrong_from.iter_mut();
-        let spent = wrong
-            .filter(|(source, _)| *source == hello.source)
-            .any(|(_, bucket)| !bucket.has(now, 1));
-        match (spent, hello.access == Some(wanted)) {
-            (true, _) => Err(RejectReason::RateLimited),
-            (false, true) => Ok(()),
-            (false, false) => Err(RejectReason::NoAccess),
+        let claims = self.claims_of(now, &hello.room, hello.host());
+        let is_known = is_keyed && !claims.is_empty();
+        match is_back || is_known || hello.access == Some(wanted) {
+            true => Ok(()),
+            false => Err(RejectReason::NoAccess),
         }
     }
 
@@ -304,6 +321,7 @@ impl Reference {
             code: code.expect("it is named after its host").to_owned(),
             host,
             key: admission_key(key),
+            source: hello.source,
             ends: None,
         };
         let claims = &mut self.door.claims;
@@ -343,6 +361,20 @@ impl Reference {
             }
         }
         self.door.claims = claims;
+        self.end_surplus_claims();
+    }
+
+    /// Of those whose gateways are gone the oldest stay.
+    fn end_surplus_claims(&mut self) {
+        let mut left: Vec<(String, u8)> = Vec::new();
+        self.door.claims.retain(|claim| {
+            let of = (claim.code.clone(), claim.source);
+            let is_surplus = left.iter().filter(|other| **other == of).count() >= LINGERING;
+            if claim.ends.is_some() {
+                left.push(of);
+            }
+            claim.ends.is_none() || !is_surplus
+        });
     }
 }
 
