@@ -1,4 +1,4 @@
-//! Whose address it is: who takes what somebody else here has is told so, and so is the host.
+//! Whose address and whose MAC it is: who takes what somebody else here has is told so, and so is the host.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,7 +11,12 @@ use lanparty_lab::{
 const SOON: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
-    let all = checks![who_claims_an_address_of_the_lan_is_told_so];
+    let all = checks![
+        who_claims_an_address_of_the_lan_is_told_so,
+        a_player_with_the_mac_of_a_machine_is_refused_and_the_machine_answers,
+        a_player_with_the_mac_of_the_gateway_is_refused,
+        a_machine_that_comes_after_a_player_with_its_mac_has_it_back,
+    ];
     run(
         &Needs::programs(&["dnsmasq"]),
         [Suite::new("whose", Evening::begin, all)],
@@ -106,6 +111,94 @@ fn who_claims_an_address_of_the_lan_is_told_so(evening: &Evening) -> Result<()> 
     let is_told = of_gone.is_some_and(|line| line.contains("claimed_address "));
     ensure!(is_told, "{list}");
     Ok(())
+}
+
+const YOURS: &str = "a machine on the LAN has your MAC address; use another --virtual-mac";
+
+/// The virtual machine of somebody at the party, say.
+fn a_player_with_the_mac_of_a_machine_is_refused_and_the_machine_answers(
+    evening: &Evening,
+) -> Result<()> {
+    let (venue, mac) = (&evening.venue, mac_of(&evening.venue.lan2)?);
+    // It has said something to everybody.
+    venue.lan2.pings(Venue::LAN1, 56)?;
+    let player = evening.player(&mac, "192.168.50.12/24")?;
+    player.wait_for_line(YOURS, SOON)?;
+    let pings = venue.lan1.run([
+        "ping",
+        "-n",
+        "-c",
+        "30",
+        "-i",
+        "0.1",
+        "-W",
+        "1",
+        "192.168.50.12",
+    ])?;
+    ensure!(pings.contains("30 received"), "{pings}");
+    ensure!(!pings.contains("duplicates"), "{pings}");
+    let switch = venue.switch.run(["bridge", "fdb", "show", "br", "br0"])?;
+    let place = switch.lines().find(|line| line.starts_with(&mac));
+    ensure!(
+        place.is_some_and(|line| line.contains("dev lan2")),
+        "{switch}"
+    );
+    ensure!(player.interrupt()?.success(), "{}", player.tail(10));
+    told_once(evening, &mac)
+}
+
+fn a_player_with_the_mac_of_the_gateway_is_refused(evening: &Evening) -> Result<()> {
+    let mac = mac_of(&evening.venue.gateway)?;
+    let player = evening.player(&mac, "192.168.50.202/24")?;
+    player.wait_for_line(YOURS, SOON)?;
+    ensure!(player.interrupt()?.success(), "{}", player.tail(10));
+    told_once(evening, &mac)
+}
+
+fn a_machine_that_comes_after_a_player_with_its_mac_has_it_back(evening: &Evening) -> Result<()> {
+    const MAC: &str = "02:1a:00:00:00:77";
+    let venue = &evening.venue;
+    let player = evening.player(MAC, "192.168.50.203/24")?;
+    player.wait_for_line("Connected to the LAN", SOON)?;
+    venue.remotes[0].ping_on("lanparty0", Venue::LAN1)?;
+    let late = venue.lab.machine("late")?;
+    venue.lab.plug(&late, "eth0", &venue.switch)?;
+    late.ip("link set eth0 down")?;
+    late.ip(&format!("link set eth0 address {MAC}"))?;
+    late.ip("link set eth0 up")?;
+    late.ip("addr add 192.168.50.13/24 brd + dev eth0")?;
+    eventually("the player gives way", SOON, || {
+        // A question about nobody is a broadcast.
+        let _ = late.run(["ping", "-c", "1", "-W", "1", "192.168.50.99"]);
+        player.log().contains(YOURS).then_some(())
+    })?;
+    let pings = late.run([
+        "ping",
+        "-n",
+        "-c",
+        "30",
+        "-i",
+        "0.1",
+        "-W",
+        "1",
+        "192.168.50.11",
+    ])?;
+    ensure!(pings.contains("30 received"), "{pings}");
+    ensure!(player.interrupt()?.success(), "{}", player.tail(10));
+    told_once(evening, MAC)
+}
+
+fn told_once(evening: &Evening, mac: &str) -> Result<()> {
+    let line = format!("Player Ann ({mac}) has the MAC of a machine on this LAN");
+    evening.gateway.wait_for_line(&line, SOON)?;
+    let log = evening.gateway.log();
+    ensure!(log.matches(&line).count() == 1, "{log}");
+    Ok(())
+}
+
+fn mac_of(machine: &Machine) -> Result<String> {
+    let octets = machine.mac("eth0")?.map(|octet| format!("{octet:02x}"));
+    Ok(octets.join(":"))
 }
 
 fn start(machine: &Machine, name: &str, flags: &str) -> Result<Process> {

@@ -69,6 +69,12 @@ pub enum HostOrder {
         /// Which of both.
         isolated: bool,
     },
+    /// A machine on the LAN has this MAC: the client with it leaves now, and none with it comes in for some minutes.
+    /// Only to a relay that knows [`LAN_MACS`](crate::LAN_MACS).
+    OnLan {
+        /// The MAC.
+        mac: VirtualMac,
+    },
     /// Newcomers need another key from now on; who is in stays.
     Rotate {
         /// With what the relay shall check their proofs.

@@ -52,6 +52,9 @@ pub const HOST_KEYS: &str = "host_keys";
 /// The ability of a peer to read several messages from one stream, in its `hello`.
 pub const BATCHES: &str = "batches";
 
+/// The ability of a relay to be told which MACs the LAN has, in its `welcome`.
+pub const LAN_MACS: &str = "lan_macs";
+
 /// In a `hello` the ability of a client to say again which groups its machine wants, at each coming in and every two
 /// minutes; in a `welcome` that of a relay to give it no others.
 pub const GROUPS: &str = "groups";

@@ -19,6 +19,8 @@ pub enum RejectReason {
     GatewayPresent,
     /// Somebody in the room has this MAC.
     MacInUse,
+    /// A machine on the LAN has this MAC.
+    MacOnLan,
     /// The proof that this room or relay asks for is missing or wrong.
     NotAuthorised,
     /// This relay opens rooms only for hosts who have its access token, and this gateway has shown none, or
@@ -56,6 +58,7 @@ impl RejectReason {
             | RejectReason::RelayFull
             | RejectReason::GatewayPresent
             | RejectReason::MacInUse
+            | RejectReason::MacOnLan
             | RejectReason::NotOpened
             | RejectReason::Locked
             | RejectReason::RateLimited
@@ -81,6 +84,9 @@ impl fmt::Display for RejectReason {
             }
             RejectReason::MacInUse => {
                 "somebody in the room has this MAC address; wait a moment or use --virtual-mac"
+            }
+            RejectReason::MacOnLan => {
+                "a machine on the LAN has your MAC address; use another --virtual-mac, or wait some minutes if that machine has gone"
             }
             RejectReason::NotAuthorised => {
                 "you are not invited to this room; ask the host for a new invite"
@@ -115,6 +121,8 @@ pub enum DisconnectReason {
     Kicked,
     /// The same identity has come in anew.
     Replaced,
+    /// A machine on the LAN has this peer's MAC.
+    MacOnLan,
     /// The relay is about to stop.
     Draining,
     /// A reason of a newer version; its text says more.
@@ -138,6 +146,8 @@ pub enum LeaveReason {
     Kicked,
     /// The same identity has come in anew.
     Replaced,
+    /// A machine on the LAN has its MAC.
+    MacOnLan,
     /// The relay is about to stop.
     Draining,
     /// A reason of a newer version.
@@ -152,6 +162,7 @@ impl From<DisconnectReason> for LeaveReason {
             DisconnectReason::ProtocolError => LeaveReason::ProtocolError,
             DisconnectReason::Kicked => LeaveReason::Kicked,
             DisconnectReason::Replaced => LeaveReason::Replaced,
+            DisconnectReason::MacOnLan => LeaveReason::MacOnLan,
             DisconnectReason::Draining => LeaveReason::Draining,
             DisconnectReason::Other => LeaveReason::Other,
         }
@@ -167,6 +178,7 @@ impl fmt::Display for LeaveReason {
             LeaveReason::ProtocolError => "broke the protocol",
             LeaveReason::Kicked => "was asked to go",
             LeaveReason::Replaced => "came in anew",
+            LeaveReason::MacOnLan => "has the MAC of a machine on the LAN",
             LeaveReason::Draining => "went with the relay",
             LeaveReason::Other => "left",
         })
@@ -183,6 +195,7 @@ mod tests {
         assert_eq!(name(RejectReason::BadRoomCode), "bad_room_code");
         assert_eq!(name(RejectReason::GatewayPresent), "gateway_present");
         assert_eq!(name(RejectReason::MacInUse), "mac_in_use");
+        assert_eq!(name(RejectReason::MacOnLan), "mac_on_lan");
         assert_eq!(name(RejectReason::NotHost), "not_host");
         assert_eq!(name(RejectReason::NotAuthorised), "not_authorised");
         assert_eq!(

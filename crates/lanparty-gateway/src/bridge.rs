@@ -8,6 +8,7 @@
 //! nothing crosses to groups until that ends.
 
 mod cam;
+mod lan_macs;
 mod loop_guard;
 #[cfg(test)]
 mod tests;
@@ -18,15 +19,16 @@ pub use loop_guard::QUIET as LOOP_QUIET;
 
 use bytes::{Bytes, BytesMut};
 use cam::CamRefresh;
+use lan_macs::LanMacs;
 use lanparty_ctrl::message::{Newcomer, PeerJoined, Role, Welcome};
-use lanparty_ctrl::{HostKey, PeerMessage, RelayMessage, RoomCode};
+use lanparty_ctrl::{HostKey, HostOrder, LAN_MACS, PeerMessage, RelayMessage, RoomCode};
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_peer::{PeerCore, PeerOutput};
 use lanparty_proto::early::EarlyDatagrams;
 use lanparty_proto::ethernet::{self, MIN_WIRE_LEN, ether_type::LOCAL_EXPERIMENTAL_1};
 use lanparty_proto::{
     DatagramBudget, EthernetFrame, FrameBuf, FrameKind, Header, IpMtu, MacAddr, PeerId, RoomId,
-    mss, overlay,
+    VirtualMac, mss, overlay,
 };
 use lanparty_switch::{Judged, Port, Rates, Route, Speaker, Switch, View, snooping};
 use loop_guard::LoopGuard;
@@ -36,6 +38,8 @@ use voucher::Voucher;
 
 /// How many clients a gateway serves at most; a relay that announces more is mad or bad.
 pub const MAX_CLIENTS: usize = 4096;
+/// Of how many clients with the LAN's MACs the host has not heard yet at most.
+const MAX_LOOKALIKES: usize = 16;
 /// How often the relay hears our counters (spec R47).
 pub const STATS_PERIOD: Duration = Duration::from_secs(5);
 
@@ -52,6 +56,9 @@ pub struct Bridge {
     early: EarlyDatagrams,
     refresh: CamRefresh,
     guard: LoopGuard,
+    lan: LanMacs,
+    /// Who came with a MAC of the LAN, where the relay does not tell the host.
+    lookalikes: VecDeque<MacAddr>,
     voucher: Option<Voucher>,
     outputs: VecDeque<PeerOutput>,
     stats: PeerStats,
@@ -64,6 +71,8 @@ struct Place {
     own_id: PeerId,
     /// What every hop of the room takes in one piece, as far as is known.
     budget: DatagramBudget,
+    /// Whether the relay wants to know which MACs the LAN has.
+    asks_for_macs: bool,
     next_stats: Instant,
     since: Instant,
 }
@@ -89,6 +98,8 @@ impl Bridge {
             early: EarlyDatagrams::default(),
             refresh: CamRefresh::new(nic),
             guard: LoopGuard::default(),
+            lan: LanMacs::default(),
+            lookalikes: VecDeque::new(),
             voucher: None,
             outputs: VecDeque::new(),
             stats: PeerStats::default(),
@@ -101,6 +112,12 @@ impl Bridge {
         self
     }
 
+    /// A client that is refused for having the MAC of a machine on the LAN, once for each, if its relay is too old to
+    /// say so itself.
+    pub fn take_lookalike(&mut self) -> Option<MacAddr> {
+        self.lookalikes.pop_front()
+    }
+
     /// The client whose frames come back from the LAN, while they do: nothing goes to groups then.
     pub fn looped(&self) -> Option<MacAddr> {
         self.guard.looped()
@@ -111,6 +128,12 @@ impl Bridge {
             return Err(DropReason::LinkDown);
         };
         frame.strip_priority_tag();
+        let view = EthernetFrame::parse(frame.frame()).map_err(|_| DropReason::Runt)?;
+        let source = view.source();
+        let is_client = switch.holder(Speaker::Player(source)).is_some();
+        if !is_client && self.lan.has_just_left(now, source) {
+            return Err(DropReason::UnauthorizedSourceMac);
+        }
         match switch.judge_frame(now, place.own_id, frame.frame()) {
             Ok(Route::Known(_) | Route::Unknown(_)) => {}
             Ok(Route::Group | Route::Members { .. } | Route::GroupOfLan) => self.check_loop(now)?,
@@ -133,10 +156,46 @@ impl Bridge {
             self.guard.heard_refresh(now, frame.source());
         } else if frame.destination().is_group() {
             self.guard.heard(now, frame);
+            self.make_room_for_machines(now);
         }
         match is_refresh {
             true => DropReason::CamRefresh,
             false => DropReason::UnauthorizedSourceMac,
+        }
+    }
+
+    /// Takes a client's MAC from it for which a machine on the LAN speaks as well.
+    fn make_room_for_machines(&mut self, now: Instant) {
+        while let Some(mac) = self.guard.take_machine(now) {
+            let Some(switch) = &mut self.switch else {
+                return;
+            };
+            switch.learn_of_lan(now, mac);
+            if let Some(id) = switch.holder(Speaker::Player(mac)) {
+                switch.unplug(id);
+                self.refresh.remove(id);
+                self.refuse(id, mac);
+            }
+        }
+    }
+
+    /// True for the MAC of a machine on the LAN, or of our own interface.
+    fn is_on_lan(&self, now: Instant, mac: MacAddr) -> bool {
+        let switch = self.switch.as_ref();
+        mac == self.nic || switch.is_some_and(|switch| switch.is_on_lan(now, mac))
+    }
+
+    /// The LAN's machine wins: the client is not carried, and the relay is told.
+    fn refuse(&mut self, id: PeerId, mac: MacAddr) {
+        self.lan.refuse(id, mac);
+        let asks = self.place.is_some_and(|place| place.asks_for_macs);
+        match VirtualMac::try_from(mac) {
+            Ok(mac) if asks => {
+                let order = PeerMessage::Host(HostOrder::OnLan { mac });
+                self.outputs.push_back(PeerOutput::Message(order));
+            }
+            _ if self.lookalikes.len() < MAX_LOOKALIKES => self.lookalikes.push_back(mac),
+            _ => {}
         }
     }
 
@@ -161,6 +220,9 @@ impl Bridge {
             return Err(DropReason::ForgedHeader);
         }
         if switch.port(header.peer).is_none() {
+            if self.lan.is_refused(header.peer) {
+                return Err(DropReason::MacOnLan);
+            }
             // Its announcement may still be under way.
             self.early.hold(now, header.peer, datagram);
             return Ok(None);
@@ -190,17 +252,22 @@ impl Bridge {
             return;
         };
         let (id, mac) = (joined.peer_id, mac.addr());
-        // Frames for our own NIC are the gateway host's, whatever a client calls itself.
-        if id == place.own_id || mac == self.nic {
+        if id == place.own_id {
             return;
         }
         // The relay keeps ids and MACs unique: who has one of these already is gone.
         let holder = |switch: &Switch| switch.holder(Speaker::Player(mac));
         let predecessor = self.switch.as_ref().and_then(holder);
         for gone in [Some(id), predecessor].into_iter().flatten() {
-            self.forget_client(gone);
+            self.forget_client(now, gone);
         }
-        if self.plug_in(now, id, mac) {
+        // Frames for our own NIC are the gateway host's, and a machine's are its own, whatever a client calls itself.
+        if self.is_on_lan(now, mac) {
+            self.refuse(id, mac);
+            let early = self.early.take(now, id).len() as u64;
+            return self.stats.drops.add(DropReason::MacOnLan, early);
+        }
+        if self.take_in(now, id, mac) {
             if let (Some(switch), true) = (&mut self.switch, joined.tells_groups) {
                 switch.trust_reports(id, now + place.until_told(now));
             }
@@ -210,19 +277,29 @@ impl Bridge {
                 let message = PeerMessage::Vouch(answer);
                 self.outputs.push_back(PeerOutput::Message(message));
             }
-            let frame = self.refresh.add(now, id, mac);
-            self.outputs.push_back(PeerOutput::Frame(frame));
             self.take_early(now, id);
         }
     }
 
+    /// Takes in those whose MACs the LAN has no more. A relay that is told of the LAN's MACs has sent them out.
+    fn pardon(&mut self, now: Instant) {
+        let (nic, switch) = (self.nic, self.switch.as_ref());
+        let is_kept_out =
+            |mac| mac == nic || switch.is_some_and(|switch| switch.is_on_lan(now, mac));
+        for (id, mac) in self.lan.take_pardoned(is_kept_out) {
+            self.take_in(now, id, mac);
+        }
+    }
+
     /// False when there are too many already.
-    fn plug_in(&mut self, now: Instant, id: PeerId, mac: MacAddr) -> bool {
+    fn take_in(&mut self, now: Instant, id: PeerId, mac: MacAddr) -> bool {
         let switch = self.switch.as_mut();
         let Some(switch) = switch.filter(|switch| switch.players() < MAX_CLIENTS) else {
             return false;
         };
         switch.plug_in(now, id, Speaker::Player(mac));
+        let frame = self.refresh.add(now, id, mac);
+        self.outputs.push_back(PeerOutput::Frame(frame));
         true
     }
 
@@ -245,14 +322,16 @@ impl Bridge {
             .add(DropReason::UnauthorizedSourceMac, lost);
     }
 
-    fn forget_client(&mut self, id: PeerId) {
+    fn forget_client(&mut self, now: Instant, id: PeerId) {
+        self.lan.forget(id);
         let Some(switch) = &mut self.switch else {
             return;
         };
         let speaker = switch.port(id).map(Port::speaker);
-        if let Some(Speaker::Player(_)) = speaker {
+        if let Some(Speaker::Player(mac)) = speaker {
             switch.unplug(id);
             self.refresh.remove(id);
+            self.lan.leave(now, mac);
         }
     }
 
@@ -266,8 +345,11 @@ impl Bridge {
     }
 
     /// What is known of the LAN stays.
-    fn forget_everybody(&mut self) {
+    fn forget_everybody(&mut self, now: Instant) {
         if let (Some(switch), Some(place)) = (&mut self.switch, self.place) {
+            for mac in switch.macs_of_players() {
+                self.lan.leave(now, mac);
+            }
             switch.move_to(place.room);
         }
         self.early.clear();
@@ -285,7 +367,8 @@ impl PeerCore for Bridge {
 
     fn handle_welcome(&mut self, now: Instant, welcome: &Welcome, budget: DatagramBudget) {
         // Whoever is in the room is announced after this.
-        self.forget_everybody();
+        self.forget_everybody(now);
+        self.lan.come_back(now);
         let room = welcome.room_id;
         let view = View::Inside;
         let switch = self
@@ -297,13 +380,14 @@ impl PeerCore for Bridge {
             room,
             own_id: welcome.peer_id,
             budget: budget.min(budget_for(welcome.effective_mtu)),
+            asks_for_macs: welcome.capabilities.iter().any(|name| name == LAN_MACS),
             next_stats: now + STATS_PERIOD,
             since: now,
         });
     }
 
-    fn handle_lost_link(&mut self, _now: Instant) {
-        self.forget_everybody();
+    fn handle_lost_link(&mut self, now: Instant) {
+        self.forget_everybody(now);
         self.place = None;
     }
 
@@ -329,7 +413,7 @@ impl PeerCore for Bridge {
     fn handle_control(&mut self, now: Instant, message: RelayMessage) {
         match message {
             RelayMessage::PeerJoined(joined) => self.welcome_client(now, &joined),
-            RelayMessage::PeerLeft(left) => self.forget_client(left.peer_id),
+            RelayMessage::PeerLeft(left) => self.forget_client(now, left.peer_id),
             // The shell keeps these to itself.
             RelayMessage::Welcome(_)
             | RelayMessage::Reject(_)
@@ -342,6 +426,7 @@ impl PeerCore for Bridge {
 
     fn handle_timeout(&mut self, now: Instant) {
         self.guard.handle_timeout(now);
+        self.make_room_for_machines(now);
         self.early.expire(now);
         self.count_lost_early();
         while let Some(frame) = self.refresh.poll(now) {
@@ -352,6 +437,7 @@ impl PeerCore for Bridge {
         {
             place.next_stats = now + STATS_PERIOD;
             self.expire(now);
+            self.pardon(now);
             let stats = Box::new(self.stats.clone());
             self.outputs
                 .push_back(PeerOutput::Message(PeerMessage::Stats(stats)));

@@ -8,7 +8,9 @@ use crate::desk::Desk;
 use crate::lan::{LanPort, LanSocket};
 use anyhow::Context;
 use lanparty_ctrl::message::{PeerJoined, PeerLeft};
-use lanparty_ctrl::{HostKey, HostOrder, PeerMessage, RelayMessage, ResumeToken, RoomKey, Text};
+use lanparty_ctrl::{
+    HostKey, HostOrder, Notice, NoticeKind, PeerMessage, RelayMessage, ResumeToken, RoomKey, Text,
+};
 use lanparty_edge::ctl;
 use lanparty_edge::kept_file::KeptFile;
 use lanparty_edge::privilege::{self, CapabilitySet};
@@ -312,6 +314,9 @@ impl PeerHost<Bridge> for Host<'_> {
                     .borrow_mut()
                     .note_stats(bridge.counters());
                 self.watch_for_loops(bridge.looped());
+                while let Some(mac) = bridge.take_lookalike() {
+                    say(Notice::new(NoticeKind::MacOnLan, 0).to_host(mac));
+                }
             }
             Event::NoLink { cause, .. } => {
                 self.desk

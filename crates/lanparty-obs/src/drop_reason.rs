@@ -41,6 +41,8 @@ drop_reasons! {
     InvalidSourceMac = "invalid_source_mac",
     /// The source MAC is not the sender's own, or belongs to somebody else (spec R28, R45).
     UnauthorizedSourceMac = "unauthorized_source_mac",
+    /// The sender has the MAC of a machine on the LAN (spec R102).
+    MacOnLan = "mac_on_lan",
     /// Nobody here has the destination MAC (spec R27, R44).
     UnknownDestination = "unknown_destination",
     /// For link-local switch protocols: 01-80-C2-00-00-0x, spanning tree and their like.

@@ -19,13 +19,14 @@ use host::Lock;
 use lanparty_ctrl::host::Person;
 use lanparty_ctrl::message::{Entry, Newcomer, PeerLeft, Welcome};
 use lanparty_ctrl::{
-    Fingerprint, GROUPS, HOST_CONTROLS, HOST_KEYS, LeaveReason, ROOM_KEYS, RejectReason,
+    Fingerprint, GROUPS, HOST_CONTROLS, HOST_KEYS, LAN_MACS, LeaveReason, ROOM_KEYS, RejectReason,
     RelayMessage, ResumeToken,
 };
 use lanparty_obs::{DropCounts, DropReason, PeerStats};
 use lanparty_proto::{IpMtu, PeerId, RoomId};
 use lanparty_switch::{Judged, Route, Speaker, Switch, snooping};
 use member::Member;
+use notices::Lookalikes;
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
@@ -75,6 +76,8 @@ pub enum Step<L> {
 pub struct Departure<L> {
     /// Its number.
     pub peer: PeerId,
+    /// Why it has left.
+    pub reason: LeaveReason,
     /// Its link, which may still be open.
     pub link: L,
     /// What was known about it.
@@ -97,6 +100,7 @@ pub struct Room<L> {
     last_peer: u16,
     /// What was dropped of those who have left.
     drops_of_gone: DropCounts,
+    lookalikes: Lookalikes,
     lock: Option<Lock>,
     banned: HashSet<Person>,
 }
@@ -127,6 +131,7 @@ impl<L: Clone> Room<L> {
             last_gateway: None,
             last_peer: 0,
             drops_of_gone: DropCounts::default(),
+            lookalikes: Lookalikes::default(),
             lock: None,
             banned: HashSet::new(),
         }
@@ -200,6 +205,7 @@ impl<L: Clone> Room<L> {
         });
         Some(Departure {
             peer,
+            reason,
             link: member.link,
             record: member.record,
             steps: self.tell_all(|_| news.clone()),
@@ -282,6 +288,12 @@ impl<L: Clone> Room<L> {
         });
     }
 
+    /// True for a client with the MAC of a machine that was heard on the LAN of late.
+    pub fn is_on_lan(&self, now: Instant, who: Newcomer) -> bool {
+        let mac = who.mac();
+        mac.is_some_and(|mac| self.switch.is_on_lan(now, mac.addr()))
+    }
+
     /// Who is in the room.
     pub fn members(&self) -> impl Iterator<Item = (PeerId, &L, &PeerRecord)> {
         self.members
@@ -336,7 +348,7 @@ impl<L: Clone> Room<L> {
                 Newcomer::Gateway => None,
             },
             resume_token,
-            capabilities: [ROOM_KEYS, HOST_CONTROLS, HOST_KEYS, GROUPS]
+            capabilities: [ROOM_KEYS, HOST_CONTROLS, HOST_KEYS, LAN_MACS, GROUPS]
                 .map(str::to_owned)
                 .to_vec(),
         })

@@ -25,7 +25,7 @@ use crate::strangers::Door;
 use doorstep::Doorstep;
 use identity::Renewal;
 use lanparty_ctrl::message::Disconnect;
-use lanparty_ctrl::{DisconnectReason, Pin, RelayMessage};
+use lanparty_ctrl::{DisconnectReason, LeaveReason, Pin, RejectReason, RelayMessage};
 use lanparty_edge::privilege;
 use lanparty_edge::signals::Hangups;
 use lanparty_edge::speech::say;
@@ -413,9 +413,15 @@ fn queue_steps(steps: Vec<Step<Arc<Link>>>, asker: &Link) {
 fn send_out(kicked: Departure<Arc<Link>>, why: &'static str) {
     info!(who = ?kicked.record.who, kicked = %kicked.peer, why, "Sent out of the room");
     queue_steps(kicked.steps, &kicked.link);
-    kicked.link.queue(Outgoing::Goodbye(Disconnect {
-        reason: DisconnectReason::Kicked,
-        text: why.into(),
+    kicked.link.queue(Outgoing::Goodbye(match kicked.reason {
+        LeaveReason::MacOnLan => Disconnect {
+            reason: DisconnectReason::MacOnLan,
+            text: RejectReason::MacOnLan.to_string().into(),
+        },
+        _ => Disconnect {
+            reason: DisconnectReason::Kicked,
+            text: why.into(),
+        },
     }));
 }
 

@@ -11,8 +11,8 @@ use lanparty_ctrl::host_key::Introduction;
 use lanparty_ctrl::message::{Disconnect, Hello, Newcomer, Reject, Vouched, Welcome};
 use lanparty_ctrl::{
     Challenge, DisconnectReason, GROUPS, HOST_CONTROLS, HOST_KEYS, HostOrder, HostSecret,
-    IdentityKey, LeaveReason, PeerMessage, ROOM_KEYS, RejectReason, RelayMessage, RoomCode,
-    RoomKey,
+    IdentityKey, LAN_MACS, LeaveReason, PeerMessage, ROOM_KEYS, RejectReason, RelayMessage,
+    RoomCode, RoomKey,
 };
 use lanparty_proto::fragment::{Fragment, Reassembler};
 use lanparty_proto::{DatagramBudget, Header, MacAddr, PeerId, VirtualMac};
@@ -248,7 +248,7 @@ async fn a_hello_recorded_on_one_connection_is_refused_on_another() {
         RejectReason::NotHost
     );
     let host = recorded.hello(hello).await.unwrap();
-    let abilities = [ROOM_KEYS, HOST_CONTROLS, HOST_KEYS, GROUPS];
+    let abilities = [ROOM_KEYS, HOST_CONTROLS, HOST_KEYS, LAN_MACS, GROUPS];
     assert_eq!(host.welcome.capabilities, abilities);
 }
 

@@ -66,6 +66,10 @@ impl Segment {
         self.players.len()
     }
 
+    pub(crate) fn macs_of_players(&self) -> impl Iterator<Item = MacAddr> {
+        self.players.keys().copied()
+    }
+
     /// Who is in the place that this newcomer wants.
     pub(crate) fn holder(&self, who: Speaker) -> Option<PeerId> {
         match who {
@@ -134,14 +138,19 @@ impl Segment {
         self.isolated && who != Speaker::Lan && to_a_player
     }
 
+    /// True for the MAC of a machine that was heard on the LAN of late.
+    pub(crate) fn is_on_lan(&self, now: Instant, mac: MacAddr) -> bool {
+        self.lan.knows(now, mac)
+    }
+
+    /// The gateway has heard this MAC on the LAN.
+    pub(crate) fn learn_of_lan(&mut self, now: Instant, mac: MacAddr) {
+        self.lan.learn(now, mac);
+    }
+
     /// The address in the claim that was refused last, once.
     pub(crate) fn take_refused(&mut self) -> Option<IpAddr> {
         self.refused.take()
-    }
-
-    /// True when a machine on the LAN has this MAC, and was heard in the last minutes.
-    pub(crate) fn is_on_lan(&mut self, now: Instant, mac: MacAddr) -> bool {
-        self.lan.knows(now, mac)
     }
 
     /// Which IP addresses a client is held to have.

@@ -148,6 +148,16 @@ impl Switch {
         }))
     }
 
+    /// True for the MAC of a machine that was heard on the LAN of late: no player may come with it.
+    pub fn is_on_lan(&self, now: Instant, mac: MacAddr) -> bool {
+        self.segment.is_on_lan(now, mac)
+    }
+
+    /// The gateway has heard this MAC on the LAN, in frames that nobody here wanted.
+    pub fn learn_of_lan(&mut self, now: Instant, mac: MacAddr) {
+        self.segment.learn_of_lan(now, mac);
+    }
+
     /// Which address the claim was about that [`Self::judge`] has just refused, if it was one.
     pub fn take_refused(&mut self) -> Option<IpAddr> {
         self.segment.take_refused()
@@ -221,6 +231,11 @@ impl Switch {
         self.segment.gateway()
     }
 
+    /// The MACs of all players.
+    pub fn macs_of_players(&self) -> impl Iterator<Item = MacAddr> {
+        self.segment.macs_of_players()
+    }
+
     /// How many players there are.
     pub fn players(&self) -> usize {
         self.segment.players()
@@ -239,11 +254,6 @@ impl Switch {
     /// Which IP addresses a player is held to have.
     pub fn addresses_of(&self, now: Instant, mac: MacAddr) -> impl Iterator<Item = IpAddr> {
         self.segment.addresses_of(now, mac)
-    }
-
-    /// True when a machine on the LAN has this MAC, and was heard in the last minutes.
-    pub fn is_on_lan(&mut self, now: Instant, mac: MacAddr) -> bool {
-        self.segment.is_on_lan(now, mac)
     }
 }
 

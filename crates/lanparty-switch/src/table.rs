@@ -24,6 +24,7 @@ pub(crate) struct LanTable {
 }
 
 impl LanTable {
+    /// An empty table.
     pub(crate) fn new(now: Instant) -> Self {
         LanTable {
             young: HashSet::new(),
@@ -32,6 +33,7 @@ impl LanTable {
         }
     }
 
+    /// This station was heard.
     pub(crate) fn learn(&mut self, now: Instant, mac: MacAddr) {
         self.age(now);
         if self.young.insert(mac) && self.young.len() == MAX_GENERATION {
@@ -39,9 +41,11 @@ impl LanTable {
         }
     }
 
-    pub(crate) fn knows(&mut self, now: Instant, mac: MacAddr) -> bool {
-        self.age(now);
-        self.young.contains(&mac) || self.old.contains(&mac)
+    /// True for a station that was heard of late.
+    pub(crate) fn knows(&self, now: Instant, mac: MacAddr) -> bool {
+        let age = now.saturating_duration_since(self.young_since);
+        let in_young = age < 2 * GENERATION && self.young.contains(&mac);
+        in_young || age < GENERATION && self.old.contains(&mac)
     }
 
     pub(crate) fn clear(&mut self) {

@@ -26,6 +26,7 @@ fn everything_happened(tally: &Tally) {
         "MacInUse",
         "Locked",
         "Banned",
+        "MacOnLan",
         "NotAuthorised",
         "NotHost",
         "NoAccess",

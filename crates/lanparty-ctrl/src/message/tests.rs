@@ -142,6 +142,10 @@ fn peer_messages_have_this_json() {
             "banned": [{ "identity": "_".repeat(42) + "8" }, { "mac": "02:1a:2b:3c:4d:5e" }] }),
     );
     same_both_ways(
+        PeerMessage::Host(HostOrder::OnLan { mac: mac() }),
+        json!({ "type": "host", "order": "on_lan", "mac": "02:1a:2b:3c:4d:5e" }),
+    );
+    same_both_ways(
         PeerMessage::Host(HostOrder::Members),
         json!({ "type": "host", "order": "members" }),
     );

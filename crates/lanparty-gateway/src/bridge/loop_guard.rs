@@ -11,8 +11,12 @@
 //! * [`ECHOES`] group frames within [`WINDOW`] that are, byte for byte, what a client has said. Which of
 //!   the two ways round is shorter is not known, so the echo may also come first. One or two may be a
 //!   switch that is changing its mind.
+//!
+//! What under a client's MAC is no echo after a [`WINDOW`] is a machine's that has this MAC as well, if it happens
+//! [`STRANGE`] times and there is no loop.
 
-use lanparty_proto::{EthernetFrame, MacAddr};
+use lanparty_proto::ethernet::ether_type;
+use lanparty_proto::{EthernetFrame, FrameKind, MacAddr};
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
@@ -24,6 +28,12 @@ pub const QUIET: Duration = Duration::from_secs(10);
 const ECHOES: usize = 3;
 /// Within which time; and how far apart a frame and its echo are at most.
 const WINDOW: Duration = Duration::from_secs(1);
+/// How many group frames that a client has not said are a machine's on the LAN.
+const STRANGE: u32 = 3;
+/// Within which time: a machine that speaks says something to everybody at least this often.
+const SPAN: Duration = Duration::from_secs(300);
+/// Of how many MACs that is counted.
+const MAX_STRANGERS: usize = 64;
 /// How many frames are remembered in each direction. A party's clients say some dozens to everybody in
 /// a second.
 const MEMORY: usize = 256;
@@ -34,6 +44,7 @@ pub(super) struct LoopGuard {
     said: Sightings,
     /// Under a client's MAC, and not said by it so far.
     heard: Sightings,
+    strangers: Vec<Stranger>,
     echoes: VecDeque<Instant>,
     found: Option<Loop>,
 }
@@ -45,18 +56,32 @@ struct Loop {
     ends: Instant,
 }
 
+/// A MAC under which the LAN said what its client did not.
+#[derive(Debug)]
+struct Stranger {
+    mac: MacAddr,
+    since: Instant,
+    frames: u32,
+}
+
 impl LoopGuard {
     /// A client has said this to a group.
     pub(super) fn said(&mut self, now: Instant, frame: EthernetFrame<'_>) {
+        if is_made_of_a_mac(frame) {
+            return;
+        }
         let print = fingerprint(frame);
         if self.heard.take(now, print) {
             self.echo(now, frame.source());
         }
-        self.said.push(now, print);
+        self.said.push(now, frame.source(), print);
     }
 
     /// The LAN has said this to a group, under a client's MAC.
     pub(super) fn heard(&mut self, now: Instant, frame: EthernetFrame<'_>) {
+        if is_made_of_a_mac(frame) {
+            return;
+        }
         let print = fingerprint(frame);
         let is_echo = match self.is_closed(now) {
             true => self.said.renew(now, print),
@@ -64,8 +89,42 @@ impl LoopGuard {
         };
         match is_echo {
             true => self.echo(now, frame.source()),
-            false => self.heard.push(now, print),
+            false => self.heard.push(now, frame.source(), print),
         }
+    }
+
+    /// The MAC of a client under which a machine on the LAN speaks as well, if that is clear by now.
+    pub(super) fn take_machine(&mut self, now: Instant) -> Option<MacAddr> {
+        if self.is_closed(now) {
+            // Who has said what cannot be told where everything goes round.
+            self.strangers.clear();
+            self.heard.0.clear();
+            return None;
+        }
+        while let Some(sighting) = self.heard.take_old(now) {
+            if self.is_machine(now, sighting.source) {
+                return Some(sighting.source);
+            }
+        }
+        None
+    }
+
+    fn is_machine(&mut self, now: Instant, mac: MacAddr) -> bool {
+        self.strangers
+            .retain(|one| now.saturating_duration_since(one.since) < SPAN);
+        let Some(known) = self.strangers.iter().position(|one| one.mac == mac) else {
+            if self.strangers.len() < MAX_STRANGERS {
+                let (since, frames) = (now, 1);
+                self.strangers.push(Stranger { mac, since, frames });
+            }
+            return false;
+        };
+        self.strangers[known].frames += 1;
+        let is_machine = self.strangers[known].frames >= STRANGE;
+        if is_machine {
+            self.strangers.swap_remove(known);
+        }
+        is_machine
     }
 
     /// A CAM refresh of our own has come back.
@@ -114,16 +173,23 @@ impl LoopGuard {
     }
 }
 
-/// Fingerprints of the last frames, oldest first.
+/// The last frames, oldest first.
 #[derive(Debug, Default)]
-struct Sightings(VecDeque<(Instant, u64)>);
+struct Sightings(VecDeque<Sighting>);
+
+#[derive(Debug, Clone, Copy)]
+struct Sighting {
+    at: Instant,
+    source: MacAddr,
+    print: u64,
+}
 
 impl Sightings {
-    fn push(&mut self, now: Instant, print: u64) {
+    fn push(&mut self, at: Instant, source: MacAddr, print: u64) {
         if self.0.len() == MEMORY {
             self.0.pop_front();
         }
-        self.0.push_back((now, print));
+        self.0.push_back(Sighting { at, source, print });
     }
 
     fn has(&self, now: Instant, print: u64) -> bool {
@@ -135,24 +201,45 @@ impl Sightings {
         at.is_some_and(|at| self.0.remove(at).is_some())
     }
 
+    /// The oldest, once it is no more recent.
+    fn take_old(&mut self, now: Instant) -> Option<Sighting> {
+        let is_old = self
+            .0
+            .front()
+            .is_some_and(|first| !is_recent(now, first.at));
+        is_old.then(|| self.0.pop_front()).flatten()
+    }
+
     /// Finds what may have been seen long ago, because it has gone round since, and remembers it anew.
     fn renew(&mut self, now: Instant, print: u64) -> bool {
-        let Some(at) = self.0.iter().position(|&(_, seen)| seen == print) else {
+        let Some(place) = self.0.iter().position(|seen| seen.print == print) else {
             return false;
         };
-        self.0.remove(at);
-        self.push(now, print);
+        if let Some(seen) = self.0.remove(place) {
+            self.push(now, seen.source, print);
+        }
         true
     }
 
     fn position(&self, now: Instant, print: u64) -> Option<usize> {
         let mut recent = self.0.iter();
-        recent.position(|&(then, seen)| seen == print && is_recent(now, then))
+        recent.position(|seen| seen.print == print && is_recent(now, seen.at))
     }
 }
 
 fn is_recent(now: Instant, then: Instant) -> bool {
     now.saturating_duration_since(then) < WINDOW
+}
+
+/// True for what every machine with the same MAC says byte for byte, and so proves nothing: ICMPv6, group
+/// membership included, comes from an address that is made of the MAC (RFC 4291 §2.5.1) and says little else.
+fn is_made_of_a_mac(frame: EthernetFrame<'_>) -> bool {
+    const NEXT_HEADER: usize = 6;
+    const HOP_BY_HOP: u8 = 0;
+    const ICMP: u8 = 58;
+    let next = frame.payload().get(NEXT_HEADER);
+    let is_icmp = next.is_some_and(|next| [HOP_BY_HOP, ICMP].contains(next));
+    frame.kind() == FrameKind::EtherType(ether_type::IPV6) && is_icmp
 }
 
 /// Equal for frames that are equal but for their padding.

@@ -5,6 +5,8 @@ use lanparty_ctrl::{Challenge, HostSecret, LeaveReason, ResumeToken};
 use lanparty_proto::early::PATIENCE;
 use lanparty_proto::fragment;
 
+mod lan_macs;
+
 const NIC: MacAddr = MacAddr::new([0x52, 0, 0, 0, 0, 1]);
 const LAN_HOST: MacAddr = MacAddr::new([0x52, 0, 0, 0, 0, 2]);
 const ALICE: (u16, MacAddr) = (7, MacAddr::new([2, 0, 0, 0, 0, 7]));
@@ -682,13 +684,18 @@ impl Party {
     }
 
     fn welcome(&mut self) {
+        self.welcome_by(&[]);
+    }
+
+    /// A relay with these abilities lets us in.
+    fn welcome_by(&mut self, abilities: &[&str]) {
         let welcome = Welcome {
             room_id: RoomId::new(ROOM).unwrap(),
             peer_id: PeerId::new(OWN_ID).unwrap(),
             effective_mtu: IpMtu::new(1290).unwrap(),
             gateway: None,
             resume_token: ResumeToken::from_random([1; 16]),
-            capabilities: Vec::new(),
+            capabilities: abilities.iter().map(|&name| name.to_owned()).collect(),
         };
         let budget = DatagramBudget::new(1412).unwrap();
         self.bridge.handle_welcome(self.now, &welcome, budget);

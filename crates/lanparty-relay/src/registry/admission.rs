@@ -12,6 +12,7 @@
 //! | does its host want it? | `banned` |
 //! | is its place free, or its own? | `mac_in_use`, `gateway_present` |
 //! | is the door locked? | `locked` |
+//! | is its MAC no machine's on the LAN? | `mac_on_lan` |
 //! | is it in, where only members come in? | `draining` |
 //! | is there room for it, and for more from there? | `room_full`, `relay_full`, `rate_limited` |
 //! | does it come too often? | `rate_limited` |
@@ -51,6 +52,10 @@ impl<L: Clone> Registry<L> {
     ) -> Result<Decision, RejectReason> {
         let decided = self.ask(now, entry, source);
         match decided {
+            Err(RejectReason::MacOnLan) => {
+                self.tell_host_of_lookalike(now, entry);
+                decided
+            }
             Err(RejectReason::NotAuthorised | RejectReason::NotHost | RejectReason::NoAccess)
                 if !self.guesses.was_wrong(now, source, &entry.room) =>
             {
@@ -76,6 +81,7 @@ impl<L: Clone> Registry<L> {
                 is_it_wanted(room, &name, entry)?;
                 let replaces = is_its_place_free(room, &name, entry)?;
                 is_it_locked_out(room, entry, replaces)?;
+                is_its_mac_the_lans(now, room, entry, replaces)?;
                 replaces
             }
             None => None,
@@ -88,6 +94,15 @@ impl<L: Clone> Registry<L> {
             room: id,
             replaces,
         })
+    }
+
+    fn tell_host_of_lookalike(&mut self, now: Instant, entry: &Entry) {
+        let name = self.which_room(now, entry).ok();
+        let id = name.and_then(|name| self.names.get(&name).copied());
+        let room = id.and_then(|id| self.rooms.get_mut(&id));
+        if let (Some(room), Some(mac)) = (room, entry.who.mac()) {
+            room.note_mac_on_lan(now, mac, entry.name.clone());
+        }
     }
 
     fn is_anybody_let_in(&self) -> Result<(), RejectReason> {
@@ -291,6 +306,19 @@ fn is_it_locked_out<L: Clone>(
 ) -> Result<(), RejectReason> {
     match replaces.is_none() && room.locks_out(entry.who) {
         true => Err(RejectReason::Locked),
+        false => Ok(()),
+    }
+}
+
+/// Whoever has a place has had its MAC before the LAN; who comes must not take that of a machine that was heard.
+fn is_its_mac_the_lans<L: Clone>(
+    now: Instant,
+    room: &Room<L>,
+    entry: &Entry,
+    replaces: Option<PeerId>,
+) -> Result<(), RejectReason> {
+    match replaces.is_none() && room.is_on_lan(now, entry.who) {
+        true => Err(RejectReason::MacOnLan),
         false => Ok(()),
     }
 }

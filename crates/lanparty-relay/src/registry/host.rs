@@ -13,7 +13,7 @@ use std::time::Instant;
 /// What follows from an order.
 #[derive(Debug)]
 pub struct Obeyed<L> {
-    /// Who is out: tell these links [`DisconnectReason::Kicked`] and close them.
+    /// Who is out: tell these links [`DisconnectReason::Kicked`], or `MacOnLan`, and close them.
     ///
     /// [`DisconnectReason::Kicked`]: lanparty_ctrl::DisconnectReason::Kicked
     pub kicked: Vec<Departure<L>>,
@@ -54,6 +54,12 @@ impl<L: Clone> Registry<L> {
             HostOrder::Lock { locked: false, .. } => room.unlock(),
             HostOrder::Mute { peer_id, muted } => room.set_muted(peer_id, muted),
             HostOrder::Isolate { isolated } => room.set_isolated(isolated),
+            HostOrder::OnLan { mac } => {
+                let here = room.hear_on_lan(now, mac);
+                let place = here.map(|peer| Place { peer, ..from });
+                let displaced = place.and_then(|place| self.displace(now, place));
+                obeyed.kicked.extend(displaced);
+            }
             HostOrder::Rotate { admission_key } => self.rotate(from, admission_key),
             HostOrder::Members => {
                 let answers = room.describe(now).into_iter();
@@ -98,6 +104,16 @@ impl<L: Clone> Registry<L> {
         self.leave(place, LeaveReason::Kicked)
     }
 
+    /// The LAN's own machine has its MAC back, and the host is told whose it was not.
+    fn displace(&mut self, now: Instant, place: Place) -> Option<Departure<L>> {
+        let departure = self.leave(place, LeaveReason::MacOnLan)?;
+        let record = &departure.record;
+        if let (Some(room), Some(mac)) = (self.rooms.get_mut(&place.room), record.who.mac()) {
+            room.note_mac_on_lan(now, mac, record.name.clone());
+        }
+        Some(departure)
+    }
+
     /// Newcomers to a keyed room need this key from now on; an open room stays open.
     fn rotate(&mut self, host: Place, key: AdmissionKey) {
         let mut names = self.names.iter();
@@ -113,6 +129,7 @@ fn stands(order: &HostOrder) -> bool {
         HostOrder::Lock { .. } | HostOrder::Ban { .. } | HostOrder::Isolate { .. } => true,
         HostOrder::Kick { .. }
         | HostOrder::Mute { .. }
+        | HostOrder::OnLan { .. }
         | HostOrder::Rotate { .. }
         | HostOrder::Members => false,
     }

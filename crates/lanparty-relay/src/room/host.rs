@@ -81,6 +81,12 @@ impl<L: Clone> Room<L> {
         Some(Step::Tell(client.link.clone(), told))
     }
 
+    /// The LAN has this MAC; answers who is here with it and must leave.
+    pub fn hear_on_lan(&mut self, now: Instant, mac: VirtualMac) -> Option<PeerId> {
+        self.switch.learn_of_lan(now, mac.addr());
+        self.holder(Newcomer::Client(mac))
+    }
+
     /// A client that is sent away does not come back through the lock.
     pub fn strike_off(&mut self, mac: VirtualMac) {
         if let Some(Lock(guests)) = &mut self.lock {

@@ -2,9 +2,10 @@
 
 use super::{Member, Room};
 use lanparty_ctrl::message::Newcomer;
-use lanparty_ctrl::{Notice, NoticeKind};
+use lanparty_ctrl::{Name, Notice, NoticeKind};
 use lanparty_obs::DropReason;
-use std::collections::BTreeMap;
+use lanparty_proto::VirtualMac;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,11 @@ const UNNOTICED: u64 = 8;
 const PLAYERS_TOLD_AT_ONCE: usize = 16;
 
 impl<L: Clone> Room<L> {
+    /// Somebody has the MAC of a machine on the LAN, and is not in for that.
+    pub(crate) fn note_mac_on_lan(&mut self, now: Instant, mac: VirtualMac, name: Option<Name>) {
+        self.lookalikes.note(now, mac, name);
+    }
+
     /// What is to be told about frames that do not cross: to whose they are, and to the host. The host hears of
     /// a few players at a time, and of the others soon after.
     pub fn poll_notices(&mut self, now: Instant) -> Vec<(L, Notice)> {
@@ -28,6 +34,9 @@ impl<L: Clone> Room<L> {
         let players =
             players.filter(|(_, member)| member.record.who != Newcomer::Gateway && due(member));
         let mut told = Vec::new();
+        for notice in self.lookalikes.take() {
+            told.extend(host.clone().map(|host| (host, notice)));
+        }
         for (&peer, member) in players.take(PLAYERS_TOLD_AT_ONCE) {
             for notice in member.notices.take(now) {
                 let to_host = host.clone().map(|host| (host, notice.clone().about(peer)));
@@ -37,6 +46,40 @@ impl<L: Clone> Room<L> {
             }
         }
         told
+    }
+}
+
+/// For how long a host needs not hear again who has the MAC of a machine on its LAN: as long as the LAN's MACs are
+/// remembered.
+const REMEMBERED: Duration = Duration::from_secs(400);
+/// How many of them are remembered; anybody may come with any MAC.
+const MAX_LOOKALIKES: usize = 16;
+
+/// Who has come with the MAC of a machine on the LAN.
+#[derive(Debug, Default)]
+pub(super) struct Lookalikes {
+    known: VecDeque<(Instant, VirtualMac)>,
+    untold: Vec<Notice>,
+}
+
+impl Lookalikes {
+    fn note(&mut self, now: Instant, mac: VirtualMac, name: Option<Name>) {
+        self.known
+            .retain(|&(then, _)| now.saturating_duration_since(then) < REMEMBERED);
+        let is_known = self.known.iter().any(|&(_, known)| known == mac);
+        if is_known || self.known.len() == MAX_LOOKALIKES {
+            return;
+        }
+        self.known.push_back((now, mac));
+        self.untold.push(Notice {
+            mac: Some(mac),
+            name,
+            ..Notice::new(NoticeKind::MacOnLan, 0)
+        });
+    }
+
+    fn take(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.untold)
     }
 }
 

@@ -7,6 +7,8 @@ use lanparty_proto::overlay::Probe;
 use lanparty_proto::{DatagramBudget, MacAddr, fragment};
 use std::time::Duration;
 
+mod lookalikes;
+
 /// A gateway on link 1 and players on links 2 to 4.
 fn party() -> (Relay, Place, [Place; 3]) {
     let mut relay = Relay::new();

@@ -38,7 +38,7 @@ impl Party {
         for departure in departures {
             self.tally.kicked += 1;
             assert!(!departure.room_closed);
-            self.has_left(departure.link, LeaveReason::Kicked, &departure.steps);
+            self.has_left(departure.link, departure.reason, &departure.steps);
         }
     }
 
@@ -49,7 +49,7 @@ impl Party {
         let member = self.dice.any(&room).copied().unwrap_or(3);
         let someone = *self.dice.pick(&[member, member, 1, 77]);
         let peer_id = PeerId::new(someone).unwrap();
-        match self.dice.between(0, 11) {
+        match self.dice.between(0, 12) {
             0 => HostOrder::Kick { peer_id },
             10 => HostOrder::Ban {
                 banned: self.some_people(),
@@ -57,6 +57,12 @@ impl Party {
             11 => HostOrder::Rotate {
                 admission_key: admission_key(self.dice.between(1, 3) as u8),
             },
+            12 => {
+                let mac = MacAddr::new(client_mac(self.dice.between(1, CLIENTS.into())));
+                HostOrder::OnLan {
+                    mac: mac.try_into().unwrap(),
+                }
+            }
             1 => HostOrder::Members,
             2 | 3 => HostOrder::Lock {
                 locked: self.dice.one_in(2),

@@ -160,6 +160,9 @@ impl Reference {
         if rival.is_none() && self.is_locked_out(&room, hello.mac) {
             return Err(RejectReason::Locked);
         }
+        if rival.is_none() && self.is_on_lan(&room, hello.mac) {
+            return Err(RejectReason::MacOnLan);
+        }
         let rival = rival.map(|rival| (rival.link, rival.source));
         let is_there = !room.is_empty();
         let clients = room.iter().filter(|peer| peer.mac.is_some()).count();
@@ -300,6 +303,11 @@ impl Reference {
         let mut bans = self.banned.iter();
         let ban = bans.find(|ban| ban.0 == somebody.room_id);
         ban.is_some_and(|(_, people)| are_meant(people, hello.mac, hello.identity))
+    }
+
+    fn is_on_lan(&self, room: &[&Peer], mac: Option<Mac>) -> bool {
+        let heard = room.first().map(|somebody| somebody.room_id).zip(mac);
+        heard.is_some_and(|heard| self.heard.contains(&heard))
     }
 
     fn is_locked_out(&self, room: &[&Peer], mac: Option<Mac>) -> bool {

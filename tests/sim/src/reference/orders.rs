@@ -81,6 +81,13 @@ impl Reference {
                     self.isolated.push(room_id);
                 }
             }
+            HostOrder::OnLan { mac } => {
+                let mac = mac.addr().octets();
+                let out = clients().find(|client| client.2 == mac);
+                let out = out.map(|client| client.1);
+                self.heard.push((room_id, mac));
+                return Some(out.into_iter().collect());
+            }
             HostOrder::Rotate { admission_key } => self.rotate(&room, &admission_key),
             HostOrder::Members => {}
         }
