@@ -216,6 +216,26 @@ impl Frame {
         })
     }
 
+    /// The address that it speaks of.
+    pub fn address(&self) -> Option<u8> {
+        match self.says {
+            Says::Nothing | Says::Group(_) => None,
+            Says::Mine(number)
+            | Says::Answer(number, _)
+            | Says::GivesUp(number)
+            | Says::Leased(number, ..) => Some(number),
+        }
+    }
+
+    /// Whether others must know of it to judge by it: who has which address, and who listens to which group.
+    pub fn concerns_all(&self) -> bool {
+        let is_a_routers = matches!(
+            self.kind,
+            Kind::Query | Kind::RouterAdvertisement | Kind::HiddenRouterAdvertisement
+        );
+        self.talk() == Talk::Control && !is_a_routers
+    }
+
     /// Which budget pays for it, when it goes to a group.
     pub fn talk(&self) -> Talk {
         match self.kind {
@@ -237,6 +257,15 @@ impl Frame {
             | Kind::HiddenRouterAdvertisement => Talk::Control,
             Kind::Chatter => Talk::Chatter,
             _ => Talk::Other,
+        }
+    }
+
+    /// The same for who sees addresses and length only.
+    pub fn forbidden_outside(&self) -> Option<DropReason> {
+        match self.kind {
+            Kind::Bpdu => Some(DropReason::ReservedMulticast),
+            _ if self.bytes.len() > 1518 => Some(DropReason::Jumbo),
+            _ => None,
         }
     }
 

@@ -6,6 +6,9 @@
 //! lists and loops, its own reading of the bytes, and for frames the truth that [`frames`] knows because
 //! it built them. The two must agree on every step, and the invariants must hold after it.
 //!
+//! A frame may meet several judges on its way, each with its view: [`views`] asks each and its own reference, and
+//! whether they let through together what one who sees everything refuses.
+//!
 //! An [`evening`] joins the relay to players' sessions and gateways' bridges by bad links, and lets each
 //! of them end and come back at every step.
 
@@ -22,3 +25,4 @@ pub mod frames;
 pub mod party;
 pub mod reference;
 pub mod seeds;
+pub mod views;

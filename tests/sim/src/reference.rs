@@ -71,13 +71,27 @@ pub enum Expected {
 /// A notice: to which link, about which peer number, and whether it joined or why it left.
 pub type Notice = (u32, u16, Option<LeaveReason>);
 
-/// The relay.
+/// From where somebody judges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// Everything is seen, and asked.
+    Whole,
+    /// The end of a direct path: only what concerns one player and the LAN.
+    Door,
+    /// Frames are sealed: their MAC addresses and lengths are seen.
+    Outside,
+    /// Frames have been paid for.
+    Inside,
+}
+
+/// The relay, or who judges beside it.
 #[derive(Debug)]
 pub struct Reference {
     /// Everybody, in the order in which they came.
     pub peers: Vec<Peer>,
     /// True once nobody may come in any more.
     pub draining: bool,
+    view: View,
     limits: Limits,
     rates: Rates,
     // Stations of the LAN that spoke since the clock last jumped.
@@ -98,6 +112,7 @@ impl Reference {
     /// A relay without peers.
     pub fn new(limits: Limits, rates: Rates, guesses: GuessLimits) -> Self {
         Reference {
+            view: View::Whole,
             door: Door::new(guesses),
             peers: Vec::new(),
             draining: false,
@@ -111,6 +126,26 @@ impl Reference {
             isolated: Vec::new(),
             openers: Vec::new(),
         }
+    }
+
+    /// The same from elsewhere.
+    pub fn seen_from(mut self, view: View) -> Self {
+        self.view = view;
+        if view == View::Inside {
+            let plenty = Rate {
+                burst: u32::MAX,
+                per_second: u32::MAX,
+            };
+            self.rates = Rates {
+                control: plenty,
+                group: plenty,
+                unknown: plenty,
+                frames: plenty,
+                bytes: plenty,
+                lan: plenty,
+            };
+        }
+        self
     }
 
     /// The clock jumped so far that switches forget.
@@ -328,7 +363,12 @@ impl Reference {
         if !may_send {
             return Err(DropReason::UnauthorizedSourceMac);
         }
-        if let Some(reason) = frame.forbidden(my_mac.is_some()) {
+        let (seals, is_door) = (self.view == View::Outside, self.view == View::Door);
+        let forbidden = match seals {
+            true => frame.forbidden_outside(),
+            false => frame.forbidden(my_mac.is_some()),
+        };
+        if let Some(reason) = forbidden {
             return Err(reason);
         }
         let clients: Vec<_> = room.iter().filter_map(|peer| peer.mac).collect();
@@ -350,12 +390,18 @@ impl Reference {
             }
             (false, None, _) => (Vec::new(), false),
         };
+        let between_clients = my_mac.is_some() && clients.contains(&frame.destination);
+        if is_door && (group || between_clients || frame.concerns_all()) {
+            return Err(DropReason::NotDirect);
+        }
         if my_mac.is_none() {
             self.heard.push((room_id, frame.source));
         }
-        self.addresses
-            .hear(now, (room_id, my_mac, frame.source), frame.says, &clients)?;
-        if my_mac.is_some() {
+        if !seals && !is_door {
+            self.addresses
+                .hear(now, (room_id, my_mac, frame.source), frame.says, &clients)?;
+        }
+        if my_mac.is_some() && self.view == View::Whole {
             self.hear_of_groups(now, at, frame);
         }
         if targets.is_empty() && !group {
@@ -367,11 +413,11 @@ impl Reference {
         if kept_apart && to_a_client {
             return Err(DropReason::Isolated);
         }
-        if let Some(group) = frame.group() {
+        if let Some(group) = frame.group().filter(|_| self.view == View::Whole) {
             return self.switch_group(now, at, (frame, group), kept_apart, unpaid);
         }
         let budgets = &mut self.peers[at].budgets;
-        let talk = group.then(|| frame.talk());
+        let talk = group.then(|| if seals { Talk::Other } else { frame.talk() });
         match my_mac {
             Some(_) => budgets.pay(now, talk, unknown, unpaid)?,
             None => budgets.pay_for_lan(now, talk)?,
