@@ -84,32 +84,31 @@ pub(crate) struct Lease {
     pub(crate) lan: [Option<Ipv4Addr>; 2],
 }
 
-/// Reads a datagram between these ports, with its UDP header; nothing when it is no DHCP.
+/// True between ports of which one is DHCP's.
+pub(crate) fn speaks((from, to): (u16, u16)) -> bool {
+    from == SERVER || matches!(to, SERVER | CLIENT)
+}
+
+/// Reads a datagram between such ports, with its UDP header.
 pub(crate) fn read(
     frame: EthernetFrame<'_>,
     ports: (u16, u16),
     datagram: &[u8],
     part: Part,
-) -> Option<Result<Message, DropReason>> {
-    let message = &datagram[UDP_HEADER_LEN..];
-    match (ports, message.first()) {
+) -> Result<Message, DropReason> {
+    match (ports, datagram.get(UDP_HEADER_LEN)) {
         ((SERVER, CLIENT), _) if part == Part::Whole => {
             // To that machine or to everybody.
             let lease = exact(datagram).and_then(Lease::read);
             let to_it =
                 |lease: &Lease| frame.destination() == lease.mac || frame.destination().is_group();
-            let lease = lease.filter(to_it);
-            Some(Ok(Message::Answer(lease)))
+            Ok(Message::Answer(lease.filter(to_it)))
         }
         // From the server's port, to the client's, or a reply for a relay agent (RFC 2131 §4.1).
-        ((SERVER, _) | (_, CLIENT), _) | ((_, SERVER), Some(&BOOTREPLY)) => {
-            Some(Err(DropReason::DhcpServerReply))
-        }
+        ((SERVER, _) | (_, CLIENT), _) | (_, Some(&BOOTREPLY)) => Err(DropReason::DhcpServerReply),
         // What it says may come in a second fragment.
-        ((_, SERVER), None) => Some(Err(DropReason::HiddenUpperHeader)),
-        ((_, SERVER), _) if part != Part::Whole => Some(Err(DropReason::HiddenUpperHeader)),
-        ((_, SERVER), Some(_)) => Some(Ok(Message::Question(Question::read(datagram)))),
-        _ => None,
+        (_, Some(_)) if part == Part::Whole => Ok(Message::Question(Question::read(datagram))),
+        _ => Err(DropReason::HiddenUpperHeader),
     }
 }
 

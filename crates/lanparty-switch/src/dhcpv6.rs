@@ -27,25 +27,28 @@ pub(crate) struct Question<'a> {
     is_exact: bool,
 }
 
-/// Reads a datagram between these ports, with its UDP header; nothing when it is no DHCPv6.
+/// True between ports of which one is DHCPv6's.
+pub(crate) fn speaks((from, to): (u16, u16)) -> bool {
+    from == SERVER || matches!(to, SERVER | CLIENT)
+}
+
+/// Reads a datagram between such ports, with its UDP header.
 pub(crate) fn read(
-    ports: (u16, u16),
+    (from, to): (u16, u16),
     datagram: &[u8],
     part: Part,
-) -> Option<Result<Question<'_>, DropReason>> {
-    match ports {
-        // From the server's port or to the client's (RFC 8415 §7.2).
-        (SERVER, _) | (_, CLIENT) => Some(Err(DropReason::Dhcpv6ServerReply)),
-        (_, SERVER) => Some(match (part, &datagram[UDP_HEADER_LEN..]) {
-            (Part::Whole, &[kind, _, _, _, ref options @ ..]) => Ok(Question {
-                kind,
-                options,
-                is_exact: usize::from(u16::from_be_bytes([datagram[4], datagram[5]]))
-                    == datagram.len(),
-            }),
-            _ => Err(DropReason::HiddenUpperHeader),
+) -> Result<Question<'_>, DropReason> {
+    // From the server's port or to the client's (RFC 8415 §7.2).
+    if from == SERVER || to == CLIENT {
+        return Err(DropReason::Dhcpv6ServerReply);
+    }
+    match (part, &datagram[UDP_HEADER_LEN..]) {
+        (Part::Whole, &[kind, _, _, _, ref options @ ..]) => Ok(Question {
+            kind,
+            options,
+            is_exact: usize::from(u16::from_be_bytes([datagram[4], datagram[5]])) == datagram.len(),
         }),
-        _ => None,
+        _ => Err(DropReason::HiddenUpperHeader),
     }
 }
 

@@ -27,10 +27,11 @@ pub(crate) fn read_v4<'a>(frame: EthernetFrame<'_>, packet: &'a [u8]) -> Said<'a
         (UDP, Some(datagram)) => {
             let ports = ports(datagram);
             let to_group = frame.destination().is_group() || packet[DESTINATION] >= 224;
-            dhcp::read(frame, ports, datagram, upper.part)
-                .map(|message| message.map_or_else(Said::OnlyTheLan, Said::of_dhcp))
-                .or_else(|| router::udp(ports, to_group).map(Said::OnlyTheLan))
-                .unwrap_or_else(|| other(ports))
+            if dhcp::speaks(ports) {
+                let message = dhcp::read(frame, ports, datagram, upper.part);
+                return message.map_or_else(Said::OnlyTheLan, Said::of_dhcp);
+            }
+            other(ports, to_group)
         }
         (IGMP, Some(message)) => group::igmp(message, upper.part),
         (ICMPV4, Some(message)) => router::icmpv4(message[0]),
@@ -51,10 +52,11 @@ pub(crate) fn read_v6<'a>(frame: EthernetFrame<'_>, packet: &'a [u8]) -> Said<'a
         (UDP, Some(datagram)) => {
             let ports = ports(datagram);
             let to_group = frame.destination().is_group() || packet[DESTINATION] == 0xff;
-            dhcpv6::read(ports, datagram, upper.part)
-                .map(|question| question.map_or_else(Said::OnlyTheLan, Said::Dhcpv6Question))
-                .or_else(|| router::udp(ports, to_group).map(Said::OnlyTheLan))
-                .unwrap_or_else(|| other(ports))
+            if dhcpv6::speaks(ports) {
+                let question = dhcpv6::read(ports, datagram, upper.part);
+                return question.map_or_else(Said::OnlyTheLan, Said::Dhcpv6Question);
+            }
+            other(ports, to_group)
         }
         (ICMPV6, Some(message)) => {
             let source = packet[SOURCE..].first_chunk::<16>().copied();
@@ -94,10 +96,11 @@ fn shown(upper: Upper, packet: &[u8]) -> Result<(Upper, Option<&[u8]>), Unclear>
 }
 
 /// What is said between these ports, when it is of no kind of its own.
-fn other<'a>(ports: (u16, u16)) -> Said<'a> {
-    match chatter::is_chatter(ports) {
-        true => Said::Chatter,
-        false => Said::Anything,
+fn other<'a>(ports: (u16, u16), to_group: bool) -> Said<'a> {
+    match router::udp(ports, to_group) {
+        Some(reason) => Said::OnlyTheLan(reason),
+        None if chatter::is_chatter(ports) => Said::Chatter,
+        None => Said::Anything,
     }
 }
 

@@ -176,13 +176,18 @@ fn pay(
     frames: &mut Bucket,
     bytes: &mut Bucket,
 ) -> Result<(), DropReason> {
-    if !frames.holds(now, cost.frames) {
+    // They are filled together always, so one look at the clock is enough.
+    let elapsed = frames.elapsed(now);
+    frames.add(now, elapsed);
+    bytes.add(now, elapsed);
+    if !frames.has(cost.frames) {
         return Err(DropReason::FrameRate);
     }
-    if !bytes.take(now, cost.bytes) {
+    if !bytes.has(cost.bytes) {
         return Err(DropReason::ByteRate);
     }
     frames.spend(cost.frames);
+    bytes.spend(cost.bytes);
     Ok(())
 }
 
@@ -246,7 +251,7 @@ impl Bucket {
     /// True when there are so many.
     pub fn holds(&mut self, now: Instant, tokens: usize) -> bool {
         self.fill(now);
-        self.level >= cost(tokens)
+        self.has(tokens)
     }
 
     /// Takes so many, if there are.
@@ -258,16 +263,28 @@ impl Bucket {
         holds
     }
 
+    fn has(&self, tokens: usize) -> bool {
+        self.level >= cost(tokens)
+    }
+
     /// Takes so many, which are there.
     fn spend(&mut self, tokens: usize) {
         self.level -= cost(tokens);
     }
 
     fn fill(&mut self, now: Instant) {
-        let elapsed = now.saturating_duration_since(self.filled_at).as_nanos();
-        let gain = u64::try_from(elapsed)
-            .unwrap_or(u64::MAX)
-            .saturating_mul(self.per_nanosecond);
+        self.add(now, self.elapsed(now));
+    }
+
+    /// Nanoseconds since it was filled.
+    fn elapsed(&self, now: Instant) -> u64 {
+        let elapsed = now.saturating_duration_since(self.filled_at);
+        let seconds = elapsed.as_secs().saturating_mul(1_000_000_000);
+        seconds.saturating_add(elapsed.subsec_nanos().into())
+    }
+
+    fn add(&mut self, now: Instant, nanoseconds: u64) {
+        let gain = nanoseconds.saturating_mul(self.per_nanosecond);
         self.level = self.level.saturating_add(gain).min(self.capacity);
         self.filled_at = self.filled_at.max(now);
     }

@@ -32,7 +32,40 @@ pub(crate) enum Said<'a> {
     DhcpAnswer(Option<Lease>),
 }
 
+/// What kind of talk it is, for who pays for it and who hears it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Talk {
+    /// What keeps a machine on the LAN at all.
+    Control,
+    /// The same, about groups.
+    Membership,
+    /// What systems say by themselves.
+    Chatter,
+    /// All else.
+    Other,
+}
+
 impl Said<'_> {
+    /// What kind of talk it is.
+    pub(crate) fn talk(&self) -> Talk {
+        use DropReason::{
+            ArpSpoof, DhcpServerReply, Dhcpv6ServerReply, GroupQuery, RouterAdvertisement,
+        };
+        match self {
+            Said::Arp(_)
+            | Said::Neighbour(_)
+            | Said::DhcpQuestion(_)
+            | Said::Dhcpv6Question(_)
+            | Said::DhcpAnswer(_)
+            | Said::OnlyTheLan(
+                ArpSpoof | Dhcpv6ServerReply | DhcpServerReply | GroupQuery | RouterAdvertisement,
+            ) => Talk::Control,
+            Said::Membership => Talk::Membership,
+            Said::Chatter => Talk::Chatter,
+            Said::Anything | Said::OnOneCable(_) | Said::OnlyTheLan(_) => Talk::Other,
+        }
+    }
+
     pub(crate) fn of_dhcp(message: dhcp::Message) -> Self {
         match message {
             dhcp::Message::Question(question) => Said::DhcpQuestion(question),

@@ -2,12 +2,12 @@
 
 use crate::addresses::Addresses;
 use crate::judge::{Speaker, check, check_outside, check_sealed, read};
-use crate::said::Said;
+use crate::said::{Said, Talk};
 use crate::table::LanTable;
 use crate::view::View;
+use foldhash::HashMap;
 use lanparty_obs::DropReason;
 use lanparty_proto::{EthernetFrame, MacAddr, PeerId};
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -49,7 +49,7 @@ impl Segment {
     pub(crate) fn new(now: Instant, view: View) -> Self {
         Segment {
             view,
-            players: HashMap::new(),
+            players: HashMap::default(),
             gateway: None,
             lan: LanTable::new(now),
             addresses: Addresses::new(now),
@@ -104,14 +104,14 @@ impl Segment {
         self.addresses.forget_lan();
     }
 
-    /// Judges a frame and says where it goes, and what it says; learns from it.
-    pub(crate) fn route<'a>(
+    /// Judges a frame and says where it goes, and what talk it is; learns from it.
+    pub(crate) fn route(
         &mut self,
         now: Instant,
         from: PeerId,
         who: Speaker,
-        frame: &'a [u8],
-    ) -> Result<(Route, Said<'a>), DropReason> {
+        frame: &[u8],
+    ) -> Result<(Route, Talk), DropReason> {
         let frame = EthernetFrame::parse(frame).map_err(|_| DropReason::Runt)?;
         self.check_source(who, frame.source())?;
         let said = match self.view.reads() {
@@ -129,7 +129,7 @@ impl Segment {
         }
         let route = self.find(now, from, who, frame.destination());
         let route = route.ok_or(DropReason::UnknownDestination)?;
-        Ok((route, said))
+        Ok((route, said.talk()))
     }
 
     /// True when a frame goes from a player to another one, while they are kept apart.

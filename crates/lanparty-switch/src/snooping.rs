@@ -195,13 +195,12 @@ pub(crate) enum Meaning<'a> {
 }
 
 impl<'a> Meaning<'a> {
-    /// Reads a frame to a group.
-    pub(crate) fn of(frame: EthernetFrame<'a>) -> Self {
-        let report = Message::read(frame).filter(Message::is_report);
-        match (report, destination(frame)) {
-            (Some(report), _) => Meaning::Report(report),
-            (None, Some(group)) => Meaning::For(group),
-            (None, None) => Meaning::ForAll,
+    /// Reads a frame to a group, that reports or not.
+    pub(crate) fn of(frame: EthernetFrame<'a>, reports: bool) -> Self {
+        let message = if reports { Message::read(frame) } else { None };
+        match message.filter(Message::is_report) {
+            Some(report) => Meaning::Report(report),
+            None => destination(frame).map_or(Meaning::ForAll, Meaning::For),
         }
     }
 }

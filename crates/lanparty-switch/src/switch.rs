@@ -3,6 +3,7 @@
 use crate::judge::Speaker;
 use crate::ports::Port;
 use crate::rates::{Cost, Rates};
+use crate::said::Talk;
 use crate::segment::{Route, Segment};
 use crate::snooping::{Groups, Meaning, Wants};
 use crate::traffic::Traffic;
@@ -281,10 +282,13 @@ impl Judge<'_> {
             groups,
         } = self;
         let speaker = port.speaker();
-        let (route, said) = segment.route(now, from, speaker, frame)?;
+        let (route, talk) = segment.route(now, from, speaker, frame)?;
         let to_group = matches!(route, Route::Group | Route::GroupOfLan);
         let meaning = match to_group && view.snoops() {
-            true => Meaning::of(EthernetFrame::parse(frame).map_err(|_| DropReason::Runt)?),
+            true => {
+                let frame = EthernetFrame::parse(frame).map_err(|_| DropReason::Runt)?;
+                Meaning::of(frame, talk == Talk::Membership)
+            }
             false => Meaning::ForAll,
         };
         if let Meaning::Report(report) = &meaning {
@@ -298,7 +302,7 @@ impl Judge<'_> {
             return Err(DropReason::Isolated);
         }
         let mut pay = || {
-            let traffic = Traffic::of(route, &said);
+            let traffic = Traffic::of(route, talk);
             port.allowance.spend(now, traffic, unpaid)
         };
         match (speaker, meaning) {

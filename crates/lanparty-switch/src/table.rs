@@ -3,8 +3,8 @@
 //! Frames to them are known unicast. Without this every unicast frame of a client to the LAN would
 //! be an unknown one, and 32 of those a second are all that a client gets (spec R27, R30).
 
+use foldhash::HashSet;
 use lanparty_proto::MacAddr;
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 /// An address is forgotten when it has been silent for this long or up to twice as long. Together
@@ -21,15 +21,18 @@ pub(crate) struct LanTable {
     young: HashSet<MacAddr>,
     old: HashSet<MacAddr>,
     young_since: Instant,
+    // Asked for each frame.
+    young_until: Instant,
 }
 
 impl LanTable {
     /// An empty table.
     pub(crate) fn new(now: Instant) -> Self {
         LanTable {
-            young: HashSet::new(),
-            old: HashSet::new(),
+            young: HashSet::default(),
+            old: HashSet::default(),
             young_since: now,
+            young_until: now + GENERATION,
         }
     }
 
@@ -54,6 +57,9 @@ impl LanTable {
     }
 
     fn age(&mut self, now: Instant) {
+        if now < self.young_until {
+            return;
+        }
         let age = now.saturating_duration_since(self.young_since);
         if age >= GENERATION {
             self.next_generation(now);
@@ -67,6 +73,7 @@ impl LanTable {
         std::mem::swap(&mut self.young, &mut self.old);
         self.young.clear();
         self.young_since = now;
+        self.young_until = now + GENERATION;
     }
 }
 

@@ -1,8 +1,7 @@
 //! What kind of frame wants to pass, for the bucket that pays for it.
 
-use crate::said::Said;
+use crate::said::Talk;
 use crate::segment::Route;
-use lanparty_obs::DropReason;
 
 /// What kind of frame wants to pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,31 +19,14 @@ pub(crate) enum Traffic {
 }
 
 impl Traffic {
-    /// The kind of a frame that says this and goes there.
-    pub(crate) fn of(route: Route, said: &Said<'_>) -> Self {
-        match route {
-            Route::Known(_) => Traffic::Known,
-            Route::Unknown(_) => Traffic::Unknown,
-            Route::Group | Route::Members { .. } | Route::GroupOfLan => Self::to_group(said),
-        }
-    }
-
-    fn to_group(said: &Said<'_>) -> Self {
-        use DropReason::{
-            ArpSpoof, DhcpServerReply, Dhcpv6ServerReply, GroupQuery, RouterAdvertisement,
-        };
-        match said {
-            Said::Arp(_)
-            | Said::Neighbour(_)
-            | Said::Membership
-            | Said::DhcpQuestion(_)
-            | Said::Dhcpv6Question(_)
-            | Said::DhcpAnswer(_)
-            | Said::OnlyTheLan(
-                ArpSpoof | Dhcpv6ServerReply | DhcpServerReply | GroupQuery | RouterAdvertisement,
-            ) => Traffic::Control,
-            Said::Chatter => Traffic::Chatter,
-            Said::Anything | Said::OnOneCable(_) | Said::OnlyTheLan(_) => Traffic::Group,
+    /// The kind of a frame with such talk that goes there.
+    pub(crate) fn of(route: Route, talk: Talk) -> Self {
+        match (route, talk) {
+            (Route::Known(_), _) => Traffic::Known,
+            (Route::Unknown(_), _) => Traffic::Unknown,
+            (_, Talk::Control | Talk::Membership) => Traffic::Control,
+            (_, Talk::Chatter) => Traffic::Chatter,
+            (_, Talk::Other) => Traffic::Group,
         }
     }
 }

@@ -263,5 +263,5 @@ fn a_clock_that_stands_or_steps_back_gives_nothing() {
 }
 
 fn traffic_of(route: Route, frame: &[u8]) -> Traffic {
-    Traffic::of(route, &read(EthernetFrame::parse(frame).unwrap()))
+    Traffic::of(route, read(EthernetFrame::parse(frame).unwrap()).talk())
 }
