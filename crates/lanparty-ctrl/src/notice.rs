@@ -41,6 +41,12 @@ pub struct Notice {
 pub enum NoticeKind {
     /// The claim of an IP address that somebody else here has.
     AddressTaken,
+    /// What the LAN's DHCP server gives a player: an address that somebody else here has.
+    LeaseWithheld,
+    /// What a player says to everybody or a group, while the host wants none of that from it.
+    Muted,
+    /// What a player says to another, while the host keeps players apart.
+    Isolated,
     /// What a player says whose MAC is that of a machine on the LAN.
     MacOnLan,
     /// More to everybody and to groups than one player may say.
@@ -92,6 +98,16 @@ impl Notice {
                 "{address} belongs to somebody else here, and what you say as its owner is dropped: let the \
                  adapter take its address by DHCP, or give it one that is free."
             ),
+            NoticeKind::LeaseWithheld => format!(
+                "The LAN's DHCP server gives you {address}, which somebody else here has, and that is withheld: ask the \
+                 host to take addresses that are set by hand out of the DHCP server's range."
+            ),
+            NoticeKind::Muted => "The host has muted you: what you say to everybody is dropped, so your games are not \
+                                  found; ask the host."
+                .to_owned(),
+            NoticeKind::Isolated => "The host keeps players apart: you reach the LAN, and what you say to other players is \
+                                     dropped."
+                .to_owned(),
             NoticeKind::MacOnLan => {
                 "A machine on the LAN has your MAC address, and what you say is dropped: join \
                  with another --virtual-mac, or wait some minutes if that machine is gone."
@@ -132,6 +148,16 @@ impl Notice {
             NoticeKind::AddressTaken => format!(
                 "Player {who} claims {address}, which belongs to somebody else here; that is dropped."
             ),
+            NoticeKind::LeaseWithheld => format!(
+                "The LAN's DHCP server gives player {who} {address}, which somebody else here has; that is withheld: take \
+                 addresses that are set by hand out of its range."
+            ),
+            NoticeKind::Muted => format!(
+                "Player {who} is muted, as you want it; what it says to everybody is dropped."
+            ),
+            NoticeKind::Isolated => {
+                format!("Player {who} talks to other players, which is dropped, as you want it.")
+            }
             NoticeKind::MacOnLan => format!(
                 "Player {who} has the MAC of a machine on this LAN, and is not let in while that machine is heard."
             ),

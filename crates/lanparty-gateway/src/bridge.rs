@@ -21,7 +21,9 @@ use bytes::{Bytes, BytesMut};
 use cam::CamRefresh;
 use lan_macs::LanMacs;
 use lanparty_ctrl::message::{Newcomer, PeerJoined, Role, Welcome};
-use lanparty_ctrl::{HostKey, HostOrder, LAN_MACS, PeerMessage, RelayMessage, RoomCode};
+use lanparty_ctrl::{
+    HostKey, HostOrder, LAN_MACS, Notice, NoticeKind, PeerMessage, RelayMessage, RoomCode,
+};
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_peer::{PeerCore, PeerOutput};
 use lanparty_proto::early::EarlyDatagrams;
@@ -121,6 +123,16 @@ impl Bridge {
     /// The client whose frames come back from the LAN, while they do: nothing goes to groups then.
     pub fn looped(&self) -> Option<MacAddr> {
         self.guard.looped()
+    }
+
+    /// The notice to the host about a lease that did not go to the player whom it was for.
+    pub fn take_withheld(&mut self) -> Option<Notice> {
+        let (mac, address) = self.switch.as_mut()?.take_withheld()?;
+        Some(Notice {
+            mac: mac.try_into().ok(),
+            address: Some(address),
+            ..Notice::new(NoticeKind::LeaseWithheld, 1)
+        })
     }
 
     fn judge_frame(&mut self, now: Instant, frame: &mut FrameBuf) -> Result<(), DropReason> {

@@ -155,6 +155,8 @@ pub(crate) struct Host<'a> {
     looped: Option<MacAddr>,
     /// What the relay has had us say.
     told: Seldom,
+    /// The lease of which the host has heard last.
+    withheld: Option<Notice>,
 }
 
 impl<'a> Host<'a> {
@@ -168,17 +170,13 @@ impl<'a> Host<'a> {
             complaint: None,
             looped: None,
             told: Seldom::default(),
+            withheld: None,
         }
     }
 
     fn tell_of(&mut self, message: &RelayMessage) {
         match *message {
-            RelayMessage::Notice(ref notice) if self.told.may_say(Instant::now()) => {
-                let who = self.desk.controls.borrow().meant_by(notice);
-                if let Some(who) = who {
-                    say(notice.to_host(who));
-                }
-            }
+            RelayMessage::Notice(ref notice) => self.notify(notice),
             RelayMessage::PeerJoined(PeerJoined { mac: Some(mac), .. }) => {
                 say(format_args!("Player {mac} joined."));
             }
@@ -193,8 +191,27 @@ impl<'a> Host<'a> {
             | RelayMessage::Reject(_)
             | RelayMessage::Vouched(_)
             | RelayMessage::Members(_)
-            | RelayMessage::Notice(_)
             | RelayMessage::Disconnect(_) => {}
+        }
+    }
+
+    fn notify(&mut self, notice: &Notice) {
+        if !self.told.may_say(Instant::now()) {
+            return;
+        }
+        let who = self.desk.controls.borrow().meant_by(notice);
+        if let Some(who) = who {
+            say(notice.to_host(who));
+        }
+    }
+
+    /// A lease that was withheld: the same one again is no news.
+    fn tell_of_withheld(&mut self, withheld: Option<Notice>) {
+        if let Some(notice) = withheld
+            && self.withheld.as_ref() != Some(&notice)
+        {
+            self.notify(&notice);
+            self.withheld = Some(notice);
         }
     }
 
@@ -317,6 +334,7 @@ impl PeerHost<Bridge> for Host<'_> {
                 while let Some(mac) = bridge.take_lookalike() {
                     say(Notice::new(NoticeKind::MacOnLan, 0).to_host(mac));
                 }
+                self.tell_of_withheld(bridge.take_withheld());
             }
             Event::NoLink { cause, .. } => {
                 self.desk

@@ -242,9 +242,9 @@ impl<L: Clone> Room<L> {
             }
             Err(reason) => {
                 member.record.drops.count(reason);
-                let address = self.switch.take_refused();
-                member.notices.note(now, reason, address);
-                match member.is_forgiven(reason) {
+                let is_forgiven = member.is_forgiven(reason);
+                self.note(now, from, reason);
+                match is_forgiven {
                     true => Verdict::Drop(reason),
                     false => Verdict::Expel(reason),
                 }

@@ -21,6 +21,8 @@ pub(crate) struct Segment {
     addresses: Addresses,
     /// What the claim was about that was refused last.
     refused: Option<IpAddr>,
+    /// Whose lease was withheld last, and of what.
+    withheld: Option<(MacAddr, IpAddr)>,
     /// True while players reach the LAN but not each other.
     pub(crate) isolated: bool,
 }
@@ -54,6 +56,7 @@ impl Segment {
             lan: LanTable::new(now),
             addresses: Addresses::new(now),
             refused: None,
+            withheld: None,
             isolated: false,
         }
     }
@@ -153,6 +156,11 @@ impl Segment {
         self.refused.take()
     }
 
+    /// Whose lease was withheld last and of which address, once.
+    pub(crate) fn take_withheld(&mut self) -> Option<(MacAddr, IpAddr)> {
+        self.withheld.take()
+    }
+
     /// Which IP addresses a client is held to have.
     pub(crate) fn addresses_of(&self, now: Instant, mac: MacAddr) -> impl Iterator<Item = IpAddr> {
         self.addresses.of(now, mac)
@@ -241,7 +249,9 @@ impl Segment {
             && players.contains_key(&lease.mac)
         {
             let is_here = |mac| players.contains_key(&mac);
-            self.addresses.lease(now, lease, is_here)?;
+            let (mac, address) = (lease.mac, lease.address.into());
+            let leased = self.addresses.lease(now, lease, is_here);
+            leased.inspect_err(|_| self.withheld = Some((mac, address)))?;
         }
         Ok(())
     }

@@ -164,6 +164,11 @@ impl Switch {
         self.segment.take_refused()
     }
 
+    /// Which player's lease has just been withheld ([`DropReason::LeaseConflict`]), and of which address.
+    pub fn take_withheld(&mut self) -> Option<(MacAddr, IpAddr)> {
+        self.segment.take_withheld()
+    }
+
     /// Judges a whole frame that came to a port otherwise than in a datagram, as the LAN's come to the gateway.
     ///
     /// # Errors

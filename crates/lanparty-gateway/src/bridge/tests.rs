@@ -152,6 +152,36 @@ fn a_relay_that_lies_gets_no_other_players_frames_and_no_floods_judged() {
 }
 
 #[test]
+fn a_withheld_lease_is_told_to_the_host_once() {
+    let mut party = Party::with(&[ALICE, BOB]);
+    let lease = |mac: MacAddr| {
+        let mut message = vec![2, 1, 6, 0];
+        message.resize(240, 0);
+        message[16..20].copy_from_slice(&[192, 168, 50, 10]);
+        message[28..34].copy_from_slice(&mac.octets());
+        message[236..].copy_from_slice(&[99, 130, 83, 99]);
+        message.extend([53, 1, 5, 51, 4, 0, 0, 14, 16, 255]);
+        let len = u16::try_from(8 + message.len()).unwrap();
+        let mut frame = frame(MacAddr::BROADCAST, LAN_HOST, 0x0800);
+        frame.truncate(14);
+        frame.extend([0x45, 0]);
+        frame.extend((20 + len).to_be_bytes());
+        frame.extend([0, 0, 0, 0, 64, 17, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255]);
+        frame.extend([67, 68, len, 0].map(u16::to_be_bytes).concat());
+        frame.extend(message);
+        frame
+    };
+    party.lan_says(&lease(ALICE.1)).unwrap();
+    assert_eq!(party.bridge.take_withheld(), None);
+    let conflict = Err(DropReason::LeaseConflict);
+    assert_eq!(party.lan_says(&lease(BOB.1)).map(drop), conflict);
+    let told = party.bridge.take_withheld().unwrap();
+    assert_eq!(told.mac.map(|mac| mac.addr()), Some(BOB.1));
+    assert_eq!(told.address, Some([192, 168, 50, 10].into()));
+    assert_eq!(party.bridge.take_withheld(), None);
+}
+
+#[test]
 fn dhcp_in_another_players_name_does_not_reach_the_lan() {
     let mut party = Party::with(&[ALICE, BOB]);
     let request = |identifier: MacAddr| {

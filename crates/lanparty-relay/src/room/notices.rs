@@ -4,7 +4,7 @@ use super::{Member, Room};
 use lanparty_ctrl::message::Newcomer;
 use lanparty_ctrl::{Name, Notice, NoticeKind};
 use lanparty_obs::DropReason;
-use lanparty_proto::VirtualMac;
+use lanparty_proto::{PeerId, VirtualMac};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -23,6 +23,22 @@ impl<L: Clone> Room<L> {
         self.lookalikes.note(now, mac, name);
     }
 
+    /// A frame has died: a member is to hear of it. That is its sender, or whom a lease was for.
+    pub(super) fn note(&mut self, now: Instant, from: PeerId, reason: DropReason) {
+        let (whose, address) = match self.switch.take_withheld() {
+            Some((mac, address)) => {
+                let mut members = self.members.iter();
+                let meant = members
+                    .find(|(_, one)| one.record.who.mac().is_some_and(|own| own.addr() == mac));
+                (meant.map(|(&peer, _)| peer), Some(address))
+            }
+            None => (Some(from), self.switch.take_refused()),
+        };
+        if let Some(member) = whose.and_then(|peer| self.members.get_mut(&peer)) {
+            member.notices.note(now, reason, address);
+        }
+    }
+
     /// What is to be told about frames that do not cross: to whose they are, and to the host. The host hears of
     /// a few players at a time, and of the others soon after.
     pub fn poll_notices(&mut self, now: Instant) -> Vec<(L, Notice)> {
@@ -39,7 +55,8 @@ impl<L: Clone> Room<L> {
         }
         for (&peer, member) in players.take(PLAYERS_TOLD_AT_ONCE) {
             for notice in member.notices.take(now) {
-                let to_host = host.clone().map(|host| (host, notice.clone().about(peer)));
+                let host = host.clone().filter(|_| !is_the_hosts_will(notice.kind));
+                let to_host = host.map(|host| (host, notice.clone().about(peer)));
                 let own = member.takes_notices.then(|| member.link.clone());
                 told.extend(own.map(|own| (own, notice)));
                 told.extend(to_host);
@@ -81,6 +98,11 @@ impl Lookalikes {
     fn take(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.untold)
     }
+}
+
+/// What the host has ordered is no news to it.
+fn is_the_hosts_will(kind: NoticeKind) -> bool {
+    matches!(kind, NoticeKind::Muted | NoticeKind::Isolated)
 }
 
 /// The kinds of drops that a peer is told of, each with what is not told yet.
@@ -132,7 +154,12 @@ impl Notices {
 
 fn least(kind: NoticeKind) -> u64 {
     match kind {
-        NoticeKind::AddressTaken | NoticeKind::MacOnLan | NoticeKind::Other => 1,
+        NoticeKind::AddressTaken
+        | NoticeKind::LeaseWithheld
+        | NoticeKind::Muted
+        | NoticeKind::Isolated
+        | NoticeKind::MacOnLan
+        | NoticeKind::Other => 1,
         NoticeKind::GroupRate
         | NoticeKind::ControlRate
         | NoticeKind::UnknownRate
@@ -145,6 +172,9 @@ fn least(kind: NoticeKind) -> u64 {
 fn kind_of(reason: DropReason) -> Option<NoticeKind> {
     match reason {
         DropReason::ClaimedAddress => Some(NoticeKind::AddressTaken),
+        DropReason::LeaseConflict => Some(NoticeKind::LeaseWithheld),
+        DropReason::Muted => Some(NoticeKind::Muted),
+        DropReason::Isolated => Some(NoticeKind::Isolated),
         DropReason::BroadcastRate => Some(NoticeKind::GroupRate),
         DropReason::ControlRate => Some(NoticeKind::ControlRate),
         DropReason::UnknownUnicastRate => Some(NoticeKind::UnknownRate),

@@ -266,6 +266,68 @@ fn a_refused_claim_is_told_to_whose_it_is_and_to_the_host_if_they_take_notices()
 }
 
 #[test]
+fn a_withheld_lease_is_told_to_whom_it_was_for_and_to_the_host() {
+    let (mut relay, gateway, [two, three, _]) = party();
+    relay.frame(gateway, &arp(lan_mac(9), [192, 168, 50, 1]));
+    for _ in 0..2 {
+        let lease = acknowledgement(client_mac(3), [192, 168, 50, 1]);
+        let outcome = relay.frame(gateway, &lease);
+        assert_eq!(outcome, Dropped(DropReason::LeaseConflict));
+    }
+    // What dies next is its sender's.
+    relay.frame(two, &arp(client_mac(2), [192, 168, 50, 1]));
+    let about = |kind, frames| Notice {
+        address: Some([192, 168, 50, 1].into()),
+        ..Notice::new(kind, frames)
+    };
+    let (taken, withheld) = (NoticeKind::AddressTaken, NoticeKind::LeaseWithheld);
+    assert_eq!(
+        relay.registry.poll_notices(relay.now),
+        [
+            (2, about(taken, 1)),
+            (1, about(taken, 1).about(two.peer)),
+            (3, about(withheld, 2)),
+            (1, about(withheld, 2).about(three.peer)),
+        ]
+    );
+}
+
+#[test]
+fn who_is_muted_hears_it_and_the_host_who_wants_it_does_not() {
+    let (mut relay, gateway, [two, ..]) = party();
+    let mute = HostOrder::Mute {
+        peer_id: two.peer,
+        muted: true,
+    };
+    relay
+        .registry
+        .handle_order(relay.now, gateway, mute)
+        .unwrap();
+    let outcome = relay.frame(two, &frame(MacAddr::BROADCAST, client_mac(2), 60));
+    assert_eq!(outcome, Dropped(DropReason::Muted));
+    let told = relay.registry.poll_notices(relay.now);
+    assert_eq!(told, [(2, Notice::new(NoticeKind::Muted, 1))]);
+}
+
+/// The LAN's DHCP server gives an address.
+fn acknowledgement(mac: MacAddr, address: [u8; 4]) -> Vec<u8> {
+    let mut message = vec![2, 1, 6, 0];
+    message.resize(240, 0);
+    message[16..20].copy_from_slice(&address);
+    message[28..34].copy_from_slice(&mac.octets());
+    message[236..].copy_from_slice(&[99, 130, 83, 99]);
+    message.extend([53, 1, 5, 51, 4, 0, 0, 14, 16, 255]);
+    let len = u16::try_from(8 + message.len()).unwrap();
+    let mut frame = [[0xff; 6], lan_mac(9).octets()].concat();
+    frame.extend([8, 0, 0x45, 0]);
+    frame.extend((20 + len).to_be_bytes());
+    frame.extend([0, 0, 0, 0, 64, 17, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255]);
+    frame.extend([67, 68, len, 0].map(u16::to_be_bytes).concat());
+    frame.extend(message);
+    frame
+}
+
+#[test]
 fn the_host_sees_why_frames_died_also_of_those_who_have_left() {
     let (mut relay, gateway, [two, three, _]) = party();
     relay.frame(gateway, &arp(lan_mac(9), [192, 168, 50, 1]));
