@@ -401,7 +401,7 @@ impl Reference {
             self.addresses
                 .hear(now, (room_id, my_mac, frame.source), frame.says, &clients)?;
         }
-        if my_mac.is_some() && self.view == View::Whole {
+        if my_mac.is_some() && self.snoops() {
             self.hear_of_groups(now, at, frame);
         }
         if targets.is_empty() && !group {
@@ -413,7 +413,7 @@ impl Reference {
         if kept_apart && to_a_client {
             return Err(DropReason::Isolated);
         }
-        if let Some(group) = frame.group().filter(|_| self.view == View::Whole) {
+        if let Some(group) = frame.group().filter(|_| self.snoops()) {
             return self.switch_group(now, at, (frame, group), kept_apart, unpaid);
         }
         let budgets = &mut self.peers[at].budgets;
@@ -423,6 +423,11 @@ impl Reference {
             None => budgets.pay_for_lan(now, talk)?,
         }
         Ok(targets)
+    }
+
+    /// Whether it hears who listens to which group.
+    fn snoops(&self) -> bool {
+        matches!(self.view, View::Whole | View::Inside)
     }
 
     fn hear_of_groups(&mut self, now: u64, at: usize, frame: &Frame) {
