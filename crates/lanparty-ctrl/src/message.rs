@@ -112,6 +112,9 @@ pub struct Hello {
     /// That it may open rooms on this relay; gateways only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_token: Option<AccessToken>,
+    /// That it wants its place only if nobody has it; gateways only.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub yields: bool,
     /// What the host has ordered before and still wants, which holds from the welcome on; gateways only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub orders: Vec<HostOrder>,
@@ -138,6 +141,8 @@ pub struct Entry {
     pub host_challenge: Option<Challenge>,
     /// That it may open rooms.
     pub access_token: Option<AccessToken>,
+    /// Whether it gives way to whoever has its place.
+    pub yields: bool,
     /// What a host has ordered before.
     pub orders: Vec<HostOrder>,
     /// Whether it takes a [`Notice`].
@@ -161,6 +166,7 @@ impl Entry {
             invitation: None,
             host_challenge: None,
             access_token: None,
+            yields: false,
             orders: Vec::new(),
             takes_notices: false,
             tells_groups: false,
@@ -233,6 +239,7 @@ impl Hello {
             host_key: None,
             host_proof: None,
             access_token: None,
+            yields: false,
             orders: Vec::new(),
         }
     }
@@ -295,6 +302,7 @@ impl Hello {
             admission_key,
             host_challenge,
             access_token,
+            yields,
             mut orders,
             ..
         } = self;
@@ -312,6 +320,7 @@ impl Hello {
             }),
             host_challenge: host_challenge.filter(|_| who != Newcomer::Gateway),
             access_token,
+            yields,
             orders,
             takes_notices: capabilities.iter().any(|name| name == NOTICES),
             tells_groups: capabilities.iter().any(|name| name == GROUPS),

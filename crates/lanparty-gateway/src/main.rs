@@ -26,19 +26,12 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             speech::complain(format_args!("error: {error:#}"));
-            match error.downcast_ref() {
-                Some(lanparty_peer::RunError::Replaced(_)) => ExitCode::from(REPLACED),
-                _ => ExitCode::FAILURE,
-            }
+            ExitCode::FAILURE
         }
     };
     speech::finish();
     code
 }
-
-/// Another gateway of this host has come: to be started again would take its place back, and so on for ever.
-#[cfg(target_os = "linux")]
-const REPLACED: u8 = 3;
 
 #[cfg(not(target_os = "linux"))]
 fn main() -> ExitCode {

@@ -9,6 +9,9 @@ pub const FIRST: Duration = Duration::from_millis(250);
 /// seconds of spec R93, which R90's ten would not do.
 pub const LONGEST: Duration = Duration::from_secs(3);
 
+/// Whoever had a link for less is no better off than whoever had none.
+pub const STEADY: Duration = Duration::from_secs(10);
+
 /// Doubling waits from [`FIRST`] to [`LONGEST`], each with jitter, so that a room full of players
 /// does not come back in one instant.
 #[derive(Debug, Default)]
@@ -27,9 +30,11 @@ impl Backoff {
         full / 2 + (full / 2).mul_f64(f64::from(random) / f64::from(u32::MAX))
     }
 
-    /// An attempt worked: the next wait is short again.
-    pub fn reset(&mut self) {
-        self.failures = 0;
+    /// A link has ended that stood for so long: after a steady one the next wait is short again.
+    pub fn ended(&mut self, stood: Duration) {
+        if stood >= STEADY {
+            self.failures = 0;
+        }
     }
 }
 
@@ -44,8 +49,19 @@ mod tests {
             .map(|_| backoff.next_wait(u32::MAX).as_millis())
             .collect();
         assert_eq!(waits, [250, 500, 1000, 2000, 3000, 3000, 3000, 3000]);
-        backoff.reset();
+        backoff.ended(STEADY);
         assert_eq!(backoff.next_wait(0), FIRST / 2);
+    }
+
+    /// Two machines with one identity file would take the place from each other four times a second.
+    #[test]
+    fn links_that_end_at_once_are_made_anew_ever_more_slowly() {
+        let mut backoff = Backoff::default();
+        let mut waits = (0..5).map(|_| {
+            backoff.ended(STEADY - Duration::from_millis(1));
+            backoff.next_wait(u32::MAX).as_millis()
+        });
+        assert!(waits.by_ref().eq([250, 500, 1000, 2000, 3000]));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! ([`FramePort`]). The rest is the same and lives here: connect, say hello, carry frames both ways,
 //! follow control messages, keep time, say goodbye; and when the link is lost, try again.
 
+mod retries;
 mod run;
 mod uptime;
 mod wakefulness;
@@ -199,7 +200,4 @@ pub enum RunError {
     /// The relay has sent this player out of its room; it says why. A gateway comes back.
     #[error("{0}")]
     Kicked(Text),
-    /// Another gateway with the same keys has come; the relay says so.
-    #[error("{0}")]
-    Replaced(Text),
 }

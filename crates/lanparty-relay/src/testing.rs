@@ -27,6 +27,7 @@ pub(crate) struct Relay {
     pub(crate) host_challenge: Option<Challenge>,
     pub(crate) orders: Vec<HostOrder>,
     pub(crate) access_token: Option<AccessToken>,
+    pub(crate) yields: bool,
     pub(crate) takes_notices: bool,
     admitted: u8,
 }
@@ -48,6 +49,7 @@ impl Relay {
             host_challenge: None,
             orders: Vec::new(),
             access_token: None,
+            yields: false,
             takes_notices: true,
             admitted: 0,
         }
@@ -106,6 +108,7 @@ impl Relay {
             invitation: self.invitation.take(),
             orders: std::mem::take(&mut self.orders),
             access_token: self.access_token.clone(),
+            yields: self.yields,
             takes_notices: self.takes_notices,
             ..Entry::new(room.parse().unwrap(), who, budget)
         }

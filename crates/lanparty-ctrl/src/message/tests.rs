@@ -90,6 +90,16 @@ fn peer_messages_have_this_json() {
             "host": host.id().to_string(), "host_challenge": "_".repeat(42) + "8"
         }),
     );
+    same_both_ways(
+        PeerMessage::from(Hello {
+            yields: true,
+            ..Hello::new(&"friday".parse().unwrap(), Newcomer::Gateway, budget)
+        }),
+        json!({
+            "type": "hello", "version": 1, "role": "gateway", "room": "FRIDAY",
+            "datagram_budget": 1162, "capabilities": ["notices"], "yields": true
+        }),
+    );
     let signature = "_".repeat(85) + "w";
     same_both_ways(
         PeerMessage::from(Hello {

@@ -1,9 +1,9 @@
 //! The loop of a peer, from its first attempt to reach the relay to its goodbye.
 
+use super::retries::{End, Retries, Retry};
 use super::uptime::Moment;
 use super::wakefulness::Wakefulness;
 use super::{Event, FramePort, PeerCore, PeerHost, PeerOutput, RunError};
-use crate::backoff::Backoff;
 use crate::link::{self, ConnectError, DatagramReader, QueueDeaths, RelayLink};
 use crate::relay_args::RelayConfig;
 use bytes::Bytes;
@@ -23,8 +23,6 @@ use tokio::time::MissedTickBehavior;
 
 /// How often a host hears how its link is doing.
 const TICK: Duration = Duration::from_secs(1);
-/// How long a gateway that was sent out of its room stays out of it.
-const SENT_OUT: Duration = Duration::from_secs(10);
 /// How often a peer looks whether its machine has another address now; that sends nothing.
 const LOOK: Duration = Duration::from_millis(250);
 /// How long the relay's name may take to be resolved before the addresses of last time must do: the
@@ -65,32 +63,31 @@ where
         awake: Wakefulness::new(Moment::now()),
     };
     let mut shutdown = pin!(shutdown);
-    let mut backoff = Backoff::default();
+    let mut retries = Retries::new(peer.core.newcomer() == Newcomer::Gateway);
     loop {
-        let connecting = peer.connect();
+        let connecting = peer.connect(retries.yields());
         let connected = tokio::select! {
             biased; // whoever listens for Ctrl-C listens before the first sentence is said
             _ = &mut shutdown => return Ok(()),
             connected = connecting => connected?,
         };
-        let mut after = Duration::ZERO;
-        let (cause, refused) = match connected {
+        let retry = match connected {
             Ok(link) => {
-                backoff.reset();
+                retries.welcomed();
+                let since = Instant::now();
                 match peer.carry(link, &mut shutdown).await? {
                     Ended::Asked(_) => return Ok(()),
-                    Ended::Lost(cause) => (cause, false),
-                    Ended::SentOut(cause) => {
-                        after = SENT_OUT;
-                        (cause, true)
-                    }
+                    Ended::By(end) => retries.ended(end, since.elapsed(), rand::random()),
                 }
             }
-            Err(error) => (error.to_string(), error.is_refusal()),
+            Err(error) => retries.failed(&error, rand::random()),
         };
-        let news = Event::NoLink { cause, refused };
-        peer.tell(news).await?;
-        let wait = backoff.next_wait(rand::random()).max(after);
+        let Retry {
+            cause,
+            refused,
+            wait,
+        } = retry;
+        peer.tell(Event::NoLink { cause, refused }).await?;
         tokio::select! {
             waited = peer.discarding(tokio::time::sleep(wait)) => waited?,
             _ = &mut shutdown => return Ok(()),
@@ -101,8 +98,7 @@ where
 /// Why a link is no longer carried.
 enum Ended {
     Asked(Text),
-    Lost(String),
-    SentOut(String),
+    By(End),
 }
 
 struct Peer<'a, C, P, H> {
@@ -128,7 +124,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
     }
 
     /// One attempt. The outer error ends the peer, the inner one is worth another attempt.
-    async fn connect(&mut self) -> Result<Result<RelayLink, ConnectError>, RunError> {
+    async fn connect(&mut self, yields: bool) -> Result<Result<RelayLink, ConnectError>, RunError> {
         let addresses = match self.find_relay().await? {
             Ok(addresses) => addresses,
             Err(error) => return Ok(Err(error)),
@@ -151,6 +147,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 orders: orders.clone(),
                 host,
                 host_challenge,
+                yields,
                 access_token: relay.access_token.clone(),
                 name: relay.name.clone().map(Into::into),
                 ..hello
@@ -206,7 +203,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         self.core.handle_lost_link(Instant::now());
         match &ended {
             Ok(Ended::Asked(reason)) => link.leave(reason.clone()).await,
-            Ok(Ended::Lost(_) | Ended::SentOut(_)) => {}
+            Ok(Ended::By(_)) => {}
             Err(error) => link.leave(error.to_string().into()).await,
         }
         ended
@@ -285,7 +282,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 reason = &mut *shutdown => return Ok(Ended::Asked(reason)),
             }
         };
-        Ok(Ended::Lost(cause))
+        Ok(Ended::By(End::Lost(cause)))
     }
 
     /// The relay has said goodbye. Who is kicked out of a party stays out of it; but a party without its LAN is
@@ -294,10 +291,10 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let said = || format!("it said: {text}");
         match (reason, self.core.newcomer()) {
             (DisconnectReason::Kicked, Newcomer::Client(_)) => Err(RunError::Kicked(text)),
-            // Both would take the place from each other for ever.
-            (DisconnectReason::Replaced, Newcomer::Gateway) => Err(RunError::Replaced(text)),
-            (DisconnectReason::Kicked, Newcomer::Gateway) => Ok(Ended::SentOut(said())),
-            _ => Ok(Ended::Lost(said())),
+            (DisconnectReason::Kicked, Newcomer::Gateway) => Ok(Ended::By(End::SentOut(said()))),
+            // Who makes a new link reads no more of the old one, so this is somebody else.
+            (DisconnectReason::Replaced, _) => Ok(Ended::By(End::Replaced)),
+            _ => Ok(Ended::By(End::Lost(said()))),
         }
     }
 

@@ -282,7 +282,7 @@ fn is_it_wanted<L: Clone>(
 }
 
 /// Answers who must give way: whoever has the place that is the newcomer's own, by its token (spec R91) or
-/// by being the host.
+/// by being the host, unless that yields.
 fn is_its_place_free<L: Clone>(
     room: &Room<L>,
     name: &RoomName,
@@ -293,7 +293,7 @@ fn is_its_place_free<L: Clone>(
     };
     match (room.place_of(entry), entry.who) {
         (Some(own), _) => Ok(Some(own)),
-        (None, Newcomer::Gateway) if name.host.is_some() => Ok(Some(holder)),
+        (None, Newcomer::Gateway) if name.host.is_some() && !entry.yields => Ok(Some(holder)),
         (None, Newcomer::Gateway) => Err(RejectReason::GatewayPresent),
         (None, Newcomer::Client(_)) => Err(RejectReason::MacInUse),
     }

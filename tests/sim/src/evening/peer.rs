@@ -45,6 +45,8 @@ pub(super) struct Peer {
     backoff: Backoff,
     header: Option<Header>,
     last_frame_id: u16,
+    // When it came into its room.
+    joined: u64,
     // When this stage ends by itself.
     deadline: u64,
     next_wake: u64,
@@ -76,6 +78,7 @@ impl Peer {
             backoff: Backoff::default(),
             header: None,
             last_frame_id: 0,
+            joined: 0,
             deadline: u64::MAX,
             next_wake: u64::MAX,
         }
@@ -324,7 +327,7 @@ impl Evening {
         let (now, budget) = (self.instant(), self.network.links[&link].budget);
         let peer = &mut self.peers[number];
         peer.stage = Stage::Joined;
-        peer.backoff.reset();
+        peer.joined = self.network.now;
         peer.token = Some(welcome.resume_token.clone());
         peer.header = Some(Header {
             peer: welcome.peer_id,
@@ -350,9 +353,11 @@ impl Evening {
     fn lose(&mut self, number: usize, cause: &str) {
         self.note(|| format!("{number} has no link: {cause}"));
         let instant = self.instant();
-        let random = self.dice.bits() as u32;
+        let (random, now) = (self.dice.bits() as u32, self.network.now);
         let peer = &mut self.peers[number];
         if peer.stage == Stage::Joined {
+            peer.backoff
+                .ended(std::time::Duration::from_millis(now - peer.joined));
             peer.core.handle_lost_link(instant);
             assert!(peer.core.poll_output().is_none(), "nothing is said late");
             if let Some(host) = self.host_at(number) {

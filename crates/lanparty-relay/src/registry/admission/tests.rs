@@ -95,6 +95,19 @@ fn the_host_takes_its_place_from_its_own_ghost_without_a_token() {
 }
 
 #[test]
+fn of_two_gateways_with_one_key_the_replaced_one_comes_back_when_the_other_is_gone() {
+    let (mut relay, _, player) = party();
+    let second = relay.invited(3, GATEWAY, KEY, HOST).unwrap();
+    relay.yields = true;
+    let yields = |relay: &mut Relay| relay.invited(1, GATEWAY, KEY, HOST);
+    let present = Err(RejectReason::GatewayPresent);
+    assert_eq!(yields(&mut relay).map(drop), present);
+    assert!(relay.registry.peer(second).is_some());
+    relay.leave(second);
+    assert_eq!(yields(&mut relay).unwrap().room, player.room);
+}
+
+#[test]
 fn a_rebuilt_box_is_the_host_whatever_its_identity_and_address_are() {
     let mut relay = Relay::new();
     relay.identity = Some(Fingerprint::from_sha256([1; 32]));

@@ -1,0 +1,175 @@
+//! When to try again, and how, after a link has ended or was refused.
+
+use crate::backoff::Backoff;
+use crate::link::ConnectError;
+use lanparty_ctrl::RejectReason;
+use std::time::Duration;
+
+/// How long a gateway that was sent out of its room stays out of it, and a player whose place another machine took.
+const AWAY: Duration = Duration::from_secs(10);
+/// How often a gateway whose place another one has asks whether that one is gone.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
+
+/// What a gateway says whose place another one has taken.
+const OTHER_GATEWAY: &str = "another gateway with this one's key folder has taken its place; run one of \
+     them only, and until the other one is gone this one waits";
+/// What a player says whose place another machine has taken.
+const OTHER_MACHINE: &str = "another machine uses this one's identity file and has taken its place; give each its own with --identity";
+
+/// How a link ended that nobody wanted to end.
+#[derive(Debug)]
+pub(super) enum End {
+    /// It is lost, or the relay goes.
+    Lost(String),
+    /// The relay's operator has sent the gateway out, in whose words.
+    SentOut(String),
+    /// Somebody with the same key has the place.
+    Replaced,
+}
+
+/// Another attempt follows.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Retry {
+    /// Why, as part of a sentence.
+    pub(super) cause: String,
+    /// True when somebody answered and said no.
+    pub(super) refused: bool,
+    /// After so long.
+    pub(super) wait: Duration,
+}
+
+/// What earlier attempts mean for the next.
+#[derive(Debug)]
+pub(super) struct Retries {
+    is_gateway: bool,
+    backoff: Backoff,
+    /// Another one has our place. It would be taken back and forth for ever, so we wait until it is free.
+    is_replaced: bool,
+}
+
+impl Retries {
+    pub(super) fn new(is_gateway: bool) -> Self {
+        Retries {
+            is_gateway,
+            backoff: Backoff::default(),
+            is_replaced: false,
+        }
+    }
+
+    /// True when the place is to be taken only if it is free.
+    pub(super) fn yields(&self) -> bool {
+        self.is_replaced
+    }
+
+    /// The relay has let us in.
+    pub(super) fn welcomed(&mut self) {
+        self.is_replaced = false;
+    }
+
+    /// A link has ended that stood for so long.
+    pub(super) fn ended(&mut self, end: End, stood: Duration, random: u32) -> Retry {
+        self.backoff.ended(stood);
+        match end {
+            End::Lost(cause) => self.after(cause, false, random),
+            End::SentOut(cause) => {
+                let retry = self.after(cause, true, random);
+                let wait = retry.wait.max(AWAY);
+                Retry { wait, ..retry }
+            }
+            End::Replaced => {
+                self.is_replaced = true;
+                self.waiting()
+            }
+        }
+    }
+
+    /// An attempt has failed.
+    pub(super) fn failed(&mut self, error: &ConnectError, random: u32) -> Retry {
+        match error {
+            ConnectError::Rejected(reject) if self.is_replaced && is_taken(reject.reason) => {
+                self.waiting()
+            }
+            error => self.after(error.to_string(), error.is_refusal(), random),
+        }
+    }
+
+    fn after(&mut self, cause: String, refused: bool, random: u32) -> Retry {
+        let wait = self.backoff.next_wait(random);
+        Retry {
+            cause,
+            refused,
+            wait,
+        }
+    }
+
+    /// The same sentence each time, so that it is said once.
+    fn waiting(&self) -> Retry {
+        let (cause, wait) = match self.is_gateway {
+            true => (OTHER_GATEWAY, ASK_AGAIN),
+            false => (OTHER_MACHINE, AWAY),
+        };
+        Retry {
+            cause: cause.to_owned(),
+            refused: true,
+            wait,
+        }
+    }
+}
+
+/// Our place is somebody else's now.
+fn is_taken(reason: RejectReason) -> bool {
+    matches!(
+        reason,
+        RejectReason::GatewayPresent | RejectReason::MacInUse
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backoff::LONGEST;
+    use lanparty_ctrl::message::Reject;
+
+    fn rejected(reason: RejectReason) -> ConnectError {
+        let text = "".into();
+        ConnectError::Rejected(Reject { reason, text })
+    }
+
+    #[test]
+    fn a_gateway_whose_place_another_has_says_so_once_and_waits_until_it_is_free() {
+        let mut retries = Retries::new(true);
+        assert!(!retries.yields());
+        let first = retries.ended(End::Replaced, Duration::ZERO, 0);
+        assert!(first.cause.contains("run one of them only") && first.refused);
+        assert!(first.wait >= ASK_AGAIN && retries.yields());
+        let present = rejected(RejectReason::GatewayPresent);
+        assert_eq!(retries.failed(&present, 0), first, "nothing new is said");
+        let full = retries.failed(&rejected(RejectReason::RelayFull), u32::MAX);
+        assert!(full.wait <= LONGEST && retries.yields(), "another matter");
+        retries.welcomed();
+        assert!(!retries.yields(), "the place is its own again");
+        assert_ne!(retries.failed(&present, 0), first);
+    }
+
+    #[test]
+    fn a_player_whose_identity_file_another_machine_uses_says_so_and_does_not_fight_for_the_place()
+    {
+        let mut retries = Retries::new(false);
+        let first = retries.ended(End::Replaced, Duration::ZERO, 0);
+        assert!(first.cause.contains("identity file"), "{first:?}");
+        assert_eq!((first.wait, first.refused), (AWAY, true));
+        let taken = rejected(RejectReason::MacInUse);
+        assert_eq!(retries.failed(&taken, 0), first);
+    }
+
+    #[test]
+    fn who_is_sent_out_stays_out_for_a_while_and_a_lost_link_is_made_anew_at_once() {
+        let mut retries = Retries::new(true);
+        let minute = Duration::from_secs(60);
+        let out = retries.ended(End::SentOut("it said".to_owned()), minute, 0);
+        assert_eq!((out.wait, out.refused), (AWAY, true));
+        let lost = retries.ended(End::Lost("silence".to_owned()), minute, u32::MAX);
+        assert_eq!(lost.wait, crate::backoff::FIRST);
+        assert!(!lost.refused && !retries.yields());
+    }
+}
