@@ -143,6 +143,7 @@ enum Event {
     Deaf,
     Greeted(Result<Option<Seat>, JoinError>),
     Left(Result<(), JoinError>),
+    Unsteered(Result<io::Result<()>, JoinError>),
     Hangup,
     Tidy,
 }
@@ -266,6 +267,7 @@ impl RelayServer {
             },
             Some(greeted) = self.doorstep.next() => Event::Greeted(greeted),
             Some(left) = self.seated.join_next() => Event::Left(left),
+            Some(ended) = self.operators.join_next() => Event::Unsteered(ended),
             event = clock.next() => event,
         }
     }
@@ -282,6 +284,14 @@ impl RelayServer {
             Event::Left(Ok(())) => {}
             Event::Greeted(Err(error)) | Event::Left(Err(error)) => {
                 error!(%error, "A connection's task failed; please report this");
+            }
+            Event::Unsteered(ended) => {
+                let error = match ended {
+                    Ok(Ok(())) => "it ended".to_owned(),
+                    Ok(Err(error)) => error.to_string(),
+                    Err(error) => error.to_string(),
+                };
+                warn!(%error, "`lanparty-relay ctl` does not reach this relay any more; the party goes on");
             }
             Event::Hangup => {
                 self.take_settings();
