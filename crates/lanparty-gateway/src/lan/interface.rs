@@ -9,6 +9,10 @@ use std::path::Path;
 /// Linux' hardware type of Ethernet (ARPHRD_ETHER).
 const ETHERNET: u16 = libc::ARPHRD_ETHER;
 const LOOPBACK: u16 = libc::ARPHRD_LOOPBACK;
+/// What to do when the NIC's own switch stands between a virtual function and its LAN.
+const VIRTUAL_FUNCTION: &str = "is a virtual function of a NIC (SR-IOV), which by default gets and sends only frames of \
+    its own MAC: if players get no answer, set `trust on` and `spoofchk off` for it (`ip link set PF vf N …`), or give \
+    the physical function";
 
 /// An Ethernet interface with a cable in it, when it was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +86,12 @@ pub enum InterfaceError {
         /// The bridge or bond.
         of: Option<String>,
     },
+    /// The kernel's name for what holds its bridge (`ovs-system`) is no interface with frames.
+    #[error(
+        "{0} is a port of an Open vSwitch bridge, and the LAN behind the other ports would not be reached: give the \
+         bridge's internal port, which has the bridge's own name in `ovs-vsctl show`"
+    )]
+    OfOpenVSwitch(String),
     /// Nobody is behind it.
     #[error(
         "{name} is of the kind {kind}, which leads to no LAN: give the one with the LAN's cable"
@@ -202,6 +212,9 @@ fn judge(
         Nature::Plain => {}
         Nature::Apart { kind, below } => return Err(Apart { name, kind, below }),
         Nature::Member { of } => return Err(Member { name, of }),
+        Nature::OfOpenVSwitch => return Err(InterfaceError::OfOpenVSwitch(name)),
+        // Its owner may have told the NIC to trust it, which cannot be seen from here.
+        Nature::VirtualFunction => tracing::warn!("{name} {VIRTUAL_FUNCTION}"),
         Nature::Nowhere { kind } => return Err(Nowhere { name, kind }),
     }
     if !facts.up {
@@ -309,6 +322,11 @@ mod tests {
             (
                 Nature::Member { of: text("br0") },
                 "eth0 is a part of br0, and the LAN behind the other parts would not be reached: give br0 instead",
+            ),
+            (
+                Nature::OfOpenVSwitch,
+                "eth0 is a port of an Open vSwitch bridge, and the LAN behind the other ports would not be reached: give \
+                 the bridge's internal port, which has the bridge's own name in `ovs-vsctl show`",
             ),
             (
                 Nature::Nowhere {

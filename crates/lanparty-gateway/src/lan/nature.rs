@@ -10,6 +10,7 @@ use netlink_packet_route::link::{
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 use std::io;
+use std::path::Path;
 
 /// How an interface is related to others.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,10 @@ pub(super) enum Nature {
     Apart { kind: String, below: Option<String> },
     /// What it gets and sends belongs to a bridge or a bond.
     Member { of: Option<String> },
+    /// It is a port of an Open vSwitch bridge, whose datapath is not an interface to be given.
+    OfOpenVSwitch,
+    /// It is a virtual function of a NIC, whose switch lets only its own MAC speak and be spoken to.
+    VirtualFunction,
     /// It leads into this machine.
     Nowhere { kind: String },
 }
@@ -27,7 +32,19 @@ pub(super) enum Nature {
 /// Asks the kernel. An interface about which it says nothing is plain.
 pub(super) fn look_up(name: &str) -> io::Result<Nature> {
     let link = ask(name)?;
-    Ok(link.map_or(Nature::Plain, |link| nature(&link, name_of)))
+    let nature = link.map_or(Nature::Plain, |link| nature(&link, name_of));
+    // A virtual function with a driver of its own is a NIC for the kernel.
+    match nature {
+        Nature::Plain if is_virtual_function(Path::new("/sys/class/net"), name) => {
+            Ok(Nature::VirtualFunction)
+        }
+        nature => Ok(nature),
+    }
+}
+
+/// An SR-IOV virtual function knows its physical one (Linux' `Documentation/PCI/pci-iov-howto.rst`).
+fn is_virtual_function(interfaces: &Path, name: &str) -> bool {
+    interfaces.join(name).join("device/physfn").exists()
 }
 
 fn name_of(index: u32) -> Option<String> {
@@ -59,12 +76,14 @@ fn ask(name: &str) -> io::Result<Option<LinkMessage>> {
 }
 
 fn nature(link: &LinkMessage, name_of: impl Fn(u32) -> Option<String>) -> Nature {
-    let (mut info, mut below, mut of) = (&[][..], None, None);
+    let (mut info, mut below, mut of, mut is_elsewhere) = (&[][..], None, None, false);
     for attribute in &link.attributes {
         match attribute {
             LinkAttribute::LinkInfo(parts) => info = parts,
             LinkAttribute::Link(index) => below = Some(*index),
             LinkAttribute::Controller(index) => of = Some(*index),
+            // The number of what is below counts in another namespace, as for a container's macvlan.
+            LinkAttribute::LinkNetNsId(_) => is_elsewhere = true,
             _ => {}
         }
     }
@@ -84,7 +103,7 @@ fn nature(link: &LinkMessage, name_of: impl Fn(u32) -> Option<String>) -> Nature
             {
                 return Nature::Apart {
                     kind: kind.to_string(),
-                    below: below.and_then(&name_of),
+                    below: below.filter(|_| !is_elsewhere).and_then(&name_of),
                 };
             }
             _ => {}
@@ -92,7 +111,9 @@ fn nature(link: &LinkMessage, name_of: impl Fn(u32) -> Option<String>) -> Nature
     }
     // A VRF is about routes: frames pass its members as they did before.
     let is_routed = |part: &LinkInfo| matches!(part, LinkInfo::PortKind(InfoPortKind::Vrf));
+    let is_of_ovs = |part: &LinkInfo| matches!(part, LinkInfo::PortKind(InfoPortKind::Other(kind)) if kind == "openvswitch");
     match of {
+        Some(_) if info.iter().any(is_of_ovs) => Nature::OfOpenVSwitch,
         Some(of) if !info.iter().any(is_routed) => Nature::Member { of: name_of(of) },
         _ => Nature::Plain,
     }
@@ -156,6 +177,16 @@ mod tests {
             let attributes = vec![LinkAttribute::Link(3), of_kind(kind)];
             assert_eq!(judged(attributes), expected);
         }
+        let in_a_container = vec![
+            LinkAttribute::Link(3),
+            LinkAttribute::LinkNetNsId(0),
+            of_kind("macvlan"),
+        ];
+        let expected = Nature::Apart {
+            kind: "macvlan".to_owned(),
+            below: None,
+        };
+        assert_eq!(judged(in_a_container), expected, "if3 is another one here");
         let data = |mode| InfoData::MacVlan(vec![InfoMacVlan::Mode(mode)]);
         let macvlan = |mode| {
             let info = vec![
@@ -172,18 +203,25 @@ mod tests {
     fn a_part_of_something_will_not_and_is_told_of_what() {
         let of = Some("if7".to_owned());
         let ovs = InfoPortKind::Other("openvswitch".to_owned());
-        for kind in [
-            InfoPortKind::Bridge,
-            InfoPortKind::Bond,
-            InfoPortKind::Team,
-            ovs,
-        ] {
+        assert_eq!(judged(port_of(ovs)), Nature::OfOpenVSwitch);
+        for kind in [InfoPortKind::Bridge, InfoPortKind::Bond, InfoPortKind::Team] {
             assert_eq!(judged(port_of(kind)), Nature::Member { of: of.clone() });
         }
         assert_eq!(
             judged(vec![LinkAttribute::Controller(7)]),
             Nature::Member { of }
         );
+    }
+
+    #[test]
+    fn a_virtual_function_is_known_by_its_physical_one() {
+        let interfaces = tempfile::tempdir().unwrap();
+        for folder in ["eth0/device", "eth1/device/physfn", "eth2"] {
+            std::fs::create_dir_all(interfaces.path().join(folder)).unwrap();
+        }
+        let found =
+            ["eth0", "eth1", "eth2"].map(|name| is_virtual_function(interfaces.path(), name));
+        assert_eq!(found, [false, true, false]);
     }
 
     #[test]
