@@ -150,10 +150,20 @@ impl Player {
         }
     }
 
-    /// There is no link.
-    pub fn lost(&mut self, cause: String, refused: bool) -> PlayerStatus {
+    /// There is no link, because the machine stood still.
+    pub fn slept(&mut self) -> PlayerStatus {
+        self.forget_link();
+        PlayerStatus::Awake
+    }
+
+    fn forget_link(&mut self) {
         self.facts = None;
         self.notice = None;
+    }
+
+    /// There is no link.
+    pub fn lost(&mut self, cause: String, refused: bool) -> PlayerStatus {
+        self.forget_link();
         let relay = self.relay.address.to_string();
         match refused {
             true => PlayerStatus::Refused { relay, cause },

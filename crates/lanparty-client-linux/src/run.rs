@@ -141,6 +141,7 @@ impl PeerHost<Session> for Machine<'_> {
                 self.show(session)?;
                 self.watch_dhcp()?;
             }
+            Event::Slept => self.status.show(self.player.slept()),
             Event::NoLink { cause, refused, .. } => {
                 self.status.show(self.player.lost(cause, refused));
             }

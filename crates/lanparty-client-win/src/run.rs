@@ -227,6 +227,11 @@ impl PeerHost<Session> for Machine<'_> {
                 self.look_for_adapter()?;
                 self.show(session);
             }
+            Event::Slept => {
+                self.look_for_adapter()?;
+                let status = self.player.slept();
+                self.say(status, &session.diagnostics(Instant::now()));
+            }
             Event::NoLink { cause, refused, .. } => {
                 self.look_for_adapter()?;
                 let status = self.player.lost(cause, refused);

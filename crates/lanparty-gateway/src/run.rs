@@ -336,6 +336,13 @@ impl PeerHost<Bridge> for Host<'_> {
                 }
                 self.tell_of_withheld(bridge.take_withheld());
             }
+            Event::Slept => {
+                let stats = bridge.counters();
+                self.desk.controls.borrow_mut().note_stats(stats);
+                self.complain_of(
+                    "This machine or program stood still for some seconds; coming back to the room.".to_owned(),
+                );
+            }
             Event::NoLink { cause, .. } => {
                 self.desk
                     .controls

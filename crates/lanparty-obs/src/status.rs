@@ -18,6 +18,8 @@ pub enum PlayerStatus {
         /// What went wrong, as part of a sentence.
         cause: String,
     },
+    /// This machine or program stood still, and makes a new link; the relay has nothing to do with it.
+    Awake,
     /// The relay answers, and says no.
     Refused {
         /// The relay as the player named it.
@@ -71,6 +73,9 @@ impl fmt::Display for PlayerStatus {
                     "The relay {relay} is not reachable: {cause}. Trying again."
                 )
             }
+            PlayerStatus::Awake => f.write_str(
+                "This machine or program stood still for some seconds; coming back to the party.",
+            ),
             PlayerStatus::Refused { relay, cause } => {
                 write!(
                     f,
@@ -152,6 +157,7 @@ mod tests {
                 room: "FRIDAY".into(),
             },
             PlayerStatus::AdapterAway,
+            PlayerStatus::Awake,
             PlayerStatus::NoLanAddress { link_local: None },
             PlayerStatus::NoLanAddress {
                 link_local: Some("169.254.7.7".parse().unwrap()),

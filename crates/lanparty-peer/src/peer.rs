@@ -132,6 +132,9 @@ pub enum Event<'a> {
     Control(&'a RelayMessage),
     /// A second has passed on a standing link, or the network around this machine has changed.
     Tick(LinkFacts),
+    /// The machine, or this program, stood still for seconds. The link is given up, whatever the relay does, and
+    /// another attempt follows.
+    Slept,
     /// There is no link, or none any more, and another attempt follows.
     NoLink {
         /// Why, as part of a sentence.

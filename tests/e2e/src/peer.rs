@@ -148,7 +148,9 @@ impl<C> PeerHost<C> for Listener {
             Event::Control(RelayMessage::PeerJoined(who)) => Heard::Joined(who.peer_id, who.mac),
             Event::Control(RelayMessage::PeerLeft(left)) => Heard::Left(left.peer_id, left.reason),
             Event::NoLink { cause, .. } => Heard::NoLink(cause),
-            Event::Control(_) | Event::Connecting { .. } | Event::Tick(_) => return Ok(()),
+            Event::Control(_) | Event::Connecting { .. } | Event::Tick(_) | Event::Slept => {
+                return Ok(());
+            }
         };
         // A test need not listen to the end.
         let _ = self.0.send(heard);

@@ -71,6 +71,7 @@ where
             _ = &mut shutdown => return Ok(()),
             connected = connecting => connected?,
         };
+        let mut has_slept = false;
         let retry = match connected {
             Ok(link) => {
                 retries.welcomed();
@@ -78,6 +79,11 @@ where
                 match peer.carry(link, &mut shutdown).await? {
                     Ended::Asked(_) => return Ok(()),
                     Ended::By(end) => retries.ended(end, since.elapsed(), rand::random()),
+                    Ended::Slept => {
+                        has_slept = true;
+                        let end = End::Lost("this machine or program stood still".to_owned());
+                        retries.ended(end, since.elapsed(), rand::random())
+                    }
                 }
             }
             Err(error) => retries.failed(&error, rand::random()),
@@ -87,7 +93,11 @@ where
             refused,
             wait,
         } = retry;
-        peer.tell(Event::NoLink { cause, refused }).await?;
+        let news = match has_slept {
+            true => Event::Slept,
+            false => Event::NoLink { cause, refused },
+        };
+        peer.tell(news).await?;
         tokio::select! {
             waited = peer.discarding(tokio::time::sleep(wait)) => waited?,
             _ = &mut shutdown => return Ok(()),
@@ -99,6 +109,8 @@ where
 enum Ended {
     Asked(Text),
     By(End),
+    /// The relay has nothing to do with it.
+    Slept,
 }
 
 struct Peer<'a, C, P, H> {
@@ -203,7 +215,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         self.core.handle_lost_link(Instant::now());
         match &ended {
             Ok(Ended::Asked(reason)) => link.leave(reason.clone()).await,
-            Ok(Ended::By(_)) => {}
+            Ok(Ended::By(_) | Ended::Slept) => {}
             Err(error) => link.leave(error.to_string().into()).await,
         }
         ended
@@ -236,7 +248,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let cause = loop {
             if !self.awake.turn(Moment::now()) {
                 // The old link's queues end with it.
-                break "this machine or program stood still".to_owned();
+                return Ok(Ended::Slept);
             }
             self.perform_outputs(link);
             let timeout = self.core.poll_timeout().map(tokio::time::Instant::from_std);
