@@ -142,8 +142,8 @@ impl Eq for AdmissionKey {}
 pub struct KeyId([u8; 32]);
 
 impl KeyId {
-    /// The id, for a signature over it.
-    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+    /// Its bytes, to sign or keep it.
+    pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 }

@@ -11,6 +11,11 @@ const IDENTITY_FILE: &str = "gateway.identity-key";
 /// What makes this machine the host of its rooms, beside it.
 const HOST_FILE: &str = "gateway.host-secret";
 
+/// An id's length in that file.
+const ID_LEN: usize = 32;
+/// How many of a room's earlier keys are known again.
+const MAX_OLD: usize = 64;
+
 /// Why a room has no key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
@@ -67,7 +72,9 @@ pub fn of_host(
             let own = kept_secret(folder)?.map(|secret| secret.host_key(room));
             own.filter(|own| own.id() == host)
         }
-        None if kept.as_ref() == Some(key) => Some(host_secret(folder, random)?.host_key(room)),
+        None if kept.as_ref() == Some(key) || had(folder, room, key)? => {
+            Some(host_secret(folder, random)?.host_key(room))
+        }
         None => None,
     };
     let own = own.ok_or_else(|| KeyError::NotTheHost(room.clone()))?;
@@ -146,8 +153,24 @@ pub fn identity(folder: Option<&Path>, random: [u8; 32]) -> Result<IdentityKey, 
 pub fn replace(folder: &Path, room: &RoomCode, key: &RoomKey) -> Result<Option<RoomKey>, KeyError> {
     let before = kept(Some(folder), room)?;
     let folder = StateFolder::new(folder.to_owned());
+    if let Some(before) = &before {
+        let mut old = folder.load(&old_file(room))?.unwrap_or_default();
+        old.extend(before.admission_key().id().as_bytes());
+        let surplus = old.len().saturating_sub(MAX_OLD * ID_LEN);
+        folder.replace(&old_file(room), &old[surplus..])?;
+    }
     folder.replace(&file(room), key.reveal().as_bytes())?;
     Ok(before)
+}
+
+/// Whether the room has had this key: an invite made with it is this host's own, and says less than newer ones.
+fn had(folder: Option<&Path>, room: &RoomCode, key: &RoomKey) -> Result<bool, KeyError> {
+    let Ok(folder) = open(folder) else {
+        return Ok(false);
+    };
+    let old = folder.load(&old_file(room))?.unwrap_or_default();
+    let id = key.admission_key().id();
+    Ok(old.chunks_exact(ID_LEN).any(|old| old == id.as_bytes()))
 }
 
 /// The folder of the gateway's secrets.
@@ -164,6 +187,11 @@ pub fn open(folder: Option<&Path>) -> Result<StateFolder, StateError> {
 /// Room codes are letters, digits and hyphens, so every one can be the name of a file.
 fn file(room: &RoomCode) -> String {
     format!("{room}.room-key")
+}
+
+/// The ids of the keys that the room has had, the oldest first; an id tells nothing about its key.
+fn old_file(room: &RoomCode) -> String {
+    format!("{room}.old-room-keys")
 }
 
 fn parse(kept: &[u8], file: PathBuf) -> Result<RoomKey, KeyError> {
@@ -251,6 +279,29 @@ mod tests {
             assert!(matches!(error, KeyError::NotTheHost(_)), "{error}");
         }
         assert!(kept_secret(away).unwrap().is_none(), "a guest gets none");
+    }
+
+    #[test]
+    fn the_host_is_known_by_the_older_invites_of_before_its_rotations_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, room) = (folder.path(), "friday".parse().unwrap());
+        let key = |number: usize| RoomKey::from_random([number as u8; 16]);
+        for number in 0..=MAX_OLD + 1 {
+            replace(path, &room, &key(number)).unwrap();
+        }
+        let known = |number| {
+            let key = &key(number);
+            let shown = Some(Shown { key, host: None });
+            of_host(Some(path), &room, shown, [1; 32]).map(|own| own.unwrap().0)
+        };
+        let newest = key(MAX_OLD + 1);
+        for number in [1, 2, MAX_OLD, MAX_OLD + 1] {
+            assert_eq!(known(number).unwrap(), newest, "{number}");
+        }
+        for number in [0, MAX_OLD + 2] {
+            let error = known(number).unwrap_err();
+            assert!(matches!(error, KeyError::NotTheHost(_)), "{error}");
+        }
     }
 
     #[test]
