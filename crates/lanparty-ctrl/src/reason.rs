@@ -23,6 +23,8 @@ pub enum RejectReason {
     MacOnLan,
     /// The proof that this room or relay asks for is missing or wrong.
     NotAuthorised,
+    /// Invited people have a room of this code, and this gateway wants an open one.
+    CodeClaimed,
     /// This relay opens rooms only for hosts who have its access token, and this gateway has shown none, or
     /// another one.
     NoAccess,
@@ -51,6 +53,7 @@ impl RejectReason {
             RejectReason::Version
             | RejectReason::BadRoomCode
             | RejectReason::NotAuthorised
+            | RejectReason::CodeClaimed
             | RejectReason::NoAccess
             | RejectReason::NotHost
             | RejectReason::Banned => false,
@@ -90,6 +93,9 @@ impl fmt::Display for RejectReason {
             }
             RejectReason::NotAuthorised => {
                 "you are not invited to this room; ask the host for a new invite"
+            }
+            RejectReason::CodeClaimed => {
+                "invited people have a room of this code; choose another code, or make invites"
             }
             RejectReason::NoAccess => {
                 "it opens rooms only for hosts who have its access token; ask its operator, and use --access-token-file"
@@ -197,6 +203,7 @@ mod tests {
         assert_eq!(name(RejectReason::MacInUse), "mac_in_use");
         assert_eq!(name(RejectReason::MacOnLan), "mac_on_lan");
         assert_eq!(name(RejectReason::NotHost), "not_host");
+        assert_eq!(name(RejectReason::CodeClaimed), "code_claimed");
         assert_eq!(name(RejectReason::NotAuthorised), "not_authorised");
         assert_eq!(
             serde_json::to_value(LeaveReason::TimedOut).unwrap(),

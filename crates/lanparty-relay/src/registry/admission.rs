@@ -7,7 +7,7 @@
 //! | question | no |
 //! | --- | --- |
 //! | is anybody let in? | `draining` |
-//! | which room, and is it invited there? | `not_authorised`; a gateway without its host's key: `not_host` |
+//! | which room, and is it invited there? | `not_authorised`; a gateway without its host's key: `not_host`, `code_claimed` |
 //! | may it open that room? | `no_access`, `not_opened` |
 //! | does its host want it? | `banned` |
 //! | is its place free, or its own? | `mac_in_use`, `gateway_present` |
@@ -56,9 +56,12 @@ impl<L: Clone> Registry<L> {
                 self.tell_host_of_lookalike(now, entry);
                 decided
             }
-            Err(RejectReason::NotAuthorised | RejectReason::NotHost | RejectReason::NoAccess)
-                if !self.guesses.was_wrong(now, source, &entry.room) =>
-            {
+            Err(
+                RejectReason::NotAuthorised
+                | RejectReason::CodeClaimed
+                | RejectReason::NotHost
+                | RejectReason::NoAccess,
+            ) if !self.guesses.was_wrong(now, source, &entry.room) => {
                 Err(RejectReason::RateLimited)
             }
             decided => decided,
@@ -144,9 +147,10 @@ impl<L: Clone> Registry<L> {
             let is_gateway = entry.who == Newcomer::Gateway;
             is_gateway || room.has_gateway() || room.place_of(entry).is_some()
         });
-        match goes_on || !self.claims.has(now, &name.code) {
-            true => Ok(name),
-            false => Err(RejectReason::NotAuthorised),
+        match entry.who {
+            _ if goes_on || !self.claims.has(now, &name.code) => Ok(name),
+            Newcomer::Gateway => Err(RejectReason::CodeClaimed),
+            Newcomer::Client(_) => Err(RejectReason::NotAuthorised),
         }
     }
 

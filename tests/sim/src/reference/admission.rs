@@ -126,9 +126,12 @@ impl Reference {
         now: u64,
         hello: &Hello,
     ) -> Result<(String, Option<u32>), RejectReason> {
-        use RejectReason::{NoAccess, NotAuthorised, NotHost, RateLimited};
+        use RejectReason::{CodeClaimed, NoAccess, NotAuthorised, NotHost, RateLimited};
         let answer = self.ask(now, hello);
-        let is_wrong = matches!(answer, Err(NotAuthorised | NotHost | NoAccess));
+        let is_wrong = matches!(
+            answer,
+            Err(NotAuthorised | CodeClaimed | NotHost | NoAccess)
+        );
         if is_wrong && !self.may_be_told(now, hello) {
             return Err(RateLimited);
         }
@@ -210,6 +213,7 @@ impl Reference {
             });
             return match goes_on || self.claims_of(now, code, None).is_empty() {
                 true => Ok(code.clone()),
+                false if hello.mac.is_none() => Err(RejectReason::CodeClaimed),
                 false => Err(RejectReason::NotAuthorised),
             };
         };
