@@ -11,7 +11,7 @@
 //!    has that one.
 //! 3. A player claims it. First come, first served.
 //!
-//! A lease holds for its time, a claim for [`HOLD`] after it was last made, in the room and out of
+//! A lease holds for its time or until the same player gets another one, a claim for [`HOLD`] after it was last made, in the room and out of
 //! it: whoever reconnects finds its addresses kept. Each has a room of its own in the table, so that
 //! no number of claims, visits or machines pushes out another's.
 
@@ -193,6 +193,14 @@ impl Addresses {
         for address in lease.lan.into_iter().flatten() {
             self.hold_for_lan(now, address.into(), duration, MAX_OF_LAN + MAX_NAMED);
         }
+        // The server has it think of the others no more.
+        for other in self.of_players.get(&lease.mac).into_iter().flatten() {
+            if *other != address
+                && let Some(holding) = self.held.get_mut(other)
+            {
+                holding.end_lease();
+            }
+        }
         self.hold(now, address, me, duration, true);
         Ok(())
     }
@@ -211,9 +219,7 @@ impl Addresses {
         self.held.retain(|_, holding| holding.holder != Holder::Lan);
         self.held_by_lan = 0;
         self.of_lan.clear();
-        for holding in self.held.values_mut() {
-            holding.leased = false;
-        }
+        self.held.values_mut().for_each(Holding::end_lease);
     }
 
     /// True for a machine that has another address and speaks of this one too.
@@ -339,6 +345,16 @@ impl Addresses {
         }
         let held = &self.held;
         self.of_lan.retain(|_, address| held.contains_key(address));
+    }
+}
+
+impl Holding {
+    /// Of a lease a claim is left.
+    fn end_lease(&mut self) {
+        if self.leased {
+            self.leased = false;
+            self.until = self.until.min(self.confirmed + HOLD);
+        }
     }
 }
 

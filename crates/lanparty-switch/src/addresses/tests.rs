@@ -120,6 +120,29 @@ fn the_server_does_not_give_away_what_a_player_has_by_a_lease() {
 }
 
 #[test]
+fn who_gets_another_lease_has_the_old_one_no_longer_than_a_claim() {
+    let (now, mut table) = table();
+    table.lease(now, lease(ALICE, 50, 43_200), HERE).unwrap();
+    let later = now + Duration::from_secs(3600);
+    table.lease(later, lease(ALICE, 200, 43_200), HERE).unwrap();
+    assert_eq!(table.lease(later, lease(MALLORY, 50, 60), HERE), Ok(()));
+    assert_eq!(table.claim(later, ALICE, address(200)), Ok(()));
+    // Who has just used it may go on for a while.
+    table.claim(later, ALICE, address(200)).unwrap();
+    table.lease(later, lease(ALICE, 201, 43_200), HERE).unwrap();
+    assert_eq!(table.claim(later, MALLORY, address(200)), TAKEN);
+    assert_eq!(table.claim(later + HOLD, MALLORY, address(200)), Ok(()));
+}
+
+#[test]
+fn another_lan_leaves_of_a_lease_no_more_than_a_claim() {
+    let (now, mut table) = table();
+    table.lease(now, lease(ALICE, 1, 43_200), HERE).unwrap();
+    table.forget_lan();
+    assert_eq!(table.claim(now + HOLD, MALLORY, address(1)), Ok(()));
+}
+
+#[test]
 fn who_gives_up_an_address_has_it_no_more_and_nobody_elses() {
     let (now, mut table) = table();
     table.lease(now, lease(ALICE, 1, 3600), HERE).unwrap();

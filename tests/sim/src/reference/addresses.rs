@@ -22,6 +22,15 @@ struct Owner {
     leased: bool,
 }
 
+impl Owner {
+    fn no_lease(&mut self) {
+        if self.leased {
+            self.until = self.until.min(self.heard + FIVE_MINUTES);
+        }
+        self.leased = false;
+    }
+}
+
 const FIVE_MINUTES: u64 = 300_000;
 const A_DAY: u64 = 86_400_000;
 
@@ -32,7 +41,9 @@ impl Addresses {
             .retain(|owner| owner.room_id != room_id || owner.mac.is_some());
         self.firsts.retain(|first| first.0 != room_id);
         for owner in &mut self.owners {
-            owner.leased &= owner.room_id != room_id;
+            if owner.room_id == room_id {
+                owner.no_lease();
+            }
         }
     }
 
@@ -145,7 +156,13 @@ impl Addresses {
         }
         self.take(what);
         self.give(what, Some(mac), now, now + time.min(A_DAY));
-        self.owners.last_mut().unwrap().leased = true;
+        for old in &mut self.owners {
+            if old.room_id == what.0 && old.mac == Some(mac) {
+                old.no_lease();
+            }
+        }
+        let new = self.owners.last_mut().unwrap();
+        (new.until, new.leased) = (now + time.min(A_DAY), true);
         Ok(())
     }
 
