@@ -385,7 +385,9 @@ impl<L: Clone> Room<L> {
                     let is_lan = member.record.who == Newcomer::Gateway;
                     peer != from && (is_lan || self.switch.hears(now, peer, group, unsure))
                 });
-                members.map(|(_, member)| member.link.clone()).collect()
+                let mut targets = Targets::with_capacity(self.members.len());
+                targets.extend(members.map(|(_, member)| member.link.clone()));
+                targets
             }
             Route::Group => {
                 let mut targets = Targets::with_capacity(self.members.len());

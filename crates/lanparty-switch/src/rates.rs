@@ -102,7 +102,7 @@ pub(crate) enum Allowance {
 }
 
 impl Allowance {
-    /// Pays for a frame, or for nothing at all when a bucket is too empty.
+    /// Pays for a frame; for its size and number also when the bucket of its kind is too empty.
     pub(crate) fn spend(
         &mut self,
         now: Instant,
@@ -155,11 +155,12 @@ impl PlayerAllowance {
             Traffic::Control => (&mut self.control, DropReason::ControlRate),
             Traffic::Chatter | Traffic::Group => (&mut self.group, DropReason::BroadcastRate),
         };
+        // Also what its kind refuses has been read.
+        pay(now, cost, &mut self.frames, &mut self.bytes)?;
         let is_chatter = traffic == Traffic::Chatter;
         if !kind.holds(now, 1) || is_chatter && !self.chatter.holds(now, 1) {
             return Err(refusal);
         }
-        pay(now, cost, &mut self.frames, &mut self.bytes)?;
         kind.spend(1);
         self.chatter.spend(usize::from(is_chatter));
         Ok(())

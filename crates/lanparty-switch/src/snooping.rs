@@ -36,6 +36,8 @@ pub const LIFETIME: Duration = Duration::from_secs(260);
 pub const RENEWAL: Duration = Duration::from_secs(125);
 /// How long after coming in everything is heard: until the machine has been asked and has answered.
 pub const SETTLING: Duration = Duration::from_secs(3);
+/// A full memory is not searched for what has lapsed more often than this.
+const PURGE_PAUSE: Duration = Duration::from_secs(1);
 
 /// What each player of a room wants to hear.
 #[derive(Debug, Default)]
@@ -90,6 +92,7 @@ impl Groups {
 pub(crate) struct Hearing {
     everything: Everything,
     groups: Vec<Membership>,
+    purged_at: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +123,7 @@ impl Hearing {
         Hearing {
             everything: Everything::Always,
             groups: Vec::new(),
+            purged_at: None,
         }
     }
 
@@ -128,6 +132,7 @@ impl Hearing {
         Hearing {
             everything: Everything::Until(then),
             groups: Vec::new(),
+            purged_at: None,
         }
     }
 
@@ -146,11 +151,22 @@ impl Hearing {
 
     /// The machine says which groups it wants, or not any more.
     pub(crate) fn learn(&mut self, now: Instant, report: &Message<'_>) {
-        for change in report.changes() {
+        let mut changes = report.changes();
+        for change in changes.by_ref().take(MAX_GROUPS + 1) {
             match change {
                 Change::Joins(group) => self.join(now, group),
-                Change::Leaves(group) => self.groups.retain(|known| known.group != group),
+                Change::Leaves(group) => self.leave(group),
             }
+        }
+        if changes.next().is_some() {
+            self.hear_everything_until(now + LIFETIME);
+        }
+    }
+
+    fn leave(&mut self, group: IpAddr) {
+        let at = self.groups.iter().position(|known| known.group == group);
+        if let Some(at) = at {
+            self.groups.swap_remove(at);
         }
     }
 
@@ -159,7 +175,9 @@ impl Hearing {
             known.reported_at = now;
             return;
         }
-        if self.groups.len() == MAX_GROUPS {
+        let may_purge = self.purged_at.is_none_or(|then| now >= then + PURGE_PAUSE);
+        if self.groups.len() == MAX_GROUPS && may_purge {
+            self.purged_at = Some(now);
             self.groups.retain(|known| known.is_live(now));
         }
         if self.groups.len() == MAX_GROUPS {

@@ -296,11 +296,8 @@ impl Judge<'_> {
             }
             false => Meaning::ForAll,
         };
-        if let Meaning::Report(report) = &meaning {
-            // What a machine wants to hear is no talk.
-            groups.learn(now, from, report);
-        }
-        if port.muted && to_group {
+        // What a machine wants to hear is no talk.
+        if port.muted && to_group && !matches!(meaning, Meaning::Report(_)) {
             return Err(DropReason::Muted);
         }
         if segment.keeps_apart(speaker, route) {
@@ -312,7 +309,11 @@ impl Judge<'_> {
         };
         match (speaker, meaning) {
             (_, Meaning::ForAll) => pay().map(|()| route),
-            (Speaker::Player(_), Meaning::Report(_)) => pay().map(|()| Route::GroupOfLan),
+            (Speaker::Player(_), Meaning::Report(report)) => {
+                pay()?;
+                groups.learn(now, from, &report);
+                Ok(Route::GroupOfLan)
+            }
             (Speaker::Player(_), Meaning::For(_)) if route == Route::GroupOfLan => {
                 pay().map(|()| route)
             }

@@ -401,13 +401,11 @@ impl Reference {
             self.addresses
                 .hear(now, (room_id, my_mac, frame.source), frame.says, &clients)?;
         }
-        if my_mac.is_some() && self.snoops() {
-            self.hear_of_groups(now, at, frame);
-        }
         if targets.is_empty() && !group {
             return Err(DropReason::UnknownDestination);
         }
-        if muted && group {
+        let is_report = frame.group().is_some() && frame.kind != Kind::Stream && self.snoops();
+        if muted && group && !is_report {
             return Err(DropReason::Muted);
         }
         if kept_apart && to_a_client {
@@ -470,7 +468,10 @@ impl Reference {
         let budgets = &mut self.peers[at].budgets;
         let for_gateway = kept_apart || frame.kind != Kind::Stream;
         match (from_lan, for_gateway) {
-            (false, _) => budgets.pay(now, Some(frame.talk()), false, unpaid)?,
+            (false, _) => {
+                budgets.pay(now, Some(frame.talk()), false, unpaid)?;
+                self.hear_of_groups(now, at, frame);
+            }
             (true, true) => return Err(DropReason::Unwanted),
             (true, false) if sure.is_empty() && perhaps.is_empty() => {
                 return Err(DropReason::Unwanted);

@@ -249,6 +249,22 @@ fn each_kind_has_its_own_reason() {
 }
 
 #[test]
+fn what_its_kind_refuses_costs_a_frame_and_its_bytes_all_the_same() {
+    for traffic in [
+        Traffic::Control,
+        Traffic::Group,
+        Traffic::Chatter,
+        Traffic::Unknown,
+    ] {
+        let (now, mut allowance) = player();
+        let mut refused = (0..8192).map(|_| allowance.spend(now, traffic, FULL));
+        assert!(refused.all(|spent| spent != Err(DropReason::FrameRate)));
+        let more = allowance.spend(now, Traffic::Known, FULL);
+        assert_eq!(more, Err(DropReason::FrameRate), "{traffic:?}");
+    }
+}
+
+#[test]
 fn a_clock_that_stands_or_steps_back_gives_nothing() {
     let (now, mut allowance) = player();
     let now = now + Duration::from_secs(60);

@@ -329,9 +329,34 @@ fn reports_are_for_routers_alone() {
     );
     room.switch.set_muted(peer(1), true);
     let report = report_v4(mac(1), GAME, &[CAMERA]);
-    assert_eq!(room.say(1, &report), Err(DropReason::Muted));
+    assert_eq!(room.say(1, &report), Ok(Route::GroupOfLan), "no talk");
     let heard = room.hear(&udp(STATION, CAMERA.into()));
     assert_eq!(heard, Ok(vec![1]), "also of those who may not speak");
+}
+
+#[test]
+fn a_report_that_is_not_paid_for_changes_nothing() {
+    let mut room = Room::settled(1);
+    let game = report_v4(mac(1), GAME, &[GAME]);
+    while room.say(1, &game).is_ok() {}
+    let camera = report_v4(mac(1), GAME, &[CAMERA]);
+    assert_eq!(room.say(1, &camera), Err(DropReason::ControlRate));
+    let heard = room.hear(&udp(STATION, CAMERA.into()));
+    assert_eq!(heard, Err(DropReason::Unwanted));
+}
+
+#[test]
+fn of_a_report_of_very_many_groups_no_more_is_read_than_is_remembered() {
+    let mut room = Room::settled(1);
+    let leaves = vec![(3, GAME, 0); MAX_GROUPS + 1];
+    let report = records(mac(1), &[&leaves[..], &[(4, CAMERA, 0)]].concat());
+    room.say(1, &report).unwrap();
+    let group = CAMERA.into();
+    let hears = |unsure| room.switch.hears(room.now, peer(1), group, unsure);
+    assert!(
+        hears(true) && !hears(false),
+        "what was not read may be wanted"
+    );
 }
 
 #[test]

@@ -76,13 +76,19 @@ impl Budgets {
         let chatter = usize::from(talk == Some(Talk::Chatter));
         let group = usize::from(talk.is_some()) - control;
         let unknown = usize::from(unknown);
+        if !self.frames.has(now, frames) {
+            return Err(DropReason::FrameRate);
+        }
+        if !self.bytes.has(now, bytes) {
+            return Err(DropReason::ByteRate);
+        }
+        self.frames.take(frames);
+        self.bytes.take(bytes);
         for (bucket, tokens, reason) in [
             (&mut self.control, control, DropReason::ControlRate),
             (&mut self.group, group, DropReason::BroadcastRate),
             (&mut self.chatter, chatter, DropReason::BroadcastRate),
             (&mut self.unknown, unknown, DropReason::UnknownUnicastRate),
-            (&mut self.frames, frames, DropReason::FrameRate),
-            (&mut self.bytes, bytes, DropReason::ByteRate),
         ] {
             if !bucket.has(now, tokens) {
                 return Err(reason);
@@ -92,8 +98,6 @@ impl Budgets {
         self.group.take(group);
         self.chatter.take(chatter);
         self.unknown.take(unknown);
-        self.frames.take(frames);
-        self.bytes.take(bytes);
         Ok(())
     }
 
