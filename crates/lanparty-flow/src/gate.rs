@@ -10,9 +10,9 @@
 //! Round trips alone are not enough, so four things are added:
 //! * A queue that stays when the gate gives way is somebody else's: a download beside the tunnel, which
 //!   would leave nothing for it. Then the gate follows losses as that one does, until the queue is gone
-//!   ([`Mode::Compete`]).
+//!   (`Mode::Compete`).
 //! * The shortest round trip is forgotten after ten seconds, and measured anew with a short pause: the
-//!   route may have become longer ([`Mode::Drain`]).
+//!   route may have become longer (`Mode::Drain`).
 //! * Programs that have other work answer a bit late, which looks like a queue of a millisecond. What the path has
 //!   carried for a while is therefore kept unless the queue is much longer than that.
 //! * A lost packet is no news on a path without a queue; only many of them are.
