@@ -12,6 +12,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("ethtool", "ethtool"),
     ("ip", "iproute2"),
     ("iperf3", "iperf3"),
+    ("keepalived", "keepalived"),
     ("nft", "nftables"),
     ("nstat", "iproute2"),
     ("openarena-server", "openarena-server"),

@@ -84,6 +84,16 @@ pub(crate) fn dhcp_answer(asked: &[u8], server: Ipv4Addr, lease: Ipv4Addr) -> Op
     Some(udp((server, 67), (Ipv4Addr::BROADCAST, 68), &message))
 }
 
+/// A DHCP client's message of this hardware address, with these options.
+pub(crate) fn dhcp_question(hardware: Mac, options: &[u8]) -> Vec<u8> {
+    let mut message = vec![1, 1, 6, 0, 0x66, 0x66, 0x66, 0x66];
+    message.resize(240, 0);
+    message[28..34].copy_from_slice(&hardware);
+    message[236..].copy_from_slice(&[99, 130, 83, 99]);
+    message.extend(options);
+    message
+}
+
 /// How an IPv6 packet hides what it carries.
 #[derive(Clone, Copy)]
 pub(crate) enum Behind {

@@ -14,6 +14,7 @@ mod guesses;
 mod lies;
 mod loops;
 mod peer;
+mod roles;
 mod scene;
 
 use std::process::ExitCode;
@@ -22,13 +23,19 @@ use lanparty_lab::{Needs, Suite, checks, run};
 use scene::Scene;
 
 fn main() -> ExitCode {
-    let needs = Needs::programs(&["bridge", "dhclient", "dnsmasq", "ping"]);
+    let needs = Needs::programs(&["bridge", "dhclient", "dnsmasq", "keepalived", "ping"]);
     let lies = checks![
         lies::a_stolen_mac_is_heard_by_nobody_and_moves_no_entry_of_the_switch,
         lies::a_rogue_dhcp_server_gives_no_lease,
         lies::a_rogue_router_gives_no_address_and_no_route,
         lies::what_is_for_bridges_and_cables_stays_out_of_the_lan,
         lies::a_lie_about_an_address_changes_no_neighbour,
+    ];
+    let roles = checks![
+        roles::a_player_with_keepalived_is_no_router_of_the_lan,
+        roles::what_routers_queriers_and_bridges_say_stays_out_of_the_lan,
+        roles::nobody_asks_for_another_players_lease,
+        roles::a_router_that_answers_for_players_takes_no_address,
     ];
     let floods = checks![
         floods::the_seventeenth_malformed_datagram_is_the_last,
@@ -48,6 +55,7 @@ fn main() -> ExitCode {
         &needs,
         [
             Suite::new("lies", Scene::build, lies),
+            Suite::new("roles", Scene::build, roles),
             Suite::new("floods", Scene::build, floods),
             Suite::new("guesses", guesses::build, guessers),
             Suite::new("loops", Scene::build, loops),

@@ -100,7 +100,7 @@ impl Scene {
     }
 
     /// Says frames: by the link each whole and in three pieces, by the TAP whole.
-    fn say(&self, mouth: Mouth, frames: &[Vec<u8>]) -> Result<()> {
+    pub(crate) fn say(&self, mouth: Mouth, frames: &[Vec<u8>]) -> Result<()> {
         match mouth {
             Mouth::Link => {
                 for frame in frames {
