@@ -35,7 +35,7 @@ const HINDRANCE_SHOWS: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Session {
     mac: VirtualMac,
-    place: Option<Place>,
+    place: Option<Presence>,
     /// For a player whose invite names the host.
     check: Option<HostCheck>,
     early: EarlyDatagrams,
@@ -48,7 +48,7 @@ pub struct Session {
 
 /// Our place in a room, while we have one.
 #[derive(Debug)]
-struct Place {
+struct Presence {
     own_id: PeerId,
     room: RoomId,
     budget: DatagramBudget,
@@ -258,7 +258,7 @@ impl PeerCore for Session {
     }
 
     fn handle_welcome(&mut self, now: Instant, welcome: &Welcome, budget: DatagramBudget) {
-        let mut place = Place {
+        let mut place = Presence {
             own_id: welcome.peer_id,
             room: welcome.room_id,
             budget,
@@ -390,7 +390,7 @@ impl PeerCore for Session {
     }
 }
 
-impl Place {
+impl Presence {
     /// Takes a peer in; one that was known under this number is somebody else now.
     fn add(&mut self, id: PeerId, who: Newcomer) {
         let has_room = match who {

@@ -10,12 +10,12 @@
 pub mod access;
 mod base64url;
 pub mod codec;
-pub mod host;
 pub mod host_key;
 pub mod identity;
 pub mod message;
 pub mod name;
 pub mod notice;
+pub mod orders;
 pub mod pin;
 pub mod reason;
 pub mod room_code;
@@ -24,12 +24,12 @@ pub mod text;
 pub mod token;
 
 pub use access::AccessToken;
-pub use host::HostOrder;
 pub use host_key::{Challenge, HostId, HostKey, HostPublicKey, HostSecret, HostSignature, Vouch};
 pub use identity::{Fingerprint, IdentityKey};
 pub use message::{PeerMessage, RelayMessage, Role};
 pub use name::Name;
 pub use notice::{NOTICES, Notice, NoticeKind};
+pub use orders::HostOrder;
 pub use pin::Pin;
 pub use reason::{DisconnectReason, LeaveReason, RejectReason};
 pub use room_code::RoomCode;

@@ -4,7 +4,7 @@
 //! A `hello` is the exception that is read in two steps: [`Hello`] holds what a stranger wrote,
 //! [`Hello::check`] makes an [`Entry`] of it or names the reason for the refusal.
 
-use crate::host::{HostOrder, Members};
+use crate::orders::{HostOrder, Members};
 use crate::{
     AccessToken, AdmissionKey, BATCHES, Challenge, ChannelBinding, DisconnectReason, Fingerprint,
     GROUPS, HostId, HostKey, HostPublicKey, HostSignature, LeaveReason, NOTICES, Name, Notice,

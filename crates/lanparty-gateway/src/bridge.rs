@@ -52,7 +52,7 @@ const CATCH_UP: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Bridge {
     nic: MacAddr,
-    place: Option<Place>,
+    place: Option<Presence>,
     // From the first welcome on; what it knows of the LAN outlives a link.
     switch: Option<Switch>,
     early: EarlyDatagrams,
@@ -68,7 +68,7 @@ pub struct Bridge {
 
 /// What the relay gave us at the welcome.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct Presence {
     room: RoomId,
     own_id: PeerId,
     /// What every hop of the room takes in one piece, as far as is known.
@@ -79,7 +79,7 @@ struct Place {
     since: Instant,
 }
 
-impl Place {
+impl Presence {
     /// How long it takes until a player who is announced now has said which groups it wants: one who has just come
     /// does so at once, one who was there before us when it is time to say it again.
     fn until_told(self, now: Instant) -> Duration {
@@ -388,7 +388,7 @@ impl PeerCore for Bridge {
             .get_or_insert_with(|| Switch::with_view(now, view, room, Rates::default()));
         switch.move_to(room);
         switch.plug_in(now, welcome.peer_id, Speaker::Lan);
-        self.place = Some(Place {
+        self.place = Some(Presence {
             room,
             own_id: welcome.peer_id,
             budget: budget.min(budget_for(welcome.effective_mtu)),

@@ -10,9 +10,9 @@ mod wishes;
 
 pub(crate) use wishes::Wishes;
 
-use crate::ctl::wire::{Answer, Player, Players, Request, Room};
-use lanparty_ctrl::host::{MAX_GUESTS, Members, Person};
+use crate::ctl::wire::{Answer, InviteFacts, Player, Players, Request};
 use lanparty_ctrl::message::{PeerJoined, Welcome};
+use lanparty_ctrl::orders::{MAX_GUESTS, Members, Person};
 use lanparty_ctrl::{
     Fingerprint, HOST_CONTROLS, HostOrder, LeaveReason, Name, Notice, RelayMessage, RoomKey,
 };
@@ -38,9 +38,9 @@ const REMEMBERED: usize = 64;
 
 /// The host's side of a room.
 pub(crate) struct Controls {
-    room: Room,
+    room: InviteFacts,
     is_keyed: bool,
-    link: Link,
+    link: Reach,
     players: BTreeMap<PeerId, Present>,
     /// Who left last, latest first.
     gone: VecDeque<Present>,
@@ -92,7 +92,7 @@ impl Present {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Link {
+enum Reach {
     Down,
     /// To a relay that follows orders, or does not know them.
     Up {
@@ -102,12 +102,12 @@ enum Link {
 
 impl Controls {
     /// The wishes of before. `is_keyed` says whether the room is for invited people.
-    pub(crate) fn new(room: Room, is_keyed: bool, mut wishes: Wishes) -> Self {
+    pub(crate) fn new(room: InviteFacts, is_keyed: bool, mut wishes: Wishes) -> Self {
         Controls {
             surplus: wishes.trim(),
             room,
             is_keyed,
-            link: Link::Down,
+            link: Reach::Down,
             players: BTreeMap::new(),
             gone: VecDeque::new(),
             cut_off: BTreeSet::new(),
@@ -125,7 +125,7 @@ impl Controls {
 
     /// The same where the wishes of before cannot be read; `why` is a sentence for the host. What the relay
     /// knows of them stays in force.
-    pub(crate) fn forgetful(room: Room, is_keyed: bool, why: String) -> Self {
+    pub(crate) fn forgetful(room: InviteFacts, is_keyed: bool, why: String) -> Self {
         Controls {
             forgot: Some(why),
             ..Self::new(room, is_keyed, Wishes::default())
@@ -145,7 +145,7 @@ impl Controls {
 
     /// False while the host wants something that the relay does not know of.
     pub(crate) fn are_followed(&self) -> bool {
-        self.wishes == Wishes::default() || self.link != (Link::Up { obeys: false })
+        self.wishes == Wishes::default() || self.link != (Reach::Up { obeys: false })
     }
 
     /// The same as orders, whole: the relay may be a new one, or have missed some.
@@ -176,7 +176,7 @@ impl Controls {
             .capabilities
             .iter()
             .any(|name| name == HOST_CONTROLS);
-        self.link = Link::Up { obeys };
+        self.link = Reach::Up { obeys };
         self.cut_off.clear();
         // The host may have changed these after the hello was made.
         self.order_rotation();
@@ -189,7 +189,7 @@ impl Controls {
 
     /// The link is gone, and everybody with it.
     pub(crate) fn handle_lost_link(&mut self) {
-        self.link = Link::Down;
+        self.link = Reach::Down;
         for player in std::mem::take(&mut self.players).into_values() {
             self.cut_off.insert(player.mac);
             self.remember(player);
@@ -250,9 +250,9 @@ impl Controls {
         let answer = match self.link {
             _ if matches!(request, Request::Bans) => Ok(Some(self.bans())),
             _ if matches!(request, Request::Stats) => Ok(Some(self.stats())),
-            Link::Down if is_of_the_moment(&request) => Err(NO_LINK.to_owned()),
-            Link::Up { obeys: false } => Err(OLD_RELAY.to_owned()),
-            Link::Down | Link::Up { obeys: true } => self.follow(request),
+            Reach::Down if is_of_the_moment(&request) => Err(NO_LINK.to_owned()),
+            Reach::Up { obeys: false } => Err(OLD_RELAY.to_owned()),
+            Reach::Down | Reach::Up { obeys: true } => self.follow(request),
         };
         answer.unwrap_or_else(|refusal| Some(Answer::Refused(refusal)))
     }
@@ -287,13 +287,15 @@ impl Controls {
             Request::Mute { who, on: true } => self.mute(&who)?,
             Request::Mute { who, on: false } => self.unmute(&who)?,
             Request::Isolate { on } => self.isolate(on),
-            Request::Room if self.is_keyed => return Ok(Some(Answer::Room(self.room.clone()))),
-            Request::Room => return Err(OPEN.to_owned()),
+            Request::InviteFacts if self.is_keyed => {
+                return Ok(Some(Answer::InviteFacts(self.room.clone())));
+            }
+            Request::InviteFacts => return Err(OPEN.to_owned()),
             Request::Rotate { key } => self.rotate(&key)?,
         };
         let later = match self.link {
-            Link::Down => LATER,
-            Link::Up { .. } => "",
+            Reach::Down => LATER,
+            Reach::Up { .. } => "",
         };
         Ok(Some(Answer::Done(done + later)))
     }
@@ -419,7 +421,7 @@ impl Controls {
     }
 
     fn order(&mut self, order: HostOrder) {
-        if self.link == (Link::Up { obeys: true }) {
+        if self.link == (Reach::Up { obeys: true }) {
             self.orders.push_back(order);
         }
     }
@@ -483,7 +485,7 @@ fn is_of_the_moment(request: &Request) -> bool {
         | Request::Lock { .. }
         | Request::Mute { .. }
         | Request::Isolate { .. }
-        | Request::Room
+        | Request::InviteFacts
         | Request::Rotate { .. }
         | Request::Stats => false,
     }

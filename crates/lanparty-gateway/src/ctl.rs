@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::SystemTime;
 use std::{env, fs};
-use wire::{Answer, Request, Room};
+use wire::{Answer, InviteFacts, Request};
 
 /// See and steer the room of the gateway that runs on this machine.
 ///
@@ -155,7 +155,7 @@ impl CtlArgs {
             Answer::Stats(stats) => ctl::json_lines(&[stats]),
             Answer::Done(sentence) => sentence + "\n",
             Answer::Refused(reason) => bail!(reason),
-            Answer::Room(_) => bail!(STRANGE),
+            Answer::InviteFacts(_) => bail!(STRANGE),
         };
         write!(io::stdout(), "{text}").context("cannot print the answer")
     }
@@ -174,12 +174,12 @@ fn rotate(
     hours: Option<u32>,
     given: Option<Pin>,
 ) -> anyhow::Result<()> {
-    let room = match gateway.ask(&Request::Room)? {
-        Answer::Room(room) => room,
+    let room = match gateway.ask(&Request::InviteFacts)? {
+        Answer::InviteFacts(room) => room,
         Answer::Refused(reason) => bail!(reason),
         _ => bail!(STRANGE),
     };
-    let Room {
+    let InviteFacts {
         relay,
         room,
         host,

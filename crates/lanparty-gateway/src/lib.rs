@@ -19,9 +19,6 @@ pub mod ctl;
 #[cfg(target_os = "linux")]
 #[allow(clippy::disallowed_methods, reason = "shell: owns the socket")]
 mod desk;
-#[cfg(target_os = "linux")]
-#[allow(clippy::disallowed_methods, reason = "shell: runs relay and gateway")]
-pub mod host;
 #[allow(
     clippy::disallowed_methods,
     reason = "shell: reads the clock and keeps the key"
@@ -40,6 +37,9 @@ pub mod rehearsal;
 #[cfg(target_os = "linux")]
 #[allow(clippy::disallowed_methods, reason = "shell: runs everything")]
 mod run;
+#[cfg(target_os = "linux")]
+#[allow(clippy::disallowed_methods, reason = "shell: runs relay and gateway")]
+pub mod serverless;
 
 pub use bridge::Bridge;
 pub use config::{Args, Config};

@@ -7,7 +7,7 @@ fn main() -> ExitCode {
     use anyhow::Context as _;
     use clap::Parser as _;
     use lanparty_edge::speech;
-    use lanparty_gateway::{ctl::CtlArgs, host::HostArgs, invite::InviteArgs};
+    use lanparty_gateway::{ctl::CtlArgs, invite::InviteArgs, serverless::HostArgs};
     use lanparty_relay::config::ArgsError;
     let words: Vec<_> = std::env::args_os().collect();
     lanparty_edge::privilege::hide_secrets(&words);

@@ -1,7 +1,7 @@
 //! A host for simulations: what becomes of its wishes, asked for and kept as `ctl` and the state folder have them.
 
 use crate::controls::{Controls, Wishes};
-use crate::ctl::wire::{Answer, Request, Room};
+use crate::ctl::wire::{Answer, InviteFacts, Request};
 use lanparty_ctrl::message::Welcome;
 use lanparty_ctrl::{HostOrder, RelayMessage};
 
@@ -14,7 +14,7 @@ impl Host {
     /// # Panics
     /// When those are not from [`Self::kept`].
     pub fn new(kept: &str) -> Self {
-        let room = Room {
+        let room = InviteFacts {
             relay: "r.example:443".into(),
             room: "EVENING".parse().expect("a room code"),
             host: None,

@@ -3,7 +3,7 @@
 use crate::bridge::{Bridge, LOOP_QUIET};
 use crate::config::{Args, Config};
 use crate::controls::{Controls, Wishes};
-use crate::ctl::wire::Room;
+use crate::ctl::wire::InviteFacts;
 use crate::desk::Desk;
 use crate::lan::{LanPort, LanSocket};
 use anyhow::Context;
@@ -397,9 +397,9 @@ fn open_wishes(file: &Path) -> io::Result<(KeptFile, Wishes)> {
 }
 
 /// What a host who wants a new key needs to know.
-fn room_of(config: &Config) -> Room {
+fn room_of(config: &Config) -> InviteFacts {
     let relay = config.public_address.as_ref();
-    Room {
+    InviteFacts {
         relay: relay.unwrap_or(&config.relay.address).to_string(),
         room: config.relay.room.clone(),
         host: config.relay.host_key.as_ref().map(HostKey::id),

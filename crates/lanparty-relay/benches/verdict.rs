@@ -13,7 +13,7 @@ use divan::{AllocProfiler, Bencher, black_box};
 use lanparty_ctrl::ResumeToken;
 use lanparty_ctrl::message::{Entry, Newcomer};
 use lanparty_proto::{DatagramBudget, Header, MacAddr, VirtualMac, fragment};
-use lanparty_relay::registry::Place;
+use lanparty_relay::registry::Seat;
 use lanparty_relay::room::Verdict;
 use lanparty_relay::{Limits, Rate, Rates, Registry};
 use std::sync::Arc;
@@ -78,8 +78,8 @@ fn forged_source_dropped(bencher: Bencher, members: usize) {
 struct Party {
     registry: Registry<Arc<()>>,
     now: Instant,
-    gateway: Place,
-    player: Place,
+    gateway: Seat,
+    player: Seat,
 }
 
 impl Party {
@@ -124,7 +124,7 @@ impl Party {
         }
     }
 
-    fn measure(mut self, bencher: Bencher, from: Place, datagrams: Vec<Bytes>) {
+    fn measure(mut self, bencher: Bencher, from: Seat, datagrams: Vec<Bytes>) {
         bencher.bench_local(|| {
             for datagram in &datagrams {
                 self.now += Duration::from_micros(1);
@@ -153,12 +153,12 @@ fn frame(destination: MacAddr, source: MacAddr) -> Vec<u8> {
     frame
 }
 
-fn whole(from: Place, destination: MacAddr, source: MacAddr) -> Bytes {
+fn whole(from: Seat, destination: MacAddr, source: MacAddr) -> Bytes {
     let frame = frame(destination, source);
     [&header(from).encode()[..], &frame].concat().into()
 }
 
-fn header(from: Place) -> Header {
+fn header(from: Seat) -> Header {
     Header {
         peer: from.peer,
         room: from.room,

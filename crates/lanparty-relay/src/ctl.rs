@@ -2,13 +2,14 @@
 
 pub(crate) mod wire;
 
+use crate::registry::Seat;
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use lanparty_edge::ctl;
 use lanparty_edge::state_folder::StateFolder;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use wire::{Answer, Peer, Request, Room, Seat};
+use wire::{Answer, Peer, Request, RoomRow};
 
 /// Where the unit under `dist/` keeps the relay's state.
 const SERVICE: &str = "/var/lib/lanparty";
@@ -101,7 +102,7 @@ fn sockets() -> Vec<PathBuf> {
     own.into_iter().chain([service]).collect()
 }
 
-fn draw_rooms(rooms: &[Room]) -> String {
+fn draw_rooms(rooms: &[RoomRow]) -> String {
     let rows = rooms.iter().map(|room| {
         let kind = if room.keyed { "invited" } else { "open" };
         let gateway = if room.gateway { "here" } else { "–" };

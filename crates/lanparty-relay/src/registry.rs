@@ -6,17 +6,19 @@
 mod admission;
 mod claims;
 mod guesses;
-mod host;
 mod joins;
 mod openers;
 mod operator;
+mod orders;
+mod seat;
 #[cfg(test)]
 mod tests;
 
 pub use guesses::GuessLimits;
-pub use host::{NotTheHost, Obeyed};
 pub use joins::JoinLimits;
 pub use operator::RoomSummary;
+pub use orders::{NotTheHost, Obeyed};
+pub use seat::Seat;
 
 use crate::room::{Departure, LinkHealth, PeerRecord, Rates, Room, Step, Verdict};
 use crate::sources::{PerSource, Sources, source_of};
@@ -30,7 +32,7 @@ use lanparty_ctrl::{
     AccessToken, AdmissionKey, HostId, LeaveReason, Notice, RejectReason, ResumeToken, RoomCode,
 };
 use lanparty_obs::{DropReason, PeerStats};
-use lanparty_proto::{PeerId, RoomId};
+use lanparty_proto::RoomId;
 use openers::Openers;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -107,20 +109,11 @@ impl fmt::Display for Limits {
     }
 }
 
-/// A peer's place on the relay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
-    /// Its room.
-    pub room: RoomId,
-    /// Its number there.
-    pub peer: PeerId,
-}
-
 /// A newcomer has been let in.
 #[derive(Debug)]
 pub struct Admission<L> {
     /// Where.
-    pub place: Place,
+    pub place: Seat,
     /// Whose place it has taken back: tell that link [`DisconnectReason::Replaced`] and close it. Its
     /// own notices come before the newcomer's.
     ///
@@ -218,7 +211,7 @@ impl<L: Clone> Registry<L> {
         let decision = self.decide(now, entry, source)?;
         let predecessor = decision.room.zip(decision.replaces);
         let replaced = predecessor
-            .and_then(|(room, peer)| self.remove(Place { room, peer }, LeaveReason::Replaced))
+            .and_then(|(room, peer)| self.remove(Seat { room, peer }, LeaveReason::Replaced))
             .map(|departure| Departure {
                 room_closed: false,
                 ..departure
@@ -240,7 +233,7 @@ impl<L: Clone> Registry<L> {
             let is_new = decision.replaces.is_none();
             self.joins.note(now, entry, source, is_new);
         }
-        let place = Place { room: id, peer };
+        let place = Seat { room: id, peer };
         Ok(Admission {
             kicked: self.repeat_orders(now, place, &entry.orders),
             place,
@@ -250,14 +243,14 @@ impl<L: Clone> Registry<L> {
     }
 
     /// Removes a peer, and its room with the last one; `None` when it is gone already.
-    pub fn leave(&mut self, place: Place, reason: LeaveReason) -> Option<Departure<L>> {
+    pub fn leave(&mut self, place: Seat, reason: LeaveReason) -> Option<Departure<L>> {
         let departure = self.remove(place, reason);
         self.close_if_empty(place.room);
         departure
     }
 
     /// Judges a datagram from a peer.
-    pub fn handle_datagram(&mut self, now: Instant, from: Place, datagram: Bytes) -> Verdict<L> {
+    pub fn handle_datagram(&mut self, now: Instant, from: Seat, datagram: Bytes) -> Verdict<L> {
         match self.rooms.get_mut(&from.room) {
             Some(room) => room.handle_datagram(now, from.peer, datagram),
             None => Verdict::Drop(DropReason::LinkDown),
@@ -265,13 +258,7 @@ impl<L: Clone> Registry<L> {
     }
 
     /// Keeps a peer's counters.
-    pub fn handle_stats(
-        &mut self,
-        now: Instant,
-        from: Place,
-        stats: PeerStats,
-        health: LinkHealth,
-    ) {
+    pub fn handle_stats(&mut self, now: Instant, from: Seat, stats: PeerStats, health: LinkHealth) {
         if let Some(room) = self.rooms.get_mut(&from.room) {
             room.handle_stats(now, from.peer, stats, health);
         }
@@ -310,15 +297,15 @@ impl<L: Clone> Registry<L> {
     }
 
     /// Everybody on the relay.
-    pub fn peers(&self) -> impl Iterator<Item = (Place, &PeerRecord)> {
+    pub fn peers(&self) -> impl Iterator<Item = (Seat, &PeerRecord)> {
         self.rooms.iter().flat_map(|(&room, members)| {
             let members = members.members();
-            members.map(move |(peer, _, record)| (Place { room, peer }, record))
+            members.map(move |(peer, _, record)| (Seat { room, peer }, record))
         })
     }
 
     /// What is known about a peer.
-    pub fn peer(&self, place: Place) -> Option<&PeerRecord> {
+    pub fn peer(&self, place: Seat) -> Option<&PeerRecord> {
         self.rooms.get(&place.room)?.member(place.peer)
     }
 
@@ -349,7 +336,7 @@ impl<L: Clone> Registry<L> {
     }
 
     /// Removes a peer but keeps its room.
-    fn remove(&mut self, place: Place, reason: LeaveReason) -> Option<Departure<L>> {
+    fn remove(&mut self, place: Seat, reason: LeaveReason) -> Option<Departure<L>> {
         let departure = self.rooms.get_mut(&place.room)?.leave(place.peer, reason)?;
         self.peers -= 1;
         self.sources.remove(departure.record.source);

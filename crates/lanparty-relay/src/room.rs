@@ -4,9 +4,9 @@
 //! datagrams and the time come in, verdicts and messages to send come out. `L` is the handle with
 //! which the caller reaches a peer; the room only keeps and hands out clones of it.
 
-mod host;
 mod member;
 mod notices;
+mod orders;
 mod speed;
 #[cfg(test)]
 mod tests;
@@ -15,9 +15,8 @@ pub use lanparty_switch::{Rate, Rates};
 pub use member::{LinkHealth, MAX_MALFORMED, PeerRecord};
 
 use bytes::Bytes;
-use host::Lock;
-use lanparty_ctrl::host::Person;
 use lanparty_ctrl::message::{Entry, Newcomer, PeerLeft, Welcome};
+use lanparty_ctrl::orders::Person;
 use lanparty_ctrl::{
     Fingerprint, GROUPS, HOST_CONTROLS, HOST_KEYS, LAN_MACS, LeaveReason, ROOM_KEYS, RejectReason,
     RelayMessage, ResumeToken,
@@ -27,6 +26,7 @@ use lanparty_proto::{IpMtu, PeerId, RoomId};
 use lanparty_switch::{Judged, Route, Speaker, Switch, snooping};
 use member::Member;
 use notices::Lookalikes;
+use orders::Lock;
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;

@@ -5,15 +5,15 @@
 //! to be said. Queueing never waits, and doing it under the lock is what keeps messages in the order
 //! of the events. Everything is *sent* by the tasks, outside the lock.
 
+mod attendance;
+mod contact;
 mod dev_cert;
 mod doorstep;
-mod doorway;
+mod greeting;
 mod identity;
-mod link;
 #[cfg(target_os = "linux")]
 mod operator;
 mod outbox;
-mod seat;
 
 pub use dev_cert::DevCertError;
 pub use identity::SourceError;
@@ -21,7 +21,9 @@ pub use identity::SourceError;
 use crate::config::{CommandLine, Config};
 use crate::registry::Registry;
 use crate::room::{Departure, Step};
-use crate::strangers::Door;
+use crate::strangers::KnockAnswer;
+use attendance::Attendance;
+use contact::{Contact, Outgoing};
 use doorstep::Doorstep;
 use identity::Renewal;
 use lanparty_ctrl::message::Disconnect;
@@ -31,8 +33,6 @@ use lanparty_edge::signals::Hangups;
 use lanparty_edge::speech::say;
 use lanparty_quic::tls::Identity;
 use lanparty_quic::{CloseCode, Endpoint, Incoming, ListenError};
-use link::{Link, Outgoing};
-use seat::Seat;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -121,7 +121,7 @@ pub struct RelayServer {
     operators: JoinSet<io::Result<()>>,
     rooms: Arc<Rooms>,
     /// Each gets its seat if it is admitted.
-    doorstep: Doorstep<Option<Seat>>,
+    doorstep: Doorstep<Option<Attendance>>,
     seated: JoinSet<()>,
     /// Nobody can be heard any more.
     is_deaf: bool,
@@ -129,11 +129,11 @@ pub struct RelayServer {
 
 /// The rooms of a running relay, and the one lock.
 #[derive(Debug)]
-struct Rooms(Mutex<Registry<Arc<Link>>>);
+struct Rooms(Mutex<Registry<Arc<Contact>>>);
 
 impl Rooms {
     /// The lock. A task that panicked while it held it has left one room odd at worst.
-    fn lock(&self) -> MutexGuard<'_, Registry<Arc<Link>>> {
+    fn lock(&self) -> MutexGuard<'_, Registry<Arc<Contact>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -141,7 +141,7 @@ impl Rooms {
 enum Event {
     Knock(Box<Incoming>),
     Deaf,
-    Greeted(Result<Option<Seat>, JoinError>),
+    Greeted(Result<Option<Attendance>, JoinError>),
     Left(Result<(), JoinError>),
     Unsteered(Result<io::Result<()>, JoinError>),
     Hangup,
@@ -359,12 +359,12 @@ impl RelayServer {
     fn answer_knock(&mut self, incoming: Incoming) {
         let source = incoming.remote_address().ip();
         match self.doorstep.knock(source, incoming.address_validated()) {
-            Door::Open => {
+            KnockAnswer::Open => {
                 let rooms = self.rooms.clone();
-                self.doorstep.hear(source, doorway::greet(rooms, incoming));
+                self.doorstep.hear(source, greeting::greet(rooms, incoming));
             }
-            Door::Validate => incoming.ask_to_validate(),
-            Door::Shut => incoming.ignore(),
+            KnockAnswer::Validate => incoming.ask_to_validate(),
+            KnockAnswer::Shut => incoming.ignore(),
         }
     }
 
@@ -410,7 +410,7 @@ impl Clock {
 }
 
 /// Queues what a change wants to be said. `asker` gets the answers: a newcomer, or the host.
-fn queue_steps(steps: Vec<Step<Arc<Link>>>, asker: &Link) {
+fn queue_steps(steps: Vec<Step<Arc<Contact>>>, asker: &Contact) {
     for step in steps {
         match step {
             Step::Answer(message) => asker.queue(Outgoing::Message(message)),
@@ -420,7 +420,7 @@ fn queue_steps(steps: Vec<Step<Arc<Link>>>, asker: &Link) {
 }
 
 /// Tells somebody who is out of the room why, and everybody else that it is gone.
-fn send_out(kicked: Departure<Arc<Link>>, why: &'static str) {
+fn send_out(kicked: Departure<Arc<Contact>>, why: &'static str) {
     info!(who = ?kicked.record.who, kicked = %kicked.peer, why, "Sent out of the room");
     queue_steps(kicked.steps, &kicked.link);
     kicked.link.queue(Outgoing::Goodbye(match kicked.reason {

@@ -48,7 +48,7 @@ impl fmt::Display for KnockLimits {
 
 /// What to do with a connection that knocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Door {
+pub(crate) enum KnockAnswer {
     /// Let it speak; call [`Strangers::gone`] when it is admitted or gone.
     Open,
     /// Let it prove its address first.
@@ -79,21 +79,21 @@ impl Strangers {
         self.limits = limits;
     }
 
-    pub(crate) fn knock(&mut self, source: IpAddr, validated: bool) -> Door {
+    pub(crate) fn knock(&mut self, source: IpAddr, validated: bool) -> KnockAnswer {
         let source = source_of(source);
         let limits = PerSource {
             address: self.limits.per_address,
             network: self.limits.per_network,
         };
         if self.total >= self.limits.at_once || !self.sources.fits(source, None, limits) {
-            return Door::Shut;
+            return KnockAnswer::Shut;
         }
         if self.total >= CALM && !validated {
-            return Door::Validate;
+            return KnockAnswer::Validate;
         }
         self.total += 1;
         self.sources.add(source);
-        Door::Open
+        KnockAnswer::Open
     }
 
     pub(crate) fn gone(&mut self, source: IpAddr) {
@@ -113,30 +113,31 @@ mod tests {
     #[test]
     fn one_source_cannot_fill_the_doorway() {
         let mut strangers = Strangers::new(KnockLimits::default());
-        let opened = (0..1000).filter(|_| strangers.knock(source(1), true) == Door::Open);
+        let opened = (0..1000).filter(|_| strangers.knock(source(1), true) == KnockAnswer::Open);
         assert_eq!(opened.count(), 64);
-        assert_eq!(strangers.knock(source(2), true), Door::Open);
+        assert_eq!(strangers.knock(source(2), true), KnockAnswer::Open);
         strangers.gone(source(1));
-        assert_eq!(strangers.knock(source(1), true), Door::Open);
+        assert_eq!(strangers.knock(source(1), true), KnockAnswer::Open);
     }
 
     #[test]
     fn one_site_with_many_networks_cannot_fill_it_either() {
         let mut strangers = Strangers::new(KnockLimits::default());
         let from = |subnet: u16| [0x2001, 0xdb8, 1, subnet, 0, 0, 0, 1].into();
-        let opened = (0..1000).filter(|&subnet| strangers.knock(from(subnet), true) == Door::Open);
+        let opened =
+            (0..1000).filter(|&subnet| strangers.knock(from(subnet), true) == KnockAnswer::Open);
         assert_eq!(opened.count(), 256);
-        assert_eq!(strangers.knock(source(2), true), Door::Open);
+        assert_eq!(strangers.knock(source(2), true), KnockAnswer::Open);
     }
 
     #[test]
     fn a_crowd_must_prove_its_addresses() {
         let mut strangers = Strangers::new(KnockLimits::default());
         for number in 0..32 {
-            assert_eq!(strangers.knock(source(number), false), Door::Open);
+            assert_eq!(strangers.knock(source(number), false), KnockAnswer::Open);
         }
-        assert_eq!(strangers.knock(source(99), false), Door::Validate);
-        assert_eq!(strangers.knock(source(99), true), Door::Open);
+        assert_eq!(strangers.knock(source(99), false), KnockAnswer::Validate);
+        assert_eq!(strangers.knock(source(99), true), KnockAnswer::Open);
     }
 
     #[test]
@@ -144,7 +145,7 @@ mod tests {
         let mut strangers = Strangers::new(KnockLimits::default());
         let knocks = (0..=255).flat_map(|number| [source(number); 3]);
         let opened: Vec<_> = knocks
-            .filter(|&source| strangers.knock(source, true) == Door::Open)
+            .filter(|&source| strangers.knock(source, true) == KnockAnswer::Open)
             .collect();
         assert_eq!(opened.len(), 512);
         for source in opened {

@@ -1,6 +1,6 @@
 //! A relay without a network: peers are numbers, the clock is a field.
 
-use crate::registry::{Admission, Limits, Place, Registry};
+use crate::registry::{Admission, Limits, Registry, Seat};
 use crate::room::{Departure, Rates, Step, Verdict};
 use bytes::Bytes;
 use lanparty_ctrl::message::{Entry, Invitation, Newcomer};
@@ -76,7 +76,7 @@ impl Relay {
         who: Newcomer,
         key: u8,
         host: Option<u8>,
-    ) -> Result<Place, RejectReason> {
+    ) -> Result<Seat, RejectReason> {
         Ok(self.invited_to("lanparty", link, who, key, host)?.place)
     }
 
@@ -115,22 +115,22 @@ impl Relay {
     }
 
     /// A client in room LANPARTY, with the MAC [`client_mac`] of its link.
-    pub(crate) fn client(&mut self, link: Link) -> Place {
+    pub(crate) fn client(&mut self, link: Link) -> Seat {
         self.admit(link, "lanparty", client(link)).unwrap().place
     }
 
     /// The gateway in room LANPARTY.
-    pub(crate) fn gateway(&mut self, link: Link) -> Place {
+    pub(crate) fn gateway(&mut self, link: Link) -> Seat {
         self.admit(link, "lanparty", Newcomer::Gateway)
             .unwrap()
             .place
     }
 
-    pub(crate) fn leave(&mut self, place: Place) -> Departure<Link> {
+    pub(crate) fn leave(&mut self, place: Seat) -> Departure<Link> {
         self.registry.leave(place, LeaveReason::Closed).unwrap()
     }
 
-    pub(crate) fn datagram(&mut self, from: Place, datagram: impl Into<Bytes>) -> Outcome {
+    pub(crate) fn datagram(&mut self, from: Seat, datagram: impl Into<Bytes>) -> Outcome {
         match self
             .registry
             .handle_datagram(self.now, from, datagram.into())
@@ -143,7 +143,7 @@ impl Relay {
         }
     }
 
-    pub(crate) fn frame(&mut self, from: Place, frame: &[u8]) -> Outcome {
+    pub(crate) fn frame(&mut self, from: Seat, frame: &[u8]) -> Outcome {
         self.datagram(from, whole(from, frame))
     }
 
@@ -161,7 +161,7 @@ pub(crate) enum Outcome {
     Expelled(DropReason),
 }
 
-pub(crate) fn header(from: Place) -> Header {
+pub(crate) fn header(from: Seat) -> Header {
     Header {
         peer: from.peer,
         room: from.room,
@@ -169,7 +169,7 @@ pub(crate) fn header(from: Place) -> Header {
     }
 }
 
-pub(crate) fn whole(from: Place, frame: &[u8]) -> Vec<u8> {
+pub(crate) fn whole(from: Seat, frame: &[u8]) -> Vec<u8> {
     [&header(from).encode(), frame].concat()
 }
 

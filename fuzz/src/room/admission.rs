@@ -1,6 +1,6 @@
 //! Who is let in, why not, and who is told what.
 
-use super::model::{LIMITS, Link, Party, Seat};
+use super::model::{Attendee, LIMITS, Link, Party};
 use super::steps::Join;
 use lanparty_ctrl::message::{Entry, Newcomer};
 use lanparty_ctrl::{LeaveReason, RejectReason, RelayMessage, ResumeToken};
@@ -55,7 +55,7 @@ impl Party {
                     self.ghosts.push(seat.place);
                 }
                 self.check_admission(code, entry.who, &token, &admission);
-                self.seats.push(Seat {
+                self.seats.push(Attendee {
                     link: self.links,
                     place: admission.place,
                     code,

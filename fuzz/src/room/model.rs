@@ -5,7 +5,7 @@ use lanparty_ctrl::message::{Newcomer, PeerLeft};
 use lanparty_ctrl::{LeaveReason, RelayMessage, ResumeToken};
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::{IpMtu, RoomId};
-use lanparty_relay::registry::Place;
+use lanparty_relay::registry::Seat;
 use lanparty_relay::room::{Departure, LinkHealth, MAX_MALFORMED, Step as Say};
 use lanparty_relay::{JoinLimits, Limits, Rate, Rates, Registry};
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,8 +59,8 @@ pub(super) const RATES: Rates = Rates {
 pub(super) struct Party {
     pub(super) now: Instant,
     pub(super) relay: Registry<Link>,
-    pub(super) seats: Vec<Seat>,
-    pub(super) ghosts: Vec<Place>,
+    pub(super) seats: Vec<Attendee>,
+    pub(super) ghosts: Vec<Seat>,
     pub(super) mtus: BTreeMap<RoomId, IpMtu>,
     pub(super) admissions: u8,
     pub(super) links: Link,
@@ -69,9 +69,9 @@ pub(super) struct Party {
 }
 
 /// A peer that is in.
-pub(super) struct Seat {
+pub(super) struct Attendee {
     pub(super) link: Link,
-    pub(super) place: Place,
+    pub(super) place: Seat,
     pub(super) code: &'static str,
     pub(super) who: Newcomer,
     pub(super) site: usize,
@@ -281,7 +281,7 @@ impl Party {
         usize::from(which).checked_rem(self.seats.len())
     }
 
-    pub(super) fn room(&self, code: &str) -> impl Iterator<Item = &Seat> {
+    pub(super) fn room(&self, code: &str) -> impl Iterator<Item = &Attendee> {
         self.seats.iter().filter(move |seat| seat.code == code)
     }
 

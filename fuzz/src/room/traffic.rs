@@ -10,7 +10,7 @@ use lanparty_obs::DropReason;
 use lanparty_proto::overlay::Probe;
 use lanparty_proto::{DatagramBudget, EthernetFrame, Header, MacAddr, fragment};
 use lanparty_relay::Rate;
-use lanparty_relay::registry::Place;
+use lanparty_relay::registry::Seat;
 use lanparty_relay::room::{Forward, MAX_MALFORMED, Verdict};
 use lanparty_switch::Speaker;
 use std::collections::BTreeSet;
@@ -47,7 +47,7 @@ impl Party {
         let (Some(at), Some(asking)) = (self.pick(seat), self.pick(asking)) else {
             return;
         };
-        let Place { room, peer } = self.seats[asking].place;
+        let Seat { room, peer } = self.seats[asking].place;
         let probe = Probe {
             peer,
             room,

@@ -10,15 +10,15 @@ use crate::frames::{BROADCAST, Frame, KINDS, Kind, Mac};
 use crate::reference::{Expected, Given, Hello, Notice, Peer, Reference, Shown};
 use bytes::Bytes;
 use checks::{Said, said};
-use lanparty_ctrl::host::Person;
 use lanparty_ctrl::message::{Entry, Invitation, Newcomer, PeerJoined};
+use lanparty_ctrl::orders::Person;
 use lanparty_ctrl::{
     AccessToken, AdmissionKey, ChannelBinding, Fingerprint, HostId, HostOrder, LeaveReason,
     RelayMessage, ResumeToken, RoomCode, RoomKey,
 };
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::{DatagramBudget, MacAddr, PeerId, VirtualMac};
-use lanparty_relay::registry::{GuessLimits, Place};
+use lanparty_relay::registry::{GuessLimits, Seat};
 use lanparty_relay::room::{Departure, LinkHealth, Step, Verdict};
 use lanparty_relay::{JoinLimits, Limits, Rate, Rates, Registry};
 use newcomers::entry;
@@ -86,7 +86,7 @@ impl Tally {
 
 /// A datagram on its way to the relay, and the frame it is or is a piece of.
 struct InFlight {
-    from: (u32, Place),
+    from: (u32, Seat),
     datagram: Vec<u8>,
     truth: Option<Frame>,
 }
@@ -101,8 +101,8 @@ pub struct Party {
     registry: Registry<u32>,
     reference: Reference,
     // Who is in, and who has been.
-    present: BTreeMap<u32, Place>,
-    gone: Vec<(u32, Place)>,
+    present: BTreeMap<u32, Seat>,
+    gone: Vec<(u32, Seat)>,
     in_flight: Vec<InFlight>,
     last_frame_ids: BTreeMap<u32, u16>,
     last_link: u32,
@@ -285,7 +285,7 @@ impl Party {
         self.are_out(admission.kicked, expected);
     }
 
-    fn check_numbers(&self, hello: &Hello, place: Place) {
+    fn check_numbers(&self, hello: &Hello, place: Seat) {
         for peer in &self.reference.peers {
             let same_room = peer.room == hello.room;
             assert_eq!(same_room, peer.room_id == place.room.number());
@@ -326,7 +326,7 @@ impl Party {
         self.leave(link, place, reason);
     }
 
-    fn leave(&mut self, link: u32, place: Place, reason: LeaveReason) {
+    fn leave(&mut self, link: u32, place: Seat, reason: LeaveReason) {
         self.note(|| format!("link {link} leaves: {reason}"));
         let departure = self.registry.leave(place, reason).unwrap();
         assert_eq!((departure.link, departure.peer), (link, place.peer));
@@ -449,13 +449,13 @@ fn lan_mac(number: usize) -> Mac {
     [0, 0x16, 0x3e, 0, 0, number as u8]
 }
 
-fn header(place: Place, flags: u8) -> [u8; 8] {
+fn header(place: Seat, flags: u8) -> [u8; 8] {
     let [p0, p1] = place.peer.number().to_be_bytes();
     let [r0, r1, r2, r3] = place.room.number().to_be_bytes();
     [0x11, flags, p0, p1, r0, r1, r2, r3]
 }
 
-fn fragment(place: Place, frame_id: u16, offset: usize, total: usize, piece: &[u8]) -> Vec<u8> {
+fn fragment(place: Seat, frame_id: u16, offset: usize, total: usize, piece: &[u8]) -> Vec<u8> {
     let mut datagram = header(place, 1).to_vec();
     datagram.extend(frame_id.to_be_bytes());
     datagram.extend((offset as u16).to_be_bytes());

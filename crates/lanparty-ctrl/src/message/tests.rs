@@ -1,6 +1,6 @@
 use super::*;
-use crate::host::{
-    ADDRESSES_PER_MEMBER, MAX_BANNED, MAX_GUESTS, MEMBERS_PER_MESSAGE, Member, Person,
+use crate::orders::{
+    ADDRESSES_PER_MEMBER, MAX_BANNED, MAX_GUESTS, MEMBERS_PER_MESSAGE, MemberReport, Person,
     REASONS_PER_MEMBER,
 };
 use crate::{HostSecret, NoticeKind, RoomKey, codec};
@@ -244,7 +244,7 @@ fn relay_messages_have_this_json() {
 
 #[test]
 fn the_fullest_answer_about_members_fits_a_message() {
-    let member = Member {
+    let member = MemberReport {
         peer_id: PeerId::new(65_534).unwrap(),
         addresses: vec![[u16::MAX; 8].into(); ADDRESSES_PER_MEMBER],
         seconds: u64::MAX,

@@ -3,7 +3,7 @@
 use super::{Controls, Mark, Present, ambiguous};
 use crate::ctl::wire::{Answer, Ban};
 use lanparty_ctrl::Fingerprint;
-use lanparty_ctrl::host::{MAX_BANNED, Person};
+use lanparty_ctrl::orders::{MAX_BANNED, Person};
 
 const FULL: &str =
     "as many players are banned as there can be; `lanparty-gateway ctl unban` one first";

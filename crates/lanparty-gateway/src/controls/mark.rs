@@ -1,6 +1,6 @@
 //! By what a host means somebody.
 
-use lanparty_ctrl::host::Person;
+use lanparty_ctrl::orders::Person;
 use lanparty_ctrl::{Fingerprint, Name};
 use lanparty_proto::VirtualMac;
 

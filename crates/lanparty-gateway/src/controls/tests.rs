@@ -7,7 +7,7 @@ use lanparty_proto::{IpMtu, RoomId};
 mod too_much;
 
 fn controls() -> Controls {
-    let room = Room {
+    let room = InviteFacts {
         relay: "r.example:443".into(),
         room: "FRIDAY".parse().unwrap(),
         pin: None,
@@ -142,7 +142,7 @@ fn a_new_key_is_the_gateways_own_from_then_on() {
     let spoilt = Request::Rotate { key: "x".into() };
     assert_eq!(refusal(&mut party, spoilt), NO_KEY);
     party.is_keyed = false;
-    assert_eq!(refusal(&mut party, Request::Room), OPEN);
+    assert_eq!(refusal(&mut party, Request::InviteFacts), OPEN);
 }
 
 #[test]
@@ -297,7 +297,7 @@ fn an_answer_in_two_messages_is_one_list() {
     let mut party = party();
     assert!(party.handle_request(Request::List).is_none());
     assert_eq!(orders(&mut party), [HostOrder::Members]);
-    let member = |number| lanparty_ctrl::host::Member {
+    let member = |number| lanparty_ctrl::orders::MemberReport {
         peer_id: id(number),
         addresses: Vec::new(),
         seconds: 1,

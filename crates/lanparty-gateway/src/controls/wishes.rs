@@ -2,7 +2,7 @@
 
 use crate::ctl::wire::Ban;
 use lanparty_ctrl::HostOrder;
-use lanparty_ctrl::host::{MAX_BANNED, MAX_GUESTS, Person};
+use lanparty_ctrl::orders::{MAX_BANNED, MAX_GUESTS, Person};
 use lanparty_proto::VirtualMac;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;

@@ -1,7 +1,7 @@
 //! Who is in the room, for people.
 
 use super::wire::{Ban, Player, Players};
-use lanparty_ctrl::host::{Member, Person};
+use lanparty_ctrl::orders::{MemberReport, Person};
 use lanparty_edge::ctl::table;
 use lanparty_obs::DropCounts;
 use std::cmp::Reverse;
@@ -101,7 +101,7 @@ fn reasons(drops: &DropCounts) -> Option<String> {
     (!counts.is_empty()).then(|| counts.join(", "))
 }
 
-fn remarks(member: &Member) -> String {
+fn remarks(member: &MemberReport) -> String {
     let muted = member.muted.then(|| "muted".to_owned());
     let dropped = (member.dropped > 0).then(|| match reasons(&member.drops) {
         Some(reasons) => format!("{} frames dropped ({reasons})", member.dropped),
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn the_table_has_this_shape() {
-        let member = Member {
+        let member = MemberReport {
             peer_id: PeerId::new(2).unwrap(),
             addresses: vec![[192, 168, 50, 17].into(), [169, 254, 7, 7].into()],
             seconds: 3723,
@@ -164,7 +164,7 @@ mod tests {
             ]),
             muted: true,
         };
-        let quiet = Member {
+        let quiet = MemberReport {
             addresses: Vec::new(),
             rtt_us: None,
             loss_permille: None,

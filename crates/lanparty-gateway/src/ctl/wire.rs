@@ -1,6 +1,6 @@
 //! What `lanparty-gateway ctl` and a running gateway say to each other: one line of JSON each.
 
-use lanparty_ctrl::host::{Member, Person};
+use lanparty_ctrl::orders::{MemberReport, Person};
 use lanparty_ctrl::{Fingerprint, HostId, Name, RoomCode};
 use lanparty_obs::{DropCounts, PeerStats};
 use lanparty_proto::VirtualMac;
@@ -30,7 +30,7 @@ pub(crate) enum Request {
     /// How does the link to the relay do, in numbers?
     Stats,
     /// Which room is it?
-    Room,
+    InviteFacts,
     /// From now on this room key, as text.
     Rotate { key: String },
 }
@@ -48,7 +48,7 @@ pub(crate) enum Answer {
     /// Who is banned.
     Bans(Vec<Ban>),
     /// Which room it is.
-    Room(Room),
+    InviteFacts(InviteFacts),
     /// How the link does, and what has been carried.
     Stats(Box<PeerStats>),
 }
@@ -71,7 +71,7 @@ pub(crate) struct Player {
     pub(crate) name: Option<Name>,
     pub(crate) identity: Option<Fingerprint>,
     #[serde(flatten)]
-    pub(crate) member: Member,
+    pub(crate) member: MemberReport,
 }
 
 /// Somebody who is banned, and how the host knows who that is.
@@ -84,7 +84,7 @@ pub(crate) struct Ban {
 
 /// What an invite to the room needs beside its key, and where that is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Room {
+pub(crate) struct InviteFacts {
     pub(crate) relay: String,
     pub(crate) room: RoomCode,
     #[serde(default)]

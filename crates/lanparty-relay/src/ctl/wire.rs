@@ -1,13 +1,11 @@
 //! What `lanparty-relay ctl` and a running relay say to each other: one line of JSON each.
 
-use crate::registry::Place;
+use crate::registry::Seat;
 use lanparty_ctrl::{Fingerprint, Name, RoomCode};
 use lanparty_obs::{DropCounts, LinkStats, PeerStats};
-use lanparty_proto::{PeerId, RoomId, VirtualMac};
+use lanparty_proto::{RoomId, VirtualMac};
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::net::IpAddr;
-use std::str::FromStr;
 
 /// What the operator wants.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -29,7 +27,7 @@ pub(crate) enum Request {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Answer {
-    Rooms(Vec<Room>),
+    Rooms(Vec<RoomRow>),
     Peers(Vec<Peer>),
     Stats(Vec<PeerNumbers>),
     /// It is done; a sentence says what.
@@ -40,7 +38,7 @@ pub(crate) enum Answer {
 
 /// A room, for the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Room {
+pub(crate) struct RoomRow {
     pub(crate) number: RoomId,
     pub(crate) code: RoomCode,
     pub(crate) keyed: bool,
@@ -75,44 +73,4 @@ pub(crate) struct PeerNumbers {
     /// What the relay dropped of it, by reason.
     #[serde(default)]
     pub(crate) drops: DropCounts,
-}
-
-/// A place, as people write it: the room's number, a slash, the peer's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Seat {
-    room: RoomId,
-    peer: PeerId,
-}
-
-impl From<Place> for Seat {
-    fn from(Place { room, peer }: Place) -> Self {
-        Seat { room, peer }
-    }
-}
-
-impl From<Seat> for Place {
-    fn from(Seat { room, peer }: Seat) -> Self {
-        Place { room, peer }
-    }
-}
-
-impl fmt::Display for Seat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.room, self.peer)
-    }
-}
-
-impl FromStr for Seat {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let seat = || {
-            let (room, peer) = text.split_once('/')?;
-            Some(Seat {
-                room: RoomId::new(room.parse().ok()?)?,
-                peer: PeerId::new(peer.parse().ok()?)?,
-            })
-        };
-        seat().ok_or("a peer is its room's number, a slash, and its own, like 7/3")
-    }
 }

@@ -53,7 +53,7 @@ pub(crate) struct Joins {
 enum Comer {
     Identity(Fingerprint),
     /// Nobody can use up somebody else's from elsewhere.
-    Place(IpAddr, Option<VirtualMac>),
+    Seat(IpAddr, Option<VirtualMac>),
 }
 
 impl Joins {
@@ -103,7 +103,7 @@ impl Joins {
 fn comer(entry: &Entry, source: IpAddr) -> Comer {
     match entry.identity {
         Some(identity) => Comer::Identity(identity),
-        None => Comer::Place(source, entry.who.mac()),
+        None => Comer::Seat(source, entry.who.mac()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the relay's operator may see and want while it runs.
 
-use super::{GuessLimits, Limits, Place, Registry};
+use super::{GuessLimits, Limits, Registry, Seat};
 use crate::room::{Departure, Rates};
 use lanparty_ctrl::{LeaveReason, RoomCode};
 use lanparty_proto::RoomId;
@@ -37,7 +37,7 @@ impl<L: Clone> Registry<L> {
     }
 
     /// Sends a peer out; `None` when it is not there.
-    pub fn expel(&mut self, place: Place) -> Option<Departure<L>> {
+    pub fn expel(&mut self, place: Seat) -> Option<Departure<L>> {
         if let Some(mac) = self.peer(place)?.who.mac() {
             self.rooms.get_mut(&place.room)?.strike_off(mac);
         }

@@ -3,6 +3,7 @@ use crate::testing::{Outcome, Relay, client, client_mac, frame, said};
 use lanparty_ctrl::message::Welcome;
 use lanparty_ctrl::{AccessToken, Fingerprint, RelayMessage};
 use lanparty_proto::MacAddr;
+use lanparty_proto::PeerId;
 use std::time::Duration;
 
 fn welcome(admission: &Admission<u8>) -> &Welcome {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::registry::Place;
+use crate::registry::Seat;
 use crate::testing::Outcome::{self, Dropped, Expelled, Pending, To};
 use crate::testing::{Relay, client_mac, frame, header, lan_mac, whole};
 use lanparty_ctrl::{HostOrder, Notice, NoticeKind};
@@ -10,14 +10,14 @@ use std::time::Duration;
 mod lookalikes;
 
 /// A gateway on link 1 and players on links 2 to 4.
-fn party() -> (Relay, Place, [Place; 3]) {
+fn party() -> (Relay, Seat, [Seat; 3]) {
     let mut relay = Relay::new();
     let gateway = relay.gateway(1);
     let players = [2, 3, 4].map(|link| relay.client(link));
     (relay, gateway, players)
 }
 
-fn pieces(from: Place, frame: &[u8], budget: u16) -> Vec<Bytes> {
+fn pieces(from: Seat, frame: &[u8], budget: u16) -> Vec<Bytes> {
     fragment::cut(header(from), 7, frame, DatagramBudget::new(budget).unwrap()).collect()
 }
 
@@ -401,7 +401,7 @@ fn the_lan_may_claim_any_address_and_a_question_claims_none() {
 #[test]
 fn a_probe_goes_back_to_its_sender_and_costs_its_bytes() {
     let (mut relay, gateway, [two, ..]) = party();
-    let probe = |from: Place, len| {
+    let probe = |from: Seat, len| {
         let (peer, room) = (from.peer, from.room);
         Probe {
             peer,
@@ -485,7 +485,7 @@ fn a_header_must_name_its_own_sender_and_room() {
     let forged = Dropped(DropReason::ForgedHeader);
     assert_eq!(relay.datagram(two, whole(three, &broadcast)), forged);
     let room = RoomId::new(two.room.number() + 1).unwrap();
-    let elsewhere = Place { room, ..two };
+    let elsewhere = Seat { room, ..two };
     for _ in 0..100 {
         assert_eq!(relay.datagram(two, whole(elsewhere, &broadcast)), forged);
     }

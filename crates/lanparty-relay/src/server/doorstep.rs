@@ -1,6 +1,6 @@
 //! The strangers who are being heard, each in a task of its own, and the place that each has meanwhile.
 
-use crate::strangers::{Door, KnockLimits, Strangers};
+use crate::strangers::{KnockAnswer, KnockLimits, Strangers};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -29,7 +29,7 @@ impl<T: Send + 'static> Doorstep<T> {
     }
 
     /// Says whether a stranger may be heard; then [`Self::hear`] must follow.
-    pub(super) fn knock(&mut self, source: IpAddr, validated: bool) -> Door {
+    pub(super) fn knock(&mut self, source: IpAddr, validated: bool) -> KnockAnswer {
         self.strangers.knock(source, validated)
     }
 
@@ -70,14 +70,14 @@ mod tests {
         let mut doorstep = Doorstep::new(limits);
         let source = IpAddr::from([198, 51, 100, 1]);
         for _ in 0..8 {
-            assert_eq!(doorstep.knock(source, true), Door::Open);
+            assert_eq!(doorstep.knock(source, true), KnockAnswer::Open);
             doorstep.hear(source, async { panic!("as a test wants it") });
             assert!(doorstep.next().await.unwrap().is_err());
         }
-        assert_eq!(doorstep.knock(source, true), Door::Open);
+        assert_eq!(doorstep.knock(source, true), KnockAnswer::Open);
         doorstep.hear(source, std::future::ready(7));
         assert_eq!(doorstep.next().await.unwrap().unwrap(), 7);
-        assert_eq!(doorstep.knock(source, true), Door::Open);
+        assert_eq!(doorstep.knock(source, true), KnockAnswer::Open);
         assert!(doorstep.sources.is_empty() && doorstep.next().await.is_none());
     }
 }

@@ -1,8 +1,7 @@
 //! The operator's socket, and the settings that can change while the relay runs.
 
 use super::{Rooms, send_out};
-use crate::ctl::wire::{Answer, Peer, PeerNumbers, Request, Room, Seat};
-use crate::registry::Place;
+use crate::ctl::wire::{Answer, Peer, PeerNumbers, Request, RoomRow};
 use lanparty_edge::ctl;
 use std::io;
 use std::os::unix::net::UnixListener;
@@ -36,7 +35,7 @@ fn answer(rooms: &Rooms, request: Request) -> Answer {
     match request {
         Request::Rooms => {
             let rooms = registry.summaries().into_iter();
-            let rooms = rooms.map(|room| Room {
+            let rooms = rooms.map(|room| RoomRow {
                 number: room.number,
                 code: room.code,
                 keyed: room.is_keyed,
@@ -52,7 +51,7 @@ fn answer(rooms: &Rooms, request: Request) -> Answer {
                 let room = rooms.iter().find(|room| room.number == place.room)?;
                 let rtt = record.health.rtt.map(|rtt| rtt.as_micros());
                 Some(Peer {
-                    seat: place.into(),
+                    seat: place,
                     code: room.code.clone(),
                     mac: record.who.mac(),
                     name: record.name.clone(),
@@ -68,7 +67,7 @@ fn answer(rooms: &Rooms, request: Request) -> Answer {
         }
         Request::Stats => {
             let peers = registry.peers().map(|(place, record)| PeerNumbers {
-                peer: Seat::from(place).to_string(),
+                peer: place.to_string(),
                 gateway: record.who.mac().is_none(),
                 relay_end: record.health.stats,
                 peer_end: record.stats.clone(),
@@ -76,7 +75,7 @@ fn answer(rooms: &Rooms, request: Request) -> Answer {
             });
             Answer::Stats(peers.collect())
         }
-        Request::Kick(seat) => match registry.expel(Place::from(seat)) {
+        Request::Kick(seat) => match registry.expel(seat) {
             Some(departure) => {
                 send_out(departure, EXPELLED);
                 Answer::Done(format!("Sent {seat} out."))

@@ -5,7 +5,7 @@ use super::{Evening, HOST, SETTLING, client_mac, lan_mac};
 use crate::frames::{BROADCAST, Frame, Kind, Mac};
 use lanparty_obs::DropReason;
 use lanparty_proto::{FrameBuf, Header};
-use lanparty_relay::registry::Place;
+use lanparty_relay::registry::Seat;
 use std::collections::BTreeSet;
 
 /// Two links at their slowest and a frame's pieces: what comes later is replayed.
@@ -110,7 +110,7 @@ impl Evening {
         assert_eq!(seats.len(), self.relay.seats.len(), "a place for each");
     }
 
-    pub(super) fn check_record(&self, place: Place) {
+    pub(super) fn check_record(&self, place: Seat) {
         let record = self.relay.registry.peer(place).unwrap();
         let drops = record.drops.total() - record.drops.of(DropReason::Incomplete);
         assert_eq!(record.datagrams, record.frames + record.pieces + drops);

@@ -9,16 +9,16 @@ use lanparty_ctrl::{
     ResumeToken,
 };
 use lanparty_proto::{DatagramBudget, Header, fragment};
-use lanparty_relay::registry::Place;
+use lanparty_relay::registry::Seat;
 use lanparty_relay::room::{Departure, LinkHealth, Step, Verdict};
 use lanparty_relay::{Limits, Rates, Registry};
 use std::collections::BTreeMap;
 
 pub(super) struct Relay {
     pub(super) registry: Registry<u32>,
-    pub(super) seats: BTreeMap<u32, Place>,
+    pub(super) seats: BTreeMap<u32, Seat>,
     /// Places that it gave and took back.
-    pub(super) gone: Vec<Place>,
+    pub(super) gone: Vec<Seat>,
     pub(super) is_up: bool,
 }
 

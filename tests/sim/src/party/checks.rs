@@ -27,7 +27,7 @@ impl Party {
         }
     }
 
-    pub(super) fn check_targets(&self, from: u32, place: Place, frame: &[u8], targets: &[u32]) {
+    pub(super) fn check_targets(&self, from: u32, place: Seat, frame: &[u8], targets: &[u32]) {
         assert!(!targets.contains(&from), "nothing returns to its sender");
         assert!(targets.is_sorted_by(|a, b| a < b), "nothing arrives twice");
         assert!(
@@ -41,7 +41,7 @@ impl Party {
     }
 
     /// Received is forwarded, kept as a piece, or dropped for the reasons that the reference had.
-    pub(super) fn check_counts(&self, link: u32, place: Place) {
+    pub(super) fn check_counts(&self, link: u32, place: Seat) {
         let record = self.registry.peer(place).unwrap();
         let peer = self.peer(link);
         assert_eq!([record.frames, record.pieces, record.probes], peer.counts);

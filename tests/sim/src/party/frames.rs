@@ -3,7 +3,7 @@
 use super::*;
 
 impl Party {
-    pub(super) fn somebody(&mut self) -> Option<(u32, Place)> {
+    pub(super) fn somebody(&mut self) -> Option<(u32, Seat)> {
         let present: Vec<_> = self.present.iter().map(|(&link, &at)| (link, at)).collect();
         self.dice.any(&present).copied()
     }
@@ -46,7 +46,7 @@ impl Party {
         self.send_whole(from, frame);
     }
 
-    pub(super) fn send_whole(&mut self, from: (u32, Place), frame: Frame) {
+    pub(super) fn send_whole(&mut self, from: (u32, Seat), frame: Frame) {
         let datagram = [&header(from.1, 0)[..], &frame.bytes].concat();
         self.arrives(InFlight {
             from,
@@ -72,12 +72,7 @@ impl Party {
     }
 
     /// Sends a piece on its way; sometimes twice, or with an impostor behind it.
-    pub(super) fn launch_piece(
-        &mut self,
-        from: (u32, Place),
-        frame: &Frame,
-        range: (usize, usize),
-    ) {
+    pub(super) fn launch_piece(&mut self, from: (u32, Seat), frame: &Frame, range: (usize, usize)) {
         let total = frame.bytes.len();
         let mut piece = frame.bytes[range.0..range.1].to_vec();
         let truth = Some(frame.clone());

@@ -42,7 +42,7 @@ impl Party {
         }
     }
 
-    pub(super) fn some_order(&mut self, host: Option<Place>) -> HostOrder {
+    pub(super) fn some_order(&mut self, host: Option<Seat>) -> HostOrder {
         let room = self.reference.peers.iter();
         let room = room.filter(|peer| host.is_some_and(|host| peer.room_id == host.room.number()));
         let room: Vec<_> = room.map(|peer| peer.peer_id).collect();

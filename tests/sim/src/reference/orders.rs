@@ -1,7 +1,7 @@
 //! What a host orders.
 
 use super::{Mac, Reference};
-use lanparty_ctrl::host::Person;
+use lanparty_ctrl::orders::Person;
 use lanparty_ctrl::{Fingerprint, HostOrder};
 use lanparty_proto::PeerId;
 

@@ -1,9 +1,9 @@
 use crate::registry::claims::LINGER;
-use crate::registry::{GuessLimits, Limits, Place, Registry};
+use crate::registry::{GuessLimits, Limits, Registry, Seat};
 use crate::room::Rates;
 use crate::testing::{Relay, admission_key, client, host_id, said};
-use lanparty_ctrl::host::Person;
 use lanparty_ctrl::message::{Invitation, Newcomer};
+use lanparty_ctrl::orders::Person;
 use lanparty_ctrl::{
     AccessToken, ChannelBinding, Fingerprint, HostOrder, LeaveReason, RejectReason, ResumeToken,
 };
@@ -19,7 +19,7 @@ const GUEST: Option<u8> = Some(2);
 const KEY: u8 = 7;
 
 /// A host, and a player whose invite names it.
-fn party() -> (Relay, Place, Place) {
+fn party() -> (Relay, Seat, Seat) {
     let mut relay = Relay::new();
     let host = relay.invited(1, GATEWAY, KEY, HOST).unwrap();
     let player = relay.invited(2, client(2), KEY, HOST).unwrap();
@@ -27,7 +27,7 @@ fn party() -> (Relay, Place, Place) {
     (relay, host, player)
 }
 
-fn open(relay: &mut Relay, link: u8, who: Newcomer) -> Result<Place, RejectReason> {
+fn open(relay: &mut Relay, link: u8, who: Newcomer) -> Result<Seat, RejectReason> {
     Ok(relay.admit(link, "lanparty", who)?.place)
 }
 
@@ -37,12 +37,12 @@ fn pass(relay: &mut Relay, time: Duration) {
     relay.registry.handle_timeout(now);
 }
 
-fn order(relay: &mut Relay, from: Place, order: HostOrder) {
+fn order(relay: &mut Relay, from: Seat, order: HostOrder) {
     let now = relay.now;
     relay.registry.handle_order(now, from, order).unwrap();
 }
 
-fn rotate(relay: &mut Relay, host: Place, key: u8) {
+fn rotate(relay: &mut Relay, host: Seat, key: u8) {
     let admission_key = admission_key(key);
     order(relay, host, HostOrder::Rotate { admission_key });
 }

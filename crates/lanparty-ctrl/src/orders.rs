@@ -9,10 +9,10 @@ use std::net::IpAddr;
 /// How many members one [`Members`] tells of, so that it fits a message whatever they are.
 pub const MEMBERS_PER_MESSAGE: usize = 64;
 
-/// How many IP addresses a [`Member`] is told with.
+/// How many IP addresses a [`MemberReport`] is told with.
 pub const ADDRESSES_PER_MEMBER: usize = 4;
 
-/// With how many reasons a [`Member`] is told for which its frames were dropped.
+/// With how many reasons a [`MemberReport`] is told for which its frames were dropped.
 pub const REASONS_PER_MEMBER: usize = 8;
 
 /// How many people one room can ban: as many as fit a message beside all else that a host may want.
@@ -94,7 +94,7 @@ pub struct Members {
     #[serde(default)]
     pub isolated: bool,
     /// Some of the clients, [`MEMBERS_PER_MESSAGE`] at most.
-    pub members: Vec<Member>,
+    pub members: Vec<MemberReport>,
     /// True in the last message of the answer.
     pub last: bool,
     /// All frames that the relay dropped in this room, by reason, also those of peers who have left; in the
@@ -105,7 +105,7 @@ pub struct Members {
 
 /// What the relay knows about a client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Member {
+pub struct MemberReport {
     /// Its number.
     pub peer_id: PeerId,
     /// IP addresses on the LAN that are held to be its, IPv4 first, [`ADDRESSES_PER_MEMBER`] at most.

@@ -1,28 +1,28 @@
 use super::*;
 use crate::testing::Outcome::{Dropped, To};
 use crate::testing::{Relay, admission_key, client, client_mac, frame, lan_mac};
-use lanparty_ctrl::host::{Member, Members, Person};
 use lanparty_ctrl::host_key::Introduction;
 use lanparty_ctrl::message::Newcomer;
+use lanparty_ctrl::orders::{MemberReport, Members, Person};
 use lanparty_ctrl::{Challenge, Fingerprint, HostSecret, RejectReason, RelayMessage};
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::{MacAddr, VirtualMac};
 use std::time::Duration;
 
 /// A gateway on link 1 and players on links 2 to 4.
-fn party() -> (Relay, Place, [Place; 3]) {
+fn party() -> (Relay, Seat, [Seat; 3]) {
     let mut relay = Relay::new();
     let gateway = relay.gateway(1);
     let players = [2, 3, 4].map(|link| relay.client(link));
     (relay, gateway, players)
 }
 
-fn order(relay: &mut Relay, from: Place, order: HostOrder) -> Obeyed<u8> {
+fn order(relay: &mut Relay, from: Seat, order: HostOrder) -> Obeyed<u8> {
     let now = relay.now;
     relay.registry.handle_order(now, from, order).unwrap()
 }
 
-fn members(relay: &mut Relay, host: Place) -> Vec<Members> {
+fn members(relay: &mut Relay, host: Seat) -> Vec<Members> {
     let steps = order(relay, host, HostOrder::Members).steps;
     let answers = steps.into_iter().map(|step| match step {
         Step::Answer(RelayMessage::Members(members)) => *members,
@@ -237,7 +237,7 @@ fn isolated_players_have_the_lan_and_not_each_other() {
     assert_eq!(relay.frame(two, &to_three), To(vec![3]));
 }
 
-fn vouched(about: Place) -> Vouched {
+fn vouched(about: Seat) -> Vouched {
     let host = HostSecret::from_random([1; 32]).host_key(&"lanparty".parse().unwrap());
     Vouched {
         peer_id: about.peer,
@@ -352,7 +352,7 @@ fn the_host_is_told_of_its_members() {
     };
     assert!(answer.last && !answer.locked && !answer.isolated);
     assert_eq!(answer.members.len(), 3, "the clients");
-    let expected = Member {
+    let expected = MemberReport {
         peer_id,
         addresses: vec![[10, 0, 0, 2].into()],
         seconds: 5,

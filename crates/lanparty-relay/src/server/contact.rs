@@ -16,7 +16,7 @@ const BATCH: usize = 32;
 
 /// A peer's connection and its queue of messages.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct Contact {
     connection: Connection,
     budget: DatagramBudget,
     outbox: Mutex<Outbox>,
@@ -35,10 +35,10 @@ pub(super) enum Outgoing {
     Goodbye(Disconnect),
 }
 
-impl Link {
+impl Contact {
     /// The link to whoever said this.
     pub(super) fn new(connection: Connection, entry: &Entry) -> Self {
-        Link {
+        Contact {
             connection,
             budget: entry.datagram_budget,
             outbox: Mutex::default(),

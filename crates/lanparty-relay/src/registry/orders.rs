@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Place, Registry};
+use super::{Registry, Seat};
 use crate::room::{Departure, Step};
 use lanparty_ctrl::message::Vouched;
 use lanparty_ctrl::{AdmissionKey, HostOrder, LeaveReason};
@@ -34,7 +34,7 @@ impl<L: Clone> Registry<L> {
     pub fn handle_order(
         &mut self,
         now: Instant,
-        from: Place,
+        from: Seat,
         order: HostOrder,
     ) -> Result<Obeyed<L>, NotTheHost> {
         let room = self.rooms.get_mut(&from.room);
@@ -56,7 +56,7 @@ impl<L: Clone> Registry<L> {
             HostOrder::Isolate { isolated } => room.set_isolated(isolated),
             HostOrder::OnLan { mac } => {
                 let here = room.hear_on_lan(now, mac);
-                let place = here.map(|peer| Place { peer, ..from });
+                let place = here.map(|peer| Seat { peer, ..from });
                 let displaced = place.and_then(|place| self.displace(now, place));
                 obeyed.kicked.extend(displaced);
             }
@@ -75,7 +75,7 @@ impl<L: Clone> Registry<L> {
     /// [`NotTheHost`].
     pub fn handle_vouch(
         &mut self,
-        from: Place,
+        from: Seat,
         vouched: Vouched,
     ) -> Result<Option<Step<L>>, NotTheHost> {
         let room = self.rooms.get_mut(&from.room);
@@ -87,7 +87,7 @@ impl<L: Clone> Registry<L> {
     pub(super) fn repeat_orders(
         &mut self,
         now: Instant,
-        from: Place,
+        from: Seat,
         orders: &[HostOrder],
     ) -> Vec<Departure<L>> {
         let orders = orders.iter().filter(|order| stands(order)).cloned();
@@ -97,15 +97,15 @@ impl<L: Clone> Registry<L> {
             .collect()
     }
 
-    fn kick(&mut self, host: Place, peer: PeerId) -> Option<Departure<L>> {
-        let place = Place { peer, ..host };
+    fn kick(&mut self, host: Seat, peer: PeerId) -> Option<Departure<L>> {
+        let place = Seat { peer, ..host };
         let mac = self.peer(place)?.who.mac()?;
         self.rooms.get_mut(&host.room)?.strike_off(mac);
         self.leave(place, LeaveReason::Kicked)
     }
 
     /// The LAN's own machine has its MAC back, and the host is told whose it was not.
-    fn displace(&mut self, now: Instant, place: Place) -> Option<Departure<L>> {
+    fn displace(&mut self, now: Instant, place: Seat) -> Option<Departure<L>> {
         let departure = self.leave(place, LeaveReason::MacOnLan)?;
         let record = &departure.record;
         if let (Some(room), Some(mac)) = (self.rooms.get_mut(&place.room), record.who.mac()) {
@@ -115,7 +115,7 @@ impl<L: Clone> Registry<L> {
     }
 
     /// Newcomers to a keyed room need this key from now on; an open room stays open.
-    fn rotate(&mut self, host: Place, key: AdmissionKey) {
+    fn rotate(&mut self, host: Seat, key: AdmissionKey) {
         let mut names = self.names.iter();
         if let Some((name, _)) = names.find(|&(_, &id)| id == host.room) {
             self.claims.rotate(name, key);

@@ -1,7 +1,7 @@
 //! From a stranger's first packet to its seat in a room, within deadlines (spec R11, R12, R35).
 
-use super::link::{Link, Outgoing};
-use super::seat::Seat;
+use super::attendance::Attendance;
+use super::contact::{Contact, Outgoing};
 use super::{BANNED, DRAIN, Rooms, queue_steps, send_out};
 use lanparty_ctrl::message::{Disconnect, Entry, Newcomer, Reject};
 use lanparty_ctrl::{DisconnectReason, PeerMessage, RejectReason, RelayMessage, ResumeToken};
@@ -33,7 +33,7 @@ enum Refusal {
 }
 
 /// Hears a stranger; answers its seat when it was admitted. Nothing here is logged above debug.
-pub(super) async fn greet(rooms: Arc<Rooms>, incoming: Incoming) -> Option<Seat> {
+pub(super) async fn greet(rooms: Arc<Rooms>, incoming: Incoming) -> Option<Attendance> {
     let from = incoming.remote_address();
     let connection = match incoming.accept(HANDSHAKE).await {
         Ok(connection) => connection,
@@ -88,19 +88,19 @@ fn admit(
     from: SocketAddr,
     connection: &Connection,
     answer: SendStream,
-) -> Result<Seat, Refusal> {
+) -> Result<Attendance, Refusal> {
     let token = ResumeToken::from_random(rand::random());
     let who = entry.who;
     // Declared before the lock, so that it goes after it: a seat that is dropped frees its place.
     let seat;
     let mut registry = rooms.lock();
-    let link = Arc::new(Link::new(connection.clone(), &entry));
+    let link = Arc::new(Contact::new(connection.clone(), &entry));
     let admitted = registry.admit(Instant::now(), &entry, from.ip(), token, link.clone());
     let admission = match admitted {
         Ok(admission) => admission,
         Err(reason) => return Err(Refusal::Reject(reason, answer)),
     };
-    seat = Seat::new(
+    seat = Attendance::new(
         rooms.clone(),
         entry,
         admission.place,

@@ -1,11 +1,11 @@
 //! What the host has ordered, and what it is told of the members.
 
 use super::{LinkHealth, Member, Room, Step};
-use lanparty_ctrl::host::{
+use lanparty_ctrl::message::{Newcomer, Vouched};
+use lanparty_ctrl::orders::{
     self, ADDRESSES_PER_MEMBER, MAX_BANNED, MEMBERS_PER_MESSAGE, Members, Person,
     REASONS_PER_MEMBER,
 };
-use lanparty_ctrl::message::{Newcomer, Vouched};
 use lanparty_ctrl::{Fingerprint, RelayMessage};
 use lanparty_obs::DropCounts;
 use lanparty_proto::{PeerId, VirtualMac};
@@ -146,7 +146,7 @@ impl<L: Clone> Room<L> {
         now: Instant,
         peer_id: PeerId,
         member: &Member<L>,
-    ) -> Option<host::Member> {
+    ) -> Option<orders::MemberReport> {
         let (record, mac) = (&member.record, member.record.who.mac()?);
         let LinkHealth {
             rtt, loss_permille, ..
@@ -154,7 +154,7 @@ impl<L: Clone> Room<L> {
         let mut addresses: Vec<_> = self.switch.addresses_of(now, mac.addr()).collect();
         addresses.sort_by_key(IpAddr::is_ipv6);
         addresses.truncate(ADDRESSES_PER_MEMBER);
-        Some(host::Member {
+        Some(orders::MemberReport {
             peer_id,
             addresses,
             seconds: now.saturating_duration_since(record.joined_at).as_secs(),

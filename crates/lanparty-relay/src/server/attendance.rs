@@ -1,9 +1,9 @@
 //! A peer's time in its room: its datagrams, its messages, its end (spec R13, R14, R25, R32).
 
-use super::link::Link;
+use super::contact::Contact;
 use super::outbox::Next;
 use super::{BANNED, DRAIN, KICKED, Rooms, queue_steps, send_out};
-use crate::registry::{NotTheHost, Place};
+use crate::registry::{NotTheHost, Seat};
 use crate::room::{LinkHealth, Verdict};
 use bytes::Bytes;
 use lanparty_ctrl::message::{Disconnect, Entry, Vouched};
@@ -25,10 +25,10 @@ const MESSAGE_PAUSE: Duration = Duration::from_millis(50);
 
 /// An admitted peer. Dropping it frees its place, whatever happened.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(super) struct Attendance {
     rooms: Arc<Rooms>,
-    place: Place,
-    link: Arc<Link>,
+    place: Seat,
+    link: Arc<Contact>,
     leave_reason: LeaveReason,
     span: tracing::Span,
     // What the tasks below take when they start.
@@ -64,18 +64,18 @@ impl End {
     }
 }
 
-impl Seat {
+impl Attendance {
     pub(super) fn new(
         rooms: Arc<Rooms>,
         entry: Entry,
-        place: Place,
+        place: Seat,
         from: SocketAddr,
-        link: Arc<Link>,
+        link: Arc<Contact>,
         answer: SendStream,
     ) -> Self {
         let span = info_span!("peer", room = %entry.room, peer = %place.peer);
         span.in_scope(|| info!(%from, who = ?entry.who, "Joined"));
-        Seat {
+        Attendance {
             rooms,
             place,
             link,
@@ -175,7 +175,7 @@ impl Seat {
         }
     }
 
-    fn log_frame(&self, datagram: &Bytes, verdict: &Verdict<Arc<Link>>) {
+    fn log_frame(&self, datagram: &Bytes, verdict: &Verdict<Arc<Contact>>) {
         let (datagram, action) = match verdict {
             Verdict::Forward(forward) => {
                 let targets = forward.targets.len();
@@ -229,7 +229,7 @@ impl Seat {
     }
 }
 
-impl Seat {
+impl Attendance {
     /// Does what the host wants: who is kicked is out of the room before anything else happens.
     fn obey(&self, order: HostOrder) -> Result<(), NotTheHost> {
         debug!(?order, "The host wants something");
@@ -267,7 +267,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for Attendance {
     fn drop(&mut self) {
         let mut rooms = self.rooms.lock();
         let Some(departure) = rooms.leave(self.place, self.leave_reason) else {
@@ -294,7 +294,7 @@ impl Drop for Seat {
 
 /// Says what waits: the first message answers the hello, the others have streams of their own, one for as many as
 /// the peer reads from one.
-async fn say_messages(link: &Link, mut answer: SendStream) -> End {
+async fn say_messages(link: &Contact, mut answer: SendStream) -> End {
     let mut answered = false;
     loop {
         let messages = match link.next_words(answered).await {
