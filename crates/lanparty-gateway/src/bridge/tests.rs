@@ -176,7 +176,7 @@ fn a_withheld_lease_is_told_to_the_host_once() {
     let conflict = Err(DropReason::LeaseConflict);
     assert_eq!(party.lan_says(&lease(BOB.1)).map(drop), conflict);
     let told = party.bridge.take_withheld().unwrap();
-    assert_eq!(told.mac.map(lanparty_proto::VirtualMac::addr), Some(BOB.1));
+    assert_eq!(told.mac.map(VirtualMac::addr), Some(BOB.1));
     assert_eq!(told.address, Some([192, 168, 50, 10].into()));
     assert_eq!(party.bridge.take_withheld(), None);
 }
