@@ -6,6 +6,7 @@
 
 use crate::traffic::Traffic;
 use lanparty_obs::DropReason;
+use lanparty_proto::MacAddr;
 use std::fmt;
 use std::time::Instant;
 
@@ -41,7 +42,8 @@ pub struct Rates {
     pub frames: Rate,
     /// Bytes of frames of every kind.
     pub bytes: Rate,
-    /// Frames of the LAN to everybody, and as many again of the kinds in `control`.
+    /// Frames of the LAN to everybody, half of them of one machine at most; as many again of the kinds in `control`,
+    /// and to groups for players of whom nobody knows whether they want them.
     pub lan: Rate,
 }
 
@@ -106,12 +108,13 @@ impl Allowance {
     pub(crate) fn spend(
         &mut self,
         now: Instant,
+        source: MacAddr,
         traffic: Traffic,
         cost: Cost,
     ) -> Result<(), DropReason> {
         match self {
             Allowance::Player(player) => player.spend(now, traffic, cost),
-            Allowance::Lan(lan) => lan.spend(now, traffic),
+            Allowance::Lan(lan) => lan.spend(now, source, traffic),
             Allowance::Free => Ok(()),
         }
     }
@@ -153,7 +156,9 @@ impl PlayerAllowance {
             Traffic::Known => return self.spend_any(now, cost),
             Traffic::Unknown => (&mut self.unknown, DropReason::UnknownUnicastRate),
             Traffic::Control => (&mut self.control, DropReason::ControlRate),
-            Traffic::Chatter | Traffic::Group => (&mut self.group, DropReason::BroadcastRate),
+            Traffic::Chatter | Traffic::Group | Traffic::Unsure => {
+                (&mut self.group, DropReason::BroadcastRate)
+            }
         };
         // Also what its kind refuses has been read.
         pay(now, cost, &mut self.frames, &mut self.bytes)?;
@@ -196,25 +201,78 @@ fn pay(
 #[derive(Debug)]
 pub(crate) struct LanAllowance {
     control: Bucket,
-    rest: Bucket,
+    rest: Shared,
+    unsure: Shared,
 }
 
 impl LanAllowance {
     pub(crate) fn new(now: Instant, rates: Rates) -> Self {
         LanAllowance {
             control: Bucket::full(now, rates.lan),
-            rest: Bucket::full(now, rates.lan),
+            rest: Shared::new(now, rates.lan),
+            unsure: Shared::new(now, rates.lan),
         }
     }
 
     /// Its kinds do not cost each other anything.
-    fn spend(&mut self, now: Instant, traffic: Traffic) -> Result<(), DropReason> {
+    fn spend(&mut self, now: Instant, source: MacAddr, traffic: Traffic) -> Result<(), DropReason> {
         let paid = match traffic {
             Traffic::Known | Traffic::Unknown => true,
             Traffic::Control => self.control.take(now, 1),
-            Traffic::Chatter | Traffic::Group => self.rest.take(now, 1),
+            Traffic::Chatter | Traffic::Group => self.rest.take(now, source),
+            Traffic::Unsure => self.unsure.take(now, source),
         };
         paid.then_some(()).ok_or(DropReason::LanRate)
+    }
+}
+
+/// How many machines are told apart; of more, the quietest is forgotten.
+const MAX_SOURCES: usize = 64;
+
+/// A bucket of which no machine gets more than half.
+#[derive(Debug)]
+struct Shared {
+    whole: Bucket,
+    rate: Rate,
+    halves: Vec<(MacAddr, Bucket)>,
+}
+
+impl Shared {
+    fn new(now: Instant, rate: Rate) -> Self {
+        Shared {
+            whole: Bucket::full(now, rate),
+            rate,
+            halves: Vec::with_capacity(MAX_SOURCES),
+        }
+    }
+
+    fn take(&mut self, now: Instant, source: MacAddr) -> bool {
+        if !self.whole.holds(now, 1) {
+            return false;
+        }
+        let takes = self.half(now, source).take(now, 1);
+        self.whole.spend(usize::from(takes));
+        takes
+    }
+
+    /// What is left for one machine.
+    fn half(&mut self, now: Instant, source: MacAddr) -> &mut Bucket {
+        let known = self.halves.iter().position(|(mac, _)| *mac == source);
+        let at = known.unwrap_or_else(|| {
+            if self.halves.len() == MAX_SOURCES {
+                let level = |(_, half): &mut (_, Bucket)| {
+                    half.fill(now);
+                    half.level
+                };
+                let levels = self.halves.iter_mut().map(level).enumerate();
+                let quietest = levels.max_by_key(|&(_, level)| level);
+                quietest.map(|(at, _)| self.halves.swap_remove(at));
+            }
+            self.halves
+                .push((source, Bucket::full(now, self.rate.half())));
+            self.halves.len() - 1
+        });
+        &mut self.halves[at].1
     }
 }
 

@@ -303,10 +303,11 @@ impl Judge<'_> {
         if segment.keeps_apart(speaker, route) {
             return Err(DropReason::Isolated);
         }
-        let mut pay = || {
-            let traffic = Traffic::of(route, talk);
-            port.allowance.spend(now, traffic, unpaid)
+        let mut spend = |traffic| {
+            let source = EthernetFrame::parse(frame).map_or(MacAddr::ZERO, |frame| frame.source());
+            port.allowance.spend(now, source, traffic, unpaid)
         };
+        let mut pay = || spend(Traffic::of(route, talk));
         match (speaker, meaning) {
             (_, Meaning::ForAll) => pay().map(|()| route),
             (Speaker::Player(_), Meaning::Report(report)) => {
@@ -325,9 +326,9 @@ impl Judge<'_> {
             (Speaker::Lan, Meaning::For(group)) => {
                 let unsure = match groups.audience(now, group) {
                     (false, false) => return Err(DropReason::Unwanted),
-                    (false, true) => pay().map(|()| true)?,
+                    (false, true) => spend(Traffic::Unsure).map(|()| true)?,
                     // Who has asked for it gets it all, however much that is.
-                    (true, may) => may && pay().is_ok(),
+                    (true, may) => may && spend(Traffic::Unsure).is_ok(),
                 };
                 Ok(Route::Members { group, unsure })
             }

@@ -14,6 +14,8 @@ pub(crate) enum Traffic {
     Control,
     /// To a group, and what systems say by themselves.
     Chatter,
+    /// Of the LAN, to a group of which nobody knows whether anybody wants it.
+    Unsure,
     /// To a group otherwise.
     Group,
 }

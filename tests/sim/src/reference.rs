@@ -418,7 +418,7 @@ impl Reference {
         let talk = group.then(|| if seals { Talk::Other } else { frame.talk() });
         match my_mac {
             Some(_) => budgets.pay(now, talk, unknown, unpaid)?,
-            None => budgets.pay_for_lan(now, talk)?,
+            None => budgets.pay_for_lan(now, frame.source, talk, false)?,
         }
         Ok(targets)
     }
@@ -477,7 +477,8 @@ impl Reference {
                 return Err(DropReason::Unwanted);
             }
             (true, false) if perhaps.is_empty() => {}
-            (true, false) => match budgets.pay_for_lan(now, Some(frame.talk())) {
+            (true, false) => match budgets.pay_for_lan(now, frame.source, Some(frame.talk()), true)
+            {
                 Err(reason) if sure.is_empty() => return Err(reason),
                 Err(_) => perhaps.clear(),
                 Ok(()) => {}

@@ -217,10 +217,15 @@ fn the_lan_has_a_bucket_for_what_everybody_hears_and_one_for_control() {
     let now = Instant::now();
     let mut lan = Allowance::Lan(LanAllowance::new(now, Rates::default()));
     let mut passed = |at, traffic| {
-        let sent = (0..5000).filter(|_| lan.spend(at, traffic, FULL).is_ok());
+        let sent = (0..5000_u16).filter(|n| {
+            let [_, a] = (n % 4).to_be_bytes();
+            lan.spend(at, MacAddr::new([0, 0x16, 0x3e, 0, 0, a]), traffic, FULL)
+                .is_ok()
+        });
         sent.count()
     };
     assert_eq!(passed(now, Traffic::Group), 1024);
+    assert_eq!(passed(now, Traffic::Unsure), 1024);
     assert_eq!(passed(now, Traffic::Control), 1024);
     assert_eq!(passed(now, Traffic::Known), 5000);
     assert_eq!(passed(now + Duration::from_secs(1), Traffic::Group), 512);

@@ -44,6 +44,10 @@ pub(super) struct Budgets {
     bytes: Bucket,
     lan_control: Bucket,
     lan_rest: Bucket,
+    lan_unsure: Bucket,
+    // Of each of the two: what one machine may still take.
+    halves: Vec<(bool, Mac, Bucket)>,
+    lan: Rate,
 }
 
 impl Budgets {
@@ -62,6 +66,9 @@ impl Budgets {
             bytes: Bucket::new(rates.bytes, now),
             lan_control: Bucket::new(rates.lan, now),
             lan_rest: Bucket::new(rates.lan, now),
+            lan_unsure: Bucket::new(rates.lan, now),
+            halves: Vec::new(),
+            lan: rates.lan,
         }
     }
 
@@ -101,16 +108,38 @@ impl Budgets {
         Ok(())
     }
 
-    pub(super) fn pay_for_lan(&mut self, now: u64, talk: Option<Talk>) -> Result<(), DropReason> {
+    pub(super) fn pay_for_lan(
+        &mut self,
+        now: u64,
+        source: Mac,
+        talk: Option<Talk>,
+        unsure: bool,
+    ) -> Result<(), DropReason> {
         let bucket = match talk {
             None => return Ok(()),
-            Some(Talk::Control) => &mut self.lan_control,
+            _ if unsure => &mut self.lan_unsure,
+            Some(Talk::Control) if self.lan_control.has(now, 1) => {
+                self.lan_control.take(1);
+                return Ok(());
+            }
+            Some(Talk::Control) => return Err(DropReason::LanRate),
             Some(Talk::Chatter | Talk::Other) => &mut self.lan_rest,
         };
-        if !bucket.has(now, 1) {
+        let is_its = |half: &(bool, Mac, Bucket)| (half.0, half.1) == (unsure, source);
+        if !self.halves.iter().any(is_its) {
+            let rate = Rate {
+                burst: self.lan.burst - self.lan.burst / 2,
+                per_second: self.lan.per_second - self.lan.per_second / 2,
+            };
+            self.halves.push((unsure, source, Bucket::new(rate, now)));
+        }
+        let at = self.halves.iter().position(is_its).unwrap();
+        let half = &mut self.halves[at].2;
+        if !bucket.has(now, 1) || !half.has(now, 1) {
             return Err(DropReason::LanRate);
         }
         bucket.take(1);
+        half.take(1);
         Ok(())
     }
 }
