@@ -328,6 +328,10 @@ impl PeerCore for Session {
                         check.announced(now, joined.peer_id);
                     }
                     place.add(joined.peer_id, who);
+                    // Its LAN's switches may have forgotten who wants what.
+                    if who == Newcomer::Gateway && self.reporter.is_in() {
+                        self.reporter.come_in(now);
+                    }
                     self.receive_early(now, joined.peer_id);
                 }
             }

@@ -54,6 +54,28 @@ fn the_machine_is_asked_for_its_groups_and_the_room_told_again_what_it_has_said(
 }
 
 #[test]
+fn a_gateway_that_is_back_hears_the_groups_again() {
+    let (now, mut session) = (Instant::now(), joined());
+    let comes = |session: &mut Session, now| {
+        let gateway = RelayMessage::PeerJoined(peer_joined(GATEWAY_ID, Newcomer::Gateway));
+        session.handle_control(now, gateway);
+        session.handle_timeout(now);
+        std::iter::from_fn(|| session.poll_output())
+            .filter(|output| matches!(output, PeerOutput::Frame(_)))
+            .count()
+    };
+    assert_eq!(comes(&mut session, now), 0, "an older relay");
+    let welcome = Welcome {
+        capabilities: vec![GROUPS.to_owned()],
+        ..welcome(None)
+    };
+    session.handle_welcome(now, &welcome, budget());
+    session.handle_timeout(now);
+    while session.poll_output().is_some() {}
+    assert_eq!(comes(&mut session, now), 2, "it asks at once");
+}
+
+#[test]
 fn nothing_crosses_before_the_welcome_and_after_the_link_is_lost() {
     let now = Instant::now();
     let mut session = Session::new(virtual_mac(OWN));

@@ -80,6 +80,11 @@ impl Reporter {
         self.next = Some((0, now));
     }
 
+    /// True while it is in a room that wants to be told.
+    pub fn is_in(&self) -> bool {
+        self.next.is_some()
+    }
+
     /// It is in no room any more.
     pub fn go(&mut self) {
         self.next = None;
@@ -140,6 +145,7 @@ impl Reporter {
                     since: now,
                     reported_at: now,
                 });
+                self.say_again(now);
             }
             return;
         };
@@ -151,6 +157,14 @@ impl Reporter {
                 IpAddr::V4(_) => self.v4.answers = true,
                 IpAddr::V6(_) => self.v6.answers = true,
             }
+        }
+    }
+
+    /// What is new may get lost on its way.
+    fn say_again(&mut self, now: Instant) {
+        if let Some((number, at)) = &mut self.next {
+            *number = (*number).min(1);
+            *at = (*at).min(now + ROUNDS[1]);
         }
     }
 

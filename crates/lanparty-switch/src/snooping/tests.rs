@@ -429,6 +429,25 @@ fn a_machine_is_asked_and_spoken_for_at_once_after_one_and_ten_seconds_and_then_
 }
 
 #[test]
+fn a_new_group_is_said_again_soon() {
+    let (start, mut reporter) = (Instant::now(), Reporter::new(MACHINE));
+    let at = |seconds| start + Duration::from_secs(seconds);
+    reporter.come_in(start);
+    while let Some(now) = reporter.poll_timeout().filter(|&now| now <= at(10)) {
+        reporter.poll(now);
+    }
+    for group in [CAMERA, CAMERA] {
+        reporter.overhear(at(50), &report_v4(MACHINE, GAME, &[group]));
+    }
+    let mut rounds = Vec::new();
+    while let Some(now) = reporter.poll_timeout().filter(|&now| now <= at(200)) {
+        assert_eq!(reporter.poll(now).unwrap().reports.len(), 1);
+        rounds.push((now - start).as_secs());
+    }
+    assert_eq!(rounds, [51, 60, 185]);
+}
+
+#[test]
 fn what_a_machine_has_said_without_a_link_is_said_at_its_return() {
     let (now, mut reporter) = (Instant::now(), Reporter::new(MACHINE));
     let source = Ipv4Addr::new(192, 168, 50, 7);
