@@ -41,7 +41,9 @@ pub(crate) fn a_player_with_keepalived_is_no_router_of_the_lan(scene: &Scene) ->
     // Five announcements, and what it says of the router's address.
     pass(Duration::from_secs(1));
     let marker = ethernet(EVERYBODY, player.mac(), EXPERIMENT, b"that was all");
-    let seen = lan.until(&marker, || scene.say(Mouth::Tap, &[marker.clone()]))?;
+    let seen = lan.until(&marker, || {
+        scene.say(Mouth::Tap, std::slice::from_ref(&marker))
+    })?;
     let lies = seen.iter().filter(|frame| is_vrrp(frame)).count();
     ensure!(
         lies == 0,
