@@ -1,6 +1,7 @@
 //! Packets as programs write them, and what they can be wrapped in.
 
 use super::*;
+use proptest::prelude::*;
 
 /// What no client may say in IPv6, bare.
 pub(super) fn forbidden_v6() -> Vec<(&'static str, u8, Vec<u8>, DropReason)> {
