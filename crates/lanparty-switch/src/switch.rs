@@ -304,7 +304,7 @@ impl Judge<'_> {
             return Err(DropReason::Isolated);
         }
         let mut spend = |traffic| {
-            let source = EthernetFrame::parse(frame).map_or(MacAddr::ZERO, |frame| frame.source());
+            let source = EthernetFrame::parse(frame).map_or(MacAddr::ZERO, EthernetFrame::source);
             port.allowance.spend(now, source, traffic, unpaid)
         };
         let mut pay = || spend(Traffic::of(route, talk));
