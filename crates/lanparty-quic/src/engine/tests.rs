@@ -182,13 +182,12 @@ async fn a_receive_that_fails_is_not_the_sockets_end() {
         hand.send(b"hello").unwrap();
         hand.connect(far.local_addr().unwrap()).unwrap();
         far.send_to(b"packet", hand.local_addr().unwrap()).unwrap();
-        loop {
+        let has_come = || {
             let state = engine.shared().lock();
             assert!(state.closing.is_none(), "the driver has given up");
-            if state.udp.received == packets {
-                break;
-            }
-            drop(state);
+            state.udp.received == packets
+        };
+        while !has_come() {
             tokio::task::yield_now().await;
         }
     }
