@@ -1,8 +1,8 @@
 //! The LAN side: a bridge between a party's switch and a room on the relay.
 //!
 //! [`bridge`] decides what crosses, without sockets and without a clock. [`lan`] is the AF_PACKET port
-//! that shows frames as the wire has them. [`run()`] puts the two on a link to the relay; [`host`] brings the
-//! relay too.
+//! that shows frames as the wire has them. [`run()`] puts the two on a link to the relay; [`serverless`] brings
+//! the relay too.
 
 #![cfg_attr(
     test,

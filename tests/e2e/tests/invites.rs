@@ -144,16 +144,17 @@ async fn frames_flow_once_the_gateway_has_proved_to_be_the_hosts() {
 }
 
 #[tokio::test]
-async fn of_two_gateways_with_one_hosts_key_the_first_ends_with_a_sentence() {
+async fn of_two_gateways_with_one_hosts_key_the_first_waits_with_a_sentence() {
     let party = Party::new();
     let story = async {
         let mut first = Peer::gateway(party.host(1), NIC);
         first.is_in().await;
         let mut second = Peer::gateway(party.host(1), NIC);
         second.is_in().await;
-        let cause = first.gives_up().await;
+        let cause = first.is_refused().await;
         assert!(cause.contains("run one of them only"), "{cause}");
         second.leave().await;
+        first.leave().await;
     };
     LocalSet::new().run_until(story).await;
 }
