@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
-use lanparty_lab::Venue;
+use lanparty_lab::{Spare, Venue};
 
 use crate::scene::{Scene, Turn, come};
 
@@ -15,9 +15,13 @@ const PINGS: u32 = 120;
 const PINGS_PER_SECOND: f64 = 60.0;
 /// By how much one ping in a hundred may be slower than without the flood.
 const SLOWER: Duration = Duration::from_millis(2);
-/// And every second ping, which is judged on a busy machine too: measured are 0.95 ms without a flood and 0.93 with one, and
-/// 3 to 5 ms either way where four others build at the same time.
+/// And every second ping: measured are 0.95 ms without a flood and 0.93 with one.
 const MEDIAN_SLOWER: Duration = Duration::from_millis(5);
+/// The same where others have the processor and a flood gets what is left; and how many of a hundred may be lost then.
+pub(crate) const MEDIAN_SLOWER_WHEN_BUSY: Duration = Duration::from_millis(100);
+const LOST_WHEN_BUSY: usize = 2;
+/// With so much of the machine to spare, whoever is slow is slow by himself.
+const TO_SPARE: f64 = 0.1;
 /// A link on which a smaller part of a flood goes out is throttled, and shows nothing. Measured are nine tenths.
 const LEAST_SENT: u64 = 5;
 /// The machine is shared: what disturbs a ping may be somebody else. Only the time of a ping gets another chance, a lost
@@ -127,7 +131,7 @@ pub(crate) fn disturbs_nobody(
     for attempt in 1..=ATTEMPTS {
         let quiet = Pings::run(scene, Venue::LAN1)?;
         let orders = Flood::default();
-        let begin = Instant::now();
+        let (begin, spare) = (Instant::now(), Spare::now()?);
         let (flooded, peak) = thread::scope(|scope| {
             let flooder = scope.spawn(|| come(Turn::Last).and_then(|()| flood(&orders)));
             let watcher = scope.spawn(|| peak_memory(scene, &orders));
@@ -157,7 +161,8 @@ pub(crate) fn disturbs_nobody(
             mib(peak),
             mib(after)
         );
-        ensure!(quiet.lost + flooded.lost == 0, "pings got lost");
+        let is_busy = quiet.percentile(99) > BUSY && !spare.was_more_than(TO_SPARE)?;
+        ensure!(is_busy || quiet.lost + flooded.lost == 0, "pings got lost");
         ensure!(
             peak <= before + GROWTH,
             "the relay grew by {:.1} MiB",
@@ -175,20 +180,22 @@ pub(crate) fn disturbs_nobody(
             bytes * LEAST_SENT >= offered,
             "{bytes} of {offered} bytes went out, so this was no flood"
         );
-        if flooded.percentile(50) > quiet.percentile(50) + MEDIAN_SLOWER {
+        let slower = flooded.percentile(50).saturating_sub(quiet.percentile(50));
+        if is_busy {
+            println!("    This machine is too busy to judge more than every second ping.");
+            let few = flooded.lost * 100 <= PINGS as usize * LOST_WHEN_BUSY;
+            if few && slower <= MEDIAN_SLOWER_WHEN_BUSY {
+                return Ok(());
+            }
             continue;
         }
-        if quiet.percentile(99) > BUSY {
-            println!("    This machine is too busy to judge one ping in a hundred.");
-            return Ok(());
-        }
-        if flooded.percentile(99) <= quiet.percentile(99) + SLOWER {
+        let is_p99_judged = quiet.percentile(99) <= BUSY;
+        let p99_is_well = flooded.percentile(99) <= quiet.percentile(99) + SLOWER;
+        if slower <= MEDIAN_SLOWER && (p99_is_well || !is_p99_judged) {
             return Ok(());
         }
     }
-    bail!(
-        "the pings' p99 rose by more than {SLOWER:?}, or their median by more than {MEDIAN_SLOWER:?}, in each of {ATTEMPTS} attempts"
-    )
+    bail!("the pings were slower, or too many got lost, in each of {ATTEMPTS} attempts")
 }
 
 fn peak_memory(scene: &Scene, flood: &Flood) -> Result<u64> {

@@ -16,7 +16,7 @@ use lanparty_quic::control;
 use lanparty_quic::{Congestion, Endpoint, PathFloor};
 use tokio::task::JoinSet;
 
-use crate::disturbance::BUSY;
+use crate::disturbance::{BUSY, MEDIAN_SLOWER_WHEN_BUSY};
 use crate::peer::{Hostile, Relay, Tasks};
 use crate::scene::{Scene, Turn, come};
 
@@ -151,11 +151,14 @@ fn guess(scene: &Scene, name: &str, sources: u8) -> Result<()> {
         "pings got lost"
     );
     ensure!(flood.percentile(99) <= SLOWEST_P99, "the game stands still");
-    let is_quiet = quiet.percentile(99) <= BUSY;
-    for (percent, slower) in [(50, MEDIAN_SLOWER), (95, SLOWER)] {
+    let bounds = match quiet.percentile(99) <= BUSY {
+        true => [(50, MEDIAN_SLOWER), (95, SLOWER)],
+        false => [(50, MEDIAN_SLOWER_WHEN_BUSY), (95, SLOWEST_P99)],
+    };
+    for (percent, slower) in bounds {
         let [before, now] = [&quiet, &flood].map(|times| times.percentile(percent));
         ensure!(
-            now <= before + slower || (percent > 50 && !is_quiet),
+            now <= before + slower,
             "{percent} of 100 pings took {before:?}, and {now:?} beside the guesses"
         );
     }
