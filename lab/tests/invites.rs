@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use lanparty_lab::traffic::Pings;
 use lanparty_lab::{Needs, Plan, Player, Process, Suite, Venue, World, checks, eventually};
-use lanparty_lab::{program, run};
+use lanparty_lab::{pass, program, run};
 
 const SOON: Duration = Duration::from_secs(20);
 const ROOM: &str = "FRIDAY-LAN";
@@ -224,7 +224,7 @@ fn a_guest_who_waits_as_gateway_while_the_hosts_cable_is_out_gets_nothing(
     guests
         .player
         .wait_for_line_after(player, "waiting for the LAN gateway", SOON)?;
-    std::thread::sleep(CABLE_OUT);
+    pass(CABLE_OUT);
     venue.switch.ip("link set gw up")?;
     guests
         .gateway

@@ -58,7 +58,7 @@ fn child(part: String) -> ExitCode {
     };
     // Whatever is wrong, it must not wait for ever.
     std::thread::spawn(|| {
-        std::thread::sleep(Duration::from_secs(10));
+        std::thread::sleep(Duration::from_secs(60));
         std::process::exit(99);
     });
     match runtime::run(program) {
