@@ -1,0 +1,258 @@
+//! How things stand, all of it, at one moment.
+
+use crate::{FixOffer, State, VERSION};
+use lanparty_games::Game;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// How things stand at one moment. Durations are counted up to that moment, so that no two clocks must agree.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// The vocabulary's version, [`VERSION`].
+    pub version: u16,
+    /// The version of the service's program.
+    pub program: String,
+    /// The session's state.
+    pub state: State,
+    /// For how long it has been that, in milliseconds.
+    pub state_ms: u64,
+    /// The state as a sentence: what is, and, where it helps, what to do.
+    pub sentence: String,
+    /// The party that is joined or wanted.
+    #[serde(default)]
+    pub party: Option<Party>,
+    /// The player, as the others see them.
+    #[serde(default)]
+    pub me: Option<Me>,
+    /// The address on the party's LAN.
+    #[serde(default)]
+    pub address: Option<LanAddress>,
+    /// How long frames take.
+    #[serde(default)]
+    pub ping: Ping,
+    /// The way that frames take now.
+    #[serde(default)]
+    pub way: Option<Way>,
+    /// Who else is in the room, by name.
+    #[serde(default)]
+    pub members: Vec<Member>,
+    /// Which games are on.
+    #[serde(default)]
+    pub games: Vec<Game>,
+    /// What is wrong though the session goes on.
+    #[serde(default)]
+    pub warnings: Vec<Warning>,
+    /// The rooms whose invites are kept for who asks, the last one first.
+    #[serde(default)]
+    pub rooms: Vec<Room>,
+    /// Whether the last room is joined by itself when the machine starts.
+    #[serde(default)]
+    pub auto_join: bool,
+}
+
+impl Snapshot {
+    /// The snapshot of a service that has just started.
+    pub fn idle(program: &str) -> Self {
+        Snapshot {
+            version: VERSION,
+            program: program.to_owned(),
+            state: State::NotConnected,
+            state_ms: 0,
+            sentence: "Not connected to a party.".to_owned(),
+            party: None,
+            me: None,
+            address: None,
+            ping: Ping::default(),
+            way: None,
+            members: Vec::new(),
+            games: Vec::new(),
+            warnings: Vec::new(),
+            rooms: Vec::new(),
+            auto_join: false,
+        }
+    }
+}
+
+/// A party, as its invite names it; nothing secret is in here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Party {
+    /// The room's code.
+    pub room: String,
+    /// What the host calls it.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The relay, as the invite names it.
+    pub relay: String,
+    /// When the invite ends, in seconds since 1970.
+    #[serde(default)]
+    pub expires: Option<u64>,
+    /// The account on this machine that joined it.
+    #[serde(default)]
+    pub joined_by: Option<String>,
+}
+
+impl Party {
+    /// What people call it.
+    pub fn title(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.room)
+    }
+}
+
+/// The player, as the others see them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Me {
+    /// The name.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The adapter's MAC address.
+    pub mac: String,
+}
+
+/// An address on the party's LAN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LanAddress {
+    /// The address.
+    pub ip: IpAddr,
+    /// True when the system made it up (RFC 3927), because nobody on the LAN gave one.
+    #[serde(default)]
+    pub made_up: bool,
+}
+
+/// How long a round trip takes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ping {
+    /// To the party's LAN and back, in microseconds: to the relay, and from there to the gateway. Where the relay does not
+    /// say the second part, to the relay alone.
+    pub us: Option<u32>,
+    /// The same for each of the last 60 seconds, the latest at the end; nothing where there was no link.
+    pub minute: Vec<Option<u32>>,
+    /// Of packets that were sent in that minute, how many of 1000 were lost.
+    pub loss: Option<Loss>,
+}
+
+/// Packets that were lost, of 1000.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Loss(pub u16);
+
+/// What a ping means for somebody who plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PingVerdict {
+    /// Below 80 ms and 0.5 % loss.
+    Good,
+    /// Below 150 ms and 2 % loss.
+    Slow,
+    /// More.
+    Bad,
+}
+
+impl Ping {
+    /// What it means for somebody who plays; nothing while it is not known.
+    pub fn verdict(&self) -> Option<PingVerdict> {
+        let loss = self.loss.unwrap_or_default();
+        Some(match self.us? {
+            us if us < 80_000 && loss < Loss(5) => PingVerdict::Good,
+            us if us < 150_000 && loss < Loss(20) => PingVerdict::Slow,
+            _ => PingVerdict::Bad,
+        })
+    }
+}
+
+/// The way that frames take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// By the relay.
+    Relay,
+    /// Straight to the party's gateway.
+    Direct,
+    /// One that this version does not know.
+    #[serde(other)]
+    Other,
+}
+
+/// Somebody else in the room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// What they want to be called.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The adapter's MAC address; the party's gateway has none.
+    #[serde(default)]
+    pub mac: Option<String>,
+    /// True for the party's gateway, which is the LAN.
+    #[serde(default)]
+    pub is_gateway: bool,
+    /// From their machine to the relay and back, in microseconds.
+    #[serde(default)]
+    pub ping_us: Option<u32>,
+    /// The way that frames to them take.
+    #[serde(default)]
+    pub way: Option<Way>,
+    /// True when frames of theirs came a moment ago.
+    #[serde(default)]
+    pub talks: bool,
+}
+
+/// Something that is wrong though the session goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// The same for the same kind of trouble, such as `no_lan_address`.
+    pub id: String,
+    /// What is wrong and what helps.
+    pub sentence: String,
+    /// What the service can do about it.
+    #[serde(default)]
+    pub fix: Option<FixOffer>,
+}
+
+/// A room whose invite is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Room {
+    /// What `join` calls it: no two rooms of one person share it.
+    pub name: String,
+    /// The party.
+    pub party: Party,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_is_told_in_json_and_a_newer_one_is_read() {
+        let mut snapshot = Snapshot::idle("0.1.0");
+        snapshot.address = Some(LanAddress {
+            ip: "192.168.50.17".parse().unwrap(),
+            made_up: false,
+        });
+        snapshot.way = Some(Way::Relay);
+        let mut json = serde_json::to_value(&snapshot).unwrap();
+        assert_eq!(json["state"], "not_connected");
+        assert_eq!(json["address"]["ip"], "192.168.50.17");
+        json["tomorrow"] = serde_json::json!({ "x": 1 });
+        json["way"] = "by_pigeon".into();
+        let newer: Snapshot = serde_json::from_value(json).unwrap();
+        assert_eq!(newer.way, Some(Way::Other));
+    }
+
+    #[test]
+    fn what_a_ping_means() {
+        let verdict = |ms: Option<u32>, loss| {
+            Ping {
+                us: ms.map(|ms| ms * 1000),
+                loss: Some(Loss(loss)),
+                ..Ping::default()
+            }
+            .verdict()
+        };
+        assert_eq!(verdict(None, 0), None);
+        assert_eq!(verdict(Some(79), 4), Some(PingVerdict::Good));
+        assert_eq!(verdict(Some(80), 0), Some(PingVerdict::Slow));
+        assert_eq!(verdict(Some(20), 5), Some(PingVerdict::Slow));
+        assert_eq!(verdict(Some(150), 0), Some(PingVerdict::Bad));
+        assert_eq!(verdict(Some(20), 20), Some(PingVerdict::Bad));
+    }
+}
