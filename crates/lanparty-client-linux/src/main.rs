@@ -45,11 +45,14 @@ use std::process::ExitCode;
 #[cfg(target_os = "linux")]
 fn main() -> ExitCode {
     use anyhow::Context as _;
-    use clap::Parser as _;
+    use clap::{CommandFactory as _, Parser as _};
     use lanparty_client_core::sentence;
     use lanparty_edge::speech;
     let words: Vec<_> = std::env::args_os().collect();
     lanparty_edge::privilege::hide_secrets(&words);
+    if let Some(code) = lanparty_edge::manual::asked_for(&words, config::Args::command) {
+        return code;
+    }
     let args = config::Args::parse_from(words);
     let hardened = lanparty_edge::privilege::harden().context("cannot give up rights");
     args.log.clone().start();

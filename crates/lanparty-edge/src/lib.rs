@@ -2,8 +2,8 @@
 //!
 //! Addresses and invites as people write them ([`address`], [`invite`]), flags that programs share
 //! ([`access_args`], [`congestion_args`]), what is said to people ([`speech`], [`seldom`], [`log`]), signals ([`signals`]), the one thread ([`runtime`]), rights
-//! ([`privilege`]), what is kept on disk ([`state_folder`], [`kept_file`], [`resume_file`]), and the local socket with which a
-//! running program is steered ([`ctl`]).
+//! ([`privilege`]), what is kept on disk ([`state_folder`], [`kept_file`], [`resume_file`]), the local socket with which a
+//! running program is steered ([`ctl`]), and the manual that packages get ([`manual`]).
 #![allow(
     clippy::disallowed_methods,
     reason = "shell: owns files, signals, rights and the clock"
@@ -18,6 +18,8 @@ pub mod invite;
 pub mod kept_file;
 mod kept_token;
 pub mod log;
+#[cfg(target_os = "linux")]
+pub mod manual;
 pub mod privilege;
 pub mod resume_file;
 pub mod runtime;

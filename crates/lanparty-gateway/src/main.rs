@@ -11,6 +11,9 @@ fn main() -> ExitCode {
     use lanparty_relay::config::ArgsError;
     let words: Vec<_> = std::env::args_os().collect();
     lanparty_edge::privilege::hide_secrets(&words);
+    if let Some(code) = lanparty_edge::manual::asked_for(&words, whole) {
+        return code;
+    }
     let hardened = lanparty_edge::privilege::harden().context("cannot give up rights");
     let command = words.get(1).and_then(|word| word.to_str());
     let outcome = hardened.and_then(|()| match command {
@@ -31,6 +34,19 @@ fn main() -> ExitCode {
     };
     speech::finish();
     code
+}
+
+/// All that the program understands, for its manual.
+#[cfg(target_os = "linux")]
+fn whole() -> clap::Command {
+    use clap::CommandFactory as _;
+    use lanparty_gateway::{Args, ctl::CtlArgs, invite::InviteArgs, serverless::HostArgs};
+    let others = [
+        ("host", HostArgs::command()),
+        ("invite", InviteArgs::command()),
+        ("ctl", CtlArgs::command()),
+    ];
+    lanparty_edge::manual::together(Args::command(), others)
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -17,6 +17,10 @@ fn run() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
     privilege::hide_secrets(&words);
     #[cfg(target_os = "linux")]
+    if let Some(code) = lanparty_edge::manual::asked_for(&words, whole) {
+        return code;
+    }
+    #[cfg(target_os = "linux")]
     if words.get(1).is_some_and(|word| word == "ctl") {
         use clap::Parser as _;
         return match lanparty_relay::ctl::CtlArgs::parse_from(&words[1..]).run() {
@@ -42,6 +46,14 @@ fn run() -> ExitCode {
         Ok(Err(error)) => failure(error),
         Err(error) => failure(error),
     }
+}
+
+/// All that the program understands, for its manual.
+#[cfg(target_os = "linux")]
+fn whole() -> clap::Command {
+    use clap::CommandFactory as _;
+    let ctl = lanparty_relay::ctl::CtlArgs::command();
+    lanparty_edge::manual::together(RelayArgs::command(), [("ctl", ctl)])
 }
 
 fn failure(error: impl Display) -> ExitCode {
