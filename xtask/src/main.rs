@@ -8,6 +8,7 @@
 mod bench;
 mod build;
 mod cargo;
+mod debian_rust;
 mod demo;
 mod fuzz;
 mod packages;
