@@ -8,7 +8,7 @@
 use lanparty_proto::MacAddr;
 use lanparty_proto::ethernet::{ether_type, is_priority_tag};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
-use std::ffi::{c_int, c_short, c_uint};
+use std::ffi::{c_int, c_short, c_uint, c_ulong};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, RawFd};
@@ -101,11 +101,12 @@ fn request_about(name: &str) -> libc::ifreq {
     ifreq
 }
 
-/// Asks the kernel about an interface.
+/// Asks the kernel about an interface. glibc and musl have the request in types of their own.
 ///
 /// # Safety
 /// The request must be one that takes an `ifreq`, filled in as it wants it.
-unsafe fn ask(socket: &Socket, request: libc::Ioctl, ifreq: &mut libc::ifreq) -> io::Result<()> {
+unsafe fn ask(socket: &Socket, request: c_ulong, ifreq: &mut libc::ifreq) -> io::Result<()> {
+    let request = request as libc::Ioctl;
     // SAFETY: the caller vouches for request and contents; the `ifreq` lives through the call.
     check(unsafe { libc::ioctl(socket.as_raw_fd(), request, ptr::from_mut(ifreq)) }).map(drop)
 }
