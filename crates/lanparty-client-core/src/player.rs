@@ -178,6 +178,7 @@ impl Player {
         let notice = self.notice.as_ref().filter(|(at, _)| is_young(*at));
         Diagnostics {
             rtt: self.facts.and_then(|facts| facts.rtt),
+            loss_permille: self.facts.and_then(|facts| facts.loss_permille),
             datagram_budget: self
                 .facts
                 .map_or(known.datagram_budget, |facts| Some(facts.budget.number())),
@@ -225,10 +226,12 @@ mod tests {
         player.ticked(LinkFacts {
             rtt: Some(Duration::from_millis(20)),
             budget: DatagramBudget::new(1200).unwrap(),
+            loss_permille: Some(7),
         });
         let facts = player.diagnostics(Instant::now(), &session);
         assert_eq!(facts.datagram_budget, Some(1200));
         assert!(facts.rtt.is_some());
+        assert_eq!(facts.loss_permille, Some(7));
 
         let status = player.lost("it says nothing".into(), false);
         assert!(matches!(status, PlayerStatus::NotReachable { .. }));

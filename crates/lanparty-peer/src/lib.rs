@@ -10,6 +10,7 @@
 
 pub mod backoff;
 pub mod link;
+mod losses;
 mod path_watch;
 mod peer;
 mod pulse;

@@ -4,6 +4,7 @@ mod greeting;
 
 pub use greeting::ConnectError;
 
+use crate::losses::Losses;
 use crate::path_watch::PathWatch;
 use crate::pulse::{Beat, Pulse};
 use crate::relay_args::RelayConfig;
@@ -48,6 +49,9 @@ pub struct LinkFacts {
     pub rtt: Option<Duration>,
     /// The largest datagram that fits now.
     pub budget: DatagramBudget,
+    /// How many packets of a thousand got lost on the way to the relay in the last minute; absent where too few were
+    /// sent to say so.
+    pub loss_permille: Option<u16>,
 }
 
 /// Why a standing link is of no use any more.
@@ -80,6 +84,7 @@ pub struct RelayLink {
     source: Option<IpAddr>,
     told_drops: QueueDeaths,
     waits: WaitWindow,
+    losses: Losses,
 }
 
 /// Frames that have died in a link's queue.
@@ -176,6 +181,7 @@ impl RelayLink {
             source: source_towards(relay),
             told_drops: QueueDeaths::default(),
             waits: WaitWindow::new(WAITS_REPORTS),
+            losses: Losses::default(),
         })
     }
 
@@ -270,11 +276,13 @@ impl RelayLink {
         self.connection.rtt()
     }
 
-    /// How it is doing.
-    pub fn facts(&self) -> LinkFacts {
+    /// How it is doing; to be asked for about once a second.
+    pub fn facts(&mut self, now: Instant) -> LinkFacts {
+        let packets = self.connection.packets();
         LinkFacts {
             rtt: self.rtt(),
             budget: self.budget(),
+            loss_permille: packets.and_then(|packets| self.losses.of_late(now, packets)),
         }
     }
 

@@ -250,6 +250,15 @@ impl Incoming {
     }
 }
 
+/// Packets on their way to the other side, counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Packets {
+    /// All of them.
+    pub sent: u64,
+    /// Those of them that the other side has not acknowledged in time, so that they count as lost.
+    pub lost: u64,
+}
+
 /// A connection whose handshake is complete. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Connection(pub(crate) engine::Connection);
@@ -268,9 +277,18 @@ impl Connection {
 
     /// How many packets of a thousand got lost on the way to the other side.
     pub fn loss_permille(&self) -> Option<u16> {
-        let stats = self.0.look(|quic| quic.path_stats(PathId::ZERO)).ok()??;
-        let permille = (1000 * stats.lost_packets).checked_div(stats.sent_packets)?;
+        let Packets { sent, lost } = self.packets()?;
+        let permille = (1000 * lost).checked_div(sent)?;
         u16::try_from(permille).ok()
+    }
+
+    /// What became of our packets since the link stands.
+    pub fn packets(&self) -> Option<Packets> {
+        let stats = self.0.look(|quic| quic.path_stats(PathId::ZERO)).ok()??;
+        Some(Packets {
+            sent: stats.sent_packets,
+            lost: stats.lost_packets,
+        })
     }
 
     /// Counts what the other side has said, in QUIC's frames. Nobody else moves it: packets that do not authenticate

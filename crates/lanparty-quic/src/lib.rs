@@ -22,7 +22,7 @@ pub mod tls;
 mod transport;
 
 pub use close::{CloseCode, Closed, HandshakeError};
-pub use endpoint::{Connection, Endpoint, Incoming, ListenError};
+pub use endpoint::{Connection, Endpoint, Incoming, ListenError, Packets};
 pub use engine::{RecvStream, SendStream, StreamError};
 pub use lanparty_flow::Congestion;
 pub use lanparty_flow::queue::WaitWindow;

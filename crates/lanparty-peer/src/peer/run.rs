@@ -280,7 +280,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 _ = tick.tick() => {
                     self.count_queue_drops(link);
                     self.core.counters().link = link.stats();
-                    self.tell(Event::Tick(link.facts())).await?;
+                    self.tell(Event::Tick(link.facts(Instant::now()))).await?;
                     if let Err(unfit) = link.beat(Instant::now()) {
                         break unfit.to_string();
                     }
@@ -288,7 +288,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 _ = look.tick() => if link.has_moved() {
                     tracing::info!("This machine has another address on the way to the relay");
                     // The host may have a route to mend first.
-                    self.tell(Event::Tick(link.facts())).await?;
+                    self.tell(Event::Tick(link.facts(Instant::now()))).await?;
                     link.follow_network();
                 },
                 reason = &mut *shutdown => return Ok(Ended::Asked(reason)),
