@@ -2,7 +2,8 @@
 
 use lanparty_ctrl::message::{Entry, Hello, Newcomer};
 use lanparty_ctrl::{
-    ChannelBinding, NOTICES, PeerMessage, RelayMessage, Role, Text, VERSION, codec, text,
+    BATCHES, ChannelBinding, GROUPS, NOTICES, PINGS, PeerMessage, RelayMessage, Role, Text,
+    VERSION, codec, text,
 };
 use lanparty_proto::VirtualMac;
 use serde::Serialize;
@@ -78,7 +79,10 @@ fn check_relay_message(message: &RelayMessage) {
             }
         }
         RelayMessage::PeerLeft(left) => assert_ne!(left.peer_id.number(), 0),
-        RelayMessage::Members(_) | RelayMessage::Notice(_) | RelayMessage::Vouched(_) => {}
+        RelayMessage::Members(_)
+        | RelayMessage::Notice(_)
+        | RelayMessage::Vouched(_)
+        | RelayMessage::Pings(_) => {}
         RelayMessage::Disconnect(disconnect) => {
             unreachable!("{disconnect:?} is for both directions")
         }
@@ -115,13 +119,21 @@ fn check_entry(hello: &Hello, entry: &Entry) {
         resume_token: entry.resume_token.clone(),
         proof: invitation.map(|invitation| invitation.proof),
         admission_key: invitation.and_then(|invitation| invitation.admission_key.clone()),
-        capabilities: match entry.takes_notices {
-            true => vec![NOTICES.to_owned()],
-            false => Vec::new(),
-        },
+        capabilities: abilities(entry),
         ..Hello::new(&entry.room, entry.who, entry.datagram_budget)
     };
     assert_eq!(ours.check(CHANNEL), Ok(Ok(entry.clone())));
+}
+
+fn abilities(entry: &Entry) -> Vec<String> {
+    let abilities = [
+        (NOTICES, entry.takes_notices),
+        (GROUPS, entry.tells_groups),
+        (BATCHES, entry.reads_batches),
+        (PINGS, entry.takes_pings),
+    ];
+    let has = abilities.into_iter().filter(|&(_, has)| has);
+    has.map(|(name, _)| name.to_owned()).collect()
 }
 
 fn is_room_code(text: &str) -> bool {

@@ -20,5 +20,5 @@ pub mod way;
 pub use identity::Identity;
 pub use player::{Player, PlayerArgs};
 pub use sentence::sentence;
-pub use session::Session;
+pub use session::{MemberFacts, Session};
 pub use status_line::StatusLine;

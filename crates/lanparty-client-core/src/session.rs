@@ -1,22 +1,24 @@
 //! What a player's end of the tunnel decides: a pure state machine that outlives its links.
 
 mod host_check;
+mod members;
 
 pub use host_check::PATIENCE as HOST_PATIENCE;
+pub use members::MemberFacts;
 
 use crate::filter;
 use bytes::Bytes;
 use host_check::HostCheck;
-use lanparty_ctrl::message::{Newcomer, PeerJoined, Vouched, Welcome};
-use lanparty_ctrl::{Challenge, GROUPS, HostId, PeerMessage, RelayMessage, Role, RoomCode};
+use lanparty_ctrl::message::{Newcomer, Vouched, Welcome};
+use lanparty_ctrl::{Challenge, GROUPS, HostId, Name, PeerMessage, RelayMessage, RoomCode};
 use lanparty_obs::{Diagnostics, DropReason, PeerStats};
 use lanparty_peer::{PeerCore, PeerOutput};
 use lanparty_proto::early::EarlyDatagrams;
 use lanparty_proto::ethernet;
-use lanparty_proto::fragment::{Fragment, Reassembler};
 use lanparty_proto::overlay::HEADER_LEN;
 use lanparty_proto::{DatagramBudget, FrameBuf, Header, PeerId, RoomId, VirtualMac, mss};
 use lanparty_switch::snooping::Reporter;
+use members::{Neighbour, announced};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -56,13 +58,6 @@ struct Presence {
     next_stats: Instant,
     /// When the LAN last said something to everybody or to a group.
     broadcast_at: Option<Instant>,
-}
-
-/// Another peer in the room.
-#[derive(Debug)]
-struct Neighbour {
-    who: Newcomer,
-    pieces: Reassembler,
 }
 
 impl Session {
@@ -171,6 +166,7 @@ impl Session {
         };
         let frame = ethernet::without_priority_tag(frame);
         filter::incoming(&frame, sender.who, self.mac)?;
+        sender.heard_at = Some(now);
         let is_to_all = frame.first().is_some_and(|first| first & 1 == 1);
         if is_to_all && sender.who == Newcomer::Gateway {
             place.broadcast_at = Some(now);
@@ -252,6 +248,10 @@ impl PeerCore for Session {
         true
     }
 
+    fn shows_pings(&self) -> bool {
+        true
+    }
+
     fn challenge(&mut self, random: [u8; 32]) -> Option<Challenge> {
         let check = self.check.as_mut()?;
         Some(check.challenge(random))
@@ -268,7 +268,7 @@ impl PeerCore for Session {
         };
         self.forget_early();
         if let Some(gateway) = welcome.gateway {
-            place.add(gateway, Newcomer::Gateway);
+            place.add(gateway, Newcomer::Gateway, None);
             if let Some(check) = &mut self.check {
                 check.announced(now, gateway);
             }
@@ -323,16 +323,17 @@ impl PeerCore for Session {
         let Some(place) = &mut self.place else { return };
         match message {
             RelayMessage::PeerJoined(joined) => {
-                if let Some(who) = newcomer(&joined) {
+                let peer = joined.peer_id;
+                if let Some((who, name)) = announced(joined) {
                     if let (Newcomer::Gateway, Some(check)) = (who, &mut self.check) {
-                        check.announced(now, joined.peer_id);
+                        check.announced(now, peer);
                     }
-                    place.add(joined.peer_id, who);
+                    place.add(peer, who, name);
                     // Its LAN's switches may have forgotten who wants what.
                     if who == Newcomer::Gateway && self.reporter.is_in() {
                         self.reporter.come_in(now);
                     }
-                    self.receive_early(now, joined.peer_id);
+                    self.receive_early(now, peer);
                 }
             }
             RelayMessage::PeerLeft(left) => {
@@ -343,6 +344,7 @@ impl PeerCore for Session {
                 }
             }
             RelayMessage::Vouched(vouched) => self.handle_vouched(now, &vouched),
+            RelayMessage::Pings(pings) => self.hear_pings(&pings),
             // These belong to the link.
             RelayMessage::Welcome(_)
             | RelayMessage::Reject(_)
@@ -396,7 +398,7 @@ impl PeerCore for Session {
 
 impl Presence {
     /// Takes a peer in; one that was known under this number is somebody else now.
-    fn add(&mut self, id: PeerId, who: Newcomer) {
+    fn add(&mut self, id: PeerId, who: Newcomer, name: Option<Name>) {
         let has_room = match who {
             Newcomer::Gateway => true,
             Newcomer::Client(_) => self.neighbours.len() < MAX_CLIENTS,
@@ -406,13 +408,7 @@ impl Presence {
             .get(&id)
             .is_some_and(|neighbour| neighbour.who == who);
         if !known && has_room && id != self.own_id {
-            self.neighbours.insert(
-                id,
-                Neighbour {
-                    who,
-                    pieces: Reassembler::default(),
-                },
-            );
+            self.neighbours.insert(id, Neighbour::new(who, name));
         }
     }
 
@@ -431,22 +427,6 @@ impl Presence {
                 neighbour.pieces.take_lost()
             })
             .sum()
-    }
-}
-
-impl Neighbour {
-    fn reassemble(&mut self, now: Instant, body: &[u8]) -> Result<Option<Bytes>, DropReason> {
-        Fragment::decode(body)
-            .and_then(|fragment| self.pieces.insert(now, fragment))
-            .map_err(|_| DropReason::BadFragment)
-    }
-}
-
-/// A peer as it was announced; a client without a MAC cannot have sent anything.
-fn newcomer(joined: &PeerJoined) -> Option<Newcomer> {
-    match joined.role {
-        Role::Client => joined.mac.map(Newcomer::Client),
-        Role::Gateway => Some(Newcomer::Gateway),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::orders::{HostOrder, Members};
 use crate::{
     AccessToken, AdmissionKey, BATCHES, Challenge, ChannelBinding, DisconnectReason, Fingerprint,
     GROUPS, HostId, HostKey, HostPublicKey, HostSignature, LeaveReason, NOTICES, Name, Notice,
-    Proof, RejectReason, ResumeToken, RoomCode, Text, VERSION, Vouch,
+    PINGS, Pings, Proof, RejectReason, ResumeToken, RoomCode, Text, VERSION, Vouch,
 };
 use lanparty_obs::PeerStats;
 use lanparty_proto::{DatagramBudget, IpMtu, PeerId, RoomId, VirtualMac};
@@ -64,6 +64,8 @@ pub enum RelayMessage {
     Members(Box<Members>),
     /// Something does not cross; only to peers that know [`NOTICES`].
     Notice(Notice),
+    /// How far members are from the relay; only to peers that know [`PINGS`].
+    Pings(Pings),
     /// The relay is about to close the link.
     Disconnect(Disconnect),
 }
@@ -82,7 +84,7 @@ pub struct Hello {
     pub mac: Option<VirtualMac>,
     /// What its path takes in one datagram now.
     pub datagram_budget: DatagramBudget,
-    /// Names of optional abilities: [`NOTICES`], [`GROUPS`], [`BATCHES`]; unknown ones are ignored.
+    /// Names of optional abilities: [`NOTICES`], [`GROUPS`], [`BATCHES`], [`PINGS`]; unknown ones are ignored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
     /// What its player wants to be called; see [`Name::from_stranger`].
@@ -147,6 +149,8 @@ pub struct Entry {
     pub orders: Vec<HostOrder>,
     /// Whether it takes a [`Notice`].
     pub takes_notices: bool,
+    /// Whether it takes [`Pings`].
+    pub takes_pings: bool,
     /// Whether it says again which groups its machine wants.
     pub tells_groups: bool,
     /// Whether it reads several messages from one stream.
@@ -169,6 +173,7 @@ impl Entry {
             yields: false,
             orders: Vec::new(),
             takes_notices: false,
+            takes_pings: false,
             tells_groups: false,
             reads_batches: false,
         }
@@ -323,6 +328,7 @@ impl Hello {
             yields,
             orders,
             takes_notices: capabilities.iter().any(|name| name == NOTICES),
+            takes_pings: capabilities.iter().any(|name| name == PINGS),
             tells_groups: capabilities.iter().any(|name| name == GROUPS),
             reads_batches: capabilities.iter().any(|name| name == BATCHES),
             ..Entry::new(room, who, datagram_budget)

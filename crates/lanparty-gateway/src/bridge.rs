@@ -432,6 +432,7 @@ impl PeerCore for Bridge {
             | RelayMessage::Vouched(_)
             | RelayMessage::Members(_)
             | RelayMessage::Notice(_)
+            | RelayMessage::Pings(_)
             | RelayMessage::Disconnect(_) => {}
         }
     }

@@ -217,6 +217,7 @@ impl Controls {
             | RelayMessage::Vouched(_)
             | RelayMessage::Reject(_)
             | RelayMessage::Notice(_)
+            | RelayMessage::Pings(_)
             | RelayMessage::Disconnect(_) => {}
         }
         None

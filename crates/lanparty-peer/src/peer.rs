@@ -32,6 +32,11 @@ pub trait PeerCore {
         false
     }
 
+    /// Whether it shows how far the others are, and wants to be told.
+    fn shows_pings(&self) -> bool {
+        false
+    }
+
     /// An attempt to reach the relay begins: what its hello asks the room's gateway to sign, made of these
     /// random bits.
     fn challenge(&mut self, _random: [u8; 32]) -> Option<Challenge> {

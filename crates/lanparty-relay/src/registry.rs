@@ -29,7 +29,8 @@ use guesses::Guesses;
 use joins::Joins;
 use lanparty_ctrl::message::{Entry, Newcomer};
 use lanparty_ctrl::{
-    AccessToken, AdmissionKey, HostId, LeaveReason, Notice, RejectReason, ResumeToken, RoomCode,
+    AccessToken, AdmissionKey, HostId, LeaveReason, Notice, Pings, RejectReason, ResumeToken,
+    RoomCode,
 };
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::RoomId;
@@ -37,7 +38,7 @@ use openers::Openers;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How much a relay takes on (spec R22).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -287,6 +288,16 @@ impl<L: Clone> Registry<L> {
     pub fn poll_notices(&mut self, now: Instant) -> Vec<(L, Notice)> {
         let rooms = self.rooms.values_mut();
         rooms.flat_map(|room| room.poll_notices(now)).collect()
+    }
+
+    /// What is to be told about round trips, which `rtt` knows by a peer's link.
+    pub fn poll_pings(
+        &mut self,
+        now: Instant,
+        rtt: impl Fn(&L) -> Option<Duration>,
+    ) -> Vec<(L, Pings)> {
+        let rooms = self.rooms.values_mut();
+        rooms.flat_map(|room| room.poll_pings(now, &rtt)).collect()
     }
 
     /// Admits nobody from now on; answers the links of all who are here and must be told.

@@ -7,6 +7,7 @@
 mod member;
 mod notices;
 mod orders;
+mod pings;
 mod speed;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use lanparty_switch::{Judged, Route, Speaker, Switch, snooping};
 use member::Member;
 use notices::Lookalikes;
 use orders::Lock;
+use pings::Rounds;
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
@@ -101,6 +103,7 @@ pub struct Room<L> {
     /// What was dropped of those who have left.
     drops_of_gone: DropCounts,
     lookalikes: Lookalikes,
+    rounds: Rounds,
     lock: Option<Lock>,
     banned: HashSet<Person>,
 }
@@ -132,6 +135,7 @@ impl<L: Clone> Room<L> {
             last_peer: 0,
             drops_of_gone: DropCounts::default(),
             lookalikes: Lookalikes::default(),
+            rounds: Rounds::default(),
             lock: None,
             banned: HashSet::new(),
         }

@@ -313,6 +313,9 @@ impl RelayServer {
         for (link, notice) in rooms.poll_notices(now) {
             link.queue(Outgoing::Message(RelayMessage::Notice(notice)));
         }
+        for (link, pings) in rooms.poll_pings(now, |link| link.connection().rtt()) {
+            link.queue(Outgoing::Message(RelayMessage::Pings(pings)));
+        }
     }
 
     /// Takes the limits that stand in the operator's files now; where it listens and who it is stays.

@@ -29,6 +29,7 @@ pub(crate) struct Relay {
     pub(crate) access_token: Option<AccessToken>,
     pub(crate) yields: bool,
     pub(crate) takes_notices: bool,
+    pub(crate) takes_pings: bool,
     admitted: u8,
 }
 
@@ -51,6 +52,7 @@ impl Relay {
             access_token: None,
             yields: false,
             takes_notices: true,
+            takes_pings: true,
             admitted: 0,
         }
     }
@@ -110,6 +112,7 @@ impl Relay {
             access_token: self.access_token.clone(),
             yields: self.yields,
             takes_notices: self.takes_notices,
+            takes_pings: self.takes_pings,
             ..Entry::new(room.parse().unwrap(), who, budget)
         }
     }
@@ -213,6 +216,7 @@ pub(crate) fn said(steps: &[Step<Link>]) -> Vec<String> {
         RelayMessage::PeerLeft(left) => format!("{} left: {:?}", left.peer_id, left.reason),
         RelayMessage::Members(_)
         | RelayMessage::Notice(_)
+        | RelayMessage::Pings(_)
         | RelayMessage::Vouched(_)
         | RelayMessage::Reject(_)
         | RelayMessage::Disconnect(_) => {

@@ -1,13 +1,14 @@
 //! A running client or gateway.
 
 use crate::{Cable, cable, soon};
-use lanparty_client_core::Session;
+use lanparty_client_core::{MemberFacts, Session};
 use lanparty_ctrl::{LeaveReason, RelayMessage, Text};
 use lanparty_gateway::Bridge;
 use lanparty_obs::PeerStats;
 use lanparty_peer::relay_args::RelayConfig;
 use lanparty_peer::{Event, HostError, PeerCore, PeerHost, RunError};
 use lanparty_proto::{MacAddr, PeerId, VirtualMac};
+use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -20,6 +21,8 @@ pub enum Heard {
     Joined(PeerId, Option<VirtualMac>),
     /// Somebody else has gone.
     Left(PeerId, LeaveReason),
+    /// It knows more of how far the others are: these, with what it knows of them.
+    Members(Vec<MemberFacts>),
     /// It has no link.
     NoLink(String),
 }
@@ -42,7 +45,9 @@ impl Peer {
             Some(host) => session.of_host(host, relay.room.clone()),
             None => session,
         };
-        Self::start(relay, session)
+        Self::start(relay, session, |session| {
+            session.members(Instant::now()).collect()
+        })
     }
 
     /// The gateway of the party's LAN, with its NIC's MAC.
@@ -52,16 +57,20 @@ impl Peer {
             Some(key) => bridge.vouching(key.clone(), relay.room.clone()),
             None => bridge,
         };
-        Self::start(relay, bridge)
+        Self::start(relay, bridge, |_| Vec::new())
     }
 
-    fn start<C: PeerCore + Send + 'static>(relay: RelayConfig, mut core: C) -> Self {
+    fn start<C: PeerCore + Send + 'static>(
+        relay: RelayConfig,
+        mut core: C,
+        members: fn(&C) -> Vec<MemberFacts>,
+    ) -> Self {
         let (cable, mut port) = cable();
         let (sender, heard) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::task::spawn_local(async move {
             let shutdown = async { stopped.await.unwrap_or_else(|_| "the test is over".into()) };
-            let mut host = Listener(sender);
+            let mut host = Listener { sender, members };
             let ended = lanparty_peer::run(&mut core, &mut port, &mut host, &relay, shutdown).await;
             (ended, core.counters().clone())
         });
@@ -116,6 +125,19 @@ impl Peer {
         }
     }
 
+    /// Waits until it knows of so many others how far they are, and says what it knows.
+    pub async fn sees(&mut self, others: usize) -> Vec<MemberFacts> {
+        let is_seen = |member: &&MemberFacts| member.rtt.is_some();
+        let seen = |members: &Vec<_>| members.iter().filter(is_seen).count() == others;
+        match self
+            .hears(|heard| matches!(heard, Heard::Members(members) if seen(members)))
+            .await
+        {
+            Heard::Members(members) => members,
+            _ => unreachable!("we asked for this one"),
+        }
+    }
+
     /// Waits until it has no link, and says why.
     pub async fn is_refused(&mut self) -> String {
         match self.hears(|heard| matches!(heard, Heard::NoLink(_))).await {
@@ -139,21 +161,25 @@ impl Peer {
     }
 }
 
-struct Listener(mpsc::UnboundedSender<Heard>);
+struct Listener<C> {
+    sender: mpsc::UnboundedSender<Heard>,
+    members: fn(&C) -> Vec<MemberFacts>,
+}
 
-impl<C> PeerHost<C> for Listener {
-    async fn handle_event(&mut self, _core: &mut C, event: Event<'_>) -> Result<(), HostError> {
+impl<C> PeerHost<C> for Listener<C> {
+    async fn handle_event(&mut self, core: &mut C, event: Event<'_>) -> Result<(), HostError> {
         let heard = match event {
             Event::Joined { welcome, .. } => Heard::In(welcome.peer_id),
             Event::Control(RelayMessage::PeerJoined(who)) => Heard::Joined(who.peer_id, who.mac),
             Event::Control(RelayMessage::PeerLeft(left)) => Heard::Left(left.peer_id, left.reason),
+            Event::Control(RelayMessage::Pings(_)) => Heard::Members((self.members)(core)),
             Event::NoLink { cause, .. } => Heard::NoLink(cause),
             Event::Control(_) | Event::Connecting { .. } | Event::Tick(_) | Event::Slept => {
                 return Ok(());
             }
         };
         // A test need not listen to the end.
-        let _ = self.0.send(heard);
+        let _ = self.sender.send(heard);
         Ok(())
     }
 }

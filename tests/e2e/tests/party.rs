@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test with real sockets")]
 
 use lanparty_ctrl::LeaveReason;
-use lanparty_e2e::{Peer, Relay};
+use lanparty_e2e::{DEADLINE, Peer, Relay};
 use lanparty_obs::DropReason;
 use lanparty_peer::relay_args::RelayConfig;
 use lanparty_proto::{DatagramBudget, MacAddr, PeerId, VirtualMac};
@@ -103,6 +103,28 @@ async fn frames_that_may_not_cross_die_and_the_next_one_lives() {
         assert_eq!(stats.drops.of(DropReason::UnknownDestination), 1);
         assert_eq!(stats.drops.of(DropReason::UnauthorizedSourceMac), 1);
         assert_eq!(stats.frames_to_relay, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_player_sees_how_far_the_others_are() {
+    let relay = Relay::start();
+    let named = RelayConfig {
+        name: Some("Ann".parse().unwrap()),
+        ..relay.config()
+    };
+    in_a_party(named, async |mut party| {
+        let (ann, _) = &mut party.peers[0];
+        let members = ann.sees(2).await;
+        let [ben, lan] = &members[..] else {
+            panic!("{members:?}")
+        };
+        assert_eq!((ben.mac, lan.mac), (Some(mac(BEN)), None));
+        assert!(lan.is_gateway && !ben.is_gateway);
+        assert_eq!(ben.name.as_ref().unwrap().to_string(), "Ann");
+        let rtt = ben.rtt.unwrap();
+        assert!(!rtt.is_zero() && rtt < DEADLINE, "{rtt:?}");
     })
     .await;
 }

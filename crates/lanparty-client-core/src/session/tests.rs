@@ -1,9 +1,10 @@
 #![allow(clippy::disallowed_methods, reason = "tests own the clock")]
 
 mod host;
+mod members;
 
 use super::*;
-use lanparty_ctrl::message::{PeerLeft, Welcome};
+use lanparty_ctrl::message::{PeerJoined, PeerLeft, Welcome};
 use lanparty_ctrl::{LeaveReason, ResumeToken};
 use lanparty_proto::early::PATIENCE;
 use lanparty_proto::{IpMtu, MacAddr, fragment};

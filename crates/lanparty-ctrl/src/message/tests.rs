@@ -234,6 +234,20 @@ fn relay_messages_have_this_json() {
             "frames": 0 }),
     );
     same_both_ways(
+        RelayMessage::Pings(Pings {
+            all: true,
+            rtt_us: vec![(PeerId::new(1).unwrap(), 900), (peer_id, 20_100)],
+        }),
+        json!({ "type": "pings", "all": true, "rtt_us": [[1, 900], [2, 20_100]] }),
+    );
+    same_both_ways(
+        RelayMessage::Pings(Pings {
+            all: false,
+            rtt_us: vec![(peer_id, 41_000)],
+        }),
+        json!({ "type": "pings", "rtt_us": [[2, 41_000]] }),
+    );
+    same_both_ways(
         RelayMessage::PeerLeft(PeerLeft {
             peer_id,
             reason: LeaveReason::TimedOut,

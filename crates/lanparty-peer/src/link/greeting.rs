@@ -138,6 +138,7 @@ fn understand(needs: Needs, answer: RelayMessage) -> Result<Welcome, ConnectErro
         | RelayMessage::Vouched(_)
         | RelayMessage::Members(_)
         | RelayMessage::Notice(_)
+        | RelayMessage::Pings(_)
         | RelayMessage::Disconnect(_) => {
             Err(ControlError::Stream("neither a welcome nor a rejection came".to_owned()).into())
         }

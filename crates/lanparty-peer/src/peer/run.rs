@@ -8,7 +8,7 @@ use crate::link::{self, ConnectError, DatagramReader, QueueDeaths, RelayLink};
 use crate::relay_args::RelayConfig;
 use bytes::Bytes;
 use lanparty_ctrl::message::{Disconnect, Hello, Newcomer};
-use lanparty_ctrl::{DisconnectReason, GROUPS, RelayMessage, ResumeToken, Text};
+use lanparty_ctrl::{DisconnectReason, GROUPS, PINGS, RelayMessage, ResumeToken, Text};
 use lanparty_edge::log;
 use lanparty_obs::frame_log::{Action, Direction};
 use lanparty_obs::{DropReason, FrameLog};
@@ -148,12 +148,14 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let relay = &self.config();
         let (newcomer, resume_token) = (self.core.newcomer(), self.resume_token.clone());
         let orders = self.host.standing_orders();
-        let groups = self.core.tells_groups().then(|| GROUPS.to_owned());
+        let groups = self.core.tells_groups().then_some(GROUPS);
+        let pings = self.core.shows_pings().then_some(PINGS);
+        let abilities = [groups, pings].into_iter().flatten().map(str::to_owned);
         let host = relay.host.filter(|_| newcomer != Newcomer::Gateway);
         let host_challenge = self.core.challenge(rand::random());
         let hello = |budget| {
             let mut hello = Hello::new(&relay.room, newcomer, budget);
-            hello.capabilities.extend(groups.clone());
+            hello.capabilities.extend(abilities.clone());
             Hello {
                 resume_token: resume_token.clone(),
                 orders: orders.clone(),

@@ -1,6 +1,7 @@
 //! One peer in a room, and what it has done.
 
 use super::notices::Notices;
+use super::pings::Gauge;
 use super::speed::Speeds;
 use lanparty_ctrl::message::{Entry, Newcomer, PeerJoined};
 use lanparty_ctrl::{Challenge, Fingerprint, Name, RelayMessage, ResumeToken};
@@ -68,6 +69,8 @@ pub(super) struct Member<L> {
     /// What it is to be told, if it takes notices.
     pub(super) notices: Notices,
     pub(super) takes_notices: bool,
+    pub(super) takes_pings: bool,
+    pub(super) gauge: Gauge,
     tells_groups: bool,
     /// What it wants the gateway to sign, and the gateway that has done so.
     pub(super) host_challenge: Option<Challenge>,
@@ -106,6 +109,8 @@ impl<L> Member<L> {
             speeds: None,
             notices: Notices::default(),
             takes_notices: entry.takes_notices,
+            takes_pings: entry.takes_pings,
+            gauge: Gauge::default(),
             tells_groups: entry.tells_groups,
             host_challenge: entry.host_challenge,
             vouched_by: None,

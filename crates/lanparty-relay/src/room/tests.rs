@@ -8,6 +8,7 @@ use lanparty_proto::{DatagramBudget, MacAddr, fragment};
 use std::time::Duration;
 
 mod lookalikes;
+mod pings;
 
 /// A gateway on link 1 and players on links 2 to 4.
 fn party() -> (Relay, Seat, [Seat; 3]) {

@@ -5,7 +5,7 @@
 //! go, and nobody loses its link because others flap.
 
 use lanparty_ctrl::message::Disconnect;
-use lanparty_ctrl::{Notice, RelayMessage};
+use lanparty_ctrl::{Notice, Pings, RelayMessage};
 use lanparty_proto::PeerId;
 use std::collections::VecDeque;
 
@@ -34,6 +34,10 @@ impl Outbox {
                 let peer = left.peer_id;
                 let was_told = self.is_told_of(peer);
                 self.waiting.retain(|message| !announces(message, peer));
+                // Its number may be somebody else's when this is read.
+                if let Some(pings) = self.pings() {
+                    pings.forget(peer);
+                }
                 self.welcomed.take_if(|welcomed| *welcomed == peer);
                 if !was_told {
                     return;
@@ -44,6 +48,13 @@ impl Outbox {
                     same.frames += notice.frames;
                     return;
                 }
+            }
+            RelayMessage::Pings(later) => {
+                // Behind all announcements: it may be about those.
+                let mut pings = self.take_pings().unwrap_or_default();
+                pings.follow(later);
+                self.waiting.push_back(RelayMessage::Pings(pings));
+                return;
             }
             _ => {}
         }
@@ -84,6 +95,21 @@ impl Outbox {
             }
             _ => None,
         })
+    }
+
+    fn pings(&mut self) -> Option<&mut Pings> {
+        let mut waiting = self.waiting.iter_mut();
+        waiting.find_map(|message| match message {
+            RelayMessage::Pings(pings) => Some(pings),
+            _ => None,
+        })
+    }
+
+    fn take_pings(&mut self) -> Option<Pings> {
+        let pings = std::mem::take(self.pings()?);
+        self.waiting
+            .retain(|message| !matches!(message, RelayMessage::Pings(_)));
+        Some(pings)
     }
 
     /// True when the peer knows of this one, from an announcement that does not wait any more or from its welcome.
@@ -207,6 +233,26 @@ mod tests {
             notice(NoticeKind::GroupRate, 7),
             notice(NoticeKind::ByteRate, 1),
         ];
+        assert_eq!(told(&mut outbox), expected);
+    }
+
+    #[test]
+    fn round_trips_wait_as_one_message_behind_whom_they_are_about() {
+        let pings = |rtts: &[(u16, u32)]| {
+            let rtts = rtts.iter().map(|&(number, rtt)| (peer(number), rtt));
+            RelayMessage::Pings(Pings {
+                all: false,
+                rtt_us: rtts.collect(),
+            })
+        };
+        let mut outbox = outbox([joined(1), pings(&[(1, 10), (2, 20)])]);
+        // Somebody else with the number 2.
+        outbox.push(left(2));
+        outbox.push(joined(2));
+        for rtt in 0..1000 {
+            outbox.push(pings(&[(1, rtt)]));
+        }
+        let expected = [joined(1), left(2), joined(2), pings(&[(1, 999)])];
         assert_eq!(told(&mut outbox), expected);
     }
 
