@@ -12,13 +12,12 @@ pub mod identity;
 pub mod identity_store;
 #[allow(clippy::disallowed_methods, reason = "shell: reads the player's files")]
 pub mod player;
-mod sentence;
 pub mod session;
 pub mod status_line;
 pub mod way;
 
 pub use identity::Identity;
+pub use lanparty_edge::sentence;
 pub use player::{Player, PlayerArgs};
-pub use sentence::sentence;
 pub use session::{MemberFacts, Session};
 pub use status_line::StatusLine;

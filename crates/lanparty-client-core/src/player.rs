@@ -121,6 +121,15 @@ impl Player {
         }
     }
 
+    /// An attempt begins with looking up where the relay is, which takes long or not.
+    pub fn resolving(&self, takes_long: bool) -> PlayerStatus {
+        let relay = self.relay.address.to_string();
+        match takes_long {
+            true => PlayerStatus::LookingUp { relay },
+            false => PlayerStatus::Connecting { relay },
+        }
+    }
+
     /// The relay has let the player in.
     pub fn joined(&mut self, welcome: &Welcome, relay: SocketAddr) {
         tracing::info!(%relay, room = %self.relay.room, mtu = %welcome.effective_mtu, "Joined the room");

@@ -19,7 +19,13 @@ impl StatusLine {
 
     fn next(&mut self, status: PlayerStatus) -> Option<String> {
         // Another attempt follows every failure; saying so each time would bury the cause.
-        let retrying = matches!(status, PlayerStatus::Connecting { .. }) && self.last.is_some();
+        let retrying = match (&status, &self.last) {
+            (_, None) | (PlayerStatus::LookingUp { .. }, Some(PlayerStatus::Connecting { .. })) => {
+                false
+            }
+            (PlayerStatus::Connecting { .. } | PlayerStatus::LookingUp { .. }, Some(_)) => true,
+            (_, Some(_)) => false,
+        };
         if retrying || self.last.as_ref() == Some(&status) {
             return None;
         }
@@ -43,9 +49,15 @@ mod tests {
             room: "FRIDAY".into(),
         };
         assert!(line.next(connecting()).unwrap().starts_with("Connecting"));
+        let looking_up = || PlayerStatus::LookingUp {
+            relay: "relay:443".into(),
+        };
+        assert!(line.next(looking_up()).is_some());
+        assert_eq!(line.next(looking_up()), None);
         assert!(line.next(waiting()).is_some());
         assert_eq!(line.next(waiting()), None);
         assert_eq!(line.next(connecting()), None);
+        assert_eq!(line.next(looking_up()), None);
         assert_eq!(line.next(waiting()), None);
     }
 }

@@ -11,14 +11,13 @@ use lanparty_client_core::{Player, Session, StatusLine};
 use lanparty_ctrl::message::Welcome;
 use lanparty_ctrl::{ResumeToken, Text};
 use lanparty_edge::runtime;
-use lanparty_edge::signals;
+use lanparty_edge::signals::{self, Hangups};
 use lanparty_obs::Diagnostics;
 use lanparty_peer::{Event, HostError, PeerHost};
 use lanparty_proto::IpMtu;
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs the client until it is asked to stop.
 pub(crate) fn run(config: Config) -> Result<()> {
@@ -95,10 +94,8 @@ async fn asked_to_stop(dhcp: &RefCell<Option<Dhcp>>) -> Text {
 }
 
 async fn hangup() {
-    match signal(SignalKind::hangup()) {
-        Ok(mut hangup) => {
-            hangup.recv().await;
-        }
+    match Hangups::listen() {
+        Ok(mut hangups) => hangups.next().await,
         Err(_) => std::future::pending().await,
     }
 }
@@ -127,6 +124,7 @@ impl PeerHost<Session> for Machine<'_> {
         event: Event<'_>,
     ) -> Result<(), HostError> {
         match event {
+            Event::Resolving { takes_long } => self.status.show(self.player.resolving(takes_long)),
             Event::Connecting { addresses } => self.pin(addresses),
             Event::Joined { welcome, relay } => self.plug_in(session, welcome, relay)?,
             Event::Control(message) => {

@@ -215,6 +215,10 @@ impl PeerHost<Session> for Machine<'_> {
         event: Event<'_>,
     ) -> Result<(), HostError> {
         match event {
+            Event::Resolving { takes_long } => {
+                let status = self.player.resolving(takes_long);
+                self.say(status, &session.diagnostics(Instant::now()));
+            }
             Event::Connecting { addresses } => self.pin(session, addresses)?,
             Event::Joined { welcome, relay } => self.plug_in(session, welcome, relay)?,
             Event::Control(message) => {

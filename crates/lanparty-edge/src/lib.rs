@@ -1,7 +1,7 @@
 //! What every program needs at its edges.
 //!
 //! Addresses and invites as people write them ([`address`], [`invite`]), flags that programs share
-//! ([`access_args`], [`congestion_args`]), what is said to people ([`speech`], [`seldom`], [`log`]), signals ([`signals`]), the one thread ([`runtime`]), rights
+//! ([`access_args`], [`congestion_args`]), what is said to people ([`sentence`], [`speech`], [`seldom`], [`log`]), signals ([`signals`]), the one thread ([`runtime`]), rights
 //! ([`privilege`]), what is kept on disk ([`state_folder`], [`kept_file`], [`resume_file`]), the local socket with which a
 //! running program is steered ([`ctl`]), and the manual that packages get ([`manual`]).
 #![allow(
@@ -24,7 +24,10 @@ pub mod privilege;
 pub mod resume_file;
 pub mod runtime;
 pub mod seldom;
+mod sentence;
 pub mod signals;
 pub mod source_address;
 pub mod speech;
 pub mod state_folder;
+
+pub use sentence::sentence;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     use anyhow::Context as _;
     use clap::Parser as _;
-    use lanparty_edge::speech;
+    use lanparty_edge::{sentence, speech};
     use lanparty_gateway::{ctl::CtlArgs, invite::InviteArgs, serverless::HostArgs};
     use lanparty_relay::config::ArgsError;
     let words: Vec<_> = std::env::args_os().collect();
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     let code = match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            speech::complain(format_args!("error: {error:#}"));
+            speech::complain(format_args!("error: {}", sentence(&*error)));
             ExitCode::FAILURE
         }
     };

@@ -295,6 +295,13 @@ impl PeerHost<Bridge> for Host<'_> {
         event: Event<'_>,
     ) -> Result<(), HostError> {
         match event {
+            Event::Resolving { takes_long: false } => {}
+            Event::Resolving { takes_long: true } => {
+                let relay = &self.relay.address;
+                self.complain_of(format!(
+                    "Looking up where {relay} is; the name server takes its time."
+                ));
+            }
             Event::Connecting { addresses } => tracing::debug!(?addresses, "Connecting"),
             Event::Joined { welcome, relay } => {
                 self.complaint = None;

@@ -11,6 +11,7 @@ pub mod frame_log;
 pub mod link;
 pub mod stats;
 pub mod status;
+mod utc;
 
 pub use diagnostics::Diagnostics;
 pub use drop_reason::DropReason;
@@ -18,3 +19,4 @@ pub use frame_log::FrameLog;
 pub use link::LinkStats;
 pub use stats::{DropCounts, PeerStats};
 pub use status::PlayerStatus;
+pub use utc::Utc;

@@ -11,6 +11,11 @@ pub enum PlayerStatus {
         /// The relay as the player named it.
         relay: String,
     },
+    /// No relay yet, because nobody says where its name leads.
+    LookingUp {
+        /// The relay as the player named it.
+        relay: String,
+    },
     /// The relay does not answer, or the link to it broke.
     NotReachable {
         /// The relay as the player named it.
@@ -67,6 +72,9 @@ impl fmt::Display for PlayerStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PlayerStatus::Connecting { relay } => write!(f, "Connecting to the relay {relay}."),
+            PlayerStatus::LookingUp { relay } => {
+                write!(f, "Looking up where {relay} is; the name server takes its time.")
+            }
             PlayerStatus::NotReachable { relay, cause } => {
                 write!(
                     f,
@@ -137,6 +145,9 @@ mod tests {
         let address: IpAddr = "192.168.50.17".parse().unwrap();
         let statuses = [
             PlayerStatus::Connecting {
+                relay: "relay.example:443".into(),
+            },
+            PlayerStatus::LookingUp {
                 relay: "relay.example:443".into(),
             },
             PlayerStatus::NotReachable {

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use lanparty_ctrl::message::{Disconnect, Hello, Welcome};
 use lanparty_ctrl::{BATCHES, DisconnectReason, PeerMessage, RelayMessage, Text};
 use lanparty_edge::address::RelayAddress;
-use lanparty_edge::source_address::source_towards;
+use lanparty_edge::source_address::{outgoing, source_towards};
 use lanparty_obs::link::QueueStats;
 use lanparty_obs::{DropReason, LinkStats};
 use lanparty_proto::overlay::Probe;
@@ -31,6 +31,8 @@ use tokio::task::JoinSet;
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// How long an attempt has before the next one starts beside it.
 const STAGGER: Duration = Duration::from_millis(400);
+/// How long an attempt goes on of which nothing leaves this machine; QUIC has sent its second packet by then.
+const UNSENT_PATIENCE: Duration = Duration::from_millis(1500);
 /// How many full datagrams a path may lose before it counts as too narrow for them.
 const PROBES: u32 = 4;
 /// How long each has to come back, beside the time that the path itself takes.
@@ -108,11 +110,11 @@ impl From<QueueStats> for QueueDeaths {
 /// The addresses that a relay's name has now.
 ///
 /// # Errors
-/// [`ConnectError::Resolve`].
+/// [`ConnectError`], when there are none.
 pub async fn resolve(relay: &RelayAddress) -> Result<Vec<SocketAddr>, ConnectError> {
     let addresses: Vec<_> = tokio::net::lookup_host((relay.host(), relay.port()))
         .await
-        .map_err(ConnectError::Resolve)?
+        .map_err(|error| ConnectError::unresolved(error, outgoing().is_some()))?
         .collect();
     if addresses.is_empty() {
         let nothing = io::Error::new(io::ErrorKind::NotFound, "it has no address");
@@ -156,10 +158,7 @@ impl RelayLink {
         floor: PathFloor,
         hello: impl Fn(DatagramBudget) -> Hello,
     ) -> Result<Self, ConnectError> {
-        let race = race(config, addresses, floor);
-        let (endpoint, connection, relay) = tokio::time::timeout(CONNECT_DEADLINE, race)
-            .await
-            .unwrap_or(Err(HandshakeError::NoAnswer.into()))?;
+        let (endpoint, connection, relay) = race(config, addresses, floor).await?;
         let budget = capped(&connection, config.budget_cap);
         let mut hello = hello(budget);
         hello.capabilities.push(BATCHES.to_owned());
@@ -394,23 +393,51 @@ async fn race(config: &RelayConfig, addresses: &[SocketAddr], floor: PathFloor) 
         running.spawn(async move {
             tokio::time::sleep(STAGGER * turn).await;
             let endpoint = Endpoint::client(floor, congestion).map_err(ConnectError::Socket)?;
-            let connection = endpoint
-                .connect(address, &name, &trust, identity.as_ref(), floor)
-                .await?;
+            let connecting = endpoint.connect(address, &name, &trust, identity.as_ref(), floor);
+            let patience = CONNECT_DEADLINE.saturating_sub(STAGGER * turn);
+            let connection = tokio::select! {
+                connected = connecting => connected?,
+                never = give_up(&endpoint, patience) => return Err(never.into()),
+            };
             tracing::debug!(%address, ?floor, "The handshake is complete");
             Ok((endpoint, connection, address))
         });
     }
-    let mut first_error = None;
+    let mut closest = None;
     while let Some(attempt) = running.join_next().await {
         match attempt.expect("an attempt neither panics nor is cancelled while we wait") {
             Ok(won) => return Ok(won),
             // A certificate is as wrong on the next attempt: do not make the player wait.
             Err(error) if !error.may_pass() => return Err(error),
-            Err(error) => first_error = first_error.or(Some(error)),
+            Err(error) => closest = Some(closer(closest, error)),
         }
     }
-    Err(first_error.unwrap_or(HandshakeError::NoAnswer.into()))
+    Err(closest.unwrap_or(HandshakeError::NoAnswer.into()))
+}
+
+/// Waits until an attempt has had its time, and says why it came to nothing.
+async fn give_up(endpoint: &Endpoint, patience: Duration) -> HandshakeError {
+    tokio::time::sleep(patience.min(UNSENT_PATIENCE)).await;
+    if let Some(unsent) = endpoint.unsent() {
+        return unsent.into();
+    }
+    tokio::time::sleep(patience.saturating_sub(UNSENT_PATIENCE)).await;
+    endpoint
+        .unsent()
+        .map_or(HandshakeError::NoAnswer, Into::into)
+}
+
+/// Of two failures the one that came closer to the relay; the first of equals.
+fn closer(first: Option<ConnectError>, second: ConnectError) -> ConnectError {
+    let reach = |error: &ConnectError| match error {
+        ConnectError::Handshake(HandshakeError::Unsent(_)) | ConnectError::Socket(_) => 0,
+        ConnectError::Handshake(HandshakeError::NoAnswer) => 1,
+        _ => 2,
+    };
+    match first {
+        Some(first) if reach(&first) >= reach(&second) => first,
+        _ => second,
+    }
 }
 
 async fn next_echo(reader: &mut DatagramReader) -> Result<(), Closed> {
@@ -464,5 +491,23 @@ impl DatagramReader {
     pub async fn read(&mut self) -> Result<impl Iterator<Item = Bytes>, Closed> {
         let count = self.connection.read_datagrams(&mut self.room).await?;
         Ok(self.room[..count].iter_mut().map(std::mem::take))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lanparty_quic::Unsent;
+
+    #[test]
+    fn of_several_addresses_the_failure_that_came_closest_is_told() {
+        let unsent = || ConnectError::from(HandshakeError::from(Unsent::NoNetwork));
+        let silent = || ConnectError::from(HandshakeError::NoAnswer);
+        let strange = || ConnectError::from(HandshakeError::NotARelay);
+        let told = |first: ConnectError, second| closer(Some(first), second).to_string();
+        assert_eq!(told(unsent(), silent()), silent().to_string());
+        assert_eq!(told(silent(), unsent()), silent().to_string());
+        assert_eq!(told(silent(), strange()), strange().to_string());
+        assert_eq!(closer(None, unsent()).to_string(), unsent().to_string());
     }
 }

@@ -121,6 +121,11 @@ pub trait FramePort {
 /// What happens to a peer, told to its [`PeerHost`].
 #[derive(Debug)]
 pub enum Event<'a> {
+    /// An attempt begins with looking up where the relay's name leads.
+    Resolving {
+        /// True when that has taken so long that a person wonders; said once in an attempt.
+        takes_long: bool,
+    },
     /// The relay's name has been resolved; an attempt to reach it begins.
     Connecting {
         /// Where it will be looked for.
@@ -197,15 +202,33 @@ pub enum RunError {
         /// The relay, as the person named it.
         relay: String,
         /// What is wrong.
+        #[source]
         error: ConnectError,
     },
     /// The adapter or the LAN interface is gone.
     #[error("the network interface is gone: {0}")]
-    Port(io::Error),
+    Port(#[source] io::Error),
     /// The machine could not be set up.
-    #[error("{0}")]
+    #[error(transparent)]
     Host(HostError),
     /// The relay has sent this player out of its room; it says why. A gateway comes back.
     #[error("{0}")]
     Kicked(Text),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lanparty_edge::sentence;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot start the DHCP client")]
+    struct Told(#[source] io::Error);
+
+    #[test]
+    fn what_a_host_could_not_do_keeps_its_cause() {
+        let cause = io::Error::from(io::ErrorKind::StorageFull);
+        let said = sentence(&RunError::Host(Told(cause).into()));
+        assert_eq!(said, "cannot start the DHCP client: no storage space");
+    }
 }

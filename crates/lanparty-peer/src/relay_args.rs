@@ -5,6 +5,7 @@ use lanparty_ctrl::{AccessToken, HostId, HostKey, IdentityKey, Name, Pin, RoomCo
 use lanparty_edge::address::RelayAddress;
 use lanparty_edge::congestion_args::{self, congestion};
 use lanparty_edge::invite::{self, Invite, InviteError};
+use lanparty_obs::Utc;
 use lanparty_proto::DatagramBudget;
 use lanparty_quic::Congestion;
 use lanparty_quic::tls::{self, Trust, TrustError};
@@ -157,8 +158,16 @@ pub enum RelayArgsError {
     #[error(transparent)]
     Invite(#[from] InviteError),
     /// The invite's time is over.
-    #[error("the invite has expired; ask the host for a new one")]
-    Expired,
+    #[error(
+        "the invite has expired: it ended at {ended}, and by this machine's clock it is {now}; set the clock if that is \
+         wrong, or ask the host for a new invite"
+    )]
+    Expired {
+        /// When that was.
+        ended: Utc,
+        /// What this machine's clock says.
+        now: Utc,
+    },
     /// The invite cannot be read.
     #[error("the invite in {} cannot be read ({cause}); name a file that is there and yours", file.display())]
     Unreadable {
@@ -208,8 +217,10 @@ impl RelayArgs {
         let (address, room, key, host, pin) = match (source, self.relay, self.room) {
             (Some(source), _, _) => {
                 let invite = source.read()?;
-                if invite.is_expired(SystemTime::now()) {
-                    return Err(RelayArgsError::Expired);
+                let now = SystemTime::now();
+                if let Some(ended) = invite.expires.filter(|_| invite.is_expired(now)) {
+                    let (ended, now) = (Utc(ended), now.into());
+                    return Err(RelayArgsError::Expired { ended, now });
                 }
                 let Invite {
                     relay,
@@ -346,7 +357,12 @@ mod tests {
         );
         let old = format!("{INVITE}&expires=1");
         let error = parse(&[&old]).unwrap().load().unwrap_err();
-        assert!(error.to_string().contains("expired"), "{error}");
+        let said = error.to_string();
+        assert!(said.contains("it ended at 1970-01-01 00:00 UTC"), "{said}");
+        assert!(
+            said.contains("set the clock"),
+            "a clock may be ahead: {said}"
+        );
     }
 
     #[test]

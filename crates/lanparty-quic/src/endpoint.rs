@@ -1,7 +1,7 @@
 //! Endpoints and connections: the face of QUIC. No file outside knows that it is noq's sans-IO core, with a driver
 //! (`engine`) and a queue (`lanparty_flow::queue`) of our own.
 
-use crate::close::{CloseCode, Closed, HandshakeError};
+use crate::close::{CloseCode, Closed, HandshakeError, Unsent};
 use crate::engine::{self, ConnectFailure, Engine, Pieces, RecvStream, SendStream, Stranger};
 use crate::life;
 use crate::reset;
@@ -42,14 +42,40 @@ pub struct Endpoint {
 /// Why a relay cannot listen.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    /// The address is taken, foreign or privileged.
+    /// Somebody else has it.
     #[error(
-        "cannot listen on {0}: {1}; choose another address with --listen, or run with the privilege that ports below 1024 need"
+        "another program has UDP port {} of this machine; end that one, or choose another port with --listen", .0.port()
     )]
+    InUse(SocketAddr),
+    /// The port is for privileged programs.
+    #[error(
+        "only privileged programs may listen on port {}; run this as root, or once \
+         `sudo setcap cap_net_bind_service+ep` on its file, or choose a port from 1024 on with --listen", .0.port()
+    )]
+    Privileged(SocketAddr),
+    /// It is another machine's.
+    #[error(
+        "this machine has no address {}; give --listen one that `ip address` shows, or only a port, like {}/udp",
+        .0.ip(), .0.port()
+    )]
+    Foreign(SocketAddr),
+    /// Anything else.
+    #[error("cannot listen on {0} ({1}); choose another address with --listen")]
     Bind(SocketAddr, #[source] io::Error),
     /// TLS does not take the identity.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+}
+
+impl ListenError {
+    fn new(address: SocketAddr, error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::AddrInUse => ListenError::InUse(address),
+            io::ErrorKind::PermissionDenied => ListenError::Privileged(address),
+            io::ErrorKind::AddrNotAvailable => ListenError::Foreign(address),
+            _ => ListenError::Bind(address, error),
+        }
+    }
 }
 
 impl Endpoint {
@@ -105,7 +131,7 @@ impl Endpoint {
                 }
                 _ => Err(error),
             })
-            .map_err(|error| ListenError::Bind(listen, error))?;
+            .map_err(|error| ListenError::new(listen, error))?;
         let (endpoint, ids) = reset::endpoint_config(identity);
         let engine = Engine::new(endpoint, ids, Some(config), socket)
             .map_err(|error| ListenError::Bind(listen, error))?;
@@ -169,6 +195,11 @@ impl Endpoint {
             Err(ConnectFailure::Config(error)) => Err(failed(&error)),
             Err(ConnectFailure::Connection(error)) => Err(error.into()),
         }
+    }
+
+    /// Why nothing leaves this machine just now, if the system says so.
+    pub fn unsent(&self) -> Option<Unsent> {
+        self.engine.refusal().map(Unsent::from_os)
     }
 
     /// Tells the connections that this machine may have another address now: they forget from which one
@@ -441,6 +472,32 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn why_nobody_can_listen_is_told_apart() {
+        let key = Identity::new_key().unwrap();
+        let identity = Identity::self_signed("lanparty-relay", &key).unwrap();
+        let taken = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = taken.local_addr().unwrap();
+        let refused = |address| Endpoint::server(address, &identity, Congestion::default());
+        let in_use = refused(address).unwrap_err().to_string();
+        let port = address.port().to_string();
+        assert!(
+            in_use.contains(&port) && in_use.contains("another program"),
+            "{in_use}"
+        );
+        let foreign = refused((Ipv4Addr::new(192, 0, 2, 1), 443).into()).unwrap_err();
+        assert!(
+            foreign.to_string().contains("no address 192.0.2.1"),
+            "{foreign}"
+        );
+        let denied = io::Error::from(io::ErrorKind::PermissionDenied);
+        let privileged = ListenError::new((Ipv4Addr::UNSPECIFIED, 443).into(), denied);
+        assert!(
+            privileged.to_string().contains("cap_net_bind_service"),
+            "{privileged}"
+        );
+    }
 
     #[test]
     fn what_strangers_first_packets_hold_is_bounded() {

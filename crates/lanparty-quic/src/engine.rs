@@ -109,6 +109,11 @@ impl Engine {
         self.shared().udp.local_address()
     }
 
+    /// Why the last packet was not sent, if it was not, as the system's number.
+    pub(crate) fn refusal(&self) -> Option<i32> {
+        self.shared().udp.refusal()
+    }
+
     pub(crate) fn set_server_config(&self, config: ServerConfig) {
         self.shared()
             .lock()

@@ -21,7 +21,7 @@ mod socket;
 pub mod tls;
 mod transport;
 
-pub use close::{CloseCode, Closed, HandshakeError};
+pub use close::{CloseCode, Closed, HandshakeError, Unsent, WrongTime};
 pub use endpoint::{Connection, Endpoint, Incoming, ListenError, Packets};
 pub use engine::{RecvStream, SendStream, StreamError};
 pub use lanparty_flow::Congestion;

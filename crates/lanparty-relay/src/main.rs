@@ -1,9 +1,9 @@
 //! `lanparty-relay`: parses, starts logging, runs, answers with an exit code.
 
-use lanparty_edge::{privilege, runtime, signals, speech};
+use lanparty_edge::{privilege, runtime, sentence, signals, speech};
 use lanparty_relay::Config;
 use lanparty_relay::config::{ArgsError, RelayArgs};
-use std::fmt::Display;
+use std::error::Error;
 use std::process::ExitCode;
 use tracing::{error, info};
 
@@ -25,26 +25,26 @@ fn run() -> ExitCode {
         use clap::Parser as _;
         return match lanparty_relay::ctl::CtlArgs::parse_from(&words[1..]).run() {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => failure(format_args!("{error:#}")),
+            Err(error) => failure(&*error),
         };
     }
     let args = match RelayArgs::read(words) {
         Ok(args) => args,
         Err(ArgsError::Usage(error)) => error.exit(),
-        Err(error) => return failure(error),
+        Err(error) => return failure(&error),
     };
     if let Err(error) = privilege::harden() {
-        return failure(format_args!("cannot give up rights: {error}"));
+        return failure(&*anyhow::Error::from(error).context("cannot give up rights"));
     }
     args.log.clone().start();
     let config = match Config::try_from(args) {
         Ok(config) => config,
-        Err(error) => return failure(error),
+        Err(error) => return failure(&error),
     };
     match runtime::run(lanparty_relay::run(config, asked_to_stop())) {
         Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(error)) => failure(error),
-        Err(error) => failure(error),
+        Ok(Err(error)) => failure(&error),
+        Err(error) => failure(&error),
     }
 }
 
@@ -56,8 +56,8 @@ fn whole() -> clap::Command {
     lanparty_edge::manual::together(RelayArgs::command(), [("ctl", ctl)])
 }
 
-fn failure(error: impl Display) -> ExitCode {
-    speech::complain(format_args!("error: {error}"));
+fn failure(error: &(dyn Error + 'static)) -> ExitCode {
+    speech::complain(format_args!("error: {}", sentence(error)));
     ExitCode::FAILURE
 }
 

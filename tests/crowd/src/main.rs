@@ -165,7 +165,11 @@ impl PeerHost<Session> for Listener {
             // Later nobody listens.
             Event::Joined { .. } => drop(self.0.send(())),
             Event::NoLink { cause, .. } => eprintln!("A player has no link: {cause}"),
-            Event::Connecting { .. } | Event::Control(_) | Event::Tick(_) | Event::Slept => {}
+            Event::Resolving { .. }
+            | Event::Connecting { .. }
+            | Event::Control(_)
+            | Event::Tick(_)
+            | Event::Slept => {}
         }
         Ok(())
     }

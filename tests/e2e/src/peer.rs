@@ -174,7 +174,11 @@ impl<C> PeerHost<C> for Listener<C> {
             Event::Control(RelayMessage::PeerLeft(left)) => Heard::Left(left.peer_id, left.reason),
             Event::Control(RelayMessage::Pings(_)) => Heard::Members((self.members)(core)),
             Event::NoLink { cause, .. } => Heard::NoLink(cause),
-            Event::Control(_) | Event::Connecting { .. } | Event::Tick(_) | Event::Slept => {
+            Event::Resolving { .. }
+            | Event::Control(_)
+            | Event::Connecting { .. }
+            | Event::Tick(_)
+            | Event::Slept => {
                 return Ok(());
             }
         };

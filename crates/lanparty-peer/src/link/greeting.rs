@@ -4,15 +4,20 @@ use crate::relay_args::RelayConfig;
 use lanparty_ctrl::message::{Hello, Reject, Welcome};
 use lanparty_ctrl::{HOST_KEYS, PeerMessage, ROOM_KEYS, RejectReason, RelayMessage};
 use lanparty_quic::control::{self, ControlError};
-use lanparty_quic::{Connection, HandshakeError};
+use lanparty_quic::{Connection, HandshakeError, Unsent};
 use std::io;
 
 /// Why there is no link.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// The relay's name leads nowhere.
-    #[error("its name cannot be resolved ({0}); check the spelling and your network")]
+    #[error("there is no such name ({0}); check the spelling, or ask the host")]
     Resolve(#[source] io::Error),
+    /// Nobody says where the relay's name leads.
+    #[error(
+        "no name server says where that is ({0}); look at your network, or ask the host for an invite with an address"
+    )]
+    NoNameServer(#[source] io::Error),
     /// The system gives no UDP socket.
     #[error("this machine has no UDP socket to give ({0})")]
     Socket(#[source] io::Error),
@@ -27,6 +32,11 @@ pub enum ConnectError {
         "the invite opens no room now, as the host is not there yet or has made a new one; ask the host"
     )]
     NotOpen,
+    /// The same for a player who has been in: the host's gateway may be on its way back.
+    #[error(
+        "the host's gateway is not back yet; wait for it, or ask the host, who may have made a new invite"
+    )]
+    HostAway,
     /// The relay would let anybody in.
     #[error("it is too old for invites; ask its operator to update it")]
     NoRoomKeys,
@@ -39,17 +49,36 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
+    /// What it means that a name was not resolved on a machine that has a way to the internet, or has none. The
+    /// standard library keeps of getaddrinfo(3)'s number only its words, which come untranslated.
+    pub(super) fn unresolved(error: io::Error, has_way: bool) -> Self {
+        const WSATRY_AGAIN: i32 = 11002;
+        let said = error.to_string();
+        let words = ["Temporary failure in name resolution", "Try again"];
+        let is_unanswered = error.raw_os_error() == Some(WSATRY_AGAIN)
+            || words.iter().any(|words| said.contains(words));
+        match is_unanswered {
+            true if !has_way => HandshakeError::from(Unsent::NoNetwork).into(),
+            true => ConnectError::NoNameServer(error),
+            false => ConnectError::Resolve(error),
+        }
+    }
+
     /// True when trying the same again may work without anybody changing anything here.
     pub fn may_pass(&self) -> bool {
         match self {
             ConnectError::Handshake(HandshakeError::Certificate(_))
             | ConnectError::NoRoomKeys
             | ConnectError::NoHostKeys => false,
+            // It may be set any moment: a machine that has just started asks the network what time it is.
+            ConnectError::Handshake(HandshakeError::Clock(_)) => true,
             ConnectError::Rejected(reject) => reject.reason.may_pass(),
             ConnectError::Resolve(_)
+            | ConnectError::NoNameServer(_)
             | ConnectError::Socket(_)
             | ConnectError::Handshake(_)
             | ConnectError::NotOpen
+            | ConnectError::HostAway
             | ConnectError::Greeting(_) => true,
         }
     }
@@ -59,12 +88,16 @@ impl ConnectError {
         match self {
             ConnectError::Rejected(_)
             | ConnectError::NotOpen
+            | ConnectError::HostAway
             | ConnectError::NoRoomKeys
             | ConnectError::NoHostKeys
-            | ConnectError::Handshake(HandshakeError::Certificate(_) | HandshakeError::NotARelay) => {
-                true
-            }
+            | ConnectError::Handshake(
+                HandshakeError::Certificate(_)
+                | HandshakeError::Clock(_)
+                | HandshakeError::NotARelay,
+            ) => true,
             ConnectError::Resolve(_)
+            | ConnectError::NoNameServer(_)
             | ConnectError::Socket(_)
             | ConnectError::Handshake(_)
             | ConnectError::Greeting(_) => false,
@@ -197,6 +230,25 @@ mod tests {
             let ends = outcome.is_none_or(|error| !error.may_pass() && error.is_refusal());
             assert!(ends, "waiting changes nothing");
         }
+    }
+
+    #[test]
+    fn a_wrong_name_a_silent_name_server_and_no_network_are_told_apart() {
+        let said = |words: &str, has_way| {
+            let error = io::Error::other(format!("failed to lookup address information: {words}"));
+            ConnectError::unresolved(error, has_way).to_string()
+        };
+        let unknown = said("Name or service not known", true);
+        assert!(unknown.contains("check the spelling"), "{unknown}");
+        let unanswered = "Temporary failure in name resolution";
+        let silent = said(unanswered, true);
+        assert!(
+            silent.contains("no name server") && silent.contains(unanswered),
+            "{silent}"
+        );
+        let offline = said(unanswered, false);
+        assert!(offline.contains("no network"), "{offline}");
+        assert!(said("Try again", true).contains("no name server"));
     }
 
     #[test]

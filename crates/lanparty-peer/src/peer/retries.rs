@@ -9,6 +9,10 @@ use std::time::Duration;
 const AWAY: Duration = Duration::from_secs(10);
 /// How often a gateway whose place another one has asks whether that one is gone.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
+/// How often a player whose host is on its way back asks for it without waiting for longer than
+const EAGER: u32 = 60;
+/// this: a gateway and its players come back to a restarted relay in any order.
+const EAGER_WAIT: Duration = Duration::from_secs(1);
 
 /// What a gateway says whose place another one has taken.
 const OTHER_GATEWAY: &str = "another gateway with this one's key folder has taken its place; run one of \
@@ -45,6 +49,8 @@ pub(super) struct Retries {
     backoff: Backoff,
     /// Another one has our place. It would be taken back and forth for ever, so we wait until it is free.
     is_replaced: bool,
+    /// How often the host was not back yet.
+    without_host: u32,
 }
 
 impl Retries {
@@ -53,6 +59,7 @@ impl Retries {
             is_gateway,
             backoff: Backoff::default(),
             is_replaced: false,
+            without_host: 0,
         }
     }
 
@@ -64,6 +71,7 @@ impl Retries {
     /// The relay has let us in.
     pub(super) fn welcomed(&mut self) {
         self.is_replaced = false;
+        self.without_host = 0;
     }
 
     /// A link has ended that stood for so long.
@@ -88,6 +96,12 @@ impl Retries {
         match error {
             ConnectError::Rejected(reject) if self.is_replaced && is_taken(reject.reason) => {
                 self.waiting()
+            }
+            ConnectError::HostAway if self.without_host < EAGER => {
+                self.without_host += 1;
+                let retry = self.after(error.to_string(), true, random);
+                let wait = retry.wait.min(EAGER_WAIT);
+                Retry { wait, ..retry }
             }
             error => self.after(error.to_string(), error.is_refusal(), random),
         }
@@ -160,6 +174,21 @@ mod tests {
         assert_eq!((first.wait, first.refused), (AWAY, true));
         let taken = rejected(RejectReason::MacInUse);
         assert_eq!(retries.failed(&taken, 0), first);
+    }
+
+    #[test]
+    fn a_player_whose_host_is_on_its_way_back_asks_for_it_each_second_for_a_minute() {
+        let mut retries = Retries::new(false);
+        let mut waits = || retries.failed(&ConnectError::HostAway, u32::MAX).wait;
+        assert!((0..EAGER).all(|_| waits() <= EAGER_WAIT));
+        assert_eq!(
+            waits(),
+            LONGEST,
+            "the host has gone, or has made a new invite"
+        );
+        retries.welcomed();
+        let again = retries.failed(&ConnectError::HostAway, u32::MAX);
+        assert!(again.wait <= EAGER_WAIT && again.refused, "{again:?}");
     }
 
     #[test]

@@ -28,6 +28,8 @@ const LOOK: Duration = Duration::from_millis(250);
 /// How long the relay's name may take to be resolved before the addresses of last time must do: the
 /// resolver may be what is missing.
 const RESOLVE: Duration = Duration::from_secs(1);
+/// How long that may take before it is said what is waited for.
+const LOOKS_LONG: Duration = Duration::from_millis(700);
 /// A TAP's queue holds 1000 frames or super-frames, of which a read may take no more than one; a busier
 /// port fills it meanwhile.
 const MAX_BACKLOG_READS: usize = 1000;
@@ -169,6 +171,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         };
         let connecting = RelayLink::connect(relay, &addresses, hello);
         match self.discarding(connecting).await? {
+            Err(ConnectError::NotOpen) if self.has_been_in => Ok(Err(ConnectError::HostAway)),
             // Once we have been in, the relay's operator may mend what is wrong now.
             Err(error) if !error.may_pass() && !self.has_been_in => Err(RunError::Relay {
                 relay: self.relay.address.to_string(),
@@ -190,7 +193,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let relay = self.relay;
         let resolving = link::resolve(&relay.address);
         let resolved = match self.known.is_empty() {
-            true => self.discarding(resolving).await?,
+            true => self.wait_for_name(resolving).await?,
             false => {
                 let in_time = tokio::time::timeout(RESOLVE, resolving);
                 let resolved = self.discarding(in_time).await?;
@@ -203,6 +206,21 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             Ok(_) | Err(_) => tracing::debug!("The relay's name is not resolved now"),
         }
         Ok(Ok(self.known.clone()))
+    }
+
+    /// The first time there is no other address, so the resolver has all the time that it takes.
+    async fn wait_for_name<T>(
+        &mut self,
+        resolving: impl Future<Output = T>,
+    ) -> Result<T, RunError> {
+        let mut resolving = pin!(resolving);
+        self.tell(Event::Resolving { takes_long: false }).await?;
+        let soon = tokio::time::timeout(LOOKS_LONG, &mut resolving);
+        if let Ok(resolved) = self.discarding(soon).await? {
+            return Ok(resolved);
+        }
+        self.tell(Event::Resolving { takes_long: true }).await?;
+        self.discarding(resolving).await
     }
 
     /// Uses a link until its end, and says goodbye where there is time for it.

@@ -14,6 +14,7 @@ use noq_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
 use std::io::{self, IoSliceMut};
 use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::task::{Context, Poll};
 use watched::WatchedSocket;
 
@@ -29,6 +30,8 @@ pub(super) struct UdpPort {
     state: UdpSocketState,
     // A dual-stack socket wants IPv4 addresses in their IPv6 form.
     is_ipv6: bool,
+    // The system's number for why it did not send the last packet; 0 when it did.
+    refusal: AtomicI32,
 }
 
 /// A packet that came.
@@ -63,11 +66,25 @@ impl UdpPort {
             socket: WatchedSocket::new(socket)?,
             state,
             is_ipv6,
+            refusal: AtomicI32::new(0),
         })
     }
 
     pub(super) fn local_address(&self) -> io::Result<SocketAddr> {
         self.socket.get().local_addr()
+    }
+
+    /// Why the last packet was not sent, if it was not.
+    pub(super) fn refusal(&self) -> Option<i32> {
+        let number = self.refusal.load(Ordering::Relaxed);
+        (number != 0).then_some(number)
+    }
+
+    fn note_refusal(&self, number: i32) {
+        // A packet has no time for a write that changes nothing.
+        if self.refusal.load(Ordering::Relaxed) != number {
+            self.refusal.store(number, Ordering::Relaxed);
+        }
     }
 
     /// Whether packets may be fragmented on their way, so that their size proves nothing.
@@ -187,9 +204,14 @@ impl UdpPort {
         match self.state.try_send(self.socket.get().into(), &transmit) {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
                 tracing::trace!(%error, to = %transmit.destination, "The system did not send");
+                self.note_refusal(error.raw_os_error().unwrap_or(0));
                 Ok(())
             }
-            sent => sent,
+            Ok(()) => {
+                self.note_refusal(0);
+                Ok(())
+            }
+            waiting => waiting,
         }
     }
 }
