@@ -6,7 +6,9 @@
 use crate::privilege;
 use crate::process::is_client;
 use crate::tap::TapName;
+use anyhow::Context as _;
 use lanparty_edge::privilege::lower_priority_of;
+use rustix::fs::StatVfsMountFlags;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
@@ -64,6 +66,25 @@ struct Files(TempDir);
 )]
 pub(crate) struct NoDhcpProgram;
 
+/// There is no place for the files that a DHCP client works with.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoDhcpFiles {
+    #[error(
+        "the temporary folder {} cannot be written ({cause}); make room in it, name another one with TMPDIR, or use \
+         --address", folder.display()
+    )]
+    Unwritable {
+        folder: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+    #[error(
+        "no program can be run from the temporary folder {}, which is mounted noexec; name another one with TMPDIR, or \
+         use --address", .0.display()
+    )]
+    NotRunnable(PathBuf),
+}
+
 impl DhcpProgram {
     /// Finds one that is installed.
     pub(crate) fn find() -> Result<Self, NoDhcpProgram> {
@@ -89,9 +110,10 @@ impl DhcpProgram {
     }
 
     /// Starts asking for an address on `tap`, again and again until there is one.
-    pub(crate) fn start(&self, tap: &TapName) -> io::Result<Dhcp> {
+    pub(crate) fn start(&self, tap: &TapName) -> anyhow::Result<Dhcp> {
         let files = Files::create()?;
-        let mut child = self.spawn(self.ask_arguments(&files, tap))?;
+        let child = self.spawn(self.ask_arguments(&files, tap));
+        let mut child = child.with_context(|| format!("cannot run {}", self.file.display()))?;
         let stderr = child.stderr.take().expect("its stderr is a pipe");
         Ok(Dhcp {
             program: self.clone(),
@@ -181,10 +203,26 @@ impl Dhcp {
 }
 
 impl Files {
-    fn create() -> io::Result<Self> {
+    fn create() -> Result<Self, NoDhcpFiles> {
+        let folder = std::env::temp_dir();
+        let files = Self::create_in(&folder).map_err(|cause| NoDhcpFiles::Unwritable {
+            folder: folder.clone(),
+            cause,
+        })?;
+        let system = rustix::fs::statvfs(&folder);
+        match system.is_ok_and(|system| system.f_flag.contains(StatVfsMountFlags::NOEXEC)) {
+            true => Err(NoDhcpFiles::NotRunnable(folder)),
+            false => Ok(files),
+        }
+    }
+
+    fn create_in(folder: &Path) -> io::Result<Self> {
         use std::os::unix::fs::PermissionsExt as _;
         let prefix = format!("{FOLDER}{}-", std::process::id());
-        let files = Files(tempfile::Builder::new().prefix(&prefix).tempdir()?);
+        let files = tempfile::Builder::new()
+            .prefix(&prefix)
+            .tempdir_in(folder)?;
+        let files = Files(files);
         fs::write(files.script(), SCRIPT)?;
         fs::set_permissions(files.script(), fs::Permissions::from_mode(0o700))?;
         fs::write(files.config(), DHCLIENT_CONFIG)?;

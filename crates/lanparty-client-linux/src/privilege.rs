@@ -1,5 +1,6 @@
 //! What the client may do: to change this machine's network, and what its DHCP client needs (spec R82).
 
+use crate::tap::CLONE_DEVICE;
 use anyhow::{Result, ensure};
 use lanparty_edge::privilege::{self, CapabilitySet};
 use std::io;
@@ -12,15 +13,16 @@ const DHCP: CapabilitySet = CapabilitySet::NET_RAW.union(CapabilitySet::NET_BIND
 /// Checks that this process has what it needs.
 pub(crate) fn check(dhcp: bool) -> Result<()> {
     let held = privilege::held()?;
+    let needed = OWN | lent(dhcp);
     ensure!(
         held.contains(OWN),
-        "you may not change this machine's network (CAP_NET_ADMIN is missing); run this with sudo, or \
-         once `sudo setcap cap_net_admin+ep` on the program"
+        "this program may not change this machine's network (CAP_NET_ADMIN is missing): {}",
+        privilege::advice(needed, &[CLONE_DEVICE])
     );
     ensure!(
-        !dhcp || held.contains(DHCP),
-        "--dhcp needs CAP_NET_RAW and CAP_NET_BIND_SERVICE for the system's DHCP client; run this with \
-         sudo, give the program these capabilities too, or use --address"
+        held.contains(needed),
+        "--dhcp needs CAP_NET_RAW and CAP_NET_BIND_SERVICE for the system's DHCP client: {}; or use --address",
+        privilege::advice(needed, &[CLONE_DEVICE])
     );
     Ok(())
 }

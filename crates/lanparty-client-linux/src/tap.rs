@@ -10,6 +10,7 @@
 mod sys;
 
 use bytes::Bytes;
+use lanparty_edge::privilege::{self, CapabilitySet};
 use lanparty_obs::DropReason;
 use lanparty_peer::FramePort;
 use lanparty_peer::vnet::{self, ENOUGH, READ_LEN, Sent, SuperFrameWriter};
@@ -24,7 +25,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 /// Where TAPs come from.
-const CLONE_DEVICE: &str = "/dev/net/tun";
+pub(crate) const CLONE_DEVICE: &str = "/dev/net/tun";
 /// A removed adapter shows as an error, and only to those who ask for errors.
 const FRAMES: Interest = Interest::READABLE.add(Interest::ERROR);
 
@@ -42,25 +43,28 @@ pub(crate) struct Tap {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TapError {
     #[error(
-        "this system has no TAP adapters ({CLONE_DEVICE} is missing); load them with `modprobe tun`"
+        "this system has no TAP adapters ({CLONE_DEVICE} is missing); load them with `sudo modprobe tun`, or, in a \
+         container, start it with `--device {CLONE_DEVICE}`"
     )]
     NoDevice,
-    #[error(
-        "you may not make TAP adapters; run this with sudo, or once `sudo setcap cap_net_admin+ep` \
-         on the program"
-    )]
-    NotPermitted,
+    #[error("this program may not make TAP adapters: {0}")]
+    NotPermitted(String),
     #[error(
         "you may not open {CLONE_DEVICE}; run this with sudo, or open it to everybody as most systems \
          do: `sudo chmod 666 {CLONE_DEVICE}`"
     )]
     DeviceClosed,
     #[error(
+        "not even root may open {CLONE_DEVICE} here, as in a container; start the container with \
+         `--device {CLONE_DEVICE}`"
+    )]
+    DeviceBarred,
+    #[error(
         "there is a network interface {0} already; end the other client, or choose another name with --tap"
     )]
     NameTaken(TapName),
     #[error("cannot make the TAP adapter {0} ({1})")]
-    Other(TapName, io::Error),
+    Other(TapName, #[source] io::Error),
 }
 
 impl Tap {
@@ -68,8 +72,9 @@ impl Tap {
     pub(crate) fn create(name: &TapName) -> Result<Self, TapError> {
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let error = |error: io::Error| TapError::new(name, error);
+        let is_root = rustix::process::geteuid().is_root();
         let fd = rustix::fs::open(CLONE_DEVICE, flags, Mode::empty())
-            .map_err(|errno| error(errno.into()))?;
+            .map_err(|errno| TapError::from_opening(name, errno.into(), is_root))?;
         sys::create_tap(&fd, name.bytes()).map_err(error)?;
         if let Err(error) = sys::offer_offloads(&fd) {
             tracing::debug!(%error, "This system's TAP adapters take no offloads; frames come one by one");
@@ -131,11 +136,23 @@ impl FramePort for Tap {
 }
 
 impl TapError {
+    /// What it means that the device cannot be opened. A container's rules for devices keep everybody out.
+    fn from_opening(name: &TapName, error: io::Error, is_root: bool) -> Self {
+        match error.raw_os_error() {
+            Some(libc::EPERM | libc::EACCES) if is_root => TapError::DeviceBarred,
+            Some(libc::EPERM | libc::EACCES) => TapError::DeviceClosed,
+            _ => TapError::new(name, error),
+        }
+    }
+
+    /// What it means that the open device makes no adapter.
     fn new(name: &TapName, error: io::Error) -> Self {
         match error.raw_os_error() {
             Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => TapError::NoDevice,
-            Some(libc::EPERM) => TapError::NotPermitted,
-            Some(libc::EACCES) => TapError::DeviceClosed,
+            Some(libc::EPERM | libc::EACCES) => {
+                let needed = CapabilitySet::NET_ADMIN;
+                TapError::NotPermitted(privilege::advice(needed, &[CLONE_DEVICE]))
+            }
             Some(libc::EBUSY) => TapError::NameTaken(name.clone()),
             _ => TapError::Other(name.clone(), error),
         }

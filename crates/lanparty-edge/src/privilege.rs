@@ -9,10 +9,14 @@ mod capabilities;
 #[cfg(target_os = "linux")]
 mod files;
 #[cfg(target_os = "linux")]
+mod lacking;
+#[cfg(target_os = "linux")]
 mod words;
 
 #[cfg(target_os = "linux")]
 pub use capabilities::{CapabilitySet, held, lending, narrow};
+#[cfg(target_os = "linux")]
+pub use lacking::advice;
 
 use std::ffi::OsString;
 use std::io;
@@ -30,15 +34,17 @@ pub fn hide_secrets(words: &[OsString]) {
     let _ = words;
 }
 
-/// What every program does first: no child will have more rights than we have, and no core file, no
+/// What every program does first: it notes what whoever started it wants, and then no child will have more rights than we have, and no core file, no
 /// debugger of the same user shows the secrets in our memory.
 ///
 /// # Errors
 /// What the system says.
 pub fn harden() -> io::Result<()> {
+    crate::signals::note_ignored();
     #[cfg(target_os = "linux")]
     {
         use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        lacking::note_forbidden();
         rustix::thread::set_no_new_privs(true)?;
         set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     }

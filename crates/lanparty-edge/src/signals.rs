@@ -1,6 +1,36 @@
 //! Being asked to stop, or to look again.
 
 use std::io;
+#[cfg(target_os = "linux")]
+use std::sync::OnceLock;
+
+/// Whether SIGHUP was ignored when this program was started.
+#[cfg(target_os = "linux")]
+static IGNORES_HANGUP: OnceLock<bool> = OnceLock::new();
+
+/// Looks which signals whoever started this program wants ignored; to be called before anything listens for them, and
+/// while files can still be opened.
+pub(crate) fn note_ignored() {
+    #[cfg(target_os = "linux")]
+    ignores_hangup();
+}
+
+/// True when whoever started this program wants it to outlive its terminal, as nohup(1) does.
+#[cfg(target_os = "linux")]
+fn ignores_hangup() -> bool {
+    *IGNORES_HANGUP.get_or_init(|| {
+        let status = std::fs::read_to_string("/proc/self/status");
+        status.is_ok_and(|status| is_hangup_ignored(&status))
+    })
+}
+
+/// Reads the mask of ignored signals, of which SIGHUP is the first (proc(5), status).
+#[cfg(target_os = "linux")]
+fn is_hangup_ignored(status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 == 1)
+}
 
 /// Waits until the program is asked to stop, and says by what: `Ctrl-C`, or `SIGTERM` on Unix; on
 /// Windows also Ctrl-Break and the end of the console, the session or the system.
@@ -37,28 +67,56 @@ pub async fn shutdown() -> io::Result<&'static str> {
 /// Being asked to read files again: SIGHUP, where there is such a thing.
 #[derive(Debug)]
 pub struct Hangups {
+    /// None where they are ignored.
     #[cfg(unix)]
-    signals: tokio::signal::unix::Signal,
+    signals: Option<tokio::signal::unix::Signal>,
 }
 
 impl Hangups {
-    /// Listens from now on; SIGHUP does not end the program any more.
+    /// Listens from now on; SIGHUP does not end the program any more. Where whoever started it wants SIGHUP to be
+    /// ignored, it stays so.
     ///
     /// # Errors
     /// When the system does not let us listen for signals.
     pub fn listen() -> io::Result<Self> {
         Ok(Hangups {
             #[cfg(unix)]
-            signals: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?,
+            signals: hangups()?,
         })
     }
 
     /// Waits for the next one.
     pub async fn next(&mut self) {
         #[cfg(unix)]
-        if self.signals.recv().await.is_some() {
+        if let Some(signals) = &mut self.signals
+            && signals.recv().await.is_some()
+        {
             return;
         }
         std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(unix)]
+fn hangups() -> io::Result<Option<tokio::signal::unix::Signal>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    #[cfg(target_os = "linux")]
+    if ignores_hangup() {
+        return Ok(None);
+    }
+    signal(SignalKind::hangup()).map(Some)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_bit_of_the_mask_is_sighup() {
+        let status = |mask| format!("Name:\tx\nSigBlk:\t0000000000000001\nSigIgn:\t{mask}\n");
+        assert!(is_hangup_ignored(&status("0000000000000001")));
+        assert!(is_hangup_ignored(&status("0000000000001001")));
+        assert!(!is_hangup_ignored(&status("0000000000001000")));
+        assert!(!is_hangup_ignored("Name:\tx\n"));
     }
 }

@@ -14,6 +14,7 @@ mod sys;
 pub use interface::{Interface, InterfaceError};
 
 use bytes::Bytes;
+use lanparty_edge::privilege::{self, CapabilitySet};
 use lanparty_obs::DropReason;
 use lanparty_peer::FramePort;
 use lanparty_peer::vnet::{self, ENOUGH, READ_LEN, Sent, SuperFrameWriter};
@@ -56,7 +57,10 @@ impl LanSocket {
             move |error| InterfaceError::System { name, step, error }
         };
         let socket = PacketSocket::new().map_err(|error| match error.kind() {
-            io::ErrorKind::PermissionDenied => InterfaceError::MissingPrivilege(name.to_owned()),
+            io::ErrorKind::PermissionDenied => InterfaceError::MissingPrivilege {
+                name: name.to_owned(),
+                advice: privilege::advice(CapabilitySet::NET_RAW, &[]),
+            },
             _ => fail("make a raw socket for")(error),
         })?;
         set_up(&socket).map_err(fail("set up the raw socket for"))?;

@@ -109,11 +109,13 @@ pub enum InterfaceError {
     #[error("{0} has no carrier: plug its cable into the LAN's switch")]
     NoCarrier(String),
     /// Raw sockets are not for everybody.
-    #[error(
-        "capturing frames on {0} needs the privilege CAP_NET_RAW: run the gateway as root, or once \
-         `setcap cap_net_raw+ep` on its file"
-    )]
-    MissingPrivilege(String),
+    #[error("capturing frames on {name} needs the privilege CAP_NET_RAW: {advice}")]
+    MissingPrivilege {
+        /// The interface.
+        name: String,
+        /// What to do here.
+        advice: String,
+    },
     /// Without it, frames for clients would not be seen.
     #[error("{name} cannot be made promiscuous, so it would miss the clients' frames: {error}")]
     NotPromiscuous {
