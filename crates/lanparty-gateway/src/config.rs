@@ -77,10 +77,10 @@ Examples:
   Why do frames die? Log each of them:
       lanparty-gateway --log info,lanparty::frames=trace …
 
-It needs CAP_NET_RAW: run it as root, or once `setcap cap_net_raw+ep` on its file. Ctrl-C or SIGTERM
-ends it: it says goodbye and exits with 0. Anything else that ends it is told in one sentence, and
-exits with 1. A lost relay does not end it; it tries again until the relay is back. Without its
-interface it leaves the room, and comes back with it; where another gateway with the same keys has taken
+It needs CAP_NET_RAW: run it as root, or once `setcap cap_net_raw+ep` on its file. Ctrl-C or SIGTERM \
+ends it: it says goodbye and exits with 0. Anything else that ends it is told in one sentence, and \
+exits with 1. A lost relay does not end it; it tries again until the relay is back. Without its \
+interface it leaves the room, and comes back with it; where another gateway with the same keys has taken \
 its place, it waits until that one is gone.";
 
 /// What a gateway needs to know, checked.

@@ -311,14 +311,20 @@ impl Controls {
     }
 
     fn lock(&mut self, on: bool) -> String {
+        let was_on = self.wishes.guests.is_some();
         let here = self.players.values().map(|player| player.mac);
         let members = here.chain(self.cut_off.iter().copied());
         self.wishes.guests = on.then(|| members.take(MAX_GUESTS).collect());
         self.since.lock = true;
         self.order(self.wishes.lock());
-        match on {
-            true => "The room is locked: nobody new comes in.".to_owned(),
-            false => "The room is unlocked.".to_owned(),
+        match (was_on, on) {
+            (false, true) => "The room is locked: nobody new comes in.".to_owned(),
+            (true, true) => {
+                "The room was locked already: nobody new comes in, and who is in now may come back."
+                    .to_owned()
+            }
+            (true, false) => "The room is unlocked.".to_owned(),
+            (false, false) => "The room was not locked.".to_owned(),
         }
     }
 
@@ -332,7 +338,7 @@ impl Controls {
         if self.wishes.muted.len() >= MAX_MUTED && !self.wishes.muted.contains(&person) {
             return Err(FULL_OF_MUTED.to_owned());
         }
-        self.wishes.muted.insert(person);
+        let was_muted = !self.wishes.muted.insert(person);
         self.unmuted.remove(&person);
         let Some(peer_id) = here else {
             return Ok(format!(
@@ -343,22 +349,26 @@ impl Controls {
             peer_id,
             muted: true,
         });
-        Ok(format!(
-            "{mac} is muted: what it says to everybody is dropped."
-        ))
+        Ok(match was_muted {
+            false => format!("{mac} is muted: what it says to everybody is dropped."),
+            true => format!("{mac} was muted already: what it says to everybody is dropped."),
+        })
     }
 
     /// Also somebody who is not there, and would be muted again.
     fn unmute(&mut self, who: &str) -> Result<String, String> {
         for mark in Mark::all(who) {
             if let Some((peer_id, player)) = self.present(mark, who)? {
-                self.wishes.muted.remove(&player.person());
+                let was_muted = self.wishes.muted.remove(&player.person());
                 self.unmuted.insert(player.person());
                 self.order(HostOrder::Mute {
                     peer_id,
                     muted: false,
                 });
-                return Ok(format!("{} is heard again.", player.mac));
+                return Ok(match was_muted {
+                    true => format!("{} is heard again.", player.mac),
+                    false => format!("{} was not muted.", player.mac),
+                });
             }
             let gone = self.gone.iter().filter(|one| one.is_called(mark));
             let gone: Vec<_> = gone.map(Present::person).collect();
@@ -378,12 +388,16 @@ impl Controls {
     }
 
     fn isolate(&mut self, on: bool) -> String {
-        self.wishes.isolated = on;
+        let was_on = std::mem::replace(&mut self.wishes.isolated, on);
         self.since.isolate = true;
         self.order(self.wishes.isolate());
-        match on {
-            true => "Players reach the LAN and not each other.".to_owned(),
-            false => "Players reach each other again.".to_owned(),
+        match (was_on, on) {
+            (false, true) => "Players reach the LAN and not each other.".to_owned(),
+            (true, true) => {
+                "Players were kept apart already: they reach the LAN and not each other.".to_owned()
+            }
+            (true, false) => "Players reach each other again.".to_owned(),
+            (false, false) => "Players were not kept apart.".to_owned(),
         }
     }
 

@@ -7,7 +7,24 @@ use lanparty_edge::kept_file::KeptFile;
 use std::cell::RefCell;
 use std::io;
 use std::os::unix::net::UnixListener;
+use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
+
+/// How long a host waits to hear that an order is kept.
+const DISK: Duration = Duration::from_secs(1);
+
+/// The answer, with what the host must know if the order ends with the gateway.
+async fn with_trouble(answer: Answer, trouble: Option<oneshot::Receiver<String>>) -> Answer {
+    let (Answer::Done(sentence), Some(trouble)) = (&answer, trouble) else {
+        return answer;
+    };
+    match tokio::time::timeout(DISK, trouble).await {
+        Ok(Ok(why)) => Answer::Done(format!(
+            "{sentence} But the gateway cannot keep that ({why}): order it again after the gateway's next start."
+        )),
+        Ok(Err(_)) | Err(_) => answer,
+    }
+}
 
 /// The host's wishes, between the task that hears them and the one that has the link.
 pub(crate) struct Desk {
@@ -15,18 +32,25 @@ pub(crate) struct Desk {
     /// There are orders to be taken.
     pub(crate) orders: Notify,
     waiting: RefCell<Option<oneshot::Sender<Answer>>>,
-    /// Where the wishes are kept, and what was kept last.
-    kept: RefCell<Option<(KeptFile, Wishes)>>,
+    /// Where the wishes are kept, if anywhere.
+    file: RefCell<Option<KeptFile>>,
+    /// What was kept last.
+    known: RefCell<Wishes>,
 }
 
 impl Desk {
     /// `kept` is where the wishes are kept, and what is in it.
     pub(crate) fn new(controls: Controls, kept: Option<(KeptFile, Wishes)>) -> Self {
+        let (file, known) = match kept {
+            Some((file, wishes)) => (Some(file), wishes),
+            None => (None, controls.wishes().clone()),
+        };
         Desk {
             controls: RefCell::new(controls),
             orders: Notify::new(),
             waiting: RefCell::new(None),
-            kept: RefCell::new(kept),
+            file: RefCell::new(file),
+            known: RefCell::new(known),
         }
     }
 
@@ -40,17 +64,27 @@ impl Desk {
 
     /// Keeps the wishes, if they have changed. What cannot be kept holds until the gateway ends.
     pub(crate) fn keep(&self) {
-        let (controls, mut kept) = (self.controls.borrow(), self.kept.borrow_mut());
-        let Some((file, before)) = kept.as_mut() else {
-            return;
-        };
+        drop(self.keep_or_say());
+    }
+
+    /// The same; where it goes wrong, the receiver hears why, and otherwise that nobody has anything to say.
+    fn keep_or_say(&self) -> Option<oneshot::Receiver<String>> {
+        let (controls, mut known) = (self.controls.borrow(), self.known.borrow_mut());
         let wishes = controls.wishes();
-        if wishes != before {
-            before.clone_from(wishes);
-            file.save(wishes, |error| {
-                tracing::warn!(%error, "The next start of the gateway will not know what the host has ordered");
-            });
+        if wishes == &*known {
+            return None;
         }
+        known.clone_from(wishes);
+        let (sender, trouble) = oneshot::channel();
+        match self.file.borrow_mut().as_mut() {
+            Some(file) => file.save(wishes, |error| {
+                tracing::warn!(%error, "The next start of the gateway will not know what the host has ordered");
+                // Whoever ordered it may not be listening any more.
+                let _ = sender.send(error.to_string());
+            }),
+            None => drop(sender.send("it has no file for that".to_owned())),
+        }
+        Some(trouble)
     }
 
     /// Hears one host after the other, for ever.
@@ -62,11 +96,57 @@ impl Desk {
         let (sender, answer) = oneshot::channel();
         self.waiting.replace(Some(sender));
         let at_once = self.controls.borrow_mut().handle_request(request);
-        self.keep();
-        if let Some(answer) = at_once {
-            self.answer(answer);
-        }
+        let trouble = self.keep_or_say();
         self.orders.notify_one();
+        if let Some(at_once) = at_once {
+            self.answer(with_trouble(at_once, trouble).await);
+        }
         answer.await.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ctl::wire::InviteFacts;
+    use std::path::Path;
+
+    fn desk(kept: Option<KeptFile>) -> Desk {
+        let room = InviteFacts {
+            relay: "r.example:443".into(),
+            room: "EVENING".parse().unwrap(),
+            host: None,
+            pin: None,
+            keys: "/keys".into(),
+        };
+        let controls = Controls::new(room, false, Wishes::default());
+        Desk::new(controls, kept.map(|file| (file, Wishes::default())))
+    }
+
+    async fn lock(desk: &Desk) -> String {
+        match desk.hear(Request::Lock { on: true }).await {
+            Some(Answer::Done(sentence)) => sentence,
+            _ => panic!("it is not done"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_host_hears_that_an_order_will_be_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = KeptFile::open(&folder.path().join("orders.json")).unwrap();
+        let said = lock(&desk(Some(kept))).await;
+        assert!(!said.contains("cannot keep"), "{said}");
+        assert!(
+            lock(&desk(None))
+                .await
+                .contains("cannot keep that (it has no file for that)")
+        );
+        // A device that is always full.
+        let full = KeptFile::open(Path::new("/dev/full")).unwrap();
+        let said = lock(&desk(Some(full))).await;
+        assert!(
+            said.contains("cannot keep that (") && said.contains("next start"),
+            "{said}"
+        );
     }
 }

@@ -20,10 +20,13 @@ fn main() -> ExitCode {
         Some("invite") => InviteArgs::parse_from(&words[1..]).run(),
         Some("ctl") => CtlArgs::parse_from(&words[1..]).run(),
         Some("host") => match HostArgs::read(words[1..].iter().cloned()) {
-            Err(ArgsError::Usage(usage)) => usage.exit(),
+            Err(ArgsError::Usage(usage)) => misused(&usage, WHICH_LAN),
             args => args.map_err(anyhow::Error::from)?.run(),
         },
-        _ => lanparty_gateway::Args::parse_from(&words).run(),
+        _ => match lanparty_gateway::Args::try_parse_from(&words) {
+            Err(usage) => misused(&usage, WHICH_PARTY),
+            Ok(args) => args.run(),
+        },
     });
     let code = match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -34,6 +37,27 @@ fn main() -> ExitCode {
     };
     speech::finish();
     code
+}
+
+/// What is missing from a command line that begins a party.
+#[cfg(target_os = "linux")]
+const WHICH_LAN: &str = "name the LAN's interface: `lanparty-gateway host --interface eth0`; `ip link` shows which \
+    there are, and players come in with the invite that is printed then";
+#[cfg(target_os = "linux")]
+const WHICH_PARTY: &str = "`lanparty-gateway host --interface eth0` holds a party on this machine; for one at a relay \
+    make an invite with `lanparty-gateway invite`, and start the gateway with --relay, --room and --interface";
+
+/// Ends the program like clap, with a hint where something is missing.
+#[cfg(target_os = "linux")]
+fn misused(usage: &clap::Error, hint: &str) -> ! {
+    use clap::error::ErrorKind;
+    let is_incomplete = usage.kind() == ErrorKind::MissingRequiredArgument;
+    // It may be a closed pipe; the exit code says it then.
+    let _ = usage.print();
+    if is_incomplete {
+        eprintln!("\nhint: {hint}");
+    }
+    std::process::exit(usage.exit_code());
 }
 
 /// All that the program understands, for its manual.

@@ -177,9 +177,14 @@ impl<'a> Host<'a> {
     fn tell_of(&mut self, message: &RelayMessage) {
         match *message {
             RelayMessage::Notice(ref notice) => self.notify(notice),
-            RelayMessage::PeerJoined(PeerJoined { mac: Some(mac), .. }) => {
-                say(format_args!("Player {mac} joined."));
-            }
+            RelayMessage::PeerJoined(PeerJoined {
+                mac: Some(mac),
+                ref name,
+                ..
+            }) => match name {
+                Some(name) => say(format_args!("Player {mac} joined, called {name}.")),
+                None => say(format_args!("Player {mac} joined.")),
+            },
             RelayMessage::PeerLeft(PeerLeft { peer_id, reason }) => {
                 let player = self.desk.controls.borrow().player(peer_id);
                 if let Some(mac) = player {

@@ -10,10 +10,11 @@ use crate::run::{self, Host};
 use anyhow::Context;
 use clap::Parser;
 use lanparty_ctrl::{RoomCode, Text};
-use lanparty_edge::address::{ListenAddress, RelayAddress};
+use lanparty_edge::address::{DEFAULT_PORT, ListenAddress, RelayAddress, RelayAddressError};
 use lanparty_edge::congestion_args::{self, congestion};
 use lanparty_edge::invite::Invite;
 use lanparty_edge::log::LogArgs;
+use lanparty_edge::privilege::{self, CapabilitySet};
 use lanparty_edge::runtime;
 use lanparty_edge::source_address::{is_public, outgoing};
 use lanparty_edge::speech::say;
@@ -27,6 +28,7 @@ use lanparty_relay::config::{
 };
 use lanparty_relay::{RelayServer, SocketGone};
 use std::ffi::OsString;
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use tokio::sync::oneshot;
@@ -58,7 +60,7 @@ pub struct HostArgs {
 
     /// Where players find this machine, for the invite: your public name or address, with a port if
     /// your router forwards another one than --listen has [default: this machine's own address].
-    #[arg(long, value_name = "HOST[:PORT]")]
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = address_text)]
     public_address: Option<String>,
 
     /// The room: 4 to 32 letters, digits and hyphens [default: one that is made and kept].
@@ -102,7 +104,7 @@ Examples:
   The same on port 4433:
       lanparty-gateway host --interface eth0 --listen 4433/udp --public-address party.example.net
 
-It needs CAP_NET_RAW, and CAP_NET_BIND_SERVICE for a port below 1024: run it as root, or once
+It needs CAP_NET_RAW, and CAP_NET_BIND_SERVICE for a port below 1024: run it as root, or once \
 `setcap cap_net_raw,cap_net_bind_service+ep` on its file. Ctrl-C or SIGTERM ends the gateway, then the relay.";
 
 impl HostArgs {
@@ -122,6 +124,7 @@ impl HostArgs {
     /// One sentence, with its causes, for whoever started the program.
     pub fn run(self) -> anyhow::Result<()> {
         self.log.clone().start();
+        may_host(self.listen.socket_address().port())?;
         let lan = LanSocket::open(&self.lan.interface)?;
         runtime::run(self.serve(lan))?
     }
@@ -185,6 +188,44 @@ impl HostArgs {
         say(format_args!("{link}\n\n{picture}"));
         advice.iter().for_each(say);
         party(relay, &config, lan, host).await
+    }
+}
+
+/// An address as it is given, once it is one; which port it has by itself says --listen.
+fn address_text(text: &str) -> Result<String, RelayAddressError> {
+    RelayAddress::parse(text, DEFAULT_PORT)?;
+    Ok(text.to_owned())
+}
+
+/// Says at once what of all rights that this needs is missing, also of those that it needs later.
+fn may_host(port: u16) -> anyhow::Result<()> {
+    let first_free = fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+    let first_free = first_free.ok().and_then(|text| text.trim().parse().ok());
+    let needed = needed(port, first_free.unwrap_or(1024));
+    let held = privilege::held().context("cannot see which rights this program has")?;
+    let missing = needed & !held;
+    let names: Vec<_> = missing
+        .iter_names()
+        .map(|(name, _)| format!("CAP_{name}"))
+        .collect();
+    anyhow::ensure!(
+        missing.is_empty(),
+        "hosting needs rights that this program lacks ({}): {}{}",
+        names.join(" and "),
+        privilege::advice(needed, &[]),
+        match missing == CapabilitySet::NET_BIND_SERVICE {
+            true => "; or choose a port from 1024 on with --listen",
+            false => "",
+        }
+    );
+    Ok(())
+}
+
+/// To reach the LAN, and to listen on a port that is not everybody's.
+fn needed(port: u16, first_free: u16) -> CapabilitySet {
+    match (1..first_free).contains(&port) {
+        true => CapabilitySet::NET_RAW | CapabilitySet::NET_BIND_SERVICE,
+        false => CapabilitySet::NET_RAW,
     }
 }
 
@@ -330,7 +371,7 @@ mod tests {
         assert_eq!(flags(HostArgs::command()), relays);
 
         let file = tempfile::NamedTempFile::new().unwrap();
-        let write = |text| std::fs::write(file.path(), text).unwrap();
+        let write = |text| fs::write(file.path(), text).unwrap();
         write("interface = 'eth0'\nmax-clients-per-room = 7\nbyte-rate = 9\n");
         let path = file.path().to_str().unwrap();
         let words = ["host", "--config", path, "--byte-rate", "8"].map(OsString::from);
@@ -349,6 +390,25 @@ mod tests {
         write("max-clients = 5\n");
         let error = settings.read().unwrap_err().to_string();
         assert!(error.contains("`lanparty-gateway host --help`"), "{error}");
+    }
+
+    #[test]
+    fn the_public_address_is_checked_by_its_name_before_anything_else() {
+        let words = ["host", "--iface", "eth0", "--public-address", "x:abc"];
+        let error = HostArgs::try_parse_from(words).unwrap_err().to_string();
+        assert!(
+            error.contains("--public-address") && error.contains("`x:abc`"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_low_port_needs_a_right_of_its_own() {
+        let both = CapabilitySet::NET_RAW | CapabilitySet::NET_BIND_SERVICE;
+        assert_eq!(needed(443, 1024), both);
+        assert_eq!(needed(443, 80), CapabilitySet::NET_RAW);
+        assert_eq!(needed(0, 1024), CapabilitySet::NET_RAW);
+        assert_eq!(needed(4433, 1024), CapabilitySet::NET_RAW);
     }
 
     #[tokio::test]
@@ -371,7 +431,7 @@ mod tests {
         let room = kept_room(&folder, [0, 31, 32, 255]).unwrap();
         assert_eq!(room.as_str(), "LAN-A9A9");
         assert_eq!(kept_room(&folder, [7; 4]).unwrap(), room);
-        std::fs::write(folder.file(ROOM_FILE), "?").unwrap();
+        fs::write(folder.file(ROOM_FILE), "?").unwrap();
         let error = kept_room(&folder, [7; 4]).unwrap_err().to_string();
         assert!(error.contains(ROOM_FILE), "{error}");
     }

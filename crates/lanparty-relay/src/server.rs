@@ -28,6 +28,7 @@ use doorstep::Doorstep;
 use identity::Renewal;
 use lanparty_ctrl::message::Disconnect;
 use lanparty_ctrl::{DisconnectReason, LeaveReason, Pin, RejectReason, RelayMessage};
+use lanparty_edge::address::ListenAddress;
 use lanparty_edge::privilege;
 use lanparty_edge::signals::Hangups;
 use lanparty_edge::speech::say;
@@ -118,6 +119,8 @@ pub struct RelayServer {
     pin: Pin,
     renewal: Option<Renewal>,
     settings: Option<CommandLine>,
+    /// Where it was told to listen.
+    listen: ListenAddress,
     operators: JoinSet<io::Result<()>>,
     rooms: Arc<Rooms>,
     /// Each gets its seat if it is admitted.
@@ -182,6 +185,7 @@ impl RelayServer {
             pin: identity.pin(),
             renewal: Renewal::new(&config.identity),
             settings: config.settings.clone().filter(CommandLine::has_files),
+            listen: config.listen,
             operators: JoinSet::new(),
             rooms,
             doorstep: Doorstep::new(config.knocks),
@@ -329,9 +333,13 @@ impl RelayServer {
                     knocks,
                     guesses,
                     access,
+                    listen,
                     ..
                 } = config;
                 info!(%limits, %knocks, %rates, %guesses, access_token = access.is_some(), "New limits in force");
+                if let Some(sentence) = needs_restart(self.listen, listen) {
+                    warn!("{sentence}");
+                }
                 self.doorstep.set_limits(knocks);
                 let mut rooms = self.rooms.lock();
                 rooms.set_limits(Instant::now(), limits, rates, guesses);
@@ -381,6 +389,13 @@ impl RelayServer {
             link.queue(Outgoing::Goodbye(disconnect.clone()));
         }
     }
+}
+
+/// A sentence about what the files want by now and only another start brings.
+fn needs_restart(listens: ListenAddress, wanted: ListenAddress) -> Option<String> {
+    (wanted != listens).then(|| {
+        format!("Still listening on {listens}: `listen` is {wanted} now, and that needs a restart of the relay")
+    })
 }
 
 /// What comes by itself: time, and the operator's word that files have changed.
@@ -456,6 +471,17 @@ mod tests {
                 .unwrap_err()
                 .to_string()
                 .contains("start the relay again")
+        );
+    }
+
+    #[test]
+    fn another_place_to_listen_needs_a_restart() {
+        let [old, new] = ["443/udp", "4433/udp"].map(|text| text.parse().unwrap());
+        assert_eq!(needs_restart(old, old), None);
+        let said = needs_restart(old, new).unwrap();
+        assert!(
+            said.contains("[::]:443:") && said.contains("[::]:4433 now"),
+            "{said}"
         );
     }
 }

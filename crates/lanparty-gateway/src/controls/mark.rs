@@ -11,6 +11,8 @@ pub(super) enum Mark<'a> {
     /// A fingerprint, whole or as `list` shows it.
     Key(&'a str),
     Name(&'a str),
+    /// A name, however its letters are written.
+    Called(&'a str),
 }
 
 impl<'a> Mark<'a> {
@@ -18,7 +20,7 @@ impl<'a> Mark<'a> {
     /// MAC or key.
     pub(super) fn all(who: &'a str) -> impl Iterator<Item = Self> {
         let mac = who.parse().ok().map(Mark::Mac);
-        let words = [Mark::Key(who), Mark::Name(who)];
+        let words = [Mark::Key(who), Mark::Name(who), Mark::Called(who)];
         let words = words.into_iter().filter(move |_| mac.is_none());
         mac.into_iter().chain(words)
     }
@@ -36,6 +38,13 @@ impl<'a> Mark<'a> {
 
     /// True for this name.
     pub(super) fn is_name(self, name: Option<&Name>) -> bool {
-        name.is_some_and(|name| self == Mark::Name(name.as_str()))
+        let Some(name) = name.map(Name::as_str) else {
+            return false;
+        };
+        match self {
+            Mark::Name(meant) => meant == name,
+            Mark::Called(meant) => meant.to_lowercase() == name.to_lowercase(),
+            Mark::Mac(_) | Mark::Key(_) => false,
+        }
     }
 }

@@ -590,3 +590,49 @@ fn bans_and_counters_are_known_without_a_link() {
     let stats = party.handle_request(Request::Stats);
     assert!(matches!(stats, Some(Answer::Stats(_))));
 }
+
+#[test]
+fn a_name_is_found_however_its_letters_are_written_unless_that_means_two() {
+    let mut party = controls();
+    party.handle_welcome(&welcome(&[ROOM_KEYS, HOST_CONTROLS]));
+    party.handle_control(&named(2, "Bert"));
+    let out = |peer| [HostOrder::Kick { peer_id: id(peer) }];
+    assert_eq!(done(&mut party, kick("bert")), out(2));
+    party.handle_control(&named(3, "bert"));
+    assert_eq!(
+        done(&mut party, kick("bert")),
+        out(3),
+        "as it is written comes first"
+    );
+    let sentence = refusal(&mut party, kick("BERT"));
+    assert!(sentence.starts_with("several players"), "{sentence}");
+}
+
+#[test]
+fn what_was_so_already_is_said() {
+    let mut party = party();
+    let mut said = |request| match party.handle_request(request) {
+        Some(Answer::Done(sentence)) => sentence,
+        _ => panic!("it is not done"),
+    };
+    let who = || mac(2).to_string();
+    let mute = |on| Request::Mute { who: who(), on };
+    let lock = |on| Request::Lock { on };
+    let isolate = |on| Request::Isolate { on };
+    for (first, again, says) in [
+        (lock(true), lock(true), "locked already"),
+        (lock(false), lock(false), "was not locked"),
+        (mute(true), mute(true), "muted already"),
+        (mute(false), mute(false), "was not muted"),
+        (isolate(true), isolate(true), "kept apart already"),
+        (isolate(false), isolate(false), "were not kept apart"),
+    ] {
+        let first = said(first);
+        assert!(
+            !first.contains("already") && !first.contains(" not muted"),
+            "{first}"
+        );
+        let again = said(again);
+        assert!(again.contains(says), "{again}");
+    }
+}

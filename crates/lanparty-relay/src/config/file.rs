@@ -10,6 +10,7 @@ use std::error::Error;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use toml::de::DeTable;
 use toml::{Table, Value};
 
 /// Why a configuration file cannot be used.
@@ -37,22 +38,42 @@ pub enum FileError {
     },
     /// No flag is called like this.
     #[error(
-        "the configuration {file} has an unknown key {key}; keys are named like the flags of \
+        "the configuration {file} has an unknown key {key} in line {line}; keys are named like the flags of \
          `{program} --help`, such as max-rooms"
     )]
     UnknownKey {
         /// The file.
         file: PathBuf,
+        /// Where, counted from 1.
+        line: usize,
         /// The key.
         key: String,
         /// The program whose flags it should be named like.
         program: String,
     },
+    /// It has one of two keys that belong together.
+    #[error(
+        "the configuration {file} has {key} in line {line} and no {missing}, which belongs to it; add {missing}, or take {key} out"
+    )]
+    Half {
+        /// The file.
+        file: PathBuf,
+        /// Where, counted from 1.
+        line: usize,
+        /// What it has.
+        key: String,
+        /// What it lacks.
+        missing: String,
+    },
     /// The flag would refuse the value.
-    #[error("the configuration {file} has {key} = {value}, which cannot be: {problem}")]
+    #[error(
+        "the configuration {file} has {key} = {value} in line {line}, which cannot be: {problem}"
+    )]
     BadValue {
         /// The file.
         file: PathBuf,
+        /// Where, counted from 1.
+        line: usize,
         /// The key.
         key: String,
         /// Its value.
@@ -61,6 +82,9 @@ pub enum FileError {
         problem: String,
     },
 }
+
+/// Settings that mean nothing without each other.
+const PAIR: [&str; 2] = ["cert", "key"];
 
 /// The settings in `file` that nobody has `given` by flag or environment, as flags.
 pub(super) fn read(
@@ -73,14 +97,38 @@ pub(super) fn read(
         error,
     })?;
     let mut flags = Vec::new();
-    for (key, value) in &parse(file, &text)? {
-        let id = flag_of(file, &command, key)?;
-        let flag = checked(file, &command, key, value)?;
+    let settings = parse(file, &text)?;
+    for setting in &settings {
+        let id = flag_of(file, &command, setting)?;
+        let flag = checked(file, &command, setting)?;
         if !is_overruled(&id, given) {
             flags.push(flag);
         }
     }
+    has_whole_pair(file, &settings)?;
     Ok(flags)
+}
+
+fn has_whole_pair(file: &Path, settings: &[Setting<'_>]) -> Result<(), FileError> {
+    let in_file = |key: &str| settings.iter().find(|setting| setting.key == key);
+    for [one, other] in [PAIR, [PAIR[1], PAIR[0]]] {
+        if let (Some(setting), None) = (in_file(one), in_file(other)) {
+            return Err(FileError::Half {
+                file: file.to_owned(),
+                line: setting.line,
+                key: one.to_owned(),
+                missing: other.to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A line of the file.
+struct Setting<'a> {
+    key: &'a str,
+    line: usize,
+    value: Value,
 }
 
 /// Whether somebody has given this flag, or another one that says the same.
@@ -97,27 +145,42 @@ fn is_overruled(id: &str, given: &ArgMatches) -> bool {
     is_given(id) || is_given(instead)
 }
 
-fn parse(file: &Path, text: &str) -> Result<Table, FileError> {
-    text.parse::<Table>().map_err(|error| {
-        let start = error.span().map_or(0, |span| span.start);
-        let before = text.get(..start).unwrap_or(text);
-        FileError::NotToml {
-            file: file.to_owned(),
-            line: 1 + before.matches('\n').count(),
-            problem: error.message().replace('\n', ", "),
-        }
-    })
+/// The settings in the order of their lines.
+fn parse<'a>(file: &Path, text: &'a str) -> Result<Vec<Setting<'a>>, FileError> {
+    let not_toml = |error: toml::de::Error| FileError::NotToml {
+        file: file.to_owned(),
+        line: line_of(text, error.span().map_or(0, |span| span.start)),
+        problem: error.message().replace('\n', ", "),
+    };
+    let table: Table = text.parse().map_err(not_toml)?;
+    let places = DeTable::parse(text).map_err(not_toml)?;
+    let settings = places.get_ref().iter().filter_map(|(key, _)| {
+        let value = table.get(&**key.get_ref())?.clone();
+        let span = key.span();
+        let key = text.get(span.clone())?.trim_matches(['"', '\'']);
+        let line = line_of(text, span.start);
+        Some(Setting { key, line, value })
+    });
+    let mut settings: Vec<_> = settings.collect();
+    settings.sort_by_key(|setting| setting.line);
+    Ok(settings)
+}
+
+/// The line in which a byte stands, counted from 1.
+fn line_of(text: &str, byte: usize) -> usize {
+    1 + text.get(..byte).unwrap_or(text).matches('\n').count()
 }
 
 /// The id under which clap knows the flag.
-fn flag_of(file: &Path, command: &Command, key: &str) -> Result<String, FileError> {
+fn flag_of(file: &Path, command: &Command, setting: &Setting<'_>) -> Result<String, FileError> {
     let mut flags = command.get_arguments();
-    let flag = flags.find(|flag| flag.get_long() == Some(key) && flag.get_id() != "config");
+    let flag = flags.find(|flag| flag.get_long() == Some(setting.key) && flag.get_id() != "config");
     match flag {
         Some(flag) => Ok(flag.get_id().to_string()),
         None => Err(FileError::UnknownKey {
             file: file.to_owned(),
-            key: key.to_owned(),
+            line: setting.line,
+            key: setting.key.to_owned(),
             program: program(command).to_owned(),
         }),
     }
@@ -132,12 +195,12 @@ fn program(command: &Command) -> &str {
 fn checked(
     file: &Path,
     command: &Command,
-    key: &str,
-    value: &Value,
+    Setting { key, line, value }: &Setting<'_>,
 ) -> Result<OsString, FileError> {
     let bad = |shown: &str, problem| FileError::BadValue {
         file: file.to_owned(),
-        key: key.to_owned(),
+        line: *line,
+        key: (*key).to_owned(),
         value: shown.to_owned(),
         problem,
     };
