@@ -1,7 +1,7 @@
 //! By what a player is known: the MAC of the virtual adapter, for the LAN, and a key, for the relay; both
 //! made once and kept.
 
-use lanparty_ctrl::IdentityKey;
+use lanparty_ctrl::{IdentityKey, Name};
 use lanparty_proto::VirtualMac;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +12,9 @@ pub struct Identity {
     pub mac: VirtualMac,
     /// What proves to the relay that it is the same player again.
     pub key: IdentityKey,
+    /// What the host and the others call the player.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
 }
 
 /// What may be in such a file: earlier versions knew no keys, and fields of later ones are ignored.
@@ -19,6 +22,7 @@ pub struct Identity {
 struct Kept {
     mac: VirtualMac,
     key: Option<IdentityKey>,
+    name: Option<Name>,
 }
 
 impl Identity {
@@ -27,6 +31,7 @@ impl Identity {
         Identity {
             mac: VirtualMac::from_random(octets),
             key: IdentityKey::from_random(seed),
+            name: None,
         }
     }
 
@@ -43,10 +48,10 @@ impl Identity {
     /// # Errors
     /// When it is not JSON, its MAC is not one that a virtual adapter may have, or its key is none.
     pub fn decode(json: &str, seed: [u8; 32]) -> Result<(Self, bool), serde_json::Error> {
-        let Kept { mac, key } = serde_json::from_str(json)?;
+        let Kept { mac, key, name } = serde_json::from_str(json)?;
         let is_whole = key.is_some();
         let key = key.unwrap_or_else(|| IdentityKey::from_random(seed));
-        Ok((Identity { mac, key }, is_whole))
+        Ok((Identity { mac, key, name }, is_whole))
     }
 }
 
@@ -72,8 +77,19 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_kept_with_it() {
+        let (identity, _) = Identity::decode(JSON, [9; 32]).unwrap();
+        let name = Some("Bert".parse().unwrap());
+        let named = Identity { name, ..identity };
+        assert_eq!(
+            Identity::decode(&named.encode(), [9; 32]).unwrap(),
+            (named, true)
+        );
+    }
+
+    #[test]
     fn later_versions_may_add_fields() {
-        let json = JSON.replacen('{', "{ \"name\": \"x\",", 1);
+        let json = JSON.replacen('{', "{ \"colour\": \"x\",", 1);
         assert!(Identity::decode(&json, [0; 32]).is_ok());
     }
 

@@ -74,6 +74,17 @@ pub fn load_or_create(
     }
 }
 
+/// Keeps another name of the player's in `file`, which holds the identity already.
+///
+/// # Errors
+/// [`IdentityError::Unwritable`].
+pub fn rename(file: &Path, identity: &Identity) -> Result<(), IdentityError> {
+    replace(file, identity).map_err(|cause| IdentityError::Unwritable {
+        file: file.to_owned(),
+        cause,
+    })
+}
+
 fn load(file: &Path, seed: [u8; 32]) -> Result<Option<(Identity, bool)>, IdentityError> {
     match fs::read_to_string(file) {
         Ok(json) => {

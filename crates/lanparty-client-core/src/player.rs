@@ -11,6 +11,7 @@ use lanparty_obs::{Diagnostics, PlayerStatus};
 use lanparty_peer::LinkFacts;
 use lanparty_peer::relay_args::{RelayArgs, RelayArgsError, RelayConfig};
 use lanparty_proto::VirtualMac;
+use std::env;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,7 +23,8 @@ const NOTICE_SHOWS: Duration = Duration::from_secs(60);
 /// The flags about the player that every client has.
 #[derive(Debug, Clone, Args)]
 pub struct PlayerArgs {
-    /// What the host and the others shall call you: up to 32 characters.
+    /// What the host and the others shall call you, from now on: up to 32 characters [default: the name of before, or
+    /// your name on this machine and this machine's].
     #[arg(long, value_name = "NAME")]
     pub name: Option<Name>,
 
@@ -64,11 +66,21 @@ impl PlayerArgs {
         random: impl FnOnce() -> io::Result<Random>,
     ) -> Result<Player, PlayerError> {
         let mut relay = relay.load()?;
-        relay.name = self.name;
         let identity = self.identity.or(usual_file);
         let file = identity.as_deref();
         let kept = file.map(|file| identity_store::load_or_create(file, random));
-        let kept = kept.transpose()?;
+        let mut kept = kept.transpose()?;
+        let before = kept.as_ref().and_then(|kept| kept.name.clone());
+        relay.name = self.name.or(before.clone()).or_else(usual_name);
+        if let (Some(file), Some(kept)) = (file, &mut kept)
+            && before != relay.name
+        {
+            kept.name.clone_from(&relay.name);
+            // Who may not write there plays under this name today.
+            if let Err(error) = identity_store::rename(file, kept) {
+                tracing::warn!("Your name is not kept: {error}");
+            }
+        }
         let mac = self.virtual_mac.or(kept.as_ref().map(|kept| kept.mac));
         let mac = mac.ok_or(PlayerError::Homeless)?;
         relay.identity = kept.map(|kept| kept.key);
@@ -81,6 +93,28 @@ impl PlayerArgs {
             notice: None,
         })
     }
+}
+
+/// Who a player is to this machine, and which machine it is: better than nobody, until --name says more.
+fn usual_name() -> Option<Name> {
+    let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    let users = ["SUDO_USER", "USER", "LOGNAME", "USERNAME"];
+    let user = users.into_iter().find_map(variable);
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    named(
+        user.as_deref(),
+        machine.or_else(|| variable("COMPUTERNAME")).as_deref(),
+    )
+}
+
+fn named(user: Option<&str>, machine: Option<&str>) -> Option<Name> {
+    let machine = machine.map(str::trim).filter(|machine| !machine.is_empty());
+    // Everybody is root somewhere.
+    let text = match (user.filter(|user| *user != "root"), machine) {
+        (Some(user), Some(machine)) => format!("{user}@{machine}"),
+        (one, other) => one.or(other)?.to_owned(),
+    };
+    Name::from_stranger(&text.into())
 }
 
 /// A player, the room that they want to be in, and how the link there is doing.
@@ -220,6 +254,39 @@ mod tests {
     }
 
     #[test]
+    fn a_player_has_a_name_that_is_kept_and_can_be_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("me.json");
+        let called = |name: Option<&str>| {
+            let args = PlayerArgs {
+                name: name.map(|name| name.parse().unwrap()),
+                virtual_mac: None,
+                identity: None,
+            };
+            let random = || Ok(([2; 6], [2; 32]));
+            let player = args.load(relay(), Some(file.clone()), random).unwrap();
+            player.relay.name.map(|name| name.to_string())
+        };
+        let usual = usual_name().map(|name| name.to_string());
+        assert_eq!(called(None), usual);
+        assert_eq!(called(Some("Bert")).as_deref(), Some("Bert"));
+        assert_eq!(called(None).as_deref(), Some("Bert"));
+        let said = |user, machine| named(user, machine).map(|name| name.to_string());
+        assert_eq!(
+            said(Some("bert"), Some("laptop\n")).as_deref(),
+            Some("bert@laptop")
+        );
+        assert_eq!(
+            said(Some("root"), Some("laptop")).as_deref(),
+            Some("laptop")
+        );
+        assert_eq!(said(Some("bert"), Some("")).as_deref(), Some("bert"));
+        assert_eq!(said(None, None), None);
+        let long = said(Some("bert"), Some(&"x".repeat(64))).unwrap();
+        assert_eq!(long.chars().count(), 32);
+    }
+
+    #[test]
     fn a_mac_on_the_command_line_needs_no_home() {
         let mac = VirtualMac::from_random([7; 6]);
         assert_eq!(player(Some(mac), None, [2; 6]).unwrap().mac, mac);
@@ -272,7 +339,16 @@ mod tests {
         usual_file: Option<PathBuf>,
         random: [u8; 6],
     ) -> Result<Player, PlayerError> {
-        let relay = RelayArgs {
+        let args = PlayerArgs {
+            name: None,
+            virtual_mac,
+            identity: None,
+        };
+        args.load(relay(), usual_file, || Ok((random, [random[0]; 32])))
+    }
+
+    fn relay() -> RelayArgs {
+        RelayArgs {
             invite: None,
             invite_file: None,
             relay: Some("relay.example.net".parse().unwrap()),
@@ -282,12 +358,6 @@ mod tests {
             room: Some("FRIDAY-LAN".parse().unwrap()),
             datagram_budget: None,
             congestion: Default::default(),
-        };
-        let args = PlayerArgs {
-            name: None,
-            virtual_mac,
-            identity: None,
-        };
-        args.load(relay, usual_file, || Ok((random, [random[0]; 32])))
+        }
     }
 }

@@ -61,6 +61,16 @@ impl Link {
         netlink::order(SetLink(message), 0)
     }
 
+    /// Whether it is up; who removes it is seen elsewhere.
+    pub(crate) fn is_up(&self) -> io::Result<bool> {
+        match netlink::ask(GetLink(self.message()))? {
+            Some(RouteNetlinkMessage::NewLink(link)) => {
+                Ok(link.header.flags.contains(LinkFlags::Up))
+            }
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
     /// Adds an address, and with it the route to its LAN.
     pub(crate) fn add_address(&self, address: InterfaceAddress) -> io::Result<()> {
         let mut message = AddressMessage::default();

@@ -12,12 +12,15 @@ use lanparty_ctrl::message::Welcome;
 use lanparty_ctrl::{ResumeToken, Text};
 use lanparty_edge::runtime;
 use lanparty_edge::signals::{self, Hangups};
-use lanparty_obs::Diagnostics;
+use lanparty_obs::{Diagnostics, NoAddress};
 use lanparty_peer::{Event, HostError, PeerHost};
 use lanparty_proto::IpMtu;
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long the adapter may be without an address before a person must do something.
+const ADDRESS_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs the client until it is asked to stop.
 pub(crate) fn run(config: Config) -> Result<()> {
@@ -64,6 +67,7 @@ async fn join(config: Config) -> Result<()> {
         pins: Pins::default(),
         dhcp: &running,
         had_ipv4: false,
+        without_address: None,
         status: StatusLine::default(),
     };
     lanparty_peer::run(
@@ -110,6 +114,8 @@ struct Machine<'a> {
     pins: Pins,
     dhcp: &'a RefCell<Option<Dhcp>>,
     had_ipv4: bool,
+    /// Since when the LAN is there and the adapter has no address on it.
+    without_address: Option<Instant>,
     status: StatusLine,
 }
 
@@ -203,15 +209,33 @@ impl Machine<'_> {
             .context("cannot read the adapter's addresses")?;
         self.had_ipv4 |= addresses.iter().any(IpAddr::is_ipv4);
         let diagnostics = self.diagnostics(session, addresses);
+        let diagnostics = self.with_wait(Instant::now(), diagnostics);
         tracing::trace!(?diagnostics);
         self.status
             .show(diagnostics.joined_status(self.player.relay.room.as_str()));
         Ok(())
     }
 
+    /// The same, with what to do where there is no address for too long.
+    fn with_wait(&mut self, now: Instant, facts: Diagnostics) -> Diagnostics {
+        let waits = facts.gateway_present && facts.lan_address().is_none();
+        let since = waits.then(|| self.without_address.unwrap_or(now));
+        self.without_address = since;
+        let too_long = since.is_some_and(|since| now.duration_since(since) >= ADDRESS_PATIENCE);
+        let why = match &self.addressing {
+            Addressing::Dhcp(_) => NoAddress::NoDhcpAnswer,
+            Addressing::Fixed(_) => NoAddress::NotAsked,
+        };
+        Diagnostics {
+            no_address: too_long.then_some(why),
+            ..facts
+        }
+    }
+
     fn diagnostics(&self, session: &Session, addresses: Vec<IpAddr>) -> Diagnostics {
         Diagnostics {
             route_pinned: self.pins.is_pinned(),
+            adapter_down: self.mtu.is_some() && !self.link.is_up().unwrap_or(true),
             adapter: Some(self.link.name().to_owned()),
             addresses,
             ..self.player.diagnostics(Instant::now(), session)

@@ -1,6 +1,6 @@
 //! Everything a player could be asked for when something does not work (spec R64).
 
-use crate::{PeerStats, PlayerStatus};
+use crate::{NoAddress, PeerStats, PlayerStatus};
 use serde::Serialize;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -30,6 +30,10 @@ pub struct Diagnostics {
     pub datagram_budget: Option<u16>,
     /// The virtual adapter's name, while there is one.
     pub adapter: Option<String>,
+    /// True when that was up, and somebody has set it down.
+    pub adapter_down: bool,
+    /// Why it has no address on the LAN, once that has lasted for too long.
+    pub no_address: Option<NoAddress>,
     /// The adapter's addresses.
     pub addresses: Vec<IpAddr>,
     /// What was carried and what died.
@@ -37,6 +41,12 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
+    /// The adapter's address on the LAN; one that the system made up in its need is none.
+    pub fn lan_address(&self) -> Option<IpAddr> {
+        let mut addresses = self.addresses.iter().copied();
+        addresses.find(|address| !is_link_local(*address))
+    }
+
     /// The status that these facts amount to, for a client that has joined `room`.
     pub fn joined_status(&self, room: &str) -> PlayerStatus {
         if !self.gateway_present && self.gateway_doubted {
@@ -54,25 +64,26 @@ impl Diagnostics {
                 room: room.to_owned(),
             };
         }
+        if let (true, Some(adapter)) = (self.adapter_down, &self.adapter) {
+            return PlayerStatus::AdapterDown {
+                adapter: adapter.clone(),
+            };
+        }
         // Who is not heard would look for the fault in the game.
         if let Some(notice) = &self.notice {
             return PlayerStatus::Hindered {
                 notice: notice.clone(),
             };
         }
-        let (link_local, usable): (Vec<IpAddr>, Vec<IpAddr>) = self
-            .addresses
-            .iter()
-            .copied()
-            .partition(|address| is_link_local(*address));
-        match usable.first() {
-            Some(&address) => PlayerStatus::OnTheLan {
+        match (self.lan_address(), self.no_address) {
+            (Some(address), _) => PlayerStatus::OnTheLan {
                 address,
                 broadcast: self.broadcast,
             },
-            None => PlayerStatus::NoLanAddress {
+            (None, Some(why)) => PlayerStatus::AddressMissing(why),
+            (None, None) => PlayerStatus::NoLanAddress {
                 // Every adapter has an IPv6 link-local address; only the IPv4 one is a bad sign.
-                link_local: link_local.into_iter().find(IpAddr::is_ipv4),
+                link_local: self.addresses.iter().copied().find(IpAddr::is_ipv4),
             },
         }
     }
@@ -115,6 +126,24 @@ mod tests {
                 link_local: Some(made_up)
             }
         );
+    }
+
+    #[test]
+    fn an_adapter_without_an_address_or_set_down_is_told_with_what_to_do() {
+        let mut diagnostics = Diagnostics {
+            gateway_present: true,
+            no_address: Some(NoAddress::NoDhcpAnswer),
+            adapter: Some("lanparty0".to_owned()),
+            ..Diagnostics::default()
+        };
+        let said = |diagnostics: &Diagnostics| diagnostics.joined_status("FRIDAY").to_string();
+        assert!(said(&diagnostics).contains("--address"));
+        diagnostics.adapter_down = true;
+        assert!(said(&diagnostics).contains("ip link set lanparty0 up"));
+        diagnostics.addresses = vec!["192.168.50.17".parse().unwrap()];
+        assert!(said(&diagnostics).contains("set the adapter lanparty0 down"));
+        diagnostics.adapter_down = false;
+        assert!(said(&diagnostics).contains("all is well"));
     }
 
     #[test]

@@ -18,5 +18,5 @@ pub use drop_reason::DropReason;
 pub use frame_log::FrameLog;
 pub use link::LinkStats;
 pub use stats::{DropCounts, PeerStats};
-pub use status::PlayerStatus;
+pub use status::{NoAddress, PlayerStatus};
 pub use utc::Utc;

@@ -59,6 +59,13 @@ pub enum PlayerStatus {
         /// The address the system gave itself in its need (169.254.x.x), if any.
         link_local: Option<IpAddr>,
     },
+    /// The same for so long that a person must do something.
+    AddressMissing(NoAddress),
+    /// In the room, but somebody has set the adapter down.
+    AdapterDown {
+        /// The adapter's name.
+        adapter: String,
+    },
     /// In the room, with a LAN address.
     OnTheLan {
         /// The address on the LAN.
@@ -66,6 +73,30 @@ pub enum PlayerStatus {
         /// True while broadcast comes from the LAN: games will find each other.
         broadcast: bool,
     },
+}
+
+/// Why the adapter still has no address on the LAN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub enum NoAddress {
+    /// The LAN's DHCP server is asked, and does not answer.
+    NoDhcpAnswer,
+    /// This program was told to leave it to others.
+    NotAsked,
+}
+
+impl fmt::Display for NoAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NoAddress::NoDhcpAnswer => {
+                "Connected to the LAN, but no DHCP server there gives this machine an address; ask the host whether the \
+                 LAN has one, or start again with --address and one that is free."
+            }
+            NoAddress::NotAsked => {
+                "Connected to the LAN, but nothing gives the adapter an address; start again with --dhcp, or with \
+                 --address and one that the host names."
+            }
+        })
+    }
 }
 
 impl fmt::Display for PlayerStatus {
@@ -117,11 +148,20 @@ impl fmt::Display for PlayerStatus {
                 "Connected to the LAN, but no LAN address yet: {address} is one the system made \
                  up. Ask the host whether the LAN has a DHCP server."
             ),
+            PlayerStatus::AddressMissing(why) => why.fmt(f),
+            PlayerStatus::AdapterDown { adapter } => write!(
+                f,
+                "Somebody has set the adapter {adapter} down, so nothing crosses it; set it up again with \
+                 `sudo ip link set {adapter} up`, or start this program again."
+            ),
             PlayerStatus::OnTheLan {
                 address,
                 broadcast: false,
             } => {
-                write!(f, "Connected to the LAN; got the LAN address {address}.")
+                write!(
+                    f,
+                    "Connected to the LAN with the address {address}; all is well, and the LAN is quiet just now."
+                )
             }
             PlayerStatus::OnTheLan {
                 address,
@@ -169,6 +209,11 @@ mod tests {
             },
             PlayerStatus::AdapterAway,
             PlayerStatus::Awake,
+            PlayerStatus::AddressMissing(NoAddress::NoDhcpAnswer),
+            PlayerStatus::AddressMissing(NoAddress::NotAsked),
+            PlayerStatus::AdapterDown {
+                adapter: "lanparty0".into(),
+            },
             PlayerStatus::NoLanAddress { link_local: None },
             PlayerStatus::NoLanAddress {
                 link_local: Some("169.254.7.7".parse().unwrap()),
@@ -195,7 +240,7 @@ mod tests {
                 broadcast: false
             }
             .to_string(),
-            "Connected to the LAN; got the LAN address 192.168.50.17."
+            "Connected to the LAN with the address 192.168.50.17; all is well, and the LAN is quiet just now."
         );
     }
 }
