@@ -22,9 +22,9 @@ mod imp;
 pub use guid::AdapterGuid;
 pub use imp::{
     KeptText, Watch, add_route, addresses, best_route, firewall_profiles, forget_typed,
-    interface_luid, interface_metric, interface_settings, name_servers, network, own_name_servers,
-    owns_console, release_lease, remove_route, routes, set_category, set_interface_settings,
-    set_own_name_servers, take_file,
+    interface_guid, interface_luid, interface_metric, interface_settings, name_servers, network,
+    own_name_servers, owns_console, release_lease, remove_route, routes, set_category,
+    set_interface_settings, set_own_name_servers, take_file,
 };
 pub use network::{Category, Network};
 pub use pin::{Plan, plan};

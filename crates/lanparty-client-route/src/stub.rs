@@ -17,6 +17,14 @@ fn unsupported<T>() -> io::Result<T> {
     ))
 }
 
+/// The adapter behind an interface.
+///
+/// # Errors
+/// Always.
+pub fn interface_guid(_interface: Luid) -> io::Result<AdapterGuid> {
+    unsupported()
+}
+
 /// The interface of an adapter.
 ///
 /// # Errors

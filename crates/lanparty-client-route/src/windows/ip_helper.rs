@@ -40,7 +40,11 @@ pub fn interface_luid(adapter: AdapterGuid) -> io::Result<Luid> {
     }
 }
 
-pub(super) fn interface_guid(interface: Luid) -> io::Result<AdapterGuid> {
+/// The adapter behind an interface.
+///
+/// # Errors
+/// What the system says.
+pub fn interface_guid(interface: Luid) -> io::Result<AdapterGuid> {
     let (luid, mut guid) = (rows::luid(interface), GUID::default());
     // SAFETY: both point to values of ours of the right types.
     check(unsafe { ConvertInterfaceLuidToGuid(&raw const luid, &raw mut guid) })?;

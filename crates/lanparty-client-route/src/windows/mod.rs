@@ -10,8 +10,8 @@ mod watch;
 pub use category::{firewall_profiles, network, set_category};
 pub use console::{forget_typed, owns_console};
 pub use ip_helper::{
-    add_route, addresses, best_route, interface_luid, interface_settings, remove_route, routes,
-    set_interface_settings,
+    add_route, addresses, best_route, interface_guid, interface_luid, interface_settings,
+    remove_route, routes, set_interface_settings,
 };
 pub use lease::release_lease;
 pub use watch::Watch;
@@ -54,7 +54,7 @@ pub fn set_own_name_servers(adapter: AdapterGuid, family: Family, servers: &str)
 /// # Errors
 /// What the system says.
 pub fn name_servers(interface: Luid, family: Family) -> io::Result<Vec<IpAddr>> {
-    let key = dns_key(ip_helper::interface_guid(interface)?, family);
+    let key = dns_key(interface_guid(interface)?, family);
     let servers = |name| Ok::<_, io::Error>(name_server_list(&value(&key, name)?, family));
     let own = servers("NameServer")?;
     if !own.is_empty() {

@@ -1,0 +1,101 @@
+//! This PC's own firewall: does it hide games that the player hosts?
+
+use super::{Check, reset_adapter};
+use crate::facts::{Firewall, Pc, Profile};
+use crate::found::{Cure, Found};
+
+pub(crate) const CHECK: Check = Check {
+    id: "firewall",
+    about: "The firewall",
+    look,
+    is_personal: false,
+};
+
+fn look(pc: &dyn Pc) -> Option<Found> {
+    Some(match pc.firewall() {
+        Firewall::Unseen => Found::good("No firewall that would hide your games is in sight."),
+        Firewall::LetsTheParty(name) => {
+            Found::good(format!("The firewall ({name}) lets the party's games through."))
+        }
+        Firewall::Strict(name) => {
+            let adapter = pc.network().ok().and_then(|network| Some(network.party()?.name.clone()));
+            let adapter = adapter.unwrap_or_else(|| "lanparty0".to_owned());
+            Found::doubt(format!(
+                "The firewall ({name}) is on: you can join others' games, but it may hide those that you host."
+            ))
+            .cured(Cure::by_hand(allow(&name, &adapter)))
+        }
+        Firewall::Profile(Profile::None) => {
+            Found::good("The party's adapter is in no network now, so the firewall does not matter.")
+        }
+        Firewall::Profile(Profile::InForce) => {
+            Found::good("The firewall treats the party's network as a private one: games get through.")
+        }
+        Firewall::Profile(Profile::Public) => Found::doubt(
+            "Windows takes the party's network for a public one, so its firewall hides the games that you host.",
+        )
+        .cured(reset_adapter(pc).map_or_else(
+            || Cure::by_hand("Make the party's network a private one in Windows' network settings."),
+            Cure::fix,
+        )),
+        Firewall::Profile(Profile::NotInForce) => Found::doubt(
+            "The party's network is a private one, but the firewall does not use its private profile and may hide your games.",
+        )
+        .cured(Cure::by_hand("Look into the settings of Windows' firewall, or of your security program.")),
+        Firewall::Unknown => Found::doubt("The firewall cannot be asked."),
+    })
+}
+
+fn allow(firewall: &str, adapter: &str) -> String {
+    match firewall {
+        "ufw" => format!("Say `sudo ufw allow in on {adapter}`."),
+        "firewalld" => format!(
+            "Say `sudo firewall-cmd --permanent --zone=trusted --add-interface={adapter}`, then `sudo firewall-cmd --reload`."
+        ),
+        _ => format!("Let in what comes by {adapter}; `sudo nft list ruleset` shows the rules."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::FakePc;
+    use lanparty_client_control::Mark;
+
+    #[test]
+    fn a_strict_one_is_a_doubt_with_its_own_words() {
+        let mut pc = FakePc::linux();
+        let row = |pc: &FakePc| look(pc).unwrap().row(CHECK.id);
+        assert_eq!(row(&pc).mark, Mark::Good);
+        for (name, helps) in [
+            ("ufw", "ufw allow"),
+            ("firewalld", "firewall-cmd"),
+            ("nftables", "nft"),
+        ] {
+            pc.firewall = Firewall::Strict(name.into());
+            let row = row(&pc);
+            assert_eq!(row.mark, Mark::Doubt);
+            let how_to = row.how_to.unwrap();
+            assert!(
+                how_to.contains(helps) && how_to.contains("lanparty0"),
+                "{how_to}"
+            );
+        }
+        pc.firewall = Firewall::LetsTheParty("ufw".into());
+        assert_eq!(row(&pc).mark, Mark::Good);
+    }
+
+    #[test]
+    fn windows_goes_by_the_networks_category() {
+        let mut pc = FakePc::windows();
+        for (profile, expected) in [
+            (Profile::None, Mark::Good),
+            (Profile::InForce, Mark::Good),
+            (Profile::Public, Mark::Doubt),
+            (Profile::NotInForce, Mark::Doubt),
+        ] {
+            pc.firewall = Firewall::Profile(profile);
+            assert_eq!(look(&pc).unwrap().row(CHECK.id).mark, expected);
+        }
+    }
+}

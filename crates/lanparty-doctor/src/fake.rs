@@ -1,0 +1,391 @@
+//! PCs that answer what a test tells them to.
+
+use crate::facts::{
+    Driver, Firewall, Hindrance, Interface, Leftovers, Lookup, Network, Pc, Prefix, Probe, Profile,
+    Rights, Route, Service, System, User,
+};
+use lanparty_client_control::{LanAddress, Party, Room, Snapshot, State};
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// What must stand in no row: public addresses (those kept for documentation), and what looks like a key.
+pub(crate) const SECRETS: &[&str] = &["203.0.113.", "2001:db8", "S3CR3TKEY", "lanparty://"];
+
+/// A PC whose answers are its fields.
+#[derive(Debug, Clone)]
+pub(crate) struct FakePc {
+    pub(crate) system: System,
+    pub(crate) service: Service,
+    pub(crate) user: User,
+    pub(crate) rights: Rights,
+    pub(crate) repairs_itself: bool,
+    pub(crate) driver: Driver,
+    pub(crate) leftovers: Leftovers,
+    pub(crate) now: SystemTime,
+    pub(crate) clock_is_kept: Option<bool>,
+    pub(crate) network: Result<Network, String>,
+    pub(crate) party: Option<Party>,
+    pub(crate) lookup: Lookup,
+    pub(crate) probe: Probe,
+    pub(crate) firewall: Firewall,
+}
+
+impl FakePc {
+    /// A player's, connected by the service; all is well.
+    pub(crate) fn linux() -> Self {
+        FakePc {
+            system: System::Linux,
+            service: snapshot(State::Connected),
+            user: User {
+                name: Some("alice".into()),
+                is_admitted: false,
+                can_ask_admin: true,
+            },
+            rights: Rights::Missing(Hindrance::Ordinary),
+            repairs_itself: false,
+            driver: Driver::Ready(None),
+            leftovers: Leftovers::Nothing,
+            now: UNIX_EPOCH + Duration::from_secs(1_800_000_000),
+            clock_is_kept: Some(true),
+            network: Ok(network("wlan0", "lanparty0")),
+            party: Some(party()),
+            lookup: Lookup::Found(vec![ip("203.0.113.7"), ip("2001:db8::7")]),
+            probe: Probe::Answered(Duration::from_millis(12)),
+            firewall: Firewall::Unseen,
+        }
+    }
+
+    /// The same with Windows.
+    pub(crate) fn windows() -> Self {
+        FakePc {
+            system: System::Windows,
+            driver: Driver::InUse,
+            clock_is_kept: None,
+            network: Ok(network("Ethernet", "softlan-vpn")),
+            firewall: Firewall::Profile(Profile::InForce),
+            ..FakePc::linux()
+        }
+    }
+
+    pub(crate) fn both() -> [Self; 2] {
+        [FakePc::linux(), FakePc::windows()]
+    }
+
+    pub(crate) fn asks(&self) -> bool {
+        matches!(self.service, Service::Asks(_))
+    }
+
+    /// Every PC on which two things at most are other than they should be, in every way there is.
+    pub(crate) fn all(mut each: impl FnMut(&FakePc)) {
+        for base in FakePc::both() {
+            let wrongs = wrongs();
+            for (number, first) in wrongs.iter().enumerate() {
+                for second in &wrongs[number..] {
+                    let mut pc = base.clone();
+                    first(&mut pc);
+                    second(&mut pc);
+                    each(&pc);
+                }
+            }
+        }
+    }
+}
+
+type Wrong = Box<dyn Fn(&mut FakePc)>;
+
+/// Everything that a question can be answered with. A new answer belongs here.
+fn wrongs() -> Vec<Wrong> {
+    let mut wrongs: Vec<Wrong> = vec![Box::new(|_| ())];
+    let mut wrong = |change: Wrong| wrongs.push(change);
+    for state in State::ALL {
+        wrong(Box::new(move |pc| pc.service = snapshot(state)));
+    }
+    for service in services() {
+        wrong(Box::new(move |pc| pc.service = service.clone()));
+    }
+    for driver in drivers() {
+        wrong(Box::new(move |pc| pc.driver = driver.clone()));
+    }
+    for rights in [
+        Rights::Enough,
+        Rights::Missing(Hindrance::Container),
+        Rights::Missing(Hindrance::NoSuid),
+        Rights::Missing(Hindrance::NoNewPrivileges),
+    ] {
+        wrong(Box::new(move |pc| pc.rights = rights.clone()));
+    }
+    for leftovers in [
+        Leftovers::Some(1),
+        Leftovers::Some(7),
+        Leftovers::Damaged,
+        Leftovers::Hidden,
+    ] {
+        wrong(Box::new(move |pc| pc.leftovers = leftovers.clone()));
+    }
+    for kept in [None, Some(false)] {
+        wrong(Box::new(move |pc| pc.clock_is_kept = kept));
+    }
+    for seconds in [0, 9_000_000_000] {
+        wrong(Box::new(move |pc| {
+            pc.now = UNIX_EPOCH + Duration::from_secs(seconds);
+        }));
+    }
+    for lookup in [Lookup::Unknown, Lookup::Silent, Lookup::Failed] {
+        wrong(Box::new(move |pc| pc.lookup = lookup.clone()));
+    }
+    for probe in [
+        Probe::Refused,
+        Probe::Blocked,
+        Probe::NoRoute,
+        Probe::Silent,
+        Probe::Failed,
+    ] {
+        wrong(Box::new(move |pc| pc.probe = probe));
+    }
+    for firewall in firewalls() {
+        wrong(Box::new(move |pc| pc.firewall = firewall.clone()));
+    }
+    for relay in ["203.0.113.7:443", "[2001:db8::7]:4433", "203.0.113.7"] {
+        wrong(Box::new(move |pc| {
+            pc.party = Some(Party {
+                relay: relay.into(),
+                ..party()
+            });
+        }));
+    }
+    wrong(Box::new(|pc| pc.party = None));
+    wrong(Box::new(|pc| pc.repairs_itself = true));
+    wrong(Box::new(|pc| pc.user = User::default()));
+    wrong(Box::new(|pc| pc.user.is_admitted = true));
+    wrong(Box::new(|pc| pc.user.can_ask_admin = false));
+    wrong(Box::new(|pc| pc.network = Err("203.0.113.7".into())));
+    for change in networks() {
+        wrong(Box::new(move |pc| {
+            if let Ok(network) = &mut pc.network {
+                change(network);
+            }
+        }));
+    }
+    wrongs
+}
+
+fn services() -> Vec<Service> {
+    let Service::Answers(snapshot) = snapshot(State::Connected) else {
+        unreachable!()
+    };
+    let old = Snapshot {
+        program: "0.0.9".into(),
+        ..(*snapshot).clone()
+    };
+    let ended = |at: usize| {
+        let mut snapshot = snapshot.clone();
+        snapshot.rooms[at].party.expires = Some(1_799_999_999);
+        Service::Answers(snapshot)
+    };
+    vec![
+        Service::Asks(snapshot.clone()),
+        Service::Answers(Box::new(old)),
+        ended(0),
+        ended(1),
+        Service::Answers(Box::new(Snapshot::idle("0.1.0"))),
+        Service::Stopped,
+        Service::Absent,
+        Service::Forbidden,
+        Service::Impostor("S3CR3TKEY.exe".into()),
+        Service::Silent,
+        Service::Strange,
+    ]
+}
+
+fn drivers() -> Vec<Driver> {
+    vec![
+        Driver::Ready(Some("9.27".into())),
+        Driver::Ready(None),
+        Driver::InUse,
+        Driver::NoAdapterYet,
+        Driver::Unseen,
+        Driver::Missing,
+        Driver::Closed,
+        Driver::Old("9.24".into()),
+        Driver::Disabled,
+        Driver::Several(2),
+        Driver::Broken("error 31".into()),
+    ]
+}
+
+fn firewalls() -> Vec<Firewall> {
+    let strict = ["ufw", "firewalld", "nftables"].map(|name| Firewall::Strict(name.into()));
+    let profiles = [
+        Profile::None,
+        Profile::Public,
+        Profile::NotInForce,
+        Profile::InForce,
+    ];
+    strict
+        .into_iter()
+        .chain(profiles.map(Firewall::Profile))
+        .chain([Firewall::Unknown, Firewall::LetsTheParty("ufw".into())])
+        .collect()
+}
+
+fn networks() -> Vec<fn(&mut Network)> {
+    fn party(network: &mut Network) -> &mut Interface {
+        network.interfaces.last_mut().unwrap()
+    }
+    vec![
+        |network| network.routes.clear(),
+        |network| drop(network.interfaces.pop()),
+        |network| party(network).is_up = false,
+        |network| party(network).is_party = false,
+        |network| party(network).addresses.clear(),
+        |network| party(network).addresses = vec![prefix("169.254.7.7/16")],
+        |network| party(network).addresses = vec![prefix("203.0.113.9/24")],
+        |network| party(network).managed_by = Some("NetworkManager".into()),
+        |network| party(network).managed_by = Some("systemd-networkd".into()),
+        |network| network.interfaces[0].addresses = vec![prefix("192.168.50.77/24")],
+        |network| network.interfaces[0].addresses = vec![prefix("203.0.113.77/24")],
+        |network| network.interfaces[0].is_tunnel = true,
+        |network| {
+            let interface = party(network).name.clone();
+            network.routes.retain(|route| route.interface != interface);
+        },
+        |network| {
+            let interface = party(network).name.clone();
+            network.routes.insert(0, route("0.0.0.0/0", &interface, 0));
+        },
+    ]
+}
+
+impl Pc for FakePc {
+    fn system(&self) -> System {
+        self.system
+    }
+
+    fn program(&self) -> &str {
+        "0.1.0"
+    }
+
+    fn service(&self) -> Service {
+        self.service.clone()
+    }
+
+    fn user(&self) -> User {
+        self.user.clone()
+    }
+
+    fn rights(&self) -> Rights {
+        self.rights.clone()
+    }
+
+    fn repairs_itself(&self) -> bool {
+        self.repairs_itself
+    }
+
+    fn driver(&self) -> Driver {
+        self.driver.clone()
+    }
+
+    fn leftovers(&self) -> Leftovers {
+        self.leftovers.clone()
+    }
+
+    fn now(&self) -> SystemTime {
+        self.now
+    }
+
+    fn clock_is_kept(&self) -> Option<bool> {
+        self.clock_is_kept
+    }
+
+    fn network(&self) -> Result<Network, String> {
+        self.network.clone()
+    }
+
+    fn party(&self) -> Option<Party> {
+        self.party.clone()
+    }
+
+    fn look_up(&self, _host: &str) -> Lookup {
+        self.lookup.clone()
+    }
+
+    fn probe(&self, _addresses: &[SocketAddr]) -> Probe {
+        self.probe
+    }
+
+    fn firewall(&self) -> Firewall {
+        self.firewall.clone()
+    }
+}
+
+/// A service that answers, and in which state its session is.
+pub(crate) fn snapshot(state: State) -> Service {
+    let room = |name: &str| Room {
+        name: name.to_owned(),
+        party: party(),
+    };
+    Service::Answers(Box::new(Snapshot {
+        state,
+        party: Some(party()),
+        address: Some(LanAddress {
+            ip: ip("192.168.50.17"),
+            made_up: false,
+        }),
+        rooms: vec![room("FRIDAY"), room("OLD")],
+        ..Snapshot::idle("0.1.0")
+    }))
+}
+
+pub(crate) fn party() -> Party {
+    Party {
+        room: "FRIDAY".into(),
+        name: Some("Friday night".into()),
+        relay: "relay.example.net:443".into(),
+        expires: None,
+        joined_by: Some("alice".into()),
+    }
+}
+
+fn network(home: &str, party: &str) -> Network {
+    let interface = |name: &str, is_party, addresses: &[&str]| Interface {
+        name: name.to_owned(),
+        is_party,
+        is_up: true,
+        is_tunnel: false,
+        addresses: addresses.iter().map(|text| prefix(text)).collect(),
+        managed_by: None,
+    };
+    Network {
+        interfaces: vec![
+            interface(home, false, &["192.168.1.23/24", "2001:db8:1::23/64"]),
+            interface(party, true, &["192.168.50.17/24"]),
+        ],
+        routes: vec![
+            route("0.0.0.0/0", home, 600),
+            route("::/0", home, 600),
+            route("192.168.1.0/24", home, 600),
+            route("255.255.255.255/32", party, 1),
+            route("192.168.50.0/24", party, 0),
+        ],
+    }
+}
+
+fn route(destination: &str, interface: &str, metric: u32) -> Route {
+    Route {
+        destination: prefix(destination),
+        interface: interface.to_owned(),
+        metric,
+    }
+}
+
+pub(crate) fn prefix(text: &str) -> Prefix {
+    let (address, len) = text.split_once('/').unwrap();
+    Prefix {
+        ip: ip(address),
+        len: len.parse().unwrap(),
+    }
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}

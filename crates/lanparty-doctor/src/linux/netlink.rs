@@ -1,0 +1,221 @@
+//! Questions to the kernel's routing netlink (rtnetlink(7)), which anybody may ask.
+
+use crate::facts::Prefix;
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+};
+use netlink_packet_route::address::{AddressAttribute, AddressMessage};
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteType,
+};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use netlink_sys::protocols::NETLINK_ROUTE;
+use netlink_sys::{Socket, SocketAddr};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Who made a route, in `rtm_protocol`: "L" for LAN party. The client writes it (`ip route show proto 76`), and the process
+/// that made the route as its metric; the lab's `doctor` test holds both together.
+const OURS: u8 = 0x4c;
+
+/// A unicast route of the main table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Route {
+    pub(super) destination: Prefix,
+    pub(super) device: u32,
+    pub(super) metric: u32,
+    pub(super) is_ours: bool,
+}
+
+/// An interface but loopback.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Link {
+    pub(super) index: u32,
+    pub(super) name: String,
+    pub(super) is_up: bool,
+}
+
+pub(super) fn routes() -> io::Result<Vec<Route>> {
+    let mut routes = Vec::new();
+    for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+        let mut question = RouteMessage::default();
+        question.header.address_family = family;
+        let answers = ask(RouteNetlinkMessage::GetRoute(question), NLM_F_DUMP)?;
+        routes.extend(answers.iter().filter_map(route));
+    }
+    Ok(routes)
+}
+
+fn route(answer: &RouteNetlinkMessage) -> Option<Route> {
+    let RouteNetlinkMessage::NewRoute(message) = answer else {
+        return None;
+    };
+    let header = &message.header;
+    if header.kind != RouteType::Unicast || header.table != RouteHeader::RT_TABLE_MAIN {
+        return None;
+    }
+    let mut route = Route {
+        // Default routes do not name theirs.
+        destination: Prefix {
+            ip: match header.address_family {
+                AddressFamily::Inet => Ipv4Addr::UNSPECIFIED.into(),
+                AddressFamily::Inet6 => Ipv6Addr::UNSPECIFIED.into(),
+                _ => return None,
+            },
+            len: header.destination_prefix_length,
+        },
+        device: device(message)?,
+        metric: 0,
+        is_ours: u8::from(header.protocol) == OURS,
+    };
+    for attribute in &message.attributes {
+        match attribute {
+            RouteAttribute::Destination(RouteAddress::Inet(ip)) => {
+                route.destination.ip = (*ip).into();
+            }
+            RouteAttribute::Destination(RouteAddress::Inet6(ip)) => {
+                route.destination.ip = (*ip).into();
+            }
+            RouteAttribute::Priority(metric) => route.metric = *metric,
+            _ => {}
+        }
+    }
+    Some(route)
+}
+
+fn device(message: &RouteMessage) -> Option<u32> {
+    let mut attributes = message.attributes.iter();
+    attributes.find_map(|attribute| match attribute {
+        RouteAttribute::Oif(device) => Some(*device),
+        RouteAttribute::MultiPath(hops) => Some(hops.first()?.interface_index),
+        _ => None,
+    })
+}
+
+/// The interface by which packets to `ip` leave now, if there is a way.
+pub(super) fn way_to(ip: IpAddr) -> io::Result<Option<u32>> {
+    let mut question = RouteMessage::default();
+    let (family, len) = match ip {
+        IpAddr::V4(_) => (AddressFamily::Inet, 32),
+        IpAddr::V6(_) => (AddressFamily::Inet6, 128),
+    };
+    question.header.address_family = family;
+    question.header.destination_prefix_length = len;
+    question
+        .attributes
+        .push(RouteAttribute::Destination(ip.into()));
+    let answers = match ask(RouteNetlinkMessage::GetRoute(question), NLM_F_ACK) {
+        Ok(answers) => answers,
+        Err(error) if is_no_way(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let way = answers.iter().find_map(|answer| match answer {
+        RouteNetlinkMessage::NewRoute(message) => device(message),
+        _ => None,
+    });
+    Ok(way)
+}
+
+fn is_no_way(error: &io::Error) -> bool {
+    use io::ErrorKind::{HostUnreachable, NetworkUnreachable, PermissionDenied};
+    // The last by a route of the kind `prohibit`.
+    matches!(
+        error.kind(),
+        NetworkUnreachable | HostUnreachable | PermissionDenied
+    )
+}
+
+pub(super) fn links() -> io::Result<Vec<Link>> {
+    let question = RouteNetlinkMessage::GetLink(LinkMessage::default());
+    let answers = ask(question, NLM_F_DUMP)?;
+    Ok(answers.iter().filter_map(link).collect())
+}
+
+fn link(answer: &RouteNetlinkMessage) -> Option<Link> {
+    let RouteNetlinkMessage::NewLink(message) = answer else {
+        return None;
+    };
+    let flags = message.header.flags;
+    let name = message
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            LinkAttribute::IfName(name) => Some(name.clone()),
+            _ => None,
+        })?;
+    (!flags.contains(LinkFlags::Loopback)).then_some(Link {
+        index: message.header.index,
+        name,
+        is_up: flags.contains(LinkFlags::Up),
+    })
+}
+
+/// The addresses, each with its interface.
+pub(super) fn addresses() -> io::Result<Vec<(u32, Prefix)>> {
+    let question = RouteNetlinkMessage::GetAddress(AddressMessage::default());
+    let answers = ask(question, NLM_F_DUMP)?;
+    Ok(answers.iter().filter_map(address).collect())
+}
+
+fn address(answer: &RouteNetlinkMessage) -> Option<(u32, Prefix)> {
+    let RouteNetlinkMessage::NewAddress(message) = answer else {
+        return None;
+    };
+    let attributes = || message.attributes.iter();
+    let local = attributes().find_map(|attribute| match attribute {
+        AddressAttribute::Local(ip) => Some(*ip),
+        _ => None,
+    });
+    let any = attributes().find_map(|attribute| match attribute {
+        AddressAttribute::Address(ip) => Some(*ip),
+        _ => None,
+    });
+    let prefix = Prefix {
+        ip: local.or(any)?,
+        len: message.header.prefix_len,
+    };
+    Some((message.header.index, prefix))
+}
+
+/// One socket per question: the kernel answers within the call that asks.
+fn ask(question: RouteNetlinkMessage, flags: u16) -> io::Result<Vec<RouteNetlinkMessage>> {
+    let socket = Socket::new(NETLINK_ROUTE)?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    let mut header = NetlinkHeader::default();
+    header.flags = NLM_F_REQUEST | flags;
+    let mut request = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(question));
+    request.finalize();
+    let mut bytes = vec![0; request.buffer_len()];
+    request.serialize(&mut bytes);
+    socket.send(&bytes, 0)?;
+    let mut answers = Vec::new();
+    loop {
+        let (bytes, _) = socket.recv_from_full()?;
+        for message in messages(&bytes) {
+            match message.payload {
+                NetlinkPayload::InnerMessage(answer) => answers.push(answer),
+                // An error of zero is the acknowledgement.
+                NetlinkPayload::Error(error) if error.code.is_some() => return Err(error.to_io()),
+                NetlinkPayload::Error(_) | NetlinkPayload::Done(_) => return Ok(answers),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The messages in what one read gave, without those that the library cannot read: a newer kernel may say more than we
+/// need.
+fn messages(mut bytes: &[u8]) -> impl Iterator<Item = NetlinkMessage<RouteNetlinkMessage>> {
+    const HEADER_LEN: usize = 16;
+    std::iter::from_fn(move || {
+        let len = u32::from_ne_bytes(*bytes.first_chunk()?);
+        let len = usize::try_from(len)
+            .ok()
+            .filter(|len| (HEADER_LEN..=bytes.len()).contains(len))?;
+        let message = &bytes[..len];
+        bytes = bytes.get(len.next_multiple_of(4)..).unwrap_or(&[]);
+        Some(NetlinkMessage::deserialize(message).ok())
+    })
+    .flatten()
+}

@@ -1,0 +1,183 @@
+//! The PC that we run on: what all systems have in common, and the questions that could hang.
+
+use crate::examine::{Patient, within};
+use crate::facts::{
+    Driver, Firewall, Leftovers, Lookup, Network, Pc, Probe, Rights, Service, System, User,
+};
+use crate::{imp, probe};
+use lanparty_client_control::connection::DoorError;
+use lanparty_client_control::{Answer, Party, Request, Snapshot};
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
+
+/// A service that stands still is not waited for.
+const SERVICE_PATIENCE: Duration = Duration::from_millis(1500);
+/// Resolvers give up after five seconds, or after thirty.
+const NAME_PATIENCE: Duration = Duration::from_millis(2500);
+
+/// The PC that we run on. What several checks ask for is asked once.
+pub(crate) struct ThisPc {
+    patient: Patient,
+    service: OnceLock<Service>,
+    lookup: OnceLock<Lookup>,
+    network: OnceLock<Result<Network, String>>,
+}
+
+impl ThisPc {
+    pub(crate) fn new(patient: Patient) -> Self {
+        ThisPc {
+            patient,
+            service: OnceLock::new(),
+            lookup: OnceLock::new(),
+            network: OnceLock::new(),
+        }
+    }
+
+    /// As the service itself sees it.
+    pub(crate) fn of_service(snapshot: Snapshot) -> Self {
+        let patient = Patient {
+            repairs_itself: true,
+            ..Patient::new(lanparty_client_control::connection::Door::default())
+        };
+        let pc = ThisPc::new(patient);
+        let _ = pc.service.set(Service::Asks(Box::new(snapshot)));
+        pc
+    }
+
+    fn ask_service(&self) -> Service {
+        let door = self.patient.door.clone();
+        let asked = within(SERVICE_PATIENCE, move || door.ask(&Request::Status));
+        match asked {
+            None => Service::Silent,
+            Some(Ok(Answer::Snapshot(snapshot))) => Service::Answers(snapshot),
+            Some(Ok(_) | Err(DoorError::Strange(_))) => Service::Strange,
+            Some(Err(DoorError::NotRunning)) if imp::has_service() => Service::Stopped,
+            Some(Err(DoorError::NotRunning)) => Service::Absent,
+            Some(Err(DoorError::NotPermitted)) => Service::Forbidden,
+            Some(Err(DoorError::Impostor(who))) => Service::Impostor(who),
+            Some(Err(DoorError::Silent(_))) => Service::Silent,
+        }
+    }
+}
+
+impl Pc for ThisPc {
+    fn system(&self) -> System {
+        match cfg!(windows) {
+            true => System::Windows,
+            false => System::Linux,
+        }
+    }
+
+    fn program(&self) -> &str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    fn service(&self) -> Service {
+        self.service.get_or_init(|| self.ask_service()).clone()
+    }
+
+    fn user(&self) -> User {
+        imp::user()
+    }
+
+    fn rights(&self) -> Rights {
+        imp::rights()
+    }
+
+    fn repairs_itself(&self) -> bool {
+        self.patient.repairs_itself
+    }
+
+    fn driver(&self) -> Driver {
+        imp::driver()
+    }
+
+    fn leftovers(&self) -> Leftovers {
+        let service = self.service();
+        let plays = service.snapshot().is_some_and(|s| s.state.is_session());
+        imp::leftovers(plays)
+    }
+
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn clock_is_kept(&self) -> Option<bool> {
+        imp::clock_is_kept()
+    }
+
+    fn network(&self) -> Result<Network, String> {
+        let service = self.service();
+        let mac = || Some(service.snapshot()?.me.as_ref()?.mac.clone());
+        let read = || imp::network(mac().as_deref()).map_err(|error| error.to_string());
+        self.network.get_or_init(read).clone()
+    }
+
+    fn party(&self) -> Option<Party> {
+        let known = || {
+            let service = self.service();
+            let snapshot = service.snapshot()?;
+            let kept = || Some(snapshot.rooms.first()?.party.clone());
+            snapshot.party.clone().or_else(kept)
+        };
+        self.patient.party.clone().or_else(known)
+    }
+
+    fn look_up(&self, host: &str) -> Lookup {
+        let host = host.to_owned();
+        let look_up = || {
+            let asked = within(NAME_PATIENCE, move || (host.as_str(), 0).to_socket_addrs());
+            asked.map_or(Lookup::Silent, |answer| match answer {
+                Ok(found) => Lookup::Found(found.map(|address| address.ip()).collect()),
+                Err(error) if is_unknown(&error) => Lookup::Unknown,
+                Err(_) => Lookup::Failed,
+            })
+        };
+        self.lookup.get_or_init(look_up).clone()
+    }
+
+    fn probe(&self, addresses: &[SocketAddr]) -> Probe {
+        probe::probe(addresses)
+    }
+
+    fn firewall(&self) -> Firewall {
+        let network = self.network().ok();
+        let adapter = network.as_ref().and_then(Network::party);
+        imp::firewall(adapter.map(|adapter| adapter.name.as_str()))
+    }
+}
+
+/// That there is no such name, which std tells in words only: those of getaddrinfo(3), which follow no language here, and the
+/// number of Windows (`WSAHOST_NOT_FOUND`).
+fn is_unknown(error: &io::Error) -> bool {
+    const HOST_NOT_FOUND: i32 = 11_001;
+    let words = error.to_string();
+    let says = |what| words.contains(what);
+    error.raw_os_error() == Some(HOST_NOT_FOUND)
+        || says("Name or service not known")
+        || says("No address associated")
+        || says("Name does not resolve") // musl
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lanparty_client_control::connection::Door;
+
+    #[test]
+    fn where_nobody_listens_there_is_no_service() {
+        let folder = tempfile::tempdir().unwrap();
+        let pc = ThisPc::new(Patient::new(Door::at(folder.path().join("none.sock"))));
+        assert!(matches!(pc.service(), Service::Absent | Service::Stopped));
+    }
+
+    #[test]
+    fn a_names_absence_is_told_from_a_resolvers() {
+        let unknown = "failed to lookup address information: Name or service not known";
+        let dead = "failed to lookup address information: Temporary failure in name resolution";
+        assert!(is_unknown(&io::Error::other(unknown)));
+        assert!(!is_unknown(&io::Error::other(dead)));
+    }
+}
