@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use lanparty_edge::invite::Invite;
 use lanparty_lab::traffic::{openarena_server, openarena_servers_seen};
 use lanparty_lab::{LAN_BROADCAST, Needs, Plan, Player, Process, Suite, Venue, World};
 use lanparty_lab::{checks, eventually, program, run};
@@ -83,10 +84,8 @@ fn host(venue: &Venue) -> Result<(Process, String)> {
 fn the_host_is_told_what_the_invite_says(evening: &Evening) -> Result<()> {
     let invite = &evening.invite;
     ensure!(invite.starts_with("lanparty://10.9.2.1/LAN-"), "{invite}");
-    ensure!(
-        invite.contains("#key=") && invite.contains("&pin="),
-        "{invite}"
-    );
+    let read = Invite::find(invite)?;
+    ensure!(read.pin.is_some() && read.host.is_some(), "{invite}");
     let log = evening.host.log();
     ensure!(log.contains("Relay listening on [::]:443 (udp)."), "{log}");
     let advice = "The invite names 10.9.2.1, which only this machine's own network can reach";
@@ -127,8 +126,8 @@ fn relay_and_gateway_may_use_raw_sockets_and_their_buffers_only(evening: &Evenin
 }
 
 fn a_stranger_opens_no_room_of_his_own(evening: &Evening) -> Result<()> {
-    let (_, fields) = evening.invite.split_once("&pin=").context("a pin")?;
-    let pin = fields.split('&').next().unwrap_or(fields);
+    let pin = Invite::find(&evening.invite)?.pin.context("a pin")?;
+    let pin = &pin.to_string();
     let mut join = program("lanparty-client")?;
     join.extend(["--relay", "10.9.2.1", "--pin", pin, "--room", "MINE"].map(Into::into));
     let stranger = evening.venue.remotes[1].spawn("stranger", join)?;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use lanparty_edge::invite::Invite;
 use lanparty_lab::traffic::Pings;
 use lanparty_lab::{
     Machine, Needs, Plan, Player, Process, Suite, Venue, World, checks, eventually,
@@ -285,8 +286,9 @@ fn no_log_and_no_command_line_has_a_key(table: &Table) -> Result<()> {
         keys.push(read(&format!("{state}/{secret}"))?);
     }
     for invite in [&table.invite, &new] {
-        let (_, fragment) = invite.split_once("#key=").context("a key")?;
-        keys.push(fragment.split('&').next().unwrap_or(fragment).to_owned());
+        let (_, payload) = invite.trim().rsplit_once('/').context("a payload")?;
+        keys.push(payload.to_owned());
+        keys.push(Invite::find(invite)?.key.reveal());
     }
     for title in ["good", "bad", "mallory"] {
         let identity = read(&format!("identity-{title}.json"))?;

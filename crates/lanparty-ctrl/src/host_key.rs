@@ -179,6 +179,11 @@ impl HostId {
     pub const fn from_sha256(digest: [u8; 32]) -> Self {
         HostId(digest)
     }
+
+    /// Its bytes, for where text would be too long.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
 }
 
 /// A signature by a host key (RFC 8032 §5.1.6).

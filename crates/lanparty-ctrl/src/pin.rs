@@ -22,6 +22,11 @@ impl Pin {
     pub const fn from_sha256(digest: [u8; 32]) -> Self {
         Pin(digest)
     }
+
+    /// Its bytes, for where text would be too long.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
 }
 
 impl FromStr for Pin {

@@ -41,6 +41,11 @@ impl RoomKey {
         base64url::encode(&*self.0)
     }
 
+    /// The key itself, for an invite that is written in bytes.
+    pub fn reveal_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
     /// A key for one purpose: other labels give keys that have nothing to do with it.
     pub fn derive(&self, label: &[u8]) -> Zeroizing<[u8; 32]> {
         let mut key = Zeroizing::new([0; 32]);

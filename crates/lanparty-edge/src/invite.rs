@@ -1,13 +1,28 @@
 //! An invite: one link that says where the party is and proves that whoever has it may come.
 //!
 //! ```text
-//! lanparty://relay.example.net:4433/FRIDAY#key=MDEy…&host=z8UH…&pin=9GqE…&name=Friday%20night&expires=1790000000
+//! lanparty://relay.example.net:4433/FRIDAY/CMYDCMRTGQ2TMNZYHFQWEY3EMVTM…
 //! ```
 //!
-//! What is secret stands behind the `#`, which no program sends anywhere.
+//! Relay and room can be read, and what stands behind them is everything else, with a checksum ([`payload`]).
+//! Nothing in it means anything to a shell, a chat or a mail program. Links of before
+//! (`lanparty://relay/ROOM#key=…&pin=…`) are read for ever ([`fields`]).
+//!
+//! People hand on whole messages, and programs change what passes through them: [`Invite::find`] takes all
+//! of that ([`found`], [`disguise`], [`bytes`]).
+
+mod bytes;
+mod disguise;
+mod fields;
+mod found;
+mod page;
+mod payload;
+mod source;
 
 use crate::address::{DEFAULT_PORT, RelayAddress};
 use lanparty_ctrl::{HostId, Pin, RoomCode, RoomKey, Text};
+pub use page::{InvitePage, InvitePageError};
+pub use source::{InviteSource, InviteSourceError};
 use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,6 +31,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub const SCHEME: &str = "lanparty://";
 /// No invite is longer, in bytes.
 pub const MAX_LEN: usize = 2048;
+/// In so many bytes of a text an invite is looked for: a long mail with pictures of it has that.
+pub const MAX_TEXT: usize = 256 * 1024;
 
 /// A checked invite. [`Invite::reveal`] has its text; `Display` and `Debug` leave the key out.
 #[derive(Clone, PartialEq, Eq)]
@@ -34,163 +51,142 @@ pub struct Invite {
     pub name: Option<Text>,
     /// When it ends, in seconds since 1970.
     pub expires: Option<u64>,
+    /// What else it came with.
+    pub extra: Extra,
 }
 
-/// Why a text is no invite. Nothing of the text is in here, as it may hold a key.
+/// What an invite says that this version of the program knows nothing of, and how it was written.
+#[derive(Clone, Default)]
+pub struct Extra {
+    /// Tags and values, to be written again as they were.
+    later: Vec<(u8, Vec<u8>)>,
+    /// In the old form, which a shell cuts.
+    is_old: bool,
+}
+
+/// Two invites are the same however they were written.
+impl PartialEq for Extra {
+    fn eq(&self, other: &Self) -> bool {
+        self.later == other.later
+    }
+}
+
+impl Eq for Extra {}
+
+/// Why there is no invite. Nothing of the text is in here, as it may hold a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InviteError {
-    /// Something else altogether, or a part of one.
+    /// Something else altogether.
     #[error(
-        "this is not a whole invite; it begins with lanparty:// and has a key behind its #: copy all of it"
+        "there is no invite in this; one begins with lanparty:// and is a single long word: copy all of it"
     )]
-    Shape,
-    /// The relay's address.
-    #[error("the invite names no relay that there could be; ask the host for a new one")]
-    Relay,
-    /// The room code.
-    #[error("the invite names no room that there could be; ask the host for a new one")]
-    Room,
-    /// The key is missing, twice there, or spoilt.
-    #[error("the invite's key is not whole; copy all of it, or ask the host for a new one")]
-    Key,
-    /// The host, the pin, the name or the end.
-    #[error("the invite is damaged; copy all of it, or ask the host for a new one")]
-    Field,
+    Missing,
+    /// Only its beginning is there.
+    #[error(
+        "the invite is cut short; copy all of it, and where it is typed as a command put it between quotes ('…')"
+    )]
+    Cut,
+    /// Something in it was lost or changed.
+    #[error(
+        "the invite is damaged: something on its way has changed it; copy all of it once more, or ask the host for a new one"
+    )]
+    Damaged,
+    /// Nobody can tell which one is meant.
+    #[error("there are two different invites in this; give the one that you mean")]
+    Several,
+    /// It says something that must be understood, and is not.
+    #[error("the invite is for a newer version of this program; update it")]
+    Newer,
+    /// It is whole, but longer than any that this program makes.
+    #[error("the invite is too long; ask the host for one with a shorter name")]
+    Long,
 }
 
 impl Invite {
+    /// The first whole invite in whatever somebody has pasted: a link, a message around it, what a mail or a
+    /// chat has made of it.
+    ///
+    /// # Errors
+    /// [`InviteError`], one sentence: there is none, it is damaged, there are two.
+    pub fn find(text: &str) -> Result<Self, InviteError> {
+        found::find(text)
+    }
+
+    /// The same for what a file or a pipe holds: text in UTF-8 or UTF-16, with or without a mark.
+    ///
+    /// # Errors
+    /// [`InviteError`].
+    pub fn find_in_bytes(bytes: &[u8]) -> Result<Self, InviteError> {
+        found::find(&bytes::text(bytes))
+    }
+
     /// The whole link with its key: for the eyes of those who are invited.
     pub fn reveal(&self) -> String {
-        self.write(&self.key.reveal())
+        format!("{SCHEME}{}", self.reveal_behind_scheme())
+    }
+
+    /// The same as a link to a page that hands it to the program, for chats in which nothing else can be clicked.
+    /// No browser sends what stands behind the `#`.
+    pub fn reveal_at(&self, page: &InvitePage) -> String {
+        format!("{page}#{}", self.reveal_behind_scheme())
     }
 
     /// True when its time is over.
     pub fn is_expired(&self, now: SystemTime) -> bool {
-        let end = |seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
-        self.expires.and_then(end).is_some_and(|end| end <= now)
+        self.end().is_some_and(|end| end <= now)
     }
 
-    fn write(&self, key: &str) -> String {
-        let mut link = format!("{SCHEME}{}/{}#key={key}", self.authority(), self.room);
-        if let Some(host) = self.host {
-            link += &format!("&host={host}");
-        }
-        if let Some(pin) = self.pin {
-            link += &format!("&pin={pin}");
-        }
-        if let Some(name) = &self.name {
-            link += &format!("&name={}", encode(name.as_str()));
-        }
-        if let Some(expires) = self.expires {
-            link += &format!("&expires={expires}");
-        }
-        link
+    /// When its time is over, as far as the system's clock can tell.
+    pub fn end(&self) -> Option<SystemTime> {
+        UNIX_EPOCH.checked_add(Duration::from_secs(self.expires?))
     }
 
-    fn authority(&self) -> String {
-        let whole = self.relay.to_string();
-        let usual = whole.strip_suffix(&format!(":{DEFAULT_PORT}"));
-        usual.map_or(whole.clone(), str::to_owned)
+    /// True when it may be the beginning of a longer one: an old link ends at its first `&` where a shell was given it
+    /// without quotes, and is whole all the same.
+    pub fn may_be_cut(&self) -> bool {
+        self.extra.is_old && self.pin.is_none()
+    }
+
+    fn reveal_behind_scheme(&self) -> String {
+        let place = payload::Place::of(self);
+        format!("{place}/{}", payload::write(self, &place))
     }
 }
 
+/// A link and nothing else, as [`Invite::reveal`] writes it or used to.
 impl FromStr for Invite {
     type Err = InviteError;
 
     fn from_str(text: &str) -> Result<Self, InviteError> {
         let (scheme, rest) = text
             .split_at_checked(SCHEME.len())
-            .ok_or(InviteError::Shape)?;
-        if !scheme.eq_ignore_ascii_case(SCHEME) || text.len() > MAX_LEN {
-            return Err(InviteError::Shape);
+            .ok_or(InviteError::Missing)?;
+        if !scheme.eq_ignore_ascii_case(SCHEME) {
+            return Err(InviteError::Missing);
         }
-        let (place, fragment) = rest.split_once('#').ok_or(InviteError::Shape)?;
-        let (relay, room) = place.split_once('/').ok_or(InviteError::Shape)?;
-        let mut fields = Fields::default();
-        for pair in fragment.split('&') {
-            fields.take(pair)?;
+        if text.len() > MAX_LEN {
+            return Err(InviteError::Long);
         }
-        Ok(Invite {
-            relay: relay.parse().map_err(|_| InviteError::Relay)?,
-            room: room.parse().map_err(|_| InviteError::Room)?,
-            key: fields.key.ok_or(InviteError::Key)?,
-            host: fields.host,
-            pin: fields.pin,
-            name: fields.name,
-            expires: fields.expires,
-        })
-    }
-}
-
-#[derive(Default)]
-struct Fields {
-    key: Option<RoomKey>,
-    host: Option<HostId>,
-    pin: Option<Pin>,
-    name: Option<Text>,
-    expires: Option<u64>,
-}
-
-impl Fields {
-    /// Takes a `name=value`; one that a newer version knows is none of our business.
-    fn take(&mut self, pair: &str) -> Result<(), InviteError> {
-        let (name, value) = pair.split_once('=').ok_or(InviteError::Field)?;
-        match name {
-            "key" => put(&mut self.key, value.parse().ok()).ok_or(InviteError::Key),
-            "host" => put(&mut self.host, value.parse().ok()).ok_or(InviteError::Field),
-            "pin" => put(&mut self.pin, value.parse().ok()).ok_or(InviteError::Field),
-            "name" => put(&mut self.name, decode(value)).ok_or(InviteError::Field),
-            "expires" => put(&mut self.expires, number(value)).ok_or(InviteError::Field),
-            _ => Ok(()),
+        match rest.split_once('#') {
+            Some((place, fields)) => fields::read(place, fields),
+            None => match payload::read(rest)? {
+                (invite, "") => Ok(invite),
+                _ => Err(InviteError::Damaged),
+            },
         }
     }
 }
 
-/// Fills an empty field with a value that could be read.
-fn put<T>(field: &mut Option<T>, value: Option<T>) -> Option<()> {
-    let value = value?;
-    field.replace(value).is_none().then_some(())
-}
-
-/// Digits and nothing else, as [`u64::from_str`] takes a plus sign too.
-fn number(text: &str) -> Option<u64> {
-    text.bytes()
-        .all(|c| c.is_ascii_digit())
-        .then(|| text.parse().ok())?
-}
-
-/// Percent-encodes everything but the characters that stand for themselves everywhere (RFC 3986 §2.3).
-fn encode(text: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(byte).collect()
-}
-
-fn decode(text: &str) -> Option<Text> {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let [first, more @ ..] = rest {
-        let (byte, more) = match (first, more) {
-            (b'%', [high, low, more @ ..]) => (digit(*high)? << 4 | digit(*low)?, more),
-            (b'%', _) => return None,
-            _ => (*first, more),
-        };
-        bytes.push(byte);
-        rest = more;
-    }
-    Some(String::from_utf8(bytes).ok()?.into())
-}
-
-fn digit(c: u8) -> Option<u8> {
-    char::from(c).to_digit(16)?.try_into().ok()
+/// How a relay's address is written in a link: without the port that it has anyway.
+fn authority(relay: &RelayAddress) -> String {
+    let whole = relay.to_string();
+    let usual = whole.strip_suffix(&format!(":{DEFAULT_PORT}"));
+    usual.map_or(whole.clone(), str::to_owned)
 }
 
 impl fmt::Display for Invite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.write("…"))
+        write!(f, "{SCHEME}{}/{}/…", authority(&self.relay), self.room)
     }
 }
 
@@ -201,169 +197,4 @@ impl fmt::Debug for Invite {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZg";
-    const HOST: &str = "z8UHIyD9lkZafFPtBuxfNva1c3aAv1DoPEecPwL3Jxs";
-    const PIN: &str = "KoYZpP5oBt3Ao7PpQRSVVl2DQ1NCGSsnfPNU-vvrAhw";
-
-    #[test]
-    fn an_invite_is_written_like_this() {
-        let whole = format!(
-            "lanparty://relay.example.net:4433/FRIDAY#key={KEY}&host={HOST}&pin={PIN}&name=Friday%20night%21&expires=1790000000"
-        );
-        let invite: Invite = whole.parse().unwrap();
-        assert_eq!(invite.reveal(), whole);
-        assert_eq!(invite.relay.to_string(), "relay.example.net:4433");
-        assert_eq!(invite.room.as_str(), "FRIDAY");
-        assert_eq!(invite.host, HOST.parse().ok());
-        assert_eq!(invite.name.as_ref().unwrap().as_str(), "Friday night!");
-        for (short, long) in [
-            ("relay.example.net/FRIDAY", "relay.example.net/FRIDAY"),
-            ("relay.example.net:443/friday", "relay.example.net/FRIDAY"),
-            ("203.0.113.7/FRIDAY", "203.0.113.7/FRIDAY"),
-            ("[2001:db8::7]:443/FRIDAY", "[2001:db8::7]/FRIDAY"),
-        ] {
-            let invite: Invite = format!("LANPARTY://{short}#later=1&key={KEY}")
-                .parse()
-                .unwrap();
-            assert_eq!(invite.reveal(), format!("lanparty://{long}#key={KEY}"));
-        }
-    }
-
-    #[test]
-    fn nothing_but_reveal_shows_the_key() {
-        let invite: Invite = format!("lanparty://r.example/FRIDAY#key={KEY}")
-            .parse()
-            .unwrap();
-        assert_eq!(invite.to_string(), "lanparty://r.example/FRIDAY#key=…");
-        assert!(!format!("{invite:?} {invite:#?}").contains(KEY));
-    }
-
-    #[test]
-    fn other_texts_are_no_invites_and_are_not_repeated() {
-        for (bad, error) in [
-            (String::new(), InviteError::Shape),
-            (
-                format!("https://r.example/FRIDAY#key={KEY}"),
-                InviteError::Shape,
-            ),
-            (
-                format!("lanparty://r.example/FRIDAY?key={KEY}"),
-                InviteError::Shape,
-            ),
-            (
-                format!("lanparty://r.example#key={KEY}"),
-                InviteError::Shape,
-            ),
-            (
-                format!(
-                    "lanparty://r.example/FRIDAY#key={KEY}&name={}",
-                    "x".repeat(MAX_LEN)
-                ),
-                InviteError::Shape,
-            ),
-            (format!("lanparty:///FRIDAY#key={KEY}"), InviteError::Relay),
-            (
-                format!("lanparty://me@r.example/FRIDAY#key={KEY}"),
-                InviteError::Relay,
-            ),
-            (
-                format!("lanparty://r.example/a/b#key={KEY}"),
-                InviteError::Room,
-            ),
-            (
-                "lanparty://r.example/FRIDAY#pin=x".to_owned(),
-                InviteError::Field,
-            ),
-            (
-                format!("lanparty://r.example/FRIDAY#key={KEY}&host={}", &HOST[1..]),
-                InviteError::Field,
-            ),
-            (
-                format!("lanparty://r.example/FRIDAY#key={KEY}&host={HOST}&host={HOST}"),
-                InviteError::Field,
-            ),
-            (
-                "lanparty://r.example/FRIDAY#name=x".to_owned(),
-                InviteError::Key,
-            ),
-            (
-                format!("lanparty://r.example/FRIDAY#key={}", &KEY[1..]),
-                InviteError::Key,
-            ),
-            (
-                format!("lanparty://r.example/FRIDAY#key={KEY}&key={KEY}"),
-                InviteError::Key,
-            ),
-            (
-                format!("lanparty://r.example/FRIDAY#key={KEY}&"),
-                InviteError::Field,
-            ),
-            (
-                format!("lanparty://r.example/FRIDAY#key={KEY}&expires=+1"),
-                InviteError::Field,
-            ),
-            (
-                format!("lanparty://r.example/FRIDAY#key={KEY}&name=%f"),
-                InviteError::Field,
-            ),
-            (
-                format!("lanparty://r.example/FRIDAY#key={KEY}&name=%ff"),
-                InviteError::Field,
-            ),
-        ] {
-            assert_eq!(bad.parse::<Invite>(), Err(error), "{bad}");
-            assert!(!error.to_string().contains(KEY));
-        }
-    }
-
-    #[test]
-    fn an_invite_ends_when_it_says_so() {
-        let end = |expires| {
-            let link = format!("lanparty://r.example/FRIDAY#key={KEY}{expires}");
-            link.parse::<Invite>()
-                .unwrap()
-                .is_expired(UNIX_EPOCH + Duration::from_secs(100))
-        };
-        assert!(end("&expires=99") && end("&expires=100"));
-        assert!(!end("&expires=101") && !end(""));
-        assert!(!end("&expires=18446744073709551615"));
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_written_is_read_again(
-            host in "[a-z][a-z0-9]{0,20}(\\.[a-z]{2,5})?",
-            port in 1u16..,
-            room in "[A-Z0-9-]{4,32}",
-            key: [u8; 16],
-            host_id: Option<[u8; 32]>,
-            pin: Option<[u8; 32]>,
-            name: Option<String>,
-            expires: Option<u64>,
-        ) {
-            let invite = Invite {
-                relay: format!("{host}:{port}").parse().unwrap(),
-                room: room.parse().unwrap(),
-                key: RoomKey::from_random(key),
-                host: host_id.map(HostId::from_sha256),
-                pin: pin.map(Pin::from_sha256),
-                name: name.map(Text::from),
-                expires,
-            };
-            let link = invite.reveal();
-            prop_assume!(link.len() <= MAX_LEN);
-            prop_assert_eq!(link.parse::<Invite>(), Ok(invite));
-        }
-
-        #[test]
-        fn no_text_is_too_strange(text: String) {
-            let _ = text.parse::<Invite>();
-            let _ = format!("{SCHEME}{text}").parse::<Invite>();
-            let _ = format!("lanparty://r.example/FRIDAY#key={KEY}&name={text}").parse::<Invite>();
-        }
-    }
-}
+mod tests;

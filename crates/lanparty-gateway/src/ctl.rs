@@ -8,7 +8,7 @@ use anyhow::{Context, anyhow, bail, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 use lanparty_ctrl::{Pin, RoomKey, Text};
 use lanparty_edge::ctl;
-use lanparty_edge::invite::Invite;
+use lanparty_edge::invite::{Extra, Invite};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -203,6 +203,7 @@ fn rotate(
         },
         room,
         name,
+        extra: Extra::default(),
     };
     invite::draw(&invite)?; // one that cannot be shown must not take the place of the old one
     let before = keys::replace(&keys, &invite.room, &invite.key)?;

@@ -5,7 +5,7 @@ use anyhow::{Context, ensure};
 use clap::Parser;
 use lanparty_ctrl::{Pin, RoomCode, Text};
 use lanparty_edge::address::RelayAddress;
-use lanparty_edge::invite::{Invite, MAX_LEN};
+use lanparty_edge::invite::{Extra, Invite, MAX_LEN};
 use lanparty_quic::tls;
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
@@ -82,6 +82,7 @@ impl InviteArgs {
             room: self.room,
             name: self.name,
             expires: self.hours.map(|hours| end_after(hours, now)),
+            extra: Extra::default(),
         })
     }
 }
@@ -130,14 +131,14 @@ mod tests {
         let words = line.split(' ').map(OsString::from);
         let words = words.chain([folder.path().into()]);
         let args = InviteArgs::parse_from(words);
-        let now = UNIX_EPOCH + Duration::from_secs(100);
+        let now = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
         let invite = args.clone().invite([7; 16], [1; 32], now).unwrap();
         let host = HostSecret::from_random([1; 32]).host_key(&"friday".parse().unwrap());
         let link = format!(
-            "lanparty://r.example/FRIDAY#key=BwcHBwcHBwcHBwcHBwcHBw&host={}&name=Party&expires=7300",
+            "lanparty://r.example/FRIDAY#key=BwcHBwcHBwcHBwcHBwcHBw&host={}&name=Party&expires=1000007200",
             host.id()
         );
-        assert_eq!(invite.reveal(), link);
+        assert_eq!(Ok(&invite), link.parse().as_ref());
         let again = args.clone().invite([8; 16], [2; 32], now).unwrap();
         assert_eq!(again, invite, "the key stays");
         let relay = Identity::self_signed("relay", &Identity::new_key().unwrap()).unwrap();

@@ -12,7 +12,7 @@ use clap::Parser;
 use lanparty_ctrl::{RoomCode, Text};
 use lanparty_edge::address::{DEFAULT_PORT, ListenAddress, RelayAddress, RelayAddressError};
 use lanparty_edge::congestion_args::{self, congestion};
-use lanparty_edge::invite::Invite;
+use lanparty_edge::invite::{Extra, Invite};
 use lanparty_edge::log::LogArgs;
 use lanparty_edge::privilege::{self, CapabilitySet};
 use lanparty_edge::runtime;
@@ -164,6 +164,7 @@ impl HostArgs {
             pin: Some(relay.pin()),
             name: self.name,
             expires: None,
+            extra: Extra::default(),
         };
         let mut config = self.lan.with(RelayConfig {
             address: nearby(listening).into(),

@@ -4,14 +4,11 @@ use clap::Args;
 use lanparty_ctrl::{AccessToken, HostId, HostKey, IdentityKey, Name, Pin, RoomCode, RoomKey};
 use lanparty_edge::address::RelayAddress;
 use lanparty_edge::congestion_args::{self, congestion};
-use lanparty_edge::invite::{self, Invite, InviteError};
+use lanparty_edge::invite::{Invite, InviteError, InviteSource, InviteSourceError};
 use lanparty_obs::Utc;
 use lanparty_proto::DatagramBudget;
 use lanparty_quic::Congestion;
 use lanparty_quic::tls::{self, Trust, TrustError};
-use std::fmt;
-use std::fs::File;
-use std::io::{self, BufRead, IsTerminal as _, Read};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -66,97 +63,15 @@ pub struct RelayArgs {
     pub congestion: Congestion,
 }
 
-/// Where an invite is. It may be one itself, so `Debug` says nothing of it.
-#[derive(Clone)]
-pub enum InviteSource {
-    /// Here.
-    Text(String),
-    /// In this file.
-    File(PathBuf),
-    /// On standard input.
-    Stdin,
-}
-
-impl fmt::Debug for InviteSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("InviteSource(…)")
-    }
-}
-
-/// Takes everything: what is no invite is found when it is read, and not shown.
-impl From<String> for InviteSource {
-    fn from(text: String) -> Self {
-        match text.strip_prefix('@') {
-            Some(file) => InviteSource::File(file.into()),
-            None if text == "-" => InviteSource::Stdin,
-            None => InviteSource::Text(text),
-        }
-    }
-}
-
-impl InviteSource {
-    fn read(self) -> Result<Invite, RelayArgsError> {
-        let (text, name) = match self {
-            InviteSource::Text(text) => return Ok(text.trim().parse()?),
-            InviteSource::File(file) => (File::open(&file).and_then(first_text), file),
-            InviteSource::Stdin => {
-                let input = io::stdin().lock();
-                let text = match input.is_terminal() {
-                    true => ask(input),
-                    false => first_line(input),
-                };
-                (text, "standard input".into())
-            }
-        };
-        let text = text.map_err(|cause| RelayArgsError::Unreadable { file: name, cause })?;
-        Ok(text.trim().parse()?)
-    }
-}
-
-/// No more than an invite could be, so that no wrong file is read to its end.
-fn first_text(source: impl Read) -> io::Result<String> {
-    let mut text = String::new();
-    source
-        .take(2 * invite::MAX_LEN as u64)
-        .read_to_string(&mut text)?;
-    Ok(text)
-}
-
-/// The same, but what follows the first line with something on it is not waited for: a person has pressed
-/// Enter and nothing else.
-fn first_line(source: impl BufRead) -> io::Result<String> {
-    let mut source = source.take(2 * invite::MAX_LEN as u64);
-    let mut line = String::new();
-    while line.trim().is_empty() && source.read_line(&mut line)? > 0 {}
-    Ok(line)
-}
-
-/// Asks a person until there is a line with an invite in it, for they may have pasted the whole message; empty when they
-/// have said all.
-fn ask(mut person: impl BufRead) -> io::Result<String> {
-    loop {
-        eprintln!("Paste the invite here and press Enter.");
-        let line = first_line(&mut person)?;
-        let mut words = line.split_whitespace();
-        if let Some(invite) = words.find(|word| word.parse::<Invite>().is_ok()) {
-            return Ok(invite.to_owned());
-        }
-        if line.is_empty() {
-            return Ok(line);
-        }
-        eprintln!("There is no invite in this line.");
-    }
-}
-
 /// Why there is no relay to connect to.
 #[derive(Debug, thiserror::Error)]
 pub enum RelayArgsError {
     /// Nobody to trust.
     #[error(transparent)]
     Trust(#[from] TrustError),
-    /// The invite is none.
+    /// The invite is none, or cannot be read.
     #[error(transparent)]
-    Invite(#[from] InviteError),
+    Invite(#[from] InviteSourceError),
     /// The invite's time is over.
     #[error(
         "the invite has expired: it ended at {ended}, and by this machine's clock it is {now}; set the clock if that is \
@@ -167,14 +82,6 @@ pub enum RelayArgsError {
         ended: Utc,
         /// What this machine's clock says.
         now: Utc,
-    },
-    /// The invite cannot be read.
-    #[error("the invite in {} cannot be read ({cause}); name a file that is there and yours", file.display())]
-    Unreadable {
-        /// The file.
-        file: PathBuf,
-        /// What the system says.
-        cause: io::Error,
     },
 }
 
@@ -233,7 +140,7 @@ impl RelayArgs {
                 (relay, room, Some(key), host, pin)
             }
             (None, Some(relay), Some(room)) => (relay, room, None, None, self.pin),
-            (None, _, _) => return Err(InviteError::Shape.into()),
+            (None, _, _) => return Err(InviteSourceError::from(InviteError::Missing).into()),
         };
         let server_name = self
             .server_name
@@ -310,24 +217,6 @@ mod tests {
     }
 
     #[test]
-    fn a_person_presses_enter_once() {
-        let typed = format!("\n{INVITE}\r\nmore");
-        let mut rest = typed.as_bytes();
-        assert_eq!(first_line(&mut rest).unwrap().trim(), INVITE);
-        assert_eq!(rest, b"more");
-        assert_eq!(first_line(&b""[..]).unwrap(), "");
-        let endless = io::BufReader::new(io::repeat(b'x'));
-        assert_eq!(first_line(endless).unwrap().len(), 2 * invite::MAX_LEN);
-    }
-
-    #[test]
-    fn a_person_may_paste_the_message_around_the_invite() {
-        let pasted = format!("Hello!\n\nJoin here: {INVITE} tonight\nSee you!");
-        assert_eq!(ask(pasted.as_bytes()).unwrap(), INVITE);
-        assert_eq!(ask(&b"Join here:\n"[..]).unwrap(), "");
-    }
-
-    #[test]
     fn an_invite_and_flags_for_the_same_do_not_mix() {
         for flags in [
             ["--relay", "x.example"],
@@ -355,10 +244,10 @@ mod tests {
                 .to_string()
                 .contains("/no/such/file")
         );
-        let old = format!("{INVITE}&expires=1");
+        let old = format!("{INVITE}&expires=1000000000");
         let error = parse(&[&old]).unwrap().load().unwrap_err();
         let said = error.to_string();
-        assert!(said.contains("it ended at 1970-01-01 00:00 UTC"), "{said}");
+        assert!(said.contains("it ended at 2001-09-09 01:46 UTC"), "{said}");
         assert!(
             said.contains("set the clock"),
             "a clock may be ahead: {said}"

@@ -8,8 +8,8 @@ use std::os::unix::fs::FileExt as _;
 
 /// The flag whose value is a secret.
 const FLAG: &[u8] = b"--access-token";
-/// How an invite begins, in any case and behind any blanks.
-const INVITE: &[u8] = b"lanparty:";
+/// What an invite begins with, wherever in a message it stands and however it is encoded, or a page with one.
+const INVITES: [&[u8]; 3] = [b"lanparty:", b"lanparty%", b"https:"];
 
 /// Writes over the secrets among the words with which this program was started. Until then they could be
 /// read, and the programs that started this one may show them still.
@@ -36,12 +36,14 @@ fn secrets(words: &[OsString]) -> impl Iterator<Item = &[u8]> {
     let pairs = words().zip(words().skip(1));
     let values = pairs.filter_map(|(flag, value)| (flag == FLAG).then_some(value));
     let joined = words().filter_map(|word| word.strip_prefix(FLAG)?.strip_prefix(b"="));
-    let invites = words().filter(|word| {
-        let start = word.trim_ascii_start().get(..INVITE.len());
-        start.is_some_and(|start| start.eq_ignore_ascii_case(INVITE))
-    });
+    let invites = words().filter(|word| INVITES.iter().any(|start| has(word, start)));
     let all = values.chain(joined).chain(invites);
     all.filter(|secret| !secret.is_empty())
+}
+
+fn has(word: &[u8], start: &[u8]) -> bool {
+    let mut windows = word.windows(start.len());
+    windows.any(|window| window.eq_ignore_ascii_case(start))
 }
 
 /// Where in our memory the words begin: field 48 of proc(5), stat, counted behind the program's name.
@@ -66,6 +68,10 @@ mod tests {
             "--access-token=B",
             "lanparty://r/R#key=C",
             " LANPARTY://r/R#key=D",
+            "join: <lanparty://r/R/E>",
+            "https://x.example/#r/R/F",
+            "url=lanparty%3A%2F%2Fr",
+            "lanparty-client",
         ];
         let words = words
             .iter()
@@ -78,7 +84,10 @@ mod tests {
                 &b"A"[..],
                 b"B",
                 b"lanparty://r/R#key=C",
-                b" LANPARTY://r/R#key=D"
+                b" LANPARTY://r/R#key=D",
+                b"join: <lanparty://r/R/E>",
+                b"https://x.example/#r/R/F",
+                b"url=lanparty%3A%2F%2Fr"
             ]
         );
     }

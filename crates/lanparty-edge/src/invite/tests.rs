@@ -1,0 +1,294 @@
+mod spellings;
+
+use super::*;
+use proptest::prelude::*;
+
+const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZg";
+const HOST: &str = "z8UHIyD9lkZafFPtBuxfNva1c3aAv1DoPEecPwL3Jxs";
+const PIN: &str = "KoYZpP5oBt3Ao7PpQRSVVl2DQ1NCGSsnfPNU-vvrAhw";
+
+/// As it was written before.
+fn old_link(invite: &Invite) -> String {
+    let byte = |byte: u8| match byte {
+        b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    let field = |name, value: Option<String>| value.map(|value| format!("&{name}={value}"));
+    let name = |name: &Text| name.as_str().bytes().map(byte).collect();
+    let more = [
+        field("host", invite.host.map(|host| host.to_string())),
+        field("pin", invite.pin.map(|pin| pin.to_string())),
+        field("name", invite.name.as_ref().map(name)),
+        field("expires", invite.expires.map(|end| end.to_string())),
+    ];
+    let more: String = more.into_iter().flatten().collect();
+    let place = format!("{}/{}", authority(&invite.relay), invite.room);
+    format!("{SCHEME}{place}#key={}{more}", invite.key.reveal())
+}
+
+fn at(relay: &str) -> Invite {
+    Invite {
+        relay: relay.parse().unwrap(),
+        room: "FRIDAY".parse().unwrap(),
+        key: KEY.parse().unwrap(),
+        host: HOST.parse().ok(),
+        pin: PIN.parse().ok(),
+        name: None,
+        expires: None,
+        extra: Extra::default(),
+    }
+}
+
+/// The bytes were put together with Python: struct, base64 and zlib.
+#[test]
+fn an_invite_is_written_like_this() {
+    let invite = Invite {
+        name: Some("Friday night!".into()),
+        expires: Some(1_790_000_000),
+        ..at("relay.example.net:4433")
+    };
+    let link = "lanparty://relay.example.net:4433/FRIDAY/\
+        CMYDCMRTGQ2TMNZYHFQWEY3EMVTM7RIHEMQP3FSGLJ6FH3IG5RPTN5VVON3IBP2Q5A6EPHB7AL3SOGZKQYM2J7TIA3O4BI5T5FARJFKWLWBUGU2CDEVSO7HTKT5PX2YCDQAQADKGOJUWIYLZEBXGSZ3IOQQQEAAENKYTXAAXHCGKC";
+    assert_eq!(invite.reveal(), link);
+    assert_eq!(link.parse(), Ok(invite.clone()));
+    assert_eq!(Invite::find(&link.to_lowercase()), Ok(invite.clone()));
+    let page = "https://lan.example.net/join".parse().unwrap();
+    let behind = link.strip_prefix(SCHEME).unwrap();
+    let at_page = format!("https://lan.example.net/join#{behind}");
+    assert_eq!(invite.reveal_at(&page), at_page);
+    assert_eq!(Invite::find(&at_page), Ok(invite));
+}
+
+#[test]
+fn links_of_before_are_read_for_ever() {
+    let whole = format!(
+        "lanparty://relay.example.net:4433/FRIDAY#key={KEY}&host={HOST}&pin={PIN}&name=Friday%20night%21&expires=1790000000"
+    );
+    let invite: Invite = whole.parse().unwrap();
+    assert_eq!(old_link(&invite), whole);
+    assert_eq!(invite.relay.to_string(), "relay.example.net:4433");
+    assert_eq!(invite.room.as_str(), "FRIDAY");
+    assert_eq!(invite.host, HOST.parse().ok());
+    assert_eq!(invite.name.as_ref().unwrap().as_str(), "Friday night!");
+    assert_eq!(invite.reveal().parse(), Ok(invite.clone()));
+    assert!(!invite.may_be_cut());
+    for (short, long) in [
+        ("relay.example.net/FRIDAY", "relay.example.net/FRIDAY"),
+        ("relay.example.net:443/friday", "relay.example.net/FRIDAY"),
+        ("203.0.113.7/FRIDAY", "203.0.113.7/FRIDAY"),
+        ("[2001:db8::7]:443/FRIDAY", "[2001:db8::7]/FRIDAY"),
+    ] {
+        let invite: Invite = format!("LANPARTY://{short}#later=1&key={KEY}")
+            .parse()
+            .unwrap();
+        assert_eq!(old_link(&invite), format!("lanparty://{long}#key={KEY}"));
+        assert!(invite.may_be_cut());
+    }
+}
+
+#[test]
+fn every_relay_can_be_named_without_what_shells_and_chats_take_for_theirs() {
+    for (relay, shown) in [
+        ("relay.example.net:443", "relay.example.net"),
+        ("Relay.Example.net:4433", "relay.example.net:4433"),
+        ("203.0.113.7", "203.0.113.7"),
+        ("[2001:db8::7]:4433", "2001-db8--7:4433"),
+        ("::1", "--1"),
+        ("[::ffff:192.0.2.7]:5", "--ffff-192.0.2.7:5"),
+        ("my_relay.example", "my-relay.example"),
+        ("_x_.example_:4433", "xxx.examplex:4433"),
+    ] {
+        let invite = at(relay);
+        let link = invite.reveal();
+        let place = format!("lanparty://{shown}/FRIDAY/");
+        assert!(link.starts_with(&place), "{link}");
+        let harmless = |c: char| c.is_ascii_alphanumeric() || ":/.-".contains(c);
+        assert!(link.chars().all(harmless), "{link}");
+        let read: Invite = link.parse().unwrap();
+        let exact = invite.relay.to_string();
+        assert_eq!(read.relay.to_string(), exact.to_lowercase(), "{link}");
+        assert!(!read.may_be_cut());
+    }
+}
+
+#[test]
+fn nothing_but_reveal_shows_the_key() {
+    let invite = at("r.example");
+    assert_eq!(invite.to_string(), "lanparty://r.example/FRIDAY/…");
+    let (_, payload) = invite
+        .reveal()
+        .rsplit_once('/')
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .unwrap();
+    for secret in [KEY, &payload[..10]] {
+        assert!(!format!("{invite:?} {invite:#?}").contains(secret));
+    }
+}
+
+#[test]
+fn other_texts_are_no_invites_and_are_not_repeated() {
+    let r = "lanparty://r.example/FRIDAY";
+    let key = format!("{r}#key={KEY}");
+    use InviteError::{Cut, Damaged, Long, Missing};
+    for (bad, error) in [
+        (String::new(), Missing),
+        (format!("https://r.example/FRIDAY#key={KEY}"), Missing),
+        (format!("{r}?key={KEY}"), Cut),
+        (format!("lanparty://r.example#key={KEY}"), Damaged),
+        (format!("{key}&name={}", "x".repeat(MAX_LEN)), Long),
+        (format!("lanparty:///FRIDAY#key={KEY}"), Damaged),
+        (format!("lanparty://me@r.example/FRIDAY#key={KEY}"), Damaged),
+        (format!("lanparty://r.example/a/b#key={KEY}"), Damaged),
+        (format!("{r}#pin=x"), Cut),
+        (format!("{key}&host={}", &HOST[1..]), Cut),
+        (format!("{key}&host=A{HOST}"), Damaged),
+        (format!("{key}&host={HOST}&host={HOST}"), Damaged),
+        (format!("{r}#name=x"), Cut),
+        (format!("{r}#key={}", &KEY[1..]), Cut),
+        (format!("{key}&key={KEY}"), Damaged),
+        (format!("{key}&expires=+1790000000"), Damaged),
+        (format!("{key}&expires=17900"), Damaged),
+        (format!("{key}&name=%f"), Damaged),
+        (format!("{key}&name=%ff"), Damaged),
+        (format!("{key}&name=a b"), Damaged),
+        (format!("{key}&amp;pin={PIN}"), Damaged),
+        (format!("{key}&pi={PIN}"), Damaged),
+        (format!("{key}&p={PIN}"), Damaged),
+        (format!("{key}&qjm={PIN}"), Damaged),
+        (format!("{key}&pni={PIN}"), Damaged),
+        (format!("{key}&Pin={PIN}"), Damaged),
+        (format!("{key}&nost={HOST}"), Damaged),
+        (format!("{key}&xpires=1790000000"), Damaged),
+        (format!("{r}/"), Cut),
+        (format!("{r}/GEZDGNBVGY3TQOJQ"), Cut),
+    ] {
+        assert_eq!(bad.parse::<Invite>(), Err(error), "{bad}");
+        assert!(!error.to_string().contains(KEY));
+    }
+}
+
+#[test]
+fn an_invite_ends_when_it_says_so() {
+    let end = |expires| {
+        let invite = Invite {
+            expires,
+            ..at("r.example")
+        };
+        let read: Invite = invite.reveal().parse().unwrap();
+        read.is_expired(UNIX_EPOCH + Duration::from_secs(100))
+    };
+    assert!(end(Some(99)) && end(Some(100)));
+    assert!(!end(Some(101)) && !end(None) && !end(Some(u64::MAX)));
+}
+
+#[test]
+fn what_a_newer_version_says_is_kept_or_refused_and_never_lost() {
+    let of = |tag: u8| {
+        let mut invite = at("r.example");
+        invite.extra.later = vec![(tag, b"more".to_vec()), (tag, Vec::new())];
+        invite
+    };
+    let later = of(127);
+    let read: Invite = later.reveal().parse().unwrap();
+    assert_eq!(read.reveal(), later.reveal());
+    assert_eq!(of(128).reveal().parse::<Invite>(), Err(InviteError::Newer));
+    assert_ne!(later, at("r.example"));
+}
+
+#[test]
+fn a_page_has_an_address_that_a_fragment_can_follow() {
+    for (text, page) in [
+        ("https://x.example/join/", "https://x.example/join/"),
+        ("HTTPS://x.example", "https://x.example/"),
+        ("https://[::1]:8443/?lang=de", "https://[::1]:8443/?lang=de"),
+    ] {
+        assert_eq!(text.parse::<InvitePage>().unwrap().to_string(), page);
+    }
+    for bad in [
+        "",
+        "x.example",
+        "http://x.example",
+        "https://",
+        "https:///x",
+        "https://x/#a",
+        "https://x y",
+        "https://ä.example",
+    ] {
+        assert_eq!(bad.parse::<InvitePage>(), Err(InvitePageError), "{bad}");
+    }
+}
+
+fn any_invite() -> impl Strategy<Value = Invite> {
+    let relay = prop_oneof![
+        "[a-z][a-z0-9]{0,20}(\\.[a-z]{2,5})?(:[1-9][0-9]{0,3})?",
+        any::<std::net::Ipv6Addr>().prop_map(|ip| ip.to_string()),
+        any::<std::net::Ipv4Addr>().prop_map(|ip| ip.to_string()),
+    ];
+    // Of an old link's last word nobody can tell whether it ends with its full stop, or with its only line.
+    let name = "([a-zA-Z0-9 äß!&=%#?+/]{0,20}[a-z0-9])?";
+    let bits = any::<(Option<[u8; 32]>, Option<[u8; 32]>, [u8; 16])>();
+    let expires = proptest::option::of(1_000_000_000u64..10_000_000_000);
+    let parts = (relay, "[A-Z0-9-]{4,32}", name, bits, expires);
+    parts.prop_map(|(relay, room, name, (host, pin, key), expires)| Invite {
+        relay: relay.parse().unwrap(),
+        room: room.parse().unwrap(),
+        key: RoomKey::from_random(key),
+        host: host.map(HostId::from_sha256),
+        pin: pin.map(Pin::from_sha256),
+        name: (!name.is_empty() && pin.is_some()).then(|| name.into()),
+        expires,
+        extra: Extra::default(),
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_again(invite in any_invite()) {
+        prop_assert_eq!(invite.reveal().parse(), Ok(invite.clone()));
+        prop_assert_eq!(old_link(&invite).parse(), Ok(invite));
+    }
+
+    /// With one character less, another one in its place, or two that have changed places: the same or none.
+    #[test]
+    fn a_damaged_link_is_never_another_invite(invite in any_invite(), at: prop::sample::Index, c in "[ -~]") {
+        let link = invite.reveal();
+        let at = at.index(link.len());
+        let without = [&link[..at], &link[at + 1..]].concat();
+        let changed = [&link[..at], &c, &link[at + 1..]].concat();
+        let mut swapped = link.clone().into_bytes();
+        swapped.swap(at, (at + 1).min(link.len() - 1));
+        let swapped = String::from_utf8(swapped).unwrap();
+        for text in [&without, &changed, &swapped, &link[..at]] {
+            match Invite::find(text) {
+                Ok(found) => prop_assert_eq!(&found, &invite, "{}", text),
+                Err(error) => prop_assert_ne!(error, InviteError::Newer, "{}", text),
+            }
+        }
+    }
+
+    #[test]
+    fn no_text_is_too_strange(text: String, bytes: Vec<u8>) {
+        let _ = text.parse::<Invite>();
+        let _ = Invite::find(&text);
+        let _ = Invite::find_in_bytes(&bytes);
+        for start in ["lanparty://", "lanparty://r.example/FRIDAY/", "https://r.example/?u=lanparty%3A//"] {
+            let _ = Invite::find(&format!("{start}{text}"));
+        }
+        let _ = Invite::find(&format!("lanparty://r.example/FRIDAY#key={KEY}&name={text}"));
+    }
+}
+
+proptest! {
+    // Each case is three hundred texts.
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn whatever_is_done_to_a_link_it_is_found(invite in any_invite()) {
+        for link in [invite.reveal(), old_link(&invite)] {
+            for (how, text) in spellings::of(&link) {
+                prop_assert_eq!(Invite::find_in_bytes(&text), Ok(invite.clone()), "{}: {}", how, String::from_utf8_lossy(&text));
+            }
+        }
+    }
+}
