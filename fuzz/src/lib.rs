@@ -12,6 +12,7 @@ mod classify;
 mod coalesce;
 mod control;
 mod fragments;
+mod games;
 mod invite;
 mod mss;
 mod offload;
@@ -24,6 +25,7 @@ pub use classify::classify;
 pub use coalesce::coalesce;
 pub use control::control;
 pub use fragments::fragments;
+pub use games::games;
 pub use invite::invite;
 pub use mss::mss;
 pub use offload::offload;
@@ -45,6 +47,7 @@ pub const TARGETS: &[Target] = &[
     ("control", control),
     ("invite", invite),
     ("room", room),
+    ("games", games),
 ];
 
 /// Where the clock of a run starts; only the differences matter.

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use host_check::HostCheck;
 use lanparty_ctrl::message::{Newcomer, Vouched, Welcome};
 use lanparty_ctrl::{Challenge, GROUPS, HostId, Name, PeerMessage, RelayMessage, RoomCode};
+use lanparty_games::{Game, Games};
 use lanparty_obs::{Diagnostics, DropReason, PeerStats};
 use lanparty_peer::{PeerCore, PeerOutput};
 use lanparty_proto::early::EarlyDatagrams;
@@ -43,6 +44,8 @@ pub struct Session {
     early: EarlyDatagrams,
     reporter: Reporter,
     stats: PeerStats,
+    /// What was heard of games; they outlive a link.
+    games: Games,
     /// What the machine last tried to send and must not, with advice.
     hindrance: Option<(Instant, &'static str)>,
     output: VecDeque<PeerOutput>,
@@ -70,6 +73,7 @@ impl Session {
             early: EarlyDatagrams::default(),
             reporter: Reporter::new(mac.addr()),
             stats: PeerStats::default(),
+            games: Games::default(),
             hindrance: None,
             output: VecDeque::new(),
         }
@@ -99,6 +103,11 @@ impl Session {
             stats: self.stats.clone(),
             ..Diagnostics::default()
         }
+    }
+
+    /// The game servers that were heard of late, on the LAN and of other players.
+    pub fn games(&self, now: Instant) -> Vec<Game> {
+        self.games.list(now)
     }
 
     fn has_gateway(&self) -> bool {
@@ -171,6 +180,7 @@ impl Session {
         if is_to_all && sender.who == Newcomer::Gateway {
             place.broadcast_at = Some(now);
         }
+        self.games.hear(now, &frame);
         Ok(Some(mss::clamped(frame, budget)))
     }
 

@@ -1,4 +1,39 @@
 //! Which games are on: servers that announce themselves, or answer a player's question, in frames that pass anyway.
+//!
+//! [`Games`] hears every frame on its way to a player's adapter, and keeps what game servers say of themselves; there is a
+//! file for each way of saying it. Nothing is asked and nothing is sent, so a server is seen only when
+//! something has made it speak where this player's machine hears it: the player's own game looks for servers, or the server
+//! announces itself to everybody. What is not seen: answers to another player's question; multicast announcements
+//! (Minecraft's, Freeciv's) while no program on this machine has joined their group; games that announce nothing or do
+//! so in secret (Luanti, Command & Conquer Generals, DirectPlay's over TCP); answers in several IP fragments, or in
+//! several packets of a game's own.
+//!
+//! All of it is strangers' bytes: they make no panic, no text that does more than be read, and
+//! no more than [`MAX_GAMES`] games. The judges of frames see to it that who answers has the address; what it says of
+//! itself is its own affair.
+//!
+//! Crates that query game servers (gamedig and its like) own their sockets; here a frame is all there is.
+
+mod bedrock;
+mod cursor;
+mod datagram;
+mod doom3;
+mod freeciv;
+mod gamespy;
+mod info_string;
+mod minecraft;
+mod openttd;
+mod quake;
+mod recognise;
+mod source;
+mod supertuxkart;
+mod table;
+mod teeworlds;
+mod warcraft3;
+mod words;
+
+pub use table::{FORGOTTEN_AFTER, Games, MAX_GAMES};
+pub use words::MAX_CHARS;
 
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;

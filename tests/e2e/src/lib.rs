@@ -18,7 +18,7 @@ mod peer;
 
 pub use cable::{Cable, MemoryPort, cable};
 pub use middlebox::Middlebox;
-pub use peer::{Heard, Peer};
+pub use peer::{Facts, Heard, Peer};
 
 use lanparty_peer::relay_args::RelayConfig;
 use lanparty_quic::Congestion;

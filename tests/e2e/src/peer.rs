@@ -3,6 +3,7 @@
 use crate::{Cable, cable, soon};
 use lanparty_client_core::{MemberFacts, Session};
 use lanparty_ctrl::{LeaveReason, RelayMessage, Text};
+use lanparty_games::Game;
 use lanparty_gateway::Bridge;
 use lanparty_obs::PeerStats;
 use lanparty_peer::relay_args::RelayConfig;
@@ -21,10 +22,29 @@ pub enum Heard {
     Joined(PeerId, Option<VirtualMac>),
     /// Somebody else has gone.
     Left(PeerId, LeaveReason),
-    /// It knows more of how far the others are: these, with what it knows of them.
-    Members(Vec<MemberFacts>),
+    /// What it knows by now of the others and of games; told every second.
+    Facts(Facts),
     /// It has no link.
     NoLink(String),
+}
+
+/// What a player's window would show.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Who else is in the room.
+    pub members: Vec<MemberFacts>,
+    /// The games that are on.
+    pub games: Vec<Game>,
+}
+
+impl Facts {
+    fn of(session: &Session) -> Self {
+        let now = Instant::now();
+        Facts {
+            members: session.members(now).collect(),
+            games: session.games(now),
+        }
+    }
 }
 
 /// A peer in a task of its own; it ends with the test.
@@ -45,9 +65,7 @@ impl Peer {
             Some(host) => session.of_host(host, relay.room.clone()),
             None => session,
         };
-        Self::start(relay, session, |session| {
-            session.members(Instant::now()).collect()
-        })
+        Self::start(relay, session, Facts::of)
     }
 
     /// The gateway of the party's LAN, with its NIC's MAC.
@@ -57,20 +75,20 @@ impl Peer {
             Some(key) => bridge.vouching(key.clone(), relay.room.clone()),
             None => bridge,
         };
-        Self::start(relay, bridge, |_| Vec::new())
+        Self::start(relay, bridge, |_| Facts::default())
     }
 
     fn start<C: PeerCore + Send + 'static>(
         relay: RelayConfig,
         mut core: C,
-        members: fn(&C) -> Vec<MemberFacts>,
+        facts: fn(&C) -> Facts,
     ) -> Self {
         let (cable, mut port) = cable();
         let (sender, heard) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::task::spawn_local(async move {
             let shutdown = async { stopped.await.unwrap_or_else(|_| "the test is over".into()) };
-            let mut host = Listener { sender, members };
+            let mut host = Listener { sender, facts };
             let ended = lanparty_peer::run(&mut core, &mut port, &mut host, &relay, shutdown).await;
             (ended, core.counters().clone())
         });
@@ -125,16 +143,14 @@ impl Peer {
         }
     }
 
-    /// Waits until it knows of so many others how far they are, and says what it knows.
-    pub async fn sees(&mut self, others: usize) -> Vec<MemberFacts> {
-        let is_seen = |member: &&MemberFacts| member.rtt.is_some();
-        let seen = |members: &Vec<_>| members.iter().filter(is_seen).count() == others;
+    /// Waits until it knows enough, and says what it knows.
+    pub async fn knows(&mut self, enough: impl Fn(&Facts) -> bool) -> Facts {
         match self
-            .hears(|heard| matches!(heard, Heard::Members(members) if seen(members)))
+            .hears(|heard| matches!(heard, Heard::Facts(facts) if enough(facts)))
             .await
         {
-            Heard::Members(members) => members,
-            _ => unreachable!("we asked for this one"),
+            Heard::Facts(facts) => facts,
+            _ => unreachable!("we asked for these"),
         }
     }
 
@@ -163,7 +179,7 @@ impl Peer {
 
 struct Listener<C> {
     sender: mpsc::UnboundedSender<Heard>,
-    members: fn(&C) -> Vec<MemberFacts>,
+    facts: fn(&C) -> Facts,
 }
 
 impl<C> PeerHost<C> for Listener<C> {
@@ -172,12 +188,13 @@ impl<C> PeerHost<C> for Listener<C> {
             Event::Joined { welcome, .. } => Heard::In(welcome.peer_id),
             Event::Control(RelayMessage::PeerJoined(who)) => Heard::Joined(who.peer_id, who.mac),
             Event::Control(RelayMessage::PeerLeft(left)) => Heard::Left(left.peer_id, left.reason),
-            Event::Control(RelayMessage::Pings(_)) => Heard::Members((self.members)(core)),
+            Event::Control(RelayMessage::Pings(_)) | Event::Tick(_) => {
+                Heard::Facts((self.facts)(core))
+            }
             Event::NoLink { cause, .. } => Heard::NoLink(cause),
             Event::Resolving { .. }
             | Event::Control(_)
             | Event::Connecting { .. }
-            | Event::Tick(_)
             | Event::Slept => {
                 return Ok(());
             }

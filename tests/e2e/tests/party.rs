@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test with real sockets")]
 
 use lanparty_ctrl::LeaveReason;
-use lanparty_e2e::{DEADLINE, Peer, Relay};
+use lanparty_e2e::{DEADLINE, Facts, Peer, Relay};
 use lanparty_obs::DropReason;
 use lanparty_peer::relay_args::RelayConfig;
 use lanparty_proto::{DatagramBudget, MacAddr, PeerId, VirtualMac};
@@ -116,7 +116,8 @@ async fn a_player_sees_how_far_the_others_are() {
     };
     in_a_party(named, async |mut party| {
         let (ann, _) = &mut party.peers[0];
-        let members = ann.sees(2).await;
+        let is_known = |facts: &Facts| facts.members.iter().filter_map(|one| one.rtt).count() == 2;
+        let Facts { members, .. } = ann.knows(is_known).await;
         let [ben, lan] = &members[..] else {
             panic!("{members:?}")
         };
@@ -125,6 +126,34 @@ async fn a_player_sees_how_far_the_others_are() {
         assert_eq!(ben.name.as_ref().unwrap().to_string(), "Ann");
         let rtt = ben.rtt.unwrap();
         assert!(!rtt.is_zero() && rtt < DEADLINE, "{rtt:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_player_sees_the_games_that_answer_it_and_no_others() {
+    in_a_party(Relay::start().config(), async |mut party| {
+        // What openarena-server says to Ann, who looks for games, and a Minecraft world to everybody.
+        let openarena = b"\xff\xff\xff\xffinfoResponse\n\\voip\\opus\\g_needpass\\0\\pure\\1\\gametype\\0\
+            \\sv_maxclients\\8\\g_humanplayers\\0\\clients\\0\\mapname\\oa_dm1\\hostname\\^1Bert's ^7cellar\
+            \\protocol\\71\\gamename\\Quake3Arena\\challenge\\xxx";
+        let minecraft = b"[MOTD]Bert - World[/MOTD][AD]54321[/AD]";
+        party.send(2, &said(ANN, (27_960, 40_000), openarena));
+        party.send(2, &said(ALL, (50_000, 4445), minecraft));
+        let (ann, _) = &mut party.peers[0];
+        let found = ann.knows(|facts| facts.games.len() == 2).await;
+        let rows = found.games.iter().map(|game| {
+            let map = game.map.as_deref().unwrap_or("-");
+            format!("{} {} {} {map}", game.game, game.server, game.address)
+        });
+        let expected = [
+            "Minecraft Bert - World 192.168.50.20:54321 -",
+            "OpenArena Bert's cellar 192.168.50.20:27960 oa_dm1",
+        ];
+        assert_eq!(rows.collect::<Vec<_>>(), expected);
+        let (ben, _) = &mut party.peers[1];
+        let found = ben.knows(|facts| !facts.games.is_empty()).await;
+        assert_eq!(found.games.len(), 1, "the answer was not to Ben: {found:?}");
     })
     .await;
 }
@@ -264,5 +293,23 @@ fn frame(destination: [u8; 6], source: [u8; 6], len: usize) -> Vec<u8> {
     let mut frame = [destination, source].concat();
     frame.extend([0x81, 0x37]);
     frame.extend((frame.len()..len).map(|at| (at % 251) as u8));
+    frame
+}
+
+/// A datagram of the LAN's machine, 192.168.50.20.
+fn said(to: [u8; 6], (from_port, to_port): (u16, u16), payload: &[u8]) -> Vec<u8> {
+    let len = u16::try_from(8 + payload.len()).unwrap();
+    let mut frame = [to, LAN_HOST].concat();
+    frame.extend([0x08, 0x00, 0x45, 0]);
+    frame.extend((20 + len).to_be_bytes());
+    frame.extend([0, 0, 0, 0, 64, 17, 0, 0, 192, 168, 50, 20]);
+    frame.extend(if to == ALL {
+        [255; 4]
+    } else {
+        [192, 168, 50, 17]
+    });
+    frame.extend([from_port, to_port, len, 0].map(u16::to_be_bytes).concat());
+    frame.extend(payload);
+    frame.resize(frame.len().max(60), 0);
     frame
 }

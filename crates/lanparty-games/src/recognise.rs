@@ -1,0 +1,74 @@
+//! What a datagram says about a game, if it says anything.
+
+use crate::datagram::Datagram;
+use crate::words::{Codes, words};
+use crate::{
+    bedrock, doom3, freeciv, gamespy, minecraft, openttd, quake, source, supertuxkart, teeworlds,
+    warcraft3,
+};
+
+/// What a server says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) game: String,
+    pub(crate) server: String,
+    /// Where to join it, if that is not where the datagram came from.
+    pub(crate) port: Option<u16>,
+    pub(crate) map: Option<String>,
+    pub(crate) players: Option<u16>,
+    pub(crate) max_players: Option<u16>,
+    /// True where several games answer like this, so that another answer may know better which it is.
+    pub(crate) is_guess: bool,
+}
+
+impl Found {
+    /// A game of this name; `game` is a stranger's where a protocol has many games.
+    pub(crate) fn new(game: &str, server: &[u8], codes: Codes) -> Self {
+        Found {
+            game: words(game.as_bytes(), codes),
+            server: words(server, codes),
+            ..Found::default()
+        }
+    }
+
+    pub(crate) fn on_map(self, map: Option<&[u8]>) -> Self {
+        let map = map.map(|map| words(map, Codes::None));
+        Found {
+            map: map.filter(|map| !map.is_empty()),
+            ..self
+        }
+    }
+
+    pub(crate) fn with_players(self, players: Option<u16>, max_players: Option<u16>) -> Self {
+        Found {
+            players,
+            max_players: max_players.filter(|&most| most > 0),
+            ..self
+        }
+    }
+}
+
+/// Whose answer it is shows in its first bytes, or in its port where these are too common.
+pub(crate) fn recognise(said: &Datagram<'_>) -> Option<Found> {
+    match said.payload {
+        [0xff, 0xff, 0xff, 0xff, 0xff, ..] | [teeworlds::CONNECTIONLESS_0_7, ..] => {
+            teeworlds::hear(said.payload)
+        }
+        [0xff, 0xff, 0xff, 0xff, rest @ ..] => source::hear(rest).or_else(|| quake::hear(rest)),
+        [0xff, 0xff, rest @ ..] => doom3::hear(rest),
+        [0x80, 0x00, ..] => quake::hear_first(said.payload),
+        [0x1c, ..] => bedrock::hear(said.payload),
+        [b'[', ..] => minecraft::hear(said),
+        [b'\\', ..] | [0, ..] => gamespy::hear(said.payload),
+        [0xf7, ..] => warcraft3::hear(said.payload),
+        _ => match (said.from_port, said.to_port) {
+            (openttd::PORT, _) => openttd::hear(said.payload),
+            (_, freeciv::PORT) => freeciv::hear(said.payload),
+            _ => None,
+        },
+    }
+    .or_else(|| match said.from_port {
+        supertuxkart::PORT => supertuxkart::hear(said.payload),
+        _ => None,
+    })
+}
