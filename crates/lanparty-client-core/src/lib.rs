@@ -2,7 +2,7 @@
 //!
 //! [`Session`] decides what crosses between a virtual adapter and the relay, with the rules in
 //! [`filter`]; [`Identity`] is the MAC and the key by which a player is known, and
-//! [`identity_store`] the file that keeps it; [`Player`] joins both to a room and its relay; [`StatusLine`] says how things are; [`way`]
+//! [`identity_store`] the file that keeps it; [`Player`] joins both to a room and its relay; [`Reporter`] hears how things are, [`StatusLine`] says it; [`way`]
 //! is what routes have in common. Adapters, routes and the program around them belong to the clients of
 //! each system.
 
@@ -12,6 +12,7 @@ pub mod identity;
 pub mod identity_store;
 #[allow(clippy::disallowed_methods, reason = "shell: reads the player's files")]
 pub mod player;
+mod report;
 pub mod session;
 pub mod status_line;
 pub mod way;
@@ -19,5 +20,6 @@ pub mod way;
 pub use identity::Identity;
 pub use lanparty_edge::sentence;
 pub use player::{Player, PlayerArgs};
+pub use report::{Report, Reporter};
 pub use session::{MemberFacts, Session};
 pub use status_line::StatusLine;

@@ -97,14 +97,25 @@ impl PlayerArgs {
 
 /// Who a player is to this machine, and which machine it is: better than nobody, until --name says more.
 fn usual_name() -> Option<Name> {
-    let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
     let users = ["SUDO_USER", "USER", "LOGNAME", "USERNAME"];
-    let user = users.into_iter().find_map(variable);
-    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     named(
-        user.as_deref(),
-        machine.or_else(|| variable("COMPUTERNAME")).as_deref(),
+        users.into_iter().find_map(variable).as_deref(),
+        machine().as_deref(),
     )
+}
+
+/// The same for a player who is not the one that this program runs as.
+pub fn usual_name_of(account: &str) -> Option<Name> {
+    named(Some(account), machine().as_deref())
+}
+
+fn machine() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    name.or_else(|| variable("COMPUTERNAME"))
+}
+
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn named(user: Option<&str>, machine: Option<&str>) -> Option<Name> {

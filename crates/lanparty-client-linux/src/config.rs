@@ -2,11 +2,13 @@
 
 use crate::address::InterfaceAddress;
 use crate::dhcp::DhcpProgram;
+use crate::service::ServiceArgs;
 use crate::tap::TapName;
-use anyhow::Result;
-use clap::Parser;
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
 use lanparty_client_core::identity_store::{FILE_NAME, Random};
 use lanparty_client_core::{Player, PlayerArgs};
+use lanparty_client_service::cli;
 use lanparty_edge::log::LogArgs;
 use lanparty_peer::relay_args::RelayArgs;
 use std::env;
@@ -19,10 +21,20 @@ use std::path::PathBuf;
 /// Games find each other by broadcast as if you were there. The adapter exists while this program
 /// runs, and your own internet connection stays as it is.
 #[derive(Debug, Parser)]
-#[command(name = "lanparty-client", version, after_long_help = MANUAL, max_term_width = 100)]
+#[command(
+    name = "lanparty-client",
+    version,
+    after_long_help = manual(),
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
     #[command(flatten)]
-    relay: RelayArgs,
+    relay: Option<RelayArgs>,
 
     #[command(flatten)]
     player: PlayerArgs,
@@ -43,7 +55,24 @@ pub(crate) struct Args {
     pub(crate) log: LogArgs,
 }
 
+/// What else the program can do.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Command {
+    /// Ask the service.
+    #[command(flatten)]
+    View(cli::Command),
+    /// Run as the service that the other commands speak to; systemd starts it.
+    Service(Box<ServiceArgs>),
+}
+
+fn manual() -> String {
+    format!("{MANUAL}\n\n{}", cli::EXIT_CODES)
+}
+
 const MANUAL: &str = "\
+The commands above ask the service, which an installed softlan-vpn has: `lanparty-client join @invite.txt`.
+With an invite and no command the program joins by itself, and stays in this terminal.
+
 What happens, in this order:
   1. a TAP adapter with your MAC address is made
   2. a host route keeps the relay on your own internet connection, and the relay is asked to let you in
@@ -91,9 +120,12 @@ impl Args {
             true => Addressing::Dhcp(DhcpProgram::find()?),
             false => Addressing::Fixed(self.address),
         };
+        let relay = self.relay.context(
+            "which party? give the invite, or name --relay and --room; --help says more",
+        )?;
         let identity = default_identity(env::var_os("XDG_DATA_HOME"), env::var_os("HOME"));
         Ok(Config {
-            player: self.player.load(self.relay, identity, random)?,
+            player: self.player.load(relay, identity, random)?,
             tap: self.tap,
             addressing,
         })
@@ -158,7 +190,7 @@ mod tests {
     #[test]
     fn an_invite_is_enough() {
         let args = parse("--dhcp lanparty://r.example/FRIDAY#key=x").unwrap();
-        assert!(args.relay.invite.is_some());
+        assert!(args.relay.unwrap().invite.is_some() && args.command.is_none());
     }
 
     #[test]

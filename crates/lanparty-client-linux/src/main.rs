@@ -1,7 +1,8 @@
 //! The Linux client: a TAP adapter that joins a LAN party.
 //!
-//! [`config`] says what a player wants, [`run`] tells the whole story from there: [`privilege`],
-//! [`tap`], [`route`], [`link`] and [`dhcp`] each change one thing about the machine and undo it.
+//! [`config`] says what a player wants. [`party`] tells the whole story of a session: [`privilege`],
+//! [`tap`], [`route`], [`link`] and [`dhcp`] each change one thing about the machine and undo it. [`run`] plays one at a
+//! terminal, [`service`] for whoever asks at its socket.
 //! What crosses the tunnel is decided by `lanparty-client-core`, and carried by `lanparty-peer`.
 #![cfg_attr(
     not(target_os = "linux"),
@@ -27,6 +28,9 @@ mod link;
 #[cfg(target_os = "linux")]
 mod netlink;
 #[cfg(target_os = "linux")]
+#[allow(clippy::disallowed_methods, reason = "shell: plays")]
+mod party;
+#[cfg(target_os = "linux")]
 mod privilege;
 #[cfg(target_os = "linux")]
 #[allow(clippy::disallowed_methods, reason = "shell: reads /proc")]
@@ -38,15 +42,21 @@ mod route;
 #[allow(clippy::disallowed_methods, reason = "shell: runs everything")]
 mod run;
 #[cfg(target_os = "linux")]
+#[allow(clippy::disallowed_methods, reason = "shell: the service")]
+mod service;
+#[cfg(target_os = "linux")]
+mod systemd;
+#[cfg(target_os = "linux")]
 mod tap;
 
 use std::process::ExitCode;
 
 #[cfg(target_os = "linux")]
 fn main() -> ExitCode {
-    use anyhow::Context as _;
     use clap::{CommandFactory as _, Parser as _};
+    use config::Command;
     use lanparty_client_core::sentence;
+    use lanparty_client_service::cli;
     use lanparty_edge::speech;
     let words: Vec<_> = std::env::args_os().collect();
     lanparty_edge::privilege::hide_secrets(&words);
@@ -54,9 +64,21 @@ fn main() -> ExitCode {
         return code;
     }
     let args = config::Args::parse_from(words);
-    let hardened = lanparty_edge::privilege::harden().context("cannot give up rights");
-    args.log.clone().start();
-    let code = match hardened.and_then(|()| args.check()).and_then(run::run) {
+    let ended = match args.command.clone() {
+        // Whoever only asks the service may have to ask an administrator first, which a hardened program cannot.
+        Some(Command::View(command)) => return cli::run(command),
+        Some(Command::Service(args)) => {
+            let hardened = harden();
+            args.log.clone().start();
+            hardened.and_then(|()| service::run(*args))
+        }
+        None => {
+            let hardened = harden();
+            args.log.clone().start();
+            hardened.and_then(|()| args.check()).and_then(run::run)
+        }
+    };
+    let code = match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             speech::complain(format_args!("error: {}", sentence(&*error)));
@@ -65,6 +87,12 @@ fn main() -> ExitCode {
     };
     speech::finish();
     code
+}
+
+#[cfg(target_os = "linux")]
+fn harden() -> anyhow::Result<()> {
+    use anyhow::Context as _;
+    lanparty_edge::privilege::harden().context("cannot give up rights")
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -1,26 +1,14 @@
-//! The whole story, one step after another, and undone in reverse.
+//! The client at a terminal, until somebody presses Ctrl-C.
 
 use crate::config::{Addressing, Config};
-use crate::dhcp::{self, Dhcp};
-use crate::link::Link;
+use crate::party::{self, Setup};
 use crate::privilege;
-use crate::route::{self, Pins};
-use crate::tap::{Tap, TapName};
-use anyhow::{Context as _, Result, anyhow};
-use lanparty_client_core::{Player, Session, StatusLine};
-use lanparty_ctrl::message::Welcome;
-use lanparty_ctrl::{ResumeToken, Text};
+use anyhow::{Context as _, Result};
+use lanparty_client_core::StatusLine;
+use lanparty_client_service::Wishes;
+use lanparty_ctrl::Text;
 use lanparty_edge::runtime;
 use lanparty_edge::signals::{self, Hangups};
-use lanparty_obs::{Diagnostics, NoAddress};
-use lanparty_peer::{Event, HostError, PeerHost};
-use lanparty_proto::IpMtu;
-use std::cell::RefCell;
-use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
-
-/// How long the adapter may be without an address before a person must do something.
-const ADDRESS_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs the client until it is asked to stop.
 pub(crate) fn run(config: Config) -> Result<()> {
@@ -29,71 +17,24 @@ pub(crate) fn run(config: Config) -> Result<()> {
     runtime::run(async move {
         // There is one thread, so this holds for everything that follows.
         privilege::narrow(dhcp).context("cannot give up capabilities that are not needed")?;
-        join(config).await
+        let Config {
+            player,
+            tap,
+            addressing,
+        } = config;
+        let setup = Setup { tap, addressing };
+        let (line, no_wishes) = (StatusLine::default(), Wishes::default());
+        party::play(player, setup, line, &no_wishes, asked_to_stop()).await
     })?
 }
 
-async fn join(config: Config) -> Result<()> {
-    let Config {
-        player,
-        tap: name,
-        addressing,
-    } = config;
-    player.relay.warn_if_open();
-    dhcp::remove_leftovers();
-    route::remove_leftovers().context("cannot remove routes that a killed run left")?;
-    let mut tap = Tap::create(&name)?;
-    let link = Link::find(name.as_str()).context("the new adapter is not there")?;
-    link.set_mac(player.mac)
-        .context("cannot set the adapter's MAC address")?;
-    if let Err(error) = link.distrust_routers() {
-        tracing::warn!(%error, "The LAN's IPv6 routers may change this machine's default route");
-    }
-    tracing::info!(adapter = %name, mac = %player.mac, "Made the adapter");
-    // The DHCP client is a child with needs of its own; but for it nothing more is opened by name.
-    if matches!(addressing, Addressing::Fixed(_)) {
-        lanparty_edge::privilege::read_only(&[]);
-    }
-
-    let running = RefCell::new(None);
-    let relay = player.relay.clone();
-    let mut session = player.session();
-    let mut machine = Machine {
-        player,
-        tap: name,
-        addressing,
-        link,
-        mtu: None,
-        pins: Pins::default(),
-        dhcp: &running,
-        had_ipv4: false,
-        without_address: None,
-        status: StatusLine::default(),
-    };
-    lanparty_peer::run(
-        &mut session,
-        &mut tap,
-        &mut machine,
-        &relay,
-        asked_to_stop(&running),
-    )
-    .await?;
-    tracing::info!("Left the party");
-    Ok(())
-}
-
-/// Waits for Ctrl-C, SIGTERM or the terminal's end; then gives the LAN address back while frames
-/// still flow, and answers with the words for the relay.
-async fn asked_to_stop(dhcp: &RefCell<Option<Dhcp>>) -> Text {
+/// Waits for Ctrl-C, SIGTERM or the terminal's end; answers with the words for the relay.
+async fn asked_to_stop() -> Text {
     let signal = tokio::select! {
         signal = signals::shutdown() => signal.unwrap_or("no signals can be received"),
         () = hangup() => "SIGHUP",
     };
     tracing::info!(signal, "Leaving the party");
-    let running = dhcp.take();
-    if let Some(running) = running {
-        running.release().await;
-    }
     format!("the player ended the client ({signal})").into()
 }
 
@@ -101,158 +42,5 @@ async fn hangup() {
     match Hangups::listen() {
         Ok(mut hangups) => hangups.next().await,
         Err(_) => std::future::pending().await,
-    }
-}
-
-/// The player's machine, as far as the client changes it.
-struct Machine<'a> {
-    player: Player,
-    tap: TapName,
-    addressing: Addressing,
-    link: Link,
-    mtu: Option<IpMtu>,
-    pins: Pins,
-    dhcp: &'a RefCell<Option<Dhcp>>,
-    had_ipv4: bool,
-    /// Since when the LAN is there and the adapter has no address on it.
-    without_address: Option<Instant>,
-    status: StatusLine,
-}
-
-impl PeerHost<Session> for Machine<'_> {
-    fn kept_token(&mut self) -> Option<ResumeToken> {
-        self.player.kept_token()
-    }
-
-    async fn handle_event(
-        &mut self,
-        session: &mut Session,
-        event: Event<'_>,
-    ) -> Result<(), HostError> {
-        match event {
-            Event::Resolving { takes_long } => self.status.show(self.player.resolving(takes_long)),
-            Event::Connecting { addresses } => self.pin(addresses),
-            Event::Joined { welcome, relay } => self.plug_in(session, welcome, relay)?,
-            Event::Control(message) => {
-                self.player.hear(Instant::now(), message);
-                self.show(session)?;
-            }
-            Event::Tick(facts) => {
-                self.player.ticked(facts);
-                if let Err(error) = self.pins.follow(self.link.index()) {
-                    tracing::debug!(%error, "Could not follow the routes to the relay");
-                }
-                self.show(session)?;
-                self.watch_dhcp()?;
-            }
-            Event::Slept => self.status.show(self.player.slept()),
-            Event::NoLink { cause, refused, .. } => {
-                self.status.show(self.player.lost(cause, refused));
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Machine<'_> {
-    /// Keeps the relay off the adapter, along the way that leads to it now.
-    fn pin(&mut self, relays: &[SocketAddr]) {
-        self.status.show(self.player.connecting());
-        // The network may be down or changing: the attempt fails then, and the next one pins anew.
-        if let Err(error) = self.pins.renew(self.link.index(), relays) {
-            tracing::warn!(%error, "Could not pin the route to the relay");
-        }
-    }
-
-    /// The relay has let us in: sets the adapter up, or, after another link, what has changed.
-    fn plug_in(&mut self, session: &Session, welcome: &Welcome, relay: SocketAddr) -> Result<()> {
-        self.player.joined(welcome, relay);
-        self.pins.keep_only(relay);
-        if self.mtu != Some(welcome.effective_mtu) {
-            self.link
-                .set_mtu(welcome.effective_mtu)
-                .context("cannot set the adapter's MTU")?;
-        }
-        if self.mtu.replace(welcome.effective_mtu).is_none() {
-            self.bring_up()?;
-        }
-        self.show(session)
-    }
-
-    fn bring_up(&self) -> Result<()> {
-        self.link.set_up().context("cannot set the adapter up")?;
-        self.link
-            .attract_group_traffic()
-            .context("cannot send broadcast to the adapter")?;
-        match &self.addressing {
-            Addressing::Fixed(addresses) => {
-                for &address in addresses {
-                    let context = || format!("cannot give the adapter the address {address}");
-                    self.link.add_address(address).with_context(context)?;
-                }
-            }
-            Addressing::Dhcp(program) => {
-                let running = program
-                    .start(&self.tap)
-                    .context("cannot start the DHCP client")?;
-                self.dhcp.replace(Some(running));
-            }
-        }
-        Ok(())
-    }
-
-    /// Says how things are.
-    fn show(&mut self, session: &Session) -> Result<()> {
-        let addresses = self
-            .link
-            .addresses()
-            .context("cannot read the adapter's addresses")?;
-        self.had_ipv4 |= addresses.iter().any(IpAddr::is_ipv4);
-        let diagnostics = self.diagnostics(session, addresses);
-        let diagnostics = self.with_wait(Instant::now(), diagnostics);
-        tracing::trace!(?diagnostics);
-        self.status
-            .show(diagnostics.joined_status(self.player.relay.room.as_str()));
-        Ok(())
-    }
-
-    /// The same, with what to do where there is no address for too long.
-    fn with_wait(&mut self, now: Instant, facts: Diagnostics) -> Diagnostics {
-        let waits = facts.gateway_present && facts.lan_address().is_none();
-        let since = waits.then(|| self.without_address.unwrap_or(now));
-        self.without_address = since;
-        let too_long = since.is_some_and(|since| now.duration_since(since) >= ADDRESS_PATIENCE);
-        let why = match &self.addressing {
-            Addressing::Dhcp(_) => NoAddress::NoDhcpAnswer,
-            Addressing::Fixed(_) => NoAddress::NotAsked,
-        };
-        Diagnostics {
-            no_address: too_long.then_some(why),
-            ..facts
-        }
-    }
-
-    fn diagnostics(&self, session: &Session, addresses: Vec<IpAddr>) -> Diagnostics {
-        Diagnostics {
-            route_pinned: self.pins.is_pinned(),
-            adapter_down: self.mtu.is_some() && !self.link.is_up().unwrap_or(true),
-            adapter: Some(self.link.name().to_owned()),
-            addresses,
-            ..self.player.diagnostics(Instant::now(), session)
-        }
-    }
-
-    /// A DHCP client that ends before it ever had an address is of no use, and says why.
-    fn watch_dhcp(&self) -> Result<()> {
-        let ended = self.dhcp.borrow_mut().as_mut().and_then(Dhcp::ended);
-        let Some(last_words) = ended else {
-            return Ok(());
-        };
-        self.dhcp.take();
-        if self.had_ipv4 {
-            tracing::warn!("The DHCP client is gone: {last_words}");
-            return Ok(());
-        }
-        Err(anyhow!("{last_words}")).context("no LAN address can be had with --dhcp")
     }
 }

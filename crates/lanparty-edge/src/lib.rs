@@ -29,5 +29,6 @@ pub mod signals;
 pub mod source_address;
 pub mod speech;
 pub mod state_folder;
+pub mod table;
 
 pub use sentence::sentence;

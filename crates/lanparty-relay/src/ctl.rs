@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use lanparty_edge::ctl;
 use lanparty_edge::state_folder::StateFolder;
+use lanparty_edge::table::table;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use wire::{Answer, Peer, Request, RoomRow};
@@ -114,7 +115,7 @@ fn draw_rooms(rooms: &[RoomRow]) -> String {
             players,
         ]
     });
-    ctl::table(["ROOM", "CODE", "FOR", "GATEWAY", "PLAYERS"], rows)
+    table(["ROOM", "CODE", "FOR", "GATEWAY", "PLAYERS"], rows)
 }
 
 fn draw_peers(peers: &[Peer]) -> String {
@@ -138,7 +139,7 @@ fn draw_peers(peers: &[Peer]) -> String {
     let head = [
         "PEER", "CODE", "MAC", "NAME", "KEY", "FROM", "IN FOR", "RTT", "FRAMES", "DROPPED",
     ];
-    ctl::table(head, rows)
+    table(head, rows)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::wire::{Ban, Player, Players};
 use lanparty_ctrl::orders::{MemberReport, Person};
-use lanparty_edge::ctl::table;
+use lanparty_edge::table::table;
 use lanparty_obs::DropCounts;
 use std::cmp::Reverse;
 

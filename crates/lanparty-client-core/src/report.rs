@@ -1,0 +1,29 @@
+//! What the program around a session tells of it, whoever listens.
+
+use crate::{Session, StatusLine};
+use lanparty_obs::{Diagnostics, PlayerStatus};
+use std::time::Instant;
+
+/// How a session does at one moment.
+#[derive(Debug)]
+pub struct Report<'a> {
+    /// The same as a sentence.
+    pub status: PlayerStatus,
+    /// The facts behind it, with what the program knows of adapter and routes.
+    pub facts: Diagnostics,
+    /// The session itself, for whoever wants to know more.
+    pub session: &'a Session,
+}
+
+/// Who listens: a person at a terminal, or a service with its views.
+pub trait Reporter {
+    /// Something may have changed; it is told each second and whenever something happens.
+    fn hear(&mut self, now: Instant, report: Report<'_>);
+}
+
+/// A person reads a sentence whenever it is another one.
+impl Reporter for StatusLine {
+    fn hear(&mut self, _now: Instant, report: Report<'_>) {
+        self.show(report.status);
+    }
+}

@@ -1,0 +1,293 @@
+//! A session on this machine, one step after another, and undone in reverse; the same at a terminal and for the service.
+
+use crate::config::Addressing;
+use crate::dhcp::{self, Dhcp, DhcpProgram};
+use crate::link::Link;
+use crate::route::{self, Pins};
+use crate::tap::{Tap, TapName};
+use anyhow::{Context as _, Result, anyhow};
+use lanparty_client_core::{Player, Report, Reporter, Session};
+use lanparty_client_service::Wishes;
+use lanparty_ctrl::message::Welcome;
+use lanparty_ctrl::{ResumeToken, Text};
+use lanparty_obs::{Diagnostics, NoAddress, PlayerStatus};
+use lanparty_peer::{Event, HostError, PeerHost};
+use lanparty_proto::IpMtu;
+use std::cell::RefCell;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+/// How long the adapter may be without an address before a person must do something.
+const ADDRESS_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Where a session gets its adapter and its address.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    /// The adapter's name.
+    pub(crate) tap: TapName,
+    /// Where its address comes from.
+    pub(crate) addressing: Addressing,
+}
+
+/// Plays until `stop` gives the words for the relay. `reporter` hears how things are.
+pub(crate) async fn play(
+    player: Player,
+    setup: Setup,
+    reporter: impl Reporter,
+    wishes: &Wishes,
+    stop: impl Future<Output = Text>,
+) -> Result<()> {
+    let Setup {
+        tap: name,
+        addressing,
+    } = setup;
+    player.relay.warn_if_open();
+    remove_leftovers()?;
+    let mut tap = Tap::create(&name)?;
+    let link = Link::find(name.as_str()).context("the new adapter is not there")?;
+    link.set_mac(player.mac)
+        .context("cannot set the adapter's MAC address")?;
+    if let Err(error) = link.distrust_routers() {
+        tracing::warn!(%error, "The LAN's IPv6 routers may change this machine's default route");
+    }
+    tracing::info!(adapter = %name, mac = %player.mac, "Made the adapter");
+    // The DHCP client is a child with needs of its own; but for it nothing more is opened by name.
+    if matches!(addressing, Addressing::Fixed(_)) {
+        lanparty_edge::privilege::read_only(&[]);
+    }
+
+    let running = RefCell::new(None);
+    let relay = player.relay.clone();
+    let mut session = player.session();
+    let mut machine = Machine {
+        player,
+        tap: name,
+        addressing,
+        link,
+        mtu: None,
+        pins: Pins::default(),
+        dhcp: &running,
+        had_ipv4: false,
+        without_address: None,
+        reporter,
+        wishes,
+    };
+    let stop = leaving(stop, &running);
+    lanparty_peer::run(&mut session, &mut tap, &mut machine, &relay, stop).await?;
+    tracing::info!("Left the party");
+    Ok(())
+}
+
+/// Undoes what a killed run left.
+pub(crate) fn remove_leftovers() -> Result<()> {
+    dhcp::remove_leftovers();
+    route::remove_leftovers().context("cannot remove routes that a killed run left")
+}
+
+/// Gives the LAN address back before the end, while frames still flow.
+async fn leaving(stop: impl Future<Output = Text>, dhcp: &RefCell<Option<Dhcp>>) -> Text {
+    let words = stop.await;
+    let running = dhcp.take();
+    if let Some(running) = running {
+        running.release().await;
+    }
+    words
+}
+
+/// The player's machine, as far as the client changes it.
+struct Machine<'a, R> {
+    player: Player,
+    tap: TapName,
+    addressing: Addressing,
+    link: Link,
+    mtu: Option<IpMtu>,
+    pins: Pins,
+    dhcp: &'a RefCell<Option<Dhcp>>,
+    had_ipv4: bool,
+    /// Since when the LAN is there and the adapter has no address on it.
+    without_address: Option<Instant>,
+    reporter: R,
+    wishes: &'a Wishes,
+}
+
+impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
+    fn kept_token(&mut self) -> Option<ResumeToken> {
+        self.player.kept_token()
+    }
+
+    async fn handle_event(
+        &mut self,
+        session: &mut Session,
+        event: Event<'_>,
+    ) -> Result<(), HostError> {
+        match event {
+            Event::Resolving { takes_long } => {
+                let status = self.player.resolving(takes_long);
+                self.tell(session, status);
+            }
+            Event::Connecting { addresses } => self.pin(session, addresses),
+            Event::Joined { welcome, relay } => self.plug_in(session, welcome, relay)?,
+            Event::Control(message) => {
+                self.player.hear(Instant::now(), message);
+                self.show(session)?;
+            }
+            Event::Tick(facts) => {
+                self.player.ticked(facts);
+                if let Err(error) = self.pins.follow(self.link.index()) {
+                    tracing::debug!(%error, "Could not follow the routes to the relay");
+                }
+                self.show(session)?;
+                self.renew_address()?;
+                self.watch_dhcp()?;
+            }
+            Event::Slept => {
+                let status = self.player.slept();
+                self.tell(session, status);
+            }
+            Event::NoLink { cause, refused, .. } => {
+                let status = self.player.lost(cause, refused);
+                self.tell(session, status);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<R: Reporter> Machine<'_, R> {
+    /// Keeps the relay off the adapter, along the way that leads to it now.
+    fn pin(&mut self, session: &Session, relays: &[SocketAddr]) {
+        let status = self.player.connecting();
+        self.tell(session, status);
+        // The network may be down or changing: the attempt fails then, and the next one pins anew.
+        if let Err(error) = self.pins.renew(self.link.index(), relays) {
+            tracing::warn!(%error, "Could not pin the route to the relay");
+        }
+    }
+
+    /// The relay has let us in: sets the adapter up, or, after another link, what has changed.
+    fn plug_in(&mut self, session: &Session, welcome: &Welcome, relay: SocketAddr) -> Result<()> {
+        self.player.joined(welcome, relay);
+        self.pins.keep_only(relay);
+        if self.mtu != Some(welcome.effective_mtu) {
+            self.link
+                .set_mtu(welcome.effective_mtu)
+                .context("cannot set the adapter's MTU")?;
+        }
+        if self.mtu.replace(welcome.effective_mtu).is_none() {
+            self.bring_up()?;
+        }
+        self.show(session)
+    }
+
+    fn bring_up(&self) -> Result<()> {
+        self.link.set_up().context("cannot set the adapter up")?;
+        self.link
+            .attract_group_traffic()
+            .context("cannot send broadcast to the adapter")?;
+        match &self.addressing {
+            Addressing::Fixed(addresses) => {
+                for &address in addresses {
+                    let context = || format!("cannot give the adapter the address {address}");
+                    self.link.add_address(address).with_context(context)?;
+                }
+            }
+            Addressing::Dhcp(program) => self.start_dhcp(program)?,
+        }
+        Ok(())
+    }
+
+    fn start_dhcp(&self, program: &DhcpProgram) -> Result<()> {
+        let running = program
+            .start(&self.tap)
+            .context("cannot start the DHCP client")?;
+        self.dhcp.replace(Some(running));
+        Ok(())
+    }
+
+    /// Asks the LAN for an address anew, where a person wants that. The address until then stays while it is asked.
+    fn renew_address(&self) -> Result<()> {
+        let is_wanted = self.wishes.take_renew_address();
+        match &self.addressing {
+            Addressing::Dhcp(program) if is_wanted && self.mtu.is_some() => {
+                // Two clients on one adapter would take each other's answers.
+                self.dhcp.take();
+                self.start_dhcp(program)
+            }
+            Addressing::Dhcp(_) | Addressing::Fixed(_) => Ok(()),
+        }
+    }
+
+    /// Says how things are.
+    fn show(&mut self, session: &Session) -> Result<()> {
+        let addresses = self
+            .link
+            .addresses()
+            .context("cannot read the adapter's addresses")?;
+        self.had_ipv4 |= addresses.iter().any(IpAddr::is_ipv4);
+        let now = Instant::now();
+        let facts = self.diagnostics(session, addresses);
+        let facts = self.with_wait(now, facts);
+        tracing::trace!(?facts);
+        let status = facts.joined_status(self.player.relay.room.as_str());
+        self.reporter.hear(
+            now,
+            Report {
+                status,
+                facts,
+                session,
+            },
+        );
+        Ok(())
+    }
+
+    /// The same, with what to do where there is no address for too long.
+    fn with_wait(&mut self, now: Instant, facts: Diagnostics) -> Diagnostics {
+        let waits = facts.gateway_present && facts.lan_address().is_none();
+        let since = waits.then(|| self.without_address.unwrap_or(now));
+        self.without_address = since;
+        let too_long = since.is_some_and(|since| now.duration_since(since) >= ADDRESS_PATIENCE);
+        let why = match &self.addressing {
+            Addressing::Dhcp(_) => NoAddress::NoDhcpAnswer,
+            Addressing::Fixed(_) => NoAddress::NotAsked,
+        };
+        Diagnostics {
+            no_address: too_long.then_some(why),
+            ..facts
+        }
+    }
+
+    /// Says that there is no link.
+    fn tell(&mut self, session: &Session, status: PlayerStatus) {
+        let facts = self.diagnostics(session, Vec::new());
+        let report = Report {
+            status,
+            facts,
+            session,
+        };
+        self.reporter.hear(Instant::now(), report);
+    }
+
+    fn diagnostics(&self, session: &Session, addresses: Vec<IpAddr>) -> Diagnostics {
+        Diagnostics {
+            route_pinned: self.pins.is_pinned(),
+            adapter_down: self.mtu.is_some() && !self.link.is_up().unwrap_or(true),
+            adapter: Some(self.link.name().to_owned()),
+            addresses,
+            ..self.player.diagnostics(Instant::now(), session)
+        }
+    }
+
+    /// A DHCP client that ends before it ever had an address is of no use, and says why.
+    fn watch_dhcp(&self) -> Result<()> {
+        let ended = self.dhcp.borrow_mut().as_mut().and_then(Dhcp::ended);
+        let Some(last_words) = ended else {
+            return Ok(());
+        };
+        self.dhcp.take();
+        if self.had_ipv4 {
+            tracing::warn!("The DHCP client is gone: {last_words}");
+            return Ok(());
+        }
+        Err(anyhow!("{last_words}")).context("no LAN address can be had with --dhcp")
+    }
+}

@@ -1,0 +1,130 @@
+//! `join`.
+
+use super::{Code, DoorArgs, Outcome, Trouble, done, say};
+use clap::Args;
+use lanparty_client_control::{Request, Secret, State};
+use lanparty_ctrl::Name;
+use lanparty_edge::invite::InviteSource;
+use std::time::{Duration, Instant};
+
+/// Which party, and as whom.
+#[derive(Debug, Clone, Args)]
+pub struct JoinArgs {
+    /// The invite: lanparty://…, @FILE to read it from a file, - to read it from standard input; or the name of a room
+    /// whose invite is kept (`rooms` lists them). Other users of this machine see what stands on a command line, but
+    /// not in a file of yours.
+    #[arg(value_name = "INVITE|@FILE|-|NAME")]
+    what: Whereto,
+
+    /// What the host and the others shall call you, from now on: up to 32 characters.
+    #[arg(long, value_name = "NAME")]
+    name: Option<Name>,
+
+    /// How long to wait until you are on the LAN, in seconds; the service goes on trying after that. 0 does not wait.
+    #[arg(long, value_name = "SECS", default_value_t = 30)]
+    wait: u64,
+
+    #[command(flatten)]
+    door: DoorArgs,
+}
+
+/// A kept room's name, or where an invite is.
+#[derive(Debug, Clone)]
+enum Whereto {
+    Room(String),
+    Invite(InviteSource),
+}
+
+/// Whatever has a scheme is meant as an invite, and read as one; a name has none.
+impl From<String> for Whereto {
+    fn from(text: String) -> Self {
+        let is_invite = text == "-" || text.starts_with('@') || text.contains(":/");
+        match is_invite || text.len() > 200 {
+            true => Whereto::Invite(text.into()),
+            false => Whereto::Room(text),
+        }
+    }
+}
+
+pub(super) fn run(args: JoinArgs) -> Outcome {
+    let JoinArgs {
+        what,
+        name,
+        wait,
+        door,
+    } = args;
+    let request = match what {
+        Whereto::Room(room) if name.is_none() => Request::JoinRoom { room },
+        Whereto::Room(_) => {
+            let sentence = "--name goes with an invite: leave it out, or give the invite again";
+            return Err(Trouble::failed(sentence.to_owned()));
+        }
+        Whereto::Invite(source) => {
+            let read = source.read();
+            let invite = read.map_err(|error| Trouble::failed(lanparty_edge::sentence(&error)))?;
+            Request::Join {
+                invite: Secret::new(invite.reveal()),
+                name: name.map(|name| name.as_str().to_owned()),
+            }
+        }
+    };
+    say(done(door.door().ask(&request)?)?)?;
+    match wait {
+        0 => Ok(Code::Done),
+        seconds => until_connected(&door, Duration::from_secs(seconds)),
+    }
+}
+
+/// Says each new sentence until the player is on the LAN, or cannot come.
+fn until_connected(door: &DoorArgs, patience: Duration) -> Outcome {
+    let deadline = Instant::now() + patience;
+    let mut said = String::new();
+    for snapshot in door.door().watch()? {
+        let snapshot = snapshot?;
+        let is_over = match snapshot.state {
+            State::Connected => Some(Ok(Code::Done)),
+            State::CannotConnect => Some(Err(Trouble::failed(snapshot.sentence.clone()))),
+            State::NotConnected => Some(Err(Trouble::not_connected(
+                "somebody has left the party meanwhile",
+            ))),
+            State::Connecting | State::WaitingForGateway | State::Reconnecting => None,
+        };
+        if let Some(outcome @ Err(_)) = is_over {
+            return outcome;
+        }
+        if snapshot.sentence != said {
+            said.clone_from(&snapshot.sentence);
+            say(&said)?;
+        }
+        match is_over {
+            Some(outcome) => return outcome,
+            None if Instant::now() >= deadline => {
+                return Err(Trouble::not_connected(
+                    "not on the LAN yet; the service goes on trying, `status` says how it goes",
+                ));
+            }
+            None => {}
+        }
+    }
+    Err(lanparty_client_control::connection::DoorError::NotRunning.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_kept_room_and_everything_else_an_invite() {
+        let is_room = |text: &str| matches!(Whereto::from(text.to_owned()), Whereto::Room(_));
+        assert!(is_room("FRIDAY-LAN") && is_room("Friday night"));
+        for invite in [
+            "-",
+            "@invite.txt",
+            "lanparty://r/X#key=k",
+            "LANPARTY:/r/X",
+            "https://x/#k",
+        ] {
+            assert!(!is_room(invite), "{invite}");
+        }
+    }
+}

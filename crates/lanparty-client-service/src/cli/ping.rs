@@ -1,0 +1,108 @@
+//! `ping`.
+
+use super::{Code, DoorArgs, Outcome, Trouble, say};
+use clap::Args;
+use lanparty_client_control::connection::DoorError;
+use lanparty_client_control::{Member, Snapshot, State, Way};
+
+/// To whom, and how often.
+#[derive(Debug, Clone, Args)]
+pub struct PingArgs {
+    /// Somebody in the room, by name or MAC address, as `status` shows them [default: the party's LAN].
+    #[arg(value_name = "NAME")]
+    who: Option<String>,
+
+    /// How often.
+    #[arg(short = 'c', long, value_name = "N", default_value_t = 4)]
+    count: u32,
+
+    #[command(flatten)]
+    door: DoorArgs,
+}
+
+pub(super) fn run(args: &PingArgs) -> Outcome {
+    let (mut said, mut last_ms) = (0, None);
+    for snapshot in args.door.door().watch()? {
+        let snapshot = snapshot?;
+        if snapshot.state == State::NotConnected {
+            return Err(Trouble::not_connected(
+                "you are in no party; join one first",
+            ));
+        }
+        // Between the seconds there are snapshots because something else is new.
+        let second = snapshot.ping.minute.len() as u64 + snapshot.state_ms / 1000;
+        if last_ms == Some(second) {
+            continue;
+        }
+        last_ms = Some(second);
+        say(sentence(&snapshot, args.who.as_deref())?)?;
+        said += 1;
+        if said >= args.count {
+            return Ok(Code::Done);
+        }
+    }
+    Err(DoorError::NotRunning.into())
+}
+
+/// One measurement.
+fn sentence(snapshot: &Snapshot, who: Option<&str>) -> Result<String, Trouble> {
+    let gateway = snapshot.members.iter().find(|member| member.is_gateway);
+    let beyond = gateway.and_then(|gateway| gateway.ping_us);
+    let Some(whole) = snapshot.ping.us else {
+        return Ok(format!("no answer ({})", snapshot.state));
+    };
+    let own = whole.saturating_sub(beyond.unwrap_or(0));
+    let way = way(snapshot.way);
+    let Some(who) = who else {
+        return Ok(match beyond {
+            Some(beyond) => format!(
+                "the LAN {way}: {} ({} to the relay, {} from there)",
+                ms(whole),
+                ms(own),
+                ms(beyond)
+            ),
+            None => format!("the relay: {}", ms(own)),
+        });
+    };
+    let member = find(&snapshot.members, who)?;
+    let name = super::show::name(member);
+    Ok(match member.ping_us {
+        Some(us) => format!(
+            "{name} {way}: {} ({} to the relay, {} from there)",
+            ms(own.saturating_add(us)),
+            ms(own),
+            ms(us)
+        ),
+        None => format!("{name}: not known; the relay says nothing of it"),
+    })
+}
+
+fn find<'a>(members: &'a [Member], who: &str) -> Result<&'a Member, Trouble> {
+    let is_it = |text: Option<&str>| text.is_some_and(|text| text.eq_ignore_ascii_case(who));
+    let is_called = |member: &&Member| {
+        let name = member.name.as_deref().map(str::to_lowercase);
+        name == Some(who.to_lowercase()) || is_it(member.mac.as_deref())
+    };
+    let found = members.iter().find(is_called);
+    found.ok_or_else(|| {
+        Trouble::failed(format!(
+            "nobody in the room is called {who}; `status` says who is here"
+        ))
+    })
+}
+
+fn way(way: Option<Way>) -> &'static str {
+    match way {
+        Some(Way::Relay) => "by the relay",
+        Some(Way::Direct) => "directly",
+        Some(Way::Other) | None => "by some way",
+    }
+}
+
+/// Microseconds as people read them.
+pub(super) fn ms(us: u32) -> String {
+    match us {
+        ..10_000 => format!("{}.{} ms", us / 1000, us % 1000 / 100),
+        _ => format!("{} ms", us / 1000),
+    }
+}

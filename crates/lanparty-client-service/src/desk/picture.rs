@@ -1,0 +1,127 @@
+//! How things stand, as a snapshot for one account.
+
+use super::kept::party;
+use super::{Desk, Stage};
+use crate::Caller;
+use lanparty_client_control::{LanAddress, Loss, Me, Ping, Snapshot, State, VERSION, Way};
+use lanparty_obs::{Diagnostics, PlayerStatus};
+use std::time::Instant;
+
+impl Desk {
+    /// How things stand, with what this account alone may see; `today` is the time in seconds since 1970.
+    pub(crate) fn snapshot(&self, now: Instant, today: u64, caller: &Caller) -> Snapshot {
+        let (state, since) = self.state;
+        let wanted = self.wanted.as_deref();
+        let is_linked = self.progress.facts().is_some();
+        let news = self.progress.news.as_ref().filter(|_| is_linked);
+        let address = self.progress.any_address();
+        Snapshot {
+            version: VERSION,
+            program: self.program.to_owned(),
+            state,
+            state_ms: millis(now, since),
+            sentence: self.sentence(),
+            party: wanted.map(|wanted| party(&wanted.invite, Some(&wanted.caller))),
+            me: self.me(),
+            address: address.map(|(ip, made_up)| LanAddress { ip, made_up }),
+            ping: self.ping(now),
+            way: is_linked.then_some(Way::Relay),
+            members: news.map(|news| news.members.clone()).unwrap_or_default(),
+            games: news.map(|news| news.games.clone()).unwrap_or_default(),
+            warnings: self.warnings(now, today),
+            rooms: self.kept.rooms(&caller.id),
+            auto_join: self.kept.auto_join(&caller.id),
+        }
+    }
+
+    /// The state in one word.
+    pub(super) fn current_state(&self) -> State {
+        match &self.stage {
+            Stage::Idle => State::NotConnected,
+            Stage::Failed(_) | Stage::Waiting { .. } => State::CannotConnect,
+            Stage::Stopping(stopping) if stopping.next.is_none() => State::NotConnected,
+            Stage::Stopping(_) => State::Connecting,
+            Stage::Running { .. } => self.state_of_session(),
+        }
+    }
+
+    fn state_of_session(&self) -> State {
+        let on_the_way = match self.progress.has_been_connected {
+            true => State::Reconnecting,
+            false => State::Connecting,
+        };
+        let Some(news) = &self.progress.news else {
+            return on_the_way;
+        };
+        match &news.status {
+            PlayerStatus::Connecting { .. }
+            | PlayerStatus::LookingUp { .. }
+            | PlayerStatus::NotReachable { .. }
+            | PlayerStatus::Awake
+            | PlayerStatus::AdapterAway
+            | PlayerStatus::AdapterDown { .. } => on_the_way,
+            PlayerStatus::Refused { .. } => State::CannotConnect,
+            PlayerStatus::WaitingForGateway { .. }
+            | PlayerStatus::SilentGateway { .. }
+            | PlayerStatus::StrangeGateway { .. } => State::WaitingForGateway,
+            PlayerStatus::Hindered { .. }
+            | PlayerStatus::NoLanAddress { .. }
+            | PlayerStatus::AddressMissing(_)
+            | PlayerStatus::OnTheLan { .. } => match self.progress.lan_address() {
+                Some(_) => State::Connected,
+                None => on_the_way,
+            },
+        }
+    }
+
+    fn sentence(&self) -> String {
+        match &self.stage {
+            Stage::Idle => Snapshot::idle("").sentence,
+            Stage::Failed(failure) => failure.sentence.clone(),
+            Stage::Waiting { failure, .. } => format!("{} Trying again soon.", failure.sentence),
+            Stage::Stopping(stopping) => match &stopping.next {
+                None => "Leaving the party.".to_owned(),
+                Some(_) => "Leaving the party for another one.".to_owned(),
+            },
+            Stage::Running { .. } => self.sentence_of_session(),
+        }
+    }
+
+    /// Who cannot be heard, or gets no address, reads what to do in a warning, not in place of where the session stands.
+    fn sentence_of_session(&self) -> String {
+        match &self.progress.news {
+            None => "Setting up the network adapter for the party.".to_owned(),
+            Some(news) => match &news.status {
+                PlayerStatus::Hindered { .. } | PlayerStatus::AddressMissing(_) => Diagnostics {
+                    notice: None,
+                    no_address: None,
+                    ..news.facts.clone()
+                }
+                .joined_status("")
+                .to_string(),
+                status => status.to_string(),
+            },
+        }
+    }
+
+    fn me(&self) -> Option<Me> {
+        let news = self.progress.news.as_ref()?;
+        Some(Me {
+            name: news.name.clone(),
+            mac: news.mac.clone(),
+        })
+    }
+
+    fn ping(&self, now: Instant) -> Ping {
+        Ping {
+            us: self.progress.ping_us(),
+            minute: self.progress.minute.seconds(now),
+            loss: self.progress.loss_permille().map(Loss),
+        }
+    }
+}
+
+fn millis(now: Instant, since: Instant) -> u64 {
+    let passed = now.saturating_duration_since(since).as_millis();
+    u64::try_from(passed).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,128 @@
+//! What is known of the running session.
+
+use super::minute::Minute;
+use lanparty_client_control::Member;
+use lanparty_games::Game;
+use lanparty_obs::{Diagnostics, PlayerStatus};
+use std::net::IpAddr;
+use std::time::Instant;
+
+/// What a session has to tell.
+#[derive(Debug, Clone)]
+pub(crate) struct News {
+    /// How it does.
+    pub(crate) status: PlayerStatus,
+    /// The facts behind that.
+    pub(crate) facts: Diagnostics,
+    /// The adapter's MAC address.
+    pub(crate) mac: String,
+    /// What the player is called.
+    pub(crate) name: Option<String>,
+    /// Who else is in the room.
+    pub(crate) members: Vec<Member>,
+    /// Which games are on.
+    pub(crate) games: Vec<Game>,
+}
+
+/// The last news, and what became of them over time.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    pub(super) news: Option<News>,
+    pub(super) minute: Minute,
+    pub(super) has_been_connected: bool,
+    /// Since when there is a LAN, and no address on it.
+    pub(super) homeless_since: Option<Instant>,
+}
+
+impl Progress {
+    pub(super) fn hear(&mut self, now: Instant, mut news: News) {
+        // The gateway, which is the LAN, first; then by name, so that rows stay where they are.
+        news.members.sort_by_cached_key(|member| {
+            let name = member.name.as_deref().unwrap_or_default().to_lowercase();
+            (!member.is_gateway, name, member.mac.clone())
+        });
+        self.news = Some(news);
+        let is_homeless = self.is_on_the_lan() && self.lan_address().is_none();
+        self.homeless_since = is_homeless.then(|| self.homeless_since.unwrap_or(now));
+        if let Some(us) = self.ping_us() {
+            self.minute.note(now, us);
+        }
+    }
+
+    /// The session has ended: what belonged to it holds no more.
+    pub(super) fn lose_link(&mut self) {
+        self.news = None;
+        self.homeless_since = None;
+    }
+
+    /// The facts, while the link stands.
+    pub(super) fn facts(&self) -> Option<&Diagnostics> {
+        let news = self.news.as_ref()?;
+        let is_linked = match news.status {
+            PlayerStatus::Connecting { .. }
+            | PlayerStatus::LookingUp { .. }
+            | PlayerStatus::NotReachable { .. }
+            | PlayerStatus::Awake
+            | PlayerStatus::Refused { .. }
+            | PlayerStatus::AdapterAway => false,
+            PlayerStatus::WaitingForGateway { .. }
+            | PlayerStatus::SilentGateway { .. }
+            | PlayerStatus::StrangeGateway { .. }
+            | PlayerStatus::Hindered { .. }
+            | PlayerStatus::NoLanAddress { .. }
+            | PlayerStatus::AddressMissing(_)
+            | PlayerStatus::AdapterDown { .. }
+            | PlayerStatus::OnTheLan { .. } => true,
+        };
+        is_linked.then_some(&news.facts)
+    }
+
+    /// True with a link and the party's gateway.
+    pub(super) fn is_on_the_lan(&self) -> bool {
+        self.facts().is_some_and(|facts| facts.gateway_present)
+    }
+
+    /// An address that somebody on the LAN gave or the player chose.
+    pub(super) fn lan_address(&self) -> Option<IpAddr> {
+        self.addresses().find(|address| !is_made_up(address))
+    }
+
+    /// What is worth showing: that one, or the one that the system made up in its need.
+    pub(super) fn any_address(&self) -> Option<(IpAddr, bool)> {
+        let made_up = || self.addresses().find(IpAddr::is_ipv4);
+        let address = self.lan_address().or_else(made_up)?;
+        Some((address, is_made_up(&address)))
+    }
+
+    fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        let facts = self.facts();
+        facts
+            .into_iter()
+            .flat_map(|facts| facts.addresses.iter().copied())
+    }
+
+    /// To the relay and back, and from there to the gateway and back where that is known, in microseconds.
+    pub(super) fn ping_us(&self) -> Option<u32> {
+        let own = self.facts()?.rtt?;
+        let own = u32::try_from(own.as_micros()).unwrap_or(u32::MAX);
+        let members = self.news.as_ref().map(|news| &news.members[..]);
+        let gateway = members
+            .unwrap_or_default()
+            .iter()
+            .find(|member| member.is_gateway);
+        let beyond = gateway.and_then(|gateway| gateway.ping_us);
+        Some(own.saturating_add(beyond.unwrap_or(0)))
+    }
+
+    /// Of packets that were sent in the last minute, how many of 1000 were lost.
+    pub(super) fn loss_permille(&self) -> Option<u16> {
+        self.facts()?.loss_permille
+    }
+}
+
+fn is_made_up(address: &IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    }
+}

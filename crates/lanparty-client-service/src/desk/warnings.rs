@@ -1,0 +1,109 @@
+//! What is wrong though the session goes on.
+
+use super::{Desk, Stage};
+use lanparty_client_control::{Fix, FixOffer, Warning};
+use lanparty_obs::PlayerStatus;
+use std::time::{Duration, Instant};
+
+/// How long a LAN may take to give an address. Its DHCP server may look for the address first.
+const ADDRESS_PATIENCE: Duration = Duration::from_secs(10);
+/// How long before its end an invite is named, in seconds.
+const EXPIRES_SOON: u64 = 2 * 60 * 60;
+
+impl Desk {
+    pub(super) fn warnings(&self, now: Instant, today: u64) -> Vec<Warning> {
+        let session = match self.stage {
+            Stage::Running { .. } => vec![
+                self.no_lan_address(now),
+                self.adapter_away(),
+                self.hindered(),
+                self.strange_gateway(),
+                self.expires_soon(today),
+            ],
+            Stage::Idle | Stage::Stopping(_) | Stage::Waiting { .. } | Stage::Failed(_) => vec![],
+        };
+        let all = session.into_iter().chain([self.not_kept()]);
+        all.flatten().collect()
+    }
+
+    fn no_lan_address(&self, now: Instant) -> Option<Warning> {
+        let since = self.progress.homeless_since?;
+        let is_late = now.saturating_duration_since(since) >= ADDRESS_PATIENCE;
+        is_late.then(|| Warning {
+            id: "no_lan_address".to_owned(),
+            sentence:
+                "The party's LAN gives no address; ask the host whether it has a DHCP server."
+                    .to_owned(),
+            fix: Some(FixOffer {
+                fix: Fix::RenewAddress,
+                label: "Get an address".to_owned(),
+                changes:
+                    "Asks the party's LAN for an address again; your own network stays as it is."
+                        .to_owned(),
+                asks_admin: false,
+            }),
+        })
+    }
+
+    fn adapter_away(&self) -> Option<Warning> {
+        let status = &self.progress.news.as_ref()?.status;
+        let is_away = matches!(
+            status,
+            PlayerStatus::AdapterAway | PlayerStatus::AdapterDown { .. }
+        );
+        is_away.then(|| Warning {
+            id: "adapter_away".to_owned(),
+            sentence: status.to_string(),
+            fix: Some(FixOffer {
+                fix: Fix::ResetAdapter,
+                label: "Set it up again".to_owned(),
+                changes:
+                    "Leaves the party, sets the party's network adapter up anew, and joins again."
+                        .to_owned(),
+                asks_admin: false,
+            }),
+        })
+    }
+
+    fn hindered(&self) -> Option<Warning> {
+        let notice = self.progress.facts()?.notice.clone()?;
+        Some(plain("hindered", notice))
+    }
+
+    fn strange_gateway(&self) -> Option<Warning> {
+        let status = &self.progress.news.as_ref()?.status;
+        let is_strange = matches!(status, PlayerStatus::StrangeGateway { .. });
+        is_strange.then(|| plain("strange_gateway", status.to_string()))
+    }
+
+    fn expires_soon(&self, today: u64) -> Option<Warning> {
+        let left = self.wanted.as_ref()?.invite.expires?.saturating_sub(today);
+        (left < EXPIRES_SOON).then(|| {
+            let sentence = match left / 60 {
+                0 => "The invite's time is over: whoever leaves cannot come back; ask the host for a new one.".to_owned(),
+                minutes => format!(
+                    "The invite ends in {minutes} minutes: whoever leaves then cannot come back; ask the host for a new one."
+                ),
+            };
+            plain("invite_ends", sentence)
+        })
+    }
+
+    fn not_kept(&self) -> Option<Warning> {
+        let cause = self.not_kept.as_ref()?;
+        Some(plain(
+            "not_kept",
+            format!(
+                "The disk does not keep your rooms ({cause}): they are forgotten when the service ends; make room on it."
+            ),
+        ))
+    }
+}
+
+fn plain(id: &str, sentence: String) -> Warning {
+    Warning {
+        id: id.to_owned(),
+        sentence,
+        fix: None,
+    }
+}

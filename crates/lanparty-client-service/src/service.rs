@@ -1,0 +1,233 @@
+//! The service around the desk: runs sessions, keeps what must outlive it, and hands answers out.
+
+mod keeper;
+mod session;
+
+use crate::Caller;
+use crate::desk::{Desk, Failure, News, Output, Ticket, Wanted};
+use crate::place::{Place, Wishes};
+use crate::serve::{self, Listener};
+use anyhow::Result;
+use keeper::Keeper;
+use lanparty_client_control::{Answer, Request, Snapshot, State};
+use lanparty_edge::state_folder::StateFolder;
+use session::Running;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::{oneshot, watch};
+
+/// How long a session may take to end with the service: it gives an address back and undoes its changes.
+const LAST_SESSION: Duration = Duration::from_secs(8);
+
+/// What a service is started with.
+#[derive(Debug)]
+pub struct Options {
+    /// The version of the program, for views of another one.
+    pub program: &'static str,
+    /// Where it keeps what must outlive it.
+    pub state: StateFolder,
+}
+
+/// Runs the service until `stop` is done: joins again what had been joined, and answers views.
+///
+/// # Errors
+/// When views cannot be heard.
+pub async fn run<P: Place, L: Listener>(
+    place: P,
+    listener: L,
+    options: Options,
+    stop: impl Future<Output = ()>,
+) -> Result<()> {
+    let service = Rc::new(Service::new(place, options));
+    let keeping = tokio::task::spawn_local(service.clone().keep());
+    let waking = tokio::task::spawn_local(service.clone().wake());
+    service.act(|desk, now| desk.resume(now, today()));
+    tracing::info!("Views are heard");
+    tokio::select! {
+        heard = serve::serve(listener, service.clone()) => heard?,
+        () = stop => {}
+    }
+    service.act(|desk, _| desk.shut_down());
+    let _ = tokio::time::timeout(LAST_SESSION, service.session_ends()).await;
+    waking.abort();
+    service.keeper.finish();
+    let _ = keeping.await;
+    Ok(())
+}
+
+/// The desk, and what its orders are carried out with.
+#[derive(Debug)]
+pub(crate) struct Service<P> {
+    place: P,
+    options: Options,
+    desk: RefCell<Desk>,
+    keeper: Keeper,
+    running: RefCell<Option<Running>>,
+    wishes: Rc<Wishes>,
+    next_ticket: Cell<Ticket>,
+    waiting: RefCell<HashMap<Ticket, oneshot::Sender<Answer>>>,
+    /// Counts the changes.
+    changes: watch::Sender<u64>,
+    /// What the system was told last.
+    told: Cell<Option<State>>,
+    stand_in: session::StandIn,
+}
+
+impl<P: Place> Service<P> {
+    fn new(place: P, options: Options) -> Self {
+        let kept = keeper::load(&options.state);
+        let (boot, now) = (place.boot(), Instant::now());
+        Service {
+            desk: RefCell::new(Desk::new(now, options.program, boot, kept)),
+            place,
+            options,
+            keeper: Keeper::default(),
+            running: RefCell::new(None),
+            wishes: Rc::default(),
+            next_ticket: Cell::new(0),
+            waiting: RefCell::default(),
+            changes: watch::Sender::new(0),
+            told: Cell::default(),
+            stand_in: session::StandIn::default(),
+        }
+    }
+
+    /// Asks the desk for somebody.
+    pub(crate) async fn ask(self: &Rc<Self>, caller: &Caller, request: Request) -> Answer {
+        let ticket = self.next_ticket.get();
+        self.next_ticket.set(ticket + 1);
+        let (sender, answer) = oneshot::channel();
+        self.waiting.borrow_mut().insert(ticket, sender);
+        self.act(|desk, now| desk.handle_request(now, today(), ticket, caller, request));
+        let silence = || Answer::Refused("the service ends; ask again in a moment".to_owned());
+        answer.await.unwrap_or_else(|_| silence())
+    }
+
+    /// How things stand, for somebody.
+    pub(crate) fn snapshot(&self, caller: &Caller) -> Snapshot {
+        let desk = self.desk.borrow();
+        desk.snapshot(Instant::now(), today(), caller)
+    }
+
+    /// Hears of changes.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Has the desk do something, and does what it then wants done.
+    fn act(self: &Rc<Self>, action: impl FnOnce(&mut Desk, Instant)) {
+        action(&mut self.desk.borrow_mut(), Instant::now());
+        loop {
+            let output = self.desk.borrow_mut().poll_output();
+            match output {
+                Some(output) => self.perform(output),
+                None => break,
+            }
+        }
+        self.tell_system();
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    fn tell_system(&self) {
+        let state = self.desk.borrow().state();
+        if self.told.replace(Some(state)) != Some(state) {
+            self.place.tell(&state.to_string());
+        }
+    }
+
+    fn perform(self: &Rc<Self>, output: Output) {
+        match output {
+            Output::Answer(ticket, answer) => self.answer(ticket, answer),
+            Output::Begin(wanted) => self.begin(*wanted),
+            Output::Stop(words) => {
+                if let Some(running) = &mut *self.running.borrow_mut() {
+                    running.stop(words);
+                }
+            }
+            Output::RenewAddress => self.wishes.renew_address(),
+            Output::Repair(ticket) => {
+                let repaired = self.place.repair();
+                let refused =
+                    |error: anyhow::Error| Answer::Refused(lanparty_client_core::sentence(&*error));
+                self.answer(ticket, repaired.map_or_else(refused, Answer::Done));
+            }
+            Output::Doctor(ticket) => {
+                let sentence = "the service has no doctor; ask the program for it";
+                self.answer(ticket, Answer::Refused(sentence.to_owned()));
+            }
+            Output::Save(kept) => self.keeper.keep(&kept),
+        }
+    }
+
+    fn answer(&self, ticket: Ticket, answer: Answer) {
+        if let Some(sender) = self.waiting.borrow_mut().remove(&ticket) {
+            // Who has gone meanwhile needs none.
+            let _ = sender.send(answer);
+        }
+    }
+
+    fn begin(self: &Rc<Self>, wanted: Wanted) {
+        let (stop, stopped) = oneshot::channel();
+        let service = self.clone();
+        let task = tokio::task::spawn_local(async move {
+            let ended = session::play(&service, &wanted, stopped).await;
+            service.running.borrow_mut().take();
+            if let Err(failure) = &ended {
+                tracing::warn!(sentence = %failure.sentence, "The session has ended");
+            }
+            service.act(|desk, now| desk.handle_ended(now, ended));
+        });
+        *self.running.borrow_mut() = Some(Running::new(stop, task));
+    }
+
+    fn hear(self: &Rc<Self>, news: News) {
+        self.act(|desk, now| desk.handle_news(now, news));
+    }
+
+    /// Lets the desk know when its time has come.
+    async fn wake(self: Rc<Self>) {
+        let mut changes = self.changes();
+        loop {
+            let deadline = self.desk.borrow().poll_timeout();
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() { return },
+                () = sleep_until(deadline) => self.act(Desk::handle_timeout),
+            }
+        }
+    }
+
+    /// Writes what is to be kept, and says whether that worked.
+    async fn keep(self: Rc<Self>) {
+        while let Some(json) = self.keeper.next().await {
+            let saved = keeper::write(&self.options.state, json).await;
+            self.act(|desk, _| desk.handle_saved(saved));
+        }
+    }
+
+    async fn session_ends(&self) {
+        let mut changes = self.changes();
+        while self.running.borrow().is_some() {
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// The time in seconds since 1970.
+fn today() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! The service's Unix socket, and who stands at its other end.
+//!
+//! Who may connect is the file's mode and group; it is never open to everybody, as whoever joins may bring a foreign
+//! LAN's Ethernet into this machine (spec R121).
+
+use crate::{Caller, Listener};
+use rustix::fs::Mode;
+use rustix::process::umask;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
+use std::path::Path;
+use tokio::net::{UnixListener, UnixStream};
+
+/// Who has an account on this machine.
+const ACCOUNTS: &str = "/etc/passwd";
+
+/// A socket at which views are heard.
+#[derive(Debug)]
+pub struct Socket(UnixListener);
+
+impl Socket {
+    /// Takes a socket that somebody else has made, such as systemd.
+    ///
+    /// # Errors
+    /// What the system says; and that everybody could connect to it.
+    pub fn take(listener: StdListener) -> io::Result<Self> {
+        if let Some(file) = listener.local_addr()?.as_pathname() {
+            refuse_open(file)?;
+        }
+        listener.set_nonblocking(true)?;
+        UnixListener::from_std(listener).map(Socket)
+    }
+
+    /// Makes one, for its owner and whoever the folder's group is. What a killed service left there gives way.
+    ///
+    /// # Errors
+    /// What the system says; that the address is in use, when another service listens there.
+    pub fn bind(file: &Path) -> io::Result<Self> {
+        match fs::symlink_metadata(file) {
+            Ok(there) if !there.file_type().is_socket() => {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            Ok(_) if StdStream::connect(file).is_ok() => {
+                return Err(io::ErrorKind::AddrInUse.into());
+            }
+            Ok(_) => fs::remove_file(file)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        // There are no other threads yet that could make files meanwhile.
+        let before = umask(Mode::RWXO | Mode::XUSR | Mode::XGRP);
+        let listener = StdListener::bind(file);
+        umask(before);
+        Self::take(listener?)
+    }
+}
+
+fn refuse_open(file: &Path) -> io::Result<()> {
+    let mode = fs::metadata(file)?.permissions().mode();
+    match mode & 0o007 {
+        0 => Ok(()),
+        _ => Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "everybody on this machine could use the service; set SocketMode=0660",
+        )),
+    }
+}
+
+impl Listener for Socket {
+    type Stream = UnixStream;
+
+    async fn accept(&mut self) -> io::Result<(UnixStream, Caller)> {
+        let (stream, _) = self.0.accept().await?;
+        let uid = stream.peer_cred()?.uid();
+        Ok((stream, caller(uid)))
+    }
+}
+
+/// The account with this number. One that is not this machine's own, but a directory's, is called by the number.
+pub fn caller(uid: u32) -> Caller {
+    let accounts = fs::read_to_string(ACCOUNTS).unwrap_or_default();
+    Caller {
+        account: name(&accounts, uid).map_or_else(|| format!("user {uid}"), str::to_owned),
+        id: uid.to_string(),
+        is_admin: uid == 0,
+    }
+}
+
+/// The name in passwd(5)'s lines.
+fn name(accounts: &str, uid: u32) -> Option<&str> {
+    accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, number) = (fields.next()?, fields.nth(1)?);
+        let is_it = number.parse() == Ok(uid);
+        (is_it && !name.is_empty()).then_some(name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_are_called_by_their_names() {
+        let accounts =
+            "root:x:0:0::/root:/bin/sh\n\nhalf:x\nanna:x:1000:1000:Anna,,,:/home/anna:/bin/bash\n";
+        assert_eq!(name(accounts, 1000), Some("anna"));
+        assert_eq!(name(accounts, 0), Some("root"));
+        assert_eq!(name(accounts, 1), None);
+        assert_eq!(caller(4_000_000_000).account, "user 4000000000");
+        assert!(caller(0).is_admin && !caller(1000).is_admin);
+    }
+
+    #[tokio::test]
+    async fn the_socket_is_never_open_to_everybody() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("client.sock");
+        let socket = Socket::bind(&file).unwrap();
+        let mode = || fs::metadata(&file).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(), 0o660);
+        assert!(Socket::bind(&file).is_err(), "another service listens");
+        drop(socket);
+        assert!(Socket::bind(&file).is_ok(), "a killed one's gives way");
+
+        let open = folder.path().join("open.sock");
+        let listener = StdListener::bind(&open).unwrap();
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o666)).unwrap();
+        let refused = Socket::take(listener).unwrap_err();
+        assert!(refused.to_string().contains("everybody"), "{refused}");
+
+        let precious = folder.path().join("precious");
+        fs::write(&precious, "data").unwrap();
+        assert!(Socket::bind(&precious).is_err());
+        assert_eq!(fs::read_to_string(&precious).unwrap(), "data");
+    }
+}
