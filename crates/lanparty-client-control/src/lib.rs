@@ -16,6 +16,8 @@ mod doctor;
 mod order;
 mod snapshot;
 mod state;
+#[cfg(all(test, not(windows)))]
+mod told;
 
 pub use doctor::{FixOffer, Mark, Row};
 pub use order::{Answer, Fix, Request, Secret};

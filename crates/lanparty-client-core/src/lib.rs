@@ -15,6 +15,8 @@ pub mod player;
 mod report;
 pub mod session;
 pub mod status_line;
+#[cfg(all(test, not(windows)))]
+mod told;
 pub mod way;
 
 pub use identity::Identity;

@@ -48,6 +48,8 @@ mod service;
 mod systemd;
 #[cfg(target_os = "linux")]
 mod tap;
+#[cfg(all(test, target_os = "linux"))]
+mod told;
 
 use std::process::ExitCode;
 

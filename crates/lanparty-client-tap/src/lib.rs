@@ -16,6 +16,8 @@ mod imp;
 #[cfg(not(windows))]
 #[path = "stub.rs"]
 mod imp;
+#[cfg(all(test, not(windows)))]
+mod told;
 
 pub use adapter::{Adapter, AdapterFacts, ChooseError, choose};
 pub use driver::{DriverVersion, MacValue, OldDriver};

@@ -46,6 +46,8 @@ mod imp;
 #[cfg(not(any(target_os = "linux", windows)))]
 #[path = "stub.rs"]
 mod imp;
+#[cfg(all(test, not(windows)))]
+mod told;
 
 pub use examine::{Patient, again, examine, examine_as_service};
 pub use facts::{

@@ -19,7 +19,7 @@ pub struct RelayAddress {
 #[error(
     "`{0}` is not a relay address; write it like relay.example.net, 203.0.113.7:4433 or [2001:db8::7]:443"
 )]
-pub struct RelayAddressError(String);
+pub struct RelayAddressError(pub(crate) String);
 
 impl RelayAddress {
     /// The host: a name or an IP address, without brackets.
@@ -113,7 +113,7 @@ pub struct ListenAddress(SocketAddr);
 /// The text is not an address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not an address to listen on; write it like 443/udp, 203.0.113.7:443 or [::]:443")]
-pub struct ListenAddressError(String);
+pub struct ListenAddressError(pub(crate) String);
 
 impl ListenAddress {
     /// The address to bind; an IPv6 wildcard means both families.

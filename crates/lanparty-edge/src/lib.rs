@@ -30,5 +30,7 @@ pub mod source_address;
 pub mod speech;
 pub mod state_folder;
 pub mod table;
+#[cfg(all(test, not(windows)))]
+mod told;
 
 pub use sentence::sentence;

@@ -30,7 +30,7 @@ pub struct LogArgs {
 
 /// Why a text says nothing of what to log.
 #[derive(Debug, thiserror::Error)]
-enum FilterError {
+pub(crate) enum FilterError {
     #[error("`{0}` is no level; write error, warn, info, debug or trace, or TARGET=LEVEL")]
     NoLevel(String),
     #[error("that is no filter ({0}); write a level, like info, or TARGET=LEVEL")]
@@ -38,7 +38,7 @@ enum FilterError {
 }
 
 /// Reads a filter. A word that is no level would be a target whose lines are all logged, and silence everything else.
-fn filter(text: &str) -> Result<EnvFilter, FilterError> {
+pub(crate) fn filter(text: &str) -> Result<EnvFilter, FilterError> {
     let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
     let is_target = |word: &str| word.contains(['=', '_', ':', '[']);
     let mut words = text.split(',').map(str::trim);

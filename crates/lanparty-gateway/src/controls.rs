@@ -490,6 +490,53 @@ impl Controls {
     }
 }
 
+/// What `ctl` may hear instead of an answer, for the page that explains it.
+#[cfg(test)]
+pub(crate) fn refusals() -> Vec<lanparty_told::Told> {
+    let told = |sentence: String, means, remedy| lanparty_told::Told {
+        sentence,
+        means,
+        remedy,
+    };
+    vec![
+        told(
+            NO_LINK.to_owned(),
+            "The relay is away just now.",
+            "Wait for the gateway's sentence.",
+        ),
+        told(
+            OLD_RELAY.to_owned(),
+            "The relay is of a version before orders.",
+            "Its operator updates it.",
+        ),
+        told(
+            OPEN.to_owned(),
+            "Whoever knows the code may join such a room.",
+            "Make an invite first.",
+        ),
+        told(
+            NO_KEY.to_owned(),
+            "`ctl` and the gateway are of different versions.",
+            "The same version of both.",
+        ),
+        told(
+            FULL_OF_MUTED.to_owned(),
+            "The list has an end.",
+            "Unmute somebody.",
+        ),
+        told(
+            absent("bert"),
+            "Nobody of that name, MAC or key is in.",
+            "Look in the list.",
+        ),
+        told(
+            ambiguous("bert"),
+            "Several have that name.",
+            "The MAC address from the list.",
+        ),
+    ]
+}
+
 /// True for what is about the peers of the moment: without a link it means nobody.
 fn is_of_the_moment(request: &Request) -> bool {
     match request {

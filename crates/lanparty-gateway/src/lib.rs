@@ -40,6 +40,8 @@ mod run;
 #[cfg(target_os = "linux")]
 #[allow(clippy::disallowed_methods, reason = "shell: runs relay and gateway")]
 pub mod serverless;
+#[cfg(all(test, not(windows)))]
+mod told;
 
 pub use bridge::Bridge;
 pub use config::{Args, Config};

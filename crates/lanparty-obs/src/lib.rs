@@ -11,6 +11,8 @@ pub mod frame_log;
 pub mod link;
 pub mod stats;
 pub mod status;
+#[cfg(all(test, not(windows)))]
+mod told;
 mod utc;
 
 pub use diagnostics::Diagnostics;

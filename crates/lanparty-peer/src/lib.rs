@@ -15,6 +15,8 @@ mod path_watch;
 mod peer;
 mod pulse;
 pub mod relay_args;
+#[cfg(all(test, not(windows)))]
+mod told;
 pub mod vnet;
 
 pub use link::{LinkFacts, RelayLink};

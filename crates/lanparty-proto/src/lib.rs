@@ -29,6 +29,8 @@ pub mod mss;
 pub mod mtu;
 pub mod offload;
 pub mod overlay;
+#[cfg(all(test, not(windows)))]
+mod told;
 
 pub use ethernet::{EthernetFrame, FrameKind};
 pub use frame_buf::FrameBuf;

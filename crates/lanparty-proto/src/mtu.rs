@@ -67,7 +67,7 @@ impl DatagramBudget {
 /// The number is out of range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a datagram budget is a number of bytes from 512 to 65535, not {0}")]
-pub struct BudgetError(String);
+pub struct BudgetError(pub(crate) String);
 
 impl TryFrom<u16> for DatagramBudget {
     type Error = BudgetError;

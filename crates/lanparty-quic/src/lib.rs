@@ -19,6 +19,8 @@ mod patient;
 mod reset;
 mod socket;
 pub mod tls;
+#[cfg(all(test, not(windows)))]
+mod told;
 mod transport;
 
 pub use close::{CloseCode, Closed, HandshakeError, Unsent, WrongTime};

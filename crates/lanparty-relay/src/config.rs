@@ -3,7 +3,7 @@
 pub mod command_line;
 #[allow(clippy::disallowed_methods, reason = "shell: reads the file")]
 mod file;
-mod limits;
+pub(crate) mod limits;
 #[cfg(test)]
 mod tests;
 

@@ -24,6 +24,8 @@ mod sources;
 mod strangers;
 #[cfg(test)]
 mod testing;
+#[cfg(all(test, not(windows)))]
+mod told;
 
 pub use config::Config;
 pub use registry::{JoinLimits, Limits, Registry};

@@ -138,9 +138,9 @@ struct LimitArgs {
 /// The text is no number that this setting can have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("it must be a whole number from {least} to {most}")]
-struct OutOfRange {
-    least: u64,
-    most: u64,
+pub(crate) struct OutOfRange {
+    pub(crate) least: u64,
+    pub(crate) most: u64,
 }
 
 fn ranged<N: TryFrom<u64>>(text: &str, least: u64, most: u64) -> Result<N, OutOfRange> {

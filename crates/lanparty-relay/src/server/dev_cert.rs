@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 #[error(
     "the certificate cannot be written to {0}: {1}; give a file in a folder that you may write to to --dev-cert-der-out"
 )]
-pub struct DevCertError(PathBuf, #[source] io::Error);
+pub struct DevCertError(pub(crate) PathBuf, #[source] pub(crate) io::Error);
 
 /// Writes the file in one step, so that whoever waits for it never reads half of it.
 pub(super) fn write(file: &Path, der: &[u8]) -> Result<(), DevCertError> {

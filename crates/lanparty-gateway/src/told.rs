@@ -1,0 +1,49 @@
+//! What docs/errors.md says to hosts.
+
+use crate::keys::KeyError;
+use crate::lan::InterfaceError;
+use lanparty_told::{Chapter, told};
+use std::io;
+
+#[test]
+fn the_page_explains_the_lans_interface() {
+    let name = || String::from("eth0");
+    let system = || io::Error::from_raw_os_error(19);
+    let lan = told!(InterfaceError {
+        InterfaceError::BadName(_) = InterfaceError::BadName("a/b".into()) => "--interface is written wrongly.", "A name that `ip link` shows.";
+        InterfaceError::Missing(_) = InterfaceError::Missing(name()) => "No such interface is here.", "A name that `ip link` shows.";
+        InterfaceError::Loopback(_) = InterfaceError::Loopback("lo".into()) => "That one leads back into this machine.", "The one with the LAN's cable.";
+        InterfaceError::NotEthernet { .. } = InterfaceError::NotEthernet { name: "tun0".into(), hardware: 65534 } => "A tunnel or the like, without MAC addresses.", "The one with the LAN's cable.";
+        InterfaceError::BadAddress { .. } = InterfaceError::BadAddress { name: name(), mac: lanparty_proto::MacAddr::new([0; 6]) } => "The driver has no address for it.", "Set one.";
+        InterfaceError::Wireless(_) = InterfaceError::Wireless("wlan0".into()) => "Over Wi-Fi players could be seen by nobody.", "A cable.";
+        InterfaceError::Apart { .. } = InterfaceError::Apart { name: "mv0".into(), kind: "macvlan".into(), below: Some(name()) } => "It gets only its own frames.", "The interface below it.";
+        InterfaceError::Member { .. } = InterfaceError::Member { name: name(), of: Some("br0".into()) } => "It belongs to a bridge or bond.", "That one.";
+        InterfaceError::OfOpenVSwitch(_) = InterfaceError::OfOpenVSwitch(name()) => "It belongs to Open vSwitch.", "The bridge's internal port.";
+        InterfaceError::Nowhere { .. } = InterfaceError::Nowhere { name: "ifb0".into(), kind: "ifb".into() } => "Nobody is behind it.", "The one with the LAN's cable.";
+        InterfaceError::Down(_) = InterfaceError::Down(name()) => "It is switched off.", "Switch it on.";
+        InterfaceError::NoCarrier(_) = InterfaceError::NoCarrier(name()) => "No cable, or a switch without power.", "Plug it in.";
+        InterfaceError::MissingPrivilege { .. } = InterfaceError::MissingPrivilege { name: name(), advice: "run this with sudo, or once `sudo setcap cap_net_raw+ep` on the program".into() } => "A right is missing; what helps depends on the machine, as for players on Linux.", "What the sentence says.";
+        InterfaceError::NotPromiscuous { .. } = InterfaceError::NotPromiscuous { name: name(), error: system() } => "The driver or the hypervisor forbids it.", "Allow promiscuous mode, or another interface.";
+        InterfaceError::System { .. } = InterfaceError::System { name: name(), step: "look up the interface", error: system() } => "The system refuses a step, for the reason behind the colon.", "What the reason says.";
+    });
+    Chapter::new("interface").with(lan).check();
+}
+
+#[test]
+fn the_page_explains_a_hosts_keys() {
+    let file = |name: &str| format!("/var/lib/lanparty-gateway/{name}").into();
+    let keys = told!(KeyError {
+        KeyError::Broken(_) = KeyError::Broken(file("FRIDAY.room-key")) => "The room's key was changed or cut off.", "Put it back; else all need new invites.";
+        KeyError::NoIdentity(_) = KeyError::NoIdentity(file("gateway.identity-key")) => "The gateway's own key was changed.", "Delete it.";
+        KeyError::NoSecret(_) = KeyError::NoSecret(file("gateway.host-secret")) => "What makes this machine the host was changed.", "Put it back; else all need new invites.";
+        KeyError::NotTheHost(_) = KeyError::NotTheHost("FRIDAY".parse().unwrap()) => "The gateway was started with a guest's invite.", "Play with the client; or start it with the right --keys.";
+    } elsewhere KeyError::State(_));
+    Chapter::new("keys").with(keys).check();
+}
+
+#[test]
+fn the_page_explains_what_ctl_refuses() {
+    Chapter::new("ctl")
+        .with(crate::controls::refusals())
+        .check();
+}

@@ -1,0 +1,64 @@
+//! What docs/errors.md says about a player's status.
+
+use crate::{NoAddress, PlayerStatus};
+use lanparty_told::{Chapter, told};
+
+fn relay() -> String {
+    "relay.example.net:443".into()
+}
+
+fn room() -> String {
+    "FRIDAY".into()
+}
+
+#[test]
+fn the_page_explains_every_status() {
+    let address = "192.168.50.17".parse().unwrap();
+    let statuses = told!(PlayerStatus {
+        PlayerStatus::Connecting { .. } = PlayerStatus::Connecting { relay: relay() }
+            => "The program looks for the relay and knocks.", "Wait a second.";
+        PlayerStatus::LookingUp { .. } = PlayerStatus::LookingUp { relay: relay() }
+            => "The name server has not answered for 0.7 seconds.", "Wait; if it goes on, look at your network, or ask for an invite with an address.";
+        PlayerStatus::NotReachable { .. } = PlayerStatus::NotReachable {
+            relay: relay(),
+            cause: "it does not answer; check the address and port, and whether UDP gets through".into(),
+        } => "There is no link to the relay; the cause stands behind the colon, and below under “Why there is no link”.",
+            "What the cause says. The program goes on trying.";
+        PlayerStatus::Awake = PlayerStatus::Awake
+            => "The machine slept, or the program was stopped.", "Nothing; it comes back by itself.";
+        PlayerStatus::Refused { .. } = PlayerStatus::Refused {
+            relay: relay(),
+            cause: "the room is full; ask the host to make room".into(),
+        } => "The relay is there and says no; why stands behind the colon, and below under “What the relay refuses”.",
+            "What the cause says. The program goes on trying.";
+        PlayerStatus::AdapterAway = PlayerStatus::AdapterAway
+            => "Windows: somebody disabled the TAP adapter, or its driver restarts.", "Enable it in the network connections.";
+        PlayerStatus::WaitingForGateway { .. } = PlayerStatus::WaitingForGateway { room: room() }
+            => "You are in the room, and the host's gateway is not.", "Wait, or ask the host to start it.";
+        PlayerStatus::SilentGateway { .. } = PlayerStatus::SilentGateway { room: room() }
+            => "The host's gateway is in the room and says nothing: its machine may have lost its power.", "Ask the host to look at it.";
+        PlayerStatus::StrangeGateway { .. } = PlayerStatus::StrangeGateway { room: room() }
+            => "Somebody else's gateway is in the room. Nothing that it says reaches your machine.", "Ask the host; do not join another way.";
+        PlayerStatus::Hindered { .. } = PlayerStatus::Hindered {
+            notice: "The host has muted you: what you say to everybody is dropped, so your games are not found; ask the host.".into(),
+        } => "You are on the LAN, and something of your own does not cross; below under “What does not cross”.", "What the sentence says.";
+        PlayerStatus::NoLanAddress { link_local: None } = PlayerStatus::NoLanAddress { link_local: None }
+            => "The cable is in, so to say; your machine asks for an address.", "Wait up to ten seconds.";
+        PlayerStatus::NoLanAddress { link_local: Some(_) } = PlayerStatus::NoLanAddress {
+            link_local: Some("169.254.7.7".parse().unwrap()),
+        } => "No DHCP server has answered, so the system helps itself. Games rarely work with such an address.", "Ask the host whether the LAN has a DHCP server, or which address to set by hand.";
+        PlayerStatus::AddressMissing(NoAddress::NoDhcpAnswer) = PlayerStatus::AddressMissing(NoAddress::NoDhcpAnswer)
+            => "Nothing has answered --dhcp for ten seconds.", "Ask the host, or choose a free address with --address.";
+        PlayerStatus::AddressMissing(NoAddress::NotAsked) = PlayerStatus::AddressMissing(NoAddress::NotAsked)
+            => "The program was started with neither --dhcp nor --address, and nothing else has given the adapter one for ten seconds.", "Start it with --dhcp or --address.";
+        PlayerStatus::AdapterDown { .. } = PlayerStatus::AdapterDown { adapter: "lanparty0".into() }
+            => "Another program, or a person, has set the adapter down.", "Set it up, or start the client again.";
+        PlayerStatus::OnTheLan { broadcast: false, .. } = PlayerStatus::OnTheLan { address, broadcast: false }
+            => "All is well. Nobody on the LAN has spoken to everybody for three minutes.", "Play.";
+        PlayerStatus::OnTheLan { broadcast: true, .. } = PlayerStatus::OnTheLan { address, broadcast: true }
+            => "All is well, and the LAN's games find you.", "Play.";
+    });
+    // Part of the status; explained there.
+    let _ = told!(NoAddress {} elsewhere NoAddress::NoDhcpAnswer, NoAddress::NotAsked);
+    Chapter::new("status").with(statuses).check();
+}

@@ -1,0 +1,77 @@
+//! What docs/errors.md says about making a link.
+
+use crate::RunError;
+use crate::link::{ConnectError, Unfit};
+use crate::relay_args::RelayArgsError;
+use lanparty_ctrl::RejectReason;
+use lanparty_ctrl::message::Reject;
+use lanparty_obs::Utc;
+use lanparty_quic::control::ControlError;
+use lanparty_told::{Chapter, told};
+use std::io;
+
+fn unresolved(words: &str) -> io::Error {
+    io::Error::other(format!("failed to lookup address information: {words}"))
+}
+
+#[test]
+fn the_page_explains_why_there_is_no_link() {
+    let reject = || Reject {
+        reason: RejectReason::Other,
+        text: "the relay's own words".into(),
+    };
+    let connect = told!(ConnectError {
+        ConnectError::Resolve(_) = ConnectError::Resolve(unresolved("Name or service not known"))
+            => "The name servers know no such name.", "Check the spelling; ask the host.";
+        ConnectError::NoNameServer(_) = ConnectError::NoNameServer(unresolved("Temporary failure in name resolution"))
+            => "No name server answers: the own DNS does not work, or the internet behind the router.", "Look at your network; an invite with an address needs no name server.";
+        ConnectError::Socket(_) = ConnectError::Socket(io::Error::from_raw_os_error(24))
+            => "The system gives the program no socket.", "Close other programs; start the machine anew.";
+        ConnectError::NotOpen = ConnectError::NotOpen
+            => "The relay does not know the key of your invite: the host's gateway is not there (yet), or there is a new invite. The relay tells nobody which of these it is.",
+            "Leave it running, it comes in with the host; ask the host whether there is a new invite.";
+        ConnectError::HostAway = ConnectError::HostAway
+            => "You were in. After a restart of the relay the host's gateway comes back within seconds; you are asked in again each second.",
+            "Wait a minute; after that ask the host.";
+        ConnectError::NoRoomKeys = ConnectError::NoRoomKeys
+            => "The relay is of a version before invites and would let in anybody.", "Ask its operator to update it.";
+        ConnectError::NoHostKeys = ConnectError::NoHostKeys
+            => "The relay is of a version that takes any guest for the host.", "Ask its operator to update it.";
+        ConnectError::Greeting(_) = ConnectError::Greeting(ControlError::TooSlow)
+            => "The link broke during the first words, or something else speaks there.", "Nothing; it is tried again.";
+        ConnectError::Rejected(_) = ConnectError::Rejected(reject())
+            => "A newer relay refuses for a reason of its own, in its words.", "What they say; update this program.";
+    } elsewhere ConnectError::Handshake(_));
+    let unfit = told!(Unfit {
+        Unfit::Narrow = Unfit::Narrow
+            => "The path changed and swallows full packets.", "Nothing; a link with smaller packets follows.";
+        Unfit::Silent = Unfit::Silent
+            => "The relay has said nothing for some seconds, though it was asked.", "Nothing; it is tried again.";
+    });
+    let run = told!(RunError {
+        RunError::Relay { .. } = RunError::Relay {
+            relay: "relay.example.net:443".into(),
+            error: ConnectError::NoRoomKeys,
+        } => "The relay cannot be used, and waiting will not change that; why stands behind the colon.", "What the cause says; then start again.";
+        RunError::Port(_) = RunError::Port(io::Error::other("somebody removed the adapter; start the client again"))
+            => "The adapter, or the host's LAN interface, was taken away.", "A client is started again; a gateway waits for its interface.";
+        RunError::Kicked(_) = RunError::Kicked("the host has sent you out of the room".into())
+            => "The host, or the relay's operator, sent you out.", "Ask the host; the same invite lets you in again unless you are banned.";
+    } elsewhere RunError::Host(_));
+    Chapter::new("connect")
+        .with(connect)
+        .with(unfit)
+        .with(run)
+        .check();
+}
+
+#[test]
+fn the_page_explains_what_is_wrong_with_an_invite_s_file_or_time() {
+    let args = told!(RelayArgsError {
+        RelayArgsError::Expired { .. } = RelayArgsError::Expired {
+            ended: Utc(1_796_000_000),
+            now: Utc(1_800_000_000),
+        } => "The host made the invite for so many hours; or this machine's clock is ahead.", "Compare the clock with a phone's; else ask for a new invite.";
+    } elsewhere RelayArgsError::Trust(_), RelayArgsError::Invite(_));
+    Chapter::new("invite-file").with(args).check();
+}

@@ -1,0 +1,49 @@
+//! What docs/errors.md says to operators.
+
+use crate::config::limits::OutOfRange;
+use crate::config::{ArgsError, FileError};
+use crate::server::{DevCertError, SocketGone, SourceError, StartError};
+use lanparty_quic::tls::IdentityError;
+use lanparty_told::{Chapter, told};
+use std::io;
+
+fn missing() -> io::Error {
+    io::Error::from_raw_os_error(2)
+}
+
+#[test]
+fn the_page_explains_the_relays_settings() {
+    let file = || "relay.toml".into();
+    let settings = told!(FileError {
+        FileError::Unreadable { .. } = FileError::Unreadable { file: file(), error: missing() } => "The file behind --config cannot be opened.", "Name one that is there.";
+        FileError::NotToml { .. } = FileError::NotToml { file: file(), line: 3, problem: "key with no value, expected `=`".into() } => "That line is no TOML.", "KEY = VALUE, texts in quotes.";
+        FileError::UnknownKey { .. } = FileError::UnknownKey { file: file(), line: 3, key: "max-romms".into(), program: "lanparty-relay".into() } => "No flag is called like that.", "Correct the spelling.";
+        FileError::Half { .. } = FileError::Half { file: file(), line: 3, key: "cert".into(), missing: "key".into() } => "A certificate needs its key.", "Add the other one.";
+        FileError::BadValue { .. } = FileError::BadValue { file: file(), line: 3, key: "max-rooms".into(), value: "many".into(), problem: OutOfRange { least: 1, most: u32::MAX.into() }.to_string() } => "The flag of that name would refuse the value.", "A value as the end of the sentence says.";
+    });
+    let range = told!(OutOfRange { OutOfRange { .. } = OutOfRange { least: 1, most: u32::MAX.into() } => "The same by flag, behind its name.", "A number in that range."; });
+    let _ =
+        told!(ArgsError {} elsewhere ArgsError::Usage(_), ArgsError::File(_), ArgsError::Access(_));
+    Chapter::new("settings").with(settings).with(range).check();
+}
+
+#[test]
+fn the_page_explains_why_a_relay_does_not_start_or_ends() {
+    let start = told!(StartError {
+        StartError::Address(_) = StartError::Address(io::Error::from_raw_os_error(22)) => "The system does not answer.", "Start it again.";
+        StartError::Rights(_) = StartError::Rights(io::Error::from_raw_os_error(1)) => "A sandbox forbids giving rights up.", "An ordinary user.";
+        StartError::Socket(_) = StartError::Socket(SocketGone) => "The system took the socket away; parties ended.", "Start it again; a service manager does.";
+    } elsewhere StartError::Identity(_), StartError::DevCert(_), StartError::Listen(_));
+    let _ = told!(SocketGone {} elsewhere SocketGone);
+    let source = told!(SourceError {
+        SourceError::Kept(_) = SourceError::Kept("/var/lib/lanparty/relay-key.pem".into()) => "The relay's key was changed or cut off.", "Put it back; a new one has another pin, and needs new invites.";
+        SourceError::Unreadable { .. } = SourceError::Unreadable { file: "chain.pem".into(), cause: io::Error::from_raw_os_error(13) } => "The service's user may not read the file.", "Copy it for the service when it is renewed.";
+        SourceError::Files { .. } = SourceError::Files { cert: "chain.pem".into(), key: "key.pem".into(), cause: IdentityError::NoKey } => "Certificate or key cannot be used, for the reason behind the colon.", "What the reason says.";
+    } elsewhere SourceError::State(_), SourceError::Own(_));
+    let cert = told!(DevCertError { DevCertError(..) = DevCertError("/etc/relay.der".into(), io::Error::from_raw_os_error(13)) => "--dev-cert-der-out names a place that cannot be written.", "Another file."; });
+    Chapter::new("relay")
+        .with(start)
+        .with(source)
+        .with(cert)
+        .check();
+}
