@@ -41,9 +41,22 @@ impl Games {
     /// The games that are on or were a moment ago, by their names, so that rows stay where they are.
     pub fn list(&self, now: Instant) -> Vec<Game> {
         let known = self.known.iter().filter(|known| !known.is_old(now));
-        let mut games: Vec<Game> = known.map(|known| known.tell(now)).collect();
+        let shown = known.filter(|known| !self.has_shorter_address(now, known));
+        let mut games: Vec<Game> = shown.map(|known| known.tell(now)).collect();
         games.sort_by(|a, b| (&a.game, &a.server, a.address).cmp(&(&b.game, &b.server, b.address)));
         games
+    }
+
+    /// True for a server that has answered over IPv4 as well: one row is enough, and that address is the one to type.
+    fn has_shorter_address(&self, now: Instant, long: &Known) -> bool {
+        let is_same = |short: &Known| {
+            let (a, b) = (&short.found, &long.found);
+            short.address.port() == long.address.port()
+                && (&a.game, &a.server) == (&b.game, &b.server)
+        };
+        let mut known = self.known.iter();
+        let is_shorter = |known: &Known| known.address.is_ipv4() && !known.is_old(now);
+        long.address.is_ipv6() && known.any(|known| is_shorter(known) && is_same(known))
     }
 
     fn note(&mut self, now: Instant, address: SocketAddr, found: Found) -> bool {
@@ -121,6 +134,7 @@ impl Known {
 mod tests {
     use super::*;
     use crate::datagram::tests::{frame, frame_from};
+    use crate::words::Codes;
     use crate::{GREY_AFTER_MS, MAX_CHARS};
     use proptest::prelude::*;
 
@@ -190,6 +204,24 @@ mod tests {
         let (mut games, now) = (Games::default(), Instant::now());
         games.hear(now, &frame(3979, 40_000, b"\x03\0\x01"));
         assert_eq!(games.list(now)[0].server, "192.168.50.20");
+    }
+
+    #[test]
+    fn a_server_with_two_addresses_is_one() {
+        let (mut games, now) = (Games::default(), Instant::now());
+        let found = |server: &str| Found::new("Xonotic", server.as_bytes(), Codes::None);
+        let note = |games: &mut Games, address: &str, server| {
+            games.note(now, address.parse().unwrap(), found(server));
+        };
+        note(&mut games, "[fe80::9]:26000", "Friday");
+        assert_eq!(games.list(now).len(), 1);
+        note(&mut games, "192.168.50.20:26000", "Friday");
+        note(&mut games, "[fe80::9]:26001", "Attic");
+        note(&mut games, "192.168.50.21:26000", "Friday");
+        let told = games.list(now).into_iter();
+        let told: Vec<_> = told.map(|game| game.address.to_string()).collect();
+        let two = ["192.168.50.20:26000", "192.168.50.21:26000"];
+        assert_eq!(told, [&["[fe80::9]:26001"], &two[..]].concat());
     }
 
     #[test]

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 const WINDOW: Duration = Duration::from_secs(60);
 /// How often it is looked, at most; a look is kept for the whole window.
 const LOOK: Duration = Duration::from_secs(1);
-/// Of how few packets a loss says nothing: one of a dozen on a quiet link is no bad path.
-const FEW: u64 = 100;
+/// Of how few packets so few losses say nothing: one of the hundred that a quiet link sends in a minute is no bad path, but
+/// would be shown as one of a hundred. One of 400 is below what anybody is warned of, 5 of 1000.
+const FEW: u64 = 400;
+const FEW_LOST: u64 = 3;
 
 /// The counts of the last minute, oldest first.
 #[derive(Debug, Default)]
@@ -39,7 +41,7 @@ impl Losses {
         match (sent, lost) {
             (0, _) => None,
             (_, 0) => Some(0),
-            (..FEW, _) => None,
+            (..FEW, ..FEW_LOST) => None,
             _ => u16::try_from(1000 * lost / sent).ok(),
         }
     }
@@ -70,6 +72,15 @@ mod tests {
         // The loss leaves the window.
         assert_eq!(losses.of_late(at(63), packets(2300, 501)), Some(0));
         assert!(losses.0.len() <= 61);
+    }
+
+    #[test]
+    fn several_losses_are_told_of_however_few_packets() {
+        let (mut losses, start) = (Losses::default(), Instant::now());
+        losses.of_late(start, packets(0, 0));
+        let later = start + Duration::from_secs(30);
+        assert_eq!(losses.of_late(later, packets(50, 2)), None);
+        assert_eq!(losses.of_late(later, packets(50, 3)), Some(60));
     }
 
     #[test]
