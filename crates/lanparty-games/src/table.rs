@@ -3,7 +3,8 @@
 use crate::Game;
 use crate::datagram::Datagram;
 use crate::recognise::{Found, recognise};
-use std::net::SocketAddr;
+use crate::warcraft3;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// How many games are kept in mind; the one that was heard least lately makes room for another.
@@ -31,6 +32,9 @@ impl Games {
         let Some(datagram) = Datagram::in_frame(frame) else {
             return false;
         };
+        if let Some(players) = warcraft3::hear_refresh(datagram.payload) {
+            return self.refresh(now, datagram.source, players);
+        }
         let Some(found) = recognise(&datagram) else {
             return false;
         };
@@ -57,6 +61,16 @@ impl Games {
         let mut known = self.known.iter();
         let is_shorter = |known: &Known| known.address.is_ipv4() && !known.is_old(now);
         long.address.is_ipv6() && known.any(|known| is_shorter(known) && is_same(known))
+    }
+
+    /// The hosts of Warcraft III say that their games are still there, and not which.
+    fn refresh(&mut self, now: Instant, host: IpAddr, players: u16) -> bool {
+        let mut known = self.known.iter_mut();
+        let known = known.find(|known| known.address.ip() == host && known.found.is_warcraft3());
+        known.is_some_and(|known| {
+            known.heard_at = now;
+            known.found.players.replace(players) != Some(players)
+        })
     }
 
     fn note(&mut self, now: Instant, address: SocketAddr, found: Found) -> bool {
@@ -222,6 +236,24 @@ mod tests {
         let told: Vec<_> = told.map(|game| game.address.to_string()).collect();
         let two = ["192.168.50.20:26000", "192.168.50.21:26000"];
         assert_eq!(told, [&["[fe80::9]:26001"], &two[..]].concat());
+    }
+
+    #[test]
+    fn a_host_of_warcraft_3_keeps_its_game_on() {
+        let (mut games, start) = (Games::default(), Instant::now());
+        let later = start + Duration::from_secs(100);
+        let refresh = [0xf7, 0x32, 16, 0, 7, 0, 0, 0, 3, 0, 0, 0, 9, 0, 0, 0];
+        let refresh = frame(6112, 6112, &refresh);
+        assert!(!games.hear(start, &refresh), "nobody knows what it is");
+        for (host, game) in [(20, "Warcraft III"), (21, "Warcraft III"), (20, "Xonotic")] {
+            let port = if game == "Xonotic" { 26_000 } else { 6112 };
+            let address = SocketAddr::from(([192, 168, 50, host], port));
+            games.note(start, address, Found::new(game, b"x", Codes::None));
+        }
+        assert!(games.hear(later, &refresh), "other players");
+        let told = games.list(later).into_iter();
+        let told: Vec<_> = told.map(|game| (game.heard_ms, game.players)).collect();
+        assert_eq!(told, [(0, Some(3)), (100_000, None), (100_000, None)]);
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! Warcraft III: what a host says of its game when it is asked.
+//! Warcraft III: what a host says of its game when it is asked, and every five seconds that it is still there.
 //!
 //! ```text
 //! f7 30 length(2) product(4) version(4) counter(4) key(4) name 0 password 0 settings 0 slots(4) flags(4)
 //!       players(4) free(4) seconds(4) port(2)                                          (little endian)
+//! f7 32 length(2) counter(4) players(4) free(4)
 //! ```
 //!
 //! The settings tell the map: each group of up to seven bytes stands behind one whose bits say which of them are
@@ -13,6 +14,9 @@ use crate::recognise::Found;
 use crate::words::Codes;
 
 const GAME_INFO: [u8; 2] = [0xf7, 0x30];
+const REFRESH: [u8; 4] = [0xf7, 0x32, 16, 0];
+/// How all its names begin.
+const NAME: &str = "Warcraft III";
 /// Flags, a zero, width, height and checksum of the map.
 const SETTINGS_BEFORE_MAP: usize = 4 + 1 + 2 + 2 + 4;
 
@@ -43,6 +47,21 @@ pub(crate) fn hear(said: &[u8]) -> Option<Found> {
         players: u16::try_from(players).ok(),
         ..found
     })
+}
+
+/// The players of a game whose host says that it is still there; which game that is only its address tells.
+pub(crate) fn hear_refresh(said: &[u8]) -> Option<u16> {
+    let mut rest = Cursor(said.strip_prefix(&REFRESH)?);
+    rest.skip(4)?;
+    let (players, _free) = (rest.u32_le()?, rest.u32_le()?);
+    u16::try_from(players).ok().filter(|_| rest.0.is_empty())
+}
+
+impl Found {
+    /// True for a game of Warcraft III's.
+    pub(crate) fn is_warcraft3(&self) -> bool {
+        self.game.starts_with(NAME)
+    }
 }
 
 fn plain(settings: &[u8]) -> Vec<u8> {
@@ -99,8 +118,9 @@ mod tests {
         };
         let expected = expected.on_map(Some(b"(2)EchoIsles.w3x"));
         assert_eq!(recognise(&said(6112, &info)), Some(expected));
-        // A host says every five seconds that its game is still there, without its name.
-        let refresh = [0xf7, 0x32, 16, 0, 7, 0, 0, 0, 2, 0, 0, 0, 10, 0, 0, 0];
-        assert_eq!(recognise(&said(6112, &refresh)), None);
+        let refresh = [0xf7, 0x32, 16, 0, 7, 0, 0, 0, 3, 0, 0, 0, 9, 0, 0, 0];
+        assert_eq!(recognise(&said(6112, &refresh)), None, "no name");
+        assert_eq!(hear_refresh(&refresh), Some(3));
+        assert_eq!(hear_refresh(&refresh[..15]), None);
     }
 }
