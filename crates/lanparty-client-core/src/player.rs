@@ -232,7 +232,10 @@ impl Player {
         let notice = self.notice.as_ref().filter(|(at, _)| is_young(*at));
         Diagnostics {
             rtt: self.facts.and_then(|facts| facts.rtt),
-            loss_permille: self.facts.and_then(|facts| facts.loss_permille),
+            // Whichever way is worse: a game needs both.
+            loss_permille: known
+                .loss_permille
+                .max(self.facts.and_then(|facts| facts.loss_permille)),
             datagram_budget: self
                 .facts
                 .map_or(known.datagram_budget, |facts| Some(facts.budget.number())),
@@ -318,7 +321,7 @@ mod tests {
         let facts = player.diagnostics(Instant::now(), &session);
         assert_eq!(facts.datagram_budget, Some(1200));
         assert!(facts.rtt.is_some());
-        assert_eq!(facts.loss_permille, Some(7));
+        assert_eq!(facts.loss_permille, Some(7), "on the way to the relay");
 
         let status = player.lost("it says nothing".into(), false);
         assert!(matches!(status, PlayerStatus::NotReachable { .. }));

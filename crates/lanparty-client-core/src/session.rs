@@ -59,6 +59,8 @@ struct Presence {
     budget: DatagramBudget,
     neighbours: BTreeMap<PeerId, Neighbour>,
     next_stats: Instant,
+    /// How many of a thousand packets to us got lost of late, as the relay says.
+    loss_permille: Option<u16>,
     /// When the LAN last said something to everybody or to a group.
     broadcast_at: Option<Instant>,
 }
@@ -94,6 +96,7 @@ impl Session {
         let hindrance = hindrance.filter(|&(at, _)| is_young(at, HINDRANCE_SHOWS));
         Diagnostics {
             relay_reachable: self.place.is_some(),
+            loss_permille: place.and_then(|place| place.loss_permille),
             gateway_present: self.has_gateway(),
             gateway_silent: self.check.as_ref().is_some_and(HostCheck::waits),
             broadcast: broadcast_at.is_some_and(|at| is_young(at, BROADCAST_SHOWS)),
@@ -274,6 +277,7 @@ impl PeerCore for Session {
             budget,
             neighbours: BTreeMap::new(),
             next_stats: now + STATS_INTERVAL,
+            loss_permille: None,
             broadcast_at: None,
         };
         self.forget_early();

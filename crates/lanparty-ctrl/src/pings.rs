@@ -18,6 +18,10 @@ pub struct Pings {
     pub all: bool,
     /// Members by their numbers, and the smoothed round trip to each in microseconds.
     pub rtt_us: Vec<(PeerId, u32)>,
+    /// How many of a thousand packets of the relay's to whoever gets this got lost in the last minute; absent where too few
+    /// were sent to say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_permille: Option<u16>,
 }
 
 impl Pings {
@@ -31,6 +35,7 @@ impl Pings {
             *self = later;
             return;
         }
+        self.loss_permille = later.loss_permille;
         for (peer, rtt_us) in later.rtt_us {
             self.forget(peer);
             if self.rtt_us.len() < Self::MOST {
@@ -62,6 +67,7 @@ mod tests {
             rtt_us: rtts
                 .map(|&(peer, rtt)| (PeerId::new(peer).unwrap(), rtt))
                 .collect(),
+            loss_permille: None,
         }
     }
 
@@ -72,6 +78,11 @@ mod tests {
         assert_eq!(waiting, pings(true, &[(1, 10), (2, 21), (3, 30)]));
         waiting.forget(PeerId::new(1).unwrap());
         assert_eq!(waiting, pings(true, &[(2, 21), (3, 30)]));
+        waiting.follow(Pings {
+            loss_permille: Some(7),
+            ..Pings::default()
+        });
+        assert_eq!(waiting.loss_permille, Some(7));
         waiting.follow(pings(true, &[(4, 40)]));
         assert_eq!(waiting, pings(true, &[(4, 40)]));
     }
@@ -83,6 +94,7 @@ mod tests {
         let all = |range: std::ops::Range<usize>| Pings {
             all: true,
             rtt_us: rtt_us.clone().skip(range.start).take(range.len()).collect(),
+            loss_permille: Some(u16::MAX),
         };
         let mut waiting = all(60_000..60_000 + Pings::MOST);
         waiting.follow(Pings {

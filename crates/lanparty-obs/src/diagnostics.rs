@@ -12,7 +12,7 @@ pub struct Diagnostics {
     pub relay_reachable: bool,
     /// Round trip to the relay.
     pub rtt: Option<Duration>,
-    /// How many packets of a thousand got lost on the way there in the last minute.
+    /// How many packets of a thousand got lost in the last minute, on the way there or back, whichever is worse.
     pub loss_permille: Option<u16>,
     /// True while the room has a gateway on the LAN, the host's as far as the player can know.
     pub gateway_present: bool,

@@ -9,6 +9,7 @@ pub mod diagnostics;
 pub mod drop_reason;
 pub mod frame_log;
 pub mod link;
+pub mod losses;
 pub mod stats;
 pub mod status;
 #[cfg(all(test, not(windows)))]
@@ -19,6 +20,7 @@ pub use diagnostics::Diagnostics;
 pub use drop_reason::DropReason;
 pub use frame_log::FrameLog;
 pub use link::LinkStats;
+pub use losses::{Losses, Packets};
 pub use stats::{DropCounts, PeerStats};
 pub use status::{NoAddress, PlayerStatus};
 pub use utc::Utc;

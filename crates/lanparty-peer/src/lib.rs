@@ -10,7 +10,6 @@
 
 pub mod backoff;
 pub mod link;
-mod losses;
 mod path_watch;
 mod peer;
 mod pulse;

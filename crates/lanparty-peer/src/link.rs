@@ -4,7 +4,6 @@ mod greeting;
 
 pub use greeting::ConnectError;
 
-use crate::losses::Losses;
 use crate::path_watch::PathWatch;
 use crate::pulse::{Beat, Pulse};
 use crate::relay_args::RelayConfig;
@@ -14,7 +13,7 @@ use lanparty_ctrl::{BATCHES, DisconnectReason, PeerMessage, RelayMessage, Text};
 use lanparty_edge::address::RelayAddress;
 use lanparty_edge::source_address::{outgoing, source_towards};
 use lanparty_obs::link::QueueStats;
-use lanparty_obs::{DropReason, LinkStats};
+use lanparty_obs::{DropReason, LinkStats, Losses};
 use lanparty_proto::overlay::Probe;
 use lanparty_proto::{DatagramBudget, FrameBuf, Header};
 use lanparty_quic::control::{self, ControlError, Messages};

@@ -13,7 +13,7 @@ use lanparty_ctrl::{ChannelBinding, Fingerprint, IdentityKey};
 use lanparty_flow::Congestion;
 use lanparty_flow::queue::WaitWindow;
 use lanparty_obs::link::QueueStats;
-use lanparty_obs::{DropReason, LinkStats};
+use lanparty_obs::{DropReason, LinkStats, Packets};
 use lanparty_proto::flow::Flow;
 use lanparty_proto::{DatagramBudget, Header, fragment, overlay};
 use noq_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
@@ -279,15 +279,6 @@ impl Incoming {
             .await
             .unwrap_or(Err(HandshakeError::NoAnswer))
     }
-}
-
-/// Packets on their way to the other side, counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Packets {
-    /// All of them.
-    pub sent: u64,
-    /// Those of them that the other side has not acknowledged in time, so that they count as lost.
-    pub lost: u64,
 }
 
 /// A connection whose handshake is complete. Clones share it.

@@ -24,7 +24,7 @@ mod told;
 mod transport;
 
 pub use close::{CloseCode, Closed, HandshakeError, Unsent, WrongTime};
-pub use endpoint::{Connection, Endpoint, Incoming, ListenError, Packets};
+pub use endpoint::{Connection, Endpoint, Incoming, ListenError};
 pub use engine::{RecvStream, SendStream, StreamError};
 pub use lanparty_flow::Congestion;
 pub use lanparty_flow::queue::WaitWindow;

@@ -20,7 +20,7 @@ pub use operator::RoomSummary;
 pub use orders::{NotTheHost, Obeyed};
 pub use seat::Seat;
 
-use crate::room::{Departure, LinkHealth, PeerRecord, Rates, Room, Step, Verdict};
+use crate::room::{Departure, LinkHealth, Path, PeerRecord, Rates, Room, Step, Verdict};
 use crate::sources::{PerSource, Sources, source_of};
 use admission::is_host;
 use bytes::Bytes;
@@ -38,7 +38,7 @@ use openers::Openers;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// How much a relay takes on (spec R22).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -290,14 +290,14 @@ impl<L: Clone> Registry<L> {
         rooms.flat_map(|room| room.poll_notices(now)).collect()
     }
 
-    /// What is to be told about round trips, which `rtt` knows by a peer's link.
+    /// What is to be told about the ways to peers, which `path` knows by a peer's link.
     pub fn poll_pings(
         &mut self,
         now: Instant,
-        rtt: impl Fn(&L) -> Option<Duration>,
+        path: impl Fn(&L) -> Option<Path>,
     ) -> Vec<(L, Pings)> {
         let rooms = self.rooms.values_mut();
-        rooms.flat_map(|room| room.poll_pings(now, &rtt)).collect()
+        rooms.flat_map(|room| room.poll_pings(now, &path)).collect()
     }
 
     /// Admits nobody from now on; answers the links of all who are here and must be told.

@@ -14,6 +14,7 @@ mod tests;
 
 pub use lanparty_switch::{Rate, Rates};
 pub use member::{LinkHealth, MAX_MALFORMED, PeerRecord};
+pub use pings::Path;
 
 use bytes::Bytes;
 use lanparty_ctrl::message::{Entry, Newcomer, PeerLeft, Welcome};

@@ -317,7 +317,7 @@ impl RelayServer {
         for (link, notice) in rooms.poll_notices(now) {
             link.queue(Outgoing::Message(RelayMessage::Notice(notice)));
         }
-        for (link, pings) in rooms.poll_pings(now, |link| link.connection().rtt()) {
+        for (link, pings) in rooms.poll_pings(now, |link| link.path()) {
             link.queue(Outgoing::Message(RelayMessage::Pings(pings)));
         }
     }

@@ -53,6 +53,7 @@ impl Session {
 
     pub(super) fn hear_pings(&mut self, pings: &Pings) {
         let Some(place) = &mut self.place else { return };
+        place.loss_permille = pings.loss_permille;
         if pings.all {
             let neighbours = place.neighbours.values_mut();
             neighbours.for_each(|neighbour| neighbour.rtt = None);

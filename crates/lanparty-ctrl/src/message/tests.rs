@@ -237,13 +237,15 @@ fn relay_messages_have_this_json() {
         RelayMessage::Pings(Pings {
             all: true,
             rtt_us: vec![(PeerId::new(1).unwrap(), 900), (peer_id, 20_100)],
+            loss_permille: Some(3),
         }),
-        json!({ "type": "pings", "all": true, "rtt_us": [[1, 900], [2, 20_100]] }),
+        json!({ "type": "pings", "all": true, "rtt_us": [[1, 900], [2, 20_100]], "loss_permille": 3 }),
     );
     same_both_ways(
         RelayMessage::Pings(Pings {
             all: false,
             rtt_us: vec![(peer_id, 41_000)],
+            loss_permille: None,
         }),
         json!({ "type": "pings", "rtt_us": [[2, 41_000]] }),
     );

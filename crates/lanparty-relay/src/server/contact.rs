@@ -1,6 +1,7 @@
 //! How the relay reaches a peer.
 
 use super::outbox::{Next, Outbox};
+use crate::room::Path;
 use bytes::Bytes;
 use lanparty_ctrl::RelayMessage;
 use lanparty_ctrl::message::{Disconnect, Entry};
@@ -50,6 +51,14 @@ impl Contact {
 
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    /// How the way to it is; nothing once its link is down.
+    pub(super) fn path(&self) -> Option<Path> {
+        Some(Path {
+            rtt: self.connection.rtt()?,
+            packets: self.connection.packets()?,
+        })
     }
 
     /// Puts something into the outbox; never waits.

@@ -243,6 +243,7 @@ mod tests {
             RelayMessage::Pings(Pings {
                 all: false,
                 rtt_us: rtts.collect(),
+                loss_permille: None,
             })
         };
         let mut outbox = outbox([joined(1), pings(&[(1, 10), (2, 20)])]);

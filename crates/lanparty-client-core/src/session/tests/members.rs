@@ -8,6 +8,7 @@ fn pings(session: &mut Session, all: bool, of: &[(u16, u32)]) {
     let pings = Pings {
         all,
         rtt_us: rtt_us.collect(),
+        loss_permille: None,
     };
     session.handle_control(Instant::now(), RelayMessage::Pings(pings));
 }
@@ -66,6 +67,21 @@ fn a_round_trip_holds_until_another_is_told_or_it_is_taken_back() {
     leave(&mut session, OTHER_ID);
     announce(&mut session, OTHER_ID, Newcomer::Client(virtual_mac(THIRD)));
     assert_eq!(rtts(&session), [None, Some(1)], "somebody else");
+}
+
+#[test]
+fn what_the_relay_loses_on_the_way_here_is_known_on_this_link() {
+    let (mut session, now) = (joined(), Instant::now());
+    let told = |session: &Session| session.diagnostics(now).loss_permille;
+    assert_eq!(told(&session), None);
+    let pings = Pings {
+        loss_permille: Some(20),
+        ..Pings::default()
+    };
+    session.handle_control(now, RelayMessage::Pings(pings));
+    assert_eq!(told(&session), Some(20));
+    session.handle_lost_link(now);
+    assert_eq!(told(&session), None);
 }
 
 #[test]

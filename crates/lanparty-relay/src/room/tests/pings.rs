@@ -4,11 +4,25 @@ use super::*;
 use crate::room::pings::ROUND;
 use crate::testing::client;
 use lanparty_ctrl::Pings;
+use lanparty_obs::Packets;
 
 /// What the players are told now, and the round trips in it in milliseconds.
 fn told(relay: &mut Relay, rtts: impl Fn(u8) -> u64) -> Vec<(u8, Pings)> {
-    let rtt = |link: &u8| Some(Duration::from_millis(rtts(*link)));
-    relay.registry.poll_pings(relay.now, rtt)
+    told_with(relay, rtts, |_| Packets::default())
+}
+
+fn told_with(
+    relay: &mut Relay,
+    rtts: impl Fn(u8) -> u64,
+    packets: impl Fn(u8) -> Packets,
+) -> Vec<(u8, Pings)> {
+    let path = |link: &u8| {
+        Some(Path {
+            rtt: Duration::from_millis(rtts(*link)),
+            packets: packets(*link),
+        })
+    };
+    relay.registry.poll_pings(relay.now, path)
 }
 
 fn pings(all: bool, of: &[(Seat, u32)]) -> Pings {
@@ -16,6 +30,7 @@ fn pings(all: bool, of: &[(Seat, u32)]) -> Pings {
     Pings {
         all,
         rtt_us: rtt_us.collect(),
+        loss_permille: None,
     }
 }
 
@@ -88,7 +103,7 @@ fn an_older_peer_is_told_nothing_and_told_of() {
     let mut relay = Relay::new();
     relay.takes_pings = false;
     let two = relay.client(2);
-    let unasked = |_: &u8| -> Option<Duration> { panic!("nobody wants to know") };
+    let unasked = |_: &u8| -> Option<Path> { panic!("nobody wants to know") };
     assert_eq!(relay.registry.poll_pings(relay.now, unasked), []);
     relay.takes_pings = true;
     let three = relay.client(3);
@@ -144,4 +159,28 @@ fn a_round_is_short_and_everybody_has_a_turn() {
     heard.sort_unstable();
     heard.dedup();
     assert_eq!(heard.len(), 150);
+}
+
+#[test]
+fn a_player_is_told_what_got_lost_on_the_way_to_it_and_nobody_else_is() {
+    let (mut relay, ..) = party();
+    let lost = |relay: &mut Relay, sent, lost| {
+        relay.advance(ROUND);
+        let packets = |link| Packets {
+            sent,
+            lost: if link == 3 { lost } else { 0 },
+        };
+        told_with(relay, |_| 20, packets)
+    };
+    lost(&mut relay, 0, 0);
+    let with = |loss_permille| Pings {
+        loss_permille: Some(loss_permille),
+        ..Pings::default()
+    };
+    let news = lost(&mut relay, 1000, 20);
+    assert_eq!(news, [(2, with(0)), (3, with(20)), (4, with(0))]);
+    let news = lost(&mut relay, 2000, 40);
+    assert_eq!(news, [], "it is as it was");
+    let news = lost(&mut relay, 4000, 40);
+    assert_eq!(news, [(3, with(10))]);
 }

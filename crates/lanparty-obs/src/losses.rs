@@ -1,6 +1,5 @@
 //! How many packets got lost of late: what a player is told of a bad path, which an evening's average hides.
 
-use lanparty_quic::Packets;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -13,14 +12,23 @@ const LOOK: Duration = Duration::from_secs(1);
 const FEW: u64 = 400;
 const FEW_LOST: u64 = 3;
 
+/// Packets on their way to the other side of a link, counted since it stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Packets {
+    /// All of them.
+    pub sent: u64,
+    /// Those of them that the other side has not acknowledged in time, so that they count as lost.
+    pub lost: u64,
+}
+
 /// The counts of the last minute, oldest first.
 #[derive(Debug, Default)]
-pub(crate) struct Losses(VecDeque<(Instant, Packets)>);
+pub struct Losses(VecDeque<(Instant, Packets)>);
 
 impl Losses {
     /// So many there are now. Answers how many of a thousand got lost in the last minute; `None` where too few were sent
     /// to say so.
-    pub(crate) fn of_late(&mut self, now: Instant, packets: Packets) -> Option<u16> {
+    pub fn of_late(&mut self, now: Instant, packets: Packets) -> Option<u16> {
         let goes_back = |last: &(Instant, Packets)| last.1.sent > packets.sent;
         if self.0.back().is_some_and(goes_back) {
             // Another path: it has its own count.
