@@ -52,8 +52,17 @@ pub(crate) enum Command {
     Status,
     /// Undo what a killed client left behind; every start does that too.
     Repair,
-    /// Look at adapter, driver, settings and network, and say what would be changed; changes nothing.
-    Doctor,
+    /// Look at this PC and say what is in the way of a party, and what a start would change; changes nothing
+    /// without --fix.
+    Doctor {
+        /// Mend what can be mended; what changes is said first.
+        #[arg(long)]
+        fix: bool,
+
+        /// Answer in JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 const MANUAL: &str = "\
@@ -137,10 +146,14 @@ mod tests {
 
     #[test]
     fn other_tasks_need_no_relay() {
+        let doctor = Command::Doctor {
+            fix: false,
+            json: true,
+        };
         for (line, command) in [
             ("status", Command::Status),
             ("repair", Command::Repair),
-            ("doctor", Command::Doctor),
+            ("doctor --json", doctor),
         ] {
             assert_eq!(parse(line).unwrap().command, Some(command));
         }

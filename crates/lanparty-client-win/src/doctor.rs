@@ -1,12 +1,16 @@
-//! A look at the PC that changes nothing.
+//! A look at the PC that changes nothing unless it is told to: the doctor's rows, and what a start would change.
 
-use crate::change::{Change, Settings};
+use crate::change::Settings;
 use crate::firewall;
-use crate::journal::KEPT_AS;
 use crate::party;
-use anyhow::{Context as _, Result};
-use lanparty_client_route::{self as ip, AdapterGuid, Family, KeptText, Luid};
+use crate::run::undo;
+use anyhow::{Context as _, Result, ensure};
+use lanparty_client_control::connection::Door;
+use lanparty_client_core::sentence;
+use lanparty_client_route::{self as ip, AdapterGuid, Family, Luid};
 use lanparty_client_tap::{self as tap, Adapter, AdapterFacts, ChooseError};
+use lanparty_doctor::text::{self, Wish};
+use lanparty_doctor::{Hands, Patient};
 use lanparty_proto::IpMtu;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -26,16 +30,33 @@ pub(crate) fn list_adapters() -> Result<()> {
     Ok(())
 }
 
-/// Says what is installed, how it is set, and what a start would change.
-pub(crate) fn run(wanted: Option<AdapterGuid>) -> Result<()> {
-    list_adapters()?;
-    println!("Left by an earlier run: {}.", left_behind());
-    println!("Firewall profiles in force: {}.", profiles());
-    let home = ip::best_route(FAR_AWAY).context("cannot read the routes")?;
-    match &home {
-        Some(route) => println!("The internet is reached {}.", by_way_of(route.next_hop)),
-        None => println!("No route leads to the internet."),
+/// Says what is in the way of a party, how the adapter is set, and what a start would change.
+pub(crate) fn run(wanted: Option<AdapterGuid>, wish: Wish) -> Result<()> {
+    let patient = Patient {
+        repairs_itself: true,
+        ..Patient::new(Door::default())
+    };
+    let is_well = text::run(&patient, wish, Some(&Own), &mut io::stdout().lock())?;
+    if !wish.json {
+        intend(wanted)?;
     }
+    ensure!(
+        is_well,
+        "something is in the way of the party; the rows with a cross say what helps"
+    );
+    Ok(())
+}
+
+/// What this program can do without the service.
+struct Own;
+
+impl Hands for Own {
+    fn repair(&self) -> Result<String, String> {
+        undo().map_err(|error| sentence(&*error))
+    }
+}
+
+fn intend(wanted: Option<AdapterGuid>) -> Result<()> {
     let adapters = tap::installed().context("cannot read the installed adapters")?;
     let adapter = match tap::choose(&adapters, wanted) {
         Err(ChooseError::None) if wanted.is_none() => {
@@ -46,36 +67,12 @@ pub(crate) fn run(wanted: Option<AdapterGuid>) -> Result<()> {
         }
         chosen => chosen?,
     };
+    let home = ip::best_route(FAR_AWAY).context("cannot read the routes")?;
     println!("A start would use {adapter}:");
     describe(adapter);
     println!("and change, besides its MAC address and the route to the relay:");
     preview(adapter, home.map(|route| route.interface));
     Ok(())
-}
-
-fn left_behind() -> String {
-    let read = KeptText::open(KEPT_AS).and_then(|journal| journal.load());
-    match read {
-        Ok(text) if text.is_empty() => "nothing".to_owned(),
-        Ok(text) => match serde_json::from_str::<Vec<Change>>(&text) {
-            Ok(changes) => format!("{} changes; `repair` undoes them", changes.len()),
-            Err(error) => format!("a damaged journal ({error})"),
-        },
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            "unknown, because this was not started as administrator".to_owned()
-        }
-        Err(error) => format!("unknown ({error})"),
-    }
-}
-
-fn profiles() -> String {
-    match ip::firewall_profiles() {
-        Ok(profiles) => {
-            let names: Vec<_> = profiles.iter().map(ToString::to_string).collect();
-            names.join(", ")
-        }
-        Err(error) => format!("unknown ({error})"),
-    }
 }
 
 fn describe(adapter: &Adapter) {
@@ -114,11 +111,4 @@ fn preview(adapter: &Adapter, home: Option<Luid>) {
         }
     }
     println!("  (the MTU is the room's, at most {})", IpMtu::MAX);
-}
-
-fn by_way_of(next_hop: IpAddr) -> String {
-    match next_hop.is_unspecified() {
-        true => "directly".to_owned(),
-        false => format!("by way of {next_hop}"),
-    }
 }

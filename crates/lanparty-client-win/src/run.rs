@@ -17,6 +17,7 @@ use lanparty_client_route::{self as ip, AdapterGuid, KeptText, Luid, Watch};
 use lanparty_client_tap::{self as tap, Adapter, TapControl};
 use lanparty_ctrl::message::Welcome;
 use lanparty_ctrl::{ResumeToken, Text};
+use lanparty_doctor::text::Wish;
 use lanparty_edge::runtime;
 use lanparty_edge::signals;
 use lanparty_obs::{Diagnostics, PlayerStatus};
@@ -44,7 +45,9 @@ pub(crate) fn run(args: Args) -> Result<()> {
     match args.command {
         Some(Command::Status) => status::print(),
         Some(Command::Repair) => repair(),
-        Some(Command::Doctor) => doctor::run(args.tap_instance_id),
+        Some(Command::Doctor { fix, json }) => {
+            doctor::run(args.tap_instance_id, Wish { fix, json })
+        }
         None => {
             let config = args.check()?;
             runtime::run(join(config))?
@@ -53,11 +56,16 @@ pub(crate) fn run(args: Args) -> Result<()> {
 }
 
 fn repair() -> Result<()> {
+    println!("{}", undo()?);
+    Ok(())
+}
+
+/// Undoes what an earlier run left; answers with a sentence.
+pub(crate) fn undo() -> Result<String> {
     let (_running, journal) = take_over()?;
     let (standing, undone) = (journal.standing().len(), journal.repair());
-    println!("Undid {undone} of {standing} changes that an earlier run left.");
     match standing - undone {
-        0 => Ok(()),
+        0 => Ok(format!("Undid {undone} changes that an earlier run left.")),
         left => bail!("{left} changes could not be undone; start the PC anew and try again"),
     }
 }

@@ -11,13 +11,19 @@ pub struct Found {
 }
 
 /// What can be done: one press here, something by hand, or either.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cure {
     fix: Option<FixOffer>,
     how_to: Option<String>,
 }
 
 impl Cure {
+    /// Not for crosses, so nobody else has it.
+    const NONE: Cure = Cure {
+        fix: None,
+        how_to: None,
+    };
+
     /// One press.
     pub fn fix(offer: FixOffer) -> Self {
         Cure {
@@ -44,12 +50,12 @@ impl Cure {
 impl Found {
     /// As it should be.
     pub fn good(sentence: impl Into<String>) -> Self {
-        Found::new(Mark::Good, sentence, Cure::default())
+        Found::new(Mark::Good, sentence, Cure::NONE)
     }
 
     /// It may be in the way; there need not be a cure.
     pub fn doubt(sentence: impl Into<String>) -> Self {
-        Found::new(Mark::Doubt, sentence, Cure::default())
+        Found::new(Mark::Doubt, sentence, Cure::NONE)
     }
 
     /// It is in the way.

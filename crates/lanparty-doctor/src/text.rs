@@ -59,7 +59,10 @@ fn mend_row(
             }
             format!("{sentence}\n")
         }
-        Err(error) => format!("Not mended: {error}.\n"),
+        Err(error) => {
+            let error = error.to_string();
+            format!("Not mended: {}.\n", error.trim_end_matches('.'))
+        }
     }
 }
 

@@ -40,6 +40,9 @@ pub(crate) fn a_look_at_the_pc_changes_nothing(guest: &Guest) -> Result<()> {
     guest.pc.forget(None);
     let said = guest.run("doctor")?;
     ensure!(said.contains("A start would use"), "{said}");
+    ensure!(said.contains("✓ The TAP-Windows driver"), "{said}");
+    ensure!(said.contains("✓ No earlier run"), "{said}");
+    ensure!(!said.contains('✗'), "{said}");
     guest.run("--list-tap-adapters")?;
     let changes = guest.pc.changes();
     ensure!(changes.is_empty(), "{changes:#?}");

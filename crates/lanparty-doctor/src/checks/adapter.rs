@@ -57,8 +57,13 @@ fn at_the_party(pc: &dyn Pc, adapter: &Interface, state: Option<State>) -> Found
             "Nobody on the party's LAN has given {name} an address, so it made one up; games may not find others."
         ))
         .cured(renew()),
-        (None, None) if state.is_some_and(|state| state != State::Connected) => {
-            Found::doubt(format!("The adapter {name} has no address on the party's LAN yet."))
+        // A run without a service does not say how far it is.
+        (None, None) if state != Some(State::Connected) => {
+            let sentence = format!("The adapter {name} has no address on the party's LAN yet.");
+            match state {
+                Some(_) => Found::doubt(sentence),
+                None => Found::doubt(sentence).cured(renew()),
+            }
         }
         (None, None) => Found::bad(
             format!("The adapter {name} has no address on the party's LAN."),
