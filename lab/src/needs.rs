@@ -1,5 +1,6 @@
 //! What the machine must bring for the lab, and in which Debian package it is.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,9 @@ const PACKAGES: &[(&str, &str)] = &[
     ("taskset", "util-linux"),
     ("teeworlds-server", "teeworlds-server"),
 ];
+
+/// What makes machines and cables.
+const ALWAYS: [&str; 2] = ["ip", "ethtool"];
 
 /// What a suite, a demo or a benchmark cannot do without.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +52,7 @@ impl Needs {
         if !Path::new("/dev/net/tun").exists() {
             return Some("this kernel has no /dev/net/tun".into());
         }
-        let absent: Vec<_> = ["ip", "ethtool"]
+        let absent: Vec<_> = ALWAYS
             .iter()
             .chain(self.programs)
             .filter(|name| find(name).is_none())
@@ -64,6 +68,11 @@ impl Needs {
             "the program {first}{more} is missing: `cargo xtask setup` installs package {package}"
         ))
     }
+
+    /// Debian packages of what of it this machine lacks.
+    pub fn missing_packages(&self) -> Vec<&'static str> {
+        packages_of(ALWAYS.iter().chain(self.programs).copied())
+    }
 }
 
 /// Whether we may make network namespaces.
@@ -76,15 +85,15 @@ pub fn has_program(name: &str) -> bool {
     find(name).is_some()
 }
 
-/// Debian packages of the programs that this machine lacks.
+/// Debian packages of all the programs that this machine lacks.
 pub fn missing_packages() -> Vec<&'static str> {
-    let mut packages: Vec<_> = PACKAGES
-        .iter()
-        .filter(|(program, _)| find(program).is_none())
-        .map(|(_, package)| *package)
-        .collect();
-    packages.dedup();
-    packages
+    packages_of(Needs::everything())
+}
+
+fn packages_of(programs: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
+    let absent = programs.filter(|program| find(program).is_none());
+    let packages: BTreeSet<_> = absent.filter_map(package_of).collect();
+    packages.into_iter().collect()
 }
 
 /// The path of a program; games and administration tools count even when PATH leaves them out.
@@ -111,6 +120,14 @@ mod tests {
     #[test]
     fn every_program_we_name_has_a_package() {
         assert!(Needs::everything().all(|program| package_of(program).is_some()));
+    }
+
+    #[test]
+    fn a_package_is_named_once() {
+        let programs = ["ip", "no-such-program", "bridge", "nstat"];
+        let packages = programs.into_iter().filter_map(package_of);
+        assert_eq!(packages.collect::<BTreeSet<_>>().len(), 1);
+        assert!(packages_of(["sh", "no-such-program"].into_iter()).is_empty());
     }
 
     #[test]

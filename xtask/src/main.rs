@@ -92,13 +92,12 @@ fn main() -> ExitCode {
 }
 
 fn run(task: &Task) -> Result<ExitCode> {
-    if let Task::Demo { .. }
-    | Task::Test
-    | Task::Lab { .. }
-    | Task::Bench(_)
-    | Task::Windows { .. } = task
-    {
-        packages::prepare();
+    match task {
+        Task::Demo { .. } => packages::prepare_for(&demo::NEEDS, "The demo also uses"),
+        Task::Test | Task::Lab { .. } | Task::Bench(_) | Task::Windows { .. } => {
+            packages::prepare();
+        }
+        _ => {}
     }
     match task {
         Task::Demo { keep, players } => demo::run(*keep, *players),

@@ -1,19 +1,29 @@
-//! The Debian packages that the lab and the demo use.
+//! The Debian packages that the tasks use: each asks for its own.
 
 use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail, ensure};
-use lanparty_lab::missing_packages;
+use lanparty_lab::{Needs, missing_packages};
 
 /// What the other tasks begin with: says nothing when nothing is missing, and goes on without what it
 /// may not or cannot install, because each task names what it then lacks.
 pub(crate) fn prepare() {
-    if missing_packages().is_empty() {
+    prepare_with(missing_packages, "The lab also uses");
+}
+
+/// The same for a task that uses less.
+pub(crate) fn prepare_for(needs: &Needs, what_uses: &str) {
+    prepare_with(|| needs.missing_packages(), what_uses);
+}
+
+fn prepare_with(missing: impl Fn() -> Vec<&'static str>, what_uses: &str) {
+    let packages = missing();
+    if packages.is_empty() {
         return;
     }
-    if let Err(error) = run() {
+    if let Err(error) = offer(what_uses, &packages) {
         eprintln!("Packages are missing: {error:#}");
     }
 }
@@ -41,7 +51,8 @@ pub(crate) fn run() -> Result<ExitCode> {
 /// Asks whether these packages may be installed, and installs them; answers whether it did.
 pub(crate) fn offer(what_uses: &str, packages: &[&str]) -> Result<bool> {
     println!(
-        "{what_uses} these Debian packages: {}.",
+        "{what_uses} these Debian packages{}: {}.",
+        in_megabytes(to_fetch(packages)),
         packages.join(", ")
     );
     if !agreed()? {
@@ -74,12 +85,46 @@ fn install(packages: &[&str]) -> Result<()> {
     }
     println!("Fetching the package lists first.");
     ensure!(apt_get(&["update"])?, "apt-get update failed, see above");
+    if let Some(bytes) = to_fetch(packages) {
+        println!("Now the packages{}.", in_megabytes(Some(bytes)));
+    }
     ensure!(
         apt_get(&arguments)?,
         "apt-get could not install {}, see above",
         packages.join(", ")
     );
     Ok(())
+}
+
+fn in_megabytes(bytes: Option<u64>) -> String {
+    match bytes {
+        Some(bytes) => format!(" ({} MB to fetch)", bytes.div_ceil(1_000_000)),
+        None => String::new(),
+    }
+}
+
+/// How many bytes an install fetches, with everything that these packages need in turn; unknown without package lists.
+fn to_fetch(packages: &[&str]) -> Option<u64> {
+    let output = Command::new("apt-get")
+        .args([
+            "install",
+            "--print-uris",
+            "--yes",
+            "--no-install-recommends",
+        ])
+        .args(packages)
+        .output()
+        .ok()?;
+    let known = output.status.success();
+    known.then(|| listed_bytes(&String::from_utf8_lossy(&output.stdout)))
+}
+
+/// `'http://…' NAME SIZE SUM`, a line for each.
+fn listed_bytes(uris: &str) -> u64 {
+    let lines = uris.lines().filter(|line| line.starts_with('\''));
+    lines
+        .filter_map(|line| line.split_whitespace().nth(2)?.parse::<u64>().ok())
+        .sum()
 }
 
 fn apt_get(arguments: &[&str]) -> Result<bool> {
@@ -99,5 +144,20 @@ fn apt_get(arguments: &[&str]) -> Result<bool> {
         Err(error) => bail!(
             "this machine has no apt-get ({error}); install the packages in your system's own way"
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_what_apt_would_fetch() {
+        let uris = "Reading package lists...\n\
+                    'http://deb.debian.org/a.deb' a_1_amd64.deb 170600 SHA256:00\n\
+                    'http://deb.debian.org/b.deb' b_1_all.deb 7633736 SHA256:11\n";
+        assert_eq!(listed_bytes(uris), 7_804_336);
+        assert_eq!(in_megabytes(Some(listed_bytes(uris))), " (8 MB to fetch)");
+        assert_eq!(in_megabytes(None), "");
     }
 }
