@@ -1,9 +1,10 @@
 //! `cargo xtask test` and `cargo xtask lab`.
 
+use std::env;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::build::{BINARIES, release, release_command, release_folder};
 use crate::cargo::cargo;
@@ -21,6 +22,7 @@ const ALL_TOGETHER: Duration = Duration::from_secs(25 * 60);
 /// Everything that can be checked here, the quick things first.
 pub(crate) fn everything() -> Result<ExitCode> {
     let mut stages = Stages::default();
+    promised_rust(&mut stages)?;
     stages.run("format", cargo().args(["fmt", "--all", "--check"]))?;
     stages.run(
         "lints",
@@ -52,6 +54,34 @@ pub(crate) fn everything() -> Result<ExitCode> {
         stages.run("lab", &mut lab_tests(&[])?)?;
     }
     Ok(stages.finish())
+}
+
+/// What Cargo.toml promises is what was tried: a newer compiler proves nothing of it.
+fn promised_rust(stages: &mut Stages) -> Result<()> {
+    let promised = env!("CARGO_PKG_RUST_VERSION");
+    let compiler = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(compiler).arg("--version").output();
+    let said = String::from_utf8_lossy(&output.context("run rustc")?.stdout).into_owned();
+    if !is_version(&said, promised) {
+        stages.skip(
+            "the promised Rust",
+            &format!(
+                "`rust-version` in Cargo.toml is {promised}, and this is {}",
+                said.trim()
+            ),
+        );
+    }
+    Ok(())
+}
+
+/// Whether `rustc 1.95.0 (…)` is a 1.95.
+fn is_version(said: &str, promised: &str) -> bool {
+    let mut own = said
+        .split_whitespace()
+        .nth(1)
+        .unwrap_or_default()
+        .split('.');
+    promised.split('.').all(|number| own.next() == Some(number))
 }
 
 /// The lab alone, or the part of it whose names contain `scenario`.
@@ -139,4 +169,17 @@ fn lab_tests(filter: &[&str]) -> Result<Command> {
         .args(filter);
     command.env(BINARIES, release_folder()?);
     Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_release_is_the_same_rust() {
+        assert!(is_version("rustc 1.95.3 (59807616e 2026-04-14)", "1.95"));
+        assert!(!is_version("rustc 1.96.0 (ac68faa20 2026-05-25)", "1.95"));
+        assert!(!is_version("rustc 1.9.0", "1.95"));
+        assert!(!is_version("", "1.95"));
+    }
 }
