@@ -13,6 +13,13 @@ use crate::cargo::{cargo, target_folder};
 /// Tells the lab where the programs are, and us that they are built already.
 pub(crate) const BINARIES: &str = "LANPARTY_BIN_DIR";
 
+/// The packages whose programs people run on Linux.
+pub(crate) const PROGRAMS: [&str; 3] = [
+    "lanparty-relay",
+    "lanparty-gateway",
+    "lanparty-client-linux",
+];
+
 /// Where cargo puts release builds.
 pub(crate) fn release_folder() -> Result<PathBuf> {
     if let Some(folder) = env::var_os(BINARIES) {
@@ -25,14 +32,7 @@ pub(crate) fn release_folder() -> Result<PathBuf> {
 pub(crate) fn release_command() -> Command {
     let mut cargo = cargo();
     cargo.args(["build", "--release"]);
-    cargo.args([
-        "-p",
-        "lanparty-relay",
-        "-p",
-        "lanparty-gateway",
-        "-p",
-        "lanparty-client-linux",
-    ]);
+    cargo.args(PROGRAMS.iter().flat_map(|package| ["-p", package]));
     cargo
 }
 

@@ -10,8 +10,10 @@ mod build;
 mod cargo;
 mod debian_rust;
 mod demo;
+mod dist;
 mod fuzz;
 mod packages;
+mod packages_test;
 mod setup;
 mod stages;
 mod test;
@@ -75,8 +77,9 @@ enum Task {
         #[arg(long, value_name = "MINUTES")]
         soak: Option<u32>,
     },
-    /// Makes what is handed out: the Windows installer.
-    Dist,
+    Dist(dist::Arguments),
+    /// Installs, upgrades and purges the Debian packages on a Debian in a folder. Needs root.
+    PackagesTest,
     /// Installs the Debian packages that the lab and the demo use, and what cargo lacks for `test`.
     Setup,
 }
@@ -106,7 +109,8 @@ fn run(task: &Task) -> Result<ExitCode> {
         Task::Bench(arguments) => bench::run(arguments),
         Task::Fuzz { minutes, target } => fuzz::run(*minutes, target.as_deref()),
         Task::Windows { scenario, soak } => windows::run(scenario.as_deref(), *soak),
-        Task::Dist => windows::dist(),
+        Task::Dist(arguments) => dist::run(arguments),
+        Task::PackagesTest => packages_test::run(),
         Task::Setup => setup::everything(),
     }
 }

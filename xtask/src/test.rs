@@ -51,6 +51,7 @@ pub(crate) fn everything() -> Result<ExitCode> {
          and what needs no Windows was tested above",
     );
     if stages.run("release build", &mut release_command())? {
+        stages.run("packages", &mut packages_test()?)?;
         stages.run("lab", &mut lab_tests(&[])?)?;
     }
     Ok(stages.finish())
@@ -146,6 +147,15 @@ fn dependencies(stages: &mut Stages) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// With the programs that were just built; it says itself what this machine lacks for it.
+fn packages_test() -> Result<Command> {
+    let own = env::current_exe().context("find the running program")?;
+    let mut command = Command::new(own);
+    command.arg("packages-test");
+    command.env(BINARIES, release_folder()?);
+    Ok(command)
 }
 
 fn documentation() -> Command {

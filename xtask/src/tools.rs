@@ -1,7 +1,7 @@
 //! Subcommands of cargo that a task needs: found, or put below `target/tools`, where nothing else is touched.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
@@ -58,24 +58,11 @@ impl Tool {
         let Ok(folder) = self.folder() else {
             return false;
         };
-        if !pip()
-            .arg("--version")
-            .output()
-            .is_ok_and(|output| output.status.success())
-        {
-            let _ = packages::offer("The quick way to it", &["python3-pip"]);
-        }
-        let mut install = pip();
-        install
-            .args(["install", "--quiet", "--no-input", "--no-deps", "--upgrade"])
-            .args(["--disable-pip-version-check", "--root-user-action=ignore"])
-            .arg("--target")
-            .arg(&folder)
-            .arg(format!(
-                "astral-dev-toolchain-cargo-{}=={}",
-                self.subcommand, self.version
-            ));
-        install.status().is_ok_and(|status| status.success())
+        let package = format!(
+            "astral-dev-toolchain-cargo-{}=={}",
+            self.subcommand, self.version
+        );
+        pip_install(&folder, &[&package])
     }
 
     /// One each, because pip takes a folder of programs to be its own.
@@ -95,6 +82,25 @@ impl Tool {
         install.arg(format!("{self}@{}", self.version));
         install.status().is_ok_and(|status| status.success())
     }
+}
+
+/// Puts packages of Python's index into a folder, and nothing anywhere else; says whether that went well.
+pub(crate) fn pip_install(folder: &Path, wanted: &[&str]) -> bool {
+    if !pip()
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| output.status.success())
+    {
+        let _ = packages::offer("The quick way to it", &["python3-pip"]);
+    }
+    let mut install = pip();
+    install
+        .args(["install", "--quiet", "--no-input", "--no-deps", "--upgrade"])
+        .args(["--disable-pip-version-check", "--root-user-action=ignore"])
+        .arg("--target")
+        .arg(folder)
+        .args(wanted);
+    install.status().is_ok_and(|status| status.success())
 }
 
 fn pip() -> Command {

@@ -1,0 +1,193 @@
+#!/bin/sh
+# Puts the programs of this archive into place, and takes them away again. As root:
+#
+#   ./install.sh [--prefix DIR] [client] [gateway] [relay]    without a word: the client
+#   ./install.sh --uninstall                                  what this script has installed; keys and invites stay
+#   ./install.sh --purge                                      these too
+#
+# Programs go below /usr/local or DIR, systemd's units into /etc/systemd/system, settings into /etc/lanparty. Where /usr/local
+# cannot be written, as on a Steam Deck, take a folder that can, and that an update leaves alone: --prefix /home/.lanparty
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+units=/etc/systemd/system
+settings=/etc/lanparty
+kept=/etc/lanparty/installed-files
+prefix=/usr/local
+action=install
+parts=
+
+die() {
+    echo "error: $*" >&2
+    exit 1
+}
+
+while [ $# -gt 0 ]; do
+    case $1 in
+    --prefix)
+        [ $# -gt 1 ] || die "--prefix needs a folder"
+        prefix=$2
+        shift
+        ;;
+    --prefix=*) prefix=${1#--prefix=} ;;
+    --uninstall) action=uninstall ;;
+    --purge) action=purge ;;
+    -h | --help)
+        sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
+        exit 0
+        ;;
+    client | gateway | relay) parts="$parts $1" ;;
+    *) die "what is $1? See $0 --help" ;;
+    esac
+    shift
+done
+
+case $prefix in
+/*) prefix=${prefix%/} ;;
+*) die "--prefix $prefix does not begin with /" ;;
+esac
+[ "$(id -u)" = 0 ] || die "this changes the system: run it as root (sudo $0)"
+
+has_systemd() {
+    [ -d /run/systemd/system ]
+}
+
+# Makes a folder, and remembers what of it was not there.
+folder() {
+    [ -d "$1" ] && return 0
+    folder "$(dirname "$1")"
+    mkdir "$1"
+    echo "$1/" >>"$kept"
+}
+
+# put MODE FROM TO: a file in its place, remembered, with the programs where this prefix has them.
+put() {
+    folder "$(dirname "$3")"
+    case $2 in
+    *.service | *.socket | *.desktop | *.policy) sed "s#/usr/local/bin/#$prefix/bin/#g" "$2" >"$3" ;;
+    *) cp "$2" "$3.new" && mv -f "$3.new" "$3" ;;
+    esac
+    chmod "$1" "$3"
+    grep -qxF "$3" "$kept" || echo "$3" >>"$kept"
+}
+
+install_part() {
+    part=$1
+    [ -d "$here/$part" ] || die "this archive has no $part"
+    for folder in bin share lib; do
+        [ -d "$here/$part/$folder" ] || continue
+        (cd "$here/$part" && find "$folder" -type f) | while read -r file; do
+            case $file in
+            bin/*) put 755 "$here/$part/$file" "$prefix/$file" ;;
+            lib/sysusers.d/*) put 644 "$here/$part/$file" "/etc/sysusers.d/${file##*/}" ;;
+            *) put 644 "$here/$part/$file" "$prefix/$file" ;;
+            esac
+        done
+    done
+    for file in "$here/$part"/units/*; do
+        [ -f "$file" ] && put 644 "$file" "$units/${file##*/}"
+    done
+    # Settings are their owner's: an old file stays as it is.
+    if [ -d "$here/$part/settings/lanparty" ]; then
+        for file in "$here/$part"/settings/lanparty/*; do
+            to=$settings/${file##*/}
+            [ -e "$to" ] && continue
+            cp "$file" "$to"
+            chmod 644 "$to"
+        done
+    fi
+}
+
+start_part() {
+    part=$1
+    if [ "$part" = client ]; then
+        if command -v systemd-sysusers >/dev/null; then
+            systemd-sysusers || true
+        fi
+        getent group lanparty >/dev/null || groupadd --system lanparty
+        if command -v update-desktop-database >/dev/null && [ -d "$prefix/share/applications" ]; then
+            update-desktop-database -q "$prefix/share/applications" || true
+        fi
+    fi
+    has_systemd || return 0
+    systemctl daemon-reload
+    for file in "$here/$part"/units/*; do
+        unit=${file##*/}
+        case $unit in
+        *@*) systemctl try-restart "$(echo "$unit" | sed 's/@/@*/')" ;;
+        *)
+            if grep -q '^\[Install\]' "$file"; then
+                systemctl enable --quiet "$unit"
+                systemctl restart "$unit"
+            else
+                systemctl try-restart "$unit"
+            fi
+            ;;
+        esac
+    done
+}
+
+say_what_next() {
+    case $1 in
+    client) echo "The client is installed: lanparty-client --help. Who may join without a password: usermod -aG lanparty USER" ;;
+    gateway) echo "The gateway is installed: lanparty-gateway host --interface eth0, with the name of your own cable." ;;
+    relay) echo "The relay is installed; its pin is in its log: journalctl -u lanparty-relay" ;;
+    esac
+    case :$PATH: in
+    *:"$prefix/bin":*) ;;
+    *) echo "$prefix/bin is not in your PATH: call it $prefix/bin/lanparty-$1." ;;
+    esac
+}
+
+install_all() {
+    mkdir -p "$settings"
+    touch "$kept"
+    (folder "$prefix/bin") 2>/dev/null && [ -w "$prefix/bin" ] ||
+        die "$prefix cannot be written on this system: take another folder, like --prefix /home/.lanparty"
+    for part in ${parts:-client}; do
+        install_part "$part"
+    done
+    for part in ${parts:-client}; do
+        start_part "$part"
+        say_what_next "$part"
+    done
+}
+
+uninstall() {
+    [ -f "$kept" ] || die "this script has installed nothing here"
+    if has_systemd; then
+        grep "^$units/" "$kept" | while read -r file; do
+            unit=${file##*/}
+            systemctl disable --quiet --now "$(echo "$unit" | sed 's/@/@*/')" 2>/dev/null || true
+        done
+    fi
+    grep -v '/$' "$kept" | while read -r file; do
+        rm -f "$file"
+    done
+    # The deepest first; what others have put something into stays.
+    grep '/$' "$kept" | sort -r | while read -r made; do
+        rmdir "${made%/}" 2>/dev/null || true
+    done
+    rm -f "$kept" "$units"/*.wants/lanparty-*
+    if has_systemd; then
+        systemctl daemon-reload
+    fi
+    if getent group lanparty >/dev/null; then
+        groupdel lanparty || true
+    fi
+    rmdir "$settings" 2>/dev/null || true
+    if command -v update-desktop-database >/dev/null && [ -d "$prefix/share/applications" ]; then
+        update-desktop-database -q "$prefix/share/applications" || true
+    fi
+}
+
+purge() {
+    uninstall
+    rm -rf "$settings" /var/lib/lanparty /var/lib/lanparty-* /var/lib/private/lanparty /var/lib/private/lanparty-*
+}
+
+case $action in
+install) install_all ;;
+uninstall) uninstall ;;
+purge) purge ;;
+esac

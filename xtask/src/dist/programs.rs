@@ -1,0 +1,59 @@
+//! The programs for any Linux: with no C library of the system's, or with one of 2013.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use super::succeeds;
+use super::zig::Zig;
+use crate::build::PROGRAMS;
+use crate::debian_rust::{self, RUSTC};
+use crate::packages;
+
+const MUSL: &str = "x86_64-unknown-linux-musl";
+const GLIBC: &str = "x86_64-unknown-linux-gnu";
+/// The oldest C library that the linked ones go with: of 2012.
+const OLDEST: &str = "2.17";
+
+/// Builds programs that need nothing of the system but its kernel, and answers with their folder.
+pub(super) fn fixed() -> Result<PathBuf> {
+    compiler()?;
+    let zig = Zig::prepare()?;
+    let sysroot = debian_rust::standard_library("musl", MUSL)?;
+    println!("Building the static programs.");
+    let mut flags = std::ffi::OsString::from("--sysroot=");
+    flags.push(sysroot);
+    flags.push(" -Clink-self-contained=no");
+    succeeds(
+        with_packages(&mut zig.build(MUSL)?, &PROGRAMS)
+            .env("RUSTC", RUSTC)
+            .env(debian_rust::flags_variable(MUSL), flags),
+    )?;
+    Zig::built(MUSL)
+}
+
+/// Builds programs for the C library of any system since 2013, and answers with their folder.
+pub(super) fn portable() -> Result<PathBuf> {
+    let zig = Zig::prepare()?;
+    println!("Building the programs for glibc {OLDEST} and later.");
+    let mut build = zig.build(&format!("{GLIBC}.{OLDEST}"))?;
+    succeeds(with_packages(&mut build, &PROGRAMS))?;
+    Zig::built(GLIBC)
+}
+
+fn with_packages<'a>(cargo: &'a mut Command, packages: &[&str]) -> &'a mut Command {
+    cargo.args(packages.iter().flat_map(|package| ["-p", package]))
+}
+
+fn compiler() -> Result<()> {
+    let missing: Vec<_> = debian_rust::PACKAGES
+        .iter()
+        .filter(|(file, _)| !Path::new(file).exists())
+        .map(|(_, package)| *package)
+        .collect();
+    if !missing.is_empty() && !packages::offer("Static programs are built with", &missing)? {
+        bail!("without these packages no static programs can be built");
+    }
+    Ok(())
+}
