@@ -14,6 +14,7 @@ mod dist;
 mod fuzz;
 mod packages;
 mod packages_test;
+mod pictures;
 mod setup;
 mod stages;
 mod test;
@@ -80,6 +81,8 @@ enum Task {
     Dist(dist::Arguments),
     /// Installs, upgrades and purges the Debian packages on a Debian in a folder. Needs root.
     PackagesTest,
+    /// Makes the pictures of terminals in docs/pictures anew, from programs that run. Needs root.
+    Pictures,
     /// Installs the Debian packages that the lab and the demo use, and what cargo lacks for `test`.
     Setup,
 }
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
 fn run(task: &Task) -> Result<ExitCode> {
     match task {
         Task::Demo { .. } => packages::prepare_for(&demo::NEEDS, "The demo also uses"),
+        Task::Pictures => packages::prepare_for(&pictures::NEEDS, "The pictures also use"),
         Task::Test | Task::Lab { .. } | Task::Bench(_) | Task::Windows { .. } => {
             packages::prepare();
         }
@@ -110,6 +114,7 @@ fn run(task: &Task) -> Result<ExitCode> {
         Task::Fuzz { minutes, target } => fuzz::run(*minutes, target.as_deref()),
         Task::Windows { scenario, soak } => windows::run(scenario.as_deref(), *soak),
         Task::Dist(arguments) => dist::run(arguments),
+        Task::Pictures => pictures::run(),
         Task::PackagesTest => packages_test::run(),
         Task::Setup => setup::everything(),
     }
