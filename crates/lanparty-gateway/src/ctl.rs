@@ -3,10 +3,12 @@
 mod table;
 pub(crate) mod wire;
 
+use crate::invite::ShowArgs;
 use crate::{config, invite, keys};
 use anyhow::{Context, anyhow, bail, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 use lanparty_ctrl::{Pin, RoomKey, Text};
+use lanparty_edge::address::RelayAddress;
 use lanparty_edge::ctl;
 use lanparty_edge::invite::{Extra, Invite};
 use std::io::{self, Write};
@@ -105,12 +107,15 @@ enum Order {
         #[arg(long, value_name = "TEXT")]
         name: Option<Text>,
         /// After so many hours the players' programs take the invite no more.
-        #[arg(long, value_name = "HOURS")]
+        #[arg(long, value_name = "HOURS", value_parser = invite::hours)]
         hours: Option<u32>,
 
         /// The pin of the relay's key, where the gateway itself knows the relay by a certificate.
         #[arg(long, value_name = "PIN", allow_hyphen_values = true)]
         pin: Option<Pin>,
+
+        #[command(flatten)]
+        show: ShowArgs,
     },
 }
 
@@ -146,7 +151,12 @@ impl CtlArgs {
                 on: state == Switch::On,
             },
             Order::Stats => Request::Stats,
-            Order::Rotate { name, hours, pin } => return rotate(&gateway, name, hours, pin),
+            Order::Rotate {
+                name,
+                hours,
+                pin,
+                show,
+            } => return rotate(&gateway, name, hours, pin, &show),
         };
         let text = match gateway.ask(&request)? {
             Answer::Players(players) => table::draw(&players),
@@ -172,6 +182,7 @@ fn rotate(
     name: Option<Text>,
     hours: Option<u32>,
     given: Option<Pin>,
+    show: &ShowArgs,
 ) -> anyhow::Result<()> {
     let room = match gateway.ask(&Request::InviteFacts)? {
         Answer::InviteFacts(room) => room,
@@ -189,27 +200,27 @@ fn rotate(
         keys.is_absolute(),
         "the gateway has nowhere to keep a key; start it with --keys"
     );
+    let relay: RelayAddress = relay.parse().map_err(|_| anyhow!(STRANGE))?;
+    let pin = pin.map(|pin| pin.parse()).transpose();
+    let pin = match given.or(pin.map_err(|_| anyhow!(STRANGE))?) {
+        Some(pin) => Some(pin),
+        None => invite::known_by(&relay, &room)?,
+    };
     let invite = Invite {
-        relay: relay.parse().map_err(|_| anyhow!(STRANGE))?,
+        relay,
         key: RoomKey::from_random(rand::random()),
         host,
         expires: hours.map(|hours| invite::end_after(hours, SystemTime::now())),
-        pin: match given {
-            Some(pin) => Some(pin),
-            None => {
-                let pin = pin.map(|pin| pin.parse()).transpose();
-                pin.map_err(|_| anyhow!(STRANGE))?
-            }
-        },
+        pin,
         room,
         name,
         extra: Extra::default(),
     };
-    invite::draw(&invite)?; // one that cannot be shown must not take the place of the old one
+    let shown = show.draw(&invite)?; // one that cannot be shown must not take the place of the old one
     let before = keys::replace(&keys, &invite.room, &invite.key)?;
     let key = invite.key.reveal();
     let outcome = match gateway.ask(&Request::Rotate { key }) {
-        Ok(Answer::Done(_)) => return invite::print(&invite),
+        Ok(Answer::Done(_)) => return shown.print(),
         Ok(Answer::Refused(reason)) => anyhow!(reason),
         Ok(_) => anyhow!(STRANGE),
         Err(error) => error,

@@ -1,15 +1,18 @@
 //! `lanparty-gateway invite`: says who may come, as a link and as a picture of it.
 
+mod picture;
+mod show;
+
+pub(crate) use show::ShowArgs;
+
 use crate::keys;
-use anyhow::{Context, ensure};
 use clap::Parser;
 use lanparty_ctrl::{Pin, RoomCode, Text};
 use lanparty_edge::address::RelayAddress;
-use lanparty_edge::invite::{Extra, Invite, MAX_LEN};
+use lanparty_edge::invite::{Extra, Invite};
+use lanparty_edge::runtime;
+use lanparty_peer::link::acquaintance::{self, Acquaintance};
 use lanparty_quic::tls;
-use qrcode::render::unicode::Dense1x2;
-use qrcode::{EcLevel, QrCode};
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -30,8 +33,9 @@ pub struct InviteArgs {
     #[arg(long, value_name = "HOST[:PORT]")]
     relay: RelayAddress,
 
-    /// The pin of the relay's key, which it prints when it starts. Without it players know the relay
-    /// by a certificate of an authority that their systems trust.
+    /// The pin of the relay's key, which it prints when it starts. Without it the relay is asked: one with a
+    /// certificate of an authority that systems trust needs none, and of another one the pin is taken as the
+    /// network shows it.
     #[arg(long, value_name = "PIN", allow_hyphen_values = true)]
     pin: Option<Pin>,
 
@@ -49,8 +53,11 @@ pub struct InviteArgs {
     name: Option<Text>,
 
     /// After so many hours the players' programs take the invite no more.
-    #[arg(long, value_name = "HOURS")]
+    #[arg(long, value_name = "HOURS", value_parser = hours)]
     hours: Option<u32>,
+
+    #[command(flatten)]
+    show: ShowArgs,
 
     /// The folder for the room's key [default: where systemd says, else /var/lib/lanparty-gateway as
     /// root and your data folder otherwise].
@@ -63,8 +70,12 @@ impl InviteArgs {
     ///
     /// # Errors
     /// One sentence when the key cannot be kept, or nothing can be printed.
-    pub fn run(self) -> anyhow::Result<()> {
-        print(&self.invite(rand::random(), rand::random(), SystemTime::now())?)
+    pub fn run(mut self) -> anyhow::Result<()> {
+        if self.relay_cert.is_none() && self.pin.is_none() {
+            self.pin = known_by(&self.relay, &self.room)?;
+        }
+        let show = self.show.clone();
+        show.print(&self.invite(rand::random(), rand::random(), SystemTime::now())?)
     }
 
     fn invite(self, key: [u8; 16], secret: [u8; 32], now: SystemTime) -> anyhow::Result<Invite> {
@@ -87,26 +98,40 @@ impl InviteArgs {
     }
 }
 
-/// Prints the link and a picture of it.
-pub(crate) fn print(invite: &Invite) -> anyhow::Result<()> {
-    let (link, picture) = draw(invite)?;
-    writeln!(io::stdout(), "{link}\n\n{picture}").context("cannot print the invite")
+/// What must stand in the invite so that players know the relay. It is asked, and if it does not answer, nobody knows:
+/// who makes the invite hears of both.
+pub(crate) fn known_by(relay: &RelayAddress, room: &RoomCode) -> anyhow::Result<Option<Pin>> {
+    match runtime::run(acquaintance::ask(relay.clone(), room.clone()))? {
+        Ok(Acquaintance::Certificate) => Ok(None),
+        Ok(Acquaintance::Key(pin)) => {
+            eprintln!(
+                "The relay at {relay} shows a key with the pin {pin}, which is in the invite now. Compare it with what the \
+                 relay printed when it started, or give that with --pin."
+            );
+            Ok(Some(pin))
+        }
+        Err(error) => {
+            eprintln!(
+                "warning: the relay at {relay} cannot be asked for its key: {error}. If it has no certificate of an \
+                 authority, this invite is of no use: give its --pin, which it prints when it starts."
+            );
+            Ok(None)
+        }
+    }
 }
 
-/// The link and a picture of it, which only an invite has that is not too long.
-pub(crate) fn draw(invite: &Invite) -> anyhow::Result<(String, String)> {
-    let link = invite.reveal();
-    ensure!(
-        link.len() <= MAX_LEN,
-        "the invite is too long; give the party a shorter --name"
-    );
-    let picture = QrCode::with_error_correction_level(&link, EcLevel::L)
-        .context("the invite does not fit into a QR code; give the party a shorter --name")?
-        .render::<Dense1x2>()
-        .dark_color(Dense1x2::Light)
-        .light_color(Dense1x2::Dark)
-        .build();
-    Ok((link, picture))
+/// A number of hours for which an invite can hold.
+///
+/// # Errors
+/// A sentence.
+pub(crate) fn hours(text: &str) -> Result<u32, &'static str> {
+    match text.parse() {
+        Ok(0) => Err(
+            "that invite would have ended before it came; give 1 hour or more, or leave --hours out for one without end",
+        ),
+        Ok(hours) => Ok(hours),
+        Err(_) => Err("give a whole number of hours, like 48"),
+    }
 }
 
 /// When an invite ends that holds for so many hours, in seconds since 1970.
@@ -139,6 +164,16 @@ mod tests {
             host.id()
         );
         assert_eq!(Ok(&invite), link.parse().as_ref());
+        for (wrong, says) in [
+            ("0", "1 hour or more"),
+            ("-1", "number"),
+            ("x", "whole number"),
+        ] {
+            let wrong = format!("--hours={wrong}");
+            let words = ["invite", "--relay", "r", "--room", "FRIDAY", &wrong];
+            let error = InviteArgs::try_parse_from(words).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
         let again = args.clone().invite([8; 16], [2; 32], now).unwrap();
         assert_eq!(again, invite, "the key stays");
         let relay = Identity::self_signed("relay", &Identity::new_key().unwrap()).unwrap();

@@ -3,7 +3,7 @@
 //! Relay and gateway meet over loopback like any others, so there is one code path.
 
 use crate::config::{Config, LanArgs};
-use crate::invite;
+use crate::invite::ShowArgs;
 use crate::keys;
 use crate::lan::LanSocket;
 use crate::run::{self, Host};
@@ -70,6 +70,9 @@ pub struct HostArgs {
     /// What the party is called.
     #[arg(long, value_name = "TEXT")]
     name: Option<Text>,
+
+    #[command(flatten)]
+    show: ShowArgs,
 
     /// Between relay and gateway, never send datagrams longer than this many bytes [default: what the
     /// path takes].
@@ -166,6 +169,7 @@ impl HostArgs {
             expires: None,
             extra: Extra::default(),
         };
+        let shown = self.show.draw(&invite)?;
         let mut config = self.lan.with(RelayConfig {
             address: nearby(listening).into(),
             name: None,
@@ -177,6 +181,7 @@ impl HostArgs {
             key: Some(key),
             host: None,
             host_key: Some(host_key),
+            may_be_cut: false,
             budget_cap: self.datagram_budget,
             congestion: self.congestion,
         });
@@ -185,9 +190,8 @@ impl HostArgs {
         run::keep_what_is_needed(&readable)?;
 
         say(format_args!("Relay listening on {listening} (udp)."));
-        let (link, picture) = invite::draw(&invite)?;
-        say(format_args!("{link}\n\n{picture}"));
         advice.iter().for_each(say);
+        say(shown.text());
         party(relay, &config, lan, host).await
     }
 }

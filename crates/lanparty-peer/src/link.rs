@@ -1,5 +1,6 @@
 //! A peer's link to its relay: found, greeted, and used until it breaks.
 
+pub mod acquaintance;
 mod greeting;
 
 pub use greeting::ConnectError;
@@ -157,7 +158,8 @@ impl RelayLink {
         floor: PathFloor,
         hello: impl Fn(DatagramBudget) -> Hello,
     ) -> Result<Self, ConnectError> {
-        let (endpoint, connection, relay) = race(config, addresses, floor).await?;
+        let reached = race(config, addresses, floor).await;
+        let (endpoint, connection, relay) = reached.map_err(|error| error.of_invite(config))?;
         let budget = capped(&connection, config.budget_cap);
         let mut hello = hello(budget);
         hello.capabilities.push(BATCHES.to_owned());

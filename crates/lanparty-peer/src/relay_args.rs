@@ -108,6 +108,8 @@ pub struct RelayConfig {
     pub host: Option<HostId>,
     /// What proves that we are that host; gateways only.
     pub host_key: Option<HostKey>,
+    /// The invite may be the beginning of a longer one, which had the relay's pin.
+    pub may_be_cut: bool,
     /// The largest datagram to send, where the player wants less than the path takes.
     pub budget_cap: Option<DatagramBudget>,
     /// How to share the path to the relay.
@@ -121,9 +123,11 @@ impl RelayArgs {
     /// [`RelayArgsError`] when the invite or a certificate cannot be read or used.
     pub fn load(self) -> Result<RelayConfig, RelayArgsError> {
         let source = self.invite.or(self.invite_file.map(InviteSource::File));
+        let mut may_be_cut = false;
         let (address, room, key, host, pin) = match (source, self.relay, self.room) {
             (Some(source), _, _) => {
                 let invite = source.read()?;
+                may_be_cut = invite.may_be_cut() && self.relay_ca_cert.is_none();
                 let now = SystemTime::now();
                 if let Some(ended) = invite.expires.filter(|_| invite.is_expired(now)) {
                     let (ended, now) = (Utc(ended), now.into());
@@ -160,6 +164,7 @@ impl RelayArgs {
             key,
             host,
             host_key: None,
+            may_be_cut,
             budget_cap: self.datagram_budget,
             congestion: self.congestion,
         })

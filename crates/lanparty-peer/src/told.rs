@@ -6,6 +6,7 @@ use crate::relay_args::RelayArgsError;
 use lanparty_ctrl::RejectReason;
 use lanparty_ctrl::message::Reject;
 use lanparty_obs::Utc;
+use lanparty_quic::HandshakeError;
 use lanparty_quic::control::ControlError;
 use lanparty_told::{Chapter, told};
 use std::io;
@@ -33,6 +34,9 @@ fn the_page_explains_why_there_is_no_link() {
         ConnectError::HostAway = ConnectError::HostAway
             => "You were in. After a restart of the relay the host's gateway comes back within seconds; you are asked in again each second.",
             "Wait a minute; after that ask the host.";
+        ConnectError::CutInvite(_) = ConnectError::CutInvite(HandshakeError::Certificate("UnknownIssuer".into()))
+            => "An old invite without a pin: a shell or a chat has ended it at an `&`, or the relay's certificate has run out of trust.",
+            "Copy all of it, between quotes; ask the host for a new one.";
         ConnectError::NoRoomKeys = ConnectError::NoRoomKeys
             => "The relay is of a version before invites and would let in anybody.", "Ask its operator to update it.";
         ConnectError::NoHostKeys = ConnectError::NoHostKeys

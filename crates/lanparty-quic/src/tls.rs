@@ -1,10 +1,12 @@
 //! Whom to trust, and who we are.
 
+mod asked;
 mod identities;
 mod pinned;
 
 pub(crate) use identities::fingerprint_of;
 
+use asked::AskedKey;
 use identities::AnyIdentity;
 use lanparty_ctrl::{ALPN, IdentityKey, Pin};
 use pinned::PinnedKey;
@@ -17,7 +19,7 @@ use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Whose certificates a peer accepts from its relay.
 #[derive(Debug, Clone)]
@@ -29,6 +31,8 @@ enum Trusted {
     Roots(Arc<RootCertStore>),
     /// Whoever has this key, whatever its certificate says.
     Key(Pin),
+    /// Nobody; the first key that is shown is put here.
+    Nobody(Arc<OnceLock<Pin>>),
 }
 
 /// Why there is nobody to trust.
@@ -76,8 +80,14 @@ impl Trust {
     pub fn pin(&self) -> Option<Pin> {
         match self.0 {
             Trusted::Key(pin) => Some(pin),
-            Trusted::Roots(_) => None,
+            Trusted::Roots(_) | Trusted::Nobody(_) => None,
         }
+    }
+
+    /// Trusts nobody, and remembers the first key that it is shown.
+    pub fn asking() -> (Self, Arc<OnceLock<Pin>>) {
+        let shown = Arc::default();
+        (Trust(Trusted::Nobody(Arc::clone(&shown))), shown)
     }
 
     fn from_file(file: &Path) -> Result<Self, TrustError> {
@@ -114,6 +124,15 @@ impl Trust {
             Trusted::Key(pin) => builder
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::new(PinnedKey::new(*pin, provider))),
+            Trusted::Nobody(shown) => {
+                let schemes = provider
+                    .signature_verification_algorithms
+                    .supported_schemes();
+                let asked = AskedKey::new(Arc::clone(shown), schemes);
+                builder
+                    .dangerous()
+                    .with_custom_certificate_verifier(Arc::new(asked))
+            }
         };
         let mut config = match identity {
             Some(identity) => {

@@ -39,6 +39,7 @@ pub(crate) fn fifty_players_come_back_at_once((): &()) -> Result<()> {
         key: None,
         host: None,
         host_key: None,
+        may_be_cut: false,
         budget_cap: None,
         congestion: Congestion::default(),
     };

@@ -133,6 +133,7 @@ fn relay_config(arguments: &Arguments, trust: &Trust, number: usize) -> Result<R
         key: None,
         host: None,
         host_key: None,
+        may_be_cut: false,
         budget_cap: None,
         congestion: Congestion::default(),
     })

@@ -86,6 +86,7 @@ impl Relay {
             key: None,
             host: None,
             host_key: None,
+            may_be_cut: false,
             budget_cap: None,
             congestion: Congestion::default(),
         }

@@ -1,10 +1,18 @@
 //! Rooms for invited people, over real connections.
-#![allow(clippy::unwrap_used, reason = "a test with real sockets")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test with real sockets"
+)]
 
 use lanparty_ctrl::{HostKey, HostSecret, RoomKey};
-use lanparty_e2e::{Peer, ROOM, Relay};
+use lanparty_e2e::{Peer, ROOM, Relay, soon};
+use lanparty_edge::address::RelayAddress;
+use lanparty_peer::link::acquaintance::{self, Acquaintance};
 use lanparty_peer::relay_args::RelayConfig;
 use lanparty_proto::{MacAddr, VirtualMac};
+use lanparty_quic::tls::{Identity, Trust};
 use tokio::task::LocalSet;
 
 const NIC: MacAddr = MacAddr::new([0, 0x1b, 0x21, 0, 0, 1]);
@@ -155,6 +163,47 @@ async fn of_two_gateways_with_one_hosts_key_the_first_waits_with_a_sentence() {
         assert!(cause.contains("run one of them only"), "{cause}");
         second.leave().await;
         first.leave().await;
+    };
+    LocalSet::new().run_until(story).await;
+}
+
+/// An old invite that a shell has cut at its first `&` has lost the relay's pin.
+#[tokio::test]
+async fn a_cut_invite_is_not_called_a_wrong_certificate() {
+    let party = Party::new();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("other.der");
+    let other = Identity::self_signed("r.example", &Identity::new_key().unwrap()).unwrap();
+    std::fs::write(&file, other.certificate_der()).unwrap();
+    let story = async {
+        for (may_be_cut, says) in [(true, "it may have been cut"), (false, "its certificate")] {
+            let config = RelayConfig {
+                trust: Trust::load(Some(&file)).unwrap(),
+                may_be_cut,
+                ..party.invited()
+            };
+            let cause = Peer::client(config, mac(1)).gives_up().await;
+            assert!(cause.contains(says), "{cause}");
+        }
+    };
+    LocalSet::new().run_until(story).await;
+}
+
+/// The pin with which players know a relay is what it says itself, and good.
+#[tokio::test]
+async fn a_relay_with_a_key_of_its_own_tells_its_pin_to_who_asks() {
+    let relay = Relay::start();
+    let at: RelayAddress = relay.address().to_string().parse().unwrap();
+    let known = acquaintance::ask(at, ROOM.parse().unwrap());
+    let Acquaintance::Key(pin) = soon("the relay's key", known).await.unwrap() else {
+        panic!("no authority vouches for it");
+    };
+    let story = async {
+        let config = RelayConfig {
+            trust: Trust::pinned(pin),
+            ..relay.config()
+        };
+        Peer::gateway(config, NIC).is_in().await;
     };
     LocalSet::new().run_until(story).await;
 }

@@ -24,6 +24,12 @@ pub enum ConnectError {
     /// QUIC or TLS failed.
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
+    /// The certificate is not one that an authority vouches for, and a pin may have stood in the invite.
+    #[error(
+        "no authority vouches for its key, and the invite does not say which it is: it may have been cut at its first `&`; \
+         copy all of it, and put it between quotes ('…') where it is typed, or ask the host for a new one"
+    )]
+    CutInvite(#[source] HandshakeError),
     /// The relay said no.
     #[error("{}", rejection(.0))]
     Rejected(Reject),
@@ -64,10 +70,23 @@ impl ConnectError {
         }
     }
 
+    /// A certificate that is not trusted says something else of an invite that may be the beginning of a longer one.
+    pub(super) fn of_invite(self, config: &RelayConfig) -> Self {
+        match self {
+            ConnectError::Handshake(error @ HandshakeError::Certificate(_))
+                if config.may_be_cut =>
+            {
+                ConnectError::CutInvite(error)
+            }
+            error => error,
+        }
+    }
+
     /// True when trying the same again may work without anybody changing anything here.
     pub fn may_pass(&self) -> bool {
         match self {
             ConnectError::Handshake(HandshakeError::Certificate(_))
+            | ConnectError::CutInvite(_)
             | ConnectError::NoRoomKeys
             | ConnectError::NoHostKeys => false,
             // It may be set any moment: a machine that has just started asks the network what time it is.
@@ -89,6 +108,7 @@ impl ConnectError {
             ConnectError::Rejected(_)
             | ConnectError::NotOpen
             | ConnectError::HostAway
+            | ConnectError::CutInvite(_)
             | ConnectError::NoRoomKeys
             | ConnectError::NoHostKeys
             | ConnectError::Handshake(
