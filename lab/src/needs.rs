@@ -20,6 +20,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("openssl", "openssl"),
     ("ping", "iputils-ping"),
     ("quakestat", "qstat"),
+    ("setcap", "libcap2-bin"),
     ("taskset", "util-linux"),
     ("teeworlds-server", "teeworlds-server"),
 ];
