@@ -7,10 +7,15 @@
 #[cfg_attr(not(windows), path = "connection/socket.rs")]
 mod system;
 
+#[cfg(unix)]
+mod bridge;
+
 use crate::{Answer, MAX_ANSWER, Request, Snapshot};
 use serde::de::DeserializeOwned;
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use system::USUAL;
@@ -20,9 +25,21 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A service that has nothing new says so within a second; after so long it is gone or stands still (check W8).
 pub const SILENCE: Duration = Duration::from_millis(2500);
 
-/// Where a service listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Door(PathBuf);
+/// Where a service listens, and how to get there.
+#[derive(Debug, Clone)]
+pub struct Door {
+    path: PathBuf,
+    #[cfg(unix)]
+    polkit: Option<Polkit>,
+}
+
+/// The program that carries lines for who may not connect, and the running one, so that people are asked once.
+#[cfg(unix)]
+#[derive(Debug, Clone)]
+struct Polkit {
+    carrier: bridge::Carrier,
+    running: Arc<Mutex<Option<BufReader<bridge::Bridge>>>>,
+}
 
 /// Why the service cannot be asked.
 #[derive(Debug, thiserror::Error)]
@@ -46,19 +63,38 @@ pub enum DoorError {
 
 impl Default for Door {
     fn default() -> Self {
-        Door(PathBuf::from(USUAL))
+        Door::at(USUAL)
     }
 }
 
 impl Door {
     /// One at another place, for tests and for services that a person started.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Door(path.into())
+        Door {
+            path: path.into(),
+            #[cfg(unix)]
+            polkit: None,
+        }
+    }
+
+    /// The installed service's, for a user whom the system lets in when an administrator says so: polkit's dialog asks at
+    /// the first question. For use after [`DoorError::NotPermitted`]; nothing on a system without polkit.
+    pub fn asked_of_polkit() -> Option<Self> {
+        #[cfg(unix)]
+        return bridge::Carrier::find().map(|carrier| Door {
+            polkit: Some(Polkit {
+                carrier,
+                running: Arc::default(),
+            }),
+            ..Door::default()
+        });
+        #[cfg(not(unix))]
+        None
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// Asks one thing. [`Request::Watch`] is for [`Self::watch`].
@@ -66,7 +102,11 @@ impl Door {
     /// # Errors
     /// [`DoorError`], when there is no answer; a refusal is one.
     pub fn ask(&self, request: &Request) -> Result<Answer, DoorError> {
-        let mut lines = self.open(request, PATIENCE)?;
+        #[cfg(unix)]
+        if let Some(polkit) = &self.polkit {
+            return polkit.ask(request);
+        }
+        let mut lines = BufReader::new(self.open(request, PATIENCE)?);
         next(&mut lines)?.ok_or_else(|| DoorError::Silent(io::ErrorKind::UnexpectedEof.into()))
     }
 
@@ -75,19 +115,67 @@ impl Door {
     /// # Errors
     /// [`DoorError`], when nobody answers.
     pub fn watch(&self) -> Result<Watch, DoorError> {
-        self.open(&Request::Watch, SILENCE).map(Watch)
+        #[cfg(unix)]
+        if let Some(polkit) = &self.polkit {
+            let lines = polkit.begin(&Request::Watch)?;
+            return Ok(Watch(Lines::Carried(Box::new(lines))));
+        }
+        let lines = BufReader::new(self.open(&Request::Watch, SILENCE)?);
+        Ok(Watch(Lines::Own(lines)))
     }
 
-    fn open(&self, request: &Request, patience: Duration) -> Result<Lines, DoorError> {
-        let mut stream = system::open(&self.0, patience)?;
-        let mut line = serde_json::to_vec(request).expect("a request is JSON");
-        line.push(b'\n');
-        stream.write_all(&line).map_err(DoorError::Silent)?;
-        Ok(BufReader::new(stream))
+    fn open(&self, request: &Request, patience: Duration) -> Result<system::Stream, DoorError> {
+        let mut stream = system::open(&self.path, patience)?;
+        stream
+            .write_all(&line(request))
+            .map_err(DoorError::Silent)?;
+        Ok(stream)
     }
 }
 
-type Lines = BufReader<system::Stream>;
+#[cfg(unix)]
+impl Polkit {
+    /// Asks by the running program, or by a new one.
+    fn ask(&self, request: &Request) -> Result<Answer, DoorError> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = match running.take() {
+            // One that has ended meanwhile takes nothing more.
+            Some(mut lines) => match lines.get_mut().write_all(&line(request)) {
+                Ok(()) => lines,
+                Err(_) => self.begin(request)?,
+            },
+            None => self.begin(request)?,
+        };
+        match next(&mut lines)? {
+            Some(answer) => {
+                *running = Some(lines);
+                Ok(answer)
+            }
+            None => Err(lines.into_inner().end()),
+        }
+    }
+
+    fn begin(&self, request: &Request) -> Result<BufReader<bridge::Bridge>, DoorError> {
+        let mut bridge = bridge::Bridge::start(&self.carrier)?;
+        bridge
+            .write_all(&line(request))
+            .map_err(DoorError::Silent)?;
+        Ok(BufReader::new(bridge))
+    }
+}
+
+fn line(request: &Request) -> Vec<u8> {
+    let mut line = serde_json::to_vec(request).expect("a request is JSON");
+    line.push(b'\n');
+    line
+}
+
+#[derive(Debug)]
+enum Lines {
+    Own(BufReader<system::Stream>),
+    #[cfg(unix)]
+    Carried(Box<BufReader<bridge::Bridge>>),
+}
 
 /// Snapshots as they come: at least one a second. Ends with the service.
 #[derive(Debug)]
@@ -97,7 +185,12 @@ impl Iterator for Watch {
     type Item = Result<Snapshot, DoorError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match next(&mut self.0) {
+        let line = match &mut self.0 {
+            Lines::Own(lines) => next(lines),
+            #[cfg(unix)]
+            Lines::Carried(lines) => next(lines),
+        };
+        match line {
             Ok(Some(Answer::Snapshot(snapshot))) => Some(Ok(*snapshot)),
             Ok(Some(_)) => Some(Err(DoorError::Strange(io::ErrorKind::InvalidData.into()))),
             Ok(None) => None,
@@ -106,7 +199,7 @@ impl Iterator for Watch {
     }
 }
 
-fn next<A: DeserializeOwned>(lines: &mut Lines) -> Result<Option<A>, DoorError> {
+fn next<A: DeserializeOwned>(lines: &mut impl BufRead) -> Result<Option<A>, DoorError> {
     let mut line = Vec::new();
     let mut bounded = lines.take(MAX_ANSWER as u64);
     bounded

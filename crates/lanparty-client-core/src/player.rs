@@ -231,6 +231,7 @@ impl Player {
         let is_young = |at| now.saturating_duration_since(at) < NOTICE_SHOWS;
         let notice = self.notice.as_ref().filter(|(at, _)| is_young(*at));
         Diagnostics {
+            relay_faint: self.facts.is_some_and(|facts| facts.is_faint),
             rtt: self.facts.and_then(|facts| facts.rtt),
             // Whichever way is worse: a game needs both.
             loss_permille: known
@@ -317,6 +318,7 @@ mod tests {
             rtt: Some(Duration::from_millis(20)),
             budget: DatagramBudget::new(1200).unwrap(),
             loss_permille: Some(7),
+            is_faint: false,
         });
         let facts = player.diagnostics(Instant::now(), &session);
         assert_eq!(facts.datagram_budget, Some(1200));

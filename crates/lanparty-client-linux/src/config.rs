@@ -63,6 +63,9 @@ pub(crate) enum Command {
     View(cli::Command),
     /// Run as the service that the other commands speak to; systemd starts it.
     Service(Box<ServiceArgs>),
+    /// Carry a user's lines to the service, for pkexec.
+    #[command(hide = true)]
+    Bridge,
 }
 
 fn manual() -> String {

@@ -12,6 +12,8 @@
 #[cfg(target_os = "linux")]
 mod address;
 #[cfg(target_os = "linux")]
+mod bridge;
+#[cfg(target_os = "linux")]
 mod config;
 #[cfg(target_os = "linux")]
 #[allow(
@@ -73,7 +75,8 @@ fn main() -> ExitCode {
     let args = config::Args::parse_from(words);
     let ended = match args.command.clone() {
         // Whoever only asks the service may have to ask an administrator first, which a hardened program cannot.
-        Some(Command::View(command)) => return cli::run(command),
+        Some(Command::View(command)) => return cli::run(command, Some(&party::Own)),
+        Some(Command::Bridge) => return bridge::run(),
         Some(Command::Service(args)) => {
             let hardened = harden();
             args.log.clone().start();

@@ -10,6 +10,7 @@ use lanparty_client_core::{Player, Report, Reporter, Session};
 use lanparty_client_service::Wishes;
 use lanparty_ctrl::message::Welcome;
 use lanparty_ctrl::{ResumeToken, Text};
+use lanparty_doctor::Hands;
 use lanparty_obs::{Diagnostics, NoAddress, PlayerStatus};
 use lanparty_peer::{Event, HostError, PeerHost};
 use lanparty_proto::IpMtu;
@@ -77,6 +78,21 @@ pub(crate) async fn play(
     tracing::info!("Left the party");
     Ok(())
 }
+
+/// What this program can mend without the service.
+pub(crate) struct Own;
+
+impl Hands for Own {
+    fn repair(&self) -> Result<String, String> {
+        match remove_leftovers() {
+            Ok(()) => Ok(REPAIRED.to_owned()),
+            Err(error) => Err(lanparty_edge::sentence(&*error)),
+        }
+    }
+}
+
+/// What is said of that.
+pub(crate) const REPAIRED: &str = "What a killed run left on this machine is undone.";
 
 /// Undoes what a killed run left.
 pub(crate) fn remove_leftovers() -> Result<()> {

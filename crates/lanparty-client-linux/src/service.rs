@@ -111,7 +111,7 @@ impl Place for ThisMachine {
 
     fn repair(&self) -> Result<String> {
         party::remove_leftovers()?;
-        Ok("What a killed run left on this machine is undone.".to_owned())
+        Ok(party::REPAIRED.to_owned())
     }
 
     fn tell(&self, standing: &str) {

@@ -11,10 +11,12 @@ mod status;
 mod tests;
 
 use clap::{Args, Subcommand};
-use lanparty_client_control::connection::{Door, DoorError};
-use lanparty_client_control::{Answer, Request, Snapshot};
+use lanparty_client_control::connection::{Door, DoorError, Watch};
+use lanparty_client_control::{Answer, Party, Request, Snapshot};
+use lanparty_doctor::{Hands, Patient, text};
+use lanparty_edge::address::RelayAddress;
 use std::fmt::Display;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -41,6 +43,8 @@ pub enum Command {
     Ping(ping::PingArgs),
     /// List the game servers that are on.
     Games(DoorArgs),
+    /// Look at this computer, its network and the service, and say what is in the way; works without the service too.
+    Doctor(DoctorArgs),
     /// Say which invite is joined, without its secrets.
     Invite(DoorArgs),
     /// List the rooms whose invites are kept for you; `join NAME` joins one.
@@ -66,6 +70,25 @@ pub struct ForgetArgs {
     /// Its name, as `rooms` says it.
     #[arg(value_name = "NAME")]
     room: String,
+
+    #[command(flatten)]
+    door: DoorArgs,
+}
+
+/// What the doctor does besides looking.
+#[derive(Debug, Clone, Args)]
+pub struct DoctorArgs {
+    /// Mend what can be mended; says first what that changes.
+    #[arg(long)]
+    fix: bool,
+
+    /// Say it as JSON, for programs.
+    #[arg(long)]
+    json: bool,
+
+    /// Look for the way to this relay, instead of that of the party that is joined or kept.
+    #[arg(long, value_name = "HOST[:PORT]")]
+    relay: Option<RelayAddress>,
 
     #[command(flatten)]
     door: DoorArgs,
@@ -113,14 +136,16 @@ struct Trouble {
 /// What was said, and how it ended.
 type Outcome = Result<Code, Trouble>;
 
-/// Does what a person asks for; what cannot be done is said on standard error.
-pub fn run(command: Command) -> ExitCode {
+/// Does what a person asks for; what cannot be done is said on standard error. `hands` are what the program can mend
+/// without the service.
+pub fn run(command: Command, hands: Option<&dyn Hands>) -> ExitCode {
     let outcome = match command {
         Command::Join(args) => join::run(args),
         Command::Leave(door) => ask(&door, &Request::Leave),
         Command::Status(args) => status::run(&args),
         Command::Ping(args) => ping::run(&args),
         Command::Games(door) => door.snapshot().and_then(|snapshot| show::games(&snapshot)),
+        Command::Doctor(args) => doctor(&args, hands),
         Command::Invite(door) => door.snapshot().and_then(|snapshot| show::invite(&snapshot)),
         Command::Rooms(door) => door.snapshot().and_then(|snapshot| show::rooms(&snapshot)),
         Command::Forget(ForgetArgs { room, door }) => ask(&door, &Request::Forget { room }),
@@ -142,8 +167,35 @@ impl DoorArgs {
         self.socket.clone().map_or_else(Door::default, Door::at)
     }
 
+    /// Asks; whom the system does not let in is asked for an administrator's word, where there is somebody to ask.
+    fn ask(&self, request: &Request) -> Result<Answer, DoorError> {
+        match self.door().ask(request) {
+            Err(DoorError::NotPermitted) => match self.by_polkit() {
+                Some(door) => door.ask(request),
+                None => Err(DoorError::NotPermitted),
+            },
+            asked => asked,
+        }
+    }
+
+    fn watch(&self) -> Result<Watch, DoorError> {
+        match self.door().watch() {
+            Err(DoorError::NotPermitted) => match self.by_polkit() {
+                Some(door) => door.watch(),
+                None => Err(DoorError::NotPermitted),
+            },
+            watch => watch,
+        }
+    }
+
+    /// A script is not asked for passwords.
+    fn by_polkit(&self) -> Option<Door> {
+        let is_seen = io::stdin().is_terminal() && io::stderr().is_terminal();
+        (is_seen && self.socket.is_none()).then(Door::asked_of_polkit)?
+    }
+
     fn snapshot(&self) -> Result<Snapshot, Trouble> {
-        match self.door().ask(&Request::Status)? {
+        match self.ask(&Request::Status)? {
             Answer::Snapshot(snapshot) => Ok(*snapshot),
             Answer::Refused(sentence) => Err(Trouble::failed(sentence)),
             Answer::Done(_) | Answer::Rows(_) => Err(Trouble::strange()),
@@ -151,9 +203,34 @@ impl DoorArgs {
     }
 }
 
+fn doctor(args: &DoctorArgs, hands: Option<&dyn Hands>) -> Outcome {
+    let patient = Patient {
+        repairs_itself: hands.is_some(),
+        party: args.relay.as_ref().map(|relay| Party {
+            room: String::new(),
+            name: None,
+            relay: relay.to_string(),
+            expires: None,
+            joined_by: None,
+        }),
+        ..Patient::new(args.door.door())
+    };
+    let wish = text::Wish {
+        fix: args.fix,
+        json: args.json,
+    };
+    match text::run(&patient, wish, hands, &mut io::stdout().lock()) {
+        Ok(true) => Ok(Code::Done),
+        Ok(false) => Ok(Code::Failed),
+        Err(error) => Err(Trouble::failed(format!(
+            "nobody reads what this says ({error})"
+        ))),
+    }
+}
+
 /// Asks for something that is answered with a sentence, and says it.
 fn ask(door: &DoorArgs, request: &Request) -> Outcome {
-    let sentence = done(door.door().ask(request)?)?;
+    let sentence = done(door.ask(request)?)?;
     say(sentence)?;
     Ok(Code::Done)
 }

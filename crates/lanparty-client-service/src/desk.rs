@@ -16,7 +16,7 @@ pub(crate) use progress::News;
 
 use crate::Caller;
 use kept::Joined;
-use lanparty_client_control::{Answer, Secret, State};
+use lanparty_client_control::{Answer, Secret, Snapshot, State};
 use lanparty_ctrl::Name;
 use lanparty_edge::invite::Invite;
 use progress::Progress;
@@ -45,8 +45,8 @@ pub(crate) enum Output {
     RenewAddress,
     /// What a killed run left is to be undone, and who asked gets the answer.
     Repair(Ticket),
-    /// A look at the machine is to be taken, and who asked gets the answer.
-    Doctor(Ticket),
+    /// A look at the machine is to be taken, and who asked gets the answer; this is how things stand.
+    Doctor(Ticket, Box<Snapshot>),
     /// Something that is kept has changed.
     Save(Box<Kept>),
 }

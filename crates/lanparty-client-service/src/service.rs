@@ -153,10 +153,7 @@ impl<P: Place> Service<P> {
                     |error: anyhow::Error| Answer::Refused(lanparty_client_core::sentence(&*error));
                 self.answer(ticket, repaired.map_or_else(refused, Answer::Done));
             }
-            Output::Doctor(ticket) => {
-                let sentence = "the service has no doctor; ask the program for it";
-                self.answer(ticket, Answer::Refused(sentence.to_owned()));
-            }
+            Output::Doctor(ticket, snapshot) => self.examine(ticket, *snapshot),
             Output::Save(kept) => self.keeper.keep(&kept),
         }
     }
@@ -166,6 +163,17 @@ impl<P: Place> Service<P> {
             // Who has gone meanwhile needs none.
             let _ = sender.send(answer);
         }
+    }
+
+    /// Frames do not wait for a look at the machine.
+    fn examine(self: &Rc<Self>, ticket: Ticket, snapshot: Snapshot) {
+        let service = self.clone();
+        tokio::task::spawn_local(async move {
+            let look = move || lanparty_doctor::examine_as_service(snapshot);
+            let rows = tokio::task::spawn_blocking(look).await;
+            let failed = |_| Answer::Refused("the look at this machine has failed".to_owned());
+            service.answer(ticket, rows.map_or_else(failed, Answer::Rows));
+        });
     }
 
     fn begin(self: &Rc<Self>, wanted: Wanted) {

@@ -3,6 +3,7 @@
 //! Who may connect is the file's mode and group; it is never open to everybody, as whoever joins may bring a foreign
 //! LAN's Ethernet into this machine (spec R121).
 
+use crate::caller::OnBehalfOf;
 use crate::{Caller, Listener};
 use rustix::fs::Mode;
 use rustix::process::umask;
@@ -86,6 +87,14 @@ pub fn caller(uid: u32) -> Caller {
         id: uid.to_string(),
         is_admin: uid == 0,
     }
+}
+
+/// What a program of root's says before somebody else's line: whose it is.
+pub fn on_behalf_of(whose: &Caller) -> Vec<u8> {
+    let whose = whose.clone();
+    let mut line = serde_json::to_vec(&OnBehalfOf { whose }).expect("names are JSON");
+    line.push(b'\n');
+    line
 }
 
 /// The name in passwd(5)'s lines.

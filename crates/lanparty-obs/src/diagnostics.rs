@@ -10,6 +10,8 @@ use std::time::Duration;
 pub struct Diagnostics {
     /// True while the link to the relay stands.
     pub relay_reachable: bool,
+    /// True while it has not answered for a second, as the last thing before the link is given up.
+    pub relay_faint: bool,
     /// Round trip to the relay.
     pub rtt: Option<Duration>,
     /// How many packets of a thousand got lost in the last minute, on the way there or back, whichever is worse.

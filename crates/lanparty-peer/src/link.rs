@@ -54,6 +54,8 @@ pub struct LinkFacts {
     /// How many packets of a thousand got lost on the way to the relay in the last minute; absent where too few were
     /// sent to say so.
     pub loss_permille: Option<u16>,
+    /// True while the relay has been asked whether it is there, and has not answered for a second.
+    pub is_faint: bool,
 }
 
 /// Why a standing link is of no use any more.
@@ -276,6 +278,11 @@ impl RelayLink {
         self.connection.rtt()
     }
 
+    /// True while a question to the relay stands unanswered.
+    pub fn is_faint(&self) -> bool {
+        self.pulse.is_faint(|| self.connection.heard())
+    }
+
     /// How it is doing; to be asked for about once a second.
     pub fn facts(&mut self, now: Instant) -> LinkFacts {
         let packets = self.connection.packets();
@@ -283,6 +290,7 @@ impl RelayLink {
             rtt: self.rtt(),
             budget: self.budget(),
             loss_permille: packets.and_then(|packets| self.losses.of_late(now, packets)),
+            is_faint: self.is_faint(),
         }
     }
 

@@ -68,7 +68,7 @@ pub(super) fn run(args: JoinArgs) -> Outcome {
             }
         }
     };
-    say(done(door.door().ask(&request)?)?)?;
+    say(done(door.ask(&request)?)?)?;
     match wait {
         0 => Ok(Code::Done),
         seconds => until_connected(&door, Duration::from_secs(seconds)),
@@ -79,7 +79,7 @@ pub(super) fn run(args: JoinArgs) -> Outcome {
 fn until_connected(door: &DoorArgs, patience: Duration) -> Outcome {
     let deadline = Instant::now() + patience;
     let mut said = String::new();
-    for snapshot in door.door().watch()? {
+    for snapshot in door.watch()? {
         let snapshot = snapshot?;
         let is_over = match snapshot.state {
             State::Connected => Some(Ok(Code::Done)),

@@ -22,7 +22,7 @@ pub struct PingArgs {
 
 pub(super) fn run(args: &PingArgs) -> Outcome {
     let (mut said, mut last_ms) = (0, None);
-    for snapshot in args.door.door().watch()? {
+    for snapshot in args.door.watch()? {
         let snapshot = snapshot?;
         if snapshot.state == State::NotConnected {
             return Err(Trouble::not_connected(

@@ -39,7 +39,7 @@ pub(super) fn run(args: &StatusArgs) -> Outcome {
 /// Programs get every snapshot, people what is new in them.
 fn watch(args: &StatusArgs) -> Outcome {
     let mut said = None;
-    for snapshot in args.door.door().watch()? {
+    for snapshot in args.door.watch()? {
         let snapshot = snapshot?;
         let headline = (snapshot.state, snapshot.sentence.clone());
         if args.json || said.as_ref() != Some(&headline) {

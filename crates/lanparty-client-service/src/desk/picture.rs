@@ -54,13 +54,14 @@ impl Desk {
             return on_the_way;
         };
         match &news.status {
+            PlayerStatus::Refused { .. } => State::CannotConnect,
+            _ if news.facts.relay_faint => on_the_way,
             PlayerStatus::Connecting { .. }
             | PlayerStatus::LookingUp { .. }
             | PlayerStatus::NotReachable { .. }
             | PlayerStatus::Awake
             | PlayerStatus::AdapterAway
             | PlayerStatus::AdapterDown { .. } => on_the_way,
-            PlayerStatus::Refused { .. } => State::CannotConnect,
             PlayerStatus::WaitingForGateway { .. }
             | PlayerStatus::SilentGateway { .. }
             | PlayerStatus::StrangeGateway { .. } => State::WaitingForGateway,
@@ -90,6 +91,11 @@ impl Desk {
     /// Who cannot be heard, or gets no address, reads what to do in a warning, not in place of where the session stands.
     fn sentence_of_session(&self) -> String {
         match &self.progress.news {
+            Some(news) if news.facts.relay_faint => PlayerStatus::NotReachable {
+                relay: self.relay(),
+                cause: "it does not answer any more".to_owned(),
+            }
+            .to_string(),
             None => "Setting up the network adapter for the party.".to_owned(),
             Some(news) => match &news.status {
                 PlayerStatus::Hindered { .. } | PlayerStatus::AddressMissing(_) => Diagnostics {
@@ -102,6 +108,12 @@ impl Desk {
                 status => status.to_string(),
             },
         }
+    }
+
+    fn relay(&self) -> String {
+        let wanted = self.wanted.as_ref();
+        let relay = wanted.map(|wanted| wanted.invite.relay.to_string());
+        relay.unwrap_or_default()
     }
 
     fn me(&self) -> Option<Me> {

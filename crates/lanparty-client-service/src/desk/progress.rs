@@ -74,7 +74,7 @@ impl Progress {
             | PlayerStatus::AdapterDown { .. }
             | PlayerStatus::OnTheLan { .. } => true,
         };
-        is_linked.then_some(&news.facts)
+        (is_linked && !news.facts.relay_faint).then_some(&news.facts)
     }
 
     /// True with a link and the party's gateway.

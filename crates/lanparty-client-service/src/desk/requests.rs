@@ -36,7 +36,8 @@ impl Desk {
             Request::Forget { room } => Some(self.forget(caller, &room)),
             Request::AutoJoin { on } => Some(self.auto_join(caller, on)),
             Request::Doctor => {
-                self.output.push_back(Output::Doctor(ticket));
+                let snapshot = Box::new(self.snapshot(now, today, caller));
+                self.output.push_back(Output::Doctor(ticket, snapshot));
                 None
             }
             Request::Fix { fix } => self.fix(ticket, caller, fix),

@@ -64,6 +64,18 @@ fn who_was_connected_is_on_the_way_back_and_nothing_old_is_shown() {
         (address, snapshot.ping.us, snapshot.way, members),
         (None, None, None, 0)
     );
+    table.news(on_the_lan("192.168.50.17"));
+    let mut faint = news(on_the_lan("192.168.50.17"));
+    faint.facts = facts("192.168.50.17");
+    faint.facts.relay_faint = true;
+    table.desk.handle_news(table.now, faint);
+    let snapshot = table.snapshot(&anna());
+    assert_eq!(
+        (snapshot.state, snapshot.address),
+        (State::Reconnecting, None)
+    );
+    let says = snapshot.sentence;
+    assert!(says.contains("does not answer any more"), "{says}");
     table.news(PlayerStatus::Refused {
         relay: "relay".to_owned(),
         cause: "the room is locked".to_owned(),
@@ -115,8 +127,8 @@ fn what_is_no_invite_is_refused_before_anything_begins() {
     let mut table = Table::new();
     for (rest, says) in [
         ("FRIDAY&expires=1700000000", "has expired"),
-        ("F&x=1", "names no room"),
-        ("FRIDAY&key=x", "key is not whole"),
+        ("F&x=1", "damaged"),
+        ("FRIDAY&key=x", "cut short"),
     ] {
         let Answer::Refused(sentence) = table.join(&anna(), rest) else {
             panic!("{rest} is taken")

@@ -304,6 +304,10 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                     if let Err(unfit) = link.beat(Instant::now()) {
                         break unfit.to_string();
                     }
+                    // People see that a relay is silent before the link is given up.
+                    if link.is_faint() {
+                        self.tell(Event::Tick(link.facts(Instant::now()))).await?;
+                    }
                 }
                 _ = look.tick() => if link.has_moved() {
                     tracing::info!("This machine has another address on the way to the relay");
