@@ -2,7 +2,7 @@
 //! (`cargo bench -p lanparty-client-core`).
 //!
 //! An item is one frame of the LAN to the player: 1254 bytes of TCP or of a game in play, and a game server's answer. Aim:
-//! listening to what is no answer costs less than a tenth of the whole, and allocates nothing.
+//! listening to what is no answer costs about a tenth of the whole at most, and allocates nothing.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,

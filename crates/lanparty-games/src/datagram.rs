@@ -18,16 +18,28 @@ pub(crate) struct Datagram<'a> {
 }
 
 impl<'a> Datagram<'a> {
-    /// Looks for it; nothing where a host would have to guess, and in fragments.
-    pub(crate) fn in_frame(frame: &'a [u8]) -> Option<Self> {
+    /// Looks for it; nothing where a host would have to guess, and in fragments. Nearly every frame is something else, so
+    /// `is_lead` is asked first, with the port it comes from, the one it goes to, and the first byte.
+    pub(crate) fn in_frame(
+        frame: &'a [u8],
+        is_lead: impl Fn(u16, u16, u8) -> bool,
+    ) -> Option<Self> {
         let frame = EthernetFrame::parse(frame).ok()?;
         let packet = frame.payload();
+        let lead = |start: usize| {
+            let &[from_1, from_2, to_1, to_2, _, _, _, _, first] =
+                packet.get(start..)?.first_chunk()?;
+            let [from, to] = [[from_1, from_2], [to_1, to_2]].map(u16::from_be_bytes);
+            is_lead(from, to, first).then_some(())
+        };
         let (upper, source) = match frame.kind() {
             FrameKind::EtherType(ether_type::IPV4) if packet.get(9) == Some(&UDP) => {
+                lead(usize::from(packet[0] & 0x0f) * 4)?;
                 let source: [u8; 4] = packet.get(12..16)?.try_into().ok()?;
                 (ip::ipv4(packet).ok()?, Ipv4Addr::from(source).into())
             }
             FrameKind::EtherType(ether_type::IPV6) if packet.get(6) == Some(&UDP) => {
+                lead(ip::IPV6_HEADER_LEN)?;
                 let source: [u8; 16] = packet.get(8..24)?.try_into().ok()?;
                 (ip::ipv6(packet).ok()?, Ipv6Addr::from(source).into())
             }
@@ -94,11 +106,24 @@ pub(crate) mod tests {
         }
     }
 
+    fn whole(frame: &[u8]) -> Option<Datagram<'_>> {
+        Datagram::in_frame(frame, |_, _, _| true)
+    }
+
+    #[test]
+    fn only_leads_are_followed() {
+        let frame = frame(3979, 40_000, b"abc");
+        let followed =
+            |lead| Datagram::in_frame(&frame, |from, to, first| (from, to, first) == lead);
+        assert!(followed((3979, 40_000, b'a')).is_some());
+        assert!(followed((3979, 40_000, b'b')).is_none());
+    }
+
     #[test]
     fn padding_is_no_part_of_a_datagram() {
         let frame = frame(3979, 40_000, b"abc");
         let expected = said(3979, b"abc");
-        assert_eq!(Datagram::in_frame(&frame), Some(expected));
+        assert_eq!(whole(&frame), Some(expected));
     }
 
     #[test]
@@ -109,27 +134,27 @@ pub(crate) mod tests {
         frame.extend(source.octets());
         frame.extend([0xff; 16]);
         frame.extend([0x6d, 0x38, 0, 1, 0, 11, 0, 0, b'a', b'b', b'c']);
-        let heard = Datagram::in_frame(&frame).unwrap();
+        let heard = whole(&frame).unwrap();
         assert_eq!((heard.source, heard.from_port), (source.into(), 27_960));
         assert_eq!(heard.payload, b"abc");
     }
 
     #[test]
     fn what_is_cut_short_or_comes_from_nobody_is_not_heard() {
-        let whole = frame(27_960, 40_000, &[7; 40]);
-        for len in 0..whole.len() {
-            assert_eq!(Datagram::in_frame(&whole[..len]), None, "{len}");
+        let long = frame(27_960, 40_000, &[7; 40]);
+        for len in 0..long.len() {
+            assert_eq!(whole(&long[..len]), None, "{len}");
         }
         for source in [[0; 4], [255; 4], [224, 0, 0, 1], [127, 0, 0, 1]] {
             let frame = frame_from(source, 27_960, 40_000, b"abc");
-            assert_eq!(Datagram::in_frame(&frame), None, "{source:?}");
+            assert_eq!(whole(&frame), None, "{source:?}");
         }
-        assert_eq!(Datagram::in_frame(&frame(0, 40_000, b"abc")), None);
-        let mut fragment = whole.clone();
+        assert_eq!(whole(&frame(0, 40_000, b"abc")), None);
+        let mut fragment = long.clone();
         fragment[20] = 0x20;
-        assert_eq!(Datagram::in_frame(&fragment), None);
-        let mut tcp = whole;
+        assert_eq!(whole(&fragment), None);
+        let mut tcp = long;
         tcp[23] = 6;
-        assert_eq!(Datagram::in_frame(&tcp), None);
+        assert_eq!(whole(&tcp), None);
     }
 }

@@ -48,6 +48,15 @@ impl Found {
     }
 }
 
+/// False for what [`recognise`] knows nothing to do with, which is nearly everything.
+pub(crate) fn is_lead(from_port: u16, to_port: u16, first: u8) -> bool {
+    let is_known = matches!(
+        first,
+        0 | 0x1c | teeworlds::CONNECTIONLESS_0_7 | b'[' | b'\\' | 0x80 | 0xf7 | 0xff
+    );
+    is_known || matches!(from_port, openttd::PORT | supertuxkart::PORT) || to_port == freeciv::PORT
+}
+
 /// Whose answer it is shows in its first bytes, or in its port where these are too common.
 pub(crate) fn recognise(said: &Datagram<'_>) -> Option<Found> {
     match said.payload {

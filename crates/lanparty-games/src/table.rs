@@ -2,7 +2,7 @@
 
 use crate::Game;
 use crate::datagram::Datagram;
-use crate::recognise::{Found, recognise};
+use crate::recognise::{Found, is_lead, recognise};
 use crate::warcraft3;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ impl Games {
     /// Hears a frame on its way to the player's adapter. True when it says something new: of a server that was not
     /// there, or that has another map or other players now.
     pub fn hear(&mut self, now: Instant, frame: &[u8]) -> bool {
-        let Some(datagram) = Datagram::in_frame(frame) else {
+        let Some(datagram) = Datagram::in_frame(frame, is_lead) else {
             return false;
         };
         if let Some(players) = warcraft3::hear_refresh(datagram.payload) {
