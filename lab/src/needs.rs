@@ -21,8 +21,10 @@ const PACKAGES: &[(&str, &str)] = &[
     ("ping", "iputils-ping"),
     ("quakestat", "qstat"),
     ("setcap", "libcap2-bin"),
+    ("setpriv", "util-linux"),
     ("taskset", "util-linux"),
     ("teeworlds-server", "teeworlds-server"),
+    ("unshare", "util-linux"),
 ];
 
 /// What makes machines and cables.

@@ -1,11 +1,11 @@
 //! What `lanparty-client doctor` says on machines with which something is wrong.
 
-use std::process::ExitCode;
+use std::process::{ExitCode, Output};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use lanparty_lab::{
-    Addressing, Machine, Needs, Party, Player, Suite, Venue, checks, eventually, program, run,
+    Addressing, Machine, Needs, Party, Player, Suite, checks, eventually, program, run,
 };
 
 const SOON: Duration = Duration::from_secs(10);
@@ -13,7 +13,7 @@ const SOON: Duration = Duration::from_secs(10);
 const LONG: Duration = Duration::from_secs(15);
 
 fn main() -> ExitCode {
-    let needs = Needs::programs(&["dnsmasq", "nft"]);
+    let needs = Needs::programs(&["dnsmasq", "nft", "setpriv", "unshare"]);
     let players = checks![
         all_is_well_at_the_party,
         a_relay_that_answers_is_seen_without_a_link,
@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         udp_that_the_way_drops_is_silence,
         a_closed_port_is_not_silence,
         an_adapter_that_is_down_is_seen,
+        a_client_that_cannot_be_seen_is_no_killed_one,
         rows_hold_no_address_of_the_relay,
     ];
     let killed = checks![what_a_killed_run_left_is_repaired];
@@ -69,16 +70,20 @@ fn look(machine: &Machine, flags: &[&str]) -> Result<Look> {
     let started = Instant::now();
     let output = machine.output(command)?;
     ensure!(started.elapsed() < LONG, "it took {:?}", started.elapsed());
-    let said = String::from_utf8_lossy(&output.stdout);
-    let mut rows: serde_json::Value =
-        serde_json::from_str(&said).with_context(|| format!("no JSON: {said} {output:?}"))?;
-    Ok(Look {
-        rows: rows["rows"].take(),
-        is_well: output.status.success(),
-    })
+    Look::read(&output)
 }
 
 impl Look {
+    fn read(output: &Output) -> Result<Self> {
+        let said = String::from_utf8_lossy(&output.stdout);
+        let mut rows: serde_json::Value =
+            serde_json::from_str(&said).with_context(|| format!("no JSON: {output:?}"))?;
+        Ok(Look {
+            rows: rows["rows"].take(),
+            is_well: output.status.success(),
+        })
+    }
+
     fn row(&self, id: &str) -> Option<&serde_json::Value> {
         self.rows.as_array()?.iter().find(|row| row["id"] == id)
     }
@@ -220,6 +225,19 @@ fn an_adapter_that_is_down_is_seen(party: &Party) -> Result<()> {
     let look = look(machine, &[]);
     machine.ip(&format!("link set {} up", Player::TAP))?;
     look?.says("adapter", "bad", "set the adapter lanparty0 down")
+}
+
+/// As a service does not see others' processes (systemd's `ProtectProc=`).
+fn a_client_that_cannot_be_seen_is_no_killed_one(party: &Party) -> Result<()> {
+    let client = program("lanparty-client")?.remove(0);
+    let script = format!(
+        "mount -t proc -o hidepid=2 proc /proc && \
+         setpriv --reuid 65534 --regid 65534 --clear-groups {client} doctor --json"
+    );
+    let output = player(party).output(["unshare", "--mount", "sh", "-c", &script])?;
+    let look = Look::read(&output)?;
+    look.says("leftovers", "good", "No earlier run")?;
+    look.says("rights", "bad", "may not set up")
 }
 
 fn rows_hold_no_address_of_the_relay(party: &Party) -> Result<()> {

@@ -63,7 +63,9 @@ pub fn examine_as_service(snapshot: Snapshot) -> Vec<Row> {
         .filter(|check| !check.is_personal)
         .copied()
         .collect();
-    look(pc, &impersonal, SERVICE_PATIENCE, no_service, |_| ())
+    let seen = look(pc, &impersonal, SERVICE_PATIENCE, no_service, |_| ());
+    let seen = seen.into_iter().filter(|seen| !seen.is_guess);
+    seen.map(|seen| seen.row).collect()
 }
 
 fn look_at(patient: &Patient, checks: &[Check], told: impl FnMut(&Row)) -> Vec<Row> {
@@ -74,7 +76,8 @@ fn look_at(patient: &Patient, checks: &[Check], told: impl FnMut(&Row)) -> Vec<R
         Ok(_) | Err(_) => Vec::new(),
     };
     let pc = Arc::new(ThisPc::new(patient.clone()));
-    look(pc, checks, PATIENCE, ask, told)
+    let seen = look(pc, checks, PATIENCE, ask, told);
+    seen.into_iter().map(|seen| seen.row).collect()
 }
 
 fn no_service() -> Vec<Row> {
@@ -86,6 +89,53 @@ enum Heard {
     Service(Vec<Row>),
 }
 
+/// A row, and how much it counts beside another one about the same.
+#[derive(Debug, Clone, PartialEq)]
+struct Seen {
+    row: Row,
+    is_guess: bool,
+    by_service: bool,
+}
+
+impl Seen {
+    /// Who sees something knows better than who does not, and who sees trouble than who sees none: a service has rights, but a
+    /// hardened one sees less of what else runs.
+    fn weight(&self) -> impl PartialOrd {
+        (!self.is_guess, self.row.mark, self.by_service)
+    }
+}
+
+/// What has been seen so far, each thing once.
+#[derive(Debug, Default)]
+struct Chart(Vec<Seen>);
+
+impl Chart {
+    /// Takes a row, and tells it if it counts.
+    fn take(&mut self, seen: Seen, told: &mut impl FnMut(&Row)) {
+        let mut others = self.0.iter_mut();
+        match others.find(|other| other.row.id == seen.row.id) {
+            Some(other) if seen.weight() > other.weight() => {
+                told(&seen.row);
+                *other = seen;
+            }
+            Some(_) => {}
+            None => {
+                told(&seen.row);
+                self.0.push(seen);
+            }
+        }
+    }
+
+    /// In the order of the checks; what only the service knows comes last.
+    fn in_order(mut self) -> Vec<Seen> {
+        self.0.sort_by_key(|seen| {
+            let at = checks::ALL.iter().position(|check| check.id == seen.row.id);
+            at.unwrap_or(usize::MAX)
+        });
+        self.0
+    }
+}
+
 /// Runs `checks` beside each other, and `ask_service` beside them.
 fn look(
     pc: Arc<dyn Pc>,
@@ -93,7 +143,7 @@ fn look(
     patience: Duration,
     ask_service: impl FnOnce() -> Vec<Row> + Send + 'static,
     mut told: impl FnMut(&Row),
-) -> Vec<Row> {
+) -> Vec<Seen> {
     let deadline = Instant::now() + patience;
     let (tell, heard) = mpsc::channel();
     for (number, check) in checks.iter().copied().enumerate() {
@@ -103,37 +153,47 @@ fn look(
     spawn(&tell, move || Heard::Service(ask_service()));
     drop(tell);
 
-    let mut rows: Vec<Option<Row>> = vec![None; checks.len()];
-    let mut is_known = vec![false; checks.len()];
-    let (mut by_service, mut has_service) = (Vec::new(), false);
-    while !has_service || is_known.contains(&false) {
+    let mut chart = Chart::default();
+    let mut waits: Vec<_> = checks.iter().map(Some).collect();
+    let mut service_waits = true;
+    while service_waits || waits.iter().any(Option::is_some) {
         match heard.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(Heard::Own(number, found)) => {
-                is_known[number] = true;
-                let row = found.map(|found| found.row(checks[number].id));
-                if let Some(row) = row.filter(|row| !has(&by_service, row)) {
-                    told(&row);
-                    rows[number] = Some(row);
+                let check = waits[number].take();
+                if let Some(seen) = check.zip(found).map(own) {
+                    chart.take(seen, &mut told);
                 }
             }
-            Ok(Heard::Service(said)) => {
-                has_service = true;
-                by_service = said;
-                by_service.retain(|row| is_for_service(checks, row));
-                by_service.iter().for_each(&mut told);
+            Ok(Heard::Service(rows)) => {
+                service_waits = false;
+                for row in rows.into_iter().filter(|row| is_for_service(checks, row)) {
+                    chart.take(by_service(row), &mut told);
+                }
             }
             // The second when a look has panicked.
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
         }
     }
-    for (number, check) in checks.iter().enumerate() {
-        let row = late(check).row(check.id);
-        if !is_known[number] && !has(&by_service, &row) {
-            told(&row);
-            rows[number] = Some(row);
-        }
+    for check in waits.into_iter().flatten() {
+        chart.take(own((check, late(check))), &mut told);
     }
-    merge(rows.into_iter().flatten(), by_service)
+    chart.in_order()
+}
+
+fn own((check, found): (&Check, Found)) -> Seen {
+    Seen {
+        is_guess: found.is_guess(),
+        row: found.row(check.id),
+        by_service: false,
+    }
+}
+
+fn by_service(row: Row) -> Seen {
+    Seen {
+        row,
+        is_guess: false,
+        by_service: true,
+    }
 }
 
 fn spawn(tell: &Sender<Heard>, work: impl FnOnce() -> Heard + Send + 'static) {
@@ -148,14 +208,10 @@ fn spawn(tell: &Sender<Heard>, work: impl FnOnce() -> Heard + Send + 'static) {
 
 /// What a check says that has not come to its end.
 fn late(check: &Check) -> Found {
-    Found::doubt(format!(
+    Found::unseen(format!(
         "{} could not be looked at within five seconds.",
         check.about
     ))
-}
-
-fn has(rows: &[Row], row: &Row) -> bool {
-    rows.iter().any(|other| other.id == row.id)
 }
 
 /// The service says nothing of who asks; what only a newer one looks at is welcome.
@@ -165,18 +221,6 @@ fn is_for_service(checks: &[Check], row: &Row) -> bool {
         Some(check) => !check.is_personal && checks.iter().any(|asked| asked.id == row.id),
         None => checks.len() == checks::ALL.len(),
     }
-}
-
-/// Rows in the order of the checks; where both have one, the service's, whose process has more rights.
-fn merge(own: impl Iterator<Item = Row>, by_service: Vec<Row>) -> Vec<Row> {
-    let place = |row: &Row| {
-        let at = checks::ALL.iter().position(|check| check.id == row.id);
-        at.unwrap_or(usize::MAX)
-    };
-    let mut rows: Vec<_> = own.filter(|row| !has(&by_service, row)).collect();
-    rows.extend(by_service);
-    rows.sort_by_key(place);
-    rows
 }
 
 /// What `work` answers, unless that takes longer than `limit`: then it is left to itself.
@@ -240,12 +284,12 @@ mod tests {
         let rows = look(pc, &checks, SHORT, no_service, |row| {
             told.push(row.id.clone());
         });
-        let ids: Vec<_> = rows.iter().map(|row| row.id.as_str()).collect();
+        let ids: Vec<_> = rows.iter().map(|seen| seen.row.id.as_str()).collect();
         assert_eq!(ids, ["network", "names"]);
         assert_eq!(told, ["network", "names"]);
-        assert_eq!(rows[1].mark, Mark::Doubt);
+        assert_eq!(rows[1].row.mark, Mark::Doubt);
         assert!(
-            rows[1].sentence.starts_with("The thing could not"),
+            rows[1].row.sentence.starts_with("The thing could not"),
             "{rows:?}"
         );
     }
@@ -275,15 +319,54 @@ mod tests {
         let rows = look(pc, checks::ALL, LONG, said, |row| told.push(row.clone()));
         let by_service: Vec<_> = rows
             .iter()
-            .filter(|row| row.sentence == "The service says so.")
-            .map(|row| row.id.as_str())
+            .filter(|seen| seen.by_service)
+            .map(|seen| seen.row.id.as_str())
             .collect();
         assert_eq!(by_service, ["leftovers", "from_the_future"]);
-        assert_eq!(rows[0].id, "service");
+        assert_eq!(rows[0].row.id, "service");
         // Who kept the last row of each id has seen what is answered.
-        for row in &rows {
-            let last = told.iter().rfind(|told| told.id == row.id);
-            assert_eq!(last, Some(row));
+        for seen in &rows {
+            let last = told.iter().rfind(|told| told.id == seen.row.id);
+            assert_eq!(last, Some(&seen.row));
+        }
+    }
+
+    #[test]
+    fn who_sees_trouble_knows_better_whatever_comes_first() {
+        let seen = |mark, is_guess, by_service| Seen {
+            row: Row {
+                mark,
+                ..row("firewall", "Fine.")
+            },
+            is_guess,
+            by_service,
+        };
+        // A hardened service sees no other programs; a view may not read the rules.
+        for (better, worse) in [
+            (
+                seen(Mark::Doubt, false, false),
+                seen(Mark::Good, false, true),
+            ),
+            (
+                seen(Mark::Doubt, false, true),
+                seen(Mark::Good, false, false),
+            ),
+            (
+                seen(Mark::Good, false, true),
+                seen(Mark::Doubt, true, false),
+            ),
+            (
+                seen(Mark::Good, false, true),
+                seen(Mark::Good, false, false),
+            ),
+        ] {
+            for order in [[&better, &worse], [&worse, &better]] {
+                let mut chart = Chart::default();
+                for seen in order {
+                    chart.take(seen.clone(), &mut |_: &Row| ());
+                }
+                assert_eq!(chart.in_order(), std::slice::from_ref(&better));
+            }
         }
     }
 
@@ -299,7 +382,7 @@ mod tests {
             ]
         };
         let rows = look(pc, &one, LONG, said, |_| ());
-        let ids: Vec<_> = rows.iter().map(|row| row.id.as_str()).collect();
+        let ids: Vec<_> = rows.iter().map(|seen| seen.row.id.as_str()).collect();
         assert_eq!(ids, ["network"]);
     }
 

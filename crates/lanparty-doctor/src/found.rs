@@ -8,6 +8,7 @@ pub struct Found {
     mark: Mark,
     sentence: String,
     cure: Cure,
+    is_guess: bool,
 }
 
 /// What can be done: one press here, something by hand, or either.
@@ -58,6 +59,14 @@ impl Found {
         Found::new(Mark::Doubt, sentence, Cure::NONE)
     }
 
+    /// It could not be seen: whoever sees it knows better.
+    pub fn unseen(sentence: impl Into<String>) -> Self {
+        Found {
+            is_guess: true,
+            ..Found::doubt(sentence)
+        }
+    }
+
     /// It is in the way.
     pub fn bad(sentence: impl Into<String>, cure: Cure) -> Self {
         Found::new(Mark::Bad, sentence, cure)
@@ -73,7 +82,13 @@ impl Found {
             mark,
             sentence: sentence.into(),
             cure,
+            is_guess: false,
         }
+    }
+
+    /// Whether it could not be seen.
+    pub(crate) fn is_guess(&self) -> bool {
+        self.is_guess
     }
 
     /// The row of the check with this id.

@@ -41,7 +41,7 @@ fn look(pc: &dyn Pc) -> Option<Found> {
         Driver::Closed if pc.service().snapshot().is_some() => {
             Found::good("This system can make network adapters, and the service may.")
         }
-        Driver::Closed => Found::doubt("You may not open /dev/net/tun; the service may.").cured(
+        Driver::Closed => Found::unseen("You may not open /dev/net/tun; the service may.").cured(
             Cure::by_hand("Without the service, start the program with sudo."),
         ),
         Driver::Old(version) => Found::bad(

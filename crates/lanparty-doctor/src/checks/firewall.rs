@@ -42,7 +42,7 @@ fn look(pc: &dyn Pc) -> Option<Found> {
             "The party's network is a private one, but the firewall does not use its private profile and may hide your games.",
         )
         .cured(Cure::by_hand("Look into the settings of Windows' firewall, or of your security program.")),
-        Firewall::Unknown => Found::doubt("The firewall cannot be asked."),
+        Firewall::Unknown => Found::unseen("The firewall cannot be asked."),
     })
 }
 

@@ -32,7 +32,7 @@ fn look(pc: &dyn Pc) -> Option<Found> {
             }),
         ),
         Leftovers::Hidden => {
-            Found::doubt("You may not see whether an earlier run has left anything.")
+            Found::unseen("You may not see whether an earlier run has left anything.")
         }
     })
 }

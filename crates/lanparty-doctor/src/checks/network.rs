@@ -13,7 +13,7 @@ pub(crate) const CHECK: Check = Check {
 
 fn look(pc: &dyn Pc) -> Option<Found> {
     let Ok(network) = pc.network() else {
-        return Some(Found::doubt("This computer's routes cannot be read."));
+        return Some(Found::unseen("This computer's routes cannot be read."));
     };
     let is_home = |route: &&Route| {
         let interface = network.interface(&route.interface);

@@ -53,7 +53,7 @@ fn look(pc: &dyn Pc) -> Option<Found> {
             format!("{name} cannot be reached: no route leads there."),
             Cure::by_hand("Connect this computer to the internet; a VPN may be in the way too."),
         ),
-        Probe::Failed => Found::doubt(format!("{name} could not be asked.")),
+        Probe::Failed => Found::unseen(format!("{name} could not be asked.")),
     })
 }
 

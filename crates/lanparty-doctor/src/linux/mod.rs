@@ -9,7 +9,8 @@ use crate::examine::within;
 use crate::facts::{Driver, Hindrance, Interface, Leftovers, Network, Prefix, Rights, Route, User};
 use crate::mend::{MendError, run};
 use rustix::fs::StatVfsMountFlags;
-use rustix::process::{geteuid, getgid, getuid};
+use rustix::io::Errno;
+use rustix::process::{Pid, geteuid, getgid, getuid, test_kill_process};
 use rustix::thread::CapabilitySet;
 use std::fs::{self, File};
 use std::io;
@@ -155,8 +156,17 @@ fn folder_owner(name: &str) -> Option<u32> {
 }
 
 fn is_client(process: u32) -> bool {
-    let name = fs::read_to_string(format!("/proc/{process}/comm"));
-    name.is_ok_and(|name| name.trim() == CLIENT)
+    match fs::read_to_string(format!("/proc/{process}/comm")) {
+        Ok(name) => name.trim() == CLIENT,
+        Err(_) => is_hidden(process),
+    }
+}
+
+/// Whether a process is there that we may not see (`hidepid` of proc(5), systemd's `ProtectProc=`): it may well be a client.
+fn is_hidden(process: u32) -> bool {
+    let number = i32::try_from(process).ok().filter(|number| *number > 0);
+    let process = number.and_then(Pid::from_raw);
+    process.is_some_and(|process| test_kill_process(process) == Err(Errno::PERM))
 }
 
 /// What systemd knows of it; without systemd nobody says.
@@ -350,6 +360,7 @@ mod tests {
         assert_eq!(folder_owner("lanparty-dhcp-17-abc"), Some(17));
         assert_eq!(folder_owner("lanparty-dhcp-x-abc"), None);
         assert!(!is_client(std::process::id()));
+        assert!(!is_hidden(0) && !is_hidden(u32::MAX) && !is_hidden(std::process::id()));
     }
 
     #[test]
