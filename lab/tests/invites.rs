@@ -12,6 +12,7 @@ use lanparty_edge::invite::Invite;
 use lanparty_lab::traffic::Pings;
 use lanparty_lab::{Needs, Plan, Player, Process, Suite, Venue, World, checks, eventually};
 use lanparty_lab::{pass, program, run};
+use rustix::process::Signal;
 
 const SOON: Duration = Duration::from_secs(20);
 const ROOM: &str = "FRIDAY-LAN";
@@ -35,7 +36,29 @@ fn main() -> ExitCode {
         of_two_gateways_with_one_key_folder_the_first_waits_until_the_second_is_gone,
         no_log_and_no_command_line_has_the_key,
     ];
-    run(&needs, [Suite::new("invites", Guests::gather, all)])
+    let back = checks![a_player_who_is_back_before_the_host_waits_for_it];
+    let suites = [
+        Suite::new("invites", Guests::gather, all),
+        Suite::new("back", Guests::gather, back),
+    ];
+    run(&needs, suites)
+}
+
+/// The relay has forgotten everything, and whose room it is; the gateway comes a moment later.
+fn a_player_who_is_back_before_the_host_waits_for_it(guests: &Guests) -> Result<()> {
+    guests.gateway.signal(Signal::STOP)?;
+    guests.relay.kill()?;
+    let mark = guests.player.mark();
+    let again = with_trace("lanparty-relay")?;
+    let again = guests.venue.relay.spawn("relay-again", again)?;
+    again.wait_for_line("Relay listening", SOON)?;
+    let says = "the host's gateway is not back yet";
+    guests.player.wait_for_line_after(mark, says, SOON)?;
+    let mark = guests.player.mark();
+    guests.gateway.signal(Signal::CONT)?;
+    let back = "Connected to the LAN";
+    guests.player.wait_for_line_after(mark, back, SOON)?;
+    Ok(())
 }
 
 /// A host, and a player who was invited, with pings to the LAN that go on; another machine is a stranger's.
