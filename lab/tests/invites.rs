@@ -30,6 +30,8 @@ fn main() -> ExitCode {
         a_wrong_pin_is_refused,
         a_room_code_without_the_key_is_refused,
         a_guest_who_starts_the_gateway_is_told_to_play,
+        an_invite_without_a_pin_gets_the_relays_own,
+        a_link_that_a_shell_has_cut_is_called_that,
         and_no_player_lost_a_packet_by_all_that,
         a_guest_who_waits_as_gateway_while_the_hosts_cable_is_out_gets_nothing,
         // The gateway of the beginning is away for half a minute.
@@ -211,6 +213,28 @@ fn a_wrong_pin_is_refused(guests: &Guests) -> Result<()> {
         "wrong-pin",
         &[&format!("@{file}")],
         "its key is not the pinned one",
+    )
+}
+
+fn an_invite_without_a_pin_gets_the_relays_own(guests: &Guests) -> Result<()> {
+    let mut print = program("lanparty-gateway")?;
+    let relay = Venue::RELAY.to_string();
+    print.extend(["invite", "--relay", &relay, "--room", "MONDAY"].map(Into::into));
+    let printed = guests.venue.gateway.run(&print)?;
+    let pin = Invite::find(&printed)?.pin.context("no pin")?;
+    ensure!(pin.to_string() == guests.pin, "{pin}");
+    Ok(())
+}
+
+fn a_link_that_a_shell_has_cut_is_called_that(guests: &Guests) -> Result<()> {
+    let link = guests.older_link()?;
+    let (cut, _) = link.split_once('&').context("two fields")?;
+    let message = format!("Hey! join: {cut}\n");
+    let file = guests.venue.lab.write("cut.txt", &message)?;
+    guests.refuses(
+        "cut",
+        &[&format!("@{file}")],
+        "it may have been cut at its first",
     )
 }
 

@@ -15,8 +15,8 @@ use std::time::SystemTime;
 /// Which relay, which room, and whom to trust.
 #[derive(Debug, Clone, Args)]
 pub struct RelayArgs {
-    /// The invite, which says all of this: lanparty://…, @FILE to read it from a file, or - to read it
-    /// from standard input. Other users of this machine see what stands on a command line, but not in
+    /// The invite, which says all of this: lanparty://…, or all that a friend has written with it in
+    /// it; @FILE to read it from a file, or - to read it from standard input. Other users of this machine see what stands on a command line, but not in
     /// a file of yours.
     #[arg(value_name = "INVITE", conflicts_with_all = ["relay", "room", "pin"])]
     pub invite: Option<InviteSource>,

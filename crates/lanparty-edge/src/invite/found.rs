@@ -47,11 +47,11 @@ fn in_look(text: &str) -> Result<Invite, InviteError> {
     let starts: Vec<_> = starts(text).collect();
     for (index, start) in starts.iter().enumerate() {
         let end = starts.get(index + 1).map_or(text.len(), |next| next.at);
-        let line = text[..start.place].rsplit('\n').next();
+        let line = text[..start.place].chars().rev().take(MAX_LEN);
         let region = Region {
             text: &text[start.place..end.max(start.place)],
             opener: text[..start.at].chars().next_back(),
-            before: line.unwrap_or_default().chars().count(),
+            before: line.take_while(|c| *c != '\n').count(),
             is_page: start.is_page,
         };
         match (region.read(), &found) {
@@ -99,7 +99,9 @@ fn link(text: &str, at: usize) -> Option<Start> {
 fn page(text: &str, at: usize) -> Option<Start> {
     let rest = strip(&text[at..], "https://").or_else(|| strip(&text[at..], "http://"))?;
     let is_end = |c: char| c.is_whitespace() || "#<>\"'`()".contains(c);
-    let fragment = rest[rest.find(is_end)?..].strip_prefix('#')?;
+    let mut address = rest.char_indices().take(MAX_LEN);
+    let (end, _) = address.find(|(_, c)| is_end(*c))?;
+    let fragment = rest[end..].strip_prefix('#')?;
     let place = text.len() - fragment.len();
     let is_page = true;
     Some(Start { at, place, is_page })

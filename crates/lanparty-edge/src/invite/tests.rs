@@ -219,6 +219,68 @@ fn a_page_has_an_address_that_a_fragment_can_follow() {
     }
 }
 
+/// What a stranger can put into a file takes no longer than what a friend puts there.
+#[test]
+fn a_text_of_nothing_but_beginnings_is_read_in_one_go() {
+    for start in [
+        "lanparty:/",
+        "lanparty://r.example/FRIDAY#key=",
+        "http://",
+        "https://#",
+        "%6c%25",
+        "=\n",
+        "&amp;",
+        "[",
+        "> ",
+    ] {
+        let text = start.repeat(MAX_TEXT / 16 / start.len());
+        assert!(Invite::find(&text).is_err(), "{start}");
+    }
+}
+
+#[test]
+fn every_single_damage_of_a_link_is_found() {
+    let invite = at("r.example:4433");
+    let link = invite.reveal();
+    let page = format!("https://x.example/#{}", &link[SCHEME.len()..]);
+    for (link, from) in [
+        (&link, SCHEME.len()),
+        (&page, page.len() + SCHEME.len() - link.len()),
+    ] {
+        for at in from..link.len() {
+            let (before, rest) = (&link[..at], &link[at + 1..]);
+            let mut texts = vec![before.to_owned(), format!("{before}{rest}")];
+            texts.extend("AZ27a-/.# &".chars().map(|c| format!("{before}{c}{rest}")));
+            if let Some(next) = rest.chars().next() {
+                texts.push(format!("{before}{next}{}{}", &link[at..=at], &rest[1..]));
+            }
+            for text in texts {
+                let found = Invite::find(&text);
+                assert!(
+                    found.as_ref().is_ok_and(|found| *found == invite) || found.is_err(),
+                    "{text}"
+                );
+            }
+        }
+    }
+}
+
+/// Where it ends between two fields nobody can tell: then it has no pin, and says that it may be cut.
+#[test]
+fn a_cut_old_link_is_found_out_or_may_be_cut() {
+    let link = old_link(&at("r.example"));
+    let fields = link.find('#').unwrap();
+    for len in fields..link.len() {
+        match Invite::find(&link[..len]) {
+            Ok(found) => {
+                let is_between = link[..len].ends_with('&') || link[len..].starts_with('&');
+                assert!(is_between && found.may_be_cut(), "{}", &link[..len]);
+            }
+            Err(error) => assert_eq!(error, InviteError::Cut, "{}", &link[..len]),
+        }
+    }
+}
+
 fn any_invite() -> impl Strategy<Value = Invite> {
     let relay = prop_oneof![
         "[a-z][a-z0-9]{0,20}(\\.[a-z]{2,5})?(:[1-9][0-9]{0,3})?",
