@@ -167,7 +167,22 @@ fn look_at(root: &Root, version: &str) -> Result<()> {
             handler(root, file.to)?;
         }
     }
+    doctor(root)?;
     println!("Programs, manuals, units, group and link handler are as they should be.");
+    Ok(())
+}
+
+/// It has something to say of any machine, also of one where nothing works.
+fn doctor(root: &Root) -> Result<()> {
+    let said = root.run(&["sh", "-c", "lanparty-client doctor; echo ended with $?"])?;
+    let rows = said.lines().filter(|line| {
+        let mark = line.trim_start().chars().next();
+        mark.is_some_and(|mark| "✓!✗".contains(mark))
+    });
+    ensure!(
+        rows.count() > 3 && said.contains("ended with 1"),
+        "the doctor says:\n{said}"
+    );
     Ok(())
 }
 

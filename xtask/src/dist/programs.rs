@@ -1,5 +1,6 @@
 //! The programs for any Linux: with no C library of the system's, or with one of 2013.
 
+use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -7,7 +8,7 @@ use anyhow::{Result, bail};
 
 use super::succeeds;
 use super::zig::Zig;
-use crate::build::PROGRAMS;
+use crate::build::{BINARIES, PROGRAMS};
 use crate::debian_rust::{self, RUSTC};
 use crate::packages;
 
@@ -16,8 +17,12 @@ const GLIBC: &str = "x86_64-unknown-linux-gnu";
 /// The oldest C library that the linked ones go with: of 2012.
 const OLDEST: &str = "2.17";
 
-/// Builds programs that need nothing of the system but its kernel, and answers with their folder.
+/// Builds programs that need nothing of the system but its kernel, unless somebody said where some are, and answers with
+/// their folder.
 pub(super) fn fixed() -> Result<PathBuf> {
+    if let Some(folder) = env::var_os(BINARIES) {
+        return Ok(folder.into());
+    }
     compiler()?;
     let zig = Zig::prepare()?;
     let sysroot = debian_rust::standard_library("musl", MUSL)?;
@@ -35,6 +40,9 @@ pub(super) fn fixed() -> Result<PathBuf> {
 
 /// Builds programs for the C library of any system since 2013, and answers with their folder.
 pub(super) fn portable() -> Result<PathBuf> {
+    if let Some(folder) = env::var_os(BINARIES) {
+        return Ok(folder.into());
+    }
     let zig = Zig::prepare()?;
     println!("Building the programs for glibc {OLDEST} and later.");
     let mut build = zig.build(&format!("{GLIBC}.{OLDEST}"))?;
