@@ -6,7 +6,7 @@ use crate::party::{self, Setup};
 use crate::privilege;
 use crate::systemd;
 use crate::tap::TapName;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use clap::Args;
 use lanparty_client_control::connection::USUAL;
 use lanparty_client_core::{Player, Reporter};
@@ -102,9 +102,14 @@ impl Place for ThisMachine {
         wishes: &Wishes,
         stop: impl Future<Output = Text>,
     ) -> Result<()> {
+        let missing = |_| {
+            anyhow!(
+                "a DHCP client or setpriv is missing; install isc-dhcp-client or udhcpc, and util-linux"
+            )
+        };
         let setup = Setup {
             tap: self.tap.clone(),
-            addressing: Addressing::Dhcp(DhcpProgram::find()?),
+            addressing: Addressing::Dhcp(DhcpProgram::find().map_err(missing)?),
         };
         party::play(player, setup, reporter, wishes, stop).await
     }

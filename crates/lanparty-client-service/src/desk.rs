@@ -192,7 +192,12 @@ impl Desk {
                 let until = now + wait;
                 self.stage = Stage::Waiting { until, failure };
             }
-            (_, Err(failure)) => self.stage = Stage::Failed(failure),
+            (_, Err(failure)) => {
+                // The next service leaves it at that too.
+                self.kept.joined = None;
+                self.save();
+                self.stage = Stage::Failed(failure);
+            }
             (_, Ok(())) => self.wanted = None,
         }
         self.settle(now);

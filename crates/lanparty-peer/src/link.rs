@@ -44,6 +44,10 @@ const WAITS_REPORTS: usize = 5;
 /// Control messages that may wait for the loop.
 const INBOX: usize = 64;
 
+/// How often a peer looks whether its machine has another address now, and whether a silent relay has answered; that sends
+/// nothing.
+pub const LOOK: Duration = Duration::from_millis(250);
+
 /// How a link is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinkFacts {
@@ -54,7 +58,7 @@ pub struct LinkFacts {
     /// How many packets of a thousand got lost on the way to the relay in the last minute; absent where too few were
     /// sent to say so.
     pub loss_permille: Option<u16>,
-    /// True while the relay has been asked whether it is there, and has not answered for a second.
+    /// True while the relay has been asked whether it is there, and has not answered in time.
     pub is_faint: bool,
 }
 
@@ -278,9 +282,23 @@ impl RelayLink {
         self.connection.rtt()
     }
 
-    /// True while a question to the relay stands unanswered.
+    /// True while a question to the relay stands unanswered for longer than the path takes.
     pub fn is_faint(&self) -> bool {
-        self.pulse.is_faint(|| self.connection.heard())
+        let heard = || self.connection.heard();
+        self.pulse.is_faint(heard) || self.pulse.is_late(self.looks_for_answer(), heard)
+    }
+
+    /// Looks whether the relay has answered; to be asked every [`LOOK`]. True when that is so for the first time.
+    pub fn falls_faint(&mut self) -> bool {
+        let (looks, connection) = (self.looks_for_answer(), &self.connection);
+        self.pulse.look(looks, || connection.heard())
+    }
+
+    /// Twice as long as the path takes, and one look more.
+    fn looks_for_answer(&self) -> u32 {
+        let path = 2 * self.rtt().unwrap_or_default();
+        let looks = path.as_millis() / LOOK.as_millis();
+        u32::try_from(looks).unwrap_or(u32::MAX).saturating_add(2)
     }
 
     /// How it is doing; to be asked for about once a second.

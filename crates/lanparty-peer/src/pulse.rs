@@ -28,13 +28,18 @@ pub(crate) enum Beat {
 pub(crate) struct Pulse {
     heard: u64,
     silent: u32,
+    /// How often it was looked for an answer since the first question.
+    looks: u32,
 }
 
 impl Pulse {
     /// Takes a beat. `heard` is the number of packets that have come since the link was made.
     pub(crate) fn beat(&mut self, heard: u64) -> Beat {
         if heard != self.heard {
-            *self = Pulse { heard, silent: 0 };
+            *self = Pulse {
+                heard,
+                ..Pulse::default()
+            };
             return Beat::Heard;
         }
         self.silent = self.silent.saturating_add(1);
@@ -43,6 +48,19 @@ impl Pulse {
             GIVE_UP.. => Beat::GiveUp,
             _ => Beat::Stir,
         }
+    }
+
+    /// Looks for an answer, several times between two beats. True once: when none has come after so many looks, of which
+    /// people should hear before the link is given up.
+    pub(crate) fn look(&mut self, patience: u32, heard: impl FnOnce() -> u64) -> bool {
+        let waits = self.silent > 0 && heard() == self.heard;
+        self.looks += u32::from(waits);
+        waits && self.looks == patience
+    }
+
+    /// True while that is so.
+    pub(crate) fn is_late(&self, patience: u32, heard: impl FnOnce() -> u64) -> bool {
+        self.looks >= patience && heard() == self.heard
     }
 
     /// True while a question stands unanswered for a beat: a frame sent now would wait in a queue and
@@ -81,5 +99,19 @@ mod tests {
         pulse.beat(7);
         assert!(pulse.is_faint(|| 7));
         assert!(!pulse.is_faint(|| 8), "without waiting for the next beat");
+    }
+
+    #[test]
+    fn people_hear_of_a_silent_relay_before_it_is_given_up_and_once() {
+        let (mut pulse, patience) = (Pulse::default(), 2);
+        pulse.beat(7);
+        assert!(!pulse.look(patience, || 7), "nothing was asked yet");
+        assert_eq!(pulse.beat(7), Beat::Ask);
+        let looks = [1, 2, 3].map(|_| pulse.look(patience, || 7));
+        assert_eq!(looks, [false, true, false]);
+        assert!(pulse.is_late(patience, || 7));
+        assert!(!pulse.is_late(patience, || 8), "it has answered");
+        assert_eq!(pulse.beat(8), Beat::Heard);
+        assert!(!pulse.is_late(patience, || 8));
     }
 }

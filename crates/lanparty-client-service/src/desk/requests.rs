@@ -107,10 +107,10 @@ impl Desk {
         self.kept.player(&caller.id)?.parse().ok()
     }
 
-    /// One session at a time, and nobody is thrown out of it by who comes later.
+    /// One session at a time, and nobody is thrown out of it by who comes later. One that failed for good is none.
     fn may_begin(&self, caller: &Caller) -> Result<(), String> {
         match &self.wanted {
-            Some(wanted) if wanted.caller.id != caller.id => Err(format!(
+            Some(wanted) if wanted.caller.id != caller.id && self.is_busy() => Err(format!(
                 "{} plays in {} on this computer, which can be in one party at a time; join when they have left",
                 wanted.caller.account,
                 wanted.title(),

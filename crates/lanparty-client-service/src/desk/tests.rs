@@ -113,6 +113,8 @@ fn what_may_pass_is_tried_again_ever_more_rarely_and_what_may_not_is_said() {
     assert_eq!(snapshot.sentence, "The host has sent you out.");
     assert_eq!(snapshot.state, State::CannotConnect);
     assert_eq!(table.desk.poll_timeout(), None);
+    let kept = table.kept();
+    assert_eq!(kept.joined, None, "nor does the next service try it");
     table.join(&anna(), "FRIDAY");
     table.begun();
     assert_eq!(table.state(), State::Connecting, "as if for the first time");
@@ -120,6 +122,15 @@ fn what_may_pass_is_tried_again_ever_more_rarely_and_what_may_not_is_said() {
     let answer = table.answered(&anna(), Request::Leave);
     assert_eq!(answer, done("You have left FRIDAY."));
     assert_eq!(table.state(), State::NotConnected);
+    table.join(&anna(), "FRIDAY");
+    table.begun();
+    table.ends(Err(failure("The host has sent you out.", false)));
+    let other = table.join(&bert(), "OTHER");
+    assert_eq!(
+        other,
+        done("Joining OTHER."),
+        "nobody is in the way any more"
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::retries::{End, Retries, Retry};
 use super::uptime::Moment;
 use super::wakefulness::Wakefulness;
 use super::{Event, FramePort, PeerCore, PeerHost, PeerOutput, RunError};
-use crate::link::{self, ConnectError, DatagramReader, QueueDeaths, RelayLink};
+use crate::link::{self, ConnectError, DatagramReader, LOOK, QueueDeaths, RelayLink};
 use crate::relay_args::RelayConfig;
 use bytes::Bytes;
 use lanparty_ctrl::message::{Disconnect, Hello, Newcomer};
@@ -23,8 +23,6 @@ use tokio::time::MissedTickBehavior;
 
 /// How often a host hears how its link is doing.
 const TICK: Duration = Duration::from_secs(1);
-/// How often a peer looks whether its machine has another address now; that sends nothing.
-const LOOK: Duration = Duration::from_millis(250);
 /// How long the relay's name may take to be resolved before the addresses of last time must do: the
 /// resolver may be what is missing.
 const RESOLVE: Duration = Duration::from_secs(1);
@@ -304,17 +302,18 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                     if let Err(unfit) = link.beat(Instant::now()) {
                         break unfit.to_string();
                     }
-                    // People see that a relay is silent before the link is given up.
-                    if link.is_faint() {
+                }
+                _ = look.tick() => {
+                    if link.falls_faint() {
                         self.tell(Event::Tick(link.facts(Instant::now()))).await?;
                     }
+                    if link.has_moved() {
+                        tracing::info!("This machine has another address on the way to the relay");
+                        // The host may have a route to mend first.
+                        self.tell(Event::Tick(link.facts(Instant::now()))).await?;
+                        link.follow_network();
+                    }
                 }
-                _ = look.tick() => if link.has_moved() {
-                    tracing::info!("This machine has another address on the way to the relay");
-                    // The host may have a route to mend first.
-                    self.tell(Event::Tick(link.facts(Instant::now()))).await?;
-                    link.follow_network();
-                },
                 reason = &mut *shutdown => return Ok(Ended::Asked(reason)),
             }
         };
