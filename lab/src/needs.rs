@@ -6,8 +6,16 @@ use std::path::{Path, PathBuf};
 
 /// Programs of the lab and the Debian packages that have them.
 const PACKAGES: &[(&str, &str)] = &[
+    // The window's tests: a desktop without a screen.
+    (
+        "/usr/lib/python3/dist-packages/pyatspi/__init__.py",
+        "python3-pyatspi",
+    ),
+    ("/usr/libexec/at-spi-bus-launcher", "at-spi2-core"),
+    ("Xvfb", "xvfb"),
     ("arping", "iputils-arping"),
     ("bridge", "iproute2"),
+    ("dbus-daemon", "dbus-daemon"),
     ("dhclient", "isc-dhcp-client"),
     ("dnsmasq", "dnsmasq-base"),
     ("ethtool", "ethtool"),
@@ -16,6 +24,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("keepalived", "keepalived"),
     ("nft", "nftables"),
     ("nstat", "iproute2"),
+    ("openbox", "openbox"),
     ("openarena-server", "openarena-server"),
     ("openssl", "openssl"),
     ("ping", "iputils-ping"),
@@ -25,6 +34,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("taskset", "util-linux"),
     ("teeworlds-server", "teeworlds-server"),
     ("unshare", "util-linux"),
+    ("xclip", "xclip"),
+    ("xdotool", "xdotool"),
 ];
 
 /// What makes machines and cables.

@@ -1,0 +1,247 @@
+use super::*;
+use lanparty_client_control::{Party, Room};
+use std::io;
+use std::time::UNIX_EPOCH;
+
+const LINK: &str = "lanparty://relay.example.net/FRIDAY-LAN#key=MDEyMzQ1Njc4OWFiY2RlZg";
+
+fn app(now: Instant) -> App {
+    App::new(Memory::default(), Some("anna".to_owned()), now)
+}
+
+fn snapshot(state: State, state_ms: u64) -> Snapshot {
+    let mut snapshot = Snapshot::idle(VERSION);
+    (snapshot.state, snapshot.state_ms) = (state, state_ms);
+    snapshot
+}
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// Check W8: never the last good state.
+#[test]
+fn a_service_that_says_nothing_for_so_long_is_not_believed() {
+    let start = Instant::now();
+    let mut app = app(start);
+    assert_eq!(app.standing(start), Standing::Looking);
+    app.heard(snapshot(State::Connected, 0), start);
+    assert_eq!(app.poll_timeout(start), Some(start + ms(1000)));
+    let late = start + ms(2500);
+    assert_eq!(app.standing(late - ms(1)), Standing::Is(State::Connected));
+    assert_eq!(app.standing(late), Standing::Away(Absence::Silent));
+    assert_eq!(app.word(late), words::SILENT);
+    assert_eq!(app.snapshot(late), None);
+    assert_eq!(app.poll_timeout(late), None);
+}
+
+#[test]
+fn a_service_that_is_gone_is_said_at_once() {
+    let start = Instant::now();
+    let mut app = app(start);
+    app.heard(snapshot(State::Connected, 0), start);
+    assert!(app.not_heard(&DoorError::NotRunning));
+    assert!(!app.not_heard(&DoorError::NotRunning));
+    assert_eq!(app.word(start), words::NOT_RUNNING);
+    assert!(app.not_heard(&DoorError::Silent(io::ErrorKind::TimedOut.into())));
+    assert_eq!(app.word(start), words::SILENT);
+}
+
+#[test]
+fn the_clock_of_a_lost_connection_runs_between_snapshots() {
+    let start = Instant::now();
+    let mut app = app(start);
+    app.heard(snapshot(State::Reconnecting, 3900), start);
+    assert_eq!(app.word(start), "Reconnecting (3 s)");
+    let next = app.poll_timeout(start).unwrap();
+    assert_eq!(next, start + ms(100));
+    assert_eq!(app.word(next), "Reconnecting (4 s)");
+}
+
+/// Check W6: the word is the service's, in the window as everywhere.
+#[test]
+fn each_state_has_its_word() {
+    let start = Instant::now();
+    let mut app = app(start);
+    for state in State::ALL {
+        app.heard(snapshot(state, 0), start);
+        let word = app.word(start);
+        assert!(word.starts_with(&state.to_string()), "{word}");
+    }
+}
+
+#[test]
+fn what_changes_by_time_alone_is_no_news() {
+    let start = Instant::now();
+    let mut app = app(start);
+    assert!(app.heard(snapshot(State::NotConnected, 0), start));
+    assert!(!app.heard(snapshot(State::NotConnected, 1000), start + ms(1000)));
+    assert!(app.heard(snapshot(State::Connecting, 0), start + ms(1100)));
+    assert_eq!(app.poll_timeout(start + ms(1100)), Some(start + ms(2100)));
+}
+
+#[test]
+fn an_idle_window_waits_for_nothing_but_silence() {
+    let start = Instant::now();
+    let mut app = app(start);
+    app.heard(snapshot(State::NotConnected, 0), start);
+    assert_eq!(app.poll_timeout(start), Some(start + SILENCE));
+}
+
+/// Check W3.
+#[test]
+fn a_clicked_link_is_offered_and_not_joined() {
+    let start = Instant::now();
+    let mut app = app(start);
+    app.heard(snapshot(State::NotConnected, 0), start);
+    app.offered(LINK);
+    assert_eq!(app.effects(), []);
+    assert!(app.invite(UNIX_EPOCH).is_some());
+    app.join(UNIX_EPOCH, start);
+    let effects = app.effects();
+    let [_, Effect::Ask(requests)] = effects.as_slice() else {
+        panic!("{effects:?}");
+    };
+    assert!(
+        matches!(requests.as_slice(), [Request::Join { invite, name: None }] if invite_field::find(invite.reveal()) == invite_field::find(LINK))
+    );
+}
+
+#[test]
+fn a_second_party_is_joined_when_the_first_is_left() {
+    let start = Instant::now();
+    let mut app = app(start);
+    app.heard(snapshot(State::Connected, 0), start);
+    app.offered(LINK);
+    app.join(UNIX_EPOCH, start);
+    let effects = app.effects();
+    let Some(Effect::Ask(requests)) = effects.last() else {
+        panic!("{effects:?}");
+    };
+    assert!(matches!(
+        requests.as_slice(),
+        [Request::Leave, Request::Join { .. }]
+    ));
+}
+
+#[test]
+fn a_refusal_is_shown_and_the_text_stays() {
+    let start = Instant::now();
+    let mut app = app(start);
+    app.heard(snapshot(State::NotConnected, 0), start);
+    app.offered(LINK);
+    app.join(UNIX_EPOCH, start);
+    app.answered(Ok(Answer::Refused("No.".to_owned())));
+    assert_eq!(app.refusal.as_deref(), Some("No."));
+    assert!(app.invite(UNIX_EPOCH).is_some());
+    app.join(UNIX_EPOCH, start);
+    app.answered(Err(DoorError::NotRunning));
+    assert!(
+        app.refusal
+            .as_ref()
+            .unwrap()
+            .starts_with("The service is not running")
+    );
+}
+
+/// Check W2.
+#[test]
+fn an_invite_in_the_clipboard_is_taken_once_and_never_over_what_somebody_types() {
+    let start = Instant::now();
+    let mut app = app(start);
+    assert!(!app.clipboard("milk, eggs", UNIX_EPOCH));
+    assert!(app.clipboard(LINK, UNIX_EPOCH));
+    app.field.clear();
+    assert!(!app.clipboard(LINK, UNIX_EPOCH), "wiped, and comes again");
+    app.field.text = "lanparty://rel".to_owned();
+    app.source = Source::Hand;
+    assert!(!app.clipboard(&LINK.replace("FRIDAY", "SUNDAY"), UNIX_EPOCH));
+    assert_eq!(app.field.text, "lanparty://rel");
+    let old = format!("{LINK}&expires=1700000000");
+    app.field.clear();
+    assert!(
+        !app.clipboard(&old, UNIX_EPOCH + Duration::from_secs(1_800_000_000)),
+        "expired"
+    );
+}
+
+/// Check W20.
+#[test]
+fn closing_goes_to_the_tray_where_there_is_one_and_says_so_once() {
+    let start = Instant::now();
+    let mut app = app(start);
+    app.heard(snapshot(State::Connected, 0), start);
+    app.tray(true);
+    app.close(start);
+    assert_eq!(app.question, Some(Question::ToTray));
+    app.answer(Question::ToTray, true);
+    assert_eq!(app.effects(), [Effect::Remember, Effect::Hide]);
+    app.close(start);
+    assert_eq!((app.question, app.effects()), (None, vec![Effect::Hide]));
+}
+
+#[test]
+fn closing_without_a_tray_asks_while_there_is_a_session() {
+    let start = Instant::now();
+    let mut app = app(start);
+    app.heard(snapshot(State::Connected, 0), start);
+    app.close(start);
+    assert_eq!(app.question, Some(Question::Stay));
+    app.answer(Question::Stay, false);
+    let leaves = Effect::Ask(vec![Request::Leave]);
+    assert_eq!(app.effects(), [leaves, Effect::Quit]);
+    app.heard(snapshot(State::NotConnected, 0), start);
+    app.close(start);
+    assert_eq!((app.question, app.effects()), (None, vec![Effect::Quit]));
+}
+
+#[test]
+fn another_users_session_is_told_from_ones_own() {
+    let start = Instant::now();
+    let app = app(start);
+    let mut connected = snapshot(State::Connected, 0);
+    assert_eq!(app.other_user(&connected), None);
+    let mut party = Party {
+        room: "FRIDAY-LAN".to_owned(),
+        name: None,
+        relay: "relay.example.net".to_owned(),
+        expires: None,
+        joined_by: Some("anna".to_owned()),
+    };
+    connected.party = Some(party.clone());
+    assert_eq!(app.other_user(&connected), None);
+    party.joined_by = Some("bert".to_owned());
+    connected.rooms = vec![Room {
+        name: "x".to_owned(),
+        party: party.clone(),
+    }];
+    connected.party = Some(party);
+    assert_eq!(app.other_user(&connected), Some("bert"));
+}
+
+/// Check W13: after each press that mends, the rows are looked at again.
+#[test]
+fn a_fix_is_done_and_then_looked_at_again() {
+    let start = Instant::now();
+    let mut app = app(start);
+    app.go(Page::Doctor);
+    assert_eq!(app.effects(), [Effect::Examine]);
+    app.examined(Vec::new());
+    app.mend(Fix::Repair);
+    app.mend(Fix::Repair);
+    app.mended(Ok("Repaired.".to_owned()));
+    assert_eq!(app.effects(), [Effect::Mend(Fix::Repair), Effect::Examine]);
+    assert_eq!(app.done.as_deref(), Some("Repaired."));
+    app.examined(Vec::new());
+    app.mend(Fix::StartService);
+    app.mended(Err("systemctl did not do it: no".to_owned()));
+    let said = app.refusal.as_deref();
+    assert_eq!(said, Some("Systemctl did not do it: no."));
+}
+
+#[test]
+fn an_errors_words_become_a_sentence() {
+    assert_eq!(sentence("the key is cut; ask"), "The key is cut; ask.");
+    assert_eq!(sentence("Why?"), "Why?");
+    assert_eq!(sentence(""), ".");
+}

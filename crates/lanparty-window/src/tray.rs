@@ -1,0 +1,94 @@
+//! The icon beside the clock, where there is such a place: the state's shape and word, Show, Leave, Quit.
+
+#[cfg_attr(target_os = "linux", path = "tray/linux.rs")]
+#[cfg_attr(windows, path = "tray/windows.rs")]
+mod imp;
+
+use crate::app::{App, Standing};
+use crate::look;
+use crate::mark::{self, Shape, Tone};
+use lanparty_client_control::State;
+use std::time::Instant;
+
+pub(crate) use imp::Tray;
+
+/// What the icon shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Face {
+    /// The state's word, the same as the window's.
+    pub(crate) word: String,
+    /// The party, while there is one.
+    pub(crate) party: Option<String>,
+    shape: Shape,
+    tone: Tone,
+    /// True while there is something to leave.
+    pub(crate) leaves: bool,
+    /// True when somebody should look.
+    pub(crate) alarms: bool,
+}
+
+impl Face {
+    /// The side of the icon in pixels; trays make it smaller.
+    const SIDE: usize = 32;
+
+    pub(crate) fn of(app: &App, now: Instant) -> Self {
+        let standing = app.standing(now);
+        let (shape, tone) = mark::of(&standing);
+        let snapshot = app.snapshot(now);
+        let session = snapshot.filter(|it| it.state.is_session());
+        let party = session.and_then(|it| it.party.as_ref());
+        Face {
+            // A tooltip that changes each second would redraw the tray each second.
+            word: app.still_word(now),
+            party: party.map(|party| party.title().to_owned()),
+            shape,
+            tone,
+            leaves: session.is_some(),
+            alarms: matches!(standing, Standing::Is(State::CannotConnect)),
+        }
+    }
+
+    /// The icon, as red, green, blue and opacity.
+    pub(crate) fn rgba(&self) -> (Vec<u8>, u32) {
+        let colour = look::tray_colour(self.tone);
+        (
+            mark::rgba(self.shape, colour, Self::SIDE),
+            Self::SIDE as u32,
+        )
+    }
+
+    /// What the icon says when it is pointed at.
+    pub(crate) fn tip(&self) -> String {
+        match &self.party {
+            Some(party) => format!("{} · {party}", self.word),
+            None => self.word.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::Memory;
+    use lanparty_client_control::Snapshot;
+
+    /// Checks W6 and W7: the same word, and a picture of its own, for each state.
+    #[test]
+    fn the_icon_says_and_shows_what_the_window_does() {
+        let now = Instant::now();
+        let mut app = App::new(Memory::default(), None, now);
+        let mut seen = Vec::new();
+        for state in State::ALL {
+            let mut snapshot = Snapshot::idle("0.1.0");
+            snapshot.state = state;
+            app.heard(snapshot, now);
+            let face = Face::of(&app, now);
+            assert_eq!(face.tip(), state.to_string());
+            assert!(app.word(now).starts_with(&face.tip()));
+            assert_eq!(face.leaves, state.is_session());
+            let icon = face.rgba().0;
+            assert!(!seen.contains(&icon), "{state}");
+            seen.push(icon);
+        }
+    }
+}

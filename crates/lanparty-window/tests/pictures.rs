@@ -1,0 +1,356 @@
+//! Every state as a picture, drawn by the rasterizer that ships, without a display; and what must hold in each.
+
+mod support;
+
+use egui::Theme;
+use egui::accesskit::Role;
+use egui_kittest::kittest::Queryable as _;
+use lanparty_client_control::connection::DoorError;
+use lanparty_client_control::{LanAddress, Loss, State, Way};
+use lanparty_window::{App, VERSION};
+use std::io;
+use support::{
+    KEY, Picture, Said, app, clock, contrast, crowd, evening, hearing, in_state, link, member,
+    open, ping, rooms, rows, told, usual, warnings,
+};
+
+type Scene = (&'static str, fn() -> App);
+
+/// All that the window can show, each with a name.
+fn scenes() -> Vec<Scene> {
+    vec![
+        ("start-first", || {
+            let mut app = App::new(Default::default(), None, clock().now);
+            app.heard(in_state(State::NotConnected), clock().now);
+            app
+        }),
+        ("start", || hearing(in_state(State::NotConnected))),
+        ("start-looking", app),
+        ("start-rooms", || {
+            let mut snapshot = in_state(State::NotConnected);
+            snapshot.rooms = rooms();
+            hearing(snapshot)
+        }),
+        ("start-invite", || {
+            offered(&link("FRIDAY-LAN", "&expires=1790030000"))
+        }),
+        ("start-expired", || {
+            offered(&link("FRIDAY-LAN", "&expires=1700000000"))
+        }),
+        ("start-damaged", || {
+            offered(&link("FRIDAY-LAN", "&host=oops"))
+        }),
+        ("connecting", || hearing(in_state(State::Connecting))),
+        ("waiting", || hearing(in_state(State::WaitingForGateway))),
+        ("connected", || hearing(evening())),
+        ("connected-alone", || {
+            let mut snapshot = evening();
+            snapshot.members.clear();
+            snapshot.games.clear();
+            hearing(snapshot)
+        }),
+        ("connected-crowd", || hearing(crowd())),
+        ("connected-warning", || {
+            let mut snapshot = evening();
+            snapshot.warnings = warnings();
+            snapshot.ping = ping(96, 7);
+            hearing(snapshot)
+        }),
+        ("connected-made-up", || {
+            let mut snapshot = evening();
+            snapshot.address = Some(LanAddress {
+                ip: "169.254.12.7".parse().unwrap(),
+                made_up: true,
+            });
+            snapshot.ping = ping(212, 31);
+            hearing(snapshot)
+        }),
+        ("connected-other-user", || {
+            let mut snapshot = evening();
+            snapshot.party.as_mut().unwrap().joined_by = Some("bert".to_owned());
+            snapshot.program = "0.0.9".to_owned();
+            hearing(snapshot)
+        }),
+        ("connected-link", || {
+            let mut app = hearing(evening());
+            app.offered(&link("LAKE", ""));
+            app
+        }),
+        ("reconnecting", || {
+            let mut snapshot = evening();
+            (snapshot.state, snapshot.state_ms) = (State::Reconnecting, 7_900);
+            snapshot.sentence = in_state(State::Reconnecting).sentence;
+            snapshot.ping.us = None;
+            hearing(snapshot)
+        }),
+        ("cannot", || hearing(in_state(State::CannotConnect))),
+        ("away-not-running", || away(&DoorError::NotRunning)),
+        ("away-not-permitted", || away(&DoorError::NotPermitted)),
+        ("away-silent", || {
+            away(&DoorError::Silent(io::ErrorKind::TimedOut.into()))
+        }),
+        ("away-strange", || {
+            away(&DoorError::Strange(io::ErrorKind::InvalidData.into()))
+        }),
+        ("away-impostor", || {
+            away(&DoorError::Impostor("evil.exe".to_owned()))
+        }),
+        ("closing", || {
+            let mut app = hearing(evening());
+            app.close(clock().now);
+            app
+        }),
+        ("closing-tray", || {
+            let mut app = hearing(evening());
+            app.tray(true);
+            app.close(clock().now);
+            app
+        }),
+    ]
+}
+
+fn offered(link: &str) -> App {
+    let mut app = hearing(in_state(State::NotConnected));
+    app.offered(link);
+    app
+}
+
+fn away(error: &DoorError) -> App {
+    let mut app = app();
+    app.not_heard(error);
+    app
+}
+
+/// Pages that are reached by pressing something.
+fn pages() -> Vec<(&'static str, &'static [&'static str])> {
+    vec![
+        ("doctor", &["Check this PC"]),
+        ("doctor-fix", &["Check this PC", "Start the service"]),
+        ("settings", &["Settings"]),
+        ("changes", &["Settings", "What this changes on your PC"]),
+    ]
+}
+
+/// What must hold in every picture: nothing reaches out of the window sideways (check W17), all text is read on its
+/// ground (check W19), every control has a name (check W16), and the key stands nowhere (check W5).
+fn judge(name: &str, window: &support::Window) {
+    let picture = Picture::of(window);
+    picture.save(name);
+    judge_places(name, window);
+    for said in told(window) {
+        let text = said.role == Role::Label || said.role == Role::Button;
+        let [_, top, _, bottom] = said.place;
+        let seen = bottom < picture.height as f64 - 60.0 && top > 0.0;
+        let open = !name.starts_with("closing") && !name.contains("scrolled");
+        if text && seen && open && !said.disabled && !said.words.trim().is_empty() {
+            judge_contrast(name, &picture, &said);
+        }
+    }
+}
+
+fn judge_places(name: &str, window: &support::Window) {
+    let width = f64::from(window.ctx.content_rect().width() * window.ctx.pixels_per_point());
+    let controls = [Role::Button, Role::TextInput, Role::CheckBox];
+    for said in told(window) {
+        assert!(!said.words.contains(KEY), "{name}: {said:?}");
+        if controls.contains(&said.role) {
+            assert!(!said.words.trim().is_empty(), "{name}: {said:?}");
+        }
+        let text = said.role == Role::Label || said.role == Role::Button;
+        if !text || said.words.is_empty() {
+            continue;
+        }
+        let [left, _, right, _] = said.place;
+        assert!(left >= -0.5 && right <= width + 0.5, "{name}: {said:?}");
+    }
+}
+
+fn judge_contrast(name: &str, picture: &Picture, said: &Said) {
+    let contrast = contrast(picture, said.place).unwrap_or_default();
+    assert!(contrast >= 4.4, "{name}: {contrast:.2} {said:?}");
+}
+
+fn judge_all(size: [f32; 2], scale: f32, suffix: &str, themes: &[Theme]) {
+    for theme in themes {
+        let theme_name = if *theme == Theme::Dark {
+            "dark"
+        } else {
+            "light"
+        };
+        for (name, scene) in scenes() {
+            let window = open(scene(), size, scale, *theme);
+            judge_or_look(&format!("{name}-{theme_name}{suffix}"), &window);
+        }
+        for (name, presses) in pages() {
+            let mut app = hearing(in_state(State::NotConnected));
+            app.examined(rows());
+            let mut window = open(app, size, scale, *theme);
+            for press in presses {
+                window.get_by_label(press).click_accesskit();
+                window.run_ok();
+                window.state_mut().examined(rows());
+                window.run_ok();
+            }
+            judge_or_look(&format!("{name}-{theme_name}{suffix}"), &window);
+        }
+    }
+}
+
+/// At other scales a few pictures are enough for the eye; where things stand is judged in all.
+fn judge_or_look(name: &str, window: &support::Window) {
+    let plain = name.ends_with("light") || name.ends_with("dark");
+    let shown = [
+        "start-invite",
+        "connected-l",
+        "connected-d",
+        "connected-made-up",
+        "waiting",
+        "doctor-fix",
+        "settings",
+        "closing",
+    ];
+    if plain || shown.iter().any(|start| name.starts_with(start)) {
+        judge(name, window);
+    } else {
+        judge_places(name, window);
+    }
+}
+
+#[test]
+fn every_state_in_light_and_dark() {
+    judge_all([520.0, 680.0], 1.0, "", &[Theme::Light, Theme::Dark]);
+}
+
+/// Check W17.
+#[test]
+fn every_state_at_other_scales() {
+    judge_all([520.0, 680.0], 1.5, "-x1.5", &[Theme::Light]);
+    judge_all([520.0, 680.0], 2.0, "-x2", &[Theme::Dark]);
+}
+
+/// Check W17: text of twice the size in a window of 520 pixels leaves half the room.
+#[test]
+fn every_state_with_text_of_twice_the_size() {
+    judge_all([260.0, 340.0], 2.0, "-text2", &[Theme::Light]);
+}
+
+#[test]
+fn a_low_window_keeps_its_head() {
+    for (name, scene) in scenes() {
+        let window = open(scene(), [520.0, 400.0], 1.0, Theme::Light);
+        judge_or_look(&format!("{name}-low"), &window);
+    }
+}
+
+/// Check W1.
+#[test]
+fn an_empty_start_is_one_field_that_has_the_focus_and_one_button() {
+    let window = usual(hearing(in_state(State::NotConnected)));
+    let told = told(&window);
+    let fields: Vec<_> = told
+        .iter()
+        .filter(|it| it.role == Role::TextInput)
+        .collect();
+    assert!(
+        matches!(fields.as_slice(), [one] if one.focused),
+        "{fields:?}"
+    );
+    let join = window.query_all_by_label("Join").count();
+    assert_eq!(join, 1);
+}
+
+/// Check W11: the head and the list's way stay where they are.
+#[test]
+fn a_full_room_scrolls_under_a_head_that_stays() {
+    let mut window = open(hearing(crowd()), [520.0, 400.0], 1.0, Theme::Light);
+    let before = window.get_by_value("Connected").rect();
+    let last = "Player 31 of the house at the lake";
+    assert!(window.get_by_value(last).rect().top() > 400.0);
+    for _ in 0..8 {
+        window.key_press(egui::Key::PageDown);
+        window.run_ok();
+    }
+    assert_eq!(window.get_by_value("Connected").rect(), before);
+    assert!(window.get_by_value(last).rect().bottom() < 400.0);
+    judge("crowd-scrolled", &window);
+}
+
+/// Check W10.
+#[test]
+fn a_ping_is_a_number_with_a_word() {
+    for (ms, loss, word) in [
+        (23, 0, "good"),
+        (80, 0, "slow"),
+        (20, 5, "slow"),
+        (150, 0, "bad"),
+        (20, 20, "bad"),
+    ] {
+        let mut snapshot = evening();
+        snapshot.ping = ping(ms, loss);
+        snapshot.ping.loss = Some(Loss(loss));
+        let window = usual(hearing(snapshot));
+        let number = format!("{ms} ms");
+        assert!(window.query_all_by_value(&number).count() > 0, "{number}");
+        assert_eq!(window.query_all_by_value(word).count(), 1, "{ms} {loss}");
+    }
+}
+
+/// Check W12.
+#[test]
+fn a_game_that_is_not_heard_any_more_is_said_to_be() {
+    let window = usual(hearing(evening()));
+    assert_eq!(
+        window
+            .query_all_by_value("OpenArena · Bert's cellar")
+            .count(),
+        1
+    );
+    let grey: Vec<_> = told(&window)
+        .into_iter()
+        .filter(|said| said.words.contains("may be gone"))
+        .collect();
+    assert!(
+        matches!(grey.as_slice(), [one] if one.words.contains("25565")),
+        "{grey:?}"
+    );
+}
+
+/// Names are strangers' text; none of it may move anything out of place.
+#[test]
+fn no_name_breaks_the_window() {
+    let mut snapshot = evening();
+    let long = "Wolfeschlegelsteinhausenbergerdorff".repeat(8);
+    for name in [
+        "",
+        " ",
+        "\u{202e}drowssap",
+        "日本太郎",
+        "Ωμέγα",
+        "Жук",
+        "😀 Zoë",
+        &long,
+        "a\u{300}\u{300}\u{300}",
+    ] {
+        snapshot
+            .members
+            .push(member(name, 60_000, Way::Other, true));
+    }
+    snapshot.party.as_mut().unwrap().name = Some(long.clone());
+    snapshot.games[0].server = long.clone();
+    snapshot.games[0].map = Some(long);
+    for size in [[520.0, 680.0], [260.0, 340.0]] {
+        let window = open(hearing(snapshot.clone()), size, 1.0, Theme::Light);
+        judge(&format!("names-{}", size[0]), &window);
+    }
+}
+
+/// A service of another version is named, whatever the state.
+#[test]
+fn versions_that_differ_are_said() {
+    let mut snapshot = in_state(State::NotConnected);
+    snapshot.program = "9.9.9".to_owned();
+    let window = usual(hearing(snapshot));
+    let said = told(&window);
+    let both = |said: &&Said| said.words.contains("9.9.9") && said.words.contains(VERSION);
+    assert_eq!(said.iter().filter(both).count(), 1);
+}
