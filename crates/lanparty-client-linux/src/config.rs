@@ -197,6 +197,22 @@ mod tests {
     }
 
     #[test]
+    fn a_command_asks_the_service_and_everything_else_plays_here() {
+        for line in ["join @invite.txt", "leave", "status --json", "doctor"] {
+            let command = parse(line).unwrap().command;
+            assert!(matches!(command, Some(Command::View(_))), "{line}");
+        }
+        let service = parse("service --socket x.sock --state folder --log debug");
+        assert!(matches!(
+            service.unwrap().command,
+            Some(Command::Service(_))
+        ));
+        assert!(parse("--relay r.example --room friday leave").is_err());
+        let alone = parse("--dhcp").unwrap().check().unwrap_err().to_string();
+        assert!(alone.contains("which party?"), "{alone}");
+    }
+
+    #[test]
     fn an_address_comes_from_one_place() {
         let both = parse("--relay r.example --room friday --dhcp --address 10.0.0.7/8");
         assert!(both.unwrap_err().to_string().contains("--address"));

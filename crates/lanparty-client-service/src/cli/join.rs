@@ -2,9 +2,10 @@
 
 use super::{Code, DoorArgs, Outcome, Trouble, done, say};
 use clap::Args;
-use lanparty_client_control::{Request, Secret, State};
+use lanparty_client_control::{Answer, Request, Secret, State};
 use lanparty_ctrl::Name;
-use lanparty_edge::invite::InviteSource;
+use lanparty_edge::invite::{InviteSource, InviteSourceError};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Which party, and as whom.
@@ -46,6 +47,16 @@ impl From<String> for Whereto {
     }
 }
 
+impl Whereto {
+    /// The file that is called as the room should be.
+    fn file(&self) -> Option<PathBuf> {
+        match self {
+            Whereto::Room(room) => Some(PathBuf::from(room)).filter(|file| file.is_file()),
+            Whereto::Invite(_) => None,
+        }
+    }
+}
+
 pub(super) fn run(args: JoinArgs) -> Outcome {
     let JoinArgs {
         what,
@@ -53,6 +64,7 @@ pub(super) fn run(args: JoinArgs) -> Outcome {
         wait,
         door,
     } = args;
+    let file = what.file();
     let request = match what {
         Whereto::Room(room) if name.is_none() => Request::JoinRoom { room },
         Whereto::Room(_) => {
@@ -68,7 +80,14 @@ pub(super) fn run(args: JoinArgs) -> Outcome {
             }
         }
     };
-    say(done(door.ask(&request)?)?)?;
+    match (door.ask(&request)?, file) {
+        // Somebody has forgotten the sign before a file's name.
+        (Answer::Refused(_), Some(file)) => {
+            let sentence = InviteSourceError::FileName(file).to_string();
+            return Err(Trouble::failed(sentence));
+        }
+        (answer, _) => say(done(answer)?)?,
+    }
     match wait {
         0 => Ok(Code::Done),
         seconds => until_connected(&door, Duration::from_secs(seconds)),

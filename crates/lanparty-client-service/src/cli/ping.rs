@@ -45,7 +45,7 @@ pub(super) fn run(args: &PingArgs) -> Outcome {
 }
 
 /// One measurement.
-fn sentence(snapshot: &Snapshot, who: Option<&str>) -> Result<String, Trouble> {
+pub(super) fn sentence(snapshot: &Snapshot, who: Option<&str>) -> Result<String, Trouble> {
     let gateway = snapshot.members.iter().find(|member| member.is_gateway);
     let beyond = gateway.and_then(|gateway| gateway.ping_us);
     let Some(whole) = snapshot.ping.us else {
