@@ -97,7 +97,8 @@ impl Door {
         &self.path
     }
 
-    /// Asks one thing. [`Request::Watch`] is for [`Self::watch`].
+    /// Asks one thing, and starts the installed service where it does not run. [`Request::Watch`] is for
+    /// [`Self::watch`], which starts nothing.
     ///
     /// # Errors
     /// [`DoorError`], when there is no answer; a refusal is one.
@@ -106,7 +107,7 @@ impl Door {
         if let Some(polkit) = &self.polkit {
             return polkit.ask(request);
         }
-        let mut lines = BufReader::new(self.open(request, PATIENCE)?);
+        let mut lines = BufReader::new(self.open(request, PATIENCE, true)?);
         next(&mut lines)?.ok_or_else(|| DoorError::Silent(io::ErrorKind::UnexpectedEof.into()))
     }
 
@@ -120,12 +121,17 @@ impl Door {
             let lines = polkit.begin(&Request::Watch)?;
             return Ok(Watch(Lines::Carried(Box::new(lines))));
         }
-        let lines = BufReader::new(self.open(&Request::Watch, SILENCE)?);
+        let lines = BufReader::new(self.open(&Request::Watch, SILENCE, false)?);
         Ok(Watch(Lines::Own(lines)))
     }
 
-    fn open(&self, request: &Request, patience: Duration) -> Result<system::Stream, DoorError> {
-        let mut stream = system::open(&self.path, patience)?;
+    fn open(
+        &self,
+        request: &Request,
+        patience: Duration,
+        wakes: bool,
+    ) -> Result<system::Stream, DoorError> {
+        let mut stream = system::open(&self.path, patience, wakes)?;
         stream
             .write_all(&line(request))
             .map_err(DoorError::Silent)?;

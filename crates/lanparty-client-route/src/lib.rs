@@ -21,10 +21,11 @@ mod imp;
 
 pub use guid::AdapterGuid;
 pub use imp::{
-    KeptText, Watch, add_route, addresses, best_route, firewall_profiles, forget_typed,
-    interface_guid, interface_luid, interface_metric, interface_settings, name_servers, network,
-    own_name_servers, owns_console, release_lease, remove_route, routes, set_category,
-    set_interface_settings, set_own_name_servers, take_file,
+    KeptText, PipeListener, PipeStream, Watch, add_route, addresses, best_route, boot_mark,
+    firewall_profiles, forget_typed, interface_guid, interface_luid, interface_metric,
+    interface_settings, log_into, name_servers, network, own_arguments, own_name_servers,
+    owns_console, release_lease, remove_route, routes, set_category, set_interface_settings,
+    set_own_name_servers, take_file,
 };
 pub use network::{Category, Network};
 pub use pin::{Plan, plan};

@@ -4,6 +4,7 @@ use crate::guid::AdapterGuid;
 use crate::network::{Category, Network};
 use crate::route::{Family, Luid, Route};
 use crate::settings::InterfaceSettings;
+use lanparty_client_rights::Account;
 use std::convert::Infallible;
 use std::fs::File;
 use std::io;
@@ -210,6 +211,39 @@ impl KeptText {
     }
 }
 
+/// What is said with a view.
+pub type PipeStream = tokio::io::DuplexStream;
+
+/// A pipe that views open, which there cannot be.
+#[derive(Debug)]
+pub struct PipeListener(Infallible);
+
+impl PipeListener {
+    /// Makes the pipe.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn open(_name: &str) -> io::Result<Self> {
+        unsupported()
+    }
+
+    /// The next view that has said something, and whose it is.
+    ///
+    /// # Errors
+    /// Never: there is no pipe.
+    pub async fn accept(&mut self) -> io::Result<(PipeStream, Account)> {
+        match self.0 {}
+    }
+}
+
+/// Lets everything that is said on standard error go into a file.
+///
+/// # Errors
+/// Always.
+pub fn log_into(_file: File) -> io::Result<()> {
+    unsupported()
+}
+
 /// Opens a file that one process at a time may write.
 ///
 /// # Errors
@@ -225,3 +259,16 @@ pub fn owns_console() -> bool {
 
 /// Forgets what was typed into the console and not read; does nothing without one.
 pub fn forget_typed() {}
+
+/// Which start of Windows this is.
+///
+/// # Errors
+/// Always.
+pub fn boot_mark(_mark: impl FnOnce() -> String) -> io::Result<String> {
+    unsupported()
+}
+
+/// What stands behind the program's name in the line that started it.
+pub fn own_arguments() -> String {
+    String::new()
+}

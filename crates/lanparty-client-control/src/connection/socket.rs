@@ -9,7 +9,8 @@ use std::time::Duration;
 /// Where the system's service listens.
 pub const USUAL: &str = "/run/lanparty/client.sock";
 
-pub(super) fn open(path: &Path, patience: Duration) -> Result<Stream, DoorError> {
+/// systemd starts a service whose socket is asked, so that nobody else need.
+pub(super) fn open(path: &Path, patience: Duration, _wakes: bool) -> Result<Stream, DoorError> {
     let stream = Stream::connect(path).map_err(|error| match error.kind() {
         io::ErrorKind::PermissionDenied => DoorError::NotPermitted,
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => DoorError::NotRunning,

@@ -4,16 +4,18 @@ mod category;
 mod console;
 mod ip_helper;
 mod lease;
+mod pipe;
 mod rows;
 mod watch;
 
 pub use category::{firewall_profiles, network, set_category};
-pub use console::{forget_typed, owns_console};
+pub use console::{forget_typed, log_into, own_arguments, owns_console};
 pub use ip_helper::{
     add_route, addresses, best_route, interface_guid, interface_luid, interface_settings,
     remove_route, routes, set_interface_settings,
 };
 pub use lease::release_lease;
+pub use pipe::{PipeListener, PipeStream};
 pub use watch::Watch;
 
 use crate::error::from_hresult;
@@ -89,6 +91,7 @@ pub struct KeptText {
 }
 
 const OUR_KEY: &str = r"SOFTWARE\softlan-vpn";
+const BOOT_KEY: &str = r"SOFTWARE\softlan-vpn\Boot";
 
 impl KeptText {
     /// Opens the text with this name.
@@ -125,6 +128,25 @@ impl KeptText {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             removed => removed,
         }
+    }
+}
+
+/// Which start of Windows this is: what `mark` made when it was asked first after that. Kept where only administrators write,
+/// in a key that Windows forgets when it goes down.
+///
+/// # Errors
+/// What the system says.
+pub fn boot_mark(mark: impl FnOnce() -> String) -> io::Result<String> {
+    let mut options = LOCAL_MACHINE.options();
+    let key = options.read().write().create().volatile();
+    let key = key.open(BOOT_KEY).map_err(from_hresult)?;
+    match key.get_string("Mark").map_err(from_hresult) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mark = mark();
+            key.set_string("Mark", &mark).map_err(from_hresult)?;
+            Ok(mark)
+        }
+        read => read,
     }
 }
 
