@@ -56,6 +56,13 @@ pub enum Command {
     AutoJoin(AutoJoinArgs),
 }
 
+impl Command {
+    /// Whether a person reads what the doctor says, after which a program may say more.
+    pub fn is_doctor_for_people(&self) -> bool {
+        matches!(self, Command::Doctor(DoctorArgs { json: false, .. }))
+    }
+}
+
 /// Where the service is.
 #[derive(Debug, Clone, Default, Args)]
 pub struct DoorArgs {

@@ -25,6 +25,10 @@ pub trait Place: 'static {
     /// What could not be undone, and what to do.
     fn repair(&self) -> anyhow::Result<String>;
 
+    /// Whether the service is to begin with the machine, as somebody's last room is joined then. Where it always does, there
+    /// is nothing to do.
+    fn begin_with_machine(&self, _yes: bool) {}
+
     /// Tells the system's own list of services how this one stands.
     fn tell(&self, _standing: &str) {}
 }

@@ -154,7 +154,10 @@ impl<P: Place> Service<P> {
                 self.answer(ticket, repaired.map_or_else(refused, Answer::Done));
             }
             Output::Doctor(ticket, snapshot) => self.examine(ticket, *snapshot),
-            Output::Save(kept) => self.keeper.keep(&kept),
+            Output::Save(kept) => {
+                self.keeper.keep(&kept);
+                self.place.begin_with_machine(kept.begins_with_machine());
+            }
         }
     }
 

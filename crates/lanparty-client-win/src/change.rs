@@ -57,6 +57,12 @@ pub(crate) trait System {
     fn add_route(&self, route: &Route) -> io::Result<()>;
     /// Removes a route, if it is there.
     fn remove_route(&self, route: &Route) -> io::Result<()>;
+    /// Metric, MTU and default routes as they are, where the adapter has the family.
+    fn interface(
+        &self,
+        adapter: AdapterGuid,
+        family: Family,
+    ) -> io::Result<Option<InterfaceSettings>>;
     /// Sets metric, MTU and default routes.
     fn set_interface(
         &self,
@@ -111,7 +117,7 @@ impl Change {
                 family,
                 before,
                 ..
-            } => system.set_interface(*adapter, *family, *before),
+            } => restore_interface(system, *adapter, *family, *before),
             Change::NameServers {
                 adapter,
                 family,
@@ -127,6 +133,29 @@ impl Change {
             undone => undone,
         }
     }
+}
+
+/// A driver may not take the MTU of before any more, being another one or set up anew. Then that stays as it is, and
+/// everything else is as before all the same.
+fn restore_interface(
+    system: &dyn System,
+    adapter: AdapterGuid,
+    family: Family,
+    before: InterfaceSettings,
+) -> io::Result<()> {
+    let refused = match system.set_interface(adapter, family, before) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => error,
+        restored => return restored,
+    };
+    let Ok(Some(InterfaceSettings { mtu, .. })) = system.interface(adapter, family) else {
+        return Err(refused);
+    };
+    let but_mtu = InterfaceSettings { mtu, ..before };
+    if mtu == before.mtu || system.set_interface(adapter, family, but_mtu).is_err() {
+        return Err(refused);
+    }
+    tracing::warn!(error = %refused, "The adapter does not take its {family:?} MTU of {} any more, so that stays {mtu}", before.mtu);
+    Ok(())
 }
 
 impl Change {

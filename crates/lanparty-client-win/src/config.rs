@@ -1,10 +1,12 @@
 //! What the player wants: flags and files, checked before anything is touched.
 
+use crate::service::ServiceArgs;
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use lanparty_client_core::identity_store::FILE_NAME;
 use lanparty_client_core::{Player, PlayerArgs};
 use lanparty_client_route::AdapterGuid;
+use lanparty_client_service::cli;
 use lanparty_edge::log::LogArgs;
 use lanparty_peer::relay_args::RelayArgs;
 use std::env;
@@ -18,7 +20,7 @@ use std::path::PathBuf;
 #[command(
     name = "lanparty-client",
     version,
-    after_long_help = MANUAL,
+    after_long_help = manual(),
     max_term_width = 100,
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true
@@ -46,26 +48,25 @@ pub(crate) struct Args {
 }
 
 /// What else the program can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Command {
-    /// Say how the client that runs on this PC is doing.
-    Status,
+    /// Ask the service.
+    #[command(flatten)]
+    View(cli::Command),
     /// Undo what a killed client left behind; every start does that too.
     Repair,
-    /// Look at this PC and say what is in the way of a party, and what a start would change; changes nothing
-    /// without --fix.
-    Doctor {
-        /// Mend what can be mended; what changes is said first.
-        #[arg(long)]
-        fix: bool,
+    /// Be the service that the other commands speak to, or install, start, stop or remove it.
+    Service(ServiceArgs),
+}
 
-        /// Answer in JSON.
-        #[arg(long)]
-        json: bool,
-    },
+fn manual() -> String {
+    format!("{MANUAL}\n\n{}", cli::EXIT_CODES)
 }
 
 const MANUAL: &str = "\
+The commands above ask the service, which an installed softlan-vpn has: `lanparty-client join @invite.txt`.
+With an invite and no command the program joins by itself, and stays in this console.
+
 What happens, in this order; each step is undone at the end, the last one first:
   1. the TAP-Windows6 adapter gets your MAC address and is restarted, if it has another one
   2. a host route keeps the relay on your own internet connection, and the relay is asked to let you in
@@ -75,7 +76,7 @@ What happens, in this order; each step is undone at the end, the last one first:
   5. a sentence on standard output says how things are, whenever that changes
 Ctrl-C or closing the window ends it. What a killed run leaves, the next start or `repair` undoes.
 
-Needs an administrator's rights, and OpenVPN's TAP-Windows6 driver 9.26 or later (tap0901).
+Joining by itself needs an administrator's rights. Whoever joins needs OpenVPN's TAP-Windows6 driver 9.26 or later (tap0901).
 
 Examples:
   lanparty-client @invite.txt
@@ -146,17 +147,13 @@ mod tests {
 
     #[test]
     fn other_tasks_need_no_relay() {
-        let doctor = Command::Doctor {
-            fix: false,
-            json: true,
-        };
-        for (line, command) in [
-            ("status", Command::Status),
-            ("repair", Command::Repair),
-            ("doctor --json", doctor),
-        ] {
-            assert_eq!(parse(line).unwrap().command, Some(command));
-        }
+        let command = |line| parse(line).unwrap().command.unwrap();
+        assert!(matches!(command("status"), Command::View(_)));
+        assert!(matches!(command("join FRIDAY"), Command::View(_)));
+        assert!(matches!(command("repair"), Command::Repair));
+        assert!(matches!(command("doctor --json"), Command::View(_)));
+        assert!(matches!(command("service --install"), Command::Service(_)));
+        assert!(parse("service --install --remove").is_err());
         assert!(parse("--list-tap-adapters").unwrap().list_tap_adapters);
         assert!(parse("--relay r.example --room friday doctor").is_err());
     }

@@ -1,18 +1,15 @@
-//! A look at the PC that changes nothing unless it is told to: the doctor's rows, and what a start would change.
+//! What a start would change, and what the doctor may mend without the service.
 
 use crate::change::Settings;
 use crate::firewall;
 use crate::party;
-use crate::run::undo;
-use anyhow::{Context as _, Result, ensure};
-use lanparty_client_control::connection::Door;
+use crate::session::repair;
+use anyhow::{Context as _, Result};
 use lanparty_client_core::sentence;
 use lanparty_client_route::{self as ip, AdapterGuid, Family, Luid};
 use lanparty_client_tap::{self as tap, Adapter, AdapterFacts, ChooseError};
-use lanparty_doctor::text::{self, Wish};
-use lanparty_doctor::{Hands, Patient};
+use lanparty_doctor::Hands;
 use lanparty_proto::IpMtu;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// An address on the internet, to see which way leads there; nothing is sent to it (RFC 5737).
@@ -30,33 +27,17 @@ pub(crate) fn list_adapters() -> Result<()> {
     Ok(())
 }
 
-/// Says what is in the way of a party, how the adapter is set, and what a start would change.
-pub(crate) fn run(wanted: Option<AdapterGuid>, wish: Wish) -> Result<()> {
-    let patient = Patient {
-        repairs_itself: true,
-        ..Patient::new(Door::default())
-    };
-    let is_well = text::run(&patient, wish, Some(&Own), &mut io::stdout().lock())?;
-    if !wish.json {
-        intend(wanted)?;
-    }
-    ensure!(
-        is_well,
-        "something is in the way of the party; the rows with a cross say what helps"
-    );
-    Ok(())
-}
-
 /// What this program can do without the service.
-struct Own;
+pub(crate) struct Own;
 
 impl Hands for Own {
     fn repair(&self) -> Result<String, String> {
-        undo().map_err(|error| sentence(&*error))
+        repair().map_err(|error| sentence(&*error))
     }
 }
 
-fn intend(wanted: Option<AdapterGuid>) -> Result<()> {
+/// Says how the adapter is set, and what a start would change.
+pub(crate) fn intend(wanted: Option<AdapterGuid>) -> Result<()> {
     let adapters = tap::installed().context("cannot read the installed adapters")?;
     let adapter = match tap::choose(&adapters, wanted) {
         Err(ChooseError::None) if wanted.is_none() => {

@@ -54,6 +54,8 @@ pub(crate) struct Inner {
     pub(crate) saves: usize,
     /// Whether categories are somebody else's to set, as on a company's PC.
     pub(crate) refuses_categories: bool,
+    /// The greatest MTU that the driver takes.
+    pub(crate) greatest_mtu: Option<u32>,
     /// How many calls work before all fail.
     pub(crate) steps_left: Option<usize>,
 }
@@ -166,12 +168,24 @@ impl System for Pc {
         self.step(|state| state.routes.retain(|other| other != route))
     }
 
+    fn interface(
+        &self,
+        _adapter: AdapterGuid,
+        family: Family,
+    ) -> io::Result<Option<InterfaceSettings>> {
+        Ok(self.state().interfaces.get(&family).copied())
+    }
+
     fn set_interface(
         &self,
         _adapter: AdapterGuid,
         family: Family,
         settings: InterfaceSettings,
     ) -> io::Result<()> {
+        let greatest = self.0.borrow().greatest_mtu;
+        if greatest.is_some_and(|greatest| settings.mtu > greatest) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         self.step(|state| {
             state.interfaces.insert(family, settings);
         })

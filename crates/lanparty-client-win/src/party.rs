@@ -6,7 +6,7 @@ use crate::journal::{Guard, Journal};
 use lanparty_client_route::settings::name_server_list;
 use lanparty_client_route::{self as ip, AdapterGuid, Category, Family, InterfaceSettings, Luid};
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -191,11 +191,15 @@ pub(crate) fn name_servers(adapter: AdapterGuid, home: Option<Luid>) -> io::Resu
     let Some(home) = home else {
         return Ok(Vec::new());
     };
+    let servers: Vec<_> = Family::ALL
+        .into_iter()
+        .map(|family| Ok((family, ip::name_servers(home, family)?)))
+        .collect::<io::Result<_>>()?;
+    let has_any = servers.iter().any(|(_, servers)| !servers.is_empty());
     let mut wanted = Vec::new();
-    for family in Family::ALL {
-        let servers = ip::name_servers(home, family)?;
+    for (family, servers) in servers {
         let before = ip::own_name_servers(adapter, family)?;
-        if let Some(after) = servers_to_set(family, &servers, &before) {
+        if let Some(after) = servers_to_set(family, &servers, has_any, &before) {
             wanted.push(Change::NameServers {
                 adapter,
                 family,
@@ -207,12 +211,25 @@ pub(crate) fn name_servers(adapter: AdapterGuid, home: Option<Luid>) -> io::Resu
     Ok(wanted)
 }
 
-/// What to set where the connection to the internet has these servers, and the adapter those `before`.
-/// A list without IPv4 servers would bring DHCP's back, so there is none; without IPv6 servers it leaves
-/// none at all, because the adapter does not listen to routers.
-fn servers_to_set(family: Family, servers: &[IpAddr], before: &str) -> Option<String> {
-    let is_possible = !servers.is_empty() || family == Family::V6;
-    (is_possible && name_server_list(before, family) != servers).then(|| comma_separated(servers))
+/// What to set where the connection to the internet has these servers of a family, `has_any` of whichever family, and
+/// the adapter those `before`.
+///
+/// A list without IPv4 servers would bring DHCP's back. Where the home has servers for IPv6 only, this PC itself stands
+/// there instead: nobody answers there, which is known at once, and then those for IPv6 are asked. A home without any
+/// server changes nothing. Without IPv6 servers the list leaves none at all, because the adapter does not listen to routers.
+fn servers_to_set(
+    family: Family,
+    servers: &[IpAddr],
+    has_any: bool,
+    before: &str,
+) -> Option<String> {
+    const NOBODY: &[IpAddr] = &[IpAddr::V4(Ipv4Addr::LOCALHOST)];
+    let wanted = match (family, servers) {
+        (Family::V4, []) if has_any => NOBODY,
+        (Family::V4, []) => return None,
+        (Family::V4 | Family::V6, servers) => servers,
+    };
+    (name_server_list(before, family) != wanted).then(|| comma_separated(wanted))
 }
 
 /// Games must get through the firewall. A domain's network is its administrators' affair.
@@ -296,12 +313,21 @@ mod tests {
     #[test]
     fn the_adapter_gets_the_servers_of_the_connection_to_the_internet() {
         let own: [IpAddr; 1] = ["192.168.1.1".parse().unwrap()];
-        let set = |family, servers: &[IpAddr], before| servers_to_set(family, servers, before);
+        let set = |family, servers: &[IpAddr], before| {
+            servers_to_set(family, servers, !servers.is_empty(), before)
+        };
         assert_eq!(set(Family::V4, &own, ""), Some("192.168.1.1".into()));
         assert_eq!(set(Family::V4, &own, "192.168.1.1"), None);
         assert_eq!(set(Family::V4, &[], "10.0.0.1"), None);
         assert_eq!(set(Family::V6, &[], ""), None);
         assert_eq!(set(Family::V6, &[], "fd12::53"), Some(String::new()));
+    }
+
+    #[test]
+    fn where_the_home_has_servers_for_ipv6_only_the_lans_are_not_asked_either() {
+        let set = |before| servers_to_set(Family::V4, &[], true, before);
+        assert_eq!(set(""), Some("127.0.0.1".into()));
+        assert_eq!(set("127.0.0.1"), None);
     }
 
     const LAN: u128 = 7;

@@ -32,6 +32,14 @@ impl System for ThisPc {
         ip::remove_route(route)
     }
 
+    fn interface(
+        &self,
+        adapter: AdapterGuid,
+        family: Family,
+    ) -> io::Result<Option<InterfaceSettings>> {
+        ip::interface_settings(ip::interface_luid(adapter)?, family)
+    }
+
     fn set_interface(
         &self,
         adapter: AdapterGuid,

@@ -122,6 +122,11 @@ impl Kept {
         self.account(id).is_some_and(|account| account.auto_join)
     }
 
+    /// Whether anybody wants that.
+    pub(crate) fn begins_with_machine(&self) -> bool {
+        self.accounts.iter().any(|account| account.auto_join)
+    }
+
     /// Sets that.
     pub(super) fn set_auto_join(&mut self, caller: &Caller, on: bool) {
         if self.account(&caller.id).is_none() {
@@ -284,7 +289,9 @@ mod tests {
             (room(&kept, false), room(&kept, true)),
             (friday.clone(), None)
         );
+        assert!(!kept.begins_with_machine());
         kept.set_auto_join(&caller("2"), true);
+        assert!(kept.begins_with_machine());
         let second = Some(("2".to_owned(), "ROOM-2".to_owned()));
         assert_eq!((room(&kept, false), room(&kept, true)), (friday, second));
         let mut starts = [Some("1"), Some("1"), Some("2"), None]

@@ -53,6 +53,26 @@ fn what_was_changed_back_is_renewed_and_still_undone() {
 }
 
 #[test]
+fn an_mtu_that_the_driver_does_not_take_any_more_keeps_nothing_else_from_being_undone() {
+    let pc = Pc::default();
+    let journal = pc.journal();
+    let guard = journal.make(metric(Metric::Automatic, 1)).unwrap();
+    let before = pc.state().interfaces[&Family::V4];
+    let small = before.mtu - 100;
+    pc.0.borrow_mut().greatest_mtu = Some(small);
+    let mut present = before;
+    present.mtu = small;
+    pc.0.borrow_mut()
+        .state
+        .interfaces
+        .insert(Family::V4, present);
+    drop(guard);
+    let after = pc.state().interfaces[&Family::V4];
+    assert_eq!((after.metric, after.mtu), (Metric::Automatic, small));
+    assert_eq!(pc.disk(), "");
+}
+
+#[test]
 fn what_cannot_be_undone_now_is_undone_by_the_next_start() {
     let pc = Pc::default();
     let guard = pc.journal().make(route("203.0.113.7")).unwrap();
