@@ -99,6 +99,18 @@ impl WindowsPc {
         self.machine.spawn(title, self.wine.command(command))
     }
 
+    /// Starts a Windows program with a window on a display of X, such as `:77`, that shows so many pixels.
+    pub fn show<S: AsRef<OsStr>>(
+        &self,
+        title: &str,
+        display: &str,
+        size: &str,
+        command: impl IntoIterator<Item = S>,
+    ) -> Result<Process> {
+        let command = self.wine.shown(display, size, command);
+        self.machine.spawn(title, command)
+    }
+
     /// Runs a Windows program to its end, whatever the end is.
     pub fn output<S: AsRef<OsStr>>(&self, command: impl IntoIterator<Item = S>) -> Result<Output> {
         self.machine.output(self.wine.command(command))
@@ -195,6 +207,16 @@ impl WindowsPc {
     /// How many descriptors Wine's server has open: one for each handle of a file, a socket or a device, among others.
     pub fn open_in_wineserver(&self) -> Result<usize> {
         self.wine.open_in_server()
+    }
+
+    /// The numbers, in Linux, of the Windows programs that run and have these words in their command line.
+    pub fn processes(&self, words: &str) -> Result<Vec<i32>> {
+        self.wine.running(words)
+    }
+
+    /// Where pictures of windows are kept for people to look at: `target/windows/pictures`.
+    pub fn pictures() -> Result<PathBuf> {
+        wine::pictures()
     }
 
     /// The Windows programs of the project, built by `cargo xtask windows`.

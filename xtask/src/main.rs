@@ -77,6 +77,9 @@ enum Task {
         /// Also play for so many minutes and watch whether the client's memory and handles grow.
         #[arg(long, value_name = "MINUTES")]
         soak: Option<u32>,
+        /// Only what CI has the time for: all lints and unit tests, the installer, and one evening with a quick build.
+        #[arg(long, conflicts_with_all = ["scenario", "soak"])]
+        ci: bool,
     },
     Dist(dist::Arguments),
     /// Installs, upgrades and purges the Debian packages on a Debian in a folder. Needs root.
@@ -112,7 +115,8 @@ fn run(task: &Task) -> Result<ExitCode> {
         Task::Lab { scenario, minutes } => test::lab(scenario.as_deref(), *minutes),
         Task::Bench(arguments) => bench::run(arguments),
         Task::Fuzz { minutes, target } => fuzz::run(*minutes, target.as_deref()),
-        Task::Windows { scenario, soak } => windows::run(scenario.as_deref(), *soak),
+        Task::Windows { ci: true, .. } => windows::quickly(),
+        Task::Windows { scenario, soak, .. } => windows::run(scenario.as_deref(), *soak),
         Task::Dist(arguments) => dist::run(arguments),
         Task::Pictures => pictures::run(),
         Task::PackagesTest => packages_test::run(),

@@ -25,32 +25,101 @@ const PACKAGES: &[&str] = &[
     "lanparty-quic",
     "lanparty-edge",
     "lanparty-peer",
+    "lanparty-client-rights",
+    "lanparty-client-control",
+    "lanparty-games",
     "lanparty-client-core",
     "lanparty-client-route",
+    "lanparty-client-service",
     "lanparty-client-tap",
     "lanparty-client-win",
+    "lanparty-doctor",
 ];
+/// The program, and the package that it is built from.
 const PROGRAM: &str = "lanparty-client-win.exe";
+const PROGRAMS: [&str; 2] = ["-p", "lanparty-client-win"];
 const ICON: &str = "crates/lanparty-client-win/resources/lanparty-client.ico";
 const INSTALLER: &str = "dist/windows/installer.nsi";
+
+/// What CI leaves to `cargo xtask windows`: a program that is ended before and after every change, which takes a while.
+const NOT_IN_CI: [&str; 6] = [
+    "--skip",
+    "equipment::",
+    "--skip",
+    "ending::",
+    "--skip",
+    "making::",
+];
 
 /// Tells the lab where Wine's prefix and the Windows programs are.
 const LAB_FOLDER: &str = "LANPARTY_WINDOWS_DIR";
 /// Tells the lab for how many minutes to watch the client.
 const SOAK: &str = "LANPARTY_WINDOWS_SOAK";
 
+/// How programs are built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Profile {
+    /// As they are handed out.
+    Release,
+    /// As tests are built, so that everything is compiled once.
+    Quick,
+}
+
+impl Profile {
+    /// Cargo's name for it.
+    fn name(self) -> &'static str {
+        match self {
+            Profile::Release => "release",
+            Profile::Quick => "quick",
+        }
+    }
+
+    /// What unit tests and lints are compiled with.
+    fn of_tests(self) -> &'static str {
+        match self {
+            Profile::Release => "dev",
+            Profile::Quick => "quick",
+        }
+    }
+}
+
 /// Everything that can be checked here about Windows, the quick things first.
 pub(crate) fn run(scenario: Option<&str>, soak: Option<u32>) -> Result<ExitCode> {
+    let mut stages = Stages::default();
+    let mut lab = lab_tests();
+    lab.args(scenario);
+    if let Some(minutes) = soak {
+        lab.env(SOAK, minutes.to_string());
+    }
+    stages_of(&mut stages, Profile::Release, lab)?;
+    Ok(stages.finish())
+}
+
+/// What CI checks about Windows, alone.
+pub(crate) fn quickly() -> Result<ExitCode> {
+    let mut stages = Stages::default();
+    ci(&mut stages)?;
+    Ok(stages.finish())
+}
+
+/// What CI has the time for: all lints and unit tests, the installer, and the evening of a player.
+pub(crate) fn ci(stages: &mut Stages) -> Result<()> {
+    let mut lab = lab_tests();
+    lab.args(NOT_IN_CI);
+    stages_of(stages, Profile::Quick, lab)
+}
+
+fn stages_of(stages: &mut Stages, profile: Profile, mut lab: Command) -> Result<()> {
     let toolchain = Toolchain::prepare()?;
     let folder = folder()?;
     let equipment = Equipment::prepare(&folder)?;
-    let mut stages = Stages::default();
     let packages = || PACKAGES.iter().flat_map(|package| ["-p", package]);
     stages.run(
         "lints for Windows",
         toolchain
             .clippy(&folder)
             .args(packages())
+            .args(["--profile", profile.of_tests()])
             .args(["--all-targets", "--", "-D", "warnings"]),
     )?;
     stages.run(
@@ -59,39 +128,47 @@ pub(crate) fn run(scenario: Option<&str>, soak: Option<u32>) -> Result<ExitCode>
             toolchain
                 .cargo(&folder)
                 .args(["test", "--lib", "--bins"])
+                .args(["--profile", profile.of_tests()])
                 .args(packages()),
         ),
     )?;
-    if stages.run("release build for Windows", &mut build(&toolchain, &folder))? {
-        let installer = make_installer(&folder)?;
-        for file in [&built_program(&folder), &installer] {
-            let name = file.file_name().context("a file has a name")?;
-            fs::copy(file, folder.join("bin").join(name)).context("hand a program to the lab")?;
-        }
-        let mut lab = cargo();
-        lab.args(["test", "-p", "lanparty-lab", "--test", "windows", "--"])
-            .args(scenario)
-            .env(LAB_FOLDER, &folder)
-            .env(BINARIES, release()?);
-        if let Some(minutes) = soak {
-            lab.env(SOAK, minutes.to_string());
-        }
-        stages.run("a party with a player at Windows", &mut lab)?;
+    if !stages.run(
+        "programs for Windows",
+        &mut build(&toolchain, &folder, profile),
+    )? {
+        return Ok(());
     }
-    Ok(stages.finish())
+    let installer = make_installer(&folder, profile)?;
+    for file in [&built(&folder, profile, PROGRAM), &installer] {
+        let name = file.file_name().context("a file has a name")?;
+        fs::copy(file, folder.join("bin").join(name)).context("hand a program to the lab")?;
+    }
+    lab.env(LAB_FOLDER, &folder).env(BINARIES, release()?);
+    stages.run("a party with a player at Windows", &mut lab)?;
+    Ok(())
+}
+
+/// The lab's tests with a Windows PC; a filter may follow.
+fn lab_tests() -> Command {
+    let mut lab = cargo();
+    lab.args(["test", "-p", "lanparty-lab", "--test", "windows", "--"]);
+    lab
 }
 
 /// Makes `target/dist/` with the installer.
 pub(crate) fn dist() -> Result<()> {
     let toolchain = Toolchain::prepare()?;
     let folder = folder()?;
-    succeeds(&mut build(&toolchain, &folder), "the release build")?;
-    let installer = make_installer(&folder)?;
+    succeeds(
+        &mut build(&toolchain, &folder, Profile::Release),
+        "the release build",
+    )?;
+    let installer = make_installer(&folder, Profile::Release)?;
     println!("The Windows installer is {}.", installer.display());
     Ok(())
 }
 
-fn make_installer(folder: &Path) -> Result<PathBuf> {
+fn make_installer(folder: &Path, profile: Profile) -> Result<PathBuf> {
     let dist = target_folder()?.join("dist");
     fs::create_dir_all(&dist).context("make a folder for the installer")?;
     let installer = dist.join("lanparty-client-setup.exe");
@@ -99,7 +176,7 @@ fn make_installer(folder: &Path) -> Result<PathBuf> {
     let mut makensis = Command::new("makensis");
     makensis
         .args(["-V2", "-WX", "-NOCD"])
-        .arg(define("PROGRAM", &built_program(folder)))
+        .arg(define("PROGRAM", &built(folder, profile, PROGRAM)))
         .arg(define("ICON", Path::new(ICON)))
         .arg(define("OUT", &installer))
         .arg(format!("-DVERSION={}", env!("CARGO_PKG_VERSION")))
@@ -112,15 +189,17 @@ fn folder() -> Result<PathBuf> {
     Ok(target_folder()?.join("windows"))
 }
 
-fn build(toolchain: &Toolchain, folder: &Path) -> Command {
+fn build(toolchain: &Toolchain, folder: &Path, profile: Profile) -> Command {
     let mut cargo = toolchain.cargo(folder);
-    cargo.args(["build", "--release", "-p", "lanparty-client-win"]);
+    cargo
+        .args(["build", "--profile", profile.name()])
+        .args(PROGRAMS);
     cargo
 }
 
-fn built_program(folder: &Path) -> PathBuf {
+fn built(folder: &Path, profile: Profile, name: &str) -> PathBuf {
     let target = folder.join("cargo").join(toolchain::TARGET);
-    target.join("release").join(PROGRAM)
+    target.join(profile.name()).join(name)
 }
 
 fn succeeds(command: &mut Command, what: &str) -> Result<()> {

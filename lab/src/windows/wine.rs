@@ -100,6 +100,21 @@ impl Wine {
         whole
     }
 
+    /// The same for a program with a window, which is to be seen on this display of X, alone on a desktop of its own.
+    pub(super) fn shown<S: AsRef<OsStr>>(
+        &self,
+        display: &str,
+        size: &str,
+        command: impl IntoIterator<Item = S>,
+    ) -> Vec<OsString> {
+        let mut whole = self.environment();
+        whole.push(format!("DISPLAY={display}").into());
+        whole.extend([WINE.into(), "explorer".into()]);
+        whole.push(format!("/desktop=party,{size}").into());
+        whole.extend(command.into_iter().map(|word| word.as_ref().to_owned()));
+        whole
+    }
+
     /// Without its debugger, which would print hundreds of lines when a program dies.
     fn environment(&self) -> Vec<OsString> {
         let mut prefix = OsString::from("WINEPREFIX=");
@@ -114,22 +129,38 @@ impl Wine {
 
     /// How many descriptors the session's server has open.
     pub(super) fn open_in_server(&self) -> Result<usize> {
+        let is_server = |process: &Path| {
+            fs::read_to_string(process.join("comm"))
+                .is_ok_and(|name| name.starts_with("wineserver"))
+        };
+        let mut ours = self.processes()?;
+        let server = ours.find(|process| is_server(process));
+        let server = server.context("find Wine's server")?;
+        Ok(fs::read_dir(server.join("fd"))?.count())
+    }
+
+    /// The numbers of the session's processes whose command line has these words in it.
+    pub(super) fn running(&self, words: &str) -> Result<Vec<i32>> {
+        let says = |process: &PathBuf| {
+            let line = fs::read(process.join("cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line).replace('\0', " ");
+            line.replace('"', "").contains(words)
+        };
+        let number = |process: PathBuf| process.file_name()?.to_str()?.parse().ok();
+        Ok(self.processes()?.filter(says).filter_map(number).collect())
+    }
+
+    /// The session's processes below /proc.
+    fn processes(&self) -> Result<impl Iterator<Item = PathBuf>> {
         let mut prefix = OsString::from("WINEPREFIX=");
         prefix.push(&self.prefix);
-        let is_ours = |process: &Path| {
-            let is_server = fs::read_to_string(process.join("comm"))
-                .is_ok_and(|name| name.starts_with("wineserver"));
+        let is_ours = move |process: &PathBuf| {
             let environment = fs::read(process.join("environ")).unwrap_or_default();
-            is_server
-                && environment
-                    .split(|byte| *byte == 0)
-                    .any(|value| value == prefix.as_encoded_bytes())
+            let mut values = environment.split(|byte| *byte == 0);
+            values.any(|value| value == prefix.as_encoded_bytes())
         };
-        let mut processes = fs::read_dir("/proc")?.filter_map(|entry| Some(entry.ok()?.path()));
-        let server = processes
-            .find(|process| is_ours(process))
-            .context("find Wine's server")?;
-        Ok(fs::read_dir(server.join("fd"))?.count())
+        let all = fs::read_dir("/proc")?.filter_map(|entry| Some(entry.ok()?.path()));
+        Ok(all.filter(is_ours))
     }
 
     /// Ends every program of the session.
@@ -155,6 +186,13 @@ pub(super) fn program(name: &str) -> Result<PathBuf> {
         file.display()
     );
     Ok(file)
+}
+
+/// Where pictures of windows are kept for people to look at.
+pub(super) fn pictures() -> Result<PathBuf> {
+    let pictures = folder()?.join("pictures");
+    fs::create_dir_all(&pictures).context("make a folder for pictures")?;
+    Ok(pictures)
 }
 
 fn folder() -> Result<PathBuf> {

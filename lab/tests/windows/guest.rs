@@ -88,12 +88,6 @@ impl Guest {
         Ok(text)
     }
 
-    /// Whether a key of the registry is there and has this text in it.
-    pub(crate) fn registry_says(&self, key: &str, text: &str) -> Result<bool> {
-        let output = self.pc.output(["reg", "query", key, "/s"])?;
-        Ok(String::from_utf8_lossy(&output.stdout).contains(text))
-    }
-
     /// The client that has been running from the start.
     pub(crate) fn program(&self) -> Result<&Process> {
         self.program.as_ref().context("no client runs here")

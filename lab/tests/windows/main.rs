@@ -3,9 +3,10 @@
 mod ending;
 mod equipment;
 mod guest;
-mod installing;
 mod making;
 mod playing;
+#[allow(clippy::disallowed_methods, reason = "a test that reads logs")]
+mod service;
 mod soak;
 
 use std::process::ExitCode;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use lanparty_lab::{Check, Needs, Suite, WindowsPc, checks, run};
 
 use guest::Guest;
+use service::Household;
 
 /// Wine is slow, and what a PC is left in is looked at once for each change.
 const LONGEST: Duration = Duration::from_secs(1200);
@@ -43,12 +45,7 @@ fn main() -> ExitCode {
                 making::a_client_killed_while_it_makes_one_is_repaired,
             ],
         ),
-        Suite::within(
-            LONGEST,
-            "installing",
-            Guest::at_home,
-            checks![installing::the_installer_installs_and_removes_the_client],
-        ),
+        Suite::within(LONGEST, "service", Household::move_in, service()),
     ];
     if let Some(minutes) = soak::minutes() {
         let watched = checks![soak::nothing_grows_while_a_party_goes_on];
@@ -72,6 +69,19 @@ fn playing() -> Vec<Check<Guest>> {
         playing::a_sleep_is_survived,
         playing::a_restart_of_the_adapter_is_survived,
         playing::a_disabled_adapter_is_waited_for_and_said_so,
+    ]
+}
+
+fn service() -> Vec<Check<Household>> {
+    checks![
+        service::the_installer_leaves_a_service_that_starts_when_it_is_asked,
+        service::an_invite_is_joined_over_the_pipe_and_the_player_is_on_the_lan,
+        service::a_client_in_a_console_is_told_that_there_is_one,
+        service::an_upgrade_keeps_the_invite_and_reconnects,
+        service::a_killed_service_is_noticed_repaired_and_joins_again,
+        service::who_leaves_leaves_no_trace,
+        service::nobody_can_answer_in_the_services_place,
+        service::the_uninstaller_takes_everything_away,
     ]
 }
 

@@ -31,7 +31,9 @@ impl Equipment {
         compile_driver(&system.join("drivers/lanpartytap.sys"))?;
         let programs = folder.join("bin");
         fs::create_dir_all(&programs).context("make a folder for programs")?;
-        compile_probe(&programs.join("probe.exe"))?;
+        for (source, program) in [("probe.c", "probe.exe"), ("squat.c", "squat.exe")] {
+            compile_program(source, &programs.join(program))?;
+        }
         Ok(equipment)
     }
 
@@ -92,15 +94,15 @@ fn compile_shim(to: &Path) -> Result<()> {
     succeeds(&mut compiler, "the C compiler for the shim")
 }
 
-fn compile_probe(to: &Path) -> Result<()> {
+fn compile_program(source: &str, to: &Path) -> Result<()> {
     let mut compiler = Command::new(COMPILER);
     compiler
         .args(WARNINGS)
         .args(["-D_WIN32_WINNT=0x0A00", "-o"])
         .arg(to)
-        .arg(Path::new(SOURCES).join("probe.c"))
+        .arg(Path::new(SOURCES).join(source))
         .args(["-lws2_32", "-liphlpapi", "-lcfgmgr32", "-lole32"]);
-    succeeds(&mut compiler, "the C compiler for the probe")
+    succeeds(&mut compiler, "the C compiler for the tests' own programs")
 }
 
 fn compile_driver(to: &Path) -> Result<()> {

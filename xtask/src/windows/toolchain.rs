@@ -24,6 +24,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("/usr/lib/wine/wine64", "wine64"),
     ("/usr/lib/wine/wineserver", "libwine"),
     ("/usr/bin/makensis", "nsis"),
+    ("/usr/bin/Xvfb", "xvfb"),
+    ("/usr/bin/import", "imagemagick"),
 ];
 
 /// A compiler that makes Windows programs.
