@@ -6,7 +6,7 @@
 use crate::app::{App, Effect};
 use egui::epaint::text::{FontInsert, FontPriority, InsertFontFamily};
 use egui::{Context, FontData, FontDefinitions, FontFamily, FontId};
-use lanparty_client_control::Snapshot;
+use lanparty_client_control::{Party, Snapshot};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -67,7 +67,7 @@ fn names(snapshot: &Snapshot) -> impl Iterator<Item = &str> {
     let me = snapshot.me.iter().filter_map(|me| me.name.as_deref());
     let members = snapshot.members.iter();
     let members = members.filter_map(|member| member.name.as_deref());
-    let party = snapshot.party.iter().map(|party| party.title());
+    let party = snapshot.party.iter().map(Party::title);
     let rooms = snapshot.rooms.iter().map(|room| room.party.title());
     let games = snapshot.games.iter().flat_map(|game| {
         let texts = [

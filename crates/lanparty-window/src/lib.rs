@@ -5,6 +5,7 @@
 //! machines and Wine, and takes nothing from a game's GPU; threads follow the service and ask it for things.
 
 mod app;
+#[allow(clippy::disallowed_methods, reason = "shell: reads the system's fonts")]
 mod fonts;
 mod invite_field;
 mod look;

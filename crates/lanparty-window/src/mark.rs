@@ -82,8 +82,12 @@ pub(crate) fn paint(painter: &Painter, shape: Shape, colour: Color32, middle: Po
     };
     let stroke = Stroke::new((OUTER - INNER) * half, colour);
     let middle_of_ring = (OUTER + INNER) / 2.0;
-    let ring = || painter.circle_stroke(middle, middle_of_ring * half, stroke);
-    let fill = |points| painter.add(Figure::convex_polygon(points, colour, Stroke::NONE));
+    let ring = || {
+        painter.circle_stroke(middle, middle_of_ring * half, stroke);
+    };
+    let fill = |points| {
+        painter.add(Figure::convex_polygon(points, colour, Stroke::NONE));
+    };
     let corners = |scale: f32| {
         let centre = (2.0 * BASE + TOP) / 3.0;
         let down = centre + (BASE - centre) * scale;
@@ -92,30 +96,31 @@ pub(crate) fn paint(painter: &Painter, shape: Shape, colour: Color32, middle: Po
     };
     match shape {
         Shape::Ring => ring(),
-        Shape::Disc => painter.circle_filled(middle, OUTER * half, colour),
+        Shape::Disc => {
+            painter.circle_filled(middle, OUTER * half, colour);
+        }
         Shape::Half => {
             ring();
-            fill(arc(FRAC_PI_2, PI + FRAC_PI_2, INNER))
+            fill(arc(FRAC_PI_2, PI + FRAC_PI_2, INNER));
         }
         Shape::Quarter => {
             ring();
             let mut points = arc(-FRAC_PI_2, 0.0, INNER);
             points.push(middle);
-            fill(points)
+            fill(points);
         }
         Shape::Broken => {
             for piece in 0..8_u8 {
                 let from = (f32::from(piece) - TURN) * FRAC_PI_4;
                 painter.line(arc(from, from + PIECE * FRAC_PI_4, middle_of_ring), stroke);
             }
-            return;
         }
         Shape::Triangle => fill(corners(1.0)),
         Shape::Outline => {
             let stroke = Stroke::new(EDGE * half, colour);
-            painter.add(Figure::closed_line(corners(0.82), stroke))
+            painter.add(Figure::closed_line(corners(0.82), stroke));
         }
-    };
+    }
 }
 
 /// The shape in a square of `side` pixels: how much of each pixel it covers, row by row.
@@ -201,7 +206,7 @@ mod tests {
             let drawn = coverage(of(&standing).0, side);
             let corners = [0, side - 1, side * (side - 1)];
             assert!(corners.iter().all(|at| drawn[*at] == 0), "{standing:?}");
-            assert!(drawn.iter().any(|pixel| *pixel == 255), "{standing:?}");
+            assert!(drawn.contains(&255), "{standing:?}");
         }
     }
 }

@@ -74,6 +74,7 @@ mod tests {
 
     /// Checks W6 and W7: the same word, and a picture of its own, for each state.
     #[test]
+    #[allow(clippy::disallowed_methods, reason = "any moment will do")]
     fn the_icon_says_and_shows_what_the_window_does() {
         let now = Instant::now();
         let mut app = App::new(Memory::default(), None, now);

@@ -170,7 +170,7 @@ fn foot(ui: &mut Ui, app: &mut App) {
 
 /// Ctrl+C without anything selected copies the address (check W9).
 fn copy_key(ui: &Ui, app: &mut App, snapshot: Option<&Snapshot>, clock: Clock) {
-    let copies = ui.input(|input| input.events.iter().any(|event| *event == Event::Copy));
+    let copies = ui.input(|input| input.events.contains(&Event::Copy));
     let editing = ui.ctx().egui_wants_keyboard_input();
     let address = snapshot.and_then(|it| it.address);
     if copies

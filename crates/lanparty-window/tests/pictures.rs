@@ -1,5 +1,12 @@
 //! Every state as a picture, drawn by the rasterizer that ships, without a display; and what must hold in each.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, looks at the clock and writes pictures"
+)]
+
 mod support;
 
 use egui::Theme;

@@ -5,6 +5,12 @@ use std::time::UNIX_EPOCH;
 
 const LINK: &str = "lanparty://relay.example.net/FRIDAY-LAN#key=MDEyMzQ1Njc4OWFiY2RlZg";
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "any moment will do, and there is no other way to one"
+)]
+static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+
 fn app(now: Instant) -> App {
     App::new(Memory::default(), Some("anna".to_owned()), now)
 }
@@ -22,7 +28,7 @@ fn ms(ms: u64) -> Duration {
 /// Check W8: never the last good state.
 #[test]
 fn a_service_that_says_nothing_for_so_long_is_not_believed() {
-    let start = Instant::now();
+    let start = *START;
     let mut app = app(start);
     assert_eq!(app.standing(start), Standing::Looking);
     app.heard(snapshot(State::Connected, 0), start);
@@ -37,7 +43,7 @@ fn a_service_that_says_nothing_for_so_long_is_not_believed() {
 
 #[test]
 fn a_service_that_is_gone_is_said_at_once() {
-    let start = Instant::now();
+    let start = *START;
     let mut app = app(start);
     app.heard(snapshot(State::Connected, 0), start);
     assert!(app.not_heard(&DoorError::NotRunning));
@@ -49,7 +55,7 @@ fn a_service_that_is_gone_is_said_at_once() {
 
 #[test]
 fn the_clock_of_a_lost_connection_runs_between_snapshots() {
-    let start = Instant::now();
+    let start = *START;
     let mut app = app(start);
     app.heard(snapshot(State::Reconnecting, 3900), start);
     assert_eq!(app.word(start), "Reconnecting (3 s)");
@@ -61,7 +67,7 @@ fn the_clock_of_a_lost_connection_runs_between_snapshots() {
 /// Check W6: the word is the service's, in the window as everywhere.
 #[test]
 fn each_state_has_its_word() {
-    let start = Instant::now();
+    let start = *START;
     let mut app = app(start);
     for state in State::ALL {
         app.heard(snapshot(state, 0), start);
@@ -72,7 +78,7 @@ fn each_state_has_its_word() {
 
 #[test]
 fn what_changes_by_time_alone_is_no_news() {
-    let start = Instant::now();
+    let start = *START;
     let mut app = app(start);
     assert!(app.heard(snapshot(State::NotConnected, 0), start));
     assert!(!app.heard(snapshot(State::NotConnected, 1000), start + ms(1000)));
@@ -82,7 +88,7 @@ fn what_changes_by_time_alone_is_no_news() {
 
 #[test]
 fn an_idle_window_waits_for_nothing_but_silence() {
-    let start = Instant::now();
+    let start = *START;
     let mut app = app(start);
     app.heard(snapshot(State::NotConnected, 0), start);
     assert_eq!(app.poll_timeout(start), Some(start + SILENCE));
@@ -91,7 +97,7 @@ fn an_idle_window_waits_for_nothing_but_silence() {
 /// Check W3.
 #[test]
 fn a_clicked_link_is_offered_and_not_joined() {
-    let start = Instant::now();
+    let start = *START;
     let mut app = app(start);
     app.heard(snapshot(State::NotConnected, 0), start);
     app.offered(LINK);
@@ -109,7 +115,7 @@ fn a_clicked_link_is_offered_and_not_joined() {
 
 #[test]
 fn a_second_party_is_joined_when_the_first_is_left() {
-    let start = Instant::now();
+    let start = *START;
     let mut app = app(start);
     app.heard(snapshot(State::Connected, 0), start);
     app.offered(LINK);
@@ -126,7 +132,7 @@ fn a_second_party_is_joined_when_the_first_is_left() {
 
 #[test]
 fn a_refusal_is_shown_and_the_text_stays() {
-    let start = Instant::now();
+    let start = *START;
     let mut app = app(start);
     app.heard(snapshot(State::NotConnected, 0), start);
     app.offered(LINK);
@@ -147,7 +153,7 @@ fn a_refusal_is_shown_and_the_text_stays() {
 /// Check W2.
 #[test]
 fn an_invite_in_the_clipboard_is_taken_once_and_never_over_what_somebody_types() {
-    let start = Instant::now();
+    let start = *START;
     let mut app = app(start);
     assert!(!app.clipboard("milk, eggs", UNIX_EPOCH));
     assert!(app.clipboard(LINK, UNIX_EPOCH));
@@ -168,7 +174,7 @@ fn an_invite_in_the_clipboard_is_taken_once_and_never_over_what_somebody_types()
 /// Check W20.
 #[test]
 fn closing_goes_to_the_tray_where_there_is_one_and_says_so_once() {
-    let start = Instant::now();
+    let start = *START;
     let mut app = app(start);
     app.heard(snapshot(State::Connected, 0), start);
     app.tray(true);
@@ -182,7 +188,7 @@ fn closing_goes_to_the_tray_where_there_is_one_and_says_so_once() {
 
 #[test]
 fn closing_without_a_tray_asks_while_there_is_a_session() {
-    let start = Instant::now();
+    let start = *START;
     let mut app = app(start);
     app.heard(snapshot(State::Connected, 0), start);
     app.close(start);
@@ -197,7 +203,7 @@ fn closing_without_a_tray_asks_while_there_is_a_session() {
 
 #[test]
 fn another_users_session_is_told_from_ones_own() {
-    let start = Instant::now();
+    let start = *START;
     let app = app(start);
     let mut connected = snapshot(State::Connected, 0);
     assert_eq!(app.other_user(&connected), None);
@@ -222,7 +228,7 @@ fn another_users_session_is_told_from_ones_own() {
 /// Check W13: after each press that mends, the rows are looked at again.
 #[test]
 fn a_fix_is_done_and_then_looked_at_again() {
-    let start = Instant::now();
+    let start = *START;
     let mut app = app(start);
     app.go(Page::Doctor);
     assert_eq!(app.effects(), [Effect::Examine]);

@@ -10,7 +10,7 @@ use egui_winit::State;
 use softbuffer::Surface;
 use std::num::NonZeroU32;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use winit::dpi::LogicalSize;
 use winit::event::WindowEvent;
 use winit::event_loop::ActiveEventLoop;
@@ -21,12 +21,19 @@ const SIZE: LogicalSize<u32> = LogicalSize::new(520, 680);
 const LEAST: LogicalSize<u32> = LogicalSize::new(340, 300);
 
 /// What turns egui's triangles into pixels. It outlives a window, as it holds the letters that egui sends only once.
-pub(super) struct Painter(EguiSoftwareRender);
+/// egui's clock goes on with it, too: each window's own begins anew, and egui does not bear a time that runs backwards.
+pub(super) struct Painter {
+    render: EguiSoftwareRender,
+    start: Instant,
+}
 
 impl Default for Painter {
     fn default() -> Self {
         // Its cache takes many times the memory for a speed that a window of this size does not need.
-        Painter(EguiSoftwareRender::new(ColorFieldOrder::Bgra).with_caching(false))
+        Painter {
+            render: EguiSoftwareRender::new(ColorFieldOrder::Bgra).with_caching(false),
+            start: Instant::now(),
+        }
     }
 }
 
@@ -109,7 +116,9 @@ impl Canvas {
         else {
             return None;
         };
-        let input = self.state.take_egui_input(&self.window);
+        let mut input = self.state.take_egui_input(&self.window);
+        let since_start = clock.now.saturating_duration_since(painter.start);
+        input.time = Some(since_start.as_secs_f64());
         let output = ctx.run_ui(input, |ui| views::draw(ui, app, clock));
         let FullOutput {
             platform_output,
@@ -128,7 +137,7 @@ impl Canvas {
             let (width, height) = (width.get() as usize, height.get() as usize);
             let mut target = BufferMutRef::new(pixels, width, height);
             painter
-                .0
+                .render
                 .render(&mut target, &primitives, &textures_delta, pixels_per_point);
             self.window.pre_present_notify();
             // A window that is just going cannot be shown to; the next picture, if any, comes with the next event.

@@ -33,7 +33,7 @@ impl Listener {
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
         let path = socket(folder);
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => UnixListener::bind(path).map(Listener),
         }
     }

@@ -11,7 +11,7 @@ use lanparty_client_control::{Fix, LanAddress, Ping, PingVerdict, Snapshot, Stat
 /// How high the two cards are at least, so that they are alike.
 const CARD: f32 = 98.0;
 /// From this width on the word stands beside the address.
-const WIDE: f32 = 195.0;
+const WIDE: f32 = 204.0;
 /// As long as an IPv4 address can be.
 const V4: usize = 15;
 

@@ -1,12 +1,6 @@
 //! A window without a display, and the evenings that it shows.
 
 #![allow(dead_code, reason = "each test program uses some of it")]
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests look at the clock and write pictures"
-)]
-#![allow(clippy::panic, reason = "tests fail by it")]
-
 use egui::accesskit::Role;
 use egui::{CentralPanel, ClippedPrimitive, Frame, TexturesDelta, Theme};
 use egui_kittest::kittest::NodeT as _;
@@ -25,6 +19,9 @@ use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
+
+#[cfg(target_os = "linux")]
+pub(crate) mod desk;
 
 /// The secret in it is what no picture and no screen reader may have.
 pub(crate) const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZg";
