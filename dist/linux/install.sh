@@ -71,6 +71,19 @@ put() {
     grep -qxF "$3" "$kept" || echo "$3" >>"$kept"
 }
 
+# Desktops look into /usr/local, and into the home of whoever called sudo, and not below other folders.
+applications() {
+    home=$(getent passwd "${SUDO_USER:-nobody}" | cut -d: -f6)
+    case $prefix in
+    /usr | /usr/local) echo "$prefix/share/applications" ;;
+    *) if [ -d "$home/.local/share/applications" ]; then
+        echo "$home/.local/share/applications"
+    else
+        echo "$prefix/share/applications"
+    fi ;;
+    esac
+}
+
 install_part() {
     part=$1
     [ -d "$here/$part" ] || die "this archive has no $part"
@@ -79,6 +92,7 @@ install_part() {
         (cd "$here/$part" && find "$folder" -type f) | while read -r file; do
             case $file in
             bin/*) put 755 "$here/$part/$file" "$prefix/$file" ;;
+            share/applications/*) put 644 "$here/$part/$file" "$(applications)/${file##*/}" ;;
             lib/sysusers.d/*) put 644 "$here/$part/$file" "/etc/sysusers.d/${file##*/}" ;;
             *) put 644 "$here/$part/$file" "$prefix/$file" ;;
             esac
@@ -105,8 +119,10 @@ start_part() {
             systemd-sysusers || true
         fi
         getent group lanparty >/dev/null || groupadd --system lanparty
-        if command -v update-desktop-database >/dev/null && [ -d "$prefix/share/applications" ]; then
-            update-desktop-database -q "$prefix/share/applications" || true
+        menu=$(applications)
+        if command -v update-desktop-database >/dev/null && [ -d "$menu" ]; then
+            [ -e "$menu/mimeinfo.cache" ] || echo "$menu/mimeinfo.cache" >>"$kept"
+            update-desktop-database -q "$menu" || true
         fi
     fi
     has_systemd || return 0
@@ -155,6 +171,7 @@ install_all() {
 
 uninstall() {
     [ -f "$kept" ] || die "this script has installed nothing here"
+    menu=$(sed -n 's#/lanparty\.desktop$##p' "$kept")
     if has_systemd; then
         grep "^$units/" "$kept" | while read -r file; do
             unit=${file##*/}
@@ -176,8 +193,9 @@ uninstall() {
         groupdel lanparty || true
     fi
     rmdir "$settings" 2>/dev/null || true
-    if command -v update-desktop-database >/dev/null && [ -d "$prefix/share/applications" ]; then
-        update-desktop-database -q "$prefix/share/applications" || true
+    # Others' links go on being known.
+    if [ -e "$menu/mimeinfo.cache" ] && command -v update-desktop-database >/dev/null; then
+        update-desktop-database -q "$menu" || true
     fi
 }
 

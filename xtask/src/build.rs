@@ -13,12 +13,14 @@ use crate::cargo::{cargo, target_folder};
 /// Tells the lab where the programs are, and us that they are built already.
 pub(crate) const BINARIES: &str = "LANPARTY_BIN_DIR";
 
-/// The packages whose programs people run on Linux.
+/// The packages whose programs carry frames on Linux.
 pub(crate) const PROGRAMS: [&str; 3] = [
     "lanparty-relay",
     "lanparty-gateway",
     "lanparty-client-linux",
 ];
+/// The one that draws: most tasks do without, and without the time that its libraries take to build.
+pub(crate) const WINDOW: &str = "lanparty-window";
 
 /// Where cargo puts release builds.
 pub(crate) fn release_folder() -> Result<PathBuf> {

@@ -1,5 +1,7 @@
 //! `cargo xtask demo`: a LAN party that a person can watch.
 
+mod window;
+
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -17,13 +19,32 @@ pub(crate) const NEEDS: Needs =
 const GAME: &str = "Friday night on the LAN";
 const FILE_BYTES: u64 = 50_000_000;
 
+/// What is shown.
+#[derive(Clone, Copy)]
+pub(crate) enum Show {
+    /// What each of so many players can do.
+    Players(u8),
+    /// The same, and the party stays.
+    Stay(u8),
+    /// One player's window.
+    Window,
+}
+
 /// Builds, plays, cleans up.
-pub(crate) fn run(keep: bool, players: u8) -> Result<ExitCode> {
-    build::ensure_root_with(&build::release()?)?;
+pub(crate) fn run(show: Show) -> Result<ExitCode> {
+    let more: &[&str] = match show {
+        Show::Window => &[build::WINDOW],
+        Show::Players(_) | Show::Stay(_) => &[],
+    };
+    build::ensure_root_with(&build::release_with(more)?)?;
     if let Some(reason) = NEEDS.missing() {
         anyhow::bail!("{reason}");
     }
-    play(keep, usize::from(players))?;
+    match show {
+        Show::Players(players) => play(false, usize::from(players))?,
+        Show::Stay(players) => play(true, usize::from(players))?,
+        Show::Window => window::play()?,
+    }
     ensure!(
         leftovers().is_empty(),
         "the demo left these behind: {}",

@@ -47,6 +47,9 @@ enum Task {
         /// How many players join from far away.
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8))]
         players: u8,
+        /// Show one player's window, or where there is no display a picture of it.
+        #[arg(long, conflicts_with_all = ["keep", "players"])]
+        window: bool,
     },
     /// Checks everything that can be checked on this machine, and says what it had to skip.
     Test,
@@ -110,7 +113,13 @@ fn run(task: &Task) -> Result<ExitCode> {
         _ => {}
     }
     match task {
-        Task::Demo { keep, players } => demo::run(*keep, *players),
+        Task::Demo { window: true, .. } => demo::run(demo::Show::Window),
+        Task::Demo {
+            keep: true,
+            players,
+            ..
+        } => demo::run(demo::Show::Stay(*players)),
+        Task::Demo { players, .. } => demo::run(demo::Show::Players(*players)),
         Task::Test => test::everything(),
         Task::Lab { scenario, minutes } => test::lab(scenario.as_deref(), *minutes),
         Task::Bench(arguments) => bench::run(arguments),

@@ -13,7 +13,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail, ensure};
 use lanparty_skip::{SKIPPED, is_strict};
 
-use crate::build::BINARIES;
+use crate::build::{BINARIES, PROGRAMS, WINDOW};
 use crate::cargo::{cargo, target_folder};
 use crate::dist::contents::{Package, packages};
 use crate::dist::release::Release;
@@ -89,11 +89,8 @@ fn programs() -> Result<PathBuf> {
     }
     let mut build = cargo();
     build.arg("build");
-    build.args(
-        crate::build::PROGRAMS
-            .iter()
-            .flat_map(|package| ["-p", package]),
-    );
+    let programs = PROGRAMS.iter().chain([&WINDOW]);
+    build.args(programs.flat_map(|package| ["-p", package]));
     ensure!(
         build.status().context("run cargo")?.success(),
         "the build failed, see above"

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::build::{BINARIES, release, release_command, release_folder};
+use crate::build::{BINARIES, WINDOW, release, release_command, release_folder};
 use crate::cargo::cargo;
 use crate::stages::Stages;
 use crate::tools::{DENY, NEXTEST};
@@ -50,7 +50,7 @@ pub(crate) fn everything() -> Result<ExitCode> {
         "compiling everything for a second system takes longer than CI has; `cargo xtask windows` does that, \
          and what needs no Windows was tested above",
     );
-    if stages.run("release build", &mut release_command())? {
+    if stages.run("release build", release_command().args(["-p", WINDOW]))? {
         stages.run("packages", &mut packages_test()?)?;
         stages.run("lab", &mut lab_tests(&[])?)?;
     }

@@ -7,6 +7,10 @@ use lanparty_window::args::Args;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    #[cfg(target_os = "linux")]
+    if let Some(code) = manual() {
+        return code;
+    }
     match lanparty_window::args::run(Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -14,4 +18,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What a package says of the window, if a packager asks.
+#[cfg(target_os = "linux")]
+fn manual() -> Option<ExitCode> {
+    use clap::CommandFactory as _;
+    let words: Vec<_> = std::env::args_os().collect();
+    lanparty_edge::manual::asked_for(&words, Args::command)
 }

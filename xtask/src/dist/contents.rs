@@ -127,12 +127,26 @@ const CLIENT: Package = Package {
         "This computer gets a network adapter that is plugged into the switch of a LAN party far \
          away. Games find each other by broadcast as if one were there; the internet connection \
          stays as it is.",
-        "A service owns the connection; the program lanparty-client shows and steers it. Who is in the group \
-         lanparty may do so without a password.",
+        "A service owns the connection; the window lanparty and the program lanparty-client show and steer \
+         it. Who is in the group lanparty may do so without a password. A click on an invite opens the window.",
     ],
-    programs: &["lanparty-client"],
-    depends: &["isc-dhcp-client | udhcpc"],
-    recommends: &["pkexec | policykit-1"],
+    programs: &["lanparty-client", "lanparty"],
+    depends: &[
+        "isc-dhcp-client | udhcpc",
+        // What makes the desktop know who opens an invite.
+        "desktop-file-utils",
+        "hicolor-icon-theme",
+        // The window takes these while it runs, so no tool finds them in the program.
+        "libx11-6",
+        "libx11-xcb1",
+        "libxcursor1",
+        "libxi6",
+        "libxkbcommon-x11-0",
+        "libxkbcommon0",
+        "libwayland-client0",
+        "libwayland-cursor0",
+    ],
+    recommends: &["pkexec | policykit-1", "xdg-utils"],
     files: CLIENT_FILES,
     units: CLIENT_UNITS,
     group: Some("lanparty"),
@@ -143,6 +157,14 @@ const CLIENT: Package = Package {
 };
 
 const CLIENT_FILES: &[File] = &[
+    File {
+        from: "dist/linux/lanparty.desktop",
+        to: "usr/share/applications/lanparty.desktop",
+    },
+    File {
+        from: "dist/linux/lanparty.svg",
+        to: "usr/share/icons/hicolor/scalable/apps/lanparty.svg",
+    },
     File {
         from: "dist/linux/lanparty-client.sysusers",
         to: "usr/lib/sysusers.d/lanparty-client.conf",

@@ -108,11 +108,24 @@ fn list(value: &Value) -> &[Value] {
 pub(super) fn text() -> Result<String> {
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut list = String::new();
-    for library in libraries()?.iter().filter(|library| !library.is_ours) {
-        let name = format!("{} {}", library.name, library.version);
-        let license = library.license.as_deref().unwrap_or("see its own file");
-        list += &format!("  {name}: {license}\n");
-        for text in license_texts(Path::new(&library.manifest)) {
+    for library in libraries()? {
+        let manifest = Path::new(&library.manifest);
+        // Of ours, only what we have from others has terms of its own.
+        let (name, texts_there) = match library.is_ours {
+            true => (
+                format!("fonts of {}", library.name),
+                license_texts(&manifest.with_file_name("fonts").join("Cargo.toml")),
+            ),
+            false => (
+                format!("{} {}", library.name, library.version),
+                license_texts(manifest),
+            ),
+        };
+        if !library.is_ours {
+            let license = library.license.as_deref().unwrap_or("see its own file");
+            list += &format!("  {name}: {license}\n");
+        }
+        for text in texts_there {
             texts.entry(text).or_default().push(name.clone());
         }
     }

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use super::succeeds;
 use super::zig::Zig;
-use crate::build::{BINARIES, PROGRAMS};
+use crate::build::{BINARIES, PROGRAMS, WINDOW};
 use crate::debian_rust::{self, RUSTC};
 use crate::packages;
 
@@ -31,7 +31,7 @@ pub(super) fn fixed() -> Result<PathBuf> {
     flags.push(sysroot);
     flags.push(" -Clink-self-contained=no");
     succeeds(
-        with_packages(&mut zig.build(MUSL)?, &PROGRAMS)
+        with_packages(&mut zig.build(MUSL)?)
             .env("RUSTC", RUSTC)
             .env(debian_rust::flags_variable(MUSL), flags),
     )?;
@@ -46,12 +46,13 @@ pub(super) fn portable() -> Result<PathBuf> {
     let zig = Zig::prepare()?;
     println!("Building the programs for glibc {OLDEST} and later.");
     let mut build = zig.build(&format!("{GLIBC}.{OLDEST}"))?;
-    succeeds(with_packages(&mut build, &PROGRAMS))?;
+    // A static program could not take its system's display libraries while it runs.
+    succeeds(with_packages(&mut build).args(["-p", WINDOW]))?;
     Zig::built(GLIBC)
 }
 
-fn with_packages<'a>(cargo: &'a mut Command, packages: &[&str]) -> &'a mut Command {
-    cargo.args(packages.iter().flat_map(|package| ["-p", package]))
+fn with_packages(cargo: &mut Command) -> &mut Command {
+    cargo.args(PROGRAMS.iter().flat_map(|package| ["-p", package]))
 }
 
 fn compiler() -> Result<()> {
