@@ -50,7 +50,8 @@ Examples:
       lanparty-gateway ctl mute 02:1a:2b:3c:4d:5e
       lanparty-gateway ctl ban Mallory
 
-Only the user that runs the gateway may do this, and root. It exits with 0 when it is done, and says in one sentence why not otherwise.";
+Only the user that runs the gateway may do this, and root.
+It exits with 0 when it is done, and otherwise says in a sentence why not.";
 
 #[derive(Debug, Clone, Subcommand)]
 enum Order {

@@ -14,7 +14,14 @@ const PAGE: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../../dist/invite-page/index.html"
 );
-const OLD: &str = "lanparty://r.example:4433/FRIDAY#key=MDEyMzQ1Njc4OWFiY2RlZg";
+const OLD: &str = "FRIDAY#key=MDEyMzQ1Njc4OWFiY2RlZg";
+/// Relays, and how a link and so the page has them.
+const RELAYS: [(&str, &str); 4] = [
+    ("r.example:4433", "r.example:4433"),
+    ("198.51.100.7", "198.51.100.7"),
+    ("[2001:db8::7]", "2001-db8--7"),
+    ("[2001:db8::7]:4433", "2001-db8--7:4433"),
+];
 
 /// What the page is like once its script has run.
 fn shown(browser: &str, fragment: &str) -> String {
@@ -39,17 +46,21 @@ fn the_page_hands_over_the_invite_in_its_address_and_names_a_missing_one() {
         eprintln!("skipped: no browser of {BROWSERS:?} is installed");
         return;
     };
-    let link = Invite::find(OLD).unwrap().reveal();
-    let rest = link.strip_prefix("lanparty://").unwrap();
-    for fragment in [
-        rest.to_owned(),
-        rest.replace('/', "%2F"),
-        format!("{rest}."),
-    ] {
-        let page = shown(browser, &fragment);
-        assert!(page.contains(&format!("href=\"{link}\"")), "{page}");
-        assert!(page.contains("<main id=\"whole\">"), "{page}");
-        assert!(page.contains("<strong id=\"relay\">r.example:4433</strong>"));
+    for (relay, shown_as) in RELAYS {
+        let old = format!("lanparty://{relay}/{OLD}");
+        let link = Invite::find(&old).unwrap().reveal();
+        let rest = link.strip_prefix("lanparty://").unwrap();
+        for fragment in [
+            rest.to_owned(),
+            rest.replace('/', "%2F"),
+            format!("{rest}."),
+        ] {
+            let page = shown(browser, &fragment);
+            assert!(page.contains(&format!("href=\"{link}\"")), "{page}");
+            assert!(page.contains("<main id=\"whole\">"), "{page}");
+            let relay = format!("<strong id=\"relay\">{shown_as}</strong>");
+            assert!(page.contains(&relay), "{page}");
+        }
     }
     for fragment in [
         "",

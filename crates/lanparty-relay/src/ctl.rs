@@ -39,7 +39,8 @@ Examples:
   Update it without ending a party:
       lanparty-relay ctl drain
 
-Only the user that runs the relay may do this, and root. It exits with 0 when it is done, and says in one sentence why not otherwise.";
+Only the user that runs the relay may do this, and root.
+It exits with 0 when it is done, and otherwise says in a sentence why not.";
 
 #[derive(Debug, Clone, Subcommand)]
 enum Order {
