@@ -64,7 +64,9 @@ folder() {
 put() {
     folder "$(dirname "$3")"
     case $2 in
-    *.service | *.socket | *.desktop | *.policy) sed "s#/usr/local/bin/#$prefix/bin/#g" "$2" >"$3" ;;
+    *.desktop) sed "s#/usr/local/bin/#$prefix/bin/#g; s#^Icon=.*#Icon=$(icon)#" "$2" >"$3" ;;
+    *.service) sed "s#/usr/local/bin/#$prefix/bin/#g" "$2" | at_home >"$3" ;;
+    *.socket | *.policy) sed "s#/usr/local/bin/#$prefix/bin/#g" "$2" >"$3" ;;
     *) cp "$2" "$3.new" && mv -f "$3.new" "$3" ;;
     esac
     chmod "$1" "$3"
@@ -84,6 +86,38 @@ applications() {
     esac
 }
 
+# A unit that sees nothing of /home sees no program there either. What it calls (a DHCP client, say) may lie beside the program.
+at_home() {
+    case $prefix in
+    /home/* | /root/*)
+        sed "s#^ProtectHome=.*#ProtectHome=tmpfs\\
+BindReadOnlyPaths=$prefix\\
+Environment=PATH=$prefix/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin#"
+        ;;
+    *) cat ;;
+    esac
+}
+
+# By its name it is found below /usr and /usr/local only.
+icon() {
+    case $prefix in
+    /usr | /usr/local) echo lanparty ;;
+    *) echo "$prefix/share/icons/hicolor/scalable/apps/lanparty.svg" ;;
+    esac
+}
+
+# polkit reads no other folder but these, and the second one only since version 126. A file of the system's own packages stays.
+polkit_action() {
+    for to in "/usr/share/polkit-1/actions/$1" "/etc/polkit-1/actions/$1"; do
+        if [ ! -e "$to" ] || grep -qxF "$to" "$kept"; then
+            if [ -w "$(dirname "$to")" ] || [ "${to#/etc/}" != "$to" ]; then
+                echo "$to"
+                return
+            fi
+        fi
+    done
+}
+
 install_part() {
     part=$1
     [ -d "$here/$part" ] || die "this archive has no $part"
@@ -93,6 +127,10 @@ install_part() {
             case $file in
             bin/*) put 755 "$here/$part/$file" "$prefix/$file" ;;
             share/applications/*) put 644 "$here/$part/$file" "$(applications)/${file##*/}" ;;
+            share/polkit-1/actions/*)
+                to=$(polkit_action "${file##*/}")
+                [ -z "$to" ] || put 644 "$here/$part/$file" "$to"
+                ;;
             lib/sysusers.d/*) put 644 "$here/$part/$file" "/etc/sysusers.d/${file##*/}" ;;
             *) put 644 "$here/$part/$file" "$prefix/$file" ;;
             esac
@@ -143,9 +181,36 @@ start_part() {
     done
 }
 
+has_program() {
+    PATH=$PATH:/usr/sbin:/sbin:/usr/bin:/bin command -v "$1" >/dev/null
+}
+
+# How this system gets a DHCP client, as far as we know.
+dhcp_package() (
+    [ ! -r /etc/os-release ] || . /etc/os-release
+    case " ${ID:-} ${ID_LIKE:-} " in
+    *" steamos "*) echo "docs/install.md says how to do without a package" ;;
+    *" debian "* | *" ubuntu "*) echo "apt install isc-dhcp-client" ;;
+    *" fedora "* | *" rhel "*) echo "dnf install dhcp-client" ;;
+    *suse*) echo "zypper install dhcp-client" ;;
+    *" arch "*) echo "pacman -S dhclient" ;;
+    *) echo "install the package that has dhclient or udhcpc" ;;
+    esac
+)
+
+say_what_is_missing() {
+    if ! has_program dhclient && ! has_program udhcpc; then
+        echo "A DHCP client is missing, without which no party can be joined: $(dhcp_package)"
+    fi
+    has_program setpriv || echo "setpriv is missing, without which no party can be joined: install util-linux"
+}
+
 say_what_next() {
     case $1 in
-    client) echo "The client is installed: lanparty-client --help. Who may join without a password: usermod -aG lanparty USER" ;;
+    client)
+        echo "The client is installed: lanparty-client --help. Who may join without a password: usermod -aG lanparty USER"
+        say_what_is_missing
+        ;;
     gateway) echo "The gateway is installed: lanparty-gateway host --interface eth0, with the name of your own cable." ;;
     relay) echo "The relay is installed; its pin is in its log: journalctl -u lanparty-relay" ;;
     esac

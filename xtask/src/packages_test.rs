@@ -307,6 +307,8 @@ fn archive(root: &Root, programs: &Path, before: &BTreeSet<String>) -> Result<()
                 let right =
                     !text.contains("ExecStart=") || text.contains(&format!("={prefix}/bin/"));
                 ensure!(right, "{} starts something else:\n{text}", unit.name());
+                let hidden = prefix.starts_with("/home/") && text.contains("ProtectHome=yes");
+                ensure!(!hidden, "{} does not see its program", unit.name());
             }
         }
         root.run(&[script, "--prefix", prefix, "--purge"])?;
