@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::build::{BINARIES, WINDOW, release, release_command, release_folder};
+use crate::build::{BINARIES, WINDOW, release_command, release_folder, release_with};
 use crate::cargo::cargo;
 use crate::stages::Stages;
 use crate::tools::{DENY, NEXTEST};
@@ -87,7 +87,7 @@ fn is_version(said: &str, promised: &str) -> bool {
 
 /// The lab alone, or the part of it whose names contain `scenario`.
 pub(crate) fn lab(scenario: Option<&str>, minutes: Option<u32>) -> Result<ExitCode> {
-    release()?;
+    release_with(&[WINDOW])?;
     let mut stages = Stages::default();
     let filter: Vec<_> = scenario.into_iter().collect();
     let mut tests = lab_tests(&filter)?;

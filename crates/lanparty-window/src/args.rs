@@ -19,7 +19,7 @@ use std::path::PathBuf;
 #[command(
     name = "lanparty",
     version,
-    after_help = "Examples:\n  lanparty                                open the window\n  lanparty 'lanparty://relay.example.net/FRIDAY#…'   offer this invite there\n  lanparty --screenshot state.png          draw what it would show, for somebody who helps\n\nA second start shows the window that is open already.\nCtrl and + or - change the text's size, Ctrl+C copies your address, Esc goes back."
+    after_help = "Examples:\n  lanparty                                open the window\n  lanparty 'lanparty://relay.example.net/FRIDAY/…'   offer this invite there\n  lanparty --screenshot state.png          draw what it would show, for somebody who helps\n\nA second start shows the window that is open already.\nCtrl and + or - change the text's size, Ctrl+C copies your address, Esc goes back."
 )]
 pub struct Args {
     /// An invite to offer in the window; it is joined only when you press Join
