@@ -12,6 +12,7 @@ mod settings;
 mod start;
 
 use crate::app::{Absence, App, Clock, Page, Standing};
+use crate::mark::Tone;
 use crate::{fonts, look, words};
 use egui::{Event, Key, Margin, Rect, ScrollArea, Ui, UiBuilder, Vec2, pos2};
 use lanparty_client_control::{Fix, Snapshot, State};
@@ -153,6 +154,9 @@ fn away(ui: &mut Ui, app: &mut App, absence: &Absence) {
         app.mend(fix);
     }
     parts::refusal(ui, app);
+    if let Some(done) = &app.done {
+        parts::told(ui, done, Tone::Good);
+    }
 }
 
 fn foot(ui: &mut Ui, app: &mut App) {
