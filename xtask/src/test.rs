@@ -10,6 +10,7 @@ use crate::build::{BINARIES, WINDOW, release_command, release_folder, release_wi
 use crate::cargo::cargo;
 use crate::stages::Stages;
 use crate::tools::{DENY, NEXTEST};
+use crate::windows;
 
 /// Tells scenarios that have a short form to take the time that they take.
 const WHOLE: &str = "LANPARTY_WHOLE";
@@ -45,14 +46,12 @@ pub(crate) fn everything() -> Result<ExitCode> {
         documentation().args(["doc", "--workspace", "--no-deps"]),
     )?;
     dependencies(&mut stages)?;
-    stages.leave_out(
-        "Windows",
-        "compiling everything for a second system takes longer than CI has; `cargo xtask windows` does that, \
-         and what needs no Windows was tested above",
-    );
     if stages.run("release build", release_command().args(["-p", WINDOW]))? {
         stages.run("packages", &mut packages_test()?)?;
         stages.run("lab", &mut lab_tests(&[])?)?;
+    }
+    if let Err(error) = windows::ci(&mut stages) {
+        stages.skip("Windows", &format!("{error:#}"));
     }
     Ok(stages.finish())
 }
