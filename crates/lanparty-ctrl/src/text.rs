@@ -1,12 +1,13 @@
 //! Words from the other side, made safe to show.
 
+use lanparty_proto::letters::{is_control, is_invisible};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The most characters a [`Text`] holds.
 pub const MAX_CHARS: usize = 200;
 
-/// A short text without control characters, so that a stranger's words cannot move the cursor,
+/// A short text without control characters and invisible ones, so that a stranger's words cannot move the cursor,
 /// forge a log line or fill a screen. Longer texts are cut, control characters become spaces.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
@@ -21,16 +22,10 @@ impl Text {
 
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
-        let clean = |c: char| if is_unprintable(c) { ' ' } else { c };
-        Text(text.chars().take(MAX_CHARS).map(clean).collect())
+        let seen = text.chars().filter(|&c| !is_invisible(c));
+        let clean = |c: char| if is_control(c) { ' ' } else { c };
+        Text(seen.take(MAX_CHARS).map(clean).collect())
     }
-}
-
-/// Control characters, and the invisible ones that turn the direction of what follows
-/// (Unicode UAX #9).
-fn is_unprintable(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl From<String> for Text {
@@ -65,8 +60,10 @@ mod tests {
     fn a_strangers_words_stay_on_one_short_line() {
         assert_eq!(
             Text::from("bye\r\n\x1b[2Jnow\u{202e}").as_str(),
-            "bye   [2Jnow "
+            "bye   [2Jnow"
         );
+        let hidden = "\u{feff}A\u{200b}n\u{200d}n\u{61c}a\u{2060}\u{e0041}\u{2028}";
+        assert_eq!(Text::from(hidden).as_str(), "Anna ");
         assert_eq!(Text::from("ü".repeat(500)).as_str(), "ü".repeat(MAX_CHARS));
     }
 }

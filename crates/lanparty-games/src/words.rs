@@ -1,5 +1,7 @@
 //! Strangers' words, made safe to show.
 
+use lanparty_proto::letters::{is_control, is_invisible};
+
 /// The most characters of any text that a server says of itself.
 pub const MAX_CHARS: usize = 64;
 /// How many bytes are looked at for them: colours and what cannot be shown stand between.
@@ -41,17 +43,6 @@ pub(crate) fn words(bytes: &[u8], codes: Codes) -> String {
     line.truncate(end.unwrap_or(line.len()));
     line.truncate(line.trim_end().len());
     line
-}
-
-fn is_control(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
-}
-
-/// What turns the direction of the text behind it (Unicode UAX #9), joins nothing, or marks bytes.
-fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 fn without_carets(text: &str) -> String {

@@ -2,8 +2,8 @@
 //!
 //! This crate knows what softlan-vpn puts into a QUIC datagram ([`overlay`], [`fragment`]), what an
 //! Ethernet frame is ([`ethernet`], [`mac`]), where a packet's upper header stands ([`ip`]), how sizes
-//! relate ([`mtu`], [`mss`]), how a frame looks before a NIC has finished it ([`offload`]), and how
-//! several become one for a stack that takes them so ([`coalesce`]). It does no I/O, reads
+//! relate ([`mtu`], [`mss`]), how a frame looks before a NIC has finished it ([`offload`]), how
+//! several become one for a stack that takes them so ([`coalesce`]), and which letters of strangers are shown ([`letters`]). It does no I/O, reads
 //! no clock and keeps no global state: every function can be called from any thread, in any test, on
 //! any system.
 //!
@@ -24,6 +24,7 @@ pub mod fragment;
 pub mod frame_buf;
 pub mod ids;
 pub mod ip;
+pub mod letters;
 pub mod mac;
 pub mod mss;
 pub mod mtu;
