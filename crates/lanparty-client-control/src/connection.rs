@@ -10,18 +10,24 @@ mod system;
 #[cfg(unix)]
 mod bridge;
 
+#[cfg(unix)]
+pub use bridge::{LET_IN, SILENT};
+
 use crate::{Answer, MAX_ANSWER, Request, Snapshot};
 use serde::de::DeserializeOwned;
 use std::io::{self, BufRead, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 #[cfg(unix)]
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 use std::time::Duration;
 
 pub use system::USUAL;
 
 /// How long the service may take for an answer. Leaving gives an address back and undoes changes first.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 /// A service that has nothing new says so within a second; after so long it is gone or stands still (check W8).
 pub const SILENCE: Duration = Duration::from_millis(2500);
 
@@ -39,6 +45,32 @@ pub struct Door {
 struct Polkit {
     carrier: bridge::Carrier,
     running: Arc<Mutex<Option<BufReader<bridge::Bridge>>>>,
+    refusal: Refusal,
+    /// How long the service may take for an answer.
+    patience: Duration,
+}
+
+/// Whether somebody has said no. Then nobody is asked again by this door; whoever wants that makes another.
+#[cfg(unix)]
+#[derive(Debug, Clone, Default)]
+struct Refusal(Arc<AtomicBool>);
+
+#[cfg(unix)]
+impl Refusal {
+    fn check(&self) -> Result<(), DoorError> {
+        match self.0.load(Ordering::Relaxed) {
+            true => Err(DoorError::NotPermitted),
+            false => Ok(()),
+        }
+    }
+
+    /// Why the program has ended, kept in mind.
+    fn note(&self, ended: DoorError) -> DoorError {
+        if matches!(ended, DoorError::NotPermitted) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+        ended
+    }
 }
 
 /// Why the service cannot be asked.
@@ -85,6 +117,8 @@ impl Door {
             polkit: Some(Polkit {
                 carrier,
                 running: Arc::default(),
+                refusal: Refusal::default(),
+                patience: PATIENCE,
             }),
             ..Door::default()
         });
@@ -118,8 +152,10 @@ impl Door {
     pub fn watch(&self) -> Result<Watch, DoorError> {
         #[cfg(unix)]
         if let Some(polkit) = &self.polkit {
-            let lines = polkit.begin(&Request::Watch)?;
-            return Ok(Watch(Lines::Carried(Box::new(lines))));
+            let patience = polkit.patience.min(SILENCE);
+            let lines = polkit.begin(&Request::Watch, patience)?;
+            let refusal = polkit.refusal.clone();
+            return Ok(Watch(Lines::Carried(Some(Box::new(lines)), refusal)));
         }
         let lines = BufReader::new(self.open(&Request::Watch, SILENCE, false)?);
         Ok(Watch(Lines::Own(lines)))
@@ -148,24 +184,28 @@ impl Polkit {
             // One that has ended meanwhile takes nothing more.
             Some(mut lines) => match lines.get_mut().write_all(&line(request)) {
                 Ok(()) => lines,
-                Err(_) => self.begin(request)?,
+                Err(_) => self.begin(request, self.patience)?,
             },
-            None => self.begin(request)?,
+            None => self.begin(request, self.patience)?,
         };
         match next(&mut lines)? {
             Some(answer) => {
                 *running = Some(lines);
                 Ok(answer)
             }
-            None => Err(lines.into_inner().end()),
+            None => Err(self.refusal.note(lines.into_inner().end())),
         }
     }
 
-    fn begin(&self, request: &Request) -> Result<BufReader<bridge::Bridge>, DoorError> {
-        let mut bridge = bridge::Bridge::start(&self.carrier)?;
-        bridge
-            .write_all(&line(request))
-            .map_err(DoorError::Silent)?;
+    fn begin(
+        &self,
+        request: &Request,
+        patience: Duration,
+    ) -> Result<BufReader<bridge::Bridge>, DoorError> {
+        self.refusal.check()?;
+        let mut bridge = bridge::Bridge::start(&self.carrier, patience)?;
+        // One that has ended already says below why.
+        let _ = bridge.write_all(&line(request));
         Ok(BufReader::new(bridge))
     }
 }
@@ -180,7 +220,7 @@ fn line(request: &Request) -> Vec<u8> {
 enum Lines {
     Own(BufReader<system::Stream>),
     #[cfg(unix)]
-    Carried(Box<BufReader<bridge::Bridge>>),
+    Carried(Option<Box<BufReader<bridge::Bridge>>>, Refusal),
 }
 
 /// Snapshots as they come: at least one a second. Ends with the service.
@@ -194,7 +234,14 @@ impl Iterator for Watch {
         let line = match &mut self.0 {
             Lines::Own(lines) => next(lines),
             #[cfg(unix)]
-            Lines::Carried(lines) => next(lines),
+            Lines::Carried(carried, refusal) => {
+                let told = next(carried.as_mut()?);
+                if matches!(told, Ok(None)) {
+                    let ended = carried.take()?.into_inner().end();
+                    return Some(Err(refusal.note(ended)));
+                }
+                told
+            }
         };
         match line {
             Ok(Some(Answer::Snapshot(snapshot))) => Some(Ok(*snapshot)),
@@ -208,9 +255,14 @@ impl Iterator for Watch {
 fn next<A: DeserializeOwned>(lines: &mut impl BufRead) -> Result<Option<A>, DoorError> {
     let mut line = Vec::new();
     let mut bounded = lines.take(MAX_ANSWER as u64);
-    bounded
-        .read_until(b'\n', &mut line)
-        .map_err(DoorError::Silent)?;
+    // An empty line says no more than that somebody is there.
+    while matches!(line.as_slice(), [] | [b'\n']) {
+        line.clear();
+        let read = bounded.read_until(b'\n', &mut line);
+        if read.map_err(DoorError::Silent)? == 0 {
+            break;
+        }
+    }
     if line.is_empty() {
         return Ok(None);
     }

@@ -1,7 +1,7 @@
 //! Between a user whom polkit has let in and the service's socket: carries lines, and says whose they are. pkexec runs it
 //! as root; it opens that one socket and nothing else.
 
-use lanparty_client_control::connection::USUAL;
+use lanparty_client_control::connection::{LET_IN, PATIENCE, SILENCE, SILENT, USUAL};
 use lanparty_client_control::{MAX_REQUEST, Request};
 use lanparty_client_service::socket;
 use std::io::{self, BufRead, Read as _, Write as _};
@@ -22,12 +22,14 @@ pub(crate) fn run() -> ExitCode {
     };
     match carry(uid, io::stdin().lock()) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => ExitCode::from(SILENT),
         Err(_) => ExitCode::FAILURE,
     }
 }
 
 fn carry(uid: u32, mut from: impl BufRead) -> io::Result<()> {
     let preface = socket::on_behalf_of(&socket::caller(uid));
+    say(LET_IN)?;
     loop {
         let mut line = Vec::new();
         let mut bounded = from.by_ref().take(MAX_REQUEST as u64);
@@ -35,11 +37,15 @@ fn carry(uid: u32, mut from: impl BufRead) -> io::Result<()> {
         if line.last() != Some(&b'\n') {
             return Ok(());
         }
+        let watches = matches!(serde_json::from_slice(&line), Ok(Request::Watch));
+        let patience = if watches { SILENCE } else { PATIENCE };
         let mut service = UnixStream::connect(USUAL)?;
+        service.set_read_timeout(Some(patience))?;
+        service.set_write_timeout(Some(patience))?;
         service.write_all(&preface)?;
         service.write_all(&line)?;
         copy(&mut service)?;
-        if matches!(serde_json::from_slice(&line), Ok(Request::Watch)) {
+        if watches {
             return Ok(());
         }
     }
@@ -47,15 +53,17 @@ fn carry(uid: u32, mut from: impl BufRead) -> io::Result<()> {
 
 /// Each line at once: whoever watches waits for it.
 fn copy(service: &mut UnixStream) -> io::Result<()> {
-    let mut out = io::stdout().lock();
     let mut bytes = [0; 16 * 1024];
     loop {
         match service.read(&mut bytes)? {
             0 => return Ok(()),
-            len => {
-                out.write_all(&bytes[..len])?;
-                out.flush()?;
-            }
+            len => say(&bytes[..len])?,
         }
     }
+}
+
+fn say(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)?;
+    out.flush()
 }
