@@ -190,16 +190,16 @@ dhcp_package() (
     [ ! -r /etc/os-release ] || . /etc/os-release
     case " ${ID:-} ${ID_LIKE:-} " in
     *" steamos "*) echo "docs/install.md says how to do without a package" ;;
-    *" debian "* | *" ubuntu "*) echo "apt install isc-dhcp-client" ;;
+    *" debian "* | *" ubuntu "*) echo "apt install udhcpc" ;;
     *" fedora "* | *" rhel "*) echo "dnf install dhcp-client" ;;
     *suse*) echo "zypper install dhcp-client" ;;
     *" arch "*) echo "pacman -S dhclient" ;;
-    *) echo "install the package that has dhclient or udhcpc" ;;
+    *) echo "install the package that has udhcpc or dhclient" ;;
     esac
 )
 
 say_what_is_missing() {
-    if ! has_program dhclient && ! has_program udhcpc; then
+    if ! has_program udhcpc && { ! has_program dhclient || [ -e /etc/apparmor.d/sbin.dhclient ]; }; then
         echo "A DHCP client is missing, without which no party can be joined: $(dhcp_package)"
     fi
     has_program setpriv || echo "setpriv is missing, without which no party can be joined: install util-linux"

@@ -33,6 +33,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("setpriv", "util-linux"),
     ("taskset", "util-linux"),
     ("teeworlds-server", "teeworlds-server"),
+    ("udhcpc", "udhcpc"),
     ("unshare", "util-linux"),
     ("xclip", "xclip"),
     ("xdotool", "xdotool"),

@@ -43,7 +43,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", default_value = "lanparty0")]
     tap: TapName,
 
-    /// Ask the LAN's DHCP server for an address, with the system's dhclient or udhcpc.
+    /// Ask the LAN's DHCP server for an address, with the system's udhcpc or dhclient.
     #[arg(long, conflicts_with = "address")]
     dhcp: bool,
 

@@ -3,6 +3,10 @@
 //! The client runs as our child with a script of ours, private files and nothing else of the
 //! system's configuration, so it touches the TAP's addresses only. It dies with us.
 
+mod again;
+
+pub(crate) use again::Again;
+
 use crate::privilege;
 use crate::process::is_client;
 use crate::tap::TapName;
@@ -38,10 +42,10 @@ pub(crate) struct DhcpProgram {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// From isc-dhcp-client.
-    Dhclient,
     /// From BusyBox.
     Udhcpc,
+    /// From isc-dhcp-client.
+    Dhclient,
 }
 
 /// A running DHCP client; dropping it ends it without giving the address back.
@@ -58,13 +62,25 @@ pub(crate) struct Dhcp {
 #[derive(Debug)]
 struct Files(TempDir);
 
-/// No DHCP client is installed.
+/// No DHCP client works here.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "--dhcp needs a DHCP client and setpriv; install isc-dhcp-client or udhcpc (and util-linux), or \
-     use --address"
-)]
-pub(crate) struct NoDhcpProgram;
+pub(crate) enum NoDhcpProgram {
+    /// None is installed.
+    #[error(
+        "--dhcp needs a DHCP client and setpriv; install udhcpc (and util-linux), or use --address"
+    )]
+    Missing,
+    /// The one that is installed may not read what we write.
+    #[error(
+        "this system's AppArmor keeps dhclient from working for other programs; install udhcpc, or use --address"
+    )]
+    Confined,
+}
+
+/// A switch that the kernel shows, and what Debian and Ubuntu confine dhclient to.
+const APPARMOR: &str = "sys/module/apparmor/parameters/enabled";
+const DHCLIENT_PROFILE: &str = "etc/apparmor.d/sbin.dhclient";
+const DHCLIENT_FREED: &str = "etc/apparmor.d/disable/sbin.dhclient";
 
 /// There is no place for the files that a DHCP client works with.
 #[derive(Debug, thiserror::Error)]
@@ -92,21 +108,27 @@ impl DhcpProgram {
         // A player's own PATH often lacks these.
         let system = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(PathBuf::from);
         let folders: Vec<_> = std::env::split_paths(&path).chain(system).collect();
-        Self::find_in(&folders)
+        Self::find_in(&folders, is_dhclient_confined(Path::new("/")))
     }
 
-    fn find_in(folders: &[PathBuf]) -> Result<Self, NoDhcpProgram> {
+    /// dhclient comes second: where a profile confines it, it reads neither configuration nor script of ours. A copy of it
+    /// under another name would run, and go round what the system's owner has decided.
+    fn find_in(folders: &[PathBuf], is_dhclient_confined: bool) -> Result<Self, NoDhcpProgram> {
         let find = |name| {
             folders
                 .iter()
                 .map(|folder| folder.join(name))
                 .find(|file| file.is_file())
         };
-        find("setpriv").ok_or(NoDhcpProgram)?;
-        [(Kind::Dhclient, "dhclient"), (Kind::Udhcpc, "udhcpc")]
+        find("setpriv").ok_or(NoDhcpProgram::Missing)?;
+        let found = [(Kind::Udhcpc, "udhcpc"), (Kind::Dhclient, "dhclient")]
             .into_iter()
             .find_map(|(kind, name)| find(name).map(|file| DhcpProgram { kind, file }))
-            .ok_or(NoDhcpProgram)
+            .ok_or(NoDhcpProgram::Missing)?;
+        match found.kind {
+            Kind::Dhclient if is_dhclient_confined => Err(NoDhcpProgram::Confined),
+            Kind::Dhclient | Kind::Udhcpc => Ok(found),
+        }
     }
 
     /// Starts asking for an address on `tap`, again and again until there is one.
@@ -252,6 +274,15 @@ impl Files {
         arguments.push(tap.as_str().into());
         arguments
     }
+}
+
+/// The loaded profiles are root's to read, and the service is not root.
+fn is_dhclient_confined(root: &Path) -> bool {
+    let enabled = fs::read_to_string(root.join(APPARMOR));
+    let profile = fs::read_to_string(root.join(DHCLIENT_PROFILE));
+    enabled.is_ok_and(|text| text.trim() == "Y")
+        && profile.is_ok_and(|text| !text.contains("complain"))
+        && !root.join(DHCLIENT_FREED).exists()
 }
 
 /// Removes the folders of clients that were killed (spec R80).

@@ -1,7 +1,7 @@
 //! A session on this machine, one step after another, and undone in reverse; the same at a terminal and for the service.
 
 use crate::config::Addressing;
-use crate::dhcp::{self, Dhcp, DhcpProgram};
+use crate::dhcp::{self, Again, Dhcp, DhcpProgram};
 use crate::link::Link;
 use crate::route::{self, Pins};
 use crate::tap::{Tap, TapName};
@@ -68,6 +68,7 @@ pub(crate) async fn play(
         mtu: None,
         pins: Pins::default(),
         dhcp: &running,
+        dhcp_again: Again::new(),
         had_ipv4: false,
         without_address: None,
         reporter,
@@ -119,6 +120,8 @@ struct Machine<'a, R> {
     mtu: Option<IpMtu>,
     pins: Pins,
     dhcp: &'a RefCell<Option<Dhcp>>,
+    /// When a DHCP client that has ended gets a successor.
+    dhcp_again: Again,
     had_ipv4: bool,
     /// Since when the LAN is there and the adapter has no address on it.
     without_address: Option<Instant>,
@@ -153,8 +156,8 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
                     tracing::debug!(%error, "Could not follow the routes to the relay");
                 }
                 self.show(session)?;
-                self.renew_address()?;
-                self.watch_dhcp()?;
+                self.renew_address();
+                self.watch_dhcp(Instant::now())?;
             }
             Event::Slept => {
                 let status = self.player.slept();
@@ -221,15 +224,26 @@ impl<R: Reporter> Machine<'_, R> {
     }
 
     /// Asks the LAN for an address anew, where a person wants that. The address until then stays while it is asked.
-    fn renew_address(&self) -> Result<()> {
-        let is_wanted = self.wishes.take_renew_address();
-        match &self.addressing {
-            Addressing::Dhcp(program) if is_wanted && self.mtu.is_some() => {
-                // Two clients on one adapter would take each other's answers.
-                self.dhcp.take();
-                self.start_dhcp(program)
+    fn renew_address(&mut self) {
+        if self.wishes.take_renew_address() && self.mtu.is_some() {
+            self.restart_dhcp(Instant::now());
+        }
+    }
+
+    /// A DHCP client in the place of the one that runs or has ended. Without one the party goes on.
+    fn restart_dhcp(&mut self, now: Instant) {
+        let Addressing::Dhcp(program) = &self.addressing else {
+            return;
+        };
+        // The old one ends at once: two on one adapter would take each other's answers.
+        match self.start_dhcp(program) {
+            Ok(()) => self.dhcp_again.started(),
+            Err(error) => {
+                tracing::warn!("{}", lanparty_edge::sentence(&*error));
+                if self.dhcp.borrow().is_none() {
+                    self.dhcp_again.ended(now);
+                }
             }
-            Addressing::Dhcp(_) | Addressing::Fixed(_) => Ok(()),
         }
     }
 
@@ -293,15 +307,20 @@ impl<R: Reporter> Machine<'_, R> {
         }
     }
 
-    /// A DHCP client that ends before it ever had an address is of no use, and says why.
-    fn watch_dhcp(&self) -> Result<()> {
+    /// A DHCP client that ends before it ever had an address is of no use, and says why. After that another one follows it:
+    /// somebody must renew the lease.
+    fn watch_dhcp(&mut self, now: Instant) -> Result<()> {
         let ended = self.dhcp.borrow_mut().as_mut().and_then(Dhcp::ended);
         let Some(last_words) = ended else {
+            if self.dhcp_again.is_due(now) {
+                self.restart_dhcp(now);
+            }
             return Ok(());
         };
         self.dhcp.take();
         if self.had_ipv4 {
-            tracing::warn!("The DHCP client is gone: {last_words}");
+            tracing::warn!("The DHCP client is gone, and is started again: {last_words}");
+            self.dhcp_again.ended(now);
             return Ok(());
         }
         Err(anyhow!("{last_words}")).context("no LAN address can be had with --dhcp")

@@ -1,7 +1,7 @@
 //! The client as the system's service, which runs sessions for whoever may use its socket.
 
 use crate::config::Addressing;
-use crate::dhcp::DhcpProgram;
+use crate::dhcp::{DhcpProgram, NoDhcpProgram};
 use crate::party::{self, Setup};
 use crate::privilege;
 use crate::systemd;
@@ -102,10 +102,13 @@ impl Place for ThisMachine {
         wishes: &Wishes,
         stop: impl Future<Output = Text>,
     ) -> Result<()> {
-        let missing = |_| {
-            anyhow!(
-                "a DHCP client or setpriv is missing; install isc-dhcp-client or udhcpc, and util-linux"
-            )
+        let missing = |why| match why {
+            NoDhcpProgram::Missing => {
+                anyhow!("a DHCP client or setpriv is missing; install udhcpc and util-linux")
+            }
+            NoDhcpProgram::Confined => anyhow!(
+                "this system's AppArmor keeps dhclient from working for other programs; install udhcpc"
+            ),
         };
         let setup = Setup {
             tap: self.tap.clone(),

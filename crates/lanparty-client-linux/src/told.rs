@@ -18,7 +18,10 @@ fn the_page_explains_the_adapter_on_linux() {
         TapError::Other(..) = TapError::Other(name(), io::Error::from_raw_os_error(24)) => "The system refuses for the reason in brackets.", "What the reason says.";
     });
     let dhcp = [
-        told!(NoDhcpProgram { NoDhcpProgram = NoDhcpProgram => "Neither dhclient nor udhcpc is installed.", "Install one, or use --address."; }),
+        told!(NoDhcpProgram {
+            NoDhcpProgram::Missing = NoDhcpProgram::Missing => "Neither udhcpc nor dhclient is installed.", "Install udhcpc, or use --address.";
+            NoDhcpProgram::Confined = NoDhcpProgram::Confined => "Debian's and Ubuntu's rules for dhclient let it read no files but its own.", "Install udhcpc, or use --address.";
+        }),
         told!(NoDhcpFiles {
             NoDhcpFiles::Unwritable { .. } = NoDhcpFiles::Unwritable { folder: "/tmp".into(), cause: io::Error::from_raw_os_error(28) } => "The temporary folder is full, read-only or missing.", "Make room, or another TMPDIR.";
             NoDhcpFiles::NotRunnable(_) = NoDhcpFiles::NotRunnable("/tmp".into()) => "The DHCP client runs a script from there, which that mount forbids.", "Another TMPDIR.";

@@ -10,7 +10,11 @@ set_address() {
         *) echo "the DHCP server offers the mask $2, which no LAN has" >&2; exit 1 ;;
     esac
     ip -4 address show dev "$interface" | grep -qF " $1/" || drop_addresses
-    ip -4 address replace "$1/$2" broadcast "${3:-+}" dev "$interface"
+    # It outlives a client that is killed, and not its lease.
+    case "$4" in
+        '' | 0 | *[!0-9]*) set -- "$1" "$2" "$3" forever ;;
+    esac
+    ip -4 address replace "$1/$2" broadcast "${3:-+}" dev "$interface" valid_lft "$4" preferred_lft "$4"
 }
 
 drop_addresses() {
@@ -19,11 +23,14 @@ drop_addresses() {
 
 case "${reason:-$1}" in
     BOUND|RENEW|REBIND|REBOOT)
-        set_address "$new_ip_address" "$new_subnet_mask" "$new_broadcast_address" ;;
+        set_address "$new_ip_address" "$new_subnet_mask" "$new_broadcast_address" "$new_dhcp_lease_time" ;;
     bound|renew)
-        set_address "$ip" "$subnet" "$broadcast" ;;
-    EXPIRE|FAIL|RELEASE|STOP|deconfig)
+        set_address "$ip" "$subnet" "$broadcast" "$lease" ;;
+    EXPIRE|FAIL|RELEASE|STOP)
         drop_addresses ;;
+    deconfig)
+        # The first comes before it has asked: an address that an earlier client had stays meanwhile.
+        if [ -e "${0%/*}/asked" ]; then drop_addresses; else : >"${0%/*}/asked"; fi ;;
     TIMEOUT)
         # An old lease that no server has confirmed.
         exit 1 ;;
