@@ -15,7 +15,6 @@ pub(crate) use kept::Kept;
 pub(crate) use progress::News;
 
 use crate::Caller;
-use kept::Joined;
 use lanparty_client_control::{Answer, Secret, Snapshot, State};
 use lanparty_ctrl::Name;
 use lanparty_edge::invite::Invite;
@@ -113,6 +112,8 @@ pub(crate) struct Desk {
     state: (State, Instant),
     /// What the disk said when it did not take what is kept.
     not_kept: Option<String>,
+    /// The service ends, and begins nothing any more.
+    is_ending: bool,
     output: VecDeque<Output>,
 }
 
@@ -134,6 +135,7 @@ impl Desk {
             retries: 0,
             state: (State::NotConnected, now),
             not_kept: None,
+            is_ending: false,
             output: VecDeque::new(),
         }
     }
@@ -155,7 +157,15 @@ impl Desk {
                 tracing::info!(account = %caller.account, %room, "Joins again by itself");
                 self.begin(now, wanted);
             }
-            Err(sentence) => tracing::info!(%room, %sentence, "Does not join again"),
+            Err(cause) => {
+                tracing::info!(%room, %cause, "Does not join again");
+                let cause = cause.trim_end_matches('.');
+                let failure = Failure {
+                    sentence: format!("{room} is not joined again: {cause}."),
+                    may_pass: false,
+                };
+                self.stage = Stage::Failed(failure);
+            }
         }
         self.settle(now);
     }
@@ -244,6 +254,7 @@ impl Desk {
 
     /// The service ends. What is joined stays so, for the next one.
     pub(crate) fn shut_down(&mut self) {
+        self.is_ending = true;
         match &mut self.stage {
             Stage::Running { .. } => {
                 self.output
@@ -257,10 +268,7 @@ impl Desk {
 
     /// Makes this the party that is wanted, and leaves the one before.
     fn begin(&mut self, now: Instant, wanted: Wanted) {
-        self.kept.joined = Some(Joined {
-            id: wanted.caller.id.clone(),
-            room: wanted.room.clone(),
-        });
+        self.kept.joined = Some(wanted.joined());
         self.save();
         let wanted = Box::new(wanted);
         match &mut self.stage {
@@ -292,11 +300,24 @@ impl Desk {
         self.output.push_back(Output::Save(kept));
     }
 
+    /// The invite has led to the LAN: another one of the same room is not needed any more.
+    fn prove(&mut self) {
+        let Some(wanted) = &mut self.wanted else {
+            return;
+        };
+        if let Some(room) = self.kept.prove(&wanted.caller.id, &wanted.room) {
+            wanted.room = room;
+            self.kept.joined = Some(wanted.joined());
+            self.save();
+        }
+    }
+
     /// Notes since when the state is what it is.
     fn settle(&mut self, now: Instant) {
         let state = self.current_state();
-        if state == State::Connected {
+        if state == State::Connected && !self.progress.has_been_connected {
             self.progress.has_been_connected = true;
+            self.prove();
         }
         if state != self.state.0 {
             self.state = (state, now);

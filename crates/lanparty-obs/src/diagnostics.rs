@@ -43,10 +43,11 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// The adapter's address on the LAN; one that the system made up in its need is none.
+    /// The adapter's IPv4 address on the LAN; one that the system made up in its need is none. Few games know IPv6, and
+    /// a router that gives an address for that says nothing of the LAN's DHCP server.
     pub fn lan_address(&self) -> Option<IpAddr> {
         let mut addresses = self.addresses.iter().copied();
-        addresses.find(|address| !is_link_local(*address))
+        addresses.find(|address| matches!(address, IpAddr::V4(v4) if !v4.is_link_local()))
     }
 
     /// The status that these facts amount to, for a client that has joined `room`.
@@ -91,13 +92,6 @@ impl Diagnostics {
     }
 }
 
-fn is_link_local(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_link_local(),
-        IpAddr::V6(address) => address.is_unicast_link_local(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +114,11 @@ mod tests {
         assert_eq!(
             status(&["fe80::1"]),
             PlayerStatus::NoLanAddress { link_local: None }
+        );
+        assert_eq!(
+            status(&["fe80::1", "2001:db8::5"]),
+            PlayerStatus::NoLanAddress { link_local: None },
+            "a router's, where no DHCP server answers"
         );
         let made_up = "169.254.7.7".parse().unwrap();
         assert_eq!(

@@ -39,12 +39,14 @@ struct Account {
 /// An invite that is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct KeptRoom {
+    #[serde(default)]
     name: String,
     invite: Secret,
 }
 
 /// What is joined.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Joined {
     /// By whom.
     pub(super) id: String,
@@ -53,13 +55,12 @@ pub(super) struct Joined {
 }
 
 impl Kept {
-    /// Keeps an invite as the account's last one; another one of the same room gives way. Answers with the room's name.
+    /// Keeps an invite as the account's last one; an older one with the same words for relay and host gives way. Answers
+    /// with the room's name.
     pub(super) fn keep(&mut self, caller: &Caller, invite: &Invite, text: &Secret) -> String {
         let account = self.put_first(caller);
-        let is_same = |room: &KeptRoom| {
-            let known = Invite::find(room.invite.reveal());
-            known.is_ok_and(|known| known.relay == invite.relay && known.room == invite.room)
-        };
+        let is_same =
+            |room: &KeptRoom| room.read().is_some_and(|known| is_same_way(&known, invite));
         account.rooms.retain(|room| !is_same(room));
         let name = free_name(&account.rooms, invite);
         let room = KeptRoom {
@@ -69,6 +70,28 @@ impl Kept {
         account.rooms.insert(0, room);
         account.rooms.truncate(MAX_ROOMS);
         name
+    }
+
+    /// An invite has led to its LAN: others of the same room give way, whose name it may have now. Answers with that,
+    /// if anything has changed.
+    pub(super) fn prove(&mut self, id: &str, name: &str) -> Option<String> {
+        let rooms = &mut self.account_mut(id)?.rooms;
+        let at = rooms.iter().position(|room| is_called(&room.name, name))?;
+        let invite = rooms[at].read()?;
+        let mut proven = rooms.remove(at);
+        let before = rooms.len();
+        rooms.retain(|room| {
+            !room
+                .read()
+                .is_some_and(|other| is_same_room(&other, &invite))
+        });
+        let has_changed = rooms.len() < before;
+        if has_changed {
+            proven.name = free_name(rooms, &invite);
+        }
+        let name = proven.name.clone();
+        rooms.insert(at.min(rooms.len()), proven);
+        has_changed.then_some(name)
     }
 
     fn put_first(&mut self, caller: &Caller) -> &mut Account {
@@ -141,7 +164,7 @@ impl Kept {
     pub(super) fn rooms(&self, id: &str) -> Vec<Room> {
         let rooms = self.account(id).map(|account| &account.rooms[..]);
         let shown = |room: &KeptRoom| {
-            let invite = Invite::find(room.invite.reveal()).ok()?;
+            let invite = room.read()?;
             Some(Room {
                 name: room.name.clone(),
                 party: party(&invite, None),
@@ -152,7 +175,7 @@ impl Kept {
 
     /// A service starts; true when it is the first one since the machine was started. A system that does not tell was
     /// not.
-    pub(super) fn is_first_start(&mut self, boot: Option<String>) -> bool {
+    pub(crate) fn is_first_start(&mut self, boot: Option<String>) -> bool {
         let is_first = boot.is_some() && self.boot != boot;
         if is_first {
             self.boot = boot;
@@ -183,6 +206,24 @@ impl Kept {
     }
 }
 
+impl KeptRoom {
+    /// The invite, which was written as a link and nothing else.
+    fn read(&self) -> Option<Invite> {
+        self.invite.reveal().trim().parse().ok()
+    }
+}
+
+fn is_same_room(one: &Invite, other: &Invite) -> bool {
+    one.relay == other.relay && one.room == other.room
+}
+
+/// True for an invite that leads to the same host by the same key, whatever it says of the party's name and end. Another
+/// one may be a stranger's, who would drive the good one out with it.
+fn is_same_way(one: &Invite, other: &Invite) -> bool {
+    let way = |invite: &Invite| (invite.key.clone(), invite.host, invite.pin);
+    is_same_room(one, other) && way(one) == way(other)
+}
+
 /// The party that an invite is for.
 pub(super) fn party(invite: &Invite, joined_by: Option<&Caller>) -> Party {
     Party {
@@ -194,13 +235,14 @@ pub(super) fn party(invite: &Invite, joined_by: Option<&Caller>) -> Party {
     }
 }
 
-/// The party's name or the room's code; a number behind it where another room is called so. It never looks like a file
-/// or standard input to the command line.
+/// The party's name or the room's code; a number behind it where another room is called so. It never looks like a file,
+/// standard input or an invite to the command line.
 fn free_name(others: &[KeptRoom], invite: &Invite) -> String {
     let name = invite.name.as_ref().map(Text::as_str);
-    let name = name.map(|name| name.trim().trim_start_matches(['@', '-']).trim());
+    let name = name.map(|name| name.replace(['/', '#', ':'], " "));
+    let name = name.map(|name| name.trim_start_matches(['@', '-', ' ']).trim().to_owned());
     let name = name.filter(|name| !name.is_empty());
-    let name = name.map_or_else(|| invite.room.to_string(), str::to_owned);
+    let name = name.unwrap_or_else(|| invite.room.to_string());
     let is_taken = |name: &str| others.iter().any(|other| is_called(&other.name, name));
     let numbered = (2..).map(|number| format!("{name} {number}"));
     let mut names = std::iter::once(name.clone()).chain(numbered);

@@ -82,15 +82,22 @@ impl Progress {
         self.facts().is_some_and(|facts| facts.gateway_present)
     }
 
-    /// An address that somebody on the LAN gave or the player chose.
+    /// An address that somebody on the LAN gave or the player chose, for IPv4: most games know nothing else.
     pub(super) fn lan_address(&self) -> Option<IpAddr> {
-        self.addresses().find(|address| !is_made_up(address))
+        self.facts()?.lan_address()
+    }
+
+    /// One for IPv6, which a router gives where no DHCP server gives the other.
+    pub(super) fn ipv6_address(&self) -> Option<IpAddr> {
+        let mut addresses = self.addresses();
+        addresses.find(|address| address.is_ipv6() && !is_made_up(address))
     }
 
     /// What is worth showing: that one, or the one that the system made up in its need.
     pub(super) fn any_address(&self) -> Option<(IpAddr, bool)> {
         let made_up = || self.addresses().find(IpAddr::is_ipv4);
-        let address = self.lan_address().or_else(made_up)?;
+        let address = self.lan_address().or_else(made_up);
+        let address = address.or_else(|| self.ipv6_address())?;
         Some((address, is_made_up(&address)))
     }
 

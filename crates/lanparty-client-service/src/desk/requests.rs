@@ -1,5 +1,6 @@
 //! What people ask for.
 
+use super::kept::Joined;
 use super::{Desk, Output, Stage, Stopping, Ticket, Wanted};
 use crate::Caller;
 use lanparty_client_control::{Answer, Fix, Request, Secret, State};
@@ -8,6 +9,9 @@ use lanparty_edge::invite::Invite;
 use lanparty_obs::Utc;
 use lanparty_peer::relay_args::RelayArgsError;
 use std::time::{Duration, Instant, UNIX_EPOCH};
+
+/// So many characters of a name that means nothing to us are repeated.
+const MAX_REPEATED: usize = 40;
 
 type Decision = Result<Answer, String>;
 
@@ -23,6 +27,16 @@ impl Desk {
         request: Request,
     ) {
         let decision = match request {
+            Request::Join { .. }
+            | Request::JoinRoom { .. }
+            | Request::Leave
+            | Request::Forget { .. }
+            | Request::AutoJoin { .. }
+            | Request::Fix { .. }
+                if self.is_ending =>
+            {
+                Some(Err("the service ends; ask again in a moment".to_owned()))
+            }
             // Who watches is shown one after the other.
             Request::Status | Request::Watch => {
                 let snapshot = self.snapshot(now, today, caller);
@@ -57,12 +71,12 @@ impl Desk {
         text: &Secret,
         name: Option<&str>,
     ) -> Decision {
+        self.may_begin(caller)?;
         let invite = checked(text, today)?;
         let name: Option<Name> = match name.map(str::parse).transpose() {
             Ok(name) => name,
             Err(error) => return Err(format!("this is no name for a player: {error}")),
         };
-        self.may_begin(caller)?;
         if let Some(name) = &name {
             self.kept.call(caller, name.as_str());
         }
@@ -79,9 +93,9 @@ impl Desk {
     }
 
     fn join_room(&mut self, now: Instant, today: u64, caller: &Caller, room: &str) -> Decision {
-        let wanted = self.kept_room(caller, room, today)?;
         self.may_begin(caller)?;
-        self.kept.keep(caller, &wanted.invite, &wanted.text);
+        let mut wanted = self.kept_room(caller, room, today)?;
+        wanted.room = self.kept.keep(caller, &wanted.invite, &wanted.text);
         Ok(self.begin_or_stay(now, wanted))
     }
 
@@ -93,7 +107,7 @@ impl Desk {
         today: u64,
     ) -> Result<Wanted, String> {
         let text = self.kept.invite(&caller.id, room);
-        let text = text.ok_or_else(|| format!("no invite is kept for a room {room}"))?;
+        let text = text.ok_or_else(|| not_kept(room))?;
         Ok(Wanted {
             caller: caller.clone(),
             invite: checked(text, today)?,
@@ -124,6 +138,8 @@ impl Desk {
         let is_in = matches!(self.stage, Stage::Running { .. });
         let joined = self.wanted.as_ref().filter(|_| is_in);
         if joined.is_some_and(|joined| joined.is_same(&wanted)) {
+            self.kept.joined = Some(wanted.joined());
+            self.wanted = Some(Box::new(wanted));
             self.save();
             return Answer::Done(match self.state.0 {
                 State::Connected => format!("You are in {title} already."),
@@ -138,7 +154,10 @@ impl Desk {
     /// Whoever joined may leave, and an administrator may for them.
     fn leave(&mut self, ticket: Ticket, caller: &Caller) -> Option<Decision> {
         let title = match &self.wanted {
-            None => return Some(Ok(Answer::Done("You are in no party.".to_owned()))),
+            None => {
+                self.let_go();
+                return Some(Ok(Answer::Done("You are in no party.".to_owned())));
+            }
             Some(wanted) if wanted.caller.id != caller.id && !caller.is_admin => {
                 return Some(Err(format!(
                     "{} joined {}: they or an administrator can leave it",
@@ -174,9 +193,18 @@ impl Desk {
         None
     }
 
+    /// What was not joined again is not tried any more.
+    fn let_go(&mut self) {
+        if matches!(self.stage, Stage::Failed(_)) {
+            self.stage = Stage::Idle;
+            self.kept.joined = None;
+            self.save();
+        }
+    }
+
     fn forget(&mut self, caller: &Caller, room: &str) -> Decision {
         let forgotten = self.kept.forget(&caller.id, room);
-        let name = forgotten.ok_or_else(|| format!("no invite is kept for a room {room}"))?;
+        let name = forgotten.ok_or_else(|| not_kept(room))?;
         self.save();
         Ok(Answer::Done(format!("The invite for {name} is forgotten.")))
     }
@@ -243,14 +271,31 @@ impl Wanted {
         name.unwrap_or_else(|| self.invite.room.to_string())
     }
 
+    /// The same, as it is kept.
+    pub(super) fn joined(&self) -> Joined {
+        Joined {
+            id: self.caller.id.clone(),
+            room: self.room.clone(),
+        }
+    }
+
     fn is_same(&self, other: &Wanted) -> bool {
         self.invite == other.invite && self.name == other.name
     }
 }
 
-/// An invite that may be used today; everything else is refused before anything begins.
+/// Whoever gives an invite in place of a name does not read all of it in an answer.
+fn not_kept(room: &str) -> String {
+    let mut letters = room.chars();
+    let start: String = letters.by_ref().take(MAX_REPEATED).collect();
+    let rest = letters.next().map_or("", |_| "…");
+    format!("no invite is kept for a room {start}{rest}")
+}
+
+/// An invite that may be used today; everything else is refused before anything begins. Views find it in what people
+/// paste; here it is a link and nothing else, as a search takes longer than frames can wait.
 fn checked(text: &Secret, today: u64) -> Result<Invite, String> {
-    let invite = Invite::find(text.reveal()).map_err(sentence)?;
+    let invite: Invite = text.reveal().trim().parse().map_err(sentence)?;
     let is_over = invite.is_expired(UNIX_EPOCH + Duration::from_secs(today));
     match invite.expires.filter(|_| is_over) {
         Some(ended) => {

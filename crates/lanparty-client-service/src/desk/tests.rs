@@ -5,6 +5,8 @@ use lanparty_client_control::{Fix, Member, Request, Snapshot};
 use lanparty_obs::{Diagnostics, PlayerStatus};
 use std::net::IpAddr;
 
+mod limits;
+
 const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZg";
 /// The day on which these tests play, in seconds since 1970.
 const TODAY: u64 = 1_790_000_000;

@@ -29,11 +29,15 @@ impl Desk {
     fn no_lan_address(&self, now: Instant) -> Option<Warning> {
         let since = self.progress.homeless_since?;
         let is_late = now.saturating_duration_since(since) >= ADDRESS_PATIENCE;
+        let lacks = match self.progress.ipv6_address() {
+            None => "no address",
+            Some(_) => "only an IPv6 address, which most games do not use",
+        };
         is_late.then(|| Warning {
             id: "no_lan_address".to_owned(),
-            sentence:
-                "The party's LAN gives no address; ask the host whether it has a DHCP server."
-                    .to_owned(),
+            sentence: format!(
+                "The party's LAN gives {lacks}; ask the host whether it has a DHCP server."
+            ),
             fix: Some(FixOffer {
                 fix: Fix::RenewAddress,
                 label: "Get an address".to_owned(),
