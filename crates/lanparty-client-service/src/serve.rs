@@ -30,6 +30,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 const BEAT: Duration = Duration::from_secs(1);
 /// How long a system that has no descriptors left is left alone.
 const EXHAUSTED: Duration = Duration::from_secs(1);
+/// How long nobody is let in after somebody for whom there was no place: whoever comes again at once costs little.
+const FULL: Duration = Duration::from_millis(20);
 
 /// Where views come in: a Unix socket, or a pipe of Windows.
 pub trait Listener: 'static {
@@ -51,7 +53,11 @@ pub(crate) async fn serve<P: Place, L: Listener>(
     let guests = Rc::new(Guests::default());
     loop {
         match listener.accept().await {
-            Ok((stream, caller)) => admit(&guests, &service, stream, caller),
+            Ok((stream, caller)) => {
+                if !admit(&guests, &service, stream, caller) {
+                    sleep(FULL).await;
+                }
+            }
             Err(error) => {
                 tracing::debug!(%error, "Somebody could not be heard");
                 sleep(EXHAUSTED).await;
@@ -60,15 +66,16 @@ pub(crate) async fn serve<P: Place, L: Listener>(
     }
 }
 
+/// Begins a conversation, if there is a place for it.
 fn admit<P: Place>(
     guests: &Rc<Guests>,
     service: &Rc<Service<P>>,
     stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
     caller: Caller,
-) {
+) -> bool {
     let Some(seat) = guests.seat(&caller.id) else {
         tracing::debug!(account = %caller.account, "Too many views");
-        return;
+        return false;
     };
     let (service, whose) = (service.clone(), seat.number());
     let task = tokio::task::spawn_local(async move {
@@ -76,6 +83,7 @@ fn admit<P: Place>(
         tracing::trace!(?attended, "A view has gone");
     });
     guests.may_end(whose, task.abort_handle());
+    true
 }
 
 /// One conversation.
@@ -86,7 +94,7 @@ async fn attend<P: Place>(
     seat: &Seat,
 ) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
-    let (caller, line) = timeout(SAYING, hear(&mut stream, caller)).await??;
+    let (caller, line) = timeout(SAYING, hear(&mut stream, caller, seat)).await??;
     seat.has_spoken();
     tracing::debug!(account = %caller.account, id = %caller.id, "A view asks");
     let Ok(request) = serde_json::from_slice(&line) else {
@@ -103,14 +111,21 @@ async fn attend<P: Place>(
     }
 }
 
-/// What a view wants, and for whom: an administrator's program may carry somebody else's words.
+/// What a view wants, and for whom: an administrator's program may carry somebody else's words, who then has one of
+/// their own places and none of the administrator's.
 async fn hear(
     stream: &mut (impl AsyncBufRead + Unpin),
     caller: Caller,
+    seat: &Seat,
 ) -> io::Result<(Caller, Vec<u8>)> {
     let line = read_line(stream).await?;
     match serde_json::from_slice(&line) {
-        Ok(OnBehalfOf { whose }) if caller.is_admin => Ok((whose, read_line(stream).await?)),
+        Ok(OnBehalfOf { whose }) if caller.is_admin => {
+            if !seat.is_for(&whose.id) {
+                return Err(io::ErrorKind::QuotaExceeded.into());
+            }
+            Ok((whose, read_line(stream).await?))
+        }
         Ok(_) | Err(_) => Ok((caller, line)),
     }
 }

@@ -7,6 +7,7 @@ use crate::caller::OnBehalfOf;
 use crate::{Caller, Listener};
 use rustix::fs::Mode;
 use rustix::process::umask;
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
@@ -19,7 +20,12 @@ const ACCOUNTS: &str = "/etc/passwd";
 
 /// A socket at which views are heard.
 #[derive(Debug)]
-pub struct Socket(UnixListener);
+pub struct Socket {
+    listener: UnixListener,
+    /// What those are called who have come once. Only accounts that may connect are in here, so they are few; frames
+    /// do not wait for the file a second time.
+    names: HashMap<u32, String>,
+}
 
 impl Socket {
     /// Takes a socket that somebody else has made, such as systemd.
@@ -31,7 +37,10 @@ impl Socket {
             refuse_open(file)?;
         }
         listener.set_nonblocking(true)?;
-        UnixListener::from_std(listener).map(Socket)
+        Ok(Socket {
+            listener: UnixListener::from_std(listener)?,
+            names: HashMap::new(),
+        })
     }
 
     /// Makes one, for its owner and whoever the folder's group is. What a killed service left there gives way.
@@ -73,17 +82,27 @@ impl Listener for Socket {
     type Stream = UnixStream;
 
     async fn accept(&mut self) -> io::Result<(UnixStream, Caller)> {
-        let (stream, _) = self.0.accept().await?;
+        let (stream, _) = self.listener.accept().await?;
         let uid = stream.peer_cred()?.uid();
-        Ok((stream, caller(uid)))
+        let name = self.names.entry(uid).or_insert_with(|| account(uid));
+        Ok((stream, called(uid, name.clone())))
     }
 }
 
-/// The account with this number. One that is not this machine's own, but a directory's, is called by the number.
+/// The account with this number.
 pub fn caller(uid: u32) -> Caller {
+    called(uid, account(uid))
+}
+
+/// What it is called. One that is not this machine's own, but a directory's, is called by the number.
+fn account(uid: u32) -> String {
     let accounts = fs::read_to_string(ACCOUNTS).unwrap_or_default();
+    name(&accounts, uid).map_or_else(|| format!("user {uid}"), str::to_owned)
+}
+
+fn called(uid: u32, account: String) -> Caller {
     Caller {
-        account: name(&accounts, uid).map_or_else(|| format!("user {uid}"), str::to_owned),
+        account,
         id: uid.to_string(),
         is_admin: uid == 0,
     }

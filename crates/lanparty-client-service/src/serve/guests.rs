@@ -36,15 +36,11 @@ impl Guests {
     /// oldest first.
     pub(super) fn seat(&self, account: &str) -> Option<Seat> {
         let mut seats = self.seats.borrow_mut();
-        let own = seats.values().filter(|guest| guest.account == account);
-        let is_full = own.count() >= MAX_OF_ONE;
+        let is_full = is_full_for(&seats, account);
         if is_full || seats.len() >= MAX {
-            let gives_way =
-                |guest: &Guest| !guest.has_spoken && (guest.account == account || !is_full);
-            let silent = seats.iter().find(|(_, guest)| gives_way(guest));
-            let number = silent.map(|(&number, _)| number)?;
-            if let Some(task) = seats.remove(&number).and_then(|guest| guest.task) {
-                task.abort();
+            let gives_way = |guest: &Guest| guest.account == account || !is_full;
+            if !make_room(&mut seats, gives_way) {
+                return None;
             }
         }
         let number = self.next.get();
@@ -69,7 +65,42 @@ impl Guests {
     }
 }
 
+fn is_full_for(seats: &BTreeMap<u64, Guest>, account: &str) -> bool {
+    let own = seats.values().filter(|guest| guest.account == account);
+    own.count() >= MAX_OF_ONE
+}
+
+/// Ends the oldest of these that has said nothing yet, if there is one.
+fn make_room(seats: &mut BTreeMap<u64, Guest>, may_go: impl Fn(&Guest) -> bool) -> bool {
+    let mut silent = seats
+        .iter()
+        .filter(|(_, guest)| !guest.has_spoken && may_go(guest));
+    let Some((&number, _)) = silent.next() else {
+        return false;
+    };
+    if let Some(task) = seats.remove(&number).and_then(|guest| guest.task) {
+        task.abort();
+    }
+    true
+}
+
 impl Seat {
+    /// Its view speaks for another account: from here on it is one of that account's. False when that has no place.
+    pub(super) fn is_for(&self, account: &str) -> bool {
+        let mut seats = self.seats.borrow_mut();
+        let is_own = seats
+            .get(&self.number)
+            .is_some_and(|guest| guest.account == account);
+        let is_full = !is_own && is_full_for(&seats, account);
+        if is_full && !make_room(&mut seats, |guest| guest.account == account) {
+            return false;
+        }
+        if let Some(guest) = seats.get_mut(&self.number) {
+            account.clone_into(&mut guest.account);
+        }
+        true
+    }
+
     /// Which one it is.
     pub(super) fn number(&self) -> u64 {
         self.number

@@ -76,6 +76,25 @@ async fn an_administrators_program_may_speak_for_somebody_and_nobody_else_may() 
 }
 
 #[tokio::test(flavor = "local")]
+async fn whoever_is_spoken_for_has_their_own_places_and_none_of_the_administrators() {
+    let house = House::open();
+    let preface = r#"{"for":{"account":"anna","id":"1000"}}"#;
+    let mut carried = Vec::new();
+    for _ in 0..20 {
+        let mut view = house.view("0").await;
+        view.say(preface).await;
+        view.say(r#"{"do":"watch"}"#).await;
+        carried.push((view.line().await, view));
+    }
+    let heard = carried.iter().filter(|(line, _)| line.contains("snapshot"));
+    assert_eq!(heard.count(), 16, "as many as of anybody else");
+    for id in ["0", "1001"] {
+        let status = house.answer(id, r#"{"do":"status"}"#).await;
+        assert!(status.contains("snapshot"), "{id}: {status}");
+    }
+}
+
+#[tokio::test(flavor = "local")]
 async fn a_view_that_is_deaf_or_silent_keeps_nobody_from_anything() {
     let house = House::open();
     let mut deaf = Vec::new();
