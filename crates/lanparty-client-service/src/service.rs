@@ -1,6 +1,7 @@
 //! The service around the desk: runs sessions, keeps what must outlive it, and hands answers out.
 
 mod keeper;
+mod looks;
 mod session;
 
 use crate::Caller;
@@ -8,9 +9,10 @@ use crate::desk::{Desk, Failure, News, Output, Ticket, Wanted};
 use crate::place::{Place, Wishes};
 use crate::serve::{self, Listener};
 use anyhow::Result;
-use keeper::Keeper;
+use keeper::{Found, Keeper};
 use lanparty_client_control::{Answer, Request, Snapshot, State};
 use lanparty_edge::state_folder::StateFolder;
+use looks::Looks;
 use session::Running;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -64,6 +66,9 @@ pub(crate) struct Service<P> {
     options: Options,
     desk: RefCell<Desk>,
     keeper: Keeper,
+    looks: Looks,
+    /// What was kept could not be read, and lies where the next version goes.
+    is_in_the_way: Cell<bool>,
     running: RefCell<Option<Running>>,
     wishes: Rc<Wishes>,
     next_ticket: Cell<Ticket>,
@@ -77,13 +82,22 @@ pub(crate) struct Service<P> {
 
 impl<P: Place> Service<P> {
     fn new(place: P, options: Options) -> Self {
-        let kept = keeper::load(&options.state);
+        let Found {
+            mut kept,
+            is_in_the_way,
+        } = keeper::load(&options.state);
         let (boot, now) = (place.boot(), Instant::now());
+        if is_in_the_way {
+            // That a service has started is no reason to write in its place.
+            kept.is_first_start(boot.clone());
+        }
         Service {
             desk: RefCell::new(Desk::new(now, options.program, boot, kept)),
             place,
             options,
             keeper: Keeper::default(),
+            looks: Looks::default(),
+            is_in_the_way: Cell::new(is_in_the_way),
             running: RefCell::new(None),
             wishes: Rc::default(),
             next_ticket: Cell::new(0),
@@ -153,7 +167,11 @@ impl<P: Place> Service<P> {
                     |error: anyhow::Error| Answer::Refused(lanparty_client_core::sentence(&*error));
                 self.answer(ticket, repaired.map_or_else(refused, Answer::Done));
             }
-            Output::Doctor(ticket, snapshot) => self.examine(ticket, *snapshot),
+            Output::Doctor(ticket, snapshot) => {
+                if self.looks.ask(ticket, *snapshot) {
+                    tokio::task::spawn_local(self.clone().examine());
+                }
+            }
             Output::Save(kept) => {
                 self.keeper.keep(&kept);
                 self.place.begin_with_machine(kept.begins_with_machine());
@@ -169,14 +187,16 @@ impl<P: Place> Service<P> {
     }
 
     /// Frames do not wait for a look at the machine.
-    fn examine(self: &Rc<Self>, ticket: Ticket, snapshot: Snapshot) {
-        let service = self.clone();
-        tokio::task::spawn_local(async move {
+    async fn examine(self: Rc<Self>) {
+        while let Some(snapshot) = self.looks.current() {
             let look = move || lanparty_doctor::examine_as_service(snapshot);
             let rows = tokio::task::spawn_blocking(look).await;
             let failed = |_| Answer::Refused("the look at this machine has failed".to_owned());
-            service.answer(ticket, rows.map_or_else(failed, Answer::Rows));
-        });
+            let answer = rows.map_or_else(failed, Answer::Rows);
+            for ticket in self.looks.finish() {
+                self.answer(ticket, answer.clone());
+            }
+        }
     }
 
     fn begin(self: &Rc<Self>, wanted: Wanted) {
@@ -212,7 +232,9 @@ impl<P: Place> Service<P> {
     /// Writes what is to be kept, and says whether that worked.
     async fn keep(self: Rc<Self>) {
         while let Some(json) = self.keeper.next().await {
-            let saved = keeper::write(&self.options.state, json).await;
+            let is_in_the_way = self.is_in_the_way.get();
+            let saved = keeper::write(&self.options.state, json, is_in_the_way).await;
+            self.is_in_the_way.set(is_in_the_way && saved.is_err());
             self.act(|desk, _| desk.handle_saved(saved));
         }
     }
