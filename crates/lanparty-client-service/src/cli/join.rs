@@ -36,10 +36,10 @@ enum Whereto {
     Invite(InviteSource),
 }
 
-/// Whatever has a scheme is meant as an invite, and read as one; a name has none.
+/// What has a sign of an invite is meant as one, with its scheme or without, and read as one; no room's name has such.
 impl From<String> for Whereto {
     fn from(text: String) -> Self {
-        let is_invite = text == "-" || text.starts_with('@') || text.contains(":/");
+        let is_invite = text == "-" || text.starts_with('@') || text.contains(['/', '#', ':']);
         match is_invite || text.len() > 200 {
             true => Whereto::Invite(text.into()),
             false => Whereto::Room(text),
@@ -142,6 +142,9 @@ mod tests {
             "lanparty://r/X#key=k",
             "LANPARTY:/r/X",
             "https://x/#k",
+            "r.example/FRIDAY#key=k",
+            "r.example/FRIDAY/k",
+            "r.example:443",
         ] {
             assert!(!is_room(invite), "{invite}");
         }

@@ -8,8 +8,11 @@ use std::os::unix::fs::FileExt as _;
 
 /// The flag whose value is a secret.
 const FLAG: &[u8] = b"--access-token";
-/// What an invite begins with, wherever in a message it stands and however it is encoded, or a page with one.
-const INVITES: [&[u8]; 3] = [b"lanparty:", b"lanparty%", b"https:"];
+/// No payload is shorter, as a key of 16 bytes is in it.
+const MIN_PAYLOAD: usize = 20;
+/// What an invite begins with, wherever in a message it stands and however it is encoded, or a page with one; and what
+/// its key begins with in one that has lost its scheme.
+const INVITES: [&[u8]; 5] = [b"lanparty:", b"lanparty%", b"https:", b"#key", b"%23key"];
 
 /// Writes over the secrets among the words with which this program was started. Until then they could be
 /// read, and the programs that started this one may show them still.
@@ -36,9 +39,17 @@ fn secrets(words: &[OsString]) -> impl Iterator<Item = &[u8]> {
     let pairs = words().zip(words().skip(1));
     let values = pairs.filter_map(|(flag, value)| (flag == FLAG).then_some(value));
     let joined = words().filter_map(|word| word.strip_prefix(FLAG)?.strip_prefix(b"="));
-    let invites = words().filter(|word| INVITES.iter().any(|start| has(word, start)));
+    let is_invite = |word: &&[u8]| INVITES.iter().any(|start| has(word, start)) || is_rest(word);
+    let invites = words().filter(is_invite);
     let all = values.chain(joined).chain(invites);
     all.filter(|secret| !secret.is_empty())
+}
+
+/// True for `RELAY/ROOM/PAYLOAD`, an invite without its scheme, which no path or flag begins like.
+fn is_rest(word: &[u8]) -> bool {
+    let is_path = word.first().is_none_or(|first| b"/.@-~".contains(first));
+    let parts: Vec<_> = word.split(|byte| *byte == b'/').collect();
+    !is_path && parts.len() == 3 && parts[2].len() > MIN_PAYLOAD
 }
 
 fn has(word: &[u8], start: &[u8]) -> bool {
@@ -71,7 +82,11 @@ mod tests {
             "join: <lanparty://r/R/E>",
             "https://x.example/#r/R/F",
             "url=lanparty%3A%2F%2Fr",
+            "r.example/FRIDAY#key=MDEyMzQ1Njc4OWFiY2RlZg",
+            "r.example/FRIDAY/MDEyMzQ1Njc4OWFiY2RlZg",
             "lanparty-client",
+            "@downloads/party/MDEyMzQ1Njc4OWFiY2RlZg",
+            "/run/lanparty/MDEyMzQ1Njc4OWFiY2RlZg",
         ];
         let words = words
             .iter()
@@ -87,7 +102,9 @@ mod tests {
                 b" LANPARTY://r/R#key=D",
                 b"join: <lanparty://r/R/E>",
                 b"https://x.example/#r/R/F",
-                b"url=lanparty%3A%2F%2Fr"
+                b"url=lanparty%3A%2F%2Fr",
+                b"r.example/FRIDAY#key=MDEyMzQ1Njc4OWFiY2RlZg",
+                b"r.example/FRIDAY/MDEyMzQ1Njc4OWFiY2RlZg",
             ]
         );
     }
