@@ -198,7 +198,13 @@ mod tests {
 
     #[test]
     fn a_command_asks_the_service_and_everything_else_plays_here() {
-        for line in ["join @invite.txt", "leave", "status --json", "doctor"] {
+        for line in [
+            "join @invite.txt",
+            "leave",
+            "status --json",
+            "doctor",
+            "doctor --fix --json --relay r.example --socket x.sock",
+        ] {
             let command = parse(line).unwrap().command;
             assert!(matches!(command, Some(Command::View(_))), "{line}");
         }

@@ -22,8 +22,6 @@ mod config;
 )]
 mod dhcp;
 #[cfg(target_os = "linux")]
-mod doctor;
-#[cfg(target_os = "linux")]
 #[allow(
     clippy::disallowed_methods,
     reason = "shell: owns the adapter's settings"
@@ -67,9 +65,6 @@ fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
     lanparty_edge::privilege::hide_secrets(&words);
     if let Some(code) = lanparty_edge::manual::asked_for(&words, config::Args::command) {
-        return code;
-    }
-    if let Some(code) = doctor::asked_for(&words) {
         return code;
     }
     let args = config::Args::parse_from(words);

@@ -43,7 +43,8 @@ pub enum Command {
     Ping(ping::PingArgs),
     /// List the game servers that are on.
     Games(DoorArgs),
-    /// Look at this computer, its network and the service, and say what is in the way; works without the service too.
+    /// Look at this computer, its network and the service, and say what is in the way; works without the service too. Ends with 1 when
+    /// something is.
     Doctor(DoctorArgs),
     /// Say which invite is joined, without its secrets.
     Invite(DoorArgs),
@@ -226,6 +227,10 @@ fn doctor(args: &DoctorArgs, hands: Option<&dyn Hands>) -> Outcome {
         fix: args.fix,
         json: args.json,
     };
+    if io::stderr().is_terminal() && !wish.json {
+        // Without standard error there is nobody to tell.
+        let _ = writeln!(io::stderr(), "Looking at this computer …");
+    }
     match text::run(&patient, wish, hands, &mut io::stdout().lock()) {
         Ok(true) => Ok(Code::Done),
         Ok(false) => Ok(Code::Failed),
