@@ -14,14 +14,22 @@ const MIN_WRAP: usize = 40;
 /// How many characters behind a link may pass for a part of it.
 const MAX_TAIL: usize = 16;
 
+/// How many bytes are read as links, in all looks together: a window waits for the answer, and nothing that somebody
+/// pastes comes near this.
+const MAX_WORK: usize = 16 * 1024 * 1024;
+
 pub(super) fn find(text: &str) -> Result<Invite, InviteError> {
     if let Ok(exact) = text.trim().parse() {
         return Ok(exact);
     }
     let text = beginning(text);
     let mut first = InviteError::Missing;
+    let mut work = MAX_WORK;
     for look in disguise::Looks::at(text) {
-        match in_look(&look) {
+        if work == 0 {
+            break;
+        }
+        match in_look(&look, &mut work) {
             Err(InviteError::Missing) => {}
             Err(error @ InviteError::Several) => return Err(error),
             Err(error) if first == InviteError::Missing => first = error,
@@ -41,11 +49,14 @@ fn beginning(text: &str) -> &str {
     &text[..len]
 }
 
-fn in_look(text: &str) -> Result<Invite, InviteError> {
+fn in_look(text: &str, work: &mut usize) -> Result<Invite, InviteError> {
     let mut found = None;
     let mut first = InviteError::Missing;
     let starts: Vec<_> = starts(text).collect();
     for (index, start) in starts.iter().enumerate() {
+        if *work == 0 {
+            break;
+        }
         let end = starts.get(index + 1).map_or(text.len(), |next| next.at);
         let line = text[..start.place].chars().rev().take(MAX_LEN);
         let region = Region {
@@ -54,7 +65,7 @@ fn in_look(text: &str) -> Result<Invite, InviteError> {
             before: line.take_while(|c| *c != '\n').count(),
             is_page: start.is_page,
         };
-        match (region.read(), &found) {
+        match (region.read(work), &found) {
             (Ok(invite), None) => found = Some(invite),
             (Ok(invite), Some(other)) if invite != *other => return Err(InviteError::Several),
             (Err(error), _) if first == InviteError::Missing => first = error,
@@ -118,7 +129,7 @@ struct Region<'a> {
 }
 
 impl Region<'_> {
-    fn read(&self) -> Result<Invite, InviteError> {
+    fn read(&self, work: &mut usize) -> Result<Invite, InviteError> {
         let mut whole = String::new();
         let mut outcome = Err(InviteError::Missing);
         let (mut width, mut fallback) = (None, None);
@@ -133,10 +144,10 @@ impl Region<'_> {
             }
             width = piece.broken;
             whole += piece.text;
-            if whole.len() > MAX_LEN {
+            if whole.len() > MAX_LEN || *work == 0 {
                 break;
             }
-            let read = self.read_whole(&whole);
+            let read = self.read_whole(&whole, work);
             match &read {
                 Ok(invite) if !invite.extra.is_old => return read,
                 // Of all that was tried the link itself, without what follows it, tells most.
@@ -151,7 +162,8 @@ impl Region<'_> {
         }
     }
 
-    fn read_whole(&self, whole: &str) -> Result<Invite, InviteError> {
+    fn read_whole(&self, whole: &str, work: &mut usize) -> Result<Invite, InviteError> {
+        *work = work.saturating_sub(whole.len());
         let Some((place, fragment)) = whole.split_once('#').filter(|(place, _)| !is_new(place))
         else {
             return match whole.trim_matches('/') {
@@ -162,6 +174,7 @@ impl Region<'_> {
         let first = fields::read(place, self.without_decoration(fragment));
         let mut rest = fragment;
         for _ in 0..MAX_TAIL {
+            *work = work.saturating_sub(whole.len());
             if let Ok(invite) = fields::read(place, rest) {
                 return first.or(Ok(invite));
             }
@@ -274,4 +287,30 @@ fn skip_blanks(text: &str) -> &str {
         rest = line.trim_start_matches([' ', '\t', '>', '|']);
     }
     rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_made_to_take_long_has_an_end() {
+        let start = "lanparty://r.example/FRIDAY#key=x".to_owned();
+        let field = format!("\n&name={}", "_".repeat(24));
+        let link = start + &field.repeat(60) + "\n";
+        let text = link.repeat(MAX_TEXT / link.len());
+        let mut work = MAX_WORK;
+        assert!(in_look(&text, &mut work).is_err());
+        assert_eq!(work, 0, "one look of it would take longer");
+        assert!(find(&text).is_err());
+    }
+
+    #[test]
+    fn what_a_person_pastes_is_read_to_its_end() {
+        let page = "https://example.org/page#chapter-1 and words, words, words\n";
+        let text = page.repeat(MAX_TEXT / page.len());
+        let mut work = MAX_WORK;
+        assert!(in_look(&text, &mut work).is_err());
+        assert!(work > MAX_WORK / 10 * 9, "{work}");
+    }
 }
