@@ -196,7 +196,6 @@ impl App {
         let differs = before.as_ref() != Some(&without_clocks(&snapshot));
         let began = self.snapshot(now).is_none_or(|old| !old.state.is_session());
         if began && snapshot.state.is_session() {
-            self.field.clear();
             self.refusal = None;
         }
         if self.snapshot(now).is_some_and(|old| old.state.is_session())
@@ -449,7 +448,7 @@ impl App {
         self.seeking = false;
     }
 
-    pub(crate) fn join(&mut self, wall: SystemTime, now: Instant) {
+    pub(crate) fn join(&mut self, wall: SystemTime) {
         let Some(invite) = self.invite(wall) else {
             return;
         };
@@ -457,24 +456,18 @@ impl App {
             invite: Secret::new(invite.reveal()),
             name: self.memory.name.clone(),
         };
-        self.join_by(join, now);
+        self.join_by(join);
     }
 
-    pub(crate) fn join_room(&mut self, room: String, now: Instant) {
-        self.join_by(Request::JoinRoom { room }, now);
+    pub(crate) fn join_room(&mut self, room: String) {
+        self.join_by(Request::JoinRoom { room });
     }
 
-    /// One session a machine: another party's is left first.
-    fn join_by(&mut self, join: Request, now: Instant) {
-        let session = self.snapshot(now).is_some_and(|it| it.state.is_session());
-        let requests = if session {
-            vec![Request::Leave, join]
-        } else {
-            vec![join]
-        };
+    /// One session a machine: the service leaves another party for this one, when it takes this one.
+    fn join_by(&mut self, join: Request) {
         self.memory.welcomed = true;
         self.effects.push(Effect::Remember);
-        self.ask(Pending::Join, requests);
+        self.ask(Pending::Join, vec![join]);
     }
 
     pub(crate) fn leave(&mut self) {

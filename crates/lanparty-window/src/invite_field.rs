@@ -5,17 +5,20 @@
 
 use lanparty_ctrl::Text;
 use lanparty_edge::invite::{Invite, InviteError, SCHEME};
+use std::cell::RefCell;
 use std::time::{Duration, SystemTime};
 
 /// What stands for a key.
 const HIDDEN: char = '…';
 
 /// The field's text, and the key that it does not show.
-#[derive(Default, PartialEq, Eq)]
+#[derive(Default)]
 pub(crate) struct InviteField {
     /// What is shown and edited.
     pub(crate) text: String,
     key: String,
+    /// The whole text when it was read last, and what it is: each picture asks anew.
+    read: RefCell<Option<(String, Result<Invite, InviteError>)>>,
 }
 
 /// What the field holds.
@@ -77,10 +80,19 @@ impl InviteField {
         if self.text.trim().is_empty() {
             return Verdict::Empty;
         }
-        match find(&self.whole()) {
+        match self.read() {
             Ok(invite) if invite.is_expired(now) => Verdict::Expired,
             Ok(invite) => Verdict::Whole(Box::new(invite)),
             Err(error) => Verdict::Wrong(error),
+        }
+    }
+
+    fn read(&self) -> Result<Invite, InviteError> {
+        let whole = self.whole();
+        let mut read = self.read.borrow_mut();
+        match &*read {
+            Some((text, found)) if *text == whole => found.clone(),
+            _ => read.insert((whole.clone(), find(&whole))).1.clone(),
         }
     }
 

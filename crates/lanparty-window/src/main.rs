@@ -7,11 +7,14 @@ use lanparty_window::args::Args;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    let words: Vec<_> = std::env::args_os().collect();
+    // A window is open for an evening, and everybody on this PC may read its command line.
+    lanparty_edge::privilege::hide_secrets(&words);
     #[cfg(target_os = "linux")]
-    if let Some(code) = manual() {
+    if let Some(code) = manual(&words) {
         return code;
     }
-    match lanparty_window::args::run(Args::parse()) {
+    match lanparty_window::args::run(Args::parse_from(words)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("lanparty: {error}.");
@@ -22,8 +25,7 @@ fn main() -> ExitCode {
 
 /// What a package says of the window, if a packager asks.
 #[cfg(target_os = "linux")]
-fn manual() -> Option<ExitCode> {
+fn manual(words: &[std::ffi::OsString]) -> Option<ExitCode> {
     use clap::CommandFactory as _;
-    let words: Vec<_> = std::env::args_os().collect();
-    lanparty_edge::manual::asked_for(&words, Args::command)
+    lanparty_edge::manual::asked_for(words, Args::command)
 }

@@ -60,10 +60,16 @@ impl Face {
     /// What the icon says when it is pointed at.
     pub(crate) fn tip(&self) -> String {
         match &self.party {
-            Some(party) => format!("{} · {party}", self.word),
+            Some(party) => format!("{} · {}", self.word, without_tags(party)),
             None => self.word.clone(),
         }
     }
+}
+
+/// KDE takes a tooltip with tags in it for a page and fetches its pictures, and others show escaped letters as they are
+/// written; a host names its party as it likes.
+fn without_tags(text: &str) -> String {
+    text.replace('<', "‹").replace('>', "›")
 }
 
 #[cfg(test)]
@@ -91,5 +97,20 @@ mod tests {
             assert!(!seen.contains(&icon), "{state}");
             seen.push(icon);
         }
+    }
+
+    #[test]
+    fn a_partys_name_is_no_page() {
+        let now = Instant::now();
+        let app = App::new(Memory::default(), None, now);
+        let face = Face {
+            party: Some("<img src='http://x.example/y'> & <b>Friday".to_owned()),
+            ..Face::of(&app, now)
+        };
+        let tip = face.tip();
+        assert!(
+            tip.ends_with(" · ‹img src='http://x.example/y'› & ‹b›Friday"),
+            "{tip}"
+        );
     }
 }

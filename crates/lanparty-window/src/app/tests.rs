@@ -103,7 +103,7 @@ fn a_clicked_link_is_offered_and_not_joined() {
     app.offered(LINK);
     assert_eq!(app.effects(), []);
     assert!(app.invite(UNIX_EPOCH).is_some());
-    app.join(UNIX_EPOCH, start);
+    app.join(UNIX_EPOCH);
     let effects = app.effects();
     let [_, Effect::Ask(requests)] = effects.as_slice() else {
         panic!("{effects:?}");
@@ -114,20 +114,35 @@ fn a_clicked_link_is_offered_and_not_joined() {
 }
 
 #[test]
-fn a_second_party_is_joined_when_the_first_is_left() {
+fn a_second_party_takes_the_place_of_the_first_and_a_refused_one_does_not() {
     let start = *START;
     let mut app = app(start);
-    app.heard(snapshot(State::Connected, 0), start);
+    // Also one that failed for good, which may be another account's: nobody else may leave it.
+    for state in [State::Connected, State::CannotConnect] {
+        app.heard(snapshot(state, 0), start);
+        app.offered(LINK);
+        app.join(UNIX_EPOCH);
+        let effects = app.effects();
+        let Some(Effect::Ask(requests)) = effects.last() else {
+            panic!("{effects:?}");
+        };
+        assert!(matches!(requests.as_slice(), [Request::Join { .. }]));
+        app.answered(Ok(Answer::Refused("No.".to_owned())));
+    }
+}
+
+/// Another account of this PC may join while somebody types.
+#[test]
+fn a_session_that_begins_takes_no_text_away() {
+    let start = *START;
+    let mut app = app(start);
+    app.heard(snapshot(State::NotConnected, 0), start);
     app.offered(LINK);
-    app.join(UNIX_EPOCH, start);
-    let effects = app.effects();
-    let Some(Effect::Ask(requests)) = effects.last() else {
-        panic!("{effects:?}");
-    };
-    assert!(matches!(
-        requests.as_slice(),
-        [Request::Leave, Request::Join { .. }]
-    ));
+    app.heard(snapshot(State::Connecting, 0), start);
+    assert!(app.invite(UNIX_EPOCH).is_some());
+    app.join(UNIX_EPOCH);
+    app.answered(Ok(Answer::Done("Joining.".to_owned())));
+    assert!(app.invite(UNIX_EPOCH).is_none());
 }
 
 #[test]
@@ -136,11 +151,11 @@ fn a_refusal_is_shown_and_the_text_stays() {
     let mut app = app(start);
     app.heard(snapshot(State::NotConnected, 0), start);
     app.offered(LINK);
-    app.join(UNIX_EPOCH, start);
+    app.join(UNIX_EPOCH);
     app.answered(Ok(Answer::Refused("No.".to_owned())));
     assert_eq!(app.refusal.as_deref(), Some("No."));
     assert!(app.invite(UNIX_EPOCH).is_some());
-    app.join(UNIX_EPOCH, start);
+    app.join(UNIX_EPOCH);
     app.answered(Err(DoorError::NotRunning));
     assert!(
         app.refusal

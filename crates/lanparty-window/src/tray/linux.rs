@@ -116,7 +116,10 @@ impl ksni::Tray for Item {
             })
         };
         vec![
-            item(&self.face.tip(), false, || Wake::Show(None)),
+            // A single one would mark the letter behind it.
+            item(&self.face.tip().replace('_', "__"), false, || {
+                Wake::Show(None)
+            }),
             MenuItem::Separator,
             item(words::SHOW, true, || Wake::Show(None)),
             item(words::LEAVE, self.face.leaves, || Wake::Leave),

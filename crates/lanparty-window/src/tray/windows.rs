@@ -19,7 +19,7 @@ impl Tray {
     /// Nothing where Windows has no notification area.
     pub(crate) fn start(post: Post, face: Face) -> Option<Self> {
         let menu = Menu::new();
-        let state = MenuItem::new(face.tip(), false, None);
+        let state = MenuItem::new(label(&face), false, None);
         let show = MenuItem::with_id("show", words::SHOW, true, None);
         let leave = MenuItem::with_id("leave", words::LEAVE, face.leaves, None);
         let quit = MenuItem::with_id("quit", words::QUIT, true, None);
@@ -48,13 +48,18 @@ impl Tray {
         if self.last == face {
             return;
         }
-        self.state.set_text(face.tip());
+        self.state.set_text(label(&face));
         self.leave.set_enabled(face.leaves);
         // An icon that stays as it was is no reason to end anything.
         let _stays = self.icon.set_tooltip(Some(face.tip()));
         let _stays = self.icon.set_icon(picture(&face));
         self.last = face;
     }
+}
+
+/// A single `&` would mark the letter behind it.
+fn label(face: &Face) -> String {
+    face.tip().replace('&', "&&")
 }
 
 fn picture(face: &Face) -> Option<Icon> {

@@ -56,7 +56,7 @@ fn offered(ui: &mut Ui, app: &mut App, snapshot: &Snapshot, clock: Clock) {
         parts::told(ui, &words::another_party(now, &new), Tone::Doubt);
         ui.horizontal_wrapped(|ui| {
             if parts::button(ui, &words::leave_and_join(&new), app.pending.is_none()).clicked() {
-                app.join(clock.wall, clock.now);
+                app.join(clock.wall);
             }
             if parts::button(ui, words::NO, true).clicked() {
                 app.field.clear();

@@ -15,7 +15,7 @@ pub(super) fn draw(ui: &mut Ui, app: &mut App, snapshot: Option<&Snapshot>, cloc
     });
     let rooms = snapshot.map_or(&[][..], |it| &it.rooms);
     if !rooms.is_empty() {
-        kept(ui, app, rooms, clock);
+        kept(ui, app, rooms);
     }
     if !app.memory.welcomed {
         welcome(ui, app);
@@ -29,7 +29,7 @@ pub(super) fn another(ui: &mut Ui, app: &mut App, snapshot: &Snapshot, clock: Cl
         field(ui, app, label.id, clock);
     });
     if !snapshot.rooms.is_empty() {
-        kept(ui, app, &snapshot.rooms, clock);
+        kept(ui, app, &snapshot.rooms);
     }
 }
 
@@ -66,7 +66,7 @@ fn field(ui: &mut Ui, app: &mut App, label: egui::Id, clock: Clock) {
     };
     let ready = invite.is_some() && app.pending.is_none();
     if parts::primary(ui, &words, ready).clicked() || enters && ready {
-        app.join(clock.wall, clock.now);
+        app.join(clock.wall);
     } else if enters {
         response.request_focus();
     }
@@ -109,16 +109,16 @@ fn said(ui: &mut Ui, app: &App, invite: Option<&lanparty_edge::invite::Invite>, 
     }
 }
 
-fn kept(ui: &mut Ui, app: &mut App, rooms: &[Room], clock: Clock) {
+fn kept(ui: &mut Ui, app: &mut App, rooms: &[Room]) {
     parts::boxed(ui, look::card(ui.visuals()), |ui| {
         parts::title(ui, words::ROOMS);
         for room in rooms {
-            ui.push_id(&room.name, |ui| kept_room(ui, app, room, clock));
+            ui.push_id(&room.name, |ui| kept_room(ui, app, room));
         }
     });
 }
 
-fn kept_room(ui: &mut Ui, app: &mut App, room: &Room, clock: Clock) {
+fn kept_room(ui: &mut Ui, app: &mut App, room: &Room) {
     let free = app.pending.is_none();
     let (mut joins, mut forgets) = (false, false);
     let palette = Palette::of(ui.visuals());
@@ -146,7 +146,7 @@ fn kept_room(ui: &mut Ui, app: &mut App, room: &Room, clock: Clock) {
         },
     );
     if joins {
-        app.join_room(room.name.clone(), clock.now);
+        app.join_room(room.name.clone());
     } else if forgets {
         app.forget(room.name.clone());
     }
