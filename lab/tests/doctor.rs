@@ -1,5 +1,10 @@
 //! What `lanparty-client doctor` says on machines with which something is wrong.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "shell: a look at a machine has a time limit"
+)]
+
 use std::process::{ExitCode, Output};
 use std::time::{Duration, Instant};
 
