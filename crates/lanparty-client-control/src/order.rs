@@ -16,7 +16,7 @@ pub enum Request {
     Join {
         /// The invite.
         invite: Secret,
-        /// What the player wants to be called; without it, what was wanted before.
+        /// What the player wants to be called; without it, what was wanted before. An empty one is the account's name.
         #[serde(default)]
         name: Option<String>,
     },
@@ -24,6 +24,9 @@ pub enum Request {
     JoinRoom {
         /// The room's name in [`Snapshot::rooms`].
         room: String,
+        /// As in [`Request::Join`].
+        #[serde(default)]
+        name: Option<String>,
     },
     /// Leave the party; what was changed on this machine is undone before the answer.
     Leave,
@@ -114,6 +117,9 @@ mod tests {
         assert_eq!(json["do"], "join");
         assert_eq!(json["invite"], "lanparty://r/X#k");
         assert!(!format!("{join:?}").contains("lanparty"), "{join:?}");
+        let older: Request = serde_json::from_str(r#"{"do":"join_room","room":"X"}"#).unwrap();
+        let (room, name) = ("X".to_owned(), None);
+        assert_eq!(older, Request::JoinRoom { room, name });
         let fix: Request = serde_json::from_str(r#"{"do":"fix","fix":"start_service"}"#).unwrap();
         assert_eq!(
             fix,

@@ -73,6 +73,31 @@ impl Snapshot {
     }
 }
 
+impl Snapshot {
+    /// From this machine to the relay and back, in microseconds: what of [`Ping::us`] is not the gateway's.
+    pub fn ping_to_relay(&self) -> Option<u32> {
+        let mut members = self.members.iter();
+        let gateway = members.find(|member| member.is_gateway);
+        let beyond = gateway.and_then(|gateway| gateway.ping_us).unwrap_or(0);
+        Some(self.ping.us?.saturating_sub(beyond))
+    }
+
+    /// From this machine to somebody in the room and back, in microseconds, which is what every view shows beside them:
+    /// to the relay, and from there to them. For the gateway it is [`Ping::us`].
+    pub fn ping_to(&self, member: &Member) -> Option<u32> {
+        let beyond = member.ping_us?;
+        Some(self.ping_to_relay()?.saturating_add(beyond))
+    }
+}
+
+/// A time in microseconds as all views write it.
+pub fn ms(us: u32) -> String {
+    match us {
+        ..1000 => "under 1 ms".to_owned(),
+        us => format!("{} ms", us.saturating_add(500) / 1000),
+    }
+}
+
 /// A party, as its invite names it; nothing secret is in here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Party {
@@ -236,6 +261,46 @@ mod tests {
         json["way"] = "by_pigeon".into();
         let newer: Snapshot = serde_json::from_value(json).unwrap();
         assert_eq!(newer.way, Some(Way::Other));
+    }
+
+    #[test]
+    fn the_way_to_somebody_is_the_own_way_to_the_relay_and_theirs() {
+        let member = |is_gateway, ping_us| Member {
+            name: None,
+            mac: None,
+            is_gateway,
+            ping_us,
+            way: None,
+            talks: false,
+        };
+        let (gateway, anna) = (member(true, Some(3_000)), member(false, Some(8_000)));
+        let mut snapshot = Snapshot::idle("0.1.0");
+        assert_eq!(snapshot.ping_to(&anna), None);
+        snapshot.ping.us = Some(23_000);
+        assert_eq!(
+            snapshot.ping_to(&anna),
+            Some(31_000),
+            "no word of a gateway"
+        );
+        snapshot.members = vec![gateway.clone(), anna.clone()];
+        assert_eq!(snapshot.ping_to_relay(), Some(20_000));
+        assert_eq!(snapshot.ping_to(&anna), Some(28_000));
+        assert_eq!(snapshot.ping_to(&gateway), snapshot.ping.us);
+        assert_eq!(snapshot.ping_to(&member(false, None)), None);
+    }
+
+    #[test]
+    fn a_ping_is_written_like_this() {
+        let written = [0, 999, 1000, 23_499, 23_500, u32::MAX].map(ms);
+        let expected = [
+            "under 1 ms",
+            "under 1 ms",
+            "1 ms",
+            "23 ms",
+            "24 ms",
+            "4294967 ms",
+        ];
+        assert_eq!(written, expected);
     }
 
     #[test]

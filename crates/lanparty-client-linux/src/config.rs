@@ -1,7 +1,7 @@
 //! What the player wants: flags and files, checked before anything is touched.
 
 use crate::address::InterfaceAddress;
-use crate::dhcp::DhcpProgram;
+use crate::dhcp::{DhcpProgram, NoDhcpProgram};
 use crate::service::ServiceArgs;
 use crate::tap::TapName;
 use anyhow::{Context as _, Result};
@@ -120,7 +120,7 @@ impl Args {
     /// Reads the files that the flags name.
     pub(crate) fn check(self) -> Result<Config> {
         let addressing = match self.dhcp {
-            true => Addressing::Dhcp(DhcpProgram::find()?),
+            true => Addressing::Dhcp(DhcpProgram::find().map_err(or_fixed)?),
             false => Addressing::Fixed(self.address),
         };
         let relay = self.relay.context(
@@ -133,6 +133,11 @@ impl Args {
             addressing,
         })
     }
+}
+
+/// Whoever starts the program by hand has another way.
+fn or_fixed(missing: NoDhcpProgram) -> anyhow::Error {
+    anyhow::anyhow!("{missing}, or use --address")
 }
 
 /// Where the identity is kept (XDG Base Directory Specification: relative paths do not count).

@@ -66,13 +66,14 @@ struct Files(TempDir);
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoDhcpProgram {
     /// None is installed.
-    #[error(
-        "--dhcp needs a DHCP client and setpriv; install udhcpc (and util-linux), or use --address"
-    )]
-    Missing,
+    #[error("no DHCP client is installed, which asks the LAN for an address; install udhcpc")]
+    Client,
+    /// What runs it is not.
+    #[error("setpriv is not installed, without which no DHCP client is run; install util-linux")]
+    Setpriv,
     /// The one that is installed may not read what we write.
     #[error(
-        "this system's AppArmor keeps dhclient from working for other programs; install udhcpc, or use --address"
+        "this system's AppArmor keeps dhclient from working for other programs; install udhcpc"
     )]
     Confined,
 }
@@ -120,11 +121,11 @@ impl DhcpProgram {
                 .map(|folder| folder.join(name))
                 .find(|file| file.is_file())
         };
-        find("setpriv").ok_or(NoDhcpProgram::Missing)?;
+        find("setpriv").ok_or(NoDhcpProgram::Setpriv)?;
         let found = [(Kind::Udhcpc, "udhcpc"), (Kind::Dhclient, "dhclient")]
             .into_iter()
             .find_map(|(kind, name)| find(name).map(|file| DhcpProgram { kind, file }))
-            .ok_or(NoDhcpProgram::Missing)?;
+            .ok_or(NoDhcpProgram::Client)?;
         match found.kind {
             Kind::Dhclient if is_dhclient_confined => Err(NoDhcpProgram::Confined),
             Kind::Dhclient | Kind::Udhcpc => Ok(found),

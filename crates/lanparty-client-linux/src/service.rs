@@ -1,12 +1,12 @@
 //! The client as the system's service, which runs sessions for whoever may use its socket.
 
 use crate::config::Addressing;
-use crate::dhcp::{DhcpProgram, NoDhcpProgram};
+use crate::dhcp::DhcpProgram;
 use crate::party::{self, Setup};
 use crate::privilege;
 use crate::systemd;
 use crate::tap::TapName;
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 use clap::Args;
 use lanparty_client_control::connection::USUAL;
 use lanparty_client_core::{Player, Reporter};
@@ -102,17 +102,9 @@ impl Place for ThisMachine {
         wishes: &Wishes,
         stop: impl Future<Output = Text>,
     ) -> Result<()> {
-        let missing = |why| match why {
-            NoDhcpProgram::Missing => {
-                anyhow!("a DHCP client or setpriv is missing; install udhcpc and util-linux")
-            }
-            NoDhcpProgram::Confined => anyhow!(
-                "this system's AppArmor keeps dhclient from working for other programs; install udhcpc"
-            ),
-        };
         let setup = Setup {
             tap: self.tap.clone(),
-            addressing: Addressing::Dhcp(DhcpProgram::find().map_err(missing)?),
+            addressing: Addressing::Dhcp(DhcpProgram::find()?),
         };
         party::play(player, setup, reporter, wishes, stop).await
     }

@@ -19,8 +19,9 @@ fn the_page_explains_the_adapter_on_linux() {
     });
     let dhcp = [
         told!(NoDhcpProgram {
-            NoDhcpProgram::Missing = NoDhcpProgram::Missing => "Neither udhcpc nor dhclient is installed.", "Install udhcpc, or use --address.";
-            NoDhcpProgram::Confined = NoDhcpProgram::Confined => "Debian's and Ubuntu's rules for dhclient let it read no files but its own.", "Install udhcpc, or use --address.";
+            NoDhcpProgram::Client = NoDhcpProgram::Client => "Neither udhcpc nor dhclient is installed.", "Install udhcpc; without the service, --address does without.";
+            NoDhcpProgram::Setpriv = NoDhcpProgram::Setpriv => "setpriv of util-linux sees to it that a DHCP client ends with the program.", "Install util-linux; without the service, --address does without.";
+            NoDhcpProgram::Confined = NoDhcpProgram::Confined => "Debian's and Ubuntu's rules for dhclient let it read no files but its own.", "Install udhcpc; without the service, --address does without.";
         }),
         told!(NoDhcpFiles {
             NoDhcpFiles::Unwritable { .. } = NoDhcpFiles::Unwritable { folder: "/tmp".into(), cause: io::Error::from_raw_os_error(28) } => "The temporary folder is full, read-only or missing.", "Make room, or another TMPDIR.";

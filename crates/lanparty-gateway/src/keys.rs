@@ -36,7 +36,7 @@ pub enum KeyError {
     NoSecret(PathBuf),
     /// The invite is a player's.
     #[error(
-        "this invite makes players, not hosts: play with `lanparty-client`; to be the host of room {0}, start the          gateway with the key folder in which the invite was made (--keys), or make an invite of your own"
+        "this invite makes players, not hosts: play with `lanparty-client`; to be the host of room {0}, start the gateway with the key folder in which the invite was made (--keys), or make an invite of your own"
     )]
     NotTheHost(RoomCode),
 }

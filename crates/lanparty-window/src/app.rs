@@ -454,13 +454,19 @@ impl App {
         };
         let join = Request::Join {
             invite: Secret::new(invite.reveal()),
-            name: self.memory.name.clone(),
+            name: Some(self.name()),
         };
         self.join_by(join);
     }
 
     pub(crate) fn join_room(&mut self, room: String) {
-        self.join_by(Request::JoinRoom { room });
+        let name = Some(self.name());
+        self.join_by(Request::JoinRoom { room, name });
+    }
+
+    /// What Settings say; left empty, it is the account's.
+    fn name(&self) -> String {
+        self.memory.name.clone().unwrap_or_default()
     }
 
     /// One session a machine: the service leaves another party for this one, when it takes this one.

@@ -2,6 +2,7 @@
 //!
 //! What the service says (states, sentences, warnings, rows) comes with its snapshots and is not here.
 
+use lanparty_client_control::ms;
 use std::time::Duration;
 
 pub(crate) const PROGRAM: &str = "softlan-vpn";
@@ -65,7 +66,7 @@ pub(crate) const BY_RELAY: &str = "by relay";
 pub(crate) const DIRECT: &str = "direct";
 pub(crate) const GAMES: &str = "Games on the LAN";
 pub(crate) const NO_GAMES: &str =
-    "None seen yet. A game appears here as soon as somebody hosts it or looks for one.";
+    "None seen yet. Open your game's list of LAN games: what answers it appears here too.";
 pub(crate) const COPY_ADDRESS: &str = "Copy address";
 pub(crate) const MAYBE_GONE: &str = "may be gone";
 
@@ -136,11 +137,9 @@ pub(crate) fn you(name: Option<&str>) -> String {
     name.map_or_else(|| "You".to_owned(), |name| format!("{name} (you)"))
 }
 
-pub(crate) fn ms(us: u32) -> String {
-    match us {
-        ..1000 => "under 1 ms".to_owned(),
-        us => format!("{} ms", us.saturating_add(500) / 1000),
-    }
+/// The way to somebody and back.
+pub(crate) fn ping_to_them(us: u32) -> String {
+    format!("ping {}", ms(us))
 }
 
 pub(crate) fn loss(of_1000: u16) -> String {
@@ -211,9 +210,7 @@ mod tests {
 
     #[test]
     fn figures_read_as_people_say_them() {
-        assert_eq!(ms(0), "under 1 ms");
-        assert_eq!(ms(23_499), "23 ms");
-        assert_eq!(ms(u32::MAX), "4294967 ms");
+        assert_eq!(ping_to_them(23_499), "ping 23 ms");
         assert_eq!(loss(7), "0.7 % lost");
         assert_eq!(loss(1000), "100.0 % lost");
         assert_eq!(players(None, Some(8)), None);

@@ -113,6 +113,7 @@ impl Chapter {
                 !sentence.is_empty() && !sentence.contains('\n'),
                 "{sentence:?} is not one sentence"
             );
+            assert!(!sentence.contains("  "), "{sentence:?} has a gap");
             let sentence = sentence.replace('|', "\\|").replace('<', "&lt;");
             writeln!(table, "| {sentence} | {means} | {remedy} |").unwrap();
         }

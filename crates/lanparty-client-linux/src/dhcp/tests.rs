@@ -7,10 +7,13 @@ fn udhcpc_is_preferred_and_setpriv_is_needed() {
     let folders = [folder.path().to_owned()];
     let install = |name: &str| fs::write(folder.path().join(name), "").unwrap();
     let find = |is_confined| Ok(DhcpProgram::find_in(&folders, is_confined)?.kind);
-    assert_eq!(find(false), Err(NoDhcpProgram::Missing));
+    assert_eq!(find(false), Err(NoDhcpProgram::Setpriv));
     install("dhclient");
-    assert_eq!(find(false), Err(NoDhcpProgram::Missing));
+    assert_eq!(find(false), Err(NoDhcpProgram::Setpriv));
+    fs::remove_file(folder.path().join("dhclient")).unwrap();
     install("setpriv");
+    assert_eq!(find(false), Err(NoDhcpProgram::Client));
+    install("dhclient");
     assert_eq!(find(false), Ok(Kind::Dhclient));
     assert_eq!(find(true), Err(NoDhcpProgram::Confined));
     install("udhcpc");

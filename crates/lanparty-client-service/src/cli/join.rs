@@ -1,6 +1,6 @@
 //! `join`.
 
-use super::{Code, DoorArgs, Outcome, Trouble, done, say};
+use super::{Code, DoorArgs, Outcome, Trouble, done, say, show};
 use clap::Args;
 use lanparty_client_control::{Answer, Request, Secret, State};
 use lanparty_ctrl::Name;
@@ -65,18 +65,15 @@ pub(super) fn run(args: JoinArgs) -> Outcome {
         door,
     } = args;
     let file = what.file();
+    let name = name.map(|name| name.as_str().to_owned());
     let request = match what {
-        Whereto::Room(room) if name.is_none() => Request::JoinRoom { room },
-        Whereto::Room(_) => {
-            let sentence = "--name goes with an invite: leave it out, or give the invite again";
-            return Err(Trouble::failed(sentence.to_owned()));
-        }
+        Whereto::Room(room) => Request::JoinRoom { room, name },
         Whereto::Invite(source) => {
             let read = source.read();
             let invite = read.map_err(|error| Trouble::failed(lanparty_edge::sentence(&error)))?;
             Request::Join {
                 invite: Secret::new(invite.reveal()),
-                name: name.map(|name| name.as_str().to_owned()),
+                name,
             }
         }
     };
@@ -98,8 +95,14 @@ pub(super) fn run(args: JoinArgs) -> Outcome {
 fn until_connected(door: &DoorArgs, patience: Duration) -> Outcome {
     let deadline = Instant::now() + patience;
     let mut said = String::new();
+    let mut is_compared = false;
     for snapshot in door.watch()? {
         let snapshot = snapshot?;
+        if !std::mem::replace(&mut is_compared, true)
+            && let Some(sentence) = show::versions_differ(&snapshot)
+        {
+            say(sentence)?;
+        }
         let is_over = match snapshot.state {
             State::Connected => Some(Ok(Code::Done)),
             State::CannotConnect => Some(Err(Trouble::failed(snapshot.sentence.clone()))),

@@ -3,7 +3,7 @@
 use super::{Code, DoorArgs, Outcome, Trouble, say};
 use clap::Args;
 use lanparty_client_control::connection::DoorError;
-use lanparty_client_control::{Member, Snapshot, State, Way};
+use lanparty_client_control::{Member, Snapshot, State, Way, ms};
 
 /// To whom, and how often.
 #[derive(Debug, Clone, Args)]
@@ -46,12 +46,11 @@ pub(super) fn run(args: &PingArgs) -> Outcome {
 
 /// One measurement.
 pub(super) fn sentence(snapshot: &Snapshot, who: Option<&str>) -> Result<String, Trouble> {
-    let gateway = snapshot.members.iter().find(|member| member.is_gateway);
-    let beyond = gateway.and_then(|gateway| gateway.ping_us);
-    let Some(whole) = snapshot.ping.us else {
+    let Some((whole, own)) = snapshot.ping.us.zip(snapshot.ping_to_relay()) else {
         return Ok(format!("no answer ({})", snapshot.state));
     };
-    let own = whole.saturating_sub(beyond.unwrap_or(0));
+    let gateway = snapshot.members.iter().find(|member| member.is_gateway);
+    let beyond = gateway.and_then(|gateway| gateway.ping_us);
     let way = way(snapshot.way);
     let Some(who) = who else {
         return Ok(match beyond {
@@ -66,10 +65,10 @@ pub(super) fn sentence(snapshot: &Snapshot, who: Option<&str>) -> Result<String,
     };
     let member = find(&snapshot.members, who)?;
     let name = super::show::name(member);
-    Ok(match member.ping_us {
-        Some(us) => format!(
+    Ok(match member.ping_us.zip(snapshot.ping_to(member)) {
+        Some((us, whole)) => format!(
             "{name} {way}: {} ({} to the relay, {} from there)",
-            ms(own.saturating_add(us)),
+            ms(whole),
             ms(own),
             ms(us)
         ),
@@ -96,13 +95,5 @@ fn way(way: Option<Way>) -> &'static str {
         Some(Way::Relay) => "by the relay",
         Some(Way::Direct) => "directly",
         Some(Way::Other) | None => "by some way",
-    }
-}
-
-/// Microseconds as people read them.
-pub(super) fn ms(us: u32) -> String {
-    match us {
-        ..10_000 => format!("{}.{} ms", us / 1000, us % 1000 / 100),
-        _ => format!("{} ms", us / 1000),
     }
 }

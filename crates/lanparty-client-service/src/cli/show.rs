@@ -1,8 +1,7 @@
 //! Snapshots as people read them.
 
-use super::ping::ms;
 use super::{Code, Outcome, Trouble, say};
-use lanparty_client_control::{Member, Ping, PingVerdict, Snapshot, State, Warning, Way};
+use lanparty_client_control::{Member, Ping, PingVerdict, Snapshot, State, Warning, Way, ms};
 use lanparty_edge::table::table;
 use lanparty_obs::Utc;
 
@@ -28,16 +27,30 @@ pub(super) fn status(snapshot: &Snapshot) -> String {
             text += &format!("  {name:<10}{value}\n");
         }
     }
+    if let Some(sentence) = versions_differ(snapshot) {
+        text += &format!("  ! {sentence}\n");
+    }
     for warning in &snapshot.warnings {
         text += &warned(warning);
     }
     if !snapshot.members.is_empty() {
-        text += &format!("\n{}", members(&snapshot.members));
+        text += &format!("\n{}", members(snapshot));
     }
     if !snapshot.games.is_empty() {
         text += &format!("\n{}", game_table(snapshot));
     }
     text
+}
+
+/// What there is to say when the service is of another version than this program.
+pub(super) fn versions_differ(snapshot: &Snapshot) -> Option<String> {
+    const PROGRAM: &str = env!("CARGO_PKG_VERSION");
+    (snapshot.program != PROGRAM).then(|| {
+        format!(
+            "The service is version {}, this program is {PROGRAM}; restart the service, or install softlan-vpn anew.",
+            snapshot.program
+        )
+    })
 }
 
 fn headline(snapshot: &Snapshot) -> String {
@@ -87,14 +100,14 @@ fn warned(warning: &Warning) -> String {
     format!("  ! {}\n", warning.sentence)
 }
 
-fn members(members: &[Member]) -> String {
-    let rows = members.iter().map(|member| {
-        let ping = member.ping_us.map(ms).unwrap_or_default();
+fn members(snapshot: &Snapshot) -> String {
+    let rows = snapshot.members.iter().map(|member| {
+        let ping = snapshot.ping_to(member).map(ms).unwrap_or_default();
         let by = member.way.map(way).unwrap_or_default().to_owned();
         let talks = if member.talks { "talks" } else { "" };
         [name(member), ping, by, talks.to_owned()]
     });
-    table(["WHO IS HERE", "TO THE RELAY", "WAY", ""], rows)
+    table(["WHO IS HERE", "PING TO THEM", "WAY", ""], rows)
 }
 
 /// What somebody in the room is called.

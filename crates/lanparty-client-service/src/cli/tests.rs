@@ -4,6 +4,8 @@ use lanparty_client_control::{
     FixOffer, LanAddress, Loss, Member, Party, Ping, State, Warning, Way,
 };
 
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 #[derive(Debug, Parser)]
 struct Program {
     #[command(subcommand)]
@@ -21,6 +23,7 @@ fn the_commands_are_spelled_like_this() {
         "join @invite.txt",
         "join - --name Anna",
         "join FRIDAY-LAN --wait 0",
+        "join FRIDAY-LAN --name Anna",
         "leave",
         "status --json --watch",
         "ping",
@@ -74,18 +77,30 @@ Connected for 3 min: Friday night at relay.example.net:443, joined by anna
   way       relay
   ! The invite ends soon.
 
-WHO IS HERE      TO THE RELAY  WAY
-the party's LAN  3.2 ms        relay  talks
+WHO IS HERE      PING TO THEM  WAY
+the party's LAN  23 ms         relay  talks
 Bert                           relay";
     assert_eq!(lines, expected.lines().collect::<Vec<_>>());
-    let idle = show::status(&Snapshot::idle("0.1.0"));
+    let idle = show::status(&Snapshot::idle(VERSION));
     assert_eq!(idle, "Not connected\n  Not connected to a party.\n");
+}
+
+#[test]
+fn another_version_is_said_in_a_line_of_its_own() {
+    let old = Snapshot::idle("0.0.9");
+    let text = show::status(&old);
+    let line = text.lines().last().unwrap();
+    assert!(
+        line.contains("version 0.0.9") && line.contains(VERSION),
+        "{text}"
+    );
+    assert_eq!(show::versions_differ(&Snapshot::idle(VERSION)), None);
 }
 
 #[test]
 fn a_ping_says_how_much_of_it_is_whose() {
     let said = |who| ping::sentence(&connected(), who).map_err(|trouble| trouble.sentence);
-    let lan = "the LAN by the relay: 23 ms (20 ms to the relay, 3.2 ms from there)";
+    let lan = "the LAN by the relay: 23 ms (20 ms to the relay, 3 ms from there)";
     assert_eq!(said(None).unwrap(), lan);
     assert!(said(Some("bert")).unwrap().contains("not known"));
     let nobody = said(Some("zoe")).unwrap_err();
@@ -128,6 +143,6 @@ fn connected() -> Snapshot {
             sentence: "The invite ends soon.".to_owned(),
             fix: None::<FixOffer>,
         }],
-        ..Snapshot::idle("0.1.0")
+        ..Snapshot::idle(VERSION)
     }
 }

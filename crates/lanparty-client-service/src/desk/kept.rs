@@ -135,9 +135,10 @@ impl Kept {
         self.account(id)?.player.as_deref()
     }
 
-    /// This account's player wants to be called so.
+    /// This account's player wants to be called so; an empty name is the account's.
     pub(super) fn call(&mut self, caller: &Caller, player: &str) {
-        self.put_first(caller).player = Some(player.to_owned());
+        let player = Some(player).filter(|name| !name.is_empty());
+        self.put_first(caller).player = player.map(str::to_owned);
     }
 
     /// Whether the account's last room is joined when the machine starts.

@@ -105,6 +105,9 @@ impl Desk {
                 }
                 .joined_status("")
                 .to_string(),
+                PlayerStatus::AdapterDown { adapter } => format!(
+                    "The party's network adapter {adapter} is set down, so nothing crosses it."
+                ),
                 status => status.to_string(),
             },
         }

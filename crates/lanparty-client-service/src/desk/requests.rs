@@ -45,7 +45,9 @@ impl Desk {
             Request::Join { invite, name } => {
                 Some(self.join(now, today, caller, &invite, name.as_deref()))
             }
-            Request::JoinRoom { room } => Some(self.join_room(now, today, caller, &room)),
+            Request::JoinRoom { room, name } => {
+                Some(self.join_room(now, today, caller, &room, name.as_deref()))
+            }
             Request::Leave => self.leave(ticket, caller),
             Request::Forget { room } => Some(self.forget(caller, &room)),
             Request::AutoJoin { on } => Some(self.auto_join(caller, on)),
@@ -73,18 +75,14 @@ impl Desk {
     ) -> Decision {
         self.may_begin(caller)?;
         let invite = checked(text, today)?;
-        let name: Option<Name> = match name.map(str::parse).transpose() {
-            Ok(name) => name,
-            Err(error) => return Err(format!("this is no name for a player: {error}")),
-        };
-        if let Some(name) = &name {
-            self.kept.call(caller, name.as_str());
+        if let Some(name) = name.map(called).transpose()? {
+            self.kept.call(caller, name);
         }
         let text = Secret::new(invite.reveal());
         let room = self.kept.keep(caller, &invite, &text);
         let wanted = Wanted {
             caller: caller.clone(),
-            name: name.or_else(|| self.name_of(caller)),
+            name: self.name_of(caller),
             invite,
             text,
             room,
@@ -92,9 +90,20 @@ impl Desk {
         Ok(self.begin_or_stay(now, wanted))
     }
 
-    fn join_room(&mut self, now: Instant, today: u64, caller: &Caller, room: &str) -> Decision {
+    fn join_room(
+        &mut self,
+        now: Instant,
+        today: u64,
+        caller: &Caller,
+        room: &str,
+        name: Option<&str>,
+    ) -> Decision {
         self.may_begin(caller)?;
         let mut wanted = self.kept_room(caller, room, today)?;
+        if let Some(name) = name.map(called).transpose()? {
+            self.kept.call(caller, name);
+            wanted.name = self.name_of(caller);
+        }
         wanted.room = self.kept.keep(caller, &wanted.invite, &wanted.text);
         Ok(self.begin_or_stay(now, wanted))
     }
@@ -282,6 +291,16 @@ impl Wanted {
     fn is_same(&self, other: &Wanted) -> bool {
         self.invite == other.invite && self.name == other.name
     }
+}
+
+/// What somebody wants to be called: a player's name, or an empty one for the account's.
+fn called(name: &str) -> Result<&str, String> {
+    let name = name.trim();
+    if !name.is_empty() {
+        let checked = name.parse::<Name>();
+        checked.map_err(|error| format!("this is no name for a player: {error}"))?;
+    }
+    Ok(name)
 }
 
 /// Whoever gives an invite in place of a name does not read all of it in an answer.

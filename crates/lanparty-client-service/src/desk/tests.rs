@@ -233,9 +233,7 @@ fn rooms_are_joined_by_name_with_the_name_that_was_wanted_before() {
     table.ask(&anna(), Request::Leave);
     assert!(table.stopped());
     table.ends(Ok(()));
-    let room = |room: &str| Request::JoinRoom {
-        room: room.to_owned(),
-    };
+    let room = |room: &str| room_as(room, None);
     assert!(matches!(
         table.answered(&bert(), room("FRIDAY")),
         Answer::Refused(_)
@@ -245,6 +243,20 @@ fn rooms_are_joined_by_name_with_the_name_that_was_wanted_before() {
         done("Joining FRIDAY.")
     );
     assert_eq!(table.begun().name.unwrap().as_str(), "Anna K");
+    let overlong = table.answered(&anna(), room_as("friday", Some(&"x".repeat(99))));
+    assert!(matches!(overlong, Answer::Refused(_)), "{overlong:?}");
+    for (name, called) in [
+        (Some("Anna B"), Some("Anna B")),
+        (Some(""), None),
+        (None, None),
+    ] {
+        table.ask(&anna(), Request::Leave);
+        assert!(table.stopped());
+        table.ends(Ok(()));
+        table.answered(&anna(), room_as("friday", name));
+        let begun = table.begun().name;
+        assert_eq!(begun.as_ref().map(Name::as_str), called, "{name:?}");
+    }
     let forget = Request::Forget {
         room: "FRIDAY".to_owned(),
     };
@@ -295,6 +307,22 @@ fn what_is_wrong_is_said_beside_the_state_and_offers_what_helps() {
     table.desk.handle_saved(Err("no space left".to_owned()));
     table.news(PlayerStatus::AdapterAway);
     assert_eq!(ids(&table), ["adapter_away", "invite_ends", "not_kept"]);
+    let adapter = "lanparty0".to_owned();
+    table.news(PlayerStatus::AdapterDown { adapter });
+    let snapshot = table.snapshot(&anna());
+    let warning = &snapshot.warnings[0];
+    assert_eq!(
+        warning.fix.as_ref().map(|offer| offer.fix),
+        Some(Fix::ResetAdapter)
+    );
+    // A service is not started again by who reads this, and they have a button.
+    for said in [&snapshot.sentence, &warning.sentence] {
+        assert!(said.contains("lanparty0"), "{said}");
+        assert!(
+            !said.contains("sudo") && !said.contains("this program"),
+            "{said}"
+        );
+    }
     let mut hindered = news(PlayerStatus::Hindered {
         notice: "Nobody hears you.".to_owned(),
     });
@@ -499,6 +527,13 @@ fn invite(rest: &str) -> Secret {
         format!("&{fields}")
     };
     Secret::new(format!("lanparty://relay.example/{room}#key={KEY}{fields}"))
+}
+
+fn room_as(room: &str, name: Option<&str>) -> Request {
+    Request::JoinRoom {
+        room: room.to_owned(),
+        name: name.map(str::to_owned),
+    }
 }
 
 fn join(rest: &str) -> Request {

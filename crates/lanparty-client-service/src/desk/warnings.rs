@@ -57,7 +57,12 @@ impl Desk {
         );
         is_away.then(|| Warning {
             id: "adapter_away".to_owned(),
-            sentence: status.to_string(),
+            sentence: match status {
+                PlayerStatus::AdapterDown { adapter } => format!(
+                    "Somebody has set the network adapter {adapter} down; set it up again, or leave the party and join anew."
+                ),
+                status => status.to_string(),
+            },
             fix: Some(FixOffer {
                 fix: Fix::ResetAdapter,
                 label: "Set it up again".to_owned(),

@@ -109,8 +109,25 @@ fn a_clicked_link_is_offered_and_not_joined() {
         panic!("{effects:?}");
     };
     assert!(
-        matches!(requests.as_slice(), [Request::Join { invite, name: None }] if invite_field::find(invite.reveal()) == invite_field::find(LINK))
+        matches!(requests.as_slice(), [Request::Join { invite, name: Some(name) }] if name.is_empty() && invite_field::find(invite.reveal()) == invite_field::find(LINK))
     );
+}
+
+/// What Settings promise of the name holds however a party is joined.
+#[test]
+fn a_kept_party_is_joined_by_the_name_in_settings() {
+    let start = Instant::now();
+    for (set, sent) in [(Some("Anna"), "Anna"), (None, "")] {
+        let mut app = app(start);
+        app.memory.name = set.map(str::to_owned);
+        app.heard(snapshot(State::NotConnected, 0), start);
+        app.join_room("FRIDAY".to_owned());
+        let join = Request::JoinRoom {
+            room: "FRIDAY".to_owned(),
+            name: Some(sent.to_owned()),
+        };
+        assert_eq!(app.effects().last(), Some(&Effect::Ask(vec![join])));
+    }
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub(super) fn draw(ui: &mut Ui, snapshot: &Snapshot) {
             ui.spacing_mut().item_spacing.y = 2.0;
             me(ui, snapshot);
             for member in &members {
-                person(ui, member);
+                person(ui, member, snapshot.ping_to(member));
             }
             if players == 1 {
                 parts::weak(ui, words::ALONE);
@@ -61,18 +61,18 @@ fn me(ui: &mut Ui, snapshot: &Snapshot) {
         ui,
         RichText::new(words::you(name)).font(look::strong(15.0)),
         false,
-        &facts(snapshot.way, snapshot.ping.us),
+        &facts(snapshot.way, None),
     );
 }
 
-fn person(ui: &mut Ui, member: &Member) {
+fn person(ui: &mut Ui, member: &Member, ping: Option<u32>) {
     let name = member.name.as_deref();
     let name = match name.filter(|name| !name.trim().is_empty()) {
         Some(name) => name,
         None if member.is_gateway => words::LAN,
         None => words::UNNAMED,
     };
-    let facts = facts(member.way, member.ping_us);
+    let facts = facts(member.way, ping);
     line(
         ui,
         RichText::new(name),
@@ -114,7 +114,10 @@ fn facts(way: Option<Way>, ping: Option<u32>) -> String {
         Some(Way::Direct) => Some(words::DIRECT.to_owned()),
         Some(Way::Other) | None => None,
     };
-    let facts: Vec<_> = way.into_iter().chain(ping.map(words::ms)).collect();
+    let facts: Vec<_> = way
+        .into_iter()
+        .chain(ping.map(words::ping_to_them))
+        .collect();
     facts.join(" · ")
 }
 

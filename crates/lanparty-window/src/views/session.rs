@@ -6,7 +6,7 @@ use crate::look::{self, Palette};
 use crate::mark::Tone;
 use crate::{invite_field, words};
 use egui::{Button, RichText, Ui, Vec2};
-use lanparty_client_control::{Fix, LanAddress, Ping, PingVerdict, Snapshot, State};
+use lanparty_client_control::{Fix, LanAddress, Ping, PingVerdict, Snapshot, State, ms};
 
 /// How high the two cards are at least, so that they are alike.
 const CARD: f32 = 98.0;
@@ -123,7 +123,7 @@ fn ping(ui: &mut Ui, ping: &Ping) {
         let tone = look::ping_tone(verdict);
         let palette = Palette::of(ui.visuals());
         ui.horizontal_wrapped(|ui| {
-            let number = RichText::new(words::ms(us)).font(look::strong(20.0));
+            let number = RichText::new(ms(us)).font(look::strong(20.0));
             ui.label(number.color(palette.tone(tone)));
             ui.label(RichText::new(verdict_word(verdict)).color(palette.tone(tone)));
             if let Some(loss) = ping.loss {
