@@ -7,6 +7,9 @@
 //! A view of another version reads what it knows: unknown fields are ignored, missing ones default, and [`Snapshot::program`]
 //! says that the versions differ.
 
+#[cfg(unix)]
+#[allow(clippy::disallowed_methods, reason = "shell: reads who has an account")]
+pub mod account;
 #[allow(
     clippy::disallowed_methods,
     reason = "shell: owns the view's end of socket or pipe"

@@ -55,6 +55,8 @@ pub enum Request {
 pub enum Fix {
     /// Start the service. No service can do that for itself: the view does.
     StartService,
+    /// Start the service anew, which does not answer as it should. The view does that too.
+    RestartService,
     /// Undo what a killed run left on this machine.
     Repair,
     /// Ask the LAN for an address again.

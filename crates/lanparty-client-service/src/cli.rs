@@ -9,6 +9,10 @@ mod show;
 mod status;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod told;
+
+pub use status::text as status_text;
 
 use clap::{Args, Subcommand};
 use lanparty_client_control::connection::{Door, DoorError, Watch};

@@ -5,6 +5,7 @@
 
 use crate::caller::OnBehalfOf;
 use crate::{Caller, Listener};
+use lanparty_client_control::account;
 use rustix::fs::Mode;
 use rustix::process::umask;
 use std::collections::HashMap;
@@ -14,9 +15,6 @@ use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::Path;
 use tokio::net::{UnixListener, UnixStream};
-
-/// Who has an account on this machine.
-const ACCOUNTS: &str = "/etc/passwd";
 
 /// A socket at which views are heard.
 #[derive(Debug)]
@@ -96,8 +94,7 @@ pub fn caller(uid: u32) -> Caller {
 
 /// What it is called. One that is not this machine's own, but a directory's, is called by the number.
 fn account(uid: u32) -> String {
-    let accounts = fs::read_to_string(ACCOUNTS).unwrap_or_default();
-    name(&accounts, uid).map_or_else(|| format!("user {uid}"), str::to_owned)
+    account::name_of(uid).unwrap_or_else(|| format!("user {uid}"))
 }
 
 fn called(uid: u32, account: String) -> Caller {
@@ -116,27 +113,12 @@ pub fn on_behalf_of(whose: &Caller) -> Vec<u8> {
     line
 }
 
-/// The name in passwd(5)'s lines.
-fn name(accounts: &str, uid: u32) -> Option<&str> {
-    accounts.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let (name, number) = (fields.next()?, fields.nth(1)?);
-        let is_it = number.parse() == Ok(uid);
-        (is_it && !name.is_empty()).then_some(name)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn accounts_are_called_by_their_names() {
-        let accounts =
-            "root:x:0:0::/root:/bin/sh\n\nhalf:x\nanna:x:1000:1000:Anna,,,:/home/anna:/bin/bash\n";
-        assert_eq!(name(accounts, 1000), Some("anna"));
-        assert_eq!(name(accounts, 0), Some("root"));
-        assert_eq!(name(accounts, 1), None);
+    fn an_account_without_a_name_is_called_by_its_number() {
         assert_eq!(caller(4_000_000_000).account, "user 4000000000");
         assert!(caller(0).is_admin && !caller(1000).is_admin);
     }

@@ -11,7 +11,7 @@ mod network;
 mod overlap;
 mod relay;
 mod rights;
-mod service;
+pub(crate) mod service;
 mod ways;
 
 use crate::facts::Pc;

@@ -55,6 +55,12 @@ pub fn again(patient: &Patient, id: &str) -> Option<Row> {
     rows.into_iter().find(|row| row.id == id)
 }
 
+/// What there is to say to who may not use the service, without asking it: the row that a look would have.
+pub fn forbidden() -> Row {
+    let pc = ThisPc::new(Patient::new(Door::default()));
+    checks::service::forbidden(&pc).row(checks::service::CHECK.id)
+}
+
 /// The rows of the service's own process, which it answers to [`Request::Doctor`]; `snapshot` is how things stand. Blocks.
 pub fn examine_as_service(snapshot: Snapshot) -> Vec<Row> {
     let pc = Arc::new(ThisPc::of_service(snapshot));

@@ -49,7 +49,8 @@ mod imp;
 #[cfg(all(test, not(windows)))]
 mod told;
 
-pub use examine::{Patient, again, examine, examine_as_service};
+pub use checks::service::AGAINST_IMPOSTORS;
+pub use examine::{Patient, again, examine, examine_as_service, forbidden};
 pub use facts::{
     Driver, Firewall, Hindrance, Interface, Leftovers, Lookup, Network, Pc, Prefix, Probe, Profile,
     Rights, Route, Service, System, User,

@@ -30,6 +30,12 @@ pub enum MendError {
     /// It was run, and ended with this.
     #[error("{0} did not do it: {1}")]
     Failed(&'static str, String),
+    /// Only an account of this machine's own can be put into its groups.
+    #[error(
+        "your account is not in this computer's own list, so it cannot be put into the group lanparty here; ask whoever \
+         keeps your accounts to do that"
+    )]
+    Elsewhere,
     /// A newer version's fix, or one for another system.
     #[error("this program cannot mend that; install the newest version")]
     Unknown,
@@ -42,6 +48,7 @@ pub enum MendError {
 pub fn mend(door: &Door, fix: Fix, hands: Option<&dyn Hands>) -> Result<String, MendError> {
     match fix {
         Fix::StartService => imp::start_service(),
+        Fix::RestartService => imp::restart_service(),
         Fix::Permit => imp::permit(),
         Fix::Repair => match (door.ask(&Request::Fix { fix }), hands) {
             (Err(DoorError::NotRunning | DoorError::NotPermitted), Some(hands)) => {

@@ -40,6 +40,10 @@ pub(crate) fn start_service() -> Result<String, MendError> {
     Err(MendError::Unknown)
 }
 
+pub(crate) fn restart_service() -> Result<String, MendError> {
+    Err(MendError::Unknown)
+}
+
 pub(crate) fn permit() -> Result<String, MendError> {
     Err(MendError::Unknown)
 }

@@ -10,6 +10,7 @@ fn the_page_explains_what_the_doctor_cannot_mend() {
         MendError::Refused(_) = MendError::Refused("somebody else's session is on".into()) => "The service says no, in its words.", "What they say.";
         MendError::NotRun(..) = MendError::NotRun("pkexec", io::Error::from_raw_os_error(2)) => "The system's own program for that is missing.", "An administrator does it by hand.";
         MendError::Failed(..) = MendError::Failed("systemctl", "access denied".into()) => "The system's own program says no, in its words.", "What they say.";
+        MendError::Elsewhere = MendError::Elsewhere => "The account comes from a directory (sssd, systemd-homed), which usermod does not change.", "Whoever keeps the directory puts you into the group lanparty; until then an administrator's word lets you in for a while.";
         MendError::Unknown = MendError::Unknown => "The row is a newer version's.", "Update.";
     } elsewhere MendError::Door(_));
     Chapter::new("doctor").with(mend).check();

@@ -12,7 +12,7 @@ use lanparty_client_tap::{self as tap, Adapter};
 use std::fs::OpenOptions;
 use std::io;
 use std::os::windows::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use windows_registry::LOCAL_MACHINE;
 
@@ -242,22 +242,33 @@ fn profile(adapter: AdapterGuid) -> io::Result<Profile> {
 
 /// As this user first, who may be allowed to; else Windows asks for an administrator.
 pub(crate) fn start_service() -> Result<String, MendError> {
-    let system = system_folder();
-    if run(
-        "sc",
-        Command::new(system.join("sc.exe")).args(["start", SERVICE]),
-    )
-    .is_err()
-    {
-        let shell = system.join(r"WindowsPowerShell\v1.0\powershell.exe");
-        let script = format!(
-            "exit (Start-Process -Verb RunAs -Wait -PassThru -WindowStyle Hidden '{}' 'start {SERVICE}').ExitCode",
-            system.join("sc.exe").display()
-        );
-        let arguments = ["-NoProfile", "-NonInteractive", "-Command", &script];
-        run("Windows", Command::new(shell).args(arguments))?;
+    let program = system_folder().join("sc.exe");
+    let own = run("sc", Command::new(&program).args(["start", SERVICE]));
+    if own.is_err() {
+        as_admin(&program, &format!("start {SERVICE}"))?;
     }
     Ok("The service is started.".to_owned())
+}
+
+/// Only an administrator may stop it. Windows waits for its end, which `sc stop` does not.
+pub(crate) fn restart_service() -> Result<String, MendError> {
+    let words = format!("-NoProfile -NonInteractive -Command Restart-Service -Force {SERVICE}");
+    as_admin(&powershell(), &words)?;
+    Ok("The service is started anew.".to_owned())
+}
+
+/// Runs a program to its end with the rights that Windows asks an administrator for. Neither argument has quotes in it.
+fn as_admin(program: &Path, words: &str) -> Result<(), MendError> {
+    let script = format!(
+        "exit (Start-Process -Verb RunAs -Wait -PassThru -WindowStyle Hidden '{}' '{words}').ExitCode",
+        program.display()
+    );
+    let arguments = ["-NoProfile", "-NonInteractive", "-Command", &script];
+    run("Windows", Command::new(powershell()).args(arguments))
+}
+
+fn powershell() -> PathBuf {
+    system_folder().join(r"WindowsPowerShell\v1.0\powershell.exe")
 }
 
 /// Windows lets everybody in who sits at the PC.

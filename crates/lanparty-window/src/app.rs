@@ -1,10 +1,12 @@
 //! What the window knows and decides, without a window: snapshots, answers and the time go in, effects come out.
 
+mod wishes;
+
 use crate::invite_field::{self, InviteField, Verdict};
 use crate::memory::Memory;
 use crate::words;
 use lanparty_client_control::connection::{DoorError, SILENCE};
-use lanparty_client_control::{Answer, Fix, FixOffer, Mark, Request, Row, Secret, Snapshot, State};
+use lanparty_client_control::{Answer, Fix, FixOffer, Mark, Request, Row, Snapshot, State};
 use lanparty_edge::invite::Invite;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant, SystemTime};
@@ -53,6 +55,15 @@ impl From<&DoorError> for Absence {
     }
 }
 
+/// What helps a user who may not speak to the service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forbidden {
+    /// The lasting way: a membership, by a press or by hand.
+    pub row: Row,
+    /// Whether the system can ask an administrator for this time only.
+    pub asks: bool,
+}
+
 /// Now, by both clocks.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
@@ -69,6 +80,8 @@ pub enum Effect {
     Ask(Vec<Request>),
     /// Mend something, by the service or, where it cannot, by the system.
     Mend(Fix),
+    /// Ask an administrator to let this window in for its life.
+    LetIn,
     /// Look at this PC.
     Examine,
     /// Write down what is to be remembered.
@@ -147,6 +160,7 @@ pub struct App {
     /// What was offered to be mended, and waits for a second press.
     pub(crate) fix: Option<FixOffer>,
     copied: Option<(String, Instant)>,
+    pub(crate) forbidden: Option<Forbidden>,
     pub(crate) memory: Memory,
     /// Letters in names that no loaded font has, and that were looked for.
     pub(crate) sought: BTreeSet<char>,
@@ -158,6 +172,7 @@ pub struct App {
 pub(crate) enum Pending {
     Join,
     Leave,
+    LetIn,
     Fix,
     Other,
 }
@@ -182,6 +197,7 @@ impl App {
             doctor: Doctor::default(),
             fix: None,
             copied: None,
+            forbidden: None,
             memory,
             sought: BTreeSet::new(),
             seeking: false,
@@ -212,6 +228,13 @@ impl App {
         let absence = Absence::from(error);
         let known = matches!(&self.service, Service::Away(before) if *before == absence);
         self.service = Service::Away(absence);
+        !known
+    }
+
+    /// What helps this user, who may not speak to it. True when that is new.
+    pub fn forbidden(&mut self, forbidden: Forbidden) -> bool {
+        let known = self.forbidden.as_ref() == Some(&forbidden);
+        self.forbidden = Some(forbidden);
         !known
     }
 
@@ -430,137 +453,6 @@ impl App {
     pub(crate) fn doctor_text(&self) -> String {
         let report = lanparty_doctor::text::report(&self.doctor.rows);
         format!("{}\n{report}", words::version(VERSION))
-    }
-
-    // What is wanted.
-
-    /// What is to be done since the last call.
-    pub fn effects(&mut self) -> Vec<Effect> {
-        std::mem::take(&mut self.effects)
-    }
-
-    pub(crate) fn effect(&mut self, effect: Effect) {
-        self.effects.push(effect);
-    }
-
-    /// A font was found, or none.
-    pub fn font_sought(&mut self) {
-        self.seeking = false;
-    }
-
-    pub(crate) fn join(&mut self, wall: SystemTime) {
-        let Some(invite) = self.invite(wall) else {
-            return;
-        };
-        let join = Request::Join {
-            invite: Secret::new(invite.reveal()),
-            name: Some(self.name()),
-        };
-        self.join_by(join);
-    }
-
-    pub(crate) fn join_room(&mut self, room: String) {
-        let name = Some(self.name());
-        self.join_by(Request::JoinRoom { room, name });
-    }
-
-    /// What Settings say; left empty, it is the account's.
-    fn name(&self) -> String {
-        self.memory.name.clone().unwrap_or_default()
-    }
-
-    /// One session a machine: the service leaves another party for this one, when it takes this one.
-    fn join_by(&mut self, join: Request) {
-        self.memory.welcomed = true;
-        self.effects.push(Effect::Remember);
-        self.ask(Pending::Join, vec![join]);
-    }
-
-    pub(crate) fn leave(&mut self) {
-        self.ask(Pending::Leave, vec![Request::Leave]);
-    }
-
-    /// Leaves, when the tray's menu wants it and there is something to leave.
-    pub fn leave_if_joined(&mut self, now: Instant) {
-        if self.snapshot(now).is_some_and(|it| it.state.is_session()) {
-            self.leave();
-        }
-    }
-
-    pub(crate) fn forget(&mut self, room: String) {
-        self.ask(Pending::Other, vec![Request::Forget { room }]);
-    }
-
-    pub(crate) fn auto_join(&mut self, on: bool) {
-        self.ask(Pending::Other, vec![Request::AutoJoin { on }]);
-    }
-
-    fn ask(&mut self, pending: Pending, requests: Vec<Request>) {
-        if self.pending.is_some() {
-            return;
-        }
-        self.refusal = None;
-        self.done = None;
-        self.pending = Some(pending);
-        self.effects.push(Effect::Ask(requests));
-    }
-
-    /// Does what was offered and confirmed.
-    pub(crate) fn mend(&mut self, fix: Fix) {
-        self.fix = None;
-        if self.pending.is_none() {
-            self.pending = Some(Pending::Fix);
-            (self.done, self.refusal) = (None, None);
-            self.effects.push(Effect::Mend(fix));
-        }
-    }
-
-    pub(crate) fn go(&mut self, page: Page) {
-        self.page = page;
-        self.fix = None;
-        self.refusal = None;
-        self.done = None;
-        match page {
-            Page::Doctor => self.examine(),
-            Page::Party => self.focus_field = true,
-            Page::Settings | Page::Changes => {}
-        }
-    }
-
-    pub(crate) fn examine(&mut self) {
-        if !self.doctor.looks {
-            self.doctor.looks = true;
-            self.effects.push(Effect::Examine);
-        }
-    }
-
-    pub(crate) fn welcome_read(&mut self) {
-        self.memory.welcomed = true;
-        self.effects.push(Effect::Remember);
-    }
-
-    pub(crate) fn remember(&mut self) {
-        self.effects.push(Effect::Remember);
-    }
-
-    pub(crate) fn copied(&mut self, text: &str, now: Instant) {
-        self.copied = Some((text.to_owned(), now));
-    }
-
-    /// Answers the question that lies over everything.
-    pub(crate) fn answer(&mut self, question: Question, yes: bool) {
-        self.question = None;
-        match (question, yes) {
-            (Question::Stay, true) => self.effects.push(Effect::Quit),
-            (Question::Stay, false) => {
-                self.effects.push(Effect::Ask(vec![Request::Leave]));
-                self.effects.push(Effect::Quit);
-            }
-            (Question::ToTray, _) => {
-                self.memory.knows_tray = true;
-                self.effects.extend([Effect::Remember, Effect::Hide]);
-            }
-        }
     }
 }
 

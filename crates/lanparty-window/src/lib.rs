@@ -27,10 +27,12 @@ pub mod picture;
 pub mod shell;
 #[allow(clippy::disallowed_methods, reason = "shell: one window a user")]
 mod single;
+#[cfg(all(test, not(windows)))]
+mod told;
 mod tray;
 mod wake;
 
-pub use app::{Absence, App, Clock, Effect, Page, Question, Standing, VERSION};
+pub use app::{Absence, App, Clock, Effect, Forbidden, Page, Question, Standing, VERSION};
 pub use mark::{Shape, Tone};
 pub use memory::Memory;
 

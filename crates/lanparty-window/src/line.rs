@@ -1,19 +1,86 @@
 //! The line to the service: one thread follows it, and each question has one of its own.
 
+use crate::app::Forbidden;
 use crate::wake::{Post, Wake};
-use lanparty_client_control::connection::Door;
+use lanparty_client_control::connection::{Door, DoorError};
 use lanparty_client_control::{Answer, Fix, Request, Row};
 use lanparty_doctor::Patient;
 use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// How long it waits before it knocks again (check W8).
 const PAUSE: Duration = Duration::from_millis(700);
 
+/// The way to the service: its own door, or the one that an administrator has opened for this window's life.
+#[derive(Debug, Clone)]
+pub(crate) struct Way {
+    own: Door,
+    opened: Arc<Mutex<Option<Door>>>,
+}
+
+impl Way {
+    pub(crate) fn by(own: Door) -> Self {
+        let opened = Arc::default();
+        Way { own, opened }
+    }
+
+    /// The one that leads somewhere.
+    pub(crate) fn door(&self) -> Door {
+        let opened = self.opened().clone();
+        opened.unwrap_or_else(|| self.own.clone())
+    }
+
+    /// Asks for an administrator by the first question, and keeps the door when there is an answer.
+    fn open(&self, other: Option<Door>) -> Result<(), DoorError> {
+        let other = other.ok_or(DoorError::NotPermitted)?;
+        other.ask(&Request::Status)?;
+        *self.opened() = Some(other);
+        Ok(())
+    }
+
+    /// Nobody is asked for a password again unless they press for it.
+    fn shut(&self) {
+        *self.opened() = None;
+    }
+
+    fn opened(&self) -> MutexGuard<'_, Option<Door>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Follows the service until the window is gone, whatever becomes of it.
-pub(crate) fn follow(door: Door, post: Post) {
-    thread::spawn(move || while hear(&door, &post).is_continue() {});
+pub(crate) fn follow(way: Way, post: Post) {
+    thread::spawn(move || {
+        let heard = || {
+            let opened = way.opened().clone();
+            let was_opened = opened.is_some();
+            hear(&opened.unwrap_or_else(|| way.own.clone()), &post)?;
+            if was_opened {
+                way.shut();
+            }
+            ControlFlow::Continue(())
+        };
+        while heard().is_continue() {}
+    });
+}
+
+/// Lets this window in for as long as it lives, when an administrator says so.
+pub(crate) fn let_in(way: Way, post: Post) {
+    thread::spawn(move || {
+        let outcome = way.open(Door::asked_of_polkit());
+        let outcome = outcome.map(|()| String::new());
+        post.send(Wake::Mended(outcome.map_err(|error| error.to_string())))
+    });
+}
+
+/// What helps who may not speak to the service.
+pub(crate) fn forbidden() -> Forbidden {
+    Forbidden {
+        row: lanparty_doctor::forbidden(),
+        asks: Door::asked_of_polkit().is_some(),
+    }
 }
 
 /// One connection from its beginning to its end. One that ends is made again at once: a service that was started
@@ -29,6 +96,9 @@ fn hear(door: &Door, post: &Post) -> ControlFlow<()> {
             }
         },
     };
+    if matches!(lost, Some(DoorError::NotPermitted)) {
+        say(post, Wake::Forbidden(Box::new(forbidden())))?;
+    }
     if let Some(error) = lost {
         say(post, Wake::NotHeard(error))?;
         thread::sleep(PAUSE);
@@ -75,4 +145,41 @@ pub(crate) fn mend(door: Door, fix: Fix, post: Post) {
         let outcome = lanparty_doctor::mend(&door, fix, None);
         post.send(Wake::Mended(outcome.map_err(|error| error.to_string())))
     });
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn a_door_that_was_opened_is_used_until_it_leads_nowhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| Door::at(folder.path().join(name));
+        let way = Way::by(place("own"));
+        assert!(matches!(way.open(None), Err(DoorError::NotPermitted)));
+        assert!(way.open(Some(place("nobody"))).is_err());
+        assert_eq!(
+            way.door().path(),
+            place("own").path(),
+            "a no changes nothing"
+        );
+
+        let listener = UnixListener::bind(place("polkit").path()).unwrap();
+        let service = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut line = String::new();
+            BufReader::new(stream.try_clone().unwrap())
+                .read_line(&mut line)
+                .unwrap();
+            let answer = serde_json::to_string(&Answer::Done("Yes.".to_owned())).unwrap();
+            writeln!(stream, "{answer}").unwrap();
+        });
+        way.open(Some(place("polkit"))).unwrap();
+        service.join().unwrap();
+        assert_eq!(way.clone().door().path(), place("polkit").path());
+        way.shut();
+        assert_eq!(way.door().path(), place("own").path());
+    }
 }

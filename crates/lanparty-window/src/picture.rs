@@ -6,7 +6,7 @@ use crate::memory::{self, Memory};
 use crate::{fonts, line, views};
 use egui::{Context, FullOutput, Pos2, RawInput, Rect, Theme, Vec2, ViewportId};
 use egui_software_backend::{BufferMutRef, ColorFieldOrder, EguiSoftwareRender};
-use lanparty_client_control::connection::Door;
+use lanparty_client_control::connection::{Door, DoorError};
 use std::fs::File;
 use std::io::{self, BufWriter};
 use std::path::Path;
@@ -33,6 +33,9 @@ pub(crate) fn write(file: &Path, door: &Door, args: &Args) -> Result<(), Picture
             app.heard(snapshot, now);
         }
         Ok(Some(Err(error))) | Err(error) => {
+            if matches!(error, DoorError::NotPermitted) {
+                app.forbidden(line::forbidden());
+            }
             app.not_heard(&error);
         }
         Ok(None) => {}

@@ -6,11 +6,12 @@
 mod canvas;
 
 use crate::app::{App, Clock, Effect};
+use crate::line::{self, Way};
 use crate::memory::{self, Memory};
 use crate::single::First;
 use crate::tray::{Face, Tray};
 use crate::wake::{Desktop, Post, Wake};
-use crate::{desktop, fonts, line};
+use crate::{desktop, fonts};
 use canvas::{Canvas, Painter};
 use egui::{Context, ThemePreference};
 use egui_winit::accesskit_winit::WindowEvent as Access;
@@ -65,7 +66,7 @@ pub(crate) fn run(
 }
 
 struct Shell {
-    door: Door,
+    way: Way,
     post: Post,
     file: Option<PathBuf>,
     app: App,
@@ -88,7 +89,7 @@ impl Shell {
         crate::prepare(&ctx);
         ctx.set_zoom_factor(memory.zoom());
         Shell {
-            door,
+            way: Way::by(door),
             post,
             file,
             app: App::new(memory, memory::account(), Instant::now()),
@@ -108,7 +109,7 @@ impl Shell {
     /// What happens once, when the system is ready for windows.
     fn start(&mut self) {
         self.started = true;
-        line::follow(self.door.clone(), self.post.clone());
+        line::follow(self.way.clone(), self.post.clone());
         desktop::follow(self.post.clone());
         let face = Face::of(&self.app, Instant::now());
         self.tray = Tray::start(self.post.clone(), face);
@@ -158,8 +159,9 @@ impl Shell {
         for effect in self.app.effects() {
             match effect {
                 Effect::Ask(requests) => self.ask(requests),
-                Effect::Mend(fix) => line::mend(self.door.clone(), fix, self.post.clone()),
-                Effect::Examine => line::examine(self.door.clone(), self.post.clone()),
+                Effect::Mend(fix) => line::mend(self.way.door(), fix, self.post.clone()),
+                Effect::LetIn => line::let_in(self.way.clone(), self.post.clone()),
+                Effect::Examine => line::examine(self.way.door(), self.post.clone()),
                 Effect::Remember => self.remember(),
                 Effect::Hide => self.canvas = None,
                 Effect::Quit => self.quit(events),
@@ -170,7 +172,7 @@ impl Shell {
 
     fn ask(&mut self, requests: Vec<Request>) {
         self.asks.retain(|ask| !ask.is_finished());
-        let ask = line::ask(self.door.clone(), requests, self.post.clone());
+        let ask = line::ask(self.way.door(), requests, self.post.clone());
         self.asks.push(ask);
     }
 
@@ -207,6 +209,7 @@ impl Shell {
             Wake::Access(event) => self.access(event.window_event),
             Wake::Heard(snapshot) => return self.app.heard(*snapshot, now),
             Wake::NotHeard(error) => return self.app.not_heard(&error),
+            Wake::Forbidden(forbidden) => return self.app.forbidden(*forbidden),
             Wake::Answered(answer) => self.app.answered(answer),
             Wake::Mended(outcome) => self.app.mended(outcome),
             Wake::Examined(rows) => self.app.examined(rows),

@@ -77,6 +77,43 @@ mod tests {
     use super::*;
     use crate::memory::Memory;
     use lanparty_client_control::Snapshot;
+    use lanparty_client_service::cli::status_text;
+
+    /// Check W6: a person who looks at two views never reads two states.
+    #[test]
+    fn every_view_has_the_same_word_for_every_state() {
+        let now = Instant::now();
+        let mut app = App::new(Memory::default(), None, now);
+        let words = State::ALL.map(|state| {
+            let mut snapshot = Snapshot::idle(crate::VERSION);
+            (snapshot.state, snapshot.state_ms) = (state, 3_000);
+            let json: serde_json::Value =
+                serde_json::from_str(&status_text(&snapshot, true)).unwrap();
+            let status = status_text(&snapshot, false);
+            app.heard(snapshot, now);
+            let (window, tray) = (app.word(now), Face::of(&app, now).tip());
+            let status = status.lines().next().unwrap().to_owned();
+            let json = json["state"].as_str().unwrap().replace('_', " ");
+            [window, tray, status, json]
+        });
+        let expected = [
+            "Not connected",
+            "Connecting",
+            "Waiting for the party's gateway",
+            "Connected",
+            "Reconnecting",
+            "Cannot connect",
+        ];
+        for (views, word) in words.into_iter().zip(expected) {
+            let [window, tray, status, json] = views;
+            assert!(
+                window == word || window == format!("{word} (3 s)"),
+                "{window}"
+            );
+            assert_eq!((tray.as_str(), status.as_str()), (word, word));
+            assert_eq!(json, word.to_lowercase().replace("the party's ", ""));
+        }
+    }
 
     /// Checks W6 and W7: the same word, and a picture of its own, for each state.
     #[test]

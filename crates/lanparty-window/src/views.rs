@@ -1,5 +1,6 @@
 //! What is drawn: the state on top, always; below it one page; at the bottom the ways to the others.
 
+mod away;
 mod changes;
 mod doctor;
 mod head;
@@ -11,11 +12,10 @@ mod session;
 mod settings;
 mod start;
 
-use crate::app::{Absence, App, Clock, Page, Standing};
-use crate::mark::Tone;
+use crate::app::{App, Clock, Page, Standing};
 use crate::{fonts, look, words};
 use egui::{Event, Key, Margin, Rect, ScrollArea, Ui, UiBuilder, Vec2, pos2};
-use lanparty_client_control::{Fix, Snapshot, State};
+use lanparty_client_control::{Snapshot, State};
 
 /// The margin to the window's edges.
 const EDGE: i8 = 16;
@@ -122,7 +122,7 @@ fn page(ui: &mut Ui, app: &mut App, snapshot: Option<&Snapshot>, clock: Clock) {
 fn party(ui: &mut Ui, app: &mut App, snapshot: Option<&Snapshot>, clock: Clock) {
     let standing = app.standing(clock.now);
     match (&standing, snapshot) {
-        (Standing::Away(absence), _) => away(ui, app, absence),
+        (Standing::Away(absence), _) => away::draw(ui, app, absence, clock),
         (Standing::Is(state), Some(snapshot)) if state.is_session() => {
             parts::notes(ui, app, snapshot, clock);
             session::draw(ui, app, snapshot, clock);
@@ -136,26 +136,6 @@ fn party(ui: &mut Ui, app: &mut App, snapshot: Option<&Snapshot>, clock: Clock) 
             }
             start::draw(ui, app, snapshot, clock);
         }
-    }
-}
-
-/// No service: nothing but the way to one.
-fn away(ui: &mut Ui, app: &mut App, absence: &Absence) {
-    let (button, fix) = match absence {
-        Absence::NotRunning => (words::START, Fix::StartService),
-        Absence::NotPermitted => (words::PERMIT, Fix::Permit),
-        Absence::Silent | Absence::Strange | Absence::Impostor(_) => {
-            (words::START_AGAIN, Fix::StartService)
-        }
-    };
-    let waits = app.pending.is_some();
-    let label = if waits { words::STARTING } else { button };
-    if parts::primary(ui, label, !waits).clicked() {
-        app.mend(fix);
-    }
-    parts::refusal(ui, app);
-    if let Some(done) = &app.done {
-        parts::told(ui, done, Tone::Good);
     }
 }
 

@@ -1,5 +1,6 @@
 //! What wakes the window up besides mouse and keyboard.
 
+use crate::app::Forbidden;
 use crate::fonts::Found;
 use egui_winit::accesskit_winit;
 use lanparty_client_control::connection::DoorError;
@@ -15,6 +16,8 @@ pub(crate) enum Wake {
     Heard(Box<Snapshot>),
     /// The service cannot be heard.
     NotHeard(DoorError),
+    /// What helps this user, who may not speak to it.
+    Forbidden(Box<Forbidden>),
     /// The service answers.
     Answered(Result<Answer, DoorError>),
     /// Something was mended, and what that did; or it was not, and why.

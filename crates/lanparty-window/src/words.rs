@@ -2,7 +2,6 @@
 //!
 //! What the service says (states, sentences, warnings, rows) comes with its snapshots and is not here.
 
-use lanparty_client_control::ms;
 use std::time::Duration;
 
 pub(crate) const PROGRAM: &str = "softlan-vpn";
@@ -15,18 +14,19 @@ pub(crate) const NOT_RUNNING: &str = "The service is not running";
 pub(crate) const NOT_RUNNING_WHY: &str =
     "It holds the connection to the party, so nothing is connected now. Start it to go on.";
 pub(crate) const NOT_PERMITTED: &str = "You may not use the service yet";
-pub(crate) const NOT_PERMITTED_WHY: &str =
-    "An administrator of this PC has to let you. You are asked for a password once.";
+pub(crate) const NOT_PERMITTED_WHY: &str = "An administrator of this PC has to let you.";
+pub(crate) const LET_IN: &str = "Let me in now";
+pub(crate) const LET_IN_WHY: &str = "The system asks for an administrator's password now, and once more when this window is opened anew.";
+pub(crate) const LETTING_IN: &str = "Waiting for the password…";
+pub(crate) const RESTARTING: &str = "Restarting…";
 pub(crate) const SILENT: &str = "The service does not answer";
-pub(crate) const SILENT_WHY: &str =
-    "Whether you are connected is not known. Starting it again helps.";
+pub(crate) const SILENT_WHY: &str = "Whether you are connected is not known. Restarting it helps; a party that it is in is left for that moment.";
 pub(crate) const STRANGE: &str = "The service is of another version";
 pub(crate) const STRANGE_WHY: &str =
-    "This window does not understand what it says. Start it again, or install softlan-vpn anew.";
+    "This window does not understand what it says. Restart it, or install softlan-vpn anew.";
 pub(crate) const IMPOSTOR: &str = "Another program answers in the service's place";
 pub(crate) const START: &str = "Start the service";
-pub(crate) const START_AGAIN: &str = "Start it again";
-pub(crate) const PERMIT: &str = "Let me use it";
+pub(crate) const RESTART: &str = "Restart the service";
 pub(crate) const STARTING: &str = "Starting…";
 
 // Joining.
@@ -58,6 +58,7 @@ pub(crate) const GOOD: &str = "good";
 pub(crate) const SLOW: &str = "slow";
 pub(crate) const BAD: &str = "bad";
 pub(crate) const HERE: &str = "Who is here";
+pub(crate) const PINGS: &str = "The times are the pings from you to them.";
 pub(crate) const ALONE: &str = "Nobody else yet. Send the invite to a friend.";
 pub(crate) const LAN: &str = "The party's LAN";
 pub(crate) const UNNAMED: &str = "Somebody without a name";
@@ -137,11 +138,6 @@ pub(crate) fn you(name: Option<&str>) -> String {
     name.map_or_else(|| "You".to_owned(), |name| format!("{name} (you)"))
 }
 
-/// The way to somebody and back.
-pub(crate) fn ping_to_them(us: u32) -> String {
-    format!("ping {}", ms(us))
-}
-
 pub(crate) fn loss(of_1000: u16) -> String {
     format!("{}.{} % lost", of_1000 / 10, of_1000 % 10)
 }
@@ -180,7 +176,7 @@ pub(crate) fn joined_by(user: &str) -> String {
 
 pub(crate) fn versions_differ(service: &str, window: &str) -> String {
     format!(
-        "The service is version {service}, this window is {window}. Start the service again, or install softlan-vpn anew."
+        "The service is version {service}, this window is {window}. Restart the service, or install softlan-vpn anew."
     )
 }
 
@@ -210,7 +206,6 @@ mod tests {
 
     #[test]
     fn figures_read_as_people_say_them() {
-        assert_eq!(ping_to_them(23_499), "ping 23 ms");
         assert_eq!(loss(7), "0.7 % lost");
         assert_eq!(loss(1000), "100.0 % lost");
         assert_eq!(players(None, Some(8)), None);

@@ -13,13 +13,15 @@ use egui::Theme;
 use egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
 use lanparty_client_control::connection::DoorError;
-use lanparty_client_control::{LanAddress, Loss, State, Way};
-use lanparty_window::{App, VERSION};
+use lanparty_client_control::{Fix, FixOffer, LanAddress, Loss, Mark, Row, State, Way};
+use lanparty_window::{App, Effect, Forbidden, VERSION};
 use std::io;
 use support::{
     KEY, Picture, Said, app, clock, contrast, crowd, evening, hearing, in_state, link, member,
     open, ping, rooms, rows, told, usual, warnings,
 };
+
+const LOGIN: &str = "You may use the service, but only from your next login on.";
 
 type Scene = (&'static str, fn() -> App);
 
@@ -93,6 +95,11 @@ fn scenes() -> Vec<Scene> {
         ("cannot", || hearing(in_state(State::CannotConnect))),
         ("away-not-running", || away(&DoorError::NotRunning)),
         ("away-not-permitted", || away(&DoorError::NotPermitted)),
+        ("away-login", || {
+            let mut app = away(&DoorError::NotPermitted);
+            app.forbidden(forbidden(LOGIN, false));
+            app
+        }),
         ("away-silent", || {
             away(&DoorError::Silent(io::ErrorKind::TimedOut.into()))
         }),
@@ -125,7 +132,28 @@ fn offered(link: &str) -> App {
 fn away(error: &DoorError) -> App {
     let mut app = app();
     app.not_heard(error);
+    app.forbidden(forbidden("You may not use the service yet.", true));
     app
+}
+
+/// What the doctor says to who may not use the service, with its fix or without.
+fn forbidden(sentence: &str, has_fix: bool) -> Forbidden {
+    let offer = FixOffer {
+        fix: Fix::Permit,
+        label: "Let me use it".to_owned(),
+        changes: "The account anna joins the group lanparty.".to_owned(),
+        asks_admin: true,
+    };
+    Forbidden {
+        row: Row {
+            id: "service".to_owned(),
+            mark: Mark::Bad,
+            sentence: sentence.to_owned(),
+            fix: has_fix.then_some(offer),
+            how_to: (!has_fix).then(|| "Log out of this computer and in again.".to_owned()),
+        },
+        asks: has_fix,
+    }
 }
 
 /// Pages that are reached by pressing something.
@@ -349,6 +377,59 @@ fn no_name_breaks_the_window() {
         let window = open(hearing(snapshot.clone()), size, 1.0, Theme::Light);
         judge(&format!("names-{}", size[0]), &window);
     }
+}
+
+/// Each absence has the way out that helps against it, and none that does not.
+#[test]
+fn without_a_service_there_is_the_way_to_one() {
+    let ways = [
+        (
+            away(&DoorError::NotRunning),
+            "Start the service",
+            Some(Effect::Mend(Fix::StartService)),
+        ),
+        (
+            away(&DoorError::NotPermitted),
+            "Let me in now",
+            Some(Effect::LetIn),
+        ),
+        (
+            away(&DoorError::Silent(io::ErrorKind::TimedOut.into())),
+            "Restart the service",
+            Some(Effect::Mend(Fix::RestartService)),
+        ),
+        (
+            away(&DoorError::Strange(io::ErrorKind::InvalidData.into())),
+            "Restart the service",
+            Some(Effect::Mend(Fix::RestartService)),
+        ),
+        (
+            away(&DoorError::Impostor("evil".to_owned())),
+            "Restart the computer",
+            None,
+        ),
+    ];
+    for (app, word, effect) in ways {
+        let mut window = usual(app);
+        assert!(
+            told(&window).iter().any(|said| said.words.contains(word)),
+            "{word}"
+        );
+        let Some(effect) = effect else {
+            continue;
+        };
+        window.get_by_label(word).click();
+        window.run_ok();
+        assert_eq!(window.state_mut().effects(), [effect]);
+    }
+    let mut waits = away(&DoorError::NotPermitted);
+    waits.forbidden(forbidden(LOGIN, false));
+    let window = usual(waits);
+    let says = |words: &str| told(&window).iter().any(|said| said.words.contains(words));
+    assert!(
+        says(LOGIN) && says("Log out") && !says("Let me"),
+        "who is in the group logs in anew"
+    );
 }
 
 /// A service of another version is named, whatever the state.

@@ -8,6 +8,13 @@ use lanparty_edge::invite::{InviteSource, InviteSourceError};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+/// What is said when it takes longer than somebody waits.
+pub(super) const NOT_YET: &str =
+    "not on the LAN yet; the service goes on trying, `status` says how it goes";
+/// And when another view wants something else meanwhile.
+pub(super) const LEFT: &str =
+    "somebody has left the party meanwhile; join again, if it was not you";
+
 /// Which party, and as whom.
 #[derive(Debug, Clone, Args)]
 pub struct JoinArgs {
@@ -106,9 +113,7 @@ fn until_connected(door: &DoorArgs, patience: Duration) -> Outcome {
         let is_over = match snapshot.state {
             State::Connected => Some(Ok(Code::Done)),
             State::CannotConnect => Some(Err(Trouble::failed(snapshot.sentence.clone()))),
-            State::NotConnected => Some(Err(Trouble::not_connected(
-                "somebody has left the party meanwhile",
-            ))),
+            State::NotConnected => Some(Err(Trouble::not_connected(LEFT))),
             State::Connecting | State::WaitingForGateway | State::Reconnecting => None,
         };
         if let Some(outcome @ Err(_)) = is_over {
@@ -121,9 +126,7 @@ fn until_connected(door: &DoorArgs, patience: Duration) -> Outcome {
         match is_over {
             Some(outcome) => return outcome,
             None if Instant::now() >= deadline => {
-                return Err(Trouble::not_connected(
-                    "not on the LAN yet; the service goes on trying, `status` says how it goes",
-                ));
+                return Err(Trouble::not_connected(NOT_YET));
             }
             None => {}
         }

@@ -76,7 +76,7 @@ pub(super) fn sentence(snapshot: &Snapshot, who: Option<&str>) -> Result<String,
     })
 }
 
-fn find<'a>(members: &'a [Member], who: &str) -> Result<&'a Member, Trouble> {
+pub(super) fn find<'a>(members: &'a [Member], who: &str) -> Result<&'a Member, Trouble> {
     let is_it = |text: Option<&str>| text.is_some_and(|text| text.eq_ignore_ascii_case(who));
     let is_called = |member: &&Member| {
         let name = member.name.as_deref().map(str::to_lowercase);

@@ -197,7 +197,7 @@ pub(super) fn rooms(snapshot: &Snapshot) -> Outcome {
     Ok(Code::Done)
 }
 
-fn needs_party(snapshot: &Snapshot) -> Result<(), Trouble> {
+pub(super) fn needs_party(snapshot: &Snapshot) -> Result<(), Trouble> {
     match snapshot.state {
         State::NotConnected => Err(Trouble::not_connected(
             "you are in no party; join one first",

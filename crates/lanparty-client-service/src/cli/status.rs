@@ -54,8 +54,13 @@ fn watch(args: &StatusArgs) -> Outcome {
 }
 
 fn say_it(snapshot: &Snapshot, json: bool) -> Result<(), Trouble> {
+    say(text(snapshot, json))
+}
+
+/// How things stand, for people or for programs.
+pub fn text(snapshot: &Snapshot, json: bool) -> String {
     match json {
-        true => say(serde_json::to_string(snapshot).expect("a snapshot is JSON")),
-        false => say(show::status(snapshot).trim_end()),
+        true => serde_json::to_string(snapshot).expect("a snapshot is JSON"),
+        false => show::status(snapshot).trim_end().to_owned(),
     }
 }

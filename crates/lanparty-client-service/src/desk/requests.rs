@@ -264,6 +264,10 @@ impl Desk {
                 None
             }
             Fix::StartService => Some(Ok(Answer::Done("The service runs.".to_owned()))),
+            Fix::RestartService => Some(Err(
+                "the service does not restart itself: the window and `doctor --fix` do that"
+                    .to_owned(),
+            )),
             Fix::Permit => Some(Ok(Answer::Done("You may use the service.".to_owned()))),
             Fix::Unknown => Some(Err(
                 "the service does not know how to do that: it is of another version; restart it"

@@ -1,5 +1,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests own the clock")]
 
+mod warnings;
+
 use super::*;
 use lanparty_client_control::{Fix, Member, Request, Snapshot};
 use lanparty_obs::{Diagnostics, PlayerStatus};
@@ -159,7 +161,7 @@ fn what_is_no_invite_is_refused_before_anything_begins() {
     ));
     let nameless = Request::Join {
         invite: invite("FRIDAY"),
-        name: Some(" ".to_owned()),
+        name: Some("x".repeat(99)),
     };
     assert!(matches!(
         table.answered(&anna(), nameless),
@@ -285,58 +287,6 @@ fn a_killed_service_joins_again_and_one_that_was_told_to_leave_does_not() {
     let left = table.kept();
     assert!(!again(&left, "boot 1"));
     assert!(again(&left, "boot 3"), "she wants that at each start");
-}
-
-#[test]
-fn what_is_wrong_is_said_beside_the_state_and_offers_what_helps() {
-    let mut table = Table::new();
-    table.join(&anna(), &format!("FRIDAY&expires={}", TODAY + 3600));
-    let ids = |table: &Table| -> Vec<_> {
-        let warnings = table.snapshot(&anna()).warnings;
-        warnings.into_iter().map(|warning| warning.id).collect()
-    };
-    table.news(on_the_lan("fe80::1"));
-    table.pass(9);
-    assert_eq!(ids(&table), ["invite_ends"]);
-    table.pass(1);
-    assert_eq!(ids(&table), ["no_lan_address", "invite_ends"]);
-    let fix = Request::Fix {
-        fix: Fix::RenewAddress,
-    };
-    assert!(matches!(table.answered(&anna(), fix), Answer::Done(_)));
-    table.desk.handle_saved(Err("no space left".to_owned()));
-    table.news(PlayerStatus::AdapterAway);
-    assert_eq!(ids(&table), ["adapter_away", "invite_ends", "not_kept"]);
-    let adapter = "lanparty0".to_owned();
-    table.news(PlayerStatus::AdapterDown { adapter });
-    let snapshot = table.snapshot(&anna());
-    let warning = &snapshot.warnings[0];
-    assert_eq!(
-        warning.fix.as_ref().map(|offer| offer.fix),
-        Some(Fix::ResetAdapter)
-    );
-    // A service is not started again by who reads this, and they have a button.
-    for said in [&snapshot.sentence, &warning.sentence] {
-        assert!(said.contains("lanparty0"), "{said}");
-        assert!(
-            !said.contains("sudo") && !said.contains("this program"),
-            "{said}"
-        );
-    }
-    let mut hindered = news(PlayerStatus::Hindered {
-        notice: "Nobody hears you.".to_owned(),
-    });
-    hindered.facts = facts("192.168.50.17");
-    hindered.facts.notice = Some("Nobody hears you.".to_owned());
-    table.desk.handle_news(table.now, hindered);
-    assert_eq!(ids(&table), ["hindered", "invite_ends", "not_kept"]);
-    let snapshot = table.snapshot(&anna());
-    assert_eq!(snapshot.state, State::Connected);
-    assert!(
-        snapshot.sentence.contains("192.168.50.17"),
-        "{}",
-        snapshot.sentence
-    );
 }
 
 #[test]

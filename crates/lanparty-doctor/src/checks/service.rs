@@ -23,7 +23,7 @@ fn look(pc: &dyn Pc) -> Option<Found> {
             snapshot.program,
             pc.program()
         ))
-        .cured(Cure::by_hand(restart(pc))),
+        .cured(restart(pc)),
         Service::Stopped => Found::bad(
             "The service does not run, so no party can be joined by it.",
             Cure::fix(start()),
@@ -38,19 +38,21 @@ fn look(pc: &dyn Pc) -> Option<Found> {
         Service::Forbidden => forbidden(pc),
         Service::Impostor(_) => Found::bad(
             "Another program answers in the service's place.",
-            Cure::by_hand(
-                "Restart the computer; if it is still so then, look for programs that you do not know.",
-            ),
+            Cure::by_hand(AGAINST_IMPOSTORS),
         ),
         Service::Silent => {
-            Found::bad("The service does not answer.", Cure::by_hand(restart(pc)))
+            Found::bad("The service does not answer.", restart(pc))
         }
         Service::Strange => Found::bad(
             "The service says what this version does not understand.",
-            Cure::by_hand(restart(pc)),
+            restart(pc),
         ),
     })
 }
+
+/// What helps when another program answers in the service's place.
+pub const AGAINST_IMPOSTORS: &str =
+    "Restart the computer; if it is still so then, look for programs that you do not know.";
 
 fn start() -> FixOffer {
     FixOffer {
@@ -62,16 +64,25 @@ fn start() -> FixOffer {
     }
 }
 
-fn restart(pc: &dyn Pc) -> &'static str {
-    match pc.system() {
+fn restart(pc: &dyn Pc) -> Cure {
+    let offer = FixOffer {
+        fix: Fix::RestartService,
+        label: "Restart the service".to_owned(),
+        changes:
+            "The service is ended and started anew; a party that it is in is left for that moment."
+                .to_owned(),
+        asks_admin: true,
+    };
+    Cure::fix(offer).or_by_hand(match pc.system() {
         System::Linux => {
             "Restart it with `sudo systemctl restart lanparty-client`, or install the package anew."
         }
         System::Windows => "Restart the computer, or run softlan-vpn's installer again.",
-    }
+    })
 }
 
-fn forbidden(pc: &dyn Pc) -> Found {
+/// What there is to say to who may not use it.
+pub(crate) fn forbidden(pc: &dyn Pc) -> Found {
     let user = pc.user();
     if user.is_admitted {
         return Found::bad(
@@ -93,7 +104,8 @@ fn forbidden(pc: &dyn Pc) -> Found {
         (System::Linux, None) => Found::bad(
             sentence,
             Cure::by_hand(
-                "Have an administrator put your account into the group lanparty, then log in again.",
+                "Your account is not in this computer's own list: ask whoever keeps your accounts to put it into the \
+                 group lanparty, then log in again.",
             ),
         ),
         (System::Windows, _) => Found::bad(
@@ -146,6 +158,25 @@ mod tests {
         }
     }
 
+    /// Starting one that runs changes nothing.
+    #[test]
+    fn one_that_does_not_answer_as_it_should_is_restarted() {
+        for mut pc in FakePc::both() {
+            for service in [Service::Silent, Service::Strange] {
+                pc.service = service;
+                let row = row(&pc);
+                assert_eq!(row.fix.unwrap().fix, Fix::RestartService);
+                assert!(row.how_to.is_some());
+            }
+            pc.service = Service::Impostor("evil".into());
+            let row = row(&pc);
+            assert_eq!(
+                (row.fix, row.how_to.as_deref()),
+                (None, Some(AGAINST_IMPOSTORS))
+            );
+        }
+    }
+
     #[test]
     fn who_may_not_use_it_is_let_in_or_told_how() {
         let mut pc = FakePc::linux();
@@ -162,8 +193,13 @@ mod tests {
         );
         pc.user.is_admitted = true;
         assert!(row(&pc).how_to.unwrap().contains("Log out"));
-        pc.user = User::default();
-        assert!(row(&pc).how_to.is_some());
+        pc.user = User {
+            can_ask_admin: true,
+            ..User::default()
+        };
+        let elsewhere = row(&pc);
+        assert_eq!(elsewhere.fix, None, "usermod knows no such account");
+        assert!(elsewhere.how_to.unwrap().contains("keeps your accounts"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub(crate) use barrier::firewall;
 use crate::examine::within;
 use crate::facts::{Driver, Hindrance, Interface, Leftovers, Network, Prefix, Rights, Route, User};
 use crate::mend::{MendError, run};
+use lanparty_client_control::account;
 use rustix::fs::StatVfsMountFlags;
 use rustix::io::Errno;
 use rustix::process::{Pid, geteuid, getgid, getuid, test_kill_process};
@@ -20,7 +21,8 @@ use std::process::Command;
 use std::time::Duration;
 
 /// The service's units, and the group that may use it.
-const UNITS: [&str; 2] = ["lanparty-client.socket", "lanparty-client.service"];
+const SERVICE: &str = "lanparty-client.service";
+const UNITS: [&str; 2] = ["lanparty-client.socket", SERVICE];
 const UNIT_FOLDERS: [&str; 4] = [
     "/etc/systemd/system",
     "/run/systemd/system",
@@ -64,16 +66,7 @@ pub(crate) fn user() -> User {
 
 /// The account in this machine's own list; `usermod` knows no others.
 fn account() -> Option<String> {
-    let accounts = fs::read_to_string("/etc/passwd").ok()?;
-    name_of(&accounts, getuid().as_raw())
-}
-
-fn name_of(accounts: &str, uid: u32) -> Option<String> {
-    let mut lines = accounts.lines().map(|line| line.split(':'));
-    lines.find_map(|mut fields| {
-        let name = fields.next()?;
-        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
-    })
+    account::name_of(getuid().as_raw())
 }
 
 /// Whether /etc/group lets this account use the service, whatever groups the process has.
@@ -313,8 +306,16 @@ pub(crate) fn start_service() -> Result<String, MendError> {
     Ok("The service is started.".to_owned())
 }
 
+/// One that hangs is killed by systemd when its time is over.
+pub(crate) fn restart_service() -> Result<String, MendError> {
+    let mut command = Command::new("systemctl");
+    command.args(["restart", SERVICE]);
+    run("systemctl", &mut command)?;
+    Ok("The service is started anew.".to_owned())
+}
+
 pub(crate) fn permit() -> Result<String, MendError> {
-    let name = account().ok_or(MendError::Unknown)?;
+    let name = account().ok_or(MendError::Elsewhere)?;
     let words = ["/usr/sbin/usermod", "-aG", GROUP, "--", &name];
     match geteuid().is_root() {
         true => run("usermod", Command::new(words[0]).args(&words[1..]))?,
@@ -330,10 +331,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_account_has_a_name_and_groups() {
-        let accounts = "root:x:0:0::/root:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n";
-        assert_eq!(name_of(accounts, 1000).as_deref(), Some("alice"));
-        assert_eq!(name_of(accounts, 1001), None);
+    fn an_account_has_groups() {
         let groups = "sudo:x:27:bob\nlanparty:x:990:carol,alice\n";
         assert!(is_member(groups, Some("alice"), 1000));
         assert!(!is_member(groups, Some("ali"), 1000));

@@ -257,6 +257,26 @@ fn another_users_session_is_told_from_ones_own() {
     assert_eq!(app.other_user(&connected), Some("bert"));
 }
 
+#[test]
+fn who_may_not_use_the_service_asks_an_administrator_once_at_a_time() {
+    let start = Instant::now();
+    let mut app = app(start);
+    app.not_heard(&DoorError::NotPermitted);
+    let forbidden = Forbidden {
+        row: lanparty_doctor::forbidden(),
+        asks: true,
+    };
+    assert!(app.forbidden(forbidden.clone()));
+    assert!(!app.forbidden(forbidden));
+    app.let_in();
+    app.let_in();
+    assert_eq!(app.effects(), [Effect::LetIn]);
+    app.mended(Err("no".to_owned()));
+    assert_eq!(app.refusal.as_deref(), Some("No."));
+    app.let_in();
+    assert_eq!(app.effects(), [Effect::LetIn]);
+}
+
 /// Check W13: after each press that mends, the rows are looked at again.
 #[test]
 fn a_fix_is_done_and_then_looked_at_again() {

@@ -1,7 +1,7 @@
 //! The state: its shape, its word, what it means, and the way out of it.
 
 use super::parts;
-use crate::app::{Absence, App, Clock, Pending, Standing};
+use crate::app::{Absence, App, Clock, Forbidden, Pending, Standing};
 use crate::look::{self, Palette};
 use crate::{mark, words};
 use egui::{Button, Label, RichText, Ui, Vec2};
@@ -68,16 +68,24 @@ fn said(ui: &mut Ui, app: &App, standing: &Standing, snapshot: Option<&Snapshot>
         }
         ui.add(Label::new(RichText::new(line).font(look::strong(15.0))).wrap());
     }
-    let sentence = sentence(standing, snapshot);
+    let sentence = sentence(app, standing, snapshot);
     parts::weak(ui, sentence);
 }
 
-fn sentence<'a>(standing: &'a Standing, snapshot: Option<&'a Snapshot>) -> &'a str {
+fn sentence<'a>(app: &'a App, standing: &'a Standing, snapshot: Option<&'a Snapshot>) -> &'a str {
     match (standing, snapshot) {
         (Standing::Is(_), Some(snapshot)) => &snapshot.sentence,
         (Standing::Looking | Standing::Is(_), _) => words::LOOKING_WHY,
         (Standing::Away(Absence::NotRunning), _) => words::NOT_RUNNING_WHY,
-        (Standing::Away(Absence::NotPermitted), _) => words::NOT_PERMITTED_WHY,
+        // Who is in the group and has not logged in anew is told that, which the doctor knows.
+        (Standing::Away(Absence::NotPermitted), _) => match &app.forbidden {
+            Some(Forbidden { row, .. })
+                if row.sentence.trim_end_matches('.') != words::NOT_PERMITTED =>
+            {
+                &row.sentence
+            }
+            Some(_) | None => words::NOT_PERMITTED_WHY,
+        },
         (Standing::Away(Absence::Silent), _) => words::SILENT_WHY,
         (Standing::Away(Absence::Strange), _) => words::STRANGE_WHY,
         (Standing::Away(Absence::Impostor(who)), _) => who,

@@ -7,7 +7,7 @@ use crate::words;
 use egui::{
     EventFilter, Key, Label, RichText, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, WidgetType,
 };
-use lanparty_client_control::{Member, Snapshot, Way};
+use lanparty_client_control::{Member, Snapshot, Way, ms};
 
 pub(super) fn draw(ui: &mut Ui, snapshot: &Snapshot) {
     let members = sorted(&snapshot.members);
@@ -24,6 +24,9 @@ pub(super) fn draw(ui: &mut Ui, snapshot: &Snapshot) {
             }
             if players == 1 {
                 parts::weak(ui, words::ALONE);
+            }
+            if members.iter().any(|it| snapshot.ping_to(it).is_some()) {
+                parts::weak(ui, words::PINGS);
             }
         })
         .response;
@@ -114,10 +117,7 @@ fn facts(way: Option<Way>, ping: Option<u32>) -> String {
         Some(Way::Direct) => Some(words::DIRECT.to_owned()),
         Some(Way::Other) | None => None,
     };
-    let facts: Vec<_> = way
-        .into_iter()
-        .chain(ping.map(words::ping_to_them))
-        .collect();
+    let facts: Vec<_> = way.into_iter().chain(ping.map(ms)).collect();
     facts.join(" · ")
 }
 

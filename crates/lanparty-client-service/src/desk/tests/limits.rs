@@ -130,7 +130,7 @@ fn an_answer_repeats_little_of_what_may_be_a_key() {
     let room = "k".repeat(3000);
     for request in [
         Request::Forget { room: room.clone() },
-        Request::JoinRoom { room },
+        Request::JoinRoom { room, name: None },
     ] {
         let Answer::Refused(says) = table.answered(&anna(), request) else {
             panic!("there is no such room")

@@ -1,0 +1,154 @@
+//! What is wrong, and what docs/errors.md says about it and about what the service refuses.
+
+use super::*;
+use lanparty_told::{Chapter, Told};
+
+#[test]
+fn what_is_wrong_is_said_beside_the_state_and_offers_what_helps() {
+    let mut table = Table::new();
+    table.join(&anna(), &format!("FRIDAY&expires={}", TODAY + 3600));
+    let ids = |table: &Table| -> Vec<_> {
+        let warnings = table.snapshot(&anna()).warnings;
+        warnings.into_iter().map(|warning| warning.id).collect()
+    };
+    table.news(on_the_lan("fe80::1"));
+    table.pass(9);
+    assert_eq!(ids(&table), ["invite_ends"]);
+    table.pass(1);
+    assert_eq!(ids(&table), ["no_lan_address", "invite_ends"]);
+    let fix = Request::Fix {
+        fix: Fix::RenewAddress,
+    };
+    assert!(matches!(table.answered(&anna(), fix), Answer::Done(_)));
+    table.desk.handle_saved(Err("no space left".to_owned()));
+    table.news(PlayerStatus::AdapterAway);
+    assert_eq!(ids(&table), ["adapter_away", "invite_ends", "not_kept"]);
+    let adapter = "lanparty0".to_owned();
+    table.news(PlayerStatus::AdapterDown { adapter });
+    let snapshot = table.snapshot(&anna());
+    let warning = &snapshot.warnings[0];
+    assert_eq!(
+        warning.fix.as_ref().map(|offer| offer.fix),
+        Some(Fix::ResetAdapter)
+    );
+    // A service is not started again by who reads this, and they have a button.
+    for said in [&snapshot.sentence, &warning.sentence] {
+        assert!(said.contains("lanparty0"), "{said}");
+        assert!(
+            !said.contains("sudo") && !said.contains("this program"),
+            "{said}"
+        );
+    }
+    let mut hindered = news(PlayerStatus::Hindered {
+        notice: "Nobody hears you.".to_owned(),
+    });
+    hindered.facts = facts("192.168.50.17");
+    hindered.facts.notice = Some("Nobody hears you.".to_owned());
+    table.desk.handle_news(table.now, hindered);
+    assert_eq!(ids(&table), ["hindered", "invite_ends", "not_kept"]);
+    let snapshot = table.snapshot(&anna());
+    assert_eq!(snapshot.state, State::Connected);
+    assert!(
+        snapshot.sentence.contains("192.168.50.17"),
+        "{}",
+        snapshot.sentence
+    );
+}
+
+#[test]
+fn the_page_explains_what_the_service_says() {
+    let mut table = Table::joined();
+    let mut told = Vec::new();
+    for (caller, request, means, remedy) in [
+        (
+            bert(),
+            Request::Leave,
+            "One person's party is not another's to end.",
+            "Ask them; an administrator can.",
+        ),
+        (
+            bert(),
+            join("LAKE"),
+            "A computer is in one party at a time.",
+            "Join when they have left.",
+        ),
+        (
+            anna(),
+            room_as("LAKE", None),
+            "No such name is among your rooms.",
+            "`rooms` lists them; or give the invite.",
+        ),
+        (
+            anna(),
+            Request::Fix { fix: Fix::Repair },
+            "What a killed run left cannot be told from what this one needs.",
+            "Leave first.",
+        ),
+        (
+            anna(),
+            Request::Fix {
+                fix: Fix::RestartService,
+            },
+            "Only the system starts services.",
+            "The window's button, or `doctor --fix`.",
+        ),
+        (
+            anna(),
+            Request::Fix { fix: Fix::Unknown },
+            "The window is newer than the service.",
+            "Restart the service after an update.",
+        ),
+    ] {
+        let Answer::Refused(sentence) = table.answered(&caller, request) else {
+            panic!("that is not refused: {means}");
+        };
+        told.push(Told {
+            sentence,
+            means,
+            remedy,
+        });
+    }
+    let mut warn = |table: &Table, id: &str, means, remedy| {
+        let warnings = table.snapshot(&anna()).warnings;
+        let warning = warnings.into_iter().find(|warning| warning.id == id);
+        let sentence = warning.unwrap_or_else(|| panic!("no {id}")).sentence;
+        told.push(Told {
+            sentence,
+            means,
+            remedy,
+        });
+    };
+    table.desk.handle_saved(Err("no space left".to_owned()));
+    warn(
+        &table,
+        "not_kept",
+        "The service's folder cannot be written.",
+        "Make room; nothing else is lost.",
+    );
+    table.news(on_the_lan("fe80::1"));
+    table.pass(10);
+    warn(
+        &table,
+        "no_lan_address",
+        "For ten seconds no DHCP server of the LAN has answered.",
+        "Get an address tries again; the host has to have a DHCP server.",
+    );
+    let adapter = "lanparty0".to_owned();
+    table.news(PlayerStatus::AdapterDown { adapter });
+    warn(
+        &table,
+        "adapter_away",
+        "Somebody, or another program, has switched the adapter off.",
+        "Set it up again.",
+    );
+    let mut ends = Table::new();
+    for (seconds, means) in [
+        (3600, "The host gave the invite an end."),
+        (30, "It has come; who is in stays in."),
+    ] {
+        ends.join(&anna(), &format!("FRIDAY&expires={}", TODAY + seconds));
+        warn(&ends, "invite_ends", means, "A new invite from the host.");
+        ends = Table::new();
+    }
+    Chapter::new("service-says").with(told).check();
+}
