@@ -15,14 +15,6 @@ Target amd64-unicode
 !define SCHEME_KEY "Software\Classes\lanparty"
 !define DRIVER_SERVICE "SYSTEM\CurrentControlSet\Services\tap0901"
 !define DRIVER_SETUP "tap-windows-setup.exe"
-; Without a window the console does what it can.
-!ifdef WINDOW
-  !define VIEW "lanparty.exe"
-  !define JOIN ""
-!else
-  !define VIEW "lanparty-client.exe"
-  !define JOIN "join -"
-!endif
 ; What `lanparty-client service --stop` ends with when the service ran.
 !define DID_RUN 10
 
@@ -86,9 +78,7 @@ Section "The LAN party client"
   ${If} ${Errors}
     Abort "The client is running in a console; end it and start the setup again."
   ${EndIf}
-  !ifdef WINDOW
-    File "/oname=lanparty.exe" "${WINDOW}"
-  !endif
+  File "/oname=lanparty.exe" "${WINDOW}"
   WriteUninstaller "$INSTDIR\uninstall.exe"
 
   nsExec::ExecToLog '"$INSTDIR\lanparty-client.exe" service --install'
@@ -98,7 +88,7 @@ Section "The LAN party client"
   ${EndIf}
 
   CreateDirectory "$SMPROGRAMS\${NAME}"
-  CreateShortCut "$SMPROGRAMS\${NAME}\Join a LAN party.lnk" "$INSTDIR\${VIEW}" "${JOIN}"
+  CreateShortCut "$SMPROGRAMS\${NAME}\Join a LAN party.lnk" "$INSTDIR\lanparty.exe"
   ; Their windows stay open until a person has read what they say.
   CreateShortCut "$SMPROGRAMS\${NAME}\Check this PC.lnk" "$INSTDIR\lanparty-client.exe" "doctor"
   CreateShortCut "$SMPROGRAMS\${NAME}\Undo what a crash left.lnk" "$INSTDIR\lanparty-client.exe" "repair"
@@ -106,8 +96,8 @@ Section "The LAN party client"
   ; Invites are links; what follows the scheme is one argument, whatever is in it. The window asks before it joins.
   WriteRegStr HKLM "${SCHEME_KEY}" "" "URL:LAN party invite"
   WriteRegStr HKLM "${SCHEME_KEY}" "URL Protocol" ""
-  WriteRegStr HKLM "${SCHEME_KEY}\DefaultIcon" "" "$INSTDIR\lanparty-client.exe,0"
-  WriteRegStr HKLM "${SCHEME_KEY}\shell\open\command" "" '"$INSTDIR\${VIEW}" "%1"'
+  WriteRegStr HKLM "${SCHEME_KEY}\DefaultIcon" "" "$INSTDIR\lanparty.exe,0"
+  WriteRegStr HKLM "${SCHEME_KEY}\shell\open\command" "" '"$INSTDIR\lanparty.exe" "%1"'
 
   WriteRegStr HKLM "${UNINSTALL_KEY}" "DisplayName" "${NAME}"
   WriteRegStr HKLM "${UNINSTALL_KEY}" "DisplayVersion" "${VERSION}"
@@ -135,12 +125,10 @@ Section "The LAN party client"
   ${EndIf}
 SectionEnd
 
-!ifdef WINDOW
 ; Not chosen unless somebody does, and not by `/S`.
 Section /o "Icon beside the clock from the start"
   WriteRegStr HKLM "${RUN_KEY}" "${NAME}" '"$INSTDIR\lanparty.exe" --hidden'
 SectionEnd
-!endif
 
 Section "Uninstall"
   nsExec::ExecToLog '"$INSTDIR\lanparty-client.exe" service --remove'

@@ -34,10 +34,12 @@ const PACKAGES: &[&str] = &[
     "lanparty-client-tap",
     "lanparty-client-win",
     "lanparty-doctor",
+    "lanparty-window",
 ];
-/// The program, and the package that it is built from.
+/// The programs, and the packages that they are built from.
 const PROGRAM: &str = "lanparty-client-win.exe";
-const PROGRAMS: [&str; 2] = ["-p", "lanparty-client-win"];
+const WINDOW: &str = "lanparty.exe";
+const PROGRAMS: [&str; 4] = ["-p", "lanparty-client-win", "-p", "lanparty-window"];
 const ICON: &str = "crates/lanparty-client-win/resources/lanparty-client.ico";
 const INSTALLER: &str = "dist/windows/installer.nsi";
 
@@ -139,7 +141,8 @@ fn stages_of(stages: &mut Stages, profile: Profile, mut lab: Command) -> Result<
         return Ok(());
     }
     let installer = make_installer(&folder, profile)?;
-    for file in [&built(&folder, profile, PROGRAM), &installer] {
+    let [program, window] = [PROGRAM, WINDOW].map(|name| built(&folder, profile, name));
+    for file in [&program, &window, &installer] {
         let name = file.file_name().context("a file has a name")?;
         fs::copy(file, folder.join("bin").join(name)).context("hand a program to the lab")?;
     }
@@ -177,6 +180,7 @@ fn make_installer(folder: &Path, profile: Profile) -> Result<PathBuf> {
     makensis
         .args(["-V2", "-WX", "-NOCD"])
         .arg(define("PROGRAM", &built(folder, profile, PROGRAM)))
+        .arg(define("WINDOW", &built(folder, profile, WINDOW)))
         .arg(define("ICON", Path::new(ICON)))
         .arg(define("OUT", &installer))
         .arg(format!("-DVERSION={}", env!("CARGO_PKG_VERSION")))

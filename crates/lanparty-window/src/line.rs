@@ -53,6 +53,8 @@ impl Way {
 /// Follows the service until the window is gone, whatever becomes of it.
 pub(crate) fn follow(way: Way, post: Post) {
     thread::spawn(move || {
+        // A question starts the service, where that is what starts it; to follow it does not, so that its end is seen.
+        let _ = way.own.ask(&Request::Status);
         let heard = || {
             let opened = way.opened().clone();
             let was_opened = opened.is_some();

@@ -29,6 +29,10 @@ pub(crate) enum Wake {
     /// There is a tray, or none any more.
     Tray(bool),
     /// How the desktop wants things to look.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "other windows are told by their own system")
+    )]
     Desktop(Desktop),
     /// Somebody wants to see the window, perhaps with a link.
     Show(Option<String>),
@@ -39,6 +43,10 @@ pub(crate) enum Wake {
 }
 
 /// How the desktop wants things to look, as far as it says.
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "other windows are told by their own system")
+)]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Desktop {
     /// Dark, light, or no wish.

@@ -11,6 +11,8 @@ use rustix::process::Signal;
 /// How long to wait for what should happen at once: under Wine, on a machine that has much else to do, it may not.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 
+/// The window, as it is built.
+pub(crate) const WINDOW: &str = "lanparty.exe";
 pub(crate) const PROGRAM: &str = "lanparty-client-win.exe";
 const MAC: &str = "02:1a:00:00:00:01";
 

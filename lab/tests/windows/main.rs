@@ -77,6 +77,7 @@ fn service() -> Vec<Check<Household>> {
         service::the_installer_leaves_a_service_that_starts_when_it_is_asked,
         service::an_invite_is_joined_over_the_pipe_and_the_player_is_on_the_lan,
         service::a_client_in_a_console_is_told_that_there_is_one,
+        service::the_window_shows_the_party,
         service::an_upgrade_keeps_the_invite_and_reconnects,
         service::a_killed_service_is_noticed_repaired_and_joins_again,
         service::who_leaves_leaves_no_trace,

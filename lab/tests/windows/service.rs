@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use lanparty_lab::{Plan, Process, Venue, WindowsPc, World, eventually, program};
 use serde_json::Value;
 
-use crate::guest::{PROGRAM, SOON};
+use crate::guest::{PROGRAM, SOON, WINDOW};
 
 const ROOM: &str = "FRIDAY-LAN";
 const FOLDER: &str = "Program Files/softlan-vpn";
@@ -167,7 +167,10 @@ pub(crate) fn the_installer_leaves_a_service_that_starts_when_it_is_asked(
     let built = fs::metadata(WindowsPc::program(PROGRAM)?)?;
     let client = fs::metadata(household.installed("lanparty-client.exe"))?;
     ensure!(client.len() == built.len(), "the client is another one");
-    ensure!(household.registry_says(SCHEME, "lanparty")?, "links");
+    let built = fs::metadata(WindowsPc::program(WINDOW)?)?;
+    let window = fs::metadata(household.installed("lanparty.exe"))?;
+    ensure!(window.len() == built.len(), "the window is another one");
+    ensure!(household.registry_says(SCHEME, "lanparty.exe")?, "links");
     ensure!(household.registry_says(SERVICE_KEY, "service")?, "service");
     let menu = household.pc.drive_c().join(MENU);
     ensure!(menu.join("Join a LAN party.lnk").is_file(), "start menu");
@@ -199,6 +202,40 @@ pub(crate) fn a_client_in_a_console_is_told_that_there_is_one(household: &Househ
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(said.contains("another client is running"), "{said}");
     Ok(())
+}
+
+/// What a person sees, kept for people to look at.
+pub(crate) fn the_window_shows_the_party(household: &Household) -> Result<()> {
+    const SIZE: &str = "560x760";
+    // Without Wine's task bar: an empty desktop has one colour, and a window whose letters have smooth edges hundreds.
+    const ABOVE_THE_BAR: &str = "560x735+0+0";
+    const ALL_IS_WELL: &str = "#17733A";
+    let display = format!(":{}", 100 + std::process::id() % 900);
+    let machine = household.pc.machine();
+    let screen = format!("{SIZE}x24");
+    let _screen = machine.spawn("screen", ["Xvfb", &display, "-screen", "0", &screen])?;
+    let window = household.installed("lanparty.exe");
+    let _window = household
+        .pc
+        .show("window", &display, SIZE, [window.as_os_str()])?;
+    let picture = WindowsPc::pictures()?.join("connected.png");
+    let picture = picture.to_string_lossy().into_owned();
+    let _ = fs::remove_file(&picture);
+    let drawn = eventually("the window shows that all is well", SOON, || {
+        let shot = ["import", "-display", &display, "-window", "root"];
+        let cut = ["-crop", ABOVE_THE_BAR, "+repage", &picture];
+        machine.run(shot.into_iter().chain(cut)).ok()?;
+        let count = ["convert", &picture, "-format", "%c", "histogram:info:-"];
+        let colours = machine.run(count).ok()?;
+        (colours.lines().count() > 60 && colours.contains(ALL_IS_WELL)).then_some(())
+    });
+    for process in household.pc.processes("lanparty.exe")? {
+        let process = rustix::process::Pid::from_raw(process).context("a process")?;
+        rustix::process::kill_process(process, rustix::process::Signal::KILL)?;
+    }
+    drawn?;
+    // The party goes on without it.
+    household.is("connected").map(drop)
 }
 
 /// The setup stops the service, replaces everything, and the party goes on.
