@@ -44,14 +44,7 @@ const ICON: &str = "crates/lanparty-client-win/resources/lanparty-client.ico";
 const INSTALLER: &str = "dist/windows/installer.nsi";
 
 /// What CI leaves to `cargo xtask windows`: a program that is ended before and after every change, which takes a while.
-const NOT_IN_CI: [&str; 6] = [
-    "--skip",
-    "equipment::",
-    "--skip",
-    "ending::",
-    "--skip",
-    "making::",
-];
+const NOT_IN_CI: [&str; 4] = ["--skip", "ending::", "--skip", "making::"];
 
 /// Tells the lab where Wine's prefix and the Windows programs are.
 const LAB_FOLDER: &str = "LANPARTY_WINDOWS_DIR";
@@ -93,33 +86,70 @@ pub(crate) fn run(scenario: Option<&str>, soak: Option<u32>) -> Result<ExitCode>
     if let Some(minutes) = soak {
         lab.env(SOAK, minutes.to_string());
     }
-    stages_of(&mut stages, Profile::Release, lab)?;
+    let tools = Tools::prepare()?;
+    lab.env(BINARIES, release()?);
+    stages_of(&mut stages, &tools, Profile::Release, lab)?;
     Ok(stages.finish())
 }
 
 /// What CI checks about Windows, alone.
 pub(crate) fn quickly() -> Result<ExitCode> {
     let mut stages = Stages::default();
-    ci(&mut stages)?;
+    ci(&mut stages, &release()?)?;
     Ok(stages.finish())
 }
 
-/// What CI has the time for: all lints and unit tests, the installer, and the evening of a player.
-pub(crate) fn ci(stages: &mut Stages) -> Result<()> {
+/// What CI has the time for: all lints and unit tests, the installer, and the evening of a player, whose party is
+/// given by the programs for Linux in this folder.
+pub(crate) fn ci(stages: &mut Stages, programs: &Path) -> Result<()> {
+    let tools = match Tools::prepare() {
+        Ok(tools) => tools,
+        // Such as a machine without a network that lacks packages.
+        Err(error) => {
+            stages.skip(
+                "Windows",
+                &format!("nothing can be built for it or run here: {error:#}"),
+            );
+            return Ok(());
+        }
+    };
     let mut lab = lab_tests();
-    lab.args(NOT_IN_CI);
-    stages_of(stages, Profile::Quick, lab)
+    lab.args(NOT_IN_CI).env(BINARIES, programs);
+    stages_of(stages, &tools, Profile::Quick, lab)
 }
 
-fn stages_of(stages: &mut Stages, profile: Profile, mut lab: Command) -> Result<()> {
-    let toolchain = Toolchain::prepare()?;
-    let folder = folder()?;
-    let equipment = Equipment::prepare(&folder)?;
+/// What Windows programs are built and run with.
+struct Tools {
+    folder: PathBuf,
+    toolchain: Toolchain,
+    equipment: Equipment,
+}
+
+impl Tools {
+    /// Installs and makes what is missing.
+    fn prepare() -> Result<Self> {
+        let toolchain = Toolchain::prepare()?;
+        let folder = folder()?;
+        let equipment = Equipment::prepare(&folder)?;
+        Ok(Self {
+            folder,
+            toolchain,
+            equipment,
+        })
+    }
+}
+
+fn stages_of(stages: &mut Stages, tools: &Tools, profile: Profile, mut lab: Command) -> Result<()> {
+    let Tools {
+        folder,
+        toolchain,
+        equipment,
+    } = tools;
     let packages = || PACKAGES.iter().flat_map(|package| ["-p", package]);
     stages.run(
         "lints for Windows",
         toolchain
-            .clippy(&folder)
+            .clippy(folder)
             .args(packages())
             .args(["--profile", profile.of_tests()])
             .args(["--all-targets", "--", "-D", "warnings"]),
@@ -128,7 +158,7 @@ fn stages_of(stages: &mut Stages, profile: Profile, mut lab: Command) -> Result<
         "unit tests under Wine",
         equipment.runs(
             toolchain
-                .cargo(&folder)
+                .cargo(folder)
                 .args(["test", "--lib", "--bins"])
                 .args(["--profile", profile.of_tests()])
                 .args(packages()),
@@ -136,17 +166,20 @@ fn stages_of(stages: &mut Stages, profile: Profile, mut lab: Command) -> Result<
     )?;
     if !stages.run(
         "programs for Windows",
-        &mut build(&toolchain, &folder, profile),
+        &mut build(toolchain, folder, profile),
     )? {
         return Ok(());
     }
-    let installer = make_installer(&folder, profile)?;
-    let [program, window] = [PROGRAM, WINDOW].map(|name| built(&folder, profile, name));
+    let installer = installer()?;
+    if !stages.run("installer", &mut makensis(folder, profile, &installer))? {
+        return Ok(());
+    }
+    let [program, window] = [PROGRAM, WINDOW].map(|name| built(folder, profile, name));
     for file in [&program, &window, &installer] {
         let name = file.file_name().context("a file has a name")?;
         fs::copy(file, folder.join("bin").join(name)).context("hand a program to the lab")?;
     }
-    lab.env(LAB_FOLDER, &folder).env(BINARIES, release()?);
+    lab.env(LAB_FOLDER, folder);
     stages.run("a party with a player at Windows", &mut lab)?;
     Ok(())
 }
@@ -166,15 +199,23 @@ pub(crate) fn dist() -> Result<()> {
         &mut build(&toolchain, &folder, Profile::Release),
         "the release build",
     )?;
-    let installer = make_installer(&folder, Profile::Release)?;
+    let installer = installer()?;
+    succeeds(
+        &mut makensis(&folder, Profile::Release, &installer),
+        "makensis",
+    )?;
     println!("The Windows installer is {}.", installer.display());
     Ok(())
 }
 
-fn make_installer(folder: &Path, profile: Profile) -> Result<PathBuf> {
+/// Where the installer goes.
+fn installer() -> Result<PathBuf> {
     let dist = target_folder()?.join("dist");
     fs::create_dir_all(&dist).context("make a folder for the installer")?;
-    let installer = dist.join("lanparty-client-setup.exe");
+    Ok(dist.join("lanparty-client-setup.exe"))
+}
+
+fn makensis(folder: &Path, profile: Profile, installer: &Path) -> Command {
     let define = |name: &str, value: &Path| format!("-D{name}={}", value.display());
     let mut makensis = Command::new("makensis");
     makensis
@@ -182,11 +223,10 @@ fn make_installer(folder: &Path, profile: Profile) -> Result<PathBuf> {
         .arg(define("PROGRAM", &built(folder, profile, PROGRAM)))
         .arg(define("WINDOW", &built(folder, profile, WINDOW)))
         .arg(define("ICON", Path::new(ICON)))
-        .arg(define("OUT", &installer))
+        .arg(define("OUT", installer))
         .arg(format!("-DVERSION={}", env!("CARGO_PKG_VERSION")))
         .arg(INSTALLER);
-    succeeds(&mut makensis, "makensis")?;
-    Ok(installer)
+    makensis
 }
 
 fn folder() -> Result<PathBuf> {
