@@ -144,7 +144,8 @@ fn restore_interface(
     before: InterfaceSettings,
 ) -> io::Result<()> {
     let refused = match system.set_interface(adapter, family, before) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => error,
+        // Windows' word for a value that cannot be. Whatever else is refused now may be taken the next time.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => error,
         restored => return restored,
     };
     let Ok(Some(InterfaceSettings { mtu, .. })) = system.interface(adapter, family) else {

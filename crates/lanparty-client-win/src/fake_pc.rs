@@ -6,8 +6,8 @@ use lanparty_client_route::{AdapterGuid, Category, Family, InterfaceSettings, Ro
 use lanparty_client_tap::MacValue;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io;
 use std::rc::Rc;
+use std::{io, mem};
 
 /// What changes touch, and nothing else.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -56,6 +56,8 @@ pub(crate) struct Inner {
     pub(crate) refuses_categories: bool,
     /// The greatest MTU that the driver takes.
     pub(crate) greatest_mtu: Option<u32>,
+    /// Whether the next settings of an interface are refused, and none after them.
+    pub(crate) refuses_settings_once: bool,
     /// How many calls work before all fail.
     pub(crate) steps_left: Option<usize>,
 }
@@ -85,7 +87,7 @@ impl Pc {
             match &mut change {
                 Change::Adapter => state.has_adapter = true,
                 Change::Mac { before, after, .. } => {
-                    *before = std::mem::replace(&mut state.mac, after.clone());
+                    *before = mem::replace(&mut state.mac, after.clone());
                 }
                 Change::Route(route) => {
                     if state.routes.contains(route) {
@@ -185,6 +187,9 @@ impl System for Pc {
         let greatest = self.0.borrow().greatest_mtu;
         if greatest.is_some_and(|greatest| settings.mtu > greatest) {
             return Err(io::ErrorKind::InvalidInput.into());
+        }
+        if mem::take(&mut self.0.borrow_mut().refuses_settings_once) {
+            return Err(io::ErrorKind::PermissionDenied.into());
         }
         self.step(|state| {
             state.interfaces.insert(family, settings);

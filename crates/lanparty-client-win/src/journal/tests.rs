@@ -73,6 +73,28 @@ fn an_mtu_that_the_driver_does_not_take_any_more_keeps_nothing_else_from_being_u
 }
 
 #[test]
+fn settings_that_are_refused_once_are_put_back_whole_by_the_next_start() {
+    let pc = Pc::default();
+    let guard = pc.journal().make(metric(Metric::Automatic, 1)).unwrap();
+    let mut present = pc.state().interfaces[&Family::V4];
+    present.mtu -= 100;
+    pc.0.borrow_mut()
+        .state
+        .interfaces
+        .insert(Family::V4, present);
+    pc.0.borrow_mut().refuses_settings_once = true;
+    drop(guard);
+    assert_ne!(pc.disk(), "");
+    assert_eq!(pc.journal().repair(), 1);
+    let after = pc.state().interfaces[&Family::V4];
+    assert_eq!(
+        (after.metric, after.mtu),
+        (Metric::Automatic, present.mtu + 100)
+    );
+    assert_eq!(pc.disk(), "");
+}
+
+#[test]
 fn what_cannot_be_undone_now_is_undone_by_the_next_start() {
     let pc = Pc::default();
     let guard = pc.journal().make(route("203.0.113.7")).unwrap();
