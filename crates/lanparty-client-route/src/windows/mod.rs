@@ -4,6 +4,7 @@ mod category;
 mod console;
 mod ip_helper;
 mod lease;
+#[allow(clippy::disallowed_methods, reason = "shell: waits for an instance")]
 mod pipe;
 mod rows;
 mod watch;
