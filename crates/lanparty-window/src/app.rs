@@ -423,7 +423,7 @@ impl App {
     /// The account that joined, when it is another one than this window's.
     pub(crate) fn other_user<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a str> {
         let user = snapshot.party.as_ref()?.joined_by.as_deref()?;
-        (self.account.as_deref()? != user).then_some(user)
+        (!is_same_account(self.account.as_deref()?, user)).then_some(user)
     }
 
     /// The invite that the one button joins.
@@ -480,6 +480,17 @@ pub(crate) fn sentence(words: &str) -> String {
 /// True when any row needs somebody.
 pub(crate) fn needs_care(rows: &[Row]) -> bool {
     rows.iter().any(|row| row.mark != Mark::Good)
+}
+
+/// Whether both are one account. Windows writes `DOMAIN\name`, and takes names in any case; not everything there knows
+/// the domain.
+fn is_same_account(own: &str, other: &str) -> bool {
+    let Some((domain, name)) = other.split_once('\\') else {
+        return own == other;
+    };
+    let (own_domain, own_name) = own.split_once('\\').unwrap_or((domain, own));
+    own_domain.to_lowercase() == domain.to_lowercase()
+        && own_name.to_lowercase() == name.to_lowercase()
 }
 
 #[cfg(test)]

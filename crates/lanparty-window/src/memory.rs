@@ -60,10 +60,17 @@ pub(crate) fn file() -> Option<PathBuf> {
     Some(folder.join("softlan-vpn").join("window.json"))
 }
 
-/// The user's name on this machine.
+/// The user's name on this machine, as the service says it: on Windows with a domain, or the PC's name, before it.
 pub(crate) fn account() -> Option<String> {
-    let name = if cfg!(windows) { "USERNAME" } else { "USER" };
-    env::var(name).ok().filter(|name| !name.is_empty())
+    let said = |name| env::var(name).ok().filter(|it| !it.is_empty());
+    if !cfg!(windows) {
+        return said("USER");
+    }
+    let name = said("USERNAME")?;
+    Some(match said("USERDOMAIN") {
+        Some(domain) => format!("{domain}\\{name}"),
+        None => name,
+    })
 }
 
 #[cfg(test)]

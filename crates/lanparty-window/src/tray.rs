@@ -73,6 +73,7 @@ fn without_tags(text: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "any moment will do")]
 mod tests {
     use super::*;
     use crate::memory::Memory;
@@ -117,7 +118,6 @@ mod tests {
 
     /// Checks W6 and W7: the same word, and a picture of its own, for each state.
     #[test]
-    #[allow(clippy::disallowed_methods, reason = "any moment will do")]
     fn the_icon_says_and_shows_what_the_window_does() {
         let now = Instant::now();
         let mut app = App::new(Memory::default(), None, now);

@@ -116,7 +116,7 @@ fn a_clicked_link_is_offered_and_not_joined() {
 /// What Settings promise of the name holds however a party is joined.
 #[test]
 fn a_kept_party_is_joined_by_the_name_in_settings() {
-    let start = Instant::now();
+    let start = *START;
     for (set, sent) in [(Some("Anna"), "Anna"), (None, "")] {
         let mut app = app(start);
         app.memory.name = set.map(str::to_owned);
@@ -234,6 +234,17 @@ fn closing_without_a_tray_asks_while_there_is_a_session() {
 }
 
 #[test]
+fn an_account_of_windows_is_the_same_in_any_case() {
+    for own in [r"PC\anna", r"pc\Anna", "anna"] {
+        assert!(is_same_account(own, r"PC\Anna"), "{own}");
+    }
+    for own in [r"PC\bert", r"FIRM\anna", "bert"] {
+        assert!(!is_same_account(own, r"PC\anna"), "{own}");
+    }
+    assert!(!is_same_account("Anna", "anna"), "Linux has two of them");
+}
+
+#[test]
 fn another_users_session_is_told_from_ones_own() {
     let start = *START;
     let app = app(start);
@@ -259,7 +270,7 @@ fn another_users_session_is_told_from_ones_own() {
 
 #[test]
 fn who_may_not_use_the_service_asks_an_administrator_once_at_a_time() {
-    let start = Instant::now();
+    let start = *START;
     let mut app = app(start);
     app.not_heard(&DoorError::NotPermitted);
     let forbidden = Forbidden {

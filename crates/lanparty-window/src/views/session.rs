@@ -14,6 +14,8 @@ const CARD: f32 = 98.0;
 const WIDE: f32 = 204.0;
 /// As long as an IPv4 address can be.
 const V4: usize = 15;
+/// Longer ones have smaller letters, so that they stand on one line.
+const SHORT: usize = 12;
 
 pub(super) fn draw(ui: &mut Ui, app: &mut App, snapshot: &Snapshot, clock: Clock) {
     if snapshot.state != State::CannotConnect {
@@ -83,7 +85,11 @@ fn address(ui: &mut Ui, app: &mut App, address: Option<LanAddress>, clock: Clock
         let copied = app.is_copied(&text, clock.now);
         let word = if copied { words::COPIED } else { words::COPY };
         let wide = ui.available_width() > WIDE && text.len() <= V4;
-        let letters = if wide { 20.0 } else { 16.0 };
+        let letters = if wide && text.len() <= SHORT {
+            20.0
+        } else {
+            16.0
+        };
         let number = RichText::new(&text)
             .font(look::strong(letters))
             .color(colour);
