@@ -16,6 +16,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// What the tests start, and the Debian packages that have it.
 const PROGRAMS: [&str; 5] = ["Xvfb", "openbox", "xdotool", "xclip", "dbus-daemon"];
 
+/// How long a key takes at most, nearly always.
+const HEARD: Duration = Duration::from_secs(2);
+
 pub(crate) struct Desk {
     pub(crate) folder: tempfile::TempDir,
     display: String,
@@ -253,6 +256,20 @@ impl Service {
         self.asked
             .recv_timeout(PATIENCE)
             .expect("nothing was asked for")
+    }
+
+    /// The same of a window that may not show yet what Enter is for: it is pressed again until it is heard. Whatever was
+    /// asked for before was not asked for by anybody.
+    pub(crate) fn asked_by_enter(&self, desk: &Desk) -> Request {
+        assert!(self.asked.try_recv().is_err(), "it was asked unasked");
+        let end = Instant::now() + PATIENCE;
+        loop {
+            desk.press(&["Return"]);
+            match self.asked.recv_timeout(HEARD) {
+                Ok(request) => return request,
+                Err(_) => assert!(Instant::now() < end, "nothing was asked for"),
+            }
+        }
     }
 
     /// How many snapshots it has told.
