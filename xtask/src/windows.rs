@@ -159,7 +159,7 @@ fn stages_of(stages: &mut Stages, tools: &Tools, profile: Profile, mut lab: Comm
         equipment.runs(
             toolchain
                 .cargo(folder)
-                .args(["test", "--lib", "--bins"])
+                .args(["test", "--no-fail-fast", "--lib", "--bins"])
                 .args(["--profile", profile.of_tests()])
                 .args(packages()),
         ),
