@@ -2,7 +2,7 @@
 //!
 //! The service runs with every right there is, and anybody at this PC may ask it for a few things. So [`access`] says, in
 //! Windows' own words, who may open the pipe, start the service, and write where the service keeps things. The rest
-//! makes Windows go by that: [`Descriptor`] hands the words over, [`Connection`] is a view's end of the pipe that is
+//! makes Windows go by that: `Descriptor` hands the words over, `Connection` is a view's end of the pipe that is
 //! sure of whose it is, [`private_folder`] is a folder that nobody else has prepared.
 //!
 //! On systems other than Windows it only says that it is another system.

@@ -4,12 +4,12 @@
 //! lanparty://relay.example.net:4433/FRIDAY/CMYDCMRTGQ2TMNZYHFQWEY3EMVTM…
 //! ```
 //!
-//! Relay and room can be read, and what stands behind them is everything else, with a checksum ([`payload`]).
+//! Relay and room can be read, and what stands behind them is everything else, with a checksum (`payload`).
 //! Nothing in it means anything to a shell, a chat or a mail program. Links of before
-//! (`lanparty://relay/ROOM#key=…&pin=…`) are read for ever ([`fields`]).
+//! (`lanparty://relay/ROOM#key=…&pin=…`) are read for ever (`fields`).
 //!
 //! People hand on whole messages, and programs change what passes through them: [`Invite::find`] takes all
-//! of that ([`found`], [`disguise`], [`bytes`]).
+//! of that (`found`, `disguise`, `bytes`).
 
 mod bytes;
 mod disguise;

@@ -27,7 +27,7 @@ pub enum Shape {
     Outline,
 }
 
-/// What a colour is for; [`crate::look`] says which it is.
+/// What a colour is for; `look` says which it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Tone {
     /// Neither good nor bad.

@@ -1,6 +1,10 @@
 //! The program as it is started.
 
 #![cfg(target_os = "linux")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "shell: reads what the system says of a program"
+)]
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
