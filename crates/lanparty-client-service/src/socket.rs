@@ -57,6 +57,10 @@ impl Socket {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
+        // Where no systemd makes it.
+        if let Some(folder) = file.parent() {
+            fs::create_dir_all(folder)?;
+        }
         // There are no other threads yet that could make files meanwhile.
         let before = umask(Mode::RWXO | Mode::XUSR | Mode::XGRP);
         let listener = StdListener::bind(file);
@@ -126,7 +130,7 @@ mod tests {
     #[tokio::test]
     async fn the_socket_is_never_open_to_everybody() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("client.sock");
+        let file = folder.path().join("new/client.sock");
         let socket = Socket::bind(&file).unwrap();
         let mode = || fs::metadata(&file).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(), 0o660);

@@ -66,11 +66,13 @@ fn a_second_start_shows_the_first_and_hands_its_link_over() {
     let mut second = desk.command(env!("CARGO_BIN_EXE_lanparty"));
     second.arg("--door").arg(desk.door()).arg(link("LAKE", ""));
     assert!(second.status().unwrap().success());
-    let windows = desk.ask(
-        "xdotool",
-        &["search", "--onlyvisible", "--name", "LAN party"],
-    );
-    assert_eq!(windows.lines().count(), 1);
+    until("there is one window", || {
+        let windows = desk.ask(
+            "xdotool",
+            &["search", "--onlyvisible", "--name", "LAN party"],
+        );
+        windows.lines().count() == 1
+    });
     desk.focus();
     // The first thing that is asked for comes after Enter: nothing was joined unasked.
     assert!(joined(&service.asked_by_enter(&desk)).contains("/LAKE"));

@@ -42,6 +42,10 @@ fn cure(pc: &dyn Pc) -> Cure {
 
 fn at_the_party(pc: &dyn Pc, adapter: &Interface, state: Option<State>) -> Found {
     let name = &adapter.name;
+    // It is set up in the room, not before.
+    if !adapter.is_up && state == Some(State::Connecting) {
+        return Found::good(format!("The adapter {name} waits for the party."));
+    }
     if !adapter.is_up {
         return Found::bad(
             format!("Somebody has set the adapter {name} down."),
@@ -149,6 +153,15 @@ mod tests {
             assert_eq!(row(&pc).fix.unwrap().fix, Fix::ResetAdapter);
             pc.service = snapshot(State::NotConnected);
             assert_eq!(look(&pc), None);
+        }
+    }
+
+    #[test]
+    fn one_that_is_not_set_up_yet_is_nobodys_fault() {
+        for mut pc in FakePc::both() {
+            pc.service = snapshot(State::Connecting);
+            adapter(&mut pc).is_up = false;
+            assert_eq!(row(&pc).mark, Mark::Good);
         }
     }
 

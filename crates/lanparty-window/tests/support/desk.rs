@@ -158,7 +158,12 @@ impl Desk {
     }
 
     pub(crate) fn focus(&self) {
-        let window = self.window().unwrap();
+        let mut window = None;
+        until("the window is there", || {
+            window = self.window();
+            window.is_some()
+        });
+        let window = window.expect("it is there");
         self.ask("xdotool", &["windowfocus", "--sync", &window]);
     }
 
