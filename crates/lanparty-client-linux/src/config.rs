@@ -2,6 +2,7 @@
 
 use crate::address::InterfaceAddress;
 use crate::dhcp::{DhcpProgram, NoDhcpProgram};
+use crate::party::Addressing;
 use crate::service::ServiceArgs;
 use crate::tap::TapName;
 use anyhow::{Context as _, Result};
@@ -105,15 +106,6 @@ pub(crate) struct Config {
     pub(crate) tap: TapName,
     /// Where its address comes from.
     pub(crate) addressing: Addressing,
-}
-
-/// Where the adapter's address comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Addressing {
-    /// The LAN's DHCP server, asked by this program.
-    Dhcp(DhcpProgram),
-    /// The player; none means that somebody else sees to it.
-    Fixed(Vec<InterfaceAddress>),
 }
 
 impl Args {

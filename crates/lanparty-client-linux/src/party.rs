@@ -1,6 +1,6 @@
 //! A session on this machine, one step after another, and undone in reverse; the same at a terminal and for the service.
 
-use crate::config::Addressing;
+use crate::address::InterfaceAddress;
 use crate::dhcp::{self, Again, Dhcp, DhcpProgram};
 use crate::link::Link;
 use crate::route::{self, Pins};
@@ -17,6 +17,15 @@ use lanparty_proto::IpMtu;
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
+
+/// Where the adapter's address comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Addressing {
+    /// The LAN's DHCP server, asked by this program.
+    Dhcp(DhcpProgram),
+    /// The player; none means that somebody else sees to it.
+    Fixed(Vec<InterfaceAddress>),
+}
 
 /// How long the adapter may be without an address before a person must do something.
 const ADDRESS_PATIENCE: Duration = Duration::from_secs(10);

@@ -1,6 +1,7 @@
 //! The client at a terminal, until somebody presses Ctrl-C.
 
-use crate::config::{Addressing, Config};
+use crate::config::Config;
+use crate::party::Addressing;
 use crate::party::{self, Setup};
 use crate::privilege;
 use anyhow::{Context as _, Result};

@@ -1,8 +1,7 @@
 //! The client as the system's service, which runs sessions for whoever may use its socket.
 
-use crate::config::Addressing;
 use crate::dhcp::DhcpProgram;
-use crate::party::{self, Setup};
+use crate::party::{self, Addressing, Setup};
 use crate::privilege;
 use crate::systemd;
 use crate::tap::TapName;

@@ -3,9 +3,10 @@
 use crate::checks::{self, Check};
 use crate::facts::Pc;
 use crate::found::Found;
+use crate::patient::Patient;
 use crate::this_pc::ThisPc;
 use lanparty_client_control::connection::Door;
-use lanparty_client_control::{Answer, Party, Request, Row, Snapshot};
+use lanparty_client_control::{Answer, Request, Row, Snapshot};
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
@@ -15,28 +16,6 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_millis(4800);
 /// The service's own look, which is a part of a person's.
 const SERVICE_PATIENCE: Duration = Duration::from_millis(4300);
-
-/// Whom to look at, and for whom.
-#[derive(Debug, Clone)]
-pub struct Patient {
-    /// Where the service would be.
-    pub door: Door,
-    /// The party that is to be reached; without it, the one that the service has or keeps.
-    pub party: Option<Party>,
-    /// Whether [`crate::Hands`] are there to repair without the service.
-    pub repairs_itself: bool,
-}
-
-impl Patient {
-    /// This PC, as a view sees it.
-    pub fn new(door: Door) -> Self {
-        Patient {
-            door,
-            party: None,
-            repairs_itself: false,
-        }
-    }
-}
 
 /// Looks at this PC. Each row is `told` as soon as it is known, and once more if the service knows better: a row takes the
 /// place of one with its id. The answer has all of them in order.
@@ -229,23 +208,11 @@ fn is_for_service(checks: &[Check], row: &Row) -> bool {
     }
 }
 
-/// What `work` answers, unless that takes longer than `limit`: then it is left to itself.
-pub(crate) fn within<T: Send + 'static>(
-    limit: Duration,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Option<T> {
-    let (tell, told) = mpsc::channel();
-    let work = move || {
-        let _ = tell.send(work());
-    };
-    thread::Builder::new().spawn(work).ok()?;
-    told.recv_timeout(limit).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fake::FakePc;
+    use crate::within::within;
     use lanparty_client_control::Mark;
     use std::sync::{Condvar, Mutex};
 

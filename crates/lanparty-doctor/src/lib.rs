@@ -26,6 +26,7 @@ mod found;
     reason = "shell: owns the programs that mend"
 )]
 mod mend;
+mod patient;
 #[allow(clippy::disallowed_methods, reason = "shell: owns the probe's sockets")]
 mod probe;
 pub mod text;
@@ -48,9 +49,10 @@ mod imp;
 mod imp;
 #[cfg(all(test, not(windows)))]
 mod told;
+mod within;
 
 pub use checks::service::AGAINST_IMPOSTORS;
-pub use examine::{Patient, again, examine, examine_as_service, forbidden};
+pub use examine::{again, examine, examine_as_service, forbidden};
 pub use facts::{
     Driver, Firewall, Hindrance, Interface, Leftovers, Lookup, Network, Pc, Prefix, Probe, Profile,
     Rights, Route, Service, System, User,
@@ -58,6 +60,7 @@ pub use facts::{
 pub use found::{Cure, Found};
 pub use lanparty_client_control::{Fix, FixOffer, Mark, Row};
 pub use mend::{Hands, MendError, mend};
+pub use patient::Patient;
 
 /// Where the relay of an invite is: its host, which is a name or an address, and its port.
 fn relay_place(relay: &str) -> (String, u16) {

@@ -1,9 +1,10 @@
 //! The PC that we run on: what all systems have in common, and the questions that could hang.
 
-use crate::examine::{Patient, within};
 use crate::facts::{
     Driver, Firewall, Leftovers, Lookup, Network, Pc, Probe, Rights, Service, System, User,
 };
+use crate::patient::Patient;
+use crate::within::within;
 use crate::{imp, probe};
 use lanparty_client_control::connection::DoorError;
 use lanparty_client_control::{Answer, Party, Request, Snapshot};

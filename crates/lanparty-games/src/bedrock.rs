@@ -5,7 +5,7 @@
 //! ```
 
 use crate::cursor::{Cursor, decimal};
-use crate::recognise::Found;
+use crate::found::Found;
 use crate::words::Codes;
 
 /// RakNet's mark of a message outside of any connection.
@@ -43,7 +43,7 @@ pub(crate) fn hear(said: &[u8]) -> Option<Found> {
 mod tests {
     use super::*;
     use crate::datagram::tests::said;
-    use crate::recognise::recognise;
+    use crate::recognised as recognise;
 
     #[test]
     fn a_pong_names_server_and_world() {

@@ -7,7 +7,7 @@
 //! Newer ones have a size between protocol and keys, so the keys are looked for.
 
 use crate::cursor::{Cursor, decimal};
-use crate::recognise::Found;
+use crate::found::Found;
 use crate::words::Codes;
 
 const GAMES: &[(&str, &str)] = &[
@@ -67,7 +67,7 @@ fn name_of(version: &[u8]) -> &'static str {
 mod tests {
     use super::*;
     use crate::datagram::tests::said;
-    use crate::recognise::recognise;
+    use crate::recognised as recognise;
 
     #[test]
     fn the_engines_servers_are_heard() {

@@ -6,7 +6,7 @@
 //! ```
 
 use crate::cursor::Cursor;
-use crate::recognise::Found;
+use crate::found::Found;
 use crate::words::Codes;
 
 /// Where the answers go; questions go to the port before it.
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
     use crate::datagram::Datagram;
     use crate::datagram::tests::said;
-    use crate::recognise::recognise;
+    use crate::recognised as recognise;
 
     #[test]
     fn a_server_says_where_it_is() {

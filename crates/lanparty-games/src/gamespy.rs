@@ -6,8 +6,8 @@
 //! ```
 
 use crate::cursor::Cursor;
+use crate::found::Found;
 use crate::info_string::InfoString;
-use crate::recognise::Found;
 use crate::words::Codes;
 
 const GAMES: &[(&str, &str)] = &[
@@ -101,7 +101,7 @@ fn name_of(said: Option<&[u8]>, otherwise: &str) -> String {
 mod tests {
     use super::*;
     use crate::datagram::tests::said;
-    use crate::recognise::recognise;
+    use crate::recognised as recognise;
 
     fn expected(game: &str) -> Found {
         let found = Found::new(game, b"Friday", Codes::None).on_map(Some(b"DM-Deck16]["));

@@ -18,6 +18,7 @@ mod bedrock;
 mod cursor;
 mod datagram;
 mod doom3;
+mod found;
 mod freeciv;
 mod gamespy;
 mod info_string;
@@ -32,6 +33,8 @@ mod teeworlds;
 mod warcraft3;
 mod words;
 
+#[cfg(test)]
+use recognise::recognise as recognised;
 pub use table::{FORGOTTEN_AFTER, Games, MAX_GAMES};
 pub use words::MAX_CHARS;
 

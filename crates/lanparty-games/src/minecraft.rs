@@ -6,7 +6,7 @@
 
 use crate::cursor::decimal;
 use crate::datagram::Datagram;
-use crate::recognise::Found;
+use crate::found::Found;
 use crate::words::Codes;
 
 const PORT: u16 = 4445;
@@ -36,7 +36,7 @@ fn position(text: &[u8], part: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::datagram::tests::said;
-    use crate::recognise::recognise;
+    use crate::recognised as recognise;
 
     fn hear(payload: &str) -> Option<Found> {
         let said = Datagram {

@@ -9,7 +9,7 @@
 //! Numbers are little endian.
 
 use crate::cursor::Cursor;
-use crate::recognise::Found;
+use crate::found::Found;
 use crate::words::Codes;
 
 pub(crate) const PORT: u16 = 3979;
@@ -55,7 +55,7 @@ pub(crate) fn hear(said: &[u8]) -> Option<Found> {
 mod tests {
     use super::*;
     use crate::datagram::tests::said;
-    use crate::recognise::recognise;
+    use crate::recognised as recognise;
 
     #[test]
     fn a_new_server_says_only_that_it_is_one() {

@@ -10,8 +10,8 @@
 //! ```
 
 use crate::cursor::{Cursor, decimal};
+use crate::found::Found;
 use crate::info_string::InfoString;
-use crate::recognise::Found;
 use crate::words::Codes;
 
 /// How a game calls itself, and how people call it. `gamename` is the mod's folder with some.
@@ -152,7 +152,7 @@ fn name_of(said: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::datagram::tests::said;
-    use crate::recognise::recognise;
+    use crate::recognised as recognise;
 
     fn found(game: &str, server: &str, map: &str, players: (u16, u16)) -> Found {
         Found::new(game, server.as_bytes(), Codes::None)

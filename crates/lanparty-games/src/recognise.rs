@@ -1,52 +1,11 @@
 //! What a datagram says about a game, if it says anything.
 
 use crate::datagram::Datagram;
-use crate::words::{Codes, words};
+use crate::found::Found;
 use crate::{
     bedrock, doom3, freeciv, gamespy, minecraft, openttd, quake, source, supertuxkart, teeworlds,
     warcraft3,
 };
-
-/// What a server says of itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Found {
-    pub(crate) game: String,
-    pub(crate) server: String,
-    /// Where to join it, if that is not where the datagram came from.
-    pub(crate) port: Option<u16>,
-    pub(crate) map: Option<String>,
-    pub(crate) players: Option<u16>,
-    pub(crate) max_players: Option<u16>,
-    /// True where several games answer like this, so that another answer may know better which it is.
-    pub(crate) is_guess: bool,
-}
-
-impl Found {
-    /// A game of this name; `game` is a stranger's where a protocol has many games.
-    pub(crate) fn new(game: &str, server: &[u8], codes: Codes) -> Self {
-        Found {
-            game: words(game.as_bytes(), codes),
-            server: words(server, codes),
-            ..Found::default()
-        }
-    }
-
-    pub(crate) fn on_map(self, map: Option<&[u8]>) -> Self {
-        let map = map.map(|map| words(map, Codes::None));
-        Found {
-            map: map.filter(|map| !map.is_empty()),
-            ..self
-        }
-    }
-
-    pub(crate) fn with_players(self, players: Option<u16>, max_players: Option<u16>) -> Self {
-        Found {
-            players,
-            max_players: max_players.filter(|&most| most > 0),
-            ..self
-        }
-    }
-}
 
 /// False for what [`recognise`] knows nothing to do with, which is nearly everything.
 pub(crate) fn is_lead(from_port: u16, to_port: u16, first: u8) -> bool {

@@ -7,7 +7,7 @@
 //! ```
 
 use crate::cursor::Cursor;
-use crate::recognise::Found;
+use crate::found::Found;
 use crate::words::Codes;
 
 const SOURCE: u8 = 0x49;
@@ -74,7 +74,7 @@ fn described(
 mod tests {
     use super::*;
     use crate::datagram::tests::said;
-    use crate::recognise::recognise;
+    use crate::recognised as recognise;
 
     /// The example of Valve's wiki, and the same with a port.
     const COUNTER_STRIKE: &[u8] = b"\xff\xff\xff\xff\x49\x02game2xs.com Counter-Strike Source #1\0\

@@ -5,7 +5,7 @@
 //! ```
 
 use crate::cursor::Cursor;
-use crate::recognise::Found;
+use crate::found::Found;
 use crate::words::Codes;
 
 /// Servers are looked for here.
@@ -36,7 +36,7 @@ pub(crate) fn hear(said: &[u8]) -> Option<Found> {
 mod tests {
     use super::*;
     use crate::datagram::tests::said;
-    use crate::recognise::recognise;
+    use crate::recognised as recognise;
 
     #[test]
     fn a_server_is_heard_with_and_without_a_track() {

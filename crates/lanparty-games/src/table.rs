@@ -2,7 +2,8 @@
 
 use crate::Game;
 use crate::datagram::Datagram;
-use crate::recognise::{Found, is_lead, recognise};
+use crate::found::Found;
+use crate::recognise::{is_lead, recognise};
 use crate::warcraft3;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};

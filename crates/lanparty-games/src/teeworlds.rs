@@ -10,7 +10,7 @@
 //! Numbers are decimal digits, in 0.7 integers of one byte or more.
 
 use crate::cursor::Cursor;
-use crate::recognise::Found;
+use crate::found::Found;
 use crate::words::Codes;
 
 /// How 0.7 begins what belongs to no connection: a flag, and the version of its packets.
@@ -83,7 +83,7 @@ fn integer(said: &mut Cursor<'_>) -> Option<i32> {
 mod tests {
     use super::*;
     use crate::datagram::tests::said;
-    use crate::recognise::recognise;
+    use crate::recognised as recognise;
 
     /// What teeworlds-server 0.7.5 of Debian 12 says.
     const TEEWORLDS: &[u8] = b"!LANpm<Z\xca\xff\xff\xff\xffinf3\x000.7.5\0Teeing\0\0dm1\0DM\0\

@@ -10,7 +10,7 @@
 //! as they stand; the others are one less.
 
 use crate::cursor::Cursor;
-use crate::recognise::Found;
+use crate::found::Found;
 use crate::words::Codes;
 
 const GAME_INFO: [u8; 2] = [0xf7, 0x30];
@@ -81,7 +81,7 @@ fn plain(settings: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::datagram::tests::said;
-    use crate::recognise::recognise;
+    use crate::recognised as recognise;
 
     fn written(settings: &[u8]) -> Vec<u8> {
         let groups = settings.chunks(7).flat_map(|group| {

@@ -5,9 +5,9 @@ mod netlink;
 
 pub(crate) use barrier::firewall;
 
-use crate::examine::within;
 use crate::facts::{Driver, Hindrance, Interface, Leftovers, Network, Prefix, Rights, Route, User};
 use crate::mend::{MendError, run};
+use crate::within::within;
 use lanparty_client_control::account;
 use rustix::fs::StatVfsMountFlags;
 use rustix::io::Errno;
