@@ -195,11 +195,16 @@ impl Session {
         let questions = round.questions.map(|frame| PeerOutput::Frame(frame.into()));
         self.output.extend(questions);
         for report in round.reports {
-            self.stats.frames_to_relay += 1;
-            self.stats.bytes_to_relay += report.len() as u64;
-            let report = FrameBuf::from_frame(&report);
-            self.output.push_back(PeerOutput::ToRelay(report));
+            self.say(&report);
         }
+    }
+
+    /// Says something to the room in the machine's name.
+    fn say(&mut self, frame: &[u8]) {
+        self.stats.frames_to_relay += 1;
+        self.stats.bytes_to_relay += frame.len() as u64;
+        let frame = FrameBuf::from_frame(frame);
+        self.output.push_back(PeerOutput::ToRelay(frame));
     }
 
     /// Takes what a peer said before it was announced.

@@ -168,6 +168,7 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
                 self.renew_address();
                 self.watch_dhcp(Instant::now())?;
             }
+            Event::News => self.show(session)?,
             Event::Slept => {
                 let status = self.player.slept();
                 self.tell(session, status);

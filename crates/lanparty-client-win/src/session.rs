@@ -218,6 +218,7 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
                 self.look_for_adapter()?;
                 self.show(session);
             }
+            Event::News => self.show(session),
             Event::Slept => {
                 self.look_for_adapter()?;
                 let status = self.player.slept();

@@ -349,6 +349,7 @@ impl PeerHost<Bridge> for Host<'_> {
                 }
                 self.tell_of_withheld(bridge.take_withheld());
             }
+            Event::News => {}
             Event::Slept => {
                 let stats = bridge.counters();
                 self.desk.controls.borrow_mut().note_stats(stats);

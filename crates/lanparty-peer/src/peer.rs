@@ -81,6 +81,14 @@ pub trait PeerCore {
     /// The next thing to be done; call until `None` after any of the above but the two hot ones.
     fn poll_output(&mut self) -> Option<PeerOutput>;
 
+    /// True once after something has happened that the program around the core should not wait a second to hear of.
+    fn take_news(&mut self) -> bool {
+        false
+    }
+
+    /// The peer is about to leave: the last thing that goes out by [`Self::poll_output`] while frames still flow.
+    fn handle_shutdown(&mut self, _now: Instant) {}
+
     /// What it has counted so far. Whoever carries its frames counts in it what happens outside the core: drops in
     /// a queue, at the port or on the link, datagrams that went out, calls of the port, how the link is doing.
     fn counters(&mut self) -> &mut PeerStats;
@@ -140,6 +148,8 @@ pub enum Event<'a> {
     },
     /// Somebody came or went; the core knows already.
     Control(&'a RelayMessage),
+    /// The core has news ([`PeerCore::take_news`]).
+    News,
     /// A second has passed on a standing link, or the network around this machine has changed.
     Tick(LinkFacts),
     /// The machine, or this program, stood still for seconds. The link is given up, whatever the relay does, and

@@ -170,6 +170,7 @@ impl PeerHost<Session> for Listener {
             | Event::Connecting { .. }
             | Event::Control(_)
             | Event::Tick(_)
+            | Event::News
             | Event::Slept => {}
         }
         Ok(())

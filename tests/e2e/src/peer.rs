@@ -195,6 +195,7 @@ impl<C> PeerHost<C> for Listener<C> {
             Event::Resolving { .. }
             | Event::Control(_)
             | Event::Connecting { .. }
+            | Event::News
             | Event::Slept => {
                 return Ok(());
             }

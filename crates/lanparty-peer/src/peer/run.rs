@@ -269,6 +269,9 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 return Ok(Ended::Slept);
             }
             self.perform_outputs(link);
+            if self.core.take_news() {
+                self.tell(Event::News).await?;
+            }
             let timeout = self.core.poll_timeout().map(tokio::time::Instant::from_std);
             tokio::select! {
                 datagrams = reader.read() => match datagrams {
@@ -314,7 +317,11 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                         link.follow_network();
                     }
                 }
-                reason = &mut *shutdown => return Ok(Ended::Asked(reason)),
+                reason = &mut *shutdown => {
+                    self.core.handle_shutdown(Instant::now());
+                    self.perform_outputs(link);
+                    return Ok(Ended::Asked(reason));
+                }
             }
         };
         Ok(Ended::By(End::Lost(cause)))
