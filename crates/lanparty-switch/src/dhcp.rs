@@ -7,13 +7,11 @@
 //!  +--+----+----+----+---+----+------+------+------+------+------------+-----+----+------+--------
 //! ```
 
-mod options;
-
 use crate::dhcpv6;
 use lanparty_obs::DropReason;
+use lanparty_proto::dhcp_options::Options;
 use lanparty_proto::ip::Part;
 use lanparty_proto::{EthernetFrame, MacAddr};
-use options::Options;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 

@@ -7,12 +7,11 @@
 //! unless they begin where that header stands, and overlaps further on are refused by the receiver
 //! (RFC 5722).
 
-use crate::llc::Content;
 use crate::said::Said;
 use crate::{arp, ip, llc, router, vlan};
 use lanparty_obs::DropReason;
 use lanparty_proto::ethernet::{self, ether_type};
-use lanparty_proto::{EthernetFrame, MacAddr};
+use lanparty_proto::{Content, EthernetFrame, MacAddr};
 
 /// Who speaks at a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

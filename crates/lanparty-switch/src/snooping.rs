@@ -18,9 +18,8 @@ mod tests;
 
 pub use reporter::Reporter;
 
-use crate::llc::Content;
 use lanparty_proto::ethernet::ether_type;
-use lanparty_proto::{EthernetFrame, PeerId};
+use lanparty_proto::{Content, EthernetFrame, PeerId};
 use message::Change;
 pub(crate) use message::Message;
 use std::collections::BTreeMap;

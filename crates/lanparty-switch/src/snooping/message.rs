@@ -2,10 +2,9 @@
 //! RFC 3810).
 
 use super::is_reported;
-use crate::llc::Content;
-use lanparty_proto::EthernetFrame;
 use lanparty_proto::ethernet::ether_type;
 use lanparty_proto::ip::{self, ICMPV6, Part};
+use lanparty_proto::{Content, EthernetFrame};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The number of IGMP among the protocols over IPv4.
