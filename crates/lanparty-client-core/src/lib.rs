@@ -10,6 +10,7 @@ pub mod filter;
 pub mod identity;
 #[allow(clippy::disallowed_methods, reason = "shell: owns the identity file")]
 pub mod identity_store;
+pub mod overlap;
 #[allow(clippy::disallowed_methods, reason = "shell: reads the player's files")]
 pub mod player;
 mod report;

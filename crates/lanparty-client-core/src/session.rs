@@ -1,6 +1,7 @@
 //! What a player's end of the tunnel decides: a pure state machine that outlives its links.
 
 mod host_check;
+mod hosts;
 mod members;
 
 pub use host_check::PATIENCE as HOST_PATIENCE;
@@ -9,6 +10,7 @@ pub use members::MemberFacts;
 use crate::filter;
 use bytes::Bytes;
 use host_check::HostCheck;
+use hosts::Hosts;
 use lanparty_ctrl::message::{Newcomer, Vouched, Welcome};
 use lanparty_ctrl::{Challenge, GROUPS, HostId, Name, PeerMessage, RelayMessage, RoomCode};
 use lanparty_games::{Game, Games};
@@ -46,6 +48,8 @@ pub struct Session {
     stats: PeerStats,
     /// What was heard of games; they outlive a link.
     games: Games,
+    /// Who is heard of the party, where home has its addresses.
+    hosts: Hosts,
     /// What the machine last tried to send and must not, with advice.
     hindrance: Option<(Instant, &'static str)>,
     output: VecDeque<PeerOutput>,
@@ -76,6 +80,7 @@ impl Session {
             reporter: Reporter::new(mac.addr()),
             stats: PeerStats::default(),
             games: Games::default(),
+            hosts: Hosts::default(),
             hindrance: None,
             output: VecDeque::new(),
         }
@@ -184,6 +189,7 @@ impl Session {
             place.broadcast_at = Some(now);
         }
         self.games.hear(now, &frame);
+        self.hosts.hear(now, &frame);
         Ok(Some(mss::clamped(frame, budget)))
     }
 
@@ -293,6 +299,7 @@ impl PeerCore for Session {
             }
         }
         self.place = Some(place);
+        self.hosts.come_in(now);
         // A relay that does not heed it gives us every group anyway.
         if welcome.capabilities.iter().any(|name| name == GROUPS) {
             self.reporter.come_in(now);
@@ -352,6 +359,9 @@ impl PeerCore for Session {
                     if who == Newcomer::Gateway && self.reporter.is_in() {
                         self.reporter.come_in(now);
                     }
+                    if who == Newcomer::Gateway {
+                        self.hosts.come_in(now);
+                    }
                     self.receive_early(now, peer);
                 }
             }
@@ -377,6 +387,7 @@ impl PeerCore for Session {
         self.early.expire(now);
         self.count_lost_early();
         self.ask_for_groups(now);
+        self.ask_for_hosts(now);
         if let Some(check) = &mut self.check {
             check.handle_timeout(now);
         }
@@ -401,6 +412,7 @@ impl PeerCore for Session {
         let others = [
             self.early.poll_timeout(),
             self.reporter.poll_timeout(),
+            self.place.as_ref().and(self.hosts.poll_timeout()),
             check,
         ];
         stats.into_iter().chain(others.into_iter().flatten()).min()
@@ -408,6 +420,10 @@ impl PeerCore for Session {
 
     fn poll_output(&mut self) -> Option<PeerOutput> {
         self.output.pop_front()
+    }
+
+    fn take_news(&mut self) -> bool {
+        self.hosts.take_news()
     }
 
     fn counters(&mut self) -> &mut PeerStats {

@@ -1,6 +1,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests own the clock")]
 
 mod host;
+mod hosts;
 mod members;
 
 use super::*;
