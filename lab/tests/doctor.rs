@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use lanparty_lab::{
-    Addressing, Machine, Needs, Party, Player, Suite, checks, eventually, program, run,
+    Addressing, Machine, Needs, Party, Player, Role, Suite, checks, eventually, program, run,
 };
 
 const SOON: Duration = Duration::from_secs(10);
@@ -226,7 +226,12 @@ fn a_closed_port_is_not_silence(party: &Party) -> Result<()> {
 
 fn an_adapter_that_is_down_is_seen(party: &Party) -> Result<()> {
     let machine = player(party);
-    machine.ip(&format!("link set {} down", Player::TAP))?;
+    let client = party.program(Role::Player(0));
+    eventually("the adapter stays down", SOON, || {
+        let down = format!("link set {} down", Player::TAP);
+        machine.ip(&down).ok()?;
+        client.log().contains("down again and again").then_some(())
+    })?;
     let look = look(machine, &[]);
     machine.ip(&format!("link set {} up", Player::TAP))?;
     look?.says("adapter", "bad", "set the adapter lanparty0 down")

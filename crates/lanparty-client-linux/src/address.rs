@@ -1,7 +1,7 @@
 //! An address for the adapter, with the prefix that says who is on the same LAN.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 /// `ADDR/PREFIX`, of a host.
@@ -16,6 +16,17 @@ pub(crate) struct InterfaceAddress {
 pub(crate) struct InterfaceAddressError;
 
 impl InterfaceAddress {
+    /// An address of a network whose address begins with so many bits of it.
+    pub(crate) fn new(ip: IpAddr, prefix_len: u8) -> Result<Self, InterfaceAddressError> {
+        let longest = if ip.is_ipv4() { 32 } else { 128 };
+        let address = InterfaceAddress { ip, prefix_len };
+        if (1..=longest).contains(&prefix_len) && address.is_host() {
+            Ok(address)
+        } else {
+            Err(InterfaceAddressError)
+        }
+    }
+
     pub(crate) fn ip(self) -> IpAddr {
         self.ip
     }
@@ -31,6 +42,17 @@ impl InterfaceAddress {
                 Some(Ipv4Addr::from_bits(ip.to_bits() | self.host_bits()))
             }
             IpAddr::V4(_) | IpAddr::V6(_) => None,
+        }
+    }
+
+    /// The first address of its network, which names that.
+    pub(crate) fn network(self) -> IpAddr {
+        match self.ip {
+            IpAddr::V4(ip) => Ipv4Addr::from_bits(ip.to_bits() & !self.host_bits()).into(),
+            IpAddr::V6(ip) => {
+                let host_bits = u128::MAX.checked_shr(self.prefix_len.into()).unwrap_or(0);
+                Ipv6Addr::from_bits(ip.to_bits() & !host_bits).into()
+            }
         }
     }
 
@@ -59,13 +81,7 @@ impl FromStr for InterfaceAddress {
         let (ip, prefix_len) = text.split_once('/').ok_or(InterfaceAddressError)?;
         let ip: IpAddr = ip.parse().map_err(|_| InterfaceAddressError)?;
         let prefix_len = prefix_len.parse().map_err(|_| InterfaceAddressError)?;
-        let longest = if ip.is_ipv4() { 32 } else { 128 };
-        let address = InterfaceAddress { ip, prefix_len };
-        if (1..=longest).contains(&prefix_len) && address.is_host() {
-            Ok(address)
-        } else {
-            Err(InterfaceAddressError)
-        }
+        InterfaceAddress::new(ip, prefix_len)
     }
 }
 
@@ -125,6 +141,19 @@ mod tests {
             "fd00::7/129",
         ] {
             assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_in_a_network() {
+        for (address, network) in [
+            ("192.168.50.7/24", "192.168.50.0"),
+            ("10.1.2.3/8", "10.0.0.0"),
+            ("10.0.0.9/32", "10.0.0.9"),
+            ("fd00:1:2:3::7/64", "fd00:1:2:3::"),
+            ("fd00::7/128", "fd00::7"),
+        ] {
+            assert_eq!(parse(address).unwrap().network().to_string(), network);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The Linux client: a TAP adapter that joins a LAN party.
 //!
 //! [`config`] says what a player wants. [`party`] tells the whole story of a session: [`privilege`],
-//! [`tap`], [`route`], [`link`] and [`dhcp`] each change one thing about the machine and undo it. [`run`] plays one at a
+//! [`tap`], [`route`], [`adapter`] and [`dhcp`] each change one thing about the machine and undo it. [`run`] plays one at a
 //! terminal, [`service`] for whoever asks at its socket.
 //! What crosses the tunnel is decided by `lanparty-client-core`, and carried by `lanparty-peer`.
 #![cfg_attr(
@@ -9,6 +9,12 @@
     allow(unused, reason = "elsewhere this is not the client")
 )]
 
+#[cfg(target_os = "linux")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "shell: watches the adapter by the clock"
+)]
+mod adapter;
 #[cfg(target_os = "linux")]
 mod address;
 #[cfg(target_os = "linux")]

@@ -1,5 +1,6 @@
 //! A session on this machine, one step after another, and undone in reverse; the same at a terminal and for the service.
 
+use crate::adapter::{Adapter, Address, IPV6_SETTINGS};
 use crate::address::InterfaceAddress;
 use crate::dhcp::{self, Again, Dhcp, DhcpProgram};
 use crate::link::Link;
@@ -55,16 +56,15 @@ pub(crate) async fn play(
     remove_leftovers()?;
     let mut tap = Tap::create(&name)?;
     let link = Link::find(name.as_str()).context("the new adapter is not there")?;
-    link.set_mac(player.mac)
-        .context("cannot set the adapter's MAC address")?;
-    if let Err(error) = link.distrust_routers() {
-        tracing::warn!(%error, "The LAN's IPv6 routers may change this machine's default route");
-    }
+    let adapter =
+        Adapter::new(link.clone(), player.mac).context("cannot set the adapter's MAC address")?;
     tracing::info!(adapter = %name, mac = %player.mac, "Made the adapter");
     // The DHCP client is a child with needs of its own; but for it nothing more is opened by name.
     if matches!(addressing, Addressing::Fixed(_)) {
-        lanparty_edge::privilege::read_only(&[]);
+        lanparty_edge::privilege::read_and_write(&[], &[IPV6_SETTINGS.into()]);
     }
+
+    let _watch = adapter.watch().context("cannot watch the adapter")?;
 
     let running = RefCell::new(None);
     let relay = player.relay.clone();
@@ -74,6 +74,7 @@ pub(crate) async fn play(
         tap: name,
         addressing,
         link,
+        adapter,
         mtu: None,
         pins: Pins::default(),
         dhcp: &running,
@@ -126,6 +127,7 @@ struct Machine<'a, R> {
     tap: TapName,
     addressing: Addressing,
     link: Link,
+    adapter: Adapter,
     mtu: Option<IpMtu>,
     pins: Pins,
     dhcp: &'a RefCell<Option<Dhcp>>,
@@ -198,8 +200,8 @@ impl<R: Reporter> Machine<'_, R> {
         self.player.joined(welcome, relay);
         self.pins.keep_only(relay);
         if self.mtu != Some(welcome.effective_mtu) {
-            self.link
-                .set_mtu(welcome.effective_mtu)
+            self.adapter
+                .want_mtu(welcome.effective_mtu)
                 .context("cannot set the adapter's MTU")?;
         }
         if self.mtu.replace(welcome.effective_mtu).is_none() {
@@ -209,15 +211,21 @@ impl<R: Reporter> Machine<'_, R> {
     }
 
     fn bring_up(&self) -> Result<()> {
-        self.link.set_up().context("cannot set the adapter up")?;
-        self.link
-            .attract_group_traffic()
-            .context("cannot send broadcast to the adapter")?;
+        self.adapter
+            .want_up()
+            .context("cannot set the adapter up")?;
+        for route in self.link.group_routes() {
+            self.adapter
+                .want_route(route)
+                .context("cannot send broadcast to the adapter")?;
+        }
         match &self.addressing {
             Addressing::Fixed(addresses) => {
                 for &address in addresses {
                     let context = || format!("cannot give the adapter the address {address}");
-                    self.link.add_address(address).with_context(context)?;
+                    self.adapter
+                        .want_address(Address::new(address))
+                        .with_context(context)?;
                 }
             }
             Addressing::Dhcp(program) => self.start_dhcp(program)?,

@@ -20,6 +20,7 @@ use netlink_packet_route::RouteNetlinkMessage::{self, DelRoute, GetRoute, NewRou
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteScope, RouteType, RouteVia,
 };
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process;
@@ -103,7 +104,7 @@ impl Route {
     }
 
     /// Removes it, and no other.
-    fn remove(&self) -> io::Result<()> {
+    pub(crate) fn remove(&self) -> io::Result<()> {
         netlink::order(DelRoute(self.to_message()), 0)
     }
 
@@ -133,6 +134,17 @@ impl Route {
             .filter(in_main)
             .filter_map(Self::from_answer)
             .collect())
+    }
+
+    /// The same of what the kernel said of a route.
+    pub(crate) fn in_main(message: &RouteMessage) -> Option<Self> {
+        let is_in_main = message.header.table == RouteHeader::RT_TABLE_MAIN;
+        is_in_main.then(|| Self::from_message(message)).flatten()
+    }
+
+    /// Whether it leads to that network, and no other.
+    pub(crate) fn is_to(&self, network: IpAddr, prefix_len: u8) -> bool {
+        (self.destination, self.prefix_len) == (network, prefix_len)
     }
 
     fn from_answer(answer: &RouteNetlinkMessage) -> Option<Self> {
@@ -213,6 +225,13 @@ impl Route {
             )
         };
         way(self) == way(other)
+    }
+}
+
+/// As `ip route` writes it.
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.destination, self.prefix_len)
     }
 }
 

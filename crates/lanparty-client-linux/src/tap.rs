@@ -9,6 +9,8 @@
 )]
 mod sys;
 
+pub(crate) use sys::watch;
+
 use bytes::Bytes;
 use lanparty_edge::privilege::{self, CapabilitySet};
 use lanparty_obs::DropReason;
@@ -79,7 +81,7 @@ impl Tap {
         if let Err(error) = sys::offer_offloads(&fd) {
             tracing::debug!(%error, "This system's TAP adapters take no offloads; frames come one by one");
         }
-        let fd = sys::watch(fd, FRAMES).map_err(error)?;
+        let fd = watch(fd, FRAMES).map_err(error)?;
         Ok(Tap {
             fd,
             room: vec![0; READ_LEN].into(),
@@ -205,4 +207,4 @@ impl fmt::Display for TapName {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -98,7 +98,7 @@ pub(crate) fn need_nothing() {
     #[cfg(target_os = "linux")]
     {
         let _ = narrow(CapabilitySet::empty(), CapabilitySet::empty());
-        let _ = files::read_only(&[]);
+        let _ = files::confine(&[], &[]);
     }
 }
 
@@ -106,11 +106,16 @@ pub(crate) fn need_nothing() {
 /// none and starts no program. What is open stays so. A kernel without Landlock lets everything pass,
 /// which is only logged.
 pub fn read_only(also: &[PathBuf]) {
+    read_and_write(also, &[]);
+}
+
+/// The same, but for what is in these folders, and is there already: that it may write as well.
+pub fn read_and_write(also: &[PathBuf], written: &[PathBuf]) {
     #[cfg(target_os = "linux")]
-    match files::read_only(also) {
+    match files::confine(also, written) {
         Ok(restricted) => tracing::debug!(?restricted, "Confined to the files that are needed"),
         Err(error) => tracing::warn!(%error, "Not confined to the files that are needed"),
     }
     #[cfg(not(target_os = "linux"))]
-    let _ = also;
+    let _ = (also, written);
 }

@@ -58,10 +58,10 @@ pub(super) fn offer_offloads(fd: impl AsFd) -> io::Result<()> {
 }
 
 /// Has tokio watch a descriptor.
-pub(super) fn watch(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
+pub(crate) fn watch(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: the `AsyncFd` owns the descriptor, so it stays open until that is dropped, and an
     // `OwnedFd` never changes which descriptor it is: nobody takes it out or replaces it, because
-    // the module above uses `get_ref` only.
+    // the module above and `adapter/monitor.rs` use `get_ref` only.
     let registered = unsafe { AsyncFd::register_with_interest(fd, interest) };
     Ok(registered?)
 }

@@ -1,6 +1,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests own threads and processes")]
 
 use super::*;
+use crate::adapter::{Adapter, Address};
 use crate::link::Link;
 use crate::privilege;
 use lanparty_proto::checksum::Sum;
@@ -10,7 +11,7 @@ use std::io::{Read, Write};
 use std::net::IpAddr;
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 const SYN: u8 = 0x02;
 const ACK: u8 = 0x10;
 
@@ -36,16 +37,10 @@ fn names_are_what_the_kernel_takes() {
 
 #[test]
 fn frames_cross_a_tap_both_ways_and_it_dies_with_its_descriptor() {
-    in_a_network_of_its_own(async {
+    in_a_network_of_its_own(async || {
         let mut tap = Tap::create(&name()).unwrap();
         let link = Link::find("tap9").unwrap();
-        link.set_mac("02:00:00:00:00:07".parse().unwrap()).unwrap();
-        link.set_mtu(IpMtu::MIN).unwrap();
-        link.distrust_routers().unwrap();
-        link.set_up().unwrap();
-        link.attract_group_traffic().unwrap();
-        link.add_address("192.168.50.7/24".parse().unwrap())
-            .unwrap();
+        set_up(&link).want_mtu(IpMtu::MIN).unwrap();
         let lan: IpAddr = "192.168.50.7".parse().unwrap();
         assert!(link.addresses().unwrap().contains(&lan));
 
@@ -65,13 +60,10 @@ fn frames_cross_a_tap_both_ways_and_it_dies_with_its_descriptor() {
 
 #[test]
 fn a_stream_crosses_the_tap_in_super_frames_and_no_damage_is_blessed() {
-    in_a_network_of_its_own(async {
+    in_a_network_of_its_own(async || {
         let mut tap = Tap::create(&name()).unwrap();
         let link = Link::find("tap9").unwrap();
-        link.set_mac("02:00:00:00:00:07".parse().unwrap()).unwrap();
-        link.set_up().unwrap();
-        link.add_address("192.168.50.7/24".parse().unwrap())
-            .unwrap();
+        set_up(&link);
         let neighbour = std::process::Command::new("ip")
             .args("neigh add 192.168.50.1 lladdr 02:00:00:00:00:09 dev tap9".split(' '))
             .status();
@@ -137,13 +129,10 @@ fn a_stream_crosses_the_tap_in_super_frames_and_no_damage_is_blessed() {
 
 #[test]
 fn limited_broadcast_leaves_through_the_tap() {
-    in_a_network_of_its_own(async {
+    in_a_network_of_its_own(async || {
         let mut tap = Tap::create(&name()).unwrap();
         let link = Link::find("tap9").unwrap();
-        link.set_up().unwrap();
-        link.attract_group_traffic().unwrap();
-        link.add_address("192.168.50.7/24".parse().unwrap())
-            .unwrap();
+        set_up(&link);
         let game = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
         game.set_broadcast(true).unwrap();
         game.send_to(b"anybody?", "255.255.255.255:27960").unwrap();
@@ -154,7 +143,7 @@ fn limited_broadcast_leaves_through_the_tap() {
 
 #[test]
 fn a_name_that_is_taken_is_refused() {
-    in_a_network_of_its_own(async {
+    in_a_network_of_its_own(async || {
         let _first = Tap::create(&name()).unwrap();
         assert!(matches!(Tap::create(&name()), Err(TapError::NameTaken(_))));
         assert!(matches!(
@@ -166,7 +155,7 @@ fn a_name_that_is_taken_is_refused() {
 
 #[test]
 fn an_adapter_that_is_removed_is_noticed() {
-    in_a_network_of_its_own(async {
+    in_a_network_of_its_own(async || {
         let tap = Tap::create(&name()).unwrap();
         let removed = std::process::Command::new("ip")
             .args(["link", "delete", "tap9"])
@@ -176,11 +165,23 @@ fn an_adapter_that_is_removed_is_noticed() {
     });
 }
 
-fn name() -> TapName {
+pub(crate) fn set_up(link: &Link) -> Adapter {
+    let mac = "02:00:00:00:00:07".parse().unwrap();
+    let adapter = Adapter::new(link.clone(), mac).unwrap();
+    adapter.want_up().unwrap();
+    for route in link.group_routes() {
+        adapter.want_route(route).unwrap();
+    }
+    let address = Address::new("192.168.50.7/24".parse().unwrap());
+    adapter.want_address(address).unwrap();
+    adapter
+}
+
+pub(crate) fn name() -> TapName {
     "tap9".parse().unwrap()
 }
 
-async fn next_frame(tap: &mut Tap, wanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+pub(crate) async fn next_frame(tap: &mut Tap, mut wanted: impl FnMut(&[u8]) -> bool) -> Vec<u8> {
     loop {
         tap.readable().await.unwrap();
         let mut found = None;
@@ -198,7 +199,7 @@ async fn next_frame(tap: &mut Tap, wanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
 }
 
 /// Runs a test as root in an empty network namespace, which disappears with the test's thread.
-fn in_a_network_of_its_own(test: impl Future<Output = ()> + Send + 'static) {
+pub(crate) fn in_a_network_of_its_own(test: impl AsyncFnOnce() + Send + 'static) {
     if privilege::check(false).is_err() {
         lanparty_skip::skip("only root may make TAP adapters");
         return;
@@ -211,8 +212,11 @@ fn in_a_network_of_its_own(test: impl Future<Output = ()> + Send + 'static) {
             .enable_all()
             .build()
             .unwrap();
-        let test = async { tokio::time::timeout(PATIENCE, test).await };
-        runtime.block_on(test).expect("the test took too long");
+        let test = async { tokio::time::timeout(PATIENCE, test()).await };
+        let local = tokio::task::LocalSet::new();
+        local
+            .block_on(&runtime, test)
+            .expect("the test took too long");
     };
     std::thread::spawn(run).join().unwrap();
 }
