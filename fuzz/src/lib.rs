@@ -14,6 +14,7 @@ mod control;
 mod fragments;
 mod games;
 mod invite;
+mod lease;
 mod mss;
 mod offload;
 mod overlay;
@@ -27,6 +28,7 @@ pub use control::control;
 pub use fragments::fragments;
 pub use games::games;
 pub use invite::invite;
+pub use lease::lease;
 pub use mss::mss;
 pub use offload::offload;
 pub use overlay::overlay;
@@ -48,6 +50,7 @@ pub const TARGETS: &[Target] = &[
     ("invite", invite),
     ("room", room),
     ("games", games),
+    ("lease", lease),
 ];
 
 /// Where the clock of a run starts; only the differences matter.

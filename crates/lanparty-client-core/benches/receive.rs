@@ -1,7 +1,7 @@
-//! What it costs to take a datagram from the relay, and which part of that is listening for games
+//! What it costs to take a datagram from the relay, and which part of that is listening for games and looking for leases
 //! (`cargo bench -p lanparty-client-core`).
 //!
-//! An item is one frame of the LAN to the player: 1254 bytes of TCP or of a game in play, and a game server's answer. Aim:
+//! An item is one frame of the LAN to the player: 1254 bytes of TCP or of a game in play, a game server's answer, and a lease. Aim:
 //! listening to what is no answer costs about a tenth of the whole at most, and allocates nothing.
 #![allow(
     clippy::disallowed_methods,
@@ -9,7 +9,7 @@
     reason = "a benchmark owns the clock and may panic"
 )]
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use divan::counter::ItemsCount;
 use divan::{AllocProfiler, Bencher, black_box};
 use lanparty_client_core::Session;
@@ -23,7 +23,7 @@ use std::time::Instant;
 #[global_allocator]
 static ALLOCATOR: AllocProfiler = AllocProfiler::system();
 
-const KINDS: [&str; 3] = ["tcp", "game in play", "answer"];
+const KINDS: [&str; 4] = ["tcp", "game in play", "answer", "lease"];
 const PLAYER: [u8; 6] = [2, 0, 0, 0, 0, 1];
 
 fn main() {
@@ -56,6 +56,22 @@ fn games_alone(bencher: Bencher, kind: &str) {
         .bench_local(|| games.hear(now, black_box(&frame)));
 }
 
+#[divan::bench(args = KINDS)]
+fn leases_alone(bencher: Bencher, kind: &str) {
+    let frame = Bytes::from(frame(kind));
+    let concerns = |frame: Bytes| match lanparty_lease::concerns(&frame) {
+        true => {
+            let mut copy = BytesMut::from(frame);
+            lanparty_lease::games_only(&mut copy).unwrap()
+        }
+        false => false,
+    };
+    bencher
+        .counter(ItemsCount::new(1u8))
+        .with_inputs(|| frame.clone())
+        .bench_local_values(concerns);
+}
+
 fn session(now: Instant) -> Session {
     let mut session = Session::new(MacAddr::new(PLAYER).try_into().unwrap());
     let welcome = Welcome {
@@ -78,17 +94,31 @@ fn frame(kind: &str) -> Vec<u8> {
             segment.resize(1220, 0x5a);
             ipv4(6, &segment)
         }
-        "game in play" => udp(&[0x5a; 1212]),
+        "game in play" => udp(27_960, &[0x5a; 1212]),
+        "lease" => udp(68, &lease()),
         _ => udp(
+            27_960,
             b"\xff\xff\xff\xffinfoResponse\n\\g_needpass\\0\\pure\\1\\gametype\\0\\sv_maxclients\\8\
             \\clients\\0\\mapname\\oa_dm1\\hostname\\^1Bert's ^7cellar\\protocol\\71\\gamename\\Quake3Arena",
         ),
     }
 }
 
-fn udp(payload: &[u8]) -> Vec<u8> {
+/// An acknowledgement as a home router sends it.
+fn lease() -> Vec<u8> {
+    let mut message = vec![2, 1, 6, 0];
+    message.resize(236, 0);
+    message.extend([99, 130, 83, 99, 53, 1, 5, 54, 4, 192, 168, 50, 1]);
+    message.extend([51, 4, 0, 0, 14, 16, 1, 4, 255, 255, 255, 0]);
+    message.extend([28, 4, 192, 168, 50, 255, 3, 4, 192, 168, 50, 1]);
+    message.extend([6, 4, 192, 168, 50, 1, 15, 4, b'h', b'o', b'm', b'e', 255]);
+    message.resize(300, 0);
+    message
+}
+
+fn udp(to: u16, payload: &[u8]) -> Vec<u8> {
     let len = u16::try_from(8 + payload.len()).unwrap();
-    let header = [27_960, 27_960, len, 0].map(u16::to_be_bytes).concat();
+    let header = [27_960, to, len, 0].map(u16::to_be_bytes).concat();
     ipv4(17, &[&header, payload].concat())
 }
 

@@ -37,6 +37,11 @@ pub struct PlayerArgs {
     /// ~/.local/share, under Windows in %LOCALAPPDATA%\softlan-vpn].
     #[arg(long, value_name = "FILE")]
     pub identity: Option<PathBuf>,
+
+    /// Let your system have all that the LAN's DHCP servers and routers say: default route, DNS, domain, proxy, clock. Without
+    /// this it gets an address alone, so that your internet stays your own.
+    #[arg(long)]
+    pub full_lease: bool,
 }
 
 /// Why nobody can join.
@@ -87,6 +92,7 @@ impl PlayerArgs {
         Ok(Player {
             relay,
             mac,
+            full_lease: self.full_lease,
             place: identity.and_then(|identity| ResumeFile::open_beside(&identity)),
             facts: None,
             told: Seldom::default(),
@@ -135,6 +141,7 @@ pub struct Player {
     pub relay: RelayConfig,
     /// The adapter's MAC.
     pub mac: VirtualMac,
+    full_lease: bool,
     place: Option<ResumeFile>,
     facts: Option<LinkFacts>,
     told: Seldom,
@@ -145,7 +152,10 @@ pub struct Player {
 impl Player {
     /// The session of this player, who believes in the invite's host alone where the invite names one.
     pub fn session(&self) -> Session {
-        let session = Session::new(self.mac);
+        let session = match self.full_lease {
+            true => Session::new(self.mac).with_full_lease(),
+            false => Session::new(self.mac),
+        };
         match self.relay.host {
             Some(host) => session.of_host(host, self.relay.room.clone()),
             None => session,
@@ -277,6 +287,7 @@ mod tests {
                 name: name.map(|name| name.parse().unwrap()),
                 virtual_mac: None,
                 identity: None,
+                full_lease: false,
             };
             let random = || Ok(([2; 6], [2; 32]));
             let player = args.load(relay(), Some(file.clone()), random).unwrap();
@@ -359,6 +370,7 @@ mod tests {
             name: None,
             virtual_mac,
             identity: None,
+            full_lease: false,
         };
         args.load(relay(), usual_file, || Ok((random, [random[0]; 32])))
     }

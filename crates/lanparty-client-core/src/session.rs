@@ -2,6 +2,7 @@
 
 mod host_check;
 mod hosts;
+mod lease;
 mod members;
 
 pub use host_check::PATIENCE as HOST_PATIENCE;
@@ -52,6 +53,8 @@ pub struct Session {
     hosts: Hosts,
     /// What the machine last tried to send and must not, with advice.
     hindrance: Option<(Instant, &'static str)>,
+    /// The machine gets leases whole.
+    full_lease: bool,
     output: VecDeque<PeerOutput>,
 }
 
@@ -82,6 +85,7 @@ impl Session {
             games: Games::default(),
             hosts: Hosts::default(),
             hindrance: None,
+            full_lease: false,
             output: VecDeque::new(),
         }
     }
@@ -89,6 +93,12 @@ impl Session {
     /// The same for a player who takes no gateway of this room for the LAN's but this host's.
     pub fn of_host(mut self, host: HostId, room: RoomCode) -> Self {
         self.check = Some(HostCheck::new(host, room));
+        self
+    }
+
+    /// The same for a machine that gets leases and router advertisements as the LAN says them, with router and DNS.
+    pub fn with_full_lease(mut self) -> Self {
+        self.full_lease = true;
         self
     }
 
@@ -184,12 +194,18 @@ impl Session {
         let frame = ethernet::without_priority_tag(frame);
         filter::incoming(&frame, sender.who, self.mac)?;
         sender.heard_at = Some(now);
+        let is_lans = sender.who == Newcomer::Gateway;
         let is_to_all = frame.first().is_some_and(|first| first & 1 == 1);
-        if is_to_all && sender.who == Newcomer::Gateway {
+        if is_to_all && is_lans {
             place.broadcast_at = Some(now);
         }
         self.games.hear(now, &frame);
         self.hosts.hear(now, &frame);
+        // Nobody else may say what there is in a lease.
+        let frame = match is_lans && !self.full_lease {
+            true => lease::games_only(frame)?,
+            false => frame,
+        };
         Ok(Some(mss::clamped(frame, budget)))
     }
 

@@ -162,7 +162,7 @@ mod tests {
         let args = parse(
             "--relay relay.example.net --room friday --virtual-mac 02:00:00:00:00:07 --identity me.json \
              --tap party --address 192.168.50.7/24 --address fd00::7/64 --server-name lanparty-relay \
-             --relay-ca-cert relay.der --datagram-budget 1200 --log debug --log-format json",
+             --relay-ca-cert relay.der --datagram-budget 1200 --full-lease --log debug --log-format json",
         )
         .unwrap();
         assert_eq!(
@@ -170,6 +170,7 @@ mod tests {
             "02:00:00:00:00:07"
         );
         assert_eq!(args.player.identity.unwrap(), PathBuf::from("me.json"));
+        assert!(args.player.full_lease);
         assert_eq!(
             (args.tap.as_str(), args.address.len(), args.dhcp),
             ("party", 2, false)
@@ -260,6 +261,7 @@ mod tests {
             "--address",
             "--tap",
             "--identity",
+            "--full-lease",
             "setcap",
         ] {
             assert!(help.contains(flag), "{flag}");

@@ -120,7 +120,7 @@ mod tests {
         let args = parse(
             "--relay relay.example.net --room friday --virtual-mac 02:00:00:00:00:07 --identity me.json \
              --tap-instance-id {00000002-0000-0000-0000-4E6574446576} --server-name lanparty-relay \
-             --relay-ca-cert relay.der --datagram-budget 1200 --log debug --log-format json",
+             --relay-ca-cert relay.der --datagram-budget 1200 --full-lease --log debug --log-format json",
         )
         .unwrap();
         assert!(args.relay.is_some() && args.command.is_none());
@@ -129,6 +129,7 @@ mod tests {
             "02:00:00:00:00:07"
         );
         assert_eq!(args.player.identity.unwrap(), PathBuf::from("me.json"));
+        assert!(args.player.full_lease);
         assert!(args.tap_instance_id.is_some());
     }
 

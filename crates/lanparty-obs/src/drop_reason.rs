@@ -71,7 +71,8 @@ drop_reasons! {
     GroupQuery = "group_query",
     /// What only bridges say to each other, from a client: registration, rings, loop detection (spec R106).
     BridgeProtocol = "bridge_protocol",
-    /// A fragment or header chain from a client that hides what it carries.
+    /// A fragment or header chain that hides what it carries: from a client, or from the LAN to a player who gets no
+    /// whole leases.
     HiddenUpperHeader = "hidden_upper_header",
     /// A VLAN tag, where none may be.
     VlanTagged = "vlan_tagged",
@@ -118,6 +119,10 @@ drop_reasons! {
     UnknownOffload = "unknown_offload",
     /// To a group, while a gateway's frames come back to it from its LAN by another way.
     Loop = "loop",
+    /// From the LAN to a player: a lease or router advertisement in pieces, or that cannot be read to its end (spec R130).
+    BrokenLease = "broken_lease",
+    /// From the LAN to a player, who goes nowhere through its routers: a redirect, router discovery for IPv4 (spec R130).
+    LanRouter = "lan_router",
 }
 
 impl fmt::Display for DropReason {

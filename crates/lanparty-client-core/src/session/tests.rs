@@ -2,6 +2,7 @@
 
 mod host;
 mod hosts;
+mod lease;
 mod members;
 
 use super::*;

@@ -88,6 +88,8 @@ fn player<P: Place>(service: &Service<P>, wanted: &Wanted) -> Result<Player, Pla
             .or_else(|| usual_name_of(&wanted.caller.account)),
         virtual_mac: None,
         identity: None,
+        // Whoever wants the LAN's internet says so at a terminal.
+        full_lease: false,
     };
     let random = || Ok::<Random, io::Error>(rand::random());
     match args.clone().load(relay(&wanted.text), Some(file), random) {
