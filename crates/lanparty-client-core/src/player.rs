@@ -141,7 +141,8 @@ pub struct Player {
     pub relay: RelayConfig,
     /// The adapter's MAC.
     pub mac: VirtualMac,
-    full_lease: bool,
+    /// Whether the system gets leases whole, and may lead its internet into the LAN by them.
+    pub full_lease: bool,
     place: Option<ResumeFile>,
     facts: Option<LinkFacts>,
     told: Seldom,

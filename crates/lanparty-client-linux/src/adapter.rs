@@ -83,7 +83,6 @@ impl Adapter {
     }
 
     /// Whether others may lead this machine's traffic through the adapter as they like.
-    #[allow(dead_code, reason = "for who takes the whole lease")]
     pub(crate) fn leave_routes_to_others(&self, leaves: bool) {
         self.0.borrow_mut().wanted.leaves_routes = leaves;
     }

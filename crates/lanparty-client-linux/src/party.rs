@@ -58,6 +58,7 @@ pub(crate) async fn play(
     let link = Link::find(name.as_str()).context("the new adapter is not there")?;
     let adapter =
         Adapter::new(link.clone(), player.mac).context("cannot set the adapter's MAC address")?;
+    adapter.leave_routes_to_others(player.full_lease);
     tracing::info!(adapter = %name, mac = %player.mac, "Made the adapter");
     // The DHCP client is a child with needs of its own; but for it nothing more is opened by name.
     if matches!(addressing, Addressing::Fixed(_)) {
