@@ -22,6 +22,8 @@ pub struct Machine {
     name: String,
     namespace: String,
     folder: PathBuf,
+    /// The process in whose mount namespace its programs run.
+    system: Option<u32>,
 }
 
 impl Machine {
@@ -30,6 +32,15 @@ impl Machine {
             name: name.into(),
             namespace: namespace.into(),
             folder: folder.into(),
+            system: None,
+        }
+    }
+
+    /// The same machine, whose programs see the files that this process sees.
+    pub(crate) fn inside(&self, process: u32) -> Self {
+        Self {
+            system: Some(process),
+            ..self.clone()
         }
     }
 
@@ -109,8 +120,13 @@ impl Machine {
 
     fn command<S: AsRef<OsStr>>(&self, command: impl IntoIterator<Item = S>) -> Command {
         let mut ip = Command::new("ip");
-        ip.args(["netns", "exec", &self.namespace])
-            .args(command)
+        ip.args(["netns", "exec", &self.namespace]);
+        if let Some(system) = self.system {
+            ip.args(["nsenter", "--mount", "--target", &system.to_string()]);
+            let folder = self.folder.display();
+            ip.arg(format!("--wdns={folder}")).arg("--");
+        }
+        ip.args(command)
             .env("HOME", &self.folder)
             .env(
                 "STATE_DIRECTORY",
