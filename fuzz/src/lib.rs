@@ -19,6 +19,7 @@ mod mss;
 mod offload;
 mod overlay;
 mod packet;
+mod proof;
 mod room;
 
 pub use claims::claims;
@@ -32,6 +33,7 @@ pub use lease::lease;
 pub use mss::mss;
 pub use offload::offload;
 pub use overlay::overlay;
+pub use proof::proof;
 pub use room::room;
 
 /// A name, as in `corpus/<name>`, and what it runs.
@@ -51,6 +53,7 @@ pub const TARGETS: &[Target] = &[
     ("room", room),
     ("games", games),
     ("lease", lease),
+    ("proof", proof),
 ];
 
 /// Where the clock of a run starts; only the differences matter.

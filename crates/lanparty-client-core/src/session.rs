@@ -4,6 +4,7 @@ mod host_check;
 mod hosts;
 mod lease;
 mod members;
+mod proof;
 
 pub use host_check::PATIENCE as HOST_PATIENCE;
 pub use members::MemberFacts;
@@ -17,10 +18,11 @@ use lanparty_ctrl::{Challenge, GROUPS, HostId, Name, PeerMessage, RelayMessage, 
 use lanparty_games::{Game, Games};
 use lanparty_obs::{Diagnostics, DropReason, PeerStats};
 use lanparty_peer::{PeerCore, PeerOutput};
+use lanparty_proof::Asker;
 use lanparty_proto::early::EarlyDatagrams;
 use lanparty_proto::ethernet;
 use lanparty_proto::overlay::HEADER_LEN;
-use lanparty_proto::{DatagramBudget, FrameBuf, Header, PeerId, RoomId, VirtualMac, mss};
+use lanparty_proto::{DatagramBudget, FrameBuf, Header, IpMtu, PeerId, RoomId, VirtualMac, mss};
 use lanparty_switch::snooping::Reporter;
 use members::{Neighbour, announced};
 use std::collections::{BTreeMap, VecDeque};
@@ -55,6 +57,9 @@ pub struct Session {
     hindrance: Option<(Instant, &'static str)>,
     /// The machine gets leases whole.
     full_lease: bool,
+    /// Looks whether games' ways lead to the LAN.
+    proof: Asker,
+    has_news: bool,
     output: VecDeque<PeerOutput>,
 }
 
@@ -64,6 +69,7 @@ struct Presence {
     own_id: PeerId,
     room: RoomId,
     budget: DatagramBudget,
+    mtu: IpMtu,
     neighbours: BTreeMap<PeerId, Neighbour>,
     next_stats: Instant,
     /// How many of a thousand packets to us got lost of late, as the relay says.
@@ -86,6 +92,8 @@ impl Session {
             hosts: Hosts::default(),
             hindrance: None,
             full_lease: false,
+            proof: Asker::new(mac.addr()),
+            has_news: false,
             output: VecDeque::new(),
         }
     }
@@ -199,6 +207,9 @@ impl Session {
         if is_to_all && is_lans {
             place.broadcast_at = Some(now);
         }
+        if self.proof.hear(now, &frame) {
+            return Ok(None);
+        }
         self.games.hear(now, &frame);
         self.hosts.hear(now, &frame);
         // Nobody else may say what there is in a lease.
@@ -302,6 +313,7 @@ impl PeerCore for Session {
             own_id: welcome.peer_id,
             room: welcome.room_id,
             budget,
+            mtu: welcome.effective_mtu,
             neighbours: BTreeMap::new(),
             next_stats: now + STATS_INTERVAL,
             loss_permille: None,
@@ -326,6 +338,7 @@ impl PeerCore for Session {
         self.place = None;
         self.forget_early();
         self.reporter.go();
+        self.proof.stop();
         self.output.clear();
     }
 
@@ -403,6 +416,7 @@ impl PeerCore for Session {
         self.early.expire(now);
         self.count_lost_early();
         self.ask_for_groups(now);
+        self.ask_for_proof(now);
         self.ask_for_hosts(now);
         if let Some(check) = &mut self.check {
             check.handle_timeout(now);
@@ -428,6 +442,7 @@ impl PeerCore for Session {
         let others = [
             self.early.poll_timeout(),
             self.reporter.poll_timeout(),
+            self.proof.poll_timeout(),
             self.place.as_ref().and(self.hosts.poll_timeout()),
             check,
         ];
@@ -439,7 +454,7 @@ impl PeerCore for Session {
     }
 
     fn take_news(&mut self) -> bool {
-        self.hosts.take_news()
+        self.hosts.take_news() | std::mem::take(&mut self.has_news)
     }
 
     fn counters(&mut self) -> &mut PeerStats {

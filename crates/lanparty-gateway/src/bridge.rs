@@ -10,6 +10,7 @@
 mod cam;
 mod lan_macs;
 mod loop_guard;
+mod proof;
 #[cfg(test)]
 mod tests;
 mod voucher;
@@ -26,6 +27,7 @@ use lanparty_ctrl::{
 };
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_peer::{PeerCore, PeerOutput};
+use lanparty_proof::Answerer;
 use lanparty_proto::early::EarlyDatagrams;
 use lanparty_proto::ethernet::{self, MIN_WIRE_LEN, ether_type::LOCAL_EXPERIMENTAL_1};
 use lanparty_proto::{
@@ -62,6 +64,8 @@ pub struct Bridge {
     /// Who came with a MAC of the LAN, where the relay does not tell the host.
     lookalikes: VecDeque<MacAddr>,
     voucher: Option<Voucher>,
+    /// Answers players who look whether games' ways lead here.
+    proofs: Answerer,
     outputs: VecDeque<PeerOutput>,
     stats: PeerStats,
 }
@@ -103,6 +107,7 @@ impl Bridge {
             lan: LanMacs::default(),
             lookalikes: VecDeque::new(),
             voucher: None,
+            proofs: Answerer::new(nic, None),
             outputs: VecDeque::new(),
             stats: PeerStats::default(),
         }
@@ -256,6 +261,9 @@ impl Bridge {
             self.check_loop(now)?;
         }
         self.stats.count_received(&frame);
+        if self.answer_proof(now, &frame) {
+            return Ok(None);
+        }
         Ok(Some(padded(mss::clamped(frame, place.budget))))
     }
 
@@ -368,6 +376,7 @@ impl Bridge {
         self.count_lost_early();
         self.refresh.clear();
         self.guard = LoopGuard::default();
+        self.proofs.clear();
         self.outputs.clear();
     }
 }

@@ -4,6 +4,7 @@ mod host;
 mod hosts;
 mod lease;
 mod members;
+mod proof;
 
 use super::*;
 use lanparty_ctrl::message::{PeerJoined, PeerLeft, Welcome};

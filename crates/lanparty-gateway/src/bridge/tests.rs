@@ -6,6 +6,7 @@ use lanparty_proto::early::PATIENCE;
 use lanparty_proto::fragment;
 
 mod lan_macs;
+mod proof;
 
 const NIC: MacAddr = MacAddr::new([0x52, 0, 0, 0, 0, 1]);
 const LAN_HOST: MacAddr = MacAddr::new([0x52, 0, 0, 0, 0, 2]);
