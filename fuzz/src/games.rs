@@ -1,10 +1,9 @@
 //! What game servers say of themselves.
 
-use lanparty_games::{Game, Games, MAX_CHARS, MAX_GAMES};
-use std::time::Duration;
+use lanparty_games::{FORGOTTEN_AFTER, Game, Games, MAX_CHARS, MAX_GAMES};
 
 /// Where a server may be, and where the other end: some games are known by these.
-const PORTS: [u16; 6] = [3979, 2757, 27_960, 4445, 4556, 0];
+const PORTS: [u16; 9] = [3979, 2757, 27_960, 4445, 4556, 6112, 8086, 28_786, 0];
 /// Longer than a frame, so that lengths are tried that no adapter shows.
 const MAX_PAYLOAD: usize = 4000;
 
@@ -27,7 +26,7 @@ pub fn games(bytes: &[u8]) {
     let heard = games.list(start);
     assert!(heard.len() <= MAX_GAMES);
     heard.iter().for_each(check);
-    let later = start + Duration::from_secs(120);
+    let later = start + FORGOTTEN_AFTER;
     assert_eq!(games.list(later), [], "all are forgotten");
 }
 

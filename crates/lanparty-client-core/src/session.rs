@@ -1,5 +1,6 @@
 //! What a player's end of the tunnel decides: a pure state machine that outlives its links.
 
+mod games;
 mod host_check;
 mod hosts;
 mod lease;
@@ -15,7 +16,7 @@ use host_check::HostCheck;
 use hosts::Hosts;
 use lanparty_ctrl::message::{Newcomer, Vouched, Welcome};
 use lanparty_ctrl::{Challenge, GROUPS, HostId, Name, PeerMessage, RelayMessage, RoomCode};
-use lanparty_games::{Game, Games};
+use lanparty_games::Games;
 use lanparty_obs::{Diagnostics, DropReason, PeerStats};
 use lanparty_peer::{PeerCore, PeerOutput};
 use lanparty_proof::Asker;
@@ -86,7 +87,7 @@ impl Session {
             place: None,
             check: None,
             early: EarlyDatagrams::default(),
-            reporter: Reporter::new(mac.addr()),
+            reporter: Reporter::new(mac.addr()).always(&lanparty_games::GROUPS),
             stats: PeerStats::default(),
             games: Games::default(),
             hosts: Hosts::default(),
@@ -129,11 +130,6 @@ impl Session {
             stats: self.stats.clone(),
             ..Diagnostics::default()
         }
-    }
-
-    /// The game servers that were heard of late, on the LAN and of other players.
-    pub fn games(&self, now: Instant) -> Vec<Game> {
-        self.games.list(now)
     }
 
     fn has_gateway(&self) -> bool {
@@ -335,6 +331,7 @@ impl PeerCore for Session {
     }
 
     fn handle_lost_link(&mut self, _now: Instant) {
+        self.forget_players_games();
         self.place = None;
         self.forget_early();
         self.reporter.go();
@@ -396,6 +393,9 @@ impl PeerCore for Session {
             }
             RelayMessage::PeerLeft(left) => {
                 let gone = place.neighbours.remove(&left.peer_id);
+                if let Some(mac) = gone.as_ref().and_then(|gone| gone.who.mac()) {
+                    self.games.forget(mac.addr());
+                }
                 let gateway = gone.filter(|gone| gone.who == Newcomer::Gateway);
                 if let (Some(_), Some(check)) = (gateway, &mut self.check) {
                     check.left(left.peer_id);

@@ -2,7 +2,7 @@
 
 use lanparty_proto::ethernet::ether_type;
 use lanparty_proto::ip::{self, Part, UDP};
-use lanparty_proto::{EthernetFrame, FrameKind};
+use lanparty_proto::{EthernetFrame, FrameKind, MacAddr};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// RFC 768.
@@ -11,6 +11,7 @@ const HEADER_LEN: usize = 8;
 /// A whole datagram and where it comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Datagram<'a> {
+    pub(crate) mac: MacAddr,
     pub(crate) source: IpAddr,
     pub(crate) from_port: u16,
     pub(crate) to_port: u16,
@@ -53,6 +54,7 @@ impl<'a> Datagram<'a> {
         let number = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
         let payload = datagram.get(HEADER_LEN..usize::from(number(4)))?;
         Some(Datagram {
+            mac: frame.source(),
             source,
             from_port: number(0),
             to_port: number(2),
@@ -72,6 +74,9 @@ fn is_a_hosts(source: IpAddr) -> bool {
 pub(crate) mod tests {
     use super::*;
 
+    /// Who says all that is said here.
+    pub(crate) const HOST: [u8; 6] = [0, 0x16, 0x3e, 0, 0, 9];
+
     /// A frame with a datagram from 192.168.50.20 to everybody.
     pub(crate) fn frame(from_port: u16, to_port: u16, payload: &[u8]) -> Vec<u8> {
         frame_from([192, 168, 50, 20], from_port, to_port, payload)
@@ -84,7 +89,7 @@ pub(crate) mod tests {
         payload: &[u8],
     ) -> Vec<u8> {
         let len = u16::try_from(HEADER_LEN + payload.len()).unwrap();
-        let mut frame = [[0xff; 6], [0, 0x16, 0x3e, 0, 0, 9]].concat();
+        let mut frame = [[0xff; 6], HOST].concat();
         frame.extend([0x08, 0x00, 0x45, 0]);
         frame.extend((20 + len).to_be_bytes());
         frame.extend([0, 0, 0, 0, 64, 17, 0, 0]);
@@ -99,6 +104,7 @@ pub(crate) mod tests {
     /// What a game says from this port, to a port that says nothing.
     pub(crate) fn said(from_port: u16, payload: &[u8]) -> Datagram<'_> {
         Datagram {
+            mac: MacAddr::new(HOST),
             source: [192, 168, 50, 20].into(),
             from_port,
             to_port: 40_000,

@@ -1,6 +1,7 @@
 //! What a server says of itself, whatever its protocol.
 
 use crate::words::{Codes, words};
+use std::time::Duration;
 
 /// What a server says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,6 +15,10 @@ pub(crate) struct Found {
     pub(crate) max_players: Option<u16>,
     /// True where several games answer like this, so that another answer may know better which it is.
     pub(crate) is_guess: bool,
+    /// After so long without a word it may be gone, if it speaks by itself; who speaks only when asked says nothing by silence.
+    pub(crate) silence: Option<Duration>,
+    /// True where it says that it ends.
+    pub(crate) is_over: bool,
 }
 
 impl Found {

@@ -8,8 +8,11 @@ use crate::cursor::decimal;
 use crate::datagram::Datagram;
 use crate::found::Found;
 use crate::words::Codes;
+use std::time::Duration;
 
 const PORT: u16 = 4445;
+/// Six of its announcements.
+const SILENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn hear(said: &Datagram<'_>) -> Option<Found> {
     let server = between(said.payload, b"[MOTD]", b"[/MOTD]")?;
@@ -18,6 +21,7 @@ pub(crate) fn hear(said: &Datagram<'_>) -> Option<Found> {
     let port = port.rsplit(|&byte| byte == b':').next().and_then(decimal)?;
     (said.to_port == PORT && port != 0).then(|| Found {
         port: Some(port),
+        silence: Some(SILENCE),
         ..Found::new("Minecraft", server, Codes::Sections)
     })
 }
@@ -50,6 +54,7 @@ mod tests {
     fn a_world_is_where_it_says() {
         let expected = Found {
             port: Some(54_321),
+            silence: Some(SILENCE),
             ..Found::new("Minecraft", b"Ann - World", Codes::None)
         };
         let said = "[MOTD]§aAnn§r - World[/MOTD][AD]54321[/AD]";

@@ -4,6 +4,7 @@
 //! f7 30 length(2) product(4) version(4) counter(4) key(4) name 0 password 0 settings 0 slots(4) flags(4)
 //!       players(4) free(4) seconds(4) port(2)                                          (little endian)
 //! f7 32 length(2) counter(4) players(4) free(4)
+//! f7 33 length(2) counter(4)                                                             (it is over)
 //! ```
 //!
 //! The settings tell the map: each group of up to seven bytes stands behind one whose bits say which of them are
@@ -12,9 +13,13 @@
 use crate::cursor::Cursor;
 use crate::found::Found;
 use crate::words::Codes;
+use std::time::Duration;
 
 const GAME_INFO: [u8; 2] = [0xf7, 0x30];
 const REFRESH: [u8; 4] = [0xf7, 0x32, 16, 0];
+const END: [u8; 4] = [0xf7, 0x33, 8, 0];
+/// Three of its refreshes, and a moment.
+const SILENCE: Duration = Duration::from_secs(20);
 /// How all its names begin.
 const NAME: &str = "Warcraft III";
 /// Flags, a zero, width, height and checksum of the map.
@@ -45,6 +50,7 @@ pub(crate) fn hear(said: &[u8]) -> Option<Found> {
     Some(Found {
         port: Some(port),
         players: u16::try_from(players).ok(),
+        silence: Some(SILENCE),
         ..found
     })
 }
@@ -55,6 +61,12 @@ pub(crate) fn hear_refresh(said: &[u8]) -> Option<u16> {
     rest.skip(4)?;
     let (players, _free) = (rest.u32_le()?, rest.u32_le()?);
     u16::try_from(players).ok().filter(|_| rest.0.is_empty())
+}
+
+/// True when a host says that its game is over or has begun, so that nobody may join it any more.
+pub(crate) fn hear_end(said: &[u8]) -> bool {
+    said.strip_prefix(&END)
+        .is_some_and(|counter| counter.len() == 4)
 }
 
 impl Found {
@@ -110,6 +122,7 @@ mod tests {
         let expected = Found {
             port: Some(6112),
             players: Some(2),
+            silence: Some(SILENCE),
             ..Found::new(
                 "Warcraft III: The Frozen Throne",
                 b"Local Game (Ann)",
@@ -122,5 +135,6 @@ mod tests {
         assert_eq!(recognise(&said(6112, &refresh)), None, "no name");
         assert_eq!(hear_refresh(&refresh), Some(3));
         assert_eq!(hear_refresh(&refresh[..15]), None);
+        assert!(hear_end(&[0xf7, 0x33, 8, 0, 7, 0, 0, 0]) && !hear_end(&refresh));
     }
 }

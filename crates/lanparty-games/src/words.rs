@@ -45,6 +45,38 @@ pub(crate) fn words(bytes: &[u8], codes: Codes) -> String {
     line
 }
 
+/// A text in UTF-16, little endian, up to its first zero; what is none is a sign of that.
+pub(crate) fn utf16(bytes: &[u8]) -> String {
+    let units = bytes.as_chunks::<2>().0.iter().copied();
+    let units = units.map(u16::from_le_bytes).take_while(|&unit| unit != 0);
+    let letters = char::decode_utf16(units.take(MAX_BYTES));
+    letters
+        .map(|letter| letter.unwrap_or(char::REPLACEMENT_CHARACTER))
+        .collect()
+}
+
+/// The text without Armagetron's colours: `0xff7700`, and `0xRESETT`.
+pub(crate) fn without_0x(text: &[u8]) -> Vec<u8> {
+    const CODE: usize = 8;
+    let (mut plain, mut rest) = (Vec::with_capacity(text.len()), text);
+    while let [first, behind @ ..] = rest {
+        let is_colour = rest.get(..CODE).is_some_and(|code| {
+            let digits = code.strip_prefix(b"0x");
+            digits.is_some_and(|digits| {
+                digits == b"RESETT" || digits.iter().all(u8::is_ascii_hexdigit)
+            })
+        });
+        rest = match is_colour {
+            true => &rest[CODE..],
+            false => {
+                plain.push(*first);
+                behind
+            }
+        };
+    }
+    plain
+}
+
 fn without_carets(text: &str) -> String {
     let (mut plain, mut rest) = (String::with_capacity(text.len()), text);
     while let Some((before, behind)) = rest.split_once('^') {
@@ -92,6 +124,18 @@ mod tests {
         let sections = |text: &str| words(text.as_bytes(), Codes::Sections);
         assert_eq!(sections("§aAnn§r - §lWorld§"), "Ann - World");
         assert_eq!(words(b"^1 is kept", Codes::None), "^1 is kept");
+    }
+
+    #[test]
+    fn wide_letters_end_at_a_zero() {
+        let wide =
+            |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+        assert_eq!(utf16(&wide("Zoë 😀\0x")), "Zoë 😀");
+        assert_eq!(
+            utf16(&[0x3d, 0xd8, 0x41, 0x00, 0x42]),
+            "\u{fffd}A",
+            "half a pair, half a letter"
+        );
     }
 
     #[test]

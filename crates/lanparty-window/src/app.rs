@@ -461,7 +461,10 @@ fn without_clocks(snapshot: &Snapshot) -> Snapshot {
     let mut still = snapshot.clone();
     still.state_ms = 0;
     for game in &mut still.games {
-        game.heard_ms = u64::from(!game.is_on());
+        game.heard_ms = match game.is_on() {
+            true => game.heard_ms / 60_000 * 60_000,
+            false => u64::MAX,
+        };
     }
     still
 }

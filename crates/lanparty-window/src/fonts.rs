@@ -7,6 +7,7 @@ use crate::app::{App, Effect};
 use egui::epaint::text::{FontInsert, FontPriority, InsertFontFamily};
 use egui::{Context, FontData, FontDefinitions, FontFamily, FontId};
 use lanparty_client_control::{Party, Snapshot};
+use lanparty_games::Host;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -74,6 +75,10 @@ fn names(snapshot: &Snapshot) -> impl Iterator<Item = &str> {
             Some(game.game.as_str()),
             Some(&game.server),
             game.map.as_deref(),
+            match game.host.as_ref() {
+                Some(Host::Player(name)) => Some(name.as_str()),
+                Some(Host::Lan) | None => None,
+            },
         ];
         texts.into_iter().flatten()
     });

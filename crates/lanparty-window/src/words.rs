@@ -2,6 +2,7 @@
 //!
 //! What the service says (states, sentences, warnings, rows) comes with its snapshots and is not here.
 
+use lanparty_games::{Game, Host};
 use std::time::Duration;
 
 pub(crate) const PROGRAM: &str = "softlan-vpn";
@@ -132,6 +133,23 @@ pub(crate) fn here(count: usize) -> String {
 
 pub(crate) fn games(count: usize) -> String {
     format!("{GAMES} ({count})")
+}
+
+/// How long ago a game was heard, where that is long ago.
+pub(crate) fn age(game: &Game) -> Option<String> {
+    match (game.is_on(), game.heard_ms) {
+        (false, _) => Some(MAYBE_GONE.to_owned()),
+        (true, ..60_000) => None,
+        (true, _) => Some(format!("heard {}", game.heard())),
+    }
+}
+
+/// On whose PC a game is, where that is a player's.
+pub(crate) fn hosted(game: &Game) -> Option<String> {
+    match game.host.as_ref()? {
+        Host::Player(name) => Some(format!("hosted by {name}")),
+        Host::Lan => None,
+    }
 }
 
 pub(crate) fn you(name: Option<&str>) -> String {

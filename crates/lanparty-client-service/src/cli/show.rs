@@ -3,6 +3,7 @@
 use super::{Code, Outcome, Trouble, say};
 use lanparty_client_control::{Member, Ping, PingVerdict, Snapshot, State, Warning, Way, ms};
 use lanparty_edge::table::table;
+use lanparty_games::Game;
 use lanparty_obs::Utc;
 
 /// All that a person wants to know at once.
@@ -121,26 +122,7 @@ pub(super) fn name(member: &Member) -> String {
 }
 
 fn game_table(snapshot: &Snapshot) -> String {
-    let rows = snapshot.games.iter().map(|game| {
-        let players = match (game.players, game.max_players) {
-            (Some(players), Some(max)) => format!("{players}/{max}"),
-            (Some(players), None) => players.to_string(),
-            (None, _) => String::new(),
-        };
-        let map = game.map.clone().unwrap_or_default();
-        let server = match game.is_on() {
-            true => game.server.clone(),
-            false => format!("{} (not heard of late)", game.server),
-        };
-        [
-            game.game.clone(),
-            server,
-            players,
-            map,
-            game.address.to_string(),
-        ]
-    });
-    table(["GAME", "SERVER", "PLAYERS", "MAP", "ADDRESS"], rows)
+    table(Game::COLUMNS, snapshot.games.iter().map(Game::row))
 }
 
 pub(super) fn games(snapshot: &Snapshot) -> Outcome {

@@ -26,6 +26,8 @@ const CAPACITY: usize = MAX_GROUPS + 1;
 #[derive(Debug)]
 pub struct Reporter {
     mac: MacAddr,
+    /// Groups that its client wants to hear, whatever the machine wants.
+    always: &'static [Ipv4Addr],
     known: Vec<Known>,
     v4: Habits<Ipv4Addr>,
     v6: Habits<Ipv6Addr>,
@@ -61,6 +63,7 @@ impl Reporter {
     pub fn new(mac: MacAddr) -> Self {
         Reporter {
             mac,
+            always: &[],
             known: Vec::new(),
             v4: Habits {
                 source: Ipv4Addr::UNSPECIFIED,
@@ -73,6 +76,12 @@ impl Reporter {
             asked_at: None,
             next: None,
         }
+    }
+
+    /// The same, for a client that listens to these groups itself: they are said with the machine's.
+    pub fn always(mut self, groups: &'static [Ipv4Addr]) -> Self {
+        self.always = groups;
+        self
     }
 
     /// The machine is in a room, which knows nothing of it yet.
@@ -108,7 +117,7 @@ impl Reporter {
         for change in report.changes() {
             match change {
                 Change::Joins(group) => self.join(now, group),
-                Change::Leaves(group) => self.known.retain(|known| known.group != group),
+                Change::Leaves(group) => self.leave(now, group),
             }
         }
     }
@@ -160,6 +169,14 @@ impl Reporter {
         }
     }
 
+    /// What the machine has left and its client has not is said again at once: the room has heard the machine.
+    fn leave(&mut self, now: Instant, group: IpAddr) {
+        self.known.retain(|known| known.group != group);
+        if self.always.iter().any(|&always| always == group) {
+            self.say_again(now);
+        }
+    }
+
     /// What is new may get lost on its way.
     fn say_again(&mut self, now: Instant) {
         if let Some((number, at)) = &mut self.next {
@@ -178,9 +195,10 @@ impl Reporter {
     }
 
     fn reports(&self) -> Vec<Vec<u8>> {
-        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        let (mut v4, mut v6) = (self.always.to_vec(), Vec::new());
         for known in &self.known {
             match known.group {
+                IpAddr::V4(group) if self.always.contains(&group) => {}
                 IpAddr::V4(group) => v4.push(group),
                 IpAddr::V6(group) => v6.push(group),
             }

@@ -448,6 +448,49 @@ fn a_new_group_is_said_again_soon() {
 }
 
 #[test]
+fn a_client_hears_its_own_groups_whatever_its_machine_leaves() {
+    const OWN: Ipv4Addr = Ipv4Addr::new(224, 0, 2, 60);
+    let start = Instant::now();
+    let mut reporter = Reporter::new(MACHINE).always(&[OWN]);
+    let other = Ipv4Addr::new(239, 1, 2, 3);
+    reporter.come_in(start);
+    let said = |reporter: &mut Reporter, seconds| {
+        let round = reporter.poll(start + Duration::from_secs(seconds));
+        round.map(|round| joined(&round.reports))
+    };
+    assert_eq!(
+        said(&mut reporter, 0),
+        Some(vec![OWN]),
+        "without a word of the machine"
+    );
+    reporter.overhear(start, &igmp(MACHINE, 0x16, OWN));
+    reporter.overhear(start, &igmp(MACHINE, 0x16, other));
+    assert_eq!(said(&mut reporter, 1), Some(vec![OWN, other]), "once each");
+    assert_eq!(said(&mut reporter, 11), Some(vec![OWN, other]));
+    // Its game is closed: the room hears the machine leave, and a second later that its client stays.
+    let closed = start + Duration::from_secs(20);
+    reporter.overhear(closed, &igmp(MACHINE, 0x17, OWN));
+    reporter.overhear(closed, &igmp(MACHINE, 0x17, other));
+    assert_eq!(said(&mut reporter, 21), Some(vec![OWN]));
+}
+
+/// The groups that reports join.
+fn joined(reports: &[Vec<u8>]) -> Vec<Ipv4Addr> {
+    let reports = reports.iter().filter_map(|frame| {
+        let frame = EthernetFrame::parse(frame).unwrap();
+        Message::read(frame)
+    });
+    let groups = reports.flat_map(|report| {
+        let changes = report.changes().map(|change| match change {
+            Change::Joins(IpAddr::V4(group)) => group,
+            Change::Joins(group) | Change::Leaves(group) => panic!("{group}"),
+        });
+        changes.collect::<Vec<_>>()
+    });
+    groups.collect()
+}
+
+#[test]
 fn what_a_machine_has_said_without_a_link_is_said_at_its_return() {
     let (now, mut reporter) = (Instant::now(), Reporter::new(MACHINE));
     let source = Ipv4Addr::new(192, 168, 50, 7);

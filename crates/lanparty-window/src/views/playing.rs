@@ -62,11 +62,11 @@ fn one(ui: &mut Ui, app: &mut App, game: &Game, clock: Clock) {
 }
 
 fn facts(game: &Game) -> String {
-    let gone = (!game.is_on()).then(|| words::MAYBE_GONE.to_owned());
     let facts = [
-        gone,
+        words::age(game),
         words::players(game.players, game.max_players),
         game.map.clone(),
+        words::hosted(game),
         Some(game.address.to_string()),
     ];
     let facts: Vec<_> = facts.into_iter().flatten().collect();

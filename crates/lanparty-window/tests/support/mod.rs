@@ -10,7 +10,7 @@ use lanparty_client_control::{
     Fix, FixOffer, LanAddress, Loss, Mark, Me, Member, Party, Ping, Room, Row, Snapshot, State,
     Warning, Way,
 };
-use lanparty_games::Game;
+use lanparty_games::{Game, Host};
 use lanparty_window::{App, Clock, Memory, VERSION, views};
 use std::cell::RefCell;
 use std::fs::{self, File};
@@ -325,10 +325,13 @@ pub(crate) fn game(name: &str, server: &str, port: u16, heard_ms: u64) -> Game {
         game: name.to_owned(),
         server: server.to_owned(),
         address: format!("192.168.50.20:{port}").parse().unwrap(),
+        mac: None,
+        host: Some(Host::Lan),
         map: Some("oa_dm4".to_owned()),
         players: Some(5),
         max_players: Some(12),
         heard_ms,
+        silence_ms: Some(10_000),
     }
 }
 

@@ -164,10 +164,13 @@ fn the_fullest_snapshot_fits_into_a_line() {
         address: "[2001:db8:1111:2222:3333:4444:5555:6666]:65535"
             .parse()
             .unwrap(),
+        mac: Some(lanparty_proto::MacAddr::BROADCAST),
+        host: Some(lanparty_games::Host::Player(broad(32))),
         map: Some(broad(lanparty_games::MAX_CHARS)),
         players: Some(u16::MAX),
         max_players: Some(u16::MAX),
         heard_ms: u64::MAX,
+        silence_ms: Some(u64::MAX),
     };
     news.games = vec![game; lanparty_games::MAX_GAMES];
     news.facts = facts("192.168.50.17");
