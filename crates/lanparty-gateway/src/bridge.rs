@@ -8,6 +8,7 @@
 //! nothing crosses to groups until that ends.
 
 mod cam;
+mod games;
 mod lan_macs;
 mod loop_guard;
 mod proof;
@@ -25,6 +26,7 @@ use lanparty_ctrl::message::{Newcomer, PeerJoined, Role, Welcome};
 use lanparty_ctrl::{
     HostKey, HostOrder, LAN_MACS, Notice, NoticeKind, PeerMessage, RelayMessage, RoomCode,
 };
+use lanparty_games::Games;
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_peer::{PeerCore, PeerOutput};
 use lanparty_proof::Answerer;
@@ -66,6 +68,8 @@ pub struct Bridge {
     voucher: Option<Voucher>,
     /// Answers players who look whether games' ways lead here.
     proofs: Answerer,
+    /// What was heard of games, on the LAN and of players; what is the LAN's outlives a link.
+    games: Games,
     outputs: VecDeque<PeerOutput>,
     stats: PeerStats,
 }
@@ -108,6 +112,7 @@ impl Bridge {
             lookalikes: VecDeque::new(),
             voucher: None,
             proofs: Answerer::new(nic, None),
+            games: Games::default(),
             outputs: VecDeque::new(),
             stats: PeerStats::default(),
         }
@@ -260,6 +265,7 @@ impl Bridge {
             self.guard.said(now, view);
             self.check_loop(now)?;
         }
+        self.games.hear(now, &frame);
         self.stats.count_received(&frame);
         if self.answer_proof(now, &frame) {
             return Ok(None);
@@ -352,6 +358,7 @@ impl Bridge {
             switch.unplug(id);
             self.refresh.remove(id);
             self.lan.leave(now, mac);
+            self.games.forget(mac);
         }
     }
 
@@ -369,6 +376,7 @@ impl Bridge {
         if let (Some(switch), Some(place)) = (&mut self.switch, self.place) {
             for mac in switch.macs_of_players() {
                 self.lan.leave(now, mac);
+                self.games.forget(mac);
             }
             switch.move_to(place.room);
         }
@@ -414,11 +422,16 @@ impl PeerCore for Bridge {
 
     fn handle_frame(&mut self, now: Instant, frame: &mut FrameBuf) -> Result<(), DropReason> {
         let verdict = self.judge_frame(now, frame);
+        self.hear_games_of_lan(now, frame.frame(), verdict);
         match verdict {
             Ok(()) => self.stats.count_sent(frame.frame()),
             Err(reason) => self.stats.drops.count(reason),
         }
         verdict
+    }
+
+    fn overhear(&mut self, now: Instant, frame: &[u8]) {
+        self.games.hear(now, frame);
     }
 
     fn handle_datagram(

@@ -16,8 +16,9 @@ use lanparty_ctrl::orders::{MAX_GUESTS, Members, Person};
 use lanparty_ctrl::{
     Fingerprint, HOST_CONTROLS, HostOrder, LeaveReason, Name, Notice, RelayMessage, RoomKey,
 };
+use lanparty_games::{Game, Host};
 use lanparty_obs::PeerStats;
-use lanparty_proto::{PeerId, VirtualMac};
+use lanparty_proto::{MacAddr, PeerId, VirtualMac};
 use mark::Mark;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use wishes::MAX_MUTED;
@@ -59,6 +60,8 @@ pub(crate) struct Controls {
     key: Option<RoomKey>,
     /// How the link does, and what was carried.
     stats: PeerStats,
+    /// Which games the bridge has heard of.
+    games: Vec<Game>,
     /// What has come of the answer about the members.
     listed: Players,
     /// What the last hello said of the standing orders.
@@ -117,6 +120,7 @@ impl Controls {
             unmuted: BTreeSet::new(),
             key: None,
             stats: PeerStats::default(),
+            games: Vec::new(),
             listed: Players::default(),
             greeted: None,
             orders: VecDeque::new(),
@@ -251,6 +255,7 @@ impl Controls {
         let answer = match self.link {
             _ if matches!(request, Request::Bans) => Ok(Some(self.bans())),
             _ if matches!(request, Request::Stats) => Ok(Some(self.stats())),
+            _ if matches!(request, Request::Games) => Ok(Some(self.games())),
             Reach::Down if is_of_the_moment(&request) => Err(NO_LINK.to_owned()),
             Reach::Up { obeys: false } => Err(OLD_RELAY.to_owned()),
             Reach::Down | Reach::Up { obeys: true } => self.follow(request),
@@ -261,6 +266,31 @@ impl Controls {
     /// The bridge has counted so much.
     pub(crate) fn note_stats(&mut self, stats: &PeerStats) {
         self.stats.clone_from(stats);
+    }
+
+    /// The bridge has heard of these games.
+    pub(crate) fn note_games(&mut self, games: Vec<Game>) {
+        self.games = games;
+    }
+
+    /// Players are called what they call themselves.
+    fn games(&self) -> Answer {
+        let mut games = self.games.clone();
+        for game in &mut games {
+            if let Some(Host::Player(who)) = &mut game.host
+                && let Some(name) = self.name_of(game.mac)
+            {
+                *who = name.to_string();
+            }
+        }
+        Answer::Games(games)
+    }
+
+    fn name_of(&self, mac: Option<MacAddr>) -> Option<&Name> {
+        let mac = mac?;
+        let mut players = self.players.values();
+        let player = players.find(|player| player.mac.addr() == mac)?;
+        player.name.as_ref()
     }
 
     fn stats(&self) -> Answer {
@@ -284,6 +314,7 @@ impl Controls {
             Request::Unban { who } => self.unban(&who)?,
             Request::Bans => return Ok(Some(self.bans())),
             Request::Stats => return Ok(Some(self.stats())),
+            Request::Games => return Ok(Some(self.games())),
             Request::Lock { on } => self.lock(on),
             Request::Mute { who, on: true } => self.mute(&who)?,
             Request::Mute { who, on: false } => self.unmute(&who)?,
@@ -485,6 +516,7 @@ impl Controls {
         self.listed.locked = part.locked;
         self.listed.isolated = part.isolated;
         self.listed.drops.add_all(&part.drops);
+        self.listed.games = self.games.len();
         let whole = part.last.then(|| std::mem::take(&mut self.listed));
         whole.map(|players| Answer::Players(Box::new(players)))
     }
@@ -549,7 +581,8 @@ fn is_of_the_moment(request: &Request) -> bool {
         | Request::Isolate { .. }
         | Request::InviteFacts
         | Request::Rotate { .. }
-        | Request::Stats => false,
+        | Request::Stats
+        | Request::Games => false,
     }
 }
 

@@ -46,6 +46,9 @@ Examples:
   Who is there, and how are their links?
       lanparty-gateway ctl list
 
+  Which games are on, and where?
+      lanparty-gateway ctl games
+
   Somebody floods the LAN with broadcast, or must go and stay out:
       lanparty-gateway ctl mute 02:1a:2b:3c:4d:5e
       lanparty-gateway ctl ban Mallory
@@ -98,6 +101,13 @@ enum Order {
         /// Apart, or together again.
         state: Switch,
     },
+    /// Show which games are on, on the LAN and on players' machines: game, server, players, map, whose it is, address,
+    /// and how long ago it was heard. Nobody is asked: what is not seen nobody has looked for of late.
+    Games {
+        /// As lines of JSON, one for each game.
+        #[arg(long)]
+        json: bool,
+    },
     /// Show what was carried and how the link to the relay does, as a line of JSON: waits, drops, batches,
     /// congestion. docs/performance.md says what the numbers mean.
     Stats,
@@ -138,6 +148,7 @@ impl CtlArgs {
             order,
         } = self;
         let gateway = Gateway::find(interface.as_deref(), socket)?;
+        let as_json = matches!(order, Order::Games { json: true });
         let request = match order {
             Order::List => Request::List,
             Order::Kick { player } => Request::Kick { who: player },
@@ -152,6 +163,7 @@ impl CtlArgs {
                 on: state == Switch::On,
             },
             Order::Stats => Request::Stats,
+            Order::Games { .. } => Request::Games,
             Order::Rotate {
                 name,
                 hours,
@@ -163,6 +175,8 @@ impl CtlArgs {
             Answer::Players(players) => table::draw(&players),
             Answer::Bans(bans) => table::draw_bans(&bans),
             Answer::Stats(stats) => ctl::json_lines(&[stats]),
+            Answer::Games(games) if as_json => ctl::json_lines(&games),
+            Answer::Games(games) => table::draw_games(&games),
             Answer::Done(sentence) => sentence + "\n",
             Answer::Refused(reason) => bail!(reason),
             Answer::InviteFacts(_) => bail!(STRANGE),
@@ -253,7 +267,7 @@ impl Gateway {
 
     fn ask(&self, request: &Request) -> anyhow::Result<Answer> {
         ctl::ask(&self.0, request)
-            .context("the gateway does not answer; look at its log, and try again")
+            .context("the gateway does not answer; look at its log, and try again; one that is older than this program does not know every order, so start it anew after an update")
     }
 }
 

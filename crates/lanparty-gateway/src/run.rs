@@ -174,6 +174,13 @@ impl<'a> Host<'a> {
         }
     }
 
+    /// What the host may ask for at any time.
+    fn note(&self, bridge: &mut Bridge) {
+        let mut controls = self.desk.controls.borrow_mut();
+        controls.note_stats(bridge.counters());
+        controls.note_games(bridge.games(Instant::now()));
+    }
+
     fn tell_of(&mut self, message: &RelayMessage) {
         match *message {
             RelayMessage::Notice(ref notice) => self.notify(notice),
@@ -339,10 +346,7 @@ impl PeerHost<Bridge> for Host<'_> {
             }
             Event::Tick(facts) => {
                 tracing::trace!(?facts, stats = ?bridge.counters(), "The link stands");
-                self.desk
-                    .controls
-                    .borrow_mut()
-                    .note_stats(bridge.counters());
+                self.note(bridge);
                 self.watch_for_loops(bridge.looped());
                 while let Some(mac) = bridge.take_lookalike() {
                     say(Notice::new(NoticeKind::MacOnLan, 0).to_host(mac));
@@ -351,17 +355,13 @@ impl PeerHost<Bridge> for Host<'_> {
             }
             Event::News => {}
             Event::Slept => {
-                let stats = bridge.counters();
-                self.desk.controls.borrow_mut().note_stats(stats);
+                self.note(bridge);
                 self.complain_of(
                     "This machine or program stood still for some seconds; coming back to the room.".to_owned(),
                 );
             }
             Event::NoLink { cause, .. } => {
-                self.desk
-                    .controls
-                    .borrow_mut()
-                    .note_stats(bridge.counters());
+                self.note(bridge);
                 let relay = &self.relay.address;
                 self.complain_of(format!(
                     "Not connected to the relay {relay}: {cause}. Trying again."

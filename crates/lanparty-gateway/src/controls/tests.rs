@@ -97,6 +97,50 @@ fn a_player_is_found_by_its_mac_and_a_stranger_is_not() {
 }
 
 #[test]
+fn games_are_told_without_a_relay_and_with_the_names_of_players() {
+    let mut party = party();
+    let ann = RelayMessage::PeerJoined(PeerJoined {
+        peer_id: id(4),
+        role: Role::Client,
+        mac: Some(mac(4)),
+        name: Some("Ann".parse().unwrap()),
+        identity: None,
+        host_challenge: None,
+        tells_groups: false,
+    });
+    party.handle_control(&ann);
+    let game = |last: u8, host| Game {
+        game: "Xonotic".to_owned(),
+        server: "Friday".to_owned(),
+        address: ([192, 168, 50, last], 26_000).into(),
+        mac: Some(mac(last).addr()),
+        host: Some(host),
+        map: None,
+        players: None,
+        max_players: None,
+        heard_ms: 0,
+        silence_ms: None,
+    };
+    let by_mac = |last| Host::Player(mac(last).to_string());
+    party.note_games(vec![
+        game(2, by_mac(2)),
+        game(4, by_mac(4)),
+        game(9, Host::Lan),
+    ]);
+    let hosts = |controls: &mut Controls| match controls.handle_request(Request::Games) {
+        Some(Answer::Games(games)) => {
+            let hosts = games.into_iter().filter_map(|game| game.host);
+            hosts.collect::<Vec<_>>()
+        }
+        _ => panic!("games are told at once"),
+    };
+    let expected = [by_mac(2), Host::Player("Ann".to_owned()), Host::Lan];
+    assert_eq!(hosts(&mut party), expected);
+    party.handle_lost_link();
+    assert_eq!(hosts(&mut party).len(), 3);
+}
+
+#[test]
 fn without_a_relay_that_obeys_nothing_is_ordered() {
     let mut down = controls();
     assert_eq!(refusal(&mut down, Request::List), NO_LINK);

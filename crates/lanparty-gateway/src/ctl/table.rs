@@ -3,6 +3,7 @@
 use super::wire::{Ban, Player, Players};
 use lanparty_ctrl::orders::{MemberReport, Person};
 use lanparty_edge::table::table;
+use lanparty_games::Game;
 use lanparty_obs::DropCounts;
 use std::cmp::Reverse;
 
@@ -38,6 +39,15 @@ pub(super) fn draw_bans(bans: &[Ban]) -> String {
     match bans {
         [] => "Nobody is banned.\n".to_owned(),
         [..] => table(["MAC", "NAME", "KEY"], rows),
+    }
+}
+
+/// Which games are on, a line each.
+pub(super) fn draw_games(games: &[Game]) -> String {
+    match games {
+        [] => "No game server has been heard of late: look for one in a game, and here again.\n"
+            .to_owned(),
+        [..] => table(Game::COLUMNS, games.iter().map(Game::row)),
     }
 }
 
@@ -87,7 +97,12 @@ fn summary(room: &Players) -> String {
         None => String::new(),
         Some(reasons) => format!("Dropped by the relay, also of those who have left: {reasons}.\n"),
     };
-    format!("{players}{locked}{apart}.\n{dropped}")
+    let games = match room.games {
+        0 => String::new(),
+        1 => "1 game is on: `lanparty-gateway ctl games` names it.\n".to_owned(),
+        n => format!("{n} games are on: `lanparty-gateway ctl games` names them.\n"),
+    };
+    format!("{players}{locked}{apart}.\n{games}{dropped}")
 }
 
 /// Why frames were dropped, the commonest reason first; `None` when none was.
@@ -136,6 +151,7 @@ fn rate(bytes: u64) -> String {
 mod tests {
     use super::*;
     use lanparty_ctrl::Fingerprint;
+    use lanparty_games::Host;
     use lanparty_obs::DropReason;
     use lanparty_proto::PeerId;
 
@@ -186,6 +202,7 @@ mod tests {
             isolated: false,
             players: vec![player(1, Some("Ann"), member), player(2, None, quiet)],
             drops: dropped(&[(DropReason::ClaimedAddress, 9)]),
+            games: 2,
         };
         let expected = "\
 MAC                NAME  KEY       LAN ADDRESS    IN FOR   RTT      LOSS   SENDS     RECEIVES
@@ -193,6 +210,7 @@ MAC                NAME  KEY       LAN ADDRESS    IN FOR   RTT      LOSS   SENDS
                                    169.254.7.7
 02:00:00:00:00:02  –     –         –              1:02:03  –        –      –         –
 2 players; the room is locked.
+2 games are on: `lanparty-gateway ctl games` names them.
 Dropped by the relay, also of those who have left: claimed_address 9.
 ";
         assert_eq!(draw(&room), expected);
@@ -205,5 +223,33 @@ Dropped by the relay, also of those who have left: claimed_address 9.
         };
         assert_eq!(draw_bans(&[ban]), "MAC  NAME  KEY\n–    –     ________\n");
         assert_eq!(draw_bans(&[]), "Nobody is banned.\n");
+    }
+
+    #[test]
+    fn strange_names_and_long_addresses_keep_their_columns() {
+        let game = |server: &str, address: &str, host, heard_ms| Game {
+            game: "OpenArena".to_owned(),
+            server: server.to_owned(),
+            address: address.parse().unwrap(),
+            mac: None,
+            host: Some(host),
+            map: Some("oa_dm1".to_owned()),
+            players: Some(3),
+            max_players: Some(8),
+            heard_ms,
+            silence_ms: None,
+        };
+        let player = || Host::Player("日本太郎".to_owned());
+        let games = [
+            game("Zoë's", "[fe80::1]:27960", player(), 0),
+            game("y", "10.0.0.1:1", Host::Lan, 125_000),
+        ];
+        let expected = "\
+GAME       SERVER  PLAYERS  MAP     HOST      ADDRESS          HEARD
+OpenArena  Zoë's   3/8      oa_dm1  日本太郎  [fe80::1]:27960  now
+OpenArena  y       3/8      oa_dm1  LAN       10.0.0.1:1       2 min ago
+";
+        assert_eq!(draw_games(&games), expected);
+        assert!(draw_games(&[]).starts_with("No game server"));
     }
 }

@@ -2,6 +2,7 @@
 
 use lanparty_ctrl::orders::{MemberReport, Person};
 use lanparty_ctrl::{Fingerprint, HostId, Name, RoomCode};
+use lanparty_games::Game;
 use lanparty_obs::{DropCounts, PeerStats};
 use lanparty_proto::VirtualMac;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,8 @@ pub(crate) enum Request {
     Isolate { on: bool },
     /// How does the link to the relay do, in numbers?
     Stats,
+    /// Which games are on?
+    Games,
     /// Which room is it?
     InviteFacts,
     /// From now on this room key, as text.
@@ -51,6 +54,8 @@ pub(crate) enum Answer {
     InviteFacts(InviteFacts),
     /// How the link does, and what has been carried.
     Stats(Box<PeerStats>),
+    /// Which games are on.
+    Games(Vec<Game>),
 }
 
 /// Who is in the room, and how it is.
@@ -62,6 +67,9 @@ pub(crate) struct Players {
     /// What the relay dropped in the room, also of those who have left.
     #[serde(default)]
     pub(crate) drops: DropCounts,
+    /// How many games are on.
+    #[serde(default)]
+    pub(crate) games: usize,
 }
 
 /// A player, with what the relay knows.
