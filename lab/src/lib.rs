@@ -42,7 +42,7 @@ pub use raw_socket::RawSocket;
 pub use spare::Spare;
 pub use suite::{Check, Suite, World, run};
 pub use system::System;
-pub use venue::{LAN_BROADCAST, LAN_NAME, Plan, Venue};
+pub use venue::{HomePlan, LAN_BROADCAST, LAN_NAME, Plan, Venue};
 pub use wait::{eventually, pass};
 pub use windows::{Trouble, WindowsPc};
 pub use wire::{Wire, WireConditions};

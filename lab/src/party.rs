@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::suite::World;
-use crate::venue::{Plan, Venue};
+use crate::venue::{HomePlan, Plan, Venue};
 use crate::{Machine, Process, WireConditions, eventually};
 
 /// Joining takes well under a second; a busy machine gets the rest.
@@ -113,6 +113,12 @@ impl PartyBuilder {
     /// The first player's home network has the LAN's addresses.
     pub fn home_overlaps(mut self) -> Self {
         self.plan.home_overlaps = true;
+        self
+    }
+
+    /// The first player's home is like this.
+    pub fn home(mut self, home: HomePlan) -> Self {
+        self.plan.home = Some(home);
         self
     }
 
@@ -297,6 +303,11 @@ impl Party {
             );
         }
         Ok(())
+    }
+
+    /// The first player's home, if it is a special one.
+    pub fn home(&self) -> Option<HomePlan> {
+        self.builder.plan.home
     }
 
     /// The certificate that the relay wrote, as DER.

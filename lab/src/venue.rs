@@ -34,6 +34,21 @@ pub struct Plan {
     pub gateway_path: Option<WireConditions>,
     /// The first remote machine's home network has the same addresses as the LAN.
     pub home_overlaps: bool,
+    /// The first remote machine has this home.
+    pub home: Option<HomePlan>,
+}
+
+/// A home with a router and a printer on a switch of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct HomePlan {
+    /// The player's machine.
+    pub player: Ipv4Addr,
+    /// The router, which leads to the internet.
+    pub router: Ipv4Addr,
+    /// The printer.
+    pub printer: Ipv4Addr,
+    /// How many bits of these addresses name the network.
+    pub prefix_len: u8,
 }
 
 /// The machines of a party; removed when dropped.
@@ -59,6 +74,8 @@ pub struct Venue {
     pub relay: Machine,
     /// Machines far away.
     pub remotes: Vec<Machine>,
+    /// The printer at the first remote machine's home, if the plan has one.
+    pub printer: Option<Machine>,
     /// Everything above is in here.
     pub lab: Lab,
 }
@@ -96,9 +113,14 @@ impl Venue {
             &Home::number(2),
             plan.gateway_path,
         )?);
-        let mut remotes = Vec::new();
+        let (mut remotes, mut printer) = (Vec::new(), None);
         for number in 1..=plan.remotes {
             let remote = lab.machine(&format!("r{number}"))?;
+            if let (Some(home), 1) = (plan.home, number) {
+                printer = Some(settle(&lab, &remote, &internet, home)?);
+                remotes.push(remote);
+                continue;
+            }
             let home = if plan.home_overlaps && number == 1 {
                 Home::like_the_lan()
             } else {
@@ -118,6 +140,7 @@ impl Venue {
             internet,
             relay,
             remotes,
+            printer,
             lab,
         })
     }
@@ -189,6 +212,26 @@ fn connect(
     machine.ip(&format!("route add default via {ipv4}.254"))?;
     machine.ip(&format!("route add default via {ipv6}::fe"))?;
     Ok(wire)
+}
+
+/// Gives a machine a home with a printer, and answers with that; the internet's end is the home's router.
+fn settle(lab: &Lab, machine: &Machine, internet: &Machine, home: HomePlan) -> Result<Machine> {
+    let switch = lab.switch("home")?;
+    let printer = lab.machine("printer")?;
+    let router = machine.name();
+    for (machine, interface, address) in [
+        (machine, "wan0", home.player),
+        (internet, router, home.router),
+        (&printer, "eth0", home.printer),
+    ] {
+        lab.plug(machine, interface, &switch)?;
+        let len = home.prefix_len;
+        machine.ip(&format!("addr add {address}/{len} brd + dev {interface}"))?;
+    }
+    for machine in [machine, &printer] {
+        machine.ip(&format!("route add default via {}", home.router))?;
+    }
+    Ok(printer)
 }
 
 /// A home router's DHCP and DNS: it offers itself as default route and resolver.

@@ -290,5 +290,5 @@ fn what_a_killed_run_left_is_repaired((): &()) -> Result<()> {
 
 fn a_home_like_the_party_is_told(party: &Party) -> Result<()> {
     let look = look(player(party), &[])?;
-    look.says("overlap", "bad", "192.168.50.0/24")
+    look.says("overlap", "doubt", "192.168.50.0/24")
 }

@@ -10,7 +10,7 @@ use std::net::Ipv4Addr;
 
 /// So many hosts of the party get a route of their own; a LAN with more of them has a network of its own.
 pub const MAX_HOSTS: usize = 512;
-/// Shorter prefixes are ways to the internet, whole or by halves, and no network of anybody's.
+/// The widest private network is 10.0.0.0/8.
 const SHORTEST: u8 = 8;
 /// So many doubled addresses are told, and the number of the others.
 const TOLD_DOUBLES: usize = 3;
@@ -38,6 +38,8 @@ pub enum Role {
     Router,
     /// The one that knows names.
     NameServer,
+    /// The relay.
+    Relay,
     /// A machine that is there.
     Machine,
 }
@@ -149,7 +151,7 @@ impl Home {
     fn counts(&self, network: Prefix) -> bool {
         let has_own =
             |(address, role): (&Ipv4Addr, &Role)| *role == Role::Own && LINK_LOCAL.covers(*address);
-        network.len >= SHORTEST && (network != LINK_LOCAL || self.used.iter().any(has_own))
+        network.is_network() && (network != LINK_LOCAL || self.used.iter().any(has_own))
     }
 
     fn double(&self, address: Ipv4Addr, is_own: bool) -> Option<Double> {
@@ -227,6 +229,7 @@ impl fmt::Display for Double {
             Role::Own => "this machine's own address at home",
             Role::Router => "your router at home",
             Role::NameServer => "your name server at home",
+            Role::Relay => "the relay's",
             Role::Machine => "a machine at your home",
         };
         match is_own {
@@ -260,6 +263,11 @@ impl Prefix {
     /// How many bits all of its addresses share.
     pub fn prefix_len(self) -> u8 {
         self.len
+    }
+
+    /// Whether it can be anybody's network: shorter ones are ways to the internet, whole or by halves.
+    pub fn is_network(self) -> bool {
+        self.len >= SHORTEST
     }
 
     /// Whether `ip` is in it.

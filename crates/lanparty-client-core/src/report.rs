@@ -21,9 +21,14 @@ pub trait Reporter {
     fn hear(&mut self, now: Instant, report: Report<'_>);
 }
 
-/// A person reads a sentence whenever it is another one.
+/// A person reads a sentence whenever it is another one, and once what is worth knowing beside it.
 impl Reporter for StatusLine {
     fn hear(&mut self, _now: Instant, report: Report<'_>) {
         self.show(report.status);
+        report
+            .facts
+            .overlap
+            .iter()
+            .for_each(|both| self.remark(both));
     }
 }

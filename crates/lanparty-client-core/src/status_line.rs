@@ -2,11 +2,16 @@
 
 use lanparty_edge::speech;
 use lanparty_obs::PlayerStatus;
+use std::collections::BTreeSet;
+
+/// So many remarks are said in a session: what is remarked upon may be strangers' doing.
+const MAX_REMARKS: usize = 16;
 
 /// Says how things are, once for each change.
 #[derive(Debug, Default)]
 pub struct StatusLine {
     last: Option<PlayerStatus>,
+    remarks: BTreeSet<String>,
 }
 
 impl StatusLine {
@@ -15,6 +20,17 @@ impl StatusLine {
         if let Some(sentence) = self.next(status) {
             speech::say(sentence);
         }
+    }
+
+    /// Says something beside the status, once.
+    pub fn remark(&mut self, sentence: &str) {
+        if self.is_new(sentence) {
+            speech::say(sentence);
+        }
+    }
+
+    fn is_new(&mut self, sentence: &str) -> bool {
+        self.remarks.len() < MAX_REMARKS && self.remarks.insert(sentence.to_owned())
     }
 
     fn next(&mut self, status: PlayerStatus) -> Option<String> {
@@ -59,5 +75,13 @@ mod tests {
         assert_eq!(line.next(connecting()), None);
         assert_eq!(line.next(looking_up()), None);
         assert_eq!(line.next(waiting()), None);
+    }
+
+    #[test]
+    fn a_remark_is_made_once_and_there_are_not_many() {
+        let mut line = StatusLine::default();
+        assert!(line.is_new("0") && !line.is_new("0"));
+        let said = (0..100).filter(|number: &u8| line.is_new(&number.to_string()));
+        assert_eq!(said.count(), MAX_REMARKS - 1);
     }
 }

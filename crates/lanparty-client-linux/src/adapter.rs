@@ -135,10 +135,6 @@ impl Adapter {
     }
 
     /// Removes a route that was wanted.
-    #[allow(
-        dead_code,
-        reason = "for routes to the hosts of a LAN that has the home's addresses"
-    )]
     pub(crate) fn drop_route(&self, route: &Route) -> io::Result<()> {
         self.0.borrow_mut().wanted.routes.retain(|own| own != route);
         unless_gone(route.remove())

@@ -1,8 +1,8 @@
 //! The Linux client: a TAP adapter that joins a LAN party.
 //!
 //! [`config`] says what a player wants. [`party`] tells the whole story of a session: [`privilege`],
-//! [`tap`], [`route`], [`adapter`] and [`dhcp`] each change one thing about the machine and undo it. [`run`] plays one at a
-//! terminal, [`service`] for whoever asks at its socket.
+//! [`tap`], [`route`], [`adapter`], [`overlap`] and [`dhcp`] each change one thing about the machine and undo it. [`run`]
+//! plays one at a terminal, [`service`] for whoever asks at its socket.
 //! What crosses the tunnel is decided by `lanparty-client-core`, and carried by `lanparty-peer`.
 #![cfg_attr(
     not(target_os = "linux"),
@@ -28,6 +28,9 @@ mod config;
 )]
 mod dhcp;
 #[cfg(target_os = "linux")]
+#[allow(clippy::disallowed_methods, reason = "shell: reads who knows names")]
+mod home;
+#[cfg(target_os = "linux")]
 #[allow(
     clippy::disallowed_methods,
     reason = "shell: owns the adapter's settings"
@@ -35,6 +38,8 @@ mod dhcp;
 mod link;
 #[cfg(target_os = "linux")]
 mod netlink;
+#[cfg(target_os = "linux")]
+mod overlap;
 #[cfg(target_os = "linux")]
 #[allow(clippy::disallowed_methods, reason = "shell: plays")]
 mod party;

@@ -4,6 +4,7 @@ use crate::adapter::{Adapter, Address, IPV6_SETTINGS};
 use crate::address::InterfaceAddress;
 use crate::dhcp::{self, Again, Dhcp, DhcpProgram};
 use crate::link::Link;
+use crate::overlap::PartyRoutes;
 use crate::route::{self, Pins};
 use crate::tap::{Tap, TapName};
 use anyhow::{Context as _, Result, anyhow};
@@ -78,6 +79,7 @@ pub(crate) async fn play(
         adapter,
         mtu: None,
         pins: Pins::default(),
+        routes: PartyRoutes::default(),
         dhcp: &running,
         dhcp_again: Again::new(),
         had_ipv4: false,
@@ -131,6 +133,7 @@ struct Machine<'a, R> {
     adapter: Adapter,
     mtu: Option<IpMtu>,
     pins: Pins,
+    routes: PartyRoutes,
     dhcp: &'a RefCell<Option<Dhcp>>,
     /// When a DHCP client that has ended gets a successor.
     dhcp_again: Again,
@@ -167,11 +170,15 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
                 if let Err(error) = self.pins.follow(self.link.index()) {
                     tracing::debug!(%error, "Could not follow the routes to the relay");
                 }
+                self.follow_party(session);
                 self.show(session)?;
                 self.renew_address();
                 self.watch_dhcp(Instant::now())?;
             }
-            Event::News => self.show(session)?,
+            Event::News => {
+                self.follow_party(session);
+                self.show(session)?;
+            }
             Event::Slept => {
                 let status = self.player.slept();
                 self.tell(session, status);
@@ -197,7 +204,12 @@ impl<R: Reporter> Machine<'_, R> {
     }
 
     /// The relay has let us in: sets the adapter up, or, after another link, what has changed.
-    fn plug_in(&mut self, session: &Session, welcome: &Welcome, relay: SocketAddr) -> Result<()> {
+    fn plug_in(
+        &mut self,
+        session: &mut Session,
+        welcome: &Welcome,
+        relay: SocketAddr,
+    ) -> Result<()> {
         self.player.joined(welcome, relay);
         self.pins.keep_only(relay);
         if self.mtu != Some(welcome.effective_mtu) {
@@ -208,7 +220,19 @@ impl<R: Reporter> Machine<'_, R> {
         if self.mtu.replace(welcome.effective_mtu).is_none() {
             self.bring_up()?;
         }
+        self.follow_party(session);
         self.show(session)
+    }
+
+    /// Keeps the party's hosts reachable, whatever addresses home has.
+    fn follow_party(&mut self, session: &mut Session) {
+        let adapter = (self.link.index(), &self.adapter);
+        let followed = self
+            .routes
+            .follow(Instant::now(), adapter, session, &self.pins);
+        if let Err(error) = followed {
+            tracing::debug!(%error, "Could not follow the routes to the party");
+        }
     }
 
     fn bring_up(&self) -> Result<()> {
@@ -225,7 +249,7 @@ impl<R: Reporter> Machine<'_, R> {
                 for &address in addresses {
                     let context = || format!("cannot give the adapter the address {address}");
                     self.adapter
-                        .want_address(Address::new(address))
+                        .want_address(Address::of_lan(address))
                         .with_context(context)?;
                 }
             }
@@ -321,6 +345,7 @@ impl<R: Reporter> Machine<'_, R> {
             route_pinned: self.pins.is_pinned(),
             adapter_down: self.mtu.is_some() && !self.link.is_up().unwrap_or(true),
             adapter: Some(self.link.name().to_owned()),
+            overlap: self.routes.sentences().to_vec(),
             addresses,
             ..self.player.diagnostics(Instant::now(), session)
         }

@@ -32,12 +32,12 @@ pub(crate) const PROTOCOL: u8 = 0x4c;
 /// A unicast route of the main table, as far as we care.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Route {
-    destination: IpAddr,
-    prefix_len: u8,
-    device: u32,
-    next_hop: Option<IpAddr>,
-    metric: u32,
-    protocol: u8,
+    pub(crate) destination: IpAddr,
+    pub(crate) prefix_len: u8,
+    pub(crate) device: u32,
+    pub(crate) next_hop: Option<IpAddr>,
+    pub(crate) metric: u32,
+    pub(crate) protocol: u8,
 }
 
 /// What is to be done to keep a relay off the TAP.
@@ -124,7 +124,7 @@ impl Route {
     }
 
     /// The unicast routes of the main table for the family of `ip`.
-    fn list(ip: IpAddr) -> io::Result<Vec<Self>> {
+    pub(crate) fn list(ip: IpAddr) -> io::Result<Vec<Self>> {
         let mut question = RouteMessage::default();
         question.header.address_family = family(ip);
         let answers = netlink::list(GetRoute(question))?;

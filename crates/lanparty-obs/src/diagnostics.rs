@@ -36,6 +36,9 @@ pub struct Diagnostics {
     pub adapter_down: bool,
     /// Why it has no address on the LAN, once that has lasted for too long.
     pub no_address: Option<NoAddress>,
+    /// What of the party's addresses the player's home has as well, and what becomes of it: a sentence each. All is well
+    /// for all that.
+    pub overlap: Vec<String>,
     /// The adapter's addresses.
     pub addresses: Vec<IpAddr>,
     /// What was carried and what died.

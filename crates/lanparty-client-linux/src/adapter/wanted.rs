@@ -75,8 +75,15 @@ impl Address {
         }
     }
 
+    /// One on the party's LAN. Which routes lead to its IPv4 network is for `PartyRoutes` to say, as home may have it too.
+    pub(crate) fn of_lan(at: InterfaceAddress) -> Self {
+        match at.ip() {
+            IpAddr::V4(_) => Self::without_route(at),
+            IpAddr::V6(_) => Self::new(at),
+        }
+    }
+
     /// One that brings no route to its network: that leads elsewhere.
-    #[allow(dead_code, reason = "for a LAN that has the home's addresses")]
     pub(crate) fn without_route(at: InterfaceAddress) -> Self {
         Address {
             at,
@@ -113,11 +120,8 @@ impl Wanted {
             orders.push(Order::SetUp);
         }
         orders.extend(self.address_orders(seen));
-        let has = |route: &Route| {
-            let mut routes = seen.routes.iter().filter_map(Route::in_main);
-            routes.any(|seen| seen == *route)
-        };
-        let missing = self.routes.iter().filter(|route| !has(route));
+        let there: Vec<_> = seen.routes.iter().filter_map(Route::in_main).collect();
+        let missing = self.routes.iter().filter(|route| !there.contains(route));
         orders.extend(missing.cloned().map(Order::AddRoute));
         orders
     }

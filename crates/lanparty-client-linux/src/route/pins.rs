@@ -63,6 +63,11 @@ impl Pins {
         Ok(())
     }
 
+    /// The relays.
+    pub(crate) fn relays(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.0.keys().copied()
+    }
+
     /// True when a route keeps the relay off the TAP.
     pub(crate) fn is_pinned(&self) -> bool {
         let is_held = |pin: &Pin| !matches!(pin.held, Held::Free);

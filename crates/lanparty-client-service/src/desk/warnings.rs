@@ -17,6 +17,8 @@ impl Desk {
                 self.no_lan_address(now),
                 self.adapter_away(),
                 self.hindered(),
+                self.same_network(),
+                self.same_address(),
                 self.strange_gateway(),
                 self.expires_soon(today),
             ],
@@ -77,6 +79,18 @@ impl Desk {
     fn hindered(&self) -> Option<Warning> {
         let notice = self.progress.facts()?.notice.clone()?;
         Some(plain("hindered", notice))
+    }
+
+    /// That home has addresses of the party's too: nobody need do anything.
+    fn same_network(&self) -> Option<Warning> {
+        let noticed = self.progress.facts()?.overlap.first()?;
+        Some(plain("same_network", noticed.clone()))
+    }
+
+    /// What collides, and is the home's.
+    fn same_address(&self) -> Option<Warning> {
+        let doubles = self.progress.facts()?.overlap.get(1..)?;
+        (!doubles.is_empty()).then(|| plain("same_address", doubles.join(" ")))
     }
 
     fn strange_gateway(&self) -> Option<Warning> {

@@ -1,4 +1,4 @@
-//! A home network with the party's addresses: packets for the party go to the neighbours at home.
+//! A home network with the party's addresses: packets for the party go to the neighbours at home, unless somebody sees to it.
 
 use super::{Check, is_anybodys};
 use crate::facts::{Interface, Network, Pc, Prefix};
@@ -19,8 +19,9 @@ fn look(pc: &dyn Pc) -> Option<Found> {
     let homes = network.interfaces.iter().filter(|i| !i.is_party && i.is_up);
     let twin = homes
         .flat_map(|home| networks(home).map(move |prefix| (home, prefix)))
-        .find(|(_, prefix)| prefix.overlaps(party));
-    let Some((home, _)) = twin else {
+        .filter(|(_, prefix)| prefix.overlaps(party))
+        .min_by_key(|(_, prefix)| prefix.len);
+    let Some((home, widest)) = twin else {
         return Some(Found::good(
             "Your home network and the party's LAN have different addresses.",
         ));
@@ -29,6 +30,12 @@ fn look(pc: &dyn Pc) -> Option<Found> {
         true => format!(" ({party})"),
         false => String::new(),
     };
+    if widest.len > party.len || goes_by_hosts(&network, adapter, party) {
+        return Some(Found::doubt(format!(
+            "Your home network on {} has addresses of the party's{shown}; home stays as it is, and the party's machines are reached one by one.",
+            home.name
+        )));
+    }
     Some(match leads_to_the_party(&network, adapter, party) {
         true => Found::doubt(format!(
             "Your home network on {} and the party's LAN have the same addresses{shown}; while you play, they mean the party.",
@@ -57,6 +64,32 @@ fn networks(interface: &Interface) -> impl Iterator<Item = Prefix> {
         .iter()
         .filter(is_real)
         .map(|prefix| prefix.network())
+}
+
+/// Whether the client leads single hosts to the party and leaves the network to home.
+fn goes_by_hosts(network: &Network, adapter: &Interface, party: Prefix) -> bool {
+    let of_adapter = || {
+        let routes = network.routes.iter();
+        routes.filter(|route| route.interface == adapter.name)
+    };
+    let is_host = |ip: IpAddr| party.covers(ip) && adapter.addresses.iter().all(|own| own.ip != ip);
+    let leads_all = of_adapter().any(|route| route.destination.network() == party);
+    let broadcast = last(party);
+    let mut hosts = of_adapter()
+        .map(|route| route.destination)
+        .filter(|host| host.len == 32 && is_host(host.ip) && Some(host.ip) != broadcast);
+    // Others' routes for single addresses at the party's adapter would be strange, and a client without any has heard of
+    // nobody yet.
+    !leads_all || hosts.next().is_some()
+}
+
+/// The address that means all of a network.
+fn last(network: Prefix) -> Option<IpAddr> {
+    let IpAddr::V4(first) = network.ip else {
+        return None;
+    };
+    let host = u32::MAX.checked_shr(network.len.into()).unwrap_or(0);
+    Some(IpAddr::V4((first.to_bits() | host).into()))
 }
 
 /// Whether the narrowest routes to the party's addresses are its adapter's: looked at in both halves, as one host may have a
@@ -116,6 +149,58 @@ mod tests {
                     metric: 0,
                 });
             }
+            assert_eq!(row(&pc).mark, Mark::Doubt);
+        }
+    }
+
+    #[test]
+    fn a_client_that_leads_single_hosts_leaves_home_its_network() {
+        for pc in FakePc::both() {
+            let mut without = at_home_like_at_the_party(pc.clone());
+            let network = without.network.as_mut().unwrap();
+            let party = network.party().unwrap().name.clone();
+            let lan = prefix("192.168.50.0/24");
+            network
+                .routes
+                .retain(|route| route.interface != party || route.destination != lan);
+            let said = row(&without);
+            assert_eq!(said.mark, Mark::Doubt);
+            assert!(said.sentence.contains("one by one"), "{}", said.sentence);
+            // As on Windows, where the network's own route stays and costs more.
+            let mut beside = at_home_like_at_the_party(pc);
+            let network = beside.network.as_mut().unwrap();
+            network.routes.push(Route {
+                destination: prefix("192.168.50.11/32"),
+                interface: party,
+                metric: 1,
+            });
+            assert_eq!(row(&beside).mark, Mark::Doubt);
+        }
+    }
+
+    #[test]
+    fn own_addresses_and_the_broadcast_are_no_hosts_of_the_partys() {
+        for pc in FakePc::both() {
+            let mut pc = at_home_like_at_the_party(pc);
+            let network = pc.network.as_mut().unwrap();
+            let party = network.party().unwrap().name.clone();
+            for own in ["192.168.50.17/32", "192.168.50.255/32"] {
+                network.routes.push(Route {
+                    destination: prefix(own),
+                    interface: party.clone(),
+                    metric: 256,
+                });
+            }
+            assert_eq!(row(&pc).mark, Mark::Bad);
+        }
+    }
+
+    #[test]
+    fn a_home_within_the_partys_network_goes_first_by_itself() {
+        for mut pc in FakePc::both() {
+            let network = pc.network.as_mut().unwrap();
+            let home = network.interfaces.iter_mut().find(|i| !i.is_party).unwrap();
+            home.addresses = vec![prefix("192.168.50.77/26")];
             assert_eq!(row(&pc).mark, Mark::Doubt);
         }
     }

@@ -268,15 +268,15 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 // The old link's queues end with it.
                 return Ok(Ended::Slept);
             }
+            self.tell_news().await?;
             self.perform_outputs(link);
-            if self.core.take_news() {
-                self.tell(Event::News).await?;
-            }
             let timeout = self.core.poll_timeout().map(tokio::time::Instant::from_std);
             tokio::select! {
                 datagrams = reader.read() => match datagrams {
                     Ok(datagrams) => {
                         datagrams.for_each(|datagram| self.deliver(link, datagram));
+                        // Whoever must act on what has come does so before the machine answers it.
+                        self.tell_news().await?;
                         self.put_out();
                     }
                     Err(closed) => break closed.to_string(),
@@ -383,6 +383,13 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
     async fn handle_control(&mut self, message: RelayMessage) -> Result<(), RunError> {
         self.core.handle_control(Instant::now(), message.clone());
         self.tell(Event::Control(&message)).await
+    }
+
+    async fn tell_news(&mut self) -> Result<(), RunError> {
+        match self.core.take_news() {
+            true => self.tell(Event::News).await,
+            false => Ok(()),
+        }
     }
 
     /// From the port to the relay.

@@ -46,7 +46,18 @@ fn what_is_wrong_is_said_beside_the_state_and_offers_what_helps() {
     hindered.facts.notice = Some("Nobody hears you.".to_owned());
     table.desk.handle_news(table.now, hindered);
     assert_eq!(ids(&table), ["hindered", "invite_ends", "not_kept"]);
+    let mut twin = news(on_the_lan("192.168.50.17"));
+    twin.facts = facts("192.168.50.17");
+    twin.facts.overlap = ["Home has it too.", "A collides.", "B collides."]
+        .map(str::to_owned)
+        .to_vec();
+    table.desk.handle_news(table.now, twin);
+    assert_eq!(
+        ids(&table),
+        ["same_network", "same_address", "invite_ends", "not_kept"]
+    );
     let snapshot = table.snapshot(&anna());
+    assert_eq!(snapshot.warnings[1].sentence, "A collides. B collides.");
     assert_eq!(snapshot.state, State::Connected);
     assert!(
         snapshot.sentence.contains("192.168.50.17"),

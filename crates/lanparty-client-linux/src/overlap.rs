@@ -1,0 +1,237 @@
+//! Routes to the party's hosts, where home has the same addresses (spec R133).
+//!
+//! What there should be is decided by [`lanparty_client_core::overlap`]; here it is kept so. All of these routes are the
+//! adapter's and go with it, after a kill as well. Home's are not touched.
+
+use crate::adapter::Adapter;
+use crate::home::{Neighbours, Surroundings};
+use crate::netlink;
+use crate::route::{PROTOCOL, Pins, Route};
+use lanparty_client_core::Session;
+use lanparty_client_core::overlap::{self as core, Overlap, Role, Seat};
+use netlink_packet_core::NLM_F_CREATE;
+use netlink_packet_route::AddressFamily;
+use netlink_packet_route::RouteNetlinkMessage::{DelRoute, GetRoute, NewRoute};
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteMessage, RouteScope, RouteType,
+};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::{Duration, Instant};
+
+/// How often home is asked whether it has an address that a host of the party has: it may come home late.
+const ASK_HOME: Duration = Duration::from_secs(300);
+/// How often the party is asked for an address that nobody looks for at this moment.
+const ASK_PARTY: Duration = Duration::from_secs(30);
+
+/// The kernel's own table, which it asks first (rtnetlink(7), `RT_TABLE_LOCAL`).
+const TABLE_LOCAL: u8 = 255;
+
+/// The routes to the party, as they were kept last.
+#[derive(Debug, Default)]
+pub(crate) struct PartyRoutes {
+    sentences: Vec<String>,
+    routes: Vec<Route>,
+    /// Addresses that mean all of a network, at home and at the party.
+    shared: BTreeSet<Ipv4Addr>,
+    asked_home: BTreeMap<Ipv4Addr, Instant>,
+    asked_party: BTreeMap<Ipv4Addr, Instant>,
+}
+
+impl PartyRoutes {
+    /// What home and party both have, in sentences for a person.
+    pub(crate) fn sentences(&self) -> &[String] {
+        &self.sentences
+    }
+
+    /// Makes the routes what they should be now. `pins` keep the relay off the adapter.
+    pub(crate) fn follow(
+        &mut self,
+        now: Instant,
+        (tap, adapter): (u32, &Adapter),
+        session: &mut Session,
+        pins: &Pins,
+    ) -> io::Result<()> {
+        let Surroundings {
+            seats,
+            mut home,
+            neighbours,
+        } = Surroundings::look(tap)?;
+        for relay in pins.relays() {
+            if let IpAddr::V4(relay) = relay {
+                home.uses(relay, Role::Relay);
+            }
+        }
+        let overlaps = |seat: &&Seat| core::decide(seat, &home, []).exists();
+        session.listen_for_hosts(now, seats.iter().find(overlaps).copied());
+        let heard: Vec<_> = session.hosts().collect();
+        let decided: Vec<_> = seats
+            .into_iter()
+            .map(|seat| (seat, core::decide(&seat, &home, heard.iter().copied())))
+            .collect();
+        self.tell(&decided);
+        let outcome = self.route(tap, adapter, &decided);
+        self.ask_home(now, &decided, &neighbours);
+        let lacking = self.lacking_at_home(now, &neighbours);
+        session.look_for_hosts(now, lacking);
+        outcome
+    }
+
+    fn tell(&mut self, decided: &[(Seat, Overlap)]) {
+        let sentences = decided.iter().flat_map(|(_, overlap)| overlap.sentences());
+        self.sentences = sentences.collect();
+    }
+
+    /// Each change is tried, and the first that failed is told.
+    fn route(
+        &mut self,
+        tap: u32,
+        adapter: &Adapter,
+        decided: &[(Seat, Overlap)],
+    ) -> io::Result<()> {
+        let there = Route::list(Ipv4Addr::UNSPECIFIED.into())?;
+        let Routes { wanted, forbidden } = Routes::decided(tap, decided, &there);
+        let before = std::mem::replace(&mut self.routes, wanted);
+        let gone = before.iter().filter(|route| !self.routes.contains(route));
+        let new = self.routes.iter().filter(|route| !before.contains(route));
+        let removed = forbidden.iter().map(Route::remove);
+        let dropped = gone.map(|route| adapter.drop_route(route));
+        let added = new.map(|route| adapter.want_route(route.clone()));
+        let outcome = first_error(removed.chain(dropped).chain(added));
+        outcome.and(self.lead_broadcast(tap, decided))
+    }
+
+    fn lead_broadcast(&mut self, tap: u32, decided: &[(Seat, Overlap)]) -> io::Result<()> {
+        let shared = decided
+            .iter()
+            .filter(|(_, overlap)| overlap.shares_broadcast);
+        let shared = shared
+            .filter_map(|(seat, _)| seat.prefix.broadcast())
+            .collect();
+        let before = std::mem::replace(&mut self.shared, shared);
+        for &all in before.difference(&self.shared) {
+            // It may have gone with the adapter's last address.
+            let _ = netlink::order(DelRoute(to_all(all, tap)), 0);
+        }
+        first_error(self.shared.iter().map(|&all| lead_all(all, tap)))
+    }
+
+    /// Asks home for addresses that the party has: what collides need not be in use at this moment, and what is thought
+    /// to be at home need not be there any more.
+    fn ask_home(&mut self, now: Instant, decided: &[(Seat, Overlap)], neighbours: &Neighbours) {
+        let is_old = |at: &Instant| now.saturating_duration_since(*at) >= ASK_HOME;
+        self.asked_home.retain(|_, at| !is_old(at));
+        for (seat, overlap) in decided.iter().filter(|(_, overlap)| overlap.exists()) {
+            let doubted = overlap.doubles.iter().map(|double| double.address);
+            let doubted = doubted.filter(|ip| neighbours.is_stale(*ip));
+            let unknown = overlap.hosts.iter().copied().chain([seat.own]);
+            for ip in unknown.chain(doubted).collect::<BTreeSet<_>>() {
+                if let Entry::Vacant(entry) = self.asked_home.entry(ip) {
+                    entry.insert(now);
+                    neighbours.ask(ip, &overlap.networks);
+                }
+            }
+        }
+    }
+
+    /// Addresses that somebody here wants to reach and home does not have, or has reached at the party before.
+    fn lacking_at_home(&mut self, now: Instant, neighbours: &Neighbours) -> Vec<Ipv4Addr> {
+        let is_old = |at: &Instant| now.saturating_duration_since(*at) >= ASK_PARTY;
+        self.asked_party.retain(|_, at| !is_old(at));
+        let mut lacking: Vec<_> = neighbours.unanswered().collect();
+        let once = neighbours.failed().chain(neighbours.at_the_party());
+        lacking.extend(once.filter(|ip| self.asked_party.insert(*ip, now).is_none()));
+        lacking
+    }
+}
+
+/// The adapter's routes to the party.
+#[derive(Debug, PartialEq, Eq)]
+struct Routes {
+    /// Those that should be there.
+    wanted: Vec<Route>,
+    /// Those that others have made, and would take home's hosts away.
+    forbidden: Vec<Route>,
+}
+
+impl Routes {
+    fn decided(tap: u32, decided: &[(Seat, Overlap)], there: &[Route]) -> Self {
+        let others = there
+            .iter()
+            .filter(|route| route.device == tap && route.protocol != PROTOCOL);
+        let (mut wanted, mut forbidden) = (Vec::new(), Vec::new());
+        for (seat, overlap) in decided {
+            let (network, len) = (seat.prefix.network().into(), seat.prefix.prefix_len());
+            let leads_there =
+                |route: &&Route| (route.destination, route.prefix_len) == (network, len);
+            let mut same = others.clone().filter(leads_there).cloned();
+            match overlap.whole {
+                false => forbidden.extend(same),
+                true if len < 32 && same.next().is_none() => {
+                    wanted.push(Route::on_link(network, len, tap));
+                }
+                true => {}
+            }
+            let hosts = overlap.hosts.iter();
+            wanted.extend(hosts.map(|&host| Route::on_link(host.into(), 32, tap)));
+        }
+        Routes { wanted, forbidden }
+    }
+}
+
+/// Leads what is sent to all of the network to the party, in front of home's route of the same kind; games mean the
+/// party, as by 255.255.255.255.
+fn lead_all(all: Ipv4Addr, tap: u32) -> io::Result<()> {
+    if way_of_all(all)? == Some(tap) {
+        return Ok(());
+    }
+    let route = to_all(all, tap);
+    // Ours may be there, behind one that came later.
+    let _ = netlink::order(DelRoute(route.clone()), 0);
+    // Without NLM_F_APPEND a route stands before its equals.
+    netlink::order(NewRoute(route), NLM_F_CREATE)
+}
+
+/// The device by which a packet to all of a network leaves now.
+fn way_of_all(all: Ipv4Addr) -> io::Result<Option<u32>> {
+    let mut question = RouteMessage::default();
+    question.header.address_family = AddressFamily::Inet;
+    question.header.destination_prefix_length = 32;
+    question
+        .attributes
+        .push(RouteAttribute::Destination(RouteAddress::Inet(all)));
+    let Some(NewRoute(way)) = netlink::ask(GetRoute(question))? else {
+        return Ok(None);
+    };
+    let mut attributes = way.attributes.iter();
+    Ok(attributes.find_map(|attribute| match attribute {
+        RouteAttribute::Oif(device) => Some(*device),
+        _ => None,
+    }))
+}
+
+fn to_all(all: Ipv4Addr, tap: u32) -> RouteMessage {
+    let mut message = RouteMessage::default();
+    message.header.address_family = AddressFamily::Inet;
+    message.header.destination_prefix_length = 32;
+    message.header.table = TABLE_LOCAL;
+    message.header.protocol = PROTOCOL.into();
+    message.header.kind = RouteType::Broadcast;
+    message.header.scope = RouteScope::Link;
+    message.attributes = vec![
+        RouteAttribute::Destination(RouteAddress::Inet(all)),
+        RouteAttribute::Oif(tap),
+    ];
+    message
+}
+
+fn first_error(mut outcomes: impl Iterator<Item = io::Result<()>>) -> io::Result<()> {
+    let first = outcomes.by_ref().find(Result::is_err);
+    outcomes.for_each(drop);
+    first.unwrap_or(Ok(()))
+}
+
+#[cfg(test)]
+mod tests;
