@@ -64,6 +64,9 @@ pub enum Addressing {
     None,
 }
 
+/// Makes something of a venue's machines before any program of ours runs.
+type Prepare = fn(&Venue) -> Result<()>;
+
 /// Says what kind of party it shall be.
 #[derive(Clone, Debug, Default)]
 pub struct PartyBuilder {
@@ -72,6 +75,9 @@ pub struct PartyBuilder {
     addressing: Addressing,
     log: Option<String>,
     relay_flags: Vec<String>,
+    gateway_flags: Vec<String>,
+    /// Where the gateway is on the LAN, if not at `eth0`, and who makes that.
+    gateway_at: Option<(String, Prepare)>,
     congestion: Option<String>,
     relay_by_name: bool,
     files: Vec<(String, String)>,
@@ -141,6 +147,19 @@ impl PartyBuilder {
         self
     }
 
+    /// More flags for the gateway.
+    pub fn gateway_flags(mut self, flags: &[&str]) -> Self {
+        self.gateway_flags
+            .extend(flags.iter().map(|flag| (*flag).into()));
+        self
+    }
+
+    /// The gateway serves this interface of its machine, which `prepare` makes.
+    pub fn gateway_at(mut self, interface: &str, prepare: Prepare) -> Self {
+        self.gateway_at = Some((interface.into(), prepare));
+        self
+    }
+
     /// How all programs share full paths.
     pub fn congestion(mut self, how: &str) -> Self {
         self.congestion = Some(how.into());
@@ -171,6 +190,9 @@ impl PartyBuilder {
         }
         for (name, content) in &self.files {
             venue.lab.write(name, content)?;
+        }
+        if let Some((_, prepare)) = self.gateway_at {
+            prepare(&venue)?;
         }
         let relay = self.start_relay(&venue)?;
         relay.wait_for_line("Relay listening on ", JOIN)?;
@@ -204,8 +226,10 @@ impl PartyBuilder {
 
     fn start_gateway(&self, venue: &Venue) -> Result<Process> {
         let mut command = program("lanparty-gateway")?;
-        command.extend(["--interface".into(), "eth0".into()]);
+        let interface = self.gateway_at.as_ref().map(|(interface, _)| &**interface);
+        command.extend(["--interface".into(), interface.unwrap_or("eth0").into()]);
         command.extend(self.to_the_relay(venue));
+        command.extend(self.gateway_flags.iter().cloned());
         venue
             .gateway
             .spawn("gateway", self.with_common_flags(command))

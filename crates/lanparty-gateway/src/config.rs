@@ -18,8 +18,9 @@ use std::path::PathBuf;
 /// DHCP, broadcast, multicast and protocols without IP work as on a cable.
 ///
 /// Only the interface's frames are read and written; no address, route, bridge or firewall rule of
-/// this machine is changed. The machine itself does not see the remote players through the interface
-/// that it serves: run game servers on another machine.
+/// this machine is changed. With --with-this-machine the machine itself takes part too: players reach
+/// the game servers on it, and its own games see players. Without it, remote players are on the LAN
+/// for every machine but this one.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "lanparty-gateway", version, after_help = EXAMPLES)]
 pub struct Args {
@@ -50,6 +51,16 @@ pub(crate) struct LanArgs {
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
 
+    /// Let this machine itself take part: players reach its game servers, as the LAN does, and its games
+    /// see players. Its addresses, routes and bridges stay as they are; a TAP adapter that ends with
+    /// the gateway brings players' frames in. Needs CAP_NET_ADMIN [`host` does it by itself where it can].
+    #[arg(long, overrides_with = "without_this_machine")]
+    with_this_machine: bool,
+
+    /// Keep this machine itself out of the party, as a gateway does that is not told otherwise.
+    #[arg(long, overrides_with = "with_this_machine")]
+    without_this_machine: bool,
+
     /// The folder with the keys of rooms for which invites were made here [default: where systemd
     /// says, else /var/lib/lanparty-gateway as root and your data folder otherwise].
     #[arg(long, value_name = "DIR")]
@@ -74,14 +85,30 @@ Examples:
   Who is there? Send somebody out, lock the room; `lanparty-gateway ctl --help` says what else:
       lanparty-gateway ctl list
 
+  The same with this machine taking part, whose LAN is a bridge with virtual machines on it:
+      lanparty-gateway --relay relay.example.net --room FRIDAY --interface vmbr0 --with-this-machine
+
   Why do frames die? Log each of them:
       lanparty-gateway --log info,lanparty::frames=trace …
 
-It needs CAP_NET_RAW: run it as root, or once `setcap cap_net_raw+ep` on its file. Ctrl-C or SIGTERM \
+It needs CAP_NET_RAW, and CAP_NET_ADMIN if this machine takes part: run it as root, or once \
+`setcap cap_net_raw,cap_net_admin+ep` on its file. Ctrl-C or SIGTERM \
 ends it: it says goodbye and exits with 0. Anything else that ends it is told in one sentence, and \
 exits with 1. A lost relay does not end it; it tries again until the relay is back. Without its \
 interface it leaves the room, and comes back with it; where another gateway with the same keys has taken \
 its place, it waits until that one is gone.";
+
+/// Whether the gateway's own machine takes part in the party.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ThisMachine {
+    /// It does, or there is no party.
+    With,
+    /// It does if it can.
+    IfPossible,
+    /// It does not.
+    #[default]
+    Without,
+}
 
 /// What a gateway needs to know, checked.
 #[derive(Debug, Clone)]
@@ -90,6 +117,8 @@ pub struct Config {
     pub relay: RelayConfig,
     /// The interface's name.
     pub interface: String,
+    /// Whether the machine behind it takes part.
+    pub this_machine: ThisMachine,
     /// The file that keeps the place in the room, if there is somewhere to keep it.
     pub state: Option<PathBuf>,
     /// The folder with the rooms' keys, if there is one.
@@ -145,6 +174,15 @@ impl Args {
 }
 
 impl LanArgs {
+    /// What is said of this machine, or else `otherwise`.
+    pub(crate) fn this_machine(&self, otherwise: ThisMachine) -> ThisMachine {
+        match (self.with_this_machine, self.without_this_machine) {
+            (true, _) => ThisMachine::With,
+            (false, true) => ThisMachine::Without,
+            (false, false) => otherwise,
+        }
+    }
+
     /// A gateway between this LAN and that relay. Where it can keep nothing it is nobody in particular.
     pub(crate) fn with(self, mut relay: RelayConfig) -> Config {
         relay.identity = keys::identity(self.keys.as_deref(), rand::random())
@@ -152,12 +190,14 @@ impl LanArgs {
                 tracing::warn!("The relay will not know this gateway again: {error}");
             })
             .ok();
+        let this_machine = self.this_machine(ThisMachine::Without);
         let state = self
             .state
             .or_else(|| default_state(&self.interface, |name| env::var_os(name)));
         let keys = keys::open(self.keys.as_deref()).ok();
         Config {
             relay,
+            this_machine,
             interface: self.interface,
             state,
             keys: keys.and_then(|folder| std::path::absolute(folder.path()).ok()),
@@ -226,6 +266,23 @@ mod tests {
         }
         let error = parse(&[]).unwrap_err().to_string();
         assert!(error.contains("--interface <IF>"), "{error}");
+    }
+
+    #[test]
+    fn of_what_is_said_about_this_machine_the_last_word_counts() {
+        let meant = |more: &[&str]| {
+            let flags = [&["--iface", "eth0"], more].concat();
+            parse(&flags)
+                .unwrap()
+                .lan
+                .this_machine(ThisMachine::IfPossible)
+        };
+        let [with, without] = ["--with-this-machine", "--without-this-machine"];
+        assert_eq!(meant(&[]), ThisMachine::IfPossible);
+        assert_eq!(meant(&[with]), ThisMachine::With);
+        assert_eq!(meant(&[without]), ThisMachine::Without);
+        assert_eq!(meant(&[without, with]), ThisMachine::With);
+        assert_eq!(meant(&[with, without]), ThisMachine::Without);
     }
 
     #[test]

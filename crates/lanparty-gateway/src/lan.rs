@@ -5,24 +5,30 @@
 //! and checksums that nobody has finished, and takes VLAN tags out. So the socket asks for a vnet
 //! header and for auxiliary data, and [`lanparty_proto::offload`] does what a NIC would do.
 //!
-//! [`LanSocket::open`] checks the interface and opens it, [`LanPort`] is what a running peer uses.
+//! [`LanSocket::open`] checks the interface and opens it, [`LanPort`] is what a running peer uses. With a [`Leg`] the
+//! machine itself is a part of that LAN.
 
+mod filter;
 mod interface;
+mod leg;
 mod nature;
+mod netlink;
 mod sys;
 
 pub use interface::{Interface, InterfaceError};
+pub use leg::{Leg, LegError};
 
 use bytes::Bytes;
 use lanparty_edge::privilege::{self, CapabilitySet};
 use lanparty_obs::DropReason;
 use lanparty_peer::FramePort;
 use lanparty_peer::vnet::{self, ENOUGH, READ_LEN, Sent, SuperFrameWriter};
-use lanparty_proto::FrameBuf;
 use lanparty_proto::frame_buf::FrameSlab;
+use lanparty_proto::{FrameBuf, MacAddr};
 use std::cell::Cell;
 use std::io;
 use std::ops::Range;
+use std::rc::Rc;
 use std::time::Duration;
 use sys::{BATCH, INTEREST, Notes, PacketSocket, Slot};
 use tokio::io::Interest;
@@ -86,6 +92,19 @@ impl LanSocket {
         &self.interface
     }
 
+    /// Lets this machine take part: the leg leads to it from now on, and what it sends is heard.
+    ///
+    /// # Errors
+    /// [`LegError`], in a sentence; the LAN's frames come as before.
+    pub fn admit(&self, leg: &Leg) -> Result<(), LegError> {
+        leg.lead_to(self.interface.index())?;
+        let program = filter::of_lan_and_machine(self.interface.mac());
+        self.socket
+            .filter(&program)
+            .and_then(|()| self.socket.hear_outgoing())
+            .map_err(LegError::of_hearing)
+    }
+
     /// How many bytes the system granted for frames that wait, its own bytes included.
     pub fn receive_buffer(&self) -> usize {
         self.receive_buffer
@@ -94,6 +113,7 @@ impl LanSocket {
 
 fn set_up(socket: &PacketSocket) -> io::Result<()> {
     socket.enable(libc::PACKET_IGNORE_OUTGOING)?;
+    socket.filter(&filter::of_lan())?;
     socket.enable(libc::PACKET_VNET_HDR)?;
     socket.enable(libc::PACKET_AUXDATA)?;
     socket.report_overruns()
@@ -130,6 +150,40 @@ pub struct LanPort {
     writer: SuperFrameWriter,
     overruns: u32,
     next_look: Cell<Instant>,
+    machine: Option<Machine>,
+}
+
+/// This machine's own part in the LAN.
+#[derive(Debug)]
+struct Machine {
+    leg: Rc<Leg>,
+    writer: SuperFrameWriter,
+    /// What a turn has for it, and what for the wire.
+    to_machine: Vec<Bytes>,
+    to_wire: Vec<Bytes>,
+}
+
+impl Machine {
+    /// Sorts the frames of a turn. Most often none of them is for this machine, and nothing is moved.
+    fn sort<'a>(&'a mut self, nic: MacAddr, frames: &'a [Bytes]) -> &'a [Bytes] {
+        self.to_machine.clear();
+        self.to_wire.clear();
+        let mut is_whole = true;
+        for (place, frame) in frames.iter().enumerate() {
+            let ways = leg::ways(frame, nic);
+            self.to_machine.extend(ways.to_machine);
+            if !ways.to_wire && is_whole {
+                is_whole = false;
+                self.to_wire.extend_from_slice(&frames[..place]);
+            } else if ways.to_wire && !is_whole {
+                self.to_wire.push(frame.clone());
+            }
+        }
+        match is_whole {
+            true => frames,
+            false => &self.to_wire,
+        }
+    }
 }
 
 impl LanPort {
@@ -148,7 +202,19 @@ impl LanPort {
             overruns: 0,
             // The system's own picture of a cable may be a second old.
             next_look: Cell::new(Instant::now() + 2 * LOOK),
+            machine: None,
         })
+    }
+
+    /// The same with this machine taking part by a leg to which the socket has admitted it.
+    pub fn with_machine(mut self, leg: Rc<Leg>) -> Self {
+        self.machine = Some(Machine {
+            leg,
+            writer: SuperFrameWriter::default(),
+            to_machine: Vec::new(),
+            to_wire: Vec::new(),
+        });
+        self
     }
 
     /// Captures what is there, a batch at most.
@@ -177,6 +243,9 @@ impl LanPort {
     /// Looks whether the interface is still there, up, and has a carrier.
     fn look(&self) -> io::Result<()> {
         self.next_look.set(Instant::now() + LOOK);
+        if let Some(machine) = &self.machine {
+            machine.leg.tend(self.interface.index());
+        }
         let name = self.interface.name();
         let (kind, what) = match self.socket.get_ref().is_running(self.interface.index())? {
             Some(true) => return Ok(()),
@@ -231,8 +300,26 @@ impl FramePort for LanPort {
 
     fn try_send(&mut self, frames: &[Bytes]) -> Sent {
         let socket = self.socket.get_ref().plain();
-        self.writer
-            .send(frames, |pieces| socket.send_vectored(pieces))
+        let mut put_on_wire = |frames: &[Bytes]| {
+            self.writer
+                .send(frames, |pieces| socket.send_vectored(pieces))
+        };
+        let Some(machine) = &mut self.machine else {
+            return put_on_wire(frames);
+        };
+        let mut sent = put_on_wire(machine.sort(self.interface.mac(), frames));
+        if !machine.to_machine.is_empty() {
+            let Machine {
+                leg,
+                writer,
+                to_machine,
+                ..
+            } = machine;
+            let heard = leg.send(writer, to_machine);
+            sent.writes += heard.writes;
+            sent.refused += heard.refused;
+        }
+        sent
     }
 }
 

@@ -32,6 +32,8 @@ pub mod keys;
 )]
 pub mod lan;
 #[cfg(target_os = "linux")]
+mod own_part;
+#[cfg(target_os = "linux")]
 #[doc(hidden)]
 pub mod rehearsal;
 #[cfg(target_os = "linux")]

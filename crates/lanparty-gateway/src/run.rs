@@ -6,6 +6,7 @@ use crate::controls::{Controls, Wishes};
 use crate::ctl::wire::InviteFacts;
 use crate::desk::Desk;
 use crate::lan::{LanPort, LanSocket};
+use crate::own_part::OwnPart;
 use anyhow::Context;
 use lanparty_ctrl::message::{PeerJoined, PeerLeft};
 use lanparty_ctrl::{
@@ -51,15 +52,16 @@ impl Args {
 /// One sentence, with its causes, for whoever started the program.
 pub fn run(config: Config) -> anyhow::Result<()> {
     let lan = LanSocket::open(&config.interface)?;
+    let own = OwnPart::begin(config.this_machine, &lan)?;
     runtime::run(async move {
         let host = Host::new(&config);
         keep_what_is_needed(&[])?;
-        serve(&config, lan, host).await
+        serve(&config, lan, own, host).await
     })?
 }
 
 /// Raw sockets for an interface that comes back, and, if we may, larger buffers for these and for new
-/// links. Names are looked up again for each link; beside what is in `folders` nothing else is opened by its
+/// links, and the leg of this machine. Names are looked up again for each link; beside what is in `folders` nothing else is opened by its
 /// name.
 pub(crate) fn keep_what_is_needed(folders: &[PathBuf]) -> anyhow::Result<()> {
     let used = CapabilitySet::NET_RAW | CapabilitySet::NET_ADMIN;
@@ -74,13 +76,14 @@ pub(crate) fn keep_what_is_needed(folders: &[PathBuf]) -> anyhow::Result<()> {
 pub(crate) async fn serve(
     config: &Config,
     lan: LanSocket,
+    own: OwnPart,
     mut host: Host<'_>,
 ) -> anyhow::Result<()> {
     let span = tracing::info_span!("gateway", interface = %config.interface);
     let (desk, listener) = (host.desk.clone(), host.listener.take());
     let serving = async {
         tokio::select! {
-            served = carry(config, lan, host) => served,
+            served = carry(config, lan, own, host) => served,
             never = hear_orders(&desk, listener) => match never {},
         }
     };
@@ -97,8 +100,14 @@ async fn hear_orders(desk: &Desk, listener: Option<UnixListener>) -> Infallible 
     std::future::pending().await
 }
 
-async fn carry(config: &Config, mut lan: LanSocket, mut host: Host<'_>) -> anyhow::Result<()> {
+async fn carry(
+    config: &Config,
+    mut lan: LanSocket,
+    mut own: OwnPart,
+    mut host: Host<'_>,
+) -> anyhow::Result<()> {
     config.relay.warn_if_open();
+    own.tell();
     let reminders: Vec<_> = host.desk.controls.borrow().reminders().collect();
     reminders.iter().for_each(say);
     let mut stop = pin!(asked_to_stop());
@@ -109,7 +118,11 @@ async fn carry(config: &Config, mut lan: LanSocket, mut host: Host<'_>) -> anyho
         if let Some(key) = &config.relay.host_key {
             bridge = bridge.vouching(key.clone(), config.relay.room.clone());
         }
+        let leg = own.leg_to(&lan);
         let mut port = LanPort::new(lan).context("cannot watch the LAN interface")?;
+        if let Some(leg) = leg {
+            port = port.with_machine(leg);
+        }
         let running =
             lanparty_peer::run(&mut bridge, &mut port, &mut host, &config.relay, &mut stop);
         match running.await {

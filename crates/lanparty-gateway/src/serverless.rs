@@ -2,10 +2,11 @@
 //!
 //! Relay and gateway meet over loopback like any others, so there is one code path.
 
-use crate::config::{Config, LanArgs};
+use crate::config::{Config, LanArgs, ThisMachine};
 use crate::invite::ShowArgs;
 use crate::keys;
 use crate::lan::LanSocket;
+use crate::own_part::OwnPart;
 use crate::run::{self, Host};
 use anyhow::Context;
 use clap::Parser;
@@ -44,7 +45,8 @@ const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 ///
 /// It prints an invite, which is all that players need; keep it to those you mean. Room, key and the
 /// relay's identity are made at the first start and kept, so the invite is the same the next evening.
-/// The relay carries this one room, and talks to nobody who has no invite.
+/// The relay carries this one room, and talks to nobody who has no invite. The machine itself takes part where
+/// it can: players reach the game servers on it, and its games see players (--without-this-machine: not so).
 ///
 /// For players elsewhere this machine must be reachable from the internet by one UDP port: forward it
 /// in your router. If you cannot, use a relay on a server (`lanparty-gateway --help`).
@@ -107,8 +109,8 @@ Examples:
   The same on port 4433:
       lanparty-gateway host --interface eth0 --listen 4433/udp --public-address party.example.net
 
-It needs CAP_NET_RAW, and CAP_NET_BIND_SERVICE for a port below 1024: run it as root, or once \
-`setcap cap_net_raw,cap_net_bind_service+ep` on its file. Ctrl-C or SIGTERM ends the gateway, then the relay.";
+It needs CAP_NET_RAW, CAP_NET_BIND_SERVICE for a port below 1024, and CAP_NET_ADMIN so that this machine takes \
+part: run it as root, or once `setcap cap_net_raw,cap_net_bind_service,cap_net_admin+ep` on its file. Ctrl-C or SIGTERM ends the gateway, then the relay.";
 
 impl HostArgs {
     /// Reads the words after `lanparty-gateway`, and the file that they name.
@@ -127,9 +129,11 @@ impl HostArgs {
     /// One sentence, with its causes, for whoever started the program.
     pub fn run(self) -> anyhow::Result<()> {
         self.log.clone().start();
-        may_host(self.listen.socket_address().port())?;
+        let this_machine = self.lan.this_machine(ThisMachine::IfPossible);
+        may_host(self.listen.socket_address().port(), this_machine)?;
         let lan = LanSocket::open(&self.lan.interface)?;
-        runtime::run(self.serve(lan))?
+        let own = OwnPart::begin(this_machine, &lan)?;
+        runtime::run(self.serve(lan, own))?
     }
 
     /// The limits again, as the file has them by then.
@@ -140,7 +144,7 @@ impl HostArgs {
         })
     }
 
-    async fn serve(self, lan: LanSocket) -> anyhow::Result<()> {
+    async fn serve(self, lan: LanSocket, own: OwnPart) -> anyhow::Result<()> {
         let settings = self.settings();
         let readable = settings.folders();
         let folder = keys::open(self.lan.keys.as_deref())?;
@@ -192,7 +196,7 @@ impl HostArgs {
         say(format_args!("Relay listening on {listening} (udp)."));
         advice.iter().for_each(say);
         say(shown.text());
-        party(relay, &config, lan, host).await
+        party(relay, &config, (lan, own), host).await
     }
 }
 
@@ -203,10 +207,10 @@ fn address_text(text: &str) -> Result<String, RelayAddressError> {
 }
 
 /// Says at once what of all rights that this needs is missing, also of those that it needs later.
-fn may_host(port: u16) -> anyhow::Result<()> {
+fn may_host(port: u16, this_machine: ThisMachine) -> anyhow::Result<()> {
     let first_free = fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
     let first_free = first_free.ok().and_then(|text| text.trim().parse().ok());
-    let needed = needed(port, first_free.unwrap_or(1024));
+    let needed = needed(port, first_free.unwrap_or(1024), this_machine);
     let held = privilege::held().context("cannot see which rights this program has")?;
     let missing = needed & !held;
     let names: Vec<_> = missing
@@ -226,12 +230,16 @@ fn may_host(port: u16) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// To reach the LAN, and to listen on a port that is not everybody's.
-fn needed(port: u16, first_free: u16) -> CapabilitySet {
-    match (1..first_free).contains(&port) {
-        true => CapabilitySet::NET_RAW | CapabilitySet::NET_BIND_SERVICE,
-        false => CapabilitySet::NET_RAW,
+/// To reach the LAN, to listen on a port that is not everybody's, and to let this machine take part if it must.
+fn needed(port: u16, first_free: u16, this_machine: ThisMachine) -> CapabilitySet {
+    let mut needed = CapabilitySet::NET_RAW;
+    if (1..first_free).contains(&port) {
+        needed |= CapabilitySet::NET_BIND_SERVICE;
     }
+    if this_machine == ThisMachine::With {
+        needed |= CapabilitySet::NET_ADMIN;
+    }
+    needed
 }
 
 /// A relay that listens there and takes on so much.
@@ -255,14 +263,14 @@ fn bounded(listen: ListenAddress, bounds: BoundArgs) -> lanparty_relay::Config {
 async fn party(
     relay: RelayServer,
     config: &Config,
-    lan: LanSocket,
+    (lan, own): (LanSocket, OwnPart),
     host: Host<'_>,
 ) -> anyhow::Result<()> {
     let (stop, stopped) = oneshot::channel::<()>();
     // Dropping the sender is the word.
     let relay = relay.run(async { drop(stopped.await) });
     let relay = tokio::spawn(relay.instrument(tracing::info_span!("relay")));
-    together(relay, stop, run::serve(config, lan, host)).await
+    together(relay, stop, run::serve(config, lan, own, host)).await
 }
 
 /// A gateway that ends takes the relay with it, by dropping `stop`; without a relay there is no party.
@@ -410,10 +418,19 @@ mod tests {
     #[test]
     fn a_low_port_needs_a_right_of_its_own() {
         let both = CapabilitySet::NET_RAW | CapabilitySet::NET_BIND_SERVICE;
+        let needed = |port, first_free| needed(port, first_free, ThisMachine::IfPossible);
         assert_eq!(needed(443, 1024), both);
         assert_eq!(needed(443, 80), CapabilitySet::NET_RAW);
         assert_eq!(needed(0, 1024), CapabilitySet::NET_RAW);
         assert_eq!(needed(4433, 1024), CapabilitySet::NET_RAW);
+    }
+
+    #[test]
+    fn this_machine_needs_a_right_of_its_own_where_it_must_take_part() {
+        let both = CapabilitySet::NET_RAW | CapabilitySet::NET_ADMIN;
+        assert_eq!(needed(4433, 1024, ThisMachine::With), both);
+        let without = needed(4433, 1024, ThisMachine::Without);
+        assert_eq!(without, CapabilitySet::NET_RAW);
     }
 
     #[tokio::test]

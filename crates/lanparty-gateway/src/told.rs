@@ -1,7 +1,7 @@
 //! What docs/errors.md says to hosts.
 
 use crate::keys::KeyError;
-use crate::lan::InterfaceError;
+use crate::lan::{InterfaceError, LegError};
 use lanparty_told::{Chapter, told};
 use std::io;
 
@@ -27,6 +27,19 @@ fn the_page_explains_the_lans_interface() {
         InterfaceError::System { .. } = InterfaceError::System { name: name(), step: "look up the interface", error: system() } => "The system refuses a step, for the reason behind the colon.", "What the reason says.";
     });
     Chapter::new("interface").with(lan).check();
+}
+
+#[test]
+fn the_page_explains_why_this_machine_takes_no_part() {
+    let system = || io::Error::from_raw_os_error(2);
+    let leg = told!(LegError {
+        LegError::NotPermitted(_) = LegError::NotPermitted("run this with sudo, or once `sudo setcap cap_net_admin,cap_net_raw+ep` on the program".into()) => "A right is missing that only this needs.", "What the sentence says, or --without-this-machine.";
+        LegError::NoDevice = LegError::NoDevice => "The kernel's module for adapters is not loaded, or the container has no such device.", "What the sentence says.";
+        LegError::DeviceClosed = LegError::DeviceClosed => "The device is not for everybody here.", "What the sentence says.";
+        LegError::NoRedirection { .. } = LegError::NoRedirection { error: system() } => "The kernel lacks what leads frames from one interface to another.", "Load it; or --without-this-machine.";
+        LegError::System { .. } = LegError::System { step: "making a TAP adapter", error: system() } => "The system refuses a step, for the reason in brackets.", "What the reason says; or --without-this-machine.";
+    });
+    Chapter::new("this-machine").with(leg).check();
 }
 
 #[test]

@@ -1,14 +1,12 @@
 //! What an interface is beside its hardware: one of its own, a part of something, or apart from its cable
 //! (rtnetlink(7)).
 
-use netlink_packet_core::{NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use super::netlink;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
     InfoData, InfoKind, InfoMacVlan, InfoMacVtap, InfoPortKind, LinkAttribute, LinkInfo,
     LinkMessage, MacVlanMode,
 };
-use netlink_sys::protocols::NETLINK_ROUTE;
-use netlink_sys::{Socket, SocketAddr};
 use std::io;
 use std::path::Path;
 
@@ -53,24 +51,10 @@ fn name_of(index: u32) -> Option<String> {
 }
 
 fn ask(name: &str) -> io::Result<Option<LinkMessage>> {
-    let socket = Socket::new(NETLINK_ROUTE)?;
-    socket.connect(&SocketAddr::new(0, 0))?;
     let mut question = LinkMessage::default();
     question.attributes = vec![LinkAttribute::IfName(name.to_owned())];
-    let mut header = NetlinkHeader::default();
-    header.flags = NLM_F_REQUEST;
-    let payload = NetlinkPayload::InnerMessage(RouteNetlinkMessage::GetLink(question));
-    let mut request = NetlinkMessage::new(header, payload);
-    request.finalize();
-    let mut bytes = vec![0; request.buffer_len()];
-    request.serialize(&mut bytes);
-    socket.send(&bytes, 0)?;
-    // The kernel answers within the call that asks.
-    let (bytes, _) = socket.recv_from_full()?;
-    let answer = NetlinkMessage::deserialize(&bytes).map_err(io::Error::other)?;
-    match answer.payload {
-        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) => Ok(Some(link)),
-        NetlinkPayload::Error(error) => Err(error.to_io()),
+    match netlink::ask(RouteNetlinkMessage::GetLink(question))? {
+        Some(RouteNetlinkMessage::NewLink(link)) => Ok(Some(link)),
         _ => Ok(None),
     }
 }

@@ -7,11 +7,11 @@
 
 use lanparty_proto::MacAddr;
 use lanparty_proto::ethernet::{ether_type, is_priority_tag};
-use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+use socket2::{Domain, SockAddr, SockFilter, SockRef, Socket, Type};
 use std::ffi::{c_int, c_short, c_uint, c_ulong};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::ptr;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -105,10 +105,33 @@ fn request_about(name: &str) -> libc::ifreq {
 ///
 /// # Safety
 /// The request must be one that takes an `ifreq`, filled in as it wants it.
-unsafe fn ask(socket: &Socket, request: c_ulong, ifreq: &mut libc::ifreq) -> io::Result<()> {
+unsafe fn ask(whom: &impl AsRawFd, request: c_ulong, ifreq: &mut libc::ifreq) -> io::Result<()> {
     let request = request as libc::Ioctl;
     // SAFETY: the caller vouches for request and contents; the `ifreq` lives through the call.
-    check(unsafe { libc::ioctl(socket.as_raw_fd(), request, ptr::from_mut(ifreq)) }).map(drop)
+    check(unsafe { libc::ioctl(whom.as_raw_fd(), request, ptr::from_mut(ifreq)) }).map(drop)
+}
+
+/// Makes an open `/dev/net/tun` into a TAP with a vnet header before its frames, which lives as long as the device is
+/// open; `%d` in its name becomes a number that is free. Answers the name.
+pub(super) fn make_tap(device: &OwnedFd, name: &str) -> io::Result<String> {
+    let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR;
+    let mut ifreq = request_about(name);
+    ifreq.ifr_ifru.ifru_flags = c_short::try_from(flags).expect("the lower bits");
+    // SAFETY: TUNSETIFF reads name and flags, and writes the name that the TAP has got.
+    unsafe { ask(device, libc::TUNSETIFF as c_ulong, &mut ifreq) }?;
+    let [name @ .., _] = ifreq.ifr_name.map(|letter| letter.to_ne_bytes()[0]);
+    let len = name.iter().position(|&byte| byte == 0);
+    let name = &name[..len.unwrap_or(name.len())];
+    Ok(String::from_utf8_lossy(name).into_owned())
+}
+
+/// To the system a TAP has no cable from now on, so that nobody gives it an address or sends anything there; what is
+/// written to it comes in all the same.
+pub(super) fn take_carrier(tap: &OwnedFd) -> io::Result<()> {
+    let none: c_int = 0;
+    let request = libc::TUNSETCARRIER;
+    // SAFETY: TUNSETCARRIER reads one int, which lives through the call, and keeps no pointer to it.
+    check(unsafe { libc::ioctl(tap.as_raw_fd(), request, ptr::from_ref(&none)) }).map(drop)
 }
 
 /// An AF_PACKET socket, non-blocking.
@@ -137,6 +160,16 @@ impl PacketSocket {
     /// Switches a packet option on.
     pub(super) fn enable(&self, option: c_int) -> io::Result<()> {
         self.set(libc::SOL_PACKET, option, &1)
+    }
+
+    /// Hears from now on what this machine sends too; not what this socket does.
+    pub(super) fn hear_outgoing(&self) -> io::Result<()> {
+        self.set(libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, &0)
+    }
+
+    /// Hears from now on only what this program lets pass.
+    pub(super) fn filter(&self, program: &[SockFilter]) -> io::Result<()> {
+        self.0.attach_filter(program)
     }
 
     /// Every captured frame will tell how many were lost before it.
