@@ -86,7 +86,7 @@ applications() {
     esac
 }
 
-# A unit that sees nothing of /home sees no program there either. What it calls (a DHCP client, say) may lie beside the program.
+# A unit that sees nothing of /home sees no program there either.
 at_home() {
     case $prefix in
     /home/* | /root/*)
@@ -185,31 +185,10 @@ has_program() {
     PATH=$PATH:/usr/sbin:/sbin:/usr/bin:/bin command -v "$1" >/dev/null
 }
 
-# How this system gets a DHCP client, as far as we know.
-dhcp_package() (
-    [ ! -r /etc/os-release ] || . /etc/os-release
-    case " ${ID:-} ${ID_LIKE:-} " in
-    *" steamos "*) echo "docs/install.md says how to do without a package" ;;
-    *" debian "* | *" ubuntu "*) echo "apt install udhcpc" ;;
-    *" fedora "* | *" rhel "*) echo "dnf install dhcp-client" ;;
-    *suse*) echo "zypper install dhcp-client" ;;
-    *" arch "*) echo "pacman -S dhclient" ;;
-    *) echo "install the package that has udhcpc or dhclient" ;;
-    esac
-)
-
-say_what_is_missing() {
-    if ! has_program udhcpc && { ! has_program dhclient || [ -e /etc/apparmor.d/sbin.dhclient ]; }; then
-        echo "A DHCP client is missing, without which no party can be joined: $(dhcp_package)"
-    fi
-    has_program setpriv || echo "setpriv is missing, without which no party can be joined: install util-linux"
-}
-
 say_what_next() {
     case $1 in
     client)
         echo "The client is installed: lanparty-client --help. Who may join without a password: usermod -aG lanparty USER"
-        say_what_is_missing
         ;;
     gateway) echo "The gateway is installed: lanparty-gateway host --interface eth0, with the name of your own cable." ;;
     relay) echo "The relay is installed; its pin is in its log: journalctl -u lanparty-relay" ;;

@@ -359,7 +359,7 @@ impl Party {
                 "--address".into(),
                 format!("192.168.50.{}/24", 200 + number),
             ]),
-            Addressing::None => {}
+            Addressing::None => command.push("--no-dhcp".into()),
         }
         let program = machine.spawn("client", self.builder.with_common_flags(command))?;
         Ok(Player {

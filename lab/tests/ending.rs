@@ -5,19 +5,18 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use lanparty_lab::{
-    Addressing, Machine, Needs, Party, Plan, Player, Suite, Venue, checks, eventually, program, run,
+    Addressing, Machine, Needs, Party, Plan, Player, Suite, Venue, checks, program, run,
 };
 use rustix::process::Signal;
 
 const SOON: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
-    let needs = Needs::programs(&["dnsmasq", "ping", "udhcpc"]);
+    let needs = Needs::programs(&["dnsmasq", "ping"]);
     let all = checks![
         a_player_who_presses_ctrl_c_leaves_no_trace,
         a_player_who_is_terminated_leaves_no_trace,
         a_player_with_a_lease_leaves_no_trace,
-        a_dhcp_client_that_is_killed_gets_a_successor,
         a_killed_player_leaves_nothing_that_the_next_start_does_not_repair,
         ctrl_c_while_the_relay_does_not_answer_leaves_no_trace,
         ctrl_c_ends_the_gateway_and_the_relay_clean,
@@ -39,36 +38,6 @@ fn a_player_who_is_terminated_leaves_no_trace((): &()) -> Result<()> {
 fn a_player_with_a_lease_leaves_no_trace((): &()) -> Result<()> {
     leaves_no_trace(Addressing::Dhcp, Signal::INT)
 }
-
-/// Whoever kills it: somebody must renew the lease, and the party goes on meanwhile.
-fn a_dhcp_client_that_is_killed_gets_a_successor((): &()) -> Result<()> {
-    let party = Party::builder()
-        .players(1)
-        .addressing(Addressing::Dhcp)
-        .start()?;
-    let machine = &party.players[0].machine;
-    let address = machine.ipv4(Player::TAP);
-    ensure!(address.is_some(), "no address");
-    let lease = machine.ip_shows(&format!("-4 address show dev {}", Player::TAP))?;
-    ensure!(!lease.contains("valid_lft forever"), "no end:\n{lease}");
-    let killed = machine.run(["sh", "-c", KILL_UDHCPC])?;
-    eventually("another DHCP client", SOON, || {
-        let output = machine
-            .output(["sh", "-c", FIND_OTHER, killed.trim()])
-            .ok()?;
-        output.status.success().then_some(())
-    })?;
-    ensure!(machine.ipv4(Player::TAP) == address, "another address");
-    machine.pings(Venue::LAN1, 56)?;
-    party.players[0].program.interrupt()?;
-    is_untouched(machine)
-}
-
-/// In one machine of the lab, whose other programs are the same host's: by the name space that they are in.
-const FIND_OTHER: &str = "for pid in $(pidof udhcpc); do \
-     [ $pid != $0 ] && [ /proc/$pid/ns/net -ef /proc/self/ns/net ] && exit 0; done; exit 1";
-const KILL_UDHCPC: &str = "for pid in $(pidof udhcpc); do \
-     [ /proc/$pid/ns/net -ef /proc/self/ns/net ] && kill -KILL $pid && echo $pid && exit 0; done; exit 1";
 
 fn leaves_no_trace(addressing: Addressing, signal: Signal) -> Result<()> {
     let party = Party::builder().players(1).addressing(addressing).start()?;

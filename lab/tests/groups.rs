@@ -28,7 +28,7 @@ const SETTLED: Duration = Duration::from_secs(4);
 const HEARD: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
-    let needs = Needs::programs(&["arping", "dhclient", "dnsmasq"]);
+    let needs = Needs::programs(&["arping", "dnsmasq"]);
     let suites = [
         Suite::new("without_a_querier", || party("0"), groups()),
         Suite::new("with_a_querier", || party("1"), groups()),

@@ -12,13 +12,7 @@ use lanparty_lab::{checks, eventually, program, run};
 const SOON: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
-    let needs = Needs::programs(&[
-        "dhclient",
-        "dnsmasq",
-        "openarena-server",
-        "ping",
-        "quakestat",
-    ]);
+    let needs = Needs::programs(&["dnsmasq", "openarena-server", "ping", "quakestat"]);
     let all = checks![
         the_host_is_told_what_the_invite_says,
         the_player_has_a_lease_and_reaches_the_lan,

@@ -23,7 +23,7 @@ const SOON: Duration = Duration::from_secs(40);
 const MEMORY: &str = r#"{"welcomed": true, "knows_tray": true}"#;
 
 fn main() -> ExitCode {
-    let needs = Needs::programs(&["Xvfb", "dhclient", "dnsmasq", "ping", "setpriv", "xdotool"]);
+    let needs = Needs::programs(&["Xvfb", "dnsmasq", "ping", "setpriv", "xdotool"]);
     let all = checks![a_clicked_invite_and_one_key_lead_onto_the_lan];
     run(&needs, [Suite::new("one click", Evening::begin, all)])
 }

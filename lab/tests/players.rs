@@ -25,7 +25,7 @@ const WHOLE_AGAIN: Duration = Duration::from_secs(5);
 const MOVED: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
-    let needs = Needs::programs(&["dhclient", "dnsmasq", "ping"]);
+    let needs = Needs::programs(&["dnsmasq", "ping"]);
     let suites = [
         Suite::new(
             "two_players",

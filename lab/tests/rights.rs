@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use lanparty_lab::{Addressing, Needs, Party, Process, Suite, Venue, checks, run, skip};
+use lanparty_lab::{Needs, Party, Process, Suite, Venue, checks, run, skip};
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 
 const DOCUMENT: &str = include_str!("../../docs/threat-model.md");
@@ -17,17 +17,14 @@ const CAPABILITIES: [(&str, u64); 3] = [
 ];
 
 fn main() -> ExitCode {
-    let needs = Needs::programs(&["dhclient", "dnsmasq"]);
+    let needs = Needs::programs(&["dnsmasq"]);
     let all = checks![
+        every_program_is_confined_to_its_files,
         every_thread_has_the_capabilities_that_are_written_down_and_gets_no_more,
         // The last, as it ends them.
         no_program_leaves_a_core_file,
     ];
-    let confined = checks![every_program_is_confined_to_its_files];
-    let suites = [
-        Suite::new("rights", start, all),
-        Suite::new("without_dhcp", without_dhcp, confined),
-    ];
+    let suites = [Suite::new("rights", start, all)];
     run(&needs, suites)
 }
 
@@ -38,13 +35,8 @@ fn start() -> Result<Party> {
         maximum: None,
     };
     setrlimit(Resource::Core, any).context("allow core files")?;
-    Party::builder().players(1).relay_by_name().start()
-}
-
-fn without_dhcp() -> Result<Party> {
     Party::builder()
         .players(1)
-        .addressing(Addressing::Static)
         .relay_by_name()
         .log("info,lanparty_edge::privilege=debug")
         .start()

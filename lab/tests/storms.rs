@@ -22,7 +22,7 @@ const STORM: u64 = 20_000;
 const SOON: Duration = Duration::from_secs(3);
 
 fn main() -> ExitCode {
-    let needs = Needs::programs(&["dhclient", "dnsmasq"]);
+    let needs = Needs::programs(&["dnsmasq"]);
     let party = || Party::builder().players(1).start();
     let suites = [
         Suite::new(

@@ -25,7 +25,6 @@ const ROOM: &str = "FRIDAY-LAN";
 
 fn main() -> ExitCode {
     let needs = Needs::programs(&[
-        "dhclient",
         "dnsmasq",
         "openarena-server",
         "ping",

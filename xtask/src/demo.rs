@@ -14,8 +14,7 @@ use lanparty_lab::{
 use crate::build;
 
 /// No more than what is shown: OpenArena alone would be 400 MB.
-pub(crate) const NEEDS: Needs =
-    Needs::programs(&["dhclient", "dnsmasq", "ping", "teeworlds-server"]);
+pub(crate) const NEEDS: Needs = Needs::programs(&["dnsmasq", "ping", "teeworlds-server"]);
 const GAME: &str = "Friday night on the LAN";
 const FILE_BYTES: u64 = 50_000_000;
 

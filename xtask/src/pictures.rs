@@ -16,7 +16,7 @@ use lanparty_lab::{Machine, Needs, Plan, Player, Process, Venue, eventually, pro
 use crate::build;
 use terminal::Terminal;
 
-pub(crate) const NEEDS: Needs = Needs::programs(&["dhclient", "dnsmasq", "ping"]);
+pub(crate) const NEEDS: Needs = Needs::programs(&["dnsmasq", "ping"]);
 const FOLDER: &str = "docs/pictures";
 const SOON: Duration = Duration::from_secs(20);
 /// How the players find the gateway: its own address towards the internet, by a name.
@@ -60,7 +60,7 @@ fn without_a_server() -> Result<()> {
     save(&screen, "host-list.svg")?;
 
     let mut screen = Terminal::new("At home");
-    screen.typed("lanparty-client --dhcp @invite.txt");
+    screen.typed("lanparty-client @invite.txt");
     screen.said(&sentences(&players[0].log()));
     save(&screen, "player-terminal.svg")
 }
@@ -103,7 +103,7 @@ fn join(venue: &Venue, invite: &str) -> Result<Vec<Process>> {
     for (machine, name) in venue.remotes.iter().zip(NAMES) {
         let identity = venue.lab.folder().join(format!("{name}.json"));
         let identity = identity.to_string_lossy();
-        let words = ["--name", name, "--identity", &identity, "--dhcp", &invite];
+        let words = ["--name", name, "--identity", &identity, &invite];
         let player = spawn(machine, "lanparty-client", &words)?;
         eventually("the player gets a LAN address", SOON, || {
             machine.ipv4(Player::TAP)

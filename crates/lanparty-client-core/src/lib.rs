@@ -21,6 +21,7 @@ mod told;
 pub mod way;
 
 pub use identity::Identity;
+pub use lanparty_dhcp::Held as HeldAddress;
 pub use lanparty_edge::sentence;
 pub use player::{Player, PlayerArgs};
 pub use report::{Report, Reporter};

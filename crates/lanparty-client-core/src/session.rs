@@ -1,5 +1,6 @@
 //! What a player's end of the tunnel decides: a pure state machine that outlives its links.
 
+mod address;
 mod games;
 mod host_check;
 mod hosts;
@@ -11,6 +12,7 @@ pub use host_check::PATIENCE as HOST_PATIENCE;
 pub use members::MemberFacts;
 
 use crate::filter;
+use address::Address;
 use bytes::Bytes;
 use host_check::HostCheck;
 use hosts::Hosts;
@@ -52,6 +54,8 @@ pub struct Session {
     stats: PeerStats,
     /// What was heard of games; they outlive a link.
     games: Games,
+    /// The machine's on the LAN.
+    address: Address,
     /// Who is heard of the party, where home has its addresses.
     hosts: Hosts,
     /// What the machine last tried to send and must not, with advice.
@@ -90,6 +94,7 @@ impl Session {
             reporter: Reporter::new(mac.addr()).always(&lanparty_games::GROUPS),
             stats: PeerStats::default(),
             games: Games::default(),
+            address: Address::default(),
             hosts: Hosts::default(),
             hindrance: None,
             full_lease: false,
@@ -124,7 +129,10 @@ impl Session {
             gateway_present: self.has_gateway(),
             gateway_silent: self.check.as_ref().is_some_and(HostCheck::waits),
             broadcast: broadcast_at.is_some_and(|at| is_young(at, BROADCAST_SHOWS)),
-            notice: hindrance.map(|(_, advice)| advice.to_owned()),
+            notice: match hindrance {
+                Some((_, advice)) => Some(advice.to_owned()),
+                None => self.address.word(now),
+            },
             gateway_doubted: self.check.as_ref().is_some_and(HostCheck::doubts),
             datagram_budget: self.place.as_ref().map(|place| place.budget.number()),
             stats: self.stats.clone(),
@@ -206,6 +214,12 @@ impl Session {
         if self.proof.hear(now, &frame) {
             return Ok(None);
         }
+        if self.address.hear(now, &frame) {
+            self.stats.count_received(&frame);
+            self.speak_of_address();
+            return Ok(None);
+        }
+        self.speak_of_address();
         self.games.hear(now, &frame);
         self.hosts.hear(now, &frame);
         // Nobody else may say what there is in a lease.
@@ -328,11 +342,13 @@ impl PeerCore for Session {
         if welcome.capabilities.iter().any(|name| name == GROUPS) {
             self.reporter.come_in(now);
         }
+        self.follow_lan(now);
     }
 
-    fn handle_lost_link(&mut self, _now: Instant) {
+    fn handle_lost_link(&mut self, now: Instant) {
         self.forget_players_games();
         self.place = None;
+        self.follow_lan(now);
         self.forget_early();
         self.reporter.go();
         self.proof.stop();
@@ -410,6 +426,7 @@ impl PeerCore for Session {
             | RelayMessage::Notice(_)
             | RelayMessage::Disconnect(_) => {}
         }
+        self.follow_lan(now);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -418,6 +435,7 @@ impl PeerCore for Session {
         self.ask_for_groups(now);
         self.ask_for_proof(now);
         self.ask_for_hosts(now);
+        self.keep_address(now);
         if let Some(check) = &mut self.check {
             check.handle_timeout(now);
         }
@@ -443,6 +461,7 @@ impl PeerCore for Session {
             self.early.poll_timeout(),
             self.reporter.poll_timeout(),
             self.proof.poll_timeout(),
+            self.address.poll_timeout(),
             self.place.as_ref().and(self.hosts.poll_timeout()),
             check,
         ];
@@ -454,7 +473,12 @@ impl PeerCore for Session {
     }
 
     fn take_news(&mut self) -> bool {
-        self.hosts.take_news() | std::mem::take(&mut self.has_news)
+        let has_news = self.address.take_news() | std::mem::take(&mut self.has_news);
+        self.hosts.take_news() | has_news
+    }
+
+    fn handle_shutdown(&mut self, now: Instant) {
+        self.give_address_back(now);
     }
 
     fn counters(&mut self) -> &mut PeerStats {

@@ -107,11 +107,17 @@ impl Adapter {
             return Ok(());
         }
         let is_same = |other: &&Address| other.at().ip() == address.at().ip();
-        if let Some(other) = before.iter().find(is_same) {
+        if let Some(other) = before.iter().find(is_same)
+            && !address.is_renewal_of(*other)
+        {
             self.drop_address(other.at().ip())?;
         }
-        self.0.borrow_mut().wanted.addresses.push(address);
-        unless_there(self.0.borrow().kernel.add_address(address))
+        let kept = &mut *self.0.borrow_mut();
+        kept.wanted
+            .addresses
+            .retain(|other| other.at().ip() != address.at().ip());
+        kept.wanted.addresses.push(address);
+        kept.kernel.add_address(address)
     }
 
     /// Takes an address away that was wanted.
@@ -215,6 +221,9 @@ impl Drop for Watch {
 
 impl Kept {
     fn mend(&mut self, now: Instant, seen: &wanted::Seen) {
+        self.wanted
+            .addresses
+            .retain(|address| !address.is_over(now));
         if seen.up {
             self.insistence.is_up();
             self.wanted.link_local |= seen.link_local().is_some();

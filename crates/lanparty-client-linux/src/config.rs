@@ -1,7 +1,6 @@
 //! What the player wants: flags and files, checked before anything is touched.
 
 use crate::address::InterfaceAddress;
-use crate::dhcp::{DhcpProgram, NoDhcpProgram};
 use crate::party::Addressing;
 use crate::service::ServiceArgs;
 use crate::tap::TapName;
@@ -44,11 +43,15 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", default_value = "lanparty0")]
     tap: TapName,
 
-    /// Ask the LAN's DHCP server for an address, with the system's udhcpc or dhclient.
-    #[arg(long, conflicts_with = "address")]
+    /// Take an address of the LAN's DHCP server, or one of your own making where there is none. This is the default.
+    #[arg(long, conflicts_with_all = ["address", "no_dhcp"])]
     dhcp: bool,
 
-    /// An address on the LAN, like 192.168.50.7/24; may be given several times.
+    /// Leave the adapter's address to somebody else on this machine.
+    #[arg(long, conflicts_with = "address")]
+    no_dhcp: bool,
+
+    /// An address on the LAN, like 192.168.50.7/24, instead of one by DHCP; may be given several times.
     #[arg(long, value_name = "ADDR/PREFIX")]
     address: Vec<InterfaceAddress>,
 
@@ -81,21 +84,20 @@ What happens, in this order:
   1. a TAP adapter with your MAC address is made
   2. a host route keeps the relay on your own internet connection, and the relay is asked to let you in
   3. the adapter gets the room's MTU and goes up; then it gets an address:
-       --dhcp       from the LAN's DHCP server (default route and DNS stay yours)
+       by itself    from the LAN's DHCP server (default route and DNS stay yours), or, where it has none,
+                    169.254.x.y, which reaches others who have done the same
        --address    the one you say
-       neither      whatever your system does with a new adapter (NetworkManager, for one)
+       --no-dhcp    whatever your system does with a new adapter
   4. 255.255.255.255 and IPv4 multicast go to the LAN
   5. a sentence on standard output says how things are, whenever that changes
 Ctrl-C ends it and undoes all of this. What a killed run leaves, a host route, the next start removes.
 
 Needs CAP_NET_ADMIN: run it with sudo, or once
   sudo setcap cap_net_admin+ep lanparty-client
-and for --dhcp without sudo
-  sudo setcap cap_net_admin,cap_net_raw,cap_net_bind_service+ep lanparty-client
 
 Examples:
-  sudo lanparty-client --dhcp @invite.txt
-  sudo lanparty-client --relay relay.example.net --room FRIDAY-LAN --dhcp";
+  sudo lanparty-client @invite.txt
+  sudo lanparty-client --relay relay.example.net --room FRIDAY-LAN --address 192.168.50.7/24";
 
 /// What the player wants, checked.
 #[derive(Debug)]
@@ -111,9 +113,10 @@ pub(crate) struct Config {
 impl Args {
     /// Reads the files that the flags name.
     pub(crate) fn check(self) -> Result<Config> {
-        let addressing = match self.dhcp {
-            true => Addressing::Dhcp(DhcpProgram::find().map_err(or_fixed)?),
-            false => Addressing::Fixed(self.address),
+        let addressing = match (self.no_dhcp, self.address.is_empty()) {
+            (true, _) => Addressing::Others,
+            (false, true) => Addressing::Lan,
+            (false, false) => Addressing::Fixed(self.address),
         };
         let relay = self.relay.context(
             "which party? give the invite, or name --relay and --room; --help says more",
@@ -125,11 +128,6 @@ impl Args {
             addressing,
         })
     }
-}
-
-/// Whoever starts the program by hand has another way.
-fn or_fixed(missing: NoDhcpProgram) -> anyhow::Error {
-    anyhow::anyhow!("{missing}, or use --address")
 }
 
 /// Where the identity is kept (XDG Base Directory Specification: relative paths do not count).
@@ -217,8 +215,18 @@ mod tests {
 
     #[test]
     fn an_address_comes_from_one_place() {
-        let both = parse("--relay r.example --room friday --dhcp --address 10.0.0.7/8");
-        assert!(both.unwrap_err().to_string().contains("--address"));
+        let parse = |flags: &str| parse(&format!("--relay r.example --room friday {flags}"));
+        for two in [
+            "--dhcp --address 10.0.0.7/8",
+            "--no-dhcp --address 10.0.0.7/8",
+        ] {
+            assert!(parse(two).unwrap_err().to_string().contains("--address"));
+        }
+        assert!(parse("--dhcp --no-dhcp").is_err());
+        // It is in people's notes, and says what happens anyway.
+        for one in ["", "--dhcp", "--no-dhcp", "--address 10.0.0.7/8"] {
+            assert!(parse(one).is_ok(), "{one}");
+        }
     }
 
     #[test]
@@ -258,6 +266,7 @@ mod tests {
             "--relay",
             "--room",
             "--dhcp",
+            "--no-dhcp",
             "--address",
             "--tap",
             "--identity",

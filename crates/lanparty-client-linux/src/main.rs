@@ -1,7 +1,7 @@
 //! The Linux client: a TAP adapter that joins a LAN party.
 //!
 //! [`config`] says what a player wants. [`party`] tells the whole story of a session: [`privilege`],
-//! [`tap`], [`route`], [`adapter`], [`overlap`] and [`dhcp`] each change one thing about the machine and undo it. [`run`]
+//! [`tap`], [`route`], [`adapter`] and [`overlap`] each change one thing about the machine and undo it. [`run`]
 //! plays one at a terminal, [`service`] for whoever asks at its socket.
 //! What crosses the tunnel is decided by `lanparty-client-core`, and carried by `lanparty-peer`.
 #![cfg_attr(
@@ -21,12 +21,6 @@ mod address;
 mod bridge;
 #[cfg(target_os = "linux")]
 mod config;
-#[cfg(target_os = "linux")]
-#[allow(
-    clippy::disallowed_methods,
-    reason = "shell: owns the DHCP client's process and files"
-)]
-mod dhcp;
 #[cfg(target_os = "linux")]
 #[allow(clippy::disallowed_methods, reason = "shell: reads who knows names")]
 mod home;

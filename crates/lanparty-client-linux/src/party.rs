@@ -2,13 +2,12 @@
 
 use crate::adapter::{Adapter, Address, IPV6_SETTINGS};
 use crate::address::InterfaceAddress;
-use crate::dhcp::{self, Again, Dhcp, DhcpProgram};
 use crate::link::Link;
 use crate::overlap::PartyRoutes;
 use crate::route::{self, Pins};
 use crate::tap::{Tap, TapName};
-use anyhow::{Context as _, Result, anyhow};
-use lanparty_client_core::{Player, Report, Reporter, Session};
+use anyhow::{Context as _, Result};
+use lanparty_client_core::{HeldAddress, Player, Report, Reporter, Session};
 use lanparty_client_service::Wishes;
 use lanparty_ctrl::message::Welcome;
 use lanparty_ctrl::{ResumeToken, Text};
@@ -16,21 +15,24 @@ use lanparty_doctor::Hands;
 use lanparty_obs::{Diagnostics, NoAddress, PlayerStatus};
 use lanparty_peer::{Event, HostError, PeerHost};
 use lanparty_proto::IpMtu;
-use std::cell::RefCell;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// Where the adapter's address comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Addressing {
-    /// The LAN's DHCP server, asked by this program.
-    Dhcp(DhcpProgram),
-    /// The player; none means that somebody else sees to it.
+    /// The LAN's DHCP server, asked by this program, or the adapter itself.
+    Lan,
+    /// The player.
     Fixed(Vec<InterfaceAddress>),
+    /// Somebody else on this machine.
+    Others,
 }
 
-/// How long the adapter may be without an address before a person must do something.
-const ADDRESS_PATIENCE: Duration = Duration::from_secs(10);
+/// How long the adapter may be without an address before a person must do something. Where no DHCP server answers it has
+/// given itself one by then.
+const ADDRESS_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Where a session gets its adapter and its address.
 #[derive(Debug)]
@@ -39,6 +41,8 @@ pub(crate) struct Setup {
     pub(crate) tap: TapName,
     /// Where its address comes from.
     pub(crate) addressing: Addressing,
+    /// Whether this program does nothing else, and may be confined for good.
+    pub(crate) alone: bool,
 }
 
 /// Plays until `stop` gives the words for the relay. `reporter` hears how things are.
@@ -52,6 +56,7 @@ pub(crate) async fn play(
     let Setup {
         tap: name,
         addressing,
+        alone,
     } = setup;
     player.relay.warn_if_open();
     remove_leftovers()?;
@@ -61,36 +66,53 @@ pub(crate) async fn play(
         Adapter::new(link.clone(), player.mac).context("cannot set the adapter's MAC address")?;
     adapter.leave_routes_to_others(player.full_lease);
     tracing::info!(adapter = %name, mac = %player.mac, "Made the adapter");
-    // The DHCP client is a child with needs of its own; but for it nothing more is opened by name.
-    if matches!(addressing, Addressing::Fixed(_)) {
+    // Nothing more is opened by name.
+    if alone {
         lanparty_edge::privilege::read_and_write(&[], &[IPV6_SETTINGS.into()]);
     }
 
     let _watch = adapter.watch().context("cannot watch the adapter")?;
 
-    let running = RefCell::new(None);
     let relay = player.relay.clone();
-    let mut session = player.session();
+    let mut session = addressed(player.session(), &addressing)?;
     let mut machine = Machine {
         player,
-        tap: name,
         addressing,
         link,
         adapter,
         mtu: None,
         pins: Pins::default(),
         routes: PartyRoutes::default(),
-        dhcp: &running,
-        dhcp_again: Again::new(),
-        had_ipv4: false,
+        held: None,
         without_address: None,
         reporter,
         wishes,
     };
-    let stop = leaving(stop, &running);
     lanparty_peer::run(&mut session, &mut tap, &mut machine, &relay, stop).await?;
     tracing::info!("Left the party");
     Ok(())
+}
+
+/// The session, which sees to the address as far as that is its affair.
+fn addressed(session: Session, addressing: &Addressing) -> Result<Session> {
+    Ok(match addressing {
+        Addressing::Lan => session.asking_for_address(seed().context("no random numbers")?),
+        Addressing::Fixed(addresses) => {
+            let ipv4 = addresses.iter().filter_map(|address| match address.ip() {
+                IpAddr::V4(ip) => Some(ip),
+                IpAddr::V6(_) => None,
+            });
+            session.with_addresses(ipv4.collect())
+        }
+        Addressing::Others => session,
+    })
+}
+
+fn seed() -> io::Result<u64> {
+    let mut bytes = [0; 8];
+    // getrandom(2) never gives less for up to 256 bytes.
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
+    Ok(u64::from_ne_bytes(bytes))
 }
 
 /// What this program can mend without the service.
@@ -110,34 +132,20 @@ pub(crate) const REPAIRED: &str = "What a killed run left on this machine is und
 
 /// Undoes what a killed run left.
 pub(crate) fn remove_leftovers() -> Result<()> {
-    dhcp::remove_leftovers();
     route::remove_leftovers().context("cannot remove routes that a killed run left")
-}
-
-/// Gives the LAN address back before the end, while frames still flow.
-async fn leaving(stop: impl Future<Output = Text>, dhcp: &RefCell<Option<Dhcp>>) -> Text {
-    let words = stop.await;
-    let running = dhcp.take();
-    if let Some(running) = running {
-        running.release().await;
-    }
-    words
 }
 
 /// The player's machine, as far as the client changes it.
 struct Machine<'a, R> {
     player: Player,
-    tap: TapName,
     addressing: Addressing,
     link: Link,
     adapter: Adapter,
     mtu: Option<IpMtu>,
     pins: Pins,
     routes: PartyRoutes,
-    dhcp: &'a RefCell<Option<Dhcp>>,
-    /// When a DHCP client that has ended gets a successor.
-    dhcp_again: Again,
-    had_ipv4: bool,
+    /// What the session's address was when the adapter got it.
+    held: Option<HeldAddress>,
     /// Since when the LAN is there and the adapter has no address on it.
     without_address: Option<Instant>,
     reporter: R,
@@ -170,12 +178,15 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
                 if let Err(error) = self.pins.follow(self.link.index()) {
                     tracing::debug!(%error, "Could not follow the routes to the relay");
                 }
+                if self.wishes.take_renew_address() {
+                    session.renew_address(Instant::now());
+                }
+                self.follow_address(session);
                 self.follow_party(session);
                 self.show(session)?;
-                self.renew_address();
-                self.watch_dhcp(Instant::now())?;
             }
             Event::News => {
+                self.follow_address(session);
                 self.follow_party(session);
                 self.show(session)?;
             }
@@ -244,48 +255,51 @@ impl<R: Reporter> Machine<'_, R> {
                 .want_route(route)
                 .context("cannot send broadcast to the adapter")?;
         }
-        match &self.addressing {
-            Addressing::Fixed(addresses) => {
-                for &address in addresses {
-                    let context = || format!("cannot give the adapter the address {address}");
-                    self.adapter
-                        .want_address(Address::of_lan(address))
-                        .with_context(context)?;
+        if let Addressing::Fixed(addresses) = &self.addressing {
+            for &address in addresses {
+                let context = || format!("cannot give the adapter the address {address}");
+                self.adapter
+                    .want_address(Address::of_lan(address))
+                    .with_context(context)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the adapter the address that the session has now, for as long as it has it. One that stays is never gone in
+    /// between.
+    fn follow_address(&mut self, session: &Session) {
+        let held = session.held_address().copied();
+        if self.mtu.is_none() || held == self.held {
+            return;
+        }
+        let before = std::mem::replace(&mut self.held, held);
+        if let Some(HeldAddress {
+            address,
+            prefix_len,
+            broadcast,
+            until,
+            ..
+        }) = held
+        {
+            let wanted = InterfaceAddress::new(address.into(), prefix_len)
+                .map(|at| Address::of_lan(at).with_broadcast(broadcast).until(until));
+            let given = wanted
+                .map_err(anyhow::Error::from)
+                .and_then(|wanted| Ok(self.adapter.want_address(wanted)?));
+            match given {
+                Ok(()) => tracing::info!(%address, prefix_len, "The adapter has an address"),
+                Err(error) => {
+                    tracing::warn!(%address, %error, "The adapter cannot be given its address");
                 }
             }
-            Addressing::Dhcp(program) => self.start_dhcp(program)?,
         }
-        Ok(())
-    }
-
-    fn start_dhcp(&self, program: &DhcpProgram) -> Result<()> {
-        let running = program
-            .start(&self.tap)
-            .context("cannot start the DHCP client")?;
-        self.dhcp.replace(Some(running));
-        Ok(())
-    }
-
-    /// Asks the LAN for an address anew, where a person wants that. The address until then stays while it is asked.
-    fn renew_address(&mut self) {
-        if self.wishes.take_renew_address() && self.mtu.is_some() {
-            self.restart_dhcp(Instant::now());
-        }
-    }
-
-    /// A DHCP client in the place of the one that runs or has ended. Without one the party goes on.
-    fn restart_dhcp(&mut self, now: Instant) {
-        let Addressing::Dhcp(program) = &self.addressing else {
-            return;
-        };
-        // The old one ends at once: two on one adapter would take each other's answers.
-        match self.start_dhcp(program) {
-            Ok(()) => self.dhcp_again.started(),
-            Err(error) => {
-                tracing::warn!("{}", lanparty_edge::sentence(&*error));
-                if self.dhcp.borrow().is_none() {
-                    self.dhcp_again.ended(now);
-                }
+        let kept = held.map(|held| held.address);
+        if let Some(gone) = before.filter(|before| kept != Some(before.address)) {
+            let address = gone.address;
+            match self.adapter.drop_address(address.into()) {
+                Ok(()) => tracing::info!(%address, "The adapter has that address no more"),
+                Err(error) => tracing::warn!(%address, %error, "The adapter keeps an address"),
             }
         }
     }
@@ -296,7 +310,6 @@ impl<R: Reporter> Machine<'_, R> {
             .link
             .addresses()
             .context("cannot read the adapter's addresses")?;
-        self.had_ipv4 |= addresses.iter().any(IpAddr::is_ipv4);
         let now = Instant::now();
         let facts = self.diagnostics(session, addresses);
         let facts = self.with_wait(now, facts);
@@ -320,8 +333,8 @@ impl<R: Reporter> Machine<'_, R> {
         self.without_address = since;
         let too_long = since.is_some_and(|since| now.duration_since(since) >= ADDRESS_PATIENCE);
         let why = match &self.addressing {
-            Addressing::Dhcp(_) => NoAddress::NoDhcpAnswer,
-            Addressing::Fixed(_) => NoAddress::NotAsked,
+            Addressing::Lan => NoAddress::NotGiven,
+            Addressing::Fixed(_) | Addressing::Others => NoAddress::NotAsked,
         };
         Diagnostics {
             no_address: too_long.then_some(why),
@@ -349,24 +362,5 @@ impl<R: Reporter> Machine<'_, R> {
             addresses,
             ..self.player.diagnostics(Instant::now(), session)
         }
-    }
-
-    /// A DHCP client that ends before it ever had an address is of no use, and says why. After that another one follows it:
-    /// somebody must renew the lease.
-    fn watch_dhcp(&mut self, now: Instant) -> Result<()> {
-        let ended = self.dhcp.borrow_mut().as_mut().and_then(Dhcp::ended);
-        let Some(last_words) = ended else {
-            if self.dhcp_again.is_due(now) {
-                self.restart_dhcp(now);
-            }
-            return Ok(());
-        };
-        self.dhcp.take();
-        if self.had_ipv4 {
-            tracing::warn!("The DHCP client is gone, and is started again: {last_words}");
-            self.dhcp_again.ended(now);
-            return Ok(());
-        }
-        Err(anyhow!("{last_words}")).context("no LAN address can be had with --dhcp")
     }
 }

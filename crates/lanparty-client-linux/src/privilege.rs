@@ -1,4 +1,4 @@
-//! What the client may do: to change this machine's network, and what its DHCP client needs (spec R82).
+//! What the client may do: to change this machine's network (spec R82).
 
 use crate::tap::CLONE_DEVICE;
 use anyhow::{Result, ensure};
@@ -7,43 +7,21 @@ use std::io;
 
 /// To make and set the TAP, and to pin routes again when the relay's address changes.
 const OWN: CapabilitySet = CapabilitySet::NET_ADMIN;
-/// What the system's DHCP client needs besides: a raw socket, and port 68.
-const DHCP: CapabilitySet = CapabilitySet::NET_RAW.union(CapabilitySet::NET_BIND_SERVICE);
 
 /// Checks that this process has what it needs.
-pub(crate) fn check(dhcp: bool) -> Result<()> {
-    let held = privilege::held()?;
-    let needed = OWN | lent(dhcp);
+pub(crate) fn check() -> Result<()> {
     ensure!(
-        held.contains(OWN),
+        privilege::held()?.contains(OWN),
         "this program may not change this machine's network (CAP_NET_ADMIN is missing): {}",
-        privilege::advice(needed, &[CLONE_DEVICE])
-    );
-    ensure!(
-        held.contains(needed),
-        "--dhcp needs CAP_NET_RAW and CAP_NET_BIND_SERVICE for the system's DHCP client: {}; or use --address",
-        privilege::advice(needed, &[CLONE_DEVICE])
+        privilege::advice(OWN, &[CLONE_DEVICE])
     );
     Ok(())
 }
 
 /// Gives up every capability that is not needed from here on, for this process and its children.
 /// Call it while there is one thread: capabilities belong to threads.
-pub(crate) fn narrow(dhcp: bool) -> io::Result<()> {
-    privilege::narrow(OWN, lent(dhcp))
-}
-
-/// Runs `spawn` so that a child started in it has what the DHCP client needs.
-pub(crate) fn lending<T>(spawn: impl FnOnce() -> T) -> io::Result<T> {
-    privilege::lending(lent(true), spawn)
-}
-
-fn lent(dhcp: bool) -> CapabilitySet {
-    if dhcp {
-        OWN | DHCP
-    } else {
-        CapabilitySet::empty()
-    }
+pub(crate) fn narrow() -> io::Result<()> {
+    privilege::narrow(OWN, CapabilitySet::empty())
 }
 
 #[cfg(test)]
@@ -51,24 +29,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_dhcp_client_can_be_lent_what_it_needs_until_that_is_given_up() {
-        if check(true).is_err() {
+    fn one_right_is_kept_and_the_others_are_given_up() {
+        if check().is_err() {
             lanparty_skip::skip("only root has what could be given up");
             return;
         }
         // The test's own thread only: capabilities belong to threads.
-        narrow(true).unwrap();
-        assert_eq!(privilege::held().unwrap(), OWN | DHCP);
-        narrow(false).unwrap();
-        assert!(check(false).is_ok());
-        assert!(check(true).unwrap_err().to_string().contains("CAP_NET_RAW"));
+        narrow().unwrap();
+        assert_eq!(privilege::held().unwrap(), OWN);
+        assert!(check().is_ok());
     }
 
     #[test]
     fn without_the_capability_one_sentence_says_so() {
         std::thread::spawn(|| {
             privilege::give_up_capabilities().unwrap();
-            let sentence = check(false).unwrap_err().to_string();
+            let sentence = check().unwrap_err().to_string();
             assert!(
                 sentence.contains("CAP_NET_ADMIN") && !sentence.contains('\n'),
                 "{sentence}"

@@ -1,7 +1,6 @@
 //! The client at a terminal, until somebody presses Ctrl-C.
 
 use crate::config::Config;
-use crate::party::Addressing;
 use crate::party::{self, Setup};
 use crate::privilege;
 use anyhow::{Context as _, Result};
@@ -13,17 +12,20 @@ use lanparty_edge::signals::{self, Hangups};
 
 /// Runs the client until it is asked to stop.
 pub(crate) fn run(config: Config) -> Result<()> {
-    let dhcp = matches!(config.addressing, Addressing::Dhcp(_));
-    privilege::check(dhcp)?;
+    privilege::check()?;
     runtime::run(async move {
         // There is one thread, so this holds for everything that follows.
-        privilege::narrow(dhcp).context("cannot give up capabilities that are not needed")?;
+        privilege::narrow().context("cannot give up capabilities that are not needed")?;
         let Config {
             player,
             tap,
             addressing,
         } = config;
-        let setup = Setup { tap, addressing };
+        let setup = Setup {
+            tap,
+            addressing,
+            alone: true,
+        };
         let (line, no_wishes) = (StatusLine::default(), Wishes::default());
         party::play(player, setup, line, &no_wishes, asked_to_stop()).await
     })?

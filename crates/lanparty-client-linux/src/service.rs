@@ -1,6 +1,5 @@
 //! The client as the system's service, which runs sessions for whoever may use its socket.
 
-use crate::dhcp::DhcpProgram;
 use crate::party::{self, Addressing, Setup};
 use crate::privilege;
 use crate::systemd;
@@ -43,7 +42,7 @@ pub(crate) struct ServiceArgs {
 
 /// Runs the service until it is asked to stop.
 pub(crate) fn run(args: ServiceArgs) -> Result<()> {
-    privilege::check(true)?;
+    privilege::check()?;
     let state = match args.state {
         Some(folder) => StateFolder::new(folder),
         None => StateFolder::of("lanparty-client")?,
@@ -55,7 +54,7 @@ pub(crate) fn run(args: ServiceArgs) -> Result<()> {
     let place = ThisMachine { tap: args.tap };
     runtime::run(async move {
         // There is one thread, so this holds for everything that follows.
-        privilege::narrow(true).context("cannot give up capabilities that are not needed")?;
+        privilege::narrow().context("cannot give up capabilities that are not needed")?;
         let socket = socket(&args.socket)?;
         let watchdog = tokio::task::spawn_local(systemd::keep_watched());
         systemd::ready();
@@ -103,7 +102,8 @@ impl Place for ThisMachine {
     ) -> Result<()> {
         let setup = Setup {
             tap: self.tap.clone(),
-            addressing: Addressing::Dhcp(DhcpProgram::find()?),
+            addressing: Addressing::Lan,
+            alone: false,
         };
         party::play(player, setup, reporter, wishes, stop).await
     }

@@ -1,7 +1,6 @@
 //! What docs/errors.md says about rights, the adapter and its address on Linux.
 
 use crate::address::InterfaceAddressError;
-use crate::dhcp::{NoDhcpFiles, NoDhcpProgram};
 use crate::tap::{TapError, TapNameError};
 use lanparty_told::{Chapter, told};
 use std::io;
@@ -17,21 +16,10 @@ fn the_page_explains_the_adapter_on_linux() {
         TapError::NameTaken(_) = TapError::NameTaken(name()) => "A client runs already, or another interface has that name.", "End it, or choose another name.";
         TapError::Other(..) = TapError::Other(name(), io::Error::from_raw_os_error(24)) => "The system refuses for the reason in brackets.", "What the reason says.";
     });
-    let dhcp = [
-        told!(NoDhcpProgram {
-            NoDhcpProgram::Client = NoDhcpProgram::Client => "Neither udhcpc nor dhclient is installed.", "Install udhcpc; without the service, --address does without.";
-            NoDhcpProgram::Setpriv = NoDhcpProgram::Setpriv => "setpriv of util-linux sees to it that a DHCP client ends with the program.", "Install util-linux; without the service, --address does without.";
-            NoDhcpProgram::Confined = NoDhcpProgram::Confined => "Debian's and Ubuntu's rules for dhclient let it read no files but its own.", "Install udhcpc; without the service, --address does without.";
-        }),
-        told!(NoDhcpFiles {
-            NoDhcpFiles::Unwritable { .. } = NoDhcpFiles::Unwritable { folder: "/tmp".into(), cause: io::Error::from_raw_os_error(28) } => "The temporary folder is full, read-only or missing.", "Make room, or another TMPDIR.";
-            NoDhcpFiles::NotRunnable(_) = NoDhcpFiles::NotRunnable("/tmp".into()) => "The DHCP client runs a script from there, which that mount forbids.", "Another TMPDIR.";
-        }),
-    ];
     let names = [
         told!(TapNameError { TapNameError = TapNameError => "--tap is written wrongly.", "A name like lanparty0."; }),
         told!(InterfaceAddressError { InterfaceAddressError = InterfaceAddressError => "--address lacks its prefix, or names a network, a group or nobody.", "An address like 192.168.50.7/24."; }),
     ];
-    let told = [tap, dhcp.concat(), names.concat()].concat();
+    let told = [tap, names.concat()].concat();
     Chapter::new("linux").with(told).check();
 }

@@ -46,11 +46,12 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// The adapter's IPv4 address on the LAN; one that the system made up in its need is none. Few games know IPv6, and
-    /// a router that gives an address for that says nothing of the LAN's DHCP server.
+    /// The adapter's IPv4 address on the LAN: one that somebody gave it, or the one that it gave itself where nobody
+    /// does. Few games know IPv6, and a router that gives an address for that says nothing of the LAN's DHCP server.
     pub fn lan_address(&self) -> Option<IpAddr> {
-        let mut addresses = self.addresses.iter().copied();
-        addresses.find(|address| matches!(address, IpAddr::V4(v4) if !v4.is_link_local()))
+        let addresses = || self.addresses.iter().copied().filter(IpAddr::is_ipv4);
+        let given = addresses().find(|address| !is_self_assigned(*address));
+        given.or_else(|| addresses().next())
     }
 
     /// The status that these facts amount to, for a client that has joined `room`.
@@ -82,17 +83,22 @@ impl Diagnostics {
             };
         }
         match (self.lan_address(), self.no_address) {
+            (Some(address), _) if is_self_assigned(address) => {
+                PlayerStatus::SelfAssigned { address }
+            }
             (Some(address), _) => PlayerStatus::OnTheLan {
                 address,
                 broadcast: self.broadcast,
             },
             (None, Some(why)) => PlayerStatus::AddressMissing(why),
-            (None, None) => PlayerStatus::NoLanAddress {
-                // Every adapter has an IPv6 link-local address; only the IPv4 one is a bad sign.
-                link_local: self.addresses.iter().copied().find(IpAddr::is_ipv4),
-            },
+            (None, None) => PlayerStatus::NoLanAddress,
         }
     }
+}
+
+/// An address of 169.254.0.0/16, which an adapter has of itself (RFC 3927).
+pub fn is_self_assigned(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V4(address) if address.is_link_local())
 }
 
 #[cfg(test)]
@@ -112,23 +118,18 @@ mod tests {
     }
 
     #[test]
-    fn an_address_the_system_made_up_is_no_lan_address() {
-        assert_eq!(status(&[]), PlayerStatus::NoLanAddress { link_local: None });
-        assert_eq!(
-            status(&["fe80::1"]),
-            PlayerStatus::NoLanAddress { link_local: None }
-        );
+    fn an_address_that_the_adapter_gave_itself_is_one_with_a_sentence() {
+        assert_eq!(status(&[]), PlayerStatus::NoLanAddress);
+        assert_eq!(status(&["fe80::1"]), PlayerStatus::NoLanAddress);
         assert_eq!(
             status(&["fe80::1", "2001:db8::5"]),
-            PlayerStatus::NoLanAddress { link_local: None },
+            PlayerStatus::NoLanAddress,
             "a router's, where no DHCP server answers"
         );
-        let made_up = "169.254.7.7".parse().unwrap();
+        let address = "169.254.7.7".parse().unwrap();
         assert_eq!(
             status(&["fe80::1", "169.254.7.7"]),
-            PlayerStatus::NoLanAddress {
-                link_local: Some(made_up)
-            }
+            PlayerStatus::SelfAssigned { address }
         );
     }
 
@@ -136,7 +137,7 @@ mod tests {
     fn an_adapter_without_an_address_or_set_down_is_told_with_what_to_do() {
         let mut diagnostics = Diagnostics {
             gateway_present: true,
-            no_address: Some(NoAddress::NoDhcpAnswer),
+            no_address: Some(NoAddress::NotGiven),
             adapter: Some("lanparty0".to_owned()),
             ..Diagnostics::default()
         };
@@ -154,7 +155,7 @@ mod tests {
     fn a_lan_address_wins_over_link_local_ones() {
         let address = "192.168.50.17".parse().unwrap();
         assert_eq!(
-            status(&["fe80::1", "192.168.50.17"]),
+            status(&["fe80::1", "169.254.7.7", "192.168.50.17"]),
             PlayerStatus::OnTheLan {
                 address,
                 broadcast: false

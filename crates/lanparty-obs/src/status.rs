@@ -55,16 +55,18 @@ pub enum PlayerStatus {
         notice: String,
     },
     /// In the room, with the LAN's gateway present; no usable address known yet.
-    NoLanAddress {
-        /// The address the system gave itself in its need (169.254.x.x), if any.
-        link_local: Option<IpAddr>,
-    },
+    NoLanAddress,
     /// The same for so long that a person must do something.
     AddressMissing(NoAddress),
     /// In the room, but somebody has set the adapter down.
     AdapterDown {
         /// The adapter's name.
         adapter: String,
+    },
+    /// In the room, with an address that the adapter has given itself, because nobody on the LAN gives any.
+    SelfAssigned {
+        /// The address (169.254.x.x).
+        address: IpAddr,
     },
     /// In the room, with a LAN address.
     OnTheLan {
@@ -78,8 +80,8 @@ pub enum PlayerStatus {
 /// Why the adapter still has no address on the LAN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub enum NoAddress {
-    /// The LAN's DHCP server is asked, and does not answer.
-    NoDhcpAnswer,
+    /// The LAN's DHCP server is asked, and gives none that can be used.
+    NotGiven,
     /// This program was told to leave it to others.
     NotAsked,
 }
@@ -87,12 +89,12 @@ pub enum NoAddress {
 impl fmt::Display for NoAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            NoAddress::NoDhcpAnswer => {
-                "Connected to the LAN, but no DHCP server there gives this machine an address; ask the host whether the \
-                 LAN has one, or start again with --address and one that is free."
+            NoAddress::NotGiven => {
+                "Connected to the LAN, but its DHCP server gives this machine no address that it can use; ask the host \
+                 to look at it, or start again with --address and one that is free."
             }
             NoAddress::NotAsked => {
-                "Connected to the LAN, but nothing gives the adapter an address; start again with --dhcp, or with \
+                "Connected to the LAN, but nothing gives the adapter an address; start again without --no-dhcp, or with \
                  --address and one that the host names."
             }
         })
@@ -138,15 +140,13 @@ impl fmt::Display for PlayerStatus {
                  it; ask the host, who may want another relay."
             ),
             PlayerStatus::Hindered { notice } => f.write_str(notice),
-            PlayerStatus::NoLanAddress { link_local: None } => {
+            PlayerStatus::NoLanAddress => {
                 write!(f, "Connected to the LAN; no LAN address yet.")
             }
-            PlayerStatus::NoLanAddress {
-                link_local: Some(address),
-            } => write!(
+            PlayerStatus::SelfAssigned { address } => write!(
                 f,
-                "Connected to the LAN, but no LAN address yet: {address} is one the system made \
-                 up. Ask the host whether the LAN has a DHCP server."
+                "Connected to the LAN, which has no DHCP server: your adapter has given itself {address}, which reaches \
+                 others who have done the same."
             ),
             PlayerStatus::AddressMissing(why) => why.fmt(f),
             PlayerStatus::AdapterDown { adapter } => write!(
@@ -209,14 +209,14 @@ mod tests {
             },
             PlayerStatus::AdapterAway,
             PlayerStatus::Awake,
-            PlayerStatus::AddressMissing(NoAddress::NoDhcpAnswer),
+            PlayerStatus::AddressMissing(NoAddress::NotGiven),
             PlayerStatus::AddressMissing(NoAddress::NotAsked),
             PlayerStatus::AdapterDown {
                 adapter: "lanparty0".into(),
             },
-            PlayerStatus::NoLanAddress { link_local: None },
-            PlayerStatus::NoLanAddress {
-                link_local: Some("169.254.7.7".parse().unwrap()),
+            PlayerStatus::NoLanAddress,
+            PlayerStatus::SelfAssigned {
+                address: "169.254.7.7".parse().unwrap(),
             },
             PlayerStatus::OnTheLan {
                 address,

@@ -42,15 +42,15 @@ fn the_page_explains_every_status() {
         PlayerStatus::Hindered { .. } = PlayerStatus::Hindered {
             notice: "The host has muted you: what you say to everybody is dropped, so your games are not found; ask the host.".into(),
         } => "You are on the LAN, and something of your own does not cross; below under “What does not cross”.", "What the sentence says.";
-        PlayerStatus::NoLanAddress { link_local: None } = PlayerStatus::NoLanAddress { link_local: None }
+        PlayerStatus::NoLanAddress = PlayerStatus::NoLanAddress
             => "The cable is in, so to say; your machine asks for an address.", "Wait up to ten seconds.";
-        PlayerStatus::NoLanAddress { link_local: Some(_) } = PlayerStatus::NoLanAddress {
-            link_local: Some("169.254.7.7".parse().unwrap()),
-        } => "No DHCP server has answered, so the system helps itself. Games rarely work with such an address.", "Ask the host whether the LAN has a DHCP server, or which address to set by hand.";
-        PlayerStatus::AddressMissing(NoAddress::NoDhcpAnswer) = PlayerStatus::AddressMissing(NoAddress::NoDhcpAnswer)
-            => "Nothing has answered --dhcp for ten seconds.", "Ask the host, or choose a free address with --address.";
+        PlayerStatus::SelfAssigned { .. } = PlayerStatus::SelfAssigned {
+            address: "169.254.7.7".parse().unwrap(),
+        } => "No DHCP server answers, so the adapter has looked for a free address itself. It is asked for another one all the time; whose address is of the LAN's own kind may not be reached until then.", "Play with others who have such an address; or ask the host for a DHCP server, or for an address to set with --address.";
+        PlayerStatus::AddressMissing(NoAddress::NotGiven) = PlayerStatus::AddressMissing(NoAddress::NotGiven)
+            => "For fifteen seconds what the DHCP server gives was somebody's, or nothing that a machine can use.", "Ask the host, or choose a free address with --address.";
         PlayerStatus::AddressMissing(NoAddress::NotAsked) = PlayerStatus::AddressMissing(NoAddress::NotAsked)
-            => "The program was started with neither --dhcp nor --address, and nothing else has given the adapter one for ten seconds.", "Start it with --dhcp or --address.";
+            => "The program was started with --no-dhcp, and nothing else has given the adapter an address for fifteen seconds.", "Start it without, or with --address.";
         PlayerStatus::AdapterDown { .. } = PlayerStatus::AdapterDown { adapter: "lanparty0".into() }
             => "Another program, or a person, has set the adapter down.", "Set it up, or start the client again.";
         PlayerStatus::OnTheLan { broadcast: false, .. } = PlayerStatus::OnTheLan { address, broadcast: false }
@@ -59,6 +59,6 @@ fn the_page_explains_every_status() {
             => "All is well, and the LAN's games find you.", "Play.";
     });
     // Part of the status; explained there.
-    let _ = told!(NoAddress {} elsewhere NoAddress::NoDhcpAnswer, NoAddress::NotAsked);
+    let _ = told!(NoAddress {} elsewhere NoAddress::NotGiven, NoAddress::NotAsked);
     Chapter::new("status").with(statuses).check();
 }

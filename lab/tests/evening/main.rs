@@ -48,7 +48,7 @@ const LAST_ANSWERS: Duration = Duration::from_millis(500);
 const STALE: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    let needs = Needs::programs(&["dhclient", "dnsmasq", "nft"]);
+    let needs = Needs::programs(&["dnsmasq", "nft"]);
     // Each has a party of its own.
     let evening = checks![
         nothing_ends_the_party,

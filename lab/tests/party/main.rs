@@ -13,7 +13,6 @@ use lanparty_lab::{Check, Needs, Party, Player, Suite, checks, run};
 fn main() -> ExitCode {
     let needs = Needs::programs(&[
         "arping",
-        "dhclient",
         "dnsmasq",
         "iperf3",
         "nstat",

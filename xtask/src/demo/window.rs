@@ -34,7 +34,7 @@ pub(super) fn play() -> Result<()> {
     let invite = host.wait_for_line("lanparty://", SOON)?;
     let file = format!("@{}", venue.lab.write("invite.txt", &invite)?);
     let identity = inside(&venue, "bert.json");
-    let words = ["--name", "Bert", "--identity", &identity, "--dhcp", &file];
+    let words = ["--name", "Bert", "--identity", &identity, &file];
     let _bert = start(bert, "lanparty-client", &words)?;
 
     let (socket, state) = (inside(&venue, "client.sock"), inside(&venue, "state"));

@@ -132,8 +132,6 @@ const CLIENT: Package = Package {
     ],
     programs: &["lanparty-client", "lanparty"],
     depends: &[
-        // No alternative: where dhclient is installed already AppArmor confines it.
-        "udhcpc",
         // What makes the desktop know who opens an invite.
         "desktop-file-utils",
         "hicolor-icon-theme",

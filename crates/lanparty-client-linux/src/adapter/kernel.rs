@@ -6,12 +6,14 @@ use super::wanted::{Address, Order, Seen};
 use crate::address::InterfaceAddress;
 use crate::link::Link;
 use crate::netlink::{self, family};
-use netlink_packet_core::{DefaultNla, Emitable as _, NLA_F_NESTED, NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_core::{
+    DefaultNla, Emitable as _, NLA_F_NESTED, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE,
+};
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::RouteNetlinkMessage::{
     self, DelAddress, DelRoute, GetAddress, GetLink, GetRoute, NewAddress, NewLink, NewRoute,
 };
-use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
+use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, CacheInfo};
 use netlink_packet_route::link::{
     AfSpecInet, AfSpecInet6, AfSpecUnspec, LinkAttribute, LinkFlags, LinkMessage,
 };
@@ -21,6 +23,7 @@ use netlink_packet_route::route::{
 use std::fs;
 use std::io;
 use std::net::IpAddr;
+use std::time::Instant;
 
 /// IPv4's settings among an interface's attributes (linux/if_link.h).
 const IFLA_INET_CONF: u16 = 1;
@@ -94,11 +97,15 @@ impl Kernel {
     pub(super) fn add_address(&self, address: Address) -> io::Result<()> {
         let mut message = self.address_message(address.at());
         let attributes = &mut message.attributes;
-        attributes.extend(address.at().broadcast().map(AddressAttribute::Broadcast));
+        attributes.extend(address.broadcast().map(AddressAttribute::Broadcast));
+        let mut lifetime = CacheInfo::default();
+        lifetime.ifa_valid = address.seconds_left(Instant::now());
+        lifetime.ifa_preferred = lifetime.ifa_valid;
+        attributes.push(AddressAttribute::CacheInfo(lifetime));
         if !address.is_routed() {
             attributes.push(AddressAttribute::Flags(AddressFlags::Noprefixroute));
         }
-        netlink::order(NewAddress(message), NLM_F_CREATE | NLM_F_EXCL)
+        netlink::order(NewAddress(message), NLM_F_CREATE | NLM_F_REPLACE)
     }
 
     pub(super) fn remove_address(&self, at: InterfaceAddress) -> io::Result<()> {

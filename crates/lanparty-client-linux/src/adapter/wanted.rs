@@ -7,13 +7,18 @@ use crate::route::Route;
 use netlink_packet_route::link::{Inet6DevConf, InetDevConf};
 use netlink_packet_route::route::RouteMessage;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Instant;
 
 /// An address that the adapter shall have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Address {
     at: InterfaceAddress,
     is_routed: bool,
+    /// Another one than the network's last.
+    broadcast: Option<Ipv4Addr>,
+    /// A lease's end; none is never.
+    until: Option<Instant>,
 }
 
 /// What the adapter shall be like.
@@ -72,6 +77,8 @@ impl Address {
         Address {
             at,
             is_routed: true,
+            broadcast: None,
+            until: None,
         }
     }
 
@@ -86,9 +93,19 @@ impl Address {
     /// One that brings no route to its network: that leads elsewhere.
     pub(crate) fn without_route(at: InterfaceAddress) -> Self {
         Address {
-            at,
             is_routed: false,
+            ..Address::new(at)
         }
+    }
+
+    /// The same with this broadcast address, if that is known.
+    pub(crate) fn with_broadcast(self, broadcast: Option<Ipv4Addr>) -> Self {
+        Address { broadcast, ..self }
+    }
+
+    /// The same for this long: a kernel that hears of no renewal takes it away itself.
+    pub(crate) fn until(self, until: Option<Instant>) -> Self {
+        Address { until, ..self }
     }
 
     pub(crate) fn at(self) -> InterfaceAddress {
@@ -97,6 +114,30 @@ impl Address {
 
     pub(crate) fn is_routed(self) -> bool {
         self.is_routed
+    }
+
+    pub(super) fn broadcast(self) -> Option<Ipv4Addr> {
+        self.broadcast.or(self.at.broadcast())
+    }
+
+    /// Whole seconds for the kernel, rounded up, or for ever. One at least, as none would be an order to take it away.
+    pub(super) fn seconds_left(self, now: Instant) -> u32 {
+        let Some(until) = self.until else {
+            return u32::MAX;
+        };
+        let left = until.saturating_duration_since(now).as_millis();
+        let left = left.div_ceil(1000);
+        u32::try_from(left).unwrap_or(u32::MAX - 1).max(1)
+    }
+
+    pub(super) fn is_over(self, now: Instant) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
+
+    /// Whether only times differ, which are set anew without taking the address away.
+    pub(super) fn is_renewal_of(self, before: Address) -> bool {
+        let Address { until, .. } = self;
+        self == Address { until, ..before }
     }
 }
 

@@ -200,7 +200,7 @@ pub(crate) async fn next_frame(tap: &mut Tap, mut wanted: impl FnMut(&[u8]) -> b
 
 /// Runs a test as root in an empty network namespace, which disappears with the test's thread.
 pub(crate) fn in_a_network_of_its_own(test: impl AsyncFnOnce() + Send + 'static) {
-    if privilege::check(false).is_err() {
+    if privilege::check().is_err() {
         lanparty_skip::skip("only root may make TAP adapters");
         return;
     }

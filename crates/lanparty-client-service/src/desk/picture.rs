@@ -66,7 +66,8 @@ impl Desk {
             | PlayerStatus::SilentGateway { .. }
             | PlayerStatus::StrangeGateway { .. } => State::WaitingForGateway,
             PlayerStatus::Hindered { .. }
-            | PlayerStatus::NoLanAddress { .. }
+            | PlayerStatus::NoLanAddress
+            | PlayerStatus::SelfAssigned { .. }
             | PlayerStatus::AddressMissing(_)
             | PlayerStatus::OnTheLan { .. } => match self.progress.lan_address() {
                 Some(_) => State::Connected,

@@ -69,7 +69,8 @@ impl Progress {
             | PlayerStatus::SilentGateway { .. }
             | PlayerStatus::StrangeGateway { .. }
             | PlayerStatus::Hindered { .. }
-            | PlayerStatus::NoLanAddress { .. }
+            | PlayerStatus::NoLanAddress
+            | PlayerStatus::SelfAssigned { .. }
             | PlayerStatus::AddressMissing(_)
             | PlayerStatus::AdapterDown { .. }
             | PlayerStatus::OnTheLan { .. } => true,
@@ -82,7 +83,7 @@ impl Progress {
         self.facts().is_some_and(|facts| facts.gateway_present)
     }
 
-    /// An address that somebody on the LAN gave or the player chose, for IPv4: most games know nothing else.
+    /// An address on the LAN, for IPv4: most games know nothing else.
     pub(super) fn lan_address(&self) -> Option<IpAddr> {
         self.facts()?.lan_address()
     }
@@ -93,12 +94,15 @@ impl Progress {
         addresses.find(|address| address.is_ipv6() && !is_made_up(address))
     }
 
-    /// What is worth showing: that one, or the one that the system made up in its need.
+    /// What is worth showing, and whether the adapter has given it to itself.
     pub(super) fn any_address(&self) -> Option<(IpAddr, bool)> {
-        let made_up = || self.addresses().find(IpAddr::is_ipv4);
-        let address = self.lan_address().or_else(made_up);
-        let address = address.or_else(|| self.ipv6_address())?;
+        let address = self.lan_address().or_else(|| self.ipv6_address())?;
         Some((address, is_made_up(&address)))
+    }
+
+    /// The address that the adapter has given itself, where it has no other one.
+    pub(super) fn self_assigned(&self) -> Option<IpAddr> {
+        self.lan_address().filter(is_made_up)
     }
 
     fn addresses(&self) -> impl Iterator<Item = IpAddr> {

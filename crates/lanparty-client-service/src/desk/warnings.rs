@@ -6,7 +6,8 @@ use lanparty_obs::PlayerStatus;
 use std::time::{Duration, Instant};
 
 /// How long a LAN may take to give an address. Its DHCP server may look for the address first.
-const ADDRESS_PATIENCE: Duration = Duration::from_secs(10);
+/// Where there is none the adapter has given itself an address by then.
+const ADDRESS_PATIENCE: Duration = Duration::from_secs(15);
 /// How long before its end an invite is named, in seconds.
 const EXPIRES_SOON: u64 = 2 * 60 * 60;
 
@@ -15,6 +16,7 @@ impl Desk {
         let session = match self.stage {
             Stage::Running { .. } => vec![
                 self.no_lan_address(now),
+                self.no_dhcp_server(),
                 self.adapter_away(),
                 self.hindered(),
                 self.same_network(),
@@ -40,14 +42,19 @@ impl Desk {
             sentence: format!(
                 "The party's LAN gives {lacks}; ask the host whether it has a DHCP server."
             ),
-            fix: Some(FixOffer {
-                fix: Fix::RenewAddress,
-                label: "Get an address".to_owned(),
-                changes:
-                    "Asks the party's LAN for an address again; your own network stays as it is."
-                        .to_owned(),
-                asks_admin: false,
-            }),
+            fix: Some(renew_address()),
+        })
+    }
+
+    fn no_dhcp_server(&self) -> Option<Warning> {
+        let address = self.progress.self_assigned()?;
+        Some(Warning {
+            id: "no_dhcp_server".to_owned(),
+            sentence: format!(
+                "The LAN has no DHCP server; your adapter has given itself {address}, which reaches others who have done \
+                 the same."
+            ),
+            fix: Some(renew_address()),
         })
     }
 
@@ -120,6 +127,16 @@ impl Desk {
                 "The disk does not keep your rooms ({cause}): they are forgotten when the service ends; make room on it."
             ),
         ))
+    }
+}
+
+fn renew_address() -> FixOffer {
+    FixOffer {
+        fix: Fix::RenewAddress,
+        label: "Get an address".to_owned(),
+        changes: "Asks the party's LAN for an address again; your own network stays as it is."
+            .to_owned(),
+        asks_admin: false,
     }
 }
 

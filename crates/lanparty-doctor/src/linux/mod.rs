@@ -35,8 +35,6 @@ const GROUP: &str = "lanparty";
 const CLIENT: &str = "lanparty-client";
 /// The adapter's usual name.
 const USUAL_ADAPTER: &str = "lanparty0";
-/// Behind it stand the process that made the folder, and something random.
-const DHCP_FOLDER: &str = "lanparty-dhcp-";
 /// An address on the internet, to see which way leads there; nothing is sent to it (RFC 5737).
 const FAR_AWAY: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
 /// How long another program may take to say something.
@@ -119,7 +117,7 @@ pub(crate) fn driver() -> Driver {
     }
 }
 
-/// Routes and folders of clients that are gone; those of one that plays are its own.
+/// Routes of clients that are gone; those of one that plays are its own.
 pub(crate) fn leftovers(_plays: bool) -> Leftovers {
     let Ok(routes) = netlink::routes() else {
         return Leftovers::Hidden;
@@ -128,12 +126,7 @@ pub(crate) fn leftovers(_plays: bool) -> Leftovers {
         .iter()
         .filter(|route| is_left(route, is_client))
         .count();
-    let folders = fs::read_dir(std::env::temp_dir());
-    let folders = folders.into_iter().flatten().flatten().filter(|folder| {
-        let name = folder.file_name();
-        folder_owner(&name.to_string_lossy()).is_some_and(|owner| !is_client(owner))
-    });
-    match routes + folders.count() {
+    match routes {
         0 => Leftovers::Nothing,
         count => Leftovers::Some(count),
     }
@@ -141,11 +134,6 @@ pub(crate) fn leftovers(_plays: bool) -> Leftovers {
 
 fn is_left(route: &netlink::Route, is_client: impl Fn(u32) -> bool) -> bool {
     route.is_ours && !is_client(route.metric)
-}
-
-fn folder_owner(name: &str) -> Option<u32> {
-    let (owner, _random) = name.strip_prefix(DHCP_FOLDER)?.split_once('-')?;
-    owner.parse().ok()
 }
 
 fn is_client(process: u32) -> bool {
@@ -355,8 +343,6 @@ mod tests {
         assert!(is_left(route(true, 8)));
         assert!(!is_left(route(true, 7)));
         assert!(!is_left(route(false, 8)));
-        assert_eq!(folder_owner("lanparty-dhcp-17-abc"), Some(17));
-        assert_eq!(folder_owner("lanparty-dhcp-x-abc"), None);
         assert!(!is_client(std::process::id()));
         assert!(!is_hidden(0) && !is_hidden(u32::MAX) && !is_hidden(std::process::id()));
     }

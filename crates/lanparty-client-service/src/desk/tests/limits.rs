@@ -109,12 +109,12 @@ fn a_party_is_played_by_ipv4() {
     let mut table = Table::new();
     table.join(&anna(), "FRIDAY");
     let mut news = news(on_the_lan("2001:db8::5"));
-    news.facts = facts("169.254.1.2");
+    news.facts = facts("fe80::2");
     news.facts.addresses.push("2001:db8::5".parse().unwrap());
     news.status = news.facts.joined_status("FRIDAY");
     table.desk.handle_news(table.now, news);
     assert_eq!(table.state(), State::Connecting);
-    table.pass(10);
+    table.pass(15);
     let warnings = table.snapshot(&anna()).warnings;
     assert_eq!(warnings[0].id, "no_lan_address");
     assert!(

@@ -12,7 +12,7 @@ fn what_is_wrong_is_said_beside_the_state_and_offers_what_helps() {
         warnings.into_iter().map(|warning| warning.id).collect()
     };
     table.news(on_the_lan("fe80::1"));
-    table.pass(9);
+    table.pass(14);
     assert_eq!(ids(&table), ["invite_ends"]);
     table.pass(1);
     assert_eq!(ids(&table), ["no_lan_address", "invite_ends"]);
@@ -64,6 +64,23 @@ fn what_is_wrong_is_said_beside_the_state_and_offers_what_helps() {
         "{}",
         snapshot.sentence
     );
+}
+
+#[test]
+fn an_address_that_the_adapter_gave_itself_is_one_with_a_word() {
+    let mut table = Table::new();
+    table.join(&anna(), "FRIDAY");
+    table.news(on_the_lan("169.254.7.7"));
+    table.pass(3);
+    let snapshot = table.snapshot(&anna());
+    assert_eq!(snapshot.state, State::Connected);
+    assert!(snapshot.address.unwrap().made_up);
+    let ids = snapshot.warnings.iter().map(|warning| &warning.id[..]);
+    assert_eq!(ids.collect::<Vec<_>>(), ["no_dhcp_server"]);
+    let offer = snapshot.warnings[0].fix.as_ref().unwrap();
+    assert_eq!(offer.fix, Fix::RenewAddress);
+    table.news(on_the_lan("192.168.50.17"));
+    assert!(table.snapshot(&anna()).warnings.is_empty());
 }
 
 #[test]
@@ -137,12 +154,19 @@ fn the_page_explains_what_the_service_says() {
         "Make room; nothing else is lost.",
     );
     table.news(on_the_lan("fe80::1"));
-    table.pass(10);
+    table.pass(15);
     warn(
         &table,
         "no_lan_address",
-        "For ten seconds no DHCP server of the LAN has answered.",
-        "Get an address tries again; the host has to have a DHCP server.",
+        "For fifteen seconds the LAN's DHCP server has given nothing that can be used, and the adapter has found nothing either.",
+        "Get an address tries again; the host looks at the DHCP server.",
+    );
+    table.news(on_the_lan("169.254.7.7"));
+    warn(
+        &table,
+        "no_dhcp_server",
+        "Nobody on the LAN gives addresses, so the adapter has looked for a free one itself. One from a DHCP server takes its place as soon as there is one.",
+        "Play with others who have such an address; or the host starts a DHCP server.",
     );
     let adapter = "lanparty0".to_owned();
     table.news(PlayerStatus::AdapterDown { adapter });
