@@ -8,6 +8,7 @@ mod games;
 mod iperf;
 mod multicast;
 mod pings;
+mod servers;
 mod session;
 mod storm;
 
@@ -21,5 +22,8 @@ pub use games::{
 pub use iperf::{IperfReport, Load, iperf};
 pub use multicast::{MDNS, chat, join, multicast_crosses, speaker, stream};
 pub use pings::{PingReport, Pings};
+pub use servers::{
+    Look, armagetron_server, bzflag_server, ddnet_server, freeciv_server, openttd_server,
+};
 pub use session::EchoSession;
 pub use storm::Storm;
