@@ -13,6 +13,7 @@ mod coalesce;
 mod control;
 mod fragments;
 mod games;
+mod groups;
 mod invite;
 mod lease;
 mod mss;
@@ -28,6 +29,7 @@ pub use coalesce::coalesce;
 pub use control::control;
 pub use fragments::fragments;
 pub use games::games;
+pub use groups::groups;
 pub use invite::invite;
 pub use lease::lease;
 pub use mss::mss;
@@ -54,6 +56,7 @@ pub const TARGETS: &[Target] = &[
     ("games", games),
     ("lease", lease),
     ("proof", proof),
+    ("groups", groups),
 ];
 
 /// Where the clock of a run starts; only the differences matter.

@@ -9,6 +9,7 @@
 
 mod cam;
 mod games;
+mod groups;
 mod lan_macs;
 mod loop_guard;
 mod proof;
@@ -17,6 +18,7 @@ mod tests;
 mod voucher;
 
 pub use cam::PERIOD as CAM_REFRESH_PERIOD;
+pub use groups::Groups;
 pub use loop_guard::QUIET as LOOP_QUIET;
 
 use bytes::{Bytes, BytesMut};
@@ -63,6 +65,7 @@ pub struct Bridge {
     refresh: CamRefresh,
     guard: LoopGuard,
     lan: LanMacs,
+    groups: Groups,
     /// Who came with a MAC of the LAN, where the relay does not tell the host.
     lookalikes: VecDeque<MacAddr>,
     voucher: Option<Voucher>,
@@ -109,6 +112,7 @@ impl Bridge {
             refresh: CamRefresh::new(nic),
             guard: LoopGuard::default(),
             lan: LanMacs::default(),
+            groups: Groups::new(nic, 0),
             lookalikes: VecDeque::new(),
             voucher: None,
             proofs: Answerer::new(nic, None),
@@ -122,6 +126,17 @@ impl Bridge {
     pub fn vouching(mut self, key: HostKey, room: RoomCode) -> Self {
         self.voucher = Some(Voucher::new(key, room));
         self
+    }
+
+    /// The same with what a gateway before it knew of its players' groups.
+    pub fn remembering(mut self, groups: Groups) -> Self {
+        self.groups = groups.moved(self.nic);
+        self
+    }
+
+    /// What it knows of its players' groups.
+    pub fn into_groups(self) -> Groups {
+        self.groups
     }
 
     /// A client that is refused for having the MAC of a machine on the LAN, once for each, if its relay is too old to
@@ -156,7 +171,9 @@ impl Bridge {
         if !is_client && self.lan.has_just_left(now, source) {
             return Err(DropReason::UnauthorizedSourceMac);
         }
-        match switch.judge_frame(now, place.own_id, frame.frame()) {
+        let verdict = switch.judge_frame(now, place.own_id, frame.frame());
+        self.groups.hear(now, frame.frame(), verdict);
+        match verdict {
             Ok(Route::Known(_) | Route::Unknown(_)) => {}
             Ok(Route::Group | Route::Members { .. } | Route::GroupOfLan) => self.check_loop(now)?,
             Err(DropReason::UnauthorizedSourceMac) => {
@@ -196,6 +213,7 @@ impl Bridge {
             if let Some(id) = switch.holder(Speaker::Player(mac)) {
                 switch.unplug(id);
                 self.refresh.remove(id);
+                self.groups.leave(now, (id, mac));
                 self.refuse(id, mac);
             }
         }
@@ -261,6 +279,11 @@ impl Bridge {
         let frame = crossing.datagram.slice(overlay::HEADER_LEN..);
         let frame = ethernet::without_priority_tag(frame);
         let view = EthernetFrame::parse(&frame).map_err(|_| DropReason::Runt)?;
+        // Reports are for who asks and for switches: we ask in the room, and tell the LAN's switches ourselves.
+        if crossing.route == Route::GroupOfLan && self.groups.speaks_for(now, view) {
+            self.stats.count_received(&frame);
+            return Ok(None);
+        }
         if view.destination().is_group() {
             self.guard.said(now, view);
             self.check_loop(now)?;
@@ -297,6 +320,7 @@ impl Bridge {
             if let (Some(switch), true) = (&mut self.switch, joined.tells_groups) {
                 switch.trust_reports(id, now + place.until_told(now));
             }
+            self.groups.arrive(now, (id, mac), joined.tells_groups);
             let voucher = self.voucher.as_ref();
             let answer = voucher.and_then(|own| own.answer(place.room, place.own_id, joined));
             if let Some(answer) = answer {
@@ -359,6 +383,21 @@ impl Bridge {
             self.refresh.remove(id);
             self.lan.leave(now, mac);
             self.games.forget(mac);
+            self.groups.leave(now, (id, mac));
+        }
+    }
+
+    /// Asks machines in the room which groups they want, and tells the LAN; not while that would come back.
+    fn speak_of_groups(&mut self, now: Instant) {
+        for question in self.groups.questions(now) {
+            self.stats.count_sent(&question);
+            let question = FrameBuf::from_frame(&question);
+            self.outputs.push_back(PeerOutput::ToRelay(question));
+        }
+        if self.guard.looped().is_none() {
+            let reports = self.groups.reports(now).into_iter();
+            self.outputs
+                .extend(reports.map(|frame| PeerOutput::Frame(frame.into())));
         }
     }
 
@@ -385,6 +424,7 @@ impl Bridge {
         self.refresh.clear();
         self.guard = LoopGuard::default();
         self.proofs.clear();
+        self.groups.go();
         self.outputs.clear();
     }
 }
@@ -413,6 +453,7 @@ impl PeerCore for Bridge {
             next_stats: now + STATS_PERIOD,
             since: now,
         });
+        self.groups.come_in(now);
     }
 
     fn handle_lost_link(&mut self, now: Instant) {
@@ -467,12 +508,14 @@ impl PeerCore for Bridge {
         while let Some(frame) = self.refresh.poll(now) {
             self.outputs.push_back(PeerOutput::Frame(frame));
         }
+        self.speak_of_groups(now);
         if let Some(place) = &mut self.place
             && place.next_stats <= now
         {
             place.next_stats = now + STATS_PERIOD;
             self.expire(now);
             self.pardon(now);
+            self.groups.expire(now);
             let stats = Box::new(self.stats.clone());
             self.outputs
                 .push_back(PeerOutput::Message(PeerMessage::Stats(stats)));
@@ -485,6 +528,7 @@ impl PeerCore for Bridge {
             self.refresh.poll_timeout(),
             self.guard.poll_timeout(),
             self.early.poll_timeout(),
+            self.groups.poll_timeout(self.guard.looped().is_some()),
         ];
         stats.into_iter().chain(others.into_iter().flatten()).min()
     }

@@ -1,6 +1,6 @@
 //! From flags to a running gateway and back: the whole story in one place.
 
-use crate::bridge::{Bridge, LOOP_QUIET};
+use crate::bridge::{Bridge, Groups, LOOP_QUIET};
 use crate::config::{Args, Config};
 use crate::controls::{Controls, Wishes};
 use crate::ctl::wire::InviteFacts;
@@ -111,10 +111,11 @@ async fn carry(
     let reminders: Vec<_> = host.desk.controls.borrow().reminders().collect();
     reminders.iter().for_each(say);
     let mut stop = pin!(asked_to_stop());
+    let mut groups = Groups::new(lan.interface().mac(), rand::random());
     loop {
         let mac = lan.interface().mac();
         tracing::info!(%mac, receive_buffer = lan.receive_buffer(), "Opened the LAN interface");
-        let mut bridge = Bridge::new(mac);
+        let mut bridge = Bridge::new(mac).remembering(groups);
         if let Some(key) = &config.relay.host_key {
             bridge = bridge.vouching(key.clone(), config.relay.room.clone());
         }
@@ -132,6 +133,8 @@ async fn carry(
             Err(error) => return Err(error.into()),
         }
         drop(port);
+        // What players want outlives a cable that is pulled.
+        groups = bridge.into_groups();
         tokio::select! {
             found = host.find_lan() => lan = found,
             _ = &mut stop => break,

@@ -9,14 +9,24 @@
 //! ([`Reporter`]). So nobody depends on a querier in the LAN, on a firewall that lets queries in, or on a relay that
 //! remembers. A client that does not do so (an older one) hears everything, and so does everybody for a moment after
 //! coming in and who wants more groups than fit.
+//!
+//! The LAN's own switches hear of it from the gateway, which speaks for all players as one machine ([`Proxy`]).
 
 mod frames;
+mod host;
+mod members;
 mod message;
+mod proxy;
+mod query;
 mod reporter;
+mod rounds;
 #[cfg(test)]
 mod tests;
 
+pub use frames::questions;
+pub use proxy::Proxy;
 pub use reporter::Reporter;
+pub use rounds::Rounds;
 
 use lanparty_proto::ethernet::ether_type;
 use lanparty_proto::{Content, EthernetFrame, PeerId};
@@ -245,5 +255,17 @@ fn is_reported(group: IpAddr) -> bool {
     match group {
         IpAddr::V4(group) => group.is_multicast() && group.octets()[..3] != [224, 0, 0],
         IpAddr::V6(group) => group.is_multicast() && group.octets()[1] & 0x0f > 2,
+    }
+}
+
+/// False for what is no group, and for those that machines never report: that of all machines, which none leaves
+/// (RFC 3376 §6, RFC 3810 §6), and those of no link.
+fn is_worth_saying(group: IpAddr) -> bool {
+    match group {
+        IpAddr::V4(group) => group.is_multicast() && group.octets() != [224, 0, 0, 1],
+        IpAddr::V6(group) => {
+            const ALL_MACHINES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+            group.is_multicast() && group.octets()[1] & 0x0f > 1 && group != ALL_MACHINES
+        }
     }
 }

@@ -6,6 +6,7 @@ use lanparty_proto::early::PATIENCE;
 use lanparty_proto::fragment;
 
 mod games;
+mod groups;
 mod lan_macs;
 mod proof;
 
@@ -253,7 +254,9 @@ fn a_client_that_left_is_a_stranger() {
 
 #[test]
 fn a_discover_that_overtakes_the_announcement_reaches_the_lan_after_it() {
-    let mut party = Party::with(&[BOB]);
+    let mut party = Party::new();
+    party.join_telling(BOB);
+    party.outputs();
     let discover = ip(MacAddr::BROADCAST, ALICE.1);
     let second = ip(LAN_HOST, ALICE.1);
     for frame in [&discover, &second] {
@@ -482,7 +485,9 @@ fn after_another_welcome_every_client_is_announced_to_the_switch_at_once() {
 
 #[test]
 fn the_relay_hears_the_counters_every_five_seconds() {
-    let mut party = Party::with(&[ALICE]);
+    let mut party = Party::new();
+    party.join_telling(ALICE);
+    party.outputs();
     party.bridge.counters().drops.add(DropReason::QueueFull, 3);
     party.bridge.counters().datagrams_to_relay += 2;
     assert_eq!(party.bridge.poll_timeout(), Some(party.now + STATS_PERIOD));

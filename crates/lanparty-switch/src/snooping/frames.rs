@@ -1,84 +1,151 @@
-//! The frames with which a client asks its machine for its groups, and says them to the room.
+//! The frames with which machines are asked for their groups, and with which a client, and the gateway, say them.
 
+use super::message::IGMP;
 use lanparty_proto::MacAddr;
 use lanparty_proto::checksum::Sum;
 use lanparty_proto::ip::ICMPV6;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::message::IGMP;
-
-/// From whom the questions are, in the machine's eyes: nobody else has this address, and no frame with it leaves the
-/// machine.
-const ASKER: MacAddr = MacAddr::new([0x0e, b'l', b'a', b'n', 0, 1]);
-/// Its address in IPv6, made of the other as RFC 4291 (appendix A) has it; a question from none is not heard.
-const ASKER_V6: [u8; 16] = [
-    0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0x0c, b'l', b'a', 0xff, 0xfe, b'n', 0, 1,
-];
+/// From whom a client's questions are, in the machine's eyes: nobody else has this address, and no frame with it leaves
+/// the machine.
+pub(super) const ASKER: MacAddr = MacAddr::new([0x0e, b'l', b'a', b'n', 0, 1]);
 /// The next question comes after so many seconds.
 const PERIOD: u8 = 125;
 /// How often we ask before we give up, for the machine's own sums (RFC 3376 §4.1.6).
 const ROBUSTNESS: u8 = 2;
-/// "This group, from any source" (RFC 3376 §4.2.12, RFC 3810 §5.2.12).
-const IS_EXCLUDE: u8 = 2;
 /// Routers shall look into this packet (RFC 2113, RFC 2711).
 const ROUTER_ALERT_V4: [u8; 4] = [0x94, 4, 0, 0];
 const ROUTER_ALERT_V6: [u8; 8] = [ICMPV6, 0, 5, 2, 0, 0, 1, 0];
+/// What the newest versions say to: all routers that snoop, or route, groups.
+const ROUTERS_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 22);
+const ROUTERS_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x16);
+/// How many groups one report names: as many as the smallest packet of IPv6 holds (RFC 8200 §5).
+const GROUPS_V4: usize = 128;
+const GROUPS_V6: usize = 60;
 
-/// "Which groups do you want?", to be answered within a second (RFC 3376 §4.1), from no address, as switches ask
-/// (RFC 4541 §2.1.1).
-pub(super) fn question_v4() -> Vec<u8> {
-    const TENTHS: u8 = 10;
-    let question = vec![0x11, TENTHS, 0, 0, 0, 0, 0, 0, ROBUSTNESS, PERIOD, 0, 0];
-    let all_machines = [224, 0, 0, 1];
-    v4(ASKER, Ipv4Addr::UNSPECIFIED, all_machines, question)
+/// What is said about a group, by the numbers of RFC 3376 §4.2.12 and RFC 3810 §5.2.12. Sources are not named: it is
+/// wanted from all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Group {
+    /// It is wanted, as it was before.
+    Wanted = 2,
+    /// It is not wanted any more.
+    Left = 3,
+    /// It is wanted from now on.
+    Joined = 4,
 }
 
-/// The same in IPv6 (RFC 3810 §5.1).
-pub(super) fn question_v6() -> Vec<u8> {
+/// "Which groups do you want?" in IPv4 and IPv6, to be answered within a second.
+///
+/// IPv4's is from no address, as switches ask (RFC 4541 §2.1.1). IPv6's is from the one that is made of the MAC: a
+/// question from none is not heard (RFC 3810 §5.1.14).
+pub fn questions(from: MacAddr) -> [Vec<u8>; 2] {
+    [question_v4(from), question_v6(from)]
+}
+
+/// RFC 3376 §4.1.
+fn question_v4(from: MacAddr) -> Vec<u8> {
+    const TENTHS: u8 = 10;
+    let question = vec![0x11, TENTHS, 0, 0, 0, 0, 0, 0, ROBUSTNESS, PERIOD, 0, 0];
+    let all_machines = Ipv4Addr::new(224, 0, 0, 1);
+    v4(from, Ipv4Addr::UNSPECIFIED, all_machines, question)
+}
+
+/// RFC 3810 §5.1.
+fn question_v6(from: MacAddr) -> Vec<u8> {
     const MILLISECONDS: [u8; 2] = 1000u16.to_be_bytes();
     let mut question = vec![130, 0, 0, 0, MILLISECONDS[0], MILLISECONDS[1], 0, 0];
     question.extend([0; 16]);
     question.extend([ROBUSTNESS, PERIOD, 0, 0]);
     let all_machines = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
-    v6(ASKER, ASKER_V6.into(), all_machines, question)
+    v6(from, link_local(from), all_machines, question)
 }
 
-/// "I want these groups" (RFC 3376 §4.2), to all routers.
-pub(super) fn report_v4(from: MacAddr, source: Ipv4Addr, groups: &[Ipv4Addr]) -> Vec<u8> {
-    let report = report(0x22, groups.iter().map(Ipv4Addr::octets));
-    v4(from, source, [224, 0, 0, 22], report)
+/// The address of one link that is made of a MAC (RFC 4291, appendix A).
+pub(super) fn link_local(mac: MacAddr) -> Ipv6Addr {
+    let [a, b, c, d, e, f] = mac.octets();
+    let [id, zero] = [[a ^ 2, b, c, 0xff, 0xfe, d, e, f], [0; 8]];
+    let mut octets = [zero, id].concat();
+    octets[..2].copy_from_slice(&[0xfe, 0x80]);
+    Ipv6Addr::from(<[u8; 16]>::try_from(octets).expect("twice eight"))
 }
 
-/// The same in IPv6 (RFC 3810 §5.2).
-pub(super) fn report_v6(from: MacAddr, source: Ipv6Addr, groups: &[Ipv6Addr]) -> Vec<u8> {
-    let report = report(143, groups.iter().map(Ipv6Addr::octets));
-    let all_routers = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x16);
-    v6(from, source, all_routers, report)
+/// Says these groups in the newest version (RFC 3376 §4.2, RFC 3810 §5.2), in as many frames as it takes. They are all
+/// of the source's protocol.
+pub(super) fn reports(
+    from: MacAddr,
+    source: IpAddr,
+    groups: impl IntoIterator<Item = (Group, IpAddr)>,
+) -> Vec<Vec<u8>> {
+    let groups: Vec<_> = groups.into_iter().collect();
+    match source {
+        IpAddr::V4(source) => groups
+            .chunks(GROUPS_V4)
+            .map(|groups| v4(from, source, ROUTERS_V4, records(0x22, groups)))
+            .collect(),
+        IpAddr::V6(source) => groups
+            .chunks(GROUPS_V6)
+            .map(|groups| v6(from, source, ROUTERS_V6, records(143, groups)))
+            .collect(),
+    }
 }
 
-fn report<const LEN: usize>(kind: u8, groups: impl ExactSizeIterator<Item = [u8; LEN]>) -> Vec<u8> {
+fn records(kind: u8, groups: &[(Group, IpAddr)]) -> Vec<u8> {
     let [high, low] = u16::try_from(groups.len())
         .expect("there are few")
         .to_be_bytes();
     let mut report = vec![kind, 0, 0, 0, 0, 0, high, low];
-    for group in groups {
-        report.extend([IS_EXCLUDE, 0, 0, 0]);
-        report.extend(group);
+    for &(said, group) in groups {
+        report.extend([said as u8, 0, 0, 0]);
+        match group {
+            IpAddr::V4(group) => report.extend(group.octets()),
+            IpAddr::V6(group) => report.extend(group.octets()),
+        }
     }
     report
 }
 
-fn v4(from: MacAddr, source: Ipv4Addr, to: [u8; 4], mut message: Vec<u8>) -> Vec<u8> {
+/// Says one group in the first version of IGMP or MLD, or IGMP's second; nothing where that has no word for it.
+pub(super) fn old_report(
+    (from, source): (MacAddr, IpAddr),
+    version: u8,
+    (said, group): (Group, IpAddr),
+) -> Option<Vec<u8>> {
+    match (source, group) {
+        (IpAddr::V4(source), IpAddr::V4(group)) => {
+            let (kind, to) = match (said, version) {
+                (Group::Left, 1) => return None,
+                (Group::Left, _) => (0x17, Ipv4Addr::new(224, 0, 0, 2)),
+                (_, 1) => (0x12, group),
+                _ => (0x16, group),
+            };
+            let message = [&[kind, 0, 0, 0], &group.octets()[..]].concat();
+            Some(v4(from, source, to, message))
+        }
+        (IpAddr::V6(source), IpAddr::V6(group)) => {
+            let (kind, to) = match said {
+                Group::Left => (132, Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2)),
+                Group::Wanted | Group::Joined => (131, group),
+            };
+            let message = [&[kind, 0, 0, 0, 0, 0, 0, 0], &group.octets()[..]].concat();
+            Some(v6(from, source, to, message))
+        }
+        _ => None,
+    }
+}
+
+fn v4(from: MacAddr, source: Ipv4Addr, to: Ipv4Addr, mut message: Vec<u8>) -> Vec<u8> {
     set_checksum(&mut message, Sum::of(&[]));
     let [high, low] = length(24 + message.len());
     // Internetwork control (RFC 791), not in pieces, for one hop.
     let mut header = vec![0x46, 0xc0, high, low, 0, 0, 0x40, 0, 1, IGMP, 0, 0];
     header.extend(source.octets());
-    header.extend(to);
+    header.extend(to.octets());
     header.extend(ROUTER_ALERT_V4);
     let checksum = Sum::of(&header).checksum().to_be_bytes();
     header[10..12].copy_from_slice(&checksum);
-    let to = MacAddr::new([1, 0, 0x5e, to[1] & 0x7f, to[2], to[3]]);
+    let [_, b, c, d] = to.octets();
+    let to = MacAddr::new([1, 0, 0x5e, b & 0x7f, c, d]);
     [&ethernet(to, from, [8, 0])[..], &header, &message].concat()
 }
 

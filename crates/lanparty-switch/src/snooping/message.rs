@@ -1,7 +1,7 @@
 //! Group membership on the wire: IGMP in its three versions (RFC 1112, RFC 2236, RFC 3376), MLD in its two (RFC 2710,
 //! RFC 3810).
 
-use super::is_reported;
+use super::{is_reported, is_worth_saying};
 use lanparty_proto::ethernet::ether_type;
 use lanparty_proto::ip::{self, ICMPV6, Part};
 use lanparty_proto::{Content, EthernetFrame};
@@ -85,8 +85,16 @@ impl<'a> Message<'a> {
         self.kind != Kind::Query
     }
 
-    /// What it says about which groups, of those that are worth a memory.
+    /// What it says about which groups, of those that a room gives to members alone.
     pub(super) fn changes(&self) -> impl Iterator<Item = Change> {
+        self.all_changes().filter(|change| {
+            let (Change::Joins(group) | Change::Leaves(group)) = *change;
+            is_reported(group)
+        })
+    }
+
+    /// The same of all groups that machines report.
+    pub(super) fn all_changes(&self) -> impl Iterator<Item = Change> {
         let group = self
             .body
             .get(self.group_at()..)
@@ -101,7 +109,7 @@ impl<'a> Message<'a> {
         let changes = one.into_iter().chain(Records { message, rest });
         changes.filter(|change| {
             let (Change::Joins(group) | Change::Leaves(group)) = *change;
-            is_reported(group)
+            is_worth_saying(group)
         })
     }
 

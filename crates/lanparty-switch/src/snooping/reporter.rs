@@ -1,22 +1,17 @@
 //! A client's memory of what its machine wants to hear.
 
-use super::frames::{question_v4, question_v6, report_v4, report_v6};
+use super::frames::{ASKER, Group, questions, reports};
 use super::message::{Change, Message};
-use super::{LIFETIME, MAX_GROUPS, RENEWAL};
+use super::rounds::{ROUNDS, Rounds};
+use super::{LIFETIME, MAX_GROUPS, is_reported};
 use lanparty_proto::{EthernetFrame, MacAddr};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
-/// When it is asked and said after coming in: at once, once more for an adapter that was not up yet, and once more for
-/// what got lost; then every [`RENEWAL`].
-const ROUNDS: [Duration; 3] = [
-    Duration::ZERO,
-    Duration::from_secs(1),
-    Duration::from_secs(10),
-];
 /// How long a machine may take to answer; it is asked to within a second.
 const ANSWER: Duration = Duration::from_secs(5);
-/// One more than a room remembers, so that it knows that there are too many.
+/// One more than a room remembers, so that it knows that there are too many; as many again of those which a room gives
+/// to everybody, but a LAN's switch perhaps not.
 const CAPACITY: usize = MAX_GROUPS + 1;
 
 /// Remembers which groups a machine has reported, and says them again in its name.
@@ -32,7 +27,7 @@ pub struct Reporter {
     v4: Habits<Ipv4Addr>,
     v6: Habits<Ipv6Addr>,
     asked_at: Option<Instant>,
-    next: Option<(usize, Instant)>,
+    rounds: Rounds,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +69,7 @@ impl Reporter {
                 answers: false,
             },
             asked_at: None,
-            next: None,
+            rounds: Rounds::default(),
         }
     }
 
@@ -86,17 +81,17 @@ impl Reporter {
 
     /// The machine is in a room, which knows nothing of it yet.
     pub fn come_in(&mut self, now: Instant) {
-        self.next = Some((0, now));
+        self.rounds.begin(now);
     }
 
     /// True while it is in a room that wants to be told.
     pub fn is_in(&self) -> bool {
-        self.next.is_some()
+        self.rounds.are_on()
     }
 
     /// It is in no room any more.
     pub fn go(&mut self) {
-        self.next = None;
+        self.rounds.end();
     }
 
     /// Hears a frame of the machine, whether it goes anywhere or not.
@@ -114,7 +109,7 @@ impl Reporter {
             IpAddr::V4(source) => self.v4.source = source,
             IpAddr::V6(source) => self.v6.source = source,
         }
-        for change in report.changes() {
+        for change in report.all_changes() {
             match change {
                 Change::Joins(group) => self.join(now, group),
                 Change::Leaves(group) => self.leave(now, group),
@@ -124,21 +119,16 @@ impl Reporter {
 
     /// When [`Self::poll`] has something to say.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.next.map(|(_, at)| at)
+        self.rounds.poll_timeout()
     }
 
     /// What is to be said, if it is time.
     pub fn poll(&mut self, now: Instant) -> Option<Round> {
-        let (number, at) = self.next.filter(|&(_, at)| at <= now)?;
-        let wait = match ROUNDS[number..] {
-            [this, next, ..] => next - this,
-            _ => RENEWAL,
-        };
-        self.next = Some(((number + 1).min(ROUNDS.len() - 1), at.max(now) + wait));
+        self.rounds.poll(now)?;
         self.forget(now);
         self.asked_at = Some(now);
         Some(Round {
-            questions: [question_v4(), question_v6()],
+            questions: questions(ASKER),
             reports: self.reports(),
         })
     }
@@ -148,13 +138,13 @@ impl Reporter {
             .asked_at
             .filter(|&asked| now.saturating_duration_since(asked) < ANSWER);
         let Some(known) = self.known.iter_mut().find(|known| known.group == group) else {
-            if self.known.len() < CAPACITY {
+            if self.has_room_for(group) {
                 self.known.push(Known {
                     group,
                     since: now,
                     reported_at: now,
                 });
-                self.say_again(now);
+                self.rounds.hurry(now);
             }
             return;
         };
@@ -173,16 +163,17 @@ impl Reporter {
     fn leave(&mut self, now: Instant, group: IpAddr) {
         self.known.retain(|known| known.group != group);
         if self.always.iter().any(|&always| always == group) {
-            self.say_again(now);
+            self.rounds.hurry(now);
         }
     }
 
-    /// What is new may get lost on its way.
-    fn say_again(&mut self, now: Instant) {
-        if let Some((number, at)) = &mut self.next {
-            *number = (*number).min(1);
-            *at = (*at).min(now + ROUNDS[1]);
-        }
+    fn has_room_for(&self, group: IpAddr) -> bool {
+        let kind = is_reported(group);
+        let alike = self
+            .known
+            .iter()
+            .filter(|known| is_reported(known.group) == kind);
+        alike.count() < CAPACITY
     }
 
     /// Forgets what a machine that answers has not said again.
@@ -195,16 +186,13 @@ impl Reporter {
     }
 
     fn reports(&self) -> Vec<Vec<u8>> {
-        let (mut v4, mut v6) = (self.always.to_vec(), Vec::new());
-        for known in &self.known {
-            match known.group {
-                IpAddr::V4(group) if self.always.contains(&group) => {}
-                IpAddr::V4(group) => v4.push(group),
-                IpAddr::V6(group) => v6.push(group),
-            }
-        }
-        let v4 = (!v4.is_empty()).then(|| report_v4(self.mac, self.v4.source, &v4));
-        let v6 = (!v6.is_empty()).then(|| report_v6(self.mac, self.v6.source, &v6));
+        let said = |group| (Group::Wanted, group);
+        let always = self.always.iter().map(|&group| IpAddr::from(group));
+        let known = self.known.iter().map(|known| known.group);
+        let known = known.filter(|&group| !self.always.iter().any(|&always| always == group));
+        let (v4, v6): (Vec<_>, Vec<_>) = always.chain(known).partition(IpAddr::is_ipv4);
+        let v4 = reports(self.mac, self.v4.source.into(), v4.into_iter().map(said));
+        let v6 = reports(self.mac, self.v6.source.into(), v6.into_iter().map(said));
         v4.into_iter().chain(v6).collect()
     }
 }

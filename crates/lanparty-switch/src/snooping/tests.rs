@@ -1,4 +1,4 @@
-use super::frames::{question_v4, question_v6, report_v4, report_v6};
+use super::frames::{ASKER, Group, reports};
 use super::*;
 use crate::{Judged, Rates, Route, Speaker, Switch};
 use bytes::Bytes;
@@ -75,6 +75,21 @@ impl Room {
     }
 }
 
+fn report_v4(from: MacAddr, source: Ipv4Addr, groups: &[Ipv4Addr]) -> Vec<u8> {
+    let said = groups.iter().map(|&group| (Group::Wanted, group.into()));
+    whole(reports(from, source.into(), said))
+}
+
+fn report_v6(from: MacAddr, source: Ipv6Addr, groups: &[Ipv6Addr]) -> Vec<u8> {
+    let said = groups.iter().map(|&group| (Group::Wanted, group.into()));
+    whole(reports(from, source.into(), said))
+}
+
+fn whole(frames: Vec<Vec<u8>>) -> Vec<u8> {
+    let [frame] = <[_; 1]>::try_from(frames).expect("as many groups as fit one frame");
+    frame
+}
+
 fn peer(number: u16) -> PeerId {
     PeerId::new(number).unwrap()
 }
@@ -132,7 +147,8 @@ fn igmp(from: MacAddr, kind: u8, group: Ipv4Addr) -> Vec<u8> {
 
 /// A report of the newest version with these records: kind, group, how many sources.
 fn records(from: MacAddr, records: &[(u8, Ipv4Addr, u8)]) -> Vec<u8> {
-    let mut frame = report_v4(from, Ipv4Addr::UNSPECIFIED, &[]);
+    let mut frame = report_v4(from, Ipv4Addr::UNSPECIFIED, &[CAMERA]);
+    frame.truncate(frame.len() - 8);
     let at = frame.len() - 8;
     frame[at + 7] = records.len() as u8;
     for &(kind, group, sources) in records {
@@ -419,7 +435,7 @@ fn a_machine_is_asked_and_spoken_for_at_once_after_one_and_ten_seconds_and_then_
         let now = reporter.poll_timeout().unwrap();
         assert!(reporter.poll(now - Duration::from_nanos(1)).is_none() || rounds.is_empty());
         if let Some(round) = reporter.poll(now) {
-            assert_eq!(round.questions, [question_v4(), question_v6()]);
+            assert_eq!(round.questions, questions(ASKER));
             rounds.push((now - start).as_secs());
         }
     }
@@ -551,7 +567,7 @@ fn a_machine_that_never_answers_wants_what_it_has_not_left() {
 #[test]
 fn questions_are_what_hosts_take() {
     use etherparse::{LaxSlicedPacket, NetSlice, SlicedPacket};
-    for question in [question_v4(), question_v6()] {
+    for question in questions(ASKER) {
         assert!(LaxSlicedPacket::from_ethernet(&question).is_ok());
         let packet = SlicedPacket::from_ethernet(&question).unwrap();
         match packet.net.unwrap() {
@@ -575,9 +591,8 @@ fn questions_are_what_hosts_take() {
         let message = Message::read(EthernetFrame::parse(&question).unwrap()).unwrap();
         assert!(!message.is_report() && message.changes().next().is_none());
     }
-    let v4 = question_v4();
+    let [v4, v6] = questions(ASKER);
     assert_eq!(lanparty_proto::checksum::Sum::of(&v4[38..]).checksum(), 0);
-    let v6 = question_v6();
     let (mut source, mut to) = ([0; 16], [0; 16]);
     source.copy_from_slice(&v6[22..38]);
     to.copy_from_slice(&v6[38..54]);

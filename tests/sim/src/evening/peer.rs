@@ -397,7 +397,11 @@ impl Evening {
                         "a question to the machine for its groups"
                     );
                 }
-                PeerOutput::ToRelay(_) => unreachable!("no machine here has reported a group"),
+                PeerOutput::ToRelay(frame) => {
+                    // Groups are reported, and asked for where clients do not ask; nobody here has a machine that answers.
+                    assert_eq!(frame.frame()[0] & 1, 1, "to a group");
+                    self.peers[number].counts.frames_sent += 1;
+                }
                 PeerOutput::Frame(frame) => {
                     let (now, peer) = (self.network.now, &mut self.peers[number]);
                     peer.counts.frames_delivered += 1;
