@@ -18,6 +18,9 @@ pub struct Row {
     /// What a person can do about it elsewhere; every row with a cross has this or a fix.
     #[serde(default)]
     pub how_to: Option<String>,
+    /// What was looked at one by one, for programs and for whoever helps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
 }
 
 /// How something is.

@@ -175,6 +175,7 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
             }
             Event::Tick(facts) => {
                 self.player.ticked(facts);
+                self.wishes.serve_look(Instant::now(), session);
                 if let Err(error) = self.pins.follow(self.link.index()) {
                     tracing::debug!(%error, "Could not follow the routes to the relay");
                 }
@@ -186,6 +187,7 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
                 self.show(session)?;
             }
             Event::News => {
+                self.wishes.serve_look(Instant::now(), session);
                 self.follow_address(session);
                 self.follow_party(session);
                 self.show(session)?;

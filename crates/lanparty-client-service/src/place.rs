@@ -1,8 +1,12 @@
 //! What the service needs of the system that it runs on.
 
-use lanparty_client_core::{Player, Reporter};
+use lanparty_client_core::{Player, Reporter, Session};
 use lanparty_ctrl::Text;
-use std::cell::Cell;
+use lanparty_proof::{Nonce, Verdict};
+use std::cell::{Cell, RefCell};
+use std::net::Ipv4Addr;
+use std::time::Instant;
+use tokio::sync::oneshot;
 
 /// A system on which sessions can be run.
 pub trait Place: 'static {
@@ -37,6 +41,15 @@ pub trait Place: 'static {
 #[derive(Debug, Default)]
 pub struct Wishes {
     renew_address: Cell<bool>,
+    look: RefCell<Option<Look>>,
+}
+
+/// A look at what leads to the LAN.
+#[derive(Debug)]
+struct Look {
+    address: Option<(Ipv4Addr, u8)>,
+    has_begun: bool,
+    verdict: oneshot::Sender<Verdict>,
 }
 
 impl Wishes {
@@ -48,5 +61,38 @@ impl Wishes {
     /// True once after [`Self::renew_address`].
     pub fn take_renew_address(&self) -> bool {
         self.renew_address.take()
+    }
+
+    /// A look is wanted whether games' ways lead to the LAN, for a machine with this address and length of its subnet's
+    /// prefix. Nobody answers where there is no session, or no gateway; another look takes the place of one before.
+    pub fn look(&self, address: Option<(Ipv4Addr, u8)>) -> oneshot::Receiver<Verdict> {
+        let (verdict, receiver) = oneshot::channel();
+        self.look.replace(Some(Look {
+            address,
+            has_begun: false,
+            verdict,
+        }));
+        receiver
+    }
+
+    /// Begins a look that is wanted, and hands out what one has found. For each second, and whenever there is news.
+    pub fn serve_look(&self, now: Instant, session: &mut Session) {
+        let mut wanted = self.look.borrow_mut();
+        let Some(look) = &mut *wanted else {
+            return;
+        };
+        if !look.has_begun {
+            look.has_begun = session.prove(now, Nonce(rand::random()), look.address);
+            if !look.has_begun {
+                *wanted = None;
+            }
+            return;
+        }
+        if let Some(verdict) = session.take_verdict()
+            && let Some(look) = wanted.take()
+        {
+            // Whoever wanted it may have lost patience.
+            let _ = look.verdict.send(verdict);
+        }
     }
 }

@@ -213,12 +213,16 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
             }
             Event::Tick(facts) => {
                 self.player.ticked(facts);
+                self.wishes.serve_look(Instant::now(), session);
                 self.fulfil_wishes();
                 self.verify();
                 self.look_for_adapter()?;
                 self.show(session);
             }
-            Event::News => self.show(session),
+            Event::News => {
+                self.wishes.serve_look(Instant::now(), session);
+                self.show(session);
+            }
             Event::Slept => {
                 self.look_for_adapter()?;
                 let status = self.player.slept();

@@ -1,12 +1,12 @@
 //! The look itself: every check on a thread of its own, and all of it within five seconds.
 
 use crate::checks::{self, Check};
-use crate::facts::Pc;
+use crate::facts::{Pc, Prover};
 use crate::found::Found;
 use crate::patient::Patient;
 use crate::this_pc::ThisPc;
 use lanparty_client_control::connection::Door;
-use lanparty_client_control::{Answer, Request, Row, Snapshot};
+use lanparty_client_control::{Answer, Mark, Request, Row, Snapshot};
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
@@ -40,9 +40,10 @@ pub fn forbidden() -> Row {
     checks::service::forbidden(&pc).row(checks::service::CHECK.id)
 }
 
-/// The rows of the service's own process, which it answers to [`Request::Doctor`]; `snapshot` is how things stand. Blocks.
-pub fn examine_as_service(snapshot: Snapshot) -> Vec<Row> {
-    let pc = Arc::new(ThisPc::of_service(snapshot));
+/// The rows of the service's own process, which it answers to [`Request::Doctor`]; `snapshot` is how things stand, and
+/// `prover` asks the session. Blocks.
+pub fn examine_as_service(snapshot: Snapshot, prover: Box<dyn Prover>) -> Vec<Row> {
+    let pc = Arc::new(ThisPc::of_service(snapshot, prover));
     let impersonal: Vec<_> = checks::ALL
         .iter()
         .filter(|check| !check.is_personal)
@@ -111,6 +112,19 @@ impl Chart {
         }
     }
 
+    /// What the tunnel brings and no program here hears dies in between.
+    fn compare_ends(&mut self, pc: &dyn Pc, told: &mut impl FnMut(&Row)) {
+        let row = |id| self.0.iter().find(|seen| seen.row.id == id);
+        let ends = (row(checks::proof::TUNNEL.id), row(checks::proof::CHECK.id));
+        if let (Some(tunnel), Some(program)) = ends
+            && tunnel.row.mark == Mark::Good
+            && program.is_guess
+        {
+            let unheard = (&checks::proof::CHECK, checks::proof::unheard(pc));
+            self.take(own(unheard), told);
+        }
+    }
+
     /// In the order of the checks; what only the service knows comes last.
     fn in_order(mut self) -> Vec<Seen> {
         self.0.sort_by_key(|seen| {
@@ -130,6 +144,7 @@ fn look(
     mut told: impl FnMut(&Row),
 ) -> Vec<Seen> {
     let deadline = Instant::now() + patience;
+    let after = pc.clone();
     let (tell, heard) = mpsc::channel();
     for (number, check) in checks.iter().copied().enumerate() {
         let pc = pc.clone();
@@ -162,6 +177,7 @@ fn look(
     for check in waits.into_iter().flatten() {
         chart.take(own((check, late(check))), &mut told);
     }
+    chart.compare_ends(&*after, &mut told);
     chart.in_order()
 }
 
@@ -213,7 +229,6 @@ mod tests {
     use super::*;
     use crate::fake::FakePc;
     use crate::within::within;
-    use lanparty_client_control::Mark;
     use std::sync::{Condvar, Mutex};
 
     /// How long a test waits for what never comes.

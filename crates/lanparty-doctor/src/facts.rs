@@ -1,6 +1,7 @@
 //! What a check may ask a PC, and what it may be answered.
 
 use lanparty_client_control::{Party, Snapshot};
+use lanparty_proof::Verdict;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
@@ -38,6 +39,8 @@ pub trait Pc: Send + Sync {
     fn probe(&self, addresses: &[SocketAddr]) -> Probe;
     /// What stands between games and this PC.
     fn firewall(&self) -> Firewall;
+    /// How far the ways lead in which games find each other.
+    fn proof(&self) -> Proof;
 }
 
 /// Which system it is.
@@ -292,6 +295,25 @@ pub enum Probe {
     Silent,
     /// The system would not.
     Failed,
+}
+
+/// Looks through a session's tunnel, for who has none.
+pub trait Prover: Send + Sync {
+    /// What it finds, for a machine with this address and length of its subnet's prefix; nothing where nobody answers.
+    fn prove(&self, address: Option<(std::net::Ipv4Addr, u8)>) -> Option<Verdict>;
+}
+
+/// How far the ways lead in which games find each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// There is no party to be looked at, or no address at it.
+    NoParty,
+    /// Through the tunnel, asked by the session.
+    Tunnel(Verdict),
+    /// All the way, asked by a program as games are.
+    Program(Verdict),
+    /// It could not be tried; part of a sentence says why.
+    Failed(String),
 }
 
 /// What stands between games and this PC.

@@ -2,9 +2,10 @@
 
 use crate::facts::{
     Driver, Firewall, Hindrance, Interface, Leftovers, Lookup, Network, Pc, Prefix, Probe, Profile,
-    Rights, Route, Service, System, User,
+    Proof, Rights, Route, Service, System, User,
 };
 use lanparty_client_control::{LanAddress, Party, Room, Snapshot, State};
+use lanparty_proof::{Reach, Style, Verdict};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -28,6 +29,7 @@ pub(crate) struct FakePc {
     pub(crate) lookup: Lookup,
     pub(crate) probe: Probe,
     pub(crate) firewall: Firewall,
+    pub(crate) proof: Proof,
 }
 
 impl FakePc {
@@ -52,6 +54,10 @@ impl FakePc {
             lookup: Lookup::Found(vec![ip("203.0.113.7"), ip("2001:db8::7")]),
             probe: Probe::Answered(Duration::from_millis(12)),
             firewall: Firewall::Unseen,
+            proof: Proof::Program(verdict(|style| match style.is_ipx() {
+                true => Reach::Unasked,
+                false => Reach::Back,
+            })),
         }
     }
 
@@ -145,6 +151,9 @@ fn wrongs() -> Vec<Wrong> {
     for firewall in firewalls() {
         wrong(Box::new(move |pc| pc.firewall = firewall.clone()));
     }
+    for proof in proofs() {
+        wrong(Box::new(move |pc| pc.proof = proof.clone()));
+    }
     for relay in ["203.0.113.7:443", "[2001:db8::7]:4433", "203.0.113.7"] {
         wrong(Box::new(move |pc| {
             pc.party = Some(Party {
@@ -226,6 +235,33 @@ fn firewalls() -> Vec<Firewall> {
         .chain(profiles.map(Firewall::Profile))
         .chain([Firewall::Unknown, Firewall::LetsTheParty("ufw".into())])
         .collect()
+}
+
+/// Every style has come as far as this says.
+pub(crate) fn verdict(reach: impl Fn(Style) -> Reach) -> Verdict {
+    Verdict {
+        reaches: Style::ALL.map(|style| (style, reach(style))).into(),
+        is_hindered: false,
+    }
+}
+
+fn proofs() -> Vec<Proof> {
+    let mut proofs = vec![Proof::NoParty, Proof::Failed("the port is taken".into())];
+    let kinds: [fn(Verdict) -> Proof; 2] = [Proof::Tunnel, Proof::Program];
+    for kind in kinds {
+        for worst in [Reach::Back, Reach::There, Reach::Nowhere, Reach::Unasked] {
+            proofs.push(kind(verdict(|_| worst)));
+            let odd = |style| style as u8 % 2 == 1;
+            proofs.push(kind(verdict(
+                |style| if odd(style) { worst } else { Reach::Back },
+            )));
+        }
+        proofs.push(kind(Verdict {
+            is_hindered: true,
+            ..verdict(|_| Reach::Back)
+        }));
+    }
+    proofs
 }
 
 fn networks() -> Vec<fn(&mut Network)> {
@@ -315,6 +351,10 @@ impl Pc for FakePc {
 
     fn firewall(&self) -> Firewall {
         self.firewall.clone()
+    }
+
+    fn proof(&self) -> Proof {
+        self.proof.clone()
     }
 }
 

@@ -9,6 +9,7 @@ pub struct Found {
     sentence: String,
     cure: Cure,
     is_guess: bool,
+    details: Vec<String>,
 }
 
 /// What can be done: one press here, something by hand, or either.
@@ -77,12 +78,18 @@ impl Found {
         Found { cure, ..self }
     }
 
+    /// With what was looked at one by one.
+    pub fn detailed(self, details: Vec<String>) -> Self {
+        Found { details, ..self }
+    }
+
     fn new(mark: Mark, sentence: impl Into<String>, cure: Cure) -> Self {
         Found {
             mark,
             sentence: sentence.into(),
             cure,
             is_guess: false,
+            details: Vec::new(),
         }
     }
 
@@ -99,6 +106,7 @@ impl Found {
             sentence: self.sentence,
             fix: self.cure.fix,
             how_to: self.cure.how_to,
+            details: self.details,
         }
     }
 }

@@ -29,6 +29,11 @@ mod mend;
 mod patient;
 #[allow(clippy::disallowed_methods, reason = "shell: owns the probe's sockets")]
 mod probe;
+#[allow(
+    clippy::disallowed_methods,
+    reason = "shell: asks with sockets as games do"
+)]
+mod program;
 pub mod text;
 #[allow(
     clippy::disallowed_methods,
@@ -55,7 +60,7 @@ pub use checks::service::AGAINST_IMPOSTORS;
 pub use examine::{again, examine, examine_as_service, forbidden};
 pub use facts::{
     Driver, Firewall, Hindrance, Interface, Leftovers, Lookup, Network, Pc, Prefix, Probe, Profile,
-    Rights, Route, Service, System, User,
+    Proof, Prover, Rights, Route, Service, System, User,
 };
 pub use found::{Cure, Found};
 pub use lanparty_client_control::{Fix, FixOffer, Mark, Row};

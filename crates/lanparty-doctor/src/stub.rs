@@ -36,6 +36,16 @@ pub(crate) fn firewall(_adapter: Option<&str>) -> Firewall {
     Firewall::Unknown
 }
 
+/// Nobody says how long packets may be by this interface.
+pub(crate) fn mtu(_interface: &str) -> Option<usize> {
+    None
+}
+
+/// Nobody says the interface's number.
+pub(crate) fn scope(_interface: &str) -> Option<u32> {
+    None
+}
+
 pub(crate) fn start_service() -> Result<String, MendError> {
     Err(MendError::Unknown)
 }

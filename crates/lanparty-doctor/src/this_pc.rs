@@ -1,15 +1,16 @@
 //! The PC that we run on: what all systems have in common, and the questions that could hang.
 
 use crate::facts::{
-    Driver, Firewall, Leftovers, Lookup, Network, Pc, Probe, Rights, Service, System, User,
+    Driver, Firewall, Leftovers, Lookup, Network, Pc, Probe, Proof, Prover, Rights, Service,
+    System, User,
 };
 use crate::patient::Patient;
 use crate::within::within;
-use crate::{imp, probe};
+use crate::{imp, probe, program};
 use lanparty_client_control::connection::DoorError;
 use lanparty_client_control::{Answer, Party, Request, Snapshot};
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
@@ -24,6 +25,9 @@ pub(crate) struct ThisPc {
     service: OnceLock<Service>,
     lookup: OnceLock<Lookup>,
     network: OnceLock<Result<Network, String>>,
+    proof: OnceLock<Proof>,
+    /// For the service, which has a session to ask.
+    prover: Option<Box<dyn Prover>>,
 }
 
 impl ThisPc {
@@ -33,18 +37,43 @@ impl ThisPc {
             service: OnceLock::new(),
             lookup: OnceLock::new(),
             network: OnceLock::new(),
+            proof: OnceLock::new(),
+            prover: None,
         }
     }
 
     /// As the service itself sees it.
-    pub(crate) fn of_service(snapshot: Snapshot) -> Self {
+    pub(crate) fn of_service(snapshot: Snapshot, prover: Box<dyn Prover>) -> Self {
         let patient = Patient {
             repairs_itself: true,
             ..Patient::new(lanparty_client_control::connection::Door::default())
         };
-        let pc = ThisPc::new(patient);
+        let pc = ThisPc {
+            prover: Some(prover),
+            ..ThisPc::new(patient)
+        };
         let _ = pc.service.set(Service::Asks(Box::new(snapshot)));
         pc
+    }
+
+    /// The session, where it can be asked, and otherwise a program's own sockets.
+    fn prove(&self) -> Proof {
+        let network = self.network().ok();
+        let adapter = network.as_ref().and_then(Network::party);
+        let Some(adapter) = adapter.filter(|adapter| adapter.is_up) else {
+            return Proof::NoParty;
+        };
+        let given = adapter.addresses.iter().find_map(|prefix| match prefix.ip {
+            IpAddr::V4(ip) => Some((ip, prefix.len)),
+            IpAddr::V6(_) => None,
+        });
+        if let Some(prover) = &self.prover {
+            return prover.prove(given).map_or(Proof::NoParty, Proof::Tunnel);
+        }
+        match given {
+            Some(address) => program::prove(adapter, address).unwrap_or_else(Proof::Failed),
+            None => Proof::NoParty,
+        }
     }
 
     fn ask_service(&self) -> Service {
@@ -147,6 +176,10 @@ impl Pc for ThisPc {
         let network = self.network().ok();
         let adapter = network.as_ref().and_then(Network::party);
         imp::firewall(adapter.map(|adapter| adapter.name.as_str()))
+    }
+
+    fn proof(&self) -> Proof {
+        self.proof.get_or_init(|| self.prove()).clone()
     }
 }
 

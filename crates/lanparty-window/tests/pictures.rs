@@ -151,6 +151,7 @@ fn forbidden(sentence: &str, has_fix: bool) -> Forbidden {
             sentence: sentence.to_owned(),
             fix: has_fix.then_some(offer),
             how_to: (!has_fix).then(|| "Log out of this computer and in again.".to_owned()),
+            details: Vec::new(),
         },
         asks: has_fix,
     }

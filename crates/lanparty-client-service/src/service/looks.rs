@@ -1,9 +1,20 @@
 //! Looks at the machine: one at a time, however many ask, as each of them has threads and programs of its own.
 
 use crate::desk::Ticket;
+use crate::place::Wishes;
 use lanparty_client_control::Snapshot;
+use lanparty_doctor::Prover;
+use lanparty_proof::Verdict;
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::net::Ipv4Addr;
+use std::sync::mpsc;
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// How long the session may take: until it looks what is wanted, and for the look itself.
+const PATIENCE: Duration = Duration::from_millis(3800);
 
 /// Who waits for which look; the first one is being taken.
 #[derive(Debug, Default)]
@@ -44,6 +55,43 @@ impl Looks {
         let look = self.0.borrow_mut().pop_front();
         look.map(|look| look.tickets).unwrap_or_default()
     }
+}
+
+/// What a look at the machine wants of the session.
+pub(super) struct Asked {
+    address: Option<(Ipv4Addr, u8)>,
+    answer: mpsc::Sender<Verdict>,
+}
+
+/// Asks the session, from a look's own thread.
+pub(super) struct Tunnel(UnboundedSender<Asked>);
+
+impl Prover for Tunnel {
+    fn prove(&self, address: Option<(Ipv4Addr, u8)>) -> Option<Verdict> {
+        let (answer, verdict) = mpsc::channel();
+        self.0.send(Asked { address, answer }).ok()?;
+        verdict.recv_timeout(PATIENCE).ok()
+    }
+}
+
+/// The two ends of asking the session.
+pub(super) fn tunnel() -> (Tunnel, UnboundedReceiver<Asked>) {
+    let (sender, asked) = unbounded_channel();
+    (Tunnel(sender), asked)
+}
+
+/// Has the session look, for as long as somebody may want that.
+pub(super) async fn through_tunnel(
+    mut asked: UnboundedReceiver<Asked>,
+    wishes: &Wishes,
+) -> Infallible {
+    while let Some(Asked { address, answer }) = asked.recv().await {
+        if let Ok(verdict) = wishes.look(address).await {
+            // The look may be over.
+            let _ = answer.send(verdict);
+        }
+    }
+    std::future::pending().await
 }
 
 #[cfg(test)]

@@ -17,14 +17,10 @@ fn look(pc: &dyn Pc) -> Option<Found> {
         Firewall::LetsTheParty(name) => {
             Found::good(format!("The firewall ({name}) lets the party's games through."))
         }
-        Firewall::Strict(name) => {
-            let adapter = pc.network().ok().and_then(|network| Some(network.party()?.name.clone()));
-            let adapter = adapter.unwrap_or_else(|| "lanparty0".to_owned());
-            Found::doubt(format!(
-                "The firewall ({name}) is on: you can join others' games, but it may hide those that you host."
-            ))
-            .cured(Cure::by_hand(allow(&name, &adapter)))
-        }
+        Firewall::Strict(name) => Found::doubt(format!(
+            "The firewall ({name}) is on: you can join others' games, but it may hide those that you host."
+        ))
+        .cured(Cure::by_hand(allow(&name, &adapter(pc)))),
         Firewall::Profile(Profile::None) => {
             Found::good("The party's adapter is in no network now, so the firewall does not matter.")
         }
@@ -44,6 +40,20 @@ fn look(pc: &dyn Pc) -> Option<Found> {
         .cured(Cure::by_hand("Look into the settings of Windows' firewall, or of your security program.")),
         Firewall::Unknown => Found::unseen("The firewall cannot be asked."),
     })
+}
+
+/// How a firewall that is on lets the party through.
+pub(super) fn how_to(pc: &dyn Pc) -> Option<String> {
+    match pc.firewall() {
+        Firewall::Strict(name) => Some(allow(&name, &adapter(pc))),
+        _ => None,
+    }
+}
+
+fn adapter(pc: &dyn Pc) -> String {
+    let network = pc.network().ok();
+    let adapter = network.and_then(|network| Some(network.party()?.name.clone()));
+    adapter.unwrap_or_else(|| "lanparty0".to_owned())
 }
 
 fn allow(firewall: &str, adapter: &str) -> String {

@@ -255,6 +255,16 @@ fn sys(interface: &str, file: &str) -> Option<String> {
     Some(text.ok()?.trim().to_owned())
 }
 
+/// How long packets may be by this interface.
+pub(crate) fn mtu(interface: &str) -> Option<usize> {
+    sys(interface, "mtu")?.parse().ok()
+}
+
+/// The interface's number, by which addresses of one link name it.
+pub(crate) fn scope(interface: &str) -> Option<u32> {
+    sys(interface, "ifindex")?.parse().ok()
+}
+
 fn is_tap(interface: &str) -> bool {
     sys(interface, "tun_flags").is_some()
 }

@@ -411,6 +411,7 @@ pub(crate) fn rows() -> Vec<Row> {
         sentence: sentence.to_owned(),
         fix: None,
         how_to: None,
+        details: Vec::new(),
     };
     let mut service = row("service", Mark::Bad, "The service is not running.");
     service.fix = Some(FixOffer {
