@@ -31,9 +31,6 @@ pub(crate) enum Asking {
     Rebooting(Exchange),
     /// Whether somebody has what was given.
     Probing(Box<Lease>, Probing),
-    /// The same of an offer that its server does not confirm: a switch withholds what is somebody else's, and the server
-    /// offers it again and again until it hears of that.
-    Doubting(Box<Lease>, Probing),
     /// There is a lease.
     Bound,
     /// For more time: its server, and later all.
@@ -114,7 +111,7 @@ impl Asking {
             | Asking::Requesting(exchange, _)
             | Asking::Rebooting(exchange)
             | Asking::Extending(exchange) => Some(exchange.next),
-            Asking::Probing(_, probing) | Asking::Doubting(_, probing) => Some(probing.next),
+            Asking::Probing(_, probing) => Some(probing.next),
             Asking::Bound => lease?.renew_at,
         }
     }

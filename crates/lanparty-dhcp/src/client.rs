@@ -284,13 +284,9 @@ impl AddressClient {
                 };
                 self.say(question);
             }
-            Asking::Requesting(exchange, offer) if exchange.tries >= REQUESTS => {
-                let offer = offer.clone();
-                let probing = Probing::new(now, offer.address, Pace::LENT, &mut self.random);
-                self.asking = Asking::Doubting(offer, probing);
-                self.ask(now);
-            }
-            Asking::Rebooting(exchange) if exchange.tries >= REQUESTS => {
+            Asking::Requesting(exchange, _) | Asking::Rebooting(exchange)
+                if exchange.tries >= REQUESTS =>
+            {
                 // RFC 2131 §3.2: who gets no answer may go on with what it has.
                 if let Some(holding) = &mut self.holding {
                     holding.watch.announce_again(now);
@@ -298,6 +294,10 @@ impl AddressClient {
                 self.select(now);
             }
             Asking::Requesting(exchange, offer) => {
+                // A switch may withhold what is somebody else's, and the server offers it until it hears of that.
+                if exchange.tries > 0 {
+                    self.output.push_back(wire::probe(self.mac, offer.address));
+                }
                 let secs = exchange.secs;
                 exchange.ask(now, &mut self.random);
                 // The same as in the first question (RFC 2131 §4.4.1).
@@ -328,10 +328,6 @@ impl AddressClient {
                     }
                 }
             }
-            Asking::Doubting(_, probing) => match probing.step(now, self.mac, &mut self.random) {
-                Step::Say(frame) => self.output.push_back(frame),
-                Step::Free => self.select(now),
-            },
             Asking::Bound => {
                 let exchange = self.exchange(now);
                 self.asking = Asking::Extending(exchange);
@@ -483,16 +479,15 @@ impl AddressClient {
 
     fn handle_claim(&mut self, now: Instant, claim: &Claim) {
         self.made_up.hear(now, self.mac, claim);
-        if let Asking::Probing(lease, probing) | Asking::Doubting(lease, probing) = &self.asking
-            && probing.is_lost(self.mac, claim)
-        {
-            let lease = **lease;
-            let pause = self.declined.pause(now);
-            if pause > SOON {
-                let (address, holder) = (lease.address, claim.mac);
-                self.tell(now, Word::AllTaken { address, holder });
+        let lost = match &self.asking {
+            Asking::Probing(lease, probing) if probing.is_lost(self.mac, claim) => Some(**lease),
+            Asking::Requesting(_, offer) if claim.is_of_other(self.mac, offer.address) => {
+                Some(**offer)
             }
-            self.decline(now, &lease, pause);
+            _ => None,
+        };
+        if let Some(lease) = lost {
+            self.lost_to(now, &lease, claim.mac);
         }
         let Some(holding) = &mut self.holding else {
             return;
@@ -502,6 +497,16 @@ impl AddressClient {
             Dispute::Defend(frame) => self.output.push_back(frame),
             Dispute::GiveUp => self.give_up(now, claim.mac),
         }
+    }
+
+    /// Somebody has what a server gives.
+    fn lost_to(&mut self, now: Instant, lease: &Lease, holder: MacAddr) {
+        let pause = self.declined.pause(now);
+        if pause > SOON {
+            let address = lease.address;
+            self.tell(now, Word::AllTaken { address, holder });
+        }
+        self.decline(now, lease, pause);
     }
 
     /// Somebody insists on the address that is held.

@@ -25,6 +25,7 @@ const BOOTREQUEST: u8 = 1;
 const BOOTREPLY: u8 = 2;
 const ETHERNET: [u8; 2] = [1, 6];
 
+const OFFER: u8 = 2;
 const DECLINE: u8 = 4;
 const ACK: u8 = 5;
 const RELEASE: u8 = 7;
@@ -43,8 +44,19 @@ const RELAY_AGENT: u8 = 82;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Message {
     Question(Question),
-    /// An answer: the lease that it confirms, if it does.
+    /// An offer.
+    Offer(Offer),
+    /// Another answer: the lease that it confirms, if it does.
     Answer(Option<Lease>),
+}
+
+/// An address that a DHCP server would give to a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Offer {
+    /// The machine.
+    pub(crate) mac: MacAddr,
+    /// The address.
+    pub(crate) address: Ipv4Addr,
 }
 
 /// What a client asks or tells a server.
@@ -53,6 +65,7 @@ pub(crate) struct Question {
     /// Whom it is from, if it can be read and names no relay agent.
     client: Option<MacAddr>,
     identifier: Identifier,
+    declines: bool,
     gives_up: Option<Ipv4Addr>,
 }
 
@@ -97,10 +110,15 @@ pub(crate) fn read(
     match (ports, datagram.get(UDP_HEADER_LEN)) {
         ((SERVER, CLIENT), _) if part == Part::Whole => {
             // To that machine or to everybody.
-            let lease = exact(datagram).and_then(Lease::read);
-            let to_it =
-                |lease: &Lease| frame.destination() == lease.mac || frame.destination().is_group();
-            Ok(Message::Answer(lease.filter(to_it)))
+            let is_to = |mac| frame.destination() == mac || frame.destination().is_group();
+            let message = exact(datagram);
+            if let Some(offer) = message.and_then(Offer::read)
+                && is_to(offer.mac)
+            {
+                return Ok(Message::Offer(offer));
+            }
+            let lease = message.and_then(Lease::read);
+            Ok(Message::Answer(lease.filter(|lease| is_to(lease.mac))))
         }
         // From the server's port, to the client's, or a reply for a relay agent (RFC 2131 §4.1).
         ((SERVER, _) | (_, CLIENT), _) | (_, Some(&BOOTREPLY)) => Err(DropReason::DhcpServerReply),
@@ -127,6 +145,7 @@ impl Question {
         Question {
             client,
             identifier: Identifier::read(&options),
+            declines: kind.bytes == [DECLINE],
             gives_up: match kind.bytes {
                 [RELEASE] => field(message, 12).map(Ipv4Addr::from),
                 [DECLINE] => options.address(REQUESTED_ADDRESS),
@@ -157,6 +176,11 @@ impl Question {
         }
     }
 
+    /// The address that it declines: it has found that somebody else has it.
+    pub(crate) fn declines(&self) -> Option<Ipv4Addr> {
+        self.gives_up().filter(|_| self.declines)
+    }
+
     /// The address that it does not want any more: released, or declined.
     pub(crate) fn gives_up(&self) -> Option<Ipv4Addr> {
         self.gives_up.filter(|address| !address.is_unspecified())
@@ -179,6 +203,16 @@ impl Identifier {
             (1, _) => Identifier::Other,
             _ => Identifier::Broken,
         }
+    }
+}
+
+impl Offer {
+    fn read(message: &[u8]) -> Option<Self> {
+        let mac = client(message, BOOTREPLY)?;
+        let address = Ipv4Addr::from(field(message, 16)?);
+        let kind = Options::of(message).value::<1>(MESSAGE_TYPE);
+        let is_offer = kind.known() == [OFFER] && kind.len == 1;
+        is_offer.then_some(Offer { mac, address })
     }
 }
 

@@ -28,7 +28,9 @@ pub(crate) enum Said<'a> {
     DhcpQuestion(dhcp::Question),
     /// A DHCPv6 client does.
     Dhcpv6Question(dhcpv6::Question<'a>),
-    /// A DHCP server's answer: the lease that it confirms, if it does.
+    /// A DHCP server offers an address.
+    DhcpOffer(dhcp::Offer),
+    /// A DHCP server's other answer: the lease that it confirms, if it does.
     DhcpAnswer(Option<Lease>),
 }
 
@@ -56,6 +58,7 @@ impl Said<'_> {
             | Said::Neighbour(_)
             | Said::DhcpQuestion(_)
             | Said::Dhcpv6Question(_)
+            | Said::DhcpOffer(_)
             | Said::DhcpAnswer(_)
             | Said::OnlyTheLan(
                 ArpSpoof | Dhcpv6ServerReply | DhcpServerReply | GroupQuery | RouterAdvertisement,
@@ -69,6 +72,7 @@ impl Said<'_> {
     pub(crate) fn of_dhcp(message: dhcp::Message) -> Self {
         match message {
             dhcp::Message::Question(question) => Said::DhcpQuestion(question),
+            dhcp::Message::Offer(offer) => Said::DhcpOffer(offer),
             dhcp::Message::Answer(lease) => Said::DhcpAnswer(lease),
         }
     }
@@ -82,7 +86,7 @@ impl Said<'_> {
             Said::Neighbour(message) => message.check_player(own),
             Said::DhcpQuestion(question) => question.check_player(own),
             Said::Dhcpv6Question(question) => question.check_player(),
-            Said::DhcpAnswer(_) => Err(DropReason::DhcpServerReply),
+            Said::DhcpOffer(_) | Said::DhcpAnswer(_) => Err(DropReason::DhcpServerReply),
         }
     }
 
@@ -119,6 +123,7 @@ impl Said<'_> {
             | Said::Membership
             | Said::DhcpQuestion(_)
             | Said::Dhcpv6Question(_)
+            | Said::DhcpOffer(_)
             | Said::DhcpAnswer(_) => true,
         }
     }

@@ -19,6 +19,8 @@ pub(crate) struct Segment {
     gateway: Option<PeerId>,
     lan: LanTable,
     addresses: Addresses,
+    /// What the LAN's DHCP server has offered to whom last.
+    offers: HashMap<MacAddr, IpAddr>,
     /// What the claim was about that was refused last.
     refused: Option<IpAddr>,
     /// Whose lease was withheld last, and of what.
@@ -55,6 +57,7 @@ impl Segment {
             gateway: None,
             lan: LanTable::new(now),
             addresses: Addresses::new(now),
+            offers: HashMap::default(),
             refused: None,
             withheld: None,
             isolated: false,
@@ -95,6 +98,7 @@ impl Segment {
         match who {
             Speaker::Player(mac) => {
                 self.players.remove(&mac);
+                self.offers.remove(&mac);
                 self.addresses.leave(mac);
             }
             Speaker::Lan => self.gateway = None,
@@ -105,6 +109,7 @@ impl Segment {
     pub(crate) fn forget_lan(&mut self) {
         self.lan.clear();
         self.addresses.forget_lan();
+        self.offers.clear();
     }
 
     /// Judges a frame and says where it goes, and what talk it is; learns from it.
@@ -212,6 +217,15 @@ impl Segment {
             return Err(DropReason::DhcpSpoof);
         }
         let (addresses, refused) = (&mut self.addresses, &mut self.refused);
+        // Who finds that somebody has what it was offered must be able to say so, or is offered it for ever.
+        let offered = self.offers.get(&own).copied();
+        if let Said::DhcpQuestion(question) = said
+            && let Some(declined) = question.declines().map(IpAddr::from)
+            && offered == Some(declined)
+        {
+            let _ = addresses.give_up(now, own, declined);
+            return Ok(());
+        }
         let mut give_up = |address| {
             let given_up = addresses.give_up(now, own, address);
             given_up.inspect_err(|_| *refused = Some(address))
@@ -240,7 +254,11 @@ impl Segment {
             return Ok(());
         }
         let players = &self.players;
-        if let Some(claim) = said.claim(source) {
+        if let Said::DhcpOffer(offer) = said
+            && players.contains_key(&offer.mac)
+        {
+            self.offers.insert(offer.mac, offer.address.into());
+        } else if let Some(claim) = said.claim(source) {
             // An access point's answer for a player, say, is that player's claim and not the LAN's.
             if !players.contains_key(&claim.mac) {
                 self.addresses.claim_from_lan(now, claim);

@@ -95,6 +95,32 @@ fn an_address_is_given_up_by_its_owner_only() {
     assert_eq!(room.lan(&ack(MALLORY, 10)), Ok(()));
 }
 
+/// Or the server, which does not know of it, offers it for ever, and its acknowledgement is withheld each time.
+#[test]
+fn what_the_server_offers_and_somebody_has_may_be_declined() {
+    let mut room = Room::new();
+    room.lan(&ack(ALICE, 10)).unwrap();
+    room.lan(&arp(1, ROUTER, ROUTER, 20)).unwrap();
+    let offer = |mac, number| answer(mac, number, &[53, 1, 2, 51, 4, 0, 0, 14, 16, 255]);
+    let with = |kind, number| {
+        let options = [53, 1, kind, 50, 4, 192, 168, 50, number, 255];
+        question(MALLORY, MALLORY, &options)
+    };
+    let decline = |number| with(4, number);
+    room.lan(&offer(ALICE, 20)).unwrap();
+    assert_eq!(room.player(MALLORY, &decline(20)), TAKEN, "another's offer");
+    room.lan(&offer(MALLORY, 20)).unwrap();
+    let conflict = Err(DropReason::LeaseConflict);
+    assert_eq!(room.lan(&ack(MALLORY, 20)), conflict);
+    assert_eq!(room.player(MALLORY, &decline(10)), TAKEN);
+    assert_eq!(room.player(MALLORY, &decline(20)), Ok(()));
+    // Whose it is stays so.
+    assert_eq!(room.player(MALLORY, &arp(1, MALLORY, MALLORY, 20)), TAKEN);
+    room.lan(&offer(MALLORY, 10)).unwrap();
+    assert_eq!(room.player(MALLORY, &decline(10)), Ok(()));
+    assert_eq!(room.addresses(ALICE), [IpAddr::from([192, 168, 50, 10])]);
+}
+
 #[test]
 fn what_an_access_point_answers_for_a_player_is_that_players_claim() {
     let mut room = Room::new();
