@@ -28,6 +28,8 @@ const SOON: Duration = Duration::from_secs(20);
 /// How soon a game shows in a list: both are made anew once a second.
 const SHOWS: Duration = Duration::from_secs(5);
 const ROOM: &str = "FRIDAY-LAN";
+/// The address on the LAN of the machine that the gateway runs on.
+const OWN: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 50, 2));
 
 fn main() -> ExitCode {
     let needs = Needs::programs(&[
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         freeciv,
         armagetron,
         bzflag,
+        the_hosts_own_machine_plays_too,
         a_world_is_named_that_no_machine_listens_to,
         the_lists_are_tables_for_people,
         a_game_leaves_with_the_player_who_hosts_it,
@@ -106,7 +109,7 @@ impl Evening {
         let file = venue.lab.write("invite.txt", invite)?;
         let mut open = program("lanparty-gateway")?;
         open.extend(place);
-        open.extend(["--interface", "eth0"].map(String::from));
+        open.extend(["--interface", "eth0", "--with-this-machine"].map(String::from));
         let gateway = venue.gateway.spawn("gateway", open)?;
         gateway.wait_for_line("connected to the relay", SOON)?;
         let machine = &venue.remotes[0];
@@ -129,6 +132,7 @@ impl Evening {
         // Some servers ask who they are before they listen, and nobody here would answer.
         let name = host_name()?;
         venue.lan1.set_host(&name, Venue::LAN1)?;
+        venue.gateway.set_host(&name, OWN)?;
         machine.set_host(&name, anna)?;
         Ok(Evening {
             programs: vec![relay, gateway, service],
@@ -156,13 +160,11 @@ impl Evening {
         Ok(lines.collect::<Result<_, _>>()?)
     }
 
-    /// A server on the LAN is in both lists as the LAN's.
-    fn is_named_as_the_lans(&self, wanted: &Wanted) -> Result<()> {
+    /// A server at this address of the LAN is in both lists as the LAN's.
+    fn is_named_as_the_lans(&self, wanted: &Wanted, at: IpAddr) -> Result<()> {
         let lan = json!("lan");
-        wanted.is_in("Anna's", (Venue::LAN1, &lan), || self.players_list())?;
-        wanted.is_in("the gateway's", (Venue::LAN1, &lan), || {
-            self.gateways_list()
-        })
+        wanted.is_in("Anna's", (at, &lan), || self.players_list())?;
+        wanted.is_in("the gateway's", (at, &lan), || self.gateways_list())
     }
 
     /// A server on Anna's machine is in the gateway's list as hers.
@@ -178,13 +180,24 @@ impl Evening {
         start: impl Fn(&Machine) -> Result<Process>,
         find: impl Fn((&Machine, IpAddr), IpAddr) -> Result<()>,
     ) -> Result<()> {
-        let (lan, player) = (&self.venue.lan1, self.player());
+        self.both_ways_with((&self.venue.lan1, Venue::LAN1), wanted, start, find)
+    }
+
+    /// The same with this machine on the LAN.
+    fn both_ways_with(
+        &self,
+        (lan, at): (&Machine, IpAddr),
+        wanted: &Wanted,
+        start: impl Fn(&Machine) -> Result<Process>,
+        find: impl Fn((&Machine, IpAddr), IpAddr) -> Result<()>,
+    ) -> Result<()> {
+        let player = self.player();
         let server = start(lan)?;
-        find((player, self.anna), Venue::LAN1).context("on the LAN, by Anna")?;
-        self.is_named_as_the_lans(wanted)?;
+        find((player, self.anna), at).context("on the LAN, by Anna")?;
+        self.is_named_as_the_lans(wanted, at)?;
         drop(server);
         let _server = start(player)?;
-        find((lan, Venue::LAN1), self.anna).context("on Anna's machine, by the LAN")?;
+        find((lan, at), self.anna).context("on Anna's machine, by the LAN")?;
         self.is_named_as_annas(wanted)
     }
 }
@@ -301,6 +314,15 @@ fn freeciv(evening: &Evening) -> Result<()> {
 }
 
 fn armagetron(evening: &Evening) -> Result<()> {
+    armagetron_with(evening, (&evening.venue.lan1, Venue::LAN1))
+}
+
+/// The machine of the gateway has a server, and looks for one.
+fn the_hosts_own_machine_plays_too(evening: &Evening) -> Result<()> {
+    armagetron_with(evening, (&evening.venue.gateway, OWN))
+}
+
+fn armagetron_with(evening: &Evening, lan: (&Machine, IpAddr)) -> Result<()> {
     let wanted = Wanted {
         game: "Armagetron Advanced",
         server: Some("Friday grid".to_owned()),
@@ -312,7 +334,8 @@ fn armagetron(evening: &Evening) -> Result<()> {
         .write("autoexec.cfg", "SERVER_NAME 0xff7700Friday 0x00ffffgrid\n")?;
     let folder = settings.rsplit_once('/').map(|(folder, _)| folder);
     let folder = folder.context("a folder")?;
-    evening.both_ways(
+    evening.both_ways_with(
+        lan,
         &wanted,
         |machine| armagetron_server(machine, folder),
         |seeker, server| Look::ARMAGETRON.finds(seeker, server),

@@ -14,6 +14,7 @@ use egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
 use lanparty_client_control::connection::DoorError;
 use lanparty_client_control::{Fix, FixOffer, LanAddress, Loss, Mark, Row, State, Way};
+use lanparty_games::Host;
 use lanparty_window::{App, Effect, Forbidden, VERSION};
 use std::io;
 use support::{
@@ -349,6 +350,25 @@ fn a_game_that_is_not_heard_any_more_is_said_to_be() {
         matches!(grey.as_slice(), [one] if one.words.contains("25565")),
         "{grey:?}"
     );
+}
+
+/// Silence says nothing of a server that speaks only when it is asked: its age is said, and a player's machine by name.
+#[test]
+fn a_game_says_how_old_its_row_is_and_who_hosts_it() {
+    let mut snapshot = evening();
+    let game = &mut snapshot.games[0];
+    (game.heard_ms, game.silence_ms) = (185_000, None);
+    game.host = Some(Host::Player("Chloé".to_owned()));
+    let window = usual(hearing(snapshot));
+    let words = told(&window).into_iter().map(|said| said.words);
+    let facts: Vec<_> = words.filter(|words| words.contains("27960")).collect();
+    assert!(
+        facts.iter().any(|facts| {
+            facts.starts_with("heard 3 min ago") && facts.contains("hosted by Chloé")
+        }),
+        "{facts:?}"
+    );
+    assert!(!facts.iter().any(|facts| facts.contains("may be gone")));
 }
 
 /// Names are strangers' text; none of it may move anything out of place.
