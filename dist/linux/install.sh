@@ -131,6 +131,8 @@ install_part() {
                 to=$(polkit_action "${file##*/}")
                 [ -z "$to" ] || put 644 "$here/$part/$file" "$to"
                 ;;
+            lib/systemd/network/*) put 644 "$here/$part/$file" "/etc/systemd/network/${file##*/}" ;;
+            lib/NetworkManager/conf.d/*) put 644 "$here/$part/$file" "/etc/NetworkManager/conf.d/${file##*/}" ;;
             lib/sysusers.d/*) put 644 "$here/$part/$file" "/etc/sysusers.d/${file##*/}" ;;
             *) put 644 "$here/$part/$file" "$prefix/$file" ;;
             esac
@@ -150,6 +152,16 @@ install_part() {
     fi
 }
 
+# Who manages networks reads again which adapter is not theirs.
+tell_managers() {
+    if [ -d /run/systemd/netif ] && command -v networkctl >/dev/null; then
+        networkctl reload >/dev/null 2>&1 || true
+    fi
+    if [ -d /run/NetworkManager ] && command -v nmcli >/dev/null; then
+        nmcli general reload conf >/dev/null 2>&1 || true
+    fi
+}
+
 start_part() {
     part=$1
     if [ "$part" = client ]; then
@@ -162,6 +174,7 @@ start_part() {
             [ -e "$menu/mimeinfo.cache" ] || echo "$menu/mimeinfo.cache" >>"$kept"
             update-desktop-database -q "$menu" || true
         fi
+        tell_managers
     fi
     has_systemd || return 0
     systemctl daemon-reload

@@ -84,7 +84,7 @@ impl System {
 
     /// Starts NetworkManager, which has written `/etc/NetworkManager/conf.d` before, or not.
     pub fn network_manager(&self) -> Result<Process> {
-        let daemon = ["NetworkManager", "--no-daemon", "--log-level=INFO"];
+        let daemon = ["NetworkManager", "--debug", "--log-level=INFO"];
         let daemon = self.machine.spawn("networkmanager", daemon)?;
         let ask = ["nmcli", "-t", "-f", "RUNNING", "general"];
         let runs = eventually("NetworkManager runs", SOON, || {
@@ -103,8 +103,9 @@ impl System {
         Ok(daemon)
     }
 
-    /// Starts dhcpcd for every interface, as its own unit does, with `/etc/dhcpcd.conf`.
+    /// Starts dhcpcd for every interface, as its own unit does, with `/etc/dhcpcd.conf`, but without udev.
     pub fn dhcpcd(&self) -> Result<Process> {
-        self.machine.spawn("dhcpcd", ["dhcpcd", "--nobackground"])
+        let daemon = ["dhcpcd", "--nobackground", "--nodev", "--debug"];
+        self.machine.spawn("dhcpcd", daemon)
     }
 }

@@ -15,6 +15,7 @@ mod wanted;
 pub(crate) use kernel::IPV6_SETTINGS;
 pub(crate) use wanted::Address;
 
+use crate::address::InterfaceAddress;
 use crate::link::Link;
 use crate::route::Route;
 use insistence::Insistence;
@@ -38,6 +39,10 @@ const ROUNDS: u32 = 10;
 /// How soon after one look the next may be: somebody may change things without end, or undo what we do.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// So often IPv6 is started again for its own address, which somebody may still be removing; the kernel may have been told to
+/// make none.
+const RESTARTS: u32 = 5;
+
 /// The adapter, and what it shall be like: a handle, of which there may be several.
 #[derive(Debug, Clone)]
 pub(crate) struct Adapter(Rc<RefCell<Kept>>);
@@ -51,6 +56,8 @@ struct Kept {
     kernel: Kernel,
     wanted: Wanted,
     insistence: Insistence,
+    /// How often IPv6 was started again since it had its own address.
+    ipv6_restarts: u32,
     seldom: Seldom,
     /// Sentences that are said once.
     said: BTreeSet<String>,
@@ -64,9 +71,11 @@ impl Adapter {
             wanted: Wanted {
                 mac: Some(mac.addr().octets()),
                 is_host: true,
+                own_address: Kernel::makes_own_addresses(),
                 ..Wanted::default()
             },
             insistence: Insistence::default(),
+            ipv6_restarts: 0,
             seldom: Seldom::default(),
             said: BTreeSet::new(),
         };
@@ -144,6 +153,12 @@ impl Adapter {
     pub(crate) fn drop_route(&self, route: &Route) -> io::Result<()> {
         self.0.borrow_mut().wanted.routes.retain(|own| own != route);
         unless_gone(route.remove())
+    }
+
+    /// The addresses that it shall have.
+    pub(crate) fn wanted_addresses(&self) -> Vec<InterfaceAddress> {
+        let kept = self.0.borrow();
+        kept.wanted.addresses.iter().map(|own| own.at()).collect()
     }
 
     /// Mends what differs now.
@@ -226,14 +241,17 @@ impl Kept {
             .retain(|address| !address.is_over(now));
         if seen.up {
             self.insistence.is_up();
-            self.wanted.link_local |= seen.link_local().is_some();
-        } else if self.wanted.up && !self.may_set_up(now) {
+        }
+        if seen.link_local().is_some() {
+            (self.wanted.link_local, self.ipv6_restarts) = (true, 0);
+        }
+        if !seen.up && self.wanted.up && !self.may_set_up(now) {
             return;
         }
         for order in self.wanted.orders(seen) {
-            // Once is enough: who has told the kernel to make no such address finds none.
             if let Order::RestartIpv6 = order {
-                self.wanted.link_local = false;
+                self.ipv6_restarts += 1;
+                self.wanted.link_local = self.ipv6_restarts < RESTARTS;
             }
             match unless_there(unless_gone(self.kernel.perform(&order))) {
                 Ok(()) => self.say_done(now, &order),

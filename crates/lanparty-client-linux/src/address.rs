@@ -1,5 +1,6 @@
 //! An address for the adapter, with the prefix that says who is on the same LAN.
 
+use lanparty_client_core::way::is_within;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
@@ -54,6 +55,11 @@ impl InterfaceAddress {
                 Ipv6Addr::from_bits(ip.to_bits() & !host_bits).into()
             }
         }
+    }
+
+    /// Whether another address is in its network.
+    pub(crate) fn is_neighbour(self, other: IpAddr) -> bool {
+        is_within(other, self.ip, self.prefix_len)
     }
 
     /// The bits of an IPv4 address that name the host.

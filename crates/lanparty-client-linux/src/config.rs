@@ -70,6 +70,14 @@ pub(crate) enum Command {
     /// Carry a user's lines to the service, for pkexec.
     #[command(hide = true)]
     Bridge,
+    /// Tell network managers to leave the adapter alone, until standard input ends.
+    #[command(hide = true)]
+    KeepManagersAway {
+        /// The adapter's name.
+        tap: TapName,
+        /// The process that it is for.
+        parent: u32,
+    },
 }
 
 fn manual() -> String {
@@ -81,7 +89,8 @@ The commands above ask the service, which an installed softlan-vpn has: `lanpart
 With an invite and no command the program joins by itself, and stays in this terminal.
 
 What happens, in this order:
-  1. a TAP adapter with your MAC address is made
+  1. NetworkManager and systemd-networkd, if they run, are told to leave the adapter alone (as root, without --no-dhcp);
+     then a TAP adapter with your MAC address is made, which answers for its own addresses only and forwards nothing
   2. a host route keeps the relay on your own internet connection, and the relay is asked to let you in
   3. the adapter gets the room's MTU and goes up; then it gets an address:
        by itself    from the LAN's DHCP server (default route and DNS stay yours), or, where it has none,
@@ -89,7 +98,8 @@ What happens, in this order:
        --address    the one you say
        --no-dhcp    whatever your system does with a new adapter
   4. 255.255.255.255 and IPv4 multicast go to the LAN
-  5. a sentence on standard output says how things are, whenever that changes
+  5. whatever somebody changes of this comes back within a second
+  6. a sentence on standard output says how things are, whenever that changes
 Ctrl-C ends it and undoes all of this. What a killed run leaves, a host route, the next start removes.
 
 Needs CAP_NET_ADMIN: run it with sudo, or once

@@ -32,6 +32,12 @@ impl Link {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn known(index: u32, name: &str) -> Self {
+        let name = name.to_owned();
+        Link { index, name }
+    }
+
     pub(crate) fn index(&self) -> u32 {
         self.index
     }

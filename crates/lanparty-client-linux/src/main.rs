@@ -1,7 +1,7 @@
 //! The Linux client: a TAP adapter that joins a LAN party.
 //!
 //! [`config`] says what a player wants. [`party`] tells the whole story of a session: [`privilege`],
-//! [`tap`], [`route`], [`adapter`] and [`overlap`] each change one thing about the machine and undo it. [`run`]
+//! [`managers`], [`tap`], [`route`], [`adapter`] and [`overlap`] each change one thing about the machine and undo it. [`run`]
 //! plays one at a terminal, [`service`] for whoever asks at its socket.
 //! What crosses the tunnel is decided by `lanparty-client-core`, and carried by `lanparty-peer`.
 #![cfg_attr(
@@ -22,6 +22,12 @@ mod bridge;
 #[cfg(target_os = "linux")]
 mod config;
 #[cfg(target_os = "linux")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "shell: reads who was told of DNS servers"
+)]
+mod dns;
+#[cfg(target_os = "linux")]
 #[allow(clippy::disallowed_methods, reason = "shell: reads who knows names")]
 mod home;
 #[cfg(target_os = "linux")]
@@ -30,6 +36,12 @@ mod home;
     reason = "shell: owns the adapter's settings"
 )]
 mod link;
+#[cfg(target_os = "linux")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "shell: speaks to network managers"
+)]
+mod managers;
 #[cfg(target_os = "linux")]
 mod netlink;
 #[cfg(target_os = "linux")]
@@ -77,6 +89,9 @@ fn main() -> ExitCode {
         // Whoever only asks the service may have to ask an administrator first, which a hardened program cannot.
         Some(Command::View(command)) => return cli::run(command, Some(&party::Own)),
         Some(Command::Bridge) => return bridge::run(),
+        Some(Command::KeepManagersAway { tap, parent }) => {
+            return managers::warden::main(tap.as_str(), parent);
+        }
         Some(Command::Service(args)) => {
             let hardened = harden();
             args.log.clone().start();

@@ -2,7 +2,9 @@
 
 use crate::adapter::{Adapter, Address, IPV6_SETTINGS};
 use crate::address::InterfaceAddress;
+use crate::dns::{Dns, Found};
 use crate::link::Link;
+use crate::managers::{self, Managers};
 use crate::overlap::PartyRoutes;
 use crate::route::{self, Pins};
 use crate::tap::{Tap, TapName};
@@ -15,8 +17,10 @@ use lanparty_doctor::Hands;
 use lanparty_obs::{Diagnostics, NoAddress, PlayerStatus};
 use lanparty_peer::{Event, HostError, PeerHost};
 use lanparty_proto::IpMtu;
+use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Where the adapter's address comes from.
@@ -43,6 +47,8 @@ pub(crate) struct Setup {
     pub(crate) addressing: Addressing,
     /// Whether this program does nothing else, and may be confined for good.
     pub(crate) alone: bool,
+    /// Who has been told to leave it alone.
+    pub(crate) managers: Option<Managers>,
 }
 
 /// Plays until `stop` gives the words for the relay. `reporter` hears how things are.
@@ -57,10 +63,16 @@ pub(crate) async fn play(
         tap: name,
         addressing,
         alone,
+        managers,
     } = setup;
+    // They may have the adapter's name again when that is gone: what stands first here goes last.
+    let managers = RefCell::new(managers);
     player.relay.warn_if_open();
     remove_leftovers()?;
     let mut tap = Tap::create(&name)?;
+    if let Some(managers) = &mut *managers.borrow_mut() {
+        managers.made();
+    }
     let link = Link::find(name.as_str()).context("the new adapter is not there")?;
     let adapter =
         Adapter::new(link.clone(), player.mac).context("cannot set the adapter's MAC address")?;
@@ -73,6 +85,7 @@ pub(crate) async fn play(
 
     let _watch = adapter.watch().context("cannot watch the adapter")?;
 
+    let dns = (!player.full_lease).then(|| Dns::new(Path::new("/")));
     let relay = player.relay.clone();
     let mut session = addressed(player.session(), &addressing)?;
     let mut machine = Machine {
@@ -80,6 +93,8 @@ pub(crate) async fn play(
         addressing,
         link,
         adapter,
+        managers: &managers,
+        dns,
         mtu: None,
         pins: Pins::default(),
         routes: PartyRoutes::default(),
@@ -132,6 +147,7 @@ pub(crate) const REPAIRED: &str = "What a killed run left on this machine is und
 
 /// Undoes what a killed run left.
 pub(crate) fn remove_leftovers() -> Result<()> {
+    managers::remove_leftovers();
     route::remove_leftovers().context("cannot remove routes that a killed run left")
 }
 
@@ -141,6 +157,9 @@ struct Machine<'a, R> {
     addressing: Addressing,
     link: Link,
     adapter: Adapter,
+    managers: &'a RefCell<Option<Managers>>,
+    /// None where the LAN's DNS servers are welcome.
+    dns: Option<Dns>,
     mtu: Option<IpMtu>,
     pins: Pins,
     routes: PartyRoutes,
@@ -185,6 +204,7 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
                 self.follow_address(session);
                 self.follow_party(session);
                 self.show(session)?;
+                self.watch_dns();
             }
             Event::News => {
                 self.wishes.serve_look(Instant::now(), session);
@@ -303,6 +323,23 @@ impl<R: Reporter> Machine<'_, R> {
                 Ok(()) => tracing::info!(%address, "The adapter has that address no more"),
                 Err(error) => tracing::warn!(%address, %error, "The adapter keeps an address"),
             }
+        }
+    }
+
+    /// Names of the internet are looked up as before.
+    fn watch_dns(&mut self) {
+        let Some(dns) = &mut self.dns else {
+            return;
+        };
+        for found in dns.look(&self.link, &self.adapter.wanted_addresses()) {
+            let undoes = match (&found, &mut *self.managers.borrow_mut()) {
+                (Found::Resolved, Some(managers)) => {
+                    managers.revert_dns();
+                    true
+                }
+                _ => false,
+            };
+            tracing::warn!("{}", found.sentence(self.link.name(), undoes));
         }
     }
 

@@ -1,6 +1,8 @@
 //! The client at a terminal, until somebody presses Ctrl-C.
 
 use crate::config::Config;
+use crate::managers::{self, Managers};
+use crate::party::Addressing;
 use crate::party::{self, Setup};
 use crate::privilege;
 use anyhow::{Context as _, Result};
@@ -13,6 +15,10 @@ use lanparty_edge::signals::{self, Hangups};
 /// Runs the client until it is asked to stop.
 pub(crate) fn run(config: Config) -> Result<()> {
     privilege::check()?;
+    managers::remove_leftovers();
+    // Whoever leaves the address to others needs them.
+    let is_ours = config.addressing != Addressing::Others;
+    let managers = is_ours.then(|| Managers::keep_away(&config.tap)).flatten();
     runtime::run(async move {
         // There is one thread, so this holds for everything that follows.
         privilege::narrow().context("cannot give up capabilities that are not needed")?;
@@ -25,6 +31,7 @@ pub(crate) fn run(config: Config) -> Result<()> {
             tap,
             addressing,
             alone: true,
+            managers,
         };
         let (line, no_wishes) = (StatusLine::default(), Wishes::default());
         party::play(player, setup, line, &no_wishes, asked_to_stop()).await

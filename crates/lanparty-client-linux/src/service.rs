@@ -104,6 +104,8 @@ impl Place for ThisMachine {
             tap: self.tap.clone(),
             addressing: Addressing::Lan,
             alone: false,
+            // Its package has files for them.
+            managers: None,
         };
         party::play(player, setup, reporter, wishes, stop).await
     }

@@ -168,6 +168,15 @@ const CLIENT_FILES: &[File] = &[
         from: "dist/linux/lanparty-client.sysusers",
         to: "usr/lib/sysusers.d/lanparty-client.conf",
     },
+    // Who manages networks leaves the adapter alone; first in the order of names, as the first that fits counts.
+    File {
+        from: "dist/linux/lanparty.network",
+        to: "usr/lib/systemd/network/00-lanparty.network",
+    },
+    File {
+        from: "dist/linux/lanparty-networkmanager.conf",
+        to: "usr/lib/NetworkManager/conf.d/00-lanparty.conf",
+    },
     File {
         from: "dist/linux/net.softlan.lanparty.policy",
         to: "usr/share/polkit-1/actions/net.softlan.lanparty.policy",

@@ -15,10 +15,28 @@ pub(super) fn of(package: &Package) -> Vec<(&'static str, String)> {
         .collect()
 }
 
+/// Has network managers read their files again, where they run.
+const RELOAD_MANAGERS: &str = "\
+if [ -d /run/systemd/netif ] && command -v networkctl >/dev/null; then
+    networkctl reload >/dev/null 2>&1 || true
+fi
+if [ -d /run/NetworkManager ] && command -v nmcli >/dev/null; then
+    nmcli general reload conf >/dev/null 2>&1 || true
+fi
+";
+
+fn tells_managers(package: &Package) -> bool {
+    let mut places = package.files.iter().map(|file| file.to);
+    places.any(|to| to.starts_with("usr/lib/systemd/network/"))
+}
+
 fn postinst(package: &Package) -> String {
     let mut text = String::new();
     if package.group.is_some() {
         text += &format!("systemd-sysusers {}.conf\n", package.name);
+    }
+    if tells_managers(package) {
+        text += RELOAD_MANAGERS;
     }
     for unit in package.units.iter().filter(|unit| unit.is_enabled()) {
         text += &format!(
@@ -90,6 +108,9 @@ if [ \"$1\" = remove ] && [ -d /run/systemd/system ]; then
     systemctl --system daemon-reload >/dev/null || true
 fi
 ";
+    }
+    if tells_managers(package) {
+        text += &when("remove", RELOAD_MANAGERS);
     }
     let mut purge = String::new();
     for unit in package.units.iter().filter(|unit| unit.is_enabled()) {
@@ -172,6 +193,18 @@ mod tests {
         assert!(of("postinst").contains("deb-systemd-invoke restart 'lanparty-relay.service'"));
         assert!(of("prerm").contains("deb-systemd-invoke stop 'lanparty-relay.service'"));
         assert!(of("postrm").contains("rm -rf /var/lib/lanparty\n"));
+    }
+
+    #[test]
+    fn network_managers_hear_of_the_clients_files_when_they_come_and_go() {
+        let packages = packages();
+        let client = packages
+            .iter()
+            .find(|package| package.name == "lanparty-client");
+        for (name, text) in of(client.unwrap()) {
+            let reloads = text.contains("networkctl reload") && text.contains("nmcli general");
+            assert_eq!(reloads, name != "prerm", "{name}:\n{text}");
+        }
     }
 
     #[test]

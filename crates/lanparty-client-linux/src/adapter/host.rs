@@ -53,6 +53,12 @@ pub(crate) const IPV4: [Ipv4Setting; 14] = [
     ipv4("bootp_relay", 10, 0),
 ];
 
+/// How the adapter gets IPv6's own address, in the way of most systems: NetworkManager turns that off on what it finds.
+pub(crate) const OWN_ADDRESS: Ipv6Setting = Ipv6Setting {
+    name: "addr_gen_mode",
+    read: |conf| conf.addr_gen_mode,
+};
+
 /// The LAN's routers may announce prefixes, but neither default routes nor others, nor redirect anything (spec R81).
 pub(crate) const IPV6: [Ipv6Setting; 7] = [
     Ipv6Setting {

@@ -1,7 +1,7 @@
 //! The kernel's side: what the adapter is like, and what is ordered.
 
 use super::foreign;
-use super::host::Ipv4Setting;
+use super::host::{Ipv4Setting, OWN_ADDRESS};
 use super::wanted::{Address, Order, Seen};
 use crate::address::InterfaceAddress;
 use crate::link::Link;
@@ -41,6 +41,12 @@ pub(super) struct Kernel {
 impl Kernel {
     pub(super) fn new(link: Link) -> Self {
         Kernel { link }
+    }
+
+    /// Whether new interfaces get an IPv6 address out of their MAC here.
+    pub(super) fn makes_own_addresses() -> bool {
+        let file = format!("{IPV6_SETTINGS}/default/{}", OWN_ADDRESS.name);
+        fs::read_to_string(file).is_ok_and(|mode| mode.trim() == "0")
     }
 
     pub(super) fn link(&self) -> &Link {

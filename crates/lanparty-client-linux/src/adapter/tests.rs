@@ -35,6 +35,7 @@ fn whatever_somebody_does_to_the_adapter_is_undone() {
             "echo 1 >/proc/sys/net/ipv4/conf/tap9/forwarding; echo 1 >/proc/sys/net/ipv4/conf/tap9/proxy_arp",
             "echo 1 >/proc/sys/net/ipv4/ip_forward",
             "echo 1 >/proc/sys/net/ipv6/conf/tap9/accept_ra_defrtr",
+            "ip link set tap9 addrgenmode none; ip -6 addr flush dev tap9",
             "ip route add default via 192.168.50.1",
             "ip route add default via 192.168.50.1 table 1000",
             "ip route add 0.0.0.0/1 dev tap9; ip route add 128.0.0.0/1 via 192.168.50.1 proto dhcp metric 100",

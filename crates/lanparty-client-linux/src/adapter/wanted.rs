@@ -1,7 +1,7 @@
 //! What the adapter shall be like, what it is like, and what is to be done about the difference. Pure.
 
 use super::foreign::{self, Foreign};
-use super::host::{IPV4, IPV6, Ipv4Setting, Ipv6Setting};
+use super::host::{IPV4, IPV6, Ipv4Setting, Ipv6Setting, OWN_ADDRESS};
 use crate::address::InterfaceAddress;
 use crate::route::Route;
 use netlink_packet_route::link::{Inet6DevConf, InetDevConf};
@@ -31,6 +31,8 @@ pub(super) struct Wanted {
     pub(super) routes: Vec<Route>,
     /// Whether it is one host of its LAN ([`super::host`]).
     pub(super) is_host: bool,
+    /// Whether the kernel makes its own IPv6 address out of the MAC, as it does on this system.
+    pub(super) own_address: bool,
     /// Whether it had the IPv6 address that the kernel makes by itself.
     pub(super) link_local: bool,
     /// Whether others may send through it whatever they want.
@@ -154,6 +156,7 @@ impl Wanted {
         if self.is_host {
             orders.extend(host_orders(seen));
         }
+        orders.extend(self.own_address_order(seen));
         if !self.up {
             return orders;
         }
@@ -172,7 +175,16 @@ impl Wanted {
         self.mac.is_some_and(|mac| mac != *seen.mac)
             || self.mtu.is_some_and(|mtu| mtu != seen.mtu)
             || self.up && !seen.up
+            || self.own_address_order(seen).is_some()
             || self.is_host && !host_orders(seen).is_empty()
+    }
+
+    fn own_address_order(&self, seen: &Seen) -> Option<Order> {
+        let is_off = seen
+            .ipv6
+            .as_ref()
+            .is_some_and(|conf| (OWN_ADDRESS.read)(conf) != 0);
+        (self.own_address && is_off).then_some(Order::SetIpv6(OWN_ADDRESS))
     }
 
     fn address_orders(&self, seen: &Seen) -> Vec<Order> {

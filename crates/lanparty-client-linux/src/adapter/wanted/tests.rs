@@ -70,6 +70,7 @@ fn mtu_mac_and_settings_are_put_back() {
     changed.ipv4.as_mut().unwrap().arp_ignore = 0;
     changed.ipv4.as_mut().unwrap().forwarding = 1;
     changed.ipv6.as_mut().unwrap().accept_ra_defrtr = 1;
+    changed.ipv6.as_mut().unwrap().addr_gen_mode = 1;
     assert_eq!(
         orders(&wanted(), &changed),
         [
@@ -77,6 +78,7 @@ fn mtu_mac_and_settings_are_put_back() {
             "its MTU 1332",
             "its IPv4 settings (arp_ignore, forwarding)",
             "its IPv6 setting accept_ra_defrtr",
+            "its IPv6 setting addr_gen_mode",
         ]
     );
     assert!(wanted().differs_in_link(&changed) && !wanted().differs_in_link(&seen()));
@@ -199,6 +201,7 @@ fn wanted() -> Wanted {
         addresses: vec![Address::new("192.168.50.7/24".parse().unwrap())],
         routes: routes.to_vec(),
         is_host: true,
+        own_address: true,
         link_local: true,
         leaves_routes: false,
     }
