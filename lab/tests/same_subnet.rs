@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::ExitCode;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -62,6 +61,11 @@ fn main() -> ExitCode {
         Suite::new("wider_home", || party(WIDER), reach()),
         Suite::new("narrower_home", || party(NARROWER), reach()),
         Suite::new("late", || Party::builder().players(1).start(), late()),
+        Suite::new(
+            "taken",
+            taken,
+            checks![an_address_that_home_uses_is_not_taken],
+        ),
         Suite::new("undone", stranger, undone()),
     ];
     run(&needs, suites)
@@ -103,7 +107,11 @@ fn same_router() -> Vec<Check<Party>> {
 }
 
 fn late() -> Vec<Check<Party>> {
-    checks![a_network_that_home_gets_in_the_evening_takes_no_host_of_the_partys_away]
+    checks![
+        a_network_that_home_gets_in_the_evening_takes_no_host_of_the_partys_away,
+        a_vpn_that_has_the_partys_network_keeps_the_rest_of_its_own,
+        a_vpn_with_rules_of_its_own_is_gone_before,
+    ]
 }
 
 fn it_is_said_in_one_line_and_the_status_stays(party: &Party) -> Result<()> {
@@ -285,6 +293,88 @@ fn a_network_that_home_gets_in_the_evening_takes_no_host_of_the_partys_away(
     machine.pings(Venue::LAN2, 56)
 }
 
+/// A tunnel has no neighbours: nobody hears that somebody is looked for there, so the first round has to find who is silent.
+fn a_vpn_that_has_the_partys_network_keeps_the_rest_of_its_own(party: &Party) -> Result<()> {
+    let player = player(party)?;
+    let machine = &player.machine;
+    let playing = EchoSession::open(machine, &party.venue.lan1, Venue::LAN1)?;
+    let silent = Ipv4Addr::new(192, 168, 50, 9);
+    party
+        .venue
+        .lan2
+        .ip(&format!("addr add {silent}/24 dev eth0"))?;
+    machine.ip("tuntap add tun0 mode tun")?;
+    machine.ip("link set tun0 up")?;
+    machine.ip("route add 192.168.48.0/20 dev tun0")?;
+    let noticed = "192.168.48.0/20 on tun0";
+    player.program.wait_for_line(noticed, SOON)?;
+    playing.lives(SOON)?;
+    reaches(machine, silent.into())?;
+    let way = machine.ip_shows("route get 192.168.49.9")?;
+    ensure!(way.contains("dev tun0"), "{way}");
+    machine.ip("link del tun0")?;
+    playing.lives(SOON)
+}
+
+/// As Tailscale does it: a table that is asked before the main one.
+fn a_vpn_with_rules_of_its_own_is_gone_before(party: &Party) -> Result<()> {
+    let player = player(party)?;
+    let machine = &player.machine;
+    let playing = EchoSession::open(machine, &party.venue.lan1, Venue::LAN1)?;
+    machine.ip("tuntap add tun0 mode tun")?;
+    machine.ip("link set tun0 up")?;
+    machine.ip("route add 192.168.50.0/24 dev tun0 table 52")?;
+    machine.ip("rule add pref 5270 lookup 52")?;
+    player
+        .program
+        .wait_for_line("192.168.50.0/24 on tun0", SOON)?;
+    playing.lives(SOON)?;
+    reaches(machine, Venue::LAN2)?;
+    let way = machine.ip_shows("route get 192.168.50.250")?;
+    ensure!(way.contains("dev tun0"), "{way}");
+    machine.ip("rule del pref 5270")?;
+    machine.ip("link del tun0")?;
+    playing.lives(SOON)?;
+    eventually("the rule goes", SOON, || {
+        let rules = machine.ip_shows("rule").ok()?;
+        (!rules.contains("suppress_prefixlength")).then_some(())
+    })
+}
+
+/// The first address that the party's DHCP server gives is the printer's at home.
+fn taken() -> Result<Party> {
+    let party = Party::builder().players(1).home(TWIN).start()?;
+    let given = party.players[0].address()?;
+    party.players[0].program.interrupt()?;
+    let printer = party.venue.printer.as_ref().context("no printer")?;
+    printer.ip(&format!("addr add {given}/24 dev eth0"))?;
+    Ok(party)
+}
+
+/// Nobody has spoken with it yet, so it shows only when home is asked.
+fn an_address_that_home_uses_is_not_taken(party: &Party) -> Result<()> {
+    let printers = printer(party)?.ip_shows("-4 -o addr show dev eth0")?;
+    let machine = &party.players[0].machine;
+    let mut command = program("lanparty-client")?;
+    command.extend(party.join_flags());
+    let same = [
+        "--identity",
+        "identity-1.json",
+        "--virtual-mac",
+        "02:1a:00:00:00:01",
+    ];
+    command.extend(same.map(str::to_owned));
+    let client = machine.spawn("client-again", command)?;
+    client.wait_for_line("Connected to the LAN", SOON)?;
+    let got = eventually("another address", 2 * SOON, || {
+        let own = machine.ipv4(Player::TAP)?;
+        (!printers.contains(&format!(" {own}/"))).then_some(())
+    });
+    got.with_context(|| client.tail(15))?;
+    reaches(machine, Venue::LAN1)?;
+    client.interrupt().map(drop)
+}
+
 /// A party that nobody has joined yet, and what the player's machine was like before.
 fn stranger() -> Result<Party> {
     Party::builder().strangers(1).home(TWIN).start()
@@ -308,10 +398,20 @@ fn after_the_end_everything_is_as_before(party: &Party) -> Result<()> {
 }
 
 fn after_a_kill_and_another_run_everything_is_as_before(party: &Party) -> Result<()> {
-    static BEFORE: OnceLock<String> = OnceLock::new();
     let machine = &party.venue.remotes[0];
-    let before = BEFORE.get_or_init(|| state_of(machine).unwrap_or_default());
+    machine.ip("rule add pref 5270 lookup 52")?;
+    machine.ip("route add 192.168.50.0/24 dev wan0 table 52")?;
+    let before = &state_of(machine)?;
     play(party, machine)?.kill()?;
+    let left = machine.ip_shows("rule")?;
+    ensure!(
+        left.contains("suppress_prefixlength 31"),
+        "no rule was needed:\n{left}"
+    );
+    let mut doctor = program("lanparty-client")?;
+    doctor.push("doctor".to_owned());
+    let said = String::from_utf8(machine.output(doctor)?.stdout)?;
+    ensure!(said.contains("✗ A run that was killed"), "{said}");
     let client = play(party, machine)?;
     client.interrupt()?;
     is_as(machine, before)

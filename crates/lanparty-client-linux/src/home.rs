@@ -3,6 +3,7 @@
 use crate::netlink;
 use crate::route::{PROTOCOL, Route};
 use lanparty_client_core::overlap::{Home, HomeNetwork, Prefix, Role, Seat};
+use lanparty_proto::{MacAddr, VirtualMac};
 use netlink_packet_core::NLM_F_CREATE;
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
@@ -58,8 +59,9 @@ struct Device {
 }
 
 impl Surroundings {
-    /// What there is now. Who is there is looked at only where home has addresses of the party's.
-    pub(crate) fn look(tap: u32) -> io::Result<Self> {
+    /// What there is now, where the adapter has this hardware address. Who is there is looked at only where home has
+    /// addresses of the party's, or may have the one that the party gives next.
+    pub(crate) fn look(tap: u32, own: VirtualMac) -> io::Result<Self> {
         let addresses = addresses()?;
         let of_tap = |device: u32| device == tap;
         let seats = addresses.iter().filter(|(device, _)| of_tap(*device));
@@ -68,24 +70,23 @@ impl Surroundings {
             home: Home::default(),
             neighbours: Neighbours::default(),
         };
-        if surroundings.seats.is_empty() {
-            return Ok(surroundings);
-        }
         let home = &mut surroundings.home;
         for (device, seat) in addresses {
             if !of_tap(device) {
                 home.uses(seat.own, Role::Own);
             }
         }
-        let mut routes = Route::list(Ipv4Addr::UNSPECIFIED.into())?;
-        routes.retain(|route| !of_tap(route.device) && route.protocol != PROTOCOL);
+        let mut routes = Route::list_everywhere(Ipv4Addr::UNSPECIFIED.into())?;
+        // Pins are nobody's network, but another client's party is.
+        let is_pin = |route: &Route| route.protocol == PROTOCOL && route.prefix_len == 32;
+        routes.retain(|route| !of_tap(route.device) && !is_pin(route));
         let seats = &surroundings.seats;
         let is_shared = |prefix: &Prefix| seats.iter().any(|seat| seat.prefix.overlaps(*prefix));
         let ways = routes
             .iter()
             .filter_map(|route| Some((network(route)?, route.device)));
         let shared: BTreeSet<_> = ways.filter(|(prefix, _)| is_shared(prefix)).collect();
-        if shared.is_empty() {
+        if shared.is_empty() && !seats.is_empty() {
             return Ok(surroundings);
         }
         let devices = devices()?;
@@ -105,6 +106,9 @@ impl Surroundings {
         let (of_party, known): (Vec<_>, Vec<_>) = neighbours()?
             .into_iter()
             .partition(|known| of_tap(known.device));
+        // Who plays in the party's own LAN meets itself there.
+        let others = |known: &Neighbour| known.mac != own.addr().octets();
+        let known: Vec<_> = known.into_iter().filter(others).collect();
         for ip in machines(&known) {
             home.uses(ip, Role::Machine);
         }
@@ -126,6 +130,14 @@ impl Neighbours {
         let of_it = || self.known.iter().filter(|known| known.ip == ip);
         let is_stale = |known: &Neighbour| known.state == NeighbourState::Stale;
         of_it().any(is_stale) && of_it().all(|known| is_stale(known) || !known.is_there())
+    }
+
+    /// Whether home has that very machine: who plays in the party's own LAN has its hosts at home.
+    pub(crate) fn is_at_home(&self, ip: Ipv4Addr, mac: MacAddr) -> bool {
+        let is_it = |known: &Neighbour| known.ip == ip && known.mac == mac.octets();
+        self.known
+            .iter()
+            .any(|known| is_it(known) && known.is_there())
     }
 
     /// Who is asked for now, and has not answered yet.

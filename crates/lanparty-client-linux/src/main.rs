@@ -58,6 +58,8 @@ mod process;
 #[allow(clippy::disallowed_methods, reason = "shell: owns the host routes")]
 mod route;
 #[cfg(target_os = "linux")]
+mod rule;
+#[cfg(target_os = "linux")]
 #[allow(clippy::disallowed_methods, reason = "shell: runs everything")]
 mod run;
 #[cfg(target_os = "linux")]

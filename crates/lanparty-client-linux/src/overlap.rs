@@ -7,8 +7,10 @@ use crate::adapter::Adapter;
 use crate::home::{Neighbours, Surroundings};
 use crate::netlink;
 use crate::route::{PROTOCOL, Pins, Route};
+use crate::rule::Rules;
 use lanparty_client_core::Session;
 use lanparty_client_core::overlap::{self as core, Overlap, Role, Seat};
+use lanparty_proto::VirtualMac;
 use netlink_packet_core::NLM_F_CREATE;
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::RouteNetlinkMessage::{DelRoute, GetRoute, NewRoute};
@@ -36,6 +38,7 @@ pub(crate) struct PartyRoutes {
     routes: Vec<Route>,
     /// Addresses that mean all of a network, at home and at the party.
     shared: BTreeSet<Ipv4Addr>,
+    rules: Rules,
     asked_home: BTreeMap<Ipv4Addr, Instant>,
     asked_party: BTreeMap<Ipv4Addr, Instant>,
 }
@@ -50,7 +53,7 @@ impl PartyRoutes {
     pub(crate) fn follow(
         &mut self,
         now: Instant,
-        (tap, adapter): (u32, &Adapter),
+        (tap, adapter, mac): (u32, &Adapter, VirtualMac),
         session: &mut Session,
         pins: &Pins,
     ) -> io::Result<()> {
@@ -58,15 +61,21 @@ impl PartyRoutes {
             seats,
             mut home,
             neighbours,
-        } = Surroundings::look(tap)?;
+        } = Surroundings::look(tap, mac)?;
         for relay in pins.relays() {
             if let IpAddr::V4(relay) = relay {
                 home.uses(relay, Role::Relay);
             }
         }
+        let used: Vec<_> = home.used.keys().copied().collect();
+        session.forbid_addresses(now, &used);
         let overlaps = |seat: &&Seat| core::decide(seat, &home, []).exists();
         session.listen_for_hosts(now, seats.iter().find(overlaps).copied());
-        let heard: Vec<_> = session.hosts().collect();
+        let is_at_home = |host: &Ipv4Addr| {
+            let mac = session.hardware_of(*host);
+            mac.is_some_and(|mac| neighbours.is_at_home(*host, mac))
+        };
+        let heard: Vec<_> = session.hosts().filter(|host| !is_at_home(host)).collect();
         let decided: Vec<_> = seats
             .into_iter()
             .map(|seat| (seat, core::decide(&seat, &home, heard.iter().copied())))
@@ -100,7 +109,23 @@ impl PartyRoutes {
         let dropped = gone.map(|route| adapter.drop_route(route));
         let added = new.map(|route| adapter.want_route(route.clone()));
         let outcome = first_error(removed.chain(dropped).chain(added));
-        outcome.and(self.lead_broadcast(tap, decided))
+        let outcome = outcome.and(self.lead_broadcast(tap, decided));
+        outcome.and(self.go_before_others(tap, decided))
+    }
+
+    /// Where another program's tables are asked first, hosts of the party need a rule.
+    fn go_before_others(&mut self, tap: u32, decided: &[(Seat, Overlap)]) -> io::Result<()> {
+        let mut networks = BTreeSet::new();
+        for (seat, overlap) in decided {
+            let Some(&host) = overlap.hosts.first() else {
+                continue;
+            };
+            let way = Route::lookup(host.into())?;
+            if self.rules.has(seat.prefix) || way.is_some_and(|way| way.device != tap) {
+                networks.insert(seat.prefix);
+            }
+        }
+        self.rules.keep(networks)
     }
 
     fn lead_broadcast(&mut self, tap: u32, decided: &[(Seat, Overlap)]) -> io::Result<()> {

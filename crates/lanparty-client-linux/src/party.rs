@@ -7,6 +7,7 @@ use crate::link::Link;
 use crate::managers::{self, Managers};
 use crate::overlap::PartyRoutes;
 use crate::route::{self, Pins};
+use crate::rule;
 use crate::tap::{Tap, TapName};
 use anyhow::{Context as _, Result};
 use lanparty_client_core::{HeldAddress, Player, Report, Reporter, Session};
@@ -148,6 +149,7 @@ pub(crate) const REPAIRED: &str = "What a killed run left on this machine is und
 /// Undoes what a killed run left.
 pub(crate) fn remove_leftovers() -> Result<()> {
     managers::remove_leftovers();
+    rule::remove_leftovers().context("cannot remove rules that a killed run left")?;
     route::remove_leftovers().context("cannot remove routes that a killed run left")
 }
 
@@ -259,7 +261,7 @@ impl<R: Reporter> Machine<'_, R> {
 
     /// Keeps the party's hosts reachable, whatever addresses home has.
     fn follow_party(&mut self, session: &mut Session) {
-        let adapter = (self.link.index(), &self.adapter);
+        let adapter = (self.link.index(), &self.adapter, self.player.mac);
         let followed = self
             .routes
             .follow(Instant::now(), adapter, session, &self.pins);

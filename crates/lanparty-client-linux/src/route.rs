@@ -109,7 +109,7 @@ impl Route {
     }
 
     /// The way that a packet to `ip` takes now; nothing when it stays here or has no way.
-    fn lookup(ip: IpAddr) -> io::Result<Option<Self>> {
+    pub(crate) fn lookup(ip: IpAddr) -> io::Result<Option<Self>> {
         let mut question = RouteMessage::default();
         question.header.address_family = family(ip);
         question.header.destination_prefix_length = host_prefix(ip);
@@ -134,6 +134,15 @@ impl Route {
             .filter(in_main)
             .filter_map(Self::from_answer)
             .collect())
+    }
+
+    /// The same of every table but the kernel's own: other programs lead networks elsewhere by rules and tables of theirs.
+    pub(crate) fn list_everywhere(ip: IpAddr) -> io::Result<Vec<Self>> {
+        let mut question = RouteMessage::default();
+        question.header.address_family = family(ip);
+        let answers = netlink::list(GetRoute(question))?;
+        // The kernel's own has no unicast routes but for its broadcast ones of old.
+        Ok(answers.iter().filter_map(Self::from_answer).collect())
     }
 
     /// The same of what the kernel said of a route.

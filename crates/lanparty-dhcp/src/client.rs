@@ -105,9 +105,21 @@ impl AddressClient {
         }
     }
 
-    /// Addresses that would do harm on this machine: they are in use at home. Another one is asked for, a few times.
-    pub fn forbid(&mut self, addresses: &[Ipv4Addr]) {
+    /// Addresses that would do harm on this machine: they are in use at home. Another one is asked for, a few times; in the
+    /// place of the one that is held as well, where home shows only now that it has it.
+    pub fn forbid(&mut self, now: Instant, addresses: &[Ipv4Addr]) {
         self.forbidden = addresses.to_vec();
+        let Some(lease) = self.lease().copied() else {
+            return;
+        };
+        let is_plugged = !matches!(self.asking, Asking::Idle);
+        let is_forbidden = self.forbidden.contains(&lease.address);
+        if is_plugged && is_forbidden && self.declined.unwanted < MAX_UNWANTED {
+            self.declined.unwanted += 1;
+            self.holding = None;
+            self.has_news = true;
+            self.decline(now, &lease, SOON);
+        }
     }
 
     /// What the adapter should have now.

@@ -58,10 +58,11 @@ impl Session {
     }
 
     /// These are in use at home: of the LAN others are asked for, while it has others.
-    pub fn forbid_addresses(&mut self, addresses: &[Ipv4Addr]) {
+    pub fn forbid_addresses(&mut self, now: Instant, addresses: &[Ipv4Addr]) {
         if let Keeper::Client(client) = &mut self.address.keeper {
-            client.forbid(addresses);
+            client.forbid(now, addresses);
         }
+        self.speak_of_address();
     }
 
     /// The LAN may have come or gone.

@@ -84,6 +84,12 @@ impl Session {
         watch.flat_map(|watch| watch.hosts.keys().copied())
     }
 
+    /// The hardware of a host that was heard of.
+    pub fn hardware_of(&self, host: Ipv4Addr) -> Option<MacAddr> {
+        let hosts = &self.hosts.0.as_ref()?.hosts;
+        hosts.get(&host).map(|host| host.mac)
+    }
+
     /// Somebody here wants to reach these addresses, and home does not have them: the party is asked.
     pub fn look_for_hosts(&mut self, now: Instant, wanted: impl IntoIterator<Item = Ipv4Addr>) {
         self.hosts.want(now, wanted);

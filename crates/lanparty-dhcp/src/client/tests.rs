@@ -283,7 +283,7 @@ fn a_made_up_address_that_somebody_has_is_not_taken_or_given_up() {
 fn an_address_of_home_is_given_back_a_few_times_and_then_taken_with_a_word() {
     let mut lan = Lan::new(18).with(Server::new(1));
     let first = lan.servers[0].address;
-    lan.client.forbid(&[first]);
+    lan.client.forbid(lan.now, &[first]);
     lan.client.plug_in(lan.now);
     lan.run(seconds(5));
     assert_ne!(lan.client.held().unwrap().address, first);
@@ -294,12 +294,30 @@ fn an_address_of_home_is_given_back_a_few_times_and_then_taken_with_a_word() {
         ..Server::new(1)
     });
     let address = lan.servers[0].address;
-    lan.client.forbid(&[address]);
+    lan.client.forbid(lan.now, &[address]);
     lan.client.plug_in(lan.now);
     let took = lan.run_until(|lan| lan.client.held().is_some());
     assert!(took < seconds(8), "{took:?}");
     assert_eq!(lan.servers[0].declined.len(), 3);
     assert_eq!(lan.client.word(lan.now), Some(Word::UsedAtHome { address }));
+}
+
+#[test]
+fn an_address_that_home_shows_late_is_given_back_too() {
+    let mut lan = Lan::new(22).with(Server::new(1));
+    lan.client.plug_in(lan.now);
+    lan.run(seconds(5));
+    let first = lan.client.held().unwrap().address;
+    lan.client.forbid(lan.now, &[Ipv4Addr::new(192, 168, 1, 1)]);
+    assert_eq!(lan.client.held().unwrap().address, first);
+    lan.client.take_news();
+    lan.client.forbid(lan.now, &[first]);
+    assert!(lan.client.held().is_none() && lan.client.take_news());
+    // It is said again each second.
+    lan.client.forbid(lan.now, &[first]);
+    lan.run(seconds(10));
+    assert_eq!(lan.servers[0].declined, [first]);
+    assert_ne!(lan.client.held().unwrap().address, first);
 }
 
 #[test]

@@ -122,11 +122,15 @@ pub(crate) fn leftovers(_plays: bool) -> Leftovers {
     let Ok(routes) = netlink::routes() else {
         return Leftovers::Hidden;
     };
-    let routes = routes
-        .iter()
-        .filter(|route| is_left(route, is_client))
-        .count();
-    match routes {
+    let left = routes.iter().filter(|route| is_left(route, is_client));
+    let left = left.count();
+    // Rules do not say whose they are; a client that needs one has routes as well.
+    let is_anybodys = routes.iter().any(|r| r.is_ours && is_client(r.metric));
+    let rules = match is_anybodys {
+        true => 0,
+        false => netlink::our_rules().unwrap_or(0),
+    };
+    match left + rules {
         0 => Leftovers::Nothing,
         count => Leftovers::Some(count),
     }

@@ -7,8 +7,9 @@ use netlink_packet_core::{
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteType,
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteType,
 };
+use netlink_packet_route::rule::{RuleAttribute, RuleMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
@@ -91,6 +92,19 @@ fn device(message: &RouteMessage) -> Option<u32> {
         RouteAttribute::MultiPath(hops) => Some(hops.first()?.interface_index),
         _ => None,
     })
+}
+
+/// How many routing rules of a client there are.
+pub(super) fn our_rules() -> io::Result<usize> {
+    let mut question = RuleMessage::default();
+    question.header.family = AddressFamily::Inet;
+    let answers = ask(RouteNetlinkMessage::GetRule(question), NLM_F_DUMP)?;
+    let ours = RuleAttribute::Protocol(RouteProtocol::Other(OURS));
+    let is_ours = |answer: &&RouteNetlinkMessage| match answer {
+        RouteNetlinkMessage::NewRule(rule) => rule.attributes.contains(&ours),
+        _ => false,
+    };
+    Ok(answers.iter().filter(is_ours).count())
 }
 
 /// The interface by which packets to `ip` leave now, if there is a way.
