@@ -105,6 +105,7 @@ impl Evening {
             "whole.json",
             "--tap",
             Player::TAP,
+            "--no-dhcp",
             "--full-lease",
         ];
         command.extend(own.map(Into::into));

@@ -39,7 +39,8 @@ pub struct PlayerArgs {
     pub identity: Option<PathBuf>,
 
     /// Let your system have all that the LAN's DHCP servers and routers say: default route, DNS, domain, proxy, clock. Without
-    /// this it gets an address alone, so that your internet stays your own.
+    /// this it gets an address alone, so that your internet stays your own. On Linux with --no-dhcp, as otherwise nobody but
+    /// this program asks.
     #[arg(long)]
     pub full_lease: bool,
 }
