@@ -8,7 +8,7 @@ use lanparty_client_rights::Account;
 use std::convert::Infallible;
 use std::fs::File;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 fn unsupported<T>() -> io::Result<T> {
@@ -47,6 +47,38 @@ pub fn best_route(_ip: IpAddr) -> io::Result<Option<Route>> {
 /// # Errors
 /// Always.
 pub fn routes(_family: Family) -> io::Result<Vec<Route>> {
+    unsupported()
+}
+
+/// What people call an interface.
+///
+/// # Errors
+/// Always.
+pub fn interface_name(_interface: Luid) -> io::Result<String> {
+    unsupported()
+}
+
+/// This machine's IPv4 addresses, with the interface of each.
+///
+/// # Errors
+/// Always.
+pub fn own_addresses() -> io::Result<Vec<(Luid, Ipv4Addr)>> {
+    unsupported()
+}
+
+/// The IPv4 neighbours that answer.
+///
+/// # Errors
+/// Always.
+pub fn neighbours() -> io::Result<Vec<(Luid, Ipv4Addr)>> {
+    unsupported()
+}
+
+/// Says what a route costs.
+///
+/// # Errors
+/// Always.
+pub fn set_route_metric(_route: &Route, _metric: u32) -> io::Result<()> {
     unsupported()
 }
 

@@ -23,6 +23,8 @@ pub(crate) enum Change {
     },
     /// A route that was not there.
     Route(Route),
+    /// What a route costs, which Windows has made for an address.
+    RouteMetric { before: Route, after: u32 },
     /// Metric, MTU and default routes of an adapter, for one IP family.
     Interface {
         adapter: AdapterGuid,
@@ -57,6 +59,8 @@ pub(crate) trait System {
     fn add_route(&self, route: &Route) -> io::Result<()>;
     /// Removes a route, if it is there.
     fn remove_route(&self, route: &Route) -> io::Result<()>;
+    /// Says what a route costs.
+    fn set_route_metric(&self, route: &Route, metric: u32) -> io::Result<()>;
     /// Metric, MTU and default routes as they are, where the adapter has the family.
     fn interface(
         &self,
@@ -88,6 +92,7 @@ impl Change {
             Change::Adapter => system.add_adapter(),
             Change::Mac { adapter, after, .. } => system.set_mac(*adapter, after),
             Change::Route(route) => system.add_route(route),
+            Change::RouteMetric { before, after } => system.set_route_metric(before, *after),
             Change::Interface {
                 adapter,
                 family,
@@ -112,6 +117,7 @@ impl Change {
                 adapter, before, ..
             } => system.set_mac(*adapter, before),
             Change::Route(route) => system.remove_route(route),
+            Change::RouteMetric { before, .. } => system.set_route_metric(before, before.metric),
             Change::Interface {
                 adapter,
                 family,
@@ -171,6 +177,7 @@ impl Change {
         match &mut goal {
             Change::Mac { before, after, .. } => before.clone_from(after),
             Change::Adapter | Change::Route(_) => {}
+            Change::RouteMetric { before, after } => before.metric = *after,
             Change::Interface { before, after, .. } => *before = *after,
             Change::NameServers { before, after, .. } => before.clone_from(after),
             Change::Category { before, after, .. } => *before = *after,
@@ -190,6 +197,9 @@ impl fmt::Display for Change {
                 or_none(after.as_deref())
             ),
             Change::Route(route) => write!(f, "new route to {route}"),
+            Change::RouteMetric { before, after } => {
+                write!(f, "metric of {before}: {} -> {after}", before.metric)
+            }
             Change::Interface {
                 family,
                 before,

@@ -28,6 +28,10 @@ impl State {
             match change {
                 Change::Mac { before, .. } => state.mac.clone_from(before),
                 Change::Adapter | Change::Route(_) => {}
+                Change::RouteMetric { before, .. } => {
+                    state.routes.retain(|row| !row.is_same_row(before));
+                    state.routes.push(before.clone());
+                }
                 Change::Interface { family, before, .. } => {
                     state.interfaces.insert(*family, *before);
                 }
@@ -94,6 +98,11 @@ impl Pc {
                         continue;
                     }
                     state.routes.push(route.clone());
+                }
+                Change::RouteMetric { before, after } => {
+                    let row = state.routes.iter_mut().find(|row| row.is_same_row(before));
+                    let Some(row) = row else { continue };
+                    before.metric = mem::replace(&mut row.metric, *after);
                 }
                 Change::Interface {
                     family,
@@ -168,6 +177,18 @@ impl System for Pc {
 
     fn remove_route(&self, route: &Route) -> io::Result<()> {
         self.step(|state| state.routes.retain(|other| other != route))
+    }
+
+    fn set_route_metric(&self, route: &Route, metric: u32) -> io::Result<()> {
+        let is_row = |row: &Route| row.is_same_row(route);
+        if !self.state().routes.iter().any(is_row) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        self.step(|state| {
+            let rows = state.routes.iter_mut();
+            rows.filter(|row| is_row(row))
+                .for_each(|row| row.metric = metric);
+        })
     }
 
     fn interface(

@@ -20,6 +20,7 @@ mod firewall;
 mod journal;
 #[allow(clippy::disallowed_methods, reason = "shell: asks in threads")]
 mod look;
+mod overlap;
 mod party;
 mod pins;
 #[allow(clippy::disallowed_methods, reason = "shell: runs everything")]

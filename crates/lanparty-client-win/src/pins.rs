@@ -91,6 +91,11 @@ impl Pins {
         self.pins.values().any(|pin| pin.route.is_some())
     }
 
+    /// The addresses that are kept off the adapter.
+    pub(crate) fn relays(&self) -> impl Iterator<Item = IpAddr> {
+        self.pins.keys().copied()
+    }
+
     /// The interface by which the relay is reached.
     pub(crate) fn interface(&self) -> Option<Luid> {
         let mut routes = self.pins.values().filter_map(|pin| pin.route.as_ref());

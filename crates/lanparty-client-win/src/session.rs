@@ -8,6 +8,7 @@ use crate::change::Change;
 use crate::firewall::{self, FirewallWatch, Verdict};
 use crate::journal::{Journal, KEPT_AS};
 use crate::look::Looks;
+use crate::overlap::PartyRows;
 use crate::party::{self, PartySettings};
 use crate::pins::Pins;
 use crate::running::Running;
@@ -57,6 +58,7 @@ pub(crate) async fn play(
     let relay = player.relay.clone();
     let mut session = player.session();
     let mut machine = Machine {
+        rows: PartyRows::new(journal.clone(), interface),
         network: PartySettings::new(journal.clone()),
         cable: Cable(tap.control()),
         settings: PartySettings::new(journal.clone()),
@@ -169,8 +171,9 @@ struct Look {
     firewall: io::Result<Option<Verdict>>,
 }
 
-/// The player's PC, as far as the client changes it. The first four are undone in this order.
+/// The player's PC, as far as the client changes it. The first five are undone in this order.
 struct Machine<'a, R> {
+    rows: PartyRows,
     network: PartySettings,
     cable: Cable,
     settings: PartySettings,
@@ -216,11 +219,13 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
                 self.wishes.serve_look(Instant::now(), session);
                 self.fulfil_wishes();
                 self.verify();
+                self.follow_rows(session);
                 self.look_for_adapter()?;
                 self.show(session);
             }
             Event::News => {
                 self.wishes.serve_look(Instant::now(), session);
+                self.follow_rows(session);
                 self.show(session);
             }
             Event::Slept => {
@@ -376,6 +381,13 @@ impl<R: Reporter> Machine<'_, R> {
         self.firewall.show(look.firewall);
     }
 
+    /// Leads the party's hosts to the party, where home has the same addresses.
+    fn follow_rows(&mut self, session: &mut Session) {
+        if let Err(error) = self.rows.follow(Instant::now(), session, &self.pins) {
+            tracing::debug!(%error, "Not every host of the party can be led there");
+        }
+    }
+
     /// Says how things are.
     fn show(&mut self, session: &Session) {
         let facts = self.diagnostics(session);
@@ -404,6 +416,7 @@ impl<R: Reporter> Machine<'_, R> {
     fn diagnostics(&self, session: &Session) -> Diagnostics {
         Diagnostics {
             route_pinned: self.pins.are_set(),
+            overlap: self.rows.sentences().to_vec(),
             adapter: Some(self.adapter.to_string()),
             // An adapter that is away has none.
             addresses: ip::addresses(self.interface).unwrap_or_default(),

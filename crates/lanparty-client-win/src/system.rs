@@ -32,6 +32,10 @@ impl System for ThisPc {
         ip::remove_route(route)
     }
 
+    fn set_route_metric(&self, route: &Route, metric: u32) -> io::Result<()> {
+        ip::set_route_metric(route, metric)
+    }
+
     fn interface(
         &self,
         adapter: AdapterGuid,

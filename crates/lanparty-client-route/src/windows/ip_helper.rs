@@ -6,23 +6,26 @@ use crate::guid::AdapterGuid;
 use crate::route::{Family, Luid, Route};
 use crate::settings::InterfaceSettings;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::ptr::{null, null_mut};
 use windows_sys::Win32::Foundation::{
     ERROR_FILE_NOT_FOUND, ERROR_HOST_UNREACHABLE, ERROR_INVALID_PARAMETER,
     ERROR_NETWORK_UNREACHABLE, ERROR_NOT_FOUND, ERROR_SUCCESS, WIN32_ERROR,
 };
 use windows_sys::Win32::NetworkManagement::IpHelper::{
-    ConvertInterfaceGuidToLuid, ConvertInterfaceLuidToGuid, CreateIpForwardEntry2,
-    DNS_INTERFACE_SETTINGS, DNS_INTERFACE_SETTINGS_VERSION1, DNS_SETTING_IPV6,
-    DNS_SETTING_NAMESERVER, DeleteIpForwardEntry2, FreeMibTable, GetBestRoute2, GetIpForwardTable2,
-    GetIpInterfaceEntry, GetUnicastIpAddressTable, InitializeIpForwardEntry,
-    InitializeIpInterfaceEntry, MIB_IPFORWARD_ROW2, MIB_IPFORWARD_TABLE2, MIB_IPINTERFACE_ROW,
-    MIB_UNICASTIPADDRESS_ROW, MIB_UNICASTIPADDRESS_TABLE, SetInterfaceDnsSettings,
-    SetIpInterfaceEntry,
+    ConvertInterfaceGuidToLuid, ConvertInterfaceLuidToAlias, ConvertInterfaceLuidToGuid,
+    CreateIpForwardEntry2, DNS_INTERFACE_SETTINGS, DNS_INTERFACE_SETTINGS_VERSION1,
+    DNS_SETTING_IPV6, DNS_SETTING_NAMESERVER, DeleteIpForwardEntry2, FreeMibTable, GetBestRoute2,
+    GetIpForwardEntry2, GetIpForwardTable2, GetIpInterfaceEntry, GetIpNetTable2,
+    GetUnicastIpAddressTable, InitializeIpForwardEntry, InitializeIpInterfaceEntry,
+    MIB_IPFORWARD_ROW2, MIB_IPFORWARD_TABLE2, MIB_IPINTERFACE_ROW, MIB_IPNET_ROW2,
+    MIB_IPNET_TABLE2, MIB_UNICASTIPADDRESS_ROW, MIB_UNICASTIPADDRESS_TABLE,
+    SetInterfaceDnsSettings, SetIpForwardEntry2, SetIpInterfaceEntry,
 };
 use windows_sys::Win32::NetworkManagement::Ndis::NET_LUID_LH;
-use windows_sys::Win32::Networking::WinSock::{AF_UNSPEC, IpDadStatePreferred, SOCKADDR_INET};
+use windows_sys::Win32::Networking::WinSock::{
+    AF_INET, AF_UNSPEC, IpDadStatePreferred, NlnsIncomplete, NlnsUnreachable, SOCKADDR_INET,
+};
 use windows_sys::core::GUID;
 
 /// The interface of an adapter.
@@ -93,6 +96,89 @@ pub fn routes(family: Family) -> io::Result<Vec<Route>> {
         std::slice::from_raw_parts(first, (*table.0).NumEntries as usize)
     };
     Ok(rows.iter().filter_map(rows::read_route).collect())
+}
+
+/// Says what a route costs, which stays itself.
+///
+/// # Errors
+/// [`io::ErrorKind::NotFound`] when it is gone; else what the system says.
+pub fn set_route_metric(route: &Route, metric: u32) -> io::Result<()> {
+    let mut row = route_row(route);
+    // SAFETY: a row of ours, which names the one that is asked for and is filled by the call.
+    match unsafe { GetIpForwardEntry2(&raw mut row) } {
+        ERROR_NOT_FOUND | ERROR_FILE_NOT_FOUND => return Err(io::ErrorKind::NotFound.into()),
+        result => check(result)?,
+    }
+    row.Metric = metric;
+    // SAFETY: a row that the system has filled, with another number in it.
+    check(unsafe { SetIpForwardEntry2(&raw const row) })
+}
+
+/// The IPv4 neighbours that answer, as far as this machine has spoken with them of late.
+///
+/// # Errors
+/// What the system says.
+pub fn neighbours() -> io::Result<Vec<(Luid, Ipv4Addr)>> {
+    let mut table: *mut MIB_IPNET_TABLE2 = null_mut();
+    // SAFETY: the answer is a table of the system's, or an error and none.
+    match unsafe { GetIpNetTable2(AF_INET, &raw mut table) } {
+        ERROR_NOT_FOUND => return Ok(Vec::new()),
+        result => check(result)?,
+    }
+    let table = Table(table);
+    // SAFETY: as in `routes`.
+    let rows = unsafe {
+        let first = (&raw const (*table.0).Table).cast::<MIB_IPNET_ROW2>();
+        std::slice::from_raw_parts(first, (*table.0).NumEntries as usize)
+    };
+    let answers = |row: &&MIB_IPNET_ROW2| {
+        row.State != NlnsUnreachable && row.State != NlnsIncomplete && row.PhysicalAddressLength > 0
+    };
+    let rows = rows.iter().filter(answers);
+    Ok(rows
+        .filter_map(|row| of_ipv4(row.InterfaceLuid, &row.Address))
+        .collect())
+}
+
+/// This machine's IPv4 addresses that can be used now, with the interface of each.
+///
+/// # Errors
+/// What the system says.
+pub fn own_addresses() -> io::Result<Vec<(Luid, Ipv4Addr)>> {
+    let mut table: *mut MIB_UNICASTIPADDRESS_TABLE = null_mut();
+    // SAFETY: the answer is a table of the system's, or an error and none.
+    check(unsafe { GetUnicastIpAddressTable(AF_INET, &raw mut table) })?;
+    let table = Table(table);
+    // SAFETY: as in `routes`.
+    let rows = unsafe {
+        let first = (&raw const (*table.0).Table).cast::<MIB_UNICASTIPADDRESS_ROW>();
+        std::slice::from_raw_parts(first, (*table.0).NumEntries as usize)
+    };
+    let usable = rows
+        .iter()
+        .filter(|row| row.DadState == IpDadStatePreferred);
+    Ok(usable
+        .filter_map(|row| of_ipv4(row.InterfaceLuid, &row.Address))
+        .collect())
+}
+
+fn of_ipv4(luid: NET_LUID_LH, address: &SOCKADDR_INET) -> Option<(Luid, Ipv4Addr)> {
+    match rows::from_address(address)? {
+        IpAddr::V4(ip) => Some((rows::from_luid(luid), ip)),
+        IpAddr::V6(_) => None,
+    }
+}
+
+/// What people call an interface, such as `Wi-Fi`.
+///
+/// # Errors
+/// What the system says.
+pub fn interface_name(interface: Luid) -> io::Result<String> {
+    let (luid, mut name) = (rows::luid(interface), [0_u16; 257]);
+    // SAFETY: the number of ours, and room for so many letters.
+    check(unsafe { ConvertInterfaceLuidToAlias(&raw const luid, name.as_mut_ptr(), name.len()) })?;
+    let len = name.iter().position(|&unit| unit == 0);
+    Ok(String::from_utf16_lossy(&name[..len.unwrap_or(name.len())]))
 }
 
 /// Adds a route for as long as Windows runs.
