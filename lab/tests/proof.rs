@@ -36,12 +36,20 @@ fn main() -> ExitCode {
         tunnel_and_program_are_both_proved,
         a_firewall_that_eats_the_answers_is_told_from_the_tunnel,
     ];
+    let firewalls = checks![
+        an_open_machine_that_answers_no_pings_is_not_suspected,
+        a_firewall_that_eats_the_party_is_named_and_its_cure_seen,
+        broadcast_that_is_eaten_alone_is_noticed,
+        what_may_not_leave_is_noticed,
+        nobody_else_sees_that_somebody_listens,
+    ];
     let narrow = checks![a_narrow_path_carries_full_packets_and_pieces];
     run(
         &needs,
         [
             Suite::new("proof", || start(Party::builder()), terminal),
             Suite::new("proof-service", Evening::begin, service),
+            Suite::new("firewalls", || start(Party::builder()), firewalls),
             Suite::new(
                 "proof-narrow",
                 || start(Party::builder().path_mtu(1300)),
@@ -342,4 +350,95 @@ fn a_firewall_that_eats_the_answers_is_told_from_the_tunnel(evening: &Evening) -
     let rows = with_rule(evening.machine(), "input", &rule, || evening.look())?;
     says(&rows, "tunnel", "good", "16 ways")?;
     says(&rows, "proof", "bad", "no program here hears them")
+}
+
+fn an_open_machine_that_answers_no_pings_is_not_suspected(party: &Party) -> Result<()> {
+    let machine = player(party);
+    machine.sysctl("net/ipv4/icmp_echo_ignore_all", "1")?;
+    // Three failures and the time to say so, twice.
+    lanparty_lab::pass(Duration::from_secs(10));
+    machine.sysctl("net/ipv4/icmp_echo_ignore_all", "0")?;
+    let log = party.players[0].program.log();
+    ensure!(!log.contains("firewall"), "{log}");
+    Ok(())
+}
+
+/// How soon a firewall is noticed that comes while all was well, and a cure.
+const NOTICED: Duration = Duration::from_secs(35);
+
+fn a_firewall_that_eats_the_party_is_named_and_its_cure_seen(party: &Party) -> Result<()> {
+    let (machine, program) = (player(party), &party.players[0].program);
+    let mark = program.mark();
+    // As a firewall is that lets in what belongs to what went out, and nothing else.
+    for rule in [
+        "add table inet own",
+        "add chain inet own input { type filter hook input priority 0; policy drop; }",
+        "add rule inet own input ct state established,related accept",
+        "add rule inet own input iifname != \"lanparty0\" accept",
+    ] {
+        machine.run(["nft", rule])?;
+    }
+    let said = program.wait_for_line_after(mark, "(nftables, inet own input)", NOTICED);
+    let mark = program.mark();
+    // The very words.
+    let cured = said.and_then(|said| {
+        ensure!(said.contains("so games find nobody"), "{said}");
+        let cure = said.split('`').nth(1).context("no command")?;
+        let words = cure.strip_prefix("sudo ").context("no sudo")?;
+        machine.run(words.replace('"', "").split(' '))?;
+        program.wait_for_line_after(mark, "Connected to the LAN", NOTICED)
+    });
+    machine.run(["nft", "delete table inet own"])?;
+    cured.map(drop)
+}
+
+fn broadcast_that_is_eaten_alone_is_noticed(party: &Party) -> Result<()> {
+    let (machine, program) = (player(party), &party.players[0].program);
+    let mark = program.mark();
+    let rule = "iifname \"lanparty0\" meta pkttype broadcast drop";
+    let said = with_rule(machine, "input", rule, || {
+        program.wait_for_line_after(mark, "drops what the party says to everybody", NOTICED)
+    })?;
+    ensure!(said.contains("inet own it"), "{said}");
+    program
+        .wait_for_line_after(mark + 1, "Connected to the LAN", NOTICED)
+        .map(drop)
+}
+
+fn what_may_not_leave_is_noticed(party: &Party) -> Result<()> {
+    let (machine, program) = (player(party), &party.players[0].program);
+    let mark = program.mark();
+    let rule = "oifname \"lanparty0\" drop";
+    let said = with_rule(machine, "output", rule, || {
+        program.wait_for_line_after(mark, "keeps games here from being heard", NOTICED)
+    })?;
+    ensure!(said.contains("oifname"), "{said}");
+    program
+        .wait_for_line_after(mark + 1, "Connected to the LAN", NOTICED)
+        .map(drop)
+}
+
+fn nobody_else_sees_that_somebody_listens(party: &Party) -> Result<()> {
+    let socket = party.venue.lan1.enter(|| RawSocket::open("eth0"))?;
+    socket.set_timeout(Duration::from_millis(200))?;
+    let machine = player(party);
+    // While something is amiss somebody listens each second.
+    let rule = "iifname \"lanparty0\" meta pkttype broadcast drop";
+    let foreign = with_rule(machine, "input", rule, || {
+        let (end, mut foreign) = (Instant::now() + Duration::from_secs(25), Vec::new());
+        let mac = party.players[0].mac();
+        let mut frame = [0; 2000];
+        while Instant::now() < end {
+            if let Ok(len) = socket.receive(&mut frame) {
+                let is_ours = frame[6..12] == mac || frame[6..9] == [0x0e, b'l', b'a'];
+                // IPv4's UDP: neither ARP nor what the machine reports of its groups.
+                if is_ours && frame[12..14] == [8, 0] && frame[23] == 17 {
+                    foreign.push(frame[..len].to_vec());
+                }
+            }
+        }
+        Ok(foreign)
+    })?;
+    ensure!(foreign.is_empty(), "{foreign:x?}");
+    Ok(())
 }

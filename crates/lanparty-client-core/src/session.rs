@@ -1,6 +1,7 @@
 //! What a player's end of the tunnel decides: a pure state machine that outlives its links.
 
 mod address;
+mod firewall;
 mod games;
 mod host_check;
 mod hosts;
@@ -8,6 +9,7 @@ mod lease;
 mod members;
 mod proof;
 
+pub use firewall::{DISCARD, Deafness, Ear};
 pub use host_check::PATIENCE as HOST_PATIENCE;
 pub use members::MemberFacts;
 
@@ -64,6 +66,7 @@ pub struct Session {
     full_lease: bool,
     /// Looks whether games' ways lead to the LAN.
     proof: Asker,
+    firewall: firewall::FirewallWatch,
     has_news: bool,
     output: VecDeque<PeerOutput>,
 }
@@ -99,6 +102,7 @@ impl Session {
             hindrance: None,
             full_lease: false,
             proof: Asker::new(mac.addr()),
+            firewall: firewall::FirewallWatch::default(),
             has_news: false,
             output: VecDeque::new(),
         }
@@ -361,7 +365,10 @@ impl PeerCore for Session {
 
     fn handle_frame(&mut self, now: Instant, frame: &mut FrameBuf) -> Result<(), DropReason> {
         self.reporter.overhear(now, frame.frame());
-        let result = self.send(frame);
+        let result = match self.firewall.keeps(frame.frame()) {
+            true => Err(DropReason::Unwanted),
+            false => self.send(frame),
+        };
         match result {
             Ok(()) => self.stats.count_sent(frame.frame()),
             Err(reason) => {

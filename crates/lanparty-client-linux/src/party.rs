@@ -3,6 +3,7 @@
 use crate::adapter::{Adapter, Address, IPV6_SETTINGS};
 use crate::address::InterfaceAddress;
 use crate::dns::{Dns, Found};
+use crate::ear::Ear;
 use crate::link::Link;
 use crate::managers::{self, Managers};
 use crate::overlap::PartyRoutes;
@@ -101,6 +102,7 @@ pub(crate) async fn play(
         routes: PartyRoutes::default(),
         held: None,
         without_address: None,
+        ear: Ear::on(name.as_str()),
         reporter,
         wishes,
     };
@@ -169,6 +171,8 @@ struct Machine<'a, R> {
     held: Option<HeldAddress>,
     /// Since when the LAN is there and the adapter has no address on it.
     without_address: Option<Instant>,
+    /// Hears whether a firewall here eats the party.
+    ear: Ear,
     reporter: R,
     wishes: &'a Wishes,
 }
@@ -205,6 +209,7 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
                 }
                 self.follow_address(session);
                 self.follow_party(session);
+                self.listen(session).await;
                 self.show(session)?;
                 self.watch_dns();
             }
@@ -345,6 +350,13 @@ impl<R: Reporter> Machine<'_, R> {
         }
     }
 
+    /// Hears what a firewall here lets through.
+    async fn listen(&mut self, session: &mut Session) {
+        let is_up = self.mtu.is_some() && self.link.is_up().unwrap_or(false);
+        let addresses = is_up.then(|| self.link.addresses().ok()).flatten();
+        self.ear.look(session, &addresses.unwrap_or_default()).await;
+    }
+
     /// Says how things are.
     fn show(&mut self, session: &Session) -> Result<()> {
         let addresses = self
@@ -395,13 +407,15 @@ impl<R: Reporter> Machine<'_, R> {
     }
 
     fn diagnostics(&self, session: &Session, addresses: Vec<IpAddr>) -> Diagnostics {
+        let known = self.player.diagnostics(Instant::now(), session);
         Diagnostics {
+            notice: known.notice.clone().or_else(|| self.ear.notice()),
             route_pinned: self.pins.is_pinned(),
             adapter_down: self.mtu.is_some() && !self.link.is_up().unwrap_or(true),
             adapter: Some(self.link.name().to_owned()),
             overlap: self.routes.sentences().to_vec(),
             addresses,
-            ..self.player.diagnostics(Instant::now(), session)
+            ..known
         }
     }
 }

@@ -316,6 +316,15 @@ pub enum Proof {
     Failed(String),
 }
 
+/// Whose rules keep the party away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Culprit {
+    /// What people call it.
+    pub name: String,
+    /// What helps: the rest of a sentence.
+    pub cure: String,
+}
+
 /// What stands between games and this PC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Firewall {

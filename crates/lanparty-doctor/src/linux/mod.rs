@@ -1,6 +1,7 @@
 //! What Linux answers: its files below /proc, /sys, /run and /etc, and its routing netlink.
 
 mod barrier;
+mod culprit;
 mod netlink;
 
 pub(crate) use barrier::firewall;
@@ -267,6 +268,11 @@ pub(crate) fn mtu(interface: &str) -> Option<usize> {
 /// The interface's number, by which addresses of one link name it.
 pub(crate) fn scope(interface: &str) -> Option<u32> {
     sys(interface, "ifindex")?.parse().ok()
+}
+
+/// Who keeps back what comes by this adapter, or leaves by it where that is asked; blocks for a second or two.
+pub fn culprit(adapter: &str, is_out: bool) -> Option<crate::facts::Culprit> {
+    culprit::culprit(adapter, is_out)
 }
 
 fn is_tap(interface: &str) -> bool {
