@@ -7,6 +7,7 @@
 //! A target trusts nothing of what it tests: expectations come from a naive model, from the way the
 //! input was made, or from another parser.
 
+mod address;
 mod claims;
 mod classify;
 mod coalesce;
@@ -23,6 +24,7 @@ mod packet;
 mod proof;
 mod room;
 
+pub use address::address;
 pub use claims::claims;
 pub use classify::classify;
 pub use coalesce::coalesce;
@@ -57,6 +59,7 @@ pub const TARGETS: &[Target] = &[
     ("lease", lease),
     ("proof", proof),
     ("groups", groups),
+    ("address", address),
 ];
 
 /// Where the clock of a run starts; only the differences matter.

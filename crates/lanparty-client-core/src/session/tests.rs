@@ -1,5 +1,6 @@
 #![allow(clippy::disallowed_methods, reason = "tests own the clock")]
 
+mod address;
 mod games;
 mod host;
 mod hosts;
