@@ -248,8 +248,10 @@ impl LanPort {
         }
         let name = self.interface.name();
         let (kind, what) = match self.socket.get_ref().is_running(self.interface.index())? {
-            Some(true) => return Ok(()),
-            Some(false) => (io::ErrorKind::NetworkDown, "is down or has no carrier"),
+            Some((true, mac)) if mac == self.interface.mac() => return Ok(()),
+            // What is for this machine, and what it says, is known by it.
+            Some((true, _)) => (io::ErrorKind::AddrNotAvailable, "has another MAC now"),
+            Some((false, _)) => (io::ErrorKind::NetworkDown, "is down or has no carrier"),
             None => (io::ErrorKind::NotFound, "has been removed"),
         };
         Err(io::Error::new(kind, format!("{name} {what}")))

@@ -1,6 +1,7 @@
 //! The machine on which the gateway runs takes part in its party (spec R134).
 
 mod bridged;
+mod managed;
 mod reach;
 mod refusals;
 mod rooms;
@@ -20,7 +21,10 @@ pub(crate) const LEG: &str = "lanparty-leg0";
 
 fn main() -> ExitCode {
     let needs = Needs::programs(&[
+        "/lib/systemd/systemd-networkd",
+        "NetworkManager",
         "bridge",
+        "dbus-daemon",
         "dhclient",
         "dnsmasq",
         "iperf3",
@@ -29,6 +33,7 @@ fn main() -> ExitCode {
         "ping",
         "quakestat",
         "teeworlds-server",
+        "unshare",
     ]);
     let reach = checks![
         reach::player_and_machine_ping_each_other,
@@ -47,6 +52,7 @@ fn main() -> ExitCode {
         troubles::a_leg_that_was_switched_off_or_removed_comes_back,
         troubles::an_interface_that_was_down_has_its_leg_again,
         troubles::a_new_name_changes_nothing,
+        troubles::another_mac_of_the_interface_is_taken_up,
         troubles::a_loop_stops_broadcast_until_it_ends,
         // It replaces the interface.
         troubles::another_interface_of_the_same_name_has_the_leg,
@@ -66,6 +72,7 @@ fn main() -> ExitCode {
         Suite::new("troubles", || party().start(), troubles),
         Suite::new("trace", trace::Traces::begin, trace),
         Suite::new("bridged", bridged::begin, bridged::checks()),
+        Suite::new("managed", managed::begin, managed::checks()),
         Suite::new("rooms", rooms::Rooms::begin, rooms::checks()),
         Suite::new("refusals", refusals::begin, refusals::checks()),
     ];

@@ -52,6 +52,14 @@ pub(crate) fn a_new_name_changes_nothing(party: &Party) -> Result<()> {
     reached
 }
 
+/// Which network managers give an interface when they come to it.
+pub(crate) fn another_mac_of_the_interface_is_taken_up(party: &Party) -> Result<()> {
+    let (gateway, mark) = (&party.venue.gateway, party.gateway.mark());
+    gateway.ip("link set eth0 address 52:54:00:0a:0b:0c")?;
+    back(party, mark)?;
+    everybody_hears_everybody_once(party, "eth0")
+}
+
 /// As at a party where two sockets of the switch are joined: what the leg brings in is no echo, and what the LAN
 /// brings back is one.
 pub(crate) fn a_loop_stops_broadcast_until_it_ends(party: &Party) -> Result<()> {
@@ -119,6 +127,9 @@ fn back(party: &Party, mark: usize) -> Result<()> {
     party
         .gateway
         .wait_for_line_after(mark, "connected to the relay", SOON)?;
+    // Whoever knows an old MAC believes it for up to a minute, as on every LAN.
+    let forget = format!("neigh flush dev {}", Player::TAP);
+    player(party)?.machine.ip(&forget)?;
     reached_again(party)
 }
 

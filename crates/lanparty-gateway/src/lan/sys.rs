@@ -112,9 +112,10 @@ unsafe fn ask(whom: &impl AsRawFd, request: c_ulong, ifreq: &mut libc::ifreq) ->
 }
 
 /// Makes an open `/dev/net/tun` into a TAP with a vnet header before its frames, which lives as long as the device is
-/// open; `%d` in its name becomes a number that is free. Answers the name.
+/// open; `%d` in its name becomes a number that is free. It begins without a carrier where the kernel knows how (6.2), and
+/// others do not mind: a network manager may be quicker than [`take_carrier`]. Answers the name.
 pub(super) fn make_tap(device: &OwnedFd, name: &str) -> io::Result<String> {
-    let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR;
+    let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR | libc::IFF_NO_CARRIER;
     let mut ifreq = request_about(name);
     ifreq.ifr_ifru.ifru_flags = c_short::try_from(flags).expect("the lower bits");
     // SAFETY: TUNSETIFF reads name and flags, and writes the name that the TAP has got.
@@ -210,13 +211,14 @@ impl PacketSocket {
         self.0.bind(&address)
     }
 
-    /// Asks whether an interface is up and has a carrier; `None` when it is gone.
-    pub(super) fn is_running(&self, interface: u32) -> io::Result<Option<bool>> {
+    /// Asks whether an interface is up and has a carrier, and for its MAC; `None` when it is gone.
+    pub(super) fn is_running(&self, interface: u32) -> io::Result<Option<(bool, MacAddr)>> {
         match rustix::net::netdevice::index_to_name(&self.0, interface) {
             Ok(name) => {
                 let flags = c_int::from(flags(&self.0, &name)?);
                 let running = libc::IFF_UP | libc::IFF_RUNNING;
-                Ok(Some(flags & running == running))
+                let (_, mac) = hardware(&self.0, &name)?;
+                Ok(Some((flags & running == running, mac)))
             }
             Err(rustix::io::Errno::NODEV) => Ok(None),
             Err(error) => Err(error.into()),
