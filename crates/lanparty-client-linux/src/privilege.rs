@@ -21,7 +21,7 @@ pub(crate) fn check() -> Result<()> {
 /// Gives up every capability that is not needed from here on, for this process and its children.
 /// Call it while there is one thread: capabilities belong to threads.
 pub(crate) fn narrow() -> io::Result<()> {
-    privilege::narrow(OWN, CapabilitySet::empty())
+    privilege::narrow(OWN)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ mod lacking;
 mod words;
 
 #[cfg(target_os = "linux")]
-pub use capabilities::{CapabilitySet, held, lending, narrow};
+pub use capabilities::{CapabilitySet, held, narrow};
 #[cfg(target_os = "linux")]
 pub use lacking::advice;
 
@@ -70,24 +70,13 @@ pub(crate) fn raise_priority() {
     }
 }
 
-/// Takes from a child what [`crate::runtime::run`] gave to this program: it moves no frames.
-#[cfg(target_os = "linux")]
-pub fn lower_priority_of(child: u32) {
-    use rustix::process::{Pid, getpriority_process, setpriority_process};
-    let is_raised = getpriority_process(None).is_ok_and(|nice| nice == RAISED);
-    if is_raised && let Some(child) = Pid::from_raw(child.cast_signed()) {
-        // One that has ended needs none.
-        let _ = setpriority_process(Some(child), 0);
-    }
-}
-
 /// Gives up every capability for good.
 ///
 /// # Errors
 /// What the system says.
 pub fn give_up_capabilities() -> io::Result<()> {
     #[cfg(target_os = "linux")]
-    narrow(CapabilitySet::empty(), CapabilitySet::empty())?;
+    narrow(CapabilitySet::empty())?;
     Ok(())
 }
 
@@ -97,7 +86,7 @@ pub fn give_up_capabilities() -> io::Result<()> {
 pub(crate) fn need_nothing() {
     #[cfg(target_os = "linux")]
     {
-        let _ = narrow(CapabilitySet::empty(), CapabilitySet::empty());
+        let _ = narrow(CapabilitySet::empty());
         let _ = files::confine(&[], &[]);
     }
 }

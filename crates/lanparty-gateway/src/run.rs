@@ -66,7 +66,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 pub(crate) fn keep_what_is_needed(folders: &[PathBuf]) -> anyhow::Result<()> {
     let used = CapabilitySet::NET_RAW | CapabilitySet::NET_ADMIN;
     privilege::held()
-        .and_then(|held| privilege::narrow(held & used, CapabilitySet::empty()))
+        .and_then(|held| privilege::narrow(held & used))
         .context("cannot give up rights that are not needed")?;
     privilege::read_only(folders);
     Ok(())

@@ -4,7 +4,7 @@ pub use rustix::thread::CapabilitySet;
 
 use rustix::thread::{
     CapabilitySets, capabilities, capability_is_in_bounding_set, clear_ambient_capability_set,
-    configure_capability_in_ambient_set, remove_capability_from_bounding_set, set_capabilities,
+    remove_capability_from_bounding_set, set_capabilities,
 };
 use std::io;
 
@@ -16,17 +16,16 @@ pub fn held() -> io::Result<CapabilitySet> {
     Ok(capabilities(None)?.permitted)
 }
 
-/// Gives up every capability but `own`, and `lent`, which is for children that [`lending`] starts. Both
-/// must be held.
+/// Gives up every capability but `own`, which must be held; children have none.
 ///
 /// # Errors
 /// What the system says.
-pub fn narrow(own: CapabilitySet, lent: CapabilitySet) -> io::Result<()> {
+pub fn narrow(own: CapabilitySet) -> io::Result<()> {
     if capabilities(None)?
         .effective
         .contains(CapabilitySet::SETPCAP)
     {
-        for unneeded in existing().filter(|&capability| !lent.contains(capability)) {
+        for unneeded in existing() {
             remove_capability_from_bounding_set(unneeded)?;
         }
     }
@@ -35,24 +34,11 @@ pub fn narrow(own: CapabilitySet, lent: CapabilitySet) -> io::Result<()> {
         None,
         CapabilitySets {
             effective: own,
-            permitted: own | lent,
-            inheritable: lent,
+            permitted: own,
+            inheritable: CapabilitySet::empty(),
         },
     )?;
     Ok(())
-}
-
-/// Runs `spawn` so that a child started in it has `lent`, also where nobody is root.
-///
-/// # Errors
-/// What the system says.
-pub fn lending<T>(lent: CapabilitySet, spawn: impl FnOnce() -> T) -> io::Result<T> {
-    for capability in lent.iter() {
-        configure_capability_in_ambient_set(capability, true)?;
-    }
-    let result = spawn();
-    clear_ambient_capability_set()?;
-    Ok(result)
 }
 
 /// The capabilities that the running kernel knows, as far as children could have them.
@@ -69,21 +55,20 @@ mod tests {
     #[test]
     fn everything_but_what_is_needed_is_given_up() {
         let own = CapabilitySet::NET_ADMIN;
-        let lent = CapabilitySet::NET_RAW;
-        if !held().unwrap().contains(own | lent) {
+        if !held().unwrap().contains(own) {
             lanparty_skip::skip("only root has what could be given up");
             return;
         }
         // The test's own thread only: capabilities belong to threads.
-        narrow(own, lent).unwrap();
+        narrow(own).unwrap();
         let sets = capabilities(None).unwrap();
-        assert_eq!((sets.effective, sets.permitted), (own, own | lent));
+        assert_eq!((sets.effective, sets.permitted), (own, own));
         assert_eq!(
             existing().fold(CapabilitySet::empty(), CapabilitySet::union),
-            lent
+            CapabilitySet::empty()
         );
         crate::privilege::give_up_capabilities().unwrap();
         assert_eq!(held().unwrap(), CapabilitySet::empty());
-        assert!(narrow(own, lent).is_err(), "what is gone is gone");
+        assert!(narrow(own).is_err(), "what is gone is gone");
     }
 }
