@@ -47,6 +47,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("setcap", "libcap2-bin"),
     ("setpriv", "util-linux"),
     ("taskset", "util-linux"),
+    ("tc", "iproute2"),
     ("teeworlds-server", "teeworlds-server"),
     ("udhcpc", "udhcpc"),
     ("unshare", "util-linux"),

@@ -76,6 +76,7 @@ pub struct PartyBuilder {
     log: Option<String>,
     relay_flags: Vec<String>,
     gateway_flags: Vec<String>,
+    player_flags: Vec<String>,
     /// Where the gateway is on the LAN, if not at `eth0`, and who makes that.
     gateway_at: Option<(String, Prepare)>,
     congestion: Option<String>,
@@ -143,6 +144,13 @@ impl PartyBuilder {
     /// More flags for the relay.
     pub fn relay_flags(mut self, flags: &[&str]) -> Self {
         self.relay_flags
+            .extend(flags.iter().map(|flag| (*flag).into()));
+        self
+    }
+
+    /// More flags for the players' clients.
+    pub fn player_flags(mut self, flags: &[&str]) -> Self {
+        self.player_flags
             .extend(flags.iter().map(|flag| (*flag).into()));
         self
     }
@@ -361,6 +369,7 @@ impl Party {
             ]),
             Addressing::None => command.push("--no-dhcp".into()),
         }
+        command.extend(self.builder.player_flags.iter().cloned());
         let program = machine.spawn("client", self.builder.with_common_flags(command))?;
         Ok(Player {
             machine,

@@ -6,6 +6,7 @@
 //! is what routes have in common. Adapters, routes and the program around them belong to the clients of
 //! each system.
 
+pub mod ears;
 pub mod filter;
 pub mod identity;
 #[allow(clippy::disallowed_methods, reason = "shell: owns the identity file")]

@@ -55,6 +55,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDR/PREFIX")]
     address: Vec<InterfaceAddress>,
 
+    /// Let games that are tied to the home network's interface (the default route's, or the one you name) hear the
+    /// party, and be heard by it: what is said there to everybody, or to a group of one link.
+    #[arg(long, value_name = "INTERFACE", num_args = 0..=1, require_equals = true)]
+    both_ears: Option<Option<String>>,
+
     #[command(flatten)]
     pub(crate) log: LogArgs,
 }
@@ -98,12 +103,15 @@ What happens, in this order:
        --address    the one you say
        --no-dhcp    whatever your system does with a new adapter
   4. 255.255.255.255 and IPv4 multicast go to the LAN
-  5. whatever somebody changes of this comes back within a second
-  6. a sentence on standard output says how things are, whenever that changes
+  5. with --both-ears, a second TAP by which programs that are tied to home's interface hear what the party says to
+     all; what they say to all there, the party hears from the adapter's address, and its answers find them
+  6. whatever somebody changes of this comes back within a second
+  7. a sentence on standard output says how things are, whenever that changes
 Ctrl-C ends it and undoes all of this. What a killed run leaves, a host route, the next start removes.
 
 Needs CAP_NET_ADMIN: run it with sudo, or once
   sudo setcap cap_net_admin+ep lanparty-client
+--both-ears needs CAP_NET_RAW as well, and gives it up once it has begun to listen.
 
 Examples:
   sudo lanparty-client @invite.txt
@@ -118,6 +126,8 @@ pub(crate) struct Config {
     pub(crate) tap: TapName,
     /// Where its address comes from.
     pub(crate) addressing: Addressing,
+    /// Whether home's interface is heard as well, and which one that is, if it was said.
+    pub(crate) ears: Option<Option<String>>,
 }
 
 impl Args {
@@ -136,6 +146,7 @@ impl Args {
             player: self.player.load(relay, identity, random)?,
             tap: self.tap,
             addressing,
+            ears: self.both_ears,
         })
     }
 }
@@ -183,6 +194,19 @@ mod tests {
             (args.tap.as_str(), args.address.len(), args.dhcp),
             ("party", 2, false)
         );
+    }
+
+    #[test]
+    fn both_ears_may_name_an_interface_and_take_no_invite_for_one() {
+        let ears = |line: &str| {
+            let line = format!("{line} lanparty://r.example/FRIDAY#key=x");
+            let args = parse(&line).unwrap();
+            assert!(args.relay.unwrap().invite.is_some(), "{line}");
+            args.both_ears
+        };
+        assert_eq!(ears(""), None);
+        assert_eq!(ears("--both-ears"), Some(None));
+        assert_eq!(ears("--both-ears=eth0"), Some(Some("eth0".to_owned())));
     }
 
     #[test]

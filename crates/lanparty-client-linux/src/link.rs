@@ -2,6 +2,7 @@
 
 use crate::netlink;
 use crate::route::Route;
+use lanparty_proto::MacAddr;
 use netlink_packet_route::RouteNetlinkMessage::{GetAddress, GetLink, NewAddress, SetLink};
 use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
@@ -36,6 +37,35 @@ impl Link {
     pub(crate) fn known(index: u32, name: &str) -> Self {
         let name = name.to_owned();
         Link { index, name }
+    }
+
+    /// The interface with this number.
+    pub(crate) fn with_index(index: u32) -> io::Result<Self> {
+        let mut question = LinkMessage::default();
+        question.header.index = index;
+        let answer = netlink::ask(GetLink(question))?;
+        let name = answer.and_then(|answer| {
+            attribute(answer, |attribute| match attribute {
+                LinkAttribute::IfName(name) => Some(name),
+                _ => None,
+            })
+        });
+        Ok(Link {
+            index,
+            name: name.ok_or(io::ErrorKind::NotFound)?,
+        })
+    }
+
+    /// Its MAC.
+    pub(crate) fn mac(&self) -> io::Result<MacAddr> {
+        let answer = netlink::ask(GetLink(self.message()))?;
+        let mac = answer.and_then(|answer| {
+            attribute(answer, |attribute| match attribute {
+                LinkAttribute::Address(mac) => mac.try_into().ok(),
+                _ => None,
+            })
+        });
+        Ok(MacAddr::new(mac.ok_or(io::ErrorKind::Unsupported)?))
     }
 
     pub(crate) fn index(&self) -> u32 {
@@ -92,6 +122,17 @@ impl Link {
         let mut message = self.message();
         message.attributes.push(attribute);
         netlink::order(SetLink(message), 0)
+    }
+}
+
+/// What an answer says of a link.
+fn attribute<T>(
+    answer: RouteNetlinkMessage,
+    wanted: impl FnMut(LinkAttribute) -> Option<T>,
+) -> Option<T> {
+    match answer {
+        RouteNetlinkMessage::NewLink(link) => link.attributes.into_iter().find_map(wanted),
+        _ => None,
     }
 }
 

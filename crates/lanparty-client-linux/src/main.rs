@@ -34,6 +34,9 @@ mod dns;
 )]
 mod ear;
 #[cfg(target_os = "linux")]
+#[allow(clippy::disallowed_methods, reason = "shell: hears home's interface")]
+mod ears;
+#[cfg(target_os = "linux")]
 #[allow(clippy::disallowed_methods, reason = "shell: reads who knows names")]
 mod home;
 #[cfg(target_os = "linux")]

@@ -4,6 +4,7 @@ use crate::adapter::{Adapter, Address, IPV6_SETTINGS};
 use crate::address::InterfaceAddress;
 use crate::dns::{Dns, Found};
 use crate::ear::Ear;
+use crate::ears::{BothEars, HomeEar};
 use crate::link::Link;
 use crate::managers::{self, Managers};
 use crate::overlap::PartyRoutes;
@@ -47,6 +48,8 @@ pub(crate) struct Setup {
     pub(crate) tap: TapName,
     /// Where its address comes from.
     pub(crate) addressing: Addressing,
+    /// Home's interface, where games there hear the party and are heard.
+    pub(crate) ear: Option<HomeEar>,
     /// Whether this program does nothing else, and may be confined for good.
     pub(crate) alone: bool,
     /// Who has been told to leave it alone.
@@ -64,6 +67,7 @@ pub(crate) async fn play(
     let Setup {
         tap: name,
         addressing,
+        ear,
         alone,
         managers,
     } = setup;
@@ -71,7 +75,7 @@ pub(crate) async fn play(
     let managers = RefCell::new(managers);
     player.relay.warn_if_open();
     remove_leftovers()?;
-    let mut tap = Tap::create(&name)?;
+    let tap = Tap::create(&name)?;
     if let Some(managers) = &mut *managers.borrow_mut() {
         managers.made();
     }
@@ -79,6 +83,7 @@ pub(crate) async fn play(
     let adapter =
         Adapter::new(link.clone(), player.mac).context("cannot set the adapter's MAC address")?;
     adapter.leave_routes_to_others(player.full_lease);
+    let mut tap = BothEars::new(tap, &link, player.mac.addr(), ear)?;
     tracing::info!(adapter = %name, mac = %player.mac, "Made the adapter");
     // Nothing more is opened by name.
     if alone {

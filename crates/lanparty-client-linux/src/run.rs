@@ -1,6 +1,7 @@
 //! The client at a terminal, until somebody presses Ctrl-C.
 
 use crate::config::Config;
+use crate::ears::HomeEar;
 use crate::managers::{self, Managers};
 use crate::party::Addressing;
 use crate::party::{self, Setup};
@@ -20,16 +21,23 @@ pub(crate) fn run(config: Config) -> Result<()> {
     let is_ours = config.addressing != Addressing::Others;
     let managers = is_ours.then(|| Managers::keep_away(&config.tap)).flatten();
     runtime::run(async move {
+        let ear = config
+            .ears
+            .as_ref()
+            .map(|ears| HomeEar::open(ears.as_deref()));
+        let ear = ear.transpose()?;
         // There is one thread, so this holds for everything that follows.
         privilege::narrow().context("cannot give up capabilities that are not needed")?;
         let Config {
             player,
             tap,
             addressing,
+            ears: _,
         } = config;
         let setup = Setup {
             tap,
             addressing,
+            ear,
             alone: true,
             managers,
         };

@@ -103,6 +103,7 @@ impl Place for ThisMachine {
         let setup = Setup {
             tap: self.tap.clone(),
             addressing: Addressing::Lan,
+            ear: None,
             alone: false,
             // Its package has files for them.
             managers: None,
