@@ -1,22 +1,21 @@
 //! The client: an address for as long as there is a LAN.
 
+mod conflict;
+
 use crate::asking::{Asking, Exchange, REQUESTS, next_extension};
-use crate::claim::{Dispute, Pace, Probing, Step, Watch};
+use crate::claim::{Pace, Probing, Step, Watch};
 use crate::lease::{self, Lease, Unusable};
 use crate::made_up::{self, MadeUp};
+use crate::proxy::Proxies;
 use crate::random::Random;
-use crate::wire::{self, Answer, Claim, Heard, Kind, Question, Verdict};
+use crate::wire::{self, Answer, Heard, Kind, Question, Verdict};
 use crate::word::Word;
+use conflict::{Declined, SOON};
 use lanparty_proto::MacAddr;
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-/// After one address that somebody has, the next is asked for soon: that is one stale machine. When that happens again
-/// within a minute, RFC 2131 §3.1.5's ten seconds keep client and server from going in circles.
-const SOON: Duration = Duration::from_secs(1);
-const AFTER_DECLINE: Duration = Duration::from_secs(10);
-const MEMORY: Duration = Duration::from_secs(60);
 /// How often an address that is not wanted is given back before it is taken.
 const MAX_UNWANTED: u32 = 3;
 /// A server that offers and then says no is asked later each time.
@@ -63,6 +62,7 @@ pub struct AddressClient {
     /// The last exchange's number: what answers it is this client's.
     xid: Option<u32>,
     declined: Declined,
+    proxies: Proxies,
     refusals: u32,
     word: Option<(Instant, Word)>,
     has_news: bool,
@@ -75,14 +75,6 @@ struct Holding {
     /// None for an address that was made up.
     lease: Option<Lease>,
     watch: Watch,
-}
-
-/// What was given back of late.
-#[derive(Debug, Default)]
-struct Declined {
-    last: Option<Instant>,
-    taken: u32,
-    unwanted: u32,
 }
 
 impl AddressClient {
@@ -98,6 +90,7 @@ impl AddressClient {
             forbidden: Vec::new(),
             xid: None,
             declined: Declined::default(),
+            proxies: Proxies::default(),
             refusals: 0,
             word: None,
             has_news: false,
@@ -489,70 +482,6 @@ impl AddressClient {
         }
     }
 
-    fn handle_claim(&mut self, now: Instant, claim: &Claim) {
-        self.made_up.hear(now, self.mac, claim);
-        let lost = match &self.asking {
-            Asking::Probing(lease, probing) if probing.is_lost(self.mac, claim) => Some(**lease),
-            Asking::Requesting(_, offer) if claim.is_of_other(self.mac, offer.address) => {
-                Some(**offer)
-            }
-            _ => None,
-        };
-        if let Some(lease) = lost {
-            self.lost_to(now, &lease, claim.mac);
-        }
-        let Some(holding) = &mut self.holding else {
-            return;
-        };
-        match holding.watch.hear(now, self.mac, claim) {
-            Dispute::None => {}
-            Dispute::Defend(frame) => self.output.push_back(frame),
-            Dispute::GiveUp => self.give_up(now, claim.mac),
-        }
-    }
-
-    /// Somebody has what a server gives.
-    fn lost_to(&mut self, now: Instant, lease: &Lease, holder: MacAddr) {
-        let pause = self.declined.pause(now);
-        if pause > SOON {
-            let address = lease.address;
-            self.tell(now, Word::AllTaken { address, holder });
-        }
-        self.decline(now, lease, pause);
-    }
-
-    /// Somebody insists on the address that is held.
-    fn give_up(&mut self, now: Instant, holder: MacAddr) {
-        let Some(Holding { held, lease, .. }) = self.holding.take() else {
-            return;
-        };
-        self.has_news = true;
-        let address = held.address;
-        self.tell(now, Word::GivenUp { address, holder });
-        match lease {
-            Some(lease) => {
-                let pause = self.declined.pause(now);
-                self.decline(now, &lease, pause);
-            }
-            None => self.made_up.lost(now),
-        }
-    }
-
-    /// Tells the server that somebody has what it gave, and asks again later.
-    fn decline(&mut self, now: Instant, lease: &Lease, pause: Duration) {
-        let exchange = self.exchange(now);
-        self.say(Question {
-            kind: Kind::Decline,
-            requested: Some(lease.address),
-            server: Some(lease.server),
-            ..about(&exchange)
-        });
-        match self.holding {
-            Some(_) => self.asking = Asking::Waiting(now + pause),
-            None => self.start_over(now, pause),
-        }
-    }
-
     fn tell(&mut self, now: Instant, word: Word) {
         self.word = Some((now, word));
         self.has_news = true;
@@ -560,22 +489,6 @@ impl AddressClient {
 
     fn say(&mut self, question: Question) {
         self.output.push_back(wire::question(self.mac, &question));
-    }
-}
-
-impl Declined {
-    /// How long to wait after another one that somebody has.
-    fn pause(&mut self, now: Instant) -> Duration {
-        let is_old = |at| now.saturating_duration_since(at) > MEMORY;
-        if self.last.is_none_or(is_old) {
-            self.taken = 0;
-        }
-        self.last = Some(now);
-        self.taken += 1;
-        match self.taken {
-            1 => SOON,
-            _ => AFTER_DECLINE,
-        }
     }
 }
 

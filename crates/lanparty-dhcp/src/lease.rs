@@ -1,5 +1,6 @@
 //! What a DHCP server lends: an address that a machine on a LAN can have, and for how long.
 
+use crate::random::Random;
 use crate::wire::Answer;
 use lanparty_proto::MacAddr;
 use std::net::Ipv4Addr;
@@ -107,6 +108,15 @@ impl Times {
 pub(crate) fn broadcast(address: Ipv4Addr, prefix_len: u8) -> Option<Ipv4Addr> {
     let host_bits = host_bits(prefix_len);
     (prefix_len < 31).then(|| Ipv4Addr::from_bits(address.to_bits() | host_bits))
+}
+
+/// Another host's address in the same network, which has room for more than one.
+pub(crate) fn neighbour(address: Ipv4Addr, prefix_len: u8, random: &mut Random) -> Ipv4Addr {
+    let hosts = host_bits(prefix_len) - 1;
+    // From 1 on, as 0 names the network, and round the own one.
+    let own = address.to_bits() & host_bits(prefix_len);
+    let other = (own + random.below(hosts - 1)) % hosts + 1;
+    Ipv4Addr::from_bits(network(address, prefix_len) | other)
 }
 
 /// The length of a mask without holes.

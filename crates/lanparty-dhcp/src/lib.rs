@@ -15,6 +15,7 @@ mod claim;
 mod client;
 mod lease;
 mod made_up;
+mod proxy;
 mod random;
 mod watchman;
 mod wire;

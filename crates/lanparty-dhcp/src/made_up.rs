@@ -81,6 +81,14 @@ impl MadeUp {
         }
     }
 
+    /// The address that is looked at.
+    pub(crate) fn looks_at(&self) -> Option<Ipv4Addr> {
+        match &self.search {
+            Search::Probing(probing) => Some(probing.address),
+            Search::Off | Search::From(_) => None,
+        }
+    }
+
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         match &self.search {
             Search::Off => None,

@@ -269,15 +269,16 @@ fn datagram(
 
 /// Whether somebody has this address (RFC 5227 §2.1.1): nobody's table learns anything from it.
 pub(crate) fn probe(mac: MacAddr, address: Ipv4Addr) -> Vec<u8> {
-    arp(mac, Ipv4Addr::UNSPECIFIED, address)
+    arp_request(mac, Ipv4Addr::UNSPECIFIED, address)
 }
 
 /// That this machine has it (RFC 5227 §2.3).
 pub(crate) fn announcement(mac: MacAddr, address: Ipv4Addr) -> Vec<u8> {
-    arp(mac, address, address)
+    arp_request(mac, address, address)
 }
 
-fn arp(mac: MacAddr, sender: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> {
+/// Who has this address: asked by who has that one.
+pub(crate) fn arp_request(mac: MacAddr, sender: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> {
     let mut frame = ethernet(MacAddr::BROADCAST, mac, ARP);
     frame.resize(SHORTEST_FRAME, 0);
     let message = &mut frame[ETHERNET_LEN..ETHERNET_LEN + ARP_LEN];

@@ -21,7 +21,10 @@ pub(super) struct Lan {
     pub(super) servers: Vec<Server>,
     /// Who has which address.
     pub(super) hosts: Vec<(MacAddr, Ipv4Addr)>,
+    /// Somebody else has each address that is lent.
     pub(super) everything_is_taken: bool,
+    /// Somebody answers for every address there is.
+    pub(super) proxy: Option<Proxy>,
     /// An acknowledgement of this address does not come through.
     pub(super) withheld: Option<Ipv4Addr>,
     pub(super) loss_percent: u32,
@@ -33,6 +36,14 @@ pub(super) struct Lan {
     random: Random,
     said: Vec<&'static str>,
     had: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proxy {
+    /// Whoever asks.
+    Whoever,
+    /// Who has an address: Linux says nothing to who only looks.
+    Holders,
 }
 
 pub(super) struct Server {
@@ -75,6 +86,7 @@ impl Lan {
             servers: Vec::new(),
             hosts: Vec::new(),
             everything_is_taken: false,
+            proxy: None,
             withheld: None,
             loss_percent: 0,
             lost: 0,
@@ -167,7 +179,7 @@ impl Lan {
     fn answers(&mut self, frame: &[u8]) -> Vec<Vec<u8>> {
         assert_eq!(&frame[6..12], OWN.octets(), "it speaks for itself");
         if frame[12..14] == [8, 6] {
-            return self.answer_arp(frame).into_iter().collect();
+            return self.answer_arp(frame);
         }
         let asked = Asked::read(frame);
         self.said.push(asked.name());
@@ -183,37 +195,52 @@ impl Lan {
         answers.flatten().collect()
     }
 
-    fn answer_arp(&mut self, frame: &[u8]) -> Option<Vec<u8>> {
+    fn answer_arp(&mut self, frame: &[u8]) -> Vec<Vec<u8>> {
         let packet = ArpPacket::new_checked(&frame[14..]).unwrap();
         let ArpRepr::EthernetIpv4 {
-            source_protocol_addr,
-            target_protocol_addr,
+            source_protocol_addr: sender,
+            target_protocol_addr: target,
             ..
         } = ArpRepr::parse(&packet).unwrap()
         else {
             panic!("it is ARP for IPv4");
         };
-        let is_probe = source_protocol_addr.is_unspecified();
-        self.said.push(if is_probe { "probe" } else { "announce" });
-        let holder = self
-            .hosts
-            .iter()
-            .find(|(_, address)| *address == target_protocol_addr);
-        let holder = holder.map(|(mac, _)| *mac);
-        let lent = !target_protocol_addr.is_link_local();
-        let holder = holder.or((self.everything_is_taken && lent).then_some(OTHER))?;
-        let mut answer = [&OWN.octets()[..], &holder.octets()[..], &[8, 6]].concat();
-        answer.resize(60, 0);
-        ArpRepr::EthernetIpv4 {
-            operation: ArpOperation::Reply,
-            source_hardware_addr: EthernetAddress(holder.octets()),
-            source_protocol_addr: target_protocol_addr,
-            target_hardware_addr: EthernetAddress(OWN.octets()),
-            target_protocol_addr: source_protocol_addr,
+        let is_probe = sender.is_unspecified();
+        self.said.push(match is_probe {
+            true => "probe",
+            false if sender == target => "announce",
+            false => "ask",
+        });
+        let has_it = self.hosts.iter().filter(|(_, address)| *address == target);
+        let mut holders: Vec<_> = has_it.map(|(mac, _)| *mac).collect();
+        if self.everything_is_taken && !target.is_link_local() {
+            let [.., c, d] = target.octets();
+            holders.push(MacAddr::new([0, 0x1b, 0x21, 7, c, d]));
         }
-        .emit(&mut ArpPacket::new_unchecked(&mut answer[14..42]));
-        Some(answer)
+        match self.proxy {
+            Some(Proxy::Holders) if is_probe => {}
+            Some(_) => holders.push(OTHER),
+            None => {}
+        }
+        let answers = holders.into_iter();
+        answers
+            .map(|holder| arp_answer((holder, target), sender))
+            .collect()
     }
+}
+
+fn arp_answer((holder, address): (MacAddr, Ipv4Addr), to: Ipv4Addr) -> Vec<u8> {
+    let mut answer = [&OWN.octets()[..], &holder.octets()[..], &[8, 6]].concat();
+    answer.resize(60, 0);
+    ArpRepr::EthernetIpv4 {
+        operation: ArpOperation::Reply,
+        source_hardware_addr: EthernetAddress(holder.octets()),
+        source_protocol_addr: address,
+        target_hardware_addr: EthernetAddress(OWN.octets()),
+        target_protocol_addr: to,
+    }
+    .emit(&mut ArpPacket::new_unchecked(&mut answer[14..42]));
+    answer
 }
 
 impl Server {
