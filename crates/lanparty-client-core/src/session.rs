@@ -359,6 +359,10 @@ impl PeerCore for Session {
         self.output.clear();
     }
 
+    fn handle_sleep(&mut self, now: Instant, slept: Duration) {
+        self.age_address(now, slept);
+    }
+
     fn overhear(&mut self, now: Instant, frame: &[u8]) {
         self.reporter.overhear(now, frame);
     }

@@ -225,10 +225,12 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
                 self.show(session)?;
             }
             Event::Slept => {
+                self.follow_address(session);
                 let status = self.player.slept();
                 self.tell(session, status);
             }
             Event::NoLink { cause, refused, .. } => {
+                self.follow_address(session);
                 let status = self.player.lost(cause, refused);
                 self.tell(session, status);
             }

@@ -158,6 +158,25 @@ impl AddressClient {
         self.made_up.stop();
     }
 
+    /// The machine has slept, and its clock stood still while the lease's did not. An address whose time is over is gone at
+    /// once; on the next link it is asked whether the other one is good.
+    pub fn handle_sleep(&mut self, now: Instant, slept: Duration) {
+        let Some(Holding {
+            held,
+            lease: Some(lease),
+            ..
+        }) = &mut self.holding
+        else {
+            return;
+        };
+        lease.age(now, slept);
+        held.until = lease.until;
+        self.has_news = true;
+        if held.until.is_some_and(|until| until <= now) {
+            self.lose(now, Duration::ZERO);
+        }
+    }
+
     /// A person wants another try. What is held stays meanwhile.
     pub fn ask_anew(&mut self, now: Instant) {
         if !matches!(self.asking, Asking::Idle) {

@@ -81,6 +81,16 @@ impl Lease {
     }
 }
 
+impl Lease {
+    /// So much of it has passed besides, which no clock here has counted.
+    pub(crate) fn age(&mut self, now: Instant, passed: Duration) {
+        for at in [&mut self.renew_at, &mut self.rebind_at, &mut self.until] {
+            // What is before the clock's beginning is over.
+            *at = at.map(|at| at.checked_sub(passed).unwrap_or(now));
+        }
+    }
+}
+
 /// Seconds of a lease, in order.
 #[derive(Debug, Clone, Copy)]
 struct Times {

@@ -20,7 +20,7 @@ use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::{DatagramBudget, FrameBuf};
 use std::io;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The decisions of a peer: a pure state machine that outlives its links.
 pub trait PeerCore {
@@ -48,6 +48,9 @@ pub trait PeerCore {
 
     /// The link is gone: nothing that belonged to it holds any more.
     fn handle_lost_link(&mut self, now: Instant);
+
+    /// The machine has slept for so long since this was said last, and `Instant` stood still meanwhile.
+    fn handle_sleep(&mut self, _now: Instant, _slept: Duration) {}
 
     /// A frame from the port. `Ok` sends it to the relay, as it then is.
     ///

@@ -6,7 +6,7 @@
 use super::Session;
 use lanparty_dhcp::{AddressClient, Held, Watchman};
 use std::net::Ipv4Addr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Who sees to the machine's address.
 #[derive(Debug, Default)]
@@ -63,6 +63,13 @@ impl Session {
             client.forbid(now, addresses);
         }
         self.speak_of_address();
+    }
+
+    /// Time has passed for a lease that the machine's clock does not know of.
+    pub(super) fn age_address(&mut self, now: Instant, slept: Duration) {
+        if let Keeper::Client(client) = &mut self.address.keeper {
+            client.handle_sleep(now, slept);
+        }
     }
 
     /// The LAN may have come or gone.

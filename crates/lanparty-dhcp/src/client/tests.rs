@@ -147,6 +147,57 @@ fn where_nobody_says_anything_of_it_the_address_of_before_stays() {
 }
 
 #[test]
+fn a_lease_that_ran_out_while_the_machine_slept_is_kept_no_longer() {
+    let mut lan = Lan::bound(30);
+    let until = lan.client.held().unwrap().until.unwrap();
+    lan.client.take_news();
+    // Half of it: it is asked about as ever, and ends when it ends.
+    lan.client.handle_sleep(lan.now, seconds(1800));
+    lan.client.unplug();
+    assert_eq!(
+        lan.client.held().unwrap().until,
+        Some(until - seconds(1800))
+    );
+    assert!(lan.client.take_news(), "the kernel is to hear of it");
+    lan.servers[0].is_up = false;
+    lan.client.plug_in(lan.now);
+    lan.run(seconds(1780));
+    assert!(lan.client.held().is_some());
+    lan.run(seconds(20));
+    let how = lan.client.held().map(|held| held.how);
+    assert_ne!(
+        how,
+        Some(How::Leased {
+            server: lan.servers[0].own
+        })
+    );
+
+    // More than all of it, before there is a link again.
+    let mut lan = Lan::bound(31);
+    lan.client.take_news();
+    for slept in [seconds(5000), Duration::MAX] {
+        lan.client.handle_sleep(lan.now, slept);
+        lan.client.unplug();
+        assert_eq!(lan.client.held(), None);
+    }
+    assert!(lan.client.take_news());
+    lan.said();
+    lan.client.plug_in(lan.now);
+    lan.run(seconds(3));
+    assert_eq!(lan.said()[..2], ["discover", "request"]);
+}
+
+#[test]
+fn a_sleep_takes_nothing_from_what_has_no_end() {
+    let mut lan = Lan::new(32);
+    lan.client.plug_in(lan.now);
+    lan.run(seconds(15));
+    let held = *lan.client.held().unwrap();
+    lan.client.handle_sleep(lan.now, Duration::MAX);
+    assert_eq!(lan.client.held(), Some(&held));
+}
+
+#[test]
 fn an_address_that_somebody_has_is_declined_and_another_one_taken() {
     let mut lan = Lan::new(9).with(Server::new(1));
     let taken = lan.servers[0].address;

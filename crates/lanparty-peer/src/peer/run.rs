@@ -2,7 +2,7 @@
 
 use super::retries::{End, Retries, Retry};
 use super::uptime::Moment;
-use super::wakefulness::Wakefulness;
+use super::wakefulness::{Sleep, Wakefulness};
 use super::{Event, FramePort, PeerCore, PeerHost, PeerOutput, RunError};
 use crate::link::{self, ConnectError, DatagramReader, LOOK, QueueDeaths, RelayLink};
 use crate::relay_args::RelayConfig;
@@ -61,6 +61,7 @@ where
         has_been_in: false,
         to_port: Vec::new(),
         awake: Wakefulness::new(Moment::now()),
+        sleep: Sleep::new(Moment::now(), Instant::now()),
     };
     let mut shutdown = pin!(shutdown);
     let mut retries = Retries::new(peer.core.newcomer() == Newcomer::Gateway);
@@ -125,6 +126,7 @@ struct Peer<'a, C, P, H> {
     /// What this turn puts out; empty between turns.
     to_port: Vec<Bytes>,
     awake: Wakefulness,
+    sleep: Sleep,
 }
 
 impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
@@ -133,6 +135,14 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             .handle_event(self.core, event)
             .await
             .map_err(RunError::Host)
+    }
+
+    /// Before anything that has a time is looked at anew.
+    fn note_sleep(&mut self) {
+        let now = Instant::now();
+        if let Some(slept) = self.sleep.take(Moment::now(), now) {
+            self.core.handle_sleep(now, slept);
+        }
     }
 
     /// One attempt. The outer error ends the peer, the inner one is worth another attempt.
@@ -230,6 +240,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let ended = self.exchange(&mut link, shutdown).await;
         self.count_queue_drops(&mut link);
         self.core.counters().link = None;
+        self.note_sleep();
         self.core.handle_lost_link(Instant::now());
         match &ended {
             Ok(Ended::Asked(reason)) => link.leave(reason.clone()).await,
@@ -247,6 +258,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
     ) -> Result<Ended, RunError> {
         self.resume_token = Some(link.welcome().resume_token.clone());
         self.has_been_in = true;
+        self.note_sleep();
         self.core
             .handle_welcome(Instant::now(), link.welcome(), link.budget());
         let joined = Event::Joined {

@@ -46,6 +46,19 @@ fn who_has_an_address_keeps_it_over_links_and_gives_it_back_at_the_end() {
 }
 
 #[test]
+fn a_lease_ends_in_the_machines_sleep_as_well() {
+    let mut now = Instant::now();
+    let mut session = bound(&mut now);
+    assert!(session.take_news());
+    session.handle_sleep(now, Duration::from_secs(1_000_000));
+    session.handle_lost_link(now);
+    assert_eq!(session.held_address(), None);
+    session.handle_welcome(now, &welcome(Some(GATEWAY_ID)), budget());
+    let asked = questions(&mut session, &mut now, Duration::ZERO);
+    assert_eq!(kinds(&asked), [1]);
+}
+
+#[test]
 fn an_answer_to_the_session_stays_with_it_and_anothers_reaches_the_machine() {
     let mut now = Instant::now();
     let mut session = Session::new(virtual_mac(OWN)).asking_for_address(7);
