@@ -1,6 +1,6 @@
 //! A player's DHCP client among strangers.
 
-use lanparty_dhcp::{AddressClient, How};
+use lanparty_dhcp::{AddressClient, AtHome, How};
 use lanparty_proto::MacAddr;
 use lanparty_proto::checksum::Sum;
 use lanparty_switch::{Speaker, classify};
@@ -21,12 +21,13 @@ pub fn address(bytes: &[u8]) {
     let mut client = AddressClient::new(OWN, bytes.len() as u64);
     client.plug_in(now);
     let mut xid = [0; 4];
+    let mut at_home = AtHome::default();
     let mut rest = bytes;
     for _ in 0..MAX_STEPS {
         let [step, len, more @ ..] = rest else { break };
         let (given, more) = more.split_at(usize::from(*len).min(more.len()));
         rest = more;
-        match step % 8 {
+        match step % 9 {
             0 => now = client.poll_timeout().unwrap_or(now).max(now),
             1 => now += Duration::from_secs(u64::from(*len) * 16),
             2 => drop(client.handle_frame(now, given)),
@@ -34,10 +35,14 @@ pub fn address(bytes: &[u8]) {
             4 => client.plug_in(now),
             5 => client.unplug(),
             6 => client.ask_anew(now),
+            7 => {
+                at_home = home(given);
+                client.forbid(now, at_home.clone());
+            }
             _ => drop(client.handle_frame(now, &answer(xid, given))),
         }
         client.handle_timeout(now);
-        check_held(&client, now);
+        check_held(&client, now, &at_home);
         let mut said = 0;
         while let Some(frame) = client.poll_output() {
             said += 1;
@@ -52,14 +57,28 @@ pub fn address(bytes: &[u8]) {
     client.handle_shutdown(now);
 }
 
-fn check_held(client: &AddressClient, now: Instant) {
+fn check_held(client: &AddressClient, now: Instant, at_home: &AtHome) {
     let Some(held) = client.held() else { return };
     let first = held.address.octets()[0];
     assert!((1..224).contains(&first) && first != 127, "{held:?}");
     assert!((8..=31).contains(&held.prefix_len), "{held:?}");
     assert!(held.until.is_none_or(|until| until > now), "{held:?}");
+    assert!(!at_home.vital.contains(&held.address), "{held:?}");
     let is_made_up = held.how == How::MadeUp;
     assert_eq!(held.address.is_link_local(), is_made_up, "{held:?}");
+}
+
+/// What home uses: the first half machines, the other what this one needs.
+fn home(given: &[u8]) -> AtHome {
+    let (machines, vital) = given.split_at(given.len() / 2);
+    let addresses = |bytes: &[u8]| {
+        let (all, _) = bytes.as_chunks::<4>();
+        all.iter().map(|octets| Ipv4Addr::from(*octets)).collect()
+    };
+    AtHome {
+        vital: addresses(vital),
+        machines: addresses(machines),
+    }
 }
 
 /// Who has which address, and says so.

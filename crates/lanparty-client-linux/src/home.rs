@@ -80,6 +80,13 @@ impl Surroundings {
         // Pins are nobody's network, but another client's party is.
         let is_pin = |route: &Route| route.protocol == PROTOCOL && route.prefix_len == 32;
         routes.retain(|route| !of_tap(route.device) && !is_pin(route));
+        // Always: the party may give one of these next, and nothing would work any more.
+        for route in &routes {
+            if let Some(IpAddr::V4(router)) = route.next_hop {
+                home.uses(router, Role::Router);
+            }
+        }
+        name_servers().for_each(|server| home.uses(server, Role::NameServer));
         let seats = &surroundings.seats;
         let is_shared = |prefix: &Prefix| seats.iter().any(|seat| seat.prefix.overlaps(*prefix));
         let ways = routes
@@ -97,12 +104,6 @@ impl Surroundings {
                 interface: device.name.clone(),
             }));
         }
-        for route in &routes {
-            if let Some(IpAddr::V4(router)) = route.next_hop {
-                home.uses(router, Role::Router);
-            }
-        }
-        name_servers().for_each(|server| home.uses(server, Role::NameServer));
         let (of_party, known): (Vec<_>, Vec<_>) = neighbours()?
             .into_iter()
             .partition(|known| of_tap(known.device));

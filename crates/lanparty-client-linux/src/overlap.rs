@@ -67,8 +67,7 @@ impl PartyRoutes {
                 home.uses(relay, Role::Relay);
             }
         }
-        let used: Vec<_> = home.used.keys().copied().collect();
-        session.forbid_addresses(now, &used);
+        session.forbid_addresses(now, &home.used);
         let overlaps = |seat: &&Seat| core::decide(seat, &home, []).exists();
         session.listen_for_hosts(now, seats.iter().find(overlaps).copied());
         let is_at_home = |host: &Ipv4Addr| {

@@ -27,8 +27,8 @@ pub(crate) enum Asking {
     Selecting(Exchange),
     /// For what a server has offered.
     Requesting(Exchange, Box<Lease>),
-    /// Whether the address of before is good here.
-    Rebooting(Exchange),
+    /// Whether the address of before is good here. True once the server's machine was heard, or where it cannot be.
+    Rebooting(Exchange, bool),
     /// Whether somebody has what was given.
     Probing(Box<Lease>, Probing),
     /// There is a lease.
@@ -109,7 +109,7 @@ impl Asking {
             Asking::Waiting(until) => Some(*until),
             Asking::Selecting(exchange)
             | Asking::Requesting(exchange, _)
-            | Asking::Rebooting(exchange)
+            | Asking::Rebooting(exchange, _)
             | Asking::Extending(exchange) => Some(exchange.next),
             Asking::Probing(_, probing) => Some(probing.next),
             Asking::Bound => lease?.renew_at,

@@ -1,54 +1,31 @@
 //! The client: an address for as long as there is a LAN.
 
 mod conflict;
+mod holding;
 
 use crate::asking::{Asking, Exchange, REQUESTS, next_extension};
-use crate::claim::{Pace, Probing, Step, Watch};
-use crate::lease::{self, Lease, Unusable};
+use crate::at_home::{AtHome, TurnedDown};
+use crate::claim::{Pace, Probing, Step};
+use crate::lease::{Lease, Unusable};
 use crate::made_up::{self, MadeUp};
 use crate::proxy::Proxies;
 use crate::random::Random;
 use crate::wire::{self, Answer, Heard, Kind, Question, Verdict};
 use crate::word::Word;
 use conflict::{Declined, SOON};
+use holding::Holding;
+pub use holding::{Held, How};
 use lanparty_proto::MacAddr;
 use std::collections::VecDeque;
-use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-/// How often an address that is not wanted is given back before it is taken.
-const MAX_UNWANTED: u32 = 3;
 /// A server that offers and then says no is asked later each time.
 const LONGEST_REFUSAL: Duration = Duration::from_secs(32);
+/// How often a word at most has the shell look at once: strangers can make one of every frame. It sees the others when it
+/// looks next.
+const WORD_PAUSE: Duration = Duration::from_millis(500);
 /// How long a player sees a word.
 const WORD_SHOWS: Duration = Duration::from_secs(60);
-
-/// What the adapter should have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Held {
-    /// The address.
-    pub address: Ipv4Addr,
-    /// How many of its bits name the LAN.
-    pub prefix_len: u8,
-    /// Where one speaks to everybody on that LAN.
-    pub broadcast: Option<Ipv4Addr>,
-    /// Until when it may be used; none is for ever.
-    pub until: Option<Instant>,
-    /// Where it is from.
-    pub how: How,
-}
-
-/// Where an address is from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum How {
-    /// This DHCP server has lent it.
-    Leased {
-        /// The server's own address.
-        server: Ipv4Addr,
-    },
-    /// The adapter has given it to itself: the LAN has no server.
-    MadeUp,
-}
 
 /// Gets an address, keeps it and gives it back, in the name of the machine with one MAC.
 #[derive(Debug)]
@@ -58,23 +35,18 @@ pub struct AddressClient {
     asking: Asking,
     made_up: MadeUp,
     holding: Option<Holding>,
-    forbidden: Vec<Ipv4Addr>,
+    at_home: AtHome,
+    turned_down: TurnedDown,
     /// The last exchange's number: what answers it is this client's.
     xid: Option<u32>,
     declined: Declined,
     proxies: Proxies,
     refusals: u32,
     word: Option<(Instant, Word)>,
+    /// When a word was news last.
+    told: Option<Instant>,
     has_news: bool,
     output: VecDeque<Vec<u8>>,
-}
-
-#[derive(Debug)]
-struct Holding {
-    held: Held,
-    /// None for an address that was made up.
-    lease: Option<Lease>,
-    watch: Watch,
 }
 
 impl AddressClient {
@@ -87,31 +59,16 @@ impl AddressClient {
             random,
             asking: Asking::Idle,
             holding: None,
-            forbidden: Vec::new(),
+            at_home: AtHome::default(),
+            turned_down: TurnedDown::default(),
             xid: None,
             declined: Declined::default(),
             proxies: Proxies::default(),
             refusals: 0,
             word: None,
+            told: None,
             has_news: false,
             output: VecDeque::new(),
-        }
-    }
-
-    /// Addresses that would do harm on this machine: they are in use at home. Another one is asked for, a few times; in the
-    /// place of the one that is held as well, where home shows only now that it has it.
-    pub fn forbid(&mut self, now: Instant, addresses: &[Ipv4Addr]) {
-        self.forbidden = addresses.to_vec();
-        let Some(lease) = self.lease().copied() else {
-            return;
-        };
-        let is_plugged = !matches!(self.asking, Asking::Idle);
-        let is_forbidden = self.forbidden.contains(&lease.address);
-        if is_plugged && is_forbidden && self.declined.unwanted < MAX_UNWANTED {
-            self.declined.unwanted += 1;
-            self.holding = None;
-            self.has_news = true;
-            self.decline(now, &lease, SOON);
         }
     }
 
@@ -135,14 +92,19 @@ impl AddressClient {
     /// asked whether it is good here (RFC 2131 §3.2).
     pub fn plug_in(&mut self, now: Instant) {
         self.refusals = 0;
+        self.turned_down = TurnedDown::default();
         let until = self.held().and_then(|held| held.until);
         if until.is_some_and(|until| until <= now) {
             self.lose(now, Duration::ZERO);
         }
         match &mut self.holding {
-            Some(Holding { lease: Some(_), .. }) => {
+            Some(Holding {
+                lease: Some(lease), ..
+            }) => {
+                // A server behind a router cannot be looked for.
+                let is_there = !lease.has_near_server();
                 let exchange = self.exchange(now);
-                self.asking = Asking::Rebooting(exchange);
+                self.asking = Asking::Rebooting(exchange, is_there);
             }
             Some(Holding { watch, .. }) => {
                 watch.announce_again(now);
@@ -181,22 +143,22 @@ impl AddressClient {
     pub fn ask_anew(&mut self, now: Instant) {
         if !matches!(self.asking, Asking::Idle) {
             self.declined = Declined::default();
+            self.turned_down = TurnedDown::default();
             self.refusals = 0;
             self.select(now);
         }
     }
 
-    /// The last word, while frames still flow: the address is given back (RFC 2131 §4.4.6).
+    /// The last word, while frames still flow: what a server has given is given back (RFC 2131 §4.4.6), taken or not.
     pub fn handle_shutdown(&mut self, now: Instant) {
-        if let Some(lease) = self.lease().copied() {
-            let exchange = self.exchange(now);
-            self.say(Question {
-                kind: Kind::Release,
-                own: Some(lease.address),
-                server: Some(lease.server),
-                to: Some((lease.server_mac, lease.server)),
-                ..about(&exchange)
-            });
+        let given = match &self.asking {
+            Asking::Probing(lease, _) => Some(**lease),
+            _ => None,
+        };
+        let lease = self.lease().copied();
+        let given = given.filter(|given| lease.is_none_or(|lease| lease.address != given.address));
+        for lease in lease.into_iter().chain(given) {
+            self.release(now, &lease);
         }
         self.asking = Asking::Idle;
         self.made_up.stop();
@@ -249,7 +211,7 @@ impl AddressClient {
         {
             self.ask(now);
         }
-        match self.made_up.handle_timeout(now, self.mac, &self.forbidden) {
+        match self.made_up.handle_timeout(now, self.mac, &self.at_home) {
             Some(Err(frame)) => self.output.push_back(frame),
             Some(Ok(address)) => self.hold_made_up(now, address),
             None => {}
@@ -308,7 +270,11 @@ impl AddressClient {
                 };
                 self.say(question);
             }
-            Asking::Requesting(exchange, _) | Asking::Rebooting(exchange)
+            // Neither the server nor its machine: this is another LAN.
+            Asking::Rebooting(exchange, false) if exchange.tries >= REQUESTS => {
+                self.lose(now, Duration::ZERO);
+            }
+            Asking::Requesting(exchange, _) | Asking::Rebooting(exchange, _)
                 if exchange.tries >= REQUESTS =>
             {
                 // RFC 2131 §3.2: who gets no answer may go on with what it has.
@@ -334,7 +300,10 @@ impl AddressClient {
                 };
                 self.say(question);
             }
-            Asking::Rebooting(exchange) => {
+            Asking::Rebooting(exchange, _) => {
+                if let Some(lease) = lease.filter(|_| exchange.tries > 0) {
+                    self.output.push_back(wire::probe(self.mac, lease.server));
+                }
                 exchange.ask(now, &mut self.random);
                 let question = Question {
                     kind: Kind::Request,
@@ -348,7 +317,11 @@ impl AddressClient {
                     Step::Say(frame) => self.output.push_back(frame),
                     Step::Free => {
                         let lease = **lease;
-                        self.bind(now, lease);
+                        // Home may have shown meanwhile that it has it.
+                        match self.is_unwanted(lease.address) {
+                            true => self.turn_down(now, &lease),
+                            false => self.bind(now, lease),
+                        }
                     }
                 }
             }
@@ -376,13 +349,9 @@ impl AddressClient {
         let current = self.lease().map(|lease| lease.server);
         match (&mut self.asking, answer.verdict) {
             (Asking::Selecting(exchange), Verdict::Offer) => {
-                match Lease::read(answer, exchange.asked) {
-                    Ok(offer) => {
-                        let exchange = exchange.clone().goes_on(now);
-                        self.asking = Asking::Requesting(exchange, Box::new(offer));
-                        self.give_time(now);
-                        self.ask(now);
-                    }
+                let (asked, exchange) = (exchange.asked, exchange.clone());
+                match Lease::read(answer, asked) {
+                    Ok(offer) => self.offered(now, offer, exchange),
                     Err(Unusable { address }) => self.tell(now, Word::Unusable { address }),
                 }
             }
@@ -395,11 +364,11 @@ impl AddressClient {
             (Asking::Requesting(_, offer), Verdict::Nak) if answer.server == Some(offer.server) => {
                 self.refused(now);
             }
-            (Asking::Rebooting(exchange) | Asking::Extending(exchange), Verdict::Ack) => {
+            (Asking::Rebooting(exchange, _) | Asking::Extending(exchange), Verdict::Ack) => {
                 let asked = exchange.asked;
                 self.acknowledged(now, answer, asked);
             }
-            (Asking::Rebooting(_), Verdict::Nak) => self.refused(now),
+            (Asking::Rebooting(..), Verdict::Nak) => self.refused(now),
             // What somebody else says in between counts when everybody is asked.
             (Asking::Extending(_), Verdict::Nak) => {
                 let rebind_at = self.lease().and_then(|lease| lease.rebind_at);
@@ -410,6 +379,16 @@ impl AddressClient {
             }
             _ => {}
         }
+    }
+
+    fn offered(&mut self, now: Instant, offer: Lease, exchange: Exchange) {
+        let address = offer.address;
+        if self.is_hopeless(address) {
+            return self.tell(now, Word::NeededAtHome { address });
+        }
+        self.asking = Asking::Requesting(exchange.goes_on(now), Box::new(offer));
+        self.give_time(now);
+        self.ask(now);
     }
 
     /// A server answers: what it gives takes a while, and nothing is made up meanwhile.
@@ -427,65 +406,13 @@ impl AddressClient {
         if self.lease().is_some_and(|had| had.address == lease.address) {
             return self.bind(now, lease);
         }
-        if self.forbidden.contains(&lease.address) {
-            if self.declined.unwanted < MAX_UNWANTED {
-                self.declined.unwanted += 1;
-                return self.decline(now, &lease, SOON);
-            }
-            let address = lease.address;
-            self.tell(now, Word::UsedAtHome { address });
+        if self.is_unwanted(lease.address) {
+            return self.turn_down(now, &lease);
         }
         self.give_time(now);
         let probing = Probing::new(now, lease.address, Pace::LENT, &mut self.random);
         self.asking = Asking::Probing(Box::new(lease), probing);
         self.ask(now);
-    }
-
-    /// The lease is this machine's from now on, or for longer.
-    fn bind(&mut self, now: Instant, lease: Lease) {
-        let is_checked = matches!(self.asking, Asking::Extending(_));
-        let known = self.holding.take();
-        let known = known.filter(|holding| holding.held.address == lease.address);
-        let mut watch = match known {
-            Some(holding) => holding.watch,
-            None => Watch::new(now, lease.address),
-        };
-        if !is_checked {
-            watch.announce_again(now);
-        }
-        self.holding = Some(Holding {
-            held: Held {
-                address: lease.address,
-                prefix_len: lease.prefix_len,
-                broadcast: lease.broadcast,
-                until: lease.until,
-                how: How::Leased {
-                    server: lease.server,
-                },
-            },
-            lease: Some(lease),
-            watch,
-        });
-        self.asking = Asking::Bound;
-        self.made_up.stop();
-        self.refusals = 0;
-        self.has_news = true;
-    }
-
-    fn hold_made_up(&mut self, now: Instant, address: Ipv4Addr) {
-        let prefix_len = made_up::PREFIX_LEN;
-        self.holding = Some(Holding {
-            held: Held {
-                address,
-                prefix_len,
-                broadcast: lease::broadcast(address, prefix_len),
-                until: None,
-                how: How::MadeUp,
-            },
-            lease: None,
-            watch: Watch::new(now, address),
-        });
-        self.has_news = true;
     }
 
     /// A server says no: what it lent before is void.
@@ -502,8 +429,13 @@ impl AddressClient {
     }
 
     fn tell(&mut self, now: Instant, word: Word) {
+        let is_known = self.word(now) == Some(word);
         self.word = Some((now, word));
-        self.has_news = true;
+        let is_soon = |at| now.saturating_duration_since(at) < WORD_PAUSE;
+        if !is_known && !self.told.is_some_and(is_soon) {
+            self.told = Some(now);
+            self.has_news = true;
+        }
     }
 
     fn say(&mut self, question: Question) {

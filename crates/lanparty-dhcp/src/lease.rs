@@ -82,6 +82,11 @@ impl Lease {
 }
 
 impl Lease {
+    /// Whether its server is on the same LAN, where ARP finds it.
+    pub(crate) fn has_near_server(&self) -> bool {
+        network(self.server, self.prefix_len) == network(self.address, self.prefix_len)
+    }
+
     /// So much of it has passed besides, which no clock here has counted.
     pub(crate) fn age(&mut self, now: Instant, passed: Duration) {
         for at in [&mut self.renew_at, &mut self.rebind_at, &mut self.until] {

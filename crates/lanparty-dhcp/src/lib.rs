@@ -11,6 +11,7 @@
 )]
 
 mod asking;
+mod at_home;
 mod claim;
 mod client;
 mod lease;
@@ -21,6 +22,7 @@ mod watchman;
 mod wire;
 mod word;
 
+pub use at_home::AtHome;
 pub use client::{AddressClient, Held, How};
 pub use watchman::Watchman;
 pub use word::Word;

@@ -1,5 +1,6 @@
 //! An address that the adapter gives itself where nobody else gives one (RFC 3927).
 
+use crate::at_home::{AtHome, Harm};
 use crate::claim::{Pace, Probing, Step};
 use crate::random::Random;
 use crate::wire::Claim;
@@ -16,6 +17,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(4);
 /// RFC 3927 §9: after so many addresses that somebody has, one a minute is tried.
 const MAX_CONFLICTS: u32 = 10;
 const RATE_LIMIT: Duration = Duration::from_secs(60);
+/// Home hardly uses so many in a row.
+const MAX_USED: usize = 16;
 /// The first and last 256 addresses are kept for the future (RFC 3927 §2.1).
 const FIRST: u32 = 0xa9fe_0100;
 const COUNT: u32 = 0xfe00;
@@ -102,12 +105,12 @@ impl MadeUp {
         &mut self,
         now: Instant,
         mac: MacAddr,
-        forbidden: &[Ipv4Addr],
+        at_home: &AtHome,
     ) -> Option<Result<Ipv4Addr, Vec<u8>>> {
         if let Search::From(at) = self.search
             && at <= now
         {
-            let address = self.candidate(forbidden);
+            let address = self.candidate(at_home);
             let probing = Probing::new(now, address, Pace::MADE_UP, &mut self.random);
             self.search = Search::Probing(probing);
         }
@@ -128,16 +131,18 @@ impl MadeUp {
         }
     }
 
-    fn candidate(&mut self, forbidden: &[Ipv4Addr]) -> Ipv4Addr {
-        if let Some(last) = self.last {
+    /// The next one that home does not use.
+    fn candidate(&mut self, at_home: &AtHome) -> Ipv4Addr {
+        let is_free = |address: &Ipv4Addr| at_home.harm(*address) == Harm::None;
+        if let Some(last) = self.last.filter(is_free) {
             return last;
         }
         let mut next = || Ipv4Addr::from_bits(FIRST + self.candidates.below(COUNT));
         let first = next();
-        match forbidden.contains(&first) {
-            true => next(),
-            false => first,
+        if is_free(&first) {
+            return first;
         }
+        (0..MAX_USED).map(|_| next()).find(is_free).unwrap_or(first)
     }
 }
 
@@ -149,7 +154,7 @@ mod tests {
     fn a_machine_tries_the_same_addresses_each_time_and_others_try_others() {
         let tries = |last: u8| {
             let mut made_up = MadeUp::new(MacAddr::new([2, 0, 0, 0, 0, last]), 7);
-            [(); 20].map(|()| made_up.candidate(&[]))
+            [(); 20].map(|()| made_up.candidate(&AtHome::default()))
         };
         assert_eq!(tries(1), tries(1));
         assert_ne!(tries(1), tries(2));
@@ -169,7 +174,7 @@ mod tests {
             let start = made_up.poll_timeout().unwrap();
             let waits = conflicts > 10;
             assert_eq!(start > now + Duration::from_secs(59), waits, "{conflicts}");
-            let _ = made_up.handle_timeout(start, mac, &[]);
+            let _ = made_up.handle_timeout(start, mac, &AtHome::default());
             let Search::Probing(probing) = &made_up.search else {
                 panic!("it does not look: {made_up:?}");
             };

@@ -33,7 +33,12 @@ pub enum Word {
         /// What it gives.
         address: Ipv4Addr,
     },
-    /// The LAN's server insists on an address that the player's home uses.
+    /// The LAN's server gives an address without which this machine is cut off, so it is not taken.
+    NeededAtHome {
+        /// The address.
+        address: Ipv4Addr,
+    },
+    /// A machine at the player's home has the adapter's address as well.
     UsedAtHome {
         /// The address.
         address: Ipv4Addr,
@@ -62,10 +67,15 @@ impl fmt::Display for Word {
                 "The LAN's DHCP server gives {address} with settings that no machine can use; ask the host to look at \
                  its range and mask."
             ),
+            Word::NeededAtHome { address } => write!(
+                f,
+                "The LAN's DHCP server gives you {address}, which your internet or the way to the relay needs, so the \
+                 adapter does not take it; ask the host to take it out of the server's range."
+            ),
             Word::UsedAtHome { address } => write!(
                 f,
-                "The LAN's DHCP server gives you {address}, which is in use on your home network too; what has it there \
-                 is not reachable while you play."
+                "Your address {address} at the party is in use on your home network too; what has it there is not reachable \
+                 while you play."
             ),
         }
     }

@@ -4,7 +4,9 @@
 //! before is asked about anew, since the LAN behind it may be another one; until the answer it stays.
 
 use super::Session;
-use lanparty_dhcp::{AddressClient, Held, Watchman};
+use crate::overlap::Role;
+use lanparty_dhcp::{AddressClient, AtHome, Held, Watchman};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
@@ -57,10 +59,22 @@ impl Session {
         }
     }
 
-    /// These are in use at home: of the LAN others are asked for, while it has others.
-    pub fn forbid_addresses(&mut self, now: Instant, addresses: &[Ipv4Addr]) {
+    /// These are in use at home: of the LAN others are asked for, while it has others, and those that this machine cannot
+    /// do without are never taken.
+    pub fn forbid_addresses(&mut self, now: Instant, used: &BTreeMap<Ipv4Addr, Role>) {
         if let Keeper::Client(client) = &mut self.address.keeper {
-            client.forbid(now, addresses);
+            let of_machine = |role: &Role| *role == Role::Machine;
+            let (machines, vital): (Vec<_>, Vec<_>) =
+                used.iter().partition(|(_, role)| of_machine(role));
+            let addresses =
+                |used: Vec<(&Ipv4Addr, &Role)>| used.into_iter().map(|(ip, _)| *ip).collect();
+            client.forbid(
+                now,
+                AtHome {
+                    vital: addresses(vital),
+                    machines: addresses(machines),
+                },
+            );
         }
         self.speak_of_address();
     }

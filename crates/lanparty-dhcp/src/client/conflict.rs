@@ -21,11 +21,11 @@ const MEMORY: Duration = Duration::from_secs(60);
 pub(super) struct Declined {
     last: Option<Instant>,
     taken: u32,
-    pub(super) unwanted: u32,
 }
 
 impl AddressClient {
     pub(super) fn handle_claim(&mut self, now: Instant, claim: &Claim) {
+        self.note_server(claim);
         let is_asked = self.asks_about(claim.address);
         if claim.mac == self.mac || self.proxies.hear(now, claim, is_asked) {
             return;
@@ -53,6 +53,17 @@ impl AddressClient {
                 self.output.push_back(frame);
             }
             Dispute::GiveUp => self.give_up(now, claim.mac),
+        }
+    }
+
+    /// The server of before may be there though it says nothing.
+    fn note_server(&mut self, claim: &Claim) {
+        if let Asking::Rebooting(_, is_there) = &mut self.asking
+            && let Some(Holding {
+                lease: Some(lease), ..
+            }) = &self.holding
+        {
+            *is_there |= (claim.address, claim.mac) == (lease.server, lease.server_mac);
         }
     }
 
@@ -109,6 +120,14 @@ impl AddressClient {
 
     /// Tells the server that somebody has what it gave, and asks again later.
     pub(super) fn decline(&mut self, now: Instant, lease: &Lease, pause: Duration) {
+        self.say_decline(now, lease);
+        match self.holding {
+            Some(_) => self.asking = Asking::Waiting(now + pause),
+            None => self.start_over(now, pause),
+        }
+    }
+
+    pub(super) fn say_decline(&mut self, now: Instant, lease: &Lease) {
         let exchange = self.exchange(now);
         self.say(Question {
             kind: Kind::Decline,
@@ -116,10 +135,6 @@ impl AddressClient {
             server: Some(lease.server),
             ..about(&exchange)
         });
-        match self.holding {
-            Some(_) => self.asking = Asking::Waiting(now + pause),
-            None => self.start_over(now, pause),
-        }
     }
 }
 

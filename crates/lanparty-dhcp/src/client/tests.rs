@@ -1,10 +1,12 @@
 //! The client and the LAN around it, under virtual time.
 
+mod home;
 mod lan;
 mod proxy;
 
 use super::*;
 use lan::{Lan, OTHER, OWN, Server, seconds};
+use std::net::Ipv4Addr;
 
 #[test]
 fn an_address_is_there_a_second_after_the_cable() {
@@ -126,16 +128,17 @@ fn on_another_lan_the_address_of_before_is_refused_and_another_one_comes() {
 }
 
 #[test]
-fn where_nobody_says_anything_of_it_the_address_of_before_stays() {
+fn where_the_server_is_there_and_silent_the_address_of_before_stays() {
     let mut lan = Lan::bound(8);
     let address = lan.servers[0].address;
     lan.client.unplug();
-    lan.servers.clear();
+    let server = lan.servers.remove(0);
+    lan.hosts.push((server.mac, server.own));
     lan.client.plug_in(lan.now);
     lan.run(seconds(60));
     assert_eq!(lan.client.held().unwrap().address, address);
     let said = lan.said();
-    assert_eq!(said[..3], ["reboot"; 3]);
+    assert_eq!(said[..5], ["reboot", "probe", "reboot", "probe", "reboot"]);
     assert!(
         said.contains(&"announce") && said.contains(&"discover"),
         "{said:?}"
@@ -144,6 +147,69 @@ fn where_nobody_says_anything_of_it_the_address_of_before_stays() {
     lan.servers.push(Server::new(3));
     lan.run(seconds(40));
     assert_eq!(lan.client.held().unwrap().address, lan.servers[0].address);
+}
+
+#[test]
+fn where_the_server_is_not_there_either_it_is_another_lan_and_an_address_is_made_up() {
+    // Another machine has the server's number there, as every second router has 192.168.1.1.
+    let strangers = [vec![], vec![(OTHER, Server::new(1).own)]];
+    for strangers in strangers {
+        let mut lan = Lan::bound(8);
+        lan.client.unplug();
+        lan.servers.clear();
+        lan.hosts = strangers;
+        lan.client.take_news();
+        lan.client.plug_in(lan.now);
+        let took = lan.run_until(|lan| lan.client.held().is_none());
+        assert!(took >= seconds(6) && took < seconds(9), "{took:?}");
+        assert!(lan.client.take_news());
+        let took = lan.run_until(|lan| lan.client.held().is_some());
+        assert!(took < seconds(12), "{took:?}");
+        assert_eq!(lan.client.held().unwrap().how, How::MadeUp);
+    }
+}
+
+#[test]
+fn a_server_behind_a_router_cannot_be_looked_for_and_its_lease_stays() {
+    let mut lan = Lan::new(8).with(Server {
+        own: Ipv4Addr::new(10, 0, 0, 1),
+        ..Server::new(1)
+    });
+    lan.client.plug_in(lan.now);
+    lan.run(seconds(10));
+    let held = *lan.client.held().unwrap();
+    lan.client.unplug();
+    lan.servers.clear();
+    lan.client.plug_in(lan.now);
+    lan.run(seconds(60));
+    assert_eq!(lan.client.held(), Some(&held));
+}
+
+#[test]
+fn bogus_answers_wake_the_shell_a_few_times_a_second_at_most() {
+    let mut lan = Lan::new(50);
+    lan.client.plug_in(lan.now);
+    lan.run(Duration::from_millis(10));
+    let question = lan.last.clone().unwrap();
+    let mut bad = Server {
+        mask: Ipv4Addr::new(255, 0, 255, 0),
+        ..Server::new(1)
+    };
+    let mut news = 0;
+    // The same one, and then as many as there are.
+    for number in 0..2000_u16 {
+        bad.address = Ipv4Addr::from_bits(0x0a00_0100 + u32::from(number.saturating_sub(1000)));
+        let answer = bad.answer(lan::OFFER, &question, question.xid, OWN);
+        lan.client.handle_frame(lan.now, &answer.unwrap());
+        news += usize::from(lan.client.take_news());
+        lan.now += Duration::from_micros(500);
+        if number == 999 {
+            assert_eq!(news, 1, "it says nothing new");
+        }
+    }
+    assert!(news <= 3, "{news} in a second");
+    let address = bad.address;
+    assert_eq!(lan.client.word(lan.now), Some(Word::Unusable { address }));
 }
 
 #[test]
@@ -332,47 +398,6 @@ fn a_made_up_address_that_somebody_has_is_not_taken_or_given_up() {
 }
 
 #[test]
-fn an_address_of_home_is_given_back_a_few_times_and_then_taken_with_a_word() {
-    let mut lan = Lan::new(18).with(Server::new(1));
-    let first = lan.servers[0].address;
-    lan.client.forbid(lan.now, &[first]);
-    lan.client.plug_in(lan.now);
-    lan.run(seconds(5));
-    assert_ne!(lan.client.held().unwrap().address, first);
-    assert_eq!(lan.client.word(lan.now), None);
-
-    let mut lan = Lan::new(19).with(Server {
-        has_one_only: true,
-        ..Server::new(1)
-    });
-    let address = lan.servers[0].address;
-    lan.client.forbid(lan.now, &[address]);
-    lan.client.plug_in(lan.now);
-    let took = lan.run_until(|lan| lan.client.held().is_some());
-    assert!(took < seconds(8), "{took:?}");
-    assert_eq!(lan.servers[0].declined.len(), 3);
-    assert_eq!(lan.client.word(lan.now), Some(Word::UsedAtHome { address }));
-}
-
-#[test]
-fn an_address_that_home_shows_late_is_given_back_too() {
-    let mut lan = Lan::new(22).with(Server::new(1));
-    lan.client.plug_in(lan.now);
-    lan.run(seconds(5));
-    let first = lan.client.held().unwrap().address;
-    lan.client.forbid(lan.now, &[Ipv4Addr::new(192, 168, 1, 1)]);
-    assert_eq!(lan.client.held().unwrap().address, first);
-    lan.client.take_news();
-    lan.client.forbid(lan.now, &[first]);
-    assert!(lan.client.held().is_none() && lan.client.take_news());
-    // It is said again each second.
-    lan.client.forbid(lan.now, &[first]);
-    lan.run(seconds(10));
-    assert_eq!(lan.servers[0].declined, [first]);
-    assert_ne!(lan.client.held().unwrap().address, first);
-}
-
-#[test]
 fn of_two_servers_the_first_good_offer_is_taken() {
     let bad = Server {
         mask: Ipv4Addr::new(255, 0, 255, 0),
@@ -469,6 +494,15 @@ fn who_leaves_gives_the_address_back() {
     lan.run(seconds(5));
     assert_eq!(lan.said(), ["release"]);
     assert_eq!(lan.servers[0].released, [address]);
+    // What was acknowledged, and is still looked at, is as well.
+    let mut lan = Lan::new(26).with(Server::new(1));
+    lan.client.plug_in(lan.now);
+    lan.run(Duration::from_millis(500));
+    assert!(lan.client.held().is_none());
+    let address = lan.servers[0].address;
+    lan.client.handle_shutdown(lan.now);
+    lan.run(seconds(5));
+    assert_eq!(lan.servers[0].released, [address]);
     // Who has none has nothing to give back.
     let mut lan = Lan::new(26);
     lan.client.plug_in(lan.now);
@@ -505,6 +539,22 @@ fn a_person_can_have_it_asked_again_and_keeps_the_address_meanwhile() {
     lan.client.ask_anew(lan.now);
     lan.run(seconds(60));
     assert_eq!(lan.said(), ["announce"; 0]);
+}
+
+#[test]
+fn who_takes_another_address_gives_the_first_one_back() {
+    let mut lan = Lan::bound(29);
+    let first = lan.servers[0].address;
+    lan.servers[0].address = Ipv4Addr::new(192, 168, 50, 200);
+    lan.client.ask_anew(lan.now);
+    lan.run(seconds(5));
+    assert_eq!(lan.client.held().unwrap().address, lan.servers[0].address);
+    assert_eq!(lan.servers[0].released, [first]);
+    assert_eq!(lan.lost, 0);
+    // Once more, and no more.
+    lan.client.handle_shutdown(lan.now);
+    lan.run(seconds(5));
+    assert_eq!(lan.servers[0].released, [first, lan.servers[0].address]);
 }
 
 mod any_evening {

@@ -46,6 +46,26 @@ fn who_has_an_address_keeps_it_over_links_and_gives_it_back_at_the_end() {
 }
 
 #[test]
+fn only_a_mere_machines_address_of_home_is_kept() {
+    use crate::overlap::Role;
+    let address = Ipv4Addr::from(ADDRESS);
+    for role in [
+        Role::Own,
+        Role::Router,
+        Role::NameServer,
+        Role::Relay,
+        Role::Machine,
+    ] {
+        let mut now = Instant::now();
+        let mut session = bound(&mut now);
+        now += Duration::from_secs(60);
+        session.forbid_addresses(now, &[(address, role)].into());
+        let is_kept = session.held_address().is_some();
+        assert_eq!(is_kept, role == Role::Machine, "{role:?}");
+    }
+}
+
+#[test]
 fn a_lease_ends_in_the_machines_sleep_as_well() {
     let mut now = Instant::now();
     let mut session = bound(&mut now);
