@@ -46,6 +46,8 @@ fn main() -> ExitCode {
     let host = checks![
         the_lan_is_not_answered_for_the_players_home_address,
         nothing_is_forwarded_between_party_and_home,
+        nothing_is_forwarded_over_ipv6_and_what_is_for_this_machine_comes_in,
+        a_killed_clients_rule_goes_at_the_next_start_and_anothers_stays,
     ];
     let managers = checks![
         networkd_that_takes_every_ether_leaves_the_adapter_alone,
@@ -164,6 +166,89 @@ fn nothing_is_forwarded_between_party_and_home(party: &Party) -> Result<()> {
     ends_well(&client)?;
     machine.sysctl("net/ipv4/ip_forward", "0")?;
     before.ensure_now(machine)
+}
+
+fn nothing_is_forwarded_over_ipv6_and_what_is_for_this_machine_comes_in(
+    party: &Party,
+) -> Result<()> {
+    let (machine, lan1) = (home(party), &party.venue.lan1);
+    let before = Snapshot::of(machine)?;
+    machine.ip("-6 addr add fd00:9:77::1/64 dev wan0 nodad")?;
+    machine.sysctl("net/ipv6/conf/all/forwarding", "1")?;
+    let client = join(machine, party)?;
+    machine.ip(&format!("-6 addr add fd00:50::77/64 dev {TAP} nodad"))?;
+    lan1.ip("-6 addr add fd00:50::1/64 dev eth0 nodad")?;
+    let own: IpAddr = "fd00:50::77".parse()?;
+    let link_local = eventually("IPv6's own address", SOON, || machine.ipv6_link_local(TAP))?;
+    let close = format!("{link_local}%eth0");
+    let ping = |to: &str| lan1.output(["ping", "-6", "-c", "2", "-i", "0.3", "-w", "4", to]);
+
+    // Somebody at home, who would answer by this machine.
+    lan1.ip(&format!("-6 route add fd00:9:77::/64 via {own}"))?;
+    machine.ip("-6 neigh add fd00:9:77::2 lladdr 02:00:00:00:00:02 dev wan0")?;
+    let sent = || machine.counter("Ip6OutForwDatagrams");
+    let tried = ping("fd00:9:77::2")?;
+    let forwarded = sent()?;
+    let is_heard = [&own.to_string(), &close, "ff02::1%eth0"].map(ping);
+    let rules = machine.ip_shows("-6 rule show")?;
+
+    lan1.ip(&format!("-6 route del fd00:9:77::/64 via {own}"))?;
+    lan1.ip("-6 addr del fd00:50::1/64 dev eth0")?;
+    ensure!(
+        forwarded == 0,
+        "{forwarded} were forwarded: {tried:?}\n{rules}"
+    );
+    for heard in is_heard {
+        let heard = heard?;
+        ensure!(heard.status.success(), "it does not hear: {heard:?}");
+    }
+    // A rule that somebody removes comes back.
+    machine.run(["sh", "-c", "ip -6 rule del pref 76"])?;
+    let is_back = || {
+        machine
+            .ip_shows("-6 rule show")
+            .ok()?
+            .contains("blackhole")
+            .then_some(())
+    };
+    eventually("the rule is there again", SOON, is_back)?;
+    ends_well(&client)?;
+    machine.sysctl("net/ipv6/conf/all/forwarding", "0")?;
+    machine.ip("-6 addr del fd00:9:77::1/64 dev wan0")?;
+    let is_as_before = || before.ensure_now(machine).ok();
+    eventually("everything is as before", SOON, is_as_before)
+        .or_else(|_| before.ensure_now(machine))
+}
+
+/// Two clients on one machine have a rule each, and a start takes none of those that play.
+fn a_killed_clients_rule_goes_at_the_next_start_and_anothers_stays(party: &Party) -> Result<()> {
+    let machine = home(party);
+    let rules = || machine.ip_shows("-6 rule show");
+    // The relay keeps a killed one's MAC for a while.
+    let joins = |tap: &str, mac: &str| {
+        let mut command = program("lanparty-client")?;
+        command.extend(party.join_flags());
+        let own = ["--no-dhcp", "--tap", tap, "--virtual-mac", mac];
+        command.extend(own.map(String::from));
+        let client = machine.spawn(tap, command)?;
+        client.wait_for_line("no LAN address yet", SOON)?;
+        anyhow::Ok(client)
+    };
+    let killed = joins(TAP, "02:1a:00:00:00:79")?;
+    killed.kill()?;
+    let is_gone = || (!machine.has_interface(TAP)).then_some(());
+    eventually("the adapter goes", SOON, is_gone)?;
+    ensure!(rules()?.contains("blackhole"), "{}", rules()?);
+    let other = joins("party2", "02:1a:00:00:00:78")?;
+    let told = rules()?;
+    ensure!(told.contains("iif party2") && !told.contains(TAP), "{told}");
+    let client = join(machine, party)?;
+    let told = rules()?;
+    ensure!(told.contains("iif party2") && told.contains(TAP), "{told}");
+    ends_well(&other)?;
+    ends_well(&client)?;
+    ensure!(!rules()?.contains("blackhole"), "{}", rules()?);
+    Ok(())
 }
 
 fn networkd_that_takes_every_ether_leaves_the_adapter_alone(party: &Party) -> Result<()> {

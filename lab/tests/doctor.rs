@@ -266,6 +266,7 @@ fn what_a_killed_run_left_is_repaired((): &()) -> Result<()> {
         .start()?;
     let machine = player(&party);
     let pins = || machine.ip_shows("route show proto 76");
+    let rules = || machine.ip_shows("-6 rule show");
     look(machine, &[])?.says("leftovers", "good", "No earlier run")?;
     party.players[0].program.kill()?;
     eventually("the adapter goes", SOON, || {
@@ -274,7 +275,8 @@ fn what_a_killed_run_left_is_repaired((): &()) -> Result<()> {
     ensure!(!pins()?.is_empty(), "the killed run left no route");
     let left = look(machine, &[])?;
     ensure!(!left.is_well, "{:#}", left.rows);
-    left.says("leftovers", "bad", "1 change")?;
+    left.says("leftovers", "bad", "2 changes")?;
+    ensure!(rules()?.contains("proto 76"), "it left no rule");
     let fix = &left.row("leftovers").context("no row")?["fix"];
     ensure!(fix["fix"] == "repair", "{fix:#}");
     ensure!(!pins()?.is_empty(), "a look alone changed something");
@@ -285,6 +287,7 @@ fn what_a_killed_run_left_is_repaired((): &()) -> Result<()> {
     ensure!(said.contains("✗ A run that was killed"), "{said}");
     ensure!(said.contains("✓ No earlier run"), "{said}");
     ensure!(pins()?.is_empty(), "{}", pins()?);
+    ensure!(!rules()?.contains("blackhole"), "{}", rules()?);
     look(machine, &[])?.says("leftovers", "good", "No earlier run")
 }
 

@@ -157,6 +157,8 @@ fn is_untouched(machine: &Machine) -> Result<()> {
     ensure!(routes.lines().all(own), "routes left behind:\n{routes}");
     let rules = machine.ip_shows("-4 rule show")?;
     ensure!(rules.lines().count() == 3, "rules left behind:\n{rules}");
+    let rules = machine.ip_shows("-6 rule show")?;
+    ensure!(rules.lines().count() == 2, "rules left behind:\n{rules}");
     ensure!(
         machine.resolver()? == "nameserver 192.0.2.53\n",
         "the resolver changed"

@@ -17,6 +17,7 @@
 mod adapter;
 #[cfg(target_os = "linux")]
 mod address;
+mod barrier;
 #[cfg(target_os = "linux")]
 mod bridge;
 #[cfg(target_os = "linux")]

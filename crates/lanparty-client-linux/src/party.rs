@@ -2,6 +2,7 @@
 
 use crate::adapter::{Adapter, Address, IPV6_SETTINGS};
 use crate::address::InterfaceAddress;
+use crate::barrier::{self, Barrier};
 use crate::dns::{Dns, Found};
 use crate::ear::Ear;
 use crate::ears::{BothEars, HomeEar};
@@ -75,7 +76,10 @@ pub(crate) async fn play(
     let managers = RefCell::new(managers);
     player.relay.warn_if_open();
     remove_leftovers()?;
+    // Goes after the adapter.
+    let barrier;
     let tap = Tap::create(&name)?;
+    barrier = Barrier::before(name.as_str());
     if let Some(managers) = &mut *managers.borrow_mut() {
         managers.made();
     }
@@ -101,6 +105,7 @@ pub(crate) async fn play(
         link,
         adapter,
         managers: &managers,
+        barrier: &barrier,
         dns,
         mtu: None,
         pins: Pins::default(),
@@ -156,7 +161,9 @@ pub(crate) const REPAIRED: &str = "What a killed run left on this machine is und
 /// Undoes what a killed run left.
 pub(crate) fn remove_leftovers() -> Result<()> {
     managers::remove_leftovers();
-    rule::remove_leftovers().context("cannot remove rules that a killed run left")?;
+    rule::remove_leftovers()
+        .and(barrier::remove_leftovers())
+        .context("cannot remove rules that a killed run left")?;
     route::remove_leftovers().context("cannot remove routes that a killed run left")
 }
 
@@ -167,6 +174,7 @@ struct Machine<'a, R> {
     link: Link,
     adapter: Adapter,
     managers: &'a RefCell<Option<Managers>>,
+    barrier: &'a Barrier,
     /// None where the LAN's DNS servers are welcome.
     dns: Option<Dns>,
     mtu: Option<IpMtu>,
@@ -208,6 +216,9 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
                 self.wishes.serve_look(Instant::now(), session);
                 if let Err(error) = self.pins.follow(self.link.index()) {
                     tracing::debug!(%error, "Could not follow the routes to the relay");
+                }
+                if let Err(error) = self.barrier.keep() {
+                    tracing::debug!(%error, "Could not keep the rule before the adapter");
                 }
                 if self.wishes.take_renew_address() {
                     session.renew_address(Instant::now());

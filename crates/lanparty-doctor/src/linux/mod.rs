@@ -131,7 +131,8 @@ pub(crate) fn leftovers(_plays: bool) -> Leftovers {
         true => 0,
         false => netlink::our_rules().unwrap_or(0),
     };
-    match left + rules {
+    let lone = netlink::our_lone_rules().unwrap_or(0);
+    match left + rules + lone {
         0 => Leftovers::Nothing,
         count => Leftovers::Some(count),
     }

@@ -9,7 +9,7 @@ use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteType,
 };
-use netlink_packet_route::rule::{RuleAttribute, RuleMessage};
+use netlink_packet_route::rule::{RuleAttribute, RuleFlags, RuleMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
@@ -94,17 +94,34 @@ fn device(message: &RouteMessage) -> Option<u32> {
     })
 }
 
-/// How many routing rules of a client there are.
+/// How many routing rules of a client there are that no adapter has.
 pub(super) fn our_rules() -> io::Result<usize> {
-    let mut question = RuleMessage::default();
-    question.header.family = AddressFamily::Inet;
-    let answers = ask(RouteNetlinkMessage::GetRule(question), NLM_F_DUMP)?;
+    let rules = rules(AddressFamily::Inet)?;
+    Ok(rules.iter().filter(|rule| is_ours(rule)).count())
+}
+
+/// How many there are whose adapter is gone.
+pub(super) fn our_lone_rules() -> io::Result<usize> {
+    let rules = rules(AddressFamily::Inet6)?;
+    let is_lone = |rule: &&RuleMessage| rule.header.flags.contains(RuleFlags::IifDetached);
+    let lone = rules.iter().filter(is_lone);
+    Ok(lone.filter(|rule| is_ours(rule)).count())
+}
+
+fn is_ours(rule: &RuleMessage) -> bool {
     let ours = RuleAttribute::Protocol(RouteProtocol::Other(OURS));
-    let is_ours = |answer: &&RouteNetlinkMessage| match answer {
-        RouteNetlinkMessage::NewRule(rule) => rule.attributes.contains(&ours),
-        _ => false,
+    rule.attributes.contains(&ours)
+}
+
+fn rules(family: AddressFamily) -> io::Result<Vec<RuleMessage>> {
+    let mut question = RuleMessage::default();
+    question.header.family = family;
+    let answers = ask(RouteNetlinkMessage::GetRule(question), NLM_F_DUMP)?;
+    let rule = |answer| match answer {
+        RouteNetlinkMessage::NewRule(rule) => Some(rule),
+        _ => None,
     };
-    Ok(answers.iter().filter(is_ours).count())
+    Ok(answers.into_iter().filter_map(rule).collect())
 }
 
 /// The interface by which packets to `ip` leave now, if there is a way.
