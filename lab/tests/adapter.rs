@@ -51,6 +51,7 @@ fn main() -> ExitCode {
     ];
     let managers = checks![
         networkd_that_takes_every_ether_leaves_the_adapter_alone,
+        networkd_that_takes_every_ether_gives_the_ear_nothing,
         network_manager_that_takes_every_device_leaves_the_adapter_alone,
         dhcpcd_that_takes_the_adapter_changes_nothing_of_ours,
         what_managers_were_told_is_taken_back_after_a_kill,
@@ -275,6 +276,30 @@ fn networkd_that_takes_every_ether_leaves_the_adapter_alone(party: &Party) -> Re
     ends_well(&client)?;
     ensure!(told(&system).is_empty(), "{:?}", told(&system));
     before.ensure_now(machine)
+}
+
+/// The second TAP of `--both-ears` has no cable, as far as anybody can see.
+fn networkd_that_takes_every_ether_gives_the_ear_nothing(party: &Party) -> Result<()> {
+    let system = System::start(home(party))?;
+    let all = "[Match]\nName=lanparty*\n[Network]\nDHCP=yes\nLinkLocalAddressing=yes\n";
+    system.write("etc/systemd/network/80-all.network", all)?;
+    let _networkd = system.networkd()?;
+    let machine = system.machine();
+    let own = format!("{ADDRESS}/24");
+    let words = ["--address", &own, "--both-ears=wan0"];
+    let client = machine.spawn("client", command(party, &words)?)?;
+    client.wait_for_line("Connected to the LAN with", SOON)?;
+    let shown = || machine.run(["networkctl", "list", "--no-pager"]);
+    let is_seen = || {
+        let shown = shown().ok()?;
+        let ear = shown.lines().find(|line| line.contains("lanparty0-ear"))?;
+        (!ear.contains("pending")).then(|| ear.to_owned())
+    };
+    let ear = eventually("networkd has seen the ear", SOON, is_seen)?;
+    ensure!(ear.contains("no-carrier"), "{ear}");
+    let addresses = machine.ip_shows("-o addr show dev lanparty0-ear")?;
+    ensure!(addresses.is_empty(), "{addresses}");
+    ends_well(&client)
 }
 
 fn network_manager_that_takes_every_device_leaves_the_adapter_alone(party: &Party) -> Result<()> {

@@ -149,6 +149,9 @@ impl Home {
     fn new(adapter: &Link, mac: MacAddr, heard: HomeEar) -> Result<Self> {
         let name: TapName = ear_name(adapter.name()).parse()?;
         let ear = Tap::create(&name)?;
+        if let Err(error) = ear.take_carrier() {
+            tracing::debug!(%error, "{name} looks as if it had a cable");
+        }
         let link = Link::find(name.as_str())?;
         // What has it as its destination is for this machine, wherever it is redirected to.
         link.set(LinkAttribute::Address(EAR_MAC.octets().to_vec()))?;

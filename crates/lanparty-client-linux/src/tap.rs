@@ -91,6 +91,14 @@ impl Tap {
     }
 }
 
+impl Tap {
+    /// To the system it has no cable from now on, so that no network manager takes it for its own; what is written to it comes
+    /// in all the same. Kernels before 4.20 cannot.
+    pub(crate) fn take_carrier(&self) -> io::Result<()> {
+        sys::take_carrier(self.fd.get_ref())
+    }
+}
+
 impl FramePort for Tap {
     async fn readable(&self) -> io::Result<()> {
         let mut ready = self.fd.ready(FRAMES).await?;

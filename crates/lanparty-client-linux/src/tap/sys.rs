@@ -24,6 +24,7 @@ const _: () = assert!(align_of::<InterfaceRequest>() >= align_of::<libc::ifreq>(
 
 const TUNSETIFF: rustix::ioctl::Opcode = libc::TUNSETIFF as rustix::ioctl::Opcode;
 const TUNSETVNETHDRSZ: rustix::ioctl::Opcode = libc::TUNSETVNETHDRSZ as rustix::ioctl::Opcode;
+const TUNSETCARRIER: rustix::ioctl::Opcode = libc::TUNSETCARRIER as rustix::ioctl::Opcode;
 const TUNSETOFFLOAD: rustix::ioctl::Opcode = libc::TUNSETOFFLOAD as rustix::ioctl::Opcode;
 
 /// Makes a new TAP with a vnet header before its frames; refuses a name that exists.
@@ -54,6 +55,14 @@ pub(super) fn offer_offloads(fd: impl AsFd) -> io::Result<()> {
         let offer = IntegerSetter::<TUNSETOFFLOAD>::new_usize(offers as usize);
         ioctl(fd, offer)?;
     }
+    Ok(())
+}
+
+/// Pulls the cable, as the system sees it.
+pub(super) fn take_carrier(fd: impl AsFd) -> io::Result<()> {
+    let none: libc::c_int = 0;
+    // SAFETY: TUNSETCARRIER reads one int, and keeps no pointer to it.
+    unsafe { ioctl(fd, Setter::<TUNSETCARRIER, _>::new(none))? };
     Ok(())
 }
 
