@@ -22,6 +22,7 @@ use lanparty_lab::{
     Machine, Needs, Plan, Player, Process, Suite, Venue, World, checks, eventually, pass, program,
     run,
 };
+use rustix::process::Signal;
 use serde_json::Value;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         a_killed_service_comes_back_and_joins_again,
         a_relay_that_is_gone_is_said_within_three_seconds,
         a_gateway_that_is_gone_is_waited_for,
+        a_lan_without_a_dhcp_server_is_a_state_with_an_address,
         who_is_kicked_reads_so_and_may_come_back_by_hand,
         a_locked_room_is_a_state_and_not_an_end,
         a_player_without_views_costs_next_to_nothing,
@@ -407,6 +409,48 @@ fn a_gateway_that_is_gone_is_waited_for(evening: &Evening) -> Result<()> {
     *gateway = evening.venue.gateway.spawn("gateway", &evening.open)?;
     drop(gateway);
     evening.is("connected", SOON).map(drop)
+}
+
+fn a_lan_without_a_dhcp_server_is_a_state_with_an_address(evening: &Evening) -> Result<()> {
+    evening.does(&["leave"])?;
+    // It is silent rather than gone, so that it can be there again.
+    evening.venue.dhcp.signal(Signal::STOP)?;
+    let seen = without_a_dhcp_server(evening);
+    evening.venue.dhcp.signal(Signal::CONT)?;
+    evening.does(&["leave"])?;
+    seen?;
+    evening.joins()?;
+    let address = evening.snapshot()?["address"]["ip"].clone();
+    ensure!(
+        address
+            .as_str()
+            .is_some_and(|ip| ip.starts_with("192.168.50.")),
+        "{address}"
+    );
+    Ok(())
+}
+
+fn without_a_dhcp_server(evening: &Evening) -> Result<()> {
+    // It waits for the address as long as a person would.
+    let joined = said(&evening.client(&["join", ROOM])?);
+    let snapshot = eventually("an address", 2 * SOON, || {
+        let snapshot = evening.snapshot().ok()?;
+        snapshot["address"]["ip"].is_string().then_some(snapshot)
+    })?;
+    let ip = snapshot["address"]["ip"].as_str().context("an address")?;
+    ensure!(ip.starts_with("169.254."), "{snapshot}");
+    ensure!(snapshot["state"] == "connected", "{joined}\n{snapshot}");
+    let sentence = snapshot["sentence"].as_str().context("a sentence")?;
+    let told = "which has no DHCP server: your adapter has given itself 169.254.";
+    ensure!(sentence.contains(told), "{snapshot}");
+    let status = evening.client(&["status"])?;
+    let shown = said(&status);
+    ensure!(status.status.success() && shown.contains(ip), "{shown}");
+    ensure!(
+        shown.contains("no DHCP server") || shown.contains("given itself"),
+        "{shown}"
+    );
+    Ok(())
 }
 
 fn who_is_kicked_reads_so_and_may_come_back_by_hand(evening: &Evening) -> Result<()> {
