@@ -454,6 +454,27 @@ async fn a_goodbye_is_answered_with_a_close_and_told_to_the_others() {
 }
 
 #[tokio::test]
+async fn a_frame_that_comes_with_a_goodbye_is_passed() {
+    let relay = Relay::start(Limits::default());
+    let mut gateway = relay.gateway().await;
+    let lan = MacAddr::new([0, 0x16, 0x3e, 0, 0, 1]);
+    for number in 1..=10 {
+        let player = relay.client(number).await;
+        gateway.joined().await;
+        let last = frame(lan, mac(number), 60);
+        player.send(&last);
+        let goodbye = Disconnect {
+            reason: DisconnectReason::Leaving,
+            text: "bye".into(),
+        };
+        player.say(&PeerMessage::Disconnect(goodbye)).await;
+        assert_eq!(gateway.frame().await, (player.welcome.peer_id, last));
+        let left = (player.welcome.peer_id, LeaveReason::Leaving);
+        assert_eq!(gateway.left().await, left);
+    }
+}
+
+#[tokio::test]
 async fn a_link_that_closes_without_a_word_frees_the_mac() {
     let relay = Relay::start(Limits::default());
     let gateway = relay.gateway().await;

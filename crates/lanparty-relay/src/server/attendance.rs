@@ -99,6 +99,9 @@ impl Attendance {
             end = say_messages(&self.link, answer) => end,
             end = refuse_streams(self.connection()) => end,
         };
+        if let End::PeerLeft(_) = end {
+            self.pass_last_frames().await;
+        }
         let end = self.but_a_lost_link_first(end).await;
         let connection = self.connection().clone();
         self.leave_reason = end.leave_reason();
@@ -147,6 +150,21 @@ impl Attendance {
             if count == BATCH {
                 // More is waiting; the targets need a turn to send what they have.
                 tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// Passes what came before a goodbye, or with it: a player's last frame gives its address back to the LAN.
+    async fn pass_last_frames(&self) {
+        let mut batch = vec![Bytes::new(); BATCH];
+        let waiting = self.connection().read_datagrams(&mut batch);
+        let Ok(Ok(count)) = tokio::time::timeout(Duration::ZERO, waiting).await else {
+            return;
+        };
+        let now = Instant::now();
+        for datagram in batch.into_iter().take(count) {
+            if self.pass(now, datagram).is_some() {
+                return;
             }
         }
     }
