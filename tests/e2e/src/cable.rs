@@ -38,6 +38,8 @@ struct Queue {
 
 /// Who asks a player's machine for its groups (`lanparty_switch::snooping`).
 const ASKER: [u8; 6] = [0x0e, b'l', b'a', b'n', 0, 1];
+/// Where IGMPv3 and MLDv2 report groups to (RFC 3376 §4.2.14, RFC 3810 §5.2.14).
+const REPORTS_TO: [[u8; 6]; 2] = [[0x01, 0x00, 0x5e, 0, 0, 0x16], [0x33, 0x33, 0, 0, 0, 0x16]];
 
 /// What one read of a flooded port gives.
 const BATCH: usize = 64;
@@ -81,18 +83,23 @@ impl Cable {
     }
 
     /// The next frame that reaches the machine. What gateway and client say of their own is left out: CAM
-    /// refreshes, and questions about groups.
+    /// refreshes, questions about groups, and for which groups the gateway speaks.
     pub async fn receive(&mut self) -> Vec<u8> {
         let next = async {
             loop {
                 let frame = self.frames.recv().await.expect("the peer is running");
-                if frame[12..14] != [0x88, 0xb5] && frame[6..12] != ASKER {
+                let is_refresh = frame[12..14] == [0x88, 0xb5];
+                if !is_refresh && frame[6..12] != ASKER && !is_report(&frame) {
                     return frame;
                 }
             }
         };
         soon("a frame", next).await
     }
+}
+
+fn is_report(frame: &[u8]) -> bool {
+    REPORTS_TO.iter().any(|group| frame.starts_with(group))
 }
 
 impl FramePort for MemoryPort {
