@@ -1,6 +1,6 @@
 //! Looks whether games' ways lead to the LAN: the gateway's end and the player's.
 
-use lanparty_proof::{Answerer, Asker, Nonce, Place, Reach, may_be, read};
+use lanparty_proof::{Answerer, Asker, Lan, Nonce, Place, Reach, Word, may_be, read};
 use lanparty_proto::{IpMtu, MacAddr};
 use lanparty_switch::{Speaker, classify};
 use std::net::Ipv4Addr;
@@ -11,18 +11,26 @@ const NIC: MacAddr = MacAddr::new([0, 0x1b, 0x21, 0, 0, 9]);
 
 /// A stranger's bytes, to both ends; then a stranger's bytes in the place of one frame of a look. The cheap test lets
 /// through what the whole one knows. Answers come from the gateway's NIC, are what the LAN may say, and are two for each
-/// question at most, but for one in pieces; no stranger makes a look end well.
+/// question at most, neither longer than it and none to all where it was to one; no stranger makes a look end well.
 pub fn proof(bytes: &[u8]) {
     let start = crate::epoch();
     if read(bytes).is_some() {
         assert!(may_be(bytes));
     }
     let mut gateway = Answerer::new(NIC, None);
-    let answers = gateway.hear(start, bytes, 0).map(|heard| heard.answers);
+    let answers = gateway
+        .hear(start, bytes, Lan::default())
+        .map(|heard| heard.answers);
     for answer in answers.iter().flatten() {
         assert_eq!(answer[6..12], NIC.octets());
         assert!(classify(answer, Speaker::Lan).is_ok());
-        assert!(read(answer).is_some());
+        let said = read(answer).expect("what is ours is known again");
+        assert_ne!(said.mark.word, Word::Question);
+        assert!(answer.len() <= bytes.len(), "more than was asked");
+        assert!(
+            answer[0] & 1 == 0 || bytes[0] & 1 == 1,
+            "louder than it was asked"
+        );
     }
     assert!(
         answers.map_or(0, |answers| answers.len()) <= 2,

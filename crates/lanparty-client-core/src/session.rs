@@ -215,8 +215,11 @@ impl Session {
         if is_to_all && is_lans {
             place.broadcast_at = Some(now);
         }
-        if self.proof.hear(now, &frame) {
+        if is_lans && self.proof.hear(now, &frame) {
             return Ok(None);
+        }
+        if !is_lans && lanparty_proof::is_answer(&frame) {
+            return Err(DropReason::ForgedHeader);
         }
         if self.address.hear(now, &frame) {
             self.stats.count_received(&frame);

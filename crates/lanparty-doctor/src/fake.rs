@@ -242,6 +242,8 @@ pub(crate) fn verdict(reach: impl Fn(Style) -> Reach) -> Verdict {
     Verdict {
         reaches: Style::ALL.map(|style| (style, reach(style))).into(),
         is_hindered: false,
+        lan_is_silent: false,
+        is_busy: false,
     }
 }
 
@@ -259,6 +261,14 @@ fn proofs() -> Vec<Proof> {
         proofs.push(kind(Verdict {
             is_hindered: true,
             ..verdict(|_| Reach::Back)
+        }));
+        proofs.push(kind(Verdict {
+            lan_is_silent: true,
+            ..verdict(|_| Reach::Back)
+        }));
+        proofs.push(kind(Verdict {
+            is_busy: true,
+            ..verdict(|_| Reach::Nowhere)
         }));
     }
     proofs

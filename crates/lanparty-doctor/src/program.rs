@@ -38,6 +38,8 @@ pub(crate) fn prove(adapter: &Interface, address: (Ipv4Addr, u8)) -> Result<Proo
         heard: Styles::default(),
         answered: Styles::default(),
         is_hindered: false,
+        lan_is_silent: false,
+        is_busy: false,
     };
     look.run();
     Ok(Proof::Program(look.verdict()))
@@ -112,6 +114,8 @@ struct Look {
     heard: Styles,
     answered: Styles,
     is_hindered: bool,
+    lan_is_silent: bool,
+    is_busy: bool,
 }
 
 impl Look {
@@ -160,6 +164,10 @@ impl Look {
         let hosts = u32::MAX.checked_shr(prefix.into()).unwrap_or(0);
         let subnet = Ipv4Addr::from_bits(ip.to_bits() | hosts);
         let (socket, to) = match style {
+            // A network of two hosts or one has no broadcast address (RFC 3021).
+            Style::Directed | Style::DirectedOther if prefix >= 31 => {
+                return Err(io::ErrorKind::Unsupported.into());
+            }
             Style::Limited | Style::Large | Style::Pieces => (common, Ipv4Addr::BROADCAST),
             Style::LimitedOther => (own, Ipv4Addr::BROADCAST),
             Style::Directed => (common, subnet),
@@ -202,6 +210,9 @@ impl Look {
             }
             self.heard.extend(mark.heard);
             self.is_hindered |= mark.is_hindered;
+            self.is_busy |= mark.is_busy;
+            // The last word counts: the LAN may have been asked just now.
+            self.lan_is_silent = mark.lan_is_silent;
             if mark.word == Word::Answer {
                 self.answered.insert(mark.style);
             }
@@ -218,6 +229,8 @@ impl Look {
         Verdict {
             reaches: Style::ALL.map(|style| (style, reach(style))).into(),
             is_hindered: self.is_hindered,
+            lan_is_silent: self.lan_is_silent,
+            is_busy: self.is_busy,
         }
     }
 }

@@ -71,6 +71,8 @@ pub struct Bridge {
     voucher: Option<Voucher>,
     /// Answers players who look whether games' ways lead here.
     proofs: Answerer,
+    /// When the LAN last said anything.
+    lan_heard_at: Option<Instant>,
     /// What was heard of games, on the LAN and of players; what is the LAN's outlives a link.
     games: Games,
     outputs: VecDeque<PeerOutput>,
@@ -116,6 +118,7 @@ impl Bridge {
             lookalikes: VecDeque::new(),
             voucher: None,
             proofs: Answerer::new(nic, None),
+            lan_heard_at: None,
             games: Games::default(),
             outputs: VecDeque::new(),
             stats: PeerStats::default(),
@@ -167,6 +170,9 @@ impl Bridge {
         frame.strip_priority_tag();
         let view = EthernetFrame::parse(frame.frame()).map_err(|_| DropReason::Runt)?;
         let source = view.source();
+        if source != self.nic {
+            self.lan_heard_at = Some(now);
+        }
         let is_client = switch.holder(Speaker::Player(source)).is_some();
         if !is_client && self.lan.has_just_left(now, source) {
             return Err(DropReason::UnauthorizedSourceMac);

@@ -418,6 +418,11 @@ impl Controls {
         Err(absent(who))
     }
 
+    /// Whether players are to hear nothing of each other.
+    pub(crate) fn keeps_apart(&self) -> bool {
+        self.wishes.isolated
+    }
+
     fn isolate(&mut self, on: bool) -> String {
         let was_on = std::mem::replace(&mut self.wishes.isolated, on);
         self.since.isolate = true;

@@ -319,7 +319,7 @@ impl FramePort for LanPort {
             } = machine;
             let heard = leg.send(writer, to_machine);
             sent.writes += heard.writes;
-            sent.refused += heard.refused;
+            sent.unheard += heard.refused;
         }
         sent
     }

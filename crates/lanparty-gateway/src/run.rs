@@ -195,6 +195,7 @@ impl<'a> Host<'a> {
         let mut controls = self.desk.controls.borrow_mut();
         controls.note_stats(bridge.counters());
         controls.note_games(bridge.games(Instant::now()));
+        bridge.keep_apart(controls.keeps_apart());
     }
 
     fn tell_of(&mut self, message: &RelayMessage) {

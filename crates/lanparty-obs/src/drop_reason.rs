@@ -115,6 +115,8 @@ drop_reasons! {
     LinkDown = "link_down",
     /// The adapter or the LAN did not take the frame.
     PortRefused = "port_refused",
+    /// The gateway's own machine, which takes part, did not take the frame; its LAN may have.
+    MachineRefused = "machine_refused",
     /// An offloaded super-frame of a kind that cannot be turned into frames (spec R43).
     UnknownOffload = "unknown_offload",
     /// To a group, while a gateway's frames come back to it from its LAN by another way.

@@ -55,6 +55,8 @@ pub struct Sent {
     pub writes: u64,
     /// How many frames were not taken.
     pub refused: u64,
+    /// How many more this machine itself did not take, where it has a part in what is behind the port.
+    pub unheard: u64,
 }
 
 /// Joins frames into super-frames and writes them.
@@ -146,7 +148,8 @@ mod tests {
             (
                 Sent {
                     writes: 1,
-                    refused: 0
+                    refused: 0,
+                    ..Sent::default()
                 },
                 1
             )
@@ -165,7 +168,8 @@ mod tests {
             (
                 Sent {
                     writes: 3,
-                    refused: 0
+                    refused: 0,
+                    ..Sent::default()
                 },
                 frames.map(Vec::from).into()
             )
@@ -180,7 +184,8 @@ mod tests {
             sent,
             Sent {
                 writes: 0,
-                refused: 3
+                refused: 3,
+                ..Sent::default()
             }
         );
     }

@@ -25,6 +25,17 @@ pub struct Place {
     pub mtu: IpMtu,
 }
 
+impl Place {
+    /// A network of two hosts or one has no broadcast address (RFC 3021).
+    fn may_ask(&self, style: Style) -> bool {
+        let is_directed = matches!(style, Style::Directed | Style::DirectedOther);
+        match self.address {
+            None => !style.is_ipv4(),
+            Some((_, prefix)) => !is_directed || prefix < 31,
+        }
+    }
+}
+
 /// How far a style has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
@@ -45,6 +56,10 @@ pub struct Verdict {
     pub reaches: Vec<(Style, Reach)>,
     /// Whether the gateway's cable has refused frames meanwhile.
     pub is_hindered: bool,
+    /// Whether it has heard nothing from its LAN, even after it asked.
+    pub lan_is_silent: bool,
+    /// Whether it refused to answer, as it had been asked so often just before.
+    pub is_busy: bool,
 }
 
 impl Verdict {
@@ -74,6 +89,8 @@ struct Look {
     heard: Styles,
     answered: Styles,
     is_hindered: bool,
+    lan_is_silent: bool,
+    is_busy: bool,
     /// Where the gateway is, once it has spoken.
     gateway: Option<(MacAddr, Option<Ipv4Addr>)>,
     /// How much of the answer in pieces has come.
@@ -98,7 +115,7 @@ impl Asker {
             place,
             queue: Style::ALL
                 .into_iter()
-                .filter(|style| place.address.is_some() || !style.is_ipv4())
+                .filter(|style| place.may_ask(*style))
                 .collect(),
             next: now,
             round: 0,
@@ -106,6 +123,8 @@ impl Asker {
             heard: Styles::default(),
             answered: Styles::default(),
             is_hindered: false,
+            lan_is_silent: false,
+            is_busy: false,
             gateway: None,
             pieces: Pieces::default(),
         });
@@ -143,7 +162,8 @@ impl Asker {
         self.poll(now)
     }
 
-    /// Takes what is an answer to the look that is on its way: true for what the machine need not see.
+    /// Takes what is an answer to the look that is on its way: true for what the machine need not see. Only what comes from
+    /// the gateway is to be given here; and of its LAN only who answered first is heard.
     pub fn hear(&mut self, now: Instant, frame: &[u8]) -> bool {
         let Some(look) = &mut self.look else {
             return false;
@@ -155,6 +175,9 @@ impl Asker {
         if mark.nonce != look.nonce || mark.word == Word::Question {
             return false;
         }
+        if look.gateway.is_some_and(|(mac, _)| mac != said.source) {
+            return false;
+        }
         let gateway = match said.from {
             Host::V4(ip) => Some(ip),
             Host::V6(_) | Host::Ipx => look.gateway.and_then(|(_, ip)| ip),
@@ -162,6 +185,9 @@ impl Asker {
         look.gateway = Some((said.source, gateway));
         look.heard.extend(mark.heard);
         look.is_hindered |= mark.is_hindered;
+        look.is_busy |= mark.is_busy;
+        // The last word counts: it may have been asked just now.
+        look.lan_is_silent = mark.lan_is_silent;
         let is_whole = said
             .piece
             .is_none_or(|piece| look.pieces.whole(piece, said).is_some());
@@ -184,8 +210,7 @@ impl Asker {
 
 impl Look {
     fn waits_for(&self, style: Style) -> bool {
-        let may = self.place.address.is_some() || !style.is_ipv4();
-        may && !self.answered.has(style)
+        self.place.may_ask(style) && !self.answered.has(style)
     }
 
     fn ask(&mut self, mac: MacAddr, style: Style) -> Vec<Vec<u8>> {
@@ -205,6 +230,7 @@ impl Look {
             source_ip: ip,
             to,
             ports: (style.source_port(), style.port()),
+            round: self.round,
         };
         let report = style.group().map(|group| frame::report(mac, ip, group));
         // What is one link's needs no membership, and switches ask for none.
@@ -226,6 +252,8 @@ impl Look {
         Verdict {
             reaches: Style::ALL.map(|style| (style, reach(style))).into(),
             is_hindered: self.is_hindered,
+            lan_is_silent: self.lan_is_silent,
+            is_busy: self.is_busy,
         }
     }
 }

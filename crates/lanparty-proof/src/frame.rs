@@ -24,6 +24,8 @@ pub(crate) struct Way {
     pub(crate) source_ip: Ipv4Addr,
     pub(crate) to: To,
     pub(crate) ports: (u16, u16),
+    /// How often this was said before: two datagrams in pieces are not to be taken for one.
+    pub(crate) round: u8,
 }
 
 /// To whom, where the style leaves that open.
@@ -45,7 +47,7 @@ pub(crate) enum Host {
 
 /// The frames that say this; several only in [`Style::Pieces`].
 pub(crate) fn write(way: &Way, mark: &Mark, mtu: usize) -> Vec<Vec<u8>> {
-    let style = mark.style;
+    let (style, id) = (mark.style, id(way, mark));
     let room = mtu - IPV4_HEADER_LEN - UDP_HEADER_LEN;
     let content = match (mark.word, style) {
         (Word::Tally, _) => content::tally(mark),
@@ -56,12 +58,12 @@ pub(crate) fn write(way: &Way, mark: &Mark, mtu: usize) -> Vec<Vec<u8>> {
     match (way.to, style) {
         (To::One(_, Host::Ipx), _) => vec![ipx(way, style == Style::IpxRaw, &content)],
         (To::One(mac, Host::V6(ip)), _) => vec![v6(way, mac, ip, &content)],
-        (To::One(mac, Host::V4(ip)), _) => v4(way, mac, ip, mtu, &content),
+        (To::One(mac, Host::V4(ip)), _) => v4(way, (mac, ip), mtu, id, &content),
         (To::All(_), Style::IpxEthernet) => vec![ipx(way, false, &content)],
         (To::All(_), Style::IpxRaw) => vec![ipx(way, true, &content)],
         (To::All(directed), _) => match (style.group(), style.group_v6()) {
             (_, Some(group)) => vec![v6(way, mac_of_v6(group), group, &content)],
-            (Some(group), _) => v4(way, mac_of(group), group, mtu, &content),
+            (Some(group), _) => v4(way, (mac_of(group), group), mtu, id, &content),
             (None, None) => {
                 let is_directed = matches!(style, Style::Directed | Style::DirectedOther);
                 let ip = if is_directed {
@@ -69,7 +71,7 @@ pub(crate) fn write(way: &Way, mark: &Mark, mtu: usize) -> Vec<Vec<u8>> {
                 } else {
                     Ipv4Addr::BROADCAST
                 };
-                v4(way, MacAddr::BROADCAST, ip, mtu, &content)
+                v4(way, (MacAddr::BROADCAST, ip), mtu, id, &content)
             }
         },
     }
@@ -87,13 +89,29 @@ pub(crate) fn report(source: MacAddr, source_ip: Ipv4Addr, group: Ipv4Addr) -> V
         options: &router_alert,
         protocol: IGMP,
         hops: HOPS,
+        id: 0,
         fragment: 0,
     };
     let packet = header.packet(source_ip, group, &message);
     ethernet(mac_of(group), source, ether_type::IPV4, &packet)
 }
 
-fn v4(way: &Way, mac: MacAddr, ip: Ipv4Addr, mtu: usize, content: &[u8]) -> Vec<Vec<u8>> {
+/// The number of IP's packet: another for each look, style, word and round (RFC 6864 §4.3).
+fn id(way: &Way, mark: &Mark) -> u16 {
+    let (halves, _) = mark.nonce.0.as_chunks::<2>();
+    let random = halves
+        .iter()
+        .fold(0, |id, half| id ^ u16::from_be_bytes(*half));
+    random ^ (mark.style as u16 | u16::from(way.round) << 4 | (mark.word as u16) << 12)
+}
+
+fn v4(
+    way: &Way,
+    (mac, ip): (MacAddr, Ipv4Addr),
+    mtu: usize,
+    id: u16,
+    content: &[u8],
+) -> Vec<Vec<u8>> {
     let datagram = udp(way.ports, content, |len| {
         Sum::pseudo_v4(way.source_ip.octets(), ip.octets(), UDP, len)
     });
@@ -110,6 +128,7 @@ fn v4(way: &Way, mac: MacAddr, ip: Ipv4Addr, mtu: usize, content: &[u8]) -> Vec<
             options: &[],
             protocol: UDP,
             hops: if ip.is_multicast() { HOPS } else { MANY_HOPS },
+            id,
             fragment: more | eighths,
         };
         let packet = header.packet(way.source_ip, ip, piece);
@@ -122,6 +141,7 @@ struct Header<'a> {
     options: &'a [u8],
     protocol: u8,
     hops: u8,
+    id: u16,
     fragment: u16,
 }
 
@@ -132,8 +152,7 @@ impl Header<'_> {
         let version = 0x40 | (len / 4) as u8;
         let mut header = vec![version, 0];
         header.extend(total.to_be_bytes());
-        // Those of one style only are in pieces, so that any number is right.
-        header.extend([b's', b'p']);
+        header.extend(self.id.to_be_bytes());
         header.extend(self.fragment.to_be_bytes());
         header.extend([self.hops, self.protocol, 0, 0]);
         header.extend(source.octets());
@@ -207,13 +226,13 @@ fn ethernet(to: MacAddr, from: MacAddr, kind: u16, packet: &[u8]) -> Vec<u8> {
 }
 
 /// RFC 1112 §6.4.
-fn mac_of(group: Ipv4Addr) -> MacAddr {
+pub(crate) fn mac_of(group: Ipv4Addr) -> MacAddr {
     let [_, a, b, c] = group.octets();
     MacAddr::new([1, 0, 0x5e, a & 0x7f, b, c])
 }
 
 /// RFC 2464 §7.
-fn mac_of_v6(group: Ipv6Addr) -> MacAddr {
+pub(crate) fn mac_of_v6(group: Ipv6Addr) -> MacAddr {
     let [.., a, b, c, d] = group.octets();
     MacAddr::new([0x33, 0x33, a, b, c, d])
 }

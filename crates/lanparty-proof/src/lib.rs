@@ -2,8 +2,9 @@
 //! again and answered by the gateway.
 //!
 //! A question is a real frame of its [`Style`]: a broadcast, a group's frame, an IPX packet, a full packet, pieces. In it
-//! stands a [`Mark`] with a random [`Nonce`], so nobody who has not seen the question can answer it, and an answer of
-//! yesterday is none of today. The gateway answers only what its judge has let through from a member, once in the same
+//! stands a [`Mark`] with a random [`Nonce`], so an answer of yesterday is none of today. Whoever hears the question could
+//! answer it; so only the gateway is heard. The gateway answers only what its judge has let through from a member and what
+//! has come the way that it says, with no more bytes, once in the same
 //! style (does that way lead back?) and once to the asker alone, with all that it has heard so far (which of the two ways is
 //! broken?). On a LAN such frames are harmless: they go to a port that nobody has, or ask mDNS and SSDP for what there is
 //! none of.
@@ -23,8 +24,8 @@ mod pieces;
 mod read;
 mod style;
 
-pub use answerer::{Answerer, Heard};
+pub use answerer::{Answerer, Heard, Lan};
 pub use asker::{Asker, Place, Reach, Verdict};
 pub use mark::{MARK_LEN, Mark, Nonce, Word};
-pub use read::{Said, may_be, read};
+pub use read::{Said, is_answer, may_be, read};
 pub use style::{GROUP, PORT, SSDP, Style, Styles};

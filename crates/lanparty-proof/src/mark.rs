@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Numbers are big-endian. `heard` has a bit for each [`Style`] that the gateway has heard of this nonce; in a question it is
-//! zero. The only flag, 1, says that the gateway's cable has refused frames meanwhile.
+//! zero. Flag 1 says that the gateway's cable has refused frames meanwhile, 2 that its LAN has been silent of late, 4 that it
+//! has answered this player so often that it answers nothing more for some seconds.
 
 use crate::style::{Style, Styles};
 use std::fmt;
@@ -19,12 +20,14 @@ pub const MARK_LEN: usize = 24;
 pub(crate) const MAGIC: [u8; 8] = *b"slnproof";
 const VERSION: u8 = 1;
 const HINDERED: u8 = 1;
+const SILENT: u8 = 2;
+const BUSY: u8 = 4;
 
-/// Names one look; random, so that nobody can answer who has not been asked.
+/// Names one look; random, so that an answer belongs to one look alone. No secret: whoever hears a question has it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Nonce(pub [u8; 8]);
 
-/// Whoever reads a log while a look goes on could answer it.
+/// Of no use in a log.
 impl fmt::Debug for Nonce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Nonce(…)")
@@ -53,6 +56,10 @@ pub struct Mark {
     pub heard: Styles,
     /// Whether its cable has refused frames meanwhile.
     pub is_hindered: bool,
+    /// Whether it has heard nothing from its LAN of late.
+    pub lan_is_silent: bool,
+    /// Whether it answers this player nothing more for now.
+    pub is_busy: bool,
     /// Which look it belongs to.
     pub nonce: Nonce,
 }
@@ -65,6 +72,8 @@ impl Mark {
             style,
             heard: Styles::default(),
             is_hindered: false,
+            lan_is_silent: false,
+            is_busy: false,
             nonce,
         }
     }
@@ -79,7 +88,12 @@ impl Mark {
             Word::Tally => 3,
         };
         bytes[9] = self.style as u8;
-        bytes[10] = if self.is_hindered { HINDERED } else { 0 };
+        let flags = [
+            (self.is_hindered, HINDERED),
+            (self.lan_is_silent, SILENT),
+            (self.is_busy, BUSY),
+        ];
+        bytes[10] = flags.iter().map(|&(is, flag)| u8::from(is) * flag).sum();
         bytes[11] = VERSION;
         bytes[12..16].copy_from_slice(&self.heard.bits().to_be_bytes());
         bytes[16..].copy_from_slice(&self.nonce.0);
@@ -104,6 +118,8 @@ impl Mark {
             style: Style::of(mark[9])?,
             heard: Styles::from_bits(bits),
             is_hindered: mark[10] & HINDERED != 0,
+            lan_is_silent: mark[10] & SILENT != 0,
+            is_busy: mark[10] & BUSY != 0,
             nonce: Nonce(*mark[16..].first_chunk()?),
         })
     }

@@ -4,34 +4,56 @@ use crate::content::PIECES_LEN;
 use crate::frame::UDP_HEADER_LEN;
 use crate::read::{Piece, Said};
 
-/// What has come of it. Nobody here sends them in another order than this.
+/// More than there are in the narrowest room.
+const MOST: usize = 16;
+
+/// What has come of it, in whatever order.
 #[derive(Debug, Default)]
 pub(crate) struct Pieces {
-    /// Where the next one begins.
-    next: usize,
+    /// Which datagram they are of, as its sender numbers them.
+    id: u16,
+    /// Where each begins, and how long it is.
+    come: Vec<(usize, usize)>,
     longest: usize,
+    bytes: usize,
     ports: (u16, u16),
 }
 
 impl Pieces {
-    /// The last piece as if it were the whole, once all have come.
+    /// The piece that came last as if it were the whole, once all have come.
     pub(crate) fn whole(&mut self, piece: Piece, said: Said) -> Option<Said> {
-        if piece.offset == 0 {
+        if piece.id != self.id {
             *self = Pieces {
-                ports: said.ports,
+                id: piece.id,
                 ..Pieces::default()
             };
         }
-        if piece.offset != self.next {
+        const LEN: usize = UDP_HEADER_LEN + PIECES_LEN;
+        let end = piece.offset + piece.len;
+        let overlaps = |&(at, len): &(usize, usize)| piece.offset < at + len && at < end;
+        if end > LEN
+            || piece.is_last != (end == LEN)
+            || self.come.len() == MOST
+            || self.come.iter().any(overlaps)
+        {
             return None;
         }
-        self.next += piece.len;
+        if piece.offset == 0 {
+            self.ports = said.ports;
+        }
+        self.come.push((piece.offset, piece.len));
         self.longest = self.longest.max(said.packet_len);
-        let is_whole = piece.is_last && self.next == UDP_HEADER_LEN + PIECES_LEN;
-        is_whole.then_some(Said {
-            ports: self.ports,
-            packet_len: self.longest,
-            ..said
+        self.bytes += said.bytes;
+        // They do not overlap, and none goes further.
+        let is_whole = self.come.iter().map(|(_, len)| len).sum::<usize>() == LEN;
+        is_whole.then(|| {
+            let whole = std::mem::take(self);
+            Said {
+                ports: whole.ports,
+                packet_len: whole.longest,
+                bytes: whole.bytes,
+                ..said
+            }
         })
     }
 }

@@ -1,13 +1,13 @@
 //! Known again.
 
 use crate::content;
-use crate::frame::{Host, IPX_HEADER_LEN, UDP_HEADER_LEN};
-use crate::mark::{MAGIC, Mark};
+use crate::frame::{self, Host, IPX_HEADER_LEN, UDP_HEADER_LEN};
+use crate::mark::{MAGIC, Mark, Word};
 use crate::style::{IPX_SOCKET, MDNS_PORT, PORT, SSDP_PORT, Style};
 use lanparty_proto::ethernet::{self, ether_type};
 use lanparty_proto::ip::{self, Part, UDP};
 use lanparty_proto::{EthernetFrame, FrameKind, MacAddr};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 const IPX: u16 = 0x8137;
 /// Where in a frame things stand that has no options.
@@ -27,16 +27,59 @@ pub struct Said {
     /// To whom.
     pub destination: MacAddr,
     pub(crate) from: Host,
-    pub(crate) to_v4: Option<Ipv4Addr>,
+    pub(crate) to: Option<IpAddr>,
     pub(crate) ports: (u16, u16),
     pub(crate) piece: Option<Piece>,
     /// How long its packet is.
     pub(crate) packet_len: usize,
+    /// How long all of its packets are.
+    pub(crate) bytes: usize,
+}
+
+impl Said {
+    /// Whether it has come the way of its style, as far as one of its frames shows that. Who is answered in a style has
+    /// asked in it, so that nobody is made to speak to all by a word to itself.
+    pub(crate) fn is_of_style(&self, gateway: MacAddr) -> bool {
+        if self.source.is_group() {
+            return false;
+        }
+        let style = self.mark.style;
+        let to_v4 = match self.to {
+            Some(IpAddr::V4(to)) => Some(to),
+            _ => None,
+        };
+        let is_to_all = self.destination == MacAddr::BROADCAST;
+        match style {
+            Style::Unicast => self.destination == gateway && to_v4.is_some(),
+            Style::IpxEthernet | Style::IpxRaw => is_to_all && self.to.is_none(),
+            // No subnet's broadcast address ends in anything else, as one has two hosts at least.
+            Style::Directed | Style::DirectedOther => {
+                let is_one = |to: Ipv4Addr| !to.is_multicast() && to.to_bits() & 3 == 3;
+                is_to_all && to_v4.is_some_and(is_one)
+            }
+            style => match (style.group(), style.group_v6()) {
+                (Some(group), _) => {
+                    to_v4 == Some(group) && self.destination == frame::mac_of(group)
+                }
+                (_, Some(group)) => {
+                    self.to == Some(group.into()) && self.destination == frame::mac_of_v6(group)
+                }
+                (None, None) => is_to_all && to_v4 == Some(Ipv4Addr::BROADCAST),
+            },
+        }
+    }
+
+    /// Whether it has come to the port of its style, whole as it is.
+    pub(crate) fn is_to_port(&self) -> bool {
+        self.mark.style.is_ipx() || self.ports.1 == self.mark.style.port()
+    }
 }
 
 /// A part of a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Piece {
+    /// The number of its datagram.
+    pub(crate) id: u16,
     pub(crate) offset: usize,
     pub(crate) len: usize,
     pub(crate) is_last: bool,
@@ -66,6 +109,11 @@ pub fn may_be(frame: &[u8]) -> bool {
         IPX | 0..=1500 => number(IP) == 0xffff && number(IP + 16) == IPX_SOCKET,
         _ => false,
     }
+}
+
+/// Whether it says what only a gateway says.
+pub fn is_answer(frame: &[u8]) -> bool {
+    read(frame).is_some_and(|said| said.mark.word != Word::Question)
 }
 
 /// What a frame says, if it is one of ours.
@@ -104,17 +152,19 @@ fn v4(packet: &[u8]) -> Option<Said> {
         }
     };
     let piece = (upper.part != Part::Whole).then_some(Piece {
+        id: u16::from_be_bytes([packet[4], packet[5]]),
         offset,
         len: datagram.len(),
         is_last: !more,
     });
     // What is in pieces says so, and the other way round: but for one style nobody here makes any.
-    if piece.is_some() && mark.style != Style::Pieces {
+    let may_be_whole = mark.style != Style::Pieces || mark.word == Word::Tally;
+    if piece.is_some() && mark.style != Style::Pieces || piece.is_none() && !may_be_whole {
         return None;
     }
     Some(Said {
         from: Host::V4(from),
-        to_v4: Some(to),
+        to: Some(to.into()),
         ports,
         piece,
         ..said(mark, upper.range.end)
@@ -123,13 +173,15 @@ fn v4(packet: &[u8]) -> Option<Said> {
 
 fn v6(packet: &[u8]) -> Option<Said> {
     let upper = ip::ipv6(packet).ok()?;
-    let from = Ipv6Addr::from(*packet.get(8..)?.first_chunk::<16>()?);
+    let address = |at: usize| Some(Ipv6Addr::from(*packet.get(at..)?.first_chunk::<16>()?));
+    let (from, to) = (address(8)?, address(24)?);
     if upper.part != Part::Whole || upper.protocol != UDP {
         return None;
     }
     let (ports, mark) = udp(packet.get(upper.range.clone())?)?;
     Some(Said {
         from: Host::V6(from),
+        to: Some(to.into()),
         ports,
         ..said(mark, upper.range.end)
     })
@@ -160,9 +212,10 @@ fn said(mark: Mark, packet_len: usize) -> Said {
         source: MacAddr::ZERO,
         destination: MacAddr::ZERO,
         from: Host::Ipx,
-        to_v4: None,
+        to: None,
         ports: (0, 0),
         piece: None,
         packet_len,
+        bytes: packet_len,
     }
 }

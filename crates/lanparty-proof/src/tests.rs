@@ -35,7 +35,7 @@ fn look(
             if !there(&frame) {
                 continue;
             }
-            let Some(heard) = answerer.hear(now, &frame, 0) else {
+            let Some(heard) = answerer.hear(now, &frame, Lan::default()) else {
                 assert_eq!(frame[23], 2, "only reports of membership are none of ours");
                 continue;
             };
@@ -133,14 +133,17 @@ fn nobody_answers_who_has_not_been_asked() {
     asker.begin(now, NONCE, place(1500));
     other.begin(now, Nonce(*b"87654321"), place(1500));
     let question = other.poll(now).pop().unwrap();
-    let answers = answerer.hear(now, &question, 0).unwrap().answers;
+    let answers = answerer
+        .hear(now, &question, Lan::default())
+        .unwrap()
+        .answers;
     for answer in &answers {
         assert!(!asker.hear(now, answer), "another look's");
         assert!(other.hear(now, answer));
     }
     assert!(!asker.hear(now, &question), "a question is no answer");
     assert_eq!(
-        answerer.hear(now, &answers[0], 0),
+        answerer.hear(now, &answers[0], Lan::default()),
         None,
         "an answer is no question"
     );
@@ -154,16 +157,18 @@ fn a_player_is_answered_so_often_and_all_of_them_too() {
         let mut asker = Asker::new(MacAddr::new([2, 0, 0, 0, a, b]));
         asker.begin(now, Nonce(nonce.to_be_bytes()), place(1500));
         let question = asker.poll(now).pop().unwrap();
-        answerer.hear(now, &question, 0).unwrap().answers.len()
+        let heard = answerer.hear(now, &question, Lan::default());
+        heard.unwrap().answers.len()
     };
     let answers: Vec<_> = (0..5).map(|_| ask(now, 1, 1)).collect();
     assert_eq!(answers, [2, 2, 2, 0, 0], "one style of one look");
-    let answers: Vec<_> = (2..7).map(|nonce| ask(now, 1, nonce)).collect();
-    assert_eq!(answers, [2, 2, 2, 0, 0], "looks of one player");
+    let answers: Vec<_> = (2..11).map(|nonce| ask(now, 1, nonce)).collect();
+    let expected = [2, 2, 2, 2, 2, 2, 2, 1, 1];
+    assert_eq!(answers, expected, "looks of one player: then he is told so");
     let later = now + Duration::from_secs(10);
     assert_eq!(ask(later, 1, 9), 2);
     let of_all: usize = (0..1000).map(|player| ask(later, player + 2, 1)).sum();
-    assert_eq!(of_all, 2 * 255);
+    assert_eq!(of_all, 2 * 255 + 745);
 }
 
 #[test]
@@ -173,7 +178,11 @@ fn a_cable_that_refuses_frames_is_told() {
     asker.begin(now, NONCE, place(1500));
     let questions = [asker.poll(now), asker.poll(now + Duration::from_millis(10))];
     for (refused, question) in [(7, &questions[0]), (8, &questions[1])] {
-        for answer in answerer.hear(now, &question[0], refused).unwrap().answers {
+        for answer in answerer
+            .hear(now, &question[0], lan(refused, false))
+            .unwrap()
+            .answers
+        {
             asker.hear(now, &answer);
         }
     }
@@ -191,7 +200,7 @@ fn what_is_for_the_gateway_alone_is_none_of_the_lans() {
     let mut ours = Vec::new();
     while asker.take_verdict().is_none() {
         for frame in asker.poll(now) {
-            let Some(heard) = answerer.hear(now, &frame, 0) else {
+            let Some(heard) = answerer.hear(now, &frame, Lan::default()) else {
                 continue;
             };
             ours.push(heard.is_ours);
@@ -215,11 +224,13 @@ fn a_mark_is_these_bytes() {
         style: Style::Mdns,
         heard,
         is_hindered: true,
+        lan_is_silent: true,
+        is_busy: true,
         nonce: NONCE,
     };
     let bytes = [
         &b"slnproof"[..],
-        &[3, 8, 1, 1],       // tally, mDNS, the cable refuses frames, version
+        &[3, 8, 7, 1],       // tally, mDNS, hindered and silent and busy, version
         &[0, 0, 0x80, 0x01], // heard: the first and the last
         b"12345678",
     ]
@@ -265,6 +276,197 @@ fn the_frames_are_what_they_seem() {
     assert!(lens.contains(&1472), "{lens:?}");
 }
 
+fn lan(refused: u64, is_silent: bool) -> Lan {
+    Lan { refused, is_silent }
+}
+
+/// All that is asked in a look that nobody answers, or only so far that the gateway is known.
+fn questions() -> Vec<Vec<u8>> {
+    let (mut now, mut asker) = (Instant::now(), Asker::new(PLAYER));
+    asker.begin(now, NONCE, place(1500));
+    let mut answerer = Answerer::new(NIC, None);
+    let mut asked = Vec::new();
+    while asker.take_verdict().is_none() {
+        for frame in asker.poll(now) {
+            let first = asked
+                .is_empty()
+                .then(|| answerer.hear(now, &frame, Lan::default()));
+            for answer in first.flatten().into_iter().flat_map(|heard| heard.answers) {
+                asker.hear(now, &answer);
+            }
+            asked.push(frame);
+        }
+        now = asker.poll_timeout().unwrap_or(now);
+    }
+    asked.retain(|frame| read(frame).is_some());
+    asked
+}
+
+fn bytes_of(answers: &[Vec<u8>], word: Word) -> usize {
+    let said = answers
+        .iter()
+        .filter(|answer| read(answer).unwrap().mark.word == word);
+    said.map(Vec::len).sum()
+}
+
+/// Whatever style a question names, and wherever it goes: nobody speaks to all by a word to the gateway, nor more than it
+/// says.
+#[test]
+fn nobody_is_made_louder_by_the_gateway() {
+    let now = Instant::now();
+    let mut answered = 0;
+    for question in questions() {
+        let at = question.windows(8).position(|w| w == b"slnproof");
+        for number in 0..16 {
+            for to in [NIC, MacAddr::BROADCAST] {
+                let mut frame = question.clone();
+                if let Some(at) = at {
+                    frame[at + 9] = number;
+                }
+                frame[..6].copy_from_slice(&to.octets());
+                let heard = Answerer::new(NIC, None).hear(now, &frame, Lan::default());
+                let answers = heard.map(|heard| heard.answers).unwrap_or_default();
+                answered += usize::from(!answers.is_empty());
+                assert!(bytes_of(&answers, Word::Answer) <= frame.len());
+                assert!(bytes_of(&answers, Word::Tally) <= frame.len());
+                let loud = answers.iter().any(|answer| answer[0] & 1 == 1);
+                assert!(!loud || frame[0] & 1 == 1, "{number} to {to}");
+            }
+        }
+    }
+    assert!(answered > 0);
+}
+
+#[test]
+fn apart_means_that_nobody_else_hears_an_answer() {
+    let (mut now, mut asker) = (Instant::now(), Asker::new(PLAYER));
+    let mut answerer = Answerer::new(NIC, None);
+    answerer.keep_apart(true);
+    asker.begin(now, NONCE, place(1500));
+    let verdict = loop {
+        for frame in asker.poll(now) {
+            let heard = answerer.hear(now, &frame, Lan::default());
+            for answer in heard.into_iter().flat_map(|heard| heard.answers) {
+                classify(&answer, Speaker::Lan).expect("the LAN may say it");
+                assert_eq!(answer[..6], PLAYER.octets());
+                assert!(asker.hear(now, &answer));
+            }
+        }
+        if let Some(verdict) = asker.take_verdict() {
+            break verdict;
+        }
+        now = asker.poll_timeout().unwrap();
+    };
+    assert!(
+        verdict
+            .reaches
+            .iter()
+            .all(|(_, reach)| *reach == Reach::Back)
+    );
+}
+
+#[test]
+fn pieces_are_taken_in_any_order_and_a_lost_one_is_made_good() {
+    let pieces = |round: u8| -> Vec<Vec<u8>> {
+        let mut pieces: Vec<_> = questions()
+            .into_iter()
+            .filter(|frame| read(frame).unwrap().piece.is_some())
+            .collect();
+        pieces.truncate(pieces.len() / 2);
+        for piece in &mut pieces {
+            piece[19] ^= round;
+        }
+        pieces
+    };
+    let now = Instant::now();
+    let mut answerer = Answerer::new(NIC, None);
+    let mut hear = |piece: &Vec<u8>| {
+        answerer
+            .hear(now, piece, Lan::default())
+            .unwrap()
+            .answers
+            .len()
+    };
+    let [mut first, second] = [pieces(0), pieces(1)];
+    first.reverse();
+    first.insert(3, first[1].clone());
+    let answers: Vec<_> = first.iter().map(&mut hear).collect();
+    assert!(
+        answers[..first.len() - 1]
+            .iter()
+            .all(|answers| *answers == 0),
+        "{answers:?}"
+    );
+    assert!(answers[first.len() - 1] > 1, "{answers:?}");
+    assert_eq!(
+        first.iter().skip(1).map(&mut hear).sum::<usize>(),
+        0,
+        "one is missing"
+    );
+    assert!(
+        second.iter().map(&mut hear).sum::<usize>() > 1,
+        "the next is another's"
+    );
+}
+
+#[test]
+fn the_last_word_about_the_lan_counts_and_who_asks_too_often_is_told() {
+    let (now, mut asker) = (Instant::now(), Asker::new(PLAYER));
+    let mut answerer = Answerer::new(NIC, None);
+    let mut verdict = |nonce: u64, silent: [bool; 2]| {
+        asker.begin(now, Nonce(nonce.to_be_bytes()), place(1500));
+        for (at, silent) in [0, 10].into_iter().zip(silent) {
+            for question in asker.poll(now + Duration::from_millis(at)) {
+                for answer in answerer
+                    .hear(now, &question, lan(0, silent))
+                    .unwrap()
+                    .answers
+                {
+                    assert!(asker.hear(now, &answer));
+                }
+            }
+        }
+        asker.stop();
+        asker.take_verdict().unwrap()
+    };
+    assert!(!verdict(1, [true, false]).lan_is_silent);
+    assert!(verdict(2, [true, true]).lan_is_silent);
+    for nonce in 3..9 {
+        assert!(!verdict(nonce, [false; 2]).is_busy);
+    }
+    let busy = verdict(9, [false; 2]);
+    assert!(busy.is_busy && busy.is_silent());
+}
+
+#[test]
+fn only_who_answered_first_is_heard() {
+    let (now, mut asker) = (Instant::now(), Asker::new(PLAYER));
+    asker.begin(now, NONCE, place(1500));
+    let question = asker.poll(now).remove(0);
+    let [own, other] = [NIC, MacAddr::new([0, 0x1b, 0x21, 0, 0, 8])].map(|mac| {
+        let heard = Answerer::new(mac, None).hear(now, &question, Lan::default());
+        heard.unwrap().answers.remove(1)
+    });
+    assert!(asker.hear(now, &own));
+    assert!(!asker.hear(now, &other));
+}
+
+#[test]
+fn a_network_without_a_broadcast_address_is_not_asked_by_it() {
+    let narrow = Place {
+        address: Some((Ipv4Addr::new(10, 0, 0, 2), 31)),
+        ..place(1500)
+    };
+    let (verdict, _) = look(narrow, |_| true, |_| true);
+    for (style, reach) in verdict.reaches {
+        let expected = match style {
+            Style::Directed | Style::DirectedOther => Reach::Unasked,
+            _ => Reach::Back,
+        };
+        assert_eq!(reach, expected, "{style:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn strangers_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
@@ -272,12 +474,14 @@ proptest! {
     }
 
     #[test]
-    fn marks_are_read_as_written(word in 0..3, style in 0..16_usize, bits in any::<u16>(), hindered: bool, nonce: [u8; 8]) {
+    fn marks_are_read_as_written(word in 0..3, style in 0..16_usize, bits in any::<u16>(), hindered: bool, flags: (bool, bool), nonce: [u8; 8]) {
         let mark = Mark {
             word: [Word::Question, Word::Answer, Word::Tally][word as usize],
             style: Style::ALL[style],
             heard: Styles::from_bits(bits.into()),
             is_hindered: hindered,
+            lan_is_silent: flags.0,
+            is_busy: flags.1,
             nonce: Nonce(nonce),
         };
         prop_assert_eq!(Mark::decode(&mark.encode()), Some(mark));

@@ -54,24 +54,21 @@ fn look_at_tunnel(pc: &dyn Pc) -> Option<Found> {
     let Proof::Tunnel(verdict) = pc.proof() else {
         return None;
     };
+    if verdict.is_busy {
+        return Some(busy());
+    }
     if verdict.is_silent() {
         return (state == State::Connected).then(|| {
             Found::doubt("The host's gateway does not answer this look through the tunnel: it may be older than that.")
                 .cured(Cure::by_hand("Ask the host to install the newest version of the gateway."))
         });
     }
-    let found = match verdict.is_hindered {
-        true => Found::doubt("The host's gateway has frames that its network card does not take.")
-            .cured(Cure::by_hand(
-                "Tell the host: the gateway's computer or its cable is overloaded.",
-            )),
-        false => {
-            let back = count(&verdict, Reach::Back);
-            Found::good(format!(
-                "{back} ways in which games find each other lead through the tunnel to the LAN's cable, and back."
-            ))
-        }
-    };
+    let found = beyond(&verdict).unwrap_or_else(|| {
+        Found::good(format!(
+            "{} ways in which games find each other lead through the tunnel to the host's gateway, which puts them on the LAN's cable and hears that LAN, and back.",
+            on_the_cable(&verdict)
+        ))
+    });
     Some(found.detailed(details(&verdict)))
 }
 
@@ -92,6 +89,9 @@ fn look(pc: &dyn Pc) -> Option<Found> {
         }
     };
     let details = details(&verdict);
+    if verdict.is_busy {
+        return Some(busy().detailed(details));
+    }
     if verdict.is_silent() {
         return Some(
             Found::unseen(
@@ -104,9 +104,11 @@ fn look(pc: &dyn Pc) -> Option<Found> {
     let missing = count(&verdict, Reach::There) + count(&verdict, Reach::Nowhere);
     let back = count(&verdict, Reach::Back);
     let found = match missing {
-        0 => Found::good(format!(
-            "A program here asked in {back} ways in which games find each other: each came onto the LAN's cable, and its answer back."
-        )),
+        0 => beyond(&verdict).unwrap_or_else(|| {
+            Found::good(format!(
+                "A program here asked in {back} ways in which games find each other: each came to the host's gateway, which puts it on the LAN's cable and hears that LAN, and its answer back."
+            ))
+        }),
         // Which, the rows below say.
         _ => Found::doubt(format!(
             "A program here asked in {} ways in which games find each other, and {back} were answered.",
@@ -114,6 +116,39 @@ fn look(pc: &dyn Pc) -> Option<Found> {
         )),
     };
     Some(found.detailed(details))
+}
+
+/// What is wrong behind the gateway, as far as it knows.
+fn beyond(verdict: &Verdict) -> Option<Found> {
+    if verdict.is_hindered {
+        let found =
+            Found::doubt("The host's gateway has frames that its network card does not take.");
+        return Some(found.cured(Cure::by_hand(
+            "Tell the host: the gateway's computer or its cable is overloaded.",
+        )));
+    }
+    verdict.lan_is_silent.then(|| {
+        Found::doubt(
+            "The host's gateway puts what games ask on its cable, but has heard nothing from the LAN for half a minute.",
+        )
+        .cured(Cure::by_hand(
+            "Ask the host whether the gateway's cable is in the party's switch, and whether a machine is on there.",
+        ))
+    })
+}
+
+/// Nothing is known of what is asked too often.
+fn busy() -> Found {
+    Found::unseen("The host's gateway has answered several looks of this player just now, and answers no more for some seconds.")
+        .cured(Cure::by_hand("Look again in ten seconds."))
+}
+
+/// What is for the gateway alone goes nowhere else.
+fn on_the_cable(verdict: &Verdict) -> usize {
+    let reaches = verdict.reaches.iter();
+    reaches
+        .filter(|(style, reach)| *reach == Reach::Back && *style != Style::Unicast)
+        .count()
 }
 
 /// The tunnel brings the answers, and no program hears them.
@@ -132,7 +167,7 @@ fn family(pc: &dyn Pc, styles: &[Style]) -> Option<Found> {
         Proof::NoParty | Proof::Failed(_) => return None,
     };
     // That is one thing and not four.
-    if verdict.is_silent() {
+    if verdict.is_silent() || verdict.is_busy {
         return None;
     }
     let of = |wanted| {
@@ -176,7 +211,7 @@ fn family(pc: &dyn Pc, styles: &[Style]) -> Option<Found> {
         }
         (true, _, false) => Found::bad(
             format!(
-                "It reaches the party's LAN, but no program here hears its answers: {}.",
+                "It reaches the host's gateway, but no program here hears its answers: {}.",
                 list(&there)
             ),
             Cure::by_hand(firewall_line(pc)),
@@ -211,7 +246,7 @@ fn count(verdict: &Verdict, wanted: Reach) -> usize {
 fn details(verdict: &Verdict) -> Vec<String> {
     let says = |reach: Reach| match reach {
         Reach::Back => "answered",
-        Reach::There => "on the LAN's cable, its answer is not heard",
+        Reach::There => "heard by the gateway, its answer is not heard",
         Reach::Nowhere => "not heard by the gateway",
         Reach::Unasked => "not asked",
     };
@@ -285,5 +320,46 @@ mod tests {
         let row = look_at_tunnel(&pc).unwrap().row(TUNNEL.id);
         assert!(row.sentence.contains("older"), "{row:?}");
         assert_eq!(unheard(&pc).row("x").mark, Mark::Bad);
+    }
+
+    #[test]
+    fn what_the_gateway_knows_of_its_cable_is_never_all_well() {
+        let mut pc = FakePc::linux();
+        let looks: [fn(&dyn Pc) -> Option<Found>; 2] = [look, look_at_tunnel];
+        let kinds: [fn(Verdict) -> Proof; 2] = [Proof::Program, Proof::Tunnel];
+        for (look, kind) in looks.into_iter().zip(kinds) {
+            let well = verdict(|_| Reach::Back);
+            for (verdict, words) in [
+                (
+                    Verdict {
+                        is_hindered: true,
+                        ..well.clone()
+                    },
+                    "does not take",
+                ),
+                (
+                    Verdict {
+                        lan_is_silent: true,
+                        ..well.clone()
+                    },
+                    "nothing from the LAN",
+                ),
+                (
+                    Verdict {
+                        is_busy: true,
+                        ..verdict(|_| Reach::Nowhere)
+                    },
+                    "several looks",
+                ),
+            ] {
+                pc.proof = kind(verdict);
+                assert!(family(&pc, &BROADCASTS).is_none());
+                let row = look(&pc).unwrap().row("x");
+                assert_eq!(row.mark, Mark::Doubt, "{row:?}");
+                assert!(row.sentence.contains(words), "{row:?}");
+            }
+            pc.proof = kind(well);
+            assert_eq!(look(&pc).unwrap().row("x").mark, Mark::Good);
+        }
     }
 }

@@ -476,6 +476,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let counters = self.core.counters();
         counters.port_writes += sent.writes;
         counters.drops.add(DropReason::PortRefused, sent.refused);
+        counters.drops.add(DropReason::MachineRefused, sent.unheard);
     }
 
     fn perform_outputs(&mut self, link: &mut RelayLink) {

@@ -1,7 +1,7 @@
 //! Looks whether games' ways lead to the LAN.
 
 use super::*;
-use lanparty_proof::{Answerer, Nonce, Reach};
+use lanparty_proof::{Answerer, Lan, Nonce, Reach};
 
 const ADDRESS: Option<(std::net::Ipv4Addr, u8)> =
     Some((std::net::Ipv4Addr::new(192, 168, 50, 17), 24));
@@ -24,7 +24,9 @@ fn every_style_is_asked_and_no_answer_reaches_the_machine() {
     let verdict = loop {
         session.handle_timeout(now);
         for frame in said(&mut session) {
-            let answers = gateway.hear(now, &frame, 0).map(|heard| heard.answers);
+            let answers = gateway
+                .hear(now, &frame, Lan::default())
+                .map(|heard| heard.answers);
             for answer in answers.into_iter().flatten() {
                 let heard = session.handle_datagram(now, datagram(GATEWAY_ID, &answer));
                 assert_eq!(heard, Ok(None));
@@ -63,8 +65,37 @@ fn anothers_look_goes_by() {
     other.handle_timeout(now);
     let question = said(&mut other).remove(0);
     let mut gateway = Answerer::new(MacAddr::new(LAN_HOST), None);
-    let answer = gateway.hear(now, &question, 0).unwrap().answers.remove(0);
+    let answer = gateway
+        .hear(now, &question, Lan::default())
+        .unwrap()
+        .answers
+        .remove(0);
     session.prove(now, Nonce([7; 8]), ADDRESS);
     let heard = session.handle_datagram(now, datagram(GATEWAY_ID, &answer));
     assert_eq!(heard, Ok(Some(Bytes::from(answer))));
+}
+
+#[test]
+fn a_player_cannot_answer_for_the_gateway() {
+    let (now, mut session) = (Instant::now(), joined());
+    announce(&mut session, OTHER_ID, Newcomer::Client(virtual_mac(OTHER)));
+    session.prove(now, Nonce([7; 8]), ADDRESS);
+    session.handle_timeout(now);
+    let question = said(&mut session).remove(0);
+    // As the player would forge it who has heard the question.
+    let mut gateway = Answerer::new(MacAddr::new(OTHER), None);
+    let answers = gateway
+        .hear(now, &question, Lan::default())
+        .unwrap()
+        .answers;
+    for answer in &answers {
+        let heard = session.handle_datagram(now, datagram(OTHER_ID, answer));
+        assert_eq!(
+            heard,
+            Err(DropReason::ForgedHeader),
+            "neither look nor program hears it"
+        );
+    }
+    session.handle_lost_link(now);
+    assert!(session.take_verdict().unwrap().is_silent());
 }

@@ -18,7 +18,7 @@ fn look(party: &Party) -> Asker {
 fn a_member_is_answered_alone_and_the_lan_gets_each_question_once() {
     let mut party = Party::with(&[ALICE, BOB]);
     let mut asker = look(&party);
-    let (mut on_the_lan, mut for_us) = (Vec::new(), 0);
+    let (mut on_the_lan, mut for_us, mut pings) = (Vec::new(), 0, Vec::new());
     let verdict = loop {
         for question in asker.poll(party.now) {
             match party.client_says(ALICE.0, &question).unwrap() {
@@ -35,7 +35,7 @@ fn a_member_is_answered_alone_and_the_lan_gets_each_question_once() {
                     assert!(asker.hear(party.now, answer.frame()));
                 }
                 PeerOutput::Message(_) => {}
-                PeerOutput::Frame(frame) => panic!("nobody on the LAN asked for {frame:?}"),
+                PeerOutput::Frame(frame) => pings.push(frame),
             }
         }
         if let Some(verdict) = asker.take_verdict() {
@@ -46,10 +46,38 @@ fn a_member_is_answered_alone_and_the_lan_gets_each_question_once() {
     let is_back = |(_, reach): &(_, Reach)| *reach == Reach::Back;
     assert!(verdict.reaches.iter().all(is_back), "{verdict:?}");
     assert_eq!(for_us, 1);
+    assert!(verdict.lan_is_silent && pings.len() == 1, "{pings:?}");
+    let ping = &pings[0];
+    assert_eq!(
+        (ping[6..12].to_vec(), ping[20], ping[54]),
+        (NIC.octets().to_vec(), 58, 128)
+    );
     on_the_lan.sort();
     let all = on_the_lan.len();
     on_the_lan.dedup();
     assert_eq!(on_the_lan.len(), all, "each once");
+}
+
+#[test]
+fn a_lan_that_has_spoken_of_late_is_not_asked_whether_it_is_there() {
+    let mut party = Party::with(&[ALICE]);
+    let mut spoken = look(&party).poll(party.now).pop().unwrap();
+    spoken[6..12].copy_from_slice(&LAN_HOST.octets());
+    party.lan_says(&spoken).unwrap();
+    party.outputs();
+    for (passed, pings) in [(29, 0), (1, 1)] {
+        party.now += Duration::from_secs(passed);
+        party.outputs();
+        let mut question = look(&party).poll(party.now).pop().unwrap();
+        // Of another look: its nonce.
+        question[58] = passed as u8;
+        party.client_says(ALICE.0, &question).unwrap();
+        let outputs = party.outputs();
+        let asked = outputs
+            .iter()
+            .filter(|output| matches!(output, PeerOutput::Frame(_)));
+        assert_eq!(asked.count(), pings);
+    }
 }
 
 #[test]
