@@ -238,6 +238,11 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         shutdown: &mut (impl Future<Output = Text> + Unpin),
     ) -> Result<Ended, RunError> {
         let ended = self.exchange(&mut link, shutdown).await;
+        if matches!(ended, Ok(Ended::Asked(_)) | Err(_)) {
+            // Frames flow still, also where the machine or its adapter ends it.
+            self.core.handle_shutdown(Instant::now());
+            self.perform_outputs(&mut link);
+        }
         self.count_queue_drops(&mut link);
         self.core.counters().link = None;
         self.note_sleep();
@@ -330,8 +335,6 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                     }
                 }
                 reason = &mut *shutdown => {
-                    self.core.handle_shutdown(Instant::now());
-                    self.perform_outputs(link);
                     return Ok(Ended::Asked(reason));
                 }
             }
