@@ -63,7 +63,7 @@ pub enum PlayerStatus {
         /// The adapter's name.
         adapter: String,
     },
-    /// In the room, with an address that the adapter has given itself, because nobody on the LAN gives any.
+    /// In the room, with an address that the adapter has given itself, because nobody on the LAN gives one that it can use.
     SelfAssigned {
         /// The address (169.254.x.x).
         address: IpAddr,
@@ -90,8 +90,8 @@ impl fmt::Display for NoAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             NoAddress::NotGiven => {
-                "Connected to the LAN, but its DHCP server gives this machine no address that it can use; ask the host \
-                 to look at it, or start again with --address and one that is free."
+                "Connected to the LAN, but no DHCP server there gives this machine an address that it can use; ask the \
+                 host whether the LAN has one, or start again with --address and one that is free."
             }
             NoAddress::NotAsked => {
                 "Connected to the LAN, but nothing gives the adapter an address; start again without --no-dhcp, or with \
@@ -145,8 +145,8 @@ impl fmt::Display for PlayerStatus {
             }
             PlayerStatus::SelfAssigned { address } => write!(
                 f,
-                "Connected to the LAN, which has no DHCP server: your adapter has given itself {address}, which reaches \
-                 others who have done the same."
+                "Connected to the LAN, but no DHCP server there gives an address that this machine can use: your adapter \
+                 has given itself {address}, which reaches others who have done the same."
             ),
             PlayerStatus::AddressMissing(why) => why.fmt(f),
             PlayerStatus::AdapterDown { adapter } => write!(

@@ -46,9 +46,9 @@ fn the_page_explains_every_status() {
             => "The cable is in, so to say; your machine asks for an address.", "Wait up to ten seconds.";
         PlayerStatus::SelfAssigned { .. } = PlayerStatus::SelfAssigned {
             address: "169.254.7.7".parse().unwrap(),
-        } => "No DHCP server answers, so the adapter has looked for a free address itself. It is asked for another one all the time; whose address is of the LAN's own kind may not be reached until then.", "Play with others who have such an address; or ask the host for a DHCP server, or for an address to set with --address.";
+        } => "No DHCP server answers, or what it gives cannot be used, so the adapter has looked for a free address itself. It is asked for another one all the time; whose address is of the LAN's own kind may not be reached until then.", "Play with others who have such an address; or ask the host for a DHCP server, or for an address to set with --address.";
         PlayerStatus::AddressMissing(NoAddress::NotGiven) = PlayerStatus::AddressMissing(NoAddress::NotGiven)
-            => "For fifteen seconds what the DHCP server gives was somebody's, or nothing that a machine can use.", "Ask the host, or choose a free address with --address.";
+            => "For fifteen seconds no DHCP server has answered, or what it gave was somebody's, or nothing that a machine can use.", "Ask the host, or choose a free address with --address.";
         PlayerStatus::AddressMissing(NoAddress::NotAsked) = PlayerStatus::AddressMissing(NoAddress::NotAsked)
             => "The program was started with --no-dhcp, and nothing else has given the adapter an address for fifteen seconds.", "Start it without, or with --address.";
         PlayerStatus::AdapterDown { .. } = PlayerStatus::AdapterDown { adapter: "lanparty0".into() }

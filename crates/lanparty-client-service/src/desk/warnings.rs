@@ -51,8 +51,8 @@ impl Desk {
         Some(Warning {
             id: "no_dhcp_server".to_owned(),
             sentence: format!(
-                "The LAN has no DHCP server; your adapter has given itself {address}, which reaches others who have done \
-                 the same."
+                "No DHCP server on the LAN gives an address that this PC can use; your adapter has given itself {address}, \
+                 which reaches others who have done the same."
             ),
             fix: Some(renew_address()),
         })

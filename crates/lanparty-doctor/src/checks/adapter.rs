@@ -58,7 +58,7 @@ fn at_the_party(pc: &dyn Pc, adapter: &Interface, state: Option<State>) -> Found
     match (given.first(), made_up.first()) {
         (Some(address), _) => managed(adapter, address.ip),
         (None, Some(_)) => Found::doubt(format!(
-            "The party's LAN has no DHCP server, so {name} has given itself an address, which reaches others who have done the same."
+            "No DHCP server on the party's LAN gives an address that this PC can use, so {name} has given itself an address, which reaches others who have done the same."
         ))
         .cured(renew()),
         // A run without a service does not say how far it is.

@@ -165,7 +165,7 @@ fn the_page_explains_what_the_service_says() {
     warn(
         &table,
         "no_dhcp_server",
-        "Nobody on the LAN gives addresses, so the adapter has looked for a free one itself. One from a DHCP server takes its place as soon as there is one.",
+        "Nobody on the LAN gives an address, or none that can be used, so the adapter has looked for a free one itself. One from a DHCP server takes its place as soon as there is one.",
         "Play with others who have such an address; or the host starts a DHCP server.",
     );
     let adapter = "lanparty0".to_owned();
