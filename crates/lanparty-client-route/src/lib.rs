@@ -7,6 +7,7 @@
 
 pub mod error;
 pub mod guid;
+pub mod neighbours;
 pub mod network;
 pub mod overlap;
 pub mod pin;
@@ -24,9 +25,10 @@ pub use guid::AdapterGuid;
 pub use imp::{
     KeptText, PipeListener, PipeStream, Watch, add_route, addresses, best_route, boot_mark,
     firewall_profiles, forget_typed, interface_guid, interface_luid, interface_metric,
-    interface_name, interface_settings, log_into, name_servers, neighbours, network, own_addresses,
-    own_arguments, own_name_servers, owns_console, release_lease, remove_route, routes,
-    set_category, set_interface_settings, set_own_name_servers, set_route_metric, take_file,
+    interface_name, interface_settings, log_into, look_for, name_servers, neighbours, network,
+    own_addresses, own_arguments, own_name_servers, owns_console, release_lease, remove_route,
+    routes, set_category, set_interface_settings, set_own_name_servers, set_route_metric,
+    take_file,
 };
 pub use network::{Category, Network};
 pub use pin::{Plan, plan};

@@ -1,7 +1,9 @@
 //! Where there is no IP Helper API: every call says so.
 
 use crate::guid::AdapterGuid;
+use crate::neighbours::Neighbour;
 use crate::network::{Category, Network};
+use crate::overlap::OwnAddress;
 use crate::route::{Family, Luid, Route};
 use crate::settings::InterfaceSettings;
 use lanparty_client_rights::Account;
@@ -58,19 +60,27 @@ pub fn interface_name(_interface: Luid) -> io::Result<String> {
     unsupported()
 }
 
-/// This machine's IPv4 addresses, with the interface of each.
+/// This machine's IPv4 addresses.
 ///
 /// # Errors
 /// Always.
-pub fn own_addresses() -> io::Result<Vec<(Luid, Ipv4Addr)>> {
+pub fn own_addresses() -> io::Result<Vec<OwnAddress>> {
     unsupported()
 }
 
-/// The IPv4 neighbours that answer.
+/// Whom this machine has looked for on its IPv4 networks.
 ///
 /// # Errors
 /// Always.
-pub fn neighbours() -> io::Result<Vec<(Luid, Ipv4Addr)>> {
+pub fn neighbours() -> io::Result<Vec<Neighbour>> {
+    unsupported()
+}
+
+/// Looks by ARP for who has an address.
+///
+/// # Errors
+/// Always.
+pub fn look_for(_interface: Luid, _ip: Ipv4Addr) -> io::Result<()> {
     unsupported()
 }
 

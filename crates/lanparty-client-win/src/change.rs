@@ -23,6 +23,8 @@ pub(crate) enum Change {
     },
     /// A route that was not there.
     Route(Route),
+    /// A route that Windows has made for an address, and that is taken out.
+    NoRoute(Route),
     /// What a route costs, which Windows has made for an address.
     RouteMetric { before: Route, after: u32 },
     /// Metric, MTU and default routes of an adapter, for one IP family.
@@ -59,6 +61,8 @@ pub(crate) trait System {
     fn add_route(&self, route: &Route) -> io::Result<()>;
     /// Removes a route, if it is there.
     fn remove_route(&self, route: &Route) -> io::Result<()>;
+    /// Adds a route that Windows has made for an address, if that address is still there, and the route is not.
+    fn put_route_back(&self, route: &Route) -> io::Result<()>;
     /// Says what a route costs.
     fn set_route_metric(&self, route: &Route, metric: u32) -> io::Result<()>;
     /// Metric, MTU and default routes as they are, where the adapter has the family.
@@ -92,6 +96,7 @@ impl Change {
             Change::Adapter => system.add_adapter(),
             Change::Mac { adapter, after, .. } => system.set_mac(*adapter, after),
             Change::Route(route) => system.add_route(route),
+            Change::NoRoute(route) => system.remove_route(route),
             Change::RouteMetric { before, after } => system.set_route_metric(before, *after),
             Change::Interface {
                 adapter,
@@ -117,6 +122,7 @@ impl Change {
                 adapter, before, ..
             } => system.set_mac(*adapter, before),
             Change::Route(route) => system.remove_route(route),
+            Change::NoRoute(route) => system.put_route_back(route),
             Change::RouteMetric { before, .. } => system.set_route_metric(before, before.metric),
             Change::Interface {
                 adapter,
@@ -176,7 +182,7 @@ impl Change {
         let mut goal = self.clone();
         match &mut goal {
             Change::Mac { before, after, .. } => before.clone_from(after),
-            Change::Adapter | Change::Route(_) => {}
+            Change::Adapter | Change::Route(_) | Change::NoRoute(_) => {}
             Change::RouteMetric { before, after } => before.metric = *after,
             Change::Interface { before, after, .. } => *before = *after,
             Change::NameServers { before, after, .. } => before.clone_from(after),
@@ -197,6 +203,7 @@ impl fmt::Display for Change {
                 or_none(after.as_deref())
             ),
             Change::Route(route) => write!(f, "new route to {route}"),
+            Change::NoRoute(route) => write!(f, "no route to {route}"),
             Change::RouteMetric { before, after } => {
                 write!(f, "metric of {before}: {} -> {after}", before.metric)
             }

@@ -28,9 +28,9 @@ impl State {
             match change {
                 Change::Mac { before, .. } => state.mac.clone_from(before),
                 Change::Adapter | Change::Route(_) => {}
-                Change::RouteMetric { before, .. } => {
-                    state.routes.retain(|row| !row.is_same_row(before));
-                    state.routes.push(before.clone());
+                Change::NoRoute(row) | Change::RouteMetric { before: row, .. } => {
+                    state.routes.retain(|other| !other.is_same_row(row));
+                    state.routes.push(row.clone());
                 }
                 Change::Interface { family, before, .. } => {
                     state.interfaces.insert(*family, *before);
@@ -62,6 +62,8 @@ pub(crate) struct Inner {
     pub(crate) greatest_mtu: Option<u32>,
     /// Whether the next settings of an interface are refused, and none after them.
     pub(crate) refuses_settings_once: bool,
+    /// Whether the adapter has lost its address.
+    pub(crate) has_no_address: bool,
     /// How many calls work before all fail.
     pub(crate) steps_left: Option<usize>,
 }
@@ -98,6 +100,16 @@ impl Pc {
                         continue;
                     }
                     state.routes.push(route.clone());
+                }
+                Change::NoRoute(route) => {
+                    let is_row = |row: &Route| row.is_same_row(route);
+                    let Some(at) = state.routes.iter().position(is_row) else {
+                        continue;
+                    };
+                    state.routes.remove(at);
+                    // Who takes a row out knows it as Windows has made it (`crate::overlap`).
+                    let made = self.state().routes.into_iter().find(is_row);
+                    *route = made.unwrap_or_else(|| route.clone());
                 }
                 Change::RouteMetric { before, after } => {
                     let row = state.routes.iter_mut().find(|row| row.is_same_row(before));
@@ -176,7 +188,15 @@ impl System for Pc {
     }
 
     fn remove_route(&self, route: &Route) -> io::Result<()> {
-        self.step(|state| state.routes.retain(|other| other != route))
+        self.step(|state| state.routes.retain(|other| !other.is_same_row(route)))
+    }
+
+    fn put_route_back(&self, route: &Route) -> io::Result<()> {
+        let is_there = self.state().routes.iter().any(|row| row.is_same_row(route));
+        if self.0.borrow().has_no_address || is_there {
+            return Ok(());
+        }
+        self.step(|state| state.routes.insert(0, route.clone()))
     }
 
     fn set_route_metric(&self, route: &Route, metric: u32) -> io::Result<()> {

@@ -72,6 +72,35 @@ impl<T: Send + 'static> Looks<T> {
     }
 }
 
+/// Errands that bring no answer back: all of one lot at a time, the lots one after another.
+#[derive(Debug, Default)]
+pub(crate) struct Errands(Option<thread::JoinHandle<()>>);
+
+impl Errands {
+    /// So many are run beside each other.
+    pub(crate) const LOT: usize = 8;
+
+    /// True while nobody is under way.
+    pub(crate) fn may_begin(&self) -> bool {
+        self.0.as_ref().is_none_or(thread::JoinHandle::is_finished)
+    }
+
+    /// Sends somebody for each of these. A system without another thread to give is asked later.
+    pub(crate) fn begin<T: Send + 'static>(&mut self, lot: Vec<T>, errand: fn(T)) {
+        let run = move || {
+            thread::scope(|scope| {
+                for what in lot {
+                    let named = thread::Builder::new().name("errand".to_owned());
+                    // Who cannot be sent now is sent another time.
+                    let _ = named.spawn_scoped(scope, move || errand(what));
+                }
+            });
+        };
+        let thread = thread::Builder::new().name("errands".to_owned());
+        self.0 = thread.spawn(run).ok();
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "tests own the clock")]
 mod tests {
@@ -104,6 +133,24 @@ mod tests {
         assert_eq!(hanging.len(), MOST_HANGING);
         hanging.pop().unwrap().send(1).unwrap();
         while !looks.may_begin() {
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn nobody_is_sent_while_somebody_is_under_way() {
+        let (sender, arrived) = channel();
+        let mut errands = Errands::default();
+        assert!(errands.may_begin());
+        let (keep, wait) = channel::<()>();
+        errands.begin(vec![(sender, wait)], |(sender, wait)| {
+            sender.send(()).unwrap();
+            let _ = wait.recv();
+        });
+        arrived.recv().unwrap();
+        assert!(!errands.may_begin());
+        drop(keep);
+        while !errands.may_begin() {
             thread::yield_now();
         }
     }

@@ -58,7 +58,7 @@ pub(crate) async fn play(
     let relay = player.relay.clone();
     let mut session = player.session();
     let mut machine = Machine {
-        rows: PartyRows::new(journal.clone(), interface),
+        rows: PartyRows::new(journal.clone(), interface, player.mac),
         network: PartySettings::new(journal.clone()),
         cable: Cable(tap.control()),
         settings: PartySettings::new(journal.clone()),

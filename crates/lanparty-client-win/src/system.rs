@@ -2,6 +2,7 @@
 //! refused is not refused too.
 
 use crate::change::System;
+use lanparty_client_route::overlap::OwnAddress;
 use lanparty_client_route::{self as ip, AdapterGuid, Category, Family, InterfaceSettings, Route};
 use lanparty_client_tap::{self as tap, Adapter, MacValue};
 use std::io;
@@ -30,6 +31,20 @@ impl System for ThisPc {
 
     fn remove_route(&self, route: &Route) -> io::Result<()> {
         ip::remove_route(route)
+    }
+
+    fn put_route_back(&self, route: &Route) -> io::Result<()> {
+        let own = ip::own_addresses()?;
+        let is_of =
+            |own: &OwnAddress| own.interface == route.interface && route.covers(own.ip.into());
+        if !own.iter().any(is_of) {
+            // Windows has taken it away with the address, and makes it with the next one.
+            return Ok(());
+        }
+        match ip::add_route(route) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            added => added,
+        }
     }
 
     fn set_route_metric(&self, route: &Route, metric: u32) -> io::Result<()> {

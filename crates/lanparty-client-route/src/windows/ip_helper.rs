@@ -3,6 +3,8 @@
 
 use super::rows;
 use crate::guid::AdapterGuid;
+use crate::neighbours::Neighbour;
+use crate::overlap::OwnAddress;
 use crate::route::{Family, Luid, Route};
 use crate::settings::InterfaceSettings;
 use std::io;
@@ -19,12 +21,12 @@ use windows_sys::Win32::NetworkManagement::IpHelper::{
     GetIpForwardEntry2, GetIpForwardTable2, GetIpInterfaceEntry, GetIpNetTable2,
     GetUnicastIpAddressTable, InitializeIpForwardEntry, InitializeIpInterfaceEntry,
     MIB_IPFORWARD_ROW2, MIB_IPFORWARD_TABLE2, MIB_IPINTERFACE_ROW, MIB_IPNET_ROW2,
-    MIB_IPNET_TABLE2, MIB_UNICASTIPADDRESS_ROW, MIB_UNICASTIPADDRESS_TABLE,
+    MIB_IPNET_TABLE2, MIB_UNICASTIPADDRESS_ROW, MIB_UNICASTIPADDRESS_TABLE, ResolveIpNetEntry2,
     SetInterfaceDnsSettings, SetIpForwardEntry2, SetIpInterfaceEntry,
 };
 use windows_sys::Win32::NetworkManagement::Ndis::NET_LUID_LH;
 use windows_sys::Win32::Networking::WinSock::{
-    AF_INET, AF_UNSPEC, IpDadStatePreferred, NlnsIncomplete, NlnsUnreachable, SOCKADDR_INET,
+    AF_INET, AF_UNSPEC, IpDadStatePreferred, SOCKADDR_INET,
 };
 use windows_sys::core::GUID;
 
@@ -109,16 +111,19 @@ pub fn set_route_metric(route: &Route, metric: u32) -> io::Result<()> {
         ERROR_NOT_FOUND | ERROR_FILE_NOT_FOUND => return Err(io::ErrorKind::NotFound.into()),
         result => check(result)?,
     }
+    if row.Metric == metric {
+        return Ok(());
+    }
     row.Metric = metric;
     // SAFETY: a row that the system has filled, with another number in it.
     check(unsafe { SetIpForwardEntry2(&raw const row) })
 }
 
-/// The IPv4 neighbours that answer, as far as this machine has spoken with them of late.
+/// Whom this machine has looked for on its IPv4 networks.
 ///
 /// # Errors
 /// What the system says.
-pub fn neighbours() -> io::Result<Vec<(Luid, Ipv4Addr)>> {
+pub fn neighbours() -> io::Result<Vec<Neighbour>> {
     let mut table: *mut MIB_IPNET_TABLE2 = null_mut();
     // SAFETY: the answer is a table of the system's, or an error and none.
     match unsafe { GetIpNetTable2(AF_INET, &raw mut table) } {
@@ -131,20 +136,29 @@ pub fn neighbours() -> io::Result<Vec<(Luid, Ipv4Addr)>> {
         let first = (&raw const (*table.0).Table).cast::<MIB_IPNET_ROW2>();
         std::slice::from_raw_parts(first, (*table.0).NumEntries as usize)
     };
-    let answers = |row: &&MIB_IPNET_ROW2| {
-        row.State != NlnsUnreachable && row.State != NlnsIncomplete && row.PhysicalAddressLength > 0
-    };
-    let rows = rows.iter().filter(answers);
-    Ok(rows
-        .filter_map(|row| of_ipv4(row.InterfaceLuid, &row.Address))
-        .collect())
+    Ok(rows.iter().filter_map(rows::read_neighbour).collect())
 }
 
-/// This machine's IPv4 addresses that can be used now, with the interface of each.
+/// Looks by ARP for who has `ip` on the link of an interface, which [`neighbours`] shows then. Takes seconds where
+/// nobody has it.
+///
+/// # Errors
+/// What the system says, such as that nobody has answered.
+pub fn look_for(interface: Luid, ip: Ipv4Addr) -> io::Result<()> {
+    let mut row = MIB_IPNET_ROW2 {
+        Address: rows::address(ip.into()),
+        InterfaceLuid: rows::luid(interface),
+        ..MIB_IPNET_ROW2::default()
+    };
+    // SAFETY: a row of ours, which the call fills; no source address is asked for.
+    check(unsafe { ResolveIpNetEntry2(&raw mut row, null()) })
+}
+
+/// This machine's IPv4 addresses that can be used now.
 ///
 /// # Errors
 /// What the system says.
-pub fn own_addresses() -> io::Result<Vec<(Luid, Ipv4Addr)>> {
+pub fn own_addresses() -> io::Result<Vec<OwnAddress>> {
     let mut table: *mut MIB_UNICASTIPADDRESS_TABLE = null_mut();
     // SAFETY: the answer is a table of the system's, or an error and none.
     check(unsafe { GetUnicastIpAddressTable(AF_INET, &raw mut table) })?;
@@ -157,16 +171,7 @@ pub fn own_addresses() -> io::Result<Vec<(Luid, Ipv4Addr)>> {
     let usable = rows
         .iter()
         .filter(|row| row.DadState == IpDadStatePreferred);
-    Ok(usable
-        .filter_map(|row| of_ipv4(row.InterfaceLuid, &row.Address))
-        .collect())
-}
-
-fn of_ipv4(luid: NET_LUID_LH, address: &SOCKADDR_INET) -> Option<(Luid, Ipv4Addr)> {
-    match rows::from_address(address)? {
-        IpAddr::V4(ip) => Some((rows::from_luid(luid), ip)),
-        IpAddr::V6(_) => None,
-    }
+    Ok(usable.filter_map(rows::read_own_address).collect())
 }
 
 /// What people call an interface, such as `Wi-Fi`.

@@ -13,8 +13,8 @@ pub use category::{firewall_profiles, network, set_category};
 pub use console::{forget_typed, log_into, own_arguments, owns_console};
 pub use ip_helper::{
     add_route, addresses, best_route, interface_guid, interface_luid, interface_name,
-    interface_settings, neighbours, own_addresses, remove_route, routes, set_interface_settings,
-    set_route_metric,
+    interface_settings, look_for, neighbours, own_addresses, remove_route, routes,
+    set_interface_settings, set_route_metric,
 };
 pub use lease::release_lease;
 pub use pipe::{PipeListener, PipeStream};

@@ -2,16 +2,20 @@
 #![allow(unsafe_code, reason = "socket addresses are C unions")]
 
 use crate::guid::AdapterGuid;
+use crate::neighbours::{Answer, Neighbour};
+use crate::overlap::OwnAddress;
 use crate::route::{Family, Luid, Route};
 use crate::settings::{InterfaceSettings, Metric, RouterDiscovery};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use windows_sys::Win32::NetworkManagement::IpHelper::{
-    IP_ADDRESS_PREFIX, MIB_IPFORWARD_ROW2, MIB_IPINTERFACE_ROW,
+    IP_ADDRESS_PREFIX, MIB_IPFORWARD_ROW2, MIB_IPINTERFACE_ROW, MIB_IPNET_ROW2,
+    MIB_UNICASTIPADDRESS_ROW,
 };
 use windows_sys::Win32::NetworkManagement::Ndis::NET_LUID_LH;
 use windows_sys::Win32::Networking::WinSock::{
     ADDRESS_FAMILY, AF_INET, AF_INET6, IN_ADDR, IN_ADDR_0, IN6_ADDR, IN6_ADDR_0,
-    MIB_IPPROTO_NETMGMT, NlroManual, SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_INET,
+    MIB_IPPROTO_NETMGMT, NL_NEIGHBOR_STATE, NlnsDelay, NlnsIncomplete, NlnsPermanent, NlnsProbe,
+    NlnsReachable, NlnsStale, NlroManual, SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_INET,
 };
 use windows_sys::core::GUID;
 
@@ -106,6 +110,45 @@ pub(super) fn read_route(row: &MIB_IPFORWARD_ROW2) -> Option<Route> {
         next_hop: from_address(&row.NextHop)
             .unwrap_or_else(|| Family::of(destination).unspecified()),
         metric: row.Metric,
+    })
+}
+
+pub(super) fn read_neighbour(row: &MIB_IPNET_ROW2) -> Option<Neighbour> {
+    let IpAddr::V4(ip) = from_address(&row.Address)? else {
+        return None;
+    };
+    let has_mac = row.PhysicalAddressLength == 6;
+    Some(Neighbour {
+        interface: from_luid(row.InterfaceLuid),
+        ip,
+        mac: *row.PhysicalAddress.first_chunk()?,
+        answer: match has_mac {
+            true => answer(row.State),
+            // Without hardware addresses nobody asks, and it says nothing that an address is in the table.
+            false if row.State == NlnsIncomplete => Answer::Awaited,
+            false => Answer::None,
+        },
+    })
+}
+
+#[allow(non_upper_case_globals, reason = "as Windows calls them")]
+fn answer(state: NL_NEIGHBOR_STATE) -> Answer {
+    match state {
+        NlnsIncomplete => Answer::Awaited,
+        NlnsDelay | NlnsProbe | NlnsReachable | NlnsPermanent => Answer::Fresh,
+        NlnsStale => Answer::Old,
+        _ => Answer::None,
+    }
+}
+
+pub(super) fn read_own_address(row: &MIB_UNICASTIPADDRESS_ROW) -> Option<OwnAddress> {
+    let IpAddr::V4(ip) = from_address(&row.Address)? else {
+        return None;
+    };
+    Some(OwnAddress {
+        interface: from_luid(row.InterfaceLuid),
+        ip,
+        prefix_len: row.OnLinkPrefixLength,
     })
 }
 

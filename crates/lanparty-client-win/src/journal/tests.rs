@@ -185,15 +185,14 @@ fn route(destination: &str) -> Change {
     })
 }
 
-fn lan_route(before: u32, after: u32) -> Change {
-    let before = Route {
+fn lan_route(metric: u32) -> Route {
+    Route {
         destination: "192.168.1.0".parse().unwrap(),
         prefix_len: 24,
         interface: Luid(1),
         next_hop: "0.0.0.0".parse().unwrap(),
-        metric: before,
-    };
-    Change::RouteMetric { before, after }
+        metric,
+    }
 }
 
 fn metric(before: Metric, after: u32) -> Change {
@@ -236,7 +235,11 @@ fn any_change() -> impl Strategy<Value = Change> {
             after
         }),
         (1u8..6).prop_map(|host| route(&format!("203.0.113.{host}"))),
-        (1u32..9, 10u32..99).prop_map(|(before, after)| lan_route(before, after)),
+        (1u32..9).prop_map(|before| Change::NoRoute(lan_route(before))),
+        (1u32..9, 10u32..99).prop_map(|(before, after)| Change::RouteMetric {
+            before: lan_route(before),
+            after
+        }),
         (family(), settings(), settings()).prop_map(|(family, before, after)| Change::Interface {
             adapter: TAP,
             family,
