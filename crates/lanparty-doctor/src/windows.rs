@@ -240,7 +240,6 @@ fn profile(adapter: AdapterGuid) -> io::Result<Profile> {
     })
 }
 
-/// As this user first, who may be allowed to; else Windows asks for an administrator.
 /// Nobody says how long packets may be by this interface.
 pub(crate) fn mtu(_interface: &str) -> Option<usize> {
     None
@@ -251,6 +250,7 @@ pub(crate) fn scope(_interface: &str) -> Option<u32> {
     None
 }
 
+/// As this user first, who may be allowed to; else Windows asks for an administrator.
 pub(crate) fn start_service() -> Result<String, MendError> {
     let program = system_folder().join("sc.exe");
     let own = run("sc", Command::new(&program).args(["start", SERVICE]));
