@@ -184,6 +184,10 @@ impl AddressClient {
     }
 
     pub(super) fn hold_made_up(&mut self, now: Instant, address: Ipv4Addr) {
+        // Home may have shown meanwhile that it has it.
+        if self.at_home.harm(address) == Harm::CutsOff {
+            return self.made_up.lost(now);
+        }
         let prefix_len = made_up::PREFIX_LEN;
         self.holding = Some(Holding {
             held: Held {

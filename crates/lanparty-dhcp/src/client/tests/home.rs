@@ -135,6 +135,13 @@ fn one_that_turns_out_to_be_needed_while_it_is_held_goes_at_once() {
     let address = lan.client.held().unwrap().address;
     lan.client.forbid(lan.now, vital([address]));
     lan.run(seconds(15));
+    // Nor one that shows while it is looked at.
+    let mut again = Lan::new(67);
+    again.client.plug_in(again.now);
+    again.run(seconds(7));
+    again.client.forbid(again.now, vital([address]));
+    again.run(seconds(20));
+    assert_ne!(again.client.held().unwrap().address, address);
     let held = lan.client.held().unwrap();
     assert!(held.address != address && held.how == How::MadeUp);
 }
