@@ -12,6 +12,7 @@
 //! | a program says something to all at home | the same said by the adapter, from its address ([`Ears::of_home`]) |
 //! | the party answers that | the answer, to the home's address ([`Ears::answer`]) |
 
+use crate::session::NEIGHBOUR;
 use lanparty_proto::checksum::Sum;
 use lanparty_proto::ethernet::{HEADER_LEN, ether_type};
 use lanparty_proto::ip::{self, Part};
@@ -70,6 +71,10 @@ impl Ears {
     /// What the party has said, as it comes in at home.
     pub fn for_home(&mut self, now: Instant, frame: &[u8]) -> Option<Vec<u8>> {
         let found = Discovery::find(frame)?;
+        // What the firewall watch says to the adapter is for nobody else.
+        if frame[6..12] == NEIGHBOUR.octets() {
+            return None;
+        }
         self.to_home.take(now)?;
         Some(found.readdressed(frame, (None, EAR_MAC), (None, None)))
     }
@@ -287,6 +292,9 @@ mod tests {
         }
         let v6 = v6([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xfb]);
         assert!(ears.for_home(Instant::now(), &v6).is_some());
+        let mut watch = v6.clone();
+        watch[6..12].copy_from_slice(&NEIGHBOUR.octets());
+        assert_eq!(ears.for_home(Instant::now(), &watch), None);
     }
 
     #[test]

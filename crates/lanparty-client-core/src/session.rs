@@ -9,7 +9,7 @@ mod lease;
 mod members;
 mod proof;
 
-pub use firewall::{DISCARD, Deafness, Ear};
+pub use firewall::{DISCARD, Deafness, Ear, NEIGHBOUR, neighbours};
 pub use host_check::PATIENCE as HOST_PATIENCE;
 pub use members::MemberFacts;
 
@@ -372,10 +372,11 @@ impl PeerCore for Session {
 
     fn handle_frame(&mut self, now: Instant, frame: &mut FrameBuf) -> Result<(), DropReason> {
         self.reporter.overhear(now, frame.frame());
-        let result = match self.firewall.keeps(frame.frame()) {
-            true => Err(DropReason::Unwanted),
-            false => self.send(frame),
-        };
+        // Our own, and none of the machine's that are lost.
+        if self.firewall.keeps(frame.frame()) {
+            return Err(DropReason::Unwanted);
+        }
+        let result = self.send(frame);
         match result {
             Ok(()) => self.stats.count_sent(frame.frame()),
             Err(reason) => {

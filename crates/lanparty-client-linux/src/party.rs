@@ -84,6 +84,7 @@ pub(crate) async fn play(
         managers.made();
     }
     let link = Link::find(name.as_str()).context("the new adapter is not there")?;
+    let index = link.index();
     let adapter =
         Adapter::new(link.clone(), player.mac).context("cannot set the adapter's MAC address")?;
     adapter.leave_routes_to_others(player.full_lease);
@@ -112,7 +113,7 @@ pub(crate) async fn play(
         routes: PartyRoutes::default(),
         held: None,
         without_address: None,
-        ear: Ear::on(name.as_str()),
+        ear: Ear::on(name.as_str(), index),
         reporter,
         wishes,
     };

@@ -22,8 +22,8 @@ const SELDOM: Duration = Duration::from_secs(20);
 const SOON: Duration = Duration::from_millis(900);
 /// What fails so often in a row does not get through.
 const FAILURES: u8 = 3;
-/// From whom the datagrams are; no frame with this MAC leaves the machine.
-const NEIGHBOUR: MacAddr = MacAddr::new([0x0e, b'l', b'a', b'n', 0, 2]);
+/// From whom the datagrams are; no frame with this MAC leaves the machine, nor the adapter.
+pub const NEIGHBOUR: MacAddr = MacAddr::new([0x0e, b'l', b'a', b'n', 0, 3]);
 const WORD: &[u8; 8] = b"slnlstn\0";
 
 /// A socket of the shell's on the party's adapter.
@@ -33,6 +33,9 @@ pub struct Ear {
     pub address: Ipv4Addr,
     /// The socket's port.
     pub port: u16,
+    /// From whom it is spoken to: one of [`neighbours`], whom the machine reaches by the adapter. Nobody's ARP cache
+    /// learns of it, as only IP is said in its name.
+    pub neighbour: Ipv4Addr,
 }
 
 /// What a firewall keeps back.
@@ -173,20 +176,21 @@ fn word(number: u32, way: u8) -> Vec<u8> {
     [&WORD[..], &number.to_be_bytes(), &[way]].concat()
 }
 
-/// From a neighbour in the same corner of the network, so that every rule takes it for one of the LAN.
-fn neighbour(address: Ipv4Addr) -> Ipv4Addr {
-    let bits = address.to_bits();
-    let near = [1, 2, 3].map(|bit| bits ^ bit);
-    let is_host = |bits: &&u32| !matches!(**bits & 0xff, 0 | 0xff);
-    near.iter()
-        .find(is_host)
-        .copied()
-        .unwrap_or(bits ^ 1)
-        .into()
+/// Who may live beside this address in its network: near, so that every rule takes them for the LAN's, and neither the
+/// network itself nor its broadcast address. The shell takes one whom it would reach by the adapter.
+pub fn neighbours(own: Ipv4Addr, prefix: u8) -> impl Iterator<Item = Ipv4Addr> {
+    let hosts = u32::MAX.checked_shr(prefix.into()).unwrap_or(0);
+    let may_be = move |bits: &u32| {
+        let is_within = (bits ^ own.to_bits()) & !hosts == 0;
+        // Two alone have no address for all (RFC 3021).
+        is_within && (hosts <= 1 || (bits & hosts != 0 && bits & hosts != hosts))
+    };
+    let near = (1..8).map(move |bit| own.to_bits() ^ bit);
+    near.filter(may_be).map(Ipv4Addr::from)
 }
 
 fn frame(ear: Ear, (mac, to): (MacAddr, Ipv4Addr), payload: &[u8]) -> Vec<u8> {
-    let source = neighbour(ear.address).octets();
+    let source = ear.neighbour.octets();
     let len = u16::try_from(8 + payload.len()).expect("a word is short");
     let mut datagram = [DISCARD, ear.port, len, 0].map(u16::to_be_bytes).concat();
     datagram.extend(payload);
@@ -208,10 +212,12 @@ mod tests {
     #![allow(clippy::disallowed_methods, reason = "tests own the clock")]
 
     use super::*;
+    use lanparty_peer::PeerCore;
 
     const EAR: Ear = Ear {
         address: Ipv4Addr::new(192, 168, 50, 17),
         port: 40_000,
+        neighbour: Ipv4Addr::new(192, 168, 50, 16),
     };
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -304,10 +310,34 @@ mod tests {
     }
 
     #[test]
-    fn the_neighbour_is_a_host_of_the_same_network() {
-        for (own, other) in [(17, 16), (1, 3), (254, 252), (2, 3)] {
-            let neighbour = neighbour(Ipv4Addr::new(10, 0, 0, own));
-            assert_eq!(neighbour.octets()[3], other);
-        }
+    fn neighbours_are_hosts_of_the_same_network() {
+        let of = |own: [u8; 4], prefix| -> Vec<u8> {
+            let near = neighbours(Ipv4Addr::from(own), prefix);
+            near.map(|near| near.octets()[3]).collect()
+        };
+        assert_eq!(of([10, 0, 0, 17], 24), [16, 19, 18, 21, 20, 23, 22]);
+        assert_eq!(of([10, 0, 0, 254], 24), [252, 253, 250, 251, 248, 249]);
+        assert_eq!(of([10, 0, 0, 255], 8)[0], 254);
+        assert_eq!(of([10, 0, 0, 17], 28), [19, 18, 21, 20, 23, 22]);
+        assert_eq!(of([10, 0, 0, 30], 28), [28, 29, 26, 27, 24, 25]);
+        assert_eq!(of([10, 0, 0, 9], 30), [10]);
+        assert_eq!(of([10, 0, 0, 10], 30), [9]);
+        assert_eq!(of([10, 0, 0, 10], 31), [11]);
+        assert!(of([10, 0, 0, 10], 32).is_empty());
+    }
+
+    #[test]
+    fn the_word_is_none_of_the_frames_that_the_machine_loses() {
+        let (mut session, now) = (Session::new(mac()), Instant::now());
+        session.firewall.turn(now, Some(EAR), mac());
+        let (word, _) = session
+            .firewall
+            .turn(now + SECOND, Some(EAR), mac())
+            .unwrap();
+        let mut sent = frame(EAR, (MacAddr::BROADCAST, Ipv4Addr::BROADCAST), &word);
+        sent[34..36].copy_from_slice(&EAR.port.to_be_bytes());
+        let mut sent = lanparty_proto::FrameBuf::from_frame(&sent);
+        assert!(session.handle_frame(now, &mut sent).is_err());
+        assert_eq!(session.counters().drops.total(), 0);
     }
 }
