@@ -35,6 +35,7 @@ fn main() -> ExitCode {
     let service = checks![
         tunnel_and_program_are_both_proved,
         a_firewall_that_eats_the_answers_is_told_from_the_tunnel,
+        the_service_lets_the_party_through_until_it_is_left,
     ];
     let firewalls = checks![
         an_open_machine_that_answers_no_pings_is_not_suspected,
@@ -42,7 +43,9 @@ fn main() -> ExitCode {
         broadcast_that_is_eaten_alone_is_noticed,
         what_may_not_leave_is_noticed,
         nobody_else_sees_that_somebody_listens,
+        a_person_asks_and_the_party_is_let_through_until_it_ends,
     ];
+    let passages = checks![what_a_killed_client_let_through_is_closed_by_the_next];
     let narrow = checks![a_narrow_path_carries_full_packets_and_pieces];
     run(
         &needs,
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
             Suite::new("proof", || start(Party::builder()), terminal),
             Suite::new("proof-service", Evening::begin, service),
             Suite::new("firewalls", || start(Party::builder()), firewalls),
+            Suite::new("firewalls-killed", || Ok(()), passages),
             Suite::new(
                 "proof-narrow",
                 || start(Party::builder().path_mtu(1300)),
@@ -443,4 +447,129 @@ fn nobody_else_sees_that_somebody_listens(party: &Party) -> Result<()> {
     })?;
     ensure!(foreign.is_empty(), "{foreign:x?}");
     Ok(())
+}
+
+/// Firewalls as people have them: one that lets in what belongs to what went out, and one that refuses by a chain of its own
+/// and lets nothing out that it does not know.
+const DEFAULT_DROP: [&str; 9] = [
+    "add table inet own",
+    "add chain inet own input { type filter hook input priority 0; policy drop; }",
+    "add rule inet own input ct state established,related accept",
+    "add rule inet own input iifname { \"lo\", \"wan0\" } accept",
+    "add table ip other",
+    "add chain ip other refuse",
+    "add rule ip other refuse ip daddr 224.0.0.0/4 drop comment \"lanparty: lanparty0\"",
+    "add chain ip other output { type filter hook output priority 10; }",
+    "add rule ip other output oifname \"lanparty0\" jump refuse",
+];
+
+fn shut(machine: &Machine) -> Result<String> {
+    for rule in DEFAULT_DROP {
+        machine.run(["nft", rule])?;
+    }
+    rules(machine)
+}
+
+fn opened(machine: &Machine) -> Result<()> {
+    machine.run(["nft", "delete table inet own"])?;
+    machine.run(["nft", "delete table ip other"]).map(drop)
+}
+
+fn rules(machine: &Machine) -> Result<String> {
+    machine.run(["nft", "list", "ruleset"])
+}
+
+/// Has the doctor mend what it can.
+fn mended(machine: &Machine, flags: &[&str]) -> Result<String> {
+    let mut command = program("lanparty-client")?;
+    let words = ["doctor", "--fix"].iter().chain(flags);
+    command.extend(words.map(|word| (*word).into()));
+    let output = machine.output(command)?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn a_person_asks_and_the_party_is_let_through_until_it_ends(party: &Party) -> Result<()> {
+    let (machine, program) = (player(party), &party.players[0].program);
+    let mark = program.mark();
+    let before = shut(machine)?;
+    let said =
+        program.wait_for_line_after(mark, "The firewall of this machine (nftables", NOTICED)?;
+    ensure!(said.contains("doctor --fix"), "{said}");
+    let rows = look(machine, &[])?;
+    says(&rows, "firewall", "doubt", "nftables")?;
+    ensure!(rules(machine)? == before, "a look alone changed something");
+
+    let mark = program.mark();
+    let said = mended(machine, &[])?;
+    ensure!(
+        said.contains("a rule in front of inet own input, ip other output"),
+        "{said}"
+    );
+    program.wait_for_line_after(mark, "Connected to the LAN", NOTICED)?;
+    let rows = look(machine, &[])?;
+    says(&rows, "firewall", "good", "lets the party's games through")?;
+    says(&rows, "proof", "good", "untried without the service")?;
+    is_silent_about(&rows, &FAMILIES)?;
+    let open = rules(machine)?;
+    ensure!(
+        open.matches("comment \"lanparty: lanparty0\"").count() == 3,
+        "{open}"
+    );
+
+    program.interrupt()?;
+    eventually("the client goes", SOON, || {
+        (!machine.has_interface(Player::TAP)).then_some(())
+    })?;
+    eventually("its rules go", SOON, || {
+        (rules(machine).ok()? == before).then_some(())
+    })?;
+    opened(machine)
+}
+
+fn what_a_killed_client_let_through_is_closed_by_the_next((): &()) -> Result<()> {
+    let mut party = start(Party::builder())?;
+    let machine = player(&party);
+    let before = shut(machine)?;
+    mended(machine, &[])?;
+    ensure!(rules(machine)? != before, "nothing was let through");
+    party.players[0].program.kill()?;
+    eventually("the adapter goes", SOON, || {
+        (!machine.has_interface(Player::TAP)).then_some(())
+    })?;
+    ensure!(rules(machine)? != before, "the kill left nothing");
+    let rows = look(machine, &[])?;
+    says(&rows, "leftovers", "bad", "changes")?;
+    party.restart_player(0)?;
+    eventually("its rules go", SOON, || {
+        (rules(player(&party)).ok()? == before).then_some(())
+    })
+}
+
+fn the_service_lets_the_party_through_until_it_is_left(evening: &Evening) -> Result<()> {
+    let machine = evening.machine();
+    let before = shut(machine)?;
+    let warning = eventually("the window has a button", NOTICED, || {
+        let snapshot = evening.snapshot().ok()?;
+        let warnings = snapshot["warnings"].as_array()?;
+        let hindered = warnings
+            .iter()
+            .find(|warning| warning["id"] == "hindered")?;
+        (!hindered["fix"].is_null()).then(|| hindered.clone())
+    })?;
+    ensure!(warning["fix"]["fix"] == "let_party_through", "{warning:#}");
+    let client = program("lanparty-client")?.remove(0);
+    // A user's doctor has no rights, and asks the service.
+    let script = format!(
+        "setpriv --bounding-set -all --inh-caps -all {client} doctor --fix --socket client.sock"
+    );
+    let said = machine.output(["sh", "-c", &script])?;
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    ensure!(said.contains("nftables lets lanparty0 through"), "{said}");
+    let rows = evening.look()?;
+    says(&rows, "firewall", "good", "lets the party's games through")?;
+    says(&rows, "proof", "good", "its answer back")?;
+    says(&rows, "mtu", "good", "the room's")?;
+    evening.client(&["leave"])?;
+    ensure!(rules(machine)? == before, "{}", rules(machine)?);
+    opened(machine)
 }

@@ -25,7 +25,8 @@ mod told;
 pub use doctor::{FixOffer, Mark, Row};
 pub use order::{Answer, Fix, Request, Secret};
 pub use snapshot::{
-    LanAddress, Loss, Me, Member, Party, Ping, PingVerdict, Room, Snapshot, Warning, Way, ms,
+    LanAddress, Lease, Loss, Me, Member, Mtu, Party, Ping, PingVerdict, Room, Snapshot, Warning,
+    Way, ms,
 };
 pub use state::State;
 

@@ -65,6 +65,8 @@ pub enum Fix {
     ResetAdapter,
     /// Let the user of this view use the service; the view does it, with an administrator's word.
     Permit,
+    /// Let the party through this machine's own firewall, until it is left.
+    LetPartyThrough,
     /// One that this version does not know.
     #[serde(other)]
     Unknown,
@@ -129,6 +131,10 @@ mod tests {
                 fix: Fix::StartService
             }
         );
+        let open: Request =
+            serde_json::from_str(r#"{"do":"fix","fix":"let_party_through"}"#).unwrap();
+        let fix = Fix::LetPartyThrough;
+        assert_eq!(open, Request::Fix { fix });
         let unknown: Request = serde_json::from_str(r#"{"do":"fix","fix":"later"}"#).unwrap();
         assert_eq!(unknown, Request::Fix { fix: Fix::Unknown });
     }

@@ -3,7 +3,7 @@
 use crate::{FixOffer, State, VERSION};
 use lanparty_games::Game;
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// How things stand at one moment. Durations are counted up to that moment, so that no two clocks must agree.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +27,12 @@ pub struct Snapshot {
     /// The address on the party's LAN.
     #[serde(default)]
     pub address: Option<LanAddress>,
+    /// Who has lent that address, where somebody has.
+    #[serde(default)]
+    pub lease: Option<Lease>,
+    /// How long packets may be.
+    #[serde(default)]
+    pub mtu: Option<Mtu>,
     /// How long frames take.
     #[serde(default)]
     pub ping: Ping,
@@ -62,6 +68,8 @@ impl Snapshot {
             party: None,
             me: None,
             address: None,
+            lease: None,
+            mtu: None,
             ping: Ping::default(),
             way: None,
             members: Vec::new(),
@@ -141,6 +149,26 @@ pub struct LanAddress {
     /// True when the system made it up (RFC 3927), because nobody on the LAN gave one.
     #[serde(default)]
     pub made_up: bool,
+}
+
+/// An address that a DHCP server has lent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// The server.
+    pub server: Ipv4Addr,
+    /// For how many seconds more; without it for ever.
+    #[serde(default)]
+    pub seconds: Option<u64>,
+}
+
+/// How long packets may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mtu {
+    /// In the room, on every machine's adapter.
+    pub room: u16,
+    /// What the way to the relay takes in one piece, with our own few bytes around a packet.
+    #[serde(default)]
+    pub path: Option<u16>,
 }
 
 /// How long a round trip takes.

@@ -5,6 +5,7 @@ use crate::session::Session;
 use clap::Args;
 use lanparty_ctrl::message::Welcome;
 use lanparty_ctrl::{Name, RelayMessage, ResumeToken};
+use lanparty_dhcp::{Held, How};
 use lanparty_edge::resume_file::ResumeFile;
 use lanparty_edge::seldom::Seldom;
 use lanparty_obs::{Diagnostics, PlayerStatus};
@@ -13,7 +14,7 @@ use lanparty_peer::relay_args::{RelayArgs, RelayArgsError, RelayConfig};
 use lanparty_proto::VirtualMac;
 use std::env;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -98,6 +99,7 @@ impl PlayerArgs {
             facts: None,
             told: Seldom::default(),
             notice: None,
+            room_mtu: None,
         })
     }
 }
@@ -149,6 +151,7 @@ pub struct Player {
     told: Seldom,
     /// What the relay last did not carry.
     notice: Option<(Instant, String)>,
+    room_mtu: Option<u16>,
 }
 
 impl Player {
@@ -190,6 +193,7 @@ impl Player {
     /// The relay has let the player in.
     pub fn joined(&mut self, welcome: &Welcome, relay: SocketAddr) {
         tracing::info!(%relay, room = %self.relay.room, mtu = %welcome.effective_mtu, "Joined the room");
+        self.room_mtu = Some(welcome.effective_mtu.into());
         if let Some(place) = &mut self.place {
             place.keep(
                 &self.relay.address,
@@ -252,10 +256,20 @@ impl Player {
             datagram_budget: self
                 .facts
                 .map_or(known.datagram_budget, |facts| Some(facts.budget.number())),
+            room_mtu: self.room_mtu,
+            lease: session.held_address().and_then(|held| lease(held, now)),
             // What dies here already is nearer to the cause.
             notice: known.notice.or(notice.map(|(_, said)| said.clone())),
             ..known
         }
+    }
+}
+
+fn lease(held: &Held, now: Instant) -> Option<(Ipv4Addr, Option<Duration>)> {
+    let left = held.until.map(|until| until.saturating_duration_since(now));
+    match held.how {
+        How::Leased { server } => Some((server, left)),
+        How::MadeUp => None,
     }
 }
 

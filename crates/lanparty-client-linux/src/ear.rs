@@ -4,6 +4,7 @@ use crate::route::Route;
 use lanparty_client_core::Session;
 use lanparty_client_core::session::{DISCARD, Deafness, Ear as Place, neighbours};
 use lanparty_doctor::Culprit;
+use lanparty_obs::Opening;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
@@ -88,6 +89,16 @@ impl Ear {
         }
     }
 
+    /// Who can let the party through, where that is what hinders.
+    pub(crate) fn opening(&self) -> Option<Opening> {
+        let is_known = self.search.is_none() && self.deafness.is_any();
+        let culprit = self.culprit.as_ref().filter(|_| is_known)?;
+        Some(match culprit.opening? {
+            lanparty_doctor::Opening::Here => Opening::Here,
+            lanparty_doctor::Opening::ByAdmin => Opening::ByAdmin,
+        })
+    }
+
     /// What a person should know, as a sentence; nothing while all gets through.
     pub(crate) fn notice(&self) -> Option<String> {
         // One sentence, and the whole of it.
@@ -105,7 +116,7 @@ impl Ear {
             _ => return None,
         };
         Some(match &self.culprit {
-            Some(Culprit { name, cure }) => {
+            Some(Culprit { name, cure, .. }) => {
                 format!("The firewall of this machine ({name}) {what}: {cure}")
             }
             None => format!(

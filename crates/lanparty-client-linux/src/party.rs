@@ -95,6 +95,7 @@ pub(crate) async fn play(
         lanparty_edge::privilege::read_and_write(&[], &[IPV6_SETTINGS.into()]);
     }
 
+    let _passage = Passage(name.as_str());
     let _watch = adapter.watch().context("cannot watch the adapter")?;
 
     let dns = (!player.full_lease).then(|| Dns::new(Path::new("/")));
@@ -120,6 +121,17 @@ pub(crate) async fn play(
     lanparty_peer::run(&mut session, &mut tap, &mut machine, &relay, stop).await?;
     tracing::info!("Left the party");
     Ok(())
+}
+
+/// The way through this machine's firewall that a person may ask for while a session runs.
+struct Passage<'a>(&'a str);
+
+impl Drop for Passage<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = lanparty_doctor::close_firewall(self.0) {
+            tracing::debug!(%error, "Could not look for rules of this session in the firewall");
+        }
+    }
 }
 
 /// The session, which sees to the address as far as that is its affair.
@@ -162,6 +174,12 @@ pub(crate) const REPAIRED: &str = "What a killed run left on this machine is und
 /// Undoes what a killed run left.
 pub(crate) fn remove_leftovers() -> Result<()> {
     managers::remove_leftovers();
+    match lanparty_doctor::remove_firewall_leftovers() {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "Removed rules of nftables that a killed client left"),
+        // Without nftables in the kernel there is none.
+        Err(error) => tracing::debug!(%error, "Could not look for rules that a killed client left"),
+    }
     rule::remove_leftovers()
         .and(barrier::remove_leftovers())
         .context("cannot remove rules that a killed run left")?;
@@ -428,6 +446,7 @@ impl<R: Reporter> Machine<'_, R> {
     fn diagnostics(&self, session: &Session, addresses: Vec<IpAddr>) -> Diagnostics {
         let known = self.player.diagnostics(Instant::now(), session);
         Diagnostics {
+            opening: known.notice.is_none().then(|| self.ear.opening()).flatten(),
             notice: known.notice.clone().or_else(|| self.ear.notice()),
             route_pinned: self.pins.is_pinned(),
             adapter_down: self.mtu.is_some() && !self.link.is_up().unwrap_or(true),

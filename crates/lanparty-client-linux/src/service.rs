@@ -116,6 +116,10 @@ impl Place for ThisMachine {
         Ok(party::REPAIRED.to_owned())
     }
 
+    fn let_party_through(&self) -> Result<String> {
+        Ok(lanparty_doctor::open_firewall(self.tap.as_str())?)
+    }
+
     fn tell(&self, standing: &str) {
         systemd::status(standing);
     }

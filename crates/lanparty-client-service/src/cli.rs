@@ -90,7 +90,7 @@ pub struct ForgetArgs {
 /// What the doctor does besides looking.
 #[derive(Debug, Clone, Args)]
 pub struct DoctorArgs {
-    /// Mend what can be mended; says first what that changes.
+    /// Mend what can be mended, a firewall here that keeps the party away included; says first what that changes.
     #[arg(long)]
     fix: bool,
 

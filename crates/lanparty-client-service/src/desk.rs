@@ -44,6 +44,8 @@ pub(crate) enum Output {
     RenewAddress,
     /// What a killed run left is to be undone, and who asked gets the answer.
     Repair(Ticket),
+    /// The party is to be let through the machine's firewall, and who asked gets the answer.
+    LetPartyThrough(Ticket),
     /// A look at the machine is to be taken, and who asked gets the answer; this is how things stand.
     Doctor(Ticket, Box<Snapshot>),
     /// Something that is kept has changed.

@@ -29,6 +29,15 @@ pub trait Place: 'static {
     /// What could not be undone, and what to do.
     fn repair(&self) -> anyhow::Result<String>;
 
+    /// Lets the party through the machine's firewall, as far as the service may, until the session ends; answers with a
+    /// sentence.
+    ///
+    /// # Errors
+    /// Why not, and what to do.
+    fn let_party_through(&self) -> anyhow::Result<String> {
+        anyhow::bail!("the service cannot change this system's firewall; its own settings can")
+    }
+
     /// Whether the service is to begin with the machine, as somebody's last room is joined then. Where it always does, there
     /// is nothing to do.
     fn begin_with_machine(&self, _yes: bool) {}

@@ -161,11 +161,9 @@ impl<P: Place> Service<P> {
                 }
             }
             Output::RenewAddress => self.wishes.renew_address(),
-            Output::Repair(ticket) => {
-                let repaired = self.place.repair();
-                let refused =
-                    |error: anyhow::Error| Answer::Refused(lanparty_client_core::sentence(&*error));
-                self.answer(ticket, repaired.map_or_else(refused, Answer::Done));
+            Output::Repair(ticket) => self.answer(ticket, outcome(self.place.repair())),
+            Output::LetPartyThrough(ticket) => {
+                self.answer(ticket, outcome(self.place.let_party_through()));
             }
             Output::Doctor(ticket, snapshot) => {
                 if self.looks.ask(ticket, *snapshot) {
@@ -257,6 +255,11 @@ impl<P: Place> Service<P> {
 fn today() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.unwrap_or_default().as_secs()
+}
+
+fn outcome(done: Result<String>) -> Answer {
+    let refused = |error: anyhow::Error| Answer::Refused(lanparty_client_core::sentence(&*error));
+    done.map_or_else(refused, Answer::Done)
 }
 
 async fn sleep_until(deadline: Option<Instant>) {

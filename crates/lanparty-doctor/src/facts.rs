@@ -39,6 +39,8 @@ pub trait Pc: Send + Sync {
     fn probe(&self, addresses: &[SocketAddr]) -> Probe;
     /// What stands between games and this PC.
     fn firewall(&self) -> Firewall;
+    /// The VPN that keeps back by rules what does not go through it, as far as that can be seen.
+    fn kill_switch(&self) -> Option<Culprit>;
     /// How far the ways lead in which games find each other.
     fn proof(&self) -> Proof;
 }
@@ -226,6 +228,8 @@ pub struct Interface {
     pub addresses: Vec<Prefix>,
     /// Which program of the system sees to it, if one is known to.
     pub managed_by: Option<String>,
+    /// How long its packets may be, where the system says it.
+    pub mtu: Option<usize>,
 }
 
 /// A unicast route.
@@ -323,6 +327,17 @@ pub struct Culprit {
     pub name: String,
     /// What helps: the rest of a sentence.
     pub cure: String,
+    /// Who can let the party through when a person asks for it; nobody where that is another program's affair.
+    pub opening: Option<Opening>,
+}
+
+/// Who can let the party through a firewall.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// The client, for as long as it plays.
+    Here,
+    /// A program of the firewall's own, with an administrator's word.
+    ByAdmin,
 }
 
 /// What stands between games and this PC.
@@ -332,6 +347,8 @@ pub enum Firewall {
     Unseen,
     /// This program, which lets in nothing that it was not told to.
     Strict(String),
+    /// This program, which refuses something by single rules; nobody knows whether the party's is among it.
+    Choosy(String),
     /// This program, which was told of the party's adapter.
     LetsTheParty(String),
     /// Windows', by the profile for the network of the party's adapter.

@@ -1,10 +1,10 @@
 //! PCs that answer what a test tells them to.
 
 use crate::facts::{
-    Driver, Firewall, Hindrance, Interface, Leftovers, Lookup, Network, Pc, Prefix, Probe, Profile,
-    Proof, Rights, Route, Service, System, User,
+    Culprit, Driver, Firewall, Hindrance, Interface, Leftovers, Lookup, Network, Pc, Prefix, Probe,
+    Profile, Proof, Rights, Route, Service, System, User,
 };
-use lanparty_client_control::{LanAddress, Party, Room, Snapshot, State};
+use lanparty_client_control::{LanAddress, Lease, Mtu, Party, Room, Snapshot, State};
 use lanparty_proof::{Reach, Style, Verdict};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -29,6 +29,7 @@ pub(crate) struct FakePc {
     pub(crate) lookup: Lookup,
     pub(crate) probe: Probe,
     pub(crate) firewall: Firewall,
+    pub(crate) kill_switch: Option<Culprit>,
     pub(crate) proof: Proof,
 }
 
@@ -54,6 +55,7 @@ impl FakePc {
             lookup: Lookup::Found(vec![ip("203.0.113.7"), ip("2001:db8::7")]),
             probe: Probe::Answered(Duration::from_millis(12)),
             firewall: Firewall::Unseen,
+            kill_switch: None,
             proof: Proof::Program(verdict(|style| match style.is_ipx() {
                 true => Reach::Unasked,
                 false => Reach::Back,
@@ -162,6 +164,7 @@ fn wrongs() -> Vec<Wrong> {
             });
         }));
     }
+    wrong(Box::new(|pc| pc.kill_switch = Some(kill_switch())));
     wrong(Box::new(|pc| pc.party = None));
     wrong(Box::new(|pc| pc.repairs_itself = true));
     wrong(Box::new(|pc| pc.user = User::default()));
@@ -191,7 +194,17 @@ fn services() -> Vec<Service> {
         snapshot.rooms[at].party.expires = Some(1_799_999_999);
         Service::Answers(snapshot)
     };
+    let leased = |seconds| {
+        let lease = snapshot.lease.map(|lease| Lease { seconds, ..lease });
+        Service::Answers(Box::new(Snapshot {
+            lease,
+            mtu: None,
+            ..(*snapshot).clone()
+        }))
+    };
     vec![
+        leased(None),
+        leased(Some(20)),
         Service::Asks(snapshot.clone()),
         Service::Answers(Box::new(old)),
         ended(0),
@@ -233,6 +246,7 @@ fn firewalls() -> Vec<Firewall> {
     strict
         .into_iter()
         .chain(profiles.map(Firewall::Profile))
+        .chain([Firewall::Choosy("nftables".into())])
         .chain([Firewall::Unknown, Firewall::LetsTheParty("ufw".into())])
         .collect()
 }
@@ -291,6 +305,13 @@ fn networks() -> Vec<fn(&mut Network)> {
         |network| network.interfaces[0].addresses = vec![prefix("192.168.50.77/24")],
         |network| network.interfaces[0].addresses = vec![prefix("203.0.113.77/24")],
         |network| network.interfaces[0].is_tunnel = true,
+        |network| network.interfaces[0].addresses = vec![prefix("100.72.3.4/10")],
+        |network| tunnel(network, "203.0.113.7/32"),
+        |network| tunnel(network, "192.168.50.0/25"),
+        |network| tunnel(network, "10.8.0.0/24"),
+        |network| tunnel(network, "224.0.0.0/4"),
+        |network| party(network).mtu = Some(1500),
+        |network| party(network).mtu = None,
         |network| {
             let interface = party(network).name.clone();
             network.routes.retain(|route| route.interface != interface);
@@ -300,6 +321,29 @@ fn networks() -> Vec<fn(&mut Network)> {
             network.routes.insert(0, route("0.0.0.0/0", &interface, 0));
         },
     ]
+}
+
+/// Another VPN's, with a route by it.
+pub(crate) fn tunnel(network: &mut Network, destination: &str) {
+    let tunnel = Interface {
+        name: "wg0".into(),
+        is_party: false,
+        is_up: true,
+        is_tunnel: true,
+        addresses: vec![prefix("10.8.0.2/24")],
+        managed_by: None,
+        mtu: Some(1420),
+    };
+    network.interfaces.insert(1, tunnel);
+    network.routes.insert(0, route(destination, "wg0", 0));
+}
+
+pub(crate) fn kill_switch() -> Culprit {
+    Culprit {
+        name: "Mullvad's VPN".into(),
+        cure: "say `mullvad lan set allow`, or disconnect it.".into(),
+        opening: None,
+    }
 }
 
 impl Pc for FakePc {
@@ -363,6 +407,10 @@ impl Pc for FakePc {
         self.firewall.clone()
     }
 
+    fn kill_switch(&self) -> Option<Culprit> {
+        self.kill_switch.clone()
+    }
+
     fn proof(&self) -> Proof {
         self.proof.clone()
     }
@@ -380,6 +428,14 @@ pub(crate) fn snapshot(state: State) -> Service {
         address: Some(LanAddress {
             ip: ip("192.168.50.17"),
             made_up: false,
+        }),
+        lease: Some(Lease {
+            server: [192, 168, 50, 1].into(),
+            seconds: Some(36_000),
+        }),
+        mtu: Some(Mtu {
+            room: 1400,
+            path: Some(1416),
         }),
         rooms: vec![room("FRIDAY"), room("OLD")],
         ..Snapshot::idle("0.1.0")
@@ -404,6 +460,7 @@ fn network(home: &str, party: &str) -> Network {
         is_tunnel: false,
         addresses: addresses.iter().map(|text| prefix(text)).collect(),
         managed_by: None,
+        mtu: Some(if is_party { 1400 } else { 1500 }),
     };
     Network {
         interfaces: vec![
@@ -415,6 +472,7 @@ fn network(home: &str, party: &str) -> Network {
             route("::/0", home, 600),
             route("192.168.1.0/24", home, 600),
             route("255.255.255.255/32", party, 1),
+            route("224.0.0.0/4", party, 1),
             route("192.168.50.0/24", party, 0),
         ],
     }

@@ -59,12 +59,12 @@ mod within;
 pub use checks::service::AGAINST_IMPOSTORS;
 pub use examine::{again, examine, examine_as_service, forbidden};
 pub use facts::{
-    Culprit, Driver, Firewall, Hindrance, Interface, Leftovers, Lookup, Network, Pc, Prefix, Probe,
-    Profile, Proof, Prover, Rights, Route, Service, System, User,
+    Culprit, Driver, Firewall, Hindrance, Interface, Leftovers, Lookup, Network, Opening, Pc,
+    Prefix, Probe, Profile, Proof, Prover, Rights, Route, Service, System, User,
 };
 pub use found::{Cure, Found};
 #[cfg(target_os = "linux")]
-pub use imp::culprit;
+pub use imp::{close_firewall, culprit, open_firewall, remove_firewall_leftovers};
 pub use lanparty_client_control::{Fix, FixOffer, Mark, Row};
 pub use mend::{Hands, MendError, mend};
 pub use patient::Patient;

@@ -36,6 +36,12 @@ pub enum MendError {
          keeps your accounts to do that"
     )]
     Elsewhere,
+    /// There is nothing to be let through.
+    #[error("the party's adapter is not there; join a party first")]
+    NoAdapter,
+    /// The kernel takes no such rule.
+    #[error("the kernel's nftables does not take the rule: {0}")]
+    NotOpened(String),
     /// A newer version's fix, or one for another system.
     #[error("this program cannot mend that; install the newest version")]
     Unknown,
@@ -55,6 +61,10 @@ pub fn mend(door: &Door, fix: Fix, hands: Option<&dyn Hands>) -> Result<String, 
                 hands.repair().map_err(MendError::Refused)
             }
             (answer, _) => said(answer?),
+        },
+        Fix::LetPartyThrough => match imp::let_through()? {
+            Some(sentence) => Ok(sentence),
+            None => said(door.ask(&Request::Fix { fix })?),
         },
         Fix::RenewAddress | Fix::ResetAdapter => said(door.ask(&Request::Fix { fix })?),
         Fix::Unknown => Err(MendError::Unknown),

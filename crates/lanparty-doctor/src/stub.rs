@@ -1,6 +1,6 @@
 //! Systems without a client: nothing is known, and nothing can be mended.
 
-use crate::facts::{Driver, Firewall, Hindrance, Leftovers, Network, Rights, User};
+use crate::facts::{Culprit, Driver, Firewall, Hindrance, Leftovers, Network, Rights, User};
 use crate::mend::MendError;
 use std::io;
 
@@ -34,6 +34,14 @@ pub(crate) fn network(_mac: Option<&str>) -> io::Result<Network> {
 
 pub(crate) fn firewall(_adapter: Option<&str>) -> Firewall {
     Firewall::Unknown
+}
+
+pub(crate) fn kill_switch() -> Option<Culprit> {
+    None
+}
+
+pub(crate) fn let_through() -> Result<Option<String>, MendError> {
+    Err(MendError::Unknown)
 }
 
 /// Nobody says how long packets may be by this interface.

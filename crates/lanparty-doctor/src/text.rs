@@ -29,14 +29,22 @@ pub fn run(
         out.write_all(rows.iter().map(line).collect::<String>().as_bytes())?;
     }
     if wish.fix {
+        let mut tried = Vec::new();
         for row in &mut rows {
             let Some(offer) = row.fix.clone() else {
                 continue;
             };
-            let said = mend_row(patient, row, &offer, hands);
+            // One fix may be for several rows.
+            let said = match tried.contains(&offer.fix) {
+                false => before(&offer) + &mend_row(patient, row, &offer, hands),
+                true => {
+                    look_again(patient, row);
+                    String::new()
+                }
+            };
+            tried.push(offer.fix);
             if !wish.json {
-                write!(out, "\n{}{said}", before(&offer))?;
-                write!(out, "{}", line(row))?;
+                write!(out, "\n{said}{}", line(row))?;
             }
         }
     }
@@ -54,15 +62,19 @@ fn mend_row(
 ) -> String {
     match mend(&patient.door, offer.fix, hands) {
         Ok(sentence) => {
-            if let Some(new) = again(patient, &row.id) {
-                *row = new;
-            }
+            look_again(patient, row);
             format!("{sentence}\n")
         }
         Err(error) => {
             let error = error.to_string();
             format!("Not mended: {}.\n", error.trim_end_matches('.'))
         }
+    }
+}
+
+fn look_again(patient: &Patient, row: &mut Row) {
+    if let Some(new) = again(patient, &row.id) {
+        *row = new;
     }
 }
 

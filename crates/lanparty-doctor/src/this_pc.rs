@@ -1,8 +1,8 @@
 //! The PC that we run on: what all systems have in common, and the questions that could hang.
 
 use crate::facts::{
-    Driver, Firewall, Leftovers, Lookup, Network, Pc, Probe, Proof, Prover, Rights, Service,
-    System, User,
+    Culprit, Driver, Firewall, Leftovers, Lookup, Network, Pc, Probe, Proof, Prover, Rights,
+    Service, System, User,
 };
 use crate::patient::Patient;
 use crate::within::within;
@@ -176,6 +176,10 @@ impl Pc for ThisPc {
         let network = self.network().ok();
         let adapter = network.as_ref().and_then(Network::party);
         imp::firewall(adapter.map(|adapter| adapter.name.as_str()))
+    }
+
+    fn kill_switch(&self) -> Option<Culprit> {
+        imp::kill_switch()
     }
 
     fn proof(&self) -> Proof {

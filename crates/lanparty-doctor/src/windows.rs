@@ -1,8 +1,8 @@
 //! What Windows answers: its registry, its IP Helper, its adapters, its firewall.
 
 use crate::facts::{
-    Driver, Firewall, Hindrance, Interface, Leftovers, Network, Prefix, Profile, Rights, Route,
-    User,
+    Culprit, Driver, Firewall, Hindrance, Interface, Leftovers, Network, Prefix, Profile, Rights,
+    Route, User,
 };
 use crate::mend::{MendError, run};
 use lanparty_client_route::{self as ip, AdapterGuid, Category, Family, Luid};
@@ -164,6 +164,7 @@ fn interface(luid: Luid, routes: &[ip::Route], party: Option<&Adapter>) -> Inter
         is_tunnel: TUNNELS.contains(&kind(luid)),
         addresses: addresses.collect(),
         managed_by: None,
+        mtu: None,
     }
 }
 
@@ -179,6 +180,7 @@ fn unplugged(adapter: &Adapter) -> Interface {
         is_tunnel: false,
         addresses: Vec::new(),
         managed_by: None,
+        mtu: None,
     }
 }
 
@@ -240,6 +242,11 @@ fn profile(adapter: AdapterGuid) -> io::Result<Profile> {
     })
 }
 
+/// Others' filters have no names here.
+pub(crate) fn kill_switch() -> Option<Culprit> {
+    None
+}
+
 /// Nobody says how long packets may be by this interface.
 pub(crate) fn mtu(_interface: &str) -> Option<usize> {
     None
@@ -248,6 +255,11 @@ pub(crate) fn mtu(_interface: &str) -> Option<usize> {
 /// Nobody says the interface's number.
 pub(crate) fn scope(_interface: &str) -> Option<u32> {
     None
+}
+
+/// Its firewall goes by the network's category, which another fix sets.
+pub(crate) fn let_through() -> Result<Option<String>, MendError> {
+    Err(MendError::Unknown)
 }
 
 /// As this user first, who may be allowed to; else Windows asks for an administrator.

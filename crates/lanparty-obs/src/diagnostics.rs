@@ -2,7 +2,7 @@
 
 use crate::{NoAddress, PeerStats, PlayerStatus};
 use serde::Serialize;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 /// A snapshot of a client. Optional fields are absent while they are not known.
@@ -26,10 +26,16 @@ pub struct Diagnostics {
     pub broadcast: bool,
     /// What of the player's own does not cross, or did not until a moment ago, as a sentence.
     pub notice: Option<String>,
+    /// Who can let the party through where that is a firewall of this machine's.
+    pub opening: Option<Opening>,
     /// True when a host route keeps the relay off the virtual adapter.
     pub route_pinned: bool,
     /// The largest datagram the path takes now, in bytes.
     pub datagram_budget: Option<u16>,
+    /// How long the room's packets may be, once that is known.
+    pub room_mtu: Option<u16>,
+    /// The DHCP server that has lent the adapter's address, and for how much longer.
+    pub lease: Option<(Ipv4Addr, Option<Duration>)>,
     /// The virtual adapter's name, while there is one.
     pub adapter: Option<String>,
     /// True when that was up, and somebody has set it down.
@@ -43,6 +49,16 @@ pub struct Diagnostics {
     pub addresses: Vec<IpAddr>,
     /// What was carried and what died.
     pub stats: PeerStats,
+}
+
+/// Who can let the party through a firewall on the player's machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Opening {
+    /// The client, for as long as it plays.
+    Here,
+    /// A program of the firewall's own, with an administrator's word.
+    ByAdmin,
 }
 
 impl Diagnostics {

@@ -16,7 +16,7 @@ pub mod status;
 mod told;
 mod utc;
 
-pub use diagnostics::{Diagnostics, is_self_assigned};
+pub use diagnostics::{Diagnostics, Opening, is_self_assigned};
 pub use drop_reason::DropReason;
 pub use frame_log::FrameLog;
 pub use link::LinkStats;

@@ -3,7 +3,9 @@
 use super::kept::party;
 use super::{Desk, Stage};
 use crate::Caller;
-use lanparty_client_control::{LanAddress, Loss, Me, Ping, Snapshot, State, VERSION, Way};
+use lanparty_client_control::{
+    LanAddress, Lease, Loss, Me, Mtu, Ping, Snapshot, State, VERSION, Way,
+};
 use lanparty_obs::{Diagnostics, PlayerStatus};
 use std::time::Instant;
 
@@ -24,6 +26,8 @@ impl Desk {
             party: wanted.map(|wanted| party(&wanted.invite, Some(&wanted.caller))),
             me: self.me(),
             address: address.map(|(ip, made_up)| LanAddress { ip, made_up }),
+            lease: self.progress.facts().and_then(lease),
+            mtu: self.progress.facts().and_then(mtu),
             ping: self.ping(now),
             way: is_linked.then_some(Way::Relay),
             members: news.map(|news| news.members.clone()).unwrap_or_default(),
@@ -140,4 +144,19 @@ impl Desk {
 fn millis(now: Instant, since: Instant) -> u64 {
     let passed = now.saturating_duration_since(since).as_millis();
     u64::try_from(passed).unwrap_or(u64::MAX)
+}
+
+fn lease(facts: &Diagnostics) -> Option<Lease> {
+    let (server, left) = facts.lease?;
+    Some(Lease {
+        server,
+        seconds: left.map(|left| left.as_secs()),
+    })
+}
+
+fn mtu(facts: &Diagnostics) -> Option<Mtu> {
+    Some(Mtu {
+        room: facts.room_mtu?,
+        path: facts.datagram_budget,
+    })
 }

@@ -237,7 +237,9 @@ impl Desk {
             ))
         };
         match fix {
-            Fix::RenewAddress | Fix::ResetAdapter | Fix::Repair if others => {
+            Fix::RenewAddress | Fix::ResetAdapter | Fix::Repair | Fix::LetPartyThrough
+                if others =>
+            {
                 Some(self.may_begin(caller).map(|()| Answer::Done(String::new())))
             }
             Fix::RenewAddress if is_running => {
@@ -255,7 +257,11 @@ impl Desk {
                 });
                 Some(Ok(Answer::Done("Setting the adapter up again.".to_owned())))
             }
-            Fix::RenewAddress | Fix::ResetAdapter => no_session(),
+            Fix::LetPartyThrough if is_running => {
+                self.output.push_back(Output::LetPartyThrough(ticket));
+                None
+            }
+            Fix::RenewAddress | Fix::ResetAdapter | Fix::LetPartyThrough => no_session(),
             Fix::Repair if self.is_busy() => Some(Err(
                 "nothing can be repaired while a party is on; leave it first".to_owned(),
             )),

@@ -2,7 +2,7 @@
 
 use super::{Desk, Stage};
 use lanparty_client_control::{Fix, FixOffer, Warning};
-use lanparty_obs::PlayerStatus;
+use lanparty_obs::{Opening, PlayerStatus};
 use std::time::{Duration, Instant};
 
 /// How long a LAN may take to give an address. Its DHCP server may look for the address first.
@@ -84,8 +84,11 @@ impl Desk {
     }
 
     fn hindered(&self) -> Option<Warning> {
-        let notice = self.progress.facts()?.notice.clone()?;
-        Some(plain("hindered", notice))
+        let facts = self.progress.facts()?;
+        Some(Warning {
+            fix: facts.opening.map(let_party_through),
+            ..plain("hindered", facts.notice.clone()?)
+        })
     }
 
     /// That home has addresses of the party's too: nobody need do anything.
@@ -137,6 +140,21 @@ fn renew_address() -> FixOffer {
         changes: "Asks the party's LAN for an address again; your own network stays as it is."
             .to_owned(),
         asks_admin: false,
+    }
+}
+
+fn let_party_through(opening: Opening) -> FixOffer {
+    FixOffer {
+        fix: Fix::LetPartyThrough,
+        label: "Let the party through".to_owned(),
+        changes: match opening {
+            Opening::Here => {
+                "The firewall gets a rule for the party's adapter, which goes when you leave."
+            }
+            Opening::ByAdmin => "The firewall's own program lets the party's adapter through.",
+        }
+        .to_owned(),
+        asks_admin: opening == Opening::ByAdmin,
     }
 }
 

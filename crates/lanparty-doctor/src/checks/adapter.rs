@@ -1,6 +1,6 @@
 //! The party's adapter: is it there, is it up, has it an address that the LAN gave?
 
-use super::{Check, is_anybodys, renew_address, reset_adapter};
+use super::{Check, is_anybodys, lease, renew_address, reset_adapter};
 use crate::facts::{Interface, Pc, Prefix, System};
 use crate::found::{Cure, Found};
 use lanparty_client_control::State;
@@ -56,7 +56,7 @@ fn at_the_party(pc: &dyn Pc, adapter: &Interface, state: Option<State>) -> Found
     let ipv4 = adapter.addresses.iter().filter(|a| a.ip.is_ipv4());
     let (made_up, given): (Vec<Prefix>, Vec<Prefix>) = ipv4.partition(|a| is_made_up(a.ip));
     match (given.first(), made_up.first()) {
-        (Some(address), _) => managed(adapter, address.ip),
+        (Some(address), _) => managed(pc, adapter, address.ip),
         (None, Some(_)) => Found::doubt(format!(
             "No DHCP server on the party's LAN gives an address that this PC can use, so {name} has given itself an address, which reaches others who have done the same."
         ))
@@ -76,7 +76,7 @@ fn at_the_party(pc: &dyn Pc, adapter: &Interface, state: Option<State>) -> Found
     }
 }
 
-fn managed(adapter: &Interface, ip: IpAddr) -> Found {
+fn managed(pc: &dyn Pc, adapter: &Interface, ip: IpAddr) -> Found {
     let Interface {
         name, managed_by, ..
     } = adapter;
@@ -85,7 +85,10 @@ fn managed(adapter: &Interface, ip: IpAddr) -> Found {
         false => "an address".to_owned(),
     };
     match managed_by {
-        None => Found::good(format!("The adapter {name} is up and has {address}.")),
+        None => Found::good(format!(
+            "The adapter {name} is up and has {address}{}.",
+            lease::end_of_sentence(pc)
+        )),
         Some(manager) => Found::doubt(format!(
             "The adapter {name} has {address}, but {manager} sees to it too and may change it."
         ))

@@ -1,8 +1,9 @@
 //! This PC's own firewall: does it hide games that the player hosts?
 
 use super::{Check, reset_adapter};
-use crate::facts::{Firewall, Pc, Profile};
+use crate::facts::{Firewall, Pc, Profile, Rights};
 use crate::found::{Cure, Found};
+use lanparty_client_control::{Fix, FixOffer};
 
 pub(crate) const CHECK: Check = Check {
     id: "firewall",
@@ -17,10 +18,13 @@ fn look(pc: &dyn Pc) -> Option<Found> {
         Firewall::LetsTheParty(name) => {
             Found::good(format!("The firewall ({name}) lets the party's games through."))
         }
+        Firewall::Choosy(name) => Found::good(format!(
+            "The firewall ({name}) lets most through; whether games come through it is tried at a party."
+        )),
         Firewall::Strict(name) => Found::doubt(format!(
             "The firewall ({name}) is on: you can join others' games, but it may hide those that you host."
         ))
-        .cured(Cure::by_hand(allow(&name, &adapter(pc)))),
+        .cured(cure(pc).unwrap_or_else(|| Cure::by_hand(allow(&name, &adapter(pc))))),
         Firewall::Profile(Profile::None) => {
             Found::good("The party's adapter is in no network now, so the firewall does not matter.")
         }
@@ -42,12 +46,41 @@ fn look(pc: &dyn Pc) -> Option<Found> {
     })
 }
 
-/// How a firewall that is on lets the party through.
-pub(super) fn how_to(pc: &dyn Pc) -> Option<String> {
-    match pc.firewall() {
-        Firewall::Strict(name) => Some(allow(&name, &adapter(pc))),
-        _ => None,
-    }
+/// What lets the party through a firewall that may be in its way.
+pub(super) fn cure(pc: &dyn Pc) -> Option<Cure> {
+    let (Firewall::Strict(name) | Firewall::Choosy(name)) = pc.firewall() else {
+        return None;
+    };
+    let by_hand = allow(&name, &adapter(pc));
+    Some(match offer(pc, &name) {
+        Some(offer) => Cure::fix(offer).or_by_hand(by_hand),
+        None => Cure::by_hand(by_hand),
+    })
+}
+
+/// What is done when a person asks for it, by whoever has the rights.
+fn offer(pc: &dyn Pc, name: &str) -> Option<FixOffer> {
+    let network = pc.network().ok()?;
+    let adapter = &network.party()?.name;
+    let is_program = matches!(name, "ufw" | "firewalld");
+    let service = pc.service();
+    let plays = service.snapshot().is_some_and(|s| s.state.is_session());
+    let can = match is_program {
+        true => pc.user().can_ask_admin,
+        false => plays || pc.rights() == Rights::Enough,
+    };
+    can.then(|| FixOffer {
+        fix: Fix::LetPartyThrough,
+        label: "Let the party through".to_owned(),
+        changes: match name {
+            "ufw" => format!("The firewall ufw gets the rule `allow in on {adapter}`, which stays."),
+            "firewalld" => format!("The firewall firewalld takes {adapter} into its zone \"trusted\", until it is reloaded."),
+            _ => format!(
+                "Each chain of {name} that may keep {adapter} away gets a rule in front that lets it through; they go when you leave."
+            ),
+        },
+        asks_admin: is_program,
+    })
 }
 
 fn adapter(pc: &dyn Pc) -> String {
@@ -69,6 +102,7 @@ fn allow(firewall: &str, adapter: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::Service;
     use crate::fake::FakePc;
     use lanparty_client_control::Mark;
 
@@ -93,6 +127,32 @@ mod tests {
         }
         pc.firewall = Firewall::LetsTheParty("ufw".into());
         assert_eq!(row(&pc).mark, Mark::Good);
+    }
+
+    #[test]
+    fn who_has_the_rights_offers_to_let_the_party_through() {
+        let mut pc = FakePc::linux();
+        let offered = |pc: &FakePc| {
+            let row = look(pc).unwrap().row(CHECK.id);
+            row.fix.map(|fix| (fix.fix, fix.asks_admin))
+        };
+        pc.firewall = Firewall::Strict("nftables".into());
+        assert_eq!(offered(&pc), Some((Fix::LetPartyThrough, false)));
+        pc.service = Service::Absent;
+        assert_eq!(offered(&pc), None);
+        pc.rights = Rights::Enough;
+        assert_eq!(offered(&pc), Some((Fix::LetPartyThrough, false)));
+        pc.firewall = Firewall::Strict("ufw".into());
+        assert_eq!(offered(&pc), Some((Fix::LetPartyThrough, true)));
+        pc.user.can_ask_admin = false;
+        assert_eq!(offered(&pc), None);
+        pc.firewall = Firewall::Choosy("nftables".into());
+        assert_eq!(offered(&pc), None);
+        assert!(cure(&pc).is_some());
+        // Nothing to be let through.
+        pc.network.as_mut().unwrap().interfaces.pop();
+        pc.firewall = Firewall::Strict("nftables".into());
+        assert_eq!(offered(&pc), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A way to the internet.
 
-use super::Check;
+use super::{Check, nat};
 use crate::facts::{Pc, Route};
 use crate::found::{Cure, Found};
 
@@ -22,7 +22,11 @@ fn look(pc: &dyn Pc) -> Option<Found> {
     let mut ways: Vec<_> = network.routes.iter().filter(is_home).collect();
     ways.sort_by_key(|route| route.metric);
     Some(match ways.first() {
-        Some(way) => Found::good(format!("The internet is reached by {}.", way.interface)),
+        Some(way) => Found::good(format!(
+            "The internet is reached by {}{}.",
+            way.interface,
+            nat::end_of_sentence(&network)
+        )),
         None => Found::bad(
             "This computer is not connected to the internet: no route leads there.",
             Cure::by_hand("Plug its network cable in, or connect it to your Wi-Fi."),

@@ -97,7 +97,7 @@ fn look(pc: &dyn Pc) -> Option<Found> {
             Found::unseen(
                 "Nothing answers what a program here asks at the party: its gateway is too old for this look, or a firewall is in the way.",
             )
-            .cured(Cure::by_hand(firewall_line(pc)))
+            .cured(firewall_cure(pc))
             .detailed(details),
         );
     }
@@ -106,13 +106,15 @@ fn look(pc: &dyn Pc) -> Option<Found> {
     let found = match missing {
         0 => beyond(&verdict).unwrap_or_else(|| {
             Found::good(format!(
-                "A program here asked in {back} ways in which games find each other: each came to the host's gateway, which puts it on the LAN's cable and hears that LAN, and its answer back."
+                "A program here asked in {back} ways in which games find each other: each came to the host's gateway, which puts it on the LAN's cable and hears that LAN, and its answer back{}.",
+                unasked(pc)
             ))
         }),
         // Which, the rows below say.
         _ => Found::doubt(format!(
-            "A program here asked in {} ways in which games find each other, and {back} were answered.",
-            back + missing
+            "A program here asked in {} ways in which games find each other, and {back} were answered{}.",
+            back + missing,
+            unasked(pc)
         )),
     };
     Some(found.detailed(details))
@@ -151,11 +153,21 @@ fn on_the_cable(verdict: &Verdict) -> usize {
         .count()
 }
 
+/// What nobody tries where no service asks inside the tunnel.
+fn unasked(pc: &dyn Pc) -> &'static str {
+    let service = pc.service();
+    let plays = service.snapshot().is_some_and(|s| s.state.is_session());
+    match plays {
+        true => "",
+        false => "; IPX and unicast stay untried without the service",
+    }
+}
+
 /// The tunnel brings the answers, and no program hears them.
 pub(crate) fn unheard(pc: &dyn Pc) -> Found {
     Found::bad(
         "The LAN's answers come through the tunnel, but no program here hears them: a firewall on this computer is in the way.",
-        Cure::by_hand(firewall_line(pc)),
+        firewall_cure(pc),
     )
 }
 
@@ -197,10 +209,9 @@ fn family(pc: &dyn Pc, styles: &[Style]) -> Option<Found> {
             ),
         ),
         (false, _, false) => {
-            let cure = reset_adapter(pc).map_or_else(
-                || Cure::by_hand(firewall_line(pc)),
-                |fix| Cure::fix(fix).or_by_hand(firewall_line(pc)),
-            );
+            let cure = firewall::cure(pc)
+                .or_else(|| reset_adapter(pc).map(Cure::fix))
+                .unwrap_or_else(|| firewall_cure(pc));
             Found::bad(
                 format!(
                     "What programs here send does not reach the party: {}.",
@@ -214,14 +225,14 @@ fn family(pc: &dyn Pc, styles: &[Style]) -> Option<Found> {
                 "It reaches the host's gateway, but no program here hears its answers: {}.",
                 list(&there)
             ),
-            Cure::by_hand(firewall_line(pc)),
+            firewall_cure(pc),
         ),
     })
 }
 
-fn firewall_line(pc: &dyn Pc) -> String {
-    firewall::how_to(pc).unwrap_or_else(|| {
-        "Let the party's adapter through this computer's firewall, and look again.".to_owned()
+fn firewall_cure(pc: &dyn Pc) -> Cure {
+    firewall::cure(pc).unwrap_or_else(|| {
+        Cure::by_hand("Let the party's adapter through this computer's firewall, and look again.")
     })
 }
 
@@ -259,6 +270,7 @@ fn details(verdict: &Verdict) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::Service;
     use crate::fake::{FakePc, verdict};
     use lanparty_client_control::Mark;
 
@@ -269,6 +281,16 @@ mod tests {
         assert_eq!(row.mark, Mark::Good, "{row:?}");
         assert!(row.sentence.contains("asked in 14 ways"), "{row:?}");
         assert_eq!(row.details.len(), 16);
+        assert!(!row.sentence.contains("untried"), "{row:?}");
+        let terminal = FakePc {
+            service: Service::Absent,
+            ..pc.clone()
+        };
+        let said = look(&terminal).unwrap().row(CHECK.id).sentence;
+        assert!(
+            said.ends_with("IPX and unicast stay untried without the service."),
+            "{said}"
+        );
         assert!(family(&pc, &BROADCASTS).is_none());
         pc.proof = Proof::NoParty;
         let row = look(&pc).unwrap().row(CHECK.id);

@@ -62,7 +62,8 @@ fn broadcast_goes_elsewhere(network: &Network) -> Option<String> {
     (!interface.is_party).then(|| interface.name.clone())
 }
 
-fn is_used(adapter: &Interface) -> bool {
+/// Whether an adapter has what games need of it.
+pub(super) fn is_used(adapter: &Interface) -> bool {
     adapter.is_up && adapter.addresses.iter().any(|a| a.ip.is_ipv4())
 }
 

@@ -1,6 +1,7 @@
 //! The firewalls that people switch on, as far as they can be seen; the rules themselves only by who has the rights.
 
-use super::{has_net_admin, says};
+use super::nftables::{self, Chain, INPUT};
+use super::passage;
 use crate::facts::Firewall;
 use std::fs;
 
@@ -18,12 +19,32 @@ pub(crate) fn firewall(adapter: Option<&str>) -> Firewall {
     if runs("firewalld") {
         return Firewall::Strict("firewalld".to_owned());
     }
-    let chains = has_net_admin().then(|| says("nft", &["list", "chains"]));
-    match chains
-        .flatten()
-        .is_some_and(|chains| nft_is_strict(&chains))
+    match nftables::chains() {
+        Ok(chains) => by_chains(&chains, adapter),
+        // Only who has the rights may ask.
+        Err(_) => Firewall::Unseen,
+    }
+}
+
+/// By the chains that no program sees to. Without an adapter all of them are in its way that could be.
+fn by_chains(chains: &[Chain], adapter: Option<&str>) -> Firewall {
+    const NAME: &str = "nftables";
+    let shut = passage::shut(chains, adapter.unwrap_or_default());
+    if shut
+        .iter()
+        .any(|chain| chain.drops && chain.hook == Some(INPUT))
     {
-        true => Firewall::Strict("nftables".to_owned()),
+        return Firewall::Strict(NAME.to_owned());
+    }
+    if !shut.is_empty() {
+        return Firewall::Choosy(NAME.to_owned());
+    }
+    let lets_it = |chain: &Chain| {
+        let mut passes = chain.passes.iter();
+        passes.any(|passes| Some(passes.as_str()) == adapter)
+    };
+    match chains.iter().any(lets_it) {
+        true => Firewall::LetsTheParty(NAME.to_owned()),
         false => Firewall::Unseen,
     }
 }
@@ -41,11 +62,6 @@ fn ufw_lets_in(rules: &str, adapter: &str) -> bool {
         let words: Vec<_> = line.split_whitespace().collect();
         words.starts_with(&["-A", "ufw-user-input", "-i", adapter]) && words.ends_with(&["ACCEPT"])
     })
-}
-
-fn nft_is_strict(chains: &str) -> bool {
-    let is_input = |line: &str| line.contains("hook input") && line.contains("policy drop");
-    chains.lines().any(is_input)
 }
 
 /// Whether a process of this name runs; its name is what anybody may read.
@@ -79,10 +95,27 @@ mod tests {
     }
 
     #[test]
-    fn nft_drops_by_a_policy() {
-        let chain = "\t\ttype filter hook input priority filter; policy drop;\n";
-        assert!(nft_is_strict(chain));
-        assert!(!nft_is_strict(&chain.replace("drop", "accept")));
-        assert!(!nft_is_strict(&chain.replace("input", "forward")));
+    fn chains_that_no_program_sees_to_are_strict_choosy_or_open() {
+        let chain = |drops, refuses, passes: &[&str]| Chain {
+            family: 1,
+            table: "filter".to_owned(),
+            name: "input".to_owned(),
+            hook: Some(INPUT),
+            drops,
+            refuses,
+            passes: passes.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        let of = |chain: Chain| by_chains(&[chain], Some("lanparty0"));
+        let name = || "nftables".to_owned();
+        assert_eq!(of(chain(true, false, &[])), Firewall::Strict(name()));
+        assert_eq!(
+            of(chain(true, true, &["lanparty"])),
+            Firewall::Strict(name())
+        );
+        assert_eq!(of(chain(false, true, &[])), Firewall::Choosy(name()));
+        let open = chain(true, true, &["lanparty0"]);
+        assert_eq!(of(open.clone()), Firewall::LetsTheParty(name()));
+        assert_eq!(by_chains(&[open], None), Firewall::Strict(name()));
+        assert_eq!(of(chain(false, false, &[])), Firewall::Unseen);
     }
 }

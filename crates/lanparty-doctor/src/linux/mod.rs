@@ -3,10 +3,16 @@
 mod barrier;
 mod culprit;
 mod netlink;
+mod nftables;
+mod passage;
 
 pub(crate) use barrier::firewall;
+pub(crate) use culprit::kill_switch;
+pub use passage::{close as close_firewall, remove_leftovers as remove_firewall_leftovers};
 
-use crate::facts::{Driver, Hindrance, Interface, Leftovers, Network, Prefix, Rights, Route, User};
+use crate::facts::{
+    Driver, Firewall, Hindrance, Interface, Leftovers, Network, Prefix, Rights, Route, User,
+};
 use crate::mend::{MendError, run};
 use crate::within::within;
 use lanparty_client_control::account;
@@ -132,7 +138,9 @@ pub(crate) fn leftovers(_plays: bool) -> Leftovers {
         false => netlink::our_rules().unwrap_or(0),
     };
     let lone = netlink::our_lone_rules().unwrap_or(0);
-    match left + rules + lone {
+    // Who may not know sees none.
+    let passages = passage::leftovers().unwrap_or(0);
+    match left + rules + lone + passages {
         0 => Leftovers::Nothing,
         count => Leftovers::Some(count),
     }
@@ -207,6 +215,7 @@ pub(crate) fn network(mac: Option<&str>) -> io::Result<Network> {
             .map(|(_, prefix)| prefix)
             .collect(),
         managed_by: manager(link.index),
+        mtu: mtu(&link.name),
         name: link.name.clone(),
     });
     let interfaces = interfaces.collect();
@@ -323,13 +332,58 @@ pub(crate) fn restart_service() -> Result<String, MendError> {
     Ok("The service is started anew.".to_owned())
 }
 
+/// Lets the party through the firewall that is in the way; nothing where that needs rights that the service has.
+pub(crate) fn let_through() -> Result<Option<String>, MendError> {
+    let network = network(None).ok();
+    let adapter = network.as_ref().and_then(Network::party);
+    let adapter = &adapter.ok_or(MendError::NoAdapter)?.name;
+    match firewall(Some(adapter)) {
+        Firewall::Strict(name) if name == "ufw" => {
+            as_admin("ufw", &["/usr/sbin/ufw", "allow", "in", "on", adapter])?;
+            Ok(Some(format!(
+                "ufw lets in what comes by {adapter}, until you say `sudo ufw delete allow in on {adapter}`."
+            )))
+        }
+        Firewall::Strict(name) if name == "firewalld" => {
+            let zone = format!("--change-interface={adapter}");
+            // It asks for an administrator itself, by polkit.
+            let mut command = Command::new("firewall-cmd");
+            run("firewall-cmd", command.args(["--zone=trusted", &zone]))?;
+            Ok(Some(format!(
+                "firewalld has {adapter} in its zone \"trusted\", until it is reloaded or the adapter goes."
+            )))
+        }
+        _ if has_net_admin() => open_firewall(adapter).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Lets an adapter through the plain chains of nftables, until the session ends.
+///
+/// # Errors
+/// [`MendError`].
+pub fn open_firewall(adapter: &str) -> Result<String, MendError> {
+    let opened = passage::open(adapter).map_err(|error| MendError::NotOpened(error.to_string()))?;
+    Ok(match opened.as_slice() {
+        [] => format!("No chain of nftables keeps {adapter} away."),
+        chains => format!(
+            "nftables lets {adapter} through, by a rule in front of {}; it goes when you leave the party.",
+            chains.join(", ")
+        ),
+    })
+}
+
+fn as_admin(name: &'static str, words: &[&str]) -> Result<(), MendError> {
+    match geteuid().is_root() {
+        true => run(name, Command::new(words[0]).args(&words[1..])),
+        false => run("pkexec", Command::new(PKEXEC).args(words)),
+    }
+}
+
 pub(crate) fn permit() -> Result<String, MendError> {
     let name = account().ok_or(MendError::Elsewhere)?;
     let words = ["/usr/sbin/usermod", "-aG", GROUP, "--", &name];
-    match geteuid().is_root() {
-        true => run("usermod", Command::new(words[0]).args(&words[1..]))?,
-        false => run("pkexec", Command::new(PKEXEC).args(words))?,
-    }
+    as_admin("usermod", &words)?;
     Ok(format!(
         "The account {name} is in the group {GROUP}; log out of this computer and in again."
     ))

@@ -1,6 +1,7 @@
 //! What is wrong, and what docs/errors.md says about it and about what the service refuses.
 
 use super::*;
+use lanparty_obs::Opening;
 use lanparty_told::{Chapter, Told};
 
 #[test]
@@ -64,6 +65,40 @@ fn what_is_wrong_is_said_beside_the_state_and_offers_what_helps() {
         "{}",
         snapshot.sentence
     );
+}
+
+#[test]
+fn a_firewall_is_opened_by_a_press_and_never_unasked() {
+    let mut table = Table::joined();
+    for (opening, asks_admin) in [(Opening::Here, false), (Opening::ByAdmin, true)] {
+        let mut hindered = news(PlayerStatus::Hindered {
+            notice: "A firewall does.".to_owned(),
+        });
+        hindered.facts = facts("192.168.50.17");
+        hindered.facts.notice = Some("A firewall does.".to_owned());
+        hindered.facts.opening = Some(opening);
+        table.desk.handle_news(table.now, hindered);
+        let warnings = table.snapshot(&anna()).warnings;
+        let offer = warnings[0].fix.as_ref().unwrap();
+        assert_eq!(
+            (offer.fix, offer.asks_admin),
+            (Fix::LetPartyThrough, asks_admin)
+        );
+    }
+    assert!(table.next().is_none());
+    let fix = || Request::Fix {
+        fix: Fix::LetPartyThrough,
+    };
+    let Answer::Refused(sentence) = table.answered(&bert(), fix()) else {
+        panic!("it is anna's party")
+    };
+    assert!(sentence.contains("anna"), "{sentence}");
+    table.ask(&anna(), fix());
+    assert!(matches!(table.next(), Some(Output::LetPartyThrough(_))));
+    let Answer::Refused(sentence) = Table::new().answered(&anna(), fix()) else {
+        panic!("there is no party")
+    };
+    assert!(sentence.contains("no party"), "{sentence}");
 }
 
 #[test]
