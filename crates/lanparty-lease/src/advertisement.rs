@@ -21,19 +21,25 @@ const ON_LINK: u8 = 0x80;
 /// The widest prefix that one LAN has: all that somebody's provider gave them.
 const WIDEST: u8 = 48;
 
+/// So many prefixes of one router are more than a LAN has; each costs every machine a route and an address.
+const MAX_PREFIXES: usize = 8;
+
 /// Edits an advertisement, with its ICMPv6 header.
 pub(crate) fn edit(message: &mut [u8]) -> Result<(), Refused> {
     let fields = message.split_first_chunk_mut::<FIELDS_LEN>();
     let (fields, mut options) = fields.ok_or(Refused::Broken)?;
     fields[FLAGS] &= !PREFERENCE;
     fields[LIFETIME].fill(0);
+    let mut prefixes = 0;
     while !options.is_empty() {
         let len = options
             .get(1)
             .map_or(0, |&eighths| usize::from(eighths) * 8);
         let split = options.split_at_mut_checked(len).filter(|_| len > 0);
         let (option, rest) = split.ok_or(Refused::Broken)?;
-        if is_taken(option) {
+        prefixes += usize::from(option[0] == PREFIX);
+        let is_too_many = option[0] == PREFIX && prefixes > MAX_PREFIXES;
+        if is_taken(option) || is_too_many {
             option[0] = NOBODYS;
             option[2..].fill(0);
         }

@@ -110,6 +110,18 @@ fn a_prefix_that_is_no_lans_goes() {
 }
 
 #[test]
+fn more_prefixes_than_a_lan_has_go() {
+    let prefixes: Vec<_> = (0..40).map(|n| prefix(64, 0xc0, [0xfd, n])).collect();
+    let said: Vec<_> = prefixes.iter().map(Vec::as_slice).collect();
+    let nobodys = nobodys(32);
+    let left: Vec<_> = (0..40)
+        .map(|n| if n < 8 { said[n] } else { &nobodys })
+        .collect();
+    let heard = heard(&advertisement(0, [0, 0], &said));
+    assert_eq!(heard, advertisement(0, [0, 0], &left));
+}
+
+#[test]
 fn what_cannot_be_walked_to_its_end_is_refused() {
     for options in [&[25_u8, 0][..], &[25, 3, 0, 0], &[25], &[0; 8]] {
         let frame = icmpv6(&advertisement(0, [7, 8], &[options]));
