@@ -246,6 +246,7 @@ uninstall() {
     if has_systemd; then
         systemctl daemon-reload
     fi
+    tell_managers
     if getent group lanparty >/dev/null; then
         groupdel lanparty || true
     fi

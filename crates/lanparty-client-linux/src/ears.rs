@@ -284,7 +284,7 @@ impl FramePort for BothEars {
 }
 
 /// The ear's name shows whose it is.
-fn ear_name(adapter: &str) -> String {
+pub(crate) fn ear_name(adapter: &str) -> String {
     const END: &str = "-ear";
     let room = adapter.len().min(MAX_NAME - END.len());
     format!("{}{END}", adapter.get(..room).unwrap_or("lanparty"))

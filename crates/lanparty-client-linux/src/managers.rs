@@ -10,6 +10,7 @@
 
 pub(crate) mod warden;
 
+use crate::ears::ear_name;
 use crate::process::is_client;
 use crate::tap::TapName;
 use std::ffi::OsStr;
@@ -27,13 +28,20 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// How often it is looked whether it has.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// What the adapter's name begins with where a package's files tell managers of it.
+const PACKAGED: &str = "lanparty0";
+
 /// Somebody who manages networks, and can be told to leave one interface alone.
 struct Manager {
+    /// What people call it.
+    name: &'static str,
+    /// The files that a package brings for the same.
+    packaged: [&'static str; 2],
     /// What the kernel calls its process, which is 15 characters at most.
     process: &'static str,
     folder: &'static str,
     extension: &'static str,
-    /// What the file says, with `{tap}` for the adapter.
+    /// What the file says, with `{tap}` for the adapter and `{ear}` for what hears home beside it.
     text: &'static str,
     /// Has it read its files again.
     reload: &'static [&'static str],
@@ -43,19 +51,29 @@ struct Manager {
 
 const MANAGERS: [Manager; 2] = [
     Manager {
+        name: "systemd-networkd",
+        packaged: [
+            "/usr/lib/systemd/network/00-lanparty.network",
+            "/etc/systemd/network/00-lanparty.network",
+        ],
         process: "systemd-network",
         folder: "/run/systemd/network",
         extension: "network",
-        text: "[Match]\nName={tap}\n\n[Link]\nUnmanaged=yes\n",
+        text: "[Match]\nName={tap} {ear}\n\n[Link]\nUnmanaged=yes\n",
         reload: &["networkctl", "reload"],
         release: &[],
     },
     Manager {
+        name: "NetworkManager",
+        packaged: [
+            "/usr/lib/NetworkManager/conf.d/00-lanparty.conf",
+            "/etc/NetworkManager/conf.d/00-lanparty.conf",
+        ],
         process: "NetworkManager",
         folder: "/run/NetworkManager/conf.d",
         extension: "conf",
-        text: "[keyfile]\nunmanaged-devices+=interface-name:{tap}\n\n\
-               [device-lanparty]\nmatch-device=interface-name:{tap}\nmanaged=0\n",
+        text: "[keyfile]\nunmanaged-devices+=interface-name:{tap};interface-name:{ear}\n\n\
+               [device-lanparty]\nmatch-device=interface-name:{tap},interface-name:{ear}\nmanaged=0\n",
         reload: &["nmcli", "general", "reload", "conf"],
         release: &["nmcli", "device", "set", "{tap}", "managed", "no"],
     },
@@ -72,7 +90,11 @@ impl Managers {
     /// Tells those that run and see this network, before the adapter is made. To be called while this program has all of
     /// root's rights; without these nobody is told.
     pub(crate) fn keep_away(tap: &TapName) -> Option<Self> {
-        if !rustix::process::geteuid().is_root() || !MANAGERS.iter().any(Manager::runs_here) {
+        if !rustix::process::geteuid().is_root() {
+            warn_unless_packaged(tap);
+            return None;
+        }
+        if !MANAGERS.iter().any(Manager::runs_here) {
             return None;
         }
         let started = Self::start(tap);
@@ -140,6 +162,11 @@ impl Manager {
         Path::new(self.folder).join(name)
     }
 
+    fn text_for(&self, tap: &str) -> String {
+        let text = self.text.replace("{tap}", tap);
+        text.replace("{ear}", &ear_name(tap))
+    }
+
     /// Whether it runs, and sees the network that this program sees.
     fn runs_here(&self) -> bool {
         let Ok(ours) = fs::read_link("/proc/self/ns/net") else {
@@ -152,6 +179,17 @@ impl Manager {
             name.is_ok_and(|name| name.trim_end() == self.process)
                 && fs::read_link(process.join("ns/net")).is_ok_and(|theirs| theirs == ours)
         })
+    }
+
+    /// Whether it runs, as far as any user can tell.
+    fn runs(&self) -> bool {
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let mut names = processes.map(|entry| fs::read_to_string(entry.path().join("comm")));
+        names.any(|name| name.is_ok_and(|name| name.trim_end() == self.process))
+    }
+
+    fn is_kept_from(&self, tap: &str) -> bool {
+        tap.starts_with(PACKAGED) && self.packaged.iter().any(|file| Path::new(file).exists())
     }
 
     fn reload(&self) {
@@ -167,6 +205,19 @@ impl Manager {
         entries
             .filter(move |entry| is_left(&entry.file_name()))
             .map(|entry| entry.path())
+    }
+}
+
+/// Says who may take the adapter for a way to the internet, where this program has no right to tell them.
+pub(crate) fn warn_unless_packaged(tap: &TapName) {
+    for manager in MANAGERS.iter().filter(|manager| manager.runs()) {
+        if !manager.is_kept_from(tap.as_str()) {
+            tracing::warn!(
+                "{} runs here and nobody has told it to leave the adapter {tap} alone: start this as root, or install the \
+                 package and have the adapter named {PACKAGED}",
+                manager.name
+            );
+        }
     }
 }
 
@@ -224,6 +275,18 @@ fn wait(child: &mut Child, patience: Duration) -> Option<process::ExitStatus> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_names_the_adapter_and_its_ear_alone() {
+        for manager in &MANAGERS {
+            let text = manager.text_for("party0");
+            assert!(
+                text.contains("party0-ear") && !text.contains(['{', '*']),
+                "{text}"
+            );
+            assert!(!manager.is_kept_from("party0"), "no package names it");
+        }
+    }
 
     #[test]
     fn a_file_says_whose_it_is() {

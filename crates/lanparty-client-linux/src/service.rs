@@ -1,5 +1,6 @@
 //! The client as the system's service, which runs sessions for whoever may use its socket.
 
+use crate::managers;
 use crate::party::{self, Addressing, Setup};
 use crate::privilege;
 use crate::systemd;
@@ -51,6 +52,7 @@ pub(crate) fn run(args: ServiceArgs) -> Result<()> {
         program: env!("CARGO_PKG_VERSION"),
         state,
     };
+    managers::warn_unless_packaged(&args.tap);
     let place = ThisMachine { tap: args.tap };
     runtime::run(async move {
         // There is one thread, so this holds for everything that follows.

@@ -45,7 +45,7 @@ impl Manager {
         if Path::new(self.folder).parent().is_some_and(Path::is_dir) {
             let _ = fs::create_dir(self.folder);
         }
-        fs::write(file, self.text.replace("{tap}", tap))
+        fs::write(file, self.text_for(tap))
     }
 
     fn release(&self, tap: &str) {
