@@ -433,6 +433,7 @@ fn warden(client: &Process) -> Result<Pid> {
     Pid::from_raw(child.parse()?).context("a process")
 }
 
+/// On a machine as busy as this one; how soon it is mended otherwise, the program's own tests show.
 fn comes_back(machine: &Machine, joined: &Snapshot) -> Result<()> {
     let is_back = || joined.ensure_now(machine).ok();
     let back = eventually("everything is as it was", SOON / 3, is_back);

@@ -99,6 +99,7 @@ fn reach() -> Vec<Check<Party>> {
         party_hosts_and_player_reach_each_other_while_home_goes_on,
         a_host_of_the_party_speaks_first,
         multicast_crosses_both_ways,
+        it_was_said_once,
     ]
 }
 
@@ -118,12 +119,15 @@ fn it_is_said_in_one_line_and_the_status_stays(party: &Party) -> Result<()> {
     let program = &player(party)?.program;
     let line = program.wait_for_line(NOTICED, SOON)?;
     ensure!(line.contains("on wan0"), "{line}");
-    let log = program.log();
-    ensure!(
-        log.matches(NOTICED).count() == 1,
-        "it is said again:\n{log}"
-    );
     program.wait_for_line("Connected to the LAN with the address", SOON)?;
+    Ok(())
+}
+
+/// Last, when everything has happened that could have it said again.
+fn it_was_said_once(party: &Party) -> Result<()> {
+    let log = player(party)?.program.log();
+    let said = log.matches(NOTICED).count();
+    ensure!(said == 1, "it is said {said} times:\n{log}");
     Ok(())
 }
 
@@ -164,7 +168,8 @@ fn a_host_of_the_party_speaks_first(party: &Party) -> Result<()> {
         let address: IpAddr = Ipv4Addr::new(192, 168, 50, number).into();
         lan2.ip(&format!("addr add {address}/24 dev eth0"))?;
         let source = address.to_string();
-        let pinged = lan2.run(["ping", "-n", "-c1", "-W1", "-I", &source, &own.to_string()]);
+        // One packet, and nobody asks again; a busy machine may take its time.
+        let pinged = lan2.run(["ping", "-n", "-c1", "-W10", "-I", &source, &own.to_string()]);
         pinged.with_context(|| format!("the first ping of {address} has no answer"))?;
     }
     Ok(())
