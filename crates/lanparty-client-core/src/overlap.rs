@@ -94,6 +94,8 @@ pub struct Overlap {
     pub shares_broadcast: bool,
     /// Home's networks with addresses of the party's.
     pub networks: Vec<HomeNetwork>,
+    /// What this machine needs elsewhere and the party's network would take: no network of home's leads there.
+    pub needed: BTreeMap<Ipv4Addr, Role>,
     /// What truly collides.
     pub doubles: Vec<Double>,
 }
@@ -103,7 +105,8 @@ pub fn decide(seat: &Seat, home: &Home, heard: impl IntoIterator<Item = Ipv4Addr
     let party = seat.prefix;
     let networks: Vec<_> = home.overlapping(party).cloned().collect();
     let is_home = |ip| networks.iter().any(|home| home.prefix.covers(ip));
-    let whole = networks.iter().all(|home| home.prefix.len > party.len);
+    let needed = home.needed(party, &networks);
+    let whole = needed.is_empty() && networks.iter().all(|home| home.prefix.len > party.len);
     let (mut hosts, mut doubles) = (BTreeSet::new(), BTreeSet::new());
     doubles.extend(home.double(seat.own, true));
     for host in heard {
@@ -130,6 +133,7 @@ pub fn decide(seat: &Seat, home: &Home, heard: impl IntoIterator<Item = Ipv4Addr
         hosts,
         shares_broadcast,
         networks,
+        needed,
         doubles: doubles.into_iter().collect(),
     }
 }
@@ -145,6 +149,16 @@ impl Home {
     fn overlapping(&self, party: Prefix) -> impl Iterator<Item = &HomeNetwork> {
         let networks = self.networks.iter();
         networks.filter(move |home| home.prefix.overlaps(party) && self.counts(home.prefix))
+    }
+
+    /// What would be sought at the party but for these networks: the LAN says which network it is, and may name anybody's.
+    fn needed(&self, party: Prefix, networks: &[HomeNetwork]) -> BTreeMap<Ipv4Addr, Role> {
+        let leads_there = |ip| networks.iter().any(|home| home.prefix.covers(ip));
+        let needed = self
+            .used
+            .iter()
+            .filter(|(ip, role)| role.is_needed() && party.has_host(**ip) && !leads_there(**ip));
+        needed.map(|(ip, role)| (*ip, *role)).collect()
     }
 
     /// Systems have routes to made-up addresses in case of need; without such an address nobody needs them.
@@ -163,6 +177,16 @@ impl Home {
     }
 }
 
+impl Role {
+    /// Whether this machine's internet hangs on it, wherever it is.
+    fn is_needed(self) -> bool {
+        match self {
+            Role::Router | Role::NameServer | Role::Relay => true,
+            Role::Own | Role::Machine => false,
+        }
+    }
+}
+
 impl Seat {
     /// The place of a machine with this address at a party whose network has this prefix length.
     pub fn new(own: Ipv4Addr, len: u8) -> Self {
@@ -174,14 +198,15 @@ impl Seat {
 }
 
 impl Overlap {
-    /// Whether home has addresses of the party's.
+    /// Whether home has addresses of the party's, or needs some.
     pub fn exists(&self) -> bool {
-        !self.networks.is_empty()
+        !self.networks.is_empty() || !self.needed.is_empty()
     }
 
     /// What a player is told, in sentences: first that there is an overlap, then what collides.
     pub fn sentences(&self) -> Vec<String> {
-        let noticed = self.exists().then(|| self.noticed());
+        let noticed = (!self.networks.is_empty()).then(|| self.noticed());
+        let noticed = noticed.into_iter().chain(self.needs());
         let doubles = self.doubles.iter().take(TOLD_DOUBLES);
         let more = self.doubles.len().saturating_sub(TOLD_DOUBLES);
         let more = (more > 0).then(|| {
@@ -190,7 +215,15 @@ impl Overlap {
             )
         });
         let doubles = doubles.map(ToString::to_string);
-        noticed.into_iter().chain(doubles).chain(more).collect()
+        noticed.chain(doubles).chain(more).collect()
+    }
+
+    fn needs(&self) -> Option<String> {
+        let (address, role) = self.needed.first_key_value()?;
+        Some(format!(
+            "The party's network has {address} in it, which is {role}: that is reached as before, and the party's machines one by \
+             one, as they are heard. Tell the host that the LAN uses addresses of somebody else's."
+        ))
     }
 
     fn noticed(&self) -> String {
@@ -218,6 +251,19 @@ impl fmt::Display for HomeNetwork {
     }
 }
 
+/// As part of a sentence.
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Role::Own => "this machine's own address at home",
+            Role::Router => "your router at home",
+            Role::NameServer => "your name server at home",
+            Role::Relay => "the relay's",
+            Role::Machine => "a machine at your home",
+        })
+    }
+}
+
 impl fmt::Display for Double {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Double {
@@ -225,21 +271,14 @@ impl fmt::Display for Double {
             role,
             is_own,
         } = self;
-        let at_home = match role {
-            Role::Own => "this machine's own address at home",
-            Role::Router => "your router at home",
-            Role::NameServer => "your name server at home",
-            Role::Relay => "the relay's",
-            Role::Machine => "a machine at your home",
-        };
         match is_own {
             true => write!(
                 f,
-                "{address} is {at_home} and the party's LAN gave it to this one; join with another address."
+                "{address} is {role} and the party's LAN gave it to this one; join with another address."
             ),
             false => write!(
                 f,
-                "{address} is {at_home} and a machine at the party; the one at home is used."
+                "{address} is {role} and a machine at the party; the one at home is used."
             ),
         }
     }

@@ -38,6 +38,8 @@ const SETTINGS: Duration = Duration::from_millis(900);
 const ROUNDS: u32 = 10;
 /// How soon after one look the next may be: somebody may change things without end, or undo what we do.
 const PAUSE: Duration = Duration::from_millis(200);
+/// So many times as long as a look has taken nobody looks: the kernel may have very many routes to tell.
+const COST: u32 = 20;
 
 /// So often IPv6 is started again for its own address, which somebody may still be removing; the kernel may have been told to
 /// make none.
@@ -94,6 +96,16 @@ impl Adapter {
     /// Whether others may lead this machine's traffic through the adapter as they like.
     pub(crate) fn leave_routes_to_others(&self, leaves: bool) {
         self.0.borrow_mut().wanted.leaves_routes = leaves;
+    }
+
+    /// Nobody's route shall lead these to the adapter, as a LAN may say that they are in its network.
+    pub(crate) fn keep_off(&self, addresses: impl IntoIterator<Item = IpAddr>) {
+        let is_anywhere = |ip: &IpAddr| !lanparty_client_core::way::stays_here(*ip);
+        let addresses = addresses.into_iter().filter(is_anywhere).collect();
+        if self.0.borrow().wanted.kept_off != addresses {
+            self.0.borrow_mut().wanted.kept_off = addresses;
+            self.verify(Instant::now());
+        }
     }
 
     /// Sets the MTU.
@@ -187,8 +199,11 @@ impl Adapter {
                         tracing::warn!(%error, "Changes of the adapter are not heard any more, and mended later");
                         return self.keep_by_time().await;
                     }
-                    self.verify(Instant::now());
-                    tokio::time::sleep(PAUSE).await;
+                    let started = Instant::now();
+                    self.verify(started);
+                    // The same thread carries the frames.
+                    let pause = PAUSE.max(COST * started.elapsed());
+                    tokio::time::sleep(pause).await;
                 }
                 _ = settings.tick() => {
                     round = (round + 1) % ROUNDS;

@@ -107,7 +107,8 @@ What happens, in this order:
      all; what they say to all there, the party hears from the adapter's address, and its answers find them
   6. whatever somebody changes of this comes back within a second
   7. a sentence on standard output says how things are, whenever that changes
-Ctrl-C ends it and undoes all of this. What a killed run leaves, a host route, the next start removes.
+Ctrl-C ends it and undoes all of this. What a killed run leaves (a host route, a routing rule, files
+for network managers), the next start removes.
 
 Needs CAP_NET_ADMIN: run it with sudo, or once
   sudo setcap cap_net_admin+ep lanparty-client

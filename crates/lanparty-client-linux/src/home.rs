@@ -18,6 +18,9 @@ use std::{fs, io};
 /// Who knows names: as programs are told, and as systemd-resolved was told itself.
 const NAME_SERVERS: [&str; 2] = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"];
 
+/// What systemd-resolved was told of each interface, in a file of its number.
+const OF_INTERFACES: &str = "/run/systemd/resolve/netif";
+
 /// Hardware with so many addresses answers for others (proxy ARP, RFC 1027), as some routers and access points do for
 /// whatever they are asked: that somebody has the address it does not say.
 const STANDS_IN: usize = 8;
@@ -31,6 +34,8 @@ pub(crate) struct Surroundings {
     pub(crate) home: Home,
     /// Who was asked for at home.
     pub(crate) neighbours: Neighbours,
+    /// Who knows names for this machine, wherever that is.
+    pub(crate) name_servers: BTreeSet<IpAddr>,
 }
 
 /// Neighbours on home's interfaces, while home has addresses of the party's.
@@ -59,9 +64,13 @@ struct Device {
 }
 
 impl Surroundings {
-    /// What there is now, where the adapter has this hardware address. Who is there is looked at only where home has
-    /// addresses of the party's, or may have the one that the party gives next.
-    pub(crate) fn look(tap: u32, own: VirtualMac) -> io::Result<Self> {
+    /// What there is now, where the adapter has this hardware address and this machine needs these `name_servers`. Who is
+    /// there is looked at only where home has addresses of the party's, or may have the one that the party gives next.
+    pub(crate) fn look(
+        tap: u32,
+        own: VirtualMac,
+        name_servers: BTreeSet<IpAddr>,
+    ) -> io::Result<Self> {
         let addresses = addresses()?;
         let of_tap = |device: u32| device == tap;
         let seats = addresses.iter().filter(|(device, _)| of_tap(*device));
@@ -69,6 +78,7 @@ impl Surroundings {
             seats: seats.map(|(_, seat)| *seat).collect(),
             home: Home::default(),
             neighbours: Neighbours::default(),
+            name_servers,
         };
         let home = &mut surroundings.home;
         for (device, seat) in addresses {
@@ -86,14 +96,20 @@ impl Surroundings {
                 home.uses(router, Role::Router);
             }
         }
-        name_servers().for_each(|server| home.uses(server, Role::NameServer));
+        for server in &surroundings.name_servers {
+            if let IpAddr::V4(server) = server {
+                home.uses(*server, Role::NameServer);
+            }
+        }
         let seats = &surroundings.seats;
         let is_shared = |prefix: &Prefix| seats.iter().any(|seat| seat.prefix.overlaps(*prefix));
         let ways = routes
             .iter()
             .filter_map(|route| Some((network(route)?, route.device)));
         let shared: BTreeSet<_> = ways.filter(|(prefix, _)| is_shared(prefix)).collect();
-        if shared.is_empty() && !seats.is_empty() {
+        let mut seated = home.used.keys();
+        let needs_some = seated.any(|ip| is_shared(&Prefix::new(*ip, 32)));
+        if shared.is_empty() && !needs_some && !seats.is_empty() {
             return Ok(surroundings);
         }
         let devices = devices()?;
@@ -293,21 +309,33 @@ fn ask(ip: Ipv4Addr, device: u32) -> io::Result<()> {
     netlink::order(RouteNetlinkMessage::NewNeighbour(message), NLM_F_CREATE)
 }
 
-fn name_servers() -> impl Iterator<Item = Ipv4Addr> {
-    // Not every machine has both, nor may we read them everywhere; the servers are most likely neighbours as well.
+/// Who knows names for this machine, but for those that somebody gave to the adapter.
+pub(crate) fn name_servers(tap: u32) -> BTreeSet<IpAddr> {
+    // Not every machine has both, nor may we read them everywhere.
     let files = NAME_SERVERS
         .iter()
         .filter_map(|file| fs::read_to_string(file).ok());
-    files.flat_map(|file| servers_in(&file))
+    let mut servers: BTreeSet<_> = files.flat_map(|file| servers_in(&file)).collect();
+    let of_tap = fs::read_to_string(format!("{OF_INTERFACES}/{tap}")).unwrap_or_default();
+    servers.retain(|server| !servers_of_interface(&of_tap).any(|own| own == *server));
+    servers
 }
 
-fn servers_in(file: &str) -> Vec<Ipv4Addr> {
+fn servers_in(file: &str) -> Vec<IpAddr> {
     let lines = file
         .lines()
         .filter_map(|line| line.trim().strip_prefix("nameserver"));
     lines
         .filter_map(|server| server.trim().parse().ok())
         .collect()
+}
+
+fn servers_of_interface(file: &str) -> impl Iterator<Item = IpAddr> + '_ {
+    let servers = file
+        .lines()
+        .filter_map(|line| line.strip_prefix("SERVERS="));
+    let servers = servers.flat_map(str::split_whitespace);
+    servers.filter_map(|server| server.parse().ok())
 }
 
 #[cfg(test)]
@@ -317,8 +345,11 @@ mod tests {
     #[test]
     fn who_knows_names_is_read_from_their_file() {
         let file = "# made by hand\nnameserver 192.168.1.1\n nameserver\t10.0.0.53 \nnameserver fd00::1\nsearch lan\n";
-        let expected = [Ipv4Addr::new(192, 168, 1, 1), Ipv4Addr::new(10, 0, 0, 53)];
+        let expected = ["192.168.1.1", "10.0.0.53", "fd00::1"];
+        let expected = expected.map(|ip| ip.parse::<IpAddr>().unwrap());
         assert_eq!(servers_in(file), expected);
+        let of_one = "LLMNR=yes\nSERVERS=192.168.1.1 10.0.0.53 fd00::1\nDOMAINS=lan\n";
+        assert!(servers_of_interface(of_one).eq(expected));
     }
 
     #[test]

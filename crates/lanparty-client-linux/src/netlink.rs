@@ -16,21 +16,33 @@ type Message = NetlinkMessage<RouteNetlinkMessage>;
 
 /// Gives an order, with `flags` like `NLM_F_CREATE`.
 pub(crate) fn order(message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
-    exchange(message, flags | NLM_F_ACK).map(drop)
+    exchange(&Socket::new(NETLINK_ROUTE)?, message, flags | NLM_F_ACK).map(drop)
 }
 
 /// Asks about one thing.
 pub(crate) fn ask(message: RouteNetlinkMessage) -> io::Result<Option<RouteNetlinkMessage>> {
-    exchange(message, NLM_F_ACK).map(|mut answers| answers.pop())
+    exchange(&Socket::new(NETLINK_ROUTE)?, message, NLM_F_ACK).map(|mut answers| answers.pop())
 }
 
 /// Asks for everything of a kind.
 pub(crate) fn list(message: RouteNetlinkMessage) -> io::Result<Vec<RouteNetlinkMessage>> {
-    exchange(message, NLM_F_DUMP)
+    exchange(&Socket::new(NETLINK_ROUTE)?, message, NLM_F_DUMP)
 }
 
-fn exchange(message: RouteNetlinkMessage, flags: u16) -> io::Result<Vec<RouteNetlinkMessage>> {
+/// The same for what the message names, like one interface. Kernels before 4.20 answer with all of the kind.
+pub(crate) fn list_some(message: RouteNetlinkMessage) -> io::Result<Vec<RouteNetlinkMessage>> {
     let socket = Socket::new(NETLINK_ROUTE)?;
+    if let Err(error) = socket.set_netlink_get_strict_chk(true) {
+        tracing::trace!(%error, "The kernel says more than it is asked for");
+    }
+    exchange(&socket, message, NLM_F_DUMP)
+}
+
+fn exchange(
+    socket: &Socket,
+    message: RouteNetlinkMessage,
+    flags: u16,
+) -> io::Result<Vec<RouteNetlinkMessage>> {
     socket.connect(&SocketAddr::new(0, 0))?;
     let mut header = NetlinkHeader::default();
     header.flags = NLM_F_REQUEST | flags;

@@ -4,12 +4,12 @@
 //! adapter's and go with it, after a kill as well. Home's are not touched.
 
 use crate::adapter::Adapter;
-use crate::home::{Neighbours, Surroundings};
+use crate::home::{Neighbours, Surroundings, name_servers};
 use crate::netlink;
 use crate::route::{PROTOCOL, Pins, Route};
-use crate::rule::Rules;
+use crate::rule::{Reach, Rules};
 use lanparty_client_core::Session;
-use lanparty_client_core::overlap::{self as core, Overlap, Role, Seat};
+use lanparty_client_core::overlap::{self as core, HomeNetwork, Overlap, Role, Seat};
 use lanparty_proto::VirtualMac;
 use netlink_packet_core::NLM_F_CREATE;
 use netlink_packet_route::AddressFamily;
@@ -28,31 +28,66 @@ const ASK_HOME: Duration = Duration::from_secs(300);
 /// How often the party is asked for an address that nobody looks for at this moment.
 const ASK_PARTY: Duration = Duration::from_secs(30);
 
+/// So long hosts of the party keep their routes without a link, for games that outlive a short one.
+const GRACE: Duration = Duration::from_secs(15);
+
 /// The kernel's own table, which it asks first (rtnetlink(7), `RT_TABLE_LOCAL`).
 const TABLE_LOCAL: u8 = 255;
+
+/// How it stands with the room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// There is a link to it.
+    There,
+    /// There is none at this moment.
+    Gone,
+    /// The machine slept, and may be elsewhere.
+    Slept,
+}
 
 /// The routes to the party, as they were kept last.
 #[derive(Debug, Default)]
 pub(crate) struct PartyRoutes {
+    /// Where the LAN's name servers are welcome, these are not the LAN's.
+    known_servers: Option<BTreeSet<IpAddr>>,
+    lost: Option<Lost>,
     sentences: Vec<String>,
     routes: Vec<Route>,
-    /// Addresses that mean all of a network, at home and at the party.
-    shared: BTreeSet<Ipv4Addr>,
+    /// Addresses that mean all of a network, at home and at the party, and the own one there.
+    shared: BTreeSet<(Ipv4Addr, Ipv4Addr)>,
     rules: Rules,
     asked_home: BTreeMap<Ipv4Addr, Instant>,
     asked_party: BTreeMap<Ipv4Addr, Instant>,
 }
 
+/// Since there is no link.
+#[derive(Debug)]
+struct Lost {
+    /// Until then hosts of the party have their routes,
+    until: Instant,
+    /// while home has these of its networks.
+    home: BTreeSet<HomeNetwork>,
+}
+
 impl PartyRoutes {
+    /// Before the adapter is there. With a full lease the LAN may name servers that are its own.
+    pub(crate) fn new(full_lease: bool) -> Self {
+        PartyRoutes {
+            known_servers: full_lease.then(|| name_servers(0)),
+            ..PartyRoutes::default()
+        }
+    }
+
     /// What home and party both have, in sentences for a person.
     pub(crate) fn sentences(&self) -> &[String] {
         &self.sentences
     }
 
-    /// Makes the routes what they should be now. `pins` keep the relay off the adapter.
+    /// Makes the routes what they should be now, with a link or without. `pins` keep the relay off the adapter.
     pub(crate) fn follow(
         &mut self,
         now: Instant,
+        room: Room,
         (tap, adapter, mac): (u32, &Adapter, VirtualMac),
         session: &mut Session,
         pins: &Pins,
@@ -61,12 +96,15 @@ impl PartyRoutes {
             seats,
             mut home,
             neighbours,
-        } = Surroundings::look(tap, mac)?;
+            mut name_servers,
+        } = Surroundings::look(tap, mac, self.servers(tap))?;
         for relay in pins.relays() {
             if let IpAddr::V4(relay) = relay {
                 home.uses(relay, Role::Relay);
             }
         }
+        name_servers.extend(pins.relays());
+        adapter.keep_off(name_servers);
         session.forbid_addresses(now, &home.used);
         let overlaps = |seat: &&Seat| core::decide(seat, &home, []).exists();
         session.listen_for_hosts(now, seats.iter().find(overlaps).copied());
@@ -74,7 +112,9 @@ impl PartyRoutes {
             let mac = session.hardware_of(*host);
             mac.is_some_and(|mac| neighbours.is_at_home(*host, mac))
         };
-        let heard: Vec<_> = session.hosts().filter(|host| !is_at_home(host)).collect();
+        let leads = self.leads_hosts(now, room, &home.networks);
+        let heard = session.hosts().filter(|host| leads && !is_at_home(host));
+        let heard: Vec<_> = heard.collect();
         let decided: Vec<_> = seats
             .into_iter()
             .map(|seat| (seat, core::decide(&seat, &home, heard.iter().copied())))
@@ -85,6 +125,32 @@ impl PartyRoutes {
         let lacking = self.lacking_at_home(now, &neighbours);
         session.look_for_hosts(now, lacking);
         outcome
+    }
+
+    fn servers(&self, tap: u32) -> BTreeSet<IpAddr> {
+        let known = self.known_servers.clone();
+        known.unwrap_or_else(|| name_servers(tap))
+    }
+
+    /// Whether hosts of the party have routes: without a link nobody is reached by them, and a machine that wakes up in
+    /// another home has that home's machines at their numbers.
+    fn leads_hosts(&mut self, now: Instant, room: Room, home: &BTreeSet<HomeNetwork>) -> bool {
+        let grace = match room {
+            Room::There => {
+                self.lost = None;
+                return true;
+            }
+            Room::Gone => GRACE,
+            Room::Slept => {
+                self.lost = None;
+                Duration::ZERO
+            }
+        };
+        let lost = self.lost.get_or_insert_with(|| Lost {
+            until: now + grace,
+            home: home.clone(),
+        });
+        now < lost.until && lost.home == *home
     }
 
     fn tell(&mut self, decided: &[(Seat, Overlap)]) {
@@ -112,16 +178,17 @@ impl PartyRoutes {
         outcome.and(self.go_before_others(tap, decided))
     }
 
-    /// Where another program's tables are asked first, hosts of the party need a rule.
+    /// Where another program's tables are asked first, the party needs a rule. A VPN that takes all there is has no route
+    /// to the party's network, so the kernel is asked.
     fn go_before_others(&mut self, tap: u32, decided: &[(Seat, Overlap)]) -> io::Result<()> {
-        let mut networks = BTreeSet::new();
+        let mut networks = BTreeMap::new();
         for (seat, overlap) in decided {
-            let Some(&host) = overlap.hosts.first() else {
+            let Some((host, reach)) = example(seat, overlap) else {
                 continue;
             };
             let way = Route::lookup(host.into())?;
-            if self.rules.has(seat.prefix) || way.is_some_and(|way| way.device != tap) {
-                networks.insert(seat.prefix);
+            if self.rules.has(seat.prefix, reach) || way.is_some_and(|way| way.device != tap) {
+                networks.insert(seat.prefix, reach);
             }
         }
         self.rules.keep(networks)
@@ -132,14 +199,18 @@ impl PartyRoutes {
             .iter()
             .filter(|(_, overlap)| overlap.shares_broadcast);
         let shared = shared
-            .filter_map(|(seat, _)| seat.prefix.broadcast())
+            .filter_map(|(seat, _)| Some((seat.prefix.broadcast()?, seat.own)))
             .collect();
         let before = std::mem::replace(&mut self.shared, shared);
-        for &all in before.difference(&self.shared) {
+        for &(all, own) in before.difference(&self.shared) {
             // It may have gone with the adapter's last address.
-            let _ = netlink::order(DelRoute(to_all(all, tap)), 0);
+            let _ = netlink::order(DelRoute(to_all(all, own, tap)), 0);
         }
-        first_error(self.shared.iter().map(|&all| lead_all(all, tap)))
+        first_error(
+            self.shared
+                .iter()
+                .map(|&(all, own)| lead_all(all, own, tap)),
+        )
     }
 
     /// Asks home for addresses that the party has: what collides need not be in use at this moment, and what is thought
@@ -190,28 +261,47 @@ impl Routes {
             let (network, len) = (seat.prefix.network().into(), seat.prefix.prefix_len());
             let leads_there =
                 |route: &&Route| (route.destination, route.prefix_len) == (network, len);
+            let own = seat.own.into();
             let mut same = others.clone().filter(leads_there).cloned();
             match overlap.whole {
                 false => forbidden.extend(same),
                 true if len < 32 && same.next().is_none() => {
-                    wanted.push(Route::on_link(network, len, tap));
+                    let route = Route::on_link(network, len, tap).from(own);
+                    wanted.push(route.behind_others());
                 }
                 true => {}
             }
             let hosts = overlap.hosts.iter();
-            wanted.extend(hosts.map(|&host| Route::on_link(host.into(), 32, tap)));
+            wanted.extend(hosts.map(|&host| Route::on_link(host.into(), 32, tap).from(own)));
         }
+        // Of several addresses in a network the first speaks there.
+        let mut led = BTreeSet::new();
+        wanted.retain(|route: &Route| led.insert((route.destination, route.prefix_len)));
         Routes { wanted, forbidden }
     }
 }
 
+/// Some address at the party, by which it shows where the kernel leads the others, and the rule that they may need.
+fn example(seat: &Seat, overlap: &Overlap) -> Option<(Ipv4Addr, Reach)> {
+    if let Some(&host) = overlap.hosts.first() {
+        return Some((host, Reach::Hosts));
+    }
+    if !overlap.whole || overlap.exists() {
+        return None;
+    }
+    let first = seat.prefix.network().to_bits();
+    let mut hosts = (first..=first | 3).map(Ipv4Addr::from_bits);
+    let host = hosts.find(|host| *host != seat.own && seat.prefix.has_host(*host))?;
+    Some((host, Reach::Network))
+}
+
 /// Leads what is sent to all of the network to the party, in front of home's route of the same kind; games mean the
 /// party, as by 255.255.255.255.
-fn lead_all(all: Ipv4Addr, tap: u32) -> io::Result<()> {
+fn lead_all(all: Ipv4Addr, own: Ipv4Addr, tap: u32) -> io::Result<()> {
     if way_of_all(all)? == Some(tap) {
         return Ok(());
     }
-    let route = to_all(all, tap);
+    let route = to_all(all, own, tap);
     // Ours may be there, behind one that came later.
     let _ = netlink::order(DelRoute(route.clone()), 0);
     // Without NLM_F_APPEND a route stands before its equals.
@@ -236,7 +326,7 @@ fn way_of_all(all: Ipv4Addr) -> io::Result<Option<u32>> {
     }))
 }
 
-fn to_all(all: Ipv4Addr, tap: u32) -> RouteMessage {
+fn to_all(all: Ipv4Addr, own: Ipv4Addr, tap: u32) -> RouteMessage {
     let mut message = RouteMessage::default();
     message.header.address_family = AddressFamily::Inet;
     message.header.destination_prefix_length = 32;
@@ -247,6 +337,7 @@ fn to_all(all: Ipv4Addr, tap: u32) -> RouteMessage {
     message.attributes = vec![
         RouteAttribute::Destination(RouteAddress::Inet(all)),
         RouteAttribute::Oif(tap),
+        RouteAttribute::PrefSource(RouteAddress::Inet(own)),
     ];
     message
 }

@@ -8,7 +8,7 @@ use crate::ear::Ear;
 use crate::ears::{BothEars, HomeEar};
 use crate::link::Link;
 use crate::managers::{self, Managers};
-use crate::overlap::PartyRoutes;
+use crate::overlap::{PartyRoutes, Room};
 use crate::route::{self, Pins};
 use crate::rule;
 use crate::tap::{Tap, TapName};
@@ -98,6 +98,7 @@ pub(crate) async fn play(
     let _passage = Passage(name.as_str());
     let _watch = adapter.watch().context("cannot watch the adapter")?;
 
+    let routes = PartyRoutes::new(player.full_lease);
     let dns = (!player.full_lease).then(|| Dns::new(Path::new("/")));
     let relay = player.relay.clone();
     let mut session = addressed(player.session(), &addressing)?;
@@ -111,7 +112,7 @@ pub(crate) async fn play(
         dns,
         mtu: None,
         pins: Pins::default(),
-        routes: PartyRoutes::default(),
+        routes,
         held: None,
         without_address: None,
         ear: Ear::on(name.as_str(), index),
@@ -224,7 +225,10 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
                 let status = self.player.resolving(takes_long);
                 self.tell(session, status);
             }
-            Event::Connecting { addresses } => self.pin(session, addresses),
+            Event::Connecting { addresses } => {
+                self.pin(session, addresses);
+                self.follow_party(session, Room::Gone);
+            }
             Event::Joined { welcome, relay } => self.plug_in(session, welcome, relay)?,
             Event::Control(message) => {
                 self.player.hear(Instant::now(), message);
@@ -243,7 +247,7 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
                     session.renew_address(Instant::now());
                 }
                 self.follow_address(session);
-                self.follow_party(session);
+                self.follow_party(session, Room::There);
                 self.listen(session).await;
                 self.show(session)?;
                 self.watch_dns();
@@ -251,18 +255,20 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
             Event::News => {
                 self.wishes.serve_look(Instant::now(), session);
                 self.follow_address(session);
-                self.follow_party(session);
+                self.follow_party(session, Room::There);
                 self.show(session)?;
             }
             Event::Slept => {
                 self.follow_address(session);
                 let status = self.player.slept();
                 self.tell(session, status);
+                self.follow_party(session, Room::Slept);
             }
             Event::NoLink { cause, refused, .. } => {
                 self.follow_address(session);
                 let status = self.player.lost(cause, refused);
                 self.tell(session, status);
+                self.follow_party(session, Room::Gone);
             }
         }
         Ok(())
@@ -297,16 +303,16 @@ impl<R: Reporter> Machine<'_, R> {
         if self.mtu.replace(welcome.effective_mtu).is_none() {
             self.bring_up()?;
         }
-        self.follow_party(session);
+        self.follow_party(session, Room::There);
         self.show(session)
     }
 
     /// Keeps the party's hosts reachable, whatever addresses home has.
-    fn follow_party(&mut self, session: &mut Session) {
+    fn follow_party(&mut self, session: &mut Session, room: Room) {
         let adapter = (self.link.index(), &self.adapter, self.player.mac);
         let followed = self
             .routes
-            .follow(Instant::now(), adapter, session, &self.pins);
+            .follow(Instant::now(), room, adapter, session, &self.pins);
         if let Err(error) = followed {
             tracing::debug!(%error, "Could not follow the routes to the party");
         }

@@ -4,7 +4,7 @@
 //! an address there, the system would send the tunnel's datagrams into the tunnel. A host route
 //! along the way that leads to the relay today prevents that; it is looked up before the TAP goes up.
 //!
-//! Our routes carry [`PROTOCOL`] and, as their metric, the process that made them. So routes of
+//! Our routes carry [`PROTOCOL`] and, in their metric, the process that made them. So routes of
 //! several clients never mix, and the next start finds what a killed client left behind:
 //! `ip route show proto 76`.
 
@@ -29,6 +29,10 @@ use std::process;
 /// iproute2's rt_protos has it.
 pub(crate) const PROTOCOL: u8 = 0x4c;
 
+/// Added to the metric of a route that shall stand behind everybody's: above what programs take, 600 or 1024 and 20000 more
+/// for one that leads nowhere. No process has such a number (proc(5), `pid_max`).
+const BEHIND: u32 = 0x4c00_0000;
+
 /// A unicast route of the main table, as far as we care.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Route {
@@ -36,6 +40,8 @@ pub(crate) struct Route {
     pub(crate) prefix_len: u8,
     pub(crate) device: u32,
     pub(crate) next_hop: Option<IpAddr>,
+    /// The address that packets get that have none yet.
+    pub(crate) source: Option<IpAddr>,
     pub(crate) metric: u32,
     pub(crate) protocol: u8,
 }
@@ -61,6 +67,7 @@ fn plan(relay: IpAddr, way: Option<&Route>, routes: &[Route], owner: u32) -> Pla
         prefix_len: host_prefix(relay),
         device: way.device,
         next_hop: way.next_hop,
+        source: None,
         metric: owner,
         protocol: PROTOCOL,
     };
@@ -82,7 +89,7 @@ fn best_without(tap: u32, ip: IpAddr, routes: &[Route]) -> Option<&Route> {
 
 /// Whether a route's maker was a client that is gone.
 fn is_leftover(route: &Route, is_client: impl Fn(u32) -> bool) -> bool {
-    route.protocol == PROTOCOL && !is_client(route.metric)
+    route.protocol == PROTOCOL && !is_client(route.metric & !BEHIND)
 }
 
 impl Route {
@@ -93,9 +100,22 @@ impl Route {
             prefix_len,
             device,
             next_hop: None,
+            source: None,
             metric: process::id(),
             protocol: PROTOCOL,
         }
+    }
+
+    /// The same for what leaves with this address of the device's.
+    pub(crate) fn from(self, source: IpAddr) -> Self {
+        let source = Some(source);
+        Route { source, ..self }
+    }
+
+    /// The same behind everybody's routes to that network.
+    pub(crate) fn behind_others(self) -> Self {
+        let metric = self.metric | BEHIND;
+        Route { metric, ..self }
     }
 
     /// Adds it; fails when the same route exists.
@@ -174,6 +194,7 @@ impl Route {
             prefix_len: message.header.destination_prefix_length,
             device: 0,
             next_hop: None,
+            source: None,
             metric: 0,
             protocol: message.header.protocol.into(),
         };
@@ -183,6 +204,7 @@ impl Route {
                 RouteAttribute::Gateway(address) => route.next_hop = Some(ip(address)?),
                 RouteAttribute::Via(RouteVia::Inet(ip)) => route.next_hop = Some((*ip).into()),
                 RouteAttribute::Via(RouteVia::Inet6(ip)) => route.next_hop = Some((*ip).into()),
+                RouteAttribute::PrefSource(address) => route.source = Some(ip(address)?),
                 RouteAttribute::Oif(device) => route.device = *device,
                 RouteAttribute::Priority(metric) => route.metric = *metric,
                 _ => {}
@@ -207,6 +229,10 @@ impl Route {
             RouteAttribute::Oif(self.device),
             RouteAttribute::Priority(self.metric),
         ];
+        let source = self.source.map(RouteAddress::from);
+        message
+            .attributes
+            .extend(source.map(RouteAttribute::PrefSource));
         message.attributes.extend(self.next_hop.map(|next_hop| {
             match (self.destination, next_hop) {
                 // An IPv4 route by way of an IPv6 neighbour (RFC 5549).

@@ -1,7 +1,8 @@
 //! Routing rules in front of other programs', where those lead the party's addresses elsewhere.
 //!
-//! VPNs have tables of their own, which are asked before the main one. A rule of ours asks the main table first, for routes
-//! of single hosts in the party's network only: whatever else the VPN has of that network goes on to its table. Rules are
+//! VPNs have tables of their own, which are asked before the main one. A rule of ours asks the main table first, in the
+//! party's network only: for its one route, or for routes of single hosts where somebody else has some of that network, so
+//! that whatever else a VPN has of it goes on to its table. Rules are
 //! no adapter's and outlive a kill, so they carry our protocol, as routes do: `ip rule` shows it, and the next start, or
 //! end, of a client removes them.
 
@@ -12,7 +13,7 @@ use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::route::{RouteHeader, RouteProtocol};
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 
@@ -21,17 +22,28 @@ const PRIORITY: u32 = 76;
 
 /// The rules of this run, each undone when this is dropped.
 #[derive(Debug, Default)]
-pub(crate) struct Rules(BTreeSet<Prefix>);
+pub(crate) struct Rules(BTreeMap<Prefix, Reach>);
+
+/// Which routes of a network are looked for in the main table first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Those of single hosts.
+    Hosts,
+    /// The network's own as well.
+    Network,
+}
 
 impl Rules {
-    /// Has hosts of these networks looked up in the main table first, and those of no others.
-    pub(crate) fn keep(&mut self, networks: BTreeSet<Prefix>) -> io::Result<()> {
-        for gone in self.0.difference(&networks) {
-            remove(*gone);
+    /// Has these networks looked up in the main table first, and no others.
+    pub(crate) fn keep(&mut self, networks: BTreeMap<Prefix, Reach>) -> io::Result<()> {
+        for (&gone, &reach) in &self.0 {
+            if networks.get(&gone) != Some(&reach) {
+                remove(gone, reach);
+            }
         }
         let mut outcome = Ok(());
-        for network in &networks {
-            let message = RouteNetlinkMessage::NewRule(rule(*network));
+        for (&network, &reach) in &networks {
+            let message = RouteNetlinkMessage::NewRule(rule(network, reach));
             // Asked again and again: another client's start may have removed it.
             match netlink::order(message, NLM_F_CREATE | NLM_F_EXCL) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => outcome = Err(error),
@@ -42,15 +54,18 @@ impl Rules {
         outcome
     }
 
-    /// Whether there is one for this network.
-    pub(crate) fn has(&self, network: Prefix) -> bool {
-        self.0.contains(&network)
+    /// Whether there is one that shows in the way of such routes: it cannot be told then whether it is needed still.
+    pub(crate) fn has(&self, network: Prefix, reach: Reach) -> bool {
+        let has = self.0.get(&network);
+        has.is_some_and(|has| *has == reach || *has == Reach::Network)
     }
 }
 
 impl Drop for Rules {
     fn drop(&mut self) {
-        self.0.iter().copied().for_each(remove);
+        for (&network, &reach) in &self.0 {
+            remove(network, reach);
+        }
     }
 }
 
@@ -71,8 +86,8 @@ pub(crate) fn remove_leftovers() -> io::Result<()> {
     Ok(())
 }
 
-fn remove(network: Prefix) {
-    let message = RouteNetlinkMessage::DelRule(rule(network));
+fn remove(network: Prefix, reach: Reach) {
+    let message = RouteNetlinkMessage::DelRule(rule(network, reach));
     match netlink::order(message, 0) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             tracing::warn!(%error, %network, "Could not remove the rule for the party's hosts");
@@ -81,7 +96,12 @@ fn remove(network: Prefix) {
     }
 }
 
-fn rule(network: Prefix) -> RuleMessage {
+fn rule(network: Prefix, reach: Reach) -> RuleMessage {
+    // Routes to no less than so many addresses are stepped over.
+    let suppressed = match reach {
+        Reach::Hosts => 31,
+        Reach::Network => u32::from(network.prefix_len()).saturating_sub(1),
+    };
     let mut message = RuleMessage::default();
     message.header.family = AddressFamily::Inet;
     message.header.dst_len = network.prefix_len();
@@ -90,7 +110,7 @@ fn rule(network: Prefix) -> RuleMessage {
     message.attributes = vec![
         RuleAttribute::Destination(IpAddr::V4(network.network())),
         RuleAttribute::Priority(PRIORITY),
-        RuleAttribute::SuppressPrefixLen(31),
+        RuleAttribute::SuppressPrefixLen(suppressed),
         RuleAttribute::Protocol(RouteProtocol::Other(PROTOCOL)),
     ];
     message

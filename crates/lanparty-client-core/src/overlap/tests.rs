@@ -189,3 +189,29 @@ fn two_on_a_cable_are_hosts_both() {
     assert_eq!(prefix("10.0.0.9/8").to_string(), "10.0.0.0/8");
     assert!(prefix("0.0.0.0/0").covers(ip("203.0.113.7")));
 }
+
+#[test]
+fn what_the_machine_needs_is_not_the_party_s_for_the_network_that_a_lease_names() {
+    for role in [Role::NameServer, Role::Router, Role::Relay] {
+        let home = home(&[("192.168.1.0/24", "eth0")], &[("1.1.1.1", role)]);
+        for party in ["1.1.1.7/24", "1.200.0.7/8", "1.1.1.0/31"] {
+            let overlap = decide(&seat(party), &home, ips(&["1.1.1.1"]));
+            assert!(!overlap.whole && overlap.hosts.is_empty(), "{party}");
+            let said = overlap.sentences().join("\n");
+            assert!(said.contains("1.1.1.1 in it"), "{said}");
+        }
+        let overlap = decide(&seat("1.1.1.7/24"), &home, ips(&["1.1.1.9"]));
+        assert!(overlap.exists());
+        assert_eq!(overlap.hosts, ips(&["1.1.1.9"]));
+        let overlap = decide(&seat("1.1.1.1/24"), &home, []);
+        assert!(!overlap.whole && overlap.doubles[0].is_own);
+        let elsewhere = decide(&seat("1.1.2.7/24"), &home, []);
+        assert!(elsewhere.whole && !elsewhere.exists());
+    }
+}
+
+#[test]
+fn a_router_in_a_network_of_home_s_own_leaves_the_party_its_route() {
+    let home = home(&[("10.0.3.0/24", "eth0")], &[("10.0.3.1", Role::Router)]);
+    assert!(decide(&seat("10.0.200.7/16"), &home, []).whole);
+}

@@ -1,9 +1,11 @@
 //! Routes of somebody else's that would send the player's internet into the party.
 
 use crate::route::PROTOCOL;
+use lanparty_client_core::way::is_within;
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteType,
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteNextHop, RouteNextHopFlags,
+    RouteProtocol, RouteType,
 };
 use std::fmt;
 use std::net::IpAddr;
@@ -20,13 +22,17 @@ const WIDE_IPV6: u8 = 7;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Foreign(RouteMessage);
 
-/// Those among the routes that lead to the adapter.
-pub(super) fn routes(index: u32, routes: &[RouteMessage]) -> impl Iterator<Item = Foreign> {
+/// Those among the routes that lead to the adapter, where nothing shall lead these addresses there.
+pub(super) fn routes(
+    index: u32,
+    routes: &[RouteMessage],
+    kept_off: &[IpAddr],
+) -> impl Iterator<Item = Foreign> {
     let foreign = move |route: &&RouteMessage| {
         route.header.kind == RouteType::Unicast
             && route.header.protocol != RouteProtocol::Other(PROTOCOL)
             && table(route) != LOCAL
-            && is_wide(route)
+            && (is_wide(route) || kept_off.iter().any(|ip| covers(route, *ip)))
             && leads_to(index, route)
     };
     routes.iter().filter(foreign).cloned().map(Foreign)
@@ -61,6 +67,11 @@ fn is_wide(route: &RouteMessage) -> bool {
     }
 }
 
+fn covers(route: &RouteMessage, ip: IpAddr) -> bool {
+    let len = route.header.destination_prefix_length;
+    destination(route).is_some_and(|network| is_within(ip, network, len))
+}
+
 fn table(route: &RouteMessage) -> u32 {
     let named = |attribute: &RouteAttribute| match attribute {
         RouteAttribute::Table(table) => Some(*table),
@@ -89,6 +100,25 @@ fn ip(address: &RouteAddress) -> Option<IpAddr> {
 }
 
 impl Foreign {
+    /// What it shall be instead, if it leads elsewhere as well: the same less the ways to this interface.
+    pub(super) fn without(&self, index: u32) -> Option<RouteMessage> {
+        let mut message = self.to_message();
+        let mut is_left = false;
+        for attribute in &mut message.attributes {
+            if let RouteAttribute::MultiPath(hops) = attribute {
+                hops.retain(|hop| hop.interface_index != index);
+                // How each hop is at this moment is the kernel's to say.
+                let said = |hop: &mut RouteNextHop| hop.flags &= RouteNextHopFlags::Onlink;
+                hops.iter_mut().for_each(said);
+                is_left = !hops.is_empty();
+            }
+        }
+        // An object of its own may have been named, which has all of the ways.
+        let is_object = |attribute: &RouteAttribute| matches!(attribute, RouteAttribute::NhId(_));
+        message.attributes.retain(|attribute| !is_object(attribute));
+        is_left.then_some(message)
+    }
+
     /// What removes it, and no other: what the kernel said of it, less what is no key.
     pub(super) fn to_message(&self) -> RouteMessage {
         let mut message = self.0.clone();

@@ -65,8 +65,8 @@ impl Kernel {
     pub(super) fn look(&self) -> io::Result<Seen> {
         let index = self.link.index();
         let addresses = netlink::list(GetAddress(AddressMessage::default()))?;
-        let mut routes = list_routes(AddressFamily::Inet)?;
-        routes.extend(list_routes(AddressFamily::Inet6)?);
+        let mut routes = list_routes(AddressFamily::Inet, index)?;
+        routes.extend(list_routes(AddressFamily::Inet6, index)?);
         routes.retain(|route| foreign::leads_to(index, route));
         Ok(Seen {
             addresses: addresses.iter().filter_map(|a| address(a, index)).collect(),
@@ -96,7 +96,10 @@ impl Kernel {
                 let route = self.lan_route(*at);
                 netlink::order(NewRoute(route), NLM_F_CREATE | NLM_F_EXCL)
             }
-            Order::RemoveForeign(foreign) => netlink::order(DelRoute(foreign.to_message()), 0),
+            Order::RemoveForeign(foreign) => match foreign.without(self.link.index()) {
+                Some(rest) => netlink::order(NewRoute(rest), NLM_F_REPLACE),
+                None => netlink::order(DelRoute(foreign.to_message()), 0),
+            },
         }
     }
 
@@ -232,10 +235,12 @@ fn address(answer: &RouteNetlinkMessage, index: u32) -> Option<(IpAddr, u8)> {
     (message.header.index == index).then_some((ip, message.header.prefix_len))
 }
 
-fn list_routes(family: AddressFamily) -> io::Result<Vec<RouteMessage>> {
+/// Those of one interface, and perhaps others.
+fn list_routes(family: AddressFamily, index: u32) -> io::Result<Vec<RouteMessage>> {
     let mut question = RouteMessage::default();
     question.header.address_family = family;
-    let answers = netlink::list(GetRoute(question))?;
+    question.attributes.push(RouteAttribute::Oif(index));
+    let answers = netlink::list_some(GetRoute(question))?;
     let route = |answer| match answer {
         NewRoute(route) => Some(route),
         _ => None,

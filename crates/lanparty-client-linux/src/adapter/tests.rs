@@ -59,6 +59,52 @@ fn whatever_somebody_does_to_the_adapter_is_undone() {
 }
 
 #[test]
+fn a_route_that_leads_home_as_well_goes_on_leading_home() {
+    in_a_network_of_its_own(async || {
+        let (_tap, adapter) = adapter().await;
+        run(
+            "ip link add home9 type veth peer name home8; ip link set home8 up; ip link set home9 up; \
+             ip addr add 10.9.11.2/24 dev home9; ip addr add fd00:9::2/64 dev home9 nodad",
+        );
+        let hops = |family: &str, home: &str, party: &str| {
+            run(&format!(
+                "ip {family} route add default metric 50 nexthop via {home} dev home9 nexthop via {party} dev tap9"
+            ));
+            let before = run(&format!("ip {family} route show default"));
+            assert!(before.contains("tap9"), "{before}");
+            adapter.verify(Instant::now());
+            let left = run(&format!("ip {family} route show default"));
+            assert!(left.contains(home) && !left.contains("tap9"), "{left}");
+        };
+        hops("-4", "10.9.11.1", "192.168.50.1");
+        hops("-6", "fd00:9::1", "fd00:50::1");
+    });
+}
+
+#[test]
+fn what_the_machine_needs_elsewhere_is_not_led_to_the_party() {
+    in_a_network_of_its_own(async || {
+        let (_tap, adapter) = adapter().await;
+        let servers = ["2001:db8:53::1", "1.1.1.1", "fd00:50::53", "fe80::53"];
+        adapter.keep_off(servers.map(|ip| ip.parse().unwrap()));
+        let before = state();
+        for poke in [
+            "ip -6 route add 2001:db8:53::/64 dev tap9 proto kernel expires 600",
+            "ip -6 route add 2001:db8:53::/64 dev tap9 proto ra",
+            "ip route add 1.1.1.0/24 dev tap9 proto kernel",
+        ] {
+            run(poke);
+            assert_ne!(state(), before, "{poke}");
+            adapter.verify(Instant::now());
+            assert_eq!(state(), before, "{poke}");
+        }
+        run("ip -6 route add 2001:db8:54::/64 dev tap9 proto ra");
+        adapter.verify(Instant::now());
+        assert!(state().contains("2001:db8:54::"), "a usual LAN's");
+    });
+}
+
+#[test]
 fn what_changes_is_heard_and_mended_at_once() {
     in_a_network_of_its_own(async || {
         let (_tap, adapter) = adapter().await;

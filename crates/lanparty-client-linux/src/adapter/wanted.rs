@@ -35,6 +35,8 @@ pub(super) struct Wanted {
     pub(super) own_address: bool,
     /// Whether it had the IPv6 address that the kernel makes by itself.
     pub(super) link_local: bool,
+    /// What this machine needs elsewhere: nobody's route leads it to the adapter.
+    pub(super) kept_off: Vec<IpAddr>,
     /// Whether others may send through it whatever they want.
     pub(super) leaves_routes: bool,
 }
@@ -118,6 +120,10 @@ impl Address {
         self.is_routed
     }
 
+    fn leads_to(self, ip: IpAddr) -> bool {
+        self.is_routed && self.at.is_neighbour(ip)
+    }
+
     pub(super) fn broadcast(self) -> Option<Ipv4Addr> {
         self.broadcast.or(self.at.broadcast())
     }
@@ -148,7 +154,11 @@ impl Wanted {
     pub(super) fn orders(&self, seen: &Seen) -> Vec<Order> {
         let mut orders = Vec::new();
         if !self.leaves_routes {
-            let foreign = foreign::routes(seen.index, &seen.routes);
+            // What the player has given the adapter is the player's affair.
+            let given = |ip: &IpAddr| self.addresses.iter().any(|own| own.leads_to(*ip));
+            let kept_off = self.kept_off.iter().copied().filter(|ip| !given(ip));
+            let kept_off: Vec<_> = kept_off.collect();
+            let foreign = foreign::routes(seen.index, &seen.routes, &kept_off);
             orders.extend(foreign.map(Order::RemoveForeign));
         }
         orders.extend(self.mac.filter(|mac| *mac != *seen.mac).map(Order::SetMac));
@@ -166,6 +176,14 @@ impl Wanted {
         orders.extend(self.address_orders(seen));
         let there: Vec<_> = seen.routes.iter().filter_map(Route::in_main).collect();
         let missing = self.routes.iter().filter(|route| !there.contains(route));
+        // A route goes with the address that it speaks from.
+        let has = |ip: IpAddr| {
+            let wanted = self.addresses.iter().map(|own| own.at.ip());
+            wanted
+                .chain(seen.addresses.iter().map(|own| own.0))
+                .any(|own| own == ip)
+        };
+        let missing = missing.filter(|route| route.source.is_none_or(has));
         orders.extend(missing.cloned().map(Order::AddRoute));
         orders
     }

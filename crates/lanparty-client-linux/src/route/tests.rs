@@ -91,6 +91,9 @@ fn only_pins_of_dead_clients_are_leftovers() {
     let ours = pin("203.0.113.7/32", HOME, None);
     assert!(is_leftover(&ours, dead));
     assert!(!is_leftover(&ours, alive));
+    let behind = ours.clone().behind_others();
+    assert!(behind.metric > 20_000 + 1024 && is_leftover(&behind, dead));
+    assert!(!is_leftover(&behind, alive));
     assert!(!is_leftover(&route("203.0.113.7/32", HOME, None), dead));
 }
 
@@ -101,6 +104,7 @@ fn a_route_survives_its_message() {
         pin("203.0.113.7/32", HOME, Some("fe80::1")),
         pin("2001:db8::7/128", HOME, Some("fe80::1")),
         pin("192.168.1.9/32", HOME, None),
+        pin("192.168.1.0/24", HOME, None).from("192.168.1.7".parse().unwrap()),
     ] {
         assert_eq!(Route::from_message(&route.to_message()), Some(route));
     }
@@ -117,6 +121,7 @@ fn route(destination: &str, device: u32, next_hop: Option<&str>) -> Route {
         prefix_len: prefix_len.parse().unwrap(),
         device,
         next_hop: next_hop.map(|ip| ip.parse().unwrap()),
+        source: None,
         metric: 0,
         protocol: 3,
     }

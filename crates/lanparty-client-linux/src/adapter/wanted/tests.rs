@@ -203,6 +203,7 @@ fn wanted() -> Wanted {
         is_host: true,
         own_address: true,
         link_local: true,
+        kept_off: vec![],
         leaves_routes: false,
     }
 }
