@@ -85,7 +85,12 @@ impl PartyRows {
         };
         let heard: Vec<_> = session.hosts().filter(|host| !is_at_home(host)).collect();
         let overlap = decide(&seat, &pc.home(self.adapter), heard);
-        self.ask_home(now, &pc, &seat, &overlap);
+        if self.errands.may_begin() {
+            let lot = self.to_ask_at_home(now, &pc, &seat, &overlap);
+            if !lot.is_empty() {
+                self.errands.begin(lot, look_at_home);
+            }
+        }
         let lacking = self.lacking_at_home(now, &pc.neighbours);
         session.look_for_hosts(now, lacking);
         self.apply(&pc.routes, Some((seat, overlap)))
@@ -123,12 +128,15 @@ impl PartyRows {
         Ok(pc)
     }
 
-    /// Looks at home for addresses that the party has: what collides need not be in use at this moment, and what is
-    /// thought to be at home need not be there any more. What comes of it is among the neighbours then.
-    fn ask_home(&mut self, now: Instant, pc: &Surroundings, seat: &Seat, overlap: &Overlap) {
-        if !self.errands.may_begin() {
-            return;
-        }
+    /// Addresses that the party has, to look for at home, and where: what collides need not be in use at this moment, and
+    /// what is thought to be at home need not be there any more. What comes of it is among the neighbours then.
+    fn to_ask_at_home(
+        &mut self,
+        now: Instant,
+        pc: &Surroundings,
+        seat: &Seat,
+        overlap: &Overlap,
+    ) -> Vec<(Luid, Ipv4Addr)> {
         let is_old = |at: &Instant| now.saturating_duration_since(*at) >= ASK_HOME;
         self.asked_home.retain(|_, at| !is_old(at));
         let doubles = overlap.doubles.iter().map(|double| double.address);
@@ -145,9 +153,7 @@ impl PartyRows {
                 lot.extend(links.map(|link| (link, ip)));
             }
         }
-        if !lot.is_empty() {
-            self.errands.begin(lot, look_at_home);
-        }
+        lot
     }
 
     /// Addresses that somebody here wants to reach and home does not have, or has reached at the party before.
