@@ -8,7 +8,7 @@ use crate::traffic::Traffic;
 use lanparty_obs::DropReason;
 use lanparty_proto::MacAddr;
 use std::fmt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A token bucket's size and refill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -320,6 +320,18 @@ impl Bucket {
             self.spend(tokens);
         }
         holds
+    }
+
+    /// How many there are.
+    pub(crate) fn tokens(&mut self, now: Instant) -> usize {
+        self.fill(now);
+        usize::try_from(self.level / TOKEN).unwrap_or(usize::MAX)
+    }
+
+    /// When there is one at least: in the past, if there is.
+    pub(crate) fn has_one_at(&self) -> Instant {
+        let missing = TOKEN.saturating_sub(self.level);
+        self.filled_at + Duration::from_nanos(missing.div_ceil(self.per_nanosecond.max(1)))
     }
 
     fn has(&self, tokens: usize) -> bool {

@@ -20,8 +20,8 @@ const ROUTER_ALERT_V6: [u8; 8] = [ICMPV6, 0, 5, 2, 0, 0, 1, 0];
 const ROUTERS_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 22);
 const ROUTERS_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x16);
 /// How many groups one report names: as many as the smallest packet of IPv6 holds (RFC 8200 §5).
-const GROUPS_V4: usize = 128;
-const GROUPS_V6: usize = 60;
+pub(super) const GROUPS_V4: usize = 128;
+pub(super) const GROUPS_V6: usize = 60;
 
 /// What is said about a group, by the numbers of RFC 3376 §4.2.12 and RFC 3810 §5.2.12. Sources are not named: it is
 /// wanted from all.

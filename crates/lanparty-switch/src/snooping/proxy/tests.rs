@@ -219,6 +219,74 @@ fn who_wants_too_much_speaks_for_itself() {
     );
 }
 
+/// Players who change their minds without end, or all of a room's groups under a querier that speaks the second version,
+/// where each group is a frame.
+#[test]
+fn no_player_makes_the_gateway_flood_its_lan() {
+    for querier in [None, Some(2)] {
+        let mut lan = Lan::new(querier);
+        lan.pass(Duration::from_secs(1));
+        let groups = |number: u8| IpAddr::from([239, 7, 0, number]);
+        let all = |said| {
+            (0..128)
+                .map(|number| (said, groups(number)))
+                .collect::<Vec<_>>()
+        };
+        let before = lan.said.len();
+        for _ in 0..160 {
+            for said in [Group::Joined, Group::Left] {
+                lan.say(ALICE, &all(said));
+                lan.pass(Duration::from_millis(31));
+            }
+        }
+        let said = lan.said.len() - before;
+        assert!(said <= 64 + 32 * 10, "{said} frames in ten seconds");
+        lan.say(BOB, &[(Group::Joined, GAME)]);
+        lan.pass(Duration::from_secs(10));
+        lan.agrees([GAME]);
+    }
+}
+
+#[test]
+fn a_leave_takes_back_a_join_that_was_not_said_and_the_other_way_round() {
+    let mut lan = Lan::new(None);
+    lan.say(ALICE, &[(Group::Joined, GAME)]);
+    lan.say(ALICE, &[(Group::Left, GAME)]);
+    lan.pass(Duration::from_secs(10));
+    assert_eq!(lan.said.len(), 0);
+    lan.say(ALICE, &[(Group::Joined, GAME)]);
+    lan.pass(Duration::from_secs(10));
+    lan.said.clear();
+    lan.say(ALICE, &[(Group::Left, GAME)]);
+    lan.say(ALICE, &[(Group::Joined, GAME)]);
+    lan.pass(Duration::from_secs(10));
+    assert_eq!(lan.said.len(), 0);
+    lan.agrees([GAME]);
+}
+
+#[test]
+fn a_room_full_of_groups_is_answered_one_by_one_and_all_of_it() {
+    let mut lan = Lan::new(Some(2));
+    for player in 0..8 {
+        for number in 0..128 {
+            lan.say(
+                mac(player),
+                &[(Group::Joined, [239, 8, player as u8, number].into())],
+            );
+        }
+    }
+    lan.pass(Duration::from_secs(100));
+    lan.port.clear();
+    lan.said.clear();
+    lan.ask(None);
+    lan.pass(Duration::from_secs(1));
+    assert!(lan.said.len() <= 64 + 32, "{}", lan.said.len());
+    for _ in 0..35 {
+        lan.pass(Duration::from_secs(1));
+    }
+    assert_eq!(lan.port.len(), MAX_GROUPS_OF_ALL);
+}
+
 #[test]
 fn damaged_questions_and_those_of_other_lengths_are_not_answered() {
     let mut lan = Lan::new(Some(3));
