@@ -227,7 +227,10 @@ impl Session {
             return Ok(None);
         }
         self.speak_of_address();
-        self.games.hear(now, &frame);
+        match is_lans {
+            true => self.games.hear(now, &frame),
+            false => self.games.hear_player(now, &frame),
+        };
         self.hosts.hear(now, &frame);
         // Nobody else may say what there is in a lease.
         let frame = match is_lans && !self.full_lease {

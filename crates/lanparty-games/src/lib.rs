@@ -44,12 +44,13 @@ mod words;
 
 #[cfg(test)]
 use recognise::recognise as recognised;
-pub use table::{FORGOTTEN_AFTER, Games, MAX_GAMES};
+pub use table::{FORGOTTEN_AFTER, Games, MAX_GAMES, MAX_OF_ONE};
 pub use words::MAX_CHARS;
 
 use lanparty_proto::MacAddr;
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 /// Where games announce themselves to whoever has joined: Minecraft's worlds, and Freeciv's servers when one is asked.
 pub const GROUPS: [Ipv4Addr; 2] = [Ipv4Addr::new(224, 0, 2, 60), Ipv4Addr::new(225, 1, 1, 1)];
@@ -103,6 +104,14 @@ impl Game {
     /// False after a server that speaks by itself has been silent for too long.
     pub fn is_on(&self) -> bool {
         self.silence_ms.is_none_or(|limit| self.heard_ms < limit)
+    }
+
+    /// The same so much later, while nothing more was heard of it; nothing when it is forgotten by then.
+    pub fn aged(mut self, by: Duration) -> Option<Self> {
+        let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+        self.heard_ms = self.heard_ms.saturating_add(by);
+        let patience = table::forgotten_after(self.silence_ms.is_some());
+        (u128::from(self.heard_ms) < patience.as_millis()).then_some(self)
     }
 
     /// How long ago it was heard, as people say it.
@@ -183,6 +192,20 @@ mod tests {
         let older = r#"{"game":"x","server":"y","address":"10.0.0.1:1","heard_ms":5}"#;
         let older: Game = serde_json::from_str(older).unwrap();
         assert!(older.is_on() && older.host.is_none());
+    }
+
+    #[test]
+    fn a_game_ages_until_it_is_forgotten() {
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        let later = game().aged(minutes(9)).unwrap();
+        assert_eq!(later.row()[6], "9 min ago");
+        assert_eq!(later.aged(minutes(1)), None);
+        let speaks = Game {
+            silence_ms: Some(20_000),
+            ..game()
+        };
+        assert!(!speaks.clone().aged(minutes(1)).unwrap().is_on());
+        assert_eq!(speaks.aged(minutes(2)), None);
     }
 
     #[test]

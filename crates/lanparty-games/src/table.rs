@@ -15,12 +15,24 @@ use std::time::{Duration, Instant};
 
 /// How many games are kept in mind.
 pub const MAX_GAMES: usize = 64;
+/// How many of them may be of one machine.
+pub const MAX_OF_ONE: usize = 16;
+/// So many of the LAN's are safe from players' games, and so many of the players' from the LAN's.
+const SHARE: usize = 16;
 /// After so long without a word any game is forgotten.
 pub const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
 /// The same of one that speaks by itself.
 const SILENT_FORGOTTEN_AFTER: Duration = Duration::from_secs(120);
 /// Who has been heard for longer than this is no passing claim.
 const SETTLED: Duration = Duration::from_secs(1);
+
+/// After so long without a word a game is forgotten, whether it speaks by itself or not.
+pub(crate) fn forgotten_after(speaks_by_itself: bool) -> Duration {
+    match speaks_by_itself {
+        true => SILENT_FORGOTTEN_AFTER,
+        false => FORGOTTEN_AFTER,
+    }
+}
 
 /// What was heard of games at the party.
 #[derive(Debug, Default)]
@@ -31,6 +43,8 @@ pub struct Games {
 #[derive(Debug)]
 struct Known {
     mac: MacAddr,
+    /// Of a player, whose MAC nobody else has; on a LAN anybody may make up another.
+    is_players: bool,
     address: SocketAddr,
     found: Found,
     first_heard_at: Instant,
@@ -41,8 +55,17 @@ impl Games {
     /// Hears a frame. True when it says something new: of a server that was not there, or is over, or that has another
     /// map or other players now.
     pub fn hear(&mut self, now: Instant, frame: &[u8]) -> bool {
+        self.hear_from(now, frame, false)
+    }
+
+    /// The same of a player's frame.
+    pub fn hear_player(&mut self, now: Instant, frame: &[u8]) -> bool {
+        self.hear_from(now, frame, true)
+    }
+
+    fn hear_from(&mut self, now: Instant, frame: &[u8], is_players: bool) -> bool {
         match Datagram::in_frame(frame, is_lead) {
-            Some(said) => self.listen(now, &said),
+            Some(said) => self.listen(now, &said, is_players),
             None => false,
         }
     }
@@ -61,13 +84,18 @@ impl Games {
         self.known.retain(|known| known.mac != mac);
     }
 
-    fn listen(&mut self, now: Instant, said: &Datagram<'_>) -> bool {
+    /// All players are gone, and their games with them.
+    pub fn forget_players(&mut self) {
+        self.known.retain(|known| !known.is_players);
+    }
+
+    fn listen(&mut self, now: Instant, said: &Datagram<'_>, is_players: bool) -> bool {
+        let host = (said.mac, said.source);
         if let Some(players) = warcraft3::hear_refresh(said.payload) {
-            return self.refresh(now, said.source, players);
+            return self.refresh(now, host, players);
         }
         if warcraft3::hear_end(said.payload) {
-            return self
-                .end(|known| known.address.ip() == said.source && known.found.is_warcraft3());
+            return self.end(|known| known.is_warcraft3_of(host));
         }
         let Some(found) = recognise(said) else {
             return false;
@@ -76,7 +104,7 @@ impl Games {
         let address = SocketAddr::new(said.source, port);
         match found.is_over {
             true => self.end(|known| known.address == address && known.mac == said.mac),
-            false => self.note(now, said.mac, address, found),
+            false => self.note(now, (said.mac, is_players), address, found),
         }
     }
 
@@ -94,9 +122,9 @@ impl Games {
     }
 
     /// The hosts of Warcraft III say that their games are still there, and not which.
-    fn refresh(&mut self, now: Instant, host: IpAddr, players: u16) -> bool {
+    fn refresh(&mut self, now: Instant, host: (MacAddr, IpAddr), players: u16) -> bool {
         let mut known = self.known.iter_mut();
-        let known = known.find(|known| known.address.ip() == host && known.found.is_warcraft3());
+        let known = known.find(|known| known.is_warcraft3_of(host));
         known.is_some_and(|known| {
             known.heard_at = now;
             known.found.players.replace(players) != Some(players)
@@ -109,7 +137,13 @@ impl Games {
         self.known.len() < before
     }
 
-    fn note(&mut self, now: Instant, mac: MacAddr, address: SocketAddr, found: Found) -> bool {
+    fn note(
+        &mut self,
+        now: Instant,
+        (mac, is_players): (MacAddr, bool),
+        address: SocketAddr,
+        found: Found,
+    ) -> bool {
         // Another machine that says to have the address is another game: neither takes the other's place.
         let is_it = |known: &&mut Known| known.address == address && known.mac == mac;
         if let Some(known) = self.known.iter_mut().find(is_it) {
@@ -118,11 +152,21 @@ impl Games {
         if self.known.len() == MAX_GAMES {
             self.known.retain(|known| !known.is_old(now));
         }
-        if self.known.len() == MAX_GAMES {
-            self.make_room(mac);
+        let of_it = self.known.iter().filter(|known| known.mac == mac).count();
+        if of_it >= MAX_OF_ONE {
+            self.drop_least(|known| known.mac == mac);
+        } else if self.known.len() == MAX_GAMES {
+            let ours = self.known.iter();
+            let ours = ours.filter(|known| known.is_players == is_players);
+            let ours = ours.count();
+            self.drop_least(|known| match known.is_players == is_players {
+                true => ours >= SHARE,
+                false => MAX_GAMES - ours > SHARE,
+            });
         }
         self.known.push(Known {
             mac,
+            is_players,
             address,
             found,
             first_heard_at: now,
@@ -131,19 +175,21 @@ impl Games {
         true
     }
 
-    /// Takes the place of a game of the machine that has the most, the newcomer's included; where all have as many, of one
-    /// that has been heard for a moment only; and of these the one that was heard least lately. So a machine that makes
-    /// up a thousand servers drives out its own, and one that makes up a thousand machines nobody who has answered twice.
-    fn make_room(&mut self, newcomer: MacAddr) {
-        let mut counts = BTreeMap::from([(newcomer, 1_usize)]);
+    /// Takes the place of one of these: first of one that was heard for a moment only, and was heard least lately; of
+    /// those who have answered again, of the one that came last. So whoever makes up machines drives out nobody who was
+    /// there before and has answered twice. Within each kind those go first whose machine has more games than others.
+    fn drop_least(&mut self, may_go: impl Fn(&Known) -> bool) {
+        let mut counts = BTreeMap::<_, usize>::new();
         for known in &self.known {
             *counts.entry(known.mac).or_default() += 1;
         }
         let worth = |known: &Known| {
             let count = counts.get(&known.mac).copied();
-            (Reverse(count), known.is_settled(), known.heard_at)
+            let since = known.is_settled().then_some(Reverse(known.first_heard_at));
+            (since.is_some(), Reverse(count), since, known.heard_at)
         };
-        let least = (0..self.known.len()).min_by_key(|&at| worth(&self.known[at]));
+        let known = (0..self.known.len()).filter(|&at| may_go(&self.known[at]));
+        let least = known.min_by_key(|&at| worth(&self.known[at]));
         least.map(|at| self.known.swap_remove(at));
     }
 }
@@ -179,12 +225,13 @@ impl Known {
         is_news
     }
 
+    fn is_warcraft3_of(&self, (mac, ip): (MacAddr, IpAddr)) -> bool {
+        self.mac == mac && self.address.ip() == ip && self.found.is_warcraft3()
+    }
+
     fn is_old(&self, now: Instant) -> bool {
-        let patience = match self.found.silence {
-            Some(_) => SILENT_FORGOTTEN_AFTER,
-            None => FORGOTTEN_AFTER,
-        };
-        now.saturating_duration_since(self.heard_at) >= patience
+        let speaks = self.found.silence.is_some();
+        now.saturating_duration_since(self.heard_at) >= forgotten_after(speaks)
     }
 
     fn is_settled(&self) -> bool {

@@ -98,7 +98,7 @@ fn a_shorter_answer_takes_no_name_away() {
         ..named
     };
     let address = "192.168.50.20:4534".parse().unwrap();
-    games.note(now, MacAddr::new(HOST), address, named);
+    games.note(now, (MacAddr::new(HOST), false), address, named);
     let small = b"\x00\x32\x00\x00\x00\x05\x11\xb6\0\0\0\0\0\0\0\0\0\0";
     assert!(!games.hear(now, &frame(4534, 40_000, small)), "no news");
     let told = &games.list(now)[0];
@@ -113,7 +113,8 @@ fn a_server_with_two_addresses_is_one() {
     let (mut games, now) = (Games::default(), Instant::now());
     let found = |server: &str| Found::new("Xonotic", server.as_bytes(), Codes::None);
     let note = |games: &mut Games, address: &str, server, mac: u32| {
-        games.note(now, machine(mac), address.parse().unwrap(), found(server));
+        let host = (machine(mac), false);
+        games.note(now, host, address.parse().unwrap(), found(server));
     };
     note(&mut games, "[fe80::9]:26000", "Friday", 1);
     assert_eq!(games.list(now).len(), 1);
@@ -150,7 +151,11 @@ fn a_game_that_ends_or_whose_host_leaves_is_gone() {
     assert_eq!(games.list(now), []);
     let game = Found::new("Warcraft III", b"x", Codes::None);
     let address = "192.168.50.20:6112".parse().unwrap();
-    games.note(now, machine(1_u32), address, game);
+    games.note(now, (MacAddr::new(HOST), false), address, game);
+    let end = [0xf7, 0x33, 8, 0, 7, 0, 0, 0];
+    let mut other = frame(6112, 6112, &end);
+    other[11] ^= 1;
+    assert!(!games.hear(now, &other), "another machine with its address");
     assert!(games.hear(now, &frame(6112, 6112, &[0xf7, 0x33, 8, 0, 7, 0, 0, 0])));
     assert_eq!(games.list(now), []);
 }
@@ -167,11 +172,17 @@ fn a_host_of_warcraft_3_keeps_its_game_on() {
         let address = SocketAddr::from(([192, 168, 50, host], port));
         games.note(
             start,
-            machine(host),
+            (MacAddr::new(HOST), false),
             address,
             Found::new(game, b"x", Codes::None),
         );
     }
+    let mut other = refresh.clone();
+    other[11] ^= 1;
+    assert!(
+        !games.hear(later, &other),
+        "another machine with its address"
+    );
     assert!(games.hear(later, &refresh), "other players");
     let told = games.list(later).into_iter();
     let told: Vec<_> = told.map(|game| (game.heard_ms, game.players)).collect();
@@ -227,7 +238,7 @@ fn a_machine_that_makes_up_a_thousand_servers_drives_out_its_own() {
     }
     games.hear(now, &server(21, 26_000));
     assert!((1..=21).all(|real| is_there(&games, now, real)));
-    assert_eq!(games.list(now).len(), MAX_GAMES);
+    assert_eq!(games.list(now).len(), 21 + MAX_OF_ONE);
 }
 
 #[test]
@@ -247,6 +258,56 @@ fn a_thousand_made_up_machines_drive_out_nobody_who_has_answered_twice() {
     // Who came in between is back with its next answer.
     games.hear(later, &server(21, 26_000));
     assert!(is_there(&games, later, 21));
+}
+
+/// However many games the real machines have, and also where the made-up ones answer again.
+#[test]
+fn made_up_machines_that_answer_twice_drive_out_nobody_who_was_there() {
+    let (mut games, start) = (Games::default(), Instant::now());
+    let at = |second: u32| start + Duration::from_secs(second.into());
+    for second in [0, 2] {
+        for real in 1..=10 {
+            games.hear(at(second), &server(real, 26_000));
+            games.hear(at(second), &server(real, 26_001));
+        }
+    }
+    for second in 3..103 {
+        for number in 0..100 {
+            games.hear(at(second), &server(1000 + number + second / 5, 26_000));
+        }
+    }
+    assert!((1..=10).all(|real| is_there(&games, at(103), real)));
+    let list = games.list(at(103)).into_iter();
+    let real = list.filter(|game| (1..=10).any(|real| game.mac == Some(machine(real as u32))));
+    assert_eq!(real.count(), 20);
+}
+
+#[test]
+fn neither_lan_nor_players_take_the_others_share() {
+    let (mut games, start) = (Games::default(), Instant::now());
+    let later = start + Duration::from_secs(2);
+    for now in [start, later] {
+        for made_up in 1..=200 {
+            games.hear(now, &server(made_up, 26_000));
+        }
+    }
+    for player in 1000..1016 {
+        games.hear_player(later, &server(player, 26_000));
+    }
+    for made_up in 300..=500 {
+        games.hear(later, &server(made_up, 26_000));
+    }
+    assert!((1000..1016).all(|player| is_there(&games, later, player)));
+    let mut games = Games::default();
+    for lan in 1..=16 {
+        games.hear(start, &server(lan, 26_000));
+    }
+    for player in 1000..1200 {
+        games.hear_player(later, &server(player, 26_000));
+    }
+    assert!((1..=16).all(|lan| is_there(&games, later, lan)));
+    games.forget_players();
+    assert_eq!(games.list(later).len(), 16);
 }
 
 #[test]
