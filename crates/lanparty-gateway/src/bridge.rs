@@ -12,14 +12,16 @@ mod games;
 mod groups;
 mod lan_macs;
 mod loop_guard;
+mod memory;
 mod proof;
 #[cfg(test)]
 mod tests;
 mod voucher;
 
 pub use cam::PERIOD as CAM_REFRESH_PERIOD;
-pub use groups::Groups;
+use groups::Groups;
 pub use loop_guard::QUIET as LOOP_QUIET;
+pub use memory::Memory;
 
 use bytes::{Bytes, BytesMut};
 use cam::CamRefresh;
@@ -131,17 +133,6 @@ impl Bridge {
         self
     }
 
-    /// The same with what a gateway before it knew of its players' groups.
-    pub fn remembering(mut self, groups: Groups) -> Self {
-        self.groups = groups.moved(self.nic);
-        self
-    }
-
-    /// What it knows of its players' groups.
-    pub fn into_groups(self) -> Groups {
-        self.groups
-    }
-
     /// A client that is refused for having the MAC of a machine on the LAN, once for each, if its relay is too old to
     /// say so itself.
     pub fn take_lookalike(&mut self) -> Option<MacAddr> {
@@ -220,7 +211,8 @@ impl Bridge {
                 switch.unplug(id);
                 self.refresh.remove(id);
                 self.groups.leave(now, (id, mac));
-                self.refuse(id, mac);
+                // Nothing is known of its client by now; it is asked.
+                self.refuse((id, mac), false);
             }
         }
     }
@@ -232,8 +224,8 @@ impl Bridge {
     }
 
     /// The LAN's machine wins: the client is not carried, and the relay is told.
-    fn refuse(&mut self, id: PeerId, mac: MacAddr) {
-        self.lan.refuse(id, mac);
+    fn refuse(&mut self, (id, mac): (PeerId, MacAddr), tells_groups: bool) {
+        self.lan.refuse(id, mac, tells_groups);
         let asks = self.place.is_some_and(|place| place.asks_for_macs);
         match VirtualMac::try_from(mac) {
             Ok(mac) if asks => {
@@ -294,7 +286,7 @@ impl Bridge {
             self.guard.said(now, view);
             self.check_loop(now)?;
         }
-        self.games.hear(now, &frame);
+        self.games.hear_player(now, &frame);
         self.stats.count_received(&frame);
         if self.answer_proof(now, &frame) {
             return Ok(None);
@@ -318,15 +310,11 @@ impl Bridge {
         }
         // Frames for our own NIC are the gateway host's, and a machine's are its own, whatever a client calls itself.
         if self.is_on_lan(now, mac) {
-            self.refuse(id, mac);
+            self.refuse((id, mac), joined.tells_groups);
             let early = self.early.take(now, id).len() as u64;
             return self.stats.drops.add(DropReason::MacOnLan, early);
         }
-        if self.take_in(now, id, mac) {
-            if let (Some(switch), true) = (&mut self.switch, joined.tells_groups) {
-                switch.trust_reports(id, now + place.until_told(now));
-            }
-            self.groups.arrive(now, (id, mac), joined.tells_groups);
+        if self.take_in(now, (id, mac), joined.tells_groups) {
             let voucher = self.voucher.as_ref();
             let answer = voucher.and_then(|own| own.answer(place.room, place.own_id, joined));
             if let Some(answer) = answer {
@@ -342,18 +330,23 @@ impl Bridge {
         let (nic, switch) = (self.nic, self.switch.as_ref());
         let is_kept_out =
             |mac| mac == nic || switch.is_some_and(|switch| switch.is_on_lan(now, mac));
-        for (id, mac) in self.lan.take_pardoned(is_kept_out) {
-            self.take_in(now, id, mac);
+        for (player, tells_groups) in self.lan.take_pardoned(is_kept_out) {
+            self.take_in(now, player, tells_groups);
         }
     }
 
     /// False when there are too many already.
-    fn take_in(&mut self, now: Instant, id: PeerId, mac: MacAddr) -> bool {
+    fn take_in(&mut self, now: Instant, (id, mac): (PeerId, MacAddr), tells_groups: bool) -> bool {
         let switch = self.switch.as_mut();
-        let Some(switch) = switch.filter(|switch| switch.players() < MAX_CLIENTS) else {
+        let switch = switch.filter(|switch| switch.players() < MAX_CLIENTS);
+        let (Some(place), Some(switch)) = (self.place, switch) else {
             return false;
         };
         switch.plug_in(now, id, Speaker::Player(mac));
+        if tells_groups {
+            switch.trust_reports(id, now + place.until_told(now));
+        }
+        self.groups.arrive(now, (id, mac), tells_groups);
         let frame = self.refresh.add(now, id, mac);
         self.outputs.push_back(PeerOutput::Frame(frame));
         true
@@ -421,8 +414,8 @@ impl Bridge {
         if let (Some(switch), Some(place)) = (&mut self.switch, self.place) {
             for mac in switch.macs_of_players() {
                 self.lan.leave(now, mac);
-                self.games.forget(mac);
             }
+            self.games.forget_players();
             switch.move_to(place.room);
         }
         self.early.clear();

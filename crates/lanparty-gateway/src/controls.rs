@@ -21,6 +21,7 @@ use lanparty_obs::PeerStats;
 use lanparty_proto::{MacAddr, PeerId, VirtualMac};
 use mark::Mark;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Instant;
 use wishes::MAX_MUTED;
 
 const NO_LINK: &str =
@@ -60,8 +61,9 @@ pub(crate) struct Controls {
     key: Option<RoomKey>,
     /// How the link does, and what was carried.
     stats: PeerStats,
-    /// Which games the bridge has heard of.
+    /// Which games the bridge has heard of, and when it said so.
     games: Vec<Game>,
+    games_at: Option<Instant>,
     /// What has come of the answer about the members.
     listed: Players,
     /// What the last hello said of the standing orders.
@@ -121,6 +123,7 @@ impl Controls {
             key: None,
             stats: PeerStats::default(),
             games: Vec::new(),
+            games_at: None,
             listed: Players::default(),
             greeted: None,
             orders: VecDeque::new(),
@@ -269,8 +272,19 @@ impl Controls {
     }
 
     /// The bridge has heard of these games.
-    pub(crate) fn note_games(&mut self, games: Vec<Game>) {
+    pub(crate) fn note_games(&mut self, now: Instant, games: Vec<Game>) {
         self.games = games;
+        self.games_at = Some(now);
+    }
+
+    /// Time has passed, in which the bridge may have said nothing: games are as old as they are now.
+    pub(crate) fn age_games(&mut self, now: Instant) {
+        let Some(noted_at) = self.games_at.replace(now) else {
+            return;
+        };
+        let by = now.saturating_duration_since(noted_at);
+        let games = std::mem::take(&mut self.games).into_iter();
+        self.games = games.filter_map(|game| game.aged(by)).collect();
     }
 
     /// Players are called what they call themselves.

@@ -7,7 +7,7 @@ use lanparty_edge::kept_file::KeptFile;
 use std::cell::RefCell;
 use std::io;
 use std::os::unix::net::UnixListener;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
 
 /// How long a host waits to hear that an order is kept.
@@ -95,6 +95,7 @@ impl Desk {
     async fn hear(&self, request: Request) -> Option<Answer> {
         let (sender, answer) = oneshot::channel();
         self.waiting.replace(Some(sender));
+        self.controls.borrow_mut().age_games(Instant::now());
         let at_once = self.controls.borrow_mut().handle_request(request);
         let trouble = self.keep_or_say();
         self.orders.notify_one();

@@ -1,6 +1,6 @@
 //! From flags to a running gateway and back: the whole story in one place.
 
-use crate::bridge::{Bridge, Groups, LOOP_QUIET};
+use crate::bridge::{Bridge, LOOP_QUIET, Memory};
 use crate::config::{Args, Config};
 use crate::controls::{Controls, Wishes};
 use crate::ctl::wire::InviteFacts;
@@ -20,6 +20,7 @@ use lanparty_edge::runtime;
 use lanparty_edge::seldom::Seldom;
 use lanparty_edge::signals;
 use lanparty_edge::speech::say;
+use lanparty_games::Game;
 use lanparty_peer::relay_args::RelayConfig;
 use lanparty_peer::{Event, HostError, PeerCore, PeerHost, RunError};
 use lanparty_proto::MacAddr;
@@ -111,11 +112,11 @@ async fn carry(
     let reminders: Vec<_> = host.desk.controls.borrow().reminders().collect();
     reminders.iter().for_each(say);
     let mut stop = pin!(asked_to_stop());
-    let mut groups = Groups::new(lan.interface().mac(), rand::random());
+    let mut memory = Memory::new(lan.interface().mac(), rand::random());
     loop {
         let mac = lan.interface().mac();
         tracing::info!(%mac, receive_buffer = lan.receive_buffer(), "Opened the LAN interface");
-        let mut bridge = Bridge::new(mac).remembering(groups);
+        let mut bridge = Bridge::new(mac).remembering(memory);
         if let Some(key) = &config.relay.host_key {
             bridge = bridge.vouching(key.clone(), config.relay.room.clone());
         }
@@ -133,8 +134,9 @@ async fn carry(
             Err(error) => return Err(error.into()),
         }
         drop(port);
-        // What players want outlives a cable that is pulled.
-        groups = bridge.into_groups();
+        // What players want outlives a cable that is pulled, and so do the LAN's games; but nobody is in the room now.
+        memory = bridge.into_memory();
+        host.note_games(memory.games(Instant::now()));
         tokio::select! {
             found = host.find_lan() => lan = found,
             _ = &mut stop => break,
@@ -194,8 +196,15 @@ impl<'a> Host<'a> {
     fn note(&self, bridge: &mut Bridge) {
         let mut controls = self.desk.controls.borrow_mut();
         controls.note_stats(bridge.counters());
-        controls.note_games(bridge.games(Instant::now()));
+        let now = Instant::now();
+        controls.note_games(now, bridge.games(now));
         bridge.keep_apart(controls.keeps_apart());
+    }
+
+    /// The LAN's, while there is no bridge.
+    fn note_games(&self, games: Vec<Game>) {
+        let mut controls = self.desk.controls.borrow_mut();
+        controls.note_games(Instant::now(), games);
     }
 
     fn tell_of(&mut self, message: &RelayMessage) {

@@ -16,7 +16,7 @@ const RETURN: Duration = Duration::from_secs(2);
 
 /// Which groups a room's players want, and how the LAN hears of it.
 #[derive(Debug)]
-pub struct Groups {
+pub(super) struct Groups {
     nic: MacAddr,
     proxy: Proxy,
     asking: Rounds,
@@ -28,7 +28,7 @@ pub struct Groups {
 
 impl Groups {
     /// Of no players yet, for a gateway whose NIC has this MAC; its moments are made of the seed.
-    pub fn new(nic: MacAddr, seed: u64) -> Self {
+    pub(super) fn new(nic: MacAddr, seed: u64) -> Self {
         Groups {
             nic,
             proxy: Proxy::new(nic, seed),

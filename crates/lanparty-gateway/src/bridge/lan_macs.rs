@@ -16,7 +16,8 @@ const ROUND: Duration = Duration::from_secs(10);
 pub(super) struct LanMacs {
     /// Players of before, until the LAN may have their MACs.
     left: BTreeMap<MacAddr, Instant>,
-    refused: BTreeMap<PeerId, MacAddr>,
+    /// And whether their clients say again which groups they want.
+    refused: BTreeMap<PeerId, (MacAddr, bool)>,
 }
 
 impl LanMacs {
@@ -42,9 +43,9 @@ impl LanMacs {
     }
 
     /// This peer came with the LAN's MAC.
-    pub(super) fn refuse(&mut self, peer: PeerId, mac: MacAddr) {
+    pub(super) fn refuse(&mut self, peer: PeerId, mac: MacAddr, tells_groups: bool) {
         if self.refused.len() < MAX_CLIENTS {
-            self.refused.insert(peer, mac);
+            self.refused.insert(peer, (mac, tells_groups));
         }
     }
 
@@ -60,10 +61,13 @@ impl LanMacs {
     pub(super) fn take_pardoned(
         &mut self,
         is_kept_out: impl Fn(MacAddr) -> bool,
-    ) -> Vec<(PeerId, MacAddr)> {
-        let refused = self.refused.iter().map(|(&peer, &mac)| (peer, mac));
-        let pardoned: Vec<_> = refused.filter(|&(_, mac)| !is_kept_out(mac)).collect();
-        pardoned.iter().for_each(|(peer, _)| self.forget(*peer));
+    ) -> Vec<((PeerId, MacAddr), bool)> {
+        let refused = self.refused.iter();
+        let refused = refused.map(|(&peer, &(mac, tells_groups))| ((peer, mac), tells_groups));
+        let pardoned: Vec<_> = refused.filter(|&((_, mac), _)| !is_kept_out(mac)).collect();
+        for &((peer, _), _) in &pardoned {
+            self.forget(peer);
+        }
         pardoned
     }
 }

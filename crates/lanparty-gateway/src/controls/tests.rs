@@ -3,6 +3,7 @@ use lanparty_ctrl::message::{PeerLeft, Role};
 use lanparty_ctrl::{LeaveReason, ROOM_KEYS, ResumeToken};
 use lanparty_obs::DropCounts;
 use lanparty_proto::{IpMtu, RoomId};
+use std::time::Duration;
 
 mod too_much;
 
@@ -122,11 +123,9 @@ fn games_are_told_without_a_relay_and_with_the_names_of_players() {
         silence_ms: None,
     };
     let by_mac = |last| Host::Player(mac(last).to_string());
-    party.note_games(vec![
-        game(2, by_mac(2)),
-        game(4, by_mac(4)),
-        game(9, Host::Lan),
-    ]);
+    let now = Instant::now();
+    let games = vec![game(2, by_mac(2)), game(4, by_mac(4)), game(9, Host::Lan)];
+    party.note_games(now, games);
     let hosts = |controls: &mut Controls| match controls.handle_request(Request::Games) {
         Some(Answer::Games(games)) => {
             let hosts = games.into_iter().filter_map(|game| game.host);
@@ -138,6 +137,16 @@ fn games_are_told_without_a_relay_and_with_the_names_of_players() {
     assert_eq!(hosts(&mut party), expected);
     party.handle_lost_link();
     assert_eq!(hosts(&mut party).len(), 3);
+    // The bridge says nothing while the gateway is out of its room.
+    for minutes in [4, 9] {
+        party.age_games(now + Duration::from_secs(60 * minutes));
+        let Some(Answer::Games(games)) = party.handle_request(Request::Games) else {
+            panic!("games are told at once");
+        };
+        assert_eq!(games[0].heard(), format!("{minutes} min ago"));
+    }
+    party.age_games(now + Duration::from_secs(600));
+    assert_eq!(hosts(&mut party).len(), 0, "forgotten");
 }
 
 #[test]

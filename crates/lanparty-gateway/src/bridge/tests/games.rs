@@ -79,3 +79,24 @@ fn players_games_end_with_the_link() {
     party.bridge.handle_lost_link(party.now);
     assert_eq!(games(&party), []);
 }
+
+#[test]
+fn what_the_lan_plays_outlives_a_cable_and_what_players_host_does_not() {
+    let mut party = Party::with(&[ALICE]);
+    party
+        .lan_says(&answer(ALICE.1, LAN_HOST, "of the LAN"))
+        .unwrap();
+    party
+        .client_says(ALICE.0, &answer(LAN_HOST, ALICE.1, "of Alice"))
+        .unwrap();
+    assert_eq!(games(&party).len(), 2);
+    // The cable is pulled: there is no goodbye to the room.
+    let bridge = std::mem::replace(&mut party.bridge, Bridge::new(NIC));
+    let memory = bridge.into_memory();
+    let out = memory.games(party.now).into_iter();
+    let out: Vec<_> = out.map(|game| (game.server, game.host)).collect();
+    assert_eq!(out, [lan("of the LAN")]);
+    party.bridge = Bridge::new(NIC).remembering(memory);
+    party.welcome();
+    assert_eq!(games(&party), [lan("of the LAN")]);
+}

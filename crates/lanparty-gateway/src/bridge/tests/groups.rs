@@ -119,7 +119,7 @@ fn what_players_want_outlives_a_link_and_a_cable() {
     assert_eq!(party.bridge.poll_timeout(), None);
     let bridge = std::mem::replace(&mut party.bridge, Bridge::new(NIC));
     let other = MacAddr::new([0x52, 0, 0, 0, 0, 9]);
-    party.bridge = Bridge::new(other).remembering(bridge.into_groups());
+    party.bridge = Bridge::new(other).remembering(bridge.into_memory());
     party.advance(Duration::from_secs(20));
     party.welcome();
     let frames = reports(&mut party);

@@ -85,6 +85,20 @@ fn whose_machine_has_been_silent_for_long_comes_in() {
 }
 
 #[test]
+fn who_comes_in_so_late_is_heard_about_its_groups_like_anybody() {
+    let mut party = Party::new();
+    let _ = party.lan_says(&broadcast(ALICE.1, 1));
+    party.join_telling(ALICE);
+    party.advance(Duration::from_secs(399));
+    party.advance(Duration::from_secs(5));
+    assert_eq!(party.refreshed(), [ALICE.1]);
+    party.advance(snooping::SETTLING);
+    assert_eq!(party.lan_says(&stream()), Err(DropReason::Unwanted));
+    party.client_says(ALICE.0, &report(ALICE.1, 0x16)).unwrap();
+    assert!(party.lan_says(&stream()).is_ok());
+}
+
+#[test]
 fn a_machine_that_is_heard_after_the_player_wins() {
     let mut party = asked();
     party.join(ALICE);

@@ -1,0 +1,51 @@
+//! What outlives a card, or a cable that is pulled.
+
+use super::Bridge;
+use super::groups::Groups;
+use lanparty_games::{Game, Games, Host};
+use lanparty_proto::MacAddr;
+use std::time::Instant;
+
+/// What a gateway knows that holds for the next one too, by whatever card that is on the LAN.
+#[derive(Debug)]
+pub struct Memory {
+    groups: Groups,
+    games: Games,
+}
+
+impl Memory {
+    /// Of nothing yet, for a gateway whose NIC has this MAC; the moments at which it speaks are made of the seed.
+    pub fn new(nic: MacAddr, seed: u64) -> Self {
+        Memory {
+            groups: Groups::new(nic, seed),
+            games: Games::default(),
+        }
+    }
+
+    /// The LAN's games that were heard of late.
+    pub fn games(&self, now: Instant) -> Vec<Game> {
+        let mut games = self.games.list(now);
+        for game in &mut games {
+            game.host = game.mac.map(|_| Host::Lan);
+        }
+        games
+    }
+}
+
+impl Bridge {
+    /// The same with what a gateway before it knew: of its players' groups, and of games on the LAN.
+    pub fn remembering(mut self, Memory { groups, games }: Memory) -> Self {
+        self.groups = groups.moved(self.nic);
+        self.games = games;
+        self
+    }
+
+    /// What the next one is told.
+    pub fn into_memory(mut self) -> Memory {
+        self.games.forget_players();
+        Memory {
+            groups: self.groups,
+            games: self.games,
+        }
+    }
+}
