@@ -1,6 +1,7 @@
 //! Who may send from which address, and where a frame goes (spec R27, R28).
 
 use crate::addresses::Addresses;
+use crate::dhcp::Lease;
 use crate::judge::{Speaker, check, check_outside, check_sealed, read};
 use crate::said::{Said, Talk};
 use crate::table::LanTable;
@@ -9,7 +10,11 @@ use foldhash::HashMap;
 use lanparty_obs::DropReason;
 use lanparty_proto::{EthernetFrame, MacAddr, PeerId};
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long a machine may take to find that somebody has what it was offered: it asks for it within seconds, and looks
+/// for a few more.
+const OFFERED: Duration = Duration::from_secs(60);
 
 /// A room's addresses and the peers behind them.
 #[derive(Debug)]
@@ -19,8 +24,8 @@ pub(crate) struct Segment {
     gateway: Option<PeerId>,
     lan: LanTable,
     addresses: Addresses,
-    /// What the LAN's DHCP server has offered to whom last.
-    offers: HashMap<MacAddr, IpAddr>,
+    /// What the LAN's DHCP server has offered to whom last, and when.
+    offers: HashMap<MacAddr, (IpAddr, Instant)>,
     /// What the claim was about that was refused last.
     refused: Option<IpAddr>,
     /// Whose lease was withheld last, and of what.
@@ -218,7 +223,9 @@ impl Segment {
         }
         let (addresses, refused) = (&mut self.addresses, &mut self.refused);
         // Who finds that somebody has what it was offered must be able to say so, or is offered it for ever.
-        let offered = self.offers.get(&own).copied();
+        let offered = self.offers.get(&own);
+        let offered = offered.filter(|&&(_, at)| now.saturating_duration_since(at) < OFFERED);
+        let offered = offered.map(|&(address, _)| address);
         if let Said::DhcpQuestion(question) = said
             && let Some(declined) = question.declines().map(IpAddr::from)
             && offered == Some(declined)
@@ -254,10 +261,16 @@ impl Segment {
             return Ok(());
         }
         let players = &self.players;
+        // What another has got was offered in vain.
+        if let Some(Lease { mac, address, .. }) = said.lease() {
+            let is_another = |(offered, _)| offered == IpAddr::from(address);
+            self.offers
+                .retain(|&whose, offer| whose == mac || !is_another(*offer));
+        }
         if let Said::DhcpOffer(offer) = said
             && players.contains_key(&offer.mac)
         {
-            self.offers.insert(offer.mac, offer.address.into());
+            self.offers.insert(offer.mac, (offer.address.into(), now));
         } else if let Some(claim) = said.claim(source) {
             // An access point's answer for a player, say, is that player's claim and not the LAN's.
             if !players.contains_key(&claim.mac) {

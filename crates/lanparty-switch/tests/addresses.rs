@@ -122,6 +122,27 @@ fn what_the_server_offers_and_somebody_has_may_be_declined() {
 }
 
 #[test]
+fn an_offer_of_long_ago_or_that_another_has_got_is_declined_no_more() {
+    let offer = |mac, number| answer(mac, number, &[53, 1, 2, 51, 4, 0, 0, 14, 16, 255]);
+    let decline = |number| {
+        let options = [53, 1, 4, 50, 4, 192, 168, 50, number, 255];
+        question(MALLORY, MALLORY, &options)
+    };
+    for seconds in [59, 60] {
+        let mut room = Room::new();
+        room.lan(&offer(MALLORY, 20)).unwrap();
+        room.player(ALICE, &arp(1, ALICE, ALICE, 20)).unwrap();
+        room.now += Duration::from_secs(seconds);
+        let expected = if seconds < 60 { Ok(()) } else { TAKEN };
+        assert_eq!(room.player(MALLORY, &decline(20)), expected, "{seconds}");
+    }
+    let mut room = Room::new();
+    room.lan(&offer(MALLORY, 20)).unwrap();
+    room.lan(&ack(ALICE, 20)).unwrap();
+    assert_eq!(room.player(MALLORY, &decline(20)), TAKEN);
+}
+
+#[test]
 fn what_an_access_point_answers_for_a_player_is_that_players_claim() {
     let mut room = Room::new();
     room.player(ALICE, &arp(1, ALICE, ALICE, 10)).unwrap();
