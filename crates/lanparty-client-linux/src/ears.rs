@@ -55,6 +55,8 @@ const MAX_NAME: usize = libc::IFNAMSIZ - 1;
 #[derive(Debug)]
 pub(crate) struct HomeEar {
     link: Link,
+    /// By the player, and not because it is the way to the internet.
+    is_chosen: bool,
     socket: AsyncFd<OwnedFd>,
 }
 
@@ -81,7 +83,11 @@ impl HomeEar {
                 link.name()
             );
         }
-        Ok(HomeEar { link, socket })
+        Ok(HomeEar {
+            link,
+            is_chosen: interface.is_some(),
+            socket,
+        })
     }
 }
 
@@ -124,6 +130,8 @@ struct Home {
     home: End,
     adapter: End,
     looked_at: Instant,
+    /// The interface that was the way to the internet instead, when that was said.
+    warned_of: Option<u32>,
     buffer: Box<[u8]>,
 }
 
@@ -177,6 +185,7 @@ impl Home {
             ears: Ears::new(now),
             adapter_link: adapter.clone(),
             looked_at: now,
+            warned_of: None,
             buffer: vec![0; LONGEST].into(),
         };
         home.look();
@@ -184,6 +193,11 @@ impl Home {
     }
 
     fn look(&mut self) {
+        // NetworkManager gives interfaces other MACs while they are up.
+        if let Ok(mac) = self.heard.link.mac() {
+            self.home.mac = mac;
+        }
+        self.warn_of_another();
         let pairs = [
             (&self.heard.link, &mut self.home),
             (&self.adapter_link, &mut self.adapter),
@@ -201,6 +215,26 @@ impl Home {
             end.v4 = addresses.iter().find_map(v4);
             end.v6 = addresses.iter().find_map(v6);
         }
+    }
+
+    /// A cable instead of the radio: what was opened is heard, and there are no rights to open another.
+    fn warn_of_another(&mut self) {
+        if self.heard.is_chosen {
+            return;
+        }
+        let (ours, adapter) = (self.heard.link.index(), self.adapter_link.index());
+        let Ok(best) = default_interface() else {
+            return;
+        };
+        let another = (best.index() != ours && best.index() != adapter).then_some(best.index());
+        if another.is_some() && another != self.warned_of {
+            tracing::warn!(
+                "Home is at {} now, and --both-ears listens to {}: start the client again to listen there",
+                best.name(),
+                self.heard.link.name()
+            );
+        }
+        self.warned_of = another;
     }
 
     /// Reads what home has: for the party, and for the adapter.
@@ -246,12 +280,17 @@ impl FramePort for BothEars {
     }
 
     fn try_recv(&mut self, take: &mut dyn FnMut(Result<FrameBuf, DropReason>)) -> io::Result<u64> {
-        let reads = self.tap.try_recv(take)?;
         let Some(home) = &mut self.home else {
-            return Ok(reads);
+            return self.tap.try_recv(take);
         };
-        let mut more = 0;
-        let to_adapter = home.hear(Instant::now(), |frame| {
+        let (now, mut more) = (Instant::now(), 0);
+        let reads = self.tap.try_recv(&mut |frame| {
+            if let Ok(frame) = &frame {
+                home.ears.of_adapter(now, frame.frame(), &home.adapter);
+            }
+            take(frame);
+        })?;
+        let to_adapter = home.hear(now, |frame| {
             more += 1;
             take(Ok(FrameBuf::from_frame(&frame)));
         });
@@ -268,7 +307,8 @@ impl FramePort for BothEars {
         let (now, mut at_home, mut at_adapter) = (Instant::now(), Vec::new(), Vec::new());
         for frame in frames {
             let answer = home.ears.answer(now, frame, &home.adapter);
-            // Who asked at home listens there; a socket that listens everywhere hears it once.
+            // Who asked at home listens there. A socket that listens everywhere hears it as well, once, and its own answer
+            // leaves by the adapter.
             if let Some(answer) = answer {
                 at_home.push(answer.into());
                 continue;

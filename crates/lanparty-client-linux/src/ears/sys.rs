@@ -1,6 +1,7 @@
 //! AF_PACKET (packet(7)): what an interface hears and says.
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use socket2::{SockFilter, SockRef};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -15,11 +16,27 @@ pub(super) enum Way {
     Other,
 }
 
-/// A socket that hears an interface.
+/// The kernel wakes us for frames to everybody or a group alone (`Documentation/networking/filter.rst`): a download at home
+/// costs nothing.
+const TO_A_GROUP: [SockFilter; 4] = [
+    // The group bit of the destination decides: all of the frame, or nothing.
+    SockFilter::new((libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16, 0, 0, 0),
+    SockFilter::new(
+        (libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K) as u16,
+        0,
+        1,
+        1,
+    ),
+    SockFilter::new((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, u32::MAX),
+    SockFilter::new((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, 0),
+];
+
+/// A socket that hears of an interface what is for everybody or a group.
 pub(super) fn open(interface: u32) -> io::Result<OwnedFd> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     // Without a protocol it hears nothing until it is bound.
     let socket = socket_with(AddressFamily::PACKET, SocketType::RAW, flags, None)?;
+    SockRef::from(&socket).attach_filter(&TO_A_GROUP)?;
     // SAFETY: any bytes are a valid `sockaddr_ll`, which is numbers throughout.
     let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
     address.sll_family = libc::AF_PACKET as libc::c_ushort;
