@@ -128,17 +128,44 @@ fn the_party_does_not_hear_the_neighbours_but_the_adapter_does(party: &Party) ->
 fn a_killed_client_leaves_nothing_at_home(party: &Party) -> Result<()> {
     let player = party.players.first().context("there is no player")?;
     let ear = format!("{}-ear", Player::TAP);
-    let settings = || {
-        player
-            .machine
-            .run(["tc", "filter", "show", "dev", HOME, "ingress"])
-    };
     ensure!(player.machine.has_interface(&ear), "there is no ear");
-    ensure!(settings()?.is_empty(), "home's interface is changed");
+    let with_it = state_of_home(&player.machine)?;
+    ensure!(
+        !with_it.contains("ingress") && !with_it.contains("clsact"),
+        "home's interface is changed:\n{with_it}"
+    );
     player.program.kill()?;
     eventually("the ear goes", SOON, || {
         (!player.machine.has_interface(&ear)).then_some(())
-    })
+    })?;
+    let after = state_of_home(&player.machine)?;
+    ensure!(after == with_it, "before:\n{with_it}\nafter:\n{after}");
+    for question in [
+        &["ip", "route", "show", "table", "all"][..],
+        &["tc", "qdisc", "show"],
+    ] {
+        let shown = player.machine.run(question.iter().copied())?;
+        ensure!(!shown.contains(Player::TAP), "{question:?}:\n{shown}");
+    }
+    Ok(())
+}
+
+/// All that the ear could have changed at home's interface, in words.
+fn state_of_home(machine: &Machine) -> Result<String> {
+    let mut state = String::new();
+    for question in [
+        &["ip", "-d", "link", "show", "dev", HOME][..],
+        &["ip", "addr", "show", "dev", HOME],
+        &["ip", "route", "show", "table", "all", "dev", HOME],
+        &["tc", "qdisc", "show", "dev", HOME],
+        &["tc", "filter", "show", "dev", HOME, "ingress"],
+    ] {
+        state += &machine.run(question.iter().copied())?;
+    }
+    let settings = format!("/proc/sys/net/ipv4/conf/{HOME}");
+    // Some of them can only be written, which is no failure.
+    let settings = machine.output(["grep", "-rs", ".", &settings])?;
+    Ok(state + &String::from_utf8_lossy(&settings.stdout))
 }
 
 fn players(party: &Party) -> Result<[&Machine; 2]> {
