@@ -5,7 +5,6 @@
 //! kernel's own table has decided before. It outlives a kill without an adapter, which tells it from that of a client that plays,
 //! and the next start or end of a client removes it.
 
-use crate::netlink;
 use crate::route::PROTOCOL;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::route::RouteProtocol;
@@ -37,7 +36,7 @@ impl Barrier {
     /// Makes it again if somebody has removed it.
     pub(crate) fn keep(&self) -> io::Result<()> {
         let message = RouteNetlinkMessage::NewRule(self.rule());
-        match netlink::order(message, NLM_F_CREATE | NLM_F_EXCL) {
+        match lanparty_netlink::order(message, NLM_F_CREATE | NLM_F_EXCL) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             Err(error) if is_without_ipv6(&error) => Ok(()),
             outcome => outcome,
@@ -60,7 +59,7 @@ impl Barrier {
 impl Drop for Barrier {
     fn drop(&mut self) {
         let message = RouteNetlinkMessage::DelRule(self.rule());
-        match netlink::order(message, 0) {
+        match lanparty_netlink::order(message, 0) {
             Err(error) if error.kind() == io::ErrorKind::NotFound || is_without_ipv6(&error) => {}
             Err(error) => tracing::warn!(%error, "Could not remove the rule before the adapter"),
             Ok(()) => {}
@@ -72,7 +71,7 @@ impl Drop for Barrier {
 pub(crate) fn remove_leftovers() -> io::Result<()> {
     let mut question = RuleMessage::default();
     question.header.family = AddressFamily::Inet6;
-    let answers = match netlink::list(RouteNetlinkMessage::GetRule(question)) {
+    let answers = match lanparty_netlink::list(RouteNetlinkMessage::GetRule(question)) {
         Err(error) if is_without_ipv6(&error) => return Ok(()),
         answers => answers?,
     };
@@ -84,7 +83,7 @@ pub(crate) fn remove_leftovers() -> io::Result<()> {
         let is_left = rule.header.flags.contains(RuleFlags::IifDetached);
         if is_left && rule.attributes.contains(&ours) {
             tracing::info!("Removing a routing rule that a killed client left");
-            netlink::order(RouteNetlinkMessage::DelRule(rule), 0)?;
+            lanparty_netlink::order(RouteNetlinkMessage::DelRule(rule), 0)?;
         }
     }
     Ok(())

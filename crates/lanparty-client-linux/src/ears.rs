@@ -15,25 +15,19 @@
 mod sys;
 
 use crate::link::Link;
-use crate::netlink;
 use crate::route::Route;
 use crate::tap::{Tap, TapName, watch};
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use lanparty_client_core::ears::{EAR_MAC, Ears, End};
 use lanparty_edge::privilege::{self, CapabilitySet};
+use lanparty_netlink::link::make_up_no_address;
+use lanparty_netlink::redirect;
 use lanparty_obs::DropReason;
 use lanparty_peer::FramePort;
 use lanparty_peer::vnet::Sent;
 use lanparty_proto::{FrameBuf, MacAddr};
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
-use netlink_packet_route::RouteNetlinkMessage::{NewQueueDiscipline, NewTrafficFilter};
-use netlink_packet_route::link::{AfSpecInet6, AfSpecUnspec, In6AddrGenMode, LinkAttribute};
-use netlink_packet_route::tc::{
-    TcAction, TcActionAttribute, TcActionMirrorOption, TcActionOption, TcActionType, TcAttribute,
-    TcFilterU32Option, TcHandle, TcMessage, TcMirror, TcMirrorActionType, TcOption, TcU32Key,
-    TcU32Selector, TcU32SelectorFlags,
-};
+use netlink_packet_route::link::LinkAttribute;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::OwnedFd;
@@ -163,12 +157,10 @@ impl Home {
         let link = Link::find(name.as_str())?;
         // What has it as its destination is for this machine, wherever it is redirected to.
         link.set(LinkAttribute::Address(EAR_MAC.octets().to_vec()))?;
-        let no_address = AfSpecInet6::AddrGenMode(In6AddrGenMode::None);
-        let no_address = AfSpecUnspec::Inet6(vec![no_address]);
         // Only for those who look at it; not every kernel has IPv6.
-        let _ = link.set(LinkAttribute::AfSpecUnspec(vec![no_address]));
+        let _ = make_up_no_address(link.index());
         link.set_up()?;
-        lead(&link, &heard.link).context(
+        redirect::start(link.index(), heard.link.index()).context(
             "this kernel redirects no frames (it takes sch_ingress, cls_u32 and act_mirred)",
         )?;
         let now = Instant::now();
@@ -328,66 +320,6 @@ pub(crate) fn ear_name(adapter: &str) -> String {
     const END: &str = "-ear";
     let room = adapter.len().min(MAX_NAME - END.len());
     format!("{}{END}", adapter.get(..room).unwrap_or("lanparty"))
-}
-
-/// Has all that comes in at the ear come in at another interface instead.
-fn lead(ear: &Link, to: &Link) -> io::Result<()> {
-    let flags = NLM_F_CREATE | NLM_F_EXCL;
-    netlink::order(NewQueueDiscipline(ingress(ear)), flags)?;
-    netlink::order(NewTrafficFilter(redirect(ear, to)), flags)
-}
-
-/// The handle of the one place where a device has filters for what comes in (tc(8)).
-const AT_INGRESS: TcHandle = TcHandle {
-    major: 0xffff,
-    minor: 0,
-};
-
-fn ingress(ear: &Link) -> TcMessage {
-    let mut message = traffic_control(ear);
-    message.header.parent = TcHandle::INGRESS;
-    message.header.handle = AT_INGRESS;
-    message.attributes = vec![TcAttribute::Kind("ingress".to_owned())];
-    message
-}
-
-/// Every kernel that has any filter has u32.
-fn redirect(ear: &Link, to: &Link) -> TcMessage {
-    const FIRST: u32 = 1;
-    const EVERY_PROTOCOL: u16 = libc::ETH_P_ALL as u16;
-    let mut target = TcMirror::default();
-    target.generic.action = TcActionType::Stolen;
-    target.eaction = TcMirrorActionType::IngressRedir;
-    target.ifindex = to.index();
-    let target = TcActionOption::Mirror(TcActionMirrorOption::Parms(target));
-    let mut action = TcAction::default();
-    action.attributes = vec![
-        TcActionAttribute::Kind("mirred".to_owned()),
-        TcActionAttribute::Options(vec![target]),
-    ];
-    // A key whose mask is zero is true of every frame.
-    let mut all = TcU32Selector::default();
-    all.flags = TcU32SelectorFlags::Terminal;
-    all.nkeys = 1;
-    all.keys = vec![TcU32Key::default()];
-    let options = [
-        TcFilterU32Option::Selector(all),
-        TcFilterU32Option::Action(vec![action]),
-    ];
-    let mut message = traffic_control(ear);
-    message.header.parent = AT_INGRESS;
-    message.header.info = FIRST << 16 | u32::from(EVERY_PROTOCOL.to_be());
-    message.attributes = vec![
-        TcAttribute::Kind("u32".to_owned()),
-        TcAttribute::Options(options.map(TcOption::U32).into()),
-    ];
-    message
-}
-
-fn traffic_control(link: &Link) -> TcMessage {
-    let mut message = TcMessage::default();
-    message.header.index = link.index().cast_signed();
-    message
 }
 
 #[cfg(test)]

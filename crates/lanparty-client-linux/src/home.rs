@@ -1,6 +1,5 @@
 //! What this machine has apart from the party: its networks, and who is there, as the kernel knows it.
 
-use crate::netlink;
 use crate::route::{PROTOCOL, Route};
 use lanparty_client_core::overlap::{Home, HomeNetwork, Prefix, Role, Seat};
 use lanparty_proto::{MacAddr, VirtualMac};
@@ -214,7 +213,7 @@ fn network(route: &Route) -> Option<Prefix> {
 fn addresses() -> io::Result<Vec<(u32, Seat)>> {
     let mut question = AddressMessage::default();
     question.header.family = AddressFamily::Inet;
-    let answers = netlink::list(RouteNetlinkMessage::GetAddress(question))?;
+    let answers = lanparty_netlink::list(RouteNetlinkMessage::GetAddress(question))?;
     Ok(answers.iter().filter_map(address).collect())
 }
 
@@ -234,7 +233,7 @@ fn address(answer: &RouteNetlinkMessage) -> Option<(u32, Seat)> {
 }
 
 fn devices() -> io::Result<Vec<Device>> {
-    let answers = netlink::list(RouteNetlinkMessage::GetLink(LinkMessage::default()))?;
+    let answers = lanparty_netlink::list(RouteNetlinkMessage::GetLink(LinkMessage::default()))?;
     Ok(answers.iter().filter_map(device).collect())
 }
 
@@ -261,7 +260,7 @@ fn device(answer: &RouteNetlinkMessage) -> Option<Device> {
 fn neighbours() -> io::Result<Vec<Neighbour>> {
     let mut question = NeighbourMessage::default();
     question.header.family = AddressFamily::Inet;
-    let answers = netlink::list(RouteNetlinkMessage::GetNeighbour(question))?;
+    let answers = lanparty_netlink::list(RouteNetlinkMessage::GetNeighbour(question))?;
     Ok(answers.iter().filter_map(neighbour).collect())
 }
 
@@ -306,7 +305,7 @@ fn ask(ip: Ipv4Addr, device: u32) -> io::Result<()> {
     message
         .attributes
         .push(NeighbourAttribute::Destination(NeighbourAddress::Inet(ip)));
-    netlink::order(RouteNetlinkMessage::NewNeighbour(message), NLM_F_CREATE)
+    lanparty_netlink::order(RouteNetlinkMessage::NewNeighbour(message), NLM_F_CREATE)
 }
 
 /// Who knows names for this machine, but for those that somebody gave to the adapter.

@@ -1,9 +1,9 @@
 //! The adapter as the system's network stack sees it.
 
-use crate::netlink;
 use crate::route::Route;
+use lanparty_netlink::link;
 use lanparty_proto::MacAddr;
-use netlink_packet_route::RouteNetlinkMessage::{GetAddress, GetLink, NewAddress, SetLink};
+use netlink_packet_route::RouteNetlinkMessage::{GetAddress, GetLink, NewAddress};
 use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
@@ -20,17 +20,11 @@ pub(crate) struct Link {
 impl Link {
     /// The interface with this name.
     pub(crate) fn find(name: &str) -> io::Result<Self> {
-        let mut question = LinkMessage::default();
-        question
-            .attributes
-            .push(LinkAttribute::IfName(name.to_owned()));
-        match netlink::ask(GetLink(question))? {
-            Some(RouteNetlinkMessage::NewLink(link)) => Ok(Link {
-                index: link.header.index,
-                name: name.to_owned(),
-            }),
-            _ => Err(io::ErrorKind::NotFound.into()),
-        }
+        let link = link::named(name)?.ok_or(io::ErrorKind::NotFound)?;
+        Ok(Link {
+            index: link.header.index,
+            name: name.to_owned(),
+        })
     }
 
     #[cfg(test)]
@@ -41,9 +35,7 @@ impl Link {
 
     /// The interface with this number.
     pub(crate) fn with_index(index: u32) -> io::Result<Self> {
-        let mut question = LinkMessage::default();
-        question.header.index = index;
-        let answer = netlink::ask(GetLink(question))?;
+        let answer = lanparty_netlink::ask(GetLink(link::message(index)))?;
         let name = answer.and_then(|answer| {
             attribute(answer, |attribute| match attribute {
                 LinkAttribute::IfName(name) => Some(name),
@@ -58,7 +50,7 @@ impl Link {
 
     /// Its MAC.
     pub(crate) fn mac(&self) -> io::Result<MacAddr> {
-        let answer = netlink::ask(GetLink(self.message()))?;
+        let answer = lanparty_netlink::ask(GetLink(self.message()))?;
         let mac = answer.and_then(|answer| {
             attribute(answer, |attribute| match attribute {
                 LinkAttribute::Address(mac) => mac.try_into().ok(),
@@ -78,15 +70,12 @@ impl Link {
 
     /// Sets the link up.
     pub(crate) fn set_up(&self) -> io::Result<()> {
-        let mut message = self.message();
-        message.header.flags |= LinkFlags::Up;
-        message.header.change_mask |= LinkFlags::Up;
-        netlink::order(SetLink(message), 0)
+        link::set_up(self.index)
     }
 
     /// Whether it is up; who removes it is seen elsewhere.
     pub(crate) fn is_up(&self) -> io::Result<bool> {
-        match netlink::ask(GetLink(self.message()))? {
+        match lanparty_netlink::ask(GetLink(self.message()))? {
             Some(RouteNetlinkMessage::NewLink(link)) => {
                 Ok(link.header.flags.contains(LinkFlags::Up))
             }
@@ -96,7 +85,7 @@ impl Link {
 
     /// The addresses that can be used now, IPv4 first.
     pub(crate) fn addresses(&self) -> io::Result<Vec<IpAddr>> {
-        let answers = netlink::list(GetAddress(AddressMessage::default()))?;
+        let answers = lanparty_netlink::list(GetAddress(AddressMessage::default()))?;
         let mut addresses: Vec<_> = answers
             .iter()
             .filter_map(|answer| usable_address(answer, self.index))
@@ -113,15 +102,11 @@ impl Link {
     }
 
     pub(crate) fn message(&self) -> LinkMessage {
-        let mut message = LinkMessage::default();
-        message.header.index = self.index;
-        message
+        link::message(self.index)
     }
 
     pub(crate) fn set(&self, attribute: LinkAttribute) -> io::Result<()> {
-        let mut message = self.message();
-        message.attributes.push(attribute);
-        netlink::order(SetLink(message), 0)
+        link::set(self.index, attribute)
     }
 }
 

@@ -53,8 +53,6 @@ mod link;
 )]
 mod managers;
 #[cfg(target_os = "linux")]
-mod netlink;
-#[cfg(target_os = "linux")]
 mod overlap;
 #[cfg(target_os = "linux")]
 #[allow(clippy::disallowed_methods, reason = "shell: plays")]

@@ -5,7 +5,6 @@
 
 use crate::adapter::Adapter;
 use crate::home::{Neighbours, Surroundings, name_servers};
-use crate::netlink;
 use crate::route::{PROTOCOL, Pins, Route};
 use crate::rule::{Reach, Rules};
 use lanparty_client_core::Session;
@@ -204,7 +203,7 @@ impl PartyRoutes {
         let before = std::mem::replace(&mut self.shared, shared);
         for &(all, own) in before.difference(&self.shared) {
             // It may have gone with the adapter's last address.
-            let _ = netlink::order(DelRoute(to_all(all, own, tap)), 0);
+            let _ = lanparty_netlink::order(DelRoute(to_all(all, own, tap)), 0);
         }
         first_error(
             self.shared
@@ -303,9 +302,9 @@ fn lead_all(all: Ipv4Addr, own: Ipv4Addr, tap: u32) -> io::Result<()> {
     }
     let route = to_all(all, own, tap);
     // Ours may be there, behind one that came later.
-    let _ = netlink::order(DelRoute(route.clone()), 0);
+    let _ = lanparty_netlink::order(DelRoute(route.clone()), 0);
     // Without NLM_F_APPEND a route stands before its equals.
-    netlink::order(NewRoute(route), NLM_F_CREATE)
+    lanparty_netlink::order(NewRoute(route), NLM_F_CREATE)
 }
 
 /// The device by which a packet to all of a network leaves now.
@@ -316,7 +315,7 @@ fn way_of_all(all: Ipv4Addr) -> io::Result<Option<u32>> {
     question
         .attributes
         .push(RouteAttribute::Destination(RouteAddress::Inet(all)));
-    let Some(NewRoute(way)) = netlink::ask(GetRoute(question))? else {
+    let Some(NewRoute(way)) = lanparty_netlink::ask(GetRoute(question))? else {
         return Ok(None);
     };
     let mut attributes = way.attributes.iter();

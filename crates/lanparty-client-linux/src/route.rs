@@ -12,8 +12,8 @@ mod pins;
 
 pub(crate) use pins::{Pins, remove_leftovers};
 
-use crate::netlink::{self, family};
 use lanparty_client_core::way::{host_prefix, is_within, stays_here};
+use lanparty_netlink::family;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::RouteNetlinkMessage::{self, DelRoute, GetRoute, NewRoute};
@@ -120,12 +120,12 @@ impl Route {
 
     /// Adds it; fails when the same route exists.
     pub(crate) fn add(&self) -> io::Result<()> {
-        netlink::order(NewRoute(self.to_message()), NLM_F_CREATE | NLM_F_EXCL)
+        lanparty_netlink::order(NewRoute(self.to_message()), NLM_F_CREATE | NLM_F_EXCL)
     }
 
     /// Removes it, and no other.
     pub(crate) fn remove(&self) -> io::Result<()> {
-        netlink::order(DelRoute(self.to_message()), 0)
+        lanparty_netlink::order(DelRoute(self.to_message()), 0)
     }
 
     /// The way that a packet to `ip` takes now; nothing when it stays here or has no way.
@@ -136,7 +136,7 @@ impl Route {
         question
             .attributes
             .push(RouteAttribute::Destination(ip.into()));
-        match netlink::ask(GetRoute(question)) {
+        match lanparty_netlink::ask(GetRoute(question)) {
             Ok(answer) => Ok(answer.as_ref().and_then(Self::from_answer)),
             Err(error) if is_no_way(&error) => Ok(None),
             Err(error) => Err(error),
@@ -147,7 +147,7 @@ impl Route {
     pub(crate) fn list(ip: IpAddr) -> io::Result<Vec<Self>> {
         let mut question = RouteMessage::default();
         question.header.address_family = family(ip);
-        let answers = netlink::list(GetRoute(question))?;
+        let answers = lanparty_netlink::list(GetRoute(question))?;
         let in_main = |answer: &&RouteNetlinkMessage| matches!(answer, NewRoute(route) if route.header.table == RouteHeader::RT_TABLE_MAIN);
         Ok(answers
             .iter()
@@ -160,7 +160,7 @@ impl Route {
     pub(crate) fn list_everywhere(ip: IpAddr) -> io::Result<Vec<Self>> {
         let mut question = RouteMessage::default();
         question.header.address_family = family(ip);
-        let answers = netlink::list(GetRoute(question))?;
+        let answers = lanparty_netlink::list(GetRoute(question))?;
         // The kernel's own has no unicast routes but for its broadcast ones of old.
         Ok(answers.iter().filter_map(Self::from_answer).collect())
     }

@@ -6,7 +6,6 @@
 //! no adapter's and outlive a kill, so they carry our protocol, as routes do: `ip rule` shows it, and the next start, or
 //! end, of a client removes them.
 
-use crate::netlink;
 use crate::route::PROTOCOL;
 use lanparty_client_core::overlap::Prefix;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
@@ -45,7 +44,7 @@ impl Rules {
         for (&network, &reach) in &networks {
             let message = RouteNetlinkMessage::NewRule(rule(network, reach));
             // Asked again and again: another client's start may have removed it.
-            match netlink::order(message, NLM_F_CREATE | NLM_F_EXCL) {
+            match lanparty_netlink::order(message, NLM_F_CREATE | NLM_F_EXCL) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => outcome = Err(error),
                 _ => {}
             }
@@ -73,14 +72,14 @@ impl Drop for Rules {
 pub(crate) fn remove_leftovers() -> io::Result<()> {
     let mut question = RuleMessage::default();
     question.header.family = AddressFamily::Inet;
-    for answer in netlink::list(RouteNetlinkMessage::GetRule(question))? {
+    for answer in lanparty_netlink::list(RouteNetlinkMessage::GetRule(question))? {
         let RouteNetlinkMessage::NewRule(rule) = answer else {
             continue;
         };
         let ours = RuleAttribute::Protocol(RouteProtocol::Other(PROTOCOL));
         if rule.attributes.contains(&ours) {
             tracing::info!("Removing a routing rule that a killed client left");
-            netlink::order(RouteNetlinkMessage::DelRule(rule), 0)?;
+            lanparty_netlink::order(RouteNetlinkMessage::DelRule(rule), 0)?;
         }
     }
     Ok(())
@@ -88,7 +87,7 @@ pub(crate) fn remove_leftovers() -> io::Result<()> {
 
 fn remove(network: Prefix, reach: Reach) {
     let message = RouteNetlinkMessage::DelRule(rule(network, reach));
-    match netlink::order(message, 0) {
+    match lanparty_netlink::order(message, 0) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             tracing::warn!(%error, %network, "Could not remove the rule for the party's hosts");
         }

@@ -12,7 +12,6 @@ mod filter;
 mod interface;
 mod leg;
 mod nature;
-mod netlink;
 mod sys;
 
 pub use interface::{Interface, InterfaceError};

@@ -5,7 +5,7 @@ use super::host::{Ipv4Setting, OWN_ADDRESS};
 use super::wanted::{Address, Order, Seen};
 use crate::address::InterfaceAddress;
 use crate::link::Link;
-use crate::netlink::{self, family};
+use lanparty_netlink::family;
 use netlink_packet_core::{
     DefaultNla, Emitable as _, NLA_F_NESTED, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE,
 };
@@ -55,7 +55,7 @@ impl Kernel {
 
     /// What one question answers: whether it is up, its MTU, MAC and settings.
     pub(super) fn look_at_link(&self) -> io::Result<Seen> {
-        match netlink::ask(GetLink(self.link.message()))? {
+        match lanparty_netlink::ask(GetLink(self.link.message()))? {
             Some(NewLink(link)) => Ok(seen_link(&link)),
             _ => Err(io::ErrorKind::NotFound.into()),
         }
@@ -64,7 +64,7 @@ impl Kernel {
     /// The same, with addresses and routes.
     pub(super) fn look(&self) -> io::Result<Seen> {
         let index = self.link.index();
-        let addresses = netlink::list(GetAddress(AddressMessage::default()))?;
+        let addresses = lanparty_netlink::list(GetAddress(AddressMessage::default()))?;
         let mut routes = list_routes(AddressFamily::Inet, index)?;
         routes.extend(list_routes(AddressFamily::Inet6, index)?);
         routes.retain(|route| foreign::leads_to(index, route));
@@ -94,11 +94,11 @@ impl Kernel {
             Order::AddRoute(route) => route.add(),
             Order::AddLanRoute(at) => {
                 let route = self.lan_route(*at);
-                netlink::order(NewRoute(route), NLM_F_CREATE | NLM_F_EXCL)
+                lanparty_netlink::order(NewRoute(route), NLM_F_CREATE | NLM_F_EXCL)
             }
             Order::RemoveForeign(foreign) => match foreign.without(self.link.index()) {
-                Some(rest) => netlink::order(NewRoute(rest), NLM_F_REPLACE),
-                None => netlink::order(DelRoute(foreign.to_message()), 0),
+                Some(rest) => lanparty_netlink::order(NewRoute(rest), NLM_F_REPLACE),
+                None => lanparty_netlink::order(DelRoute(foreign.to_message()), 0),
             },
         }
     }
@@ -114,11 +114,11 @@ impl Kernel {
         if !address.is_routed() {
             attributes.push(AddressAttribute::Flags(AddressFlags::Noprefixroute));
         }
-        netlink::order(NewAddress(message), NLM_F_CREATE | NLM_F_REPLACE)
+        lanparty_netlink::order(NewAddress(message), NLM_F_CREATE | NLM_F_REPLACE)
     }
 
     pub(super) fn remove_address(&self, at: InterfaceAddress) -> io::Result<()> {
-        netlink::order(DelAddress(self.address_message(at)), 0)
+        lanparty_netlink::order(DelAddress(self.address_message(at)), 0)
     }
 
     fn address_message(&self, at: InterfaceAddress) -> AddressMessage {
@@ -240,7 +240,7 @@ fn list_routes(family: AddressFamily, index: u32) -> io::Result<Vec<RouteMessage
     let mut question = RouteMessage::default();
     question.header.address_family = family;
     question.attributes.push(RouteAttribute::Oif(index));
-    let answers = netlink::list_some(GetRoute(question))?;
+    let answers = lanparty_netlink::list_some(GetRoute(question))?;
     let route = |answer| match answer {
         NewRoute(route) => Some(route),
         _ => None,

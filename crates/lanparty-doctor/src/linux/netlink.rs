@@ -1,9 +1,7 @@
 //! Questions to the kernel's routing netlink (rtnetlink(7)), which anybody may ask.
 
 use crate::facts::Prefix;
-use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
-};
+use lanparty_netlink::{ask, list};
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use netlink_packet_route::route::{
@@ -11,8 +9,6 @@ use netlink_packet_route::route::{
 };
 use netlink_packet_route::rule::{RuleAttribute, RuleFlags, RuleMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
-use netlink_sys::protocols::NETLINK_ROUTE;
-use netlink_sys::{Socket, SocketAddr};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -42,7 +38,7 @@ pub(super) fn routes() -> io::Result<Vec<Route>> {
     for family in [AddressFamily::Inet, AddressFamily::Inet6] {
         let mut question = RouteMessage::default();
         question.header.address_family = family;
-        let answers = ask(RouteNetlinkMessage::GetRoute(question), NLM_F_DUMP)?;
+        let answers = list(RouteNetlinkMessage::GetRoute(question))?;
         routes.extend(answers.iter().filter_map(route));
     }
     Ok(routes)
@@ -116,7 +112,7 @@ fn is_ours(rule: &RuleMessage) -> bool {
 fn rules(family: AddressFamily) -> io::Result<Vec<RuleMessage>> {
     let mut question = RuleMessage::default();
     question.header.family = family;
-    let answers = ask(RouteNetlinkMessage::GetRule(question), NLM_F_DUMP)?;
+    let answers = list(RouteNetlinkMessage::GetRule(question))?;
     let rule = |answer| match answer {
         RouteNetlinkMessage::NewRule(rule) => Some(rule),
         _ => None,
@@ -136,16 +132,11 @@ pub(super) fn way_to(ip: IpAddr) -> io::Result<Option<u32>> {
     question
         .attributes
         .push(RouteAttribute::Destination(ip.into()));
-    let answers = match ask(RouteNetlinkMessage::GetRoute(question), NLM_F_ACK) {
-        Ok(answers) => answers,
-        Err(error) if is_no_way(&error) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let way = answers.iter().find_map(|answer| match answer {
-        RouteNetlinkMessage::NewRoute(message) => device(message),
-        _ => None,
-    });
-    Ok(way)
+    match ask(RouteNetlinkMessage::GetRoute(question)) {
+        Ok(Some(RouteNetlinkMessage::NewRoute(way))) => Ok(device(&way)),
+        Err(error) if !is_no_way(&error) => Err(error),
+        Ok(_) | Err(_) => Ok(None),
+    }
 }
 
 fn is_no_way(error: &io::Error) -> bool {
@@ -159,7 +150,7 @@ fn is_no_way(error: &io::Error) -> bool {
 
 pub(super) fn links() -> io::Result<Vec<Link>> {
     let question = RouteNetlinkMessage::GetLink(LinkMessage::default());
-    let answers = ask(question, NLM_F_DUMP)?;
+    let answers = list(question)?;
     Ok(answers.iter().filter_map(link).collect())
 }
 
@@ -185,7 +176,7 @@ fn link(answer: &RouteNetlinkMessage) -> Option<Link> {
 /// The addresses, each with its interface.
 pub(super) fn addresses() -> io::Result<Vec<(u32, Prefix)>> {
     let question = RouteNetlinkMessage::GetAddress(AddressMessage::default());
-    let answers = ask(question, NLM_F_DUMP)?;
+    let answers = list(question)?;
     Ok(answers.iter().filter_map(address).collect())
 }
 
@@ -207,46 +198,4 @@ fn address(answer: &RouteNetlinkMessage) -> Option<(u32, Prefix)> {
         len: message.header.prefix_len,
     };
     Some((message.header.index, prefix))
-}
-
-/// One socket per question: the kernel answers within the call that asks.
-fn ask(question: RouteNetlinkMessage, flags: u16) -> io::Result<Vec<RouteNetlinkMessage>> {
-    let socket = Socket::new(NETLINK_ROUTE)?;
-    socket.connect(&SocketAddr::new(0, 0))?;
-    let mut header = NetlinkHeader::default();
-    header.flags = NLM_F_REQUEST | flags;
-    let mut request = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(question));
-    request.finalize();
-    let mut bytes = vec![0; request.buffer_len()];
-    request.serialize(&mut bytes);
-    socket.send(&bytes, 0)?;
-    let mut answers = Vec::new();
-    loop {
-        let (bytes, _) = socket.recv_from_full()?;
-        for message in messages(&bytes) {
-            match message.payload {
-                NetlinkPayload::InnerMessage(answer) => answers.push(answer),
-                // An error of zero is the acknowledgement.
-                NetlinkPayload::Error(error) if error.code.is_some() => return Err(error.to_io()),
-                NetlinkPayload::Error(_) | NetlinkPayload::Done(_) => return Ok(answers),
-                _ => {}
-            }
-        }
-    }
-}
-
-/// The messages in what one read gave, without those that the library cannot read: a newer kernel may say more than we
-/// need.
-fn messages(mut bytes: &[u8]) -> impl Iterator<Item = NetlinkMessage<RouteNetlinkMessage>> {
-    const HEADER_LEN: usize = 16;
-    std::iter::from_fn(move || {
-        let len = u32::from_ne_bytes(*bytes.first_chunk()?);
-        let len = usize::try_from(len)
-            .ok()
-            .filter(|len| (HEADER_LEN..=bytes.len()).contains(len))?;
-        let message = &bytes[..len];
-        bytes = bytes.get(len.next_multiple_of(4)..).unwrap_or(&[]);
-        Some(NetlinkMessage::deserialize(message).ok())
-    })
-    .flatten()
 }

@@ -24,24 +24,13 @@ mod error;
 
 pub use error::LegError;
 
-use super::netlink;
 use super::sys;
 use bytes::{BufMut, Bytes, BytesMut};
+use lanparty_netlink::{link, redirect};
 use lanparty_peer::vnet::{Sent, SuperFrameWriter};
 use lanparty_proto::MacAddr;
 use lanparty_proto::ethernet::{HEADER_LEN, ether_type};
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
-use netlink_packet_route::RouteNetlinkMessage::{
-    DelQueueDiscipline, GetLink, NewLink, NewQueueDiscipline, NewTrafficFilter, SetLink,
-};
-use netlink_packet_route::link::{
-    AfSpecInet6, AfSpecUnspec, In6AddrGenMode, LinkAttribute, LinkFlags, LinkMessage,
-};
-use netlink_packet_route::tc::{
-    TcAction, TcActionAttribute, TcActionMirrorOption, TcActionOption, TcActionType, TcAttribute,
-    TcFilterU32Option, TcHandle, TcMessage, TcMirror, TcMirrorActionType, TcOption, TcU32Key,
-    TcU32Selector, TcU32SelectorFlags,
-};
+use netlink_packet_route::link::LinkAttribute;
 use rustix::fs::{Mode, OFlags};
 use std::cell::Cell;
 use std::io::{self, IoSlice};
@@ -111,98 +100,22 @@ impl Leg {
         if let Err(error) = sys::take_carrier(&self.device) {
             tracing::debug!(%error, "{name} looks as if it had a cable");
         }
-        let mut question = LinkMessage::default();
-        question.attributes = vec![LinkAttribute::IfName(name)];
-        let Some(NewLink(link)) = netlink::ask(GetLink(question))? else {
-            return Err(io::ErrorKind::NotFound.into());
-        };
-        self.index.set(link.header.index);
-        self.set([LinkAttribute::Address(LEG_MAC.octets().to_vec())])?;
-        let no_address = AfSpecInet6::AddrGenMode(In6AddrGenMode::None);
-        let no_address = AfSpecUnspec::Inet6(vec![no_address]);
+        let tap = link::named(&name)?.ok_or(io::ErrorKind::NotFound)?;
+        let index = tap.header.index;
+        self.index.set(index);
+        link::set(index, LinkAttribute::Address(LEG_MAC.octets().to_vec()))?;
         // Only for those who look at it; not every kernel has IPv6.
-        let _ = self.set([LinkAttribute::AfSpecUnspec(vec![no_address])]);
-        let _ = self.set([LinkAttribute::IfAlias(
-            "lanparty-gateway: frames of remote players for this machine".to_owned(),
-        )]);
-        self.bring_up()
-    }
-
-    fn bring_up(&self) -> io::Result<()> {
-        let mut message = self.link();
-        message.header.flags |= LinkFlags::Up;
-        message.header.change_mask |= LinkFlags::Up;
-        netlink::order(SetLink(message), 0)
-    }
-
-    fn set(&self, attributes: [LinkAttribute; 1]) -> io::Result<()> {
-        let mut message = self.link();
-        message.attributes = attributes.into();
-        netlink::order(SetLink(message), 0)
-    }
-
-    fn link(&self) -> LinkMessage {
-        let mut message = LinkMessage::default();
-        message.header.index = self.index.get();
-        message
+        let _ = link::make_up_no_address(index);
+        let alias = "lanparty-gateway: frames of remote players for this machine";
+        let _ = link::set(index, LinkAttribute::IfAlias(alias.to_owned()));
+        link::set_up(index)
     }
 
     /// Leads it to this interface, and to no other.
     pub(super) fn lead_to(&self, interface: u32) -> Result<(), LegError> {
         // With it goes where it led before.
-        let _ = netlink::order(DelQueueDiscipline(self.ingress()), 0);
-        let flags = NLM_F_CREATE | NLM_F_EXCL;
-        netlink::order(NewQueueDiscipline(self.ingress()), flags)
-            .and_then(|()| netlink::order(NewTrafficFilter(self.redirect(interface)), flags))
-            .map_err(LegError::of_redirection)
-    }
-
-    /// Where what comes in at the TAP is looked at.
-    fn ingress(&self) -> TcMessage {
-        let mut message = self.traffic_control();
-        message.header.parent = TcHandle::INGRESS;
-        message.header.handle = AT_INGRESS;
-        message.attributes = vec![TcAttribute::Kind("ingress".to_owned())];
-        message
-    }
-
-    /// All of it comes in at this interface instead. Every kernel that has any filter has u32.
-    fn redirect(&self, interface: u32) -> TcMessage {
-        const FIRST: u32 = 1;
-        const EVERY_PROTOCOL: u16 = libc::ETH_P_ALL as u16;
-        let mut to = TcMirror::default();
-        to.generic.action = TcActionType::Stolen;
-        to.eaction = TcMirrorActionType::IngressRedir;
-        to.ifindex = interface;
-        let to = TcActionOption::Mirror(TcActionMirrorOption::Parms(to));
-        let mut action = TcAction::default();
-        action.attributes = vec![
-            TcActionAttribute::Kind("mirred".to_owned()),
-            TcActionAttribute::Options(vec![to]),
-        ];
-        // A key whose mask is zero is true of every frame.
-        let mut all = TcU32Selector::default();
-        all.flags = TcU32SelectorFlags::Terminal;
-        all.nkeys = 1;
-        all.keys = vec![TcU32Key::default()];
-        let options = [
-            TcFilterU32Option::Selector(all),
-            TcFilterU32Option::Action(vec![action]),
-        ];
-        let mut message = self.traffic_control();
-        message.header.parent = AT_INGRESS;
-        message.header.info = FIRST << 16 | u32::from(EVERY_PROTOCOL.to_be());
-        message.attributes = vec![
-            TcAttribute::Kind("u32".to_owned()),
-            TcAttribute::Options(options.map(TcOption::U32).into()),
-        ];
-        message
-    }
-
-    fn traffic_control(&self) -> TcMessage {
-        let mut message = TcMessage::default();
-        message.header.index = self.index.get().cast_signed();
-        message
+        let _ = redirect::stop(self.index.get());
+        redirect::start(self.index.get(), interface).map_err(LegError::of_redirection)
     }
 
     /// Puts out what is already as the leg wants it.
@@ -241,19 +154,15 @@ impl Leg {
     fn mend(&self, interface: u32) -> Result<(), LegError> {
         match self.grow() {
             // It is one already.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.bring_up(),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                link::set_up(self.index.get())
+            }
             grown => grown,
         }
         .map_err(LegError::of_tap)?;
         self.lead_to(interface)
     }
 }
-
-/// The handle of the one place where a device has filters for what comes in (tc(8)).
-const AT_INGRESS: TcHandle = TcHandle {
-    major: 0xffff,
-    minor: 0,
-};
 
 /// Where a frame of the room's goes.
 #[derive(Debug, PartialEq, Eq)]

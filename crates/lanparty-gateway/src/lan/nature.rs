@@ -1,8 +1,7 @@
 //! What an interface is beside its hardware: one of its own, a part of something, or apart from its cable
 //! (rtnetlink(7)).
 
-use super::netlink;
-use netlink_packet_route::RouteNetlinkMessage;
+use lanparty_netlink::link;
 use netlink_packet_route::link::{
     InfoData, InfoKind, InfoMacVlan, InfoMacVtap, InfoPortKind, LinkAttribute, LinkInfo,
     LinkMessage, MacVlanMode,
@@ -29,7 +28,7 @@ pub(super) enum Nature {
 
 /// Asks the kernel. An interface about which it says nothing is plain.
 pub(super) fn look_up(name: &str) -> io::Result<Nature> {
-    let link = ask(name)?;
+    let link = link::named(name)?;
     let nature = link.map_or(Nature::Plain, |link| nature(&link, name_of));
     // A virtual function with a driver of its own is a NIC for the kernel.
     match nature {
@@ -48,15 +47,6 @@ fn is_virtual_function(interfaces: &Path, name: &str) -> bool {
 fn name_of(index: u32) -> Option<String> {
     let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::DGRAM, None).ok()?;
     rustix::net::netdevice::index_to_name(socket, index).ok()
-}
-
-fn ask(name: &str) -> io::Result<Option<LinkMessage>> {
-    let mut question = LinkMessage::default();
-    question.attributes = vec![LinkAttribute::IfName(name.to_owned())];
-    match netlink::ask(RouteNetlinkMessage::GetLink(question))? {
-        Some(RouteNetlinkMessage::NewLink(link)) => Ok(Some(link)),
-        _ => Ok(None),
-    }
 }
 
 fn nature(link: &LinkMessage, name_of: impl Fn(u32) -> Option<String>) -> Nature {

@@ -1,0 +1,17 @@
+//! Questions and orders to Linux' routing netlink (rtnetlink(7)).
+//!
+//! `order`, `ask` and `list` exchange messages of `netlink-packet-route`; which ones is up to the caller. `link` and
+//! `redirect` know what more than one program says: about an interface, and so that what comes in at one comes in at
+//! another.
+//!
+//! On systems other than Linux there is nothing in it.
+
+#[cfg(target_os = "linux")]
+mod exchange;
+#[cfg(target_os = "linux")]
+pub mod link;
+#[cfg(target_os = "linux")]
+pub mod redirect;
+
+#[cfg(target_os = "linux")]
+pub use exchange::{ask, family, list, list_some, order};
