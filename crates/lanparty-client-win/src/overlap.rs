@@ -86,7 +86,7 @@ impl PartyRows {
         let heard: Vec<_> = session.hosts().filter(|host| !is_at_home(host)).collect();
         let overlap = decide(&seat, &pc.home(self.adapter), heard);
         if self.errands.may_begin() {
-            let lot = self.to_ask_at_home(now, &pc, &seat, &overlap);
+            let lot = self.due_at_home(now, &pc, &seat, &overlap);
             if !lot.is_empty() {
                 self.errands.begin(lot, look_at_home);
             }
@@ -130,7 +130,7 @@ impl PartyRows {
 
     /// Addresses that the party has, to look for at home, and where: what collides need not be in use at this moment, and
     /// what is thought to be at home need not be there any more. What comes of it is among the neighbours then.
-    fn to_ask_at_home(
+    fn due_at_home(
         &mut self,
         now: Instant,
         pc: &Surroundings,

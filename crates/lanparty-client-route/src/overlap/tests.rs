@@ -57,7 +57,8 @@ fn a_narrower_network_of_homes_leaves_the_rest_to_the_party() {
 fn a_way_to_the_internet_is_no_network_of_homes() {
     let mut pc = alone();
     for (half, len) in [([0, 0, 0, 0], 0), ([0, 0, 0, 0], 1), ([128, 0, 0, 0], 1)] {
-        pc.routes.push(route(half.into(), len, VPN, ip(1)));
+        pc.routes
+            .push(route(half.into(), len, VPN, [203, 0, 113, 1].into()));
     }
     let seat = pc.seats(TAP)[0];
     let overlap = decide(&seat, &pc.home(TAP), [ip(40)]);

@@ -128,7 +128,7 @@ fn home_is_asked_for_what_the_party_has_a_lot_at_a_time() {
     let begin = now();
     let mut asked = Vec::new();
     for _ in 0..4 {
-        let lot = rows.to_ask_at_home(begin, &surroundings, &seat, &overlap);
+        let lot = rows.due_at_home(begin, &surroundings, &seat, &overlap);
         assert!(lot.iter().all(|(link, _)| *link == WIFI));
         asked.push(lot.len());
     }
