@@ -441,7 +441,7 @@ fn without_a_dhcp_server(evening: &Evening) -> Result<()> {
     ensure!(ip.starts_with("169.254."), "{snapshot}");
     ensure!(snapshot["state"] == "connected", "{joined}\n{snapshot}");
     let sentence = snapshot["sentence"].as_str().context("a sentence")?;
-    let told = "which has no DHCP server: your adapter has given itself 169.254.";
+    let told = "your adapter has given itself 169.254.";
     ensure!(sentence.contains(told), "{snapshot}");
     let status = evening.client(&["status"])?;
     let shown = said(&status);

@@ -4,6 +4,7 @@
 //! adapter's and go with it, after a kill as well. Home's are not touched.
 
 use crate::adapter::Adapter;
+use crate::address::InterfaceAddress;
 use crate::home::{Neighbours, Surroundings, name_servers};
 use crate::route::{PROTOCOL, Pins, Route};
 use crate::rule::{Reach, Rules};
@@ -68,6 +69,14 @@ struct Lost {
     home: BTreeSet<HomeNetwork>,
 }
 
+/// The places at the party that these addresses are.
+fn seats_of(addresses: &[InterfaceAddress]) -> impl Iterator<Item = Seat> {
+    addresses.iter().filter_map(|address| match address.ip() {
+        IpAddr::V4(own) => Some(Seat::new(own, address.prefix_len())),
+        IpAddr::V6(_) => None,
+    })
+}
+
 impl PartyRoutes {
     /// Before the adapter is there. With a full lease the LAN may name servers that are its own.
     pub(crate) fn new(full_lease: bool) -> Self {
@@ -92,11 +101,16 @@ impl PartyRoutes {
         pins: &Pins,
     ) -> io::Result<()> {
         let Surroundings {
-            seats,
+            mut seats,
             mut home,
             neighbours,
             mut name_servers,
         } = Surroundings::look(tap, mac, self.servers(tap))?;
+        // What somebody takes from the adapter comes back, and its routes with it.
+        let given = adapter.wanted_addresses();
+        let mut taken: Vec<_> = seats_of(&given).collect();
+        taken.retain(|seat| !seats.contains(seat));
+        seats.extend(taken);
         for relay in pins.relays() {
             if let IpAddr::V4(relay) = relay {
                 home.uses(relay, Role::Relay);

@@ -132,7 +132,7 @@ pub(crate) fn leftovers(_plays: bool) -> Leftovers {
     let left = routes.iter().filter(|route| is_left(route, is_client));
     let left = left.count();
     // Rules do not say whose they are; a client that needs one has routes as well.
-    let is_anybodys = routes.iter().any(|r| r.is_ours && is_client(r.metric));
+    let is_anybodys = routes.iter().any(|r| r.is_ours && is_client(r.owner()));
     let rules = match is_anybodys {
         true => 0,
         false => netlink::our_rules().unwrap_or(0),
@@ -147,7 +147,7 @@ pub(crate) fn leftovers(_plays: bool) -> Leftovers {
 }
 
 fn is_left(route: &netlink::Route, is_client: impl Fn(u32) -> bool) -> bool {
-    route.is_ours && !is_client(route.metric)
+    route.is_ours && !is_client(route.owner())
 }
 
 fn is_client(process: u32) -> bool {
@@ -417,6 +417,8 @@ mod tests {
         let is_left = |route: netlink::Route| is_left(&route, |process| process == 7);
         assert!(is_left(route(true, 8)));
         assert!(!is_left(route(true, 7)));
+        assert!(is_left(route(true, netlink::BEHIND | 8)));
+        assert!(!is_left(route(true, netlink::BEHIND | 7)));
         assert!(!is_left(route(false, 8)));
         assert!(!is_client(std::process::id()));
         assert!(!is_hidden(0) && !is_hidden(u32::MAX) && !is_hidden(std::process::id()));

@@ -15,6 +15,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// Who made a route, in `rtm_protocol`: "L" for LAN party. The client writes it (`ip route show proto 76`), and the process
 /// that made the route as its metric; the lab's `doctor` test holds both together.
 const OURS: u8 = 0x4c;
+/// What the client adds to that metric for a route that shall stand behind everybody's; no process has so high a number.
+pub(super) const BEHIND: u32 = 0x4c00_0000;
 
 /// A unicast route of the main table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +25,13 @@ pub(super) struct Route {
     pub(super) device: u32,
     pub(super) metric: u32,
     pub(super) is_ours: bool,
+}
+
+impl Route {
+    /// The process that made it, if it is ours.
+    pub(super) fn owner(&self) -> u32 {
+        self.metric & !BEHIND
+    }
 }
 
 /// An interface but loopback.
