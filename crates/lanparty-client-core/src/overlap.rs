@@ -274,7 +274,7 @@ impl fmt::Display for Double {
         match is_own {
             true => write!(
                 f,
-                "{address} is {role} and the party's LAN gave it to this one; join with another address."
+                "{address} is {role} and the party's LAN gave it to this one; if no other comes by itself, join with another address."
             ),
             false => write!(
                 f,

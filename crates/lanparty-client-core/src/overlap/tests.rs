@@ -149,7 +149,7 @@ fn an_own_address_that_home_uses_is_named() {
     let overlap = decide(&seat("192.168.1.20/24"), &home, []);
     assert_eq!(
         overlap.sentences()[1],
-        "192.168.1.20 is a machine at your home and the party's LAN gave it to this one; join with another address."
+        "192.168.1.20 is a machine at your home and the party's LAN gave it to this one; if no other comes by itself, join with another address."
     );
 }
 

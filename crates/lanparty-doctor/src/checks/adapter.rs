@@ -60,7 +60,7 @@ fn at_the_party(pc: &dyn Pc, adapter: &Interface, state: Option<State>) -> Found
         (None, Some(_)) => Found::doubt(format!(
             "No DHCP server on the party's LAN gives an address that this PC can use, so {name} has given itself an address, which reaches others who have done the same."
         ))
-        .cured(renew()),
+        .cured(renew_address(pc).map_or_else(|| Cure::by_hand(free_address(pc)), Cure::fix)),
         // A run without a service does not say how far it is.
         (None, None) if state != Some(State::Connected) => {
             let sentence = format!("The adapter {name} has no address on the party's LAN yet.");
@@ -73,6 +73,16 @@ fn at_the_party(pc: &dyn Pc, adapter: &Interface, state: Option<State>) -> Found
             format!("The adapter {name} has no address on the party's LAN."),
             renew(),
         ),
+    }
+}
+
+/// What helps where nobody gives addresses; joining again would bring the same.
+fn free_address(pc: &dyn Pc) -> &'static str {
+    match pc.system() {
+        System::Linux => {
+            "Ask the host whether the LAN has a DHCP server, or for a free address, and give that with --address."
+        }
+        System::Windows => "Ask the host whether the LAN has a DHCP server.",
     }
 }
 

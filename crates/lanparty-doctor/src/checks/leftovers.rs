@@ -45,7 +45,7 @@ fn cure(pc: &dyn Pc) -> Cure {
             fix: Fix::Repair,
             label: "Repair".to_owned(),
             changes: match pc.system() {
-                System::Linux => "The routes, and rules of the firewall, that the killed run left are removed.",
+                System::Linux => "The routes and rules that the killed run left are removed.",
                 System::Windows => "The killed run's changes are undone: adapter, routes, DNS servers, network category.",
             }
             .to_owned(),

@@ -152,9 +152,16 @@ fn is_left(route: &netlink::Route, is_client: impl Fn(u32) -> bool) -> bool {
 
 fn is_client(process: u32) -> bool {
     match fs::read_to_string(format!("/proc/{process}/comm")) {
-        Ok(name) => name.trim() == CLIENT,
+        Ok(name) => name.trim() == CLIENT && !is_dead(process),
         Err(_) => is_hidden(process),
     }
+}
+
+/// Whether a process has ended and nobody has asked how; its name stays until then (proc_pid_stat(5)).
+fn is_dead(process: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ")
+        .is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
 }
 
 /// Whether a process is there that we may not see (`hidepid` of proc(5), systemd's `ProtectProc=`): it may well be a client.
