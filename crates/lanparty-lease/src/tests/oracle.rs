@@ -13,11 +13,13 @@ pub(super) fn assert_harmless(frame: &[u8]) {
         [_, _, _, _, _, _, _, _, _, _, _, _, 8, 0, 0x45, ..]
             if frame.get(23) == Some(&17) && frame.get(36..38) == Some(&[0, 68]) =>
         {
-            assert_harmless_lease(&frame[42..]);
+            assert_harmless_lease(frame.get(42..).unwrap_or_default());
         }
         [_, _, _, _, _, _, _, _, _, _, _, _, 0x86, 0xdd, ..] => match frame.get(20) {
             Some(58) if frame.get(54) == Some(&134) => assert_no_router(&frame[54..]),
-            Some(17) if frame.get(56..58) == Some(&[2, 34]) => assert_harmless_v6(&frame[66..]),
+            Some(17) if frame.get(56..58) == Some(&[2, 34]) => {
+                assert_harmless_v6(frame.get(66..).unwrap_or_default());
+            }
             _ => {}
         },
         _ => {}
@@ -31,7 +33,7 @@ fn assert_harmless_lease(message: &[u8]) {
     }
     let options = walk(&message[240..]);
     let overload = options.iter().find(|(kind, _)| *kind == 52);
-    let fields = overload.map_or(0, |(_, value)| value[0]);
+    let fields = overload.map_or(0, |(_, value)| value.first().copied().unwrap_or(0));
     let mut all = options.clone();
     if fields & 1 == 1 {
         all.extend(walk(&message[108..236]));
@@ -41,7 +43,10 @@ fn assert_harmless_lease(message: &[u8]) {
     }
     for (kind, value) in all {
         assert!(!NEVER.contains(&kind), "option {kind}: {value:?}");
-        assert!(kind != 1 || value[0] == 255, "mask {value:?}");
+        assert!(
+            kind != 1 || value.first().is_none_or(|first| *first == 255),
+            "mask {value:?}"
+        );
     }
 }
 
@@ -61,24 +66,33 @@ fn walk(mut bytes: &[u8]) -> Vec<(u8, &[u8])> {
     }
 }
 
+/// Reads up to the first option that is not whole, as a host does that takes what it can get.
 fn assert_no_router(message: &[u8]) {
-    assert_eq!(message[6..8], [0, 0], "a router's lifetime");
-    assert_eq!(message[5] & 0x18, 0, "a preference");
-    let mut rest = &message[16..];
-    while let [kind, eighths, ..] = *rest {
+    let Some((fields, mut rest)) = message.split_at_checked(16) else {
+        return;
+    };
+    assert_eq!(fields[6..8], [0, 0], "a router's lifetime");
+    assert_eq!(fields[5] & 0x18, 0, "a preference");
+    while let [kind, eighths, ..] = *rest
+        && eighths > 0
+    {
+        let Some((option, after)) = rest.split_at_checked(usize::from(eighths) * 8) else {
+            return;
+        };
         assert!(!NEVER_ADVERTISED.contains(&kind), "option {kind}");
-        if kind == 3 && rest[3] & 0x80 != 0 {
-            assert!(rest[2] >= 48, "a prefix of {} bits", rest[2]);
+        if kind == 3 && option[3] & 0x80 != 0 {
+            assert!(option[2] >= 48, "a prefix of {} bits", option[2]);
         }
-        rest = &rest[usize::from(eighths) * 8..];
+        rest = after;
     }
 }
 
 fn assert_harmless_v6(message: &[u8]) {
-    let mut rest = &message[4..];
+    let mut rest = message.get(4..).unwrap_or_default();
     while let Some((&[k0, k1, l0, l1], after)) = rest.split_first_chunk::<4>() {
         let kind = u16::from_be_bytes([k0, k1]);
         assert!(!NEVER_V6.contains(&kind), "option {kind}");
-        rest = &after[usize::from(u16::from_be_bytes([l0, l1]))..];
+        let len = usize::from(u16::from_be_bytes([l0, l1]));
+        rest = after.get(len..).unwrap_or_default();
     }
 }
