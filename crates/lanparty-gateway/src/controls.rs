@@ -10,13 +10,13 @@ mod wishes;
 
 pub(crate) use wishes::Wishes;
 
-use crate::ctl::wire::{Answer, InviteFacts, Player, Players, Request};
 use lanparty_ctrl::message::{PeerJoined, Welcome};
 use lanparty_ctrl::orders::{MAX_GUESTS, Members, Person};
 use lanparty_ctrl::{
     Fingerprint, HOST_CONTROLS, HostOrder, LeaveReason, Name, Notice, RelayMessage, RoomKey,
 };
 use lanparty_games::{Game, Host};
+use lanparty_gateway_control::{Answer, InviteFacts, Player, Players, Request};
 use lanparty_obs::PeerStats;
 use lanparty_proto::{MacAddr, PeerId, VirtualMac};
 use mark::Mark;
@@ -33,6 +33,7 @@ const OLD_RELAY: &str =
     "the relay is too old to follow a host's orders; ask its operator to update it";
 const OPEN: &str = "the room is open, so there is no key to change; make an invite with \
     `lanparty-gateway invite`, then restart the gateway";
+const UNKNOWN: &str = "this gateway does not know that order; use a view of its own version";
 const NO_KEY: &str = "that is no room key; use a ctl of the same version as the gateway";
 
 /// How many of those who have left can still be banned by their names.
@@ -338,6 +339,12 @@ impl Controls {
             }
             Request::InviteFacts => return Err(OPEN.to_owned()),
             Request::Rotate { key } => self.rotate(&key)?,
+            Request::Snapshot
+            | Request::NewKey
+            | Request::Invite { .. }
+            | Request::Rename { .. }
+            | Request::Reach { .. }
+            | Request::Allow { .. } => return Err(UNKNOWN.to_owned()),
         };
         let later = match self.link {
             Reach::Down => LATER,
@@ -601,7 +608,13 @@ fn is_of_the_moment(request: &Request) -> bool {
         | Request::InviteFacts
         | Request::Rotate { .. }
         | Request::Stats
-        | Request::Games => false,
+        | Request::Games
+        | Request::Snapshot
+        | Request::NewKey
+        | Request::Invite { .. }
+        | Request::Rename { .. }
+        | Request::Reach { .. }
+        | Request::Allow { .. } => false,
     }
 }
 

@@ -1,7 +1,6 @@
 //! `lanparty-gateway ctl`: the host's hand on a running gateway.
 
 mod table;
-pub(crate) mod wire;
 
 use crate::invite::ShowArgs;
 use crate::{config, invite, keys};
@@ -11,11 +10,11 @@ use lanparty_ctrl::{Pin, RoomKey, Text};
 use lanparty_edge::address::RelayAddress;
 use lanparty_edge::ctl;
 use lanparty_edge::invite::{Extra, Invite};
+use lanparty_gateway_control::{Answer, InviteFacts, Request};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::SystemTime;
 use std::{env, fs};
-use wire::{Answer, InviteFacts, Request};
 
 /// See and steer the room of the gateway that runs on this machine.
 ///
@@ -179,7 +178,7 @@ impl CtlArgs {
             Answer::Games(games) => table::draw_games(&games),
             Answer::Done(sentence) => sentence + "\n",
             Answer::Refused(reason) => bail!(reason),
-            Answer::InviteFacts(_) => bail!(STRANGE),
+            Answer::InviteFacts(_) | Answer::Snapshot(_) | Answer::Invite(_) => bail!(STRANGE),
         };
         write!(io::stdout(), "{text}").context("cannot print the answer")
     }

@@ -1,9 +1,9 @@
 //! Between the host, who wants something, and the one task that has the link to the relay.
 
 use crate::controls::{Controls, Wishes};
-use crate::ctl::wire::{Answer, Request};
 use lanparty_edge::ctl;
 use lanparty_edge::kept_file::KeptFile;
+use lanparty_gateway_control::{Answer, Request};
 use std::cell::RefCell;
 use std::io;
 use std::os::unix::net::UnixListener;
@@ -109,7 +109,7 @@ impl Desk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ctl::wire::InviteFacts;
+    use lanparty_gateway_control::InviteFacts;
     use std::path::Path;
 
     fn desk(kept: Option<KeptFile>) -> Desk {

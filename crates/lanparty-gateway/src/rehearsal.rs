@@ -1,9 +1,9 @@
 //! A host for simulations: what becomes of its wishes, asked for and kept as `ctl` and the state folder have them.
 
 use crate::controls::{Controls, Wishes};
-use crate::ctl::wire::{Answer, InviteFacts, Request};
 use lanparty_ctrl::message::Welcome;
 use lanparty_ctrl::{HostOrder, RelayMessage};
+use lanparty_gateway_control::{Answer, InviteFacts, Request};
 
 /// The host's side of an open room.
 pub struct Host(Controls);

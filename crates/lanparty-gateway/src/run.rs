@@ -3,7 +3,6 @@
 use crate::bridge::{Bridge, LOOP_QUIET, Memory};
 use crate::config::{Args, Config};
 use crate::controls::{Controls, Wishes};
-use crate::ctl::wire::InviteFacts;
 use crate::desk::Desk;
 use crate::lan::{LanPort, LanSocket};
 use crate::own_part::OwnPart;
@@ -21,6 +20,7 @@ use lanparty_edge::seldom::Seldom;
 use lanparty_edge::signals;
 use lanparty_edge::speech::say;
 use lanparty_games::Game;
+use lanparty_gateway_control::InviteFacts;
 use lanparty_peer::relay_args::RelayConfig;
 use lanparty_peer::{Event, HostError, PeerCore, PeerHost, RunError};
 use lanparty_proto::MacAddr;

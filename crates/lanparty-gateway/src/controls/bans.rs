@@ -1,18 +1,16 @@
 //! Who must stay out: a key, which is the person, or the MAC of somebody who showed none.
 
 use super::{Controls, Mark, Present, ambiguous};
-use crate::ctl::wire::{Answer, Ban};
 use lanparty_ctrl::Fingerprint;
 use lanparty_ctrl::orders::{MAX_BANNED, Person};
+use lanparty_gateway_control::{Answer, Ban};
 
 const FULL: &str =
     "as many players are banned as there can be; `lanparty-gateway ctl unban` one first";
 
-impl Ban {
-    fn is_called(&self, mark: Mark<'_>) -> bool {
-        let is_mac = self.mac.is_some_and(|mac| mark == Mark::Mac(mac));
-        mark.is_of(self.who) || is_mac || mark.is_name(self.name.as_ref())
-    }
+fn is_called(ban: &Ban, mark: Mark<'_>) -> bool {
+    let is_mac = ban.mac.is_some_and(|mac| mark == Mark::Mac(mac));
+    mark.is_of(ban.who) || is_mac || mark.is_name(ban.name.as_ref())
 }
 
 impl Controls {
@@ -56,7 +54,7 @@ impl Controls {
     pub(super) fn unban(&mut self, who: &str) -> Result<String, String> {
         let banned = &self.wishes.banned;
         let found = Mark::all(who).find_map(|mark| {
-            let meant = banned.iter().filter(|ban| ban.is_called(mark));
+            let meant = banned.iter().filter(|ban| is_called(ban, mark));
             let meant: Vec<_> = meant.map(|ban| ban.who).collect();
             (!meant.is_empty()).then_some(meant)
         });

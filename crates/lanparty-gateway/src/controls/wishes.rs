@@ -1,8 +1,8 @@
 //! What the host wants of the room until it is taken back: kept, and said again at every start.
 
-use crate::ctl::wire::Ban;
 use lanparty_ctrl::HostOrder;
 use lanparty_ctrl::orders::{MAX_BANNED, MAX_GUESTS, Person};
+use lanparty_gateway_control::Ban;
 use lanparty_proto::VirtualMac;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;

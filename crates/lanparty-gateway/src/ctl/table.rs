@@ -1,9 +1,9 @@
 //! Who is in the room, for people.
 
-use super::wire::{Ban, Player, Players};
 use lanparty_ctrl::orders::{MemberReport, Person};
 use lanparty_edge::table::table;
 use lanparty_games::Game;
+use lanparty_gateway_control::{Ban, Player, Players};
 use lanparty_obs::DropCounts;
 use std::cmp::Reverse;
 

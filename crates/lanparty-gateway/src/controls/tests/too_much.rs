@@ -1,9 +1,9 @@
 //! Wishes beyond what a room keeps.
 
 use super::*;
-use crate::ctl::wire::Ban;
 use lanparty_ctrl::message::{Hello, Newcomer};
 use lanparty_ctrl::{ChannelBinding, PeerMessage, codec};
+use lanparty_gateway_control::Ban;
 
 /// More than any relay takes, as another version or a person may have written it.
 fn too_much() -> Wishes {

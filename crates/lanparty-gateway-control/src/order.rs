@@ -1,0 +1,195 @@
+//! What the host wants, and what the gateway says to it.
+
+use crate::{Reach, Snapshot};
+use lanparty_ctrl::orders::{MemberReport, Person};
+use lanparty_ctrl::{Fingerprint, HostId, Name, RoomCode};
+use lanparty_games::Game;
+use lanparty_obs::{DropCounts, PeerStats};
+use lanparty_proto::VirtualMac;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What the host wants. It may hold a key, so there is no `Debug`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Request {
+    /// How does everything stand?
+    Snapshot,
+    /// Who is in the room?
+    List,
+    /// This player out.
+    Kick {
+        /// By MAC address, name or key, as everywhere in here.
+        who: String,
+    },
+    /// This player out, and never in again.
+    Ban {
+        /// Who it is.
+        who: String,
+    },
+    /// Whoever is meant by this may come again.
+    Unban {
+        /// Who it is.
+        who: String,
+    },
+    /// Who is banned?
+    Bans,
+    /// Nobody new in, or everybody again.
+    Lock {
+        /// Which of both.
+        on: bool,
+    },
+    /// Nothing that this player says to everybody, or all of it again.
+    Mute {
+        /// Who it is.
+        who: String,
+        /// Which of both.
+        on: bool,
+    },
+    /// Players apart from each other, or together again.
+    Isolate {
+        /// Which of both.
+        on: bool,
+    },
+    /// How does the link to the relay do, in numbers?
+    Stats,
+    /// Which games are on?
+    Games,
+    /// Which room is it?
+    InviteFacts,
+    /// From now on this room key, as text, which whoever asks has kept.
+    Rotate {
+        /// The key.
+        key: String,
+    },
+    /// A new room key, which the gateway makes and keeps; the answer is the new invite.
+    NewKey,
+    /// The invite to the room.
+    Invite {
+        /// After so many hours the players' programs take it no more.
+        #[serde(default)]
+        hours: Option<u32>,
+    },
+    /// Call the party so, or a player.
+    Rename {
+        /// The player; without it the party.
+        #[serde(default)]
+        who: Option<String>,
+        /// The name; empty for none.
+        name: String,
+    },
+    /// What players may reach on the LAN, from now on.
+    Reach {
+        /// The player; without it everybody.
+        #[serde(default)]
+        who: Option<String>,
+        /// What; without it what everybody may, for a player.
+        #[serde(default)]
+        reach: Option<Reach>,
+    },
+    /// One thing more that everybody may reach, as [`Attempt::allow`](crate::Attempt::allow) has it.
+    Allow {
+        /// What.
+        what: String,
+    },
+}
+
+/// What the gateway says to it.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It is done; a sentence says what.
+    Done(String),
+    /// It is not; a sentence says why.
+    Refused(String),
+    /// Who is in the room.
+    Players(Box<Players>),
+    /// Who is banned.
+    Bans(Vec<Ban>),
+    /// Which room it is.
+    InviteFacts(InviteFacts),
+    /// How the link does, and what has been carried.
+    Stats(Box<PeerStats>),
+    /// Which games are on.
+    Games(Vec<Game>),
+    /// How everything stands.
+    Snapshot(Box<Snapshot>),
+    /// The invite.
+    Invite(Shown),
+}
+
+/// An invite to be shown. It is a secret, so there is no `Debug`.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Shown {
+    /// The link, `lanparty://…`.
+    pub link: String,
+    /// The same behind a page for those who have no program yet, where the host has one.
+    #[serde(default)]
+    pub page: Option<String>,
+    /// The QR code as an SVG picture.
+    pub svg: String,
+    /// When it ends, in seconds since 1970.
+    #[serde(default)]
+    pub expires: Option<u64>,
+    /// What became of the order, where it was one.
+    #[serde(default)]
+    pub sentence: Option<String>,
+}
+
+/// Who is in the room, and how it is.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Players {
+    /// True while nobody new comes in.
+    pub locked: bool,
+    /// True while players do not reach each other.
+    pub isolated: bool,
+    /// Who is in.
+    pub players: Vec<Player>,
+    /// What the relay dropped in the room, also of those who have left.
+    #[serde(default)]
+    pub drops: DropCounts,
+    /// How many games are on.
+    #[serde(default)]
+    pub games: usize,
+}
+
+/// A player, with what the relay knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Player {
+    /// The MAC address.
+    pub mac: VirtualMac,
+    /// The name that this player gave.
+    pub name: Option<Name>,
+    /// The fingerprint of this player's key.
+    pub identity: Option<Fingerprint>,
+    /// What the relay knows.
+    #[serde(flatten)]
+    pub member: MemberReport,
+}
+
+/// Somebody who is banned, and how the host knows who that is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ban {
+    /// By key or MAC.
+    pub who: Person,
+    /// The MAC address by which this person was last seen.
+    pub mac: Option<VirtualMac>,
+    /// The name then.
+    pub name: Option<Name>,
+}
+
+/// What an invite to the room needs beside its key, and where that is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InviteFacts {
+    /// The relay, as invites name it.
+    pub relay: String,
+    /// The room.
+    pub room: RoomCode,
+    /// Whose it is.
+    #[serde(default)]
+    pub host: Option<HostId>,
+    /// The pin of the relay's key.
+    pub pin: Option<String>,
+    /// The folder of the keys.
+    pub keys: PathBuf,
+}
