@@ -1,11 +1,12 @@
 //! The flags of the program, and what they amount to.
 
 use crate::keys::{self, KeyError, Shown};
-use clap::Parser;
+use clap::{CommandFactory as _, Parser, ValueEnum};
 use lanparty_edge::access_args::{AccessArgs, AccessError};
 use lanparty_edge::address::RelayAddress;
 use lanparty_edge::log::LogArgs;
 use lanparty_peer::relay_args::{RelayArgs, RelayArgsError, RelayConfig};
+use lanparty_relay::config::{ArgsError, command_line, text_of};
 use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -33,9 +34,75 @@ pub struct Args {
     #[command(flatten)]
     access: AccessArgs,
 
+    #[command(flatten)]
+    file: FileArgs,
+
     /// What to log.
     #[command(flatten)]
     pub log: LogArgs,
+}
+
+/// The file with a party's settings.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct FileArgs {
+    /// Read settings from this TOML file, as `lanparty-gateway setup` writes one. Its keys are the flags' names without
+    /// dashes in front; what is also given as a flag comes from the flag. With `mode = "host"` in it the party is one of
+    /// `lanparty-gateway host`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// For the file: which kind of party it describes.
+    #[arg(long, value_name = "KIND", hide = true)]
+    pub(crate) mode: Option<Mode>,
+}
+
+/// Where the players of a party meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// On this machine, which is relay and gateway in one.
+    Host,
+    /// At a relay elsewhere.
+    Relay,
+}
+
+/// The file that these words name with --config.
+fn file_in(words: &[OsString]) -> Option<PathBuf> {
+    let mut words = words.iter();
+    let mut file = None;
+    while let Some(word) = words.next() {
+        let word = word.to_str().unwrap_or_default();
+        match word.strip_prefix("--config") {
+            Some("") => file = words.next().map(PathBuf::from),
+            Some(name) => file = name.strip_prefix('=').map(PathBuf::from).or(file),
+            None => {}
+        }
+    }
+    file
+}
+
+/// Which kind of party the file describes that these words name. A file that cannot be read is told of by who reads all of it.
+pub(crate) fn mode_in(words: &[OsString]) -> Option<Mode> {
+    let (_, mode) = text_of(&file_in(words)?, "mode").ok()??;
+    Mode::from_str(&mode, false).ok()
+}
+
+/// No secret stands in a file that everybody reads, and that is shown to who helps.
+///
+/// # Errors
+/// A sentence, as clap's.
+pub(crate) fn without_secrets(words: &[OsString]) -> Result<(), clap::Error> {
+    let Some(file) = file_in(words) else {
+        return Ok(());
+    };
+    let Ok(Some((line, _))) = text_of(&file, "access-token") else {
+        return Ok(());
+    };
+    let problem = format!(
+        "the configuration {} has an access token in line {line}, where others may read it; put it into a file of its own, \
+         and name that with access-token-file",
+        file.display()
+    );
+    Err(Args::command().error(clap::error::ErrorKind::ValueValidation, problem))
 }
 
 /// Which LAN, and where to keep what outlives the gateway.
@@ -71,6 +138,10 @@ const EXAMPLES: &str = "\
 Examples:
   Have a party without a server, if you can forward a UDP port; `lanparty-gateway host --help` says more:
       lanparty-gateway host --interface eth0
+
+  Be asked what is needed, and have it kept for next time and for the service:
+      lanparty-gateway setup
+      lanparty-gateway --config /etc/lanparty/gateway.toml
 
   Make an invite to the room FRIDAY, for the players; `lanparty-gateway invite --help` says more:
       lanparty-gateway invite --relay relay.example.net --room FRIDAY
@@ -150,6 +221,21 @@ pub(crate) fn socket_name(interface: &str) -> String {
 }
 
 impl Args {
+    /// Reads the command line, of which the first word is the program, and the file that it names.
+    ///
+    /// # Errors
+    /// [`ArgsError`].
+    pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, ArgsError> {
+        let words: Vec<_> = words.into_iter().collect();
+        without_secrets(&words)?;
+        command_line::read(words)
+    }
+
+    /// Whether these words name a file that describes a party of `lanparty-gateway host`.
+    pub fn are_of_a_host(words: &[OsString]) -> bool {
+        mode_in(words) == Some(Mode::Host)
+    }
+
     /// Reads the files that the flags name. A room for which invites were made here gets their key, and its host's.
     ///
     /// # Errors
@@ -240,7 +326,7 @@ pub(crate) fn state_folder(variable: impl Fn(&str) -> Option<OsString>) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
+    use std::fs;
 
     const RELAY: [&str; 5] = [
         "lanparty-gateway",
@@ -326,5 +412,86 @@ mod tests {
         .unwrap();
         assert_eq!(args.relay.room.unwrap().as_str(), "FRIDAY");
         assert_eq!(args.relay.relay.unwrap().to_string(), "r.example:443");
+    }
+
+    fn words(words: &[&str]) -> Vec<OsString> {
+        words.iter().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn one_file_says_which_kind_of_party_and_all_about_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("gateway.toml");
+        let file = file.to_str().unwrap();
+        let read = |text: &str, more: &[&str]| {
+            fs::write(file, text).unwrap();
+            let line = [&["lanparty-gateway", "--config", file], more].concat();
+            Args::read(words(&line))
+        };
+        let relay = "mode = 'relay'\nrelay = 'r.example'\nroom = 'FRIDAY'\ninterface = 'eth1'\nwith-this-machine = true\n";
+        let args = read(relay, &["--interface", "eth0"]).unwrap();
+        assert_eq!(args.lan.interface, "eth0", "the flag wins");
+        assert_eq!(args.relay.relay.unwrap().to_string(), "r.example:443");
+        let off = relay.replace("true", "false");
+        for (text, with) in [(relay, ThisMachine::With), (&off, ThisMachine::Without)] {
+            let args = read(text, &[]).unwrap();
+            assert_eq!(args.lan.this_machine(ThisMachine::Without), with);
+        }
+        let error = |text: &str| read(text, &[]).unwrap_err().to_string();
+        for (wrong, says) in [
+            (
+                "mode = 'relay'\n\nrealy = 'r'",
+                "unknown key realy in line 3; did you mean relay?",
+            ),
+            (
+                "mode = 'party'",
+                "mode = party in line 1, which cannot be: it is one of host, relay",
+            ),
+            ("with-this-machine = 'yes'", "it is true or false"),
+            (
+                "interface = ['eth0']",
+                "a value is a \"text\" or a whole number",
+            ),
+            (
+                "access-token = 'correct-horse-battery'",
+                "access token in line 1",
+            ),
+            ("relay = 'r:x'", "in line 1, which cannot be: "),
+        ] {
+            let told = error(wrong);
+            assert!(
+                told.contains(says) && !told.contains("correct-horse"),
+                "{told}"
+            );
+        }
+        // Who gives an invite means another party than the file's.
+        let invite = "lanparty://x.example/MONDAY#key=MDEyMzQ1Njc4OWFiY2RlZg";
+        let args = read(relay, &[invite]).unwrap();
+        assert!(args.relay.relay.is_none() && args.relay.room.is_none());
+    }
+
+    #[test]
+    fn the_files_kind_of_party_is_known_before_its_flags_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("gateway.toml");
+        let file = file.to_str().unwrap();
+        let joined = format!("--config={file}");
+        for (text, mode) in [
+            ("mode = 'host'", Some(Mode::Host)),
+            ("interface = 'x'\nmode = \"relay\"", Some(Mode::Relay)),
+            ("", None),
+            ("mode = 3", None),
+            ("mode =", None),
+        ] {
+            fs::write(file, text).unwrap();
+            for line in [
+                &["x", "--config", file][..],
+                &["x", "--log", "info", &joined],
+            ] {
+                assert_eq!(mode_in(&words(line)), mode, "{text}");
+            }
+        }
+        assert_eq!(mode_in(&words(&["x", "--config"])), None);
+        assert_eq!(mode_in(&words(&["x", "--config", "/no/such"])), None);
     }
 }

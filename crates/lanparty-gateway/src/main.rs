@@ -7,7 +7,7 @@ fn main() -> ExitCode {
     use anyhow::Context as _;
     use clap::Parser as _;
     use lanparty_edge::{sentence, speech};
-    use lanparty_gateway::{ctl::CtlArgs, invite::InviteArgs, serverless::HostArgs};
+    use lanparty_gateway::{Args, ctl::CtlArgs, invite::InviteArgs};
     use lanparty_relay::config::ArgsError;
     let words: Vec<_> = std::env::args_os().collect();
     lanparty_edge::privilege::hide_secrets(&words);
@@ -19,13 +19,11 @@ fn main() -> ExitCode {
     let outcome = hardened.and_then(|()| match command {
         Some("invite") => InviteArgs::parse_from(&words[1..]).run(),
         Some("ctl") => CtlArgs::parse_from(&words[1..]).run(),
-        Some("host") => match HostArgs::read(words[1..].iter().cloned()) {
-            Err(ArgsError::Usage(usage)) => misused(&usage, WHICH_LAN),
+        Some("host") => host(&words[1..]),
+        _ if Args::are_of_a_host(&words) => host(&words),
+        _ => match Args::read(words.iter().cloned()) {
+            Err(ArgsError::Usage(usage)) => misused(&usage, WHICH_PARTY),
             args => args.map_err(anyhow::Error::from)?.run(),
-        },
-        _ => match lanparty_gateway::Args::try_parse_from(&words) {
-            Err(usage) => misused(&usage, WHICH_PARTY),
-            Ok(args) => args.run(),
         },
     });
     let code = match outcome {
@@ -37,6 +35,17 @@ fn main() -> ExitCode {
     };
     speech::finish();
     code
+}
+
+/// A party on this machine: the first of the words is the program.
+#[cfg(target_os = "linux")]
+fn host(words: &[std::ffi::OsString]) -> anyhow::Result<()> {
+    use lanparty_gateway::serverless::HostArgs;
+    use lanparty_relay::config::ArgsError;
+    match HostArgs::read(words.iter().cloned()) {
+        Err(ArgsError::Usage(usage)) => misused(&usage, WHICH_LAN),
+        args => args?.run(),
+    }
 }
 
 /// What is missing from a command line that begins a party.

@@ -2,14 +2,15 @@
 //!
 //! Relay and gateway meet over loopback like any others, so there is one code path.
 
-use crate::config::{Config, LanArgs, ThisMachine};
+use crate::config::{self, Config, FileArgs, LanArgs, Mode, ThisMachine};
 use crate::invite::ShowArgs;
 use crate::keys;
 use crate::lan::LanSocket;
 use crate::own_part::OwnPart;
 use crate::run::{self, Host};
 use anyhow::Context;
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser};
 use lanparty_ctrl::{RoomCode, Text};
 use lanparty_edge::address::{DEFAULT_PORT, ListenAddress, RelayAddress, RelayAddressError};
 use lanparty_edge::congestion_args::{self, congestion};
@@ -31,7 +32,6 @@ use lanparty_relay::{RelayServer, SocketGone};
 use std::ffi::OsString;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tracing::Instrument;
@@ -85,10 +85,9 @@ pub struct HostArgs {
     #[arg(long, value_parser = congestion(), value_name = "HOW", default_value = congestion_args::DEFAULT)]
     congestion: Congestion,
 
-    /// Read settings from this TOML file. Its keys are the flags' names without dashes in front; what
-    /// is also given as a flag comes from the flag. Limits are read again on SIGHUP.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    /// Limits are read again on SIGHUP.
+    #[command(flatten)]
+    file: FileArgs,
 
     #[command(flatten)]
     bounds: BoundArgs,
@@ -119,6 +118,16 @@ impl HostArgs {
     /// [`ArgsError`].
     pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, ArgsError> {
         let words: Vec<_> = words.into_iter().collect();
+        if config::mode_in(&words) == Some(Mode::Relay) {
+            let problem = "the configuration describes a party at a relay (its mode is relay): start it with \
+                 `lanparty-gateway --config`, without host, or make one for this with `lanparty-gateway setup --host`";
+            let command = Self::command();
+            return Err(command
+                .clone()
+                .error(ErrorKind::ValueValidation, problem)
+                .into());
+        }
+        config::without_secrets(&words)?;
         let args = command_line::read(words.clone())?;
         Ok(HostArgs { words, ..args })
     }
@@ -138,7 +147,7 @@ impl HostArgs {
 
     /// The limits again, as the file has them by then.
     fn settings(&self) -> CommandLine {
-        CommandLine::new(self.words.clone(), self.config.clone(), |words| {
+        CommandLine::new(self.words.clone(), self.file.config.clone(), |words| {
             let args = HostArgs::read(words)?;
             Ok(bounded(args.listen, args.bounds))
         })
@@ -358,7 +367,6 @@ fn nearby(listening: SocketAddr) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
     use std::collections::BTreeSet;
 
     #[test]

@@ -8,7 +8,7 @@ pub(crate) mod limits;
 mod tests;
 
 pub use command_line::CommandLine;
-pub use file::FileError;
+pub use file::{FileError, text_of};
 pub use limits::{BoundArgs, Bounds};
 
 use crate::registry::{GuessLimits, Limits};

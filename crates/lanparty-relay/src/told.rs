@@ -17,7 +17,7 @@ fn the_page_explains_the_relays_settings() {
     let settings = told!(FileError {
         FileError::Unreadable { .. } = FileError::Unreadable { file: file(), error: missing() } => "The file behind --config cannot be opened.", "Name one that is there.";
         FileError::NotToml { .. } = FileError::NotToml { file: file(), line: 3, problem: "key with no value, expected `=`".into() } => "That line is no TOML.", "KEY = VALUE, texts in quotes.";
-        FileError::UnknownKey { .. } = FileError::UnknownKey { file: file(), line: 3, key: "max-romms".into(), program: "lanparty-relay".into() } => "No flag is called like that.", "Correct the spelling.";
+        FileError::UnknownKey { .. } = FileError::UnknownKey { file: file(), line: 3, key: "max-romms".into(), nearest: Some("max-rooms".into()), program: "lanparty-relay".into() } => "No flag is called like that.", "Correct the spelling.";
         FileError::Half { .. } = FileError::Half { file: file(), line: 3, key: "cert".into(), missing: "key".into() } => "A certificate needs its key.", "Add the other one.";
         FileError::BadValue { .. } = FileError::BadValue { file: file(), line: 3, key: "max-rooms".into(), value: "many".into(), problem: OutOfRange { least: 1, most: u32::MAX.into() }.to_string() } => "The flag of that name would refuse the value.", "A value as the end of the sentence says.";
     });

@@ -78,11 +78,11 @@ pub fn read<A: Parser>(mut words: Vec<OsString>) -> Result<A, ArgsError> {
     Ok(A::try_parse_from(words)?)
 }
 
-/// What is given beside the file, and the file. What must be given may stand in it.
+/// What is given beside the file, and the file. What must be given may stand in it, and what is wrong is told later.
 fn file_of<A: CommandFactory>(
     words: &[OsString],
 ) -> Result<Option<(PathBuf, ArgMatches)>, ArgsError> {
-    let command = A::command().mut_args(|arg| arg.required(false));
+    let command = A::command().ignore_errors(true);
     let given = command.try_get_matches_from(words)?;
     let file = given.get_one::<PathBuf>("config").cloned();
     Ok(file.map(|file| (file, given)))

@@ -5,7 +5,7 @@
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::error::Error;
 use std::ffi::OsString;
 use std::io;
@@ -38,8 +38,8 @@ pub enum FileError {
     },
     /// No flag is called like this.
     #[error(
-        "the configuration {file} has an unknown key {key} in line {line}; keys are named like the flags of \
-         `{program} --help`, such as max-rooms"
+        "the configuration {file} has an unknown key {key} in line {line}; {} are named like the flags of `{program} --help`",
+        nearest.as_ref().map_or_else(|| "keys".to_owned(), |key| format!("did you mean {key}? Keys"))
     )]
     UnknownKey {
         /// The file.
@@ -48,6 +48,8 @@ pub enum FileError {
         line: usize,
         /// The key.
         key: String,
+        /// The key that is spelt most like it, if one is.
+        nearest: Option<String>,
         /// The program whose flags it should be named like.
         program: String,
     },
@@ -86,27 +88,46 @@ pub enum FileError {
 /// Settings that mean nothing without each other.
 const PAIR: [&str; 2] = ["cert", "key"];
 
+/// How much of a key must be right for another to be taken for it.
+const ALIKE: f64 = 0.7;
+
 /// The settings in `file` that nobody has `given` by flag or environment, as flags.
 pub(super) fn read(
     file: &Path,
     command: Command,
     given: &ArgMatches,
 ) -> Result<Vec<OsString>, FileError> {
-    let text = std::fs::read_to_string(file).map_err(|error| FileError::Unreadable {
-        file: file.to_owned(),
-        error,
-    })?;
+    let text = load(file)?;
     let mut flags = Vec::new();
     let settings = parse(file, &text)?;
     for setting in &settings {
-        let id = flag_of(file, &command, setting)?;
-        let flag = checked(file, &command, setting)?;
-        if !is_overruled(&id, given) {
-            flags.push(flag);
+        let flag = flag_of(file, &command, setting)?;
+        let words = checked(file, &command, flag, setting)?;
+        if !is_overruled(&command, flag, given) {
+            flags.extend(words);
         }
     }
     has_whole_pair(file, &settings)?;
     Ok(flags)
+}
+
+/// What a file says of one key, for who must know it before its flags are known; `None` where it says nothing of it, or no
+/// text.
+///
+/// # Errors
+/// [`FileError`], when it cannot be read or is no TOML.
+pub fn text_of(file: &Path, key: &str) -> Result<Option<(usize, String)>, FileError> {
+    let text = load(file)?;
+    let mut settings = parse(file, &text)?.into_iter();
+    let setting = settings.find(|setting| setting.key == key);
+    Ok(setting.and_then(|setting| Some((setting.line, setting.value.as_str()?.to_owned()))))
+}
+
+fn load(file: &Path) -> Result<String, FileError> {
+    std::fs::read_to_string(file).map_err(|error| FileError::Unreadable {
+        file: file.to_owned(),
+        error,
+    })
 }
 
 fn has_whole_pair(file: &Path, settings: &[Setting<'_>]) -> Result<(), FileError> {
@@ -131,18 +152,19 @@ struct Setting<'a> {
     value: Value,
 }
 
-/// Whether somebody has given this flag, or another one that says the same.
-fn is_overruled(id: &str, given: &ArgMatches) -> bool {
-    let is_given = |id: &str| {
-        let source = given.value_source(id);
+/// Whether somebody has given this flag, or another one that says the same and does not go with it.
+fn is_overruled(command: &Command, flag: &Arg, given: &ArgMatches) -> bool {
+    let excludes = |one: &Arg, other: &Arg| {
+        let others = command.get_arg_conflicts_with(one);
+        others.iter().any(|arg| arg.get_id() == other.get_id())
+    };
+    let instead = command
+        .get_arguments()
+        .filter(|other| excludes(flag, other) || excludes(other, flag));
+    instead.chain([flag]).any(|flag| {
+        let source = given.value_source(flag.get_id().as_str());
         source.is_some_and(|source| source != ValueSource::DefaultValue)
-    };
-    let instead = match id {
-        "access_token" => "access_token_file",
-        "access_token_file" => "access_token",
-        other => other,
-    };
-    is_given(id) || is_given(instead)
+    })
 }
 
 /// The settings in the order of their lines.
@@ -171,19 +193,41 @@ fn line_of(text: &str, byte: usize) -> usize {
     1 + text.get(..byte).unwrap_or(text).matches('\n').count()
 }
 
-/// The id under which clap knows the flag.
-fn flag_of(file: &Path, command: &Command, setting: &Setting<'_>) -> Result<String, FileError> {
+/// The flag that is called like this key.
+fn flag_of<'a>(
+    file: &Path,
+    command: &'a Command,
+    setting: &Setting<'_>,
+) -> Result<&'a Arg, FileError> {
     let mut flags = command.get_arguments();
     let flag = flags.find(|flag| flag.get_long() == Some(setting.key) && flag.get_id() != "config");
-    match flag {
-        Some(flag) => Ok(flag.get_id().to_string()),
-        None => Err(FileError::UnknownKey {
-            file: file.to_owned(),
-            line: setting.line,
-            key: setting.key.to_owned(),
-            program: program(command).to_owned(),
-        }),
-    }
+    flag.ok_or_else(|| FileError::UnknownKey {
+        file: file.to_owned(),
+        line: setting.line,
+        key: setting.key.to_owned(),
+        nearest: nearest(command, setting.key),
+        program: program(command).to_owned(),
+    })
+}
+
+/// The flag whose name is most like this key, if it is like it at all.
+fn nearest(command: &Command, key: &str) -> Option<String> {
+    let key = key.to_lowercase().replace('_', "-");
+    let flags = command
+        .get_arguments()
+        .filter(|flag| flag.get_id() != "config");
+    let names = flags.filter_map(Arg::get_long);
+    let is_part = |name: &str| key.len() > 3 && (name.starts_with(&key) || key.starts_with(name));
+    let likeness = names.map(|name| {
+        let alike = strsim::normalized_damerau_levenshtein(&key, name);
+        match is_part(name) {
+            true => (alike.max(ALIKE), name),
+            false => (alike, name),
+        }
+    });
+    let most = likeness.max_by(|one, other| one.0.total_cmp(&other.0));
+    most.filter(|(likeness, _)| *likeness >= ALIKE)
+        .map(|(_, name)| name.to_owned())
 }
 
 /// What the program is called where people start it.
@@ -191,45 +235,81 @@ fn program(command: &Command) -> &str {
     command.get_bin_name().unwrap_or(command.get_name())
 }
 
-/// The setting as a flag that would be taken.
+/// The setting as flags that would be taken: none for one that is switched off.
 fn checked(
     file: &Path,
     command: &Command,
-    Setting { key, line, value }: &Setting<'_>,
-) -> Result<OsString, FileError> {
-    let bad = |shown: &str, problem| FileError::BadValue {
-        file: file.to_owned(),
-        line: *line,
-        key: (*key).to_owned(),
-        value: shown.to_owned(),
-        problem,
-    };
-    let word = match value {
-        Value::String(text) => text.clone(),
-        Value::Integer(number) => number.to_string(),
+    flag: &Arg,
+    setting: &Setting<'_>,
+) -> Result<Vec<OsString>, FileError> {
+    let Setting { key, value, .. } = setting;
+    let bad = |shown: &str, problem: &str| bad_value(file, setting, shown, problem);
+    let is_switch = matches!(flag.get_action(), ArgAction::SetTrue);
+    let is_list = matches!(flag.get_action(), ArgAction::Append);
+    let word = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Integer(number) => Some(number.to_string()),
         Value::Float(_)
         | Value::Boolean(_)
         | Value::Datetime(_)
         | Value::Array(_)
-        | Value::Table(_) => {
-            let problem = "a value is a \"text\" or a whole number".to_owned();
-            return Err(bad(value.type_str(), problem));
-        }
+        | Value::Table(_) => None,
     };
-    let flag = OsString::from(format!("--{key}={word}"));
-    match command
-        .clone()
-        .try_get_matches_from([OsString::new(), flag.clone()])
-    {
-        Ok(_) => Ok(flag),
-        // What it belongs to may be the next key: all of them are parsed together in the end.
-        Err(error) if error.kind() == ErrorKind::MissingRequiredArgument => Ok(flag),
-        Err(error) => Err(bad(
-            &word,
-            match error.source() {
-                Some(cause) => cause.to_string(),
-                None => format!("see `{} --help` for what can", program(command)),
-            },
-        )),
+    let words = match value {
+        Value::Boolean(is_on) if is_switch => {
+            return Ok(is_on
+                .then(|| format!("--{key}").into())
+                .into_iter()
+                .collect());
+        }
+        _ if is_switch => {
+            let shown = word(value).unwrap_or_else(|| value.type_str().to_owned());
+            return Err(bad(&shown, "it is true or false, without quotes"));
+        }
+        Value::Array(values) if is_list => values.iter().map(word).collect(),
+        value => word(value).map(|word| vec![word]),
+    };
+    let Some(words) = words else {
+        let problem = match is_list {
+            true => "a value is a \"text\", or several in [brackets]",
+            false => "a value is a \"text\" or a whole number",
+        };
+        return Err(bad(value.type_str(), problem));
+    };
+    let mut flags = Vec::new();
+    for word in words {
+        let words = OsString::from(format!("--{key}={word}"));
+        let tried = [OsString::new(), words.clone()];
+        match command.clone().try_get_matches_from(tried) {
+            Ok(_) => {}
+            // What it belongs to may be the next key: all of them are parsed together in the end.
+            Err(error) if error.kind() == ErrorKind::MissingRequiredArgument => {}
+            Err(error) => return Err(bad(&word, &why(&error, command, flag))),
+        }
+        flags.push(words);
+    }
+    Ok(flags)
+}
+
+/// What is wrong with a flag's value.
+fn why(error: &clap::Error, command: &Command, flag: &Arg) -> String {
+    if let Some(cause) = error.source() {
+        return cause.to_string();
+    }
+    let possible = flag.get_possible_values();
+    let names: Vec<_> = possible.iter().map(|value| value.get_name()).collect();
+    match names[..] {
+        [] => format!("see `{} --help` for what can", program(command)),
+        _ => format!("it is one of {}", names.join(", ")),
+    }
+}
+
+fn bad_value(file: &Path, setting: &Setting<'_>, shown: &str, problem: &str) -> FileError {
+    FileError::BadValue {
+        file: file.to_owned(),
+        line: setting.line,
+        key: setting.key.to_owned(),
+        value: shown.to_owned(),
+        problem: problem.to_owned(),
     }
 }

@@ -283,11 +283,19 @@ fn a_bad_file_is_told_in_one_sentence() {
     for (file, says) in [
         (
             "max-romms = 3",
-            "relay.toml has an unknown key max-romms in line 1;",
+            "relay.toml has an unknown key max-romms in line 1; did you mean max-rooms? Keys are",
         ),
         (
             "max_rooms = 3",
-            "relay.toml has an unknown key max_rooms in line 1;",
+            "relay.toml has an unknown key max_rooms in line 1; did you mean max-rooms? Keys are",
+        ),
+        (
+            "listen = '443/udp'\nMax-Clients = 3",
+            "an unknown key Max-Clients in line 2; did you mean max-clients-per-room? Keys are",
+        ),
+        (
+            "log-format = 'yaml'",
+            "log-format = yaml in line 1, which cannot be: it is one of human, json",
         ),
         (
             "config = 'x'",
@@ -295,7 +303,7 @@ fn a_bad_file_is_told_in_one_sentence() {
         ),
         (
             "help = 'x'",
-            "relay.toml has an unknown key help in line 1;",
+            "relay.toml has an unknown key help in line 1; keys are named like",
         ),
         (
             "[limits]\nmax-rooms = 3",
