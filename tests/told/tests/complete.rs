@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Errors that no person reads as such, and why.
-const UNREAD: [(&str, &str); 20] = [
+const UNREAD: [(&str, &str); 21] = [
     ("HeaderError", "a stranger's datagram, dropped and counted"),
     (
         "FragmentError",
@@ -41,6 +41,7 @@ const UNREAD: [(&str, &str); 20] = [
     ("NotTheHost", "a peer's wrong message"),
     ("Broken", "made by a test"),
     ("Told", "made by a test"),
+    ("NoCertificate", "inside the page's error, which says it"),
     ("LoadError", "hands on the errors of what it loads"),
 ];
 
