@@ -22,6 +22,7 @@ mod armour;
 mod crowd;
 mod guard;
 mod kept;
+mod pages;
 #[allow(clippy::disallowed_methods, reason = "shell: gives up who is slow")]
 mod patience;
 mod place;
@@ -46,12 +47,6 @@ use std::sync::Arc;
 use std::thread;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
-
-/// The page: one file, with its styles and its program in it.
-const PAGE: &str = include_str!("../page/index.html");
-/// How the page is told that it is for everybody.
-const FOR_HOST: &str = "data-view=\"host\"";
-const FOR_EVERYBODY: &str = "data-view=\"public\"";
 
 /// So many streams and tabs of the host's there may be, where there are descriptors for them.
 const MOST: usize = 1024;
@@ -260,7 +255,12 @@ impl Page {
                 ..STRANGERS
             };
             let who = (self.token, scheme, door.local.port());
-            let site = Site::for_host(PAGE, who, (line.clone(), events), (Crowd::new(room), most));
+            let site = Site::for_host(
+                &pages::for_host(),
+                who,
+                (line.clone(), events),
+                (Crowd::new(room), most),
+            );
             tokio::spawn(server::serve(door.listener, Arc::new(site), door.tls));
         }
         if let Some(door) = self.public {
@@ -270,7 +270,7 @@ impl Page {
                 streams::for_everybody,
                 write,
             ));
-            let page = PAGE.replacen(FOR_HOST, FOR_EVERYBODY, 1);
+            let page = pages::for_everybody();
             let site =
                 Site::for_everybody(&page, events, (Crowd::new(VISITORS), VISITORS.strangers));
             tokio::spawn(server::serve(door.listener, Arc::new(site), None));
