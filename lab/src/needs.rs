@@ -44,6 +44,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("openttd", "openttd"),
     ("ping", "iputils-ping"),
     ("quakestat", "qstat"),
+    ("script", "bsdutils"),
     ("setcap", "libcap2-bin"),
     ("setpriv", "util-linux"),
     ("taskset", "util-linux"),

@@ -313,6 +313,7 @@ fn of_two_gateways_with_one_key_folder_the_first_waits_until_the_second_is_gone(
     let mut open = with_trace("lanparty-gateway")?;
     open.extend(["--relay", &relay, "--pin", &guests.pin, "--room", ROOM].map(Into::into));
     open.extend(["--interface", "eth0", "--state", "second.place.json"].map(Into::into));
+    open.push("--beside-another".into());
     let (first, player) = (guests.gateway.mark(), guests.player.mark());
     let second = guests.venue.gateway.spawn("second-gateway", open)?;
     second.wait_for_line("connected to the relay", SOON)?;

@@ -16,6 +16,7 @@ mod claim;
 mod client;
 mod lease;
 mod made_up;
+pub mod probe;
 mod proxy;
 mod random;
 mod watchman;

@@ -15,7 +15,7 @@ const ETHERNET_LEN: usize = 14;
 const IP_LEN: usize = 20;
 const UDP_LEN: usize = 8;
 /// The shortest message that BOOTP knew (RFC 951), which some servers and relay agents insist on.
-const SHORTEST_MESSAGE: usize = 300;
+pub(crate) const SHORTEST_MESSAGE: usize = 300;
 /// The shortest frame but for its check sequence (IEEE 802.3).
 const SHORTEST_FRAME: usize = 60;
 const ARP_LEN: usize = 28;
@@ -34,7 +34,7 @@ const T1: u8 = 58;
 const T2: u8 = 59;
 
 /// What is asked for: nothing that would bring routes, names or anything else than the address.
-const WANTED: [u8; 6] = [MASK, BROADCAST, LEASE_TIME, SERVER_IDENTIFIER, T1, T2];
+pub(crate) const WANTED: [u8; 6] = [MASK, BROADCAST, LEASE_TIME, SERVER_IDENTIFIER, T1, T2];
 
 /// What a client says to servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +119,16 @@ pub(crate) fn read(frame: &[u8], mac: MacAddr) -> Option<Heard> {
     let frame = EthernetFrame::parse(frame).ok()?;
     match frame.kind() {
         FrameKind::EtherType(ARP) => read_arp(frame.payload()).map(Heard::Claim),
-        FrameKind::EtherType(IPV4) => read_answer(frame, mac).map(Heard::Answer),
+        FrameKind::EtherType(IPV4) => read_answer(frame, mac, true).map(Heard::Answer),
+        _ => None,
+    }
+}
+
+/// Reads a server's answer that a raw socket has heard: between machines on one machine nobody has finished UDP's checksum.
+pub(crate) fn read_unfinished(frame: &[u8], mac: MacAddr) -> Option<Answer> {
+    let frame = EthernetFrame::parse(frame).ok()?;
+    match frame.kind() {
+        FrameKind::EtherType(IPV4) => read_answer(frame, mac, false),
         _ => None,
     }
 }
@@ -144,7 +153,7 @@ fn read_arp(bytes: &[u8]) -> Option<Claim> {
     })
 }
 
-fn read_answer(frame: EthernetFrame<'_>, mac: MacAddr) -> Option<Answer> {
+fn read_answer(frame: EthernetFrame<'_>, mac: MacAddr, is_finished: bool) -> Option<Answer> {
     let bytes = frame.payload();
     // The hot path ends here: another protocol than UDP.
     if bytes.get(9) != Some(&17) {
@@ -163,7 +172,7 @@ fn read_answer(frame: EthernetFrame<'_>, mac: MacAddr) -> Option<Answer> {
     if (udp.src_port(), udp.dst_port()) != (SERVER, CLIENT) {
         return None;
     }
-    let is_sound = ip.verify_checksum() && udp.verify_checksum(&from, &to);
+    let is_sound = ip.verify_checksum() && (!is_finished || udp.verify_checksum(&from, &to));
     let message = udp.payload();
     let packet = DhcpPacket::new_checked(message).ok()?;
     let is_reply = packet.opcode() == smoltcp::wire::DhcpOpCode::Reply
@@ -241,7 +250,17 @@ pub(crate) fn question(mac: MacAddr, question: &Question) -> Vec<u8> {
     datagram((mac, from), (to_mac, to), &bytes)
 }
 
-fn datagram(
+/// A message to servers.
+pub(crate) fn datagram(
+    from: (MacAddr, Ipv4Addr),
+    to: (MacAddr, Ipv4Addr),
+    message: &[u8],
+) -> Vec<u8> {
+    datagram_between((CLIENT, SERVER), from, to, message)
+}
+
+pub(crate) fn datagram_between(
+    (from_port, to_port): (u16, u16),
     (mac, from): (MacAddr, Ipv4Addr),
     (to_mac, to): (MacAddr, Ipv4Addr),
     message: &[u8],
@@ -259,8 +278,8 @@ fn datagram(
     ip.set_dst_addr(to);
     ip.fill_checksum();
     let mut udp = UdpPacket::new_unchecked(ip.payload_mut());
-    udp.set_src_port(CLIENT);
-    udp.set_dst_port(SERVER);
+    udp.set_src_port(from_port);
+    udp.set_dst_port(to_port);
     udp.set_len(u16::try_from(udp_len).expect("a message is short"));
     udp.payload_mut().copy_from_slice(message);
     udp.fill_checksum(&IpAddress::Ipv4(from), &IpAddress::Ipv4(to));

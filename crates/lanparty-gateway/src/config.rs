@@ -1,10 +1,14 @@
 //! The flags of the program, and what they amount to.
 
 use crate::keys::{self, KeyError, Shown};
+#[cfg(target_os = "linux")]
+use crate::lan::survey;
 use clap::{CommandFactory as _, Parser, ValueEnum};
 use lanparty_edge::access_args::{AccessArgs, AccessError};
 use lanparty_edge::address::RelayAddress;
 use lanparty_edge::log::LogArgs;
+#[cfg(target_os = "linux")]
+use lanparty_edge::speech::say;
 use lanparty_peer::relay_args::{RelayArgs, RelayArgsError, RelayConfig};
 use lanparty_relay::config::{ArgsError, command_line, text_of};
 use std::env;
@@ -108,9 +112,10 @@ pub(crate) fn without_secrets(words: &[OsString]) -> Result<(), clap::Error> {
 /// Which LAN, and where to keep what outlives the gateway.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct LanArgs {
-    /// The wired interface whose cable leads to the LAN.
+    /// The wired interface whose cable leads to the LAN [default: the one that can be it, where there is exactly
+    /// one; a DHCP server there tells it from others].
     #[arg(long, visible_alias = "iface", value_name = "IF")]
-    pub(crate) interface: String,
+    pub(crate) interface: Option<String>,
 
     /// The file that keeps the gateway's place in its room, so that a killed gateway takes it back at
     /// once [default: lanparty-gateway-IF.place.json in $STATE_DIRECTORY, which systemd sets, or in
@@ -127,6 +132,11 @@ pub(crate) struct LanArgs {
     /// Keep this machine itself out of the party, as a gateway does that is not told otherwise.
     #[arg(long, overrides_with = "with_this_machine")]
     without_this_machine: bool,
+
+    /// Run also where another gateway runs on this interface already. Each needs a room of its own, and a --state in
+    /// a folder of its own so that `ctl --socket` finds it.
+    #[arg(long)]
+    pub(crate) beside_another: bool,
 
     /// The folder with the keys of rooms for which invites were made here [default: where systemd
     /// says, else /var/lib/lanparty-gateway as root and your data folder otherwise].
@@ -188,6 +198,8 @@ pub struct Config {
     pub relay: RelayConfig,
     /// The interface's name.
     pub interface: String,
+    /// Whether there may be another gateway on it.
+    pub beside_another: bool,
     /// Whether the machine behind it takes part.
     pub this_machine: ThisMachine,
     /// The file that keeps the place in the room, if there is somewhere to keep it.
@@ -236,6 +248,12 @@ impl Args {
         mode_in(words) == Some(Mode::Host)
     }
 
+    /// Sees to it that there is an interface; see [`LanArgs::find_interface`].
+    #[cfg(target_os = "linux")]
+    pub(crate) fn find_interface(&mut self) -> anyhow::Result<()> {
+        self.lan.find_interface()
+    }
+
     /// Reads the files that the flags name. A room for which invites were made here gets their key, and its host's.
     ///
     /// # Errors
@@ -269,22 +287,42 @@ impl LanArgs {
         }
     }
 
+    /// The interface that is named, or the one that must be meant; says what the host should know of that.
+    ///
+    /// # Errors
+    /// A sentence, where there is none or more than one.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn find_interface(&mut self) -> anyhow::Result<()> {
+        let said = match &self.interface {
+            Some(named) => survey::doubt(named),
+            None => {
+                let (found, said) = survey::find()?;
+                self.interface = Some(found);
+                Some(said)
+            }
+        };
+        said.iter().for_each(say);
+        Ok(())
+    }
+
     /// A gateway between this LAN and that relay. Where it can keep nothing it is nobody in particular.
     pub(crate) fn with(self, mut relay: RelayConfig) -> Config {
+        let this_machine = self.this_machine(ThisMachine::Without);
+        let interface = self.interface.unwrap_or_default();
         relay.identity = keys::identity(self.keys.as_deref(), rand::random())
             .inspect_err(|error| {
                 tracing::warn!("The relay will not know this gateway again: {error}");
             })
             .ok();
-        let this_machine = self.this_machine(ThisMachine::Without);
         let state = self
             .state
-            .or_else(|| default_state(&self.interface, |name| env::var_os(name)));
+            .or_else(|| default_state(&interface, |name| env::var_os(name)));
         let keys = keys::open(self.keys.as_deref()).ok();
         Config {
             relay,
             this_machine,
-            interface: self.interface,
+            interface,
+            beside_another: self.beside_another,
             state,
             keys: keys.and_then(|folder| std::path::absolute(folder.path()).ok()),
             public_address: None,
@@ -346,12 +384,12 @@ mod tests {
     }
 
     #[test]
-    fn an_interface_has_two_spellings_and_no_default() {
+    fn an_interface_has_two_spellings_and_may_be_left_to_the_program() {
         for flag in ["--interface", "--iface"] {
-            assert_eq!(parse(&[flag, "eth0"]).unwrap().lan.interface, "eth0");
+            let named = parse(&[flag, "eth0"]).unwrap().lan.interface;
+            assert_eq!(named.as_deref(), Some("eth0"));
         }
-        let error = parse(&[]).unwrap_err().to_string();
-        assert!(error.contains("--interface <IF>"), "{error}");
+        assert_eq!(parse(&[]).unwrap().lan.interface, None);
     }
 
     #[test]
@@ -430,7 +468,7 @@ mod tests {
         };
         let relay = "mode = 'relay'\nrelay = 'r.example'\nroom = 'FRIDAY'\ninterface = 'eth1'\nwith-this-machine = true\n";
         let args = read(relay, &["--interface", "eth0"]).unwrap();
-        assert_eq!(args.lan.interface, "eth0", "the flag wins");
+        assert_eq!(args.lan.interface.as_deref(), Some("eth0"), "the flag wins");
         assert_eq!(args.relay.relay.unwrap().to_string(), "r.example:443");
         let off = relay.replace("true", "false");
         for (text, with) in [(relay, ThisMachine::With), (&off, ThisMachine::Without)] {

@@ -8,14 +8,18 @@
 //! [`LanSocket::open`] checks the interface and opens it, [`LanPort`] is what a running peer uses. With a [`Leg`] the
 //! machine itself is a part of that LAN.
 
+pub(crate) mod choice;
 mod filter;
 mod interface;
 mod leg;
 mod nature;
+mod sole;
+pub(crate) mod survey;
 mod sys;
 
 pub use interface::{Interface, InterfaceError};
 pub use leg::{Leg, LegError};
+pub use sole::{NotSole, Sole};
 
 use bytes::Bytes;
 use lanparty_edge::privilege::{self, CapabilitySet};

@@ -4,7 +4,7 @@ use crate::bridge::{Bridge, LOOP_QUIET, Memory};
 use crate::config::{Args, Config};
 use crate::controls::{Controls, Wishes};
 use crate::desk::Desk;
-use crate::lan::{LanPort, LanSocket};
+use crate::lan::{LanPort, LanSocket, Sole};
 use crate::own_part::OwnPart;
 use anyhow::Context;
 use lanparty_ctrl::message::{PeerJoined, PeerLeft};
@@ -41,8 +41,9 @@ impl Args {
     ///
     /// # Errors
     /// One sentence, with its causes, for whoever started the program.
-    pub fn run(self) -> anyhow::Result<()> {
+    pub fn run(mut self) -> anyhow::Result<()> {
         self.log.clone().start();
+        self.find_interface()?;
         run(self.load()?)
     }
 }
@@ -53,6 +54,7 @@ impl Args {
 /// One sentence, with its causes, for whoever started the program.
 pub fn run(config: Config) -> anyhow::Result<()> {
     let lan = LanSocket::open(&config.interface)?;
+    let _sole = Sole::claim(&config.interface, config.beside_another)?;
     let own = OwnPart::begin(config.this_machine, &lan)?;
     runtime::run(async move {
         let host = Host::new(&config);

@@ -5,7 +5,7 @@
 use crate::config::{self, Config, FileArgs, LanArgs, Mode, ThisMachine};
 use crate::invite::ShowArgs;
 use crate::keys;
-use crate::lan::LanSocket;
+use crate::lan::{LanSocket, Sole};
 use crate::own_part::OwnPart;
 use crate::run::{self, Host};
 use anyhow::Context;
@@ -136,11 +136,14 @@ impl HostArgs {
     ///
     /// # Errors
     /// One sentence, with its causes, for whoever started the program.
-    pub fn run(self) -> anyhow::Result<()> {
+    pub fn run(mut self) -> anyhow::Result<()> {
         self.log.clone().start();
         let this_machine = self.lan.this_machine(ThisMachine::IfPossible);
         may_host(self.listen.socket_address().port(), this_machine)?;
-        let lan = LanSocket::open(&self.lan.interface)?;
+        self.lan.find_interface()?;
+        let interface = self.lan.interface.as_deref().unwrap_or_default();
+        let lan = LanSocket::open(interface)?;
+        let _sole = Sole::claim(interface, self.lan.beside_another)?;
         let own = OwnPart::begin(this_machine, &lan)?;
         runtime::run(self.serve(lan, own))?
     }
@@ -375,7 +378,8 @@ mod tests {
         let args = HostArgs::parse_from(["host", "--iface", "eth0"]);
         assert_eq!(args.listen.to_string(), "[::]:443");
         assert_eq!((args.room, args.public_address), (None, None));
-        assert!(HostArgs::try_parse_from(["host"]).is_err());
+        let bare = HostArgs::try_parse_from(["host"]).unwrap();
+        assert_eq!(bare.lan.interface, None, "it is found");
     }
 
     #[test]
@@ -397,7 +401,7 @@ mod tests {
         let path = file.path().to_str().unwrap();
         let words = ["host", "--config", path, "--byte-rate", "8"].map(OsString::from);
         let args = HostArgs::read(words).unwrap();
-        assert_eq!(args.lan.interface, "eth0");
+        assert_eq!(args.lan.interface.as_deref(), Some("eth0"));
         let settings = args.settings();
         let of = |config: lanparty_relay::Config| {
             (

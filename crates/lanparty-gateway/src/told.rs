@@ -1,7 +1,7 @@
 //! What docs/errors.md says to hosts.
 
 use crate::keys::KeyError;
-use crate::lan::{InterfaceError, LegError};
+use crate::lan::{InterfaceError, LegError, NotSole};
 use lanparty_told::{Chapter, told};
 use std::io;
 
@@ -26,7 +26,10 @@ fn the_page_explains_the_lans_interface() {
         InterfaceError::NotPromiscuous { .. } = InterfaceError::NotPromiscuous { name: name(), error: system() } => "The driver or the hypervisor forbids it.", "Allow promiscuous mode, or another interface.";
         InterfaceError::System { .. } = InterfaceError::System { name: name(), step: "look up the interface", error: system() } => "The system refuses a step, for the reason behind the colon.", "What the reason says.";
     });
-    Chapter::new("interface").with(lan).check();
+    let sole = told!(NotSole {
+        NotSole { .. } = NotSole { interface: name(), pid: Some(1234) } => "Two gateways would carry each frame twice.", "Stop the other one.";
+    });
+    Chapter::new("interface").with(lan).with(sole).check();
 }
 
 #[test]

@@ -58,6 +58,7 @@ impl Rooms {
 fn gateway(party: &Party, flags: &[&str]) -> Result<Process> {
     let mut command = program("lanparty-gateway")?;
     command.extend(["--interface", "eth0", "--state", "second.place.json"].map(Into::into));
+    command.push("--beside-another".into());
     command.extend(in_the_second_room(party));
     command.extend(flags.iter().map(|flag| (*flag).into()));
     let gateway = party.venue.gateway.spawn("second", command)?;

@@ -3,6 +3,7 @@
 //! So there is one list of settings, one set of checks and one set of defaults, and a key cannot mean
 //! something else than its flag.
 
+use clap::builder::PossibleValue;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -297,7 +298,7 @@ fn why(error: &clap::Error, command: &Command, flag: &Arg) -> String {
         return cause.to_string();
     }
     let possible = flag.get_possible_values();
-    let names: Vec<_> = possible.iter().map(|value| value.get_name()).collect();
+    let names: Vec<_> = possible.iter().map(PossibleValue::get_name).collect();
     match names[..] {
         [] => format!("see `{} --help` for what can", program(command)),
         _ => format!("it is one of {}", names.join(", ")),
