@@ -1,1 +1,25 @@
-//! A port in the home router, opened by the program itself: PCP, NAT-PMP, UPnP.
+//! A port in the home router, opened by the program itself: PCP (RFC 6887), NAT-PMP (RFC 6886), UPnP-IGD.
+//!
+//! [`Plan`] decides what is asked of the router and when, [`report`] what the host is told of it; both are pure.
+//! [`keep_open`] is the shell that asks, with crab_nat and igd-next, and tells how things stand as they change.
+//!
+//! A router is a stranger: what it answers is bounded and believed for what it may mean, and only the router of the
+//! default route is ever spoken to.
+
+mod address;
+mod epoch;
+mod plan;
+mod report;
+
+#[allow(clippy::disallowed_methods, reason = "shell: asks the router")]
+mod ask;
+#[allow(
+    clippy::disallowed_methods,
+    reason = "shell: reads the clock and looks at the routes"
+)]
+mod keep;
+
+pub use address::Outside;
+pub use keep::{Settings, keep_open};
+pub use plan::{Asked, Found, Granted, Held, Order, Outcome, Plan, Refusal, Refused, Router, Way};
+pub use report::{Facts, Report, Standing, report};
