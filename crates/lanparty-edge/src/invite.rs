@@ -24,6 +24,7 @@ use lanparty_ctrl::{HostId, Pin, RoomCode, RoomKey, Text};
 pub use page::{InvitePage, InvitePageError};
 pub use source::{InviteSource, InviteSourceError};
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -31,6 +32,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub const SCHEME: &str = "lanparty://";
 /// No invite is longer, in bytes.
 pub const MAX_LEN: usize = 2048;
+/// So many addresses beside the relay's own are in an invite.
+pub const MAX_ALSO: usize = 4;
 /// In so many bytes of a text an invite is looked for: a long mail with pictures of it has that.
 pub const MAX_TEXT: usize = 256 * 1024;
 
@@ -51,6 +54,8 @@ pub struct Invite {
     pub name: Option<Text>,
     /// When it ends, in seconds since 1970.
     pub expires: Option<u64>,
+    /// Where else the relay may be found: the same one, as the pin knows it; with it go at most [`MAX_ALSO`].
+    pub also: Vec<SocketAddr>,
     /// What else it came with.
     pub extra: Extra,
 }
@@ -136,6 +141,13 @@ impl Invite {
         self.end().is_some_and(|end| end <= now)
     }
 
+    /// The addresses of `also` that a relay can have and this invite can say. Only a pin tells the relay from whoever else has
+    /// such an address, above all a private one, so without it there are none.
+    pub fn also(&self) -> impl Iterator<Item = SocketAddr> {
+        let known = self.also.iter().filter(|_| self.pin.is_some());
+        known.copied().filter(may_be_relay).take(MAX_ALSO)
+    }
+
     /// When its time is over, as far as the system's clock can tell.
     pub fn end(&self) -> Option<SystemTime> {
         UNIX_EPOCH.checked_add(Duration::from_secs(self.expires?))
@@ -175,6 +187,14 @@ impl FromStr for Invite {
             },
         }
     }
+}
+
+/// False for what is nobody's address, or this machine's own.
+fn may_be_relay(address: &SocketAddr) -> bool {
+    let ip = address.ip().to_canonical();
+    let is_broadcast = ip == IpAddr::V4(Ipv4Addr::BROADCAST);
+    let is_anybodys = ip.is_unspecified() || ip.is_loopback() || ip.is_multicast() || is_broadcast;
+    !is_anybodys && address.port() != 0
 }
 
 /// How a relay's address is written in a link: without the port that it has anyway.

@@ -7,6 +7,7 @@ use lanparty_games::Game;
 use lanparty_obs::{DropCounts, PeerStats};
 use lanparty_proto::VirtualMac;
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// What the host wants. It may hold a key, so there is no `Debug`.
@@ -183,6 +184,9 @@ pub struct Ban {
 pub struct InviteFacts {
     /// The relay, as invites name it.
     pub relay: String,
+    /// Where else invites say that it is.
+    #[serde(default)]
+    pub also: Vec<SocketAddr>,
     /// The room.
     pub room: RoomCode,
     /// Whose it is.

@@ -21,6 +21,7 @@ use lanparty_obs::PeerStats;
 use lanparty_proto::{MacAddr, PeerId, VirtualMac};
 use mark::Mark;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
 use std::time::Instant;
 use wishes::MAX_MUTED;
 
@@ -138,6 +139,12 @@ impl Controls {
             forgot: Some(why),
             ..Self::new(room, is_keyed, Wishes::default())
         }
+    }
+
+    /// Invites say from now on that the relay is there, and also there.
+    pub(crate) fn note_place(&mut self, relay: String, also: Vec<SocketAddr>) {
+        self.room.relay = relay;
+        self.room.also = also;
     }
 
     /// Sentences for a host at the start: what was ordered before, or that this is not known.

@@ -205,6 +205,7 @@ fn rotate(
     };
     let InviteFacts {
         relay,
+        also,
         room,
         host,
         pin,
@@ -228,6 +229,7 @@ fn rotate(
         pin,
         room,
         name,
+        also,
         extra: Extra::default(),
     };
     let shown = show.draw(&invite)?; // one that cannot be shown must not take the place of the old one

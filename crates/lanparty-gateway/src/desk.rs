@@ -3,7 +3,7 @@
 use crate::controls::{Controls, Wishes};
 use lanparty_edge::ctl;
 use lanparty_edge::kept_file::KeptFile;
-use lanparty_gateway_control::{Answer, Request};
+use lanparty_gateway_control::{Answer, Port, Request};
 use std::cell::RefCell;
 use std::io;
 use std::os::unix::net::UnixListener;
@@ -31,6 +31,8 @@ pub(crate) struct Desk {
     pub(crate) controls: RefCell<Controls>,
     /// There are orders to be taken.
     pub(crate) orders: Notify,
+    /// How players come in, where the relay runs beside the gateway.
+    pub(crate) port: RefCell<Option<Port>>,
     waiting: RefCell<Option<oneshot::Sender<Answer>>>,
     /// Where the wishes are kept, if anywhere.
     file: RefCell<Option<KeptFile>>,
@@ -48,6 +50,7 @@ impl Desk {
         Desk {
             controls: RefCell::new(controls),
             orders: Notify::new(),
+            port: RefCell::default(),
             waiting: RefCell::new(None),
             file: RefCell::new(file),
             known: RefCell::new(known),
@@ -115,6 +118,7 @@ mod tests {
     fn desk(kept: Option<KeptFile>) -> Desk {
         let room = InviteFacts {
             relay: "r.example:443".into(),
+            also: Vec::new(),
             room: "EVENING".parse().unwrap(),
             host: None,
             pin: None,

@@ -93,6 +93,7 @@ impl InviteArgs {
             room: self.room,
             name: self.name,
             expires: self.hours.map(|hours| end_after(hours, now)),
+            also: Vec::new(),
             extra: Extra::default(),
         })
     }

@@ -44,6 +44,12 @@ mod run;
 pub mod serverless;
 #[cfg(all(test, not(windows)))]
 mod told;
+#[cfg(target_os = "linux")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "shell: asks the router and tells"
+)]
+mod way_in;
 
 pub use bridge::Bridge;
 pub use config::{Args, Config};

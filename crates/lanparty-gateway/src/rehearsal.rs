@@ -16,6 +16,7 @@ impl Host {
     pub fn new(kept: &str) -> Self {
         let room = InviteFacts {
             relay: "r.example:443".into(),
+            also: Vec::new(),
             room: "EVENING".parse().expect("a room code"),
             host: None,
             pin: None,

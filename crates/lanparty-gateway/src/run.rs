@@ -166,7 +166,7 @@ pub(crate) struct Host<'a> {
     relay: &'a RelayConfig,
     interface: &'a str,
     place: Option<ResumeFile>,
-    desk: Rc<Desk>,
+    pub(crate) desk: Rc<Desk>,
     /// Where orders come, until somebody listens.
     listener: Option<UnixListener>,
     /// The last sentence about a missing link; not said twice in a row.
@@ -443,6 +443,7 @@ fn room_of(config: &Config) -> InviteFacts {
     let relay = config.public_address.as_ref();
     InviteFacts {
         relay: relay.unwrap_or(&config.relay.address).to_string(),
+        also: Vec::new(),
         room: config.relay.room.clone(),
         host: config.relay.host_key.as_ref().map(HostKey::id),
         pin: config.relay.trust.pin().map(|pin| pin.to_string()),

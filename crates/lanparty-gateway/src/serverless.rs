@@ -8,6 +8,7 @@ use crate::keys;
 use crate::lan::{LanSocket, Sole};
 use crate::own_part::OwnPart;
 use crate::run::{self, Host};
+use crate::way_in::{self, Herald, WayIn};
 use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser};
@@ -18,7 +19,7 @@ use lanparty_edge::invite::{Extra, Invite};
 use lanparty_edge::log::LogArgs;
 use lanparty_edge::privilege::{self, CapabilitySet};
 use lanparty_edge::runtime;
-use lanparty_edge::source_address::{is_public, outgoing};
+use lanparty_edge::source_address::outgoing;
 use lanparty_edge::speech::say;
 use lanparty_edge::state_folder::StateFolder;
 use lanparty_peer::relay_args::RelayConfig;
@@ -48,8 +49,10 @@ const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 /// The relay carries this one room, and talks to nobody who has no invite. The machine itself takes part where
 /// it can: players reach the game servers on it, and its games see players (--without-this-machine: not so).
 ///
-/// For players elsewhere this machine must be reachable from the internet by one UDP port: forward it
-/// in your router. If you cannot, use a relay on a server (`lanparty-gateway --help`).
+/// For players elsewhere this machine must be reachable from the internet by one UDP port. The router is asked to
+/// open it (PCP, NAT-PMP, UPnP), it is kept open, and given back at the end; what has come of it is said in one
+/// sentence. Where the router does not, forward the port in it by hand, or use a relay on a server
+/// (`lanparty-gateway --help`).
 #[derive(Debug, Clone, Parser)]
 #[command(name = "lanparty-gateway host", bin_name = "lanparty-gateway host", version, after_help = EXAMPLES)]
 pub struct HostArgs {
@@ -61,9 +64,14 @@ pub struct HostArgs {
     listen: ListenAddress,
 
     /// Where players find this machine, for the invite: your public name or address, with a port if
-    /// your router forwards another one than --listen has [default: this machine's own address].
+    /// your router forwards another one than --listen has [default: what the router says, or this machine's own
+    /// address].
     #[arg(long, value_name = "HOST[:PORT]", value_parser = address_text)]
     public_address: Option<String>,
+
+    /// Do not ask the router to open the port, and tell invites only what this machine knows itself.
+    #[arg(long)]
+    no_port_mapping: bool,
 
     /// The room: 4 to 32 letters, digits and hyphens [default: one that is made and kept].
     #[arg(long, value_name = "CODE")]
@@ -102,8 +110,11 @@ pub struct HostArgs {
 
 const EXAMPLES: &str = "\
 Examples:
-  A party on the LAN behind eth0; the router has the name party.example.net and forwards UDP port 443:
-      lanparty-gateway host --interface eth0 --public-address party.example.net
+  A party on the LAN behind eth0; the router is asked to open UDP port 443:
+      lanparty-gateway host --interface eth0
+
+  The same where the router has the name party.example.net and forwards the port by hand:
+      lanparty-gateway host --interface eth0 --no-port-mapping --public-address party.example.net
 
   The same on port 4433:
       lanparty-gateway host --interface eth0 --listen 4433/udp --public-address party.example.net
@@ -174,7 +185,8 @@ impl HostArgs {
             ..bounded(self.listen, self.bounds)
         })?;
         let listening = relay.local_address();
-        let (address, advice) = public(self.public_address.as_deref(), listening, outgoing())?;
+        let address = public(self.public_address.as_deref(), listening, outgoing())?;
+        let nonce = way_in::kept_nonce(&folder, rand::random());
         let invite = Invite {
             relay: address,
             room: room.clone(),
@@ -183,9 +195,11 @@ impl HostArgs {
             pin: Some(relay.pin()),
             name: self.name,
             expires: None,
+            also: Vec::new(),
             extra: Extra::default(),
         };
-        let shown = self.show.draw(&invite)?;
+        // One that cannot be shown is said before the party begins.
+        self.show.draw(&invite)?;
         let mut config = self.lan.with(RelayConfig {
             address: nearby(listening).into(),
             name: None,
@@ -197,6 +211,7 @@ impl HostArgs {
             key: Some(key),
             host: None,
             host_key: Some(host_key),
+            also: Vec::new(),
             may_be_cut: false,
             budget_cap: self.datagram_budget,
             congestion: self.congestion,
@@ -206,9 +221,21 @@ impl HostArgs {
         run::keep_what_is_needed(&readable)?;
 
         say(format_args!("Relay listening on {listening} (udp)."));
-        advice.iter().for_each(say);
-        say(shown.text());
-        party(relay, &config, (lan, own), host).await
+        let way_in = WayIn::open(listening, nonce, !self.no_port_mapping);
+        let desk = host.desk.clone();
+        let herald = Herald {
+            given: self.public_address.as_deref(),
+            invite,
+            show: &self.show,
+            desk: &desk,
+            listens: listening.port(),
+        };
+        let outcome = tokio::select! {
+            outcome = party(relay, &config, (lan, own), host) => outcome,
+            never = herald.tell(way_in.facts()) => match never {},
+        };
+        way_in.close().await;
+        outcome
     }
 }
 
@@ -322,39 +349,24 @@ fn kept_room(folder: &StateFolder, random: [u8; 4]) -> anyhow::Result<RoomCode> 
     })
 }
 
-/// What the invite says about where this machine is, and what the host should know about that.
+/// What invites say about where this machine is, as far as that is known without the router.
 fn public(
     given: Option<&str>,
     listening: SocketAddr,
     outgoing: Option<IpAddr>,
-) -> anyhow::Result<(RelayAddress, Option<String>)> {
+) -> anyhow::Result<RelayAddress> {
     let port = listening.port();
     let own = match listening.ip() {
         ip if ip.is_unspecified() => outgoing,
         ip => Some(ip),
     };
-    let address = match (given, own) {
-        (Some(text), _) => RelayAddress::parse(text, port)?,
-        (None, Some(own)) => SocketAddr::new(own, port).into(),
+    match (given, own) {
+        (Some(text), _) => Ok(RelayAddress::parse(text, port)?),
+        (None, Some(own)) => Ok(SocketAddr::new(own, port).into()),
         (None, None) => anyhow::bail!(
             "this machine has no address that leads to the internet; say with --public-address where players find it"
         ),
-    };
-    let host = address.host();
-    let is_private = host.parse().is_ok_and(|ip| !is_public(ip));
-    let advice = match (is_private, given) {
-        (true, _) => Some(format!(
-            "The invite names {host}, which only this machine's own network can reach: for players elsewhere \
-             start again with --public-address and your router's public name or address, and forward UDP \
-             port {port} from there to this machine."
-        )),
-        (false, None) => Some(format!(
-            "The invite names {host}, this machine's own address; if players know it by another, say so \
-             with --public-address."
-        )),
-        (false, Some(_)) => None,
-    };
-    Ok((address, advice))
+    }
 }
 
 /// Where a program on this machine reaches what listens there.
@@ -474,37 +486,18 @@ mod tests {
     fn the_invite_names_what_the_host_says_or_this_machine() {
         let all = "[::]:4433".parse().unwrap();
         let ip = |text: &str| text.parse::<IpAddr>().ok();
-        for (given, own, named, advice) in [
-            (Some("party.example"), None, "party.example:4433", None),
-            (Some("party.example:1"), None, "party.example:1", None),
-            (
-                Some("10.0.0.7"),
-                None,
-                "10.0.0.7:4433",
-                Some("UDP port 4433"),
-            ),
-            (
-                None,
-                ip("203.0.113.7"),
-                "203.0.113.7:4433",
-                Some("own address"),
-            ),
-            (
-                None,
-                ip("192.168.1.7"),
-                "192.168.1.7:4433",
-                Some("--public-address"),
-            ),
+        for (given, own, named) in [
+            (Some("party.example"), None, "party.example:4433"),
+            (Some("party.example:1"), None, "party.example:1"),
+            (Some("10.0.0.7"), None, "10.0.0.7:4433"),
+            (None, ip("203.0.113.7"), "203.0.113.7:4433"),
+            (None, ip("192.168.1.7"), "192.168.1.7:4433"),
         ] {
-            let (address, said) = public(given, all, own).unwrap();
-            assert_eq!(address.to_string(), named);
-            assert_eq!(said.is_some(), advice.is_some(), "{named}");
-            let said = said.unwrap_or_default();
-            assert!(said.contains(advice.unwrap_or_default()), "{said}");
+            assert_eq!(public(given, all, own).unwrap().to_string(), named);
         }
         assert!(public(None, all, None).is_err());
         let one = "203.0.113.7:443".parse().unwrap();
-        let (address, _) = public(None, one, ip("10.0.0.7")).unwrap();
+        let address = public(None, one, ip("10.0.0.7")).unwrap();
         assert_eq!(address.host(), "203.0.113.7");
     }
 

@@ -409,37 +409,55 @@ fn capped(connection: &Connection, cap: Option<DatagramBudget>) -> DatagramBudge
 
 type Attempt = Result<(Endpoint, Connection, SocketAddr), ConnectError>;
 
-/// Tries the addresses one after the other and side by side; the first that completes its handshake
-/// wins.
+/// Tries the addresses one after the other and side by side (RFC 8305); the first that completes its handshake wins.
+///
+/// At the invite's further addresses anybody may be: a private one is another machine in each home. All that whoever is
+/// there gets to see is a QUIC handshake's first packet, and what is wrong with him is said only where nothing is known
+/// of the relay itself.
 async fn race(config: &RelayConfig, addresses: &[SocketAddr], floor: PathFloor) -> Attempt {
-    let mut running = JoinSet::<Attempt>::new();
+    let mut running = JoinSet::new();
     for (turn, &address) in (0u32..).zip(addresses) {
         let (trust, name) = (config.trust.clone(), config.server_name.clone());
         let identity = config.identity.clone();
         let congestion = config.congestion;
-        running.spawn(async move {
+        let attempt = async move {
             tokio::time::sleep(STAGGER * turn).await;
             let endpoint = Endpoint::client(floor, congestion).map_err(ConnectError::Socket)?;
             let connecting = endpoint.connect(address, &name, &trust, identity.as_ref(), floor);
             let patience = CONNECT_DEADLINE.saturating_sub(STAGGER * turn);
             let connection = tokio::select! {
                 connected = connecting => connected?,
-                never = give_up(&endpoint, patience) => return Err(never.into()),
+                never = give_up(&endpoint, patience) => return Err(ConnectError::from(never)),
             };
             tracing::debug!(%address, ?floor, "The handshake is complete");
             Ok((endpoint, connection, address))
-        });
+        };
+        running.spawn(async move { (address, attempt.await) });
     }
-    let mut closest = None;
+    let (mut closest, mut elsewhere) = (None, None);
     while let Some(attempt) = running.join_next().await {
-        match attempt.expect("an attempt neither panics nor is cancelled while we wait") {
+        let (address, attempt) =
+            attempt.expect("an attempt neither panics nor is cancelled while we wait");
+        match attempt {
             Ok(won) => return Ok(won),
             // A certificate is as wrong on the next attempt: do not make the player wait.
-            Err(error) if !error.may_pass() => return Err(error),
+            Err(error) if !error.may_pass() && config.also.is_empty() => return Err(error),
+            Err(error) if is_elsewhere(config, addresses, address) => {
+                elsewhere = Some(closer(elsewhere, error));
+            }
             Err(error) => closest = Some(closer(closest, error)),
         }
     }
-    Err(closest.unwrap_or(HandshakeError::NoAnswer.into()))
+    let strangers = elsewhere.filter(ConnectError::may_pass);
+    Err(closest
+        .or(strangers)
+        .unwrap_or(HandshakeError::NoAnswer.into()))
+}
+
+/// True for an address that the invite has beside the relay's own.
+fn is_elsewhere(config: &RelayConfig, addresses: &[SocketAddr], address: SocketAddr) -> bool {
+    let first = addresses.len().saturating_sub(config.also.len());
+    config.also.contains(&address) && !addresses[..first].contains(&address)
 }
 
 /// Waits until an attempt has had its time, and says why it came to nothing.

@@ -9,6 +9,7 @@ use lanparty_obs::Utc;
 use lanparty_proto::DatagramBudget;
 use lanparty_quic::Congestion;
 use lanparty_quic::tls::{self, Trust, TrustError};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -90,6 +91,9 @@ pub enum RelayArgsError {
 pub struct RelayConfig {
     /// Where it is.
     pub address: RelayAddress,
+    /// Where else it may be, as the invite says. Whoever answers there and has not the pinned key is somebody else, and of no
+    /// interest.
+    pub also: Vec<SocketAddr>,
     /// The name its certificate must carry.
     pub server_name: String,
     /// Whose signature that certificate must carry.
@@ -124,6 +128,7 @@ impl RelayArgs {
     pub fn load(self) -> Result<RelayConfig, RelayArgsError> {
         let source = self.invite.or(self.invite_file.map(InviteSource::File));
         let mut may_be_cut = false;
+        let mut also = Vec::new();
         let (address, room, key, host, pin) = match (source, self.relay, self.room) {
             (Some(source), _, _) => {
                 let invite = source.read()?;
@@ -133,6 +138,7 @@ impl RelayArgs {
                     let (ended, now) = (Utc(ended), now.into());
                     return Err(RelayArgsError::Expired { ended, now });
                 }
+                also.extend(invite.also());
                 let Invite {
                     relay,
                     room,
@@ -156,6 +162,7 @@ impl RelayArgs {
                 None => Trust::load(self.relay_ca_cert.as_deref())?,
             },
             address,
+            also,
             server_name,
             room,
             name: None,

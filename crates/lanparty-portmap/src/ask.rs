@@ -5,7 +5,7 @@
 //! router.
 
 use crate::epoch;
-use crate::plan::{Asked, Found, Granted, Refusal, Refused, Router, Way};
+use crate::plan::{Asked, Found, Granted, Refused, Router, Way, WhyShut};
 use crab_nat::{GatewayAddress, InternetProtocol, PortMappingOptions, TimeoutConfig, natpmp, pcp};
 use igd_next::aio::Gateway;
 use igd_next::aio::tokio::{Tokio, search_gateway};
@@ -162,7 +162,7 @@ impl Asker {
             Err(failure) => Some(refused_by_natpmp(failure)),
         };
         // Who does not answer, or has nobody to answer, does not answer this either.
-        if let Some(why @ (Refusal::Silent | Refusal::Absent | Refusal::Unsent)) = why {
+        if let Some(why @ (WhyShut::Silent | WhyShut::Absent | WhyShut::Unsent)) = why {
             return Err(why.into());
         }
         let address = natpmp::external_address(gateway, Some(UDP_SHORT)).await;
@@ -170,14 +170,14 @@ impl Asker {
         match (mapping, why) {
             (Ok(mapping), _) => granted(&mapping, address),
             (Err(_), why) => Err(Refused {
-                why: why.unwrap_or(Refusal::Strange),
+                why: why.unwrap_or(WhyShut::Strange),
                 address,
             }),
         }
     }
 
     async fn open_by_upnp(&self, asked: Asked) -> Result<Granted, Refused> {
-        let gateway = self.gateway(asked.router).await.ok_or(Refusal::Absent)?;
+        let gateway = self.gateway(asked.router).await.ok_or(WhyShut::Absent)?;
         let own = SocketAddr::new(asked.router.own, self.listens.get());
         let adding = gateway.add_port(
             PortMappingProtocol::UDP,
@@ -187,13 +187,13 @@ impl Asker {
             DESCRIPTION,
         );
         let added = timeout(ORDER, adding).await;
-        let added = added.map_or(Err(Refusal::Silent), |added| {
+        let added = added.map_or(Err(WhyShut::Silent), |added| {
             added.map_err(|error| refused_by_upnp(&error))
         });
-        if let Err(Refusal::Silent | Refusal::Strange) = added {
+        if let Err(WhyShut::Silent | WhyShut::Strange) = added {
             // It may have started anew, and speak elsewhere now.
             *self.upnp.lock().await = None;
-            return Err(Refusal::Silent.into());
+            return Err(WhyShut::Silent.into());
         }
         let address = timeout(ORDER, gateway.get_external_ip()).await;
         let address = address.ok().and_then(Result::ok);
@@ -335,7 +335,7 @@ fn options(asked: Asked) -> PortMappingOptions {
 fn granted(mapping: &crab_nat::PortMapping, address: Option<IpAddr>) -> Result<Granted, Refused> {
     match mapping.lifetime() {
         // That is how a mapping is taken away.
-        0 => Err(Refusal::Refused.into()),
+        0 => Err(WhyShut::Refused.into()),
         lifetime => Ok(Granted {
             address,
             port: mapping.external_port().get(),
@@ -366,56 +366,56 @@ async fn ask_epoch(asked: Asked) -> io::Result<Found> {
     Ok(Found::Unseen)
 }
 
-fn unsent(error: &io::Error) -> Refusal {
+fn unsent(error: &io::Error) -> WhyShut {
     match error.kind() {
         // Nobody listens there.
-        io::ErrorKind::ConnectionRefused => Refusal::Absent,
-        _ => Refusal::Unsent,
+        io::ErrorKind::ConnectionRefused => WhyShut::Absent,
+        _ => WhyShut::Unsent,
     }
 }
 
-fn refused_by_pcp(failure: &pcp::Failure) -> Refusal {
+fn refused_by_pcp(failure: &pcp::Failure) -> WhyShut {
     use pcp::Failure;
     match failure {
         Failure::Socket(error) => unsent(error),
-        Failure::Timeout => Refusal::Silent,
+        Failure::Timeout => WhyShut::Silent,
         Failure::UnsupportedVersion(_)
         | Failure::UnsupportedOpcode
-        | Failure::UnsupportedProtocol => Refusal::Absent,
-        Failure::NotAuthorized(_) | Failure::AddressMismatch => Refusal::Refused,
-        Failure::NoResources(_) | Failure::UserExceededQuota(_) => Refusal::Full,
-        Failure::NetworkFailure(_) => Refusal::NoAddress,
-        Failure::CannotProvideExternal(_) => Refusal::Taken,
-        _ => Refusal::Strange,
+        | Failure::UnsupportedProtocol => WhyShut::Absent,
+        Failure::NotAuthorized(_) | Failure::AddressMismatch => WhyShut::Refused,
+        Failure::NoResources(_) | Failure::UserExceededQuota(_) => WhyShut::Full,
+        Failure::NetworkFailure(_) => WhyShut::NoAddress,
+        Failure::CannotProvideExternal(_) => WhyShut::Taken,
+        _ => WhyShut::Strange,
     }
 }
 
-fn refused_by_natpmp(failure: &natpmp::Failure) -> Refusal {
+fn refused_by_natpmp(failure: &natpmp::Failure) -> WhyShut {
     use natpmp::Failure;
     match failure {
         Failure::Socket(error) => unsent(error),
-        Failure::Timeout => Refusal::Silent,
-        Failure::UnsupportedVersion(_) | Failure::UnsupportedOpcode => Refusal::Absent,
-        Failure::NotAuthorized => Refusal::Refused,
-        Failure::OutOfResources => Refusal::Full,
-        Failure::NetworkFailure => Refusal::NoAddress,
-        Failure::InvalidResponse(_) => Refusal::Strange,
+        Failure::Timeout => WhyShut::Silent,
+        Failure::UnsupportedVersion(_) | Failure::UnsupportedOpcode => WhyShut::Absent,
+        Failure::NotAuthorized => WhyShut::Refused,
+        Failure::OutOfResources => WhyShut::Full,
+        Failure::NetworkFailure => WhyShut::NoAddress,
+        Failure::InvalidResponse(_) => WhyShut::Strange,
     }
 }
 
-fn refused_by_upnp(error: &AddPortError) -> Refusal {
+fn refused_by_upnp(error: &AddPortError) -> WhyShut {
     match error {
-        AddPortError::ActionNotAuthorized => Refusal::Refused,
-        AddPortError::PortInUse | AddPortError::SamePortValuesRequired => Refusal::Taken,
-        AddPortError::OnlyPermanentLeasesSupported => Refusal::ForEverOnly,
-        AddPortError::RequestError(RequestError::ErrorCode(INVALID_ARGS, _)) => Refusal::WrongTime,
-        AddPortError::RequestError(RequestError::ErrorCode(..)) => Refusal::Refused,
-        AddPortError::RequestError(RequestError::UnsupportedAction(_)) => Refusal::Absent,
+        AddPortError::ActionNotAuthorized => WhyShut::Refused,
+        AddPortError::PortInUse | AddPortError::SamePortValuesRequired => WhyShut::Taken,
+        AddPortError::OnlyPermanentLeasesSupported => WhyShut::ForEverOnly,
+        AddPortError::RequestError(RequestError::ErrorCode(INVALID_ARGS, _)) => WhyShut::WrongTime,
+        AddPortError::RequestError(RequestError::ErrorCode(..)) => WhyShut::Refused,
+        AddPortError::RequestError(RequestError::UnsupportedAction(_)) => WhyShut::Absent,
         AddPortError::RequestError(
             RequestError::HyperClientError(_)
             | RequestError::HyperError(_)
             | RequestError::IoError(_),
-        ) => Refusal::Silent,
-        _ => Refusal::Strange,
+        ) => WhyShut::Silent,
+        _ => WhyShut::Strange,
     }
 }

@@ -10,6 +10,8 @@ mod address;
 mod epoch;
 mod plan;
 mod report;
+#[cfg(test)]
+mod told;
 
 #[allow(clippy::disallowed_methods, reason = "shell: asks the router")]
 mod ask;
@@ -21,5 +23,5 @@ mod keep;
 
 pub use address::Outside;
 pub use keep::{Settings, keep_open};
-pub use plan::{Asked, Found, Granted, Held, Order, Outcome, Plan, Refusal, Refused, Router, Way};
+pub use plan::{Asked, Found, Granted, Held, Order, Outcome, Plan, Refused, Router, Way, WhyShut};
 pub use report::{Facts, Report, Standing, report};

@@ -105,7 +105,7 @@ pub struct Granted {
 
 /// Why a router opens nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum WhyShut {
     /// Nothing comes back.
     #[error("no answer")]
     Silent,
@@ -142,13 +142,13 @@ pub enum Refusal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refused {
     /// Why.
-    pub why: Refusal,
+    pub why: WhyShut,
     /// The router's address outside, where it told that all the same.
     pub address: Option<IpAddr>,
 }
 
-impl From<Refusal> for Refused {
-    fn from(why: Refusal) -> Self {
+impl From<WhyShut> for Refused {
+    fn from(why: WhyShut) -> Self {
         Refused { why, address: None }
     }
 }
@@ -337,7 +337,7 @@ impl Plan {
                 Ok(granted) => self.hold(now, mapping.asked, granted),
                 // The router is on its way up, or a packet got lost.
                 Err(Refused {
-                    why: Refusal::Silent | Refusal::Unsent,
+                    why: WhyShut::Silent | WhyShut::Unsent,
                     ..
                 }) => {
                     mapping.doing = Doing::Nothing;
@@ -463,16 +463,16 @@ impl Plan {
         let asked = turn.asked;
         let is_upnp = asked.way == Way::Upnp;
         match refused.why {
-            Refusal::ForEverOnly if is_upnp && asked.lifetime != FOR_EVER => {
+            WhyShut::ForEverOnly if is_upnp && asked.lifetime != FOR_EVER => {
                 turn.asked.lifetime = FOR_EVER;
                 return self.ask(turn);
             }
-            Refusal::WrongTime if is_upnp && asked.lifetime == LEASE => {
+            WhyShut::WrongTime if is_upnp && asked.lifetime == LEASE => {
                 turn.asked.lifetime = WEEK;
                 return self.ask(turn);
             }
             // Other protocols choose another port themselves.
-            Refusal::Taken | Refusal::Refused if is_upnp && turn.port < PORTS => {
+            WhyShut::Taken | WhyShut::Refused if is_upnp && turn.port < PORTS => {
                 turn.port += 1;
                 turn.asked.port = next_port(self.wanted, turn.port);
                 return self.ask(turn);
@@ -567,7 +567,7 @@ impl Mapping {
 impl Granted {
     fn sensible(self) -> Result<Self, Refused> {
         match self.port {
-            0 => Err(Refusal::Strange.into()),
+            0 => Err(WhyShut::Strange.into()),
             _ => Ok(self),
         }
     }

@@ -1,7 +1,7 @@
 //! What the host is told of the port, and what invites say of where the party is.
 
 use crate::address::Outside;
-use crate::plan::{Held, Outcome, Refusal, Refused, Router, Way};
+use crate::plan::{Held, Outcome, Refused, Router, Way, WhyShut};
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
@@ -194,7 +194,7 @@ fn refused(router: &Router, refusals: &[(Way, Refused)], port: u16, is_told: boo
     }
     let has_no_address = refusals
         .iter()
-        .any(|(_, refused)| refused.why == Refusal::NoAddress);
+        .any(|(_, refused)| refused.why == WhyShut::NoAddress);
     let cause = match has_no_address {
         true => {
             " It may be offline, or stand behind another router or a provider's that shares addresses (carrier-grade NAT)."

@@ -40,6 +40,7 @@ pub(crate) fn fifty_players_come_back_at_once((): &()) -> Result<()> {
         host: None,
         host_key: None,
         may_be_cut: false,
+        also: Vec::new(),
         budget_cap: None,
         congestion: Congestion::default(),
     };

@@ -134,6 +134,7 @@ fn relay_config(arguments: &Arguments, trust: &Trust, number: usize) -> Result<R
         host: None,
         host_key: None,
         may_be_cut: false,
+        also: Vec::new(),
         budget_cap: None,
         congestion: Congestion::default(),
     })

@@ -87,6 +87,7 @@ impl Relay {
             host: None,
             host_key: None,
             may_be_cut: false,
+            also: Vec::new(),
             budget_cap: None,
             congestion: Congestion::default(),
         }

@@ -13,6 +13,7 @@ use lanparty_peer::link::acquaintance::{self, Acquaintance};
 use lanparty_peer::relay_args::RelayConfig;
 use lanparty_proto::{MacAddr, VirtualMac};
 use lanparty_quic::tls::{Identity, Trust};
+use std::net::SocketAddr;
 use tokio::task::LocalSet;
 
 const NIC: MacAddr = MacAddr::new([0, 0x1b, 0x21, 0, 0, 1]);
@@ -163,6 +164,44 @@ async fn of_two_gateways_with_one_hosts_key_the_first_waits_with_a_sentence() {
         assert!(cause.contains("run one of them only"), "{cause}");
         second.leave().await;
         first.leave().await;
+    };
+    LocalSet::new().run_until(story).await;
+}
+
+/// At any address but one there may be somebody else, a private one above all: the pin says who is right.
+#[tokio::test]
+async fn of_several_addresses_the_relays_own_is_found_whoever_has_the_others() {
+    let (party, stranger) = (Party::new(), Relay::start());
+    let (ours, theirs) = (party.relay.address(), stranger.address());
+    let nobody = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let nowhere = nobody.local_addr().unwrap();
+    let invited = |first: SocketAddr, also: &[SocketAddr]| RelayConfig {
+        address: first.into(),
+        also: also.to_vec(),
+        ..party.guest_of(1)
+    };
+    let story = async {
+        let mut host = Peer::gateway(party.host(1), NIC);
+        let host_id = host.is_in().await;
+        for (number, (first, also)) in (1..).zip([
+            (theirs, &[ours][..]),
+            (ours, &[theirs]),
+            (nowhere, &[theirs, ours]),
+        ]) {
+            let mut guest = Peer::client(invited(first, also), mac(number));
+            guest.is_in().await;
+            guest.meets(host_id).await;
+        }
+        // Who stands elsewhere with another key says nothing about the relay, which may come back.
+        let cause = Peer::client(invited(nowhere, &[theirs]), mac(9))
+            .is_refused()
+            .await;
+        assert!(!cause.contains("certificate"), "{cause}");
+        // Where it should be is somebody else.
+        let cause = Peer::client(invited(theirs, &[nowhere]), mac(9))
+            .gives_up()
+            .await;
+        assert!(cause.contains("its certificate"), "{cause}");
     };
     LocalSet::new().run_until(story).await;
 }

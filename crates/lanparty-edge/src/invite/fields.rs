@@ -26,6 +26,7 @@ pub(super) fn read(place: &str, fragment: &str) -> Result<Invite, InviteError> {
         pin: fields.pin,
         name: fields.name,
         expires: fields.expires,
+        also: Vec::new(),
         extra: Extra {
             is_old: true,
             ..Extra::default()

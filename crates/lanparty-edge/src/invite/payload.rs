@@ -12,12 +12,12 @@
 //!
 //! A tag below 128 that is not known is kept and not understood; one from 128 on must be.
 
-use super::{Extra, Invite, InviteError};
+use super::{Extra, Invite, InviteError, MAX_ALSO, may_be_relay};
 use crate::address::{DEFAULT_PORT, RelayAddress};
 use data_encoding::BASE32_NOPAD_NOCASE;
 use lanparty_ctrl::{HostId, Pin, RoomCode, RoomKey};
 use std::fmt;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 const VERSION: u8 = 1;
 const HAS_HOST: u8 = 1;
@@ -30,6 +30,9 @@ const NAME: u8 = 1;
 const EXPIRES: u8 = 2;
 /// The relay's host, where the link shows a hyphen for each of its underscores.
 const HOST_NAME: u8 = 3;
+/// Where else the relay is: each address with 4 or 16 bytes, behind its length, and a port. Programs that do not know this
+/// have the relay's own address.
+const ALSO: u8 = 4;
 const MUST_BE_KNOWN: u8 = 128;
 
 const CHECKSUM_LEN: usize = 4;
@@ -116,6 +119,10 @@ pub(super) fn write(invite: &Invite, place: &Place) -> String {
     if invite.relay.host().contains('_') {
         field(HOST_NAME, invite.relay.host().as_bytes());
     }
+    let also: Vec<u8> = invite.also().flat_map(address_bytes).collect();
+    if !also.is_empty() {
+        field(ALSO, &also);
+    }
     for (tag, value) in &invite.extra.later {
         field(*tag, value);
     }
@@ -190,6 +197,7 @@ fn read_bytes(relay: RelayAddress, room: RoomCode, bytes: &[u8]) -> Result<Invit
         pin: pin.map(Pin::from_sha256),
         name: None,
         expires: None,
+        also: Vec::new(),
         extra: Extra::default(),
     };
     while !bytes.0.is_empty() {
@@ -214,10 +222,38 @@ fn take_field(invite: &mut Invite, tag: u8, value: &[u8]) -> Result<(), InviteEr
             }
             invite.relay = exact;
         }
+        ALSO => invite.also.extend(addresses(value)?),
         MUST_BE_KNOWN.. => return Err(InviteError::Newer),
         _ => invite.extra.later.push((tag, value.to_owned())),
     }
     Ok(())
+}
+
+fn address_bytes(address: SocketAddr) -> Vec<u8> {
+    let ip = match address.ip().to_canonical() {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    };
+    let len = u8::try_from(ip.len()).expect("4 or 16");
+    [&[len][..], &ip, &address.port().to_be_bytes()].concat()
+}
+
+/// What no relay can have is left out, and so is what a later version may have found of another length.
+fn addresses(value: &[u8]) -> Result<Vec<SocketAddr>, InviteError> {
+    let (mut bytes, mut addresses) = (Bytes(value), Vec::new());
+    while !bytes.0.is_empty() {
+        let [len] = bytes.array()?;
+        let ip = bytes.take(usize::from(len))?;
+        let port = u16::from_be_bytes(bytes.array()?);
+        let ip = match len {
+            4 => <[u8; 4]>::try_from(ip).ok().map(IpAddr::from),
+            _ => <[u8; 16]>::try_from(ip).ok().map(IpAddr::from),
+        };
+        let address = ip.map(|ip| SocketAddr::new(ip, port));
+        addresses.extend(address.filter(may_be_relay));
+    }
+    addresses.truncate(MAX_ALSO);
+    Ok(addresses)
 }
 
 fn text(value: &[u8]) -> Result<&str, InviteError> {

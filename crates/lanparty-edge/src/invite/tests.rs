@@ -36,6 +36,7 @@ fn at(relay: &str) -> Invite {
         pin: PIN.parse().ok(),
         name: None,
         expires: None,
+        also: Vec::new(),
         extra: Extra::default(),
     }
 }
@@ -196,6 +197,76 @@ fn what_a_newer_version_says_is_kept_or_refused_and_never_lost() {
     assert_ne!(later, at("r.example"));
 }
 
+/// The bytes were put together with Python, as above; whoever does not know them has the first address.
+#[test]
+fn where_else_a_relay_is_stands_behind_what_older_programs_know() {
+    let addresses = ["192.168.1.20:443", "[2600::7]:4433"].map(|text| text.parse().unwrap());
+    let invite = Invite {
+        also: addresses.to_vec(),
+        ..at("203.0.113.7:40444")
+    };
+    let read: Invite = invite.reveal().parse().unwrap();
+    assert_eq!(read, invite);
+    assert!(read.also().eq(addresses));
+    let mut field = vec![4, 192, 168, 1, 20, 1, 187, 16];
+    field.extend([
+        0x26, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0x11, 0x51,
+    ]);
+    let mut by_hand = at("203.0.113.7:40444");
+    by_hand.extra.later = vec![(4, field)];
+    assert_eq!(by_hand.reveal(), invite.reveal());
+    let mapped = ["[::ffff:192.168.1.20]:443".parse().unwrap()];
+    let mapped = Invite {
+        also: mapped.to_vec(),
+        ..at("r.example")
+    };
+    let read: Invite = mapped.reveal().parse().unwrap();
+    assert_eq!(read.also, addresses[..1]);
+}
+
+#[test]
+fn no_invite_sends_anybody_to_what_is_no_relays_address() {
+    let nobodys = [
+        "127.0.0.1:443",
+        "[::1]:443",
+        "0.0.0.0:443",
+        "[::]:443",
+        "224.0.0.1:443",
+        "255.255.255.255:443",
+        "[ff02::1]:443",
+        "[::ffff:127.0.0.1]:443",
+        "10.0.0.1:0",
+    ];
+    let mut field = Vec::new();
+    for address in nobodys {
+        let address: SocketAddr = address.parse().unwrap();
+        let ip = match address.ip() {
+            IpAddr::V4(ip) => ip.octets().to_vec(),
+            IpAddr::V6(ip) => ip.octets().to_vec(),
+        };
+        field.push(u8::try_from(ip.len()).unwrap());
+        field.extend(ip);
+        field.extend(address.port().to_be_bytes());
+    }
+    let of = |fields: &[u8]| {
+        let mut invite = at("r.example");
+        invite.extra.later = vec![(4, fields.to_vec())];
+        invite.reveal().parse::<Invite>()
+    };
+    assert_eq!(of(&field).unwrap().also, []);
+    // Lengths of a later version are stepped over, and no more than some are taken.
+    let ours = [4, 10, 0, 0, 1, 1, 187];
+    let others = [&[0, 1, 1][..], &[5, 1, 2, 3, 4, 5, 1, 1], &ours].concat();
+    assert_eq!(of(&others).unwrap().also, ["10.0.0.1:443".parse().unwrap()]);
+    assert_eq!(of(&ours.repeat(50)).unwrap().also.len(), MAX_ALSO);
+    assert_eq!(of(&ours[..6]), Err(InviteError::Damaged));
+    // Nobody could tell who is there.
+    let mut unpinned = of(&ours).unwrap();
+    unpinned.pin = None;
+    assert_eq!(unpinned.also().count(), 0);
+    assert!(unpinned.reveal().len() < of(&ours).unwrap().reveal().len() - 50);
+}
+
 #[test]
 fn a_page_has_an_address_that_a_fragment_can_follow() {
     for (text, page) in [
@@ -285,7 +356,7 @@ fn any_invite() -> impl Strategy<Value = Invite> {
     let relay = prop_oneof![
         "[a-z][a-z0-9]{0,20}(\\.[a-z]{2,5})?(:[1-9][0-9]{0,3})?",
         any::<std::net::Ipv6Addr>().prop_map(|ip| ip.to_string()),
-        any::<std::net::Ipv4Addr>().prop_map(|ip| ip.to_string()),
+        any::<Ipv4Addr>().prop_map(|ip| ip.to_string()),
     ];
     // Of an old link's last word nobody can tell whether it ends with its full stop, or with its only line.
     let name = "([a-zA-Z0-9 äß!&=%#?+/]{0,20}[a-z0-9])?";
@@ -300,6 +371,7 @@ fn any_invite() -> impl Strategy<Value = Invite> {
         pin: pin.map(Pin::from_sha256),
         name: (!name.is_empty() && pin.is_some()).then(|| name.into()),
         expires,
+        also: Vec::new(),
         extra: Extra::default(),
     })
 }
@@ -309,6 +381,27 @@ proptest! {
     fn what_is_written_is_read_again(invite in any_invite()) {
         prop_assert_eq!(invite.reveal().parse(), Ok(invite.clone()));
         prop_assert_eq!(old_link(&invite).parse(), Ok(invite));
+    }
+
+    #[test]
+    fn addresses_are_read_as_they_were_written(
+        invite in any_invite(),
+        also in prop::collection::vec(any::<SocketAddr>(), 0..8),
+        bytes in prop::collection::vec(any::<u8>(), 0..80),
+    ) {
+        let invite = Invite { also, ..invite };
+        let read: Invite = invite.reveal().parse().unwrap();
+        let canonical = |at: SocketAddr| SocketAddr::new(at.ip().to_canonical(), at.port());
+        let written: Vec<_> = invite.also().map(canonical).collect();
+        prop_assert_eq!(&read.also, &written);
+        prop_assert_eq!(read.reveal(), invite.reveal());
+        // And whatever else stands there is nobody's harm.
+        let mut strange = invite;
+        strange.also.clear();
+        strange.extra.later = vec![(4, bytes)];
+        if let Ok(read) = strange.reveal().parse::<Invite>() {
+            prop_assert!(read.also.len() <= MAX_ALSO);
+        }
     }
 
     /// With one character less, another one in its place, or two that have changed places: the same or none.

@@ -10,6 +10,7 @@ mod too_much;
 fn controls() -> Controls {
     let room = InviteFacts {
         relay: "r.example:443".into(),
+        also: Vec::new(),
         room: "FRIDAY".parse().unwrap(),
         pin: None,
         keys: "/keys".into(),

@@ -59,6 +59,7 @@ async fn shakes_hands(
         host: None,
         host_key: None,
         may_be_cut: false,
+        also: Vec::new(),
         budget_cap: None,
         congestion: Congestion::default(),
     };

@@ -210,10 +210,11 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         };
         match resolved {
             Ok(addresses) if !addresses.is_empty() => self.known = addresses,
-            Err(error) if self.known.is_empty() => return Ok(Err(error)),
+            Err(error) if self.known.is_empty() && relay.also.is_empty() => return Ok(Err(error)),
             Ok(_) | Err(_) => tracing::debug!("The relay's name is not resolved now"),
         }
-        Ok(Ok(self.known.clone()))
+        let also = relay.also.iter().filter(|also| !self.known.contains(also));
+        Ok(Ok(self.known.iter().chain(also).copied().collect()))
     }
 
     /// The first time there is no other address, so the resolver has all the time that it takes.

@@ -35,7 +35,7 @@ impl Evening {
         }
     }
 
-    fn refuse(&mut self, why: Refusal) {
+    fn refuse(&mut self, why: WhyShut) {
         let answer = Err(why.into());
         self.plan.handle_answer(self.now, self.number, answer);
     }
@@ -74,7 +74,7 @@ impl Evening {
     fn opened(way: Way) -> Self {
         let mut evening = Evening::begin();
         while evening.asked().0 != way {
-            evening.refuse(Refusal::Absent);
+            evening.refuse(WhyShut::Absent);
         }
         evening.grant(PORT, LEASE, (way != Way::Upnp).then_some(100));
         evening
@@ -103,7 +103,7 @@ fn each_is_asked_for_an_hour_and_the_port_that_the_relay_has() {
     for way in Way::IPV4 {
         assert_eq!(evening.plan.outcome(), Outcome::Asking);
         assert_eq!(evening.asked(), (*way, PORT, 3600));
-        evening.refuse(Refusal::Silent);
+        evening.refuse(WhyShut::Silent);
     }
     let Outcome::Shut { refusals, .. } = evening.plan.outcome() else {
         panic!("{:?}", evening.plan.outcome());
@@ -116,7 +116,7 @@ fn each_is_asked_for_an_hour_and_the_port_that_the_relay_has() {
 
 #[test]
 fn upnp_gets_other_times_and_ports_where_it_wants_them() {
-    use Refusal::{Absent, ForEverOnly, Refused, Taken, WrongTime};
+    use WhyShut::{Absent, ForEverOnly, Refused, Taken, WrongTime};
     for (refusals, asked) in [
         (&[ForEverOnly][..], (PORT, 0)),
         (&[WrongTime], (PORT, 604_800)),
@@ -145,10 +145,10 @@ fn upnp_gets_other_times_and_ports_where_it_wants_them() {
 #[test]
 fn a_router_that_refuses_for_ever_is_left_alone() {
     for refusal in [
-        Refusal::Taken,
-        Refusal::Refused,
-        Refusal::WrongTime,
-        Refusal::ForEverOnly,
+        WhyShut::Taken,
+        WhyShut::Refused,
+        WhyShut::WrongTime,
+        WhyShut::ForEverOnly,
     ] {
         let mut evening = Evening::begin();
         let mut questions = 0;
@@ -193,7 +193,7 @@ fn it_is_renewed_at_a_third_of_its_time() {
         evening.plan.router = None;
         evening.plan.handle_router(Some(router(1)));
         while evening.asked().0 != Way::Upnp {
-            evening.refuse(Refusal::Absent);
+            evening.refuse(WhyShut::Absent);
         }
         evening.grant(PORT, lifetime, None);
         let begin = evening.now;
@@ -230,7 +230,7 @@ fn a_router_that_is_silent_when_it_is_renewed_is_asked_again_until_the_time_is_o
             }
             Some(Order::Open(_)) => {
                 renewals += 1;
-                evening.refuse(Refusal::Silent);
+                evening.refuse(WhyShut::Silent);
             }
             other => panic!("{other:?}"),
         }
@@ -255,7 +255,7 @@ fn what_a_router_takes_back_is_asked_for_by_all_ways() {
         };
         mapping.epoch = None;
     }
-    evening.refuse(Refusal::Refused);
+    evening.refuse(WhyShut::Refused);
     assert_eq!(evening.asked(), (Way::Pcp, PORT, 3600));
 }
 
@@ -348,7 +348,7 @@ fn another_router_is_asked_for_itself_and_what_the_last_one_says_is_nothing() {
         evening.plan.handle_router(Some(router(2)));
         evening
             .plan
-            .handle_answer(evening.now, late, Err(Refusal::Full.into()));
+            .handle_answer(evening.now, late, Err(WhyShut::Full.into()));
         assert_eq!(evening.plan.outcome(), Outcome::Asking);
         match evening.next() {
             Some(Order::Open(asked)) => assert_eq!(asked.router, router(2)),
@@ -387,7 +387,7 @@ fn what_opens_after_the_end_is_given_back_too() {
     let mut evening = Evening::begin();
     evening.asked();
     evening.plan.handle_shutdown();
-    evening.refuse(Refusal::Silent);
+    evening.refuse(WhyShut::Silent);
     assert!(evening.plan.is_over());
     let mut nobody = Plan::new(Way::IPV4, PORT);
     nobody.handle_shutdown();
@@ -402,25 +402,25 @@ fn a_port_of_none_is_no_port() {
     assert_eq!(evening.asked().0, Way::NatPmp);
 }
 
-fn refusal() -> impl Strategy<Value = Refusal> {
+fn refusal() -> impl Strategy<Value = WhyShut> {
     prop::sample::select(vec![
-        Refusal::Silent,
-        Refusal::Absent,
-        Refusal::Refused,
-        Refusal::Taken,
-        Refusal::Full,
-        Refusal::NoAddress,
-        Refusal::ForEverOnly,
-        Refusal::WrongTime,
-        Refusal::Strange,
-        Refusal::Unsent,
+        WhyShut::Silent,
+        WhyShut::Absent,
+        WhyShut::Refused,
+        WhyShut::Taken,
+        WhyShut::Full,
+        WhyShut::NoAddress,
+        WhyShut::ForEverOnly,
+        WhyShut::WrongTime,
+        WhyShut::Strange,
+        WhyShut::Unsent,
     ])
 }
 
 #[derive(Debug, Clone)]
 enum Happening {
     Time(u32),
-    Refused(Refusal),
+    Refused(WhyShut),
     Granted(u16, u32, Option<u32>),
     Found(u8, u32),
     Said(u32),
@@ -474,7 +474,7 @@ proptest! {
         for _ in 0..3 {
             match evening.next() {
                 Some(Order::Close(_)) => evening.plan.handle_closed(evening.number),
-                _ => evening.refuse(Refusal::Silent),
+                _ => evening.refuse(WhyShut::Silent),
             }
         }
         prop_assert!(evening.plan.is_over());

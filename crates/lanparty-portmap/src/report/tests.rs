@@ -33,7 +33,7 @@ fn open(address: Option<&str>, port: u16) -> Facts {
     }))
 }
 
-fn shut(refusals: &[(Way, Refusal, Option<&str>)]) -> Facts {
+fn shut(refusals: &[(Way, WhyShut, Option<&str>)]) -> Facts {
     let refusals = refusals.iter().map(|&(way, why, address)| {
         let address = address.map(ip);
         (way, Refused { why, address })
@@ -103,7 +103,7 @@ fn an_address_that_nobody_reaches_is_told_with_the_cure() {
         for part in [address, says, cure, "a relay on a server"] {
             assert!(said.contains(part), "{said}");
         }
-        let (standing, said, _) = told(&shut(&[(Way::Upnp, Refusal::Refused, Some(address))]));
+        let (standing, said, _) = told(&shut(&[(Way::Upnp, WhyShut::Refused, Some(address))]));
         let is_known = !says.contains("cannot be");
         assert_eq!(standing == Standing::Shut, is_known, "{said}");
         assert_eq!(said.contains(says), is_known, "{said}");
@@ -113,9 +113,9 @@ fn an_address_that_nobody_reaches_is_told_with_the_cure() {
 #[test]
 fn a_router_that_opens_nothing_is_told_with_each_reason() {
     let (standing, said, at) = told(&shut(&[
-        (Way::Pcp, Refusal::Silent, None),
-        (Way::NatPmp, Refusal::Refused, Some("203.0.113.7")),
-        (Way::Upnp, Refusal::Absent, None),
+        (Way::Pcp, WhyShut::Silent, None),
+        (Way::NatPmp, WhyShut::Refused, Some("203.0.113.7")),
+        (Way::Upnp, WhyShut::Absent, None),
     ]));
     assert_eq!(standing, Standing::Unknown);
     assert!(
@@ -128,7 +128,7 @@ fn a_router_that_opens_nothing_is_told_with_each_reason() {
     );
     // It may be forwarded by hand.
     assert_eq!(at, "203.0.113.7:443 192.168.1.20:443");
-    let (_, said, _) = told(&shut(&[(Way::NatPmp, Refusal::NoAddress, None)]));
+    let (_, said, _) = told(&shut(&[(Way::NatPmp, WhyShut::NoAddress, None)]));
     assert!(said.contains("carrier-grade NAT"), "{said}");
 }
 
