@@ -131,6 +131,8 @@ pub enum DisconnectReason {
     MacOnLan,
     /// The relay is about to stop.
     Draining,
+    /// Another relay has this one's place from now on, at the same address: come back at once.
+    Succeeded,
     /// A reason of a newer version; its text says more.
     #[serde(other)]
     Other,
@@ -169,7 +171,7 @@ impl From<DisconnectReason> for LeaveReason {
             DisconnectReason::Kicked => LeaveReason::Kicked,
             DisconnectReason::Replaced => LeaveReason::Replaced,
             DisconnectReason::MacOnLan => LeaveReason::MacOnLan,
-            DisconnectReason::Draining => LeaveReason::Draining,
+            DisconnectReason::Draining | DisconnectReason::Succeeded => LeaveReason::Draining,
             DisconnectReason::Other => LeaveReason::Other,
         }
     }

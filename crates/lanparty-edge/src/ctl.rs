@@ -32,6 +32,23 @@ pub fn bind(file: &Path) -> io::Result<StdListener> {
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder)?;
     }
+    bind_anew(file)
+}
+
+/// The same in the place of a program that listens there, which must not be asked any more: who asks from now on asks us.
+///
+/// # Errors
+/// What the system says; the other program then has its place still.
+pub fn bind_in_place(file: &Path) -> io::Result<StdListener> {
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = Path::new(&beside);
+    let listener = bind_anew(beside)?;
+    fs::rename(beside, file)?;
+    Ok(listener)
+}
+
+fn bind_anew(file: &Path) -> io::Result<StdListener> {
     match fs::remove_file(file) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
@@ -139,6 +156,17 @@ mod tests {
         let (answer, nonsense, silence) = asking.await.unwrap();
         assert_eq!(answer.unwrap(), 42);
         assert!(nonsense.is_err() && silence.is_err());
+    }
+
+    #[test]
+    fn a_successor_is_asked_in_the_place_of_who_listens_still() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x.ctl");
+        let old = bind(&file).unwrap();
+        let new = bind_in_place(&file).unwrap();
+        let _asker = StdStream::connect(&file).unwrap();
+        assert!(new.accept().is_ok() && old.accept().is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

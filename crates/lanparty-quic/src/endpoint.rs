@@ -20,7 +20,7 @@ use noq_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use noq_proto::{ClientConfig, Dir, PathId, SendDatagramError, ServerConfig, StreamId};
 use smallvec::smallvec;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -122,9 +122,8 @@ impl Endpoint {
         identity: &Identity,
         congestion: Congestion,
     ) -> Result<Self, ListenError> {
-        let config = server_config(identity, congestion)?;
         let bind = |address| socket::bind(address);
-        let (socket, buffers) = bind(listen)
+        let bound = bind(listen)
             .or_else(|error| match listen.ip() {
                 ip if ip == Ipv6Addr::UNSPECIFIED && no_ipv6(&error) => {
                     bind((Ipv4Addr::UNSPECIFIED, listen.port()).into())
@@ -132,6 +131,32 @@ impl Endpoint {
                 _ => Err(error),
             })
             .map_err(|error| ListenError::new(listen, error))?;
+        Self::serve_at(bound, listen, identity, congestion)
+    }
+
+    /// The same at a socket that another program has bound, and still has.
+    ///
+    /// # Errors
+    /// [`ListenError`].
+    pub fn server_on(
+        socket: UdpSocket,
+        identity: &Identity,
+        congestion: Congestion,
+    ) -> Result<Self, ListenError> {
+        let nowhere = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0);
+        let failed = |error| ListenError::Bind(nowhere, error);
+        let listen = socket.local_addr().map_err(failed)?;
+        let adopted = socket::adopt(socket).map_err(failed)?;
+        Self::serve_at(adopted, listen, identity, congestion)
+    }
+
+    fn serve_at(
+        (socket, buffers): (UdpSocket, UdpBuffers),
+        listen: SocketAddr,
+        identity: &Identity,
+        congestion: Congestion,
+    ) -> Result<Self, ListenError> {
+        let config = server_config(identity, congestion)?;
         let (endpoint, ids) = reset::endpoint_config(identity);
         let engine = Engine::new(endpoint, ids, Some(config), socket)
             .map_err(|error| ListenError::Bind(listen, error))?;
@@ -140,6 +165,20 @@ impl Endpoint {
             buffers,
             congestion,
         })
+    }
+
+    /// The socket once more, for a program that shall take this one's place.
+    ///
+    /// # Errors
+    /// When the system has no descriptor left.
+    pub fn duplicate_socket(&self) -> io::Result<UdpSocket> {
+        self.engine.duplicate_socket()
+    }
+
+    /// Reads nothing any more, so that another program at the same socket hears everything from now on. What the
+    /// connections have to say is still sent.
+    pub fn turn_deaf(&self) {
+        self.engine.turn_deaf();
     }
 
     /// Takes another identity for connections to come; those that stand keep theirs.
@@ -470,7 +509,7 @@ mod tests {
     fn why_nobody_can_listen_is_told_apart() {
         let key = Identity::new_key().unwrap();
         let identity = Identity::self_signed("lanparty-relay", &key).unwrap();
-        let taken = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let taken = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = taken.local_addr().unwrap();
         let refused = |address| Endpoint::server(address, &identity, Congestion::default());
         let in_use = refused(address).unwrap_err().to_string();

@@ -109,6 +109,15 @@ impl Engine {
         self.shared().udp.local_address()
     }
 
+    pub(crate) fn duplicate_socket(&self) -> io::Result<UdpSocket> {
+        self.shared().udp.duplicate()
+    }
+
+    /// Takes no packet from the socket any more.
+    pub(crate) fn turn_deaf(&self) {
+        self.shared().lock().is_deaf = true;
+    }
+
     /// Why the last packet was not sent, if it was not, as the system's number.
     pub(crate) fn refusal(&self) -> Option<i32> {
         self.shared().udp.refusal()

@@ -29,6 +29,15 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<(UdpSocket, UdpBuffers)> {
     }
     enlarge_buffers(&socket);
     socket.bind(&address.into())?;
+    measured(socket)
+}
+
+/// The same with a socket that another program has bound.
+pub(crate) fn adopt(socket: UdpSocket) -> io::Result<(UdpSocket, UdpBuffers)> {
+    measured(socket.into())
+}
+
+fn measured(socket: Socket) -> io::Result<(UdpSocket, UdpBuffers)> {
     let buffers = UdpBuffers {
         receive: socket.recv_buffer_size()?,
         send: socket.send_buffer_size()?,

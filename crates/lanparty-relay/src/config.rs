@@ -30,6 +30,8 @@ use std::path::PathBuf;
 pub(crate) const PROGRAM: &str = "lanparty-relay";
 /// The socket in that folder, at which the operator steers the relay.
 pub(crate) const SOCKET: &str = "relay.ctl";
+/// The one at which another relay asks for this one's place.
+pub(crate) const HANDOVER: &str = "relay.handover";
 
 /// The first name in the development certificate unless another is given.
 pub const DEFAULT_SERVER_NAME: &str = "lanparty-relay";
@@ -57,6 +59,12 @@ pub struct Config {
     pub access: Option<AccessToken>,
     /// Where the operator steers it, if anywhere.
     pub socket: Option<PathBuf>,
+    /// Where another relay asks for this one's place, if anywhere.
+    pub handover: Option<PathBuf>,
+    /// Whether to take the place of the one that listens there.
+    pub takes_over: bool,
+    /// Whether whoever has started it waits at standard input to hear that it serves.
+    pub tells_starter: bool,
     /// With what it was started, to read its settings again.
     pub settings: Option<CommandLine>,
     /// The one room that there may be, and whose it is; otherwise any.
@@ -95,6 +103,9 @@ impl Config {
             guesses: GuessLimits::default(),
             access: None,
             socket: None,
+            handover: None,
+            takes_over: false,
+            tells_starter: false,
             settings: None,
             only: None,
             congestion: Congestion::default(),
@@ -140,6 +151,20 @@ pub struct RelayArgs {
     /// lanparty-relay.local.
     #[arg(long, value_name = "NAME", default_value = DEFAULT_SERVER_NAME, value_parser = server_name)]
     pub server_name: String,
+
+    /// Take the place of the relay that runs with this state folder: its socket goes on listening, its peers come over within a
+    /// moment, and it ends. So a new version is started without an evening's end. Without one that runs, start as usual.
+    #[arg(long)]
+    pub take_over: bool,
+
+    /// Says on standard input, a socket, that it serves: for --reload, which waits for that.
+    #[arg(long, hide = true, requires = "take_over")]
+    pub tells_starter: bool,
+
+    /// For `systemctl reload`: where the relay that runs with this state folder is another program than this one, start a relay
+    /// in the background that takes its place; otherwise have it read its settings again. Fails where these are wrong.
+    #[arg(long, conflicts_with = "take_over")]
+    pub reload: bool,
 
     /// How to share a path to a peer that is full, for comparisons.
     #[arg(long, value_parser = congestion(), value_name = "HOW", default_value = congestion_args::DEFAULT)]
@@ -208,7 +233,8 @@ impl TryFrom<RelayArgs> for Config {
             Some(folder) => Some(StateFolder::new(folder.clone())),
             None => StateFolder::of(PROGRAM).ok(),
         };
-        let socket = folder.map(|folder| folder.file(SOCKET));
+        let socket = folder.as_ref().map(|folder| folder.file(SOCKET));
+        let handover = folder.map(|folder| folder.file(HANDOVER));
         let settings = Some(args.command_line());
         let Bounds {
             limits,
@@ -230,6 +256,9 @@ impl TryFrom<RelayArgs> for Config {
             guesses,
             access,
             socket,
+            handover,
+            takes_over: args.take_over,
+            tells_starter: args.tells_starter,
             settings,
             only: None,
             congestion: args.congestion,

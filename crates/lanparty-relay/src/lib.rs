@@ -14,6 +14,9 @@ pub mod config;
 #[allow(clippy::disallowed_methods, reason = "shell: talks to a relay")]
 pub mod ctl;
 pub mod registry;
+#[cfg(target_os = "linux")]
+#[allow(clippy::disallowed_methods, reason = "shell: starts a relay")]
+pub mod reload;
 pub mod room;
 #[allow(
     clippy::disallowed_methods,

@@ -28,11 +28,21 @@ fn run() -> ExitCode {
             Err(error) => failure(&*error),
         };
     }
+    #[cfg(target_os = "linux")]
+    let started_with = words.clone();
     let args = match RelayArgs::read(words) {
         Ok(args) => args,
         Err(ArgsError::Usage(error)) => error.exit(),
         Err(error) => return failure(&error),
     };
+    #[cfg(target_os = "linux")]
+    if args.reload {
+        let config = Config::try_from(args).map_err(anyhow::Error::from);
+        return match config.and_then(|config| lanparty_relay::reload::run(&config, &started_with)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failure(&*error),
+        };
+    }
     if let Err(error) = privilege::harden() {
         return failure(&*anyhow::Error::from(error).context("cannot give up rights"));
     }

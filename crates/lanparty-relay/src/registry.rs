@@ -7,6 +7,7 @@ mod admission;
 mod claims;
 mod guesses;
 mod joins;
+mod legacy;
 mod openers;
 mod operator;
 mod orders;
@@ -16,6 +17,7 @@ mod tests;
 
 pub use guesses::GuessLimits;
 pub use joins::JoinLimits;
+pub(crate) use legacy::Legacy;
 pub use operator::RoomSummary;
 pub use orders::{NotTheHost, Obeyed};
 pub use seat::Seat;

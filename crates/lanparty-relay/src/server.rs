@@ -10,16 +10,23 @@ mod contact;
 mod dev_cert;
 mod doorstep;
 mod greeting;
+#[cfg(target_os = "linux")]
+pub(crate) mod handover;
 mod identity;
 #[cfg(target_os = "linux")]
 mod operator;
 mod outbox;
+#[cfg(target_os = "linux")]
+mod succession;
+mod wishes;
 
 pub use dev_cert::DevCertError;
+#[cfg(target_os = "linux")]
+pub use handover::HandoverError;
 pub use identity::SourceError;
 
 use crate::config::{CommandLine, Config};
-use crate::registry::Registry;
+use crate::registry::{Legacy, Registry};
 use crate::room::{Departure, Step};
 use crate::strangers::KnockAnswer;
 use attendance::Attendance;
@@ -35,19 +42,22 @@ use lanparty_edge::speech::say;
 use lanparty_quic::tls::Identity;
 use lanparty_quic::{CloseCode, Endpoint, Incoming, ListenError};
 use std::io;
-use std::net::SocketAddr;
-use std::path::Path;
+use std::net::{SocketAddr, UdpSocket};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Interval, MissedTickBehavior};
 use tracing::{error, info, warn};
+use wishes::{Wish, Wishes};
 
 /// How long peers have to read a last message before their link is closed.
 const DRAIN: Duration = Duration::from_millis(250);
 /// How long the relay waits for all of them when it stops.
 const STOP: Duration = Duration::from_secs(1);
+/// How long goodbyes have to leave before another relay has the socket.
+const GOODBYES: Duration = Duration::from_millis(20);
 /// How often forgotten pieces of frames are looked for.
 const TIDY: Duration = Duration::from_secs(1);
 
@@ -83,6 +93,10 @@ pub enum StartError {
     /// It cannot be reached any more.
     #[error(transparent)]
     Socket(#[from] SocketGone),
+    /// Another relay has its place, and keeps it.
+    #[cfg(target_os = "linux")]
+    #[error(transparent)]
+    Handover(#[from] HandoverError),
 }
 
 /// Runs a relay until `stop` is ready, then sends everybody away. Prints where it listens. Once it does,
@@ -99,9 +113,17 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), S
         () = &mut stop => return Ok(()),
         () = std::future::ready(()) => {}
     }
+    #[cfg(target_os = "linux")]
+    let mut server = succession::begin(&config)?;
+    #[cfg(not(target_os = "linux"))]
     let mut server = RelayServer::bind(&config)?;
-    server.listen_to_operator(config.socket.as_deref());
+    #[cfg(target_os = "linux")]
+    let null = std::fs::File::open("/dev/null");
     server.give_up_rights()?;
+    #[cfg(target_os = "linux")]
+    if config.tells_starter {
+        crate::reload::tell_starter(null.ok().as_ref());
+    }
     let address = server.local_address();
     say(format_args!("Relay listening on {address} (udp)."));
     let pin = server.pin();
@@ -128,6 +150,9 @@ pub struct RelayServer {
     seated: JoinSet<()>,
     /// Nobody can be heard any more.
     is_deaf: bool,
+    /// Another relay waits for the place.
+    successor: Option<oneshot::Sender<Legacy>>,
+    wishes: Wishes,
 }
 
 /// The rooms of a running relay, and the one lock.
@@ -147,6 +172,7 @@ enum Event {
     Greeted(Result<Option<Attendance>, JoinError>),
     Left(Result<(), JoinError>),
     Unsteered(Result<io::Result<()>, JoinError>),
+    Wanted(Wish),
     Hangup,
     Tidy,
 }
@@ -157,12 +183,18 @@ impl RelayServer {
     /// # Errors
     /// [`StartError`].
     pub fn bind(config: &Config) -> Result<Self, StartError> {
+        Self::bind_or_adopt(config, None)
+    }
+
+    fn bind_or_adopt(config: &Config, adopted: Option<UdpSocket>) -> Result<Self, StartError> {
         let identity = identity::load(&config.identity, &config.server_name)?;
         if let Some(file) = &config.dev_cert_der_out {
             dev_cert::write(file, identity.certificate_der())?;
         }
-        let endpoint =
-            Endpoint::server(config.listen.socket_address(), &identity, config.congestion)?;
+        let endpoint = match adopted {
+            Some(socket) => Endpoint::server_on(socket, &identity, config.congestion)?,
+            None => Endpoint::server(config.listen.socket_address(), &identity, config.congestion)?,
+        };
         let address = endpoint.local_address().map_err(StartError::Address)?;
         let Config {
             limits,
@@ -191,18 +223,9 @@ impl RelayServer {
             doorstep: Doorstep::new(config.knocks),
             seated: JoinSet::new(),
             is_deaf: false,
+            successor: None,
+            wishes: Wishes::default(),
         })
-    }
-
-    /// Lets the operator steer it at this socket.
-    fn listen_to_operator(&mut self, socket: Option<&Path>) {
-        #[cfg(target_os = "linux")]
-        if let Some(listener) = socket.and_then(operator::listen) {
-            let rooms = self.rooms.clone();
-            self.operators.spawn(operator::serve(listener, rooms));
-        }
-        #[cfg(not(target_os = "linux"))]
-        let _ = socket;
     }
 
     /// Keeps what a bound relay needs: nothing, but to read a renewed certificate, and settings again.
@@ -241,13 +264,20 @@ impl RelayServer {
     pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), SocketGone> {
         let mut stop = pin!(stop);
         let mut clock = Clock::start(self.renewal.is_some() || self.settings.is_some());
-        while !self.is_deaf && !self.rooms.lock().is_drained() {
+        while !self.is_deaf && self.successor.is_none() && !self.rooms.lock().is_drained() {
             tokio::select! {
                 event = self.next_event(&mut clock) => self.handle(event),
                 () = &mut stop => break,
             }
         }
+        let legacy = self.rooms.lock().legacy(Instant::now());
         self.send_all_away();
+        if let Some(successor) = self.successor.take() {
+            // What peers send meanwhile waits in the socket; answered at once it would be a reset, and come before the goodbye.
+            tokio::time::sleep(GOODBYES).await;
+            drop(successor.send(legacy));
+            info!("Another relay takes this one's place");
+        }
         let drained = async {
             while !self.seated.is_empty() {
                 let event = self.next_event(&mut clock).await;
@@ -272,6 +302,7 @@ impl RelayServer {
             Some(greeted) = self.doorstep.next() => Event::Greeted(greeted),
             Some(left) = self.seated.join_next() => Event::Left(left),
             Some(ended) = self.operators.join_next() => Event::Unsteered(ended),
+            wish = self.wishes.next() => Event::Wanted(wish),
             event = clock.next() => event,
         }
     }
@@ -297,8 +328,16 @@ impl RelayServer {
                 };
                 warn!(%error, "`lanparty-relay ctl` does not reach this relay any more; the party goes on");
             }
+            // Who asked may have lost patience.
+            Event::Wanted(Wish::Settings(answer)) => drop(answer.send(self.take_settings())),
+            Event::Wanted(Wish::Place(answer)) => {
+                self.endpoint.turn_deaf();
+                self.successor = Some(answer);
+            }
             Event::Hangup => {
-                self.take_settings();
+                if let Err(error) = self.take_settings() {
+                    warn!("The limits in force stay, because the new ones are wrong: {error}");
+                }
                 let renewed = self.renewal.as_mut().map(Renewal::reload);
                 self.take_identity(renewed);
             }
@@ -322,33 +361,31 @@ impl RelayServer {
         }
     }
 
-    /// Takes the limits that stand in the operator's files now; where it listens and who it is stays.
-    fn take_settings(&mut self) {
-        match self.settings.as_ref().map(CommandLine::read) {
-            None => {}
-            Some(Ok(config)) => {
-                let Config {
-                    limits,
-                    rates,
-                    knocks,
-                    guesses,
-                    access,
-                    listen,
-                    ..
-                } = config;
-                info!(%limits, %knocks, %rates, %guesses, access_token = access.is_some(), "New limits in force");
-                if let Some(sentence) = needs_restart(self.listen, listen) {
-                    warn!("{sentence}");
-                }
-                self.doorstep.set_limits(knocks);
-                let mut rooms = self.rooms.lock();
-                rooms.set_limits(Instant::now(), limits, rates, guesses);
-                rooms.set_access(access);
-            }
-            Some(Err(error)) => {
-                warn!("The limits in force stay, because the new ones are wrong: {error}");
-            }
+    /// Takes the limits that stand in the operator's files now, and answers what is to be known about that; where it listens and
+    /// who it is stays.
+    fn take_settings(&mut self) -> Result<Vec<String>, String> {
+        let Some(read) = self.settings.as_ref().map(CommandLine::read) else {
+            return Ok(Vec::new());
+        };
+        let Config {
+            limits,
+            rates,
+            knocks,
+            guesses,
+            access,
+            listen,
+            ..
+        } = read.map_err(|error| error.to_string())?;
+        info!(%limits, %knocks, %rates, %guesses, access_token = access.is_some(), "New limits in force");
+        let restart = needs_restart(self.listen, listen);
+        if let Some(sentence) = &restart {
+            warn!("{sentence}");
         }
+        self.doorstep.set_limits(knocks);
+        let mut rooms = self.rooms.lock();
+        rooms.set_limits(Instant::now(), limits, rates, guesses);
+        rooms.set_access(access);
+        Ok(restart.into_iter().collect())
     }
 
     /// Greets newcomers with another certificate; who is here stays.
@@ -381,9 +418,16 @@ impl RelayServer {
 
     fn send_all_away(&self) {
         let mut rooms = self.rooms.lock();
+        let (reason, text) = match self.successor.is_some() {
+            true => (
+                DisconnectReason::Succeeded,
+                "another relay takes its place; come back at once",
+            ),
+            false => (DisconnectReason::Draining, "the relay is about to stop"),
+        };
         let disconnect = Disconnect {
-            reason: DisconnectReason::Draining,
-            text: "the relay is about to stop".into(),
+            reason,
+            text: text.into(),
         };
         for link in rooms.drain() {
             link.queue(Outgoing::Goodbye(disconnect.clone()));

@@ -1,6 +1,6 @@
 //! When to try again, and how, after a link has ended or was refused.
 
-use crate::backoff::Backoff;
+use crate::backoff::{Backoff, STEADY};
 use crate::link::ConnectError;
 use lanparty_ctrl::RejectReason;
 use std::time::Duration;
@@ -13,6 +13,8 @@ const ASK_AGAIN: Duration = Duration::from_secs(30);
 const EAGER: u32 = 60;
 /// this: a gateway and its players come back to a restarted relay in any order.
 const EAGER_WAIT: Duration = Duration::from_secs(1);
+/// Within this players come to the relay that has taken another one's place.
+const SPREAD: Duration = Duration::from_millis(100);
 
 /// What a gateway says whose place another one has taken.
 const OTHER_GATEWAY: &str = "another gateway with this one's key folder has taken its place; run one of \
@@ -25,6 +27,8 @@ const OTHER_MACHINE: &str = "another machine uses this one's identity file and h
 pub(super) enum End {
     /// It is lost, or the relay goes.
     Lost(String),
+    /// Another program has the relay's place, and listens already.
+    Succeeded(String),
     /// The relay's operator has sent the gateway out, in whose words.
     SentOut(String),
     /// Somebody with the same key has the place.
@@ -79,6 +83,13 @@ impl Retries {
         self.backoff.ended(stood);
         match end {
             End::Lost(cause) => self.after(cause, false, random),
+            // A relay that says so of itself again and again is one that fails.
+            End::Succeeded(cause) if stood < STEADY => self.after(cause, false, random),
+            End::Succeeded(cause) => Retry {
+                cause,
+                refused: false,
+                wait: self.spread(random),
+            },
             End::SentOut(cause) => {
                 let retry = self.after(cause, true, random);
                 let wait = retry.wait.max(AWAY);
@@ -113,6 +124,14 @@ impl Retries {
             cause,
             refused,
             wait,
+        }
+    }
+
+    /// A room full of players does not knock in one instant; its gateway, without which it is none, is first.
+    fn spread(&self, random: u32) -> Duration {
+        match self.is_gateway {
+            true => Duration::ZERO,
+            false => SPREAD.mul_f64(f64::from(random) / f64::from(u32::MAX)),
         }
     }
 
@@ -189,6 +208,29 @@ mod tests {
         retries.welcomed();
         let again = retries.failed(&ConnectError::HostAway, u32::MAX);
         assert!(again.wait <= EAGER_WAIT && again.refused, "{again:?}");
+    }
+
+    #[test]
+    fn where_another_relay_has_taken_over_the_gateway_is_first_and_nobody_waits_long() {
+        let succeeded = || End::Succeeded("it said".to_owned());
+        let wait = |is_gateway, random| {
+            let retry = Retries::new(is_gateway).ended(succeeded(), STEADY, random);
+            assert!(!retry.refused, "nobody said no");
+            retry.wait
+        };
+        assert_eq!(wait(true, u32::MAX), Duration::ZERO);
+        assert_eq!(
+            (wait(false, 0), wait(false, u32::MAX)),
+            (Duration::ZERO, SPREAD)
+        );
+        let mut retries = Retries::new(true);
+        let mut again = || retries.ended(succeeded(), Duration::ZERO, u32::MAX).wait;
+        let waits: Vec<_> = std::iter::repeat_with(&mut again).take(8).collect();
+        assert_eq!(
+            waits.last(),
+            Some(&LONGEST),
+            "a relay that never stays: {waits:?}"
+        );
     }
 
     #[test]

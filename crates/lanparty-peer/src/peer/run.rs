@@ -352,6 +352,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             (DisconnectReason::Kicked, Newcomer::Gateway) => Ok(Ended::By(End::SentOut(said()))),
             // Who makes a new link reads no more of the old one, so this is somebody else.
             (DisconnectReason::Replaced, _) => Ok(Ended::By(End::Replaced)),
+            (DisconnectReason::Succeeded, _) => Ok(Ended::By(End::Succeeded(said()))),
             _ => Ok(Ended::By(End::Lost(said()))),
         }
     }

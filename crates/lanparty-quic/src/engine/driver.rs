@@ -49,7 +49,7 @@ impl Driver {
     /// Takes packets, as many as are fair before something is sent.
     fn receive(&mut self, cx: &mut Context<'_>, state: &mut State, now: Instant) -> Taken {
         let (shared, mut taken) = (&*self.shared, Taken::Nothing);
-        if !self.ears.may_try(now) {
+        if state.is_deaf || !self.ears.may_try(now) {
             return taken;
         }
         for _ in 0..RECEIVE_ROUNDS {

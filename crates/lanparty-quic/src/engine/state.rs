@@ -26,6 +26,8 @@ pub(super) struct State {
     pub(super) driver: Option<Waker>,
     pub(super) closing: Option<(VarInt, Bytes)>,
     pub(super) is_abandoned: bool,
+    /// Somebody else reads the socket.
+    pub(super) is_deaf: bool,
     /// What the socket has moved.
     pub(super) udp: UdpStats,
 }
@@ -44,6 +46,7 @@ impl State {
             driver: None,
             closing: None,
             is_abandoned: false,
+            is_deaf: false,
             udp: UdpStats::default(),
         }
     }

@@ -74,6 +74,10 @@ impl UdpPort {
         self.socket.get().local_addr()
     }
 
+    pub(super) fn duplicate(&self) -> io::Result<UdpSocket> {
+        self.socket.duplicate()
+    }
+
     /// Why the last packet was not sent, if it was not.
     pub(super) fn refusal(&self) -> Option<i32> {
         let number = self.refusal.load(Ordering::Relaxed);

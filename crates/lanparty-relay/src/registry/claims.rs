@@ -12,6 +12,7 @@ mod tests;
 use crate::sources::place_of;
 use lanparty_ctrl::message::{Entry, Invitation};
 use lanparty_ctrl::{AdmissionKey, HostId, RoomCode, RoomKey};
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::iter;
 use std::net::IpAddr;
@@ -40,6 +41,15 @@ pub(crate) struct Claims {
     capacity: usize,
     /// What a proof is held against where there is no claim.
     decoy: AdmissionKey,
+}
+
+/// A claim on its way to the relay that takes this one's place. The key in it is a secret of the relay's.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeptClaim {
+    room: RoomCode,
+    host: HostId,
+    key: AdmissionKey,
+    source: IpAddr,
 }
 
 #[derive(Debug)]
@@ -152,6 +162,34 @@ impl Claims {
             .entry(name.code.clone())
             .or_default()
             .push(claim);
+    }
+
+    /// All of them, for a relay that takes this one's place.
+    pub(crate) fn kept(&self, now: Instant) -> Vec<KeptClaim> {
+        let all = self.claims.iter().flat_map(|(code, claims)| {
+            let live = claims.iter().filter(|claim| claim.is_live(now));
+            live.map(|claim| KeptClaim {
+                room: code.clone(),
+                host: claim.host,
+                key: claim.key.clone(),
+                source: claim.source,
+            })
+        });
+        all.collect()
+    }
+
+    /// Takes on what another relay had. The gateways are on their way; who does not come loses the claim as ever.
+    pub(crate) fn inherit(&mut self, now: Instant, kept: Vec<KeptClaim>) {
+        for claim in kept {
+            let name = RoomName {
+                code: claim.room,
+                host: Some(claim.host),
+            };
+            self.hold(&name, &claim.key, claim.source);
+            if let Some(claim) = self.claim_mut(&name) {
+                claim.ends = Some(now + LINGER);
+            }
+        }
     }
 
     /// Guests of this room need another key from now on.

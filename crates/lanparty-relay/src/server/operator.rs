@@ -14,8 +14,11 @@ use tracing::{info, warn};
 const EXPELLED: &str = "the relay's operator has sent you out of the room";
 
 /// Without it everything works, but nobody steers the relay.
-pub(super) fn listen(file: &Path) -> Option<UnixListener> {
-    let listener = ctl::bind(file);
+pub(super) fn listen(
+    file: &Path,
+    bind: fn(&Path) -> io::Result<UnixListener>,
+) -> Option<UnixListener> {
+    let listener = bind(file);
     if let Err(error) = &listener {
         warn!(%error, file = %file.display(), "`lanparty-relay ctl` will not find this relay");
     }

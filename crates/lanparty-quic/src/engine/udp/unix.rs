@@ -37,6 +37,11 @@ impl WatchedSocket {
         self.socket.get_ref()
     }
 
+    /// A second descriptor of it.
+    pub(super) fn duplicate(&self) -> io::Result<UdpSocket> {
+        self.socket.get_ref().try_clone()
+    }
+
     /// Calls `receive` once there may be something; it answers how much that was, and whether that was
     /// surely all.
     pub(super) fn poll_receive<T>(

@@ -19,6 +19,11 @@ impl WatchedSocket {
         &self.0
     }
 
+    /// Relays do not hand their sockets over on Windows.
+    pub(super) fn duplicate(&self) -> io::Result<std::net::UdpSocket> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Calls `receive` once there may be something; it answers what that was, and whether that was all,
     /// which only the system can say here.
     pub(super) fn poll_receive<T>(

@@ -1,0 +1,124 @@
+//! `lanparty-relay --reload`: what `systemctl reload` runs beside the relay that serves.
+//!
+//! The same program is asked to read its settings again. Another one, after an update, gets a successor: a relay that is started in
+//! the background, with the words of the one that asks, and takes the place over. So an update is a reload, and a
+//! reload that fails leaves the relay as it was.
+
+use crate::Config;
+use crate::server::HandoverError;
+use crate::server::handover::{Predecessor, Program};
+use anyhow::{Context, bail, ensure};
+use lanparty_edge::speech::say;
+use rustix::stdio;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+
+const RELOAD: &str = "--reload";
+const SUCCESSOR: [&str; 2] = ["--take-over", "--tells-starter"];
+
+/// Has the relay that runs read its settings again, or replaces it. `words` are those of this program.
+///
+/// # Errors
+/// One sentence; the relay that runs then goes on as it was.
+pub fn run(config: &Config, words: &[OsString]) -> anyhow::Result<()> {
+    let file = config.handover.as_deref();
+    let running = file.map(Predecessor::find).transpose()?.flatten();
+    let mut running = running.context(
+        "no relay runs with this state folder that could be reloaded; start it, or name its folder with --state",
+    )?;
+    let theirs = running.program().map_err(HandoverError::from)?;
+    let own = Program::own().context("cannot see which program this is")?;
+    if theirs == own {
+        let read = running.read_settings().map_err(HandoverError::from)?;
+        return match read {
+            Ok(sentences) => {
+                sentences.iter().for_each(say);
+                say("The relay has read its settings again.");
+                Ok(())
+            }
+            Err(why) => bail!("the settings in force stay, because the new ones are wrong: {why}"),
+        };
+    }
+    drop(running);
+    start_successor(words)
+}
+
+/// Starts it, and waits until it serves.
+fn start_successor(words: &[OsString]) -> anyhow::Result<()> {
+    let (ours, theirs) = UnixStream::pair()?;
+    let program = std::env::current_exe().context("cannot see which program this is")?;
+    let mut successor = Command::new(program)
+        .args(successors(words))
+        .stdin(Stdio::from(OwnedFd::from(theirs)))
+        .process_group(0)
+        .spawn()
+        .context("cannot start the new relay")?;
+    let mut byte = [0];
+    let serves = (&ours).read_exact(&mut byte).is_ok();
+    if !serves {
+        // It has said why.
+        let status = successor.wait()?;
+        bail!("the new relay did not start ({status}); the one that ran goes on");
+    }
+    ensure!(byte == *READY, "the new relay says something strange");
+    say(format_args!(
+        "The relay is now another program, process {}.",
+        successor.id()
+    ));
+    Ok(())
+}
+
+const READY: &[u8; 1] = b".";
+
+/// The words of a relay that takes over, from those of one that reloads.
+fn successors(words: &[OsString]) -> Vec<OsString> {
+    let others = words.iter().skip(1).filter(|word| *word != RELOAD);
+    let mut words: Vec<_> = others.cloned().collect();
+    words.extend(SUCCESSOR.map(OsString::from));
+    words
+}
+
+/// Whoever has started this relay as a successor learns that it serves, and has its end of standard input back.
+pub(crate) fn tell_starter(null: Option<&File>) {
+    let told = rustix::io::write(stdio::stdin(), READY);
+    let told = told.and_then(|_| null.map_or(Ok(()), |null| stdio::dup2_stdin(null.as_fd())));
+    if let Err(error) = told {
+        tracing::debug!(%error, "Nobody waits for this relay any more");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::RelayArgs;
+
+    #[test]
+    fn a_successor_has_the_words_of_who_reloads() {
+        let words = [
+            "lanparty-relay",
+            "--listen",
+            "4433/udp",
+            RELOAD,
+            "--state",
+            "x",
+        ];
+        let words = words.map(OsString::from);
+        let mut successors = successors(&words);
+        assert_eq!(successors[..4], ["--listen", "4433/udp", "--state", "x"]);
+        successors.insert(0, "lanparty-relay".into());
+        let args = RelayArgs::read(successors).unwrap();
+        assert!(args.take_over && args.tells_starter && !args.reload);
+    }
+
+    #[test]
+    fn where_no_relay_runs_there_is_nothing_to_reload() {
+        let config = Config::new("127.0.0.1:0".parse().unwrap());
+        let error = run(&config, &[]).unwrap_err().to_string();
+        assert!(error.contains("no relay runs"), "{error}");
+    }
+}

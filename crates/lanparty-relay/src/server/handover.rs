@@ -1,0 +1,360 @@
+//! How a relay takes the place of one that runs: a socket in the state folder, lines of JSON, and one descriptor.
+//!
+//! The newcomer starts as a whole, in a sandbox of its own, and asks for the other's UDP socket; then it asks for the
+//! *place*. From that moment on the other one reads nothing, tells its peers to come back at once, and answers with what
+//! must outlive it: which rooms are claimed, so that players need not wait for their gateways. Packets that come meanwhile wait in
+//! the socket, which never closes. If anything goes wrong before, the one that runs goes on as if nothing had been asked.
+
+use super::wishes::{Settings, Wish};
+use crate::registry::Legacy;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg, sockopt,
+};
+use sd_notify::NotifyState;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::{self, BufRead as _, BufReader, IoSlice, IoSliceMut, Read as _, Write as _};
+use std::mem::MaybeUninit;
+use std::net::UdpSocket;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tracing::{debug, info, warn};
+
+/// How long the one that runs waits for the newcomer's next line: a start on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the newcomer waits for an answer.
+const ANSWER: Duration = Duration::from_secs(10);
+/// No line is longer, in bytes: as many claims as there can be.
+const MAX_LINE: u64 = 4 * 1024 * 1024;
+
+/// Which program runs: another file, or the same one written anew, is another program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Program {
+    version: String,
+    device: u64,
+    inode: u64,
+    modified_ns: i64,
+}
+
+impl Program {
+    /// The one that asks this.
+    pub(crate) fn own() -> io::Result<Self> {
+        let file = fs::metadata("/proc/self/exe")?;
+        Ok(Program {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            device: file.dev(),
+            inode: file.ino(),
+            modified_ns: file.mtime() * 1_000_000_000 + file.mtime_nsec(),
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Ask {
+    /// Which program are you?
+    Program,
+    /// Read your settings again.
+    Settings,
+    /// Your UDP socket.
+    Socket,
+    /// Your place, now.
+    Place,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Said {
+    Program(Program),
+    /// What has come of it, as sentences.
+    Settings(Settings),
+    /// The socket comes with this line.
+    Socket,
+    Place(Legacy),
+}
+
+/// Hears successors, on a thread of its own.
+pub(super) struct Heirs {
+    listener: UnixListener,
+    program: Program,
+    socket: UdpSocket,
+}
+
+impl Heirs {
+    pub(super) fn new(listener: UnixListener, socket: UdpSocket) -> io::Result<Self> {
+        listener.set_nonblocking(false)?;
+        Ok(Heirs {
+            listener,
+            program: Program::own()?,
+            socket,
+        })
+    }
+
+    /// The thread ends with the program.
+    pub(super) fn listen(self, wishes: mpsc::Sender<Wish>) -> io::Result<()> {
+        let thread = std::thread::Builder::new().name("handover".to_owned());
+        thread.spawn(move || {
+            for stream in self.listener.incoming() {
+                let heard = stream.and_then(|stream| self.hear(&stream, &wishes));
+                debug!(?heard, "Somebody was heard who may take over");
+            }
+        })?;
+        Ok(())
+    }
+
+    fn hear(&self, stream: &UnixStream, wishes: &mpsc::Sender<Wish>) -> io::Result<()> {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(ANSWER))?;
+        let mut lines = BufReader::new(stream);
+        while let Some(ask) = next(&mut lines)? {
+            match ask {
+                Ask::Program => say(stream, &Said::Program(self.program.clone()))?,
+                Ask::Settings => {
+                    let settings = wish(wishes, Wish::Settings)?;
+                    say(stream, &Said::Settings(settings))?;
+                }
+                Ask::Socket => say_with(stream, &Said::Socket, &[self.socket.as_fd()])?,
+                Ask::Place => {
+                    let legacy = wish(wishes, Wish::Place)?;
+                    tell_systemd(stream);
+                    return say(stream, &Said::Place(legacy));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// systemd believes the main process alone when another shall be that.
+fn tell_systemd(stream: &UnixStream) {
+    let successor = sockopt::socket_peercred(stream).map(|peer| peer.pid.as_raw_pid());
+    let told = successor
+        .map_err(io::Error::from)
+        .and_then(|pid| sd_notify::notify(&[NotifyState::MainPid(pid.cast_unsigned())]));
+    if let Err(error) = told {
+        warn!(%error, "systemd does not hear which process is the relay now");
+    }
+}
+
+fn wish<T>(
+    wishes: &mpsc::Sender<Wish>,
+    make: impl FnOnce(oneshot::Sender<T>) -> Wish,
+) -> io::Result<T> {
+    let (answer, answered) = oneshot::channel();
+    let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
+    wishes.blocking_send(make(answer)).map_err(|_| gone(()))?;
+    answered.blocking_recv().map_err(|_| gone(()))
+}
+
+fn next<T: for<'de> Deserialize<'de>>(
+    lines: &mut BufReader<impl io::Read>,
+) -> io::Result<Option<T>> {
+    let mut line = String::new();
+    match lines.by_ref().take(MAX_LINE).read_line(&mut line)? {
+        0 => Ok(None),
+        _ => Ok(Some(serde_json::from_str(&line)?)),
+    }
+}
+
+fn say(stream: &UnixStream, line: &impl Serialize) -> io::Result<()> {
+    say_with(stream, line, &[])
+}
+
+/// The descriptors travel with the first byte.
+fn say_with(
+    mut stream: &UnixStream,
+    line: &impl Serialize,
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<()> {
+    let mut line = serde_json::to_vec(line)?;
+    line.push(b'\n');
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() {
+        control.push(SendAncillaryMessage::ScmRights(descriptors));
+    }
+    let sent = sendmsg(
+        stream,
+        &[IoSlice::new(&line)],
+        &mut control,
+        SendFlags::NOSIGNAL,
+    )?;
+    stream.write_all(&line[sent..])
+}
+
+/// Why a relay does not take another one's place.
+#[derive(Debug, thiserror::Error)]
+pub enum HandoverError {
+    /// It says something else than it should, or nothing.
+    #[error(
+        "the relay that runs does not give up its place ({0}), and goes on; to have the new one all the same stop the old one, and start this"
+    )]
+    Refused(#[from] io::Error),
+}
+
+/// The relay that runs, as the one sees it that shall take its place.
+pub(crate) struct Predecessor {
+    lines: BufReader<UnixStream>,
+}
+
+impl Predecessor {
+    /// The one that listens there, if there is any.
+    pub(crate) fn find(file: &Path) -> io::Result<Option<Self>> {
+        let Ok(stream) = UnixStream::connect(file) else {
+            return Ok(None);
+        };
+        stream.set_read_timeout(Some(ANSWER))?;
+        stream.set_write_timeout(Some(ANSWER))?;
+        Ok(Some(Predecessor {
+            lines: BufReader::new(stream),
+        }))
+    }
+
+    fn ask(&mut self, ask: &Ask) -> io::Result<Said> {
+        say(self.lines.get_ref(), ask)?;
+        next(&mut self.lines)?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+
+    /// Which program it is.
+    pub(crate) fn program(&mut self) -> io::Result<Program> {
+        match self.ask(&Ask::Program)? {
+            Said::Program(program) => Ok(program),
+            _ => Err(strange()),
+        }
+    }
+
+    /// Has it read its settings again.
+    pub(crate) fn read_settings(&mut self) -> io::Result<Settings> {
+        match self.ask(&Ask::Settings)? {
+            Said::Settings(settings) => Ok(settings),
+            _ => Err(strange()),
+        }
+    }
+
+    /// Its socket, which it goes on reading.
+    pub(super) fn socket(&mut self) -> io::Result<UdpSocket> {
+        let stream = self.lines.get_ref();
+        say(stream, &Ask::Socket)?;
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let mut byte = [0; 1];
+        let slices = &mut [IoSliceMut::new(&mut byte)];
+        recvmsg(stream, slices, &mut control, RecvFlags::CMSG_CLOEXEC)?;
+        let mut descriptors = control.drain().filter_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+            _ => None,
+        });
+        let socket: Option<OwnedFd> = descriptors.next();
+        let mut rest = String::new();
+        self.lines.read_line(&mut rest)?;
+        socket.map(UdpSocket::from).ok_or_else(strange)
+    }
+
+    /// Its place; it reads nothing any more. Without an answer it has ended by itself, and the place is free.
+    pub(super) fn place(mut self) -> io::Result<Legacy> {
+        match self.ask(&Ask::Place) {
+            Ok(Said::Place(legacy)) => Ok(legacy),
+            Ok(_) => Err(strange()),
+            Err(error) if has_ended(&error) => {
+                info!("The relay whose place this is has ended by itself");
+                Ok(Legacy::default())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn has_ended(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
+}
+
+fn strange() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "it gives a strange answer")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair() -> (Predecessor, mpsc::Receiver<Wish>, UdpSocket) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x.handover");
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let listener = UnixListener::bind(&file).unwrap();
+        let (wishes, wanted) = mpsc::channel(1);
+        let heirs = Heirs::new(listener, socket.try_clone().unwrap()).unwrap();
+        heirs.listen(wishes).unwrap();
+        let predecessor = Predecessor::find(&file).unwrap().unwrap();
+        (predecessor, wanted, socket)
+    }
+
+    #[test]
+    fn the_socket_comes_over_and_is_the_same_one() {
+        let (mut predecessor, _wanted, socket) = pair();
+        assert_eq!(predecessor.program().unwrap(), Program::own().unwrap());
+        let taken = predecessor.socket().unwrap();
+        let address = socket.local_addr().unwrap();
+        assert_eq!(taken.local_addr().unwrap(), address);
+        let other = UdpSocket::bind("127.0.0.1:0").unwrap();
+        other.send_to(b"hello", address).unwrap();
+        let mut buffer = [0; 8];
+        assert_eq!(taken.recv(&mut buffer).unwrap(), 5);
+        assert_eq!(
+            predecessor.program().unwrap(),
+            Program::own().unwrap(),
+            "it goes on"
+        );
+    }
+
+    #[test]
+    fn a_place_is_given_once_and_by_the_relay_itself() {
+        let (predecessor, mut wanted, _socket) = pair();
+        let relay = std::thread::spawn(move || match wanted.blocking_recv() {
+            Some(Wish::Place(answer)) => assert!(answer.send(Legacy::default()).is_ok()),
+            _ => panic!("the place was asked for"),
+        });
+        assert_eq!(predecessor.place().unwrap(), Legacy::default());
+        relay.join().unwrap();
+    }
+
+    #[test]
+    fn the_place_of_one_that_has_ended_is_free() {
+        let (mut predecessor, wanted, _socket) = pair();
+        let socket = predecessor.socket().unwrap();
+        drop(wanted);
+        assert_eq!(predecessor.place().unwrap(), Legacy::default());
+        assert!(socket.local_addr().is_ok(), "the socket outlives it");
+    }
+
+    #[test]
+    fn settings_are_read_again_by_the_one_that_runs() {
+        let (mut predecessor, mut wanted, _socket) = pair();
+        let wrong = || Err("line 3 is wrong".to_owned());
+        std::thread::spawn(move || {
+            if let Some(Wish::Settings(answer)) = wanted.blocking_recv() {
+                answer.send(wrong()).unwrap();
+            }
+        });
+        assert_eq!(predecessor.read_settings().unwrap(), wrong());
+    }
+
+    #[test]
+    fn nobody_there_is_no_predecessor_and_nonsense_is_no_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x.handover");
+        assert!(Predecessor::find(&file).unwrap().is_none());
+        let listener = UnixListener::bind(&file).unwrap();
+        let mut predecessor = Predecessor::find(&file).unwrap().unwrap();
+        let (mut other, _) = listener.accept().unwrap();
+        other.write_all(b"\"socket\"\n").unwrap();
+        assert!(predecessor.socket().is_err(), "no socket came with it");
+        other.write_all(b"??\n").unwrap();
+        assert!(predecessor.place().is_err(), "it may run still");
+    }
+}

@@ -1,0 +1,94 @@
+//! One relay after the other, at the same socket: how a newcomer takes the place, and how the one that runs gives it up.
+
+use super::handover::{HandoverError, Heirs, Predecessor};
+use super::{RelayServer, StartError, operator};
+use crate::config::Config;
+use lanparty_edge::ctl;
+use lanparty_edge::speech::say;
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
+use std::time::Instant;
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+/// Binds a relay, or has it take another one's place; from then on this one serves.
+pub(super) fn begin(config: &Config) -> Result<RelayServer, StartError> {
+    let running = config.handover.as_deref().filter(|_| config.takes_over);
+    let running = running.map(Predecessor::find).transpose();
+    let running = running.map_err(HandoverError::from)?.flatten();
+    let Some(mut predecessor) = running else {
+        if config.takes_over {
+            say("No relay runs with this state folder, so there is no place to take over.");
+        }
+        let mut server = RelayServer::bind(config)?;
+        server.listen_to_others(config, ctl::bind);
+        return Ok(server);
+    };
+    let socket = predecessor.socket().map_err(HandoverError::from)?;
+    let adopted = is_at(&socket, config.listen.socket_address()).then_some(socket);
+    let mut server = RelayServer::bind_or_adopt(config, adopted)?;
+    let legacy = predecessor.place().map_err(HandoverError::from)?;
+    info!(?legacy, "Took the place of the relay that ran");
+    server.rooms.lock().inherit(Instant::now(), legacy);
+    server.listen_to_others(config, ctl::bind_in_place);
+    say("Took the place of the relay that ran.");
+    Ok(server)
+}
+
+/// True when a socket listens where that is wanted; an IPv4 wildcard stands in for both families where there is no IPv6.
+fn is_at(socket: &UdpSocket, wanted: SocketAddr) -> bool {
+    socket.local_addr().is_ok_and(|address| {
+        let both_any = address.ip().is_unspecified() && wanted.ip().is_unspecified();
+        address.port() == wanted.port() && (both_any || address.ip() == wanted.ip())
+    })
+}
+
+impl RelayServer {
+    /// Lets the operator steer it, and another relay ask for its place, at sockets that `bind` makes.
+    fn listen_to_others(
+        &mut self,
+        config: &Config,
+        bind: fn(&Path) -> io::Result<std::os::unix::net::UnixListener>,
+    ) {
+        let socket = config.socket.as_deref();
+        if let Some(listener) = socket.and_then(|file| operator::listen(file, bind)) {
+            let rooms = self.rooms.clone();
+            self.operators.spawn(operator::serve(listener, rooms));
+        }
+        if let Some(file) = config.handover.as_deref() {
+            let listening = bind(file).and_then(|listener| {
+                let heirs = Heirs::new(listener, self.endpoint.duplicate_socket()?)?;
+                let (wish, wishes) = mpsc::channel(1);
+                heirs.listen(wish)?;
+                Ok(wishes)
+            });
+            match listening {
+                Ok(wishes) => self.wishes.0 = Some(wishes),
+                Err(error) => {
+                    warn!(%error, file = %file.display(), "No other relay will be able to take this one's place");
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_is_taken_where_it_listens_as_wanted() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let own = socket.local_addr().unwrap();
+        assert!(is_at(&socket, own));
+        assert!(!is_at(&socket, (own.ip(), own.port() ^ 1).into()));
+        assert!(!is_at(
+            &socket,
+            (std::net::Ipv4Addr::UNSPECIFIED, own.port()).into()
+        ));
+        let any = UdpSocket::bind("0.0.0.0:0").unwrap();
+        let port = any.local_addr().unwrap().port();
+        assert!(is_at(&any, (std::net::Ipv6Addr::UNSPECIFIED, port).into()));
+    }
+}
