@@ -201,7 +201,7 @@ fn flag_of<'a>(
     setting: &Setting<'_>,
 ) -> Result<&'a Arg, FileError> {
     let mut flags = command.get_arguments();
-    let flag = flags.find(|flag| flag.get_long() == Some(setting.key) && flag.get_id() != "config");
+    let flag = flags.find(|flag| flag.get_long() == Some(setting.key) && is_setting(flag));
     flag.ok_or_else(|| FileError::UnknownKey {
         file: file.to_owned(),
         line: setting.line,
@@ -211,12 +211,18 @@ fn flag_of<'a>(
     })
 }
 
+/// What is about one start of the program is no setting of it.
+fn is_setting(flag: &Arg) -> bool {
+    !matches!(
+        flag.get_id().as_str(),
+        "config" | "help" | "version" | "take_over" | "reload" | "tells_starter"
+    )
+}
+
 /// The flag whose name is most like this key, if it is like it at all.
 fn nearest(command: &Command, key: &str) -> Option<String> {
     let key = key.to_lowercase().replace('_', "-");
-    let flags = command
-        .get_arguments()
-        .filter(|flag| flag.get_id() != "config");
+    let flags = command.get_arguments().filter(|&flag| is_setting(flag));
     let names = flags.filter_map(Arg::get_long);
     let is_part = |name: &str| key.len() > 3 && (name.starts_with(&key) || key.starts_with(name));
     let likeness = names.map(|name| {

@@ -52,7 +52,15 @@ fn every_flag_has_this_spelling_and_this_default() {
         .filter(|flag| {
             !matches!(
                 flag.get_id().as_str(),
-                "config" | "help" | "version" | "log" | "access_token" | "access_token_file"
+                "config"
+                    | "help"
+                    | "version"
+                    | "log"
+                    | "access_token"
+                    | "access_token_file"
+                    | "take_over"
+                    | "reload"
+                    | "tells_starter"
             )
         })
         .map(|flag| {
@@ -359,6 +367,7 @@ fn config(file: &str, flags: &str) -> Result<Config, ArgsError> {
     let config = Config::try_from(read(file, flags)?)?;
     Ok(Config {
         socket: None,
+        handover: None,
         settings: None,
         ..config
     })
