@@ -60,7 +60,7 @@ fn check_peer_message(message: PeerMessage) {
             // Counters come from strangers too: their sum must be one.
             let _ = stats.drops.total();
         }
-        PeerMessage::Host(_) | PeerMessage::Vouch(_) => {}
+        PeerMessage::Host(_) | PeerMessage::Vouch(_) | PeerMessage::NewKey(_) => {}
         PeerMessage::Disconnect(disconnect) => {
             unreachable!("{disconnect:?} is for both directions")
         }
@@ -82,6 +82,7 @@ fn check_relay_message(message: &RelayMessage) {
         RelayMessage::Members(_)
         | RelayMessage::Notice(_)
         | RelayMessage::Vouched(_)
+        | RelayMessage::NewKey(_)
         | RelayMessage::Pings(_) => {}
         RelayMessage::Disconnect(disconnect) => {
             unreachable!("{disconnect:?} is for both directions")

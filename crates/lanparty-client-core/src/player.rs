@@ -4,7 +4,7 @@ use crate::identity_store::{self, IdentityError, Random};
 use crate::session::Session;
 use clap::Args;
 use lanparty_ctrl::message::Welcome;
-use lanparty_ctrl::{Name, RelayMessage, ResumeToken};
+use lanparty_ctrl::{Name, RelayMessage, ResumeToken, RoomKey};
 use lanparty_dhcp::{Held, How};
 use lanparty_edge::resume_file::ResumeFile;
 use lanparty_edge::seldom::Seldom;
@@ -100,6 +100,7 @@ impl PlayerArgs {
             told: Seldom::default(),
             notice: None,
             room_mtu: None,
+            new_key: None,
         })
     }
 }
@@ -152,6 +153,8 @@ pub struct Player {
     /// What the relay last did not carry.
     notice: Option<(Instant, String)>,
     room_mtu: Option<u16>,
+    /// The key that the host has given the room since the invite was made.
+    new_key: Option<RoomKey>,
 }
 
 impl Player {
@@ -218,6 +221,23 @@ impl Player {
             tracing::debug!(?notice, "The relay drops frames of ours");
             self.notice = Some((now, notice.to_player().to_string()));
         }
+    }
+
+    /// The key of the room, where it is another one by now than the invite's.
+    pub fn room_key(&self) -> Option<RoomKey> {
+        self.new_key.clone()
+    }
+
+    /// The host has given the room a new key: the next attempt brings it, and so does the next start where it is kept.
+    pub fn take_new_key(&mut self, session: &Session, message: &RelayMessage) -> Option<RoomKey> {
+        let RelayMessage::NewKey(sealed) = message else {
+            return None;
+        };
+        let before = self.new_key.as_ref().or(self.relay.key.as_ref())?;
+        let key = session.open_new_key(sealed, before)?;
+        tracing::info!("The host has given the room a new key, and this player has it");
+        self.new_key = Some(key.clone());
+        Some(key)
     }
 
     /// There is no link, because the machine stood still.

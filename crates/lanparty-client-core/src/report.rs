@@ -1,6 +1,7 @@
 //! What the program around a session tells of it, whoever listens.
 
 use crate::{Session, StatusLine};
+use lanparty_ctrl::RoomKey;
 use lanparty_obs::{Diagnostics, PlayerStatus};
 use std::time::Instant;
 
@@ -15,10 +16,17 @@ pub struct Report<'a> {
     pub session: &'a Session,
 }
 
+/// What a player hears whose invite is not kept here.
+const NEW_KEY: &str = "The host has given the room a new key, which you have until you leave: for the next start ask for \
+    the new invite.";
+
 /// Who listens: a person at a terminal, or a service with its views.
 pub trait Reporter {
     /// Something may have changed; it is told each second and whenever something happens.
     fn hear(&mut self, now: Instant, report: Report<'_>);
+
+    /// The host has given the room this key, and invites with another one open it no more.
+    fn keep_key(&mut self, key: &RoomKey);
 }
 
 /// A person reads a sentence whenever it is another one, and once what is worth knowing beside it.
@@ -30,5 +38,10 @@ impl Reporter for StatusLine {
             .overlap
             .iter()
             .for_each(|both| self.remark(both));
+    }
+
+    /// An invite that somebody typed is not this program's to change.
+    fn keep_key(&mut self, _key: &RoomKey) {
+        self.remark(NEW_KEY);
     }
 }

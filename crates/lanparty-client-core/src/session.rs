@@ -18,8 +18,10 @@ use address::Address;
 use bytes::Bytes;
 use host_check::HostCheck;
 use hosts::Hosts;
-use lanparty_ctrl::message::{Newcomer, Vouched, Welcome};
-use lanparty_ctrl::{Challenge, GROUPS, HostId, Name, PeerMessage, RelayMessage, RoomCode};
+use lanparty_ctrl::message::{NewKey, Newcomer, Vouched, Welcome};
+use lanparty_ctrl::{
+    Challenge, GROUPS, HostId, Name, PeerMessage, RelayMessage, RoomCode, RoomKey,
+};
 use lanparty_games::Games;
 use lanparty_obs::{Diagnostics, DropReason, PeerStats};
 use lanparty_peer::{PeerCore, PeerOutput};
@@ -277,6 +279,11 @@ impl Session {
         self.count_unproven();
     }
 
+    /// The room's new key, if the host has sealed it for this player and this link.
+    pub fn open_new_key(&self, key: &NewKey, before: &RoomKey) -> Option<RoomKey> {
+        self.check.as_ref()?.open_new_key(self.mac, key, before)
+    }
+
     fn receive_late(&mut self, now: Instant, datagrams: Vec<Bytes>) {
         for datagram in datagrams {
             match self.receive(now, &datagram) {
@@ -321,6 +328,11 @@ impl PeerCore for Session {
 
     fn shows_pings(&self) -> bool {
         true
+    }
+
+    /// Only one that knows its host, whose signature is on it.
+    fn takes_new_keys(&self) -> bool {
+        self.check.is_some()
     }
 
     fn challenge(&mut self, random: [u8; 32]) -> Option<Challenge> {
@@ -436,6 +448,8 @@ impl PeerCore for Session {
                 }
             }
             RelayMessage::Vouched(vouched) => self.handle_vouched(now, &vouched),
+            // The program around it has the key before, and keeps this one.
+            RelayMessage::NewKey(_) => {}
             RelayMessage::Pings(pings) => self.hear_pings(&pings),
             // These belong to the link.
             RelayMessage::Welcome(_)

@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result};
 use lanparty_client_core::{HeldAddress, Player, Report, Reporter, Session};
 use lanparty_client_service::Wishes;
 use lanparty_ctrl::message::Welcome;
-use lanparty_ctrl::{ResumeToken, Text};
+use lanparty_ctrl::{ResumeToken, RoomKey, Text};
 use lanparty_doctor::Hands;
 use lanparty_obs::{Diagnostics, NoAddress, PlayerStatus};
 use lanparty_peer::{Event, HostError, PeerHost};
@@ -215,6 +215,10 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
         self.player.kept_token()
     }
 
+    fn room_key(&self) -> Option<RoomKey> {
+        self.player.room_key()
+    }
+
     async fn handle_event(
         &mut self,
         session: &mut Session,
@@ -232,6 +236,9 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
             Event::Joined { welcome, relay } => self.plug_in(session, welcome, relay)?,
             Event::Control(message) => {
                 self.player.hear(Instant::now(), message);
+                if let Some(key) = self.player.take_new_key(session, message) {
+                    self.reporter.keep_key(&key);
+                }
                 self.show(session)?;
             }
             Event::Tick(facts) => {

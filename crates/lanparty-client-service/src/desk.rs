@@ -16,7 +16,7 @@ pub(crate) use progress::News;
 
 use crate::Caller;
 use lanparty_client_control::{Answer, Secret, Snapshot, State};
-use lanparty_ctrl::Name;
+use lanparty_ctrl::{Name, RoomKey};
 use lanparty_edge::invite::Invite;
 use progress::Progress;
 use std::collections::VecDeque;
@@ -213,6 +213,24 @@ impl Desk {
             (_, Ok(())) => self.wanted = None,
         }
         self.settle(now);
+    }
+
+    /// The host has given the room another key: the invite has it from now on, here and where it is kept.
+    pub(crate) fn handle_new_key(&mut self, key: &RoomKey) {
+        let Some(wanted) = &mut self.wanted else {
+            return;
+        };
+        if !matches!(self.stage, Stage::Running { .. }) {
+            return;
+        }
+        wanted.invite.key = key.clone();
+        wanted.text = Secret::new(wanted.invite.reveal());
+        if self
+            .kept
+            .renew(&wanted.caller.id, &wanted.room, &wanted.text)
+        {
+            self.save();
+        }
     }
 
     /// The disk took what is kept, or did not.

@@ -11,6 +11,7 @@ use crate::serve::{self, Listener};
 use anyhow::Result;
 use keeper::{Found, Keeper};
 use lanparty_client_control::{Answer, Request, Snapshot, State};
+use lanparty_ctrl::RoomKey;
 use lanparty_edge::state_folder::StateFolder;
 use looks::Looks;
 use session::Running;
@@ -217,6 +218,10 @@ impl<P: Place> Service<P> {
 
     fn hear(self: &Rc<Self>, news: News) {
         self.act(|desk, now| desk.handle_news(now, news));
+    }
+
+    fn keep_key(self: &Rc<Self>, key: &RoomKey) {
+        self.act(|desk, _| desk.handle_new_key(key));
     }
 
     /// Lets the desk know when its time has come.

@@ -19,7 +19,7 @@ use lanparty_client_route::{self as ip, AdapterGuid, KeptText, Luid, Watch};
 use lanparty_client_service::Wishes;
 use lanparty_client_tap::{self as tap, Adapter, TapControl};
 use lanparty_ctrl::message::Welcome;
-use lanparty_ctrl::{ResumeToken, Text};
+use lanparty_ctrl::{ResumeToken, RoomKey, Text};
 use lanparty_obs::{Diagnostics, PlayerStatus};
 use lanparty_peer::{Event, HostError, PeerHost};
 use std::fmt;
@@ -198,6 +198,10 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
         self.player.kept_token()
     }
 
+    fn room_key(&self) -> Option<RoomKey> {
+        self.player.room_key()
+    }
+
     async fn handle_event(
         &mut self,
         session: &mut Session,
@@ -212,6 +216,9 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
             Event::Joined { welcome, relay } => self.plug_in(session, welcome, relay)?,
             Event::Control(message) => {
                 self.player.hear(Instant::now(), message);
+                if let Some(key) = self.player.take_new_key(session, message) {
+                    self.reporter.keep_key(&key);
+                }
                 self.show(session);
             }
             Event::Tick(facts) => {

@@ -122,7 +122,7 @@ impl HostKey {
         }
     }
 
-    fn sign(&self, message: &[u8]) -> HostSignature {
+    pub(crate) fn sign(&self, message: &[u8]) -> HostSignature {
         let pair = Ed25519KeyPair::from_seed_unchecked(&*self.seed).expect("a seed is 32 bytes");
         let signature = pair.sign(message);
         HostSignature(
@@ -162,7 +162,7 @@ impl HostPublicKey {
         self.has_signed(&proof(channel, key, room), signature)
     }
 
-    fn has_signed(&self, message: &[u8], signature: &HostSignature) -> bool {
+    pub(crate) fn has_signed(&self, message: &[u8], signature: &HostSignature) -> bool {
         let key = UnparsedPublicKey::new(&ED25519, self.0);
         key.verify(message, &signature.0).is_ok()
     }
@@ -200,6 +200,10 @@ impl Challenge {
     /// A challenge from 256 bits of OS randomness.
     pub const fn from_random(bits: [u8; 32]) -> Self {
         Challenge(bits)
+    }
+
+    pub(crate) const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 }
 

@@ -14,6 +14,7 @@ pub mod host_key;
 pub mod identity;
 pub mod message;
 pub mod name;
+pub mod new_key;
 pub mod notice;
 pub mod orders;
 pub mod pin;
@@ -31,6 +32,7 @@ pub use host_key::{Challenge, HostId, HostKey, HostPublicKey, HostSecret, HostSi
 pub use identity::{Fingerprint, IdentityKey};
 pub use message::{PeerMessage, RelayMessage, Role};
 pub use name::Name;
+pub use new_key::{NEW_KEYS, SealedKey};
 pub use notice::{NOTICES, Notice, NoticeKind};
 pub use orders::HostOrder;
 pub use pin::Pin;

@@ -7,8 +7,9 @@
 use crate::orders::{HostOrder, Members};
 use crate::{
     AccessToken, AdmissionKey, BATCHES, Challenge, ChannelBinding, DisconnectReason, Fingerprint,
-    GROUPS, HostId, HostKey, HostPublicKey, HostSignature, LeaveReason, NOTICES, Name, Notice,
-    PINGS, Pings, Proof, RejectReason, ResumeToken, RoomCode, Text, VERSION, Vouch,
+    GROUPS, HostId, HostKey, HostPublicKey, HostSignature, LeaveReason, NEW_KEYS, NOTICES, Name,
+    Notice, PINGS, Pings, Proof, RejectReason, ResumeToken, RoomCode, SealedKey, Text, VERSION,
+    Vouch,
 };
 use lanparty_obs::PeerStats;
 use lanparty_proto::{DatagramBudget, IpMtu, PeerId, RoomId, VirtualMac};
@@ -36,6 +37,8 @@ pub enum PeerMessage {
     Host(HostOrder),
     /// Answers the challenge of the client with this number; from a room's gateway only.
     Vouch(Vouched),
+    /// The room's new key for the client with this number; from a room's gateway only.
+    NewKey(NewKey),
     /// The peer is about to close the link.
     Disconnect(Disconnect),
 }
@@ -60,6 +63,8 @@ pub enum RelayMessage {
     PeerLeft(PeerLeft),
     /// The gateway with this number answers the client's challenge.
     Vouched(Vouched),
+    /// The room's new key, from the gateway with this number; only to clients that know [`NEW_KEYS`].
+    NewKey(NewKey),
     /// The answer to the host, who asked for the members.
     Members(Box<Members>),
     /// Something does not cross; only to peers that know [`NOTICES`].
@@ -84,7 +89,7 @@ pub struct Hello {
     pub mac: Option<VirtualMac>,
     /// What its path takes in one datagram now.
     pub datagram_budget: DatagramBudget,
-    /// Names of optional abilities: [`NOTICES`], [`GROUPS`], [`BATCHES`], [`PINGS`]; unknown ones are ignored.
+    /// Names of optional abilities: [`NOTICES`], [`GROUPS`], [`BATCHES`], [`PINGS`], [`NEW_KEYS`]; unknown ones are ignored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
     /// What its player wants to be called; see [`Name::from_stranger`].
@@ -155,6 +160,8 @@ pub struct Entry {
     pub tells_groups: bool,
     /// Whether it reads several messages from one stream.
     pub reads_batches: bool,
+    /// Whether it takes a [`NewKey`].
+    pub takes_new_keys: bool,
 }
 
 impl Entry {
@@ -176,6 +183,7 @@ impl Entry {
             takes_pings: false,
             tells_groups: false,
             reads_batches: false,
+            takes_new_keys: false,
         }
     }
 }
@@ -331,6 +339,7 @@ impl Hello {
             takes_pings: capabilities.iter().any(|name| name == PINGS),
             tells_groups: capabilities.iter().any(|name| name == GROUPS),
             reads_batches: capabilities.iter().any(|name| name == BATCHES),
+            takes_new_keys: capabilities.iter().any(|name| name == NEW_KEYS),
             ..Entry::new(room, who, datagram_budget)
         }))
     }
@@ -388,6 +397,9 @@ pub struct PeerJoined {
     /// Whether it says again which groups its machine wants; told to the gateway only, which then needs no others.
     #[serde(default, skip_serializing_if = "is_false")]
     pub tells_groups: bool,
+    /// Whether it takes a [`NewKey`]; told to the gateway only.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub takes_new_keys: bool,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
@@ -403,6 +415,19 @@ pub struct Vouched {
     /// The answer.
     #[serde(flatten)]
     pub vouch: Vouch,
+}
+
+/// A room's new key on its way through the relay, which cannot read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewKey {
+    /// The client's number on the way to the relay, the gateway's on the way from it.
+    pub peer_id: PeerId,
+    /// With what it can be checked; its [`HostId`] must be the one that the player knows.
+    pub host_key: HostPublicKey,
+    /// That it is the host's, for this player and this link.
+    pub signature: HostSignature,
+    /// The key itself.
+    pub sealed: SealedKey,
 }
 
 /// Somebody is no longer in the room.

@@ -71,6 +71,7 @@ fn bridge(now: Instant) -> Bridge {
         identity: None,
         host_challenge: None,
         tells_groups: false,
+        takes_new_keys: false,
     };
     bridge.handle_control(now, RelayMessage::PeerJoined(joined));
     bridge

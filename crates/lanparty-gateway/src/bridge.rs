@@ -492,6 +492,7 @@ impl PeerCore for Bridge {
             RelayMessage::Welcome(_)
             | RelayMessage::Reject(_)
             | RelayMessage::Vouched(_)
+            | RelayMessage::NewKey(_)
             | RelayMessage::Members(_)
             | RelayMessage::Notice(_)
             | RelayMessage::Pings(_)

@@ -230,6 +230,7 @@ impl Controls {
             RelayMessage::Members(members) => return self.note(members),
             RelayMessage::Welcome(_)
             | RelayMessage::Vouched(_)
+            | RelayMessage::NewKey(_)
             | RelayMessage::Reject(_)
             | RelayMessage::Notice(_)
             | RelayMessage::Pings(_)

@@ -230,6 +230,7 @@ impl<'a> Host<'a> {
             | RelayMessage::Welcome(_)
             | RelayMessage::Reject(_)
             | RelayMessage::Vouched(_)
+            | RelayMessage::NewKey(_)
             | RelayMessage::Pings(_)
             | RelayMessage::Members(_)
             | RelayMessage::Disconnect(_) => {}

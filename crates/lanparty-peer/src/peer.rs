@@ -37,6 +37,11 @@ pub trait PeerCore {
         false
     }
 
+    /// Whether it takes the room's new key from the host.
+    fn takes_new_keys(&self) -> bool {
+        false
+    }
+
     /// An attempt to reach the relay begins: what its hello asks the room's gateway to sign, made of these
     /// random bits.
     fn challenge(&mut self, _random: [u8; 32]) -> Option<Challenge> {

@@ -20,8 +20,8 @@ use bytes::Bytes;
 use lanparty_ctrl::message::{Entry, Newcomer, PeerLeft, Welcome};
 use lanparty_ctrl::orders::Person;
 use lanparty_ctrl::{
-    Fingerprint, GROUPS, HOST_CONTROLS, HOST_KEYS, LAN_MACS, LeaveReason, ROOM_KEYS, RejectReason,
-    RelayMessage, ResumeToken,
+    Fingerprint, GROUPS, HOST_CONTROLS, HOST_KEYS, LAN_MACS, LeaveReason, NEW_KEYS, ROOM_KEYS,
+    RejectReason, RelayMessage, ResumeToken,
 };
 use lanparty_obs::{DropCounts, DropReason, PeerStats};
 use lanparty_proto::{IpMtu, PeerId, RoomId};
@@ -353,9 +353,16 @@ impl<L: Clone> Room<L> {
                 Newcomer::Gateway => None,
             },
             resume_token,
-            capabilities: [ROOM_KEYS, HOST_CONTROLS, HOST_KEYS, LAN_MACS, GROUPS]
-                .map(str::to_owned)
-                .to_vec(),
+            capabilities: [
+                ROOM_KEYS,
+                HOST_CONTROLS,
+                HOST_KEYS,
+                LAN_MACS,
+                GROUPS,
+                NEW_KEYS,
+            ]
+            .map(str::to_owned)
+            .to_vec(),
         })
     }
 

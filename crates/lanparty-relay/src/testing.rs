@@ -25,6 +25,7 @@ pub(crate) struct Relay {
     pub(crate) invitation: Option<Invitation>,
     pub(crate) identity: Option<Fingerprint>,
     pub(crate) host_challenge: Option<Challenge>,
+    pub(crate) takes_new_keys: bool,
     pub(crate) orders: Vec<HostOrder>,
     pub(crate) access_token: Option<AccessToken>,
     pub(crate) yields: bool,
@@ -48,6 +49,7 @@ impl Relay {
             invitation: None,
             identity: None,
             host_challenge: None,
+            takes_new_keys: false,
             orders: Vec::new(),
             access_token: None,
             yields: false,
@@ -107,6 +109,7 @@ impl Relay {
             resume_token: self.token.take(),
             identity: self.identity,
             host_challenge: self.host_challenge.filter(|_| who != Newcomer::Gateway),
+            takes_new_keys: self.takes_new_keys,
             invitation: self.invitation.take(),
             orders: std::mem::take(&mut self.orders),
             access_token: self.access_token.clone(),
@@ -218,6 +221,7 @@ pub(crate) fn said(steps: &[Step<Link>]) -> Vec<String> {
         | RelayMessage::Notice(_)
         | RelayMessage::Pings(_)
         | RelayMessage::Vouched(_)
+        | RelayMessage::NewKey(_)
         | RelayMessage::Reject(_)
         | RelayMessage::Disconnect(_) => {
             format!("{message:?}")

@@ -5,8 +5,9 @@
 
 use bytes::Bytes;
 use lanparty_ctrl::host_key::Introduction;
-use lanparty_ctrl::message::Vouched;
-use lanparty_ctrl::{Challenge, HostId, RoomCode};
+use lanparty_ctrl::message::{NewKey, Vouched};
+use lanparty_ctrl::new_key::Recipient;
+use lanparty_ctrl::{Challenge, HostId, RoomCode, RoomKey};
 use lanparty_proto::early::EarlyDatagrams;
 use lanparty_proto::{PeerId, RoomId, VirtualMac};
 use std::time::{Duration, Instant};
@@ -123,6 +124,21 @@ impl HostCheck {
         }
         (self.proven, self.doubt) = (Some(vouched.peer_id), Doubt::None);
         self.held.take(now, vouched.peer_id)
+    }
+
+    /// The room's new key, from whoever carries it: the host's signature counts, not who has proved what.
+    pub(super) fn open_new_key(
+        &self,
+        client: VirtualMac,
+        key: &NewKey,
+        before: &RoomKey,
+    ) -> Option<RoomKey> {
+        let to = Recipient {
+            challenge: self.challenge?,
+            client,
+            room: &self.room,
+        };
+        key.open(before, &self.host, &to)
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {

@@ -487,6 +487,7 @@ fn peer_joined(id: u16, who: Newcomer) -> PeerJoined {
         identity: None,
         host_challenge: None,
         tells_groups: false,
+        takes_new_keys: false,
     }
 }
 

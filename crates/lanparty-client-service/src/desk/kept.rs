@@ -94,6 +94,17 @@ impl Kept {
         has_changed.then_some(name)
     }
 
+    /// A kept room has another invite from now on. False where it is not kept.
+    pub(super) fn renew(&mut self, id: &str, name: &str, invite: &Secret) -> bool {
+        let rooms = self.account_mut(id).map(|account| &mut account.rooms);
+        let mut rooms = rooms.into_iter().flatten();
+        let room = rooms.find(|room| is_called(&room.name, name));
+        room.is_some_and(|room| {
+            room.invite = invite.clone();
+            true
+        })
+    }
+
     fn put_first(&mut self, caller: &Caller) -> &mut Account {
         let known = self.accounts.iter().position(|known| known.id == caller.id);
         let mut account = known.map_or_else(Account::default, |at| self.accounts.remove(at));

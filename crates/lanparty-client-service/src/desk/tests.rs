@@ -292,6 +292,34 @@ fn a_killed_service_joins_again_and_one_that_was_told_to_leave_does_not() {
 }
 
 #[test]
+fn a_new_key_is_kept_where_the_invite_is_and_tried_from_then_on() {
+    let mut table = Table::new();
+    table.desk.resume(table.now, TODAY);
+    table.join(&anna(), "FRIDAY");
+    table.begun();
+    let key = RoomKey::from_random([9; 16]);
+    table.desk.handle_new_key(&key);
+    let kept = table.kept();
+    let is_new = |wanted: &Wanted| {
+        let read: Invite = wanted.text.reveal().parse().unwrap();
+        read.key == key && wanted.invite.key == key
+    };
+    table.ends(Err(failure("The adapter is gone.", true)));
+    table.pass(60);
+    table.desk.handle_timeout(table.now);
+    assert!(is_new(&table.begun()), "the session that is tried again");
+    let mut next = Table::with("boot 1", kept);
+    next.desk.resume(next.now, TODAY);
+    let begun = next.begun();
+    assert!(is_new(&begun), "the next service");
+    assert_eq!(begun.room, "FRIDAY");
+    next.ask(&anna(), Request::Leave);
+    next.stopped();
+    next.desk.handle_new_key(&RoomKey::from_random([8; 16]));
+    assert!(next.next().is_none(), "who is leaving keeps what there is");
+}
+
+#[test]
 fn the_lan_stands_first_and_then_everybody_by_name() {
     let mut table = Table::joined();
     let mut news = news(PlayerStatus::OnTheLan {

@@ -5,7 +5,7 @@ use lanparty_client_control::{Member, Secret, Way};
 use lanparty_client_core::identity_store::{FILE_NAME, Random};
 use lanparty_client_core::player::{PlayerError, usual_name_of};
 use lanparty_client_core::{MemberFacts, Player, PlayerArgs, Report, Reporter, sentence};
-use lanparty_ctrl::Text;
+use lanparty_ctrl::{RoomKey, Text};
 use lanparty_edge::invite::InviteSource;
 use lanparty_peer::RunError;
 use lanparty_peer::relay_args::RelayArgs;
@@ -160,6 +160,10 @@ impl<P: Place> Reporter for Teller<P> {
             members: report.session.members(now).map(member).collect(),
             games: report.session.games(now),
         });
+    }
+
+    fn keep_key(&mut self, key: &RoomKey) {
+        self.service.keep_key(key);
     }
 }
 

@@ -201,10 +201,11 @@ fn relay_messages_have_this_json() {
             identity: Some(Fingerprint::from_sha256([0xff; 32])),
             host_challenge: Some(Challenge::from_random([0xff; 32])),
             tells_groups: true,
+            takes_new_keys: true,
         }),
         json!({ "type": "peer_joined", "peer_id": 2, "role": "client", "mac": "02:1a:2b:3c:4d:5e",
             "name": "Ann", "identity": "_".repeat(42) + "8", "host_challenge": "_".repeat(42) + "8",
-            "tells_groups": true }),
+            "tells_groups": true, "takes_new_keys": true }),
     );
     let public = HostSecret::from_random([1; 32])
         .host_key(&"friday".parse().unwrap())
@@ -214,6 +215,17 @@ fn relay_messages_have_this_json() {
         RelayMessage::Vouched(vouched(&public, &signature)),
         json!({ "type": "vouched", "peer_id": 2, "host_key": public.to_string(),
             "signature": signature }),
+    );
+    let sealed = "A".repeat(59);
+    same_both_ways(
+        RelayMessage::NewKey(NewKey {
+            peer_id,
+            host_key: public,
+            signature: signature.parse().unwrap(),
+            sealed: sealed.clone().try_into().unwrap(),
+        }),
+        json!({ "type": "new_key", "peer_id": 2, "host_key": public.to_string(),
+            "signature": signature, "sealed": sealed }),
     );
     same_both_ways(
         RelayMessage::Notice(Notice {

@@ -528,6 +528,7 @@ fn nobody_is_announced_as_the_gateway_itself() {
             identity: None,
             host_challenge: None,
             tells_groups: false,
+            takes_new_keys: false,
         }),
     );
     assert!(party.outputs().is_empty());
@@ -751,6 +752,7 @@ impl Party {
             identity: None,
             host_challenge,
             tells_groups: false,
+            takes_new_keys: false,
         };
         self.announce(joined);
     }
@@ -765,6 +767,7 @@ impl Party {
             identity: None,
             host_challenge: None,
             tells_groups: true,
+            takes_new_keys: false,
         });
     }
 

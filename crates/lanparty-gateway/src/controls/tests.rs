@@ -49,6 +49,7 @@ fn come(controls: &mut Controls, number: u8, player: u8) {
         identity: None,
         host_challenge: None,
         tells_groups: false,
+        takes_new_keys: false,
     });
     assert!(controls.handle_control(&joined).is_none());
 }
@@ -109,6 +110,7 @@ fn games_are_told_without_a_relay_and_with_the_names_of_players() {
         identity: None,
         host_challenge: None,
         tells_groups: false,
+        takes_new_keys: false,
     });
     party.handle_control(&ann);
     let game = |last: u8, host| Game {
@@ -389,6 +391,7 @@ fn named(number: u8, name: &str) -> RelayMessage {
         identity: None,
         host_challenge: None,
         tells_groups: false,
+        takes_new_keys: false,
     })
 }
 
@@ -429,6 +432,7 @@ fn come_as_mallory(controls: &mut Controls) {
         identity: Some(key(4)),
         host_challenge: None,
         tells_groups: false,
+        takes_new_keys: false,
     }));
 }
 

@@ -189,6 +189,7 @@ fn understand(needs: Needs, answer: RelayMessage) -> Result<Welcome, ConnectErro
         RelayMessage::PeerJoined(_)
         | RelayMessage::PeerLeft(_)
         | RelayMessage::Vouched(_)
+        | RelayMessage::NewKey(_)
         | RelayMessage::Members(_)
         | RelayMessage::Notice(_)
         | RelayMessage::Pings(_)

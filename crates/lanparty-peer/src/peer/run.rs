@@ -8,7 +8,7 @@ use crate::link::{self, ConnectError, DatagramReader, LOOK, QueueDeaths, RelayLi
 use crate::relay_args::RelayConfig;
 use bytes::Bytes;
 use lanparty_ctrl::message::{Disconnect, Hello, Newcomer};
-use lanparty_ctrl::{DisconnectReason, GROUPS, PINGS, RelayMessage, ResumeToken, Text};
+use lanparty_ctrl::{DisconnectReason, GROUPS, NEW_KEYS, PINGS, RelayMessage, ResumeToken, Text};
 use lanparty_edge::log;
 use lanparty_obs::frame_log::{Action, Direction};
 use lanparty_obs::{DropReason, FrameLog};
@@ -160,7 +160,11 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let orders = self.host.standing_orders();
         let groups = self.core.tells_groups().then_some(GROUPS);
         let pings = self.core.shows_pings().then_some(PINGS);
-        let abilities = [groups, pings].into_iter().flatten().map(str::to_owned);
+        let new_keys = self.core.takes_new_keys().then_some(NEW_KEYS);
+        let abilities = [groups, pings, new_keys]
+            .into_iter()
+            .flatten()
+            .map(str::to_owned);
         let host = relay.host.filter(|_| newcomer != Newcomer::Gateway);
         let host_challenge = self.core.challenge(rand::random());
         let hello = |budget| {

@@ -5,7 +5,7 @@ mod tests;
 
 use super::{Registry, Seat};
 use crate::room::{Departure, Step};
-use lanparty_ctrl::message::Vouched;
+use lanparty_ctrl::message::{NewKey, Vouched};
 use lanparty_ctrl::{AdmissionKey, HostOrder, LeaveReason};
 use lanparty_proto::PeerId;
 use std::time::Instant;
@@ -81,6 +81,16 @@ impl<L: Clone> Registry<L> {
         let room = self.rooms.get_mut(&from.room);
         let room = room.filter(|room| room.gateway() == Some(from.peer));
         Ok(room.ok_or(NotTheHost)?.hand_on(from.peer, vouched))
+    }
+
+    /// Hands a room's new key to the client that it is for; nothing, where that takes none.
+    ///
+    /// # Errors
+    /// [`NotTheHost`].
+    pub fn handle_new_key(&self, from: Seat, key: NewKey) -> Result<Option<Step<L>>, NotTheHost> {
+        let room = self.rooms.get(&from.room);
+        let room = room.filter(|room| room.gateway() == Some(from.peer));
+        Ok(room.ok_or(NotTheHost)?.hand_key_on(from.peer, key))
     }
 
     /// Does what a host who has just come in wanted before. Answers who is out by that.

@@ -72,6 +72,7 @@ pub(super) struct Member<L> {
     pub(super) takes_pings: bool,
     pub(super) gauge: Gauge,
     tells_groups: bool,
+    pub(super) takes_new_keys: bool,
     /// What it wants the gateway to sign, and the gateway that has done so.
     pub(super) host_challenge: Option<Challenge>,
     pub(super) vouched_by: Option<PeerId>,
@@ -112,6 +113,7 @@ impl<L> Member<L> {
             takes_pings: entry.takes_pings,
             gauge: Gauge::default(),
             tells_groups: entry.tells_groups,
+            takes_new_keys: entry.takes_new_keys,
             host_challenge: entry.host_challenge,
             vouched_by: None,
             stats_at: now,
@@ -129,6 +131,7 @@ impl<L> Member<L> {
             identity: self.record.identity.filter(|_| to == Newcomer::Gateway),
             host_challenge: self.host_challenge.filter(|_| to == Newcomer::Gateway),
             tells_groups: self.tells_groups && to == Newcomer::Gateway,
+            takes_new_keys: self.takes_new_keys && to == Newcomer::Gateway,
         })
     }
 

@@ -1,7 +1,7 @@
 //! What the host has ordered, and what it is told of the members.
 
 use super::{LinkHealth, Member, Room, Step};
-use lanparty_ctrl::message::{Newcomer, Vouched};
+use lanparty_ctrl::message::{NewKey, Newcomer, Vouched};
 use lanparty_ctrl::orders::{
     self, ADDRESSES_PER_MEMBER, MAX_BANNED, MEMBERS_PER_MESSAGE, Members, Person,
     REASONS_PER_MEMBER,
@@ -79,6 +79,18 @@ impl<L: Clone> Room<L> {
             ..vouched
         });
         Some(Step::Tell(client.link.clone(), told))
+    }
+
+    /// The room's new key on its way to a client that takes it; nobody else hears of it.
+    pub(crate) fn hand_key_on(&self, gateway: PeerId, key: NewKey) -> Option<Step<L>> {
+        let client = self.members.get(&key.peer_id)?;
+        let told = RelayMessage::NewKey(NewKey {
+            peer_id: gateway,
+            ..key
+        });
+        client
+            .takes_new_keys
+            .then(|| Step::Tell(client.link.clone(), told))
     }
 
     /// The LAN has this MAC; answers who is here with it and must leave.

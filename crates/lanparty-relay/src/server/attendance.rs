@@ -6,7 +6,7 @@ use super::{BANNED, DRAIN, KICKED, Rooms, queue_steps, send_out};
 use crate::registry::{NotTheHost, Seat};
 use crate::room::{LinkHealth, Verdict};
 use bytes::Bytes;
-use lanparty_ctrl::message::{Disconnect, Entry, Vouched};
+use lanparty_ctrl::message::{Disconnect, Entry, NewKey, Vouched};
 use lanparty_ctrl::{DisconnectReason, HostOrder, LeaveReason, PeerMessage, RelayMessage};
 use lanparty_edge::log;
 use lanparty_obs::frame_log::{Action, Direction, FrameLog};
@@ -237,6 +237,11 @@ impl Attendance {
                     Ok(false) => {}
                     Err(error) => return End::Protocol(error.to_string()),
                 },
+                Ok(PeerMessage::NewKey(key)) => {
+                    if let Err(error) = self.hand_key_on(key) {
+                        return End::Protocol(error.to_string());
+                    }
+                }
                 Ok(PeerMessage::Disconnect(goodbye)) => return End::PeerLeft(goodbye.reason),
                 Ok(PeerMessage::Hello(_)) => return End::Protocol("a second hello".into()),
                 Err(ControlError::Closed(closed)) => return End::Closed(closed),
@@ -282,6 +287,17 @@ impl Attendance {
         let is_wanted = step.is_some();
         queue_steps(step.into_iter().collect(), &self.link);
         Ok(is_wanted)
+    }
+
+    /// Hands a room's new key on to the player that it is for.
+    fn hand_key_on(&self, key: NewKey) -> Result<(), NotTheHost> {
+        let rooms = self.rooms.lock();
+        if rooms.peer(self.place).is_none() {
+            return Ok(());
+        }
+        let step = rooms.handle_new_key(self.place, key)?;
+        queue_steps(step.into_iter().collect(), &self.link);
+        Ok(())
     }
 }
 

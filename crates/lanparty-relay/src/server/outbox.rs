@@ -143,6 +143,7 @@ mod tests {
             identity: None,
             host_challenge: None,
             tells_groups: false,
+            takes_new_keys: false,
         })
     }
 

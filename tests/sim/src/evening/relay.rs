@@ -52,7 +52,7 @@ impl Evening {
                 }
             }
             Some(Said::Message(PeerMessage::Host(order))) => self.obey(link, order),
-            Some(Said::Message(PeerMessage::Vouch(_))) => {
+            Some(Said::Message(PeerMessage::Vouch(_) | PeerMessage::NewKey(_))) => {
                 unreachable!("nobody has asked who the host is")
             }
             Some(Said::Message(PeerMessage::Disconnect(goodbye))) => {

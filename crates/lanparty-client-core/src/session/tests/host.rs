@@ -2,7 +2,9 @@
 
 use super::*;
 use lanparty_ctrl::host_key::Introduction;
-use lanparty_ctrl::{HostKey, HostSecret};
+use lanparty_ctrl::message::NewKey;
+use lanparty_ctrl::new_key::Recipient;
+use lanparty_ctrl::{HostKey, HostSecret, RoomKey};
 use lanparty_obs::PlayerStatus;
 
 fn key(number: u8) -> HostKey {
@@ -192,4 +194,34 @@ fn who_has_an_older_invite_asks_nothing() {
     assert_eq!(session.challenge([7; 32]), None);
     let mut session = joined();
     assert_eq!(from_the_lan(&mut session), Ok(true));
+}
+
+#[test]
+fn the_hosts_new_key_is_taken_and_no_other() {
+    let (session, challenge) = guest();
+    let [old, new] = [1, 2].map(|byte| RoomKey::from_random([byte; 16]));
+    let room = room();
+    let sealed = |host: &HostKey, challenge| {
+        let to = Recipient {
+            challenge,
+            client: virtual_mac(OWN),
+            room: &room,
+        };
+        let gateway = PeerId::new(GATEWAY_ID).unwrap();
+        NewKey::seal((&old, &new), host, (gateway, &to), [7; 12])
+    };
+    let right = sealed(&key(1), challenge);
+    assert_eq!(session.open_new_key(&right, &old), Some(new.clone()));
+    assert_eq!(session.open_new_key(&right, &new), None, "it has it by now");
+    let forged = sealed(&key(2), challenge);
+    assert_eq!(session.open_new_key(&forged, &old), None);
+    let earlier = sealed(&key(1), Challenge::from_random([6; 32]));
+    assert_eq!(session.open_new_key(&earlier, &old), None, "another link's");
+    assert!(session.takes_new_keys());
+    let stranger = Session::new(virtual_mac(OWN));
+    assert!(
+        !stranger.takes_new_keys(),
+        "it does not know who the host is"
+    );
+    assert_eq!(stranger.open_new_key(&right, &old), None);
 }

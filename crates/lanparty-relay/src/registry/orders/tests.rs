@@ -2,9 +2,10 @@ use super::*;
 use crate::testing::Outcome::{Dropped, To};
 use crate::testing::{Relay, admission_key, client, client_mac, frame, lan_mac};
 use lanparty_ctrl::host_key::Introduction;
-use lanparty_ctrl::message::Newcomer;
+use lanparty_ctrl::message::{NewKey, Newcomer};
+use lanparty_ctrl::new_key::Recipient;
 use lanparty_ctrl::orders::{MemberReport, Members, Person};
-use lanparty_ctrl::{Challenge, Fingerprint, HostSecret, RejectReason, RelayMessage};
+use lanparty_ctrl::{Challenge, Fingerprint, HostSecret, RejectReason, RelayMessage, RoomKey};
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::{MacAddr, VirtualMac};
 use std::time::Duration;
@@ -313,6 +314,45 @@ fn a_gateways_answer_goes_to_the_player_who_asked_once_and_names_the_gateway() {
     assert!(told.is_some(), "another gateway has to answer as well");
     let elsewhere = relay.admit(5, "another", Newcomer::Gateway).unwrap().place;
     let told = relay.registry.handle_vouch(elsewhere, vouched(player));
+    assert_eq!(told, Ok(None), "it has its own room");
+}
+
+#[test]
+fn a_new_key_goes_from_the_gateway_to_the_player_it_is_for_and_to_nobody_who_takes_none() {
+    let mut relay = Relay::new();
+    let old = relay.client(2);
+    relay.takes_new_keys = true;
+    let host = relay.gateway(1);
+    let player = relay.client(3);
+    let room = "lanparty".parse().unwrap();
+    let key = |about: Seat| {
+        let to = Recipient {
+            challenge: Challenge::from_random([3; 32]),
+            client: VirtualMac::from_random([2, 0, 0, 0, 0, 3]),
+            room: &room,
+        };
+        let keys = [1, 2].map(|byte| RoomKey::from_random([byte; 16]));
+        let host = HostSecret::from_random([1; 32]).host_key(&room);
+        NewKey::seal((&keys[0], &keys[1]), &host, (about.peer, &to), [7; 12])
+    };
+    let say = |from, about| relay.registry.handle_new_key(from, key(about));
+    let told = RelayMessage::NewKey(NewKey {
+        peer_id: host.peer,
+        ..key(player)
+    });
+    assert_eq!(say(host, player), Ok(Some(Step::Tell(3, told))));
+    assert_eq!(
+        say(host, old),
+        Ok(None),
+        "its program knows no such message"
+    );
+    assert_eq!(say(player, player), Err(NotTheHost));
+    assert_eq!(say(old, player), Err(NotTheHost));
+    relay.leave(player);
+    let gone = relay.registry.handle_new_key(host, key(player));
+    assert_eq!(gone, Ok(None), "who is out gets none");
+    let elsewhere = relay.admit(5, "another", Newcomer::Gateway).unwrap().place;
+    let told = relay.registry.handle_new_key(elsewhere, key(old));
     assert_eq!(told, Ok(None), "it has its own room");
 }
 
