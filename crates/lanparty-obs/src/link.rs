@@ -88,6 +88,20 @@ pub struct QueueStats {
 }
 
 impl QueueStats {
+    /// What another link has counted as well; what waits there now is its own.
+    pub fn add(&mut self, other: &QueueStats) {
+        for (drops, others) in [
+            (&mut self.sparse, other.sparse),
+            (&mut self.bulk, other.bulk),
+        ] {
+            drops.full += others.full;
+            drops.delay += others.delay;
+            drops.stale += others.stale;
+        }
+        self.refused += other.refused;
+        self.overrun += other.overrun;
+    }
+
     /// Frames that died because there was no room.
     pub fn without_room(&self) -> u64 {
         self.sparse.full + self.bulk.full + self.refused

@@ -204,6 +204,11 @@ impl Endpoint {
         self.buffers
     }
 
+    /// What has become of the frames of all its links so far, those that are gone among them.
+    pub fn totals(&self) -> engine::Totals {
+        self.engine.totals()
+    }
+
     /// The next stranger who wants to connect; `None` once the endpoint is closed, or its socket is gone.
     pub async fn accept(&self) -> Option<Incoming> {
         self.engine.accept().await.map(Incoming)

@@ -18,6 +18,7 @@ mod udp;
 
 pub(crate) use connection::Connection;
 pub(crate) use link::Pieces;
+pub use state::Totals;
 pub(crate) use stranger::Stranger;
 pub use streams::{RecvStream, SendStream, StreamError};
 
@@ -116,6 +117,11 @@ impl Engine {
     /// Takes no packet from the socket any more.
     pub(crate) fn turn_deaf(&self) {
         self.shared().lock().is_deaf = true;
+    }
+
+    /// What has become of the frames of all links so far.
+    pub(crate) fn totals(&self) -> Totals {
+        self.shared().lock().totals()
     }
 
     /// Why the last packet was not sent, if it was not, as the system's number.

@@ -25,7 +25,7 @@ mod transport;
 
 pub use close::{CloseCode, Closed, HandshakeError, Unsent, WrongTime};
 pub use endpoint::{Connection, Endpoint, Incoming, ListenError};
-pub use engine::{RecvStream, SendStream, StreamError};
+pub use engine::{RecvStream, SendStream, StreamError, Totals};
 pub use lanparty_flow::Congestion;
 pub use lanparty_flow::queue::WaitWindow;
 pub use socket::UdpBuffers;

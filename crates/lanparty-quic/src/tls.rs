@@ -3,6 +3,7 @@
 mod asked;
 mod identities;
 mod pinned;
+mod validity;
 
 pub(crate) use identities::fingerprint_of;
 
@@ -295,6 +296,11 @@ impl Identity {
     /// The pin of its key.
     pub fn pin(&self) -> Pin {
         self.pin
+    }
+
+    /// When the certificate ends, in seconds since 1970, as far as that can be read.
+    pub fn ends_at(&self) -> Option<i64> {
+        validity::ends_at(self.chain.first()?)
     }
 
     /// A secret of the key's own for the purpose that `label` names; the same for the same key.

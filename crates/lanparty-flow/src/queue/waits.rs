@@ -10,32 +10,61 @@ const STEPS: usize = 4;
 const LARGEST_POWER: usize = 20;
 const BUCKETS: usize = STEPS * (LARGEST_POWER - 1);
 
-/// Frames by how long they have waited. The counts wrap around: only what has come between two looks is
-/// asked for, and that is less.
+/// Frames by how long they have waited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Waited([u32; BUCKETS]);
+pub struct Waited {
+    frames: [u64; BUCKETS],
+    /// All their waits together, in µs.
+    sum: u64,
+}
 
 impl Default for Waited {
     fn default() -> Self {
-        Waited([0; BUCKETS])
+        Waited {
+            frames: [0; BUCKETS],
+            sum: 0,
+        }
     }
 }
 
 impl Waited {
     /// A frame has waited for so long.
     pub fn note(&mut self, waited: Duration) {
-        let bucket = &mut self.0[bucket(waited)];
-        *bucket = bucket.wrapping_add(1);
+        self.frames[bucket(waited)] += 1;
+        self.sum += waited.as_micros() as u64;
+    }
+
+    /// Those of another link as well.
+    pub fn add(&mut self, other: &Waited) {
+        for (frames, others) in self.frames.iter_mut().zip(other.frames) {
+            *frames += others;
+        }
+        self.sum += other.sum;
+    }
+
+    /// How many have waited for less than 4, 16, 64 … µs and so on up to a quarter of a second, each counted once; how many
+    /// for longer; and how long all of them together.
+    pub fn by_power(&self) -> (Vec<(Duration, u64)>, u64, Duration) {
+        let mut from = 0;
+        let powers = (2..LARGEST_POWER).step_by(2).map(|power| {
+            // Powers of two are where buckets begin.
+            let until = STEPS * (power - 1);
+            let frames = self.frames[from..until].iter().sum();
+            from = until;
+            (Duration::from_micros(1 << power), frames)
+        });
+        let powers: Vec<_> = powers.collect();
+        let beyond = self.frames[from..].iter().sum();
+        (powers, beyond, Duration::from_micros(self.sum))
     }
 
     fn since(&self, before: &Waited) -> Waits {
-        let counts: [u32; BUCKETS] =
-            std::array::from_fn(|at| self.0[at].wrapping_sub(before.0[at]));
-        let frames = counts.iter().map(|&count| u64::from(count)).sum();
+        let counts: [u64; BUCKETS] = std::array::from_fn(|at| self.frames[at] - before.frames[at]);
+        let frames = counts.iter().sum();
         let longest_of = |frames: u64| {
             let mut passed = 0;
             let reached = counts.iter().position(|&count| {
-                passed += u64::from(count);
+                passed += count;
                 passed >= frames
             });
             reached.map_or(0, longest_in)
@@ -112,6 +141,26 @@ mod tests {
             last = at;
         }
         assert_eq!(bucket(Duration::from_secs(9)), BUCKETS - 1);
+    }
+
+    #[test]
+    fn waits_of_several_links_are_told_by_powers_of_four() {
+        let [mut one, mut other] = [Waited::default(), Waited::default()];
+        let us = Duration::from_micros;
+        for time in [0, 3, 4, 1_023] {
+            one.note(us(time));
+        }
+        for time in [1_024, 1_048_575, 1_048_576, 3_000_000] {
+            other.note(us(time));
+        }
+        one.add(&other);
+        let (powers, beyond, sum) = one.by_power();
+        let waited: Vec<_> = powers.iter().filter(|(_, frames)| *frames > 0).collect();
+        let expected = [(4, 2), (16, 1), (1024, 1), (4096, 1)];
+        let expected = expected.map(|(time, frames)| (us(time), frames));
+        assert!(waited.into_iter().eq(&expected));
+        let all = 3 + 4 + 1_023 + 1_024 + 1_048_575 + 1_048_576 + 3_000_000;
+        assert_eq!((beyond, sum), (3, us(all)));
     }
 
     #[test]

@@ -4,7 +4,8 @@ use super::link::{Fate, Link};
 use super::no_socket;
 use crate::reset::OwnIds;
 use bytes::Bytes;
-use lanparty_obs::link::UdpStats;
+use lanparty_flow::queue::Waited;
+use lanparty_obs::link::{QueueStats, UdpStats};
 use noq_proto::{self as proto, ConnectionError, ConnectionHandle, Event, VarInt};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -30,6 +31,27 @@ pub(super) struct State {
     pub(super) is_deaf: bool,
     /// What the socket has moved.
     pub(super) udp: UdpStats,
+    /// What had become of the frames of links that are gone.
+    gone: Totals,
+}
+
+/// What has become of the frames of a socket's links, those that are gone among them.
+#[derive(Debug, Clone, Default)]
+pub struct Totals {
+    /// What the queues have thrown away; nothing is said of what waits.
+    pub queue: QueueStats,
+    /// How long the others have waited.
+    pub waited: Waited,
+    /// What the socket has moved.
+    pub udp: UdpStats,
+}
+
+impl Totals {
+    fn add(&mut self, link: &Link) {
+        let (queue, waited) = link.queue_stats();
+        self.queue.add(&queue);
+        self.waited.add(waited);
+    }
 }
 
 impl State {
@@ -48,6 +70,17 @@ impl State {
             is_abandoned: false,
             is_deaf: false,
             udp: UdpStats::default(),
+            gone: Totals::default(),
+        }
+    }
+
+    /// Since the socket is there.
+    pub(super) fn totals(&self) -> Totals {
+        let mut totals = self.gone.clone();
+        self.links.values().for_each(|link| totals.add(link));
+        Totals {
+            udp: self.udp,
+            ..totals
         }
     }
 
@@ -165,6 +198,7 @@ impl State {
             self.deadlines.remove(&(deadline, handle.0));
         }
         link.end(ConnectionError::LocallyClosed);
+        self.gone.add(&link);
         if self.links.is_empty() {
             self.waiting_for_idle.drain(..).for_each(Waker::wake);
         }
@@ -196,6 +230,7 @@ impl State {
     pub(super) fn break_all(&mut self) {
         for (_, mut link) in self.links.drain() {
             link.end(no_socket());
+            self.gone.add(&link);
         }
         self.closing = Some((0u8.into(), Bytes::new()));
         self.accepting
