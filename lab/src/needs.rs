@@ -43,6 +43,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("openssl", "openssl"),
     ("openttd", "openttd"),
     ("ping", "iputils-ping"),
+    ("promtool", "prometheus"),
     ("quakestat", "qstat"),
     ("script", "bsdutils"),
     ("setcap", "libcap2-bin"),

@@ -91,6 +91,20 @@ pub(crate) fn need_nothing() {
     }
 }
 
+/// What a thread runs with that must not be in the way of frames (setpriority(2)).
+#[cfg(target_os = "linux")]
+const LOWERED: i32 = 5;
+
+/// For a thread that serves people beside the path of frames: it needs nothing, and comes after ordinary programs when
+/// the processor is busy.
+pub fn stand_back() {
+    need_nothing();
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, LOWERED) {
+        tracing::debug!(%error, "A thread beside runs with the program's priority");
+    }
+}
+
 /// From here on this program opens `also`, what names are looked up with, and no other file; it writes
 /// none and starts no program. What is open stays so. A kernel without Landlock lets everything pass,
 /// which is only logged.
