@@ -4,8 +4,10 @@ use crate::speech::LogLines;
 use clap::{Args, ValueEnum};
 use lanparty_obs::FrameLog;
 use std::io::{self, IsTerminal};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, fmt};
 
 /// The target of frame log lines: `--log info,lanparty::frames=trace` shows every frame.
 pub const FRAMES: &str = "lanparty::frames";
@@ -63,17 +65,42 @@ impl LogArgs {
         // A person at a terminal reads the program's sentences, and what needs looking after.
         let is_read = io::stderr().is_terminal();
         let usual = || EnvFilter::new(if is_read { "warn" } else { "info" });
-        let builder = tracing_subscriber::fmt()
-            .with_env_filter(self.log.unwrap_or_else(usual))
+        let filter = self.log.unwrap_or_else(usual);
+        let lines = fmt::layer()
             // Colours in a file or a service's journal are noise.
             .with_ansi(is_read)
             .with_writer(LogLines);
-        // Fails only when logging has started already, which tests do.
-        let _ = match self.log_format {
-            LogFormat::Human => builder.try_init(),
-            LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        let lines = match (self.log_format, is_dated()) {
+            (LogFormat::Human, false) => lines.boxed(),
+            (LogFormat::Human, true) => lines.without_time().boxed(),
+            (LogFormat::Json, false) => lines.json().flatten_event(true).boxed(),
+            (LogFormat::Json, true) => lines.json().flatten_event(true).without_time().boxed(),
         };
+        let subscriber = tracing_subscriber::registry().with(lines).with(filter);
+        // Fails only when logging has started already, which tests do.
+        let _ = subscriber.try_init();
     }
+}
+
+/// True where whoever takes the lines writes down the time of each: systemd's journal, which names the pipe that it has
+/// given us (systemd.exec(5), JOURNAL_STREAM). A pipe of somebody else's behind it has another number.
+fn is_dated() -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        let stream = std::env::var("JOURNAL_STREAM").ok();
+        let stderr = rustix::fs::fstat(io::stderr()).ok();
+        let named = stream.as_deref().and_then(file_of);
+        named.is_some() && named == stderr.map(|file| (file.st_dev, file.st_ino))
+    }
+    #[cfg(not(target_os = "linux"))]
+    false
+}
+
+/// Device and inode, as systemd writes them.
+#[cfg(target_os = "linux")]
+fn file_of(stream: &str) -> Option<(u64, u64)> {
+    let (device, inode) = stream.split_once(':')?;
+    Some((device.parse().ok()?, inode.parse().ok()?))
 }
 
 /// True when frames are logged: ask before you make a [`FrameLog`].
@@ -89,6 +116,15 @@ pub fn frame(line: &FrameLog) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_journals_pipe_is_known_by_its_number() {
+        assert_eq!(file_of("8:1234"), Some((8, 1234)));
+        for text in ["", "8", "8:", "x:1", "8:1:2"] {
+            assert_eq!(file_of(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn a_word_that_is_no_level_is_refused_as_it_would_silence_everything() {
