@@ -33,7 +33,7 @@ pub use identity::{Fingerprint, IdentityKey};
 pub use message::{PeerMessage, RelayMessage, Role};
 pub use name::Name;
 pub use new_key::{NEW_KEYS, SealedKey};
-pub use notice::{NOTICES, Notice, NoticeKind};
+pub use notice::{DRAINS, NOTICES, Notice, NoticeKind};
 pub use orders::HostOrder;
 pub use pin::Pin;
 pub use pings::{PINGS, Pings};

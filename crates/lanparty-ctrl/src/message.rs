@@ -6,10 +6,10 @@
 
 use crate::orders::{HostOrder, Members};
 use crate::{
-    AccessToken, AdmissionKey, BATCHES, Challenge, ChannelBinding, DisconnectReason, Fingerprint,
-    GROUPS, HostId, HostKey, HostPublicKey, HostSignature, LeaveReason, NEW_KEYS, NOTICES, Name,
-    Notice, PINGS, Pings, Proof, RejectReason, ResumeToken, RoomCode, SealedKey, Text, VERSION,
-    Vouch,
+    AccessToken, AdmissionKey, BATCHES, Challenge, ChannelBinding, DRAINS, DisconnectReason,
+    Fingerprint, GROUPS, HostId, HostKey, HostPublicKey, HostSignature, LeaveReason, NEW_KEYS,
+    NOTICES, Name, Notice, PINGS, Pings, Proof, RejectReason, ResumeToken, RoomCode, SealedKey,
+    Text, VERSION, Vouch,
 };
 use lanparty_obs::PeerStats;
 use lanparty_proto::{DatagramBudget, IpMtu, PeerId, RoomId, VirtualMac};
@@ -89,7 +89,8 @@ pub struct Hello {
     pub mac: Option<VirtualMac>,
     /// What its path takes in one datagram now.
     pub datagram_budget: DatagramBudget,
-    /// Names of optional abilities: [`NOTICES`], [`GROUPS`], [`BATCHES`], [`PINGS`], [`NEW_KEYS`]; unknown ones are ignored.
+    /// Names of optional abilities: [`NOTICES`], [`GROUPS`], [`BATCHES`], [`PINGS`], [`NEW_KEYS`], [`DRAINS`]; unknown
+    /// ones are ignored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
     /// What its player wants to be called; see [`Name::from_stranger`].
@@ -156,6 +157,8 @@ pub struct Entry {
     pub takes_notices: bool,
     /// Whether it takes [`Pings`].
     pub takes_pings: bool,
+    /// Whether it takes a [`Notice`] of a relay that is about to end.
+    pub takes_drains: bool,
     /// Whether it says again which groups its machine wants.
     pub tells_groups: bool,
     /// Whether it reads several messages from one stream.
@@ -181,6 +184,7 @@ impl Entry {
             orders: Vec::new(),
             takes_notices: false,
             takes_pings: false,
+            takes_drains: false,
             tells_groups: false,
             reads_batches: false,
             takes_new_keys: false,
@@ -337,6 +341,7 @@ impl Hello {
             orders,
             takes_notices: capabilities.iter().any(|name| name == NOTICES),
             takes_pings: capabilities.iter().any(|name| name == PINGS),
+            takes_drains: capabilities.iter().any(|name| name == DRAINS),
             tells_groups: capabilities.iter().any(|name| name == GROUPS),
             reads_batches: capabilities.iter().any(|name| name == BATCHES),
             takes_new_keys: capabilities.iter().any(|name| name == NEW_KEYS),

@@ -12,6 +12,9 @@ use std::net::IpAddr;
 
 /// The ability of a peer to take notices, in its `hello`.
 pub const NOTICES: &str = "notices";
+/// The ability of a peer to take notices of a relay that is about to end, in its `hello`; others would read that their
+/// frames are dropped.
+pub const DRAINS: &str = "drains";
 
 /// Something does not cross, and somebody should know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +36,9 @@ pub struct Notice {
     /// How many frames died of it since the last notice of this kind.
     #[serde(default)]
     pub frames: u64,
+    /// In so many seconds the relay ends at the latest, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u64>,
 }
 
 /// What does not cross.
@@ -59,6 +65,10 @@ pub enum NoticeKind {
     FrameRate,
     /// More bytes.
     ByteRate,
+    /// Nothing of anybody's: the relay takes in nobody new and ends with the last player.
+    Draining,
+    /// It has been taken back: the relay stays.
+    Staying,
     /// What this version does not know.
     #[serde(other)]
     Other,
@@ -74,6 +84,7 @@ impl Notice {
             name: None,
             address: None,
             frames,
+            seconds: None,
         }
     }
 
@@ -87,6 +98,15 @@ impl Notice {
         Notice {
             peer_id: Some(peer),
             ..self
+        }
+    }
+
+    /// How long a relay that drains goes on, in words.
+    fn at_the_latest(&self) -> String {
+        match self.seconds {
+            None => String::new(),
+            Some(..=90) => ", or within two minutes".to_owned(),
+            Some(seconds) => format!(", or in {} minutes", seconds.div_ceil(60)),
         }
     }
 
@@ -133,6 +153,12 @@ impl Notice {
                  may, and some of that is dropped: copies are slower than your line."
                     .to_owned()
             }
+            NoticeKind::Draining => format!(
+                "The relay is about to be restarted: play on; that happens when the last player has left{}, and you come back by \
+                 yourself.",
+                self.at_the_latest()
+            ),
+            NoticeKind::Staying => "The relay is not restarted after all.".to_owned(),
             NoticeKind::Other => {
                 "The relay drops some of what you send, for a reason that this version does not \
                  know: update this program."
@@ -176,6 +202,14 @@ impl Notice {
             ),
             NoticeKind::FrameRate | NoticeKind::ByteRate => {
                 format!("Player {who} sends more than one may; some of that is dropped.")
+            }
+            NoticeKind::Draining => format!(
+                "The relay is about to be restarted: nobody new comes in until then, who is in plays on; that happens when the \
+                 last player has left{}, and all come back by themselves.",
+                self.at_the_latest()
+            ),
+            NoticeKind::Staying => {
+                "The relay is not restarted after all: people come in again.".to_owned()
             }
             NoticeKind::Other => format!(
                 "The relay drops some of what player {who} sends, for a reason that this version does not know."

@@ -47,6 +47,50 @@ pub enum RejectReason {
 }
 
 impl RejectReason {
+    /// Every reason, in the order of the enum.
+    pub const ALL: [RejectReason; 17] = [
+        RejectReason::Version,
+        RejectReason::BadRoomCode,
+        RejectReason::RoomFull,
+        RejectReason::RelayFull,
+        RejectReason::GatewayPresent,
+        RejectReason::MacInUse,
+        RejectReason::MacOnLan,
+        RejectReason::NotAuthorised,
+        RejectReason::CodeClaimed,
+        RejectReason::NoAccess,
+        RejectReason::NotHost,
+        RejectReason::NotOpened,
+        RejectReason::Locked,
+        RejectReason::Banned,
+        RejectReason::RateLimited,
+        RejectReason::Draining,
+        RejectReason::Other,
+    ];
+
+    /// The reason as it stands on the wire and in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            RejectReason::Version => "version",
+            RejectReason::BadRoomCode => "bad_room_code",
+            RejectReason::RoomFull => "room_full",
+            RejectReason::RelayFull => "relay_full",
+            RejectReason::GatewayPresent => "gateway_present",
+            RejectReason::MacInUse => "mac_in_use",
+            RejectReason::MacOnLan => "mac_on_lan",
+            RejectReason::NotAuthorised => "not_authorised",
+            RejectReason::CodeClaimed => "code_claimed",
+            RejectReason::NoAccess => "no_access",
+            RejectReason::NotHost => "not_host",
+            RejectReason::NotOpened => "not_opened",
+            RejectReason::Locked => "locked",
+            RejectReason::Banned => "banned",
+            RejectReason::RateLimited => "rate_limited",
+            RejectReason::Draining => "draining",
+            RejectReason::Other => "other",
+        }
+    }
+
     /// True when the same `hello` may be accepted later, so that trying again makes sense.
     pub fn may_pass(self) -> bool {
         match self {
@@ -163,6 +207,36 @@ pub enum LeaveReason {
     Other,
 }
 
+impl LeaveReason {
+    /// Every reason, in the order of the enum.
+    pub const ALL: [LeaveReason; 9] = [
+        LeaveReason::Leaving,
+        LeaveReason::Closed,
+        LeaveReason::TimedOut,
+        LeaveReason::ProtocolError,
+        LeaveReason::Kicked,
+        LeaveReason::Replaced,
+        LeaveReason::MacOnLan,
+        LeaveReason::Draining,
+        LeaveReason::Other,
+    ];
+
+    /// The reason as it stands on the wire and in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            LeaveReason::Leaving => "leaving",
+            LeaveReason::Closed => "closed",
+            LeaveReason::TimedOut => "timed_out",
+            LeaveReason::ProtocolError => "protocol_error",
+            LeaveReason::Kicked => "kicked",
+            LeaveReason::Replaced => "replaced",
+            LeaveReason::MacOnLan => "mac_on_lan",
+            LeaveReason::Draining => "draining",
+            LeaveReason::Other => "other",
+        }
+    }
+}
+
 impl From<DisconnectReason> for LeaveReason {
     fn from(reason: DisconnectReason) -> Self {
         match reason {
@@ -210,6 +284,23 @@ mod tests {
         assert_eq!(
             serde_json::to_value(LeaveReason::TimedOut).unwrap(),
             "timed_out"
+        );
+    }
+
+    #[test]
+    fn every_reason_stands_in_its_list_by_the_name_it_has_on_the_wire() {
+        for (place, reason) in RejectReason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, place);
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.name());
+        }
+        for (place, reason) in LeaveReason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, place);
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.name());
+        }
+        let last = (RejectReason::Other as usize, LeaveReason::Other as usize);
+        assert_eq!(
+            last,
+            (RejectReason::ALL.len() - 1, LeaveReason::ALL.len() - 1)
         );
     }
 

@@ -71,6 +71,8 @@ fn the_page_explains_what_does_not_cross() {
         ToPlayer(Kind::UnknownRate) = ToPlayer(Kind::UnknownRate) => "A program speaks to machines that have left.", "Close or restart it.";
         ToPlayer(Kind::FrameRate) = ToPlayer(Kind::FrameRate) => "A copy is faster than a player may be on this relay.", "Nothing; it goes on more slowly.";
         ToPlayer(Kind::ByteRate) = ToPlayer(Kind::ByteRate) => "The same, counted in bytes.", "Nothing.";
+        ToPlayer(Kind::Draining) = ToPlayer(Kind::Draining) => "The relay's operator has a new version for it, or another reason.", "Nothing.";
+        ToPlayer(Kind::Staying) = ToPlayer(Kind::Staying) => "The operator has taken that back.", "Nothing.";
         ToPlayer(Kind::Other) = ToPlayer(Kind::Other) => "The relay is newer than this program.", "Update.";
     });
     let host = told!(ToHost {
@@ -84,6 +86,8 @@ fn the_page_explains_what_does_not_cross() {
         ToHost(Kind::UnknownRate) = ToHost(Kind::UnknownRate) => "A player speaks to machines that are not there.", "Nothing, if it ends.";
         ToHost(Kind::FrameRate) = ToHost(Kind::FrameRate) => "A player copies much.", "Nothing; the limits are flags.";
         ToHost(Kind::ByteRate) = ToHost(Kind::ByteRate) => "The same, counted in bytes.", "Nothing.";
+        ToHost(Kind::Draining) = ToHost(Kind::Draining) => "The relay's operator has a new version for it, or another reason.", "Whoever is still to come should come after that.";
+        ToHost(Kind::Staying) = ToHost(Kind::Staying) => "The operator has taken that back.", "Nothing.";
         ToHost(Kind::Other) = ToHost(Kind::Other) => "The relay is newer than the gateway.", "Update.";
     });
     let leave = told!(LeaveReason {

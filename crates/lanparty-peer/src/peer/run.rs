@@ -8,7 +8,9 @@ use crate::link::{self, ConnectError, DatagramReader, LOOK, QueueDeaths, RelayLi
 use crate::relay_args::RelayConfig;
 use bytes::Bytes;
 use lanparty_ctrl::message::{Disconnect, Hello, Newcomer};
-use lanparty_ctrl::{DisconnectReason, GROUPS, NEW_KEYS, PINGS, RelayMessage, ResumeToken, Text};
+use lanparty_ctrl::{
+    DRAINS, DisconnectReason, GROUPS, NEW_KEYS, PINGS, RelayMessage, ResumeToken, Text,
+};
 use lanparty_edge::log;
 use lanparty_obs::frame_log::{Action, Direction};
 use lanparty_obs::{DropReason, FrameLog};
@@ -161,7 +163,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let groups = self.core.tells_groups().then_some(GROUPS);
         let pings = self.core.shows_pings().then_some(PINGS);
         let new_keys = self.core.takes_new_keys().then_some(NEW_KEYS);
-        let abilities = [groups, pings, new_keys]
+        let abilities = [groups, pings, new_keys, Some(DRAINS)]
             .into_iter()
             .flatten()
             .map(str::to_owned);
