@@ -33,6 +33,9 @@ const FRESH: Duration = Duration::from_secs(1);
 const JUST_NOW: Duration = Duration::from_millis(100);
 /// How many are served at a time.
 const AT_ONCE: usize = 16;
+/// How many may wait to be let in.
+#[cfg(target_os = "linux")]
+const WAITING: i32 = 64;
 /// How long a connection may take in all.
 const LONGEST: Duration = Duration::from_secs(5);
 /// How much may be asked, in bytes.
@@ -83,12 +86,19 @@ impl Bound {
     /// # Errors
     /// [`MetricsError`].
     pub fn new(address: MetricsAddress) -> Result<Self, MetricsError> {
-        let failed = |error: io::Error| match error.kind() {
-            io::ErrorKind::AddrInUse => MetricsError::InUse(address),
-            _ => MetricsError::Bind(address, error),
-        };
-        let listener = StdListener::bind(address.0).map_err(failed)?;
-        listener.set_nonblocking(true).map_err(failed)?;
+        // Two of our programs could have one port by mistake, as each lets a successor have its own: so it is looked first.
+        drop(StdListener::bind(address.0).map_err(|error| failed(address, error))?);
+        Self::beside(address)
+    }
+
+    /// The same for a program that takes another one's place, which is still there with its metrics.
+    ///
+    /// # Errors
+    /// [`MetricsError`].
+    pub fn beside(address: MetricsAddress) -> Result<Self, MetricsError> {
+        let listener = listen(address.0).map_err(|error| failed(address, error))?;
+        let nonblocking = listener.set_nonblocking(true);
+        nonblocking.map_err(|error| failed(address, error))?;
         if let Some(warning) = address.warning() {
             tracing::warn!("{warning}");
         }
@@ -150,6 +160,34 @@ impl Bound {
             theirs,
         ))
     }
+}
+
+fn failed(address: MetricsAddress, error: io::Error) -> MetricsError {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => MetricsError::InUse(address),
+        _ => MetricsError::Bind(address, error),
+    }
+}
+
+/// Listens where a successor may listen as well (socket(7), SO_REUSEPORT).
+#[cfg(target_os = "linux")]
+fn listen(address: SocketAddr) -> io::Result<StdListener> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let socket = rustix::net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    sockopt::set_socket_reuseport(&socket, true)?;
+    rustix::net::bind(&socket, &address)?;
+    rustix::net::listen(&socket, WAITING)?;
+    Ok(socket.into())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn listen(address: SocketAddr) -> io::Result<StdListener> {
+    StdListener::bind(address)
 }
 
 /// What answers are made of.
@@ -358,5 +396,23 @@ impl AsyncWrite for Guest {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_is_one_programs_but_for_its_successor() {
+        let first = Bound::new("127.0.0.1:0".parse().unwrap()).unwrap();
+        let taken = MetricsAddress(first.listener.local_addr().unwrap());
+        assert!(matches!(Bound::new(taken), Err(MetricsError::InUse(_))));
+        #[cfg(target_os = "linux")]
+        assert!(Bound::beside(taken).is_ok());
+        let somebody = StdListener::bind("127.0.0.1:0").unwrap();
+        let taken = MetricsAddress(somebody.local_addr().unwrap());
+        assert!(matches!(Bound::beside(taken), Err(MetricsError::InUse(_))));
+        drop(first);
     }
 }

@@ -21,6 +21,7 @@ use lanparty_edge::address::ListenAddress;
 use lanparty_edge::congestion_args::{self, congestion};
 use lanparty_edge::log::LogArgs;
 use lanparty_edge::state_folder::StateFolder;
+use lanparty_metrics::MetricsAddress;
 use lanparty_quic::Congestion;
 use lanparty_quic::tls::{self, TrustError};
 use std::ffi::OsString;
@@ -71,6 +72,8 @@ pub struct Config {
     pub only: Option<(RoomCode, HostId)>,
     /// How to share the paths to peers.
     pub congestion: Congestion,
+    /// Where its metrics are served, if anywhere.
+    pub metrics: Option<MetricsAddress>,
 }
 
 /// Where the relay's key and certificate come from.
@@ -109,6 +112,7 @@ impl Config {
             settings: None,
             only: None,
             congestion: Congestion::default(),
+            metrics: None,
         }
     }
 }
@@ -169,6 +173,12 @@ pub struct RelayArgs {
     /// How to share a path to a peer that is full, for comparisons.
     #[arg(long, value_parser = congestion(), value_name = "HOW", default_value = congestion_args::DEFAULT)]
     congestion: Congestion,
+
+    /// Serve metrics for Prometheus at /metrics of this address, and /healthz and /readyz for whoever watches over
+    /// services: plain HTTP without a password, so an address of this machine alone, like 127.0.0.1:9464 [default:
+    /// nowhere].
+    #[arg(long, value_name = "ADDR:PORT")]
+    metrics: Option<MetricsAddress>,
 
     #[command(flatten)]
     access: AccessArgs,
@@ -262,6 +272,7 @@ impl TryFrom<RelayArgs> for Config {
             settings,
             only: None,
             congestion: args.congestion,
+            metrics: args.metrics,
         })
     }
 }

@@ -1,5 +1,7 @@
 //! `lanparty-relay ctl`: the operator's hand on a running relay.
 
+mod live;
+pub(crate) mod span;
 pub(crate) mod wire;
 
 use crate::registry::Seat;
@@ -8,9 +10,11 @@ use clap::{Parser, Subcommand};
 use lanparty_edge::ctl;
 use lanparty_edge::state_folder::StateFolder;
 use lanparty_edge::table::table;
+use span::Span;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use wire::{Answer, Peer, Request, RoomRow};
+use std::time::Duration;
+use wire::{Answer, Peer, Request, RoomRow, Status};
 
 /// Where the unit under `dist/` keeps the relay's state.
 const SERVICE: &str = "/var/lib/lanparty";
@@ -33,11 +37,15 @@ Examples:
       lanparty-relay ctl rooms
       lanparty-relay ctl peers
 
+  Who sends most, now?
+      lanparty-relay ctl top
+
   Send peer 3 out of room 7:
       lanparty-relay ctl kick 7/3
 
-  Update it without ending a party:
-      lanparty-relay ctl drain
+  Update it when the parties of tonight are over, or in two hours at the latest; and not yet:
+      lanparty-relay ctl drain --after 2h
+      lanparty-relay ctl undrain
 
 Only the user that runs the relay may do this, and root.
 It exits with 0 when it is done, and otherwise says in a sentence why not.";
@@ -48,9 +56,18 @@ enum Order {
     Rooms,
     /// Show the peers: room and number, code, MAC (a gateway has none), name, key, source, time, traffic.
     Peers,
+    /// Show which version it is, since when it runs, how many are on it, and whether it drains.
+    Status,
     /// Show each peer's link in numbers, as a line of JSON: waits, drops, batches, congestion. They are up to five
     /// seconds old; docs/performance.md says what they mean.
-    Stats,
+    Stats {
+        /// What all of them have done since the relay started, those who have left among them, as one line.
+        #[arg(long)]
+        total: bool,
+    },
+    /// Watch rooms and peers by what they cost, in a table that is new each second: bytes, frames and drops a second.
+    /// Letters sort, q quits.
+    Top,
     /// Send a peer out, who may come again.
     Kick {
         /// The peer as `peers` shows it: its room's number and its own.
@@ -58,8 +75,14 @@ enum Order {
         seat: Seat,
     },
     /// Take nobody in any more; who is in plays on, and comes back if the link breaks without a goodbye. The
-    /// relay ends with the last.
-    Drain,
+    /// relay ends with the last player, whatever gateways there are.
+    Drain {
+        /// Send everybody away after this time, and end: a number and s, m or h.
+        #[arg(long, value_name = "TIME")]
+        after: Option<Span>,
+    },
+    /// Take people in again.
+    Undrain,
 }
 
 impl CtlArgs {
@@ -76,11 +99,16 @@ impl CtlArgs {
             "no relay runs here that you may steer; start it, or use --socket or the user that runs it",
         )?;
         let request = match self.order {
+            Order::Top => return Ok(lanparty_top::run(|| live::look(&socket))?),
             Order::Rooms => Request::Rooms,
             Order::Peers => Request::Peers,
-            Order::Stats => Request::Stats,
+            Order::Status => Request::Status,
+            Order::Stats { total: false } => Request::Stats,
+            Order::Stats { total: true } => Request::Totals,
             Order::Kick { seat } => Request::Kick(seat),
-            Order::Drain => Request::Drain,
+            Order::Drain { after: None } => Request::Drain,
+            Order::Drain { after: Some(after) } => Request::DrainWithin(after.0.as_secs()),
+            Order::Undrain => Request::Undrain,
         };
         let answer = ctl::ask(&socket, &request);
         let text =
@@ -88,6 +116,8 @@ impl CtlArgs {
                 Answer::Rooms(rooms) => draw_rooms(&rooms),
                 Answer::Peers(peers) => draw_peers(&peers),
                 Answer::Stats(peers) => ctl::json_lines(&peers),
+                Answer::Status(status) => draw_status(&status),
+                Answer::Totals(totals) => ctl::json_lines(&[totals]),
                 Answer::Done(sentence) => sentence + "\n",
                 Answer::Refused(sentence) => bail!(sentence),
             };
@@ -101,6 +131,33 @@ fn sockets() -> Vec<PathBuf> {
     let own = own.map(|folder| folder.file(crate::config::SOCKET));
     let service = PathBuf::from(SERVICE).join(crate::config::SOCKET);
     own.into_iter().chain([service]).collect()
+}
+
+fn draw_status(status: &Status) -> String {
+    let Status {
+        version,
+        seconds,
+        rooms,
+        players,
+        gateways,
+        draining,
+        ends_in,
+    } = status;
+    let span = |seconds: &u64| Span(Duration::from_secs(*seconds));
+    let drains = match (draining, ends_in) {
+        (false, _) => String::new(),
+        (true, None) => {
+            "Draining: nobody new comes in, and it ends with the last player.\n".to_owned()
+        }
+        (true, Some(ends_in)) => format!(
+            "Draining: nobody new comes in, and it ends with the last player, in {} at the latest.\n",
+            span(ends_in)
+        ),
+    };
+    format!(
+        "lanparty-relay {version}, running for {}.\nRooms: {rooms}. Gateways: {gateways}. Players: {players}.\n{drains}",
+        span(seconds)
+    )
 }
 
 fn draw_rooms(rooms: &[RoomRow]) -> String {
@@ -154,6 +211,27 @@ mod tests {
         let args = CtlArgs::parse_from(["ctl", "kick", "7/2", "--socket", "x"]);
         assert!(matches!(args.order, Order::Kick { seat } if seat.to_string() == "7/2"));
         assert!(CtlArgs::try_parse_from(["ctl", "kick", "7"]).is_err());
+    }
+
+    #[test]
+    fn the_state_of_the_relay_is_said_in_words() {
+        let mut status = Status {
+            version: "1.2.3".into(),
+            seconds: 3 * 3600 + 120,
+            rooms: 2,
+            players: 17,
+            gateways: 1,
+            draining: false,
+            ends_in: None,
+        };
+        assert_eq!(
+            draw_status(&status),
+            "lanparty-relay 1.2.3, running for 3 h 2 min.\nRooms: 2. Gateways: 1. Players: 17.\n"
+        );
+        status.draining = true;
+        assert!(draw_status(&status).contains("ends with the last player."));
+        status.ends_in = Some(1799);
+        assert!(draw_status(&status).contains("in 29 min at the latest"));
     }
 
     #[test]

@@ -14,13 +14,15 @@ mod orders;
 mod seat;
 #[cfg(test)]
 mod tests;
+mod totals;
 
 pub use guesses::GuessLimits;
 pub use joins::JoinLimits;
 pub(crate) use legacy::Legacy;
-pub use operator::RoomSummary;
+pub use operator::{Draining, RoomSummary};
 pub use orders::{NotTheHost, Obeyed};
 pub use seat::Seat;
+pub use totals::{Carried, Census, KindTotals, Totals};
 
 use crate::room::{Departure, LinkHealth, Path, PeerRecord, Rates, Room, Step, Verdict};
 use crate::sources::{PerSource, Sources, source_of};
@@ -154,9 +156,12 @@ pub struct Registry<L> {
     peers: usize,
     last_room: u32,
     admits: Admits,
+    /// When the relay ends, whoever is left, once it drains.
+    drained_at: Option<Instant>,
     only: Option<RoomName>,
     guesses: Guesses,
     access: Option<AccessToken>,
+    totals: Totals,
 }
 
 impl<L: Clone> Registry<L> {
@@ -174,9 +179,11 @@ impl<L: Clone> Registry<L> {
             peers: 0,
             last_room: 0,
             admits: Admits::All,
+            drained_at: None,
             only: None,
             guesses: Guesses::new(GuessLimits::default()),
             access: None,
+            totals: Totals::default(),
         }
     }
 
@@ -231,6 +238,7 @@ impl<L: Clone> Registry<L> {
             self.claims.hold(&name, key, source);
         }
         self.peers += 1;
+        self.totals.note_joined(entry, decision.replaces.is_some());
         self.sources.add(source);
         if !is_host(&name, entry) {
             let is_new = decision.replaces.is_none();
@@ -333,6 +341,7 @@ impl<L: Clone> Registry<L> {
         let room = Room::new(now, id, entry.datagram_budget.ip_mtu(), self.rates);
         self.rooms.insert(id, room);
         self.names.insert(name, id);
+        self.totals.rooms += 1;
         id
     }
 
@@ -352,6 +361,7 @@ impl<L: Clone> Registry<L> {
     fn remove(&mut self, place: Seat, reason: LeaveReason) -> Option<Departure<L>> {
         let departure = self.rooms.get_mut(&place.room)?.leave(place.peer, reason)?;
         self.peers -= 1;
+        self.totals.note_left(&departure.record, reason);
         self.sources.remove(departure.record.source);
         Some(departure)
     }

@@ -7,17 +7,21 @@
 
 mod attendance;
 mod contact;
+mod counts;
 mod dev_cert;
 mod doorstep;
 mod greeting;
 #[cfg(target_os = "linux")]
 pub(crate) mod handover;
 mod identity;
+mod metrics;
 #[cfg(target_os = "linux")]
 mod operator;
 mod outbox;
 #[cfg(target_os = "linux")]
 mod succession;
+#[cfg(target_os = "linux")]
+mod totals;
 mod wishes;
 
 pub use dev_cert::DevCertError;
@@ -25,12 +29,13 @@ pub use dev_cert::DevCertError;
 pub use handover::HandoverError;
 pub use identity::SourceError;
 
-use crate::config::{CommandLine, Config};
+use crate::config::{CommandLine, Config, IdentitySource};
 use crate::registry::{Legacy, Registry};
 use crate::room::{Departure, Step};
 use crate::strangers::KnockAnswer;
 use attendance::Attendance;
 use contact::{Contact, Outgoing};
+use counts::Counts;
 use doorstep::Doorstep;
 use identity::Renewal;
 use lanparty_ctrl::message::Disconnect;
@@ -39,8 +44,10 @@ use lanparty_edge::address::ListenAddress;
 use lanparty_edge::privilege;
 use lanparty_edge::signals::Hangups;
 use lanparty_edge::speech::say;
+use lanparty_metrics::{Metrics, MetricsError};
 use lanparty_quic::tls::Identity;
 use lanparty_quic::{CloseCode, Endpoint, Incoming, ListenError};
+use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::pin::pin;
@@ -90,6 +97,9 @@ pub enum StartError {
     /// The system keeps us from giving up what we do not need.
     #[error("cannot give up rights that are not needed ({0}); run the relay as an ordinary user")]
     Rights(#[source] io::Error),
+    /// Its metrics cannot be served.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     /// It cannot be reached any more.
     #[error(transparent)]
     Socket(#[from] SocketGone),
@@ -113,6 +123,14 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), S
         () = &mut stop => return Ok(()),
         () = std::future::ready(()) => {}
     }
+    // Before another relay's place is asked for: what fails here harms nobody.
+    let metrics = config
+        .metrics
+        .map(|address| match config.takes_over {
+            true => lanparty_metrics::Bound::beside(address),
+            false => lanparty_metrics::Bound::new(address),
+        })
+        .transpose()?;
     #[cfg(target_os = "linux")]
     let mut server = succession::begin(&config)?;
     #[cfg(not(target_os = "linux"))]
@@ -120,6 +138,9 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), S
     #[cfg(target_os = "linux")]
     let null = std::fs::File::open("/dev/null");
     server.give_up_rights()?;
+    let _metrics = metrics
+        .map(|bound| server.serve_metrics(bound))
+        .transpose()?;
     #[cfg(target_os = "linux")]
     if config.tells_starter {
         crate::reload::tell_starter(null.ok().as_ref());
@@ -144,6 +165,7 @@ pub struct RelayServer {
     /// Where it was told to listen.
     listen: ListenAddress,
     operators: JoinSet<io::Result<()>>,
+    metrics: JoinSet<Infallible>,
     rooms: Arc<Rooms>,
     /// Each gets its seat if it is admitted.
     doorstep: Doorstep<Option<Attendance>>,
@@ -155,14 +177,17 @@ pub struct RelayServer {
     wishes: Wishes,
 }
 
-/// The rooms of a running relay, and the one lock.
+/// The rooms of a running relay, and the one lock; beside it what needs none.
 #[derive(Debug)]
-struct Rooms(Mutex<Registry<Arc<Contact>>>);
+struct Rooms {
+    registry: Mutex<Registry<Arc<Contact>>>,
+    counts: Counts,
+}
 
 impl Rooms {
     /// The lock. A task that panicked while it held it has left one room odd at worst.
     fn lock(&self) -> MutexGuard<'_, Registry<Arc<Contact>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -209,7 +234,13 @@ impl RelayServer {
             registry = registry.only(room.clone(), *host);
         }
         info!(%limits, %knocks, %rates, guesses = %config.guesses, buffers = ?endpoint.buffers(), "Limits in force");
-        let rooms = Arc::new(Rooms(Mutex::new(registry)));
+        let rooms = Arc::new(Rooms {
+            registry: Mutex::new(registry),
+            counts: Counts::default(),
+        });
+        if matches!(config.identity, IdentitySource::Files { .. }) {
+            rooms.counts.set_certificate_end(identity.ends_at());
+        }
         Ok(RelayServer {
             endpoint,
             address,
@@ -219,6 +250,7 @@ impl RelayServer {
             settings: config.settings.clone().filter(CommandLine::has_files),
             listen: config.listen,
             operators: JoinSet::new(),
+            metrics: JoinSet::new(),
             rooms,
             doorstep: Doorstep::new(config.knocks),
             seated: JoinSet::new(),
@@ -226,6 +258,21 @@ impl RelayServer {
             successor: None,
             wishes: Wishes::default(),
         })
+    }
+
+    /// Serves its numbers there for as long as it runs and the answer is kept.
+    ///
+    /// # Errors
+    /// [`MetricsError`].
+    pub fn serve_metrics(
+        &mut self,
+        bound: lanparty_metrics::Bound,
+    ) -> Result<Metrics, MetricsError> {
+        let (served, ours) = bound.serve(metrics::PREFIX, metrics::write, metrics::ready)?;
+        let (rooms, endpoint) = (self.rooms.clone(), self.endpoint.clone());
+        let handing_out = ours.run(move || metrics::copy(&rooms, &endpoint));
+        self.metrics.spawn(handing_out);
+        Ok(served)
     }
 
     /// Keeps what a bound relay needs: nothing, but to read a renewed certificate, and settings again.
@@ -264,7 +311,10 @@ impl RelayServer {
     pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), SocketGone> {
         let mut stop = pin!(stop);
         let mut clock = Clock::start(self.renewal.is_some() || self.settings.is_some());
-        while !self.is_deaf && self.successor.is_none() && !self.rooms.lock().is_drained() {
+        while !self.is_deaf
+            && self.successor.is_none()
+            && !self.rooms.lock().is_drained(Instant::now())
+        {
             tokio::select! {
                 event = self.next_event(&mut clock) => self.handle(event),
                 () = &mut stop => break,
@@ -393,6 +443,7 @@ impl RelayServer {
         let taken = renewed.map(|renewed| {
             let identity = renewed?;
             self.endpoint.set_identity(&identity)?;
+            self.rooms.counts.set_certificate_end(identity.ends_at());
             Ok::<_, SourceError>(identity.pin())
         });
         match taken {
@@ -406,7 +457,9 @@ impl RelayServer {
 
     fn answer_knock(&mut self, incoming: Incoming) {
         let source = incoming.remote_address().ip();
-        match self.doorstep.knock(source, incoming.address_validated()) {
+        let answer = self.doorstep.knock(source, incoming.address_validated());
+        self.rooms.counts.note_knock(answer);
+        match answer {
             KnockAnswer::Open => {
                 let rooms = self.rooms.clone();
                 self.doorstep.hear(source, greeting::greet(rooms, incoming));
@@ -483,7 +536,7 @@ fn queue_steps(steps: Vec<Step<Arc<Contact>>>, asker: &Contact) {
 
 /// Tells somebody who is out of the room why, and everybody else that it is gone.
 fn send_out(kicked: Departure<Arc<Contact>>, why: &'static str) {
-    info!(who = ?kicked.record.who, kicked = %kicked.peer, why, "Sent out of the room");
+    kicked.link.log_departure(&kicked, Some(why));
     queue_steps(kicked.steps, &kicked.link);
     kicked.link.queue(Outgoing::Goodbye(match kicked.reason {
         LeaveReason::MacOnLan => Disconnect {

@@ -116,6 +116,7 @@ impl Relay {
             yields: self.yields,
             takes_notices: self.takes_notices,
             takes_pings: self.takes_pings,
+            takes_drains: self.takes_pings,
             ..Entry::new(room.parse().unwrap(), who, budget)
         }
     }

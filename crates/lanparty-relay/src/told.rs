@@ -34,7 +34,7 @@ fn the_page_explains_why_a_relay_does_not_start_or_ends() {
         StartError::Rights(_) = StartError::Rights(io::Error::from_raw_os_error(1)) => "A sandbox forbids giving rights up.", "An ordinary user.";
         StartError::Handover(_) = StartError::Handover(io::Error::from_raw_os_error(11).into()) => "With `--take-over` or `systemctl reload`: the relay that runs hangs, or is of a version that hands nothing over.", "A restart, which takes some seconds more.";
         StartError::Socket(_) = StartError::Socket(SocketGone) => "The system took the socket away; parties ended.", "Start it again; a service manager does.";
-    } elsewhere StartError::Identity(_), StartError::DevCert(_), StartError::Listen(_));
+    } elsewhere StartError::Identity(_), StartError::DevCert(_), StartError::Listen(_), StartError::Metrics(_));
     let _ = told!(SocketGone {} elsewhere SocketGone);
     let source = told!(SourceError {
         SourceError::Kept(_) = SourceError::Kept("/var/lib/lanparty/relay-key.pem".into()) => "The relay's key was changed or cut off.", "Put it back; a new one has another pin, and needs new invites.";

@@ -73,10 +73,20 @@ const RELAY: Package = Package {
     programs: &["lanparty-relay"],
     depends: &[],
     recommends: &[],
-    files: &[File {
-        from: "dist/relay.toml",
-        to: "etc/lanparty/relay.toml",
-    }],
+    files: &[
+        File {
+            from: "dist/relay.toml",
+            to: "etc/lanparty/relay.toml",
+        },
+        File {
+            from: "dist/monitoring/lanparty-alerts.yml",
+            to: "usr/share/doc/lanparty-relay/monitoring/lanparty-alerts.yml",
+        },
+        File {
+            from: "dist/monitoring/lanparty-grafana.json",
+            to: "usr/share/doc/lanparty-relay/monitoring/lanparty-grafana.json",
+        },
+    ],
     units: &[Unit {
         file: "dist/lanparty-relay.service",
         enabled: true,

@@ -4,7 +4,8 @@ use crate::room::Rate;
 use clap::CommandFactory as _;
 
 /// Every setting: its name, its default (if it has one), and a value that is none of the defaults.
-const SETTINGS: [(&str, Option<&str>, &str); 36] = [
+const SETTINGS: [(&str, Option<&str>, &str); 37] = [
+    ("metrics", None, "127.0.0.1:9464"),
     ("listen", Some("443/udp"), "127.0.0.1:4433"),
     ("dev-cert-der-out", None, "a/b.der"),
     ("state", None, "a/state"),
@@ -129,6 +130,7 @@ fn every_setting_can_be_made_by_flag_and_by_file() {
         settings: None,
         only: None,
         congestion: Congestion::Cubic,
+        metrics: Some("127.0.0.1:9464".parse().unwrap()),
     };
     let flags = SETTINGS.map(|(flag, _, value)| format!("--{flag} {value} "));
     assert_eq!(config("", &flags.concat()).unwrap(), expected);

@@ -2,9 +2,11 @@
 
 use crate::registry::Seat;
 use lanparty_ctrl::{Fingerprint, Name, RoomCode};
+use lanparty_obs::link::{QueueStats, UdpStats};
 use lanparty_obs::{DropCounts, LinkStats, PeerStats};
 use lanparty_proto::{RoomId, VirtualMac};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// What the operator wants.
@@ -19,8 +21,16 @@ pub(crate) enum Request {
     Stats,
     /// This peer out.
     Kick(Seat),
-    /// Nobody new in, and the end with the last.
+    /// Nobody new in, and the end with the last player.
     Drain,
+    /// The same, and the end in so many seconds at the latest.
+    DrainWithin(u64),
+    /// People in again.
+    Undrain,
+    /// Which relay is this, and how does it do?
+    Status,
+    /// What has it done since it started?
+    Totals,
 }
 
 /// What the relay says to it.
@@ -30,6 +40,8 @@ pub(crate) enum Answer {
     Rooms(Vec<RoomRow>),
     Peers(Vec<Peer>),
     Stats(Vec<PeerNumbers>),
+    Status(Status),
+    Totals(Box<TotalNumbers>),
     /// It is done; a sentence says what.
     Done(String),
     /// It is not; a sentence says why.
@@ -58,7 +70,74 @@ pub(crate) struct Peer {
     pub(crate) seconds: u64,
     pub(crate) rtt_us: Option<u64>,
     pub(crate) frames: u64,
+    #[serde(default)]
+    pub(crate) bytes: u64,
     pub(crate) dropped: u64,
+}
+
+/// The relay as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Status {
+    pub(crate) version: String,
+    /// For how long it has been running.
+    pub(crate) seconds: u64,
+    pub(crate) rooms: usize,
+    pub(crate) players: usize,
+    pub(crate) gateways: usize,
+    /// True while nobody new comes in.
+    pub(crate) draining: bool,
+    /// In so many seconds it ends, whoever is left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ends_in: Option<u64>,
+}
+
+/// What a relay has done since it started, those who have left among it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TotalNumbers {
+    #[serde(flatten)]
+    pub(crate) status: Status,
+    pub(crate) opened_rooms: u64,
+    pub(crate) joined_players: Come,
+    pub(crate) joined_gateways: Come,
+    pub(crate) left: BTreeMap<String, u64>,
+    pub(crate) refused: BTreeMap<String, u64>,
+    pub(crate) knocks: BTreeMap<String, u64>,
+    pub(crate) handshakes: BTreeMap<String, u64>,
+    pub(crate) from_players: Received,
+    pub(crate) from_gateways: Received,
+    pub(crate) to_players: Sent,
+    pub(crate) to_gateways: Sent,
+    /// What the queues in front of all links have thrown away.
+    pub(crate) queue: QueueStats,
+    pub(crate) udp: UdpStats,
+}
+
+/// How many have come in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Come {
+    pub(crate) new: u64,
+    /// To their own places.
+    pub(crate) back: u64,
+}
+
+/// What has come, and what has become of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Received {
+    pub(crate) datagrams: u64,
+    pub(crate) pieces: u64,
+    pub(crate) probes: u64,
+    pub(crate) frames: u64,
+    pub(crate) bytes: u64,
+    pub(crate) drops: DropCounts,
+}
+
+/// What was handed to peers' links.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Sent {
+    pub(crate) frames: u64,
+    pub(crate) bytes: u64,
+    /// Frames for those whose link was down.
+    pub(crate) link_down: u64,
 }
 
 /// A peer's link in numbers, as they were when the peer last sent its counters.

@@ -1,8 +1,8 @@
 //! What the relay's operator may see and want while it runs.
 
-use super::{GuessLimits, Limits, Registry, Seat};
-use crate::room::{Departure, Rates};
-use lanparty_ctrl::{LeaveReason, RoomCode};
+use super::{Admits, GuessLimits, Limits, Registry, Seat};
+use crate::room::{Departure, Rates, Room};
+use lanparty_ctrl::{LeaveReason, Notice, NoticeKind, RoomCode};
 use lanparty_proto::RoomId;
 use std::time::Instant;
 
@@ -19,6 +19,13 @@ pub struct RoomSummary {
     pub has_gateway: bool,
     /// How many clients are in it.
     pub clients: usize,
+}
+
+/// Nobody new is taken in, and the relay ends with the last player.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Draining {
+    /// Or at this time, if there are some left.
+    pub until: Option<Instant>,
 }
 
 impl<L: Clone> Registry<L> {
@@ -44,14 +51,53 @@ impl<L: Clone> Registry<L> {
         self.leave(place, LeaveReason::Kicked)
     }
 
-    /// Takes in nobody new from now on; members who lost their link come back.
-    pub fn drain_gently(&mut self) {
-        self.admits = self.admits.max(super::Admits::Members);
+    /// Takes in nobody new from now on, until `end` at the latest; members who lost their link come back.
+    pub fn drain_gently(&mut self, end: Option<Instant>) {
+        self.admits = self.admits.max(Admits::Members);
+        self.drained_at = end;
     }
 
-    /// True when nobody new comes in and nobody is left.
-    pub fn is_drained(&self) -> bool {
-        self.admits != super::Admits::All && self.peers == 0
+    /// Takes people in again. False when it is too late for that: the relay ends.
+    pub fn undrain(&mut self) -> bool {
+        if self.admits == Admits::Nobody {
+            return false;
+        }
+        self.admits = Admits::All;
+        self.drained_at = None;
+        true
+    }
+
+    /// How it drains, if it does.
+    pub fn draining(&self) -> Option<Draining> {
+        (self.admits != Admits::All).then_some(Draining {
+            until: self.drained_at,
+        })
+    }
+
+    /// Who is to hear how it drains, or that it does not any more, and what.
+    pub fn drain_notices(&self, now: Instant) -> (Vec<L>, Notice) {
+        let notice = match self.draining() {
+            None => Notice::new(NoticeKind::Staying, 0),
+            Some(Draining { until }) => Notice {
+                seconds: until.map(|until| until.saturating_duration_since(now).as_secs()),
+                ..Notice::new(NoticeKind::Draining, 0)
+            },
+        };
+        let rooms = self.rooms.values();
+        let links = rooms.flat_map(Room::who_hears_of_drains).cloned();
+        (links.collect(), notice)
+    }
+
+    /// True when nobody new comes in and no player is left, or the time for that is over. Gateways alone keep no relay
+    /// up: they come back by themselves.
+    pub fn is_drained(&self, now: Instant) -> bool {
+        let is_over = self.drained_at.is_some_and(|end| now >= end);
+        self.admits != Admits::All && (is_over || self.players() == 0)
+    }
+
+    /// How many clients are on the relay.
+    pub fn players(&self) -> usize {
+        self.rooms.values().map(Room::clients).sum()
     }
 
     /// Takes on so much from now on. Who is here stays, also where there are more than that.

@@ -371,21 +371,62 @@ fn who_guesses_access_tokens_is_told_so_seldom_and_who_has_it_comes_in() {
 }
 
 #[test]
-fn a_gently_draining_relay_plays_on_until_the_last_has_left() {
+fn a_gently_draining_relay_plays_on_until_the_last_player_has_left() {
     let mut relay = Relay::new();
     relay.gateway(1);
     let player = relay.admit(2, "lanparty", client(2)).unwrap();
-    relay.registry.drain_gently();
+    assert!(!relay.registry.is_drained(relay.now), "it does not drain");
+    relay.registry.drain_gently(None);
     let newcomer = relay.admit(3, "lanparty", client(3)).err();
     assert_eq!(newcomer, Some(RejectReason::Draining));
     relay.token = Some(welcome(&player).resume_token.clone());
-    assert!(relay.admit(2, "lanparty", client(2)).is_ok(), "it was in");
-    let places: Vec<_> = relay.registry.peers().map(|(place, _)| place).collect();
-    for place in places {
-        assert!(!relay.registry.is_drained());
-        relay.leave(place);
-    }
-    assert!(relay.registry.is_drained());
+    let back = relay.admit(2, "lanparty", client(2)).unwrap();
+    assert!(!relay.registry.is_drained(relay.now));
+    relay.leave(back.place);
+    let gateways = relay.registry.peers().count();
+    assert_eq!(gateways, 1, "it comes back by itself, and keeps nothing up");
+    assert!(relay.registry.is_drained(relay.now));
+}
+
+#[test]
+fn a_draining_relay_ends_in_time_whoever_is_left() {
+    let mut relay = Relay::new();
+    relay.client(2);
+    let end = relay.now + Duration::from_secs(60);
+    relay.takes_pings = false;
+    relay.client(3);
+    relay.registry.drain_gently(Some(end));
+    let (told, notice) = relay.registry.drain_notices(relay.now);
+    assert_eq!(
+        told,
+        [2],
+        "an older program would read it as something else"
+    );
+    let said = notice.to_player().to_string();
+    assert!(said.contains("or within two minutes"), "{said}");
+    assert!(!relay.registry.is_drained(end - Duration::from_millis(1)));
+    assert!(relay.registry.is_drained(end));
+    assert_eq!(
+        relay.registry.draining(),
+        Some(Draining { until: Some(end) })
+    );
+}
+
+#[test]
+fn draining_is_taken_back_unless_everybody_has_been_told_to_go() {
+    let mut relay = Relay::new();
+    relay.client(2);
+    relay.registry.drain_gently(Some(relay.now));
+    assert!(relay.registry.undrain());
+    assert!(!relay.registry.is_drained(relay.now) && relay.registry.draining().is_none());
+    relay.client(3);
+    // The next one has no deadline of the last one's.
+    relay.registry.drain_gently(None);
+    assert!(!relay.registry.is_drained(relay.now));
+    relay.registry.drain();
+    assert!(!relay.registry.undrain());
+    let newcomer = relay.admit(4, "lanparty", client(4)).err();
+    assert_eq!(newcomer, Some(RejectReason::Draining));
 }
 
 #[test]

@@ -39,6 +39,12 @@ impl<L: Clone> Room<L> {
         }
     }
 
+    /// Who hears that the relay is about to end.
+    pub fn who_hears_of_drains(&self) -> impl Iterator<Item = &L> {
+        let members = self.members.values().filter(|member| member.takes_drains);
+        members.map(|member| &member.link)
+    }
+
     /// What is to be told about frames that do not cross: to whose they are, and to the host. The host hears of
     /// a few players at a time, and of the others soon after.
     pub fn poll_notices(&mut self, now: Instant) -> Vec<(L, Notice)> {
@@ -159,6 +165,8 @@ fn least(kind: NoticeKind) -> u64 {
         | NoticeKind::Muted
         | NoticeKind::Isolated
         | NoticeKind::MacOnLan
+        | NoticeKind::Draining
+        | NoticeKind::Staying
         | NoticeKind::Other => 1,
         NoticeKind::GroupRate
         | NoticeKind::ControlRate

@@ -1,13 +1,14 @@
 //! A peer's time in its room: its datagrams, its messages, its end (spec R13, R14, R25, R32).
 
 use super::contact::Contact;
+use super::counts::Sending;
 use super::outbox::Next;
 use super::{BANNED, DRAIN, KICKED, Rooms, queue_steps, send_out};
 use crate::registry::{NotTheHost, Seat};
-use crate::room::{LinkHealth, Verdict};
+use crate::room::{Forward, LinkHealth, Verdict};
 use bytes::Bytes;
 use lanparty_ctrl::message::{Disconnect, Entry, NewKey, Vouched};
-use lanparty_ctrl::{DisconnectReason, HostOrder, LeaveReason, PeerMessage, RelayMessage};
+use lanparty_ctrl::{DisconnectReason, HostOrder, LeaveReason, PeerMessage, RelayMessage, Role};
 use lanparty_edge::log;
 use lanparty_obs::frame_log::{Action, Direction, FrameLog};
 use lanparty_proto::overlay;
@@ -74,7 +75,9 @@ impl Attendance {
         answer: SendStream,
     ) -> Self {
         let span = info_span!("peer", room = %entry.room, peer = %place.peer);
-        span.in_scope(|| info!(%from, who = ?entry.who, "Joined"));
+        let name = entry.name.as_ref().map(tracing::field::display);
+        span.in_scope(|| info!(%from, who = ?entry.who, name, "Joined"));
+        link.seat(span.clone());
         Attendance {
             rooms,
             place,
@@ -177,9 +180,7 @@ impl Attendance {
         }
         match verdict {
             Verdict::Forward(forward) => {
-                for target in &forward.targets {
-                    target.send(now, forward.datagram.clone(), forward.frame_id);
-                }
+                self.send(now, &forward);
                 None
             }
             Verdict::Echo(probe) => {
@@ -191,6 +192,23 @@ impl Attendance {
                 "too many malformed datagrams, the last one for {reason}"
             ))),
         }
+    }
+
+    fn send(&self, now: Instant, forward: &Forward<Arc<Contact>>) {
+        let [mut players, mut gateways] = [Sending::default(); 2];
+        for target in &forward.targets {
+            let to = match target.role() {
+                Role::Client => &mut players,
+                Role::Gateway => &mut gateways,
+            };
+            match target.send(now, forward.datagram.clone(), forward.frame_id) {
+                true => to.frames += 1,
+                false => to.link_down += 1,
+            }
+        }
+        let len = forward.datagram.len() - overlay::HEADER_LEN;
+        self.rooms.counts.note_sent(Role::Client, players, len);
+        self.rooms.counts.note_sent(Role::Gateway, gateways, len);
     }
 
     fn log_frame(&self, datagram: &Bytes, verdict: &Verdict<Arc<Contact>>) {
@@ -304,25 +322,12 @@ impl Attendance {
 impl Drop for Attendance {
     fn drop(&mut self) {
         let mut rooms = self.rooms.lock();
-        let Some(departure) = rooms.leave(self.place, self.leave_reason) else {
+        let Some(mut departure) = rooms.leave(self.place, self.leave_reason) else {
             return;
         };
-        queue_steps(departure.steps, &self.link);
+        queue_steps(std::mem::take(&mut departure.steps), &self.link);
         drop(rooms);
-        let record = &departure.record;
-        self.span.in_scope(|| {
-            info!(
-                reason = %self.leave_reason,
-                who = ?record.who,
-                frames = record.frames,
-                bytes = record.bytes,
-                dropped = record.drops.total(),
-                malformed = record.malformed,
-                undelivered = self.link.undelivered(),
-                room_closed = departure.room_closed,
-                "Left"
-            );
-        });
+        self.link.log_departure(&departure, None);
     }
 }
 

@@ -1,16 +1,17 @@
 //! How the relay reaches a peer.
 
 use super::outbox::{Next, Outbox};
-use crate::room::Path;
+use crate::room::{Departure, Path};
 use bytes::Bytes;
-use lanparty_ctrl::RelayMessage;
 use lanparty_ctrl::message::{Disconnect, Entry};
+use lanparty_ctrl::{RelayMessage, Role};
 use lanparty_proto::DatagramBudget;
 use lanparty_quic::Connection;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 use tokio::sync::Notify;
+use tracing::{Span, info};
 
 /// How many messages go out together, to a peer that reads several from one stream.
 const BATCH: usize = 32;
@@ -20,12 +21,15 @@ const BATCH: usize = 32;
 pub(super) struct Contact {
     connection: Connection,
     budget: DatagramBudget,
+    role: Role,
     outbox: Mutex<Outbox>,
     /// Something has come into the outbox.
     filled: Notify,
     /// How many messages it takes at once.
     batch: usize,
     undelivered: AtomicU64,
+    /// What its log lines begin with, once it has a seat.
+    span: OnceLock<Span>,
 }
 
 /// What waits to be said to a peer.
@@ -42,11 +46,39 @@ impl Contact {
         Contact {
             connection,
             budget: entry.datagram_budget,
+            role: entry.who.role(),
             outbox: Mutex::default(),
             filled: Notify::new(),
             batch: if entry.reads_batches { BATCH } else { 1 },
             undelivered: AtomicU64::new(0),
+            span: OnceLock::new(),
         }
+    }
+
+    /// It has this seat.
+    pub(super) fn seat(&self, span: Span) {
+        let _ = self.span.set(span);
+    }
+
+    /// One line for each who leaves, whatever the reason.
+    pub(super) fn log_departure(&self, departure: &Departure<Arc<Contact>>, why: Option<&str>) {
+        let record = &departure.record;
+        let span = self.span.get().cloned().unwrap_or_else(Span::none);
+        span.in_scope(|| {
+            info!(
+                reason = %departure.reason,
+                why,
+                who = ?record.who,
+                name = record.name.as_ref().map(tracing::field::display),
+                frames = record.frames,
+                bytes = record.bytes,
+                dropped = record.drops.total(),
+                malformed = record.malformed,
+                undelivered = self.undelivered(),
+                room_closed = departure.room_closed,
+                "Left"
+            );
+        });
     }
 
     pub(super) fn connection(&self) -> &Connection {
@@ -95,14 +127,20 @@ impl Contact {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends a frame that came at `now`, cut to what the path takes and the peer asked for; never waits.
-    pub(super) fn send(&self, now: Instant, datagram: Bytes, frame_id: u16) {
+    pub(super) fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Sends a frame that came at `now`, cut to what the path takes and the peer asked for; never waits. False when the
+    /// link is down.
+    pub(super) fn send(&self, now: Instant, datagram: Bytes, frame_id: u16) -> bool {
         let sent = self
             .connection
             .send_frame(now, datagram, || frame_id, Some(self.budget));
         if sent.is_err() {
             self.undelivered.fetch_add(1, Ordering::Relaxed);
         }
+        sent.is_ok()
     }
 
     /// Sends a probe of the path back. One that does not fit or finds no room is not missed: its

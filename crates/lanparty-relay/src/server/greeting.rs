@@ -32,10 +32,22 @@ enum Refusal {
     Protocol(String),
 }
 
+impl Refusal {
+    /// What it is told, if it is.
+    fn reason(&self) -> Option<RejectReason> {
+        match self {
+            Refusal::Reject(reason, _) => Some(*reason),
+            Refusal::Protocol(_) => None,
+        }
+    }
+}
+
 /// Hears a stranger; answers its seat when it was admitted. Nothing here is logged above debug.
 pub(super) async fn greet(rooms: Arc<Rooms>, incoming: Incoming) -> Option<Attendance> {
     let from = incoming.remote_address();
-    let connection = match incoming.accept(HANDSHAKE).await {
+    let handshake = incoming.accept(HANDSHAKE).await;
+    rooms.counts.note_handshake(handshake.as_ref().err());
+    let connection = match handshake {
         Ok(connection) => connection,
         Err(error) => {
             debug!(%from, %error, "A handshake failed");
@@ -43,12 +55,13 @@ pub(super) async fn greet(rooms: Arc<Rooms>, incoming: Incoming) -> Option<Atten
         }
     };
     let refusal = match hear_hello(&connection).await {
-        Ok((entry, answer)) => match admit(rooms, entry, from, &connection, answer) {
+        Ok((entry, answer)) => match admit(&rooms, entry, from, &connection, answer) {
             Ok(seat) => return Some(seat),
             Err(refusal) => refusal,
         },
         Err(refusal) => refusal,
     };
+    rooms.counts.note_refused(refusal.reason());
     debug!(%from, %refusal, "A stranger is sent away");
     send_away(&connection, refusal).await;
     None
@@ -83,7 +96,7 @@ async fn read_hello(connection: &Connection) -> Result<(PeerMessage, SendStream)
 }
 
 fn admit(
-    rooms: Arc<Rooms>,
+    rooms: &Arc<Rooms>,
     entry: Entry,
     from: SocketAddr,
     connection: &Connection,
@@ -109,6 +122,7 @@ fn admit(
         answer,
     );
     if let Some(replaced) = admission.replaced {
+        replaced.link.log_departure(&replaced, None);
         queue_steps(replaced.steps, &link);
         replaced.link.queue(Outgoing::Goodbye(Disconnect {
             reason: DisconnectReason::Replaced,

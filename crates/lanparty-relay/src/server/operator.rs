@@ -1,13 +1,18 @@
 //! The operator's socket, and the settings that can change while the relay runs.
 
-use super::{Rooms, send_out};
-use crate::ctl::wire::{Answer, Peer, PeerNumbers, Request, RoomRow};
+use super::contact::{Contact, Outgoing};
+use super::{Rooms, metrics, send_out};
+use crate::ctl::span::Span;
+use crate::ctl::wire::{Answer, Peer, PeerNumbers, Request, RoomRow, Status};
+use crate::registry::Registry;
+use lanparty_ctrl::RelayMessage;
 use lanparty_edge::ctl;
+use lanparty_quic::Endpoint;
 use std::io;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
 /// What somebody reads whom the operator has kicked.
@@ -25,75 +30,155 @@ pub(super) fn listen(
     listener.ok()
 }
 
-/// Hears the operator for as long as the relay runs.
-pub(super) async fn serve(listener: UnixListener, rooms: Arc<Rooms>) -> io::Result<()> {
-    ctl::serve(listener, |request| {
-        std::future::ready(Some(answer(&rooms, request)))
-    })
-    .await
+/// Where the operator's requests are answered.
+pub(super) struct Desk {
+    rooms: Arc<Rooms>,
+    endpoint: Endpoint,
+    since: Instant,
 }
 
-fn answer(rooms: &Rooms, request: Request) -> Answer {
-    let mut registry = rooms.lock();
-    match request {
-        Request::Rooms => {
-            let rooms = registry.summaries().into_iter();
-            let rooms = rooms.map(|room| RoomRow {
-                number: room.number,
-                code: room.code,
-                keyed: room.is_keyed,
-                gateway: room.has_gateway,
-                players: room.clients,
-            });
-            Answer::Rooms(rooms.collect())
+impl Desk {
+    pub(super) fn new(rooms: Arc<Rooms>, endpoint: Endpoint) -> Self {
+        Desk {
+            rooms,
+            endpoint,
+            since: Instant::now(),
         }
-        Request::Peers => {
-            let rooms = registry.summaries();
-            let now = Instant::now();
-            let peers = registry.peers().filter_map(|(place, record)| {
-                let room = rooms.iter().find(|room| room.number == place.room)?;
-                let rtt = record.health.rtt.map(|rtt| rtt.as_micros());
-                Some(Peer {
-                    seat: place,
-                    code: room.code.clone(),
-                    mac: record.who.mac(),
-                    name: record.name.clone(),
-                    identity: record.identity,
-                    source: record.source,
-                    seconds: now.saturating_duration_since(record.joined_at).as_secs(),
-                    rtt_us: rtt.and_then(|us| u64::try_from(us).ok()),
-                    frames: record.frames,
-                    dropped: record.drops.total(),
-                })
-            });
-            Answer::Peers(peers.collect())
+    }
+
+    /// Hears the operator for as long as the relay runs.
+    pub(super) async fn serve(self, listener: UnixListener) -> io::Result<()> {
+        ctl::serve(listener, |request| {
+            std::future::ready(Some(self.answer(request)))
+        })
+        .await
+    }
+
+    fn status(&self) -> Status {
+        let now = Instant::now();
+        let (census, draining) = {
+            let registry = self.rooms.lock();
+            (registry.census(), registry.draining())
+        };
+        let left = |until: Instant| until.saturating_duration_since(now).as_secs();
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            seconds: now.saturating_duration_since(self.since).as_secs(),
+            rooms: census.keyed_rooms + census.open_rooms,
+            players: census.players,
+            gateways: census.gateways,
+            draining: draining.is_some(),
+            ends_in: draining.and_then(|draining| draining.until).map(left),
         }
-        Request::Stats => {
-            let peers = registry.peers().map(|(place, record)| PeerNumbers {
-                peer: place.to_string(),
-                gateway: record.who.mac().is_none(),
-                relay_end: record.health.stats,
-                peer_end: record.stats.clone(),
-                drops: record.drops.clone(),
-            });
-            Answer::Stats(peers.collect())
-        }
-        Request::Kick(seat) => match registry.expel(seat) {
-            Some(departure) => {
-                send_out(departure, EXPELLED);
-                Answer::Done(format!("Sent {seat} out."))
+    }
+
+    fn answer(&self, request: Request) -> Answer {
+        let status = self.status();
+        let mut registry = self.rooms.lock();
+        match request {
+            Request::Status => Answer::Status(status),
+            Request::Totals => {
+                drop(registry);
+                let figures = metrics::copy(&self.rooms, &self.endpoint);
+                Answer::Totals(Box::new(figures.totals(status)))
             }
-            None => Answer::Refused(format!(
-                "there is no peer {seat}; `lanparty-relay ctl peers` shows who is there"
-            )),
-        },
-        Request::Drain => {
-            registry.drain_gently();
-            info!("Draining: nobody new comes in, and the relay ends with the last who is in");
-            let peers = registry.peers().count();
-            Answer::Done(format!(
-                "Nobody new comes in; the relay ends when the last of {peers} peers has left."
-            ))
+            Request::Rooms => {
+                let rooms = registry.summaries().into_iter();
+                let rooms = rooms.map(|room| RoomRow {
+                    number: room.number,
+                    code: room.code,
+                    keyed: room.is_keyed,
+                    gateway: room.has_gateway,
+                    players: room.clients,
+                });
+                Answer::Rooms(rooms.collect())
+            }
+            Request::Peers => {
+                let rooms = registry.summaries();
+                let now = Instant::now();
+                let peers = registry.peers().filter_map(|(place, record)| {
+                    let room = rooms.iter().find(|room| room.number == place.room)?;
+                    let rtt = record.health.rtt.map(|rtt| rtt.as_micros());
+                    Some(Peer {
+                        seat: place,
+                        code: room.code.clone(),
+                        mac: record.who.mac(),
+                        name: record.name.clone(),
+                        identity: record.identity,
+                        source: record.source,
+                        seconds: now.saturating_duration_since(record.joined_at).as_secs(),
+                        rtt_us: rtt.and_then(|us| u64::try_from(us).ok()),
+                        frames: record.frames,
+                        bytes: record.bytes,
+                        dropped: record.drops.total(),
+                    })
+                });
+                Answer::Peers(peers.collect())
+            }
+            Request::Stats => {
+                let peers = registry.peers().map(|(place, record)| PeerNumbers {
+                    peer: place.to_string(),
+                    gateway: record.who.mac().is_none(),
+                    relay_end: record.health.stats,
+                    peer_end: record.stats.clone(),
+                    drops: record.drops.clone(),
+                });
+                Answer::Stats(peers.collect())
+            }
+            Request::Kick(seat) => match registry.expel(seat) {
+                Some(departure) => {
+                    send_out(departure, EXPELLED);
+                    Answer::Done(format!("Sent {seat} out."))
+                }
+                None => Answer::Refused(format!(
+                    "there is no peer {seat}; `lanparty-relay ctl peers` shows who is there"
+                )),
+            },
+            Request::Drain => drain(&mut registry, None),
+            Request::DrainWithin(seconds) => {
+                drain(&mut registry, Some(Duration::from_secs(seconds)))
+            }
+            Request::Undrain => match registry.draining() {
+                None => Answer::Done("It was not draining: people come in as before.".to_owned()),
+                Some(_) if registry.undrain() => {
+                    tell_how_it_drains(&registry);
+                    info!("Not draining any more: people come in as before");
+                    Answer::Done("People come in again, and the relay stays.".to_owned())
+                }
+                Some(_) => Answer::Refused(
+                    "it is too late for that: the relay ends; start it again".to_owned(),
+                ),
+            },
         }
+    }
+}
+
+fn drain(registry: &mut Registry<Arc<Contact>>, within: Option<Duration>) -> Answer {
+    let end = within.and_then(|within| Instant::now().checked_add(within));
+    registry.drain_gently(end);
+    tell_how_it_drains(registry);
+    let players = registry.players();
+    let until = match (players, within) {
+        (0, _) => "the relay ends now, as no player is left".to_owned(),
+        (_, None) => format!("the relay ends when the last of {players} players has left"),
+        (_, Some(within)) => format!(
+            "the relay ends when the last of {players} players has left, and in {} at the latest",
+            Span(within)
+        ),
+    };
+    info!(
+        players,
+        ?within,
+        "Draining: nobody new comes in, and the relay ends with the last player"
+    );
+    Answer::Done(format!(
+        "Nobody new comes in; {until}. `lanparty-relay ctl undrain` takes it back."
+    ))
+}
+
+fn tell_how_it_drains(registry: &Registry<Arc<Contact>>) {
+    let (links, notice) = registry.drain_notices(Instant::now());
+    for link in links {
+        link.queue(Outgoing::Message(RelayMessage::Notice(notice.clone())));
     }
 }

@@ -53,8 +53,8 @@ impl RelayServer {
     ) {
         let socket = config.socket.as_deref();
         if let Some(listener) = socket.and_then(|file| operator::listen(file, bind)) {
-            let rooms = self.rooms.clone();
-            self.operators.spawn(operator::serve(listener, rooms));
+            let desk = operator::Desk::new(self.rooms.clone(), self.endpoint.clone());
+            self.operators.spawn(desk.serve(listener));
         }
         if let Some(file) = config.handover.as_deref() {
             let listening = bind(file).and_then(|listener| {

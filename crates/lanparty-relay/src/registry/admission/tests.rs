@@ -498,7 +498,7 @@ fn the_questions_are_asked_in_their_order() {
     order(&mut relay, host, HostOrder::Ban { banned: Vec::new() });
     order(&mut relay, host, locked);
     ask(&mut relay, KEY);
-    relay.registry.drain_gently();
+    relay.registry.drain_gently(None);
     ask(&mut relay, KEY);
     let unlocked = HostOrder::Lock {
         locked: false,
