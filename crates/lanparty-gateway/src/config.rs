@@ -9,6 +9,7 @@ use lanparty_edge::address::RelayAddress;
 use lanparty_edge::log::LogArgs;
 #[cfg(target_os = "linux")]
 use lanparty_edge::speech::say;
+use lanparty_metrics::MetricsAddress;
 use lanparty_peer::relay_args::{RelayArgs, RelayArgsError, RelayConfig};
 use lanparty_relay::config::{ArgsError, command_line, text_of};
 use std::env;
@@ -138,6 +139,11 @@ pub(crate) struct LanArgs {
     #[arg(long)]
     pub(crate) beside_another: bool,
 
+    /// Serve metrics for Prometheus at /metrics of this address, and /healthz and /readyz: plain HTTP without a password,
+    /// so an address of this machine alone, like 127.0.0.1:9464 [default: nowhere].
+    #[arg(long, value_name = "ADDR:PORT")]
+    metrics: Option<MetricsAddress>,
+
     /// The folder with the keys of rooms for which invites were made here [default: where systemd
     /// says, else /var/lib/lanparty-gateway as root and your data folder otherwise].
     #[arg(long, value_name = "DIR")]
@@ -208,6 +214,8 @@ pub struct Config {
     pub keys: Option<PathBuf>,
     /// Where players find the relay, if not where the gateway does.
     pub public_address: Option<RelayAddress>,
+    /// Where metrics are served, if anywhere.
+    pub metrics: Option<MetricsAddress>,
 }
 
 impl Config {
@@ -326,6 +334,7 @@ impl LanArgs {
             state,
             keys: keys.and_then(|folder| std::path::absolute(folder.path()).ok()),
             public_address: None,
+            metrics: self.metrics,
         }
     }
 }

@@ -275,6 +275,11 @@ impl Controls {
         answer.unwrap_or_else(|refusal| Some(Answer::Refused(refusal)))
     }
 
+    /// How many players are in.
+    pub(crate) fn player_count(&self) -> usize {
+        self.players.len()
+    }
+
     /// The bridge has counted so much.
     pub(crate) fn note_stats(&mut self, stats: &PeerStats) {
         self.stats.clone_from(stats);

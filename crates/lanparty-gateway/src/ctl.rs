@@ -1,5 +1,6 @@
 //! `lanparty-gateway ctl`: the host's hand on a running gateway.
 
+mod live;
 mod table;
 
 use crate::invite::ShowArgs;
@@ -59,6 +60,9 @@ It exits with 0 when it is done, and otherwise says in a sentence why not.";
 enum Order {
     /// Show who is in the room: MAC, name, key, addresses on the LAN, round trip to the relay, lost packets, rates.
     List,
+    /// Watch the players by what they cost, in a table that is new each second: what each sends and gets, and what is
+    /// dropped. Letters sort, q quits.
+    Top,
     /// Send a player out of the room.
     Kick {
         /// The player's MAC address, name or key, as `list` shows it.
@@ -149,6 +153,7 @@ impl CtlArgs {
         let gateway = Gateway::find(interface.as_deref(), socket)?;
         let as_json = matches!(order, Order::Games { json: true });
         let request = match order {
+            Order::Top => return Ok(lanparty_top::run(|| live::look(&gateway.0))?),
             Order::List => Request::List,
             Order::Kick { player } => Request::Kick { who: player },
             Order::Ban { player } => Request::Ban { who: player },

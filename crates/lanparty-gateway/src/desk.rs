@@ -1,6 +1,7 @@
 //! Between the host, who wants something, and the one task that has the link to the relay.
 
 use crate::controls::{Controls, Wishes};
+use crate::figures::Figures;
 use lanparty_edge::ctl;
 use lanparty_edge::kept_file::KeptFile;
 use lanparty_gateway_control::{Answer, Port, Request};
@@ -29,6 +30,8 @@ async fn with_trouble(answer: Answer, trouble: Option<oneshot::Receiver<String>>
 /// The host's wishes, between the task that hears them and the one that has the link.
 pub(crate) struct Desk {
     pub(crate) controls: RefCell<Controls>,
+    /// What has been carried so far.
+    pub(crate) figures: RefCell<Figures>,
     /// There are orders to be taken.
     pub(crate) orders: Notify,
     /// How players come in, where the relay runs beside the gateway.
@@ -49,6 +52,7 @@ impl Desk {
         };
         Desk {
             controls: RefCell::new(controls),
+            figures: RefCell::default(),
             orders: Notify::new(),
             port: RefCell::default(),
             waiting: RefCell::new(None),

@@ -19,6 +19,8 @@ pub mod ctl;
 #[cfg(target_os = "linux")]
 #[allow(clippy::disallowed_methods, reason = "shell: owns the socket")]
 mod desk;
+#[cfg(target_os = "linux")]
+mod figures;
 #[allow(
     clippy::disallowed_methods,
     reason = "shell: reads the clock and keeps the key"

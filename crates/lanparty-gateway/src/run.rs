@@ -4,6 +4,7 @@ use crate::bridge::{Bridge, LOOP_QUIET, Memory};
 use crate::config::{Args, Config};
 use crate::controls::{Controls, Wishes};
 use crate::desk::Desk;
+use crate::figures;
 use crate::lan::{LanPort, LanSocket, Sole};
 use crate::own_part::OwnPart;
 use anyhow::Context;
@@ -21,6 +22,7 @@ use lanparty_edge::signals;
 use lanparty_edge::speech::say;
 use lanparty_games::Game;
 use lanparty_gateway_control::InviteFacts;
+use lanparty_metrics::{Bound, MetricsAddress};
 use lanparty_peer::relay_args::RelayConfig;
 use lanparty_peer::{Event, HostError, PeerCore, PeerHost, RunError};
 use lanparty_proto::MacAddr;
@@ -84,10 +86,12 @@ pub(crate) async fn serve(
 ) -> anyhow::Result<()> {
     let span = tracing::info_span!("gateway", interface = %config.interface);
     let (desk, listener) = (host.desk.clone(), host.listener.take());
+    let metrics = host.metrics.take();
     let serving = async {
         tokio::select! {
             served = carry(config, lan, own, host) => served,
             never = hear_orders(&desk, listener) => match never {},
+            never = hand_out(&desk, metrics) => match never {},
         }
     };
     serving.instrument(span).await
@@ -99,6 +103,17 @@ async fn hear_orders(desk: &Desk, listener: Option<UnixListener>) -> Infallible 
         && let Err(error) = desk.serve(listener).await
     {
         tracing::warn!(%error, "`lanparty-gateway ctl` does not reach this gateway");
+    }
+    std::future::pending().await
+}
+
+/// Serves the numbers, if somebody wants them.
+async fn hand_out(desk: &Desk, metrics: Option<Bound>) -> Infallible {
+    let served = metrics.map(|bound| bound.serve(figures::PREFIX, figures::write, figures::ready));
+    match served {
+        Some(Ok((_served, ours))) => match ours.run(|| desk.figures.borrow().clone()).await {},
+        Some(Err(error)) => say(format_args!("No metrics, and the party goes on: {error}.")),
+        None => {}
     }
     std::future::pending().await
 }
@@ -116,6 +131,7 @@ async fn carry(
     let mut stop = pin!(asked_to_stop());
     let mut memory = Memory::new(lan.interface().mac(), rand::random());
     loop {
+        host.desk.figures.borrow_mut().note_lan(true);
         let mac = lan.interface().mac();
         tracing::info!(%mac, receive_buffer = lan.receive_buffer(), "Opened the LAN interface");
         let mut bridge = Bridge::new(mac).remembering(memory);
@@ -138,6 +154,7 @@ async fn carry(
         drop(port);
         // What players want outlives a cable that is pulled, and so do the LAN's games; but nobody is in the room now.
         memory = bridge.into_memory();
+        host.desk.figures.borrow_mut().note_lan(false);
         host.note_games(memory.games(Instant::now()));
         tokio::select! {
             found = host.find_lan() => lan = found,
@@ -169,6 +186,8 @@ pub(crate) struct Host<'a> {
     pub(crate) desk: Rc<Desk>,
     /// Where orders come, until somebody listens.
     listener: Option<UnixListener>,
+    /// Where metrics are to be served, until somebody does.
+    metrics: Option<Bound>,
     /// The last sentence about a missing link; not said twice in a row.
     complaint: Option<String>,
     /// Whose frames come back from the LAN.
@@ -187,6 +206,7 @@ impl<'a> Host<'a> {
             place: config.state.as_deref().and_then(open_place),
             desk: Rc::new(desk(config)),
             listener: config.socket().as_deref().and_then(listen),
+            metrics: config.metrics.and_then(bind_metrics),
             complaint: None,
             looped: None,
             told: Seldom::default(),
@@ -199,7 +219,10 @@ impl<'a> Host<'a> {
         let mut controls = self.desk.controls.borrow_mut();
         controls.note_stats(bridge.counters());
         let now = Instant::now();
-        controls.note_games(now, bridge.games(now));
+        let games = bridge.games(now);
+        let mut figures = self.desk.figures.borrow_mut();
+        figures.note(bridge.counters(), controls.player_count(), games.len());
+        controls.note_games(now, games);
         bridge.keep_apart(controls.keeps_apart());
     }
 
@@ -238,6 +261,10 @@ impl<'a> Host<'a> {
     }
 
     fn notify(&mut self, notice: &Notice) {
+        if matches!(notice.kind, NoticeKind::Draining | NoticeKind::Staying) {
+            // Of the relay, and of nobody in the room.
+            return say(notice.to_host("–"));
+        }
         if !self.told.may_say(Instant::now()) {
             return;
         }
@@ -297,6 +324,7 @@ impl<'a> Host<'a> {
 
     fn complain_of(&mut self, complaint: String) {
         self.desk.controls.borrow_mut().handle_lost_link();
+        self.desk.figures.borrow_mut().note_lost();
         self.looped = None;
         if self.complaint.as_ref() != Some(&complaint) {
             say(&complaint);
@@ -347,6 +375,7 @@ impl PeerHost<Bridge> for Host<'_> {
             Event::Joined { welcome, relay } => {
                 self.complaint = None;
                 self.desk.controls.borrow_mut().handle_welcome(welcome);
+                self.desk.figures.borrow_mut().note_joined();
                 if !self.desk.controls.borrow().are_followed() {
                     tracing::warn!(
                         "The relay is too old for a host's orders: nobody is banned, muted or locked out"
@@ -376,6 +405,10 @@ impl PeerHost<Bridge> for Host<'_> {
             Event::Tick(facts) => {
                 tracing::trace!(?facts, stats = ?bridge.counters(), "The link stands");
                 self.note(bridge);
+                let round_trip = facts
+                    .rtt
+                    .and_then(|rtt| u64::try_from(rtt.as_micros()).ok());
+                self.desk.figures.borrow_mut().note_round_trip(round_trip);
                 self.watch_for_loops(bridge.looped());
                 while let Some(mac) = bridge.take_lookalike() {
                     say(Notice::new(NoticeKind::MacOnLan, 0).to_host(mac));
@@ -450,6 +483,15 @@ fn room_of(config: &Config) -> InviteFacts {
         pin: config.relay.trust.pin().map(|pin| pin.to_string()),
         keys: config.keys.clone().unwrap_or_default(),
     }
+}
+
+/// Without them everything works, and somebody who wants to see it sees nothing: that is said.
+fn bind_metrics(address: MetricsAddress) -> Option<Bound> {
+    let bound = Bound::new(address);
+    if let Err(error) = &bound {
+        say(format_args!("No metrics, and the party goes on: {error}."));
+    }
+    bound.ok()
 }
 
 /// Without it everything works, but nobody steers the room.
