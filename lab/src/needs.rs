@@ -34,6 +34,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("ip", "iproute2"),
     ("iperf3", "iperf3"),
     ("keepalived", "keepalived"),
+    // The package starts nothing unless it is told to.
+    ("miniupnpd", "miniupnpd-nftables"),
     ("nft", "nftables"),
     ("nmcli", "network-manager"),
     ("nsenter", "util-linux"),

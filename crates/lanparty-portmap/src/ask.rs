@@ -57,8 +57,8 @@ pub(crate) struct Asker {
     listens: NonZeroU16,
     /// Whose the mappings of PCP are, also after a restart.
     nonce: [u32; 3],
-    /// The last router that was found to speak UPnP.
-    upnp: Arc<Mutex<Option<(Router, Gateway<Tokio>)>>>,
+    /// The last router that was searched, and whether it speaks UPnP.
+    upnp: Arc<Mutex<Option<(Router, Option<Gateway<Tokio>>)>>>,
 }
 
 impl Asker {
@@ -75,7 +75,7 @@ impl Asker {
         let upnp = self.upnp.clone();
         tokio::spawn(async move {
             let mut upnp = upnp.lock().await;
-            *upnp = search(router).await.map(|gateway| (router, gateway));
+            *upnp = Some((router, search(router).await));
         });
     }
 
@@ -251,15 +251,15 @@ impl Asker {
         Found::Unseen
     }
 
-    /// The router's UPnP, searched for where that is not known.
+    /// The router's UPnP, searched for where that is not known; that there was none is known for one question.
     async fn gateway(&self, router: Router) -> Option<Gateway<Tokio>> {
         let mut upnp = self.upnp.lock().await;
-        match &*upnp {
-            Some((of, gateway)) if *of == router => return Some(gateway.clone()),
-            _ => {}
-        }
-        *upnp = search(router).await.map(|gateway| (router, gateway));
-        upnp.as_ref().map(|(_, gateway)| gateway.clone())
+        let found = match upnp.take() {
+            Some((of, found)) if of == router => found,
+            _ => search(router).await,
+        };
+        *upnp = found.clone().map(|gateway| (router, Some(gateway)));
+        found
     }
 }
 
