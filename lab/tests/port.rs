@@ -301,8 +301,14 @@ fn a_player_from_outside_comes_in_and_a_router_that_starts_anew_is_asked_again(
     ensure!(home.opened().is_empty(), "{:?}", home.opened());
     let again = home.miniupnpd(config)?;
     // It looks each half minute, and listens to what a router says at its start.
-    eventually("the port is open again", 2 * SOON, || {
-        home.is_open(443).then_some(())
+    let is_open = || home.is_open(443).then_some(());
+    eventually("the port is open again", 2 * SOON, is_open).with_context(|| {
+        format!(
+            "{}
+{}",
+            host.tail(20),
+            again.tail(20)
+        )
     })?;
     let late = home.joins(&home.player, "late", &invite, "192.168.50.203/24")?;
     late.wait_for_line("Connected to the LAN", SOON)?;

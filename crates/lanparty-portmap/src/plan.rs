@@ -368,13 +368,17 @@ impl Plan {
         }
     }
 
-    /// The router has said to everybody for how long it has been running.
+    /// The router has said to everybody for how long it has been running. It does so when it starts and when it gets
+    /// another address (RFC 6886 §3.2.1), and one that has started twice within seconds cannot be told by the number.
     pub fn handle_announcement(&mut self, now: Instant, seconds: u32) {
         match &mut self.state {
             State::Open(mapping) => match mapping.held.way {
                 // A UPnP mapping has no epoch; what was forgotten is seen by a look.
-                Way::Upnp => mapping.look_at = mapping.look_at.min(mapping.asked_at + SHORTEST),
-                Way::Pcp | Way::NatPmp => mapping.hear(now, seconds),
+                Way::Upnp => mapping.look_at = mapping.look_at.min(now + SHORTEST),
+                Way::Pcp | Way::NatPmp => {
+                    mapping.hear(now, seconds);
+                    mapping.renew_soon(now);
+                }
             },
             // It may do now what it did not do before.
             State::Shut { again, .. } => *again = (*again).min(now + SHORTEST),

@@ -295,6 +295,18 @@ fn a_router_that_has_started_anew_is_asked_at_once() {
     }
 }
 
+/// Seen with miniupnpd: it had run for two seconds when it was started anew.
+#[test]
+fn a_router_that_starts_twice_within_seconds_is_asked_though_its_clock_looks_right() {
+    let mut evening = Evening::begin();
+    evening.asked();
+    evening.grant(PORT, LEASE, Some(1));
+    evening.now += Duration::from_secs(2);
+    evening.plan.handle_announcement(evening.now, 0);
+    assert_eq!(evening.wait(), 0);
+    assert_eq!(evening.asked(), (Way::Pcp, PORT, 3600));
+}
+
 #[test]
 fn who_cries_reboot_all_the_time_is_not_asked_all_the_time() {
     let mut evening = Evening::opened(Way::Pcp);
