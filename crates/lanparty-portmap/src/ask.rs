@@ -51,6 +51,9 @@ const INVALID_ARGS: u16 = 402;
 /// No such mapping.
 const NO_SUCH_ENTRY: u16 = 714;
 
+/// A router that was searched, and its UPnP if it has any.
+type Searched = (Router, Option<Gateway<Tokio>>);
+
 /// Who asks routers.
 #[derive(Clone)]
 pub(crate) struct Asker {
@@ -58,7 +61,7 @@ pub(crate) struct Asker {
     /// Whose the mappings of PCP are, also after a restart.
     nonce: [u32; 3],
     /// The last router that was searched, and whether it speaks UPnP.
-    upnp: Arc<Mutex<Option<(Router, Option<Gateway<Tokio>>)>>>,
+    upnp: Arc<Mutex<Option<Searched>>>,
 }
 
 impl Asker {

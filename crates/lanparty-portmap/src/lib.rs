@@ -6,6 +6,11 @@
 //! A router is a stranger: what it answers is bounded and believed for what it may mean, and only the router of the
 //! default route is ever spoken to.
 
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests own the clock")
+)]
+
 mod address;
 mod epoch;
 mod plan;
