@@ -106,6 +106,8 @@ drop_reasons! {
     NotDirect = "not_direct",
     /// From one client to another, while their host keeps them apart.
     Isolated = "isolated",
+    /// From a client to something on the LAN that its host does not let players reach.
+    OutOfReach = "out_of_reach",
     /// A queue that is full, by intent: nothing waits on a slow peer.
     /// A queue is full, and this frame's flow took the most of it: nothing waits on a slow peer.
     QueueFull = "queue_full",

@@ -9,7 +9,8 @@
 //! A frame is read once, into the one thing that it says (`said`), by the file of its protocol: `arp`,
 //! `nd`, `dhcp`, `dhcpv6`, `group`, `router`, `vlan`, `llc`, `ip`. There stand side by side what may be
 //! said, what is claimed, and what is learnt. Who has which address is in `addresses`, who lives behind
-//! the gateway in `table`, how much may be said in `rates` and `traffic`, and `segment` asks them all.
+//! the gateway in `table`, how much may be said in `rates` and `traffic`, and `segment` asks them all. What players may
+//! reach on the LAN is a question of its own, which the gateway asks afterwards: [`reach`].
 //!
 //! It is not a room: who may come in, who is told what, and how a peer is reached is the relay's.
 #![cfg_attr(
@@ -30,6 +31,7 @@ mod llc;
 mod nd;
 mod ports;
 pub mod rates;
+pub mod reach;
 mod router;
 mod said;
 mod segment;
