@@ -30,6 +30,7 @@ mod info_string;
 mod minecraft;
 mod openra;
 mod openttd;
+mod ports;
 mod quake;
 mod recognise;
 mod source;
@@ -42,8 +43,10 @@ mod warcraft3;
 mod widelands;
 mod words;
 
+pub use ports::is_game_port;
 #[cfg(test)]
 use recognise::recognise as recognised;
+pub use recognise::{Announced, announced};
 pub use table::{FORGOTTEN_AFTER, Games, MAX_GAMES, MAX_OF_ONE};
 pub use words::MAX_CHARS;
 

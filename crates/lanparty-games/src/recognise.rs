@@ -7,6 +7,7 @@ use crate::{
     hedgewars, minecraft, openra, openttd, quake, source, starcraft, stardew, supertuxkart,
     teeworlds, warcraft3, widelands,
 };
+use lanparty_proto::MacAddr;
 
 /// False for what [`recognise`] knows nothing to do with, which is nearly everything.
 pub(crate) fn is_lead(from_port: u16, to_port: u16, first: u8) -> bool {
@@ -28,6 +29,25 @@ pub(crate) fn is_lead(from_port: u16, to_port: u16, first: u8) -> bool {
         openttd::PORT | supertuxkart::PORT | cube2::PORT | 6111..=6112
     );
     is_known || is_from || matches!(to_port, freeciv::PORT | generals::PORT)
+}
+
+/// A machine that says to have a game.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Announced {
+    /// Which.
+    pub mac: MacAddr,
+    /// The port from which it says so, and the one where the game is joined; often the same.
+    pub ports: [u16; 2],
+}
+
+/// Who says by this frame to have a game, and where, if anybody does.
+pub fn announced(frame: &[u8]) -> Option<Announced> {
+    let said = Datagram::in_frame(frame, is_lead)?;
+    let found = recognise(&said).filter(|found| !found.is_over)?;
+    Some(Announced {
+        mac: said.mac,
+        ports: [said.from_port, found.port.unwrap_or(said.from_port)],
+    })
 }
 
 /// Whose answer it is shows in its first bytes, or in its port where these are too common.

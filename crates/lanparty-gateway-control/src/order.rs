@@ -1,6 +1,6 @@
 //! What the host wants, and what the gateway says to it.
 
-use crate::{Reach, Snapshot};
+use crate::{Attempt, Reach, Snapshot};
 use lanparty_ctrl::orders::{MemberReport, Person};
 use lanparty_ctrl::{Fingerprint, HostId, Name, RoomCode};
 use lanparty_games::Game;
@@ -88,9 +88,22 @@ pub enum Request {
         #[serde(default)]
         reach: Option<Reach>,
     },
-    /// One thing more that everybody may reach, as [`Attempt::allow`](crate::Attempt::allow) has it.
+    /// What may players reach on the LAN, and what have they tried?
+    Reaches,
+    /// One thing more that players may reach, as [`Attempt::allow`](crate::Attempt::allow) has it.
     Allow {
+        /// The player; without it everybody, also those of whom something else is said.
+        #[serde(default)]
+        who: Option<String>,
         /// What.
+        what: String,
+    },
+    /// One thing less, the other way round.
+    Disallow {
+        /// The player; without it everybody.
+        #[serde(default)]
+        who: Option<String>,
+        /// What, as it was allowed.
         what: String,
     },
 }
@@ -113,6 +126,8 @@ pub enum Answer {
     Stats(Box<PeerStats>),
     /// Which games are on.
     Games(Vec<Game>),
+    /// What players may reach on the LAN.
+    Reaches(Box<Reaches>),
     /// How everything stands.
     Snapshot(Box<Snapshot>),
     /// The invite.
@@ -166,6 +181,34 @@ pub struct Player {
     /// What the relay knows.
     #[serde(flatten)]
     pub member: MemberReport,
+}
+
+/// What players may reach on the LAN, and what they have tried.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reaches {
+    /// What everybody may, of whom nothing else is said.
+    pub everybody: Reach,
+    /// What these may.
+    #[serde(default)]
+    pub own: Vec<OwnReach>,
+    /// What players tried and were not let, the latest first.
+    #[serde(default)]
+    pub attempts: Vec<Attempt>,
+}
+
+/// What somebody may reach, where it is not what everybody may.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnReach {
+    /// By key or MAC.
+    pub who: Person,
+    /// The MAC address by which this person was last seen.
+    #[serde(default)]
+    pub mac: Option<VirtualMac>,
+    /// The name then.
+    #[serde(default)]
+    pub name: Option<Name>,
+    /// What.
+    pub reach: Reach,
 }
 
 /// Somebody who is banned, and how the host knows who that is.

@@ -281,7 +281,8 @@ pub enum Reach {
     Everything,
     /// What LAN machines announced as games, and the ports of the table of games.
     Games {
-        /// What else, as `ADDRESS`, `ADDRESS:PORT` or `ADDRESS:FIRST-LAST`.
+        /// What else, as `ADDRESS`, `ADDRESS:PORT` or `ADDRESS:FIRST-LAST`: with IPv6 in brackets, `/24` behind the
+        /// address of a network, and `/tcp` or `/udp` at the end.
         #[serde(default)]
         also: Vec<String>,
     },

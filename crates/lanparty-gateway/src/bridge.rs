@@ -14,6 +14,7 @@ mod lan_macs;
 mod loop_guard;
 mod memory;
 mod proof;
+mod reach;
 #[cfg(test)]
 mod tests;
 mod voucher;
@@ -23,14 +24,16 @@ use groups::Groups;
 pub use loop_guard::QUIET as LOOP_QUIET;
 pub use memory::Memory;
 
+use crate::reach::Wanted;
 use bytes::{Bytes, BytesMut};
 use cam::CamRefresh;
 use lan_macs::LanMacs;
 use lanparty_ctrl::message::{Newcomer, PeerJoined, Role, Welcome};
+use lanparty_ctrl::orders::Person;
 use lanparty_ctrl::{
     HostKey, HostOrder, LAN_MACS, Notice, NoticeKind, PeerMessage, RelayMessage, RoomCode,
 };
-use lanparty_games::Games;
+use lanparty_games::{Games, is_game_port};
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_peer::{PeerCore, PeerOutput};
 use lanparty_proof::Answerer;
@@ -40,9 +43,10 @@ use lanparty_proto::{
     DatagramBudget, EthernetFrame, FrameBuf, FrameKind, Header, IpMtu, MacAddr, PeerId, RoomId,
     VirtualMac, mss, overlay,
 };
+use lanparty_switch::reach::Reach;
 use lanparty_switch::{Judged, Port, Rates, Route, Speaker, Switch, View, snooping};
 use loop_guard::LoopGuard;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 use voucher::Voucher;
 
@@ -77,6 +81,11 @@ pub struct Bridge {
     lan_heard_at: Option<Instant>,
     /// What was heard of games, on the LAN and of players; what is the LAN's outlives a link.
     games: Games,
+    /// What players may reach; what is known of the LAN there outlives a link, as conversations do for a while.
+    reach: Reach,
+    wanted: Wanted,
+    /// Who has which MAC, by what the host's wishes know people.
+    people: BTreeMap<MacAddr, Person>,
     outputs: VecDeque<PeerOutput>,
     stats: PeerStats,
 }
@@ -122,6 +131,9 @@ impl Bridge {
             proofs: Answerer::new(nic, None),
             lan_heard_at: None,
             games: Games::default(),
+            reach: Reach::new(nic, is_game_port),
+            wanted: Wanted::default(),
+            people: BTreeMap::new(),
             outputs: VecDeque::new(),
             stats: PeerStats::default(),
         }
@@ -287,10 +299,12 @@ impl Bridge {
             self.check_loop(now)?;
         }
         self.games.hear_player(now, &frame);
-        self.stats.count_received(&frame);
         if self.answer_proof(now, &frame) {
+            self.stats.count_received(&frame);
             return Ok(None);
         }
+        self.check_reach(now, &frame)?;
+        self.stats.count_received(&frame);
         Ok(Some(padded(mss::clamped(frame, place.budget))))
     }
 
@@ -308,6 +322,7 @@ impl Bridge {
         for gone in [Some(id), predecessor].into_iter().flatten() {
             self.forget_client(now, gone);
         }
+        self.know(now, joined);
         // Frames for our own NIC are the gateway host's, and a machine's are its own, whatever a client calls itself.
         if self.is_on_lan(now, mac) {
             self.refuse((id, mac), joined.tells_groups);
@@ -382,6 +397,8 @@ impl Bridge {
             self.refresh.remove(id);
             self.lan.leave(now, mac);
             self.games.forget(mac);
+            self.reach.leave(mac);
+            self.people.remove(&mac);
             self.groups.leave(now, (id, mac));
         }
     }
@@ -463,6 +480,7 @@ impl PeerCore for Bridge {
     fn handle_frame(&mut self, now: Instant, frame: &mut FrameBuf) -> Result<(), DropReason> {
         let verdict = self.judge_frame(now, frame);
         self.hear_games_of_lan(now, frame.frame(), verdict);
+        self.hear_for_reach(now, frame.frame(), verdict);
         match verdict {
             Ok(()) => self.stats.count_sent(frame.frame()),
             Err(reason) => self.stats.drops.count(reason),
@@ -513,6 +531,10 @@ impl PeerCore for Bridge {
             && place.next_stats <= now
         {
             place.next_stats = now + STATS_PERIOD;
+            let is_settled = place.since + CATCH_UP <= now;
+            if is_settled {
+                self.forget_conversations();
+            }
             self.expire(now);
             self.pardon(now);
             self.groups.expire(now);

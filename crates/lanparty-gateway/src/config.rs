@@ -12,6 +12,7 @@ use lanparty_edge::speech::say;
 use lanparty_metrics::MetricsAddress;
 use lanparty_peer::relay_args::{RelayArgs, RelayArgsError, RelayConfig};
 use lanparty_relay::config::{ArgsError, command_line, text_of};
+use lanparty_switch::reach::Policy;
 use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -144,6 +145,13 @@ pub(crate) struct LanArgs {
     #[arg(long, value_name = "ADDR:PORT")]
     metrics: Option<MetricsAddress>,
 
+    /// What players may reach on the LAN: everything; games, which is what machines there announce as games, ports of
+    /// games, answers to what they begin, and ping; or what is named, as ADDRESS, ADDRESS:PORT or ADDRESS:FIRST-LAST, with
+    /// commas between, also behind games. IPv6 stands in brackets, /24 behind the address of a network, /tcp or /udp at the
+    /// end. Broadcast and DHCP stay. `lanparty-gateway ctl reach` changes it at any time, and that stays.
+    #[arg(long, value_name = "WHAT", default_value = "everything")]
+    reach: Policy,
+
     /// The folder with the keys of rooms for which invites were made here [default: where systemd
     /// says, else /var/lib/lanparty-gateway as root and your data folder otherwise].
     #[arg(long, value_name = "DIR")]
@@ -174,6 +182,9 @@ Examples:
 
   The same with this machine taking part, whose LAN is a bridge with virtual machines on it:
       lanparty-gateway --relay relay.example.net --room FRIDAY --interface vmbr0 --with-this-machine
+
+  Let players have games on the LAN and one folder of the NAS, and nothing else of your home:
+      lanparty-gateway --relay relay.example.net --room FRIDAY --interface eth0 --reach games,192.168.50.2:445
 
   Why do frames die? Log each of them:
       lanparty-gateway --log info,lanparty::frames=trace …
@@ -208,6 +219,8 @@ pub struct Config {
     pub beside_another: bool,
     /// Whether the machine behind it takes part.
     pub this_machine: ThisMachine,
+    /// What players may reach, as long as the host orders nothing else.
+    pub reach: Policy,
     /// The file that keeps the place in the room, if there is somewhere to keep it.
     pub state: Option<PathBuf>,
     /// The folder with the rooms' keys, if there is one.
@@ -331,6 +344,7 @@ impl LanArgs {
             this_machine,
             interface,
             beside_another: self.beside_another,
+            reach: self.reach,
             state,
             keys: keys.and_then(|folder| std::path::absolute(folder.path()).ok()),
             public_address: None,
@@ -438,6 +452,24 @@ mod tests {
         assert_eq!(state(&[("HOME", "here")]), None);
         let given = parse(&["--iface", "eth0", "--state", "x.json"]).unwrap();
         assert_eq!(given.lan.state, Some("x.json".into()));
+    }
+
+    #[test]
+    fn what_players_may_reach_is_a_flag() {
+        let reach = |more: &[&str]| {
+            let flags = [&["--iface", "eth0"], more].concat();
+            Ok::<_, clap::Error>(parse(&flags)?.lan.reach.to_string())
+        };
+        assert_eq!(reach(&[]).unwrap(), "everything");
+        assert_eq!(
+            reach(&["--reach", "games, [fd00::2]:445/tcp"]).unwrap(),
+            "games,[fd00::2]:445/tcp"
+        );
+        let error = reach(&["--reach", "game"]).unwrap_err().to_string();
+        assert!(
+            error.contains("does not begin with an IP address"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -4,21 +4,24 @@
 
 mod bans;
 mod mark;
+mod reach;
 #[cfg(test)]
 mod tests;
 mod wishes;
 
 pub(crate) use wishes::Wishes;
 
+use crate::reach::Wanted;
 use lanparty_ctrl::message::{PeerJoined, Welcome};
 use lanparty_ctrl::orders::{MAX_GUESTS, Members, Person};
 use lanparty_ctrl::{
     Fingerprint, HOST_CONTROLS, HostOrder, LeaveReason, Name, Notice, RelayMessage, RoomKey,
 };
 use lanparty_games::{Game, Host};
-use lanparty_gateway_control::{Answer, InviteFacts, Player, Players, Request};
+use lanparty_gateway_control::{Answer, Attempt, InviteFacts, Player, Players, Request};
 use lanparty_obs::PeerStats;
 use lanparty_proto::{MacAddr, PeerId, VirtualMac};
+use lanparty_switch::reach::Policy;
 use mark::Mark;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -66,6 +69,12 @@ pub(crate) struct Controls {
     /// Which games the bridge has heard of, and when it said so.
     games: Vec<Game>,
     games_at: Option<Instant>,
+    /// What players may reach: as configured, and by the wishes.
+    configured: Policy,
+    wanted: Wanted,
+    has_new_reach: bool,
+    /// What the bridge has refused of late.
+    attempts: Vec<Attempt>,
     /// What has come of the answer about the members.
     listed: Players,
     /// What the last hello said of the standing orders.
@@ -77,6 +86,7 @@ pub(crate) struct Controls {
 struct Since {
     lock: bool,
     isolate: bool,
+    reach: bool,
 }
 
 /// A player who is in the room.
@@ -126,6 +136,10 @@ impl Controls {
             stats: PeerStats::default(),
             games: Vec::new(),
             games_at: None,
+            configured: Policy::default(),
+            wanted: Wanted::default(),
+            has_new_reach: false,
+            attempts: Vec::new(),
             listed: Players::default(),
             greeted: None,
             orders: VecDeque::new(),
@@ -268,6 +282,7 @@ impl Controls {
             _ if matches!(request, Request::Bans) => Ok(Some(self.bans())),
             _ if matches!(request, Request::Stats) => Ok(Some(self.stats())),
             _ if matches!(request, Request::Games) => Ok(Some(self.games())),
+            _ if reach::is_about(&request) => self.reach(request),
             Reach::Down if is_of_the_moment(&request) => Err(NO_LINK.to_owned()),
             Reach::Up { obeys: false } => Err(OLD_RELAY.to_owned()),
             Reach::Down | Reach::Up { obeys: true } => self.follow(request),
@@ -357,7 +372,9 @@ impl Controls {
             | Request::Invite { .. }
             | Request::Rename { .. }
             | Request::Reach { .. }
-            | Request::Allow { .. } => return Err(UNKNOWN.to_owned()),
+            | Request::Reaches
+            | Request::Allow { .. }
+            | Request::Disallow { .. } => return Err(UNKNOWN.to_owned()),
         };
         let later = match self.link {
             Reach::Down => LATER,
@@ -627,7 +644,9 @@ fn is_of_the_moment(request: &Request) -> bool {
         | Request::Invite { .. }
         | Request::Rename { .. }
         | Request::Reach { .. }
-        | Request::Allow { .. } => false,
+        | Request::Reaches
+        | Request::Allow { .. }
+        | Request::Disallow { .. } => false,
     }
 }
 

@@ -11,7 +11,7 @@ use lanparty_ctrl::{Pin, RoomKey, Text};
 use lanparty_edge::address::RelayAddress;
 use lanparty_edge::ctl;
 use lanparty_edge::invite::{Extra, Invite};
-use lanparty_gateway_control::{Answer, InviteFacts, Request};
+use lanparty_gateway_control::{Answer, InviteFacts, Reach, Request};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -21,6 +21,8 @@ use std::{env, fs};
 ///
 /// What you order holds at the relay from that moment on, and stays when gateway or relay come back or are
 /// started anew; it ends with `unlock`, `unban`, `unmute` and `isolate off`.
+///
+/// What players may reach on the LAN the gateway judges itself: `reach games` needs no relay that follows.
 ///
 /// Players are named by their MAC addresses, the names that they gave themselves, or their keys; `list`
 /// shows all three. A player who was kicked can come back with the same invite. One who is banned cannot, with
@@ -48,6 +50,10 @@ Examples:
 
   Which games are on, and where?
       lanparty-gateway ctl games
+
+  Let players have games on the LAN and nothing else of your home; see what they tried:
+      lanparty-gateway ctl reach games
+      lanparty-gateway ctl reach
 
   Somebody floods the LAN with broadcast, or must go and stay out:
       lanparty-gateway ctl mute 02:1a:2b:3c:4d:5e
@@ -104,6 +110,41 @@ enum Order {
         /// Apart, or together again.
         state: Switch,
     },
+    /// What players may reach on the LAN: show it and what they tried, or say it. It holds at once, also for what is under
+    /// way, and is kept.
+    #[command(after_help = REACH)]
+    Reach {
+        /// Of this player alone, by MAC address, name or key, as `list` shows it.
+        #[arg(long, value_name = "PLAYER", allow_hyphen_values = true)]
+        player: Option<String>,
+        /// `everything`; `games`, which is what machines of the LAN announce as games, ports of games, answers to what they
+        /// begin, and ping; `only`; or `default`, which is what the gateway was started with, and for a player what
+        /// everybody reaches.
+        what: Option<ReachWord>,
+        /// Behind `games` what else, behind `only` what: ADDRESS, ADDRESS:PORT, ADDRESS:FIRST-LAST, with commas or spaces
+        /// between.
+        #[arg(value_delimiter = ',', value_name = "WHERE")]
+        named: Vec<String>,
+    },
+    /// Let players reach one thing more on the LAN: ADDRESS, ADDRESS:PORT or ADDRESS:FIRST-LAST; IPv6 in brackets, /24
+    /// behind the address of a network, /tcp or /udp at the end.
+    Allow {
+        /// This player alone, who has a reach of its own.
+        #[arg(long, value_name = "PLAYER", allow_hyphen_values = true)]
+        player: Option<String>,
+        /// What.
+        #[arg(value_name = "WHERE")]
+        what: String,
+    },
+    /// Take it back, in the words in which it was allowed.
+    Disallow {
+        /// From this player alone, who has a reach of its own.
+        #[arg(long, value_name = "PLAYER", allow_hyphen_values = true)]
+        player: Option<String>,
+        /// What.
+        #[arg(value_name = "WHERE")]
+        what: String,
+    },
     /// Show which games are on, on the LAN and on players' machines: game, server, players, map, whose it is, address,
     /// and how long ago it was heard. Nobody is asked: what is not seen nobody has looked for of late.
     Games {
@@ -131,6 +172,56 @@ enum Order {
         #[command(flatten)]
         show: ShowArgs,
     },
+}
+
+const REACH: &str = "\
+Examples:
+  Games on the LAN, and nothing else of your home:
+      lanparty-gateway ctl reach games
+
+  One server, and the folder of the NAS for one player:
+      lanparty-gateway ctl reach only 192.168.50.2:27960,192.168.50.7:25565/tcp
+      lanparty-gateway ctl reach --player Bert games 192.168.50.2:445
+
+  What is it now, and what have players tried?
+      lanparty-gateway ctl reach
+
+Broadcast, DHCP and ARP stay. Pages and services by which a router or the gateway's own machine is administered stay shut, unless
+players reach everything or the machine's very address is named.";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ReachWord {
+    Everything,
+    Games,
+    Only,
+    Default,
+}
+
+/// What the words after `reach` ask for.
+fn reach(
+    player: Option<String>,
+    what: Option<ReachWord>,
+    named: Vec<String>,
+) -> anyhow::Result<Request> {
+    let Some(what) = what else {
+        ensure!(
+            player.is_none(),
+            "it is not said what this player may reach; write everything, games, only … or default"
+        );
+        return Ok(Request::Reaches);
+    };
+    let reach = match what {
+        ReachWord::Games => Some(Reach::Games { also: named }),
+        ReachWord::Only => Some(Reach::Only { allowed: named }),
+        ReachWord::Everything | ReachWord::Default => {
+            ensure!(
+                named.is_empty(),
+                "machines and ports go behind games or only; leave them out here"
+            );
+            (what == ReachWord::Everything).then_some(Reach::Everything)
+        }
+    };
+    Ok(Request::Reach { who: player, reach })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -166,6 +257,13 @@ impl CtlArgs {
             Order::Isolate { state } => Request::Isolate {
                 on: state == Switch::On,
             },
+            Order::Reach {
+                player,
+                what,
+                named,
+            } => reach(player, what, named)?,
+            Order::Allow { player, what } => Request::Allow { who: player, what },
+            Order::Disallow { player, what } => Request::Disallow { who: player, what },
             Order::Stats => Request::Stats,
             Order::Games { .. } => Request::Games,
             Order::Rotate {
@@ -178,6 +276,7 @@ impl CtlArgs {
         let text = match gateway.ask(&request)? {
             Answer::Players(players) => table::draw(&players),
             Answer::Bans(bans) => table::draw_bans(&bans),
+            Answer::Reaches(reaches) => table::draw_reaches(&reaches),
             Answer::Stats(stats) => ctl::json_lines(&[stats]),
             Answer::Games(games) if as_json => ctl::json_lines(&games),
             Answer::Games(games) => table::draw_games(&games),
@@ -312,6 +411,39 @@ mod tests {
         let args = CtlArgs::parse_from(words);
         assert_eq!(args.interface.as_deref(), Some("eth0"));
         assert!(matches!(args.order, Order::Isolate { state: Switch::On }));
+    }
+
+    #[test]
+    fn what_players_may_reach_is_said_in_words() {
+        let asked = |words: &[&str]| {
+            let words = [&["ctl", "reach"], words].concat();
+            match CtlArgs::try_parse_from(words).unwrap().order {
+                Order::Reach {
+                    player,
+                    what,
+                    named,
+                } => {
+                    let request = reach(player, what, named).map_err(|error| error.to_string())?;
+                    Ok::<_, String>(serde_json::to_string(&request).unwrap())
+                }
+                _ => panic!("another order"),
+            }
+        };
+        assert_eq!(asked(&[]), Ok(r#"{"do":"reaches"}"#.to_owned()));
+        assert_eq!(
+            asked(&["only", "10.0.0.2:1,10.0.0.3", "10.0.0.4"]),
+            Ok(r#"{"do":"reach","who":null,"reach":{"only":{"allowed":["10.0.0.2:1","10.0.0.3","10.0.0.4"]}}}"#.to_owned())
+        );
+        assert_eq!(
+            asked(&["--player", "Bert", "games"]),
+            Ok(r#"{"do":"reach","who":"Bert","reach":{"games":{"also":[]}}}"#.to_owned())
+        );
+        assert_eq!(
+            asked(&["default"]),
+            Ok(r#"{"do":"reach","who":null,"reach":null}"#.to_owned())
+        );
+        assert!(asked(&["everything", "10.0.0.2"]).is_err());
+        assert!(asked(&["--player", "Bert"]).is_err());
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! machine itself is a part of that LAN.
 
 pub(crate) mod choice;
+pub(crate) mod facts;
 mod filter;
 mod interface;
 mod leg;

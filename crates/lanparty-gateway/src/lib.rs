@@ -35,6 +35,7 @@ pub mod keys;
 pub mod lan;
 #[cfg(target_os = "linux")]
 mod own_part;
+pub mod reach;
 #[cfg(target_os = "linux")]
 #[doc(hidden)]
 pub mod rehearsal;

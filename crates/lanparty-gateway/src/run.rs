@@ -5,7 +5,7 @@ use crate::config::{Args, Config};
 use crate::controls::{Controls, Wishes};
 use crate::desk::Desk;
 use crate::figures;
-use crate::lan::{LanPort, LanSocket, Sole};
+use crate::lan::{LanPort, LanSocket, Sole, facts};
 use crate::own_part::OwnPart;
 use anyhow::Context;
 use lanparty_ctrl::message::{PeerJoined, PeerLeft};
@@ -37,6 +37,8 @@ use tracing::Instrument;
 
 /// How often an interface that cannot be used is tried again.
 const RETRY: Duration = Duration::from_millis(250);
+/// How often the kernel is asked who is router on the LAN.
+const LOOK_AROUND: Duration = Duration::from_secs(10);
 
 impl Args {
     /// Runs the gateway that the flags describe; see [`run`].
@@ -138,6 +140,9 @@ async fn carry(
         if let Some(key) = &config.relay.host_key {
             bridge = bridge.vouching(key.clone(), config.relay.room.clone());
         }
+        host.looked_at = None;
+        host.look_around(&mut bridge);
+        host.tell_reach(&mut bridge);
         let leg = own.leg_to(&lan);
         let mut port = LanPort::new(lan).context("cannot watch the LAN interface")?;
         if let Some(leg) = leg {
@@ -196,6 +201,8 @@ pub(crate) struct Host<'a> {
     told: Seldom,
     /// The lease of which the host has heard last.
     withheld: Option<Notice>,
+    /// When the kernel was asked last who is router here.
+    looked_at: Option<Instant>,
 }
 
 impl<'a> Host<'a> {
@@ -211,6 +218,7 @@ impl<'a> Host<'a> {
             looped: None,
             told: Seldom::default(),
             withheld: None,
+            looked_at: None,
         }
     }
 
@@ -223,7 +231,26 @@ impl<'a> Host<'a> {
         let mut figures = self.desk.figures.borrow_mut();
         figures.note(bridge.counters(), controls.player_count(), games.len());
         controls.note_games(now, games);
+        controls.note_attempts(bridge.attempts(now));
         bridge.keep_apart(controls.keeps_apart());
+    }
+
+    /// What players may reach is the bridge's to judge.
+    fn tell_reach(&self, bridge: &mut Bridge) {
+        let wanted = self.desk.controls.borrow().wanted_reach().clone();
+        bridge.set_reach(Instant::now(), wanted);
+    }
+
+    /// Who is router on the LAN, and which addresses are this machine's, may change at any time.
+    fn look_around(&mut self, bridge: &mut Bridge) {
+        let now = Instant::now();
+        if self.looked_at.is_none_or(|at| now >= at + LOOK_AROUND) {
+            self.looked_at = Some(now);
+            match facts::of(self.interface) {
+                Ok(facts) => bridge.set_lan_facts(facts),
+                Err(error) => tracing::debug!(%error, "The kernel does not say who is router here"),
+            }
+        }
     }
 
     /// The LAN's, while there is no bridge.
@@ -348,11 +375,14 @@ impl PeerHost<Bridge> for Host<'_> {
         self.desk.controls.borrow().new_key().cloned()
     }
 
-    async fn next_message(&mut self) -> PeerMessage {
+    async fn next_message(&mut self) -> Option<PeerMessage> {
         loop {
+            if self.desk.controls.borrow_mut().take_new_reach() {
+                return None;
+            }
             let order = self.desk.controls.borrow_mut().poll_order();
             if let Some(order) = order {
-                return PeerMessage::Host(order);
+                return Some(PeerMessage::Host(order));
             }
             self.desk.orders.notified().await;
         }
@@ -376,6 +406,7 @@ impl PeerHost<Bridge> for Host<'_> {
                 self.complaint = None;
                 self.desk.controls.borrow_mut().handle_welcome(welcome);
                 self.desk.figures.borrow_mut().note_joined();
+                self.tell_reach(bridge);
                 if !self.desk.controls.borrow().are_followed() {
                     tracing::warn!(
                         "The relay is too old for a host's orders: nobody is banned, muted or locked out"
@@ -409,13 +440,14 @@ impl PeerHost<Bridge> for Host<'_> {
                     .rtt
                     .and_then(|rtt| u64::try_from(rtt.as_micros()).ok());
                 self.desk.figures.borrow_mut().note_round_trip(round_trip);
+                self.look_around(bridge);
                 self.watch_for_loops(bridge.looped());
                 while let Some(mac) = bridge.take_lookalike() {
                     say(Notice::new(NoticeKind::MacOnLan, 0).to_host(mac));
                 }
                 self.tell_of_withheld(bridge.take_withheld());
             }
-            Event::News => {}
+            Event::News => self.tell_reach(bridge),
             Event::Slept => {
                 self.note(bridge);
                 self.complain_of(
@@ -447,11 +479,13 @@ fn open_place(file: &Path) -> Option<ResumeFile> {
 fn desk(config: &Config) -> Desk {
     let (room, is_keyed) = (room_of(config), config.relay.key.is_some());
     let Some(file) = config.wishes() else {
-        return Desk::new(Controls::new(room, is_keyed, Wishes::default()), None);
+        let controls = Controls::new(room, is_keyed, Wishes::default());
+        return Desk::new(controls.reaching(config.reach.clone()), None);
     };
     match open_wishes(&file) {
         Ok((kept, wishes)) => {
             let controls = Controls::new(room, is_keyed, wishes.clone());
+            let controls = controls.reaching(config.reach.clone());
             Desk::new(controls, Some((kept, wishes)))
         }
         Err(error) => {
@@ -459,9 +493,11 @@ fn desk(config: &Config) -> Desk {
             tracing::warn!(%error, %file, "The host's orders are neither known nor kept");
             let why = format!(
                 "What you ordered before cannot be read from {file} ({error}): bans, lock and isolation stay as the \
-                 relay knows them, and what you order now is not kept; mend or remove the file, then restart the gateway."
+                 relay knows them, players reach no more of the LAN than games unless --reach says what, and what you order now \
+                 is not kept; mend or remove the file, then restart the gateway."
             );
-            Desk::new(Controls::forgetful(room, is_keyed, why), None)
+            let controls = Controls::forgetful(room, is_keyed, why);
+            Desk::new(controls.reaching(config.reach.clone()), None)
         }
     }
 }

@@ -156,7 +156,7 @@ pub enum Event<'a> {
     },
     /// Somebody came or went; the core knows already.
     Control(&'a RelayMessage),
-    /// The core has news ([`PeerCore::take_news`]).
+    /// The core has news ([`PeerCore::take_news`]), or the program has something to say to it ([`PeerHost::next_message`]).
     News,
     /// A second has passed on a standing link, or the network around this machine has changed.
     Tick(LinkFacts),
@@ -194,9 +194,9 @@ pub trait PeerHost<C> {
         Vec::new()
     }
 
-    /// What the program itself has to say to the relay; asked for while the link stands, and given up
-    /// at any time.
-    fn next_message(&mut self) -> impl Future<Output = PeerMessage> {
+    /// What the program itself has to say to the relay, or nothing where it has to say something to the core
+    /// ([`Event::News`]); asked for while the link stands, and given up at any time.
+    fn next_message(&mut self) -> impl Future<Output = Option<PeerMessage>> {
         std::future::pending()
     }
 

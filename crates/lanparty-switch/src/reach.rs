@@ -47,6 +47,9 @@ use std::time::{Duration, Instant};
 /// by then.
 const SETTLING: Duration = Duration::from_secs(3);
 
+/// From here on Linux gives ports to programs that want any; others begin higher (RFC 6335 §6).
+const EPHEMERAL: u16 = 32_768;
+
 /// The judge of what players may reach, and what it remembers.
 #[derive(Debug)]
 pub struct Reach {
@@ -165,7 +168,8 @@ impl Reach {
         if services::is_administration(packet.protocol, from) {
             return false;
         }
-        let is_players_game = (self.is_game)(packet.protocol, to);
+        // A system gives such ports to whoever asks for any.
+        let is_players_game = to < EPHEMERAL && (self.is_game)(packet.protocol, to);
         match packet.protocol {
             TCP => packet.is_first_of_tcp() || is_players_game && !packet.ends(),
             UDP => is_players_game || self.changed_at.is_none_or(|then| now >= then + SETTLING),

@@ -2,8 +2,10 @@
 
 use super::Bridge;
 use super::groups::Groups;
-use lanparty_games::{Game, Games, Host};
+use crate::reach::Wanted;
+use lanparty_games::{Game, Games, Host, is_game_port};
 use lanparty_proto::MacAddr;
+use lanparty_switch::reach::Reach;
 use std::time::Instant;
 
 /// What a gateway knows that holds for the next one too, by whatever card that is on the LAN.
@@ -11,6 +13,8 @@ use std::time::Instant;
 pub struct Memory {
     groups: Groups,
     games: Games,
+    reach: Reach,
+    wanted: Wanted,
 }
 
 impl Memory {
@@ -19,6 +23,8 @@ impl Memory {
         Memory {
             groups: Groups::new(nic, seed),
             games: Games::default(),
+            reach: Reach::new(nic, is_game_port),
+            wanted: Wanted::default(),
         }
     }
 
@@ -33,10 +39,13 @@ impl Memory {
 }
 
 impl Bridge {
-    /// The same with what a gateway before it knew: of its players' groups, and of games on the LAN.
-    pub fn remembering(mut self, Memory { groups, games }: Memory) -> Self {
-        self.groups = groups.moved(self.nic);
-        self.games = games;
+    /// The same with what a gateway before it knew: of its players' groups, of games on the LAN, and of what players may
+    /// reach there.
+    pub fn remembering(mut self, memory: Memory) -> Self {
+        self.groups = memory.groups.moved(self.nic);
+        self.games = memory.games;
+        self.reach = memory.reach.moved(self.nic);
+        self.wanted = memory.wanted;
         self
     }
 
@@ -46,6 +55,8 @@ impl Bridge {
         Memory {
             groups: self.groups,
             games: self.games,
+            reach: self.reach,
+            wanted: self.wanted,
         }
     }
 }

@@ -1,14 +1,18 @@
 //! What the host wants of the room until it is taken back: kept, and said again at every start.
 
+use crate::reach::{kept, told};
 use lanparty_ctrl::HostOrder;
 use lanparty_ctrl::orders::{MAX_BANNED, MAX_GUESTS, Person};
-use lanparty_gateway_control::Ban;
+use lanparty_gateway_control::{Ban, OwnReach, Reach};
 use lanparty_proto::VirtualMac;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// How many people can be muted, here or not.
 pub(super) const MAX_MUTED: usize = 256;
+
+/// How many people can have a reach of their own, here or not.
+pub(super) const MAX_OWN_REACH: usize = 64;
 
 /// The standing orders. However many they are, they fit a gateway's hello, or no relay would let it in.
 /// Fields of later versions are ignored, and missing ones mean that nothing is wanted.
@@ -20,6 +24,17 @@ pub(crate) struct Wishes {
     pub(super) isolated: bool,
     pub(super) muted: BTreeSet<Person>,
     pub(super) banned: Vec<Ban>,
+    /// What players may reach, if that has been ordered.
+    pub(super) reach: Option<OrderedReach>,
+    pub(super) own_reach: Vec<OwnReach>,
+}
+
+/// What players may reach by the host's order. It holds until the configuration says something new.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct OrderedReach {
+    pub(super) reach: Reach,
+    /// What the configuration said.
+    pub(super) instead_of: Reach,
 }
 
 impl Wishes {
@@ -34,10 +49,16 @@ impl Wishes {
             surplus("of the oldest bans", self.banned.len(), MAX_BANNED),
             surplus("who are muted", self.muted.len(), MAX_MUTED),
             surplus("who may come back into the locked room", guests, MAX_GUESTS),
+            surplus(
+                "who have a reach of their own",
+                self.own_reach.len(),
+                MAX_OWN_REACH,
+            ),
         ];
         let parts: Vec<_> = parts.into_iter().flatten().collect();
         self.banned
             .drain(..self.banned.len().saturating_sub(MAX_BANNED));
+        self.own_reach.truncate(MAX_OWN_REACH);
         while self.muted.len() > MAX_MUTED {
             self.muted.pop_last();
         }
@@ -105,6 +126,10 @@ impl Wishes {
             self.isolated.then(|| "players are kept apart".to_owned()),
             count(self.muted.len(), "muted"),
             count(self.banned.len(), "banned"),
+            self.reach
+                .as_ref()
+                .map(|ordered| format!("players reach {}", told(&kept(&ordered.reach)))),
+            count(self.own_reach.len(), "given a reach of their own"),
         ];
         let parts: Vec<_> = parts.into_iter().flatten().collect();
         let wanted = parts.join(", ");

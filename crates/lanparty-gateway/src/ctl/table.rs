@@ -1,9 +1,10 @@
 //! Who is in the room, for people.
 
+use crate::reach::{kept, told};
 use lanparty_ctrl::orders::{MemberReport, Person};
 use lanparty_edge::table::table;
 use lanparty_games::Game;
-use lanparty_gateway_control::{Ban, Player, Players};
+use lanparty_gateway_control::{Ban, Player, Players, Reaches};
 use lanparty_obs::DropCounts;
 use std::cmp::Reverse;
 
@@ -40,6 +41,39 @@ pub(super) fn draw_bans(bans: &[Ban]) -> String {
         [] => "Nobody is banned.\n".to_owned(),
         [..] => table(["MAC", "NAME", "KEY"], rows),
     }
+}
+
+/// What players may reach: a sentence for everybody, one for each who has its own, and a table of what they tried.
+pub(super) fn draw_reaches(reaches: &Reaches) -> String {
+    let mut text = format!("Players reach {}.\n", told(&kept(&reaches.everybody)));
+    for own in &reaches.own {
+        let mac = shown(own.mac, |mac| mac.to_string());
+        let who = own.name.as_ref().map_or(mac, ToString::to_string);
+        text += &format!("{who} reaches {}.\n", told(&kept(&own.reach)));
+    }
+    if reaches.attempts.is_empty() {
+        return text;
+    }
+    text += "What players tried and were not let; `lanparty-gateway ctl allow WHERE` lets them:\n";
+    let rows = reaches.attempts.iter().map(|attempt| {
+        let who = attempt.name.clone().unwrap_or_else(|| attempt.mac.clone());
+        let ago = match attempt.seconds {
+            0..10 => "now".to_owned(),
+            seconds @ 10..60 => format!("{seconds} s ago"),
+            seconds => format!("{} min ago", seconds / 60),
+        };
+        [
+            who,
+            attempt.allow.clone(),
+            attempt.what.clone().unwrap_or_default(),
+            attempt.frames.to_string(),
+            ago,
+        ]
+    });
+    text + &table(
+        ["PLAYER", "WHERE", "WHAT IT MAY BE", "FRAMES", "LAST"],
+        rows,
+    )
 }
 
 /// Which games are on, a line each.

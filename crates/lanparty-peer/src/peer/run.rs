@@ -320,7 +320,10 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                     Err(ControlError::Closed(closed)) => break closed.to_string(),
                     Err(error) => break error.to_string(),
                 },
-                message = self.host.next_message() => link.send_message(message),
+                message = self.host.next_message() => match message {
+                    Some(message) => link.send_message(message),
+                    None => self.tell(Event::News).await?,
+                },
                 () = sleep_until(timeout) => self.core.handle_timeout(Instant::now()),
                 _ = tick.tick() => {
                     self.count_queue_drops(link);

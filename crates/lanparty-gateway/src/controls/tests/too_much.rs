@@ -23,6 +23,7 @@ fn too_much() -> Wishes {
         isolated: true,
         muted: (0..5000).map(|number| ban(number).who).collect(),
         banned: (0..5000).map(ban).collect(),
+        ..Wishes::default()
     }
 }
 
