@@ -25,9 +25,21 @@ pub(super) fn listen(
 ) -> Option<UnixListener> {
     let listener = bind(file);
     if let Err(error) = &listener {
+        if error.kind() == io::ErrorKind::AddrInUse {
+            let folder = file.parent().unwrap_or(file).display();
+            warn!("{}", two_of_one_key(folder));
+        }
         warn!(%error, file = %file.display(), "`lanparty-relay ctl` will not find this relay");
     }
     listener.ok()
+}
+
+/// A sentence for the operator of a second relay with the state folder of the first, and so with its key.
+fn two_of_one_key(folder: impl std::fmt::Display) -> String {
+    format!(
+        "Another relay runs with the state folder {folder}, so both have one key, and strangers could end the links of one \
+         through the other; give this one a folder of its own with --state, or end one of them"
+    )
 }
 
 /// Where the operator's requests are answered.
@@ -180,5 +192,27 @@ fn tell_how_it_drains(registry: &Registry<Arc<Contact>>) {
     let (links, notice) = registry.drain_notices(Instant::now());
     for link in links {
         link.queue(Outgoing::Message(RelayMessage::Notice(notice.clone())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_relay_with_the_folder_of_the_first_is_not_found_by_ctl_and_told_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("relay.ctl");
+        let first = listen(&file, ctl::bind);
+        assert!(first.is_some() && listen(&file, ctl::bind).is_none());
+        assert_eq!(
+            ctl::bind(&file).unwrap_err().kind(),
+            io::ErrorKind::AddrInUse
+        );
+        let said = two_of_one_key(folder.path().display());
+        assert!(
+            said.contains("one key") && said.contains("--state"),
+            "{said}"
+        );
     }
 }
