@@ -26,7 +26,9 @@ fn main() -> ExitCode {
         who_is_kicked_is_told_so,
         a_gateway_that_is_kicked_waits_and_comes_back,
         no_log_and_no_command_line_has_the_token,
-        a_drained_relay_ends_with_the_last_who_is_in,
+        metrics_are_served_where_the_operator_wants_them,
+        draining_is_told_and_can_be_taken_back,
+        a_drained_relay_ends_with_the_last_player,
     ];
     let suite = Suite::new("operator", Evening::begin, all);
     run(&Needs::programs(&["dnsmasq"]), [suite])
@@ -58,6 +60,7 @@ impl Evening {
         venue.lab.write("relay.toml", ONE_PLAYER)?;
         let mut command = program("lanparty-relay")?;
         command.extend(["--config", "relay.toml", "--log", "trace"].map(Into::into));
+        command.extend(["--metrics", "127.0.0.1:9464"].map(Into::into));
         let relay = venue.relay.spawn("relay", command)?;
         let line = relay.wait_for_line("--pin ", SOON)?;
         let pin = line.rsplit(' ').next().context("a pin")?.trim().to_owned();
@@ -73,6 +76,14 @@ impl Evening {
             pin,
             venue,
         })
+    }
+
+    /// What a browser on the relay's machine would get from there.
+    fn get(&self, path: &str) -> Result<String> {
+        let ask = format!(
+            "exec 3<>/dev/tcp/127.0.0.1/9464; printf 'GET {path} HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n' >&3; cat <&3"
+        );
+        self.venue.relay.run(["bash", "-c", &ask])
     }
 
     fn ctl(&self, words: &[&str]) -> Result<String> {
@@ -257,19 +268,66 @@ fn no_log_and_no_command_line_has_the_token(evening: &Evening) -> Result<()> {
     Ok(())
 }
 
-fn a_drained_relay_ends_with_the_last_who_is_in(evening: &Evening) -> Result<()> {
+fn metrics_are_served_where_the_operator_wants_them(evening: &Evening) -> Result<()> {
+    let numbers = || {
+        let text = evening.get("/metrics").ok()?;
+        let is_said = |line: &str| text.lines().any(|is| is == line);
+        let here = is_said("lanparty_relay_peers{role=\"player\"} 1.0")
+            && is_said("lanparty_relay_peers{role=\"gateway\"} 1.0");
+        // What a sandbox keeps us from opening later was opened before.
+        let process = ["process_open_fds ", "process_resident_memory_bytes "];
+        let has = |name: &str| text.lines().any(|line| line.starts_with(name));
+        (here && process.iter().all(|name| has(name))).then_some(())
+    };
+    eventually("the metrics say who is here", SOON, numbers)?;
+    ensure!(evening.get("/healthz")?.starts_with("HTTP/1.1 200"));
+    let status = evening.ctl(&["status"])?;
+    ensure!(status.contains("Gateways: 1. Players: 1."), "{status}");
+    let totals: serde_json::Value = serde_json::from_str(&evening.ctl(&["stats", "--total"])?)?;
+    ensure!(
+        totals["from_players"]["frames"].as_u64() > Some(0),
+        "{totals}"
+    );
+    ensure!(
+        totals["refused"]["no_access"].as_u64() > Some(0),
+        "{totals}"
+    );
+    Ok(())
+}
+
+fn draining_is_told_and_can_be_taken_back(evening: &Evening) -> Result<()> {
+    let said = evening.ctl(&["drain", "--after", "2h"])?;
+    ensure!(said.contains("in 2 h 0 min at the latest"), "{said}");
+    let status = evening.ctl(&["status"])?;
+    ensure!(status.contains("Draining: nobody new comes in"), "{status}");
+    let not_ready = || Some(evening.get("/readyz").ok()?.contains("503")).filter(|is| *is);
+    eventually("it is not ready", SOON, not_ready)?;
+    ensure!(evening.get("/healthz")?.starts_with("HTTP/1.1 200"));
+    let gateway = &evening.gateway;
+    gateway.wait_for_line("The relay is about to be restarted", SOON)?;
+    evening.ctl(&["undrain"])?;
+    gateway.wait_for_line("The relay is not restarted after all", SOON)?;
+    let ready = || Some(evening.get("/readyz").ok()?.contains("200 OK")).filter(|is| *is);
+    eventually("it is ready again", SOON, ready)?;
+    ensure!(!evening.ctl(&["status"])?.contains("Draining"));
+    Ok(())
+}
+
+fn a_drained_relay_ends_with_the_last_player(evening: &Evening) -> Result<()> {
     evening.ctl(&["drain"])?;
     let (machine, pin) = (&evening.venue.remotes[1], &evening.pin);
     let late = join(machine, "late", pin, 4)?;
     late.wait_for_line("the relay is about to restart", SOON)?;
     ensure!(late.interrupt()?.success(), "{}", late.tail(10));
     evening.venue.remotes[0].ping_on("lanparty0", Venue::LAN1)?;
-    for program in [&evening.player, &evening.gateway] {
-        ensure!(evening.relay.is_running(), "it ended too early");
-        ensure!(program.interrupt()?.success(), "{}", program.tail(10));
-    }
+    ensure!(evening.relay.is_running(), "it ended too early");
+    let player = &evening.player;
+    ensure!(player.interrupt()?.success(), "{}", player.tail(10));
+    // The gateway alone keeps no relay up.
     let status = evening.relay.wait(SOON)?;
     ensure!(status.success(), "{status}");
+    let gateway = &evening.gateway;
+    ensure!(gateway.is_running() && gateway.interrupt()?.success());
     eventually("the socket is dead", SOON, || evening.ctl(&["rooms"]).err())?;
     Ok(())
 }
@@ -295,6 +353,8 @@ fn place(pin: &str, room: &str) -> Vec<String> {
 fn start(machine: &Machine, title: &str, pin: &str, more: &[&str]) -> Result<Process> {
     let mut command = program("lanparty-gateway")?;
     command.extend(place(pin, "FRIDAY-LAN"));
+    // Those who are refused here are on the interface of the one that is not.
+    command.push("--beside-another".into());
     command.extend(more.iter().map(|word| (*word).into()));
     machine.spawn(title, command)
 }
