@@ -26,10 +26,8 @@ const PAUSE: Duration = Duration::from_millis(2);
 const QUIET: Duration = Duration::from_secs(5);
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    runtime.unwrap().block_on(compare());
+    // With the priority that the program gives itself.
+    lanparty_edge::runtime::run(compare()).unwrap();
 }
 
 async fn compare() {
