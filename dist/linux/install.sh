@@ -181,7 +181,8 @@ start_part() {
     for file in "$here/$part"/units/*; do
         unit=${file##*/}
         case $unit in
-        *@*) systemctl try-restart "$(echo "$unit" | sed 's/@/@*/')" ;;
+        # Which party it is must be said first.
+        *@* | lanparty-gateway.service) systemctl try-restart "$(echo "$unit" | sed 's/@/@*/')" ;;
         *)
             if grep -q '^\[Install\]' "$file"; then
                 systemctl enable --quiet "$unit"
@@ -203,7 +204,7 @@ say_what_next() {
     client)
         echo "The client is installed: lanparty-client --help. Who may join without a password: usermod -aG lanparty USER"
         ;;
-    gateway) echo "The gateway is installed: lanparty-gateway host --interface eth0, with the name of your own cable." ;;
+    gateway) echo "The gateway is installed: lanparty-gateway setup asks what is needed and has the party." ;;
     relay) echo "The relay is installed; its pin is in its log: journalctl -u lanparty-relay" ;;
     esac
     case :$PATH: in

@@ -239,13 +239,13 @@ fn upgrade(root: &Root, debs: &[PathBuf]) -> Result<()> {
     }
     for unit in packages().iter().flat_map(|package| package.units) {
         let name = unit.name().replace('@', "@*");
-        let how = if unit.is_template() {
-            "try-restart"
-        } else {
+        let how = if unit.is_enabled() {
             "restart"
+        } else {
+            "try-restart"
         };
         ensure!(
-            root.was_told(TOLD, how, &name)? || !unit.is_enabled() && !unit.is_template(),
+            root.was_told(TOLD, how, &name)?,
             "{name} was not restarted:\n{}",
             root.read(TOLD)?
         );
@@ -260,6 +260,7 @@ fn kept_files() -> impl Iterator<Item = String> {
     let words = patterns.flat_map(|state| state.split_whitespace());
     words.map(|state| match state.strip_suffix("*.env") {
         Some(begin) => format!("{begin}eth0.env"),
+        None if state.ends_with(".toml") => state.to_owned(),
         None => format!("{}/kept", state.replace('*', "eth0")),
     })
 }

@@ -3,7 +3,7 @@
 use crate::managers;
 use crate::party::{self, Addressing, Setup};
 use crate::privilege;
-use crate::systemd;
+use crate::systemd::socket as handed_over;
 use crate::tap::TapName;
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -16,6 +16,7 @@ use lanparty_edge::log::LogArgs;
 use lanparty_edge::runtime;
 use lanparty_edge::signals;
 use lanparty_edge::state_folder::StateFolder;
+use lanparty_edge::systemd;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -59,7 +60,7 @@ pub(crate) fn run(args: ServiceArgs) -> Result<()> {
         privilege::narrow().context("cannot give up capabilities that are not needed")?;
         let socket = socket(&args.socket)?;
         let watchdog = tokio::task::spawn_local(systemd::keep_watched());
-        systemd::ready();
+        systemd::ready("No party.");
         let ended = lanparty_client_service::run(place, socket, options, asked_to_stop()).await;
         watchdog.abort();
         systemd::stopping();
@@ -69,7 +70,7 @@ pub(crate) fn run(args: ServiceArgs) -> Result<()> {
 
 fn socket(file: &Path) -> Result<Socket> {
     let cannot = || format!("cannot listen at {}", file.display());
-    match systemd::socket().context("cannot take systemd's socket")? {
+    match handed_over().context("cannot take systemd's socket")? {
         Some(listener) => Socket::take(listener).context("cannot listen at systemd's socket"),
         None => Socket::bind(file).with_context(cannot),
     }

@@ -1,5 +1,6 @@
 //! The flags with which an operator gives an access token, and a host shows it.
 
+use crate::systemd;
 use clap::Args;
 use lanparty_ctrl::AccessToken;
 use lanparty_ctrl::access::AccessTokenError;
@@ -9,6 +10,8 @@ use std::path::PathBuf;
 
 /// No file with a token is longer, in bytes.
 const MAX_LEN: u64 = 1024;
+/// As what systemd hands it over (`LoadCredential=access-token:FILE`).
+const CREDENTIAL: &str = "access-token";
 
 /// An access token, or where it is.
 #[derive(Debug, Clone, Default, Args)]
@@ -18,7 +21,7 @@ pub struct AccessArgs {
     #[arg(long, value_name = "TOKEN", conflicts_with = "access_token_file")]
     access_token: Option<Secret>,
 
-    /// Read the access token from this file.
+    /// Read the access token from this file [default: the credential `access-token`, if systemd hands one over].
     #[arg(long, value_name = "FILE")]
     pub access_token_file: Option<PathBuf>,
 }
@@ -74,7 +77,10 @@ impl AccessArgs {
                 return text.parse().map(Some).map_err(AccessError::Flag);
             }
             (None, Some(file)) => (first_text(file), file.clone()),
-            (None, None) => return Ok(None),
+            (None, None) => match systemd::credential(CREDENTIAL) {
+                Some(file) => (first_text(&file), file),
+                None => return Ok(None),
+            },
         };
         match text {
             Ok(text) => {

@@ -9,6 +9,7 @@ use lanparty_edge::address::RelayAddress;
 use lanparty_edge::log::LogArgs;
 #[cfg(target_os = "linux")]
 use lanparty_edge::speech::say;
+use lanparty_edge::systemd;
 use lanparty_metrics::MetricsAddress;
 use lanparty_peer::relay_args::{RelayArgs, RelayArgsError, RelayConfig};
 use lanparty_relay::config::{ArgsError, command_line, text_of};
@@ -56,6 +57,11 @@ pub(crate) struct FileArgs {
     /// `lanparty-gateway host`.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+
+    /// Only say whether a gateway would start with these settings, and take them: it exits with 0 if so, and with 2 and a
+    /// sentence if not.
+    #[arg(long)]
+    pub(crate) check: bool,
 
     /// For the file: which kind of party it describes.
     #[arg(long, value_name = "KIND", hide = true)]
@@ -192,7 +198,7 @@ Examples:
 It needs CAP_NET_RAW, and CAP_NET_ADMIN if this machine takes part: run it as root, or once \
 `setcap cap_net_raw,cap_net_admin+ep` on its file. Ctrl-C or SIGTERM \
 ends it: it says goodbye and exits with 0. Anything else that ends it is told in one sentence, and \
-exits with 1. A lost relay does not end it; it tries again until the relay is back. Without its \
+exits with 1, or with 2 where another start would end the same way. A lost relay does not end it; it tries again until the relay is back. Without its \
 interface it leaves the room, and comes back with it; where another gateway with the same keys has taken \
 its place, it waits until that one is gone.";
 
@@ -280,10 +286,29 @@ impl Args {
     /// # Errors
     /// [`LoadError`] when an invite, a certificate or a key cannot be used.
     pub fn load(self) -> Result<Config, LoadError> {
+        self.load_for(systemd::waits())
+    }
+
+    pub(crate) fn is_check(&self) -> bool {
+        self.file.check
+    }
+
+    /// Reads what the flags name, and makes nothing.
+    pub(crate) fn check(self) -> Result<(), LoadError> {
+        self.relay.load()?;
+        self.access.load()?;
+        Ok(())
+    }
+
+    /// A service starts with the machine, before anybody could make an invite: its room is closed from the beginning.
+    fn load_for(self, is_service: bool) -> Result<Config, LoadError> {
         let mut relay = self.relay.load()?;
         relay.access_token = self.access.load()?;
         let host = relay.host;
         let invite = relay.key.as_ref().map(|key| Shown { key, host });
+        if invite.is_none() && is_service {
+            keys::kept_or_made(self.lan.keys.as_deref(), &relay.room, rand::random())?;
+        }
         let own = keys::of_host(
             self.lan.keys.as_deref(),
             &relay.room,
@@ -367,6 +392,16 @@ pub enum LoadError {
     Key(#[from] KeyError),
 }
 
+impl LoadError {
+    /// Whether another start with the same words and files would end the same way; a disk may have room by then.
+    pub fn is_for_good(&self) -> bool {
+        match self {
+            LoadError::Relay(_) | LoadError::Access(_) => true,
+            LoadError::Key(error) => !matches!(error, KeyError::State(_)),
+        }
+    }
+}
+
 /// Where the place is kept when nobody says it; relative folders do not count (XDG Base Directory
 /// Specification).
 fn default_state(interface: &str, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
@@ -396,6 +431,8 @@ mod tests {
         "--room",
         "friday",
     ];
+
+    const PIN: &str = "KoYZpP5oBt3Ao7PpQRSVVl2DQ1NCGSsnfPNU-vvrAhw";
 
     fn parse(more: &[&str]) -> Result<Args, clap::Error> {
         Args::try_parse_from(RELAY.iter().chain(more))
@@ -470,6 +507,18 @@ mod tests {
             error.contains("does not begin with an IP address"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_service_opens_no_room_to_which_everybody_has_the_code() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = folder.path().to_str().unwrap();
+        let args = || parse(&["--iface", "eth0", "--keys", keys, "--pin", PIN]).unwrap();
+        assert!(args().load_for(false).unwrap().relay.key.is_none());
+        let service = args().load_for(true).unwrap().relay;
+        assert!(service.key.is_some() && service.host_key.is_some());
+        let later = args().load_for(false).unwrap().relay;
+        assert!(later.key.is_some(), "it is kept for invites");
     }
 
     #[test]

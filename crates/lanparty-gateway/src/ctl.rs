@@ -376,12 +376,17 @@ impl Gateway {
     }
 }
 
+/// Whether a folder is one in which a gateway's service keeps its state: that of a machine with one party, or of an interface.
+fn is_services(folder: &str) -> bool {
+    folder.starts_with(PREFIX) || folder == PREFIX.trim_end_matches('-')
+}
+
 /// Where gateways may listen: in the state folder of this user, and those of the system's services.
 fn sockets(interface: Option<&str>) -> Vec<PathBuf> {
     let own = config::state_folder(|name| env::var_os(name));
     let services = fs::read_dir("/var/lib").into_iter().flatten().flatten();
     let services = services
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX))
+        .filter(|entry| is_services(&entry.file_name().to_string_lossy()))
         .map(|entry| entry.path());
     let wanted = interface.map(config::socket_name);
     let folders = own.into_iter().chain(services);

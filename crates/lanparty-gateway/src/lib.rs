@@ -45,6 +45,9 @@ mod run;
 #[cfg(target_os = "linux")]
 #[allow(clippy::disallowed_methods, reason = "shell: runs relay and gateway")]
 pub mod serverless;
+#[cfg(target_os = "linux")]
+#[allow(clippy::disallowed_methods, reason = "shell: waits for an interface")]
+mod standing;
 #[cfg(all(test, not(windows)))]
 mod told;
 #[cfg(target_os = "linux")]

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     use anyhow::Context as _;
     use clap::Parser as _;
-    use lanparty_edge::{sentence, speech};
+    use lanparty_edge::ending::{FAILED, WRONG_SETTINGS, ended};
+    use lanparty_edge::speech;
     use lanparty_gateway::{Args, ctl::CtlArgs, invite::InviteArgs};
     use lanparty_relay::config::ArgsError;
     let words: Vec<_> = std::env::args_os().collect();
@@ -28,10 +29,8 @@ fn main() -> ExitCode {
     });
     let code = match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            speech::complain(format_args!("error: {}", sentence(&*error)));
-            ExitCode::FAILURE
-        }
+        Err(error) if is_for_good(&error) => ended(&*error, WRONG_SETTINGS),
+        Err(error) => ended(&*error, FAILED),
     };
     speech::finish();
     code
@@ -48,6 +47,19 @@ fn host(words: &[std::ffi::OsString]) -> anyhow::Result<()> {
     }
 }
 
+/// Whether another start with the same words and files would end the same way.
+#[cfg(target_os = "linux")]
+fn is_for_good(error: &anyhow::Error) -> bool {
+    use lanparty_gateway::config::LoadError;
+    use lanparty_gateway::lan::InterfaceError;
+    use lanparty_relay::config::ArgsError;
+    error.chain().any(|cause| {
+        let settings = cause.downcast_ref().map(LoadError::is_for_good);
+        let lan = cause.downcast_ref().map(InterfaceError::is_for_good);
+        cause.is::<ArgsError>() || settings.or(lan).unwrap_or_default()
+    })
+}
+
 /// What is missing from a command line that begins a party.
 #[cfg(target_os = "linux")]
 const WHICH_LAN: &str = "name the LAN's interface: `lanparty-gateway host --interface eth0`; `ip link` shows which \
@@ -61,6 +73,8 @@ const WHICH_PARTY: &str = "`lanparty-gateway host --interface eth0` holds a part
 fn misused(usage: &clap::Error, hint: &str) -> ! {
     use clap::error::ErrorKind;
     let is_incomplete = usage.kind() == ErrorKind::MissingRequiredArgument;
+    let said = usage.to_string();
+    lanparty_edge::systemd::status(said.split("\n\n").next().unwrap_or_default());
     // It may be a closed pipe; the exit code says it then.
     let _ = usage.print();
     if is_incomplete {

@@ -7,6 +7,7 @@ use crate::desk::Desk;
 use crate::figures;
 use crate::lan::{LanPort, LanSocket, Sole, facts};
 use crate::own_part::OwnPart;
+use crate::standing;
 use anyhow::Context;
 use lanparty_ctrl::message::{PeerJoined, PeerLeft};
 use lanparty_ctrl::{
@@ -18,8 +19,9 @@ use lanparty_edge::privilege::{self, CapabilitySet};
 use lanparty_edge::resume_file::ResumeFile;
 use lanparty_edge::runtime;
 use lanparty_edge::seldom::Seldom;
-use lanparty_edge::signals;
+use lanparty_edge::signals::{self, Hangups};
 use lanparty_edge::speech::say;
+use lanparty_edge::systemd::{self, Standing};
 use lanparty_games::Game;
 use lanparty_gateway_control::InviteFacts;
 use lanparty_metrics::{Bound, MetricsAddress};
@@ -47,6 +49,9 @@ impl Args {
     /// One sentence, with its causes, for whoever started the program.
     pub fn run(mut self) -> anyhow::Result<()> {
         self.log.clone().start();
+        if self.is_check() {
+            return Ok(self.check()?);
+        }
         self.find_interface()?;
         run(self.load()?)
     }
@@ -57,13 +62,16 @@ impl Args {
 /// # Errors
 /// One sentence, with its causes, for whoever started the program.
 pub fn run(config: Config) -> anyhow::Result<()> {
-    let lan = LanSocket::open(&config.interface)?;
+    let lan = standing::open_lan(&config.interface)?;
     let _sole = Sole::claim(&config.interface, config.beside_another)?;
     let own = OwnPart::begin(config.this_machine, &lan)?;
     runtime::run(async move {
         let host = Host::new(&config);
         keep_what_is_needed(&[])?;
-        serve(&config, lan, own, host).await
+        tokio::select! {
+            ended = serve(&config, lan, own, host) => ended,
+            never = tell_of_hangups() => match never {},
+        }
     })?
 }
 
@@ -94,9 +102,23 @@ pub(crate) async fn serve(
             served = carry(config, lan, own, host) => served,
             never = hear_orders(&desk, listener) => match never {},
             never = hand_out(&desk, metrics) => match never {},
+            never = systemd::keep_watched() => match never {},
         }
     };
     serving.instrument(span).await
+}
+
+/// A service that shall read its settings again reads none while it runs; at a terminal SIGHUP keeps its usual meaning.
+async fn tell_of_hangups() -> Infallible {
+    if systemd::waits()
+        && let Ok(mut hangups) = Hangups::listen()
+    {
+        loop {
+            hangups.next().await;
+            say("What the settings say by now is read at the next start of the gateway.");
+        }
+    }
+    std::future::pending().await
 }
 
 /// Hears what the host wants, for as long as the gateway runs.
@@ -166,6 +188,7 @@ async fn carry(
             _ = &mut stop => break,
         }
     }
+    systemd::stopping();
     say(format_args!(
         "Gateway of room {} stopped.",
         config.relay.room
@@ -185,6 +208,8 @@ async fn asked_to_stop() -> Text {
 
 /// Tells the party's host how things are, one sentence per change.
 pub(crate) struct Host<'a> {
+    config: &'a Config,
+    standing: Standing,
     relay: &'a RelayConfig,
     interface: &'a str,
     place: Option<ResumeFile>,
@@ -208,6 +233,8 @@ pub(crate) struct Host<'a> {
 impl<'a> Host<'a> {
     pub(crate) fn new(config: &'a Config) -> Self {
         Host {
+            config,
+            standing: Standing::default(),
             relay: &config.relay,
             interface: &config.interface,
             place: config.state.as_deref().and_then(open_place),
@@ -349,7 +376,13 @@ impl<'a> Host<'a> {
         self.looped = looped;
     }
 
+    fn tell_standing(&mut self) {
+        let players = self.desk.controls.borrow().player_count();
+        self.standing.tell(standing::open(self.config, players));
+    }
+
     fn complain_of(&mut self, complaint: String) {
+        self.standing.tell(&*complaint);
         self.desk.controls.borrow_mut().handle_lost_link();
         self.desk.figures.borrow_mut().note_lost();
         self.looped = None;
@@ -407,6 +440,7 @@ impl PeerHost<Bridge> for Host<'_> {
                 self.desk.controls.borrow_mut().handle_welcome(welcome);
                 self.desk.figures.borrow_mut().note_joined();
                 self.tell_reach(bridge);
+                self.tell_standing();
                 if !self.desk.controls.borrow().are_followed() {
                     tracing::warn!(
                         "The relay is too old for a host's orders: nobody is banned, muted or locked out"
@@ -432,6 +466,7 @@ impl PeerHost<Bridge> for Host<'_> {
                     self.desk.answer(answer);
                 }
                 self.desk.keep();
+                self.tell_standing();
             }
             Event::Tick(facts) => {
                 tracing::trace!(?facts, stats = ?bridge.counters(), "The link stands");

@@ -8,6 +8,7 @@ use crate::keys;
 use crate::lan::{LanSocket, Sole};
 use crate::own_part::OwnPart;
 use crate::run::{self, Host};
+use crate::standing::open_lan;
 use crate::way_in::{self, Herald, WayIn};
 use anyhow::Context;
 use clap::error::ErrorKind;
@@ -149,11 +150,14 @@ impl HostArgs {
     /// One sentence, with its causes, for whoever started the program.
     pub fn run(mut self) -> anyhow::Result<()> {
         self.log.clone().start();
+        if self.file.check {
+            return Ok(());
+        }
         let this_machine = self.lan.this_machine(ThisMachine::IfPossible);
         may_host(self.listen.socket_address().port(), this_machine)?;
         self.lan.find_interface()?;
         let interface = self.lan.interface.as_deref().unwrap_or_default();
-        let lan = LanSocket::open(interface)?;
+        let lan = open_lan(interface)?;
         let _sole = Sole::claim(interface, self.lan.beside_another)?;
         let own = OwnPart::begin(this_machine, &lan)?;
         runtime::run(self.serve(lan, own))?

@@ -6,6 +6,7 @@ use lanparty_edge::address::RelayAddress;
 use lanparty_edge::invite::{Invite, MAX_ALSO};
 use lanparty_edge::speech::say;
 use lanparty_edge::state_folder::StateFolder;
+use lanparty_edge::systemd;
 use lanparty_gateway_control::{Port, PortState};
 use lanparty_portmap::{Facts, Report, Settings, Standing, keep_open, report};
 use std::convert::Infallible;
@@ -149,6 +150,11 @@ impl Herald<'_> {
     }
 
     fn show(&mut self, is_first: bool) {
+        // Who reads the journal is not who may invite.
+        if systemd::keeps_what_is_printed() {
+            say("`lanparty-gateway invite` shows the invite; it is not written here.");
+            return;
+        }
         if !is_first {
             say(
                 "From now on this is the invite; those from before work as long as one of their addresses does:",

@@ -129,6 +129,11 @@ pub struct RelayArgs {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
+    /// Only say whether a relay would start with these settings, and take them: it exits with 0 if so, and with 2 and a
+    /// sentence if not.
+    #[arg(long)]
+    pub check: bool,
+
     /// Where to listen: an address and port, or PORT/udp for all addresses, IPv6 too.
     #[arg(long, value_name = "ADDR:PORT", default_value = "443/udp")]
     pub listen: ListenAddress,

@@ -33,5 +33,5 @@ mod told;
 pub use config::Config;
 pub use registry::{JoinLimits, Limits, Registry};
 pub use room::{Rate, Rates};
-pub use server::{RelayServer, SocketGone, StartError, run};
+pub use server::{RelayServer, SocketGone, StartError, check, run};
 pub use strangers::KnockLimits;

@@ -18,6 +18,7 @@ mod metrics;
 #[cfg(target_os = "linux")]
 mod operator;
 mod outbox;
+mod standing;
 #[cfg(target_os = "linux")]
 mod succession;
 #[cfg(target_os = "linux")]
@@ -44,6 +45,7 @@ use lanparty_edge::address::ListenAddress;
 use lanparty_edge::privilege;
 use lanparty_edge::signals::Hangups;
 use lanparty_edge::speech::say;
+use lanparty_edge::systemd::{self, Standing};
 use lanparty_metrics::{Metrics, MetricsError};
 use lanparty_quic::tls::Identity;
 use lanparty_quic::{CloseCode, Endpoint, Incoming, ListenError};
@@ -149,8 +151,43 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), S
     say(format_args!("Relay listening on {address} (udp)."));
     let pin = server.pin();
     say(format_args!("Gateways and players know it by --pin {pin}"));
-    server.run(stop).await?;
+    server.standing = Some(Standing::default());
+    server.tell_standing();
+    tokio::select! {
+        ended = server.run(stop) => ended?,
+        never = systemd::keep_watched() => match never {},
+    }
     Ok(())
+}
+
+/// Says whether a relay could be who the configuration says, as far as that is in files of somebody else's.
+///
+/// # Errors
+/// [`StartError::Identity`].
+pub fn check(config: &Config) -> Result<(), StartError> {
+    if let IdentitySource::Files { .. } = config.identity {
+        identity::load(&config.identity, &config.server_name)?;
+    }
+    Ok(())
+}
+
+impl StartError {
+    /// Whether another start with the same files would end the same way.
+    pub fn is_for_good(&self) -> bool {
+        use SourceError::{Files, Kept, Own, State, Unreadable};
+        match self {
+            StartError::Identity(Kept(_) | Unreadable { .. } | Files { .. }) => true,
+            StartError::Identity(State(_) | Own(_))
+            | StartError::DevCert(_)
+            | StartError::Listen(_)
+            | StartError::Address(_)
+            | StartError::Rights(_)
+            | StartError::Metrics(_)
+            | StartError::Socket(_) => false,
+            #[cfg(target_os = "linux")]
+            StartError::Handover(_) => false,
+        }
+    }
 }
 
 /// A relay that is bound to its address.
@@ -175,6 +212,8 @@ pub struct RelayServer {
     /// Another relay waits for the place.
     successor: Option<oneshot::Sender<Legacy>>,
     wishes: Wishes,
+    /// What the service manager is told, if the program is this relay alone.
+    standing: Option<Standing>,
 }
 
 /// The rooms of a running relay, and the one lock; beside it what needs none.
@@ -257,6 +296,7 @@ impl RelayServer {
             is_deaf: false,
             successor: None,
             wishes: Wishes::default(),
+            standing: None,
         })
     }
 
@@ -319,6 +359,9 @@ impl RelayServer {
                 event = self.next_event(&mut clock) => self.handle(event),
                 () = &mut stop => break,
             }
+        }
+        if self.standing.take().is_some() && self.successor.is_none() {
+            systemd::stopping();
         }
         let legacy = self.rooms.lock().legacy(Instant::now());
         self.send_all_away();
@@ -385,17 +428,26 @@ impl RelayServer {
                 self.successor = Some(answer);
             }
             Event::Hangup => {
+                self.standing.iter_mut().for_each(Standing::reloading);
                 if let Err(error) = self.take_settings() {
                     warn!("The limits in force stay, because the new ones are wrong: {error}");
                 }
                 let renewed = self.renewal.as_mut().map(Renewal::reload);
                 self.take_identity(renewed);
+                self.tell_standing();
             }
             Event::Tidy => {
                 self.tidy(Instant::now());
                 let renewed = self.renewal.as_mut().and_then(Renewal::poll);
                 self.take_identity(renewed);
+                self.tell_standing();
             }
+        }
+    }
+
+    fn tell_standing(&mut self) {
+        if let Some(standing) = &mut self.standing {
+            standing.tell(standing::line(self.address, &self.rooms));
         }
     }
 

@@ -86,6 +86,10 @@ const RELAY: Package = Package {
             from: "dist/monitoring/lanparty-grafana.json",
             to: "usr/share/doc/lanparty-relay/monitoring/lanparty-grafana.json",
         },
+        File {
+            from: "dist/linux/certbot-deploy-hook",
+            to: "usr/share/doc/lanparty-relay/examples/certbot-deploy-hook",
+        },
     ],
     units: &[Unit {
         file: "dist/lanparty-relay.service",
@@ -107,8 +111,8 @@ const GATEWAY: Package = Package {
         "Remote players join a LAN party as if their machines were plugged into its switch. \
          This runs on a machine with a cable to that switch, and brings them in: with a relay \
          on a server, or without one where a UDP port can be forwarded.",
-        "Nothing is started with the package: `lanparty-gateway host --interface eth0` has a party, and \
-         lanparty-gateway@.service does so after each start of the machine.",
+        "Nothing is started with the package: `lanparty-gateway setup` asks what is needed, has a party, and \
+         has it again after each start of the machine.",
     ],
     programs: &["lanparty-gateway"],
     depends: &[],
@@ -117,13 +121,19 @@ const GATEWAY: Package = Package {
         from: "dist/gateway.env",
         to: "usr/share/doc/lanparty-gateway/examples/gateway.env",
     }],
-    units: &[Unit {
-        file: "dist/lanparty-gateway@.service",
-        enabled: false,
-    }],
+    units: &[
+        Unit {
+            file: "dist/lanparty-gateway.service",
+            enabled: false,
+        },
+        Unit {
+            file: "dist/lanparty-gateway@.service",
+            enabled: false,
+        },
+    ],
     group: None,
     state: &[
-        "/etc/lanparty/gateway-*.env",
+        "/etc/lanparty/gateway.toml /etc/lanparty/gateway-*.env",
         "/var/lib/lanparty-gateway /var/lib/lanparty-gateway-*",
         "/var/lib/private/lanparty-gateway /var/lib/private/lanparty-gateway-*",
     ],

@@ -55,7 +55,7 @@ fi
 if [ -d /run/systemd/system ]; then
     systemctl --system daemon-reload >/dev/null || true
 ";
-        let plain = named(package, |unit| !unit.is_template());
+        let plain = named(package, Unit::is_enabled);
         if !plain.is_empty() {
             text += &format!(
                 "    if [ -n \"$2\" ]; then
@@ -66,11 +66,12 @@ if [ -d /run/systemd/system ]; then
 "
             );
         }
-        let instances = instances(package);
-        if !instances.is_empty() {
+        // Whoever has started one of these wants it, and nobody else does.
+        let others = named(package, |unit| !unit.is_enabled()).replace('@', "@*");
+        if !others.is_empty() {
             text += &format!(
                 "    if [ -n \"$2\" ]; then
-        deb-systemd-invoke try-restart {instances} >/dev/null || true
+        systemctl --system try-restart {others} >/dev/null || true
     fi
 "
             );
@@ -119,7 +120,7 @@ fi
             unit.name()
         );
     }
-    for unit in package.units.iter().filter(|unit| unit.is_template()) {
+    for unit in package.units.iter().filter(|unit| !unit.is_enabled()) {
         let name = unit.name().replace('@', "@*");
         purge += &format!("rm -f /etc/systemd/system/*.wants/{name}\n");
     }
@@ -220,7 +221,8 @@ mod tests {
             .unwrap()
             .1;
         assert!(
-            postinst.contains("try-restart 'lanparty-gateway@*.service'"),
+            postinst
+                .contains("try-restart 'lanparty-gateway.service' 'lanparty-gateway@*.service'"),
             "{postinst}"
         );
         assert!(!postinst.contains("invoke start"), "{postinst}");

@@ -136,6 +136,38 @@ pub enum InterfaceError {
     },
 }
 
+impl InterfaceError {
+    /// Whether a machine that has just been started, or a hand at the cable, may change that.
+    pub fn may_pass(&self) -> bool {
+        use InterfaceError::{Down, Missing, NoCarrier};
+        matches!(self, Missing(_) | Down(_) | NoCarrier(_))
+    }
+
+    /// Whether it is of a kind that never will do.
+    pub fn is_for_good(&self) -> bool {
+        use InterfaceError::{
+            Apart, BadName, Loopback, Member, NotEthernet, Nowhere, OfOpenVSwitch, Wireless,
+        };
+        match self {
+            BadName(_)
+            | Loopback(_)
+            | NotEthernet { .. }
+            | Wireless(_)
+            | Apart { .. }
+            | Member { .. }
+            | OfOpenVSwitch(_)
+            | Nowhere { .. } => true,
+            InterfaceError::Missing(_)
+            | InterfaceError::Down(_)
+            | InterfaceError::NoCarrier(_)
+            | InterfaceError::BadAddress { .. }
+            | InterfaceError::MissingPrivilege { .. }
+            | InterfaceError::NotPromiscuous { .. }
+            | InterfaceError::System { .. } => false,
+        }
+    }
+}
+
 impl Interface {
     /// Looks an interface up and judges it.
     ///

@@ -215,7 +215,7 @@ fn flag_of<'a>(
 fn is_setting(flag: &Arg) -> bool {
     !matches!(
         flag.get_id().as_str(),
-        "config" | "help" | "version" | "take_over" | "reload" | "tells_starter"
+        "config" | "check" | "help" | "version" | "take_over" | "reload" | "tells_starter"
     )
 }
 

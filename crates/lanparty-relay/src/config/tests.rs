@@ -54,6 +54,7 @@ fn every_flag_has_this_spelling_and_this_default() {
             !matches!(
                 flag.get_id().as_str(),
                 "config"
+                    | "check"
                     | "help"
                     | "version"
                     | "log"
