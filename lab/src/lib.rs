@@ -17,6 +17,7 @@
     reason = "shell: the lab owns processes, sockets, files and the clock"
 )]
 
+mod booted;
 mod lab;
 mod machine;
 mod needs;
@@ -33,6 +34,7 @@ mod wait;
 mod windows;
 mod wire;
 
+pub use booted::Booted;
 pub use lab::{Lab, end_clean_on_interrupt, leftovers, until_interrupted};
 pub use lanparty_skip::skip;
 pub use machine::Machine;

@@ -20,6 +20,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("DDNet-Server", "ddnet-server"),
     ("Xvfb", "xvfb"),
     ("armagetronad-dedicated", "armagetronad-dedicated"),
+    ("/lib/systemd/systemd", "systemd"),
     ("/lib/systemd/systemd-networkd", "systemd"),
     ("NetworkManager", "network-manager"),
     ("arping", "iputils-arping"),

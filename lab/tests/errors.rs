@@ -201,7 +201,7 @@ fn refusal(machine: &Machine, title: &str, command: Vec<String>) -> Result<Strin
     let status = process.wait(3 * SOON)?;
     let log = process.log();
     ensure!(
-        status.code() == Some(1),
+        matches!(status.code(), Some(1 | 2)),
         "{title} ended with {status}:\n{log}"
     );
     let mut errors = log.lines().filter(|line| line.starts_with("error: "));

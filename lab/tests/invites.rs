@@ -256,7 +256,7 @@ fn a_guest_who_starts_the_gateway_is_told_to_play(guests: &Guests) -> Result<()>
         let said: Vec<_> = log.lines().collect();
         let told = "error: this invite makes players, not hosts: play with `lanparty-client`";
         ensure!(
-            status.code() == Some(1) && said.len() == 1 && said[0].starts_with(told),
+            status.code() == Some(2) && said.len() == 1 && said[0].starts_with(told),
             "{status}:\n{log}"
         );
     }
