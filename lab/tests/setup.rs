@@ -1,11 +1,15 @@
 //! A host who sits down at a box with several interfaces: which has the party's LAN, one gateway for each, and `setup`.
 
-use std::process::ExitCode;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{ExitCode, Output};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use lanparty_lab::{Machine, Needs, Plan, Process, Suite, Venue, World};
-use lanparty_lab::{checks, program, run};
+use lanparty_edge::invite::Invite;
+use lanparty_lab::{Machine, Needs, Plan, Player, Process, Suite, Venue, World};
+use lanparty_lab::{checks, eventually, program, run};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -18,7 +22,21 @@ fn main() -> ExitCode {
         the_cable_to_the_internet_is_questioned,
         with_two_lans_somebody_must_say_which,
     ];
-    run(&needs, [Suite::new("interfaces", Box_::begin, interfaces)])
+    let first_run = checks![
+        flags_alone_make_a_party_that_a_player_joins,
+        once_more_changes_nothing_and_shows_the_same_invite,
+        a_host_at_a_terminal_answers_and_has_a_party_at_a_relay,
+        what_is_missing_is_said_in_a_sentence_and_nothing_is_made,
+        ctrl_c_leaves_nothing,
+        a_gateway_knows_its_relay_by_the_pin_of_its_invite,
+    ];
+    run(
+        &needs,
+        [
+            Suite::new("interfaces", Box_::begin, interfaces),
+            Suite::new("first_run", FirstRun::begin, first_run),
+        ],
+    )
 }
 
 /// A gateway's box: `eth0` has the LAN, `wan0` the internet, where a DHCP server answers too; there is a cable that is out, a member of a
@@ -222,4 +240,233 @@ fn with_two_lans_somebody_must_say_which(world: &Box_) -> Result<()> {
         ensure!(said.contains(line), "{line} is not in:\n{said}");
     }
     gw.ip("link del eth5").context("the second LAN goes")
+}
+
+/// A box that nobody has set up yet, and a relay.
+struct FirstRun {
+    relay: Process,
+    _uplink_dhcp: Process,
+    /// What the box's setup has made.
+    invite: Mutex<String>,
+    venue: Venue,
+}
+
+impl World for FirstRun {
+    fn report(&self) -> String {
+        self.relay.tail(15)
+    }
+}
+
+impl FirstRun {
+    fn begin() -> Result<Self> {
+        let (venue, uplink_dhcp) = venue(1)?;
+        let relay = venue.relay.spawn("relay", program("lanparty-relay")?)?;
+        relay.wait_for_line("Relay listening on ", SOON)?;
+        Ok(FirstRun {
+            relay,
+            _uplink_dhcp: uplink_dhcp,
+            invite: Mutex::default(),
+            venue,
+        })
+    }
+
+    fn gateway(&self, words: &[&str]) -> Result<Vec<String>> {
+        let mut command = program("lanparty-gateway")?;
+        command.extend(words.iter().map(|word| (*word).into()));
+        let _ = self;
+        Ok(command)
+    }
+
+    fn setup(&self, words: &[&str]) -> Result<Output> {
+        self.venue
+            .gateway
+            .output(self.gateway(&[&["setup"], words].concat())?)
+    }
+
+    /// Answers typed at a terminal.
+    fn typed(&self, answers: &str, words: &[&str]) -> Result<String> {
+        let command = self.gateway(&[&["setup"], words].concat())?.join(" ");
+        let line = format!("printf '{answers}' | script -qec '{command}' /dev/null");
+        self.venue.gateway.run(["sh", "-c", &line])
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.venue.lab.folder().join(name)
+    }
+
+    /// A player joins the party of these settings, and reaches the LAN.
+    fn plays(&self, settings: &str, invite: &str) -> Result<()> {
+        let command = self.gateway(&["--config", settings])?;
+        let gateway = self
+            .venue
+            .gateway
+            .spawn(&format!("gateway-{settings}"), command)?;
+        gateway.wait_for_line("connected to the relay", SOON)?;
+        let file = self.venue.lab.write("invite.txt", invite)?;
+        let mut join = program("lanparty-client")?;
+        join.extend(["--dhcp".into(), format!("@{file}")]);
+        let player = self.venue.remotes[0].spawn("client", join)?;
+        let leased = eventually("the player gets a LAN address", SOON, || {
+            self.venue.remotes[0].ipv4(Player::TAP)
+        });
+        leased.with_context(|| player.tail(30) + &gateway.tail(30))?;
+        self.venue.remotes[0].pings(Venue::LAN1, 56)?;
+        ensure!(player.interrupt()?.success(), "{}", player.tail(10));
+        ensure!(gateway.interrupt()?.success(), "{}", gateway.tail(10));
+        Ok(())
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The line with the invite.
+fn invite_in(said: &str) -> Result<String> {
+    let mut lines = said.lines();
+    let line = lines.find(|line| line.starts_with("lanparty://"));
+    Ok(line
+        .with_context(|| format!("no invite in {said}"))?
+        .trim()
+        .to_owned())
+}
+
+const HOSTS: &str = "party.toml";
+
+fn flags_alone_make_a_party_that_a_player_joins(world: &FirstRun) -> Result<()> {
+    let output = world.setup(&[
+        "--yes",
+        "--host",
+        "--public-address",
+        "10.9.2.1",
+        "--name",
+        "Friday",
+        "--config",
+        HOSTS,
+    ])?;
+    let said = text(&output.stdout);
+    ensure!(output.status.success(), "{said}{}", text(&output.stderr));
+    ensure!(said.contains("Players need only this"), "{said}");
+    let settings = fs::read_to_string(world.file(HOSTS))?;
+    for line in [
+        "mode = \"host\"",
+        "interface = \"eth0\"",
+        "listen = \"443/udp\"",
+    ] {
+        ensure!(settings.contains(line), "{line} is not in\n{settings}");
+    }
+    let invite = invite_in(&said)?;
+    let key = Invite::find(&invite)?.key.reveal();
+    ensure!(!settings.contains(&*key), "a secret stands in the settings");
+    world.plays(HOSTS, &invite)?;
+    *world.invite.lock().expect("one test at a time") = invite;
+    Ok(())
+}
+
+fn once_more_changes_nothing_and_shows_the_same_invite(world: &FirstRun) -> Result<()> {
+    let before = fs::read(world.file(HOSTS))?;
+    let output = world.setup(&["--yes", "--config", HOSTS])?;
+    let said = text(&output.stdout);
+    ensure!(
+        said.contains("Nothing has changed"),
+        "{said}{}",
+        text(&output.stderr)
+    );
+    ensure!(
+        fs::read(world.file(HOSTS))? == before,
+        "the file is another one"
+    );
+    let invite = world.invite.lock().expect("one test at a time").clone();
+    ensure!(invite_in(&said)? == invite, "{said}");
+    let shown = world
+        .venue
+        .gateway
+        .run(world.gateway(&["invite", "--config", HOSTS])?)?;
+    ensure!(shown.trim() == invite, "{shown}");
+    Ok(())
+}
+
+fn a_host_at_a_terminal_answers_and_has_a_party_at_a_relay(world: &FirstRun) -> Result<()> {
+    // An interface that will not do, the one that is proposed, a relay that is none, the right one with its pin, a room, no name.
+    let answers = "out0\\n\\nrelay\\n10.9.1.77:x\\n10.9.1.1\\nyes\\nSETUP-1\\n\\n";
+    let said = world.typed(answers, &["--config", "relay.toml"])?;
+    for line in [
+        "That will not do: out0 has no carrier",
+        "That will not do: `10.9.1.77:x` is not a relay address",
+        "It shows a key with this pin:",
+        "The relay opens room SETUP-1 for you.",
+        "Start the party with `lanparty-gateway --config relay.toml`.",
+        "Players need only this:",
+    ] {
+        let flat = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        ensure!(flat.contains(line), "{line} is not in\n{said}");
+    }
+    let is_long = |line: &str| line.chars().count() > 80 && !line.contains("lanparty://");
+    // Answers that nobody types leave no line ends behind the questions.
+    let lines = said.lines().map(|line| line.rsplit(": ").next());
+    let mut lines = lines.map(|line| line.unwrap_or_default().trim_end());
+    let long = lines.find(|line| is_long(line) && !line.contains('\u{1b}'));
+    ensure!(long.is_none(), "{long:?}");
+    let settings = fs::read_to_string(world.file("relay.toml"))?;
+    ensure!(settings.contains("room = \"SETUP-1\""), "{settings}");
+    world.plays("relay.toml", &invite_in(&said)?)
+}
+
+fn what_is_missing_is_said_in_a_sentence_and_nothing_is_made(world: &FirstRun) -> Result<()> {
+    for (flags, says) in [
+        (&["--yes"][..], "say it with --host or --relay"),
+        (&[], "nothing has been changed"),
+        (&["--yes", "--relay", "10.9.1.1"], "and say --pin"),
+        (
+            &["--yes", "--host", "--interface", "out0"],
+            "out0 has no carrier",
+        ),
+        (
+            &["--yes", "--host", "--interface", "eth9"],
+            "there is no interface eth9",
+        ),
+        (
+            &["--yes", "--relay", "10.9.1.1:9", "--pin", "x"],
+            "a pin is the 43",
+        ),
+        (&["--yes", "--relay", "10.9.1.1:9"], "cannot be used"),
+    ] {
+        let output =
+            world.setup(&[flags, &["--config", "none.toml", "--keys", "none"]].concat())?;
+        let said = text(&output.stderr);
+        ensure!(
+            !output.status.success() && said.contains(says),
+            "{says} is not in\n{said}"
+        );
+        for name in ["none.toml", "none"] {
+            ensure!(!world.file(name).exists(), "{flags:?} left {name}");
+        }
+    }
+    Ok(())
+}
+
+fn ctrl_c_leaves_nothing(world: &FirstRun) -> Result<()> {
+    let command = world
+        .gateway(&["setup", "--config", "none.toml", "--keys", "none"])?
+        .join(" ");
+    // A terminal at which nobody types.
+    let line = format!("mkfifo nobody; exec {command} 0<>nobody");
+    let setup = world.venue.gateway.spawn("setup", ["sh", "-c", &line])?;
+    setup.wait_for_line("+ eth0", SOON)?;
+    ensure!(!setup.interrupt()?.success(), "{}", setup.tail(10));
+    for name in ["none.toml", "none"] {
+        ensure!(!world.file(name).exists(), "{name} was left");
+    }
+    Ok(())
+}
+
+fn a_gateway_knows_its_relay_by_the_pin_of_its_invite(world: &FirstRun) -> Result<()> {
+    let relay = ["--relay", "10.9.1.1", "--room", "PINNED"];
+    let invite = world.gateway(&[&["invite"], &relay[..]].concat())?;
+    world.venue.gateway.run(invite)?;
+    let command = world.gateway(&[&relay[..], &["--interface", "eth0"]].concat())?;
+    let gateway = world.venue.gateway.spawn("pinned", command)?;
+    gateway.wait_for_line("connected to the relay", SOON)?;
+    ensure!(gateway.interrupt()?.success(), "{}", gateway.tail(10));
+    Ok(())
 }

@@ -301,7 +301,15 @@ impl Args {
     }
 
     /// A service starts with the machine, before anybody could make an invite: its room is closed from the beginning.
-    fn load_for(self, is_service: bool) -> Result<Config, LoadError> {
+    fn load_for(mut self, is_service: bool) -> Result<Config, LoadError> {
+        if let (None, None, Some(relay), Some(room)) = (
+            self.relay.pin,
+            &self.relay.relay_ca_cert,
+            &self.relay.relay,
+            &self.relay.room,
+        ) {
+            self.relay.pin = keys::kept_pin(self.lan.keys.as_deref(), room, relay);
+        }
         let mut relay = self.relay.load()?;
         relay.access_token = self.access.load()?;
         let host = relay.host;

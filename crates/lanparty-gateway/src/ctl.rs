@@ -381,6 +381,15 @@ fn is_services(folder: &str) -> bool {
     folder.starts_with(PREFIX) || folder == PREFIX.trim_end_matches('-')
 }
 
+/// What an invite to the party that runs here says, if exactly one does.
+pub(crate) fn running() -> Option<InviteFacts> {
+    let gateway = Gateway::find(None, None).ok()?;
+    match gateway.ask(&Request::InviteFacts).ok()? {
+        Answer::InviteFacts(facts) => Some(facts),
+        _ => None,
+    }
+}
+
 /// Where gateways may listen: in the state folder of this user, and those of the system's services.
 fn sockets(interface: Option<&str>) -> Vec<PathBuf> {
     let own = config::state_folder(|name| env::var_os(name));

@@ -13,6 +13,7 @@ use lanparty_edge::invite::{Extra, Invite};
 use lanparty_edge::runtime;
 use lanparty_peer::link::acquaintance::{self, Acquaintance};
 use lanparty_quic::tls;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -29,9 +30,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
     version
 )]
 pub struct InviteArgs {
-    /// The relay to meet at; the port is 443 unless given.
-    #[arg(long, value_name = "HOST[:PORT]")]
-    relay: RelayAddress,
+    /// The relay to meet at; the port is 443 unless given [default: the invite of the party that `lanparty-gateway setup`
+    /// has set up].
+    #[arg(long, value_name = "HOST[:PORT]", requires = "room")]
+    relay: Option<RelayAddress>,
 
     /// The pin of the relay's key, which it prints when it starts. Without it the relay is asked: one with a
     /// certificate of an authority that systems trust needs none, and of another one the pin is taken as the
@@ -45,8 +47,8 @@ pub struct InviteArgs {
     relay_cert: Option<PathBuf>,
 
     /// The room: 4 to 32 letters, digits and hyphens.
-    #[arg(long, value_name = "CODE")]
-    room: RoomCode,
+    #[arg(long, value_name = "CODE", requires = "relay")]
+    room: Option<RoomCode>,
 
     /// What the party is called.
     #[arg(long, value_name = "TEXT")]
@@ -63,6 +65,24 @@ pub struct InviteArgs {
     /// root and your data folder otherwise].
     #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
+
+    /// The settings of the party, where neither relay nor room is given.
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/etc/lanparty/gateway.toml"
+    )]
+    config: PathBuf,
+}
+
+/// The relay and the room of an invite.
+#[derive(Debug, Clone)]
+struct Meeting {
+    relay: RelayAddress,
+    /// Where else it is.
+    also: Vec<SocketAddr>,
+    room: RoomCode,
+    pin: Option<Pin>,
 }
 
 impl InviteArgs {
@@ -70,30 +90,97 @@ impl InviteArgs {
     ///
     /// # Errors
     /// One sentence when the key cannot be kept, or nothing can be printed.
-    pub fn run(mut self) -> anyhow::Result<()> {
-        if self.relay_cert.is_none() && self.pin.is_none() {
-            self.pin = known_by(&self.relay, &self.room)?;
+    pub fn run(self) -> anyhow::Result<()> {
+        let (relay, room) = match (&self.relay, &self.room) {
+            (Some(relay), Some(room)) => (relay.clone(), room.clone()),
+            _ => return self.of_the_party_here(),
+        };
+        let pin = match (&self.relay_cert, self.pin) {
+            (Some(file), _) => Some(tls::pin_of_file(file)?),
+            (None, Some(pin)) => Some(pin),
+            (None, None) => known_by(&relay, &room)?,
+        };
+        let meeting = Meeting {
+            relay,
+            also: Vec::new(),
+            room,
+            pin,
+        };
+        let invite = self.invite(&meeting, rand::random(), rand::random(), SystemTime::now())?;
+        // So that the gateway knows the relay by it too.
+        if let Some(pin) = pin {
+            keys::keep_pin(self.keys.as_deref(), &meeting.room, &meeting.relay, pin)?;
         }
-        let show = self.show.clone();
-        show.print(&self.invite(rand::random(), rand::random(), SystemTime::now())?)
+        self.show.print(&invite)
     }
 
-    fn invite(self, key: [u8; 16], secret: [u8; 32], now: SystemTime) -> anyhow::Result<Invite> {
-        let pin = match &self.relay_cert {
-            Some(file) => Some(tls::pin_of_file(file)?),
-            None => self.pin,
+    #[cfg(target_os = "linux")]
+    fn of_the_party_here(&self) -> anyhow::Result<()> {
+        let kept = crate::setup::kept(&self.config, self.keys.as_deref());
+        let runs = crate::ctl::running().and_then(|facts| {
+            Some(crate::setup::Kept {
+                relay: facts.relay.parse().ok()?,
+                also: facts.also,
+                room: facts.room,
+                pin: facts.pin.and_then(|pin| pin.parse().ok()),
+                name: kept.as_ref().ok().and_then(|kept| kept.name.clone()),
+                keys: facts.keys,
+            })
+        });
+        // A party that runs knows best where it is found.
+        let kept = match (kept, runs) {
+            (Ok(kept), Some(runs)) if kept.room == runs.room && kept.keys == runs.keys => runs,
+            (Err(_), Some(runs)) if !self.config.exists() => runs,
+            (kept, _) => kept?,
         };
+        let meeting = Meeting {
+            relay: kept.relay,
+            also: kept.also,
+            room: kept.room,
+            pin: kept.pin,
+        };
+        let args = InviteArgs {
+            name: self.name.clone().or(kept.name),
+            keys: Some(kept.keys),
+            ..self.clone()
+        };
+        args.show.print(&args.invite(
+            &meeting,
+            rand::random(),
+            rand::random(),
+            SystemTime::now(),
+        )?)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn of_the_party_here(&self) -> anyhow::Result<()> {
+        anyhow::bail!("an invite is to a relay and a room: give --relay and --room")
+    }
+
+    fn invite(
+        &self,
+        meeting: &Meeting,
+        key: [u8; 16],
+        secret: [u8; 32],
+        now: SystemTime,
+    ) -> anyhow::Result<Invite> {
         let folder = self.keys.as_deref();
-        let host = keys::host_secret(folder, secret)?.host_key(&self.room);
+        let Meeting {
+            relay,
+            also,
+            room,
+            pin,
+        } = meeting.clone();
+        let host = keys::host_secret(folder, secret)?.host_key(&room);
         Ok(Invite {
             pin,
-            key: keys::kept_or_made(folder, &self.room, key)?,
+            key: keys::kept_or_made(folder, &room, key)?,
             host: Some(host.id()),
-            relay: self.relay,
-            room: self.room,
-            name: self.name,
+            relay,
+            room,
+            name: self.name.clone(),
             expires: self.hours.map(|hours| end_after(hours, now)),
-            also: Vec::new(),
+            also,
             extra: Extra::default(),
         })
     }
@@ -158,7 +245,13 @@ mod tests {
         let words = words.chain([folder.path().into()]);
         let args = InviteArgs::parse_from(words);
         let now = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
-        let invite = args.clone().invite([7; 16], [1; 32], now).unwrap();
+        let meeting = Meeting {
+            relay: args.relay.clone().unwrap(),
+            also: Vec::new(),
+            room: args.room.clone().unwrap(),
+            pin: None,
+        };
+        let invite = args.invite(&meeting, [7; 16], [1; 32], now).unwrap();
         let host = HostSecret::from_random([1; 32]).host_key(&"friday".parse().unwrap());
         let link = format!(
             "lanparty://r.example/FRIDAY#key=BwcHBwcHBwcHBwcHBwcHBw&host={}&name=Party&expires=1000007200",
@@ -175,16 +268,17 @@ mod tests {
             let error = InviteArgs::try_parse_from(words).unwrap_err().to_string();
             assert!(error.contains(says), "{error}");
         }
-        let again = args.clone().invite([8; 16], [2; 32], now).unwrap();
+        let again = args.invite(&meeting, [8; 16], [2; 32], now).unwrap();
         assert_eq!(again, invite, "the key stays");
         let relay = Identity::self_signed("relay", &Identity::new_key().unwrap()).unwrap();
         let file = folder.path().join("relay.der");
         std::fs::write(&file, relay.certificate_der()).unwrap();
-        let known = InviteArgs {
-            relay_cert: Some(file),
-            ..args
+        assert_eq!(tls::pin_of_file(&file).unwrap(), relay.pin());
+        let known = Meeting {
+            pin: Some(relay.pin()),
+            ..meeting
         };
-        let invite = known.invite([8; 16], [2; 32], now).unwrap();
+        let invite = args.invite(&known, [8; 16], [2; 32], now).unwrap();
         assert_eq!(invite.pin, Some(relay.pin()));
     }
 }

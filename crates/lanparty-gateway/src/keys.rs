@@ -1,6 +1,7 @@
 //! The keys of rooms, which the host's machine makes once and keeps.
 
-use lanparty_ctrl::{HostId, HostKey, HostSecret, IdentityKey, RoomCode, RoomKey};
+use lanparty_ctrl::{HostId, HostKey, HostSecret, IdentityKey, Pin, RoomCode, RoomKey};
+use lanparty_edge::address::RelayAddress;
 use lanparty_edge::state_folder::{StateError, StateFolder};
 use std::path::{Path, PathBuf};
 
@@ -92,7 +93,11 @@ pub fn host_secret(folder: Option<&Path>, random: [u8; 32]) -> Result<HostSecret
     parse_secret(&kept, &folder)
 }
 
-fn kept_secret(folder: Option<&Path>) -> Result<Option<HostSecret>, KeyError> {
+/// The same, if there is one.
+///
+/// # Errors
+/// [`KeyError`].
+pub fn kept_secret(folder: Option<&Path>) -> Result<Option<HostSecret>, KeyError> {
     let Ok(folder) = open(folder) else {
         return Ok(None);
     };
@@ -163,6 +168,28 @@ pub fn replace(folder: &Path, room: &RoomCode, key: &RoomKey) -> Result<Option<R
     Ok(before)
 }
 
+/// Keeps by which pin the relay of a room is known, for the gateway that is started without one.
+///
+/// # Errors
+/// [`KeyError`].
+pub fn keep_pin(
+    folder: Option<&Path>,
+    room: &RoomCode,
+    relay: &RelayAddress,
+    pin: Pin,
+) -> Result<(), KeyError> {
+    let line = format!("{relay} {pin}\n");
+    Ok(open(folder)?.replace(&pin_file(room), line.as_bytes())?)
+}
+
+/// The pin of this relay, if an invite to this room was made with one.
+pub fn kept_pin(folder: Option<&Path>, room: &RoomCode, relay: &RelayAddress) -> Option<Pin> {
+    let kept = open(folder).ok()?.load(&pin_file(room)).ok()??;
+    let (of, pin) = text(&kept)?.split_once(' ')?;
+    let pin = pin.parse().ok()?;
+    (of == relay.to_string()).then_some(pin)
+}
+
 /// Whether the room has had this key: an invite made with it is this host's own, and says less than newer ones.
 fn had(folder: Option<&Path>, room: &RoomCode, key: &RoomKey) -> Result<bool, KeyError> {
     let Ok(folder) = open(folder) else {
@@ -187,6 +214,11 @@ pub fn open(folder: Option<&Path>) -> Result<StateFolder, StateError> {
 /// Room codes are letters, digits and hyphens, so every one can be the name of a file.
 fn file(room: &RoomCode) -> String {
     format!("{room}.room-key")
+}
+
+/// A relay's address, and its pin.
+fn pin_file(room: &RoomCode) -> String {
+    format!("{room}.relay-pin")
 }
 
 /// The ids of the keys that the room has had, the oldest first; an id tells nothing about its key.
@@ -317,6 +349,22 @@ mod tests {
             let error = of_host(folder, &room, shown, [3; 32]).unwrap_err();
             assert!(error.to_string().contains("lanparty-client"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_relay_is_known_by_the_pin_of_its_invites() {
+        let folder = tempfile::tempdir().unwrap();
+        let (folder, room) = (Some(folder.path()), "friday".parse().unwrap());
+        let relay = |text: &str| text.parse::<RelayAddress>().unwrap();
+        assert_eq!(kept_pin(folder, &room, &relay("r.example")), None);
+        let pin = Pin::from_sha256([7; 32]);
+        keep_pin(folder, &room, &relay("r.example"), pin).unwrap();
+        assert_eq!(kept_pin(folder, &room, &relay("r.example:443")), Some(pin));
+        assert_eq!(kept_pin(folder, &room, &relay("r.example:444")), None);
+        assert_eq!(
+            kept_pin(folder, &"monday".parse().unwrap(), &relay("r.example")),
+            None
+        );
     }
 
     #[test]

@@ -46,6 +46,12 @@ mod run;
 #[allow(clippy::disallowed_methods, reason = "shell: runs relay and gateway")]
 pub mod serverless;
 #[cfg(target_os = "linux")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "shell: asks a person, and writes files"
+)]
+pub mod setup;
+#[cfg(target_os = "linux")]
 #[allow(clippy::disallowed_methods, reason = "shell: waits for an interface")]
 mod standing;
 #[cfg(all(test, not(windows)))]

@@ -8,7 +8,7 @@ fn main() -> ExitCode {
     use clap::Parser as _;
     use lanparty_edge::ending::{FAILED, WRONG_SETTINGS, ended};
     use lanparty_edge::speech;
-    use lanparty_gateway::{Args, ctl::CtlArgs, invite::InviteArgs};
+    use lanparty_gateway::{Args, ctl::CtlArgs, invite::InviteArgs, setup::SetupArgs};
     use lanparty_relay::config::ArgsError;
     let words: Vec<_> = std::env::args_os().collect();
     lanparty_edge::privilege::hide_secrets(&words);
@@ -18,6 +18,7 @@ fn main() -> ExitCode {
     let hardened = lanparty_edge::privilege::harden().context("cannot give up rights");
     let command = words.get(1).and_then(|word| word.to_str());
     let outcome = hardened.and_then(|()| match command {
+        Some("setup") => SetupArgs::parse_from(&words[1..]).run(),
         Some("invite") => InviteArgs::parse_from(&words[1..]).run(),
         Some("ctl") => CtlArgs::parse_from(&words[1..]).run(),
         Some("host") => host(&words[1..]),
@@ -62,11 +63,10 @@ fn is_for_good(error: &anyhow::Error) -> bool {
 
 /// What is missing from a command line that begins a party.
 #[cfg(target_os = "linux")]
-const WHICH_LAN: &str = "name the LAN's interface: `lanparty-gateway host --interface eth0`; `ip link` shows which \
-    there are, and players come in with the invite that is printed then";
+const WHICH_LAN: &str = "`lanparty-gateway setup` asks for what is needed, step by step";
 #[cfg(target_os = "linux")]
-const WHICH_PARTY: &str = "`lanparty-gateway host --interface eth0` holds a party on this machine; for one at a relay \
-    make an invite with `lanparty-gateway invite`, and start the gateway with --relay, --room and --interface";
+const WHICH_PARTY: &str = "`lanparty-gateway setup` asks for what is needed, step by step; `lanparty-gateway --config \
+    /etc/lanparty/gateway.toml` starts what it has set up, and `lanparty-gateway host` holds a party on this machine at once";
 
 /// Ends the program like clap, with a hint where something is missing.
 #[cfg(target_os = "linux")]
@@ -89,6 +89,7 @@ fn whole() -> clap::Command {
     use clap::CommandFactory as _;
     use lanparty_gateway::{Args, ctl::CtlArgs, invite::InviteArgs, serverless::HostArgs};
     let others = [
+        ("setup", lanparty_gateway::setup::SetupArgs::command()),
         ("host", HostArgs::command()),
         ("invite", InviteArgs::command()),
         ("ctl", CtlArgs::command()),

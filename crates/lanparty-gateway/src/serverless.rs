@@ -13,7 +13,7 @@ use crate::way_in::{self, Herald, WayIn};
 use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser};
-use lanparty_ctrl::{RoomCode, Text};
+use lanparty_ctrl::{Pin, RoomCode, Text};
 use lanparty_edge::address::{DEFAULT_PORT, ListenAddress, RelayAddress, RelayAddressError};
 use lanparty_edge::congestion_args::{self, congestion};
 use lanparty_edge::invite::{Extra, Invite};
@@ -30,16 +30,18 @@ use lanparty_quic::tls::Trust;
 use lanparty_relay::config::{
     ArgsError, BoundArgs, Bounds, CommandLine, IdentitySource, command_line,
 };
+use lanparty_relay::server::kept_pin;
 use lanparty_relay::{RelayServer, SocketGone};
 use std::ffi::OsString;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 
 /// Where the code of the room is kept, if the host names none.
-const ROOM_FILE: &str = "host-room";
+pub(crate) const ROOM_FILE: &str = "host-room";
 /// Letters and digits that nobody takes for one another, so that a code can be said on the telephone.
 const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 
@@ -339,10 +341,9 @@ async fn together(
 
 /// The code of the room in this folder, made from `random` bits if there is none yet. It is no secret:
 /// the key is.
-fn kept_room(folder: &StateFolder, random: [u8; 4]) -> anyhow::Result<RoomCode> {
-    let letter = |byte: u8| char::from(LETTERS[usize::from(byte) % LETTERS.len()]);
-    let made = || format!("LAN-{}", random.map(letter).iter().collect::<String>());
-    let kept = folder.load_or_create(ROOM_FILE, || made().into_bytes())?;
+pub(crate) fn kept_room(folder: &StateFolder, random: [u8; 4]) -> anyhow::Result<RoomCode> {
+    let made = || made_room(random).to_string().into_bytes();
+    let kept = folder.load_or_create(ROOM_FILE, made)?;
     let text = std::str::from_utf8(&kept).unwrap_or_default();
     text.trim().parse().with_context(|| {
         let file = folder.file(ROOM_FILE);
@@ -351,6 +352,23 @@ fn kept_room(folder: &StateFolder, random: [u8; 4]) -> anyhow::Result<RoomCode> 
             file.display()
         )
     })
+}
+
+/// A code of `random` bits that can be said on the telephone.
+pub(crate) fn made_room(random: [u8; 4]) -> RoomCode {
+    let letter = |byte: u8| char::from(LETTERS[usize::from(byte) % LETTERS.len()]);
+    let code = format!("LAN-{}", random.map(letter).iter().collect::<String>());
+    code.parse().expect("letters, digits and a hyphen")
+}
+
+/// Where players find a party that will listen there with the keys in this folder, and by which pin they know it.
+pub(crate) fn found_at(
+    keys: &Path,
+    listen: ListenAddress,
+    public_address: Option<&str>,
+) -> anyhow::Result<(RelayAddress, Pin)> {
+    let address = public(public_address, listen.socket_address(), outgoing())?;
+    Ok((address, kept_pin(keys)?))
 }
 
 /// What invites say about where this machine is, as far as that is known without the router.

@@ -55,6 +55,21 @@ impl WayIn {
     }
 }
 
+/// Tries for a moment whether the router opens the port, and what would come of that; afterwards it is shut again.
+pub(crate) async fn rehearse(
+    listening: SocketAddr,
+    nonce: [u8; 12],
+    given: Option<String>,
+) -> Report {
+    let way_in = WayIn::open(listening, nonce, true);
+    let mut facts = way_in.facts();
+    let settled = facts.wait_for(|facts| !facts.is_open());
+    let _ = tokio::time::timeout(PATIENCE, settled).await;
+    let report = report(&facts.borrow().clone(), given.as_deref());
+    way_in.close().await;
+    report
+}
+
 /// By this a router that speaks PCP knows its own mapping again: kept, so that what a killed program has left open is ours, and
 /// told to nobody else, who could close it. Without a place to keep it a router gives another port then, for an hour.
 pub(crate) fn kept_nonce(folder: &StateFolder, random: [u8; 12]) -> [u8; 12] {
@@ -161,7 +176,8 @@ impl Herald<'_> {
             );
         }
         match self.show.draw(&self.invite) {
-            Ok(shown) => say(shown.text()),
+            Ok(shown) if is_first => say(shown.first_screen()),
+            Ok(shown) => say(shown.later()),
             Err(error) => tracing::warn!("The invite cannot be shown: {error:#}"),
         }
     }

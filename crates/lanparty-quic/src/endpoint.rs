@@ -68,7 +68,8 @@ pub enum ListenError {
 }
 
 impl ListenError {
-    fn new(address: SocketAddr, error: io::Error) -> Self {
+    /// What the system's answer means to whoever wanted this address.
+    pub fn new(address: SocketAddr, error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::AddrInUse => ListenError::InUse(address),
             io::ErrorKind::PermissionDenied => ListenError::Privileged(address),

@@ -28,7 +28,7 @@ mod wishes;
 pub use dev_cert::DevCertError;
 #[cfg(target_os = "linux")]
 pub use handover::HandoverError;
-pub use identity::SourceError;
+pub use identity::{SourceError, kept_pin};
 
 use crate::config::{CommandLine, Config, IdentitySource};
 use crate::registry::{Legacy, Registry};

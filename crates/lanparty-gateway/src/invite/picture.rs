@@ -43,6 +43,12 @@ impl Picture {
         x < self.width && y < self.width && self.modules[y * self.width + x] == Color::Dark
     }
 
+    /// How many columns and lines it takes on a terminal.
+    pub(super) fn size_on_terminal(&self) -> (usize, usize) {
+        let side = self.width + 2 * QUIET_ON_TERMINAL;
+        (side, side.div_ceil(2))
+    }
+
     /// Two modules above each other are one character.
     pub(super) fn for_terminal(&self) -> String {
         let side = self.width + 2 * QUIET_ON_TERMINAL;

@@ -66,20 +66,96 @@ impl Shown {
 
     /// What belongs on standard output: a file or a pipe gets links and nothing else.
     pub(crate) fn text(&self) -> String {
-        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        self.text_for(io::stdout().is_terminal() && !is_dumb)
+        self.text_for(Screen::of_stdout())
     }
 
-    fn text_for(&self, is_terminal: bool) -> String {
+    /// What a host reads at the beginning of an evening. A journal gets no invite, as others read it too.
+    pub(crate) fn first_screen(&self) -> String {
+        if is_a_services() {
+            return "`lanparty-gateway invite` shows the invite; it stands in no journal."
+                .to_owned();
+        }
+        match Screen::of_stdout() {
+            None => self.text(),
+            screen => format!(
+                "\nSend this to your friends:\n\n{}\n\n\
+                 They click it, or paste it into their window, or type: lanparty-client join INVITE\n\
+                 Who is here: lanparty-gateway ctl list\n\
+                 Ctrl-C ends the party.\n",
+                self.text_for(screen)
+            ),
+        }
+    }
+
+    /// The invite that takes the place of an earlier one.
+    pub(crate) fn later(&self) -> String {
+        match is_a_services() {
+            true => "`lanparty-gateway invite` shows it.".to_owned(),
+            false => self.text(),
+        }
+    }
+
+    fn text_for(&self, screen: Option<Screen>) -> String {
         let mut text = self.link.clone();
         if let Some(page) = &self.page {
             let _ = write!(text, "\n{page}");
         }
-        if is_terminal {
-            let _ = write!(text, "\n\n{}", self.picture.for_terminal());
+        match screen {
+            Some(screen) if screen.shows(&self.picture) => {
+                let _ = write!(text, "\n\n{}", self.picture.for_terminal());
+            }
+            Some(_) => text.push_str(
+                "\n\n(Its QR code does not fit here: make the window larger, or have it in a file with --qr FILE.png.)",
+            ),
+            None => {}
         }
         text
     }
+}
+
+/// A terminal, and how large it is; nothing, where it does not say.
+#[derive(Debug, Clone, Copy)]
+struct Screen {
+    columns: usize,
+    rows: usize,
+}
+
+impl Screen {
+    /// The one at standard output, if it can show pictures.
+    fn of_stdout() -> Option<Self> {
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        (io::stdout().is_terminal() && !is_dumb).then(Screen::size)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn size() -> Self {
+        let size = rustix::termios::tcgetwinsize(io::stdout());
+        let (columns, rows) = size.map_or((0, 0), |size| (size.ws_col, size.ws_row));
+        Screen {
+            columns: columns.into(),
+            rows: rows.into(),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn size() -> Self {
+        Screen {
+            columns: 0,
+            rows: 0,
+        }
+    }
+
+    /// Whether the whole picture is seen at once.
+    fn shows(self, picture: &Picture) -> bool {
+        let (columns, rows) = picture.size_on_terminal();
+        let fits = |has: usize, needs| has == 0 || has >= needs;
+        fits(self.columns, columns) && fits(self.rows, rows)
+    }
+}
+
+/// Whether systemd has started this program as a service, whose words go to the journal (systemd.exec(5)).
+fn is_a_services() -> bool {
+    !io::stdout().is_terminal() && std::env::var_os("JOURNAL_STREAM").is_some()
 }
 
 /// A file's name that says which kind of picture it is.
@@ -138,13 +214,27 @@ mod tests {
         let invite = Invite::find(LINK).unwrap();
         for words in [&[][..], &["--invite-page", "https://x.example/join"]] {
             let shown = parse(words).unwrap().draw(&invite).unwrap();
-            let plain = shown.text_for(false);
+            let plain = shown.text_for(None);
             assert_eq!(Invite::find(&plain), Ok(invite.clone()));
             assert_eq!(plain.lines().count(), 1 + words.len() / 2);
             assert!(plain.lines().all(|line| line.contains("r.example/FRIDAY/")));
-            let screen = shown.text_for(true);
+            let large = Screen {
+                columns: 80,
+                rows: 50,
+            };
+            let screen = shown.text_for(Some(large));
             assert!(screen.starts_with(&plain) && screen.contains('▀'));
             assert_eq!(Invite::find(&screen), Ok(invite.clone()), "copied whole");
+            for (columns, rows) in [(80, 10), (20, 50)] {
+                let small = shown.text_for(Some(Screen { columns, rows }));
+                assert!(small.contains("--qr") && !small.contains('▀'), "{small}");
+                assert_eq!(Invite::find(&small), Ok(invite.clone()));
+            }
+            let unknown = Screen {
+                columns: 0,
+                rows: 0,
+            };
+            assert!(shown.text_for(Some(unknown)).contains('▀'));
         }
     }
 

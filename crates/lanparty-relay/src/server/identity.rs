@@ -1,6 +1,7 @@
 //! Who the relay is: a key that it keeps, or files that somebody else renews.
 
 use crate::config::{DEFAULT_SERVER_NAME, IdentitySource, PROGRAM};
+use lanparty_ctrl::Pin;
 use lanparty_edge::state_folder::{StateError, StateFolder};
 use lanparty_quic::tls::{Identity, IdentityError};
 use std::fs;
@@ -52,6 +53,14 @@ pub(super) fn load(source: &IdentitySource, name: &str) -> Result<Identity, Sour
         IdentitySource::Kept(folder) => kept(folder.as_deref(), name),
         IdentitySource::Files { cert, key } => from_files(cert, key),
     }
+}
+
+/// The pin of a relay that keeps its key in this folder. The key is made if there is none yet.
+///
+/// # Errors
+/// [`SourceError`].
+pub fn kept_pin(folder: &Path) -> Result<Pin, SourceError> {
+    Ok(kept(Some(folder), DEFAULT_SERVER_NAME)?.pin())
 }
 
 fn kept(folder: Option<&Path>, name: &str) -> Result<Identity, SourceError> {
