@@ -8,14 +8,19 @@ use std::fs;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::task::JoinSet;
 
 /// No request is longer than this, in bytes; an answer may be.
 const MAX_REQUEST: u64 = 4096;
 /// How long one conversation may take.
-const LIMIT: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(8);
+/// How many conversations go on at a time.
+const MAX_GUESTS: usize = 16;
 /// How long whoever asks waits for it.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a system that has no file descriptors left is left alone.
@@ -62,32 +67,61 @@ fn bind_anew(file: &Path) -> io::Result<StdListener> {
     Ok(listener)
 }
 
-/// Answers one request after the other, for ever. What `answer` gives no answer to is left without one.
+/// Hears one request after the other, for ever, and gives each the answer that `answer` has for it, sooner or later; what
+/// that gives none to is left without one. Several conversations go on at a time, so that nobody waits for who says
+/// nothing or does not listen.
 ///
 /// # Errors
 /// When the runtime does not take the socket.
 pub async fn serve<Q, A, F>(listener: StdListener, answer: impl Fn(Q) -> F) -> io::Result<()>
 where
-    Q: DeserializeOwned,
-    A: Serialize,
-    F: Future<Output = Option<A>>,
+    Q: DeserializeOwned + Send + 'static,
+    A: Serialize + Send + 'static,
+    F: Future<Output = Option<A>> + Send + 'static,
 {
     let listener = UnixListener::from_std(listener)?;
+    let guests = Arc::new(Semaphore::new(MAX_GUESTS));
+    let (ask, mut asked) = mpsc::channel::<(Q, oneshot::Sender<F>)>(1);
+    let mut conversations = JoinSet::new();
     loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let heard = tokio::time::timeout(LIMIT, hear(stream, &answer)).await;
-                tracing::debug!(?heard, "Somebody was heard at the socket");
+        tokio::select! {
+            Some((request, answered)) = asked.recv() => {
+                // Who asked may have gone.
+                let _ = answered.send(answer(request));
             }
-            Err(error) => {
-                tracing::debug!(%error, "Somebody could not be heard at the socket");
-                tokio::time::sleep(PAUSE).await;
-            }
+            Some(_) = conversations.join_next() => {}
+            accepted = accept(&listener, &guests) => match accepted {
+                Ok((stream, guest)) => {
+                    let hearing = hear(stream, ask.clone());
+                    conversations.spawn(async move {
+                        let heard = tokio::time::timeout(LIMIT, hearing).await;
+                        tracing::debug!(?heard, "Somebody was heard at the socket");
+                        drop(guest);
+                    });
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "Somebody could not be heard at the socket");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            },
         }
     }
 }
 
-async fn hear<Q, A, F>(mut stream: UnixStream, answer: &impl Fn(Q) -> F) -> io::Result<()>
+async fn accept(
+    listener: &UnixListener,
+    guests: &Arc<Semaphore>,
+) -> io::Result<(UnixStream, OwnedSemaphorePermit)> {
+    let guest = guests.clone().acquire_owned().await;
+    let guest = guest.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, guest))
+}
+
+async fn hear<Q, A, F>(
+    mut stream: UnixStream,
+    ask: mpsc::Sender<(Q, oneshot::Sender<F>)>,
+) -> io::Result<()>
 where
     Q: DeserializeOwned,
     A: Serialize,
@@ -97,9 +131,12 @@ where
     let mut line = String::new();
     let mut reader = tokio::io::BufReader::new(reader.take(MAX_REQUEST));
     reader.read_line(&mut line).await?;
-    let answer = answer(serde_json::from_str(&line)?).await;
-    let answer = answer.ok_or(io::ErrorKind::BrokenPipe)?;
-    let mut line = serde_json::to_vec(&answer)?;
+    let (sender, answer) = oneshot::channel();
+    let broken = || io::Error::from(io::ErrorKind::BrokenPipe);
+    let asked = ask.send((serde_json::from_str(&line)?, sender)).await;
+    asked.map_err(|_| broken())?;
+    let answer = answer.await.map_err(|_| broken())?.await;
+    let mut line = serde_json::to_vec(&answer.ok_or_else(broken)?)?;
     line.push(b'\n');
     writer.write_all(&line).await
 }
@@ -156,6 +193,21 @@ mod tests {
         let (answer, nonsense, silence) = asking.await.unwrap();
         assert_eq!(answer.unwrap(), 42);
         assert!(nonsense.is_err() && silence.is_err());
+    }
+
+    #[tokio::test]
+    async fn who_says_nothing_holds_up_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x.ctl");
+        let listener = bind(&file).unwrap();
+        tokio::spawn(serve(listener, |number: u32| async move { Some(number) }));
+        let asking = tokio::task::spawn_blocking(move || {
+            let silent = [(); 5].map(|()| StdStream::connect(&file).unwrap());
+            let answer = ask::<u32>(&file, &7u32);
+            drop(silent);
+            answer
+        });
+        assert_eq!(asking.await.unwrap().unwrap(), 7);
     }
 
     #[test]

@@ -99,6 +99,22 @@ impl StateFolder {
             .map_err(|cause| StateError::Unwritable { file, cause })
     }
 
+    /// Writes a secret over what is in the file `name`, which must be there: for a program that may make no files any
+    /// more. A machine that loses its power in that moment may lose what is in it.
+    ///
+    /// # Errors
+    /// [`StateError::Unwritable`].
+    pub fn overwrite(&self, name: &str, secret: &[u8]) -> Result<(), StateError> {
+        let file = self.file(name);
+        let put = || {
+            let mut open = fs::OpenOptions::new().write(true).open(&file)?;
+            open.write_all(secret)?;
+            open.set_len(secret.len() as u64)?;
+            open.sync_all()
+        };
+        put().map_err(|cause| StateError::Unwritable { file, cause })
+    }
+
     /// The secret in the file `name`, if there is one.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ mod line;
 mod order;
 mod snapshot;
 
-pub use line::{Line, Order, line};
+pub use line::{Line, Look, Order, Teller, line};
 pub use order::{Answer, Ban, InviteFacts, OwnReach, Player, Players, Reaches, Request, Shown};
 pub use snapshot::{
     Attempt, Event, Guest, LanSide, Lease, Link, LinkState, Mark, Party, Port, PortState, Rates,

@@ -13,6 +13,7 @@ mod groups;
 mod lan_macs;
 mod loop_guard;
 mod memory;
+mod news;
 mod proof;
 mod reach;
 #[cfg(test)]
@@ -30,9 +31,7 @@ use cam::CamRefresh;
 use lan_macs::LanMacs;
 use lanparty_ctrl::message::{Newcomer, PeerJoined, Role, Welcome};
 use lanparty_ctrl::orders::Person;
-use lanparty_ctrl::{
-    HostKey, HostOrder, LAN_MACS, Notice, NoticeKind, PeerMessage, RelayMessage, RoomCode,
-};
+use lanparty_ctrl::{HostKey, HostOrder, LAN_MACS, PeerMessage, RelayMessage, RoomCode};
 use lanparty_games::{Games, is_game_port};
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_peer::{PeerCore, PeerOutput};
@@ -44,7 +43,7 @@ use lanparty_proto::{
     VirtualMac, mss, overlay,
 };
 use lanparty_switch::reach::Reach;
-use lanparty_switch::{Judged, Port, Rates, Route, Speaker, Switch, View, snooping};
+use lanparty_switch::{DhcpTalk, Judged, Port, Rates, Route, Speaker, Switch, View, snooping};
 use loop_guard::LoopGuard;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -74,6 +73,8 @@ pub struct Bridge {
     groups: Groups,
     /// Who came with a MAC of the LAN, where the relay does not tell the host.
     lookalikes: VecDeque<MacAddr>,
+    /// What passed between players and the LAN's DHCP servers since that was looked at last.
+    dhcp: VecDeque<DhcpTalk>,
     voucher: Option<Voucher>,
     /// Answers players who look whether games' ways lead here.
     proofs: Answerer,
@@ -127,6 +128,7 @@ impl Bridge {
             lan: LanMacs::default(),
             groups: Groups::new(nic, 0),
             lookalikes: VecDeque::new(),
+            dhcp: VecDeque::new(),
             voucher: None,
             proofs: Answerer::new(nic, None),
             lan_heard_at: None,
@@ -145,27 +147,6 @@ impl Bridge {
         self
     }
 
-    /// A client that is refused for having the MAC of a machine on the LAN, once for each, if its relay is too old to
-    /// say so itself.
-    pub fn take_lookalike(&mut self) -> Option<MacAddr> {
-        self.lookalikes.pop_front()
-    }
-
-    /// The client whose frames come back from the LAN, while they do: nothing goes to groups then.
-    pub fn looped(&self) -> Option<MacAddr> {
-        self.guard.looped()
-    }
-
-    /// The notice to the host about a lease that did not go to the player whom it was for.
-    pub fn take_withheld(&mut self) -> Option<Notice> {
-        let (mac, address) = self.switch.as_mut()?.take_withheld()?;
-        Some(Notice {
-            mac: mac.try_into().ok(),
-            address: Some(address),
-            ..Notice::new(NoticeKind::LeaseWithheld, 1)
-        })
-    }
-
     fn judge_frame(&mut self, now: Instant, frame: &mut FrameBuf) -> Result<(), DropReason> {
         let (Some(place), Some(switch)) = (self.place, &mut self.switch) else {
             return Err(DropReason::LinkDown);
@@ -181,6 +162,7 @@ impl Bridge {
             return Err(DropReason::UnauthorizedSourceMac);
         }
         let verdict = switch.judge_frame(now, place.own_id, frame.frame());
+        news::note_dhcp(&mut self.dhcp, switch);
         self.groups.hear(now, frame.frame(), verdict);
         match verdict {
             Ok(Route::Known(_) | Route::Unknown(_)) => {}
@@ -278,8 +260,9 @@ impl Bridge {
             return Ok(None);
         }
         let drops = &mut self.stats.drops;
-        let Judged::Frame(crossing) = switch.judge(now, header.peer, datagram.clone(), drops)?
-        else {
+        let judged = switch.judge(now, header.peer, datagram.clone(), drops)?;
+        news::note_dhcp(&mut self.dhcp, switch);
+        let Judged::Frame(crossing) = judged else {
             return Ok(None);
         };
         // Another player's is not the LAN's, whatever the relay thinks.

@@ -4,8 +4,10 @@ use crate::keys::{self, KeyError, Shown};
 #[cfg(target_os = "linux")]
 use crate::lan::survey;
 use clap::{CommandFactory as _, Parser, ValueEnum};
+use lanparty_ctrl::Text;
 use lanparty_edge::access_args::{AccessArgs, AccessError};
 use lanparty_edge::address::RelayAddress;
+use lanparty_edge::invite::InvitePage;
 use lanparty_edge::log::LogArgs;
 #[cfg(target_os = "linux")]
 use lanparty_edge::speech::say;
@@ -235,6 +237,12 @@ pub struct Config {
     pub public_address: Option<RelayAddress>,
     /// Where metrics are served, if anywhere.
     pub metrics: Option<MetricsAddress>,
+    /// True where the relay runs beside the gateway.
+    pub hosted: bool,
+    /// What the party is called, as the flags have it.
+    pub party: Option<Text>,
+    /// The page behind which invites stand as well.
+    pub invite_page: Option<InvitePage>,
 }
 
 impl Config {
@@ -382,6 +390,9 @@ impl LanArgs {
             keys: keys.and_then(|folder| std::path::absolute(folder.path()).ok()),
             public_address: None,
             metrics: self.metrics,
+            hosted: false,
+            party: None,
+            invite_page: None,
         }
     }
 }

@@ -4,21 +4,23 @@
 
 mod bans;
 mod mark;
+mod names;
 mod reach;
+mod requests;
 #[cfg(test)]
 mod tests;
 mod wishes;
 
+pub(crate) use names::Present;
 pub(crate) use wishes::Wishes;
 
 use crate::reach::Wanted;
+use lanparty_ctrl::message::PeerLeft;
 use lanparty_ctrl::message::{PeerJoined, Welcome};
-use lanparty_ctrl::orders::{MAX_GUESTS, Members, Person};
-use lanparty_ctrl::{
-    Fingerprint, HOST_CONTROLS, HostOrder, LeaveReason, Name, Notice, RelayMessage, RoomKey,
-};
+use lanparty_ctrl::orders::{Members, Person};
+use lanparty_ctrl::{HOST_CONTROLS, HostOrder, LeaveReason, Name, RelayMessage, RoomKey, Text};
 use lanparty_games::{Game, Host};
-use lanparty_gateway_control::{Answer, Attempt, InviteFacts, Player, Players, Request};
+use lanparty_gateway_control::{Attempt, Ban, InviteFacts, Player, Players};
 use lanparty_obs::PeerStats;
 use lanparty_proto::{MacAddr, PeerId, VirtualMac};
 use lanparty_switch::reach::Policy;
@@ -26,16 +28,13 @@ use mark::Mark;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Instant;
-use wishes::MAX_MUTED;
 
-const NO_LINK: &str =
+pub(crate) const NO_LINK: &str =
     "the gateway is not connected to its relay now; try again when it says that it is";
 const LATER: &str = " That will hold when the gateway is connected again.";
-const FULL_OF_MUTED: &str =
-    "as many players are muted as there can be; `lanparty-gateway ctl unmute` one first";
-const OLD_RELAY: &str =
+pub(crate) const OLD_RELAY: &str =
     "the relay is too old to follow a host's orders; ask its operator to update it";
-const OPEN: &str = "the room is open, so there is no key to change; make an invite with \
+pub(crate) const OPEN: &str = "the room is open, so there is no key to change; make an invite with \
     `lanparty-gateway invite`, then restart the gateway";
 const UNKNOWN: &str = "this gateway does not know that order; use a view of its own version";
 const NO_KEY: &str = "that is no room key; use a ctl of the same version as the gateway";
@@ -46,8 +45,10 @@ const REMEMBERED: usize = 64;
 /// The host's side of a room.
 pub(crate) struct Controls {
     room: InviteFacts,
+    /// What the party is called, where the host has not renamed it since.
+    called: Option<Text>,
     is_keyed: bool,
-    link: Reach,
+    link: Link,
     players: BTreeMap<PeerId, Present>,
     /// Who left last, latest first.
     gone: VecDeque<Present>,
@@ -89,27 +90,8 @@ struct Since {
     reach: bool,
 }
 
-/// A player who is in the room.
-#[derive(Debug, Clone)]
-struct Present {
-    mac: VirtualMac,
-    name: Option<Name>,
-    identity: Option<Fingerprint>,
-}
-
-impl Present {
-    fn person(&self) -> Person {
-        self.identity
-            .map_or(Person::Mac(self.mac), Person::Identity)
-    }
-
-    fn is_called(&self, mark: Mark<'_>) -> bool {
-        mark.is_of(self.person()) || mark == Mark::Mac(self.mac) || mark.is_name(self.name.as_ref())
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reach {
+enum Link {
     Down,
     /// To a relay that follows orders, or does not know them.
     Up {
@@ -123,8 +105,9 @@ impl Controls {
         Controls {
             surplus: wishes.trim(),
             room,
+            called: None,
             is_keyed,
-            link: Reach::Down,
+            link: Link::Down,
             players: BTreeMap::new(),
             gone: VecDeque::new(),
             cut_off: BTreeSet::new(),
@@ -161,6 +144,12 @@ impl Controls {
         self.room.also = also;
     }
 
+    /// The same of a party that is called so, unless the host has renamed it.
+    pub(crate) fn called(mut self, name: Option<Text>) -> Self {
+        self.called = name;
+        self
+    }
+
     /// Sentences for a host at the start: what was ordered before, or that this is not known.
     pub(crate) fn reminders(&self) -> impl Iterator<Item = String> {
         let forgot = self.forgot.clone().or_else(|| self.surplus.clone());
@@ -174,7 +163,7 @@ impl Controls {
 
     /// False while the host wants something that the relay does not know of.
     pub(crate) fn are_followed(&self) -> bool {
-        self.wishes == Wishes::default() || self.link != (Reach::Up { obeys: false })
+        self.wishes.need_no_relay() || self.link != (Link::Up { obeys: false })
     }
 
     /// The same as orders, whole: the relay may be a new one, or have missed some.
@@ -205,7 +194,7 @@ impl Controls {
             .capabilities
             .iter()
             .any(|name| name == HOST_CONTROLS);
-        self.link = Reach::Up { obeys };
+        self.link = Link::Up { obeys };
         self.cut_off.clear();
         // The host may have changed these after the hello was made.
         self.order_rotation();
@@ -218,7 +207,7 @@ impl Controls {
 
     /// The link is gone, and everybody with it.
     pub(crate) fn handle_lost_link(&mut self) {
-        self.link = Reach::Down;
+        self.link = Link::Down;
         for player in std::mem::take(&mut self.players).into_values() {
             self.cut_off.insert(player.mac);
             self.remember(player);
@@ -226,21 +215,11 @@ impl Controls {
         self.orders.clear();
     }
 
-    /// The relay says who came and went, or answers; then that is `Some`.
-    pub(crate) fn handle_control(&mut self, message: &RelayMessage) -> Option<Answer> {
+    /// The relay says who came and went, or has told of all members; then that is `Some`.
+    pub(crate) fn handle_control(&mut self, message: &RelayMessage) -> Option<Players> {
         match message {
             RelayMessage::PeerJoined(joined) => self.greet(joined),
-            RelayMessage::PeerLeft(left) => {
-                if let Some(player) = self.players.remove(&left.peer_id) {
-                    // By the relay's operator too, whose lock no longer lets it in.
-                    if let (LeaveReason::Kicked, Some(guests)) =
-                        (left.reason, &mut self.wishes.guests)
-                    {
-                        guests.remove(&player.mac);
-                    }
-                    self.remember(player);
-                }
-            }
+            RelayMessage::PeerLeft(left) => self.part_from(left),
             RelayMessage::Members(members) => return self.note(members),
             RelayMessage::Welcome(_)
             | RelayMessage::Vouched(_)
@@ -253,41 +232,70 @@ impl Controls {
         None
     }
 
-    /// The player with this number.
-    pub(crate) fn player(&self, peer: PeerId) -> Option<VirtualMac> {
-        self.players.get(&peer).map(|player| player.mac)
+    /// Who is in the room.
+    pub(crate) fn players(&self) -> impl Iterator<Item = (PeerId, &Present)> {
+        self.players.iter().map(|(&peer, player)| (peer, player))
     }
 
-    /// How the host calls whom a notice is about, if that is somebody.
-    pub(crate) fn meant_by(&self, notice: &Notice) -> Option<String> {
-        let member = notice.peer_id.and_then(|peer| self.players.get(&peer));
-        let stranger = || Some((notice.mac?, notice.name.as_ref()));
-        let (mac, name) = member
-            .map(|player| (player.mac, player.name.as_ref()))
-            .or_else(stranger)?;
-        Some(name.map_or_else(|| mac.to_string(), |name| format!("{name} ({mac})")))
+    /// The player with this number.
+    pub(crate) fn player(&self, peer: PeerId) -> Option<&Present> {
+        self.players.get(&peer)
+    }
+
+    /// Who is banned.
+    pub(crate) fn banned(&self) -> &[Ban] {
+        &self.wishes.banned
+    }
+
+    /// True while the host wants nobody new in.
+    pub(crate) fn locks(&self) -> bool {
+        self.wishes.guests.is_some()
+    }
+
+    /// Whether players are to hear nothing of each other.
+    pub(crate) fn keeps_apart(&self) -> bool {
+        self.wishes.isolated
+    }
+
+    /// True for somebody who is muted, also where the relay has not heard of it yet.
+    pub(crate) fn mutes(&self, player: &Present) -> bool {
+        self.wishes.muted.contains(&player.person())
+    }
+
+    /// Which room it is.
+    pub(crate) fn room(&self) -> &InviteFacts {
+        &self.room
+    }
+
+    /// False for a room that is open to whoever knows its code.
+    pub(crate) fn is_keyed(&self) -> bool {
+        self.is_keyed
+    }
+
+    /// True while the link stands, to a relay that follows orders.
+    pub(crate) fn is_obeyed(&self) -> bool {
+        self.link == (Link::Up { obeys: true })
+    }
+
+    /// True while the link stands, to a relay that is too old for that.
+    pub(crate) fn has_old_relay(&self) -> bool {
+        self.link == (Link::Up { obeys: false })
+    }
+
+    /// Why the wishes of before are not known, or not all of them in force.
+    pub(crate) fn forgotten(&self) -> Option<&str> {
+        self.forgot.as_deref().or(self.surplus.as_deref())
+    }
+
+    /// Asks the relay for the members; [`Self::handle_control`] has them when they have come.
+    pub(crate) fn ask_for_members(&mut self) {
+        self.listed = Players::default();
+        self.order(HostOrder::Members);
     }
 
     /// The key that the host has given the room since the start.
     pub(crate) fn new_key(&self) -> Option<&RoomKey> {
         self.key.as_ref()
-    }
-
-    /// Does what the host wants. Without an answer it comes from the relay.
-    pub(crate) fn handle_request(&mut self, request: Request) -> Option<Answer> {
-        if let Some(why) = self.forgot.as_ref().filter(|_| is_about_bans(&request)) {
-            return Some(Answer::Refused(why.clone()));
-        }
-        let answer = match self.link {
-            _ if matches!(request, Request::Bans) => Ok(Some(self.bans())),
-            _ if matches!(request, Request::Stats) => Ok(Some(self.stats())),
-            _ if matches!(request, Request::Games) => Ok(Some(self.games())),
-            _ if reach::is_about(&request) => self.reach(request),
-            Reach::Down if is_of_the_moment(&request) => Err(NO_LINK.to_owned()),
-            Reach::Up { obeys: false } => Err(OLD_RELAY.to_owned()),
-            Reach::Down | Reach::Up { obeys: true } => self.follow(request),
-        };
-        answer.unwrap_or_else(|refusal| Some(Answer::Refused(refusal)))
     }
 
     /// How many players are in.
@@ -316,8 +324,8 @@ impl Controls {
         self.games = games.filter_map(|game| game.aged(by)).collect();
     }
 
-    /// Players are called what they call themselves.
-    fn games(&self) -> Answer {
+    /// What the bridge has heard of, with the names of players.
+    pub(crate) fn games(&self) -> Vec<Game> {
         let mut games = self.games.clone();
         for game in &mut games {
             if let Some(Host::Player(who)) = &mut game.host
@@ -326,18 +334,24 @@ impl Controls {
                 *who = name.to_string();
             }
         }
-        Answer::Games(games)
+        games
     }
 
     fn name_of(&self, mac: Option<MacAddr>) -> Option<&Name> {
         let mac = mac?;
         let mut players = self.players.values();
         let player = players.find(|player| player.mac.addr() == mac)?;
-        player.name.as_ref()
+        self.shown_name(player)
     }
 
-    fn stats(&self) -> Answer {
-        Answer::Stats(Box::new(self.stats.clone()))
+    /// The room has another key from now on, which is kept already. Answers what else the host should know.
+    pub(crate) fn renew_key(&mut self, key: RoomKey) -> &'static str {
+        self.key = Some(key);
+        self.order_rotation();
+        match self.link {
+            Link::Down => LATER,
+            Link::Up { .. } => "",
+        }
     }
 
     /// What is to be said to the relay next.
@@ -345,185 +359,8 @@ impl Controls {
         self.orders.pop_front()
     }
 
-    fn follow(&mut self, request: Request) -> Result<Option<Answer>, String> {
-        let done = match request {
-            Request::List => {
-                self.listed = Players::default();
-                self.order(HostOrder::Members);
-                return Ok(None);
-            }
-            Request::Kick { who } => self.kick(&who)?,
-            Request::Ban { who } => self.ban(&who)?,
-            Request::Unban { who } => self.unban(&who)?,
-            Request::Bans => return Ok(Some(self.bans())),
-            Request::Stats => return Ok(Some(self.stats())),
-            Request::Games => return Ok(Some(self.games())),
-            Request::Lock { on } => self.lock(on),
-            Request::Mute { who, on: true } => self.mute(&who)?,
-            Request::Mute { who, on: false } => self.unmute(&who)?,
-            Request::Isolate { on } => self.isolate(on),
-            Request::InviteFacts if self.is_keyed => {
-                return Ok(Some(Answer::InviteFacts(self.room.clone())));
-            }
-            Request::InviteFacts => return Err(OPEN.to_owned()),
-            Request::Rotate { key } => self.rotate(&key)?,
-            Request::Snapshot
-            | Request::NewKey
-            | Request::Invite { .. }
-            | Request::Rename { .. }
-            | Request::Reach { .. }
-            | Request::Reaches
-            | Request::Allow { .. }
-            | Request::Disallow { .. } => return Err(UNKNOWN.to_owned()),
-        };
-        let later = match self.link {
-            Reach::Down => LATER,
-            Reach::Up { .. } => "",
-        };
-        Ok(Some(Answer::Done(done + later)))
-    }
-
-    fn kick(&mut self, who: &str) -> Result<String, String> {
-        let (peer_id, Present { mac, .. }) = self.find(who)?;
-        if let Some(guests) = &mut self.wishes.guests {
-            guests.remove(&mac);
-        }
-        self.order(HostOrder::Kick { peer_id });
-        Ok(format!("Sent {mac} out of the room."))
-    }
-
-    fn lock(&mut self, on: bool) -> String {
-        let was_on = self.wishes.guests.is_some();
-        let here = self.players.values().map(|player| player.mac);
-        let members = here.chain(self.cut_off.iter().copied());
-        self.wishes.guests = on.then(|| members.take(MAX_GUESTS).collect());
-        self.since.lock = true;
-        self.order(self.wishes.lock());
-        match (was_on, on) {
-            (false, true) => "The room is locked: nobody new comes in.".to_owned(),
-            (true, true) => {
-                "The room was locked already: nobody new comes in, and who is in now may come back."
-                    .to_owned()
-            }
-            (true, false) => "The room is unlocked.".to_owned(),
-            (false, false) => "The room was not locked.".to_owned(),
-        }
-    }
-
-    /// Also somebody who has left, and may come back.
-    fn mute(&mut self, who: &str) -> Result<String, String> {
-        let mut found = Mark::all(who).filter_map(|mark| self.known(mark, who).transpose());
-        let player = found.next().unwrap_or_else(|| Err(absent(who)))?;
-        let (mac, person) = (player.mac, player.person());
-        let here = self.players.iter().find(|(_, one)| one.mac == mac);
-        let here = here.map(|(&peer_id, _)| peer_id);
-        if self.wishes.muted.len() >= MAX_MUTED && !self.wishes.muted.contains(&person) {
-            return Err(FULL_OF_MUTED.to_owned());
-        }
-        let was_muted = !self.wishes.muted.insert(person);
-        self.unmuted.remove(&person);
-        let Some(peer_id) = here else {
-            return Ok(format!(
-                "{mac} will be muted: what it says to everybody will be dropped."
-            ));
-        };
-        self.order(HostOrder::Mute {
-            peer_id,
-            muted: true,
-        });
-        Ok(match was_muted {
-            false => format!("{mac} is muted: what it says to everybody is dropped."),
-            true => format!("{mac} was muted already: what it says to everybody is dropped."),
-        })
-    }
-
-    /// Also somebody who is not there, and would be muted again.
-    fn unmute(&mut self, who: &str) -> Result<String, String> {
-        for mark in Mark::all(who) {
-            if let Some((peer_id, player)) = self.present(mark, who)? {
-                let was_muted = self.wishes.muted.remove(&player.person());
-                self.unmuted.insert(player.person());
-                self.order(HostOrder::Mute {
-                    peer_id,
-                    muted: false,
-                });
-                return Ok(match was_muted {
-                    true => format!("{} is heard again.", player.mac),
-                    false => format!("{} was not muted.", player.mac),
-                });
-            }
-            let gone = self.gone.iter().filter(|one| one.is_called(mark));
-            let gone: Vec<_> = gone.map(Present::person).collect();
-            let muted = self.wishes.muted.iter().copied();
-            let meant = muted.filter(|&one| mark.is_of(one) || gone.contains(&one));
-            match meant.collect::<Vec<_>>()[..] {
-                [] => {}
-                [person] => {
-                    self.wishes.muted.remove(&person);
-                    self.unmuted.insert(person);
-                    return Ok(format!("{who} will be heard again."));
-                }
-                [..] => return Err(ambiguous(who)),
-            }
-        }
-        Err(absent(who))
-    }
-
-    /// Whether players are to hear nothing of each other.
-    pub(crate) fn keeps_apart(&self) -> bool {
-        self.wishes.isolated
-    }
-
-    fn isolate(&mut self, on: bool) -> String {
-        let was_on = std::mem::replace(&mut self.wishes.isolated, on);
-        self.since.isolate = true;
-        self.order(self.wishes.isolate());
-        match (was_on, on) {
-            (false, true) => "Players reach the LAN and not each other.".to_owned(),
-            (true, true) => {
-                "Players were kept apart already: they reach the LAN and not each other.".to_owned()
-            }
-            (true, false) => "Players reach each other again.".to_owned(),
-            (false, false) => "Players were not kept apart.".to_owned(),
-        }
-    }
-
-    fn rotate(&mut self, key: &str) -> Result<String, String> {
-        if !self.is_keyed {
-            return Err(OPEN.to_owned());
-        }
-        let key: RoomKey = key.parse().map_err(|_| NO_KEY.to_owned())?;
-        self.key = Some(key);
-        self.order_rotation();
-        Ok(
-            "The room has a new key: older invites open it no more, and who is in stays."
-                .to_owned(),
-        )
-    }
-
-    fn order_rotation(&mut self) {
-        if let Some(key) = &self.key {
-            let admission_key = key.admission_key();
-            self.order(HostOrder::Rotate { admission_key });
-        }
-    }
-
-    fn find(&self, who: &str) -> Result<(PeerId, Present), String> {
-        let mut found = Mark::all(who).filter_map(|mark| self.present(mark, who).transpose());
-        found.next().unwrap_or_else(|| Err(absent(who)))
-    }
-
-    /// The only player in the room whom this marks.
-    fn present(&self, mark: Mark<'_>, who: &str) -> Result<Option<(PeerId, Present)>, String> {
-        let mut found = self.players.iter().filter(|(_, one)| one.is_called(mark));
-        match (found.next(), found.next()) {
-            (Some(_), Some(_)) => Err(ambiguous(who)),
-            (one, _) => Ok(one.map(|(&peer, player)| (peer, player.clone()))),
-        }
-    }
-
     fn order(&mut self, order: HostOrder) {
-        if self.link == (Reach::Up { obeys: true }) {
+        if self.link == (Link::Up { obeys: true }) {
             self.orders.push_back(order);
         }
     }
@@ -551,18 +388,29 @@ impl Controls {
         }
     }
 
+    fn part_from(&mut self, left: &PeerLeft) {
+        let Some(player) = self.players.remove(&left.peer_id) else {
+            return;
+        };
+        // By the relay's operator too, whose lock no longer lets it in.
+        if let (LeaveReason::Kicked, Some(guests)) = (left.reason, &mut self.wishes.guests) {
+            guests.remove(&player.mac);
+        }
+        self.remember(player);
+    }
+
     fn remember(&mut self, player: Present) {
         self.gone.retain(|other| other.mac != player.mac);
         self.gone.push_front(player);
         self.gone.truncate(REMEMBERED);
     }
 
-    fn note(&mut self, part: &Members) -> Option<Answer> {
+    fn note(&mut self, part: &Members) -> Option<Players> {
         let known = part.members.iter().filter_map(|member| {
             let player = self.players.get(&member.peer_id)?;
             Some(Player {
                 mac: player.mac,
-                name: player.name.clone(),
+                name: self.shown_name(player).cloned(),
                 identity: player.identity,
                 member: member.clone(),
             })
@@ -573,8 +421,7 @@ impl Controls {
         self.listed.isolated = part.isolated;
         self.listed.drops.add_all(&part.drops);
         self.listed.games = self.games.len();
-        let whole = part.last.then(|| std::mem::take(&mut self.listed));
-        whole.map(|players| Answer::Players(Box::new(players)))
+        part.last.then(|| std::mem::take(&mut self.listed))
     }
 }
 
@@ -608,7 +455,7 @@ pub(crate) fn refusals() -> Vec<lanparty_told::Told> {
             "The same version of both.",
         ),
         told(
-            FULL_OF_MUTED.to_owned(),
+            requests::FULL_OF_MUTED.to_owned(),
             "The list has an end.",
             "Unmute somebody.",
         ),
@@ -623,39 +470,6 @@ pub(crate) fn refusals() -> Vec<lanparty_told::Told> {
             "The MAC address from the list.",
         ),
     ]
-}
-
-/// True for what is about the peers of the moment: without a link it means nobody.
-fn is_of_the_moment(request: &Request) -> bool {
-    match request {
-        Request::List | Request::Kick { .. } => true,
-        Request::Ban { .. }
-        | Request::Unban { .. }
-        | Request::Bans
-        | Request::Lock { .. }
-        | Request::Mute { .. }
-        | Request::Isolate { .. }
-        | Request::InviteFacts
-        | Request::Rotate { .. }
-        | Request::Stats
-        | Request::Games
-        | Request::Snapshot
-        | Request::NewKey
-        | Request::Invite { .. }
-        | Request::Rename { .. }
-        | Request::Reach { .. }
-        | Request::Reaches
-        | Request::Allow { .. }
-        | Request::Disallow { .. } => false,
-    }
-}
-
-/// True for what goes by the whole list of bans, and changes it.
-fn is_about_bans(request: &Request) -> bool {
-    matches!(
-        request,
-        Request::Ban { .. } | Request::Unban { .. } | Request::Bans
-    )
 }
 
 fn absent(who: &str) -> String {

@@ -3,7 +3,7 @@
 mod picture;
 mod show;
 
-pub(crate) use show::ShowArgs;
+pub(crate) use show::{ShowArgs, for_views};
 
 use crate::keys;
 use clap::Parser;

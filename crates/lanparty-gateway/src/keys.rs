@@ -159,10 +159,7 @@ pub fn replace(folder: &Path, room: &RoomCode, key: &RoomKey) -> Result<Option<R
     let before = kept(Some(folder), room)?;
     let folder = StateFolder::new(folder.to_owned());
     if let Some(before) = &before {
-        let mut old = folder.load(&old_file(room))?.unwrap_or_default();
-        old.extend(before.admission_key().id().as_bytes());
-        let surplus = old.len().saturating_sub(MAX_OLD * ID_LEN);
-        folder.replace(&old_file(room), &old[surplus..])?;
+        folder.replace(&old_file(room), &with_old(&folder, room, before)?)?;
     }
     folder.replace(&file(room), key.reveal().as_bytes())?;
     Ok(before)
@@ -188,6 +185,39 @@ pub fn kept_pin(folder: Option<&Path>, room: &RoomCode, relay: &RelayAddress) ->
     let (of, pin) = text(&kept)?.split_once(' ')?;
     let pin = pin.parse().ok()?;
     (of == relay.to_string()).then_some(pin)
+}
+
+/// Makes what [`renew`] writes over, while files may still be made.
+///
+/// # Errors
+/// [`KeyError`].
+pub fn prepare(folder: &Path, room: &RoomCode) -> Result<(), KeyError> {
+    let folder = StateFolder::new(folder.to_owned());
+    folder.load_or_create(&old_file(room), Vec::new)?;
+    Ok(())
+}
+
+/// The same as [`replace`] for a program that has given up the right to make files: it writes over those that are
+/// there.
+///
+/// # Errors
+/// [`KeyError`]; then the key is the one before.
+pub fn renew(folder: &Path, room: &RoomCode, key: &RoomKey) -> Result<(), KeyError> {
+    let before = kept(Some(folder), room)?;
+    let folder = StateFolder::new(folder.to_owned());
+    if let Some(before) = &before {
+        folder.overwrite(&old_file(room), &with_old(&folder, room, before)?)?;
+    }
+    folder.overwrite(&file(room), key.reveal().as_bytes())?;
+    Ok(())
+}
+
+/// The ids of the keys that the room has had, and of this one.
+fn with_old(folder: &StateFolder, room: &RoomCode, key: &RoomKey) -> Result<Vec<u8>, KeyError> {
+    let mut old = folder.load(&old_file(room))?.unwrap_or_default();
+    old.extend(key.admission_key().id().as_bytes());
+    let surplus = old.len().saturating_sub(MAX_OLD * ID_LEN);
+    Ok(old.split_off(surplus))
 }
 
 /// Whether the room has had this key: an invite made with it is this host's own, and says less than newer ones.
@@ -267,6 +297,27 @@ mod tests {
         let before = replace(folder, &room, &keys[1]).unwrap();
         assert_eq!(before.as_ref(), Some(&keys[0]));
         assert_eq!(kept(Some(folder), &room).unwrap().as_ref(), Some(&keys[1]));
+    }
+
+    #[test]
+    fn a_running_gateway_writes_a_new_key_over_the_old_one_or_leaves_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, room) = (folder.path(), "friday".parse().unwrap());
+        let keys = [1, 2].map(|number| RoomKey::from_random([number; 16]));
+        assert!(renew(path, &room, &keys[1]).is_err(), "there is none");
+        replace(path, &room, &keys[0]).unwrap();
+        assert!(renew(path, &room, &keys[1]).is_err(), "nothing prepared");
+        assert_eq!(kept(Some(path), &room).unwrap().as_ref(), Some(&keys[0]));
+        prepare(path, &room).unwrap();
+        renew(path, &room, &keys[1]).unwrap();
+        assert_eq!(kept(Some(path), &room).unwrap().as_ref(), Some(&keys[1]));
+        host_secret(Some(path), [1; 32]).unwrap();
+        let shown = Some(Shown {
+            key: &keys[0],
+            host: None,
+        });
+        let own = of_host(Some(path), &room, shown, [1; 32]).unwrap();
+        assert_eq!(own.unwrap().0, keys[1], "the old one is known");
     }
 
     #[test]

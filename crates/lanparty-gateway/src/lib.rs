@@ -35,6 +35,8 @@ pub mod keys;
 pub mod lan;
 #[cfg(target_os = "linux")]
 mod own_part;
+#[cfg(target_os = "linux")]
+mod picture;
 pub mod reach;
 #[cfg(target_os = "linux")]
 #[doc(hidden)]

@@ -12,6 +12,8 @@ pub(crate) struct OwnPart {
     /// What the host should know, once somebody speaks.
     news: Option<String>,
     complaint: Option<String>,
+    /// Why it takes no part though it should.
+    trouble: Option<String>,
 }
 
 impl OwnPart {
@@ -24,6 +26,7 @@ impl OwnPart {
             leg: None,
             news: None,
             complaint: None,
+            trouble: None,
         };
         if wish == ThisMachine::Without {
             return Ok(own);
@@ -38,10 +41,12 @@ impl OwnPart {
             }
             Err(error) if wish == ThisMachine::With => return Err(error),
             Err(error) => {
-                own.news = Some(format!(
+                let news = format!(
                     "Players and this machine itself do not see each other: {error}. The party goes on; if that is meant, \
                      say --without-this-machine."
-                ));
+                );
+                own.trouble = Some(news.clone());
+                own.news = Some(news);
             }
         }
         Ok(own)
@@ -50,6 +55,14 @@ impl OwnPart {
     /// Says how it is.
     pub(crate) fn tell(&mut self) {
         self.news.take().iter().for_each(say);
+    }
+
+    /// Whether it takes part, or why it does not though it should.
+    pub(crate) fn is_taken(&self) -> Result<bool, String> {
+        match self.complaint.as_ref().or(self.trouble.as_ref()) {
+            Some(why) => Err(why.clone()),
+            None => Ok(self.leg.is_some()),
+        }
     }
 
     /// The leg, leading to this interface, which may be another than before.

@@ -3,10 +3,12 @@
 use crate::bridge::{Bridge, LOOP_QUIET, Memory};
 use crate::config::{Args, Config};
 use crate::controls::{Controls, Wishes};
-use crate::desk::Desk;
+use crate::desk::{self, Desk, Inviter};
 use crate::figures;
-use crate::lan::{LanPort, LanSocket, Sole, facts};
+use crate::keys;
+use crate::lan::{InterfaceError, LanPort, LanSocket, Sole, facts};
 use crate::own_part::OwnPart;
+use crate::picture::{LanTrouble, LinkFigures, Picture, Place};
 use crate::standing;
 use anyhow::Context;
 use lanparty_ctrl::message::{PeerJoined, PeerLeft};
@@ -23,11 +25,11 @@ use lanparty_edge::signals::{self, Hangups};
 use lanparty_edge::speech::say;
 use lanparty_edge::systemd::{self, Standing};
 use lanparty_games::Game;
-use lanparty_gateway_control::InviteFacts;
+use lanparty_gateway_control::{InviteFacts, Line};
 use lanparty_metrics::{Bound, MetricsAddress};
 use lanparty_peer::relay_args::RelayConfig;
 use lanparty_peer::{Event, HostError, PeerCore, PeerHost, RunError};
-use lanparty_proto::MacAddr;
+use lanparty_proto::{MacAddr, PeerId, VirtualMac};
 use std::convert::Infallible;
 use std::io;
 use std::os::unix::net::UnixListener;
@@ -67,7 +69,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let own = OwnPart::begin(config.this_machine, &lan)?;
     runtime::run(async move {
         let host = Host::new(&config);
-        keep_what_is_needed(&[])?;
+        keep_what_is_needed(&config, &[])?;
         tokio::select! {
             ended = serve(&config, lan, own, host) => ended,
             never = tell_of_hangups() => match never {},
@@ -76,14 +78,20 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 }
 
 /// Raw sockets for an interface that comes back, and, if we may, larger buffers for these and for new
-/// links, and the leg of this machine. Names are looked up again for each link; beside what is in `folders` nothing else is opened by its
-/// name.
-pub(crate) fn keep_what_is_needed(folders: &[PathBuf]) -> anyhow::Result<()> {
+/// links, and the leg of this machine. Names are looked up again for each link, and the room's key may be renewed; beside
+/// that and what is in `folders` nothing else is opened by its name.
+pub(crate) fn keep_what_is_needed(config: &Config, folders: &[PathBuf]) -> anyhow::Result<()> {
     let used = CapabilitySet::NET_RAW | CapabilitySet::NET_ADMIN;
     privilege::held()
         .and_then(|held| privilege::narrow(held & used))
         .context("cannot give up rights that are not needed")?;
-    privilege::read_only(folders);
+    let keys = config.keys.as_slice();
+    if let Some(keys) = keys.first().filter(|_| config.relay.key.is_some())
+        && let Err(error) = keys::prepare(keys, &config.relay.room)
+    {
+        tracing::warn!(%error, "A new key for the room could not be kept");
+    }
+    privilege::read_and_write(folders, keys);
     Ok(())
 }
 
@@ -100,7 +108,7 @@ pub(crate) async fn serve(
     let serving = async {
         tokio::select! {
             served = carry(config, lan, own, host) => served,
-            never = hear_orders(&desk, listener) => match never {},
+            never = desk.serve(listener) => match never {},
             never = hand_out(&desk, metrics) => match never {},
             never = systemd::keep_watched() => match never {},
         }
@@ -117,16 +125,6 @@ async fn tell_of_hangups() -> Infallible {
             hangups.next().await;
             say("What the settings say by now is read at the next start of the gateway.");
         }
-    }
-    std::future::pending().await
-}
-
-/// Hears what the host wants, for as long as the gateway runs.
-async fn hear_orders(desk: &Desk, listener: Option<UnixListener>) -> Infallible {
-    if let Some(listener) = listener
-        && let Err(error) = desk.serve(listener).await
-    {
-        tracing::warn!(%error, "`lanparty-gateway ctl` does not reach this gateway");
     }
     std::future::pending().await
 }
@@ -166,6 +164,8 @@ async fn carry(
         host.look_around(&mut bridge);
         host.tell_reach(&mut bridge);
         let leg = own.leg_to(&lan);
+        host.note_lan(None);
+        host.note_own_part(&own);
         let mut port = LanPort::new(lan).context("cannot watch the LAN interface")?;
         if let Some(leg) = leg {
             port = port.with_machine(leg);
@@ -175,7 +175,10 @@ async fn carry(
         match running.await {
             Ok(()) => break,
             // Players see that there is no LAN until it is back.
-            Err(RunError::Port(error)) => tracing::warn!(%error, "Left the room"),
+            Err(RunError::Port(error)) => {
+                tracing::warn!(%error, "Left the room");
+                host.lose_lan();
+            }
             Err(error) => return Err(error.into()),
         }
         drop(port);
@@ -249,17 +252,30 @@ impl<'a> Host<'a> {
         }
     }
 
+    /// For a view in the same program, on a thread of its own.
+    #[allow(dead_code, reason = "the party page takes it")]
+    pub(crate) fn line(&self) -> Line {
+        self.desk.line()
+    }
+
     /// What the host may ask for at any time.
     fn note(&self, bridge: &mut Bridge) {
+        let now = desk::moment();
         let mut controls = self.desk.controls.borrow_mut();
         controls.note_stats(bridge.counters());
-        let now = Instant::now();
-        let games = bridge.games(now);
+        let games = bridge.games(now.instant);
         let mut figures = self.desk.figures.borrow_mut();
         figures.note(bridge.counters(), controls.player_count(), games.len());
-        controls.note_games(now, games);
-        controls.note_attempts(bridge.attempts(now));
+        controls.note_games(now.instant, games);
+        controls.note_attempts(bridge.attempts(now.instant));
         bridge.keep_apart(controls.keeps_apart());
+        let mut picture = self.desk.picture.borrow_mut();
+        picture.note_stats(now.instant, bridge.counters());
+        picture.note_lan_silence(bridge.lan_silence(now.instant));
+        picture.note_loop(bridge.looped());
+        while let Some(talk) = bridge.take_dhcp() {
+            picture.note_dhcp(now, talk, &controls);
+        }
     }
 
     /// What players may reach is the bridge's to judge.
@@ -286,56 +302,85 @@ impl<'a> Host<'a> {
         controls.note_games(Instant::now(), games);
     }
 
-    fn tell_of(&mut self, message: &RelayMessage) {
-        match *message {
-            RelayMessage::Notice(ref notice) => self.notify(notice),
-            RelayMessage::PeerJoined(PeerJoined {
-                mac: Some(mac),
-                ref name,
-                ..
-            }) => match name {
-                Some(name) => say(format_args!("Player {mac} joined, called {name}.")),
-                None => say(format_args!("Player {mac} joined.")),
-            },
-            RelayMessage::PeerLeft(PeerLeft { peer_id, reason }) => {
-                let player = self.desk.controls.borrow().player(peer_id);
-                if let Some(mac) = player {
-                    say(format_args!("Player {mac} left: it {reason}."));
-                }
-            }
-            RelayMessage::PeerJoined(_)
-            | RelayMessage::Welcome(_)
-            | RelayMessage::Reject(_)
-            | RelayMessage::Vouched(_)
-            | RelayMessage::NewKey(_)
-            | RelayMessage::Pings(_)
-            | RelayMessage::Members(_)
-            | RelayMessage::Disconnect(_) => {}
+    /// What is wrong with the LAN's interface; nothing when frames cross it.
+    fn note_lan(&self, trouble: Option<LanTrouble>) {
+        self.desk.picture.borrow_mut().note_lan(trouble);
+        self.desk.tell_soon();
+    }
+
+    fn note_own_part(&self, own: &OwnPart) {
+        let mut picture = self.desk.picture.borrow_mut();
+        picture.note_this_machine(own.is_taken());
+    }
+
+    /// What is said of somebody: name, MAC, and address where that is known.
+    fn words_for(&self, peer: PeerId) -> Option<(VirtualMac, String)> {
+        let controls = self.desk.controls.borrow();
+        let player = controls.player(peer)?;
+        let address = self.desk.picture.borrow().address_of(peer, player.mac);
+        let name = controls.shown_name(player).map(ToString::to_string);
+        let mac = player.mac.to_string();
+        let (first, rest) = match name {
+            Some(name) => (name, Some(mac)),
+            None => (mac, None),
+        };
+        let address = address.map(|address| address.to_string());
+        let more: Vec<_> = rest.into_iter().chain(address).collect();
+        let words = match &more[..] {
+            [] => first,
+            more => format!("{first} ({})", more.join(", ")),
+        };
+        Some((player.mac, words))
+    }
+
+    /// Before the controls forget who has left, and after they know who has come.
+    fn tell_of_left(&self, left: &PeerLeft) {
+        let Some((mac, who)) = self.words_for(left.peer_id) else {
+            return;
+        };
+        let reason = left.reason;
+        say(format_args!("Player {who} left: it {reason}."));
+        let mut picture = self.desk.picture.borrow_mut();
+        picture.note_left(desk::moment(), (left.peer_id, mac), (&who, reason));
+    }
+
+    fn tell_of_joined(&self, joined: &PeerJoined) {
+        if let Some((mac, who)) = self.words_for(joined.peer_id) {
+            say(format_args!("Player {who} joined."));
+            let mut picture = self.desk.picture.borrow_mut();
+            picture.note_joined(desk::moment(), mac, &who);
         }
     }
 
     fn notify(&mut self, notice: &Notice) {
+        let now = Instant::now();
         if matches!(notice.kind, NoticeKind::Draining | NoticeKind::Staying) {
             // Of the relay, and of nobody in the room.
+            self.desk.picture.borrow_mut().note_drain(notice);
+            self.desk.tell_soon();
             return say(notice.to_host("–"));
         }
-        if !self.told.may_say(Instant::now()) {
-            return;
-        }
-        let who = self.desk.controls.borrow().meant_by(notice);
-        if let Some(who) = who {
+        let who = {
+            let controls = self.desk.controls.borrow();
+            let mut picture = self.desk.picture.borrow_mut();
+            picture.note_notice(now, notice, &controls);
+            controls.meant_by(notice)
+        };
+        if let Some(who) = who.filter(|_| self.told.may_say(now)) {
             say(notice.to_host(who));
         }
     }
 
     /// A lease that was withheld: the same one again is no news.
     fn tell_of_withheld(&mut self, withheld: Option<Notice>) {
-        if let Some(notice) = withheld
-            && self.withheld.as_ref() != Some(&notice)
-        {
-            self.notify(&notice);
-            self.withheld = Some(notice);
+        let Some(notice) = withheld else { return };
+        if self.withheld.as_ref() == Some(&notice) {
+            let controls = self.desk.controls.borrow();
+            let mut picture = self.desk.picture.borrow_mut();
+            return picture.note_notice(Instant::now(), &notice, &controls);
         }
+        self.notify(&notice);
+        self.withheld = Some(notice);
     }
 
     /// Waits until the interface can be used again, whatever it is then.
@@ -346,7 +391,10 @@ impl<'a> Host<'a> {
                     say(format_args!("{} is back.", self.interface));
                     return lan;
                 }
-                Err(error) => self.complain_of(format!("Out of the room: {error}. Trying again.")),
+                Err(error) => {
+                    self.note_lan(Some(trouble_of(&error)));
+                    self.complain_of(format!("Out of the room: {error}. Trying again."));
+                }
             }
             tokio::time::sleep(RETRY).await;
         }
@@ -381,9 +429,18 @@ impl<'a> Host<'a> {
         self.standing.tell(standing::open(self.config, players));
     }
 
+    /// The interface does not take frames any more; why shows when it is looked for.
+    fn lose_lan(&self) {
+        let interface = self.interface;
+        self.note_lan(Some(LanTrouble {
+            id: "lan_gone",
+            sentence: format!("{interface} takes no frames any more"),
+        }));
+    }
+
     fn complain_of(&mut self, complaint: String) {
         self.standing.tell(&*complaint);
-        self.desk.controls.borrow_mut().handle_lost_link();
+        self.desk.handle_lost_link(&complaint);
         self.desk.figures.borrow_mut().note_lost();
         self.looped = None;
         if self.complaint.as_ref() != Some(&complaint) {
@@ -440,6 +497,10 @@ impl PeerHost<Bridge> for Host<'_> {
                 self.desk.controls.borrow_mut().handle_welcome(welcome);
                 self.desk.figures.borrow_mut().note_joined();
                 self.tell_reach(bridge);
+                let mut picture = self.desk.picture.borrow_mut();
+                picture.note_link(Instant::now(), relay);
+                drop(picture);
+                self.desk.tell_soon();
                 self.tell_standing();
                 if !self.desk.controls.borrow().are_followed() {
                     tracing::warn!(
@@ -460,12 +521,15 @@ impl PeerHost<Bridge> for Host<'_> {
                 ));
             }
             Event::Control(message) => {
-                self.tell_of(message);
-                let answer = self.desk.controls.borrow_mut().handle_control(message);
-                if let Some(answer) = answer {
-                    self.desk.answer(answer);
+                match message {
+                    RelayMessage::Notice(notice) => self.notify(notice),
+                    RelayMessage::PeerLeft(left) => self.tell_of_left(left),
+                    _ => {}
                 }
-                self.desk.keep();
+                self.desk.handle_control(message);
+                if let RelayMessage::PeerJoined(joined) = message {
+                    self.tell_of_joined(joined);
+                }
                 self.tell_standing();
             }
             Event::Tick(facts) => {
@@ -476,9 +540,20 @@ impl PeerHost<Bridge> for Host<'_> {
                     .and_then(|rtt| u64::try_from(rtt.as_micros()).ok());
                 self.desk.figures.borrow_mut().note_round_trip(round_trip);
                 self.look_around(bridge);
+                self.desk.picture.borrow_mut().note_figures(LinkFigures {
+                    ping: facts.rtt,
+                    loss_permille: facts.loss_permille,
+                    is_faint: facts.is_faint,
+                });
+                if facts.is_faint {
+                    self.desk.tell_soon();
+                }
                 self.watch_for_loops(bridge.looped());
                 while let Some(mac) = bridge.take_lookalike() {
-                    say(Notice::new(NoticeKind::MacOnLan, 0).to_host(mac));
+                    self.notify(&Notice {
+                        mac: mac.try_into().ok(),
+                        ..Notice::new(NoticeKind::MacOnLan, 0)
+                    });
                 }
                 self.tell_of_withheld(bridge.take_withheld());
             }
@@ -510,30 +585,64 @@ fn open_place(file: &Path) -> Option<ResumeFile> {
     open.ok()
 }
 
+/// What is wrong with an interface, and whether that is the same as before.
+fn trouble_of(error: &InterfaceError) -> LanTrouble {
+    LanTrouble {
+        id: match error {
+            InterfaceError::NoCarrier(_) => "no_carrier",
+            InterfaceError::Down(_) => "lan_down",
+            _ => "lan_gone",
+        },
+        sentence: error.to_string(),
+    }
+}
+
 /// The host's side of the room, with what was wanted before.
 fn desk(config: &Config) -> Desk {
     let (room, is_keyed) = (room_of(config), config.relay.key.is_some());
-    let Some(file) = config.wishes() else {
-        let controls = Controls::new(room, is_keyed, Wishes::default());
-        return Desk::new(controls.reaching(config.reach.clone()), None);
+    let (controls, kept) = match config.wishes() {
+        None => (Controls::new(room, is_keyed, Wishes::default()), None),
+        Some(file) => match open_wishes(&file) {
+            Ok((kept, wishes)) => {
+                let controls = Controls::new(room, is_keyed, wishes.clone());
+                (controls, Some((kept, wishes)))
+            }
+            Err(error) => {
+                let file = file.display();
+                tracing::warn!(%error, %file, "The host's orders are neither known nor kept");
+                let why = format!(
+                    "What you ordered before cannot be read from {file} ({error}): bans, lock and isolation stay as the \
+                     relay knows them, players reach no more of the LAN than games unless --reach says what, and what you \
+                     order now is not kept; mend or remove the file, then restart the gateway."
+                );
+                (Controls::forgetful(room, is_keyed, why), None)
+            }
+        },
     };
-    match open_wishes(&file) {
-        Ok((kept, wishes)) => {
-            let controls = Controls::new(room, is_keyed, wishes.clone());
-            let controls = controls.reaching(config.reach.clone());
-            Desk::new(controls, Some((kept, wishes)))
-        }
-        Err(error) => {
-            let file = file.display();
-            tracing::warn!(%error, %file, "The host's orders are neither known nor kept");
-            let why = format!(
-                "What you ordered before cannot be read from {file} ({error}): bans, lock and isolation stay as the \
-                 relay knows them, players reach no more of the LAN than games unless --reach says what, and what you order now \
-                 is not kept; mend or remove the file, then restart the gateway."
-            );
-            let controls = Controls::forgetful(room, is_keyed, why);
-            Desk::new(controls.reaching(config.reach.clone()), None)
-        }
+    let controls = controls.reaching(config.reach.clone());
+    let controls = controls.called(config.party.clone());
+    let place = Place {
+        program: env!("CARGO_PKG_VERSION"),
+        relay: config.relay.address.to_string(),
+        interface: config.interface.clone(),
+        hosted: config.hosted,
+    };
+    let picture = Picture::new(Instant::now(), place);
+    Desk::new(controls, kept, picture, inviter(config))
+}
+
+fn inviter(config: &Config) -> Inviter {
+    let relay = config.public_address.as_ref();
+    Inviter {
+        relay: relay.unwrap_or(&config.relay.address).clone(),
+        also: Vec::new(),
+        room: config.relay.room.clone(),
+        host: config.relay.host_key.as_ref().map(HostKey::id),
+        pin: config.relay.trust.pin(),
+        key: config.relay.key.clone(),
+        page: config.invite_page.clone(),
+        keys: config.keys.clone(),
+        is_renewing: false,
     }
 }
 

@@ -223,8 +223,11 @@ impl HostArgs {
             congestion: self.congestion,
         });
         config.public_address = Some(invite.relay.clone());
+        config.hosted = true;
+        config.party = invite.name.clone();
+        config.invite_page = self.show.page().cloned();
         let host = Host::new(&config);
-        run::keep_what_is_needed(&readable)?;
+        run::keep_what_is_needed(&config, &readable)?;
 
         say(format_args!("Relay listening on {listening} (udp)."));
         let way_in = WayIn::open(listening, nonce, !self.no_port_mapping);

@@ -138,8 +138,7 @@ impl Herald<'_> {
         let relay = &self.invite.relay;
         let others = addresses.filter(|other| RelayAddress::from(*other) != *relay);
         self.invite.also = others.take(MAX_ALSO).collect();
-        let mut controls = self.desk.controls.borrow_mut();
-        controls.note_place(self.invite.relay.to_string(), self.invite.also.clone());
+        self.desk.note_place(&self.invite.relay, &self.invite.also);
     }
 
     fn note(&self, report: &Report) {
@@ -151,7 +150,7 @@ impl Herald<'_> {
             addresses.retain(|address| *address != given);
             addresses.insert(0, given);
         }
-        *self.desk.port.borrow_mut() = Some(Port {
+        self.desk.note_port(Some(Port {
             listens: self.listens,
             state: match report.standing {
                 Standing::Opened => PortState::Opened,
@@ -161,7 +160,7 @@ impl Herald<'_> {
             },
             sentence: report.sentence.clone(),
             addresses,
-        });
+        }));
     }
 
     fn show(&mut self, is_first: bool) {
@@ -175,6 +174,12 @@ impl Herald<'_> {
                 "From now on this is the invite; those from before work as long as one of their addresses does:",
             );
         }
+        // The host may have changed both since the start.
+        let controls = self.desk.controls.borrow();
+        if let Some(key) = controls.new_key() {
+            self.invite.key = key.clone();
+        }
+        self.invite.name = controls.party_name().cloned();
         match self.show.draw(&self.invite) {
             Ok(shown) if is_first => say(shown.first_screen()),
             Ok(shown) => say(shown.later()),

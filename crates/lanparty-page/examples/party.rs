@@ -11,7 +11,6 @@ use lanparty_gateway_control::*;
 use lanparty_page::{Page, Settings, StateFolder};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::{interval, sleep};
 
@@ -81,7 +80,7 @@ fn main() {
                     let _ = order.answer.send(answer);
                 }
             }
-            let _ = tell.send(Arc::new(party.snapshot()));
+            tell.tell(party.snapshot());
         }
     });
 }

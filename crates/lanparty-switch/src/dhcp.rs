@@ -25,12 +25,14 @@ const BOOTREQUEST: u8 = 1;
 const BOOTREPLY: u8 = 2;
 const ETHERNET: [u8; 2] = [1, 6];
 
+const DISCOVER: u8 = 1;
 const OFFER: u8 = 2;
+const REQUEST: u8 = 3;
 const DECLINE: u8 = 4;
 const ACK: u8 = 5;
 const RELEASE: u8 = 7;
 /// What clients say: DISCOVER, REQUEST, DECLINE, RELEASE, INFORM, LEASEQUERY (RFC 4388). BOOTP's say nothing.
-const QUESTIONS: [u8; 6] = [1, 3, DECLINE, RELEASE, 8, 10];
+const QUESTIONS: [u8; 6] = [DISCOVER, REQUEST, DECLINE, RELEASE, 8, 10];
 
 const ROUTERS: u8 = 3;
 const REQUESTED_ADDRESS: u8 = 50;
@@ -39,6 +41,39 @@ const MESSAGE_TYPE: u8 = 53;
 const SERVER_IDENTIFIER: u8 = 54;
 const CLIENT_IDENTIFIER: u8 = 61;
 const RELAY_AGENT: u8 = 82;
+
+/// What has just passed between a player and a DHCP server of the LAN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DhcpTalk {
+    /// The player wants an address, or to keep the one that it has.
+    Asked(MacAddr),
+    /// A server would give it one.
+    Offered(MacAddr),
+    /// A server lends it one, or lets it keep it.
+    Lent {
+        /// The player.
+        mac: MacAddr,
+        /// The address.
+        address: Ipv4Addr,
+        /// The server, as it calls itself.
+        server: Option<Ipv4Addr>,
+        /// For how long; without it for ever.
+        duration: Option<Duration>,
+    },
+}
+
+impl From<Lease> for DhcpTalk {
+    fn from(lease: Lease) -> Self {
+        let for_ever = Duration::from_secs(u32::MAX.into());
+        let [server, _] = lease.lan;
+        DhcpTalk::Lent {
+            mac: lease.mac,
+            address: lease.address,
+            server,
+            duration: Some(lease.duration).filter(|&duration| duration < for_ever),
+        }
+    }
+}
 
 /// What passes between a client and a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +100,8 @@ pub(crate) struct Question {
     /// Whom it is from, if it can be read and names no relay agent.
     client: Option<MacAddr>,
     identifier: Identifier,
+    /// It wants an address, or to keep the one it has.
+    wants: bool,
     declines: bool,
     gives_up: Option<Ipv4Addr>,
 }
@@ -145,6 +182,7 @@ impl Question {
         Question {
             client,
             identifier: Identifier::read(&options),
+            wants: matches!(kind.known(), [] | [DISCOVER] | [REQUEST]),
             declines: kind.bytes == [DECLINE],
             gives_up: match kind.bytes {
                 [RELEASE] => field(message, 12).map(Ipv4Addr::from),
@@ -174,6 +212,11 @@ impl Question {
             Identifier::Machine(mac) => mac,
             _ => None,
         }
+    }
+
+    /// True for who wants an address, or to keep the one that it has.
+    pub(crate) fn wants(&self) -> bool {
+        self.wants
     }
 
     /// The address that it declines: it has found that somebody else has it.

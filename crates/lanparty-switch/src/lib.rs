@@ -44,6 +44,7 @@ mod traffic;
 mod view;
 mod vlan;
 
+pub use dhcp::DhcpTalk;
 pub use judge::{Speaker, classify};
 pub use ports::Port;
 pub use rates::{Rate, Rates};

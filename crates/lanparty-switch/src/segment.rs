@@ -1,7 +1,7 @@
 //! Who may send from which address, and where a frame goes (spec R27, R28).
 
 use crate::addresses::Addresses;
-use crate::dhcp::Lease;
+use crate::dhcp::{DhcpTalk, Lease};
 use crate::judge::{Speaker, check, check_outside, check_sealed, read};
 use crate::said::{Said, Talk};
 use crate::table::LanTable;
@@ -30,6 +30,8 @@ pub(crate) struct Segment {
     refused: Option<IpAddr>,
     /// Whose lease was withheld last, and of what.
     withheld: Option<(MacAddr, IpAddr)>,
+    /// What passed last between a player and a DHCP server.
+    dhcp: Option<DhcpTalk>,
     /// True while players reach the LAN but not each other.
     pub(crate) isolated: bool,
 }
@@ -65,6 +67,7 @@ impl Segment {
             offers: HashMap::default(),
             refused: None,
             withheld: None,
+            dhcp: None,
             isolated: false,
         }
     }
@@ -171,6 +174,11 @@ impl Segment {
         self.withheld.take()
     }
 
+    /// What passed last between a player and a DHCP server, once.
+    pub(crate) fn take_dhcp(&mut self) -> Option<DhcpTalk> {
+        self.dhcp.take()
+    }
+
     /// Which IP addresses a client is held to have.
     pub(crate) fn addresses_of(&self, now: Instant, mac: MacAddr) -> impl Iterator<Item = IpAddr> {
         self.addresses.of(now, mac)
@@ -220,6 +228,11 @@ impl Segment {
         let machine = said.machine().filter(|&mac| mac != own);
         if machine.is_some_and(|mac| self.players.contains_key(&mac)) {
             return Err(DropReason::DhcpSpoof);
+        }
+        if let Said::DhcpQuestion(question) = said
+            && question.wants()
+        {
+            self.dhcp = Some(DhcpTalk::Asked(own));
         }
         let (addresses, refused) = (&mut self.addresses, &mut self.refused);
         // Who finds that somebody has what it was offered must be able to say so, or is offered it for ever.
@@ -271,6 +284,7 @@ impl Segment {
             && players.contains_key(&offer.mac)
         {
             self.offers.insert(offer.mac, (offer.address.into(), now));
+            self.dhcp = Some(DhcpTalk::Offered(offer.mac));
         } else if let Some(claim) = said.claim(source) {
             // An access point's answer for a player, say, is that player's claim and not the LAN's.
             if !players.contains_key(&claim.mac) {
@@ -283,6 +297,7 @@ impl Segment {
             let (mac, address) = (lease.mac, lease.address.into());
             let leased = self.addresses.lease(now, lease, is_here);
             leased.inspect_err(|_| self.withheld = Some((mac, address)))?;
+            self.dhcp = Some(lease.into());
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! One room's judge: its ports, and what it knows of who is behind them.
 
+use crate::dhcp::DhcpTalk;
 use crate::judge::Speaker;
 use crate::ports::Port;
 use crate::rates::{Cost, Rates};
@@ -167,6 +168,11 @@ impl Switch {
     /// Which player's lease has just been withheld ([`DropReason::LeaseConflict`]), and of which address.
     pub fn take_withheld(&mut self) -> Option<(MacAddr, IpAddr)> {
         self.segment.take_withheld()
+    }
+
+    /// What the frame that was just judged was between a player and a DHCP server of the LAN, if it was that.
+    pub fn take_dhcp(&mut self) -> Option<DhcpTalk> {
+        self.segment.take_dhcp()
     }
 
     /// Judges a whole frame that came to a port otherwise than in a datagram, as the LAN's come to the gateway.

@@ -1,6 +1,6 @@
 //! Who must stay out: a key, which is the person, or the MAC of somebody who showed none.
 
-use super::{Controls, Mark, Present, ambiguous};
+use super::{Controls, Mark, Present, absent, ambiguous};
 use lanparty_ctrl::Fingerprint;
 use lanparty_ctrl::orders::{MAX_BANNED, Person};
 use lanparty_gateway_control::{Answer, Ban};
@@ -11,6 +11,15 @@ const FULL: &str =
 fn is_called(ban: &Ban, mark: Mark<'_>) -> bool {
     let is_mac = ban.mac.is_some_and(|mac| mark == Mark::Mac(mac));
     mark.is_of(ban.who) || is_mac || mark.is_name(ban.name.as_ref())
+}
+
+/// Who that is, in words; `who` is the host's own one.
+fn whom(ban: &Ban, who: &str) -> String {
+    match (&ban.name, ban.mac) {
+        (Some(name), Some(mac)) => format!("{name} ({mac})"),
+        (None, Some(mac)) => mac.to_string(),
+        (_, None) => who.to_owned(),
+    }
 }
 
 impl Controls {
@@ -33,12 +42,13 @@ impl Controls {
                 guests.remove(&mac);
             }
         }
+        let whom = whom(&ban, who);
         let sentence = match ban.who {
             Person::Identity(identity) => {
-                format!("{who} is banned, with the key {}.", identity.short())
+                format!("{whom} is banned, with the key {}.", identity.short())
             }
             Person::Mac(mac) => format!(
-                "{who} is banned by the MAC address {mac} alone, which can be changed: nobody with a key is known by it. \
+                "{whom} is banned by the MAC address {mac} alone, which can be changed: nobody with a key is known by it. \
                  Rotate the room's key, when that is not enough."
             ),
         };
@@ -63,9 +73,11 @@ impl Controls {
                 "nobody {who:?} is banned; `lanparty-gateway ctl bans` shows who is"
             )),
             Some(&[person]) => {
+                let ban = banned.iter().find(|ban| ban.who == person);
+                let whom = ban.map_or_else(|| who.to_owned(), |ban| whom(ban, who));
                 self.wishes.banned.retain(|ban| ban.who != person);
                 self.order(self.wishes.ban());
-                Ok(format!("{who} may come again."))
+                Ok(format!("{whom} may come again."))
             }
             Some(_) => Err(ambiguous(who)),
         }
@@ -78,7 +90,7 @@ impl Controls {
             return Ok(Ban {
                 who: player.person(),
                 mac: Some(player.mac),
-                name: player.name.clone(),
+                name: self.shown_name(&player).cloned(),
             });
         }
         let by_mac = who.parse().ok().map(|mac| (Person::Mac(mac), Some(mac)));
@@ -94,10 +106,22 @@ impl Controls {
             name: None,
         })
     }
+
+    /// Who is meant, of all who are in the room or were.
+    pub(super) fn known_to_all(&self, who: &str) -> Result<Present, String> {
+        let mut found = Mark::all(who).filter_map(|mark| self.known(mark, who).transpose());
+        found.next().unwrap_or_else(|| Err(absent(who)))
+    }
+
     /// Who is in the room, or else who left it last, of those whom this marks.
     pub(super) fn known(&self, mark: Mark<'_>, who: &str) -> Result<Option<Present>, String> {
         let here = self.present(mark, who)?.map(|(_, player)| player);
-        let gone = || self.gone.iter().find(|one| one.is_called(mark)).cloned();
+        let gone = || {
+            self.gone
+                .iter()
+                .find(|one| self.is_called(one, mark))
+                .cloned()
+        };
         Ok(here.or_else(gone))
     }
 }

@@ -1,7 +1,7 @@
 //! What players may reach on the LAN, as the host orders it: for everybody, and for some of them.
 
 use super::wishes::{MAX_OWN_REACH, OrderedReach};
-use super::{Controls, Mark, absent, ambiguous};
+use super::{Controls, Mark, Present, absent, ambiguous};
 use crate::reach::{Wanted, kept, meant, told, written};
 use lanparty_gateway_control::{Answer, Attempt, OwnReach, Reach, Reaches, Request};
 use lanparty_switch::reach::{Policy, Target};
@@ -58,6 +58,13 @@ impl Controls {
             own: self.wishes.own_reach.clone(),
             attempts,
         }
+    }
+
+    /// What of the LAN this player may reach, where it is not what everybody may.
+    pub(crate) fn own_reach(&self, player: &Present) -> Option<Reach> {
+        let mut own = self.wishes.own_reach.iter();
+        let own = own.find(|own| own.who == player.person())?;
+        Some(own.reach.clone())
     }
 
     pub(super) fn reach(&mut self, request: Request) -> Result<Option<Answer>, String> {
@@ -121,6 +128,7 @@ impl Controls {
             return Ok(sentence);
         };
         let person = player.person();
+        let name = self.shown_name(&player).cloned();
         let own = &mut self.wishes.own_reach;
         own.retain(|known| known.who != person);
         if own.len() >= MAX_OWN_REACH {
@@ -129,7 +137,7 @@ impl Controls {
         own.push(OwnReach {
             who: person,
             mac: Some(player.mac),
-            name: player.name.clone(),
+            name,
             reach,
         });
         Ok(sentence)

@@ -1,5 +1,6 @@
 //! What the host wants of the room until it is taken back: kept, and said again at every start.
 
+use super::names::{Label, MAX_LABELS, Renamed};
 use crate::reach::{kept, told};
 use lanparty_ctrl::HostOrder;
 use lanparty_ctrl::orders::{MAX_BANNED, MAX_GUESTS, Person};
@@ -24,6 +25,12 @@ pub(crate) struct Wishes {
     pub(super) isolated: bool,
     pub(super) muted: BTreeSet<Person>,
     pub(super) banned: Vec<Ban>,
+    /// What the host calls people.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) labels: Vec<Label>,
+    /// And the party.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) renamed: Option<Renamed>,
     /// What players may reach, if that has been ordered.
     pub(super) reach: Option<OrderedReach>,
     pub(super) own_reach: Vec<OwnReach>,
@@ -59,6 +66,7 @@ impl Wishes {
         self.banned
             .drain(..self.banned.len().saturating_sub(MAX_BANNED));
         self.own_reach.truncate(MAX_OWN_REACH);
+        self.labels.truncate(MAX_LABELS);
         while self.muted.len() > MAX_MUTED {
             self.muted.pop_last();
         }
@@ -76,6 +84,11 @@ impl Wishes {
                 parts.join(", ")
             )
         })
+    }
+
+    /// True while no relay has to know of any of it.
+    pub(super) fn need_no_relay(&self) -> bool {
+        self.guests.is_none() && !self.isolated && self.muted.is_empty() && self.banned.is_empty()
     }
 
     /// Lets one more back into the locked room, while there is room for it. True when that is new.

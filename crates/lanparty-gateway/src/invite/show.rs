@@ -25,6 +25,11 @@ pub(crate) struct ShowArgs {
 }
 
 impl ShowArgs {
+    /// The page behind which invites stand as well.
+    pub(crate) fn page(&self) -> Option<&InvitePage> {
+        self.invite_page.as_ref()
+    }
+
     /// Prints the invite in all forms that are wanted.
     pub(crate) fn print(&self, invite: &Invite) -> anyhow::Result<()> {
         self.draw(invite)?.print()
@@ -50,6 +55,29 @@ impl ShowArgs {
             picture,
         })
     }
+}
+
+/// The same for the host's views of a running gateway.
+pub(crate) fn for_views(
+    invite: &Invite,
+    page: Option<&InvitePage>,
+) -> anyhow::Result<lanparty_gateway_control::Shown> {
+    let show = ShowArgs {
+        invite_page: page.cloned(),
+        qr: None,
+    };
+    let Shown {
+        link,
+        page,
+        picture,
+    } = show.draw(invite)?;
+    Ok(lanparty_gateway_control::Shown {
+        link,
+        page,
+        svg: picture.svg(),
+        expires: invite.expires,
+        sentence: None,
+    })
 }
 
 /// An invite as people get it.

@@ -1,6 +1,8 @@
 //! Wishes beyond what a room keeps.
 
 use super::*;
+use crate::controls::names::Label;
+use crate::controls::requests::FULL_OF_MUTED;
 use lanparty_ctrl::message::{Hello, Newcomer};
 use lanparty_ctrl::{ChannelBinding, PeerMessage, codec};
 use lanparty_gateway_control::Ban;
@@ -23,6 +25,12 @@ fn too_much() -> Wishes {
         isolated: true,
         muted: (0..5000).map(|number| ban(number).who).collect(),
         banned: (0..5000).map(ban).collect(),
+        labels: (0..5000)
+            .map(|number| Label {
+                who: ban(number).who,
+                name: "\u{1f3ae}".repeat(32).parse().unwrap(),
+            })
+            .collect(),
         ..Wishes::default()
     }
 }
