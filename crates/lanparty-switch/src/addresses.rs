@@ -61,6 +61,8 @@ struct Holding {
     // A claim or a lease, whichever was later.
     confirmed: Instant,
     leased: bool,
+    /// True for what a player had before it got another lease, until it claims that again.
+    former: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +121,7 @@ impl Addresses {
             Some(holding) if holding.holder == me => {
                 holding.until = holding.until.max(now + HOLD);
                 holding.confirmed = now;
+                holding.former = false;
                 Ok(())
             }
             Some(_) => Err(DropReason::ClaimedAddress),
@@ -198,6 +201,7 @@ impl Addresses {
             if *other != address
                 && let Some(holding) = self.held.get_mut(other)
             {
+                holding.former = holding.leased;
                 holding.end_lease();
             }
         }
@@ -210,7 +214,7 @@ impl Addresses {
         let known = self.of_players.get(&mac).into_iter().flatten().copied();
         known.filter(move |address| {
             let holding = self.held.get(address);
-            holding.is_some_and(|held| now < held.until)
+            holding.is_some_and(|held| now < held.until && !held.former)
         })
     }
 
@@ -289,6 +293,7 @@ impl Addresses {
             until: now + duration,
             confirmed: now,
             leased,
+            former: false,
         };
         self.held.insert(address, holding);
     }
