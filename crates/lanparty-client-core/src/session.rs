@@ -37,6 +37,8 @@ use std::time::{Duration, Instant};
 
 /// How often the relay hears our counters.
 pub const STATS_INTERVAL: Duration = Duration::from_secs(5);
+/// The first two come sooner: of two the relay knows how much is carried, which the host wants to see at once.
+const FIRST_STATS: Duration = Duration::from_secs(1);
 /// How many other clients we keep in mind; the frames of more are dropped. A relay with this many
 /// in one room is not one of ours.
 pub const MAX_CLIENTS: usize = 1024;
@@ -82,6 +84,8 @@ struct Presence {
     mtu: IpMtu,
     neighbours: BTreeMap<PeerId, Neighbour>,
     next_stats: Instant,
+    /// How often it has heard them.
+    stats_sent: u8,
     /// How many of a thousand packets to us got lost of late, as the relay says.
     loss_permille: Option<u16>,
     /// When the LAN last said something to everybody or to a group.
@@ -347,7 +351,8 @@ impl PeerCore for Session {
             budget,
             mtu: welcome.effective_mtu,
             neighbours: BTreeMap::new(),
-            next_stats: now + STATS_INTERVAL,
+            next_stats: now + FIRST_STATS,
+            stats_sent: 0,
             loss_permille: None,
             broadcast_at: None,
         };
@@ -476,7 +481,11 @@ impl PeerCore for Session {
         if now < place.next_stats {
             return;
         }
-        place.next_stats = now + STATS_INTERVAL;
+        place.stats_sent = place.stats_sent.saturating_add(1);
+        place.next_stats = match place.stats_sent {
+            ..2 => now + FIRST_STATS,
+            2.. => now + STATS_INTERVAL,
+        };
         self.stats
             .drops
             .add(DropReason::Incomplete, place.expire(now));

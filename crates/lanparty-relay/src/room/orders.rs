@@ -170,7 +170,10 @@ impl<L: Clone> Room<L> {
             peer_id,
             addresses,
             seconds: now.saturating_duration_since(record.joined_at).as_secs(),
-            rtt_us: rtt.map(|rtt| u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX)),
+            // Who has just come has been measured for the others, before its first counters.
+            rtt_us: rtt
+                .map(|rtt| u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX))
+                .or(member.gauge.told_us().map(u64::from)),
             loss_permille,
             sends: member.speeds.map(|speeds| speeds.sends),
             receives: member.speeds.map(|speeds| speeds.receives),

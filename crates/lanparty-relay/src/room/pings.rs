@@ -148,6 +148,11 @@ impl<L> Member<L> {
 }
 
 impl Gauge {
+    /// The round trip that others were told of last.
+    pub(super) fn told_us(&self) -> Option<u32> {
+        self.told_us
+    }
+
     fn is_news(&self, rtt_us: u32) -> bool {
         self.told_us.is_none_or(|told| {
             let jitter = JITTER_US.max(told / JITTER_PART);
