@@ -242,7 +242,7 @@ fn a_kicked_player_is_told_so_and_ends(table: &Table) -> Result<()> {
     ends_with(&table.bad, "the host has sent you out of the room")?;
     table
         .gateway
-        .wait_for_line(&format!("Player {BAD} left"), SOON)?;
+        .wait_for_line(&format!("Player bad ({BAD}, "), SOON)?;
     Ok(())
 }
 

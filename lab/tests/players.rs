@@ -338,8 +338,11 @@ fn is_whole_within(limit: Duration, player: &Player, since: Instant) -> Result<(
 
 /// The gateway names the player who left; the relay says that somebody did.
 fn is_gone_within(deadline: Duration, party: &Party, player: &Player) -> Result<()> {
-    let left = format!("Player {} left", colons(player.mac()));
-    party.gateway.wait_for_line(&left, deadline)?;
+    let mac = colons(player.mac());
+    let says = |line: &str| line.contains(&mac) && line.contains(" left: it ");
+    eventually("the gateway says who left", deadline, || {
+        party.gateway.log().lines().any(says).then_some(())
+    })?;
     party
         .relay
         .wait_for_line("Left reason=", deadline)

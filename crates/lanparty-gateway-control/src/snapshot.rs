@@ -2,6 +2,7 @@
 
 use crate::{Ban, VERSION};
 use lanparty_games::Game;
+use lanparty_obs::DropCounts;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -56,6 +57,9 @@ pub struct Snapshot {
     /// What crosses the gateway.
     #[serde(default)]
     pub rates: Rates,
+    /// What the relay dropped in the room, by reason, also of those who have left.
+    #[serde(default)]
+    pub drops: DropCounts,
 }
 
 impl Snapshot {
@@ -80,6 +84,7 @@ impl Snapshot {
             warnings: Vec::new(),
             events: Vec::new(),
             rates: Rates::default(),
+            drops: DropCounts::default(),
         }
     }
 }
@@ -196,9 +201,12 @@ pub struct Guest {
     /// What of the LAN this player may reach, where it is not what everybody may.
     #[serde(default)]
     pub reach: Option<Reach>,
-    /// Frames of this player's that were dropped, here and at the relay.
+    /// Frames of this player's that the relay dropped.
     #[serde(default)]
     pub dropped: u64,
+    /// The same by reason, the commonest alone.
+    #[serde(default)]
+    pub drops: DropCounts,
     /// Of these the commonest reason, in words.
     #[serde(default)]
     pub dropped_why: Option<String>,

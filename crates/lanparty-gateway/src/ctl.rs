@@ -1,20 +1,19 @@
 //! `lanparty-gateway ctl`: the host's hand on a running gateway.
 
 mod live;
+mod rotate;
+mod status;
 mod table;
 
 use crate::invite::ShowArgs;
-use crate::{config, invite, keys};
-use anyhow::{Context, anyhow, bail, ensure};
+use crate::{config, controls, invite};
+use anyhow::{Context, bail, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
-use lanparty_ctrl::{Pin, RoomKey, Text};
-use lanparty_edge::address::RelayAddress;
+use lanparty_ctrl::{Pin, Text};
 use lanparty_edge::ctl;
-use lanparty_edge::invite::{Extra, Invite};
-use lanparty_gateway_control::{Answer, InviteFacts, Reach, Request};
+use lanparty_gateway_control::{Answer, LinkState, Reach, Request, Snapshot};
 use std::io::{self, Write};
-use std::path::PathBuf;
-use std::time::SystemTime;
+use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// See and steer the room of the gateway that runs on this machine.
@@ -24,7 +23,7 @@ use std::{env, fs};
 ///
 /// What players may reach on the LAN the gateway judges itself: `reach games` needs no relay that follows.
 ///
-/// Players are named by their MAC addresses, the names that they gave themselves, or their keys; `list`
+/// Players are named by their MAC addresses, their names, however those are written, or their keys; `list`
 /// shows all three. A player who was kicked can come back with the same invite. One who is banned cannot, with
 /// another MAC address neither; but a new key costs nothing, and whoever makes one is somebody new: rotate
 /// the room's key to keep such a person out. A lock goes by MAC addresses, which players can see and take.
@@ -48,6 +47,10 @@ Examples:
   Who is there, and how are their links?
       lanparty-gateway ctl list
 
+  Is everything well? And the invite once more, for somebody who has lost it:
+      lanparty-gateway ctl status
+      lanparty-gateway ctl invite
+
   Which games are on, and where?
       lanparty-gateway ctl games
 
@@ -64,11 +67,52 @@ It exits with 0 when it is done, and otherwise says in a sentence why not.";
 
 #[derive(Debug, Clone, Subcommand)]
 enum Order {
-    /// Show who is in the room: MAC, name, key, addresses on the LAN, round trip to the relay, lost packets, rates.
-    List,
     /// Watch the players by what they cost, in a table that is new each second: what each sends and gets, and what is
     /// dropped. Letters sort, q quits.
     Top,
+    /// Show on one screen how everything stands: party, link, LAN, port, what is wrong and what helps, who is in, and what
+    /// has happened of late.
+    Status {
+        /// As one line of JSON, all of it: the snapshot that the party page shows as well.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show who is in the room: MAC, name, key, addresses on the LAN, round trip between gateway and player, lost packets,
+    /// rates.
+    List {
+        /// As lines of JSON, one for each player.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show all that the gateway knows, as one line of JSON.
+    Snapshot {
+        /// It is JSON anyway.
+        #[arg(long, hide = true)]
+        json: bool,
+    },
+    /// Print the invite again: the link, and on a terminal its QR code. The gateway keeps it, also as a service, and no
+    /// log has it.
+    Invite {
+        /// After so many hours the players' programs take the invite no more.
+        #[arg(long, value_name = "HOURS", value_parser = invite::hours)]
+        hours: Option<u32>,
+
+        #[command(flatten)]
+        show: ShowArgs,
+    },
+    /// Call a player by another name, on this gateway: in `list`, on the party page, in sentences and for `kick` and the
+    /// others. Or the party, with --party: in invites from then on.
+    Rename {
+        /// The player's MAC address, name or key, as `list` shows it; also of one who has left.
+        #[arg(allow_hyphen_values = true, required_unless_present = "party")]
+        player: Option<String>,
+        /// The name; an empty one gives the player its own name back.
+        #[arg(allow_hyphen_values = true, required_unless_present = "party")]
+        name: Option<String>,
+        /// The party's name, in place of a player's; empty for none.
+        #[arg(long, value_name = "TEXT", conflicts_with_all = ["player", "name"])]
+        party: Option<String>,
+    },
     /// Send a player out of the room.
     Kick {
         /// The player's MAC address, name or key, as `list` shows it.
@@ -242,113 +286,87 @@ impl CtlArgs {
             order,
         } = self;
         let gateway = Gateway::find(interface.as_deref(), socket)?;
-        let as_json = matches!(order, Order::Games { json: true });
-        let request = match order {
+        let text = match order {
+            Order::Status { json: false } => status::draw(&gateway.snapshot()?),
+            Order::Status { json: true } | Order::Snapshot { .. } => {
+                ctl::json_lines(&[gateway.snapshot()?])
+            }
+            Order::List { json } => list(&gateway.snapshot()?, json)?,
             Order::Top => return Ok(lanparty_top::run(|| live::look(&gateway.0))?),
-            Order::List => Request::List,
-            Order::Kick { player } => Request::Kick { who: player },
-            Order::Ban { player } => Request::Ban { who: player },
-            Order::Unban { player } => Request::Unban { who: player },
-            Order::Bans => Request::Bans,
-            Order::Lock => Request::Lock { on: true },
-            Order::Unlock => Request::Lock { on: false },
-            Order::Mute { player } => mute(player, true),
-            Order::Unmute { player } => mute(player, false),
-            Order::Isolate { state } => Request::Isolate {
-                on: state == Switch::On,
-            },
-            Order::Reach {
-                player,
-                what,
-                named,
-            } => reach(player, what, named)?,
-            Order::Allow { player, what } => Request::Allow { who: player, what },
-            Order::Disallow { player, what } => Request::Disallow { who: player, what },
-            Order::Stats => Request::Stats,
-            Order::Games { .. } => Request::Games,
+            Order::Invite { hours, show } => {
+                let invite = rotate::shown(gateway.ask(&Request::Invite { hours })?)?;
+                return show.print(&invite);
+            }
             Order::Rotate {
                 name,
                 hours,
                 pin,
                 show,
-            } => return rotate(&gateway, name, hours, pin, &show),
-        };
-        let text = match gateway.ask(&request)? {
-            Answer::Players(players) => table::draw(&players),
-            Answer::Bans(bans) => table::draw_bans(&bans),
-            Answer::Reaches(reaches) => table::draw_reaches(&reaches),
-            Answer::Stats(stats) => ctl::json_lines(&[stats]),
-            Answer::Games(games) if as_json => ctl::json_lines(&games),
-            Answer::Games(games) => table::draw_games(&games),
-            Answer::Done(sentence) => sentence + "\n",
-            Answer::Refused(reason) => bail!(reason),
-            Answer::InviteFacts(_) | Answer::Snapshot(_) | Answer::Invite(_) => bail!(STRANGE),
+            } => return rotate::rotate(&gateway, name, hours, pin, &show),
+            order => gateway.obey(order)?,
         };
         write!(io::stdout(), "{text}").context("cannot print the answer")
     }
+}
+
+/// Without a link there is nobody to be listed, and that is no answer.
+fn list(now: &Snapshot, as_json: bool) -> anyhow::Result<String> {
+    ensure!(
+        now.link.state == LinkState::Connected,
+        "{}: {}",
+        controls::NO_LINK,
+        now.link.sentence
+    );
+    Ok(match as_json {
+        true => ctl::json_lines(&now.players),
+        false => table::draw(now),
+    })
+}
+
+/// What is asked of the gateway, of those orders that are no more than that.
+fn request(order: Order) -> anyhow::Result<Request> {
+    Ok(match order {
+        Order::Kick { player } => Request::Kick { who: player },
+        Order::Ban { player } => Request::Ban { who: player },
+        Order::Unban { player } => Request::Unban { who: player },
+        Order::Bans => Request::Bans,
+        Order::Lock => Request::Lock { on: true },
+        Order::Unlock => Request::Lock { on: false },
+        Order::Mute { player } => mute(player, true),
+        Order::Unmute { player } => mute(player, false),
+        Order::Isolate { state } => Request::Isolate {
+            on: state == Switch::On,
+        },
+        Order::Reach {
+            player,
+            what,
+            named,
+        } => reach(player, what, named)?,
+        Order::Allow { player, what } => Request::Allow { who: player, what },
+        Order::Disallow { player, what } => Request::Disallow { who: player, what },
+        Order::Rename {
+            player,
+            name,
+            party,
+        } => Request::Rename {
+            who: player.filter(|_| party.is_none()),
+            name: party.or(name).unwrap_or_default(),
+        },
+        Order::Stats => Request::Stats,
+        Order::Games { .. } => Request::Games,
+        Order::Top
+        | Order::Status { .. }
+        | Order::List { .. }
+        | Order::Snapshot { .. }
+        | Order::Invite { .. }
+        | Order::Rotate { .. } => bail!(STRANGE),
+    })
 }
 
 const STRANGE: &str = "the gateway gives a strange answer; use a ctl of the gateway's version";
 
 fn mute(who: String, on: bool) -> Request {
     Request::Mute { who, on }
-}
-
-/// The key is kept before the gateway uses it, so that no restart brings the old one back.
-fn rotate(
-    gateway: &Gateway,
-    name: Option<Text>,
-    hours: Option<u32>,
-    given: Option<Pin>,
-    show: &ShowArgs,
-) -> anyhow::Result<()> {
-    let room = match gateway.ask(&Request::InviteFacts)? {
-        Answer::InviteFacts(room) => room,
-        Answer::Refused(reason) => bail!(reason),
-        _ => bail!(STRANGE),
-    };
-    let InviteFacts {
-        relay,
-        also,
-        room,
-        host,
-        pin,
-        keys,
-    } = room;
-    ensure!(
-        keys.is_absolute(),
-        "the gateway has nowhere to keep a key; start it with --keys"
-    );
-    let relay: RelayAddress = relay.parse().map_err(|_| anyhow!(STRANGE))?;
-    let pin = pin.map(|pin| pin.parse()).transpose();
-    let pin = match given.or(pin.map_err(|_| anyhow!(STRANGE))?) {
-        Some(pin) => Some(pin),
-        None => invite::known_by(&relay, &room)?,
-    };
-    let invite = Invite {
-        relay,
-        key: RoomKey::from_random(rand::random()),
-        host,
-        expires: hours.map(|hours| invite::end_after(hours, SystemTime::now())),
-        pin,
-        room,
-        name,
-        also,
-        extra: Extra::default(),
-    };
-    let shown = show.draw(&invite)?; // one that cannot be shown must not take the place of the old one
-    let before = keys::replace(&keys, &invite.room, &invite.key)?;
-    let key = invite.key.reveal();
-    let outcome = match gateway.ask(&Request::Rotate { key }) {
-        Ok(Answer::Done(_)) => return shown.print(),
-        Ok(Answer::Refused(reason)) => anyhow!(reason),
-        Ok(_) => anyhow!(STRANGE),
-        Err(error) => error,
-    };
-    if let Some(before) = before {
-        keys::replace(&keys, &invite.room, &before)?;
-    }
-    Err(outcome)
 }
 
 /// A running gateway's socket.
@@ -361,13 +379,37 @@ impl Gateway {
             None => sockets(interface),
         };
         sockets.retain(|socket| ctl::is_live(socket));
-        ensure!(
-            sockets.len() <= 1,
-            "several gateways run here; say which one with --interface or --socket"
-        );
+        ensure!(sockets.len() <= 1, "{}", which(&sockets));
         sockets.pop().map(Gateway).context(
             "no gateway runs here that you may steer; start it, or use --socket or the user that runs it",
         )
+    }
+
+    fn snapshot(&self) -> anyhow::Result<Snapshot> {
+        match self.ask(&Request::Snapshot)? {
+            Answer::Snapshot(snapshot) => Ok(*snapshot),
+            Answer::Refused(reason) => bail!(reason),
+            _ => bail!(STRANGE),
+        }
+    }
+
+    /// Gives an order; what has come of it, for people.
+    fn obey(&self, order: Order) -> anyhow::Result<String> {
+        let as_json = matches!(order, Order::Games { json: true });
+        let request = request(order)?;
+        Ok(match self.ask(&request)? {
+            Answer::Bans(bans) => table::draw_bans(&bans),
+            Answer::Reaches(reaches) => table::draw_reaches(&reaches),
+            Answer::Stats(stats) => ctl::json_lines(&[stats]),
+            Answer::Games(games) if as_json => ctl::json_lines(&games),
+            Answer::Games(games) => table::draw_games(&games),
+            Answer::Done(sentence) => sentence + "\n",
+            Answer::Refused(reason) => bail!(reason),
+            Answer::Players(_)
+            | Answer::InviteFacts(_)
+            | Answer::Snapshot(_)
+            | Answer::Invite(_) => bail!(STRANGE),
+        })
     }
 
     fn ask(&self, request: &Request) -> anyhow::Result<Answer> {
@@ -388,6 +430,37 @@ pub(crate) fn running() -> Option<InviteFacts> {
         Answer::InviteFacts(facts) => Some(facts),
         _ => None,
     }
+}
+
+/// How to tell several gateways apart, in words: by their interfaces, or where those are the same by their sockets.
+fn which(sockets: &[PathBuf]) -> String {
+    let names: Vec<_> = sockets.iter().filter_map(|socket| at(socket)).collect();
+    let mut apart = names.clone();
+    apart.sort_unstable();
+    apart.dedup();
+    if apart.len() == sockets.len() {
+        let flags = names.iter().map(|name| format!("`--interface {name}`"));
+        let flags: Vec<_> = flags.collect();
+        return format!(
+            "several gateways run here; say which one you mean: {}",
+            flags.join(" or ")
+        );
+    }
+    let flags = sockets
+        .iter()
+        .map(|socket| format!("`--socket {}`", socket.display()));
+    let flags: Vec<_> = flags.collect();
+    format!(
+        "several gateways run here, some at interfaces of the same name; say which one you mean: {}",
+        flags.join(" or ")
+    )
+}
+
+/// The interface of a gateway, by its socket's name.
+fn at(socket: &Path) -> Option<&str> {
+    let name = socket.file_name()?.to_str()?;
+    name.strip_prefix(PREFIX)?
+        .strip_suffix(config::SOCKET_SUFFIX)
 }
 
 /// Where gateways may listen: in the state folder of this user, and those of the system's services.
@@ -466,6 +539,40 @@ mod tests {
             let args = CtlArgs::try_parse_from(["ctl", order, "-gOoRZzx"]);
             assert!(args.is_ok(), "{order}");
         }
+    }
+
+    #[test]
+    fn a_player_or_the_party_is_renamed_and_never_both() {
+        let parse = |words: &[&str]| CtlArgs::try_parse_from([&["ctl", "rename"], words].concat());
+        assert!(parse(&["bert", "Bertie"]).is_ok());
+        assert!(parse(&["bert", ""]).is_ok());
+        assert!(parse(&["--party", "Friday"]).is_ok());
+        for wrong in [&[][..], &["bert"], &["bert", "x", "--party", "y"]] {
+            assert!(parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn several_gateways_are_told_apart_by_what_differs() {
+        let sockets = |names: &[&str]| -> Vec<PathBuf> { names.iter().map(Into::into).collect() };
+        let two = sockets(&[
+            "/a/lanparty-gateway-eth0.ctl",
+            "/a/lanparty-gateway-eth1.ctl",
+        ]);
+        let said = which(&two);
+        assert!(
+            said.ends_with("`--interface eth0` or `--interface eth1`"),
+            "{said}"
+        );
+        let same = sockets(&[
+            "/a/lanparty-gateway-eth0.ctl",
+            "/b/lanparty-gateway-eth0.ctl",
+        ]);
+        let said = which(&same);
+        assert!(
+            said.contains("`--socket /b/lanparty-gateway-eth0.ctl`"),
+            "{said}"
+        );
     }
 
     #[test]

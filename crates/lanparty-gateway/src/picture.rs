@@ -456,6 +456,7 @@ impl Picture {
             warnings: troubles.map(|trouble| trouble.warning).collect(),
             events: self.chronicle.events(),
             rates: self.rates,
+            drops: self.members.drops.clone(),
         }
     }
 }

@@ -349,6 +349,7 @@ fn guest(at: u8) -> Guest {
         muted: at == 5,
         reach: None,
         dropped: u64::from(at) * 3,
+        drops: Default::default(),
         dropped_why: (at == 4).then(|| "chatter beyond the limit".into()),
     }
 }

@@ -240,11 +240,7 @@ impl Page {
         let now = line.snapshots.borrow().clone();
         if let Some(door) = self.host {
             let (write, events) = watch::channel(streams::for_host(&now));
-            tokio::spawn(streams::write_out(
-                line.snapshots.clone(),
-                streams::for_host,
-                write,
-            ));
+            tokio::spawn(streams::write_out(line.clone(), streams::for_host, write));
             let scheme = if door.tls.is_some() {
                 Scheme::Https
             } else {
@@ -266,7 +262,7 @@ impl Page {
         if let Some(door) = self.public {
             let (write, events) = watch::channel(streams::for_everybody(&now));
             tokio::spawn(streams::write_out(
-                line.snapshots.clone(),
+                line.clone(),
                 streams::for_everybody,
                 write,
             ));

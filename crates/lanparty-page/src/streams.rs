@@ -4,10 +4,9 @@ use crate::public::Public;
 use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::stream;
-use lanparty_gateway_control::Snapshot;
+use lanparty_gateway_control::{Line, Snapshot};
 use serde::Serialize;
 use std::convert::Infallible;
-use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 /// Whoever loses the stream asks again after so long, in milliseconds.
@@ -32,13 +31,19 @@ fn event(shown: &impl Serialize) -> Bytes {
     format!("{AGAIN}data: {json}\n\n").into()
 }
 
-/// Writes out snapshots until the gateway ends.
+/// The site holds the events too; whoever else does is a browser.
+const OWN: usize = 1;
+
+/// Writes out snapshots until the gateway ends, and lets it know whether somebody looks on.
 pub(crate) async fn write_out(
-    mut snapshots: watch::Receiver<Arc<Snapshot>>,
+    line: Line,
     write: fn(&Snapshot) -> Bytes,
     events: watch::Sender<Bytes>,
 ) {
+    let (mut snapshots, mut look) = (line.snapshots.clone(), None);
     while snapshots.changed().await.is_ok() {
+        let looks_on = events.receiver_count() > OWN;
+        look = looks_on.then(|| look.take().unwrap_or_else(|| line.look()));
         let snapshot = snapshots.borrow_and_update().clone();
         if events.send(write(&snapshot)).is_err() {
             break;

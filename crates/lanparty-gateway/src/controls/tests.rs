@@ -6,6 +6,7 @@ use lanparty_obs::DropCounts;
 use lanparty_proto::{IpMtu, RoomId};
 use std::time::Duration;
 
+mod names;
 mod too_much;
 
 fn controls() -> Controls {
@@ -649,23 +650,6 @@ fn bans_and_counters_are_known_without_a_link() {
     assert_eq!(banned, [Person::Identity(key(4))]);
     let stats = party.handle_request(Request::Stats);
     assert!(matches!(stats, Some(Answer::Stats(_))));
-}
-
-#[test]
-fn a_name_is_found_however_its_letters_are_written_unless_that_means_two() {
-    let mut party = controls();
-    party.handle_welcome(&welcome(&[ROOM_KEYS, HOST_CONTROLS]));
-    party.handle_control(&named(2, "Bert"));
-    let out = |peer| [HostOrder::Kick { peer_id: id(peer) }];
-    assert_eq!(done(&mut party, kick("bert")), out(2));
-    party.handle_control(&named(3, "bert"));
-    assert_eq!(
-        done(&mut party, kick("bert")),
-        out(3),
-        "as it is written comes first"
-    );
-    let sentence = refusal(&mut party, kick("BERT"));
-    assert!(sentence.starts_with("several players"), "{sentence}");
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Who is in the room, for people.
 
 use crate::reach::{kept, told};
-use lanparty_ctrl::orders::{MemberReport, Person};
+use lanparty_ctrl::orders::Person;
 use lanparty_edge::table::table;
 use lanparty_games::Game;
-use lanparty_gateway_control::{Ban, Player, Players, Reaches};
+use lanparty_gateway_control::{Ban, Guest, Reaches, Snapshot};
 use lanparty_obs::DropCounts;
 use std::cmp::Reverse;
 
@@ -14,7 +14,7 @@ const HEAD: [&str; 10] = [
     "KEY",
     "LAN ADDRESS",
     "IN FOR",
-    "RTT",
+    "PING",
     "LOSS",
     "SENDS",
     "RECEIVES",
@@ -22,7 +22,7 @@ const HEAD: [&str; 10] = [
 ];
 
 /// The table, and one line about the room.
-pub(super) fn draw(room: &Players) -> String {
+pub(super) fn draw(room: &Snapshot) -> String {
     let rows = room.players.iter().flat_map(rows);
     table(HEAD, rows) + &summary(room)
 }
@@ -86,22 +86,19 @@ pub(super) fn draw_games(games: &[Game]) -> String {
 }
 
 /// A player with several addresses takes several lines.
-fn rows(player: &Player) -> Vec<[String; 10]> {
-    let member = &player.member;
-    let mut addresses = member.addresses.iter().map(ToString::to_string);
+fn rows(player: &Guest) -> Vec<[String; 10]> {
+    let mut addresses = player.addresses.iter().map(ToString::to_string);
     let first = [
-        player.mac.to_string(),
-        shown(player.name.as_ref(), ToString::to_string),
-        shown(player.identity, |identity| identity.short()),
+        player.mac.clone(),
+        shown(player.name.clone(), |name| name),
+        shown(player.key.clone(), |key| key),
         addresses.next().unwrap_or_else(unknown),
-        duration(member.seconds),
-        shown(member.rtt_us, |us| format!("{:.1} ms", us as f64 / 1000.0)),
-        shown(member.loss_permille, |permille| {
-            format!("{}.{} %", permille / 10, permille % 10)
-        }),
-        shown(member.sends, rate),
-        shown(member.receives, rate),
-        remarks(member),
+        duration(player.seconds),
+        shown(player.ping_us, |us| ping(us.into())),
+        shown(player.loss_permille, loss),
+        rate(player.rates.to_lan),
+        rate(player.rates.from_lan),
+        remarks(player),
     ];
     let others = addresses.map(|address| {
         let mut row = <[String; 10]>::default();
@@ -111,7 +108,7 @@ fn rows(player: &Player) -> Vec<[String; 10]> {
     [first].into_iter().chain(others).collect()
 }
 
-fn summary(room: &Players) -> String {
+fn summary(room: &Snapshot) -> String {
     let players = match room.players.len() {
         0 => "Nobody is in the room".to_owned(),
         1 => "1 player".to_owned(),
@@ -131,7 +128,7 @@ fn summary(room: &Players) -> String {
         None => String::new(),
         Some(reasons) => format!("Dropped by the relay, also of those who have left: {reasons}.\n"),
     };
-    let games = match room.games {
+    let games = match room.games.len() {
         0 => String::new(),
         1 => "1 game is on: `lanparty-gateway ctl games` names it.\n".to_owned(),
         n => format!("{n} games are on: `lanparty-gateway ctl games` names them.\n"),
@@ -150,14 +147,26 @@ fn reasons(drops: &DropCounts) -> Option<String> {
     (!counts.is_empty()).then(|| counts.join(", "))
 }
 
-fn remarks(member: &MemberReport) -> String {
-    let muted = member.muted.then(|| "muted".to_owned());
-    let dropped = (member.dropped > 0).then(|| match reasons(&member.drops) {
-        Some(reasons) => format!("{} frames dropped ({reasons})", member.dropped),
-        None => format!("{} frames dropped", member.dropped),
+fn remarks(player: &Guest) -> String {
+    let calls = player.own_name.as_ref();
+    let calls = calls.map(|own| format!("calls itself {own}"));
+    let muted = player.muted.then(|| "muted".to_owned());
+    let dropped = (player.dropped > 0).then(|| match reasons(&player.drops) {
+        Some(reasons) => format!("{} frames dropped ({reasons})", player.dropped),
+        None => format!("{} frames dropped", player.dropped),
     });
-    let remarks: Vec<_> = muted.into_iter().chain(dropped).collect();
+    let remarks: Vec<_> = calls.into_iter().chain(muted).chain(dropped).collect();
     remarks.join(", ")
+}
+
+/// A round trip in microseconds.
+pub(super) fn ping(us: u64) -> String {
+    format!("{:.1} ms", us as f64 / 1000.0)
+}
+
+/// So many of a thousand.
+pub(super) fn loss(permille: u16) -> String {
+    format!("{}.{} %", permille / 10, permille % 10)
 }
 
 fn shown<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {
@@ -168,12 +177,12 @@ fn unknown() -> String {
     "–".to_owned()
 }
 
-fn duration(seconds: u64) -> String {
+pub(super) fn duration(seconds: u64) -> String {
     let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
     format!("{hours}:{minutes:02}:{:02}", seconds % 60)
 }
 
-fn rate(bytes: u64) -> String {
+pub(super) fn rate(bytes: u64) -> String {
     match bytes {
         0..1000 => format!("{bytes} B/s"),
         1000..1_000_000 => format!("{:.1} kB/s", bytes as f64 / 1e3),
@@ -186,8 +195,8 @@ mod tests {
     use super::*;
     use lanparty_ctrl::Fingerprint;
     use lanparty_games::Host;
+    use lanparty_gateway_control::{Rates, Way};
     use lanparty_obs::DropReason;
-    use lanparty_proto::PeerId;
 
     fn dropped(counts: &[(DropReason, u64)]) -> DropCounts {
         let mut drops = DropCounts::default();
@@ -199,56 +208,57 @@ mod tests {
 
     #[test]
     fn the_table_has_this_shape() {
-        let member = MemberReport {
-            peer_id: PeerId::new(2).unwrap(),
-            addresses: vec![[192, 168, 50, 17].into(), [169, 254, 7, 7].into()],
+        let player = |last: u8, name: Option<&str>| Guest {
+            mac: format!("02:00:00:00:00:0{last}"),
+            name: name.map(str::to_owned),
+            own_name: None,
+            key: (last == 1).then(|| "________".to_owned()),
+            addresses: Vec::new(),
+            way: Way::Relay,
+            ping_us: None,
+            pings_us: Vec::new(),
+            loss_permille: None,
+            rates: Rates::default(),
             seconds: 3723,
-            rtt_us: Some(21_340),
+            muted: false,
+            reach: None,
+            dropped: 0,
+            drops: DropCounts::default(),
+            dropped_why: None,
+        };
+        let ann = Guest {
+            own_name: Some("Anna".to_owned()),
+            addresses: vec![[192, 168, 50, 17].into(), [169, 254, 7, 7].into()],
+            ping_us: Some(21_340),
             loss_permille: Some(3),
-            sends: Some(1200),
-            receives: Some(2_500_000),
+            rates: Rates {
+                to_lan: 1200,
+                from_lan: 2_500_000,
+            },
             dropped: 7,
             drops: dropped(&[
                 (DropReason::BroadcastRate, 2),
                 (DropReason::ClaimedAddress, 5),
             ]),
             muted: true,
+            ..player(1, Some("Ann"))
         };
-        let quiet = MemberReport {
-            addresses: Vec::new(),
-            rtt_us: None,
-            loss_permille: None,
-            sends: None,
-            receives: None,
-            dropped: 0,
-            drops: DropCounts::default(),
-            muted: false,
-            ..member.clone()
-        };
-        let player = |last: u8, name: Option<&str>, member| Player {
-            name: name.map(|name| name.parse().unwrap()),
-            mac: lanparty_proto::VirtualMac::from_random([2, 0, 0, 0, 0, last]),
-            identity: (last == 1).then(|| Fingerprint::from_sha256([0xff; 32])),
-            member,
-        };
-        let room = Players {
+        let room = Snapshot {
             locked: true,
-            isolated: false,
-            players: vec![player(1, Some("Ann"), member), player(2, None, quiet)],
+            players: vec![ann, player(2, None)],
             drops: dropped(&[(DropReason::ClaimedAddress, 9)]),
-            games: 2,
+            ..super::super::status::nothing_yet()
         };
         let expected = "\
-MAC                NAME  KEY       LAN ADDRESS    IN FOR   RTT      LOSS   SENDS     RECEIVES
-02:00:00:00:00:01  Ann   ________  192.168.50.17  1:02:03  21.3 ms  0.3 %  1.2 kB/s  2.5 MB/s  muted, 7 frames dropped (claimed_address 5, broadcast_rate 2)
+MAC                NAME  KEY       LAN ADDRESS    IN FOR   PING     LOSS   SENDS     RECEIVES
+02:00:00:00:00:01  Ann   ________  192.168.50.17  1:02:03  21.3 ms  0.3 %  1.2 kB/s  2.5 MB/s  calls itself Anna, muted, 7 frames dropped (claimed_address 5, broadcast_rate 2)
                                    169.254.7.7
-02:00:00:00:00:02  –     –         –              1:02:03  –        –      –         –
+02:00:00:00:00:02  –     –         –              1:02:03  –        –      0 B/s     0 B/s
 2 players; the room is locked.
-2 games are on: `lanparty-gateway ctl games` names them.
 Dropped by the relay, also of those who have left: claimed_address 9.
 ";
         assert_eq!(draw(&room), expected);
-        let empty = draw(&Players::default());
+        let empty = draw(&super::super::status::nothing_yet());
         assert!(empty.ends_with("Nobody is in the room.\n"), "{empty}");
         let ban = Ban {
             who: Person::Identity(Fingerprint::from_sha256([0xff; 32])),

@@ -74,7 +74,7 @@ impl Picture {
         let since = told.map_or(0, |&(at, _)| now.saturating_duration_since(at).as_secs());
         let name = controls.shown_name(player);
         let own_name = player.name.as_ref().filter(|&own| Some(own) != name);
-        let drops = report.map(|report| report.drops.commonest(1));
+        let commonest = report.map(|report| report.drops.commonest(1));
         let lent = self.leases.of(player.mac.addr()).map(IpAddr::from);
         let addresses = report.map(|report| report.addresses.clone());
         let addresses = addresses.filter(|addresses| !addresses.is_empty());
@@ -98,8 +98,11 @@ impl Picture {
             muted: report.is_some_and(|report| report.muted) || controls.mutes(player),
             reach: controls.own_reach(player),
             dropped: report.map_or(0, |report| report.dropped),
-            dropped_why: drops.and_then(|drops| {
-                let (reason, _) = drops.iter().next()?;
+            drops: report
+                .map(|report| report.drops.clone())
+                .unwrap_or_default(),
+            dropped_why: commonest.and_then(|commonest| {
+                let (reason, _) = commonest.iter().next()?;
                 Some(words::why(reason))
             }),
         }

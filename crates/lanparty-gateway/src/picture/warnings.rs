@@ -278,9 +278,7 @@ fn of_player(kind: NoticeKind, mac: VirtualMac, seen: &Seen) -> Trouble {
         | NoticeKind::Isolated
         | NoticeKind::Draining
         | NoticeKind::Staying
-        | NoticeKind::Other => {
-            ("dropped", " Updating the gateway tells why.")
-        }
+        | NoticeKind::Other => ("dropped", " Updating the gateway tells why."),
     };
     let mark = match kind {
         NoticeKind::FrameRate | NoticeKind::ByteRate => Mark::Note,
