@@ -28,6 +28,7 @@ fn main() -> ExitCode {
     let all = checks![
         the_list_has_both_players_and_their_addresses,
         the_link_is_told_in_numbers_that_move,
+        the_party_page_shows_the_party_and_orders,
         a_locked_room_lets_nobody_in,
         players_who_are_kept_apart_have_the_lan_and_not_each_other,
         who_is_not_there_cannot_be_kicked,
@@ -112,6 +113,15 @@ impl Table {
         self.venue.gateway.ctl("lanparty-gateway", words)
     }
 
+    /// What the page on the gateway's machine answers within two seconds.
+    fn http(&self, request: &str) -> Result<String> {
+        let script =
+            "exec 3<>/dev/tcp/127.0.0.1/4480; printf %s \"$1\" >&3; timeout 2 cat <&3; true";
+        let asked = ["bash", "-c", script, "bash", request];
+        let answer = self.venue.gateway.output(asked)?;
+        Ok(String::from_utf8_lossy(&answer.stdout).into_owned())
+    }
+
     /// A newcomer's client says this and tries again, as it may be let in later.
     fn keeps_out(&self, title: &str, says: &str) -> Result<()> {
         let mac = "02:00:00:00:00:03";
@@ -153,6 +163,58 @@ fn the_list_has_both_players_and_their_addresses(table: &Table) -> Result<()> {
         ensure!(list.lines().any(has), "no {mac} with {address}:\n{list}");
     }
     ensure!(list.lines().any(|line| line == "2 players."), "{list}");
+    Ok(())
+}
+
+fn the_party_page_shows_the_party_and_orders(table: &Table) -> Result<()> {
+    let said = table.ctl(&["page"])?;
+    let link = first_line(&said)?;
+    let (page, token) = link.split_once("/#t=").context("a token")?;
+    ensure!(
+        page == "http://127.0.0.1:4480" && token.len() == 22,
+        "{said}"
+    );
+    ensure!(
+        !table.gateway.log().contains(token),
+        "the log has the token"
+    );
+    let own = format!(
+        "Host: 127.0.0.1:4480\r\nOrigin: {page}\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    );
+    let post = |path: &str, headers: &str, body: &str| {
+        let length = body.len();
+        table.http(&format!(
+            "POST {path} HTTP/1.1\r\n{own}{headers}Content-Length: {length}\r\n\r\n{body}"
+        ))
+    };
+    let order = r#"{"do":"isolate","on":true}"#;
+    let forged = post("/order", "", order)?;
+    ensure!(forged.starts_with("HTTP/1.1 403 "), "{forged}");
+    let swapped = post("/session", "", &format!(r#"{{"token":"{token}"}}"#))?;
+    let cookie = swapped
+        .lines()
+        .find_map(|line| line.strip_prefix("set-cookie: "));
+    let cookie = cookie
+        .and_then(|cookie| cookie.split(';').next())
+        .context("a cookie")?;
+    let cookie = format!("Cookie: {cookie}\r\n");
+    let shown = table.http(&format!(
+        "GET /events HTTP/1.1\r\nHost: 127.0.0.1:4480\r\n{cookie}\r\n"
+    ))?;
+    ensure!(
+        shown.contains(ROOM) && shown.contains(GOOD) && shown.contains(BAD),
+        "{shown}"
+    );
+    let done = post("/order", &cookie, order)?;
+    ensure!(
+        done.starts_with("HTTP/1.1 200 ") && done.contains("done"),
+        "{done}"
+    );
+    let list = table.ctl(&["list"])?;
+    ensure!(list.contains("apart"), "{list}");
+    let link = post("/order", &cookie, r#"{"do":"page"}"#)?;
+    ensure!(!link.contains(token), "the page tells its own link");
+    post("/order", &cookie, r#"{"do":"isolate","on":false}"#)?;
     Ok(())
 }
 

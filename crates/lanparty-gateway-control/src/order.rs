@@ -88,6 +88,8 @@ pub enum Request {
         #[serde(default)]
         reach: Option<Reach>,
     },
+    /// Where is the party page? Asked at the gateway's own socket alone, as the answer makes whoever has it the host.
+    Page,
     /// What may players reach on the LAN, and what have they tried?
     Reaches,
     /// One thing more that players may reach, as [`Attempt::allow`](crate::Attempt::allow) has it.
@@ -132,6 +134,8 @@ pub enum Answer {
     Snapshot(Box<Snapshot>),
     /// The invite.
     Invite(Shown),
+    /// Where the party page is.
+    Page(PageFacts),
 }
 
 /// An invite to be shown. It is a secret, so there is no `Debug`.
@@ -150,6 +154,23 @@ pub struct Shown {
     /// What became of the order, where it was one.
     #[serde(default)]
     pub sentence: Option<String>,
+}
+
+/// Where the party page is. Its link is a secret, so there is no `Debug`.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct PageFacts {
+    /// The host's, with its token.
+    #[serde(default)]
+    pub link: Option<String>,
+    /// The SHA-256 of its certificate, where it speaks TLS.
+    #[serde(default)]
+    pub fingerprint: Option<String>,
+    /// Everybody's, without buttons.
+    #[serde(default)]
+    pub public: Option<String>,
+    /// What does not work, in sentences.
+    #[serde(default)]
+    pub troubles: Vec<String>,
 }
 
 /// Who is in the room, and how it is.

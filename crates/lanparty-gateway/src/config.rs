@@ -3,6 +3,7 @@
 use crate::keys::{self, KeyError, Shown};
 #[cfg(target_os = "linux")]
 use crate::lan::survey;
+use crate::page::{PageArgs, Places};
 use clap::{CommandFactory as _, Parser, ValueEnum};
 use lanparty_ctrl::Text;
 use lanparty_edge::access_args::{AccessArgs, AccessError};
@@ -164,6 +165,9 @@ pub(crate) struct LanArgs {
     /// says, else /var/lib/lanparty-gateway as root and your data folder otherwise].
     #[arg(long, value_name = "DIR")]
     pub(crate) keys: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) page: PageArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -233,6 +237,8 @@ pub struct Config {
     pub state: Option<PathBuf>,
     /// The folder with the rooms' keys, if there is one.
     pub keys: Option<PathBuf>,
+    /// Where the party page is shown.
+    pub pages: Places,
     /// Where players find the relay, if not where the gateway does.
     pub public_address: Option<RelayAddress>,
     /// Where metrics are served, if anywhere.
@@ -381,6 +387,7 @@ impl LanArgs {
             .or_else(|| default_state(&interface, |name| env::var_os(name)));
         let keys = keys::open(self.keys.as_deref()).ok();
         Config {
+            pages: self.page.places(),
             relay,
             this_machine,
             interface,

@@ -11,7 +11,7 @@ use anyhow::{Context, bail, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 use lanparty_ctrl::{Pin, Text};
 use lanparty_edge::ctl;
-use lanparty_gateway_control::{Answer, LinkState, Reach, Request, Snapshot};
+use lanparty_gateway_control::{Answer, LinkState, PageFacts, Reach, Request, Snapshot};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -199,8 +199,11 @@ enum Order {
     /// Show what was carried and how the link to the relay does, as a line of JSON: waits, drops, batches,
     /// congestion. docs/performance.md says what the numbers mean.
     Stats,
+    /// Print the party page's link, which makes whoever opens it the host: keep it to yourself. Its token is in the key
+    /// folder's file page-token; who deletes that has another link from the gateway's next start on.
+    Page,
     /// Give the room a new key, and print the new invite: older ones are worth nothing from then on. Who is in
-    /// stays, but needs the new invite after a link that was lost for longer than some seconds.
+    /// stays, and gets the new key over the link where the programs are new enough; who does not is named.
     Rotate {
         /// What the party is called.
         #[arg(long, value_name = "TEXT")]
@@ -352,6 +355,7 @@ fn request(order: Order) -> anyhow::Result<Request> {
             who: player.filter(|_| party.is_none()),
             name: party.or(name).unwrap_or_default(),
         },
+        Order::Page => Request::Page,
         Order::Stats => Request::Stats,
         Order::Games { .. } => Request::Games,
         Order::Top
@@ -361,6 +365,32 @@ fn request(order: Order) -> anyhow::Result<Request> {
         | Order::Invite { .. }
         | Order::Rotate { .. } => bail!(STRANGE),
     })
+}
+
+/// What a host wants to know of the page.
+fn page(facts: &PageFacts) -> anyhow::Result<String> {
+    let PageFacts {
+        link,
+        fingerprint,
+        public,
+        troubles,
+    } = facts;
+    let off = "this gateway shows no party page; start it without --page off";
+    ensure!(
+        link.is_some() || public.is_some(),
+        troubles.first().map_or(off, String::as_str).to_owned()
+    );
+    let certificate = fingerprint
+        .iter()
+        .map(|sum| format!("The browser does not know its certificate; its SHA-256 must be {sum}"));
+    let public = public
+        .iter()
+        .map(|public| format!("For everybody, without buttons: {public}"));
+    let lines = link.iter().cloned().chain(certificate).chain(public);
+    Ok(lines
+        .chain(troubles.iter().cloned())
+        .map(|line| line + "\n")
+        .collect())
 }
 
 const STRANGE: &str = "the gateway gives a strange answer; use a ctl of the gateway's version";
@@ -405,6 +435,7 @@ impl Gateway {
             Answer::Games(games) => table::draw_games(&games),
             Answer::Done(sentence) => sentence + "\n",
             Answer::Refused(reason) => bail!(reason),
+            Answer::Page(facts) => page(&facts)?,
             Answer::Players(_)
             | Answer::InviteFacts(_)
             | Answer::Snapshot(_)

@@ -15,7 +15,7 @@ use lanparty_edge::address::RelayAddress;
 use lanparty_edge::ctl;
 use lanparty_edge::kept_file::KeptFile;
 use lanparty_gateway_control::{
-    Answer, Line, Mark, Order, Players, Port, Request, Snapshot, Teller,
+    Answer, Line, Mark, Order, PageFacts, Players, Port, Request, Snapshot, Teller,
 };
 use rounds::{Rounds, Waiter};
 use std::cell::RefCell;
@@ -54,6 +54,8 @@ pub(crate) struct Desk {
     changed: Notify,
     rounds: RefCell<Rounds>,
     pub(crate) inviter: RefCell<Inviter>,
+    /// Where the party page is.
+    page: RefCell<PageFacts>,
     /// Where the wishes are kept, if anywhere.
     file: RefCell<Option<KeptFile>>,
     /// What was kept last, and when.
@@ -92,6 +94,7 @@ impl Desk {
             changed: Notify::new(),
             rounds: RefCell::new(Rounds::default()),
             inviter: RefCell::new(inviter),
+            page: RefCell::default(),
             file: RefCell::new(file),
             known: RefCell::new((known, now)),
             trouble: Arc::default(),
@@ -106,6 +109,11 @@ impl Desk {
     /// For a view in the same program.
     pub(crate) fn line(&self) -> Line {
         self.line.clone()
+    }
+
+    /// The party page is shown there, or is not.
+    pub(crate) fn note_page(&self, facts: PageFacts) {
+        self.page.replace(facts);
     }
 
     /// How everything stands.
@@ -313,6 +321,10 @@ impl Desk {
             Request::Snapshot => self.show(now),
             Request::Invite { hours } => self.invite(hours),
             Request::NewKey => self.renew_key(),
+            Request::Page => {
+                let facts = Answer::Page(self.page.borrow().clone());
+                Box::pin(std::future::ready(Some(facts)))
+            }
             request => self.follow(now, request),
         }
     }
@@ -418,6 +430,7 @@ fn is_order(request: &Request) -> bool {
         | Request::Stats
         | Request::Games
         | Request::InviteFacts
+        | Request::Page
         | Request::Invite { .. } => false,
     }
 }

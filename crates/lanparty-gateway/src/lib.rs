@@ -35,6 +35,7 @@ pub mod keys;
 pub mod lan;
 #[cfg(target_os = "linux")]
 mod own_part;
+mod page;
 #[cfg(target_os = "linux")]
 mod picture;
 pub mod reach;
@@ -67,5 +68,6 @@ mod way_in;
 
 pub use bridge::Bridge;
 pub use config::{Args, Config};
+pub use page::Places;
 #[cfg(target_os = "linux")]
 pub use run::run;

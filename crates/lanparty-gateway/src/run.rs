@@ -8,6 +8,7 @@ use crate::figures;
 use crate::keys;
 use crate::lan::{InterfaceError, LanPort, LanSocket, Sole, facts};
 use crate::own_part::OwnPart;
+use crate::page;
 use crate::picture::{LanTrouble, LinkFigures, Picture, Place};
 use crate::standing;
 use anyhow::Context;
@@ -25,8 +26,9 @@ use lanparty_edge::signals::{self, Hangups};
 use lanparty_edge::speech::say;
 use lanparty_edge::systemd::{self, Standing};
 use lanparty_games::Game;
-use lanparty_gateway_control::{InviteFacts, Line};
+use lanparty_gateway_control::InviteFacts;
 use lanparty_metrics::{Bound, MetricsAddress};
+use lanparty_page::Page;
 use lanparty_peer::relay_args::RelayConfig;
 use lanparty_peer::{Event, HostError, PeerCore, PeerHost, RunError};
 use lanparty_proto::{MacAddr, PeerId, VirtualMac};
@@ -105,6 +107,9 @@ pub(crate) async fn serve(
     let span = tracing::info_span!("gateway", interface = %config.interface);
     let (desk, listener) = (host.desk.clone(), host.listener.take());
     let metrics = host.metrics.take();
+    if let Some(page) = host.page.take() {
+        desk.note_page(page::show(page, desk.line()));
+    }
     let serving = async {
         tokio::select! {
             served = carry(config, lan, own, host) => served,
@@ -221,6 +226,8 @@ pub(crate) struct Host<'a> {
     listener: Option<UnixListener>,
     /// Where metrics are to be served, until somebody does.
     metrics: Option<Bound>,
+    /// The party page, until it is shown.
+    page: Option<Page>,
     /// The last sentence about a missing link; not said twice in a row.
     complaint: Option<String>,
     /// Whose frames come back from the LAN.
@@ -244,18 +251,13 @@ impl<'a> Host<'a> {
             desk: Rc::new(desk(config)),
             listener: config.socket().as_deref().and_then(listen),
             metrics: config.metrics.and_then(bind_metrics),
+            page: Some(page::open(config)),
             complaint: None,
             looped: None,
             told: Seldom::default(),
             withheld: None,
             looked_at: None,
         }
-    }
-
-    /// For a view in the same program, on a thread of its own.
-    #[allow(dead_code, reason = "the party page takes it")]
-    pub(crate) fn line(&self) -> Line {
-        self.desk.line()
     }
 
     /// What the host may ask for at any time.

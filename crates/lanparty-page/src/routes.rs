@@ -224,6 +224,13 @@ async fn order(State(hosts): State<Arc<Hosts>>, request: Request) -> Response {
         Ok(wish) => wish,
         Err(response) => return response,
     };
+    if matches!(wish, Wish::Page) {
+        // A script that got into the page would have the link.
+        return refuse(
+            StatusCode::BAD_REQUEST,
+            "That is told at the gateway's own machine alone.",
+        );
+    }
     let Ok(_place) = hosts.orders.try_acquire() else {
         return refuse(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -63,6 +63,7 @@ impl Controls {
             // The desk has answered these.
             Request::Snapshot
             | Request::NewKey
+            | Request::Page
             | Request::Invite { .. }
             | Request::Reach { .. }
             | Request::Reaches
@@ -237,6 +238,7 @@ fn is_of_the_moment(request: &Request) -> bool {
         | Request::Snapshot
         | Request::NewKey
         | Request::Invite { .. }
+        | Request::Page
         | Request::Rename { .. }
         | Request::Reach { .. }
         | Request::Reaches
