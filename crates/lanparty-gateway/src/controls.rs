@@ -3,6 +3,7 @@
 //! Pure: requests and the relay's messages come in, answers and orders to the relay come out.
 
 mod bans;
+mod handover;
 mod mark;
 mod names;
 mod reach;
@@ -15,10 +16,13 @@ pub(crate) use names::Present;
 pub(crate) use wishes::Wishes;
 
 use crate::reach::Wanted;
+use handover::Handing;
 use lanparty_ctrl::message::PeerLeft;
 use lanparty_ctrl::message::{PeerJoined, Welcome};
 use lanparty_ctrl::orders::{Members, Person};
-use lanparty_ctrl::{HOST_CONTROLS, HostOrder, LeaveReason, Name, RelayMessage, RoomKey, Text};
+use lanparty_ctrl::{
+    HOST_CONTROLS, HostOrder, LeaveReason, NEW_KEYS, Name, RelayMessage, RoomKey, Text,
+};
 use lanparty_games::{Game, Host};
 use lanparty_gateway_control::{Attempt, Ban, InviteFacts, Player, Players};
 use lanparty_obs::PeerStats;
@@ -65,6 +69,8 @@ pub(crate) struct Controls {
     unmuted: BTreeSet<Person>,
     /// The room's key, once the host has changed it; before that it is the configuration's.
     key: Option<RoomKey>,
+    /// What is handed to those inside when it changes.
+    handing: Handing,
     /// How the link does, and what was carried.
     stats: PeerStats,
     /// Which games the bridge has heard of, and when it said so.
@@ -116,6 +122,7 @@ impl Controls {
             since: Since::default(),
             unmuted: BTreeSet::new(),
             key: None,
+            handing: Handing::default(),
             stats: PeerStats::default(),
             games: Vec::new(),
             games_at: None,
@@ -195,6 +202,7 @@ impl Controls {
             .iter()
             .any(|name| name == HOST_CONTROLS);
         self.link = Link::Up { obeys };
+        self.handing.is_carried = welcome.capabilities.iter().any(|name| name == NEW_KEYS);
         self.cut_off.clear();
         // The host may have changed these after the hello was made.
         self.order_rotation();
@@ -213,6 +221,7 @@ impl Controls {
             self.remember(player);
         }
         self.orders.clear();
+        self.forget_handovers();
     }
 
     /// The relay says who came and went, or has told of all members; then that is `Some`.
@@ -345,12 +354,11 @@ impl Controls {
     }
 
     /// The room has another key from now on, which is kept already. Answers what else the host should know.
-    pub(crate) fn renew_key(&mut self, key: RoomKey) -> &'static str {
-        self.key = Some(key);
-        self.order_rotation();
+    pub(crate) fn renew_key(&mut self, key: RoomKey) -> String {
+        let inside = self.change_key(key);
         match self.link {
-            Link::Down => LATER,
-            Link::Up { .. } => "",
+            Link::Down => LATER.to_owned(),
+            Link::Up { .. } => inside,
         }
     }
 
@@ -371,10 +379,12 @@ impl Controls {
             mac,
             name: joined.name.clone(),
             identity: joined.identity,
+            takes_keys: handover::taken_by(joined),
         };
         let person = player.person();
         let muted = self.wishes.muted.contains(&person);
         self.players.insert(joined.peer_id, player);
+        self.hand_key_to(joined.peer_id);
         if muted || self.unmuted.contains(&person) {
             self.order(HostOrder::Mute {
                 peer_id: joined.peer_id,

@@ -476,6 +476,10 @@ impl PeerHost<Bridge> for Host<'_> {
             if let Some(order) = order {
                 return Some(PeerMessage::Host(order));
             }
+            let handover = self.desk.controls.borrow_mut().poll_handover();
+            if let (Some(handover), Some(host)) = (handover, &self.relay.host_key) {
+                return handover.seal(host, &self.relay.room, rand::random());
+            }
             self.desk.orders.notified().await;
         }
     }
@@ -623,6 +627,7 @@ fn desk(config: &Config) -> Desk {
     };
     let controls = controls.reaching(config.reach.clone());
     let controls = controls.called(config.party.clone());
+    let controls = controls.keyed(config.relay.key.clone());
     let place = Place {
         program: env!("CARGO_PKG_VERSION"),
         relay: config.relay.address.to_string(),

@@ -2,7 +2,7 @@
 
 use super::{Controls, Mark};
 use lanparty_ctrl::orders::Person;
-use lanparty_ctrl::{Fingerprint, Name, Notice, Text};
+use lanparty_ctrl::{Challenge, Fingerprint, Name, Notice, Text};
 use lanparty_proto::VirtualMac;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,8 @@ pub(crate) struct Present {
     /// The name that this player gave.
     pub(crate) name: Option<Name>,
     pub(crate) identity: Option<Fingerprint>,
+    /// By what this player takes a new key, where the program does.
+    pub(super) takes_keys: Option<Challenge>,
 }
 
 impl Present {

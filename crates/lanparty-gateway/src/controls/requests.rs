@@ -184,12 +184,10 @@ impl Controls {
             return Err(OPEN.to_owned());
         }
         let key: RoomKey = key.parse().map_err(|_| NO_KEY.to_owned())?;
-        self.key = Some(key);
-        self.order_rotation();
-        Ok(
-            "The room has a new key: older invites open it no more, and who is in stays."
-                .to_owned(),
-        )
+        let inside = self.change_key(key);
+        Ok(format!(
+            "The room has a new key: older invites open it no more, and who is in stays.{inside}"
+        ))
     }
 
     pub(super) fn order_rotation(&mut self) {

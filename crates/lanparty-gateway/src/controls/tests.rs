@@ -6,6 +6,7 @@ use lanparty_obs::DropCounts;
 use lanparty_proto::{IpMtu, RoomId};
 use std::time::Duration;
 
+mod handover;
 mod names;
 mod too_much;
 

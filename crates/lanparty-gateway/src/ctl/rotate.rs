@@ -80,7 +80,11 @@ pub(super) fn rotate(
     let before = keys::replace(&keys, &invite.room, &invite.key)?;
     let key = invite.key.reveal();
     let outcome = match gateway.ask(&Request::Rotate { key }) {
-        Ok(Answer::Done(_)) => return shown.print(),
+        Ok(Answer::Done(sentence)) => {
+            shown.print()?;
+            complain(sentence);
+            return Ok(());
+        }
         Ok(Answer::Refused(reason)) => anyhow!(reason),
         Ok(_) => anyhow!(STRANGE),
         Err(error) => error,
