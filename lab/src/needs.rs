@@ -26,6 +26,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("arping", "iputils-arping"),
     ("bridge", "iproute2"),
     ("bzfs", "bzflag-server"),
+    ("chromedriver", "chromium-driver"),
+    ("chromium", "chromium"),
     ("dbus-daemon", "dbus-daemon"),
     ("dhclient", "isc-dhcp-client"),
     ("dhcpcd", "dhcpcd-base"),
@@ -58,6 +60,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("unshare", "util-linux"),
     ("xclip", "xclip"),
     ("xdotool", "xdotool"),
+    ("zbarimg", "zbar-tools"),
 ];
 
 /// What makes machines and cables.
