@@ -22,6 +22,7 @@ mod offload;
 mod overlay;
 mod packet;
 mod proof;
+mod reach;
 mod room;
 
 pub use address::address;
@@ -38,6 +39,7 @@ pub use mss::mss;
 pub use offload::offload;
 pub use overlay::overlay;
 pub use proof::proof;
+pub use reach::reach;
 pub use room::room;
 
 /// A name, as in `corpus/<name>`, and what it runs.
@@ -60,6 +62,7 @@ pub const TARGETS: &[Target] = &[
     ("proof", proof),
     ("groups", groups),
     ("address", address),
+    ("reach", reach),
 ];
 
 /// Where the clock of a run starts; only the differences matter.
