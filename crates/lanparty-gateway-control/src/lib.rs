@@ -12,7 +12,9 @@ mod order;
 mod snapshot;
 
 pub use line::{Line, Look, Order, Teller, line};
-pub use order::{Answer, Ban, InviteFacts, OwnReach, PageFacts, Player, Players, Reaches, Request, Shown};
+pub use order::{
+    Answer, Ban, InviteFacts, OwnReach, PageFacts, Player, Players, Reaches, Request, Shown,
+};
 pub use snapshot::{
     Attempt, Event, Guest, LanSide, Lease, Link, LinkState, Mark, Party, Port, PortState, Rates,
     Reach, Snapshot, Warning, Way,

@@ -254,7 +254,11 @@ fn is_a_machines(address: IpAddr) -> bool {
         || is_mapped)
 }
 
-fn ports(rest: &str) -> Result<(Option<(u16, u16)>, &str), BadTarget> {
+/// The first and the last of some ports.
+type Ports = (u16, u16);
+
+/// What is written of ports, and what stands behind it.
+fn ports(rest: &str) -> Result<(Option<Ports>, &str), BadTarget> {
     let Some(written) = rest.strip_prefix(':') else {
         return Ok((None, rest));
     };
