@@ -272,7 +272,7 @@ impl Made {
                 }
                 "That is what players may reach now.".into()
             }
-            Request::Allow { what } => {
+            Request::Allow { what, .. } => {
                 self.now.attempts.retain(|attempt| attempt.allow != what);
                 format!("{what} is allowed.")
             }
