@@ -1,5 +1,7 @@
 //! A host who sits down at a box with several interfaces: which has the party's LAN, one gateway for each, and `setup`.
 
+#![allow(clippy::disallowed_methods, reason = "a test with real programs")]
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::{ExitCode, Output};

@@ -11,7 +11,9 @@ use anyhow::{Context, bail, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 use lanparty_ctrl::{Pin, Text};
 use lanparty_edge::ctl;
-use lanparty_gateway_control::{Answer, LinkState, PageFacts, Reach, Request, Snapshot};
+use lanparty_gateway_control::{
+    Answer, InviteFacts, LinkState, PageFacts, Reach, Request, Snapshot,
+};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::{env, fs};

@@ -478,7 +478,7 @@ impl PeerHost<Bridge> for Host<'_> {
             }
             let handover = self.desk.controls.borrow_mut().poll_handover();
             if let (Some(handover), Some(host)) = (handover, &self.relay.host_key) {
-                return handover.seal(host, &self.relay.room, rand::random());
+                return Some(handover.seal(host, &self.relay.room, rand::random()));
             }
             self.desk.orders.notified().await;
         }
