@@ -312,7 +312,7 @@ const CASES: &[Case] = &[
         |party| {
             party
                 .picture
-                .note_this_machine(Err("It does not.".to_owned()))
+                .note_this_machine(Err("It does not.".to_owned()));
         },
         "machine_apart",
         Mark::Note,
@@ -396,7 +396,11 @@ fn each_warning_comes_with_its_cause_and_goes_with_it_and_both_are_told() {
         };
         assert_eq!((&*warning.id, warning.mark), (*id, *mark));
         assert!(warning.sentence.ends_with('.'), "{}", warning.sentence);
-        assert_eq!(party.settle(), [warning.sentence.clone()], "{id}");
+        assert_eq!(
+            party.settle(),
+            std::slice::from_ref(&warning.sentence),
+            "{id}"
+        );
         assert_eq!(party.settle(), [""; 0], "{id} is told once");
         is_mended(&mut party);
         assert_eq!(party.warnings(), [""; 0], "after {id}");
