@@ -3,6 +3,7 @@
 //! one run on one machine, so that their difference says something.
 #![allow(
     clippy::disallowed_methods,
+    clippy::panic,
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a benchmark owns the clock, prints, and may panic"

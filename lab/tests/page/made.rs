@@ -87,7 +87,7 @@ impl Made {
                 tokio::select! {
                     _ = tick.tick() => {
                         if let Some(now) = snapshot(&mut lock(&party)) {
-                            let _ = tell.send(Arc::new(now)); // the page may be gone
+                            tell.tell(now);
                         }
                     }
                     Some(order) = hear.recv() => waiting.push(order),

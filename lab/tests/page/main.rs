@@ -236,7 +236,7 @@ fn every_button_gives_its_order_and_says_the_answer(table: &Table) -> Result<()>
     table.ordered(&json!({"do": "reach", "who": THIRD, "reach": only}))?;
     browser.press("#attempt-list [data-do=allow]")?;
     table.says("It is done: allow.")?;
-    table.ordered(&json!({"do": "allow", "what": "192.168.50.2:445"}))?;
+    table.ordered(&json!({"do": "allow", "what": "192.168.50.2:445", "who": null}))?;
 
     browser.press("header [data-do=newKey]")?;
     browser.press("#confirm-yes")?;
