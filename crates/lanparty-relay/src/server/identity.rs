@@ -222,7 +222,7 @@ mod tests {
         }
 
         /// Another chain and key, written at the given second.
-        fn write(&self, second: u64) -> lanparty_ctrl::Pin {
+        fn write(&self, second: u64) -> Pin {
             let key = rcgen::KeyPair::generate().unwrap();
             let params = rcgen::CertificateParams::new(["relay.example".to_owned()]).unwrap();
             let certificate = params.self_signed(&key).unwrap();
