@@ -13,8 +13,8 @@ use lanparty_ctrl::host_key::Introduction;
 use lanparty_ctrl::message::{Disconnect, Hello, Newcomer, Vouched};
 use lanparty_ctrl::{
     Challenge, DisconnectReason, GROUPS, HOST_CONTROLS, HOST_KEYS, HostOrder, HostSecret,
-    IdentityKey, LAN_MACS, LeaveReason, PeerMessage, ROOM_KEYS, RejectReason, RelayMessage,
-    RoomKey,
+    IdentityKey, LAN_MACS, LeaveReason, NEW_KEYS, PeerMessage, ROOM_KEYS, RejectReason,
+    RelayMessage, RoomKey,
 };
 use lanparty_proto::{DatagramBudget, MacAddr};
 use lanparty_quic::Closed;
@@ -36,7 +36,14 @@ async fn a_hello_recorded_on_one_connection_is_refused_on_another() {
         RejectReason::NotHost
     );
     let host = recorded.hello(hello).await.unwrap();
-    let abilities = [ROOM_KEYS, HOST_CONTROLS, HOST_KEYS, LAN_MACS, GROUPS];
+    let abilities = [
+        ROOM_KEYS,
+        HOST_CONTROLS,
+        HOST_KEYS,
+        LAN_MACS,
+        GROUPS,
+        NEW_KEYS,
+    ];
     assert_eq!(host.welcome.capabilities, abilities);
 }
 

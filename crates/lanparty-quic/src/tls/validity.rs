@@ -99,7 +99,7 @@ mod tests {
             ((2026, 11, 30), 1_795_996_800),
             ((2048, 2, 29), 2_466_547_200),
             ((2050, 1, 1), 2_524_608_000),
-            ((4096, 1, 1), 67_090_204_800),
+            ((4096, 1, 1), 67_090_118_400),
         ] {
             let mut params = CertificateParams::new(vec!["relay".to_owned()]).unwrap();
             params.not_after = date_time_ymd(date.0, date.1, date.2);
