@@ -84,6 +84,7 @@ impl<L: Clone> Room<L> {
     /// The room's new key on its way to a client that takes it; nobody else hears of it.
     pub(crate) fn hand_key_on(&self, gateway: PeerId, key: NewKey) -> Option<Step<L>> {
         let client = self.members.get(&key.peer_id)?;
+        client.record.who.mac()?;
         let told = RelayMessage::NewKey(NewKey {
             peer_id: gateway,
             ..key

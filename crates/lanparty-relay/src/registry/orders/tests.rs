@@ -346,6 +346,7 @@ fn a_new_key_goes_from_the_gateway_to_the_player_it_is_for_and_to_nobody_who_tak
         Ok(None),
         "its program knows no such message"
     );
+    assert_eq!(say(host, host), Ok(None), "a gateway is no player");
     assert_eq!(say(player, player), Err(NotTheHost));
     assert_eq!(say(old, player), Err(NotTheHost));
     relay.leave(player);
