@@ -164,6 +164,10 @@ impl Reach {
 
     /// True when the LAN's machine did not have to be asked for it.
     fn begins(&self, now: Instant, packet: &Packet<'_>, from: u16, to: u16) -> bool {
+        // No answer looks like that. Its port may be anything: some systems give those of services to programs.
+        if packet.is_first_of_tcp() {
+            return true;
+        }
         // A server's port, however the conversation came about.
         if services::is_administration(packet.protocol, from) {
             return false;
@@ -171,7 +175,7 @@ impl Reach {
         // A system gives such ports to whoever asks for any.
         let is_players_game = to < EPHEMERAL && (self.is_game)(packet.protocol, to);
         match packet.protocol {
-            TCP => packet.is_first_of_tcp() || is_players_game && !packet.ends(),
+            TCP => is_players_game && !packet.ends(),
             UDP => is_players_game || self.changed_at.is_none_or(|then| now >= then + SETTLING),
             _ => false,
         }

@@ -14,21 +14,54 @@ pub(super) fn is_tunnel(protocol: u8) -> bool {
 /// True for what may go to everybody or to a group: finding, and not what a service would do as it is told.
 pub(super) fn may_go_to_all(protocol: u8, ports: Option<(u16, u16)>) -> bool {
     match (protocol, ports) {
-        (UDP, Some((_, to))) => !matches!(
-            to,
-            7 | 13 | 17 | 19 // what only answers: somebody's amplifier
-            | 69    // TFTP
-            | 111   // the RPC port mapper
-            | 161   // SNMP
-            | 177   // XDMCP
-            | 514   // syslog
-            | 623   // IPMI
-            | 2049  // NFS
-            | 5351 // NAT-PMP, PCP
-        ),
+        (UDP, Some((_, to))) => finds(to) || !is_administration(UDP, to),
         (ICMPV4 | ICMPV6, _) => true,
         _ => false,
     }
+}
+
+/// The services that machines find each other by, and that do nothing else for who asks everybody.
+fn finds(port: u16) -> bool {
+    matches!(
+        port,
+        67 | 68     // DHCP
+        | 137 | 138 // NetBIOS
+        | 546 | 547 // DHCPv6
+        | 1900      // SSDP
+        | 3702      // WS-Discovery
+        | 5353      // mDNS
+        | 5355 // LLMNR
+    )
+}
+
+/// UDP by which a device is set up or switched by whoever shares its wire, often by broadcast and without a password.
+fn sets_devices_up(port: u16) -> bool {
+    matches!(
+        port,
+        3671            // KNXnet/IP
+        | 4800          // Moxa
+        | 9997..=9999   // Synology Assistant; ASUS infosvr, Kasa
+        | 20002         // Tapo
+        | 20561         // MikroTik: MAC-Telnet, and WinBox by MAC
+        | 29808..=29809 // TP-Link Easy Smart
+        | 30718         // Lantronix
+        | 37020         // Hikvision SADP
+        | 37810         // Dahua
+        | 38899         // WiZ
+        | 41794         // Crestron
+        | 47808         // BACnet
+        | 48899         // HF-A11
+        | 56700         // LIFX
+        | 63321..=63324 // Netgear NSDP
+    )
+}
+
+/// UDP that carries other packets: L2TP, OpenVPN, IPsec behind a NAT, GTP, Teredo, VXLAN, Geneve, WireGuard.
+fn is_tunnels(port: u16) -> bool {
+    matches!(
+        port,
+        1194 | 1701 | 2152 | 3544 | 4500 | 4789 | 6081 | 8472 | 51820
+    )
 }
 
 /// True for ports that no announcement of a game opens, and that a network's name does not open on its router.
@@ -48,10 +81,10 @@ fn is_of_programs(protocol: u8, port: u16) -> bool {
             | 9200 | 9300 | 9443 | 9999 | 10000 | 10250 | 11211 | 16992..=16995 | 27017 | 32400 | 49000
             | 49152..=49160 | 62078
         ),
+        UDP if is_tunnels(port) || sets_devices_up(port) => true,
         UDP => matches!(
             port,
-            1194 | 1701 | 1812..=1813 | 1900 | 2049 | 3389 | 3702 | 4500 | 5351 | 5353 | 5355 | 5683..=5684 | 10161
-                | 11211 | 51820
+            1434 | 1812..=1813 | 1900 | 2049 | 3283 | 3389 | 3702 | 5351 | 5353 | 5355 | 5632 | 5683..=5684 | 10161 | 11211
         ),
         _ => true,
     }
@@ -91,7 +124,9 @@ pub(super) fn name(protocol: u8, port: u16) -> Option<&'static str> {
         (TCP, 5985 | 5986) => "Windows administration (WinRM)",
         (TCP, 8006) => "Proxmox's page",
         (TCP, 8123) => "Home Assistant's page",
-        (TCP, 8291 | 8728 | 8729) => "router's control (MikroTik)",
+        (TCP, 8291 | 8728 | 8729) | (UDP, 20561) => "router's control (MikroTik)",
+        (UDP, port) if is_tunnels(port) => "tunnel",
+        (UDP, port) if sets_devices_up(port) => "device administration",
         (TCP, 9090 | 10000) => "machine's administration page",
         (TCP, 32400) => "Plex",
         _ => return None,

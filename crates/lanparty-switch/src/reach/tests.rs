@@ -1,5 +1,6 @@
 //! Each policy, each kind of frame, both directions; and that what is remembered is bounded.
 
+mod administration;
 mod evasion;
 mod memory;
 mod words;
@@ -180,7 +181,7 @@ fn every_kind_of_frame_under_every_policy() {
         ("broadcast", udp(all, [255; 4], 27960), YES, YES),
         (
             "directed broadcast",
-            udp(all, [192, 168, 50, 255], 9999),
+            udp(all, [192, 168, 50, 255], 9876),
             YES,
             YES,
         ),
@@ -363,16 +364,16 @@ fn an_answer_of_a_service_begins_nothing() {
 fn a_policy_holds_at_once_for_what_is_under_way() {
     let (_, mut reach) = reach("everything");
     let now = Instant::now() + Duration::from_secs(60);
-    let ours = udp(BOX, BOX_IP, 9999);
+    let ours = udp(BOX, BOX_IP, 9123);
     assert!(passes(&mut reach, now, &ours));
     reach.set_policy(now, "games".parse().unwrap());
     assert!(!passes(&mut reach, now, &ours));
     // The answer that was on its way begins nothing; what comes unasked some seconds later does.
-    reach.hear_to_player(now, ANNA, view(&udp_from_box(9998, 40_000)));
-    assert!(!passes(&mut reach, now, &udp(BOX, BOX_IP, 9998)));
+    reach.hear_to_player(now, ANNA, view(&udp_from_box(9124, 40_000)));
+    assert!(!passes(&mut reach, now, &udp(BOX, BOX_IP, 9124)));
     let later = now + SETTLING;
-    reach.hear_to_player(later, ANNA, view(&udp_from_box(9998, 40_000)));
-    assert!(passes(&mut reach, later, &udp(BOX, BOX_IP, 9998)));
+    reach.hear_to_player(later, ANNA, view(&udp_from_box(9124, 40_000)));
+    assert!(passes(&mut reach, later, &udp(BOX, BOX_IP, 9124)));
     // Whoever plays at a player's own server goes on.
     let game = |from, to| {
         let packet = ip(ANNA_IP, BOX_IP, UDP, 0, &datagram(from, to));
