@@ -12,7 +12,8 @@
 //!
 //! A packet counts for a machine only when MAC and IP address belong together ([`lan`]): a frame for the router's MAC
 //! that is for another IP address would leave by the LAN's router. Administration of the routers and of the gateway's own
-//! machine is open to who may reach everything, and otherwise only where the very address is named ([`services`]).
+//! machine, and of every machine while no router is known, is open to who may reach everything, and otherwise only where
+//! the very address is named ([`services`]).
 //!
 //! What is remembered is bounded, and what is remembered of a player is that player's own: [`flows`], [`attempts`].
 
@@ -332,13 +333,14 @@ impl Reach {
         })
     }
 
-    /// Administration of routers and of the gateway's own machine is not opened along with the rest of a network.
+    /// Administration of routers and of the gateway's own machine is not opened along with the rest of a network. While
+    /// nobody has said who is router, any machine may be it.
     fn is_shut(&self, now: Instant, to: MacAddr, packet: &Packet<'_>) -> bool {
         let is_shut = match packet.ports {
             Some((_, port)) => services::is_administration(packet.protocol, port),
             None => !packet.is_ping(),
         };
-        is_shut && self.lan.is_guarded(now, to, packet.destination)
+        is_shut && (!self.lan.knows_router(now) || self.lan.is_guarded(now, to, packet.destination))
     }
 
     fn is_game(&self, now: Instant, player: MacAddr, to: MacAddr, packet: &Packet<'_>) -> bool {

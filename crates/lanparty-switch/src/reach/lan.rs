@@ -45,6 +45,8 @@ pub(super) struct Lan {
     facts: LanFacts,
     /// Routers that the LAN named: in leases, or by advertising themselves.
     routers: Vec<IpAddr>,
+    /// Who brings packets from elsewhere: a router, or a machine in two networks; only guarded, as it may have games.
+    forwarders: Vec<MacAddr>,
     young: HashMap<IpAddr, MacAddr>,
     old: HashMap<IpAddr, MacAddr>,
     young_since: Option<Instant>,
@@ -57,6 +59,7 @@ impl Lan {
             nic,
             facts: LanFacts::default(),
             routers: Vec::new(),
+            forwarders: Vec::new(),
             young: HashMap::default(),
             old: HashMap::default(),
             young_since: None,
@@ -74,7 +77,14 @@ impl Lan {
 
     /// Learns from what the LAN says to anybody.
     pub(super) fn hear(&mut self, now: Instant, frame: EthernetFrame<'_>) {
-        let (is_arp, is_advertisement) = match Content::of(frame) {
+        let content = Content::of(frame);
+        if !frame.destination().is_group()
+            && let Some((from, to)) = addresses(content)
+            && self.is_from_elsewhere(from, to)
+        {
+            learn(&mut self.forwarders, frame.source());
+        }
+        let (is_arp, is_advertisement) = match content {
             Content::Typed(ether_type::ARP, _) => (true, false),
             Content::Typed(ether_type::IPV6, packet) if packet.get(6) == Some(&ICMPV6) => {
                 let kind = packet.get(ip::IPV6_HEADER_LEN);
@@ -94,7 +104,7 @@ impl Lan {
             }
         }
         for server in said.lease().into_iter().flat_map(|lease| lease.lan[1]) {
-            self.learn_router(server.into());
+            learn(&mut self.routers, server.into());
         }
     }
 
@@ -104,16 +114,7 @@ impl Lan {
         // Only such may advertise (RFC 4861 §6.1.2).
         if let Some(source) = source.filter(Ipv6Addr::is_unicast_link_local) {
             self.learn(now, source.into(), frame.source());
-            self.learn_router(source.into());
-        }
-    }
-
-    fn learn_router(&mut self, address: IpAddr) {
-        if !self.routers.contains(&address) {
-            if self.routers.len() >= MAX_ROUTERS {
-                self.routers.remove(0);
-            }
-            self.routers.push(address);
+            learn(&mut self.routers, source.into());
         }
     }
 
@@ -143,9 +144,24 @@ impl Lan {
     }
 
     fn is_on_link(&self, address: IpAddr) -> bool {
-        let networks = self.facts.networks.iter();
-        let mut networks = networks.filter(|(_, bits)| *bits > 0);
-        networks.any(|&(network, bits)| is_in(address, network, bits)) || is_link_local(address)
+        let mut networks = networks(&self.facts);
+        networks.any(|(network, bits)| is_in(address, network, bits)) || is_link_local(address)
+    }
+
+    /// True for the source of a packet to one machine that cannot be on this LAN.
+    fn is_from_elsewhere(&self, from: IpAddr, to: IpAddr) -> bool {
+        if self.is_on_link(from) {
+            return false;
+        }
+        let mut known = networks(&self.facts).map(|(network, _)| network);
+        let is_any_known =
+            known.any(|known| known.is_ipv4() == from.is_ipv4() && !is_link_local(known));
+        // Where the gateway has no address of that kind, private ones may well be of this LAN; in IPv6 all of them.
+        (is_any_known || from.is_ipv4() && is_global(from))
+            && !(from.is_unspecified()
+                || from.is_multicast()
+                || from.is_loopback()
+                || to.is_multicast())
     }
 
     /// True when a packet for this address and MAC stays on the LAN, at one machine.
@@ -171,6 +187,14 @@ impl Lan {
             || self.facts.own.contains(&address)
             || self.is_routers(address)
             || self.is_routers_mac(now, mac)
+            || self.forwarders.contains(&mac)
+    }
+
+    /// True while it is known which machine is a router of this LAN. One that is only seen to bring packets need not be it,
+    /// and the gateway's machine may have routers elsewhere.
+    pub(super) fn knows_router(&self, now: Instant) -> bool {
+        let mut routers = self.all_routers();
+        routers.any(|router| self.mac_of(now, router).is_some())
     }
 
     fn all_routers(&self) -> impl Iterator<Item = IpAddr> {
@@ -231,13 +255,46 @@ impl Lan {
 
     /// How many announcements and addresses are remembered.
     pub(super) fn len(&self) -> usize {
-        self.announced.len() + self.young.len() + self.old.len() + self.routers.len()
+        let addresses = self.young.len() + self.old.len();
+        self.announced.len() + addresses + self.routers.len() + self.forwarders.len()
     }
 
     fn drop_oldest(&mut self, may_go: impl Fn(MacAddr) -> bool) {
         let known = self.announced.iter().filter(|((mac, _), _)| may_go(*mac));
         let oldest = known.min_by_key(|(_, at)| **at).map(|(&key, _)| key);
         oldest.map(|key| self.announced.remove(&key));
+    }
+}
+
+/// One router more; the first makes room.
+fn learn<T: PartialEq>(routers: &mut Vec<T>, router: T) {
+    if !routers.contains(&router) {
+        if routers.len() >= MAX_ROUTERS {
+            routers.remove(0);
+        }
+        routers.push(router);
+    }
+}
+
+fn networks(facts: &LanFacts) -> impl Iterator<Item = (IpAddr, u8)> {
+    let networks = facts.networks.iter().copied();
+    networks.filter(|(_, bits)| *bits > 0)
+}
+
+/// From and to.
+fn addresses(content: Content<'_>) -> Option<(IpAddr, IpAddr)> {
+    fn pair<const LEN: usize>(packet: &[u8], at: usize) -> Option<(IpAddr, IpAddr)>
+    where
+        IpAddr: From<[u8; LEN]>,
+    {
+        let from: [u8; LEN] = *packet.get(at..)?.first_chunk()?;
+        let to: [u8; LEN] = *packet.get(at + LEN..)?.first_chunk()?;
+        Some((from.into(), to.into()))
+    }
+    match content {
+        Content::Typed(ether_type::IPV4, packet) => pair::<4>(packet, 12),
+        Content::Typed(ether_type::IPV6, packet) => pair::<16>(packet, 8),
+        _ => None,
     }
 }
 
