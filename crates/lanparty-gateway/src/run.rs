@@ -6,7 +6,8 @@ use crate::controls::{Controls, Wishes};
 use crate::desk::{self, Desk, Inviter};
 use crate::figures;
 use crate::keys;
-use crate::lan::{InterfaceError, LanPort, LanSocket, Sole, facts};
+use crate::lan::facts::Lookout;
+use crate::lan::{InterfaceError, LanPort, LanSocket, Sole};
 use crate::own_part::OwnPart;
 use crate::page;
 use crate::picture::{LanTrouble, LinkFigures, Picture, Place};
@@ -43,8 +44,6 @@ use tracing::Instrument;
 
 /// How often an interface that cannot be used is tried again.
 const RETRY: Duration = Duration::from_millis(250);
-/// How often the kernel is asked who is router on the LAN.
-const LOOK_AROUND: Duration = Duration::from_secs(10);
 
 impl Args {
     /// Runs the gateway that the flags describe; see [`run`].
@@ -165,8 +164,10 @@ async fn carry(
         if let Some(key) = &config.relay.host_key {
             bridge = bridge.vouching(key.clone(), config.relay.room.clone());
         }
-        host.looked_at = None;
-        host.look_around(&mut bridge);
+        let now = Instant::now();
+        if let Some(facts) = host.lookout.look_first(now, host.interface).await {
+            bridge.set_lan_facts(facts);
+        }
         host.tell_reach(&mut bridge);
         let leg = own.leg_to(&lan);
         host.note_lan(None);
@@ -236,8 +237,8 @@ pub(crate) struct Host<'a> {
     told: Seldom,
     /// The lease of which the host has heard last.
     withheld: Option<Notice>,
-    /// When the kernel was asked last who is router here.
-    looked_at: Option<Instant>,
+    /// Hears who is router here.
+    lookout: Lookout,
 }
 
 impl<'a> Host<'a> {
@@ -256,7 +257,7 @@ impl<'a> Host<'a> {
             looped: None,
             told: Seldom::default(),
             withheld: None,
-            looked_at: None,
+            lookout: Lookout::default(),
         }
     }
 
@@ -284,18 +285,6 @@ impl<'a> Host<'a> {
     fn tell_reach(&self, bridge: &mut Bridge) {
         let wanted = self.desk.controls.borrow().wanted_reach().clone();
         bridge.set_reach(Instant::now(), wanted);
-    }
-
-    /// Who is router on the LAN, and which addresses are this machine's, may change at any time.
-    fn look_around(&mut self, bridge: &mut Bridge) {
-        let now = Instant::now();
-        if self.looked_at.is_none_or(|at| now >= at + LOOK_AROUND) {
-            self.looked_at = Some(now);
-            match facts::of(self.interface) {
-                Ok(facts) => bridge.set_lan_facts(facts),
-                Err(error) => tracing::debug!(%error, "The kernel does not say who is router here"),
-            }
-        }
     }
 
     /// The LAN's, while there is no bridge.
@@ -545,7 +534,9 @@ impl PeerHost<Bridge> for Host<'_> {
                     .rtt
                     .and_then(|rtt| u64::try_from(rtt.as_micros()).ok());
                 self.desk.figures.borrow_mut().note_round_trip(round_trip);
-                self.look_around(bridge);
+                if let Some(facts) = self.lookout.look(Instant::now(), self.interface) {
+                    bridge.set_lan_facts(facts);
+                }
                 self.desk.picture.borrow_mut().note_figures(LinkFigures {
                     ping: facts.rtt,
                     loss_permille: facts.loss_permille,

@@ -1,4 +1,6 @@
 //! What the kernel knows of the LAN: who is router there, and which addresses this machine has.
+//!
+//! Its tables may be long, as a router's of the whole internet are, so it is asked beside the frames.
 
 use lanparty_switch::reach::LanFacts;
 use netlink_packet_route::RouteNetlinkMessage;
@@ -6,12 +8,74 @@ use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteVia};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// How often the kernel is asked.
+const EVERY: Duration = Duration::from_secs(10);
+
+type Heard = io::Result<LanFacts>;
+
+/// Asks the kernel again and again: routers and addresses may change at any time.
+#[derive(Debug, Default)]
+pub(crate) struct Lookout {
+    asked_at: Option<Instant>,
+    answer: Option<oneshot::Receiver<Heard>>,
+    is_deaf: bool,
+}
+
+impl Lookout {
+    /// What it says, when it has said it: for a LAN of which nothing is known yet.
+    pub(crate) async fn look_first(&mut self, now: Instant, interface: &str) -> Option<LanFacts> {
+        self.ask(now, interface);
+        let heard = self.answer.take()?.await;
+        self.note(heard.ok()?)
+    }
+
+    /// What it has said meanwhile; asks again when it is time.
+    pub(crate) fn look(&mut self, now: Instant, interface: &str) -> Option<LanFacts> {
+        let heard = match self.answer.as_mut().map(oneshot::Receiver::try_recv) {
+            Some(Err(oneshot::error::TryRecvError::Empty)) => return None,
+            Some(Err(oneshot::error::TryRecvError::Closed)) | None => None,
+            Some(Ok(heard)) => Some(heard),
+        };
+        self.answer = None;
+        if self.asked_at.is_none_or(|at| now >= at + EVERY) {
+            self.ask(now, interface);
+        }
+        self.note(heard?)
+    }
+
+    fn ask(&mut self, now: Instant, interface: &str) {
+        let (tell, answer) = oneshot::channel();
+        let interface = interface.to_owned();
+        // Nobody may want it any more.
+        tokio::task::spawn_blocking(move || tell.send(of(&interface)).ok());
+        self.asked_at = Some(now);
+        self.answer = Some(answer);
+    }
+
+    /// What was known before stays; that there is nothing new is said once.
+    fn note(&mut self, heard: Heard) -> Option<LanFacts> {
+        match heard {
+            Ok(facts) => {
+                self.is_deaf = false;
+                return Some(facts);
+            }
+            Err(error) if !self.is_deaf => tracing::warn!(
+                %error,
+                "The kernel does not say who is router here; while nobody does, players who may reach a network reach no \
+                 administration in it"
+            ),
+            Err(_) => {}
+        }
+        self.is_deaf = true;
+        None
+    }
+}
 
 /// Of the LAN behind this interface.
-///
-/// # Errors
-/// The kernel's.
-pub(crate) fn of(interface: &str) -> io::Result<LanFacts> {
+fn of(interface: &str) -> Heard {
     let index = lanparty_netlink::link::named(interface)?.map(|link| link.header.index);
     let question = RouteNetlinkMessage::GetAddress(AddressMessage::default());
     let mut facts = LanFacts::default();
@@ -82,5 +146,40 @@ fn router(attribute: &RouteAttribute) -> Option<IpAddr> {
         RouteAttribute::Via(RouteVia::Inet(address)) => Some((*address).into()),
         RouteAttribute::Via(RouteVia::Inet6(address)) => Some((*address).into()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_kernel_is_asked_beside_the_frames_and_not_too_often() {
+        let (mut lookout, now) = (Lookout::default(), Instant::now());
+        let facts = lookout.look_first(now, "lo").await.unwrap();
+        // Loopback is in no LAN.
+        assert!(facts.own.iter().all(|own| !own.is_loopback()));
+        let soon = now + EVERY - Duration::from_millis(1);
+        assert_eq!(lookout.look(soon, "lo"), None);
+        assert!(lookout.answer.is_none());
+        assert_eq!(lookout.look(now + EVERY, "lo"), None);
+        let heard = lookout.answer.take().unwrap().await.unwrap();
+        let (tell, answer) = oneshot::channel();
+        lookout.answer = Some(answer);
+        assert_eq!(lookout.look(now + 9 * EVERY, "lo"), None, "no answer yet");
+        tell.send(heard).unwrap();
+        assert!(lookout.look(now + EVERY, "lo").is_some());
+    }
+
+    #[test]
+    fn a_kernel_that_says_nothing_is_complained_of_once() {
+        let mut lookout = Lookout::default();
+        let fails = || Err(io::ErrorKind::PermissionDenied.into());
+        for _ in 0..3 {
+            assert_eq!(lookout.note(fails()), None);
+            assert!(lookout.is_deaf, "it has been said");
+        }
+        assert!(lookout.note(Ok(LanFacts::default())).is_some());
+        assert!(!lookout.is_deaf);
     }
 }
