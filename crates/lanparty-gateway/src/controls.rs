@@ -443,7 +443,7 @@ pub(crate) fn refusals() -> Vec<lanparty_told::Told> {
         means,
         remedy,
     };
-    vec![
+    let own = vec![
         told(
             NO_LINK.to_owned(),
             "The relay is away just now.",
@@ -479,7 +479,17 @@ pub(crate) fn refusals() -> Vec<lanparty_told::Told> {
             "Several have that name.",
             "The MAC address from the list.",
         ),
-    ]
+        told(
+            UNKNOWN.to_owned(),
+            "`ctl` or the page is newer than the gateway.",
+            "The same version of both.",
+        ),
+    ];
+    own.into_iter()
+        .chain(bans::refusals())
+        .chain(names::refusals())
+        .chain(reach::refusals())
+        .collect()
 }
 
 fn absent(who: &str) -> String {

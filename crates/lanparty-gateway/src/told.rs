@@ -2,6 +2,7 @@
 
 use crate::keys::KeyError;
 use crate::lan::{InterfaceError, LegError, NotSole};
+use lanparty_switch::reach::{BadPolicy, BadTarget};
 use lanparty_told::{Chapter, told};
 use std::io;
 
@@ -55,6 +56,25 @@ fn the_page_explains_a_hosts_keys() {
         KeyError::NotTheHost(_) = KeyError::NotTheHost("FRIDAY".parse().unwrap()) => "The gateway was started with a guest's invite.", "Play with the client; or start it with the right --keys.";
     } elsewhere KeyError::State(_));
     Chapter::new("keys").with(keys).check();
+}
+
+#[test]
+fn the_page_explains_what_players_may_reach() {
+    let policy = told!(BadPolicy {
+        BadPolicy::Empty = BadPolicy::Empty => "Nothing is named, which may be a slip.", "What the sentence says.";
+        BadPolicy::EverythingAnd = BadPolicy::EverythingAnd => "The rest would have no effect.", "One of both.";
+        BadPolicy::TooMany = BadPolicy::TooMany => "The list has an end.", "Networks, or ports in a row.";
+    } elsewhere BadPolicy::Target(_));
+    let target = told!(BadTarget {
+        BadTarget::Address(_) = BadTarget::Address("nas:445".into()) => "Names are not looked up.", "The machine's address.";
+        BadTarget::Brackets(_) = BadTarget::Brackets("fd00::2".into()) => "Where the address ends and the port begins would not be clear.", "Brackets.";
+        BadTarget::Nobodys(_) = BadTarget::Nobodys([224, 0, 0, 251].into()) => "It is everybody's, a group's, or this machine's for itself; or an IPv4 address in IPv6's dress.", "A machine's address.";
+        BadTarget::Bits(_) = BadTarget::Bits("33".into()) => "What stands behind the stroke is no number, or too large.", "The network's size.";
+        BadTarget::NotItsBeginning { .. } = BadTarget::NotItsBeginning { written: "192.168.50.2/24".into(), network: "192.168.50.0/24".into() } => "It could mean the machine or the whole network.", "The one that is meant.";
+        BadTarget::Ports(_) = BadTarget::Ports("500-400".into()) => "A port is no number from 1 to 65535, or the last one is below the first.", "Ports in order.";
+        BadTarget::Rest(_) = BadTarget::Rest("/icmp".into()) => "Only TCP and UDP have ports.", "Leave it out, or /tcp or /udp.";
+    });
+    Chapter::new("reach").with(policy).with(target).check();
 }
 
 #[test]

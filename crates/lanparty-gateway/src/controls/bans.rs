@@ -69,9 +69,7 @@ impl Controls {
             (!meant.is_empty()).then_some(meant)
         });
         match found.as_deref() {
-            None => Err(format!(
-                "nobody {who:?} is banned; `lanparty-gateway ctl bans` shows who is"
-            )),
+            None => Err(not_banned(who)),
             Some(&[person]) => {
                 let ban = banned.iter().find(|ban| ban.who == person);
                 let whom = ban.map_or_else(|| who.to_owned(), |ban| whom(ban, who));
@@ -95,11 +93,7 @@ impl Controls {
         }
         let by_mac = who.parse().ok().map(|mac| (Person::Mac(mac), Some(mac)));
         let by_key = || Some((Person::Identity(who.parse::<Fingerprint>().ok()?), None));
-        let (person, mac) = by_mac.or_else(by_key).ok_or_else(|| {
-            format!(
-                "no player {who:?} is or was in the room; `lanparty-gateway ctl list` shows who is"
-            )
-        })?;
+        let (person, mac) = by_mac.or_else(by_key).ok_or_else(|| never_here(who))?;
         Ok(Ban {
             who: person,
             mac,
@@ -124,4 +118,39 @@ impl Controls {
         };
         Ok(here.or_else(gone))
     }
+}
+
+fn not_banned(who: &str) -> String {
+    format!("nobody {who:?} is banned; `lanparty-gateway ctl bans` shows who is")
+}
+
+fn never_here(who: &str) -> String {
+    format!("no player {who:?} is or was in the room; `lanparty-gateway ctl list` shows who is")
+}
+
+/// What `ctl` may hear instead of an answer, for the page that explains it.
+#[cfg(test)]
+pub(super) fn refusals() -> Vec<lanparty_told::Told> {
+    let told = |sentence: String, means, remedy| lanparty_told::Told {
+        sentence,
+        means,
+        remedy,
+    };
+    vec![
+        told(
+            FULL.to_owned(),
+            "The list has an end.",
+            "Let somebody come again; or a new key, which none of them has.",
+        ),
+        told(
+            not_banned("bert"),
+            "No ban has that name, MAC or key.",
+            "Look in the list of bans.",
+        ),
+        told(
+            never_here("bert"),
+            "Nobody of that name has been here of late; who has not been here is banned by MAC or key.",
+            "The MAC address, or the key.",
+        ),
+    ]
 }

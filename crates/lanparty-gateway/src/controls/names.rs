@@ -114,9 +114,7 @@ impl Controls {
     fn rename_party(&mut self, name: &str) -> Result<String, String> {
         let name = Text::from(name.trim());
         if name.as_str().chars().count() > MAX_PARTY {
-            return Err(format!(
-                "a party's name has {MAX_PARTY} characters at most, as it stands in every invite; choose a shorter one"
-            ));
+            return Err(too_long());
         }
         let name = Some(name).filter(|name| !name.as_str().is_empty());
         let sentence = match &name {
@@ -155,4 +153,32 @@ impl Controls {
             }
         }
     }
+}
+
+fn too_long() -> String {
+    format!(
+        "a party's name has {MAX_PARTY} characters at most, as it stands in every invite; choose a shorter one"
+    )
+}
+
+/// What `ctl` may hear instead of an answer, for the page that explains it.
+#[cfg(test)]
+pub(super) fn refusals() -> Vec<lanparty_told::Told> {
+    let told = |sentence: String, means, remedy| lanparty_told::Told {
+        sentence,
+        means,
+        remedy,
+    };
+    vec![
+        told(
+            FULL_OF_NAMES.to_owned(),
+            "The list has an end.",
+            "Take one back.",
+        ),
+        told(
+            too_long(),
+            "A longer one would make invites long.",
+            "A shorter name.",
+        ),
+    ]
 }

@@ -158,9 +158,7 @@ impl Controls {
             let meant: Vec<_> = own.filter(|(_, known)| is_meant(known)).collect();
             match meant[..] {
                 [] if here.is_some() => {
-                    return Err(format!(
-                        "{who} has no reach of its own; `lanparty-gateway ctl reach` shows who has"
-                    ));
+                    return Err(nothing_own(who));
                 }
                 [] => {}
                 [(at, _)] => return Ok(at),
@@ -194,9 +192,7 @@ impl Controls {
         })?;
         match was_there {
             true => Ok(format!("{target} is not allowed any more.")),
-            false => Err(format!(
-                "{target} was not allowed by these words; `lanparty-gateway ctl reach` shows what is"
-            )),
+            false => Err(not_allowed(target)),
         }
     }
 
@@ -258,4 +254,44 @@ impl Controls {
         self.has_new_reach |= self.wanted != wanted;
         self.wanted = wanted;
     }
+}
+
+fn nothing_own(who: &str) -> String {
+    format!("{who} has no reach of its own; `lanparty-gateway ctl reach` shows who has")
+}
+
+fn not_allowed(target: Target) -> String {
+    format!("{target} was not allowed by these words; `lanparty-gateway ctl reach` shows what is")
+}
+
+/// What `ctl` may hear instead of an answer, for the page that explains it.
+#[cfg(test)]
+pub(super) fn refusals() -> Vec<lanparty_told::Told> {
+    let told = |sentence: String, means, remedy| lanparty_told::Told {
+        sentence,
+        means,
+        remedy,
+    };
+    vec![
+        told(
+            FULL.to_owned(),
+            "The list has an end.",
+            "Take one back, or one policy for all.",
+        ),
+        told(
+            OPEN.to_owned(),
+            "There is nothing to allow or to take back.",
+            "`ctl reach games` first, if players shall not reach everything.",
+        ),
+        told(
+            nothing_own("Bert"),
+            "What everybody reaches is what this player reaches.",
+            "`ctl reach --player` gives one.",
+        ),
+        told(
+            not_allowed(Target::one([192, 168, 50, 2].into(), 6, Some(445))),
+            "It is allowed by other words, such as a network's, or not at all.",
+            "The words that `ctl reach` shows.",
+        ),
+    ]
 }
