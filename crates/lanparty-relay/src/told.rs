@@ -2,7 +2,7 @@
 
 use crate::config::limits::OutOfRange;
 use crate::config::{ArgsError, FileError};
-use crate::server::{DevCertError, SocketGone, SourceError, StartError};
+use crate::server::{DevCertError, HandoverError, SocketGone, SourceError, StartError};
 use lanparty_quic::tls::IdentityError;
 use lanparty_told::{Chapter, told};
 use std::io;
@@ -36,6 +36,7 @@ fn the_page_explains_why_a_relay_does_not_start_or_ends() {
         StartError::Socket(_) = StartError::Socket(SocketGone) => "The system took the socket away; parties ended.", "Start it again; a service manager does.";
     } elsewhere StartError::Identity(_), StartError::DevCert(_), StartError::Listen(_), StartError::Metrics(_));
     let _ = told!(SocketGone {} elsewhere SocketGone);
+    let _ = told!(HandoverError {} elsewhere HandoverError::Refused(_));
     let source = told!(SourceError {
         SourceError::Kept(_) = SourceError::Kept("/var/lib/lanparty/relay-key.pem".into()) => "The relay's key was changed or cut off.", "Put it back; a new one has another pin, and needs new invites.";
         SourceError::Unreadable { .. } = SourceError::Unreadable { file: "chain.pem".into(), cause: io::Error::from_raw_os_error(13) } => "The service's user may not read the file.", "Copy it for the service when it is renewed.";

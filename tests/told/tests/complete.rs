@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Errors that no person reads as such, and why.
-const UNREAD: [(&str, &str); 21] = [
+const UNREAD: [(&str, &str); 22] = [
     ("HeaderError", "a stranger's datagram, dropped and counted"),
     (
         "FragmentError",
@@ -25,6 +25,7 @@ const UNREAD: [(&str, &str); 21] = [
     ),
     ("RoomKeyError", "inside an invite or a file, which say it"),
     ("MaterialError", "inside a message"),
+    ("SealedKeyError", "inside a message"),
     ("IdentityKeyError", "inside an identity file, which says it"),
     ("HostKeyError", "inside a file, which says it"),
     ("RoleWithoutMac", "inside a stranger's message"),
