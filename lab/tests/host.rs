@@ -107,8 +107,8 @@ fn the_player_finds_a_game_on_the_lan_by_broadcast(evening: &Evening) -> Result<
 /// The same as a gateway alone.
 fn relay_and_gateway_may_use_raw_sockets_and_their_buffers_only(evening: &Evening) -> Result<()> {
     for status in evening.host.threads()? {
-        // Threads that write what is said, and what is kept, need nothing.
-        let is_aside = ["stdout", "stderr", "kept-file"]
+        // Threads that write what is said, and what is kept, need nothing, nor do those that strangers ask.
+        let is_aside = ["stdout", "stderr", "kept-file", "page", "metrics"]
             .iter()
             .any(|name| status.contains(&format!("Name:\t{name}\n")));
         let rights = if is_aside { "0000" } else { "3000" };

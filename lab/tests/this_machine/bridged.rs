@@ -127,7 +127,7 @@ fn whoever_names_the_nic_is_told_of_the_bridge(bridged: &Bridged) -> Result<()> 
     let status = gateway.wait(SOON)?;
     let said = gateway.log();
     ensure!(
-        status.code() == Some(1) && said.contains("give vmbr0 instead"),
+        status.code() == Some(2) && said.contains("give vmbr0 instead"),
         "{said}"
     );
     Ok(())

@@ -45,8 +45,8 @@ fn without_the_right(command: Vec<String>) -> Vec<String> {
 
 fn who_insists_without_the_right_is_told_what_to_do(party: &Party) -> Result<()> {
     for words in [
-        &["--interface", "eth0", WITH][..],
-        &["host", "--interface", "eth0", WITH],
+        &["--interface", "eth0", "--beside-another", WITH][..],
+        &["host", "--interface", "eth0", "--beside-another", WITH],
     ] {
         let mut command = program("lanparty-gateway")?;
         command.extend(words.iter().map(|word| (*word).into()));
@@ -71,7 +71,9 @@ fn who_insists_without_the_right_is_told_what_to_do(party: &Party) -> Result<()>
 
 fn host(party: &Party, flags: &[&str]) -> Result<Vec<String>> {
     let mut command = program("lanparty-gateway")?;
-    command.extend(["host", "--interface", "eth0", "--state", "host.json"].map(Into::into));
+    let beside = ["--beside-another", "--state", "host.json"];
+    command.extend(["host", "--interface", "eth0"].map(Into::into));
+    command.extend(beside.map(Into::into));
     command.extend(
         [
             "--keys",
