@@ -72,3 +72,55 @@ pub(crate) fn told(policy: &Policy) -> String {
         Policy::Only { .. } => format!("{named} on the LAN, and nothing else"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lanparty_games::is_game_port;
+    use lanparty_proto::ip::{TCP, UDP};
+    use lanparty_proto::{EthernetFrame, MacAddr};
+    use lanparty_switch::reach::{LanFacts, Reach};
+    use std::time::Instant;
+
+    const NIC: MacAddr = MacAddr::new([0x52, 0, 0, 0, 0, 1]);
+    const SERVER: MacAddr = MacAddr::new([0x52, 0, 0, 0, 0, 2]);
+    const PLAYER: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 7]);
+
+    fn packet(to: (MacAddr, [u8; 4]), protocol: u8, port: u16) -> Vec<u8> {
+        let mut upper = [40_000, port, 8, 0].map(u16::to_be_bytes).concat();
+        upper.extend([0; 4]);
+        // A connection that is asked for, where it is TCP.
+        upper.extend([0x50, 2, 1, 0, 0, 0, 0, 0]);
+        let header = [0x45, 0, 0, 40, 0, 9, 0, 0, 64, protocol, 0, 0];
+        let macs = [to.0.octets(), PLAYER.octets()].concat();
+        let addresses = [[192, 168, 50, 100], to.1].concat();
+        [&macs[..], &[8, 0], &header, &addresses, &upper].concat()
+    }
+
+    /// What is kept from players as administration is no game's.
+    #[test]
+    fn games_only_lets_every_port_of_games_be_played_and_looked_for() {
+        let now = Instant::now();
+        let mut reach = Reach::new(NIC, is_game_port);
+        reach.set_facts(LanFacts {
+            networks: vec![([192, 168, 50, 5].into(), 24)],
+            ..LanFacts::default()
+        });
+        reach.set_policy(now, Policy::games([]).unwrap());
+        let one = (SERVER, [192, 168, 50, 2]);
+        let all = (MacAddr::BROADCAST, [255; 4]);
+        let mut refused = Vec::new();
+        for (to, protocol) in [(one, UDP), (one, TCP), (all, UDP)] {
+            for port in (1..=u16::MAX).filter(|&port| is_game_port(protocol, port)) {
+                let frame = packet(to, protocol, port);
+                let frame = EthernetFrame::parse(&frame).unwrap();
+                if reach.judge(now, PLAYER, frame).is_err() {
+                    refused.push((protocol, port));
+                }
+            }
+        }
+        // Docker and etcd are in the middle of what DirectPlay chooses from.
+        let expected = [2375, 2376, 2379, 2380].map(|port| (TCP, port));
+        assert_eq!(refused, expected);
+    }
+}
