@@ -8,7 +8,7 @@ use std::time::Duration;
 const NIC: MacAddr = MacAddr::new([0x52, 0, 0, 0, 0, 1]);
 const ANNA: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 7]);
 /// What one player, and the LAN's table of addresses, may take of memory.
-const MOST: usize = MAX_FLOWS + 32 + MAX_ATTEMPTS + MAX_ANNOUNCED + 2 * 1024 + 16;
+const MOST: usize = MAX_FLOWS + 32 + MAX_ATTEMPTS + MAX_ANNOUNCED + 2 * 1024 + 2 * 16;
 
 /// A line of words, and behind it frames, each behind its length and a byte that says whose it is. What is read as a policy is
 /// written so that it is read as the same; everything lets everything pass; whatever is said, memory stays bounded, and

@@ -172,7 +172,7 @@ proptest! {
                     prop_assert!(answer.len() <= frame.bytes().len() + 48, "{} of {}", answer.len(), frame.bytes().len());
                 }
             }
-            let most = MAX_FLOWS + 32 + MAX_ATTEMPTS_OF_ONE + MAX_ANNOUNCED + 2 * 1024 + 16;
+            let most = MAX_FLOWS + 32 + MAX_ATTEMPTS_OF_ONE + MAX_ANNOUNCED + 2 * 1024 + 2 * 16;
             prop_assert!(reach.remembered() <= most);
         }
     }
