@@ -116,6 +116,9 @@ pub fn read_only(also: &[PathBuf]) {
 pub fn read_and_write(also: &[PathBuf], written: &[PathBuf]) {
     #[cfg(target_os = "linux")]
     match files::confine(also, written) {
+        Ok(landlock::RulesetStatus::NotEnforced) => {
+            tracing::info!("Not confined to the files that are needed: no Landlock here");
+        }
         Ok(restricted) => tracing::debug!(?restricted, "Confined to the files that are needed"),
         Err(error) => tracing::warn!(%error, "Not confined to the files that are needed"),
     }
