@@ -52,6 +52,11 @@ impl Unit {
     pub(crate) fn is_enabled(&self) -> bool {
         self.enabled
     }
+
+    /// Whether another program takes over by a reload.
+    pub(crate) fn is_handed_over(&self) -> bool {
+        self.name() == "lanparty-relay.service"
+    }
 }
 
 /// Files of a package that its owner edits.
@@ -232,6 +237,22 @@ mod tests {
             for file in files.chain(units) {
                 assert!(above.join(file).is_file(), "{}: {file}", package.name);
             }
+        }
+    }
+
+    /// The one that takes over is to be what a start would make.
+    #[test]
+    fn a_reload_that_hands_over_has_the_words_of_a_start() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let packages = packages();
+        let units = packages.iter().flat_map(|package| package.units);
+        for unit in units.filter(|unit| unit.is_handed_over()) {
+            let text = std::fs::read_to_string(root.join(unit.file)).unwrap();
+            let of = |key: &str| {
+                let mut lines = text.lines();
+                lines.find_map(|line| line.strip_prefix(key)).unwrap()
+            };
+            assert_eq!(of("ExecReload="), format!("{} --reload", of("ExecStart=")));
         }
     }
 

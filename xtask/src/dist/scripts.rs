@@ -59,11 +59,11 @@ if [ -d /run/systemd/system ]; then
         if !plain.is_empty() {
             text += &format!(
                 "    if [ -n \"$2\" ]; then
-        deb-systemd-invoke restart {plain} >/dev/null || true
-    else
+{}    else
         deb-systemd-invoke start {plain} >/dev/null || true
     fi
-"
+",
+                renewed(package)
             );
         }
         // Whoever has started one of these wants it, and nobody else does.
@@ -82,6 +82,26 @@ if [ -d /run/systemd/system ]; then
         "configure abort-upgrade abort-deconfigure abort-remove",
         &text,
     )
+}
+
+/// What runs becomes the new program; where that can take over, nobody is sent away.
+fn renewed(package: &Package) -> String {
+    let mut text = String::new();
+    for unit in package.units.iter().filter(|unit| unit.is_enabled()) {
+        let name = unit.name();
+        let restart = format!("deb-systemd-invoke restart '{name}' >/dev/null || true");
+        text += &match unit.is_handed_over() {
+            true => format!(
+                "\
+        if ! systemctl --quiet is-active '{name}' || ! systemctl --system reload '{name}' >/dev/null; then
+            {restart}
+        fi
+"
+            ),
+            false => format!("        {restart}\n"),
+        };
+    }
+    text
 }
 
 fn prerm(package: &Package) -> String {
@@ -191,7 +211,10 @@ mod tests {
         let scripts = of(relay.unwrap());
         let of = |name| &scripts.iter().find(|(own, _)| *own == name).unwrap().1;
         assert!(of("postinst").contains("was-enabled 'lanparty-relay.service'"));
-        assert!(of("postinst").contains("deb-systemd-invoke restart 'lanparty-relay.service'"));
+        let takes_over = "|| ! systemctl --system reload 'lanparty-relay.service' >/dev/null; then\n            \
+             deb-systemd-invoke restart 'lanparty-relay.service'";
+        let postinst = of("postinst").replace("\n    ", "\n");
+        assert!(postinst.contains(takes_over), "{postinst}");
         assert!(of("prerm").contains("deb-systemd-invoke stop 'lanparty-relay.service'"));
         assert!(of("postrm").contains("rm -rf /var/lib/lanparty\n"));
     }
