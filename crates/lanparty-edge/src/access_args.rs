@@ -64,9 +64,23 @@ pub enum AccessError {
         /// What the system says.
         cause: io::Error,
     },
+    /// Nobody can tell whether systemd hands one over.
+    #[error(
+        "the credentials that systemd hands over cannot be looked into ({0}); restart the service, which shows them to it"
+    )]
+    OutOfSight(#[source] io::Error),
 }
 
 impl AccessArgs {
+    /// Where the token is, if it is in a file, to be read again.
+    pub fn file(&self) -> Option<PathBuf> {
+        match (&self.access_token, &self.access_token_file) {
+            (Some(_), _) => None,
+            (None, Some(file)) => Some(file.clone()),
+            (None, None) => systemd::credential(CREDENTIAL).ok().flatten(),
+        }
+    }
+
     /// The token, if there is one.
     ///
     /// # Errors
@@ -77,10 +91,13 @@ impl AccessArgs {
                 return text.parse().map(Some).map_err(AccessError::Flag);
             }
             (None, Some(file)) => (first_text(file), file.clone()),
-            (None, None) => match systemd::credential(CREDENTIAL) {
-                Some(file) => (first_text(&file), file),
-                None => return Ok(None),
-            },
+            (None, None) => {
+                let handed_over = systemd::credential(CREDENTIAL);
+                match handed_over.map_err(AccessError::OutOfSight)? {
+                    Some(file) => (first_text(&file), file),
+                    None => return Ok(None),
+                }
+            }
         };
         match text {
             Ok(text) => {

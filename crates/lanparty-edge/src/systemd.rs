@@ -11,7 +11,9 @@ mod none;
 use none as imp;
 
 use std::convert::Infallible;
-use std::path::PathBuf;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// No more of a sentence is told, in bytes: systemd takes 4 KiB for all that it is told at once.
@@ -81,7 +83,12 @@ pub fn watchdog() -> Option<Duration> {
 
 /// Says that the service is not stuck, as often as systemd wants; to be awaited by whoever must not be stuck.
 pub async fn keep_watched() -> Infallible {
-    if let Some(limit) = watchdog().or_else(|| waits().then_some(SUCCESSORS)) {
+    keep_watched_within(watchdog()).await
+}
+
+/// The same for whoever may know the time from another one, whose place it has taken.
+pub async fn keep_watched_within(limit: Option<Duration>) -> Infallible {
+    if let Some(limit) = limit.or_else(|| waits().then_some(SUCCESSORS)) {
         let mut beat = tokio::time::interval(limit / 2);
         loop {
             beat.tick().await;
@@ -91,15 +98,32 @@ pub async fn keep_watched() -> Infallible {
     std::future::pending().await
 }
 
+/// The folder with the secrets that systemd has handed over.
+fn credentials() -> Option<PathBuf> {
+    let folder = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    folder.filter(|folder| folder.is_absolute())
+}
+
 /// The file with a secret of this name that systemd has handed over (`LoadCredential=`).
-pub fn credential(name: &str) -> Option<PathBuf> {
-    let folder = PathBuf::from(std::env::var_os("CREDENTIALS_DIRECTORY")?);
-    Some(folder.join(name)).filter(|file| folder.is_absolute() && file.is_file())
+///
+/// # Errors
+/// That it cannot be seen whether there is one: what `ExecReload=` starts is told of the folder, and may not look into it.
+pub fn credential(name: &str) -> io::Result<Option<PathBuf>> {
+    credentials().map_or(Ok(None), |folder| credential_in(&folder, name))
+}
+
+fn credential_in(folder: &Path, name: &str) -> io::Result<Option<PathBuf>> {
+    let file = folder.join(name);
+    match fs::metadata(&file) {
+        Ok(found) => Ok(found.is_file().then_some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => fs::read_dir(folder).map(|_| None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether what is printed stands in the journal for others to read.
 pub fn keeps_what_is_printed() -> bool {
-    imp::is_journal(&std::io::stdout())
+    imp::is_journal(&io::stdout())
 }
 
 /// A sentence may quote what others have said, and a line more would be another word to systemd.
@@ -145,6 +169,18 @@ mod tests {
         ready("at work");
         status("at work");
         assert_eq!(watchdog(), None);
-        assert_eq!(credential("access-token"), None);
+        assert_eq!(credential("access-token").unwrap(), None);
+    }
+
+    #[test]
+    fn a_folder_of_secrets_that_cannot_be_seen_is_not_one_without_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let token = folder.path().join("access-token");
+        let look = |folder: &Path| credential_in(folder, "access-token");
+        assert_eq!(look(folder.path()).unwrap(), None);
+        fs::write(&token, "correct-horse-battery").unwrap();
+        assert_eq!(look(folder.path()).unwrap().as_deref(), Some(&*token));
+        assert!(look(&folder.path().join("gone")).is_err());
+        assert!(look(&token).is_err(), "no folder");
     }
 }

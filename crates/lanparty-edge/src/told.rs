@@ -49,6 +49,7 @@ fn the_page_explains_what_every_program_may_say() {
         AccessError::Flag(_) = AccessError::Flag(token_error()) => "The value of --access-token is none.", "Copy all of it.";
         AccessError::File { .. } = AccessError::File { file: file(), cause: token_error() } => "That file holds no token.", "One line with it.";
         AccessError::Unreadable { .. } = AccessError::Unreadable { file: file(), cause: denied() } => "That file cannot be read.", "Name one that is there and yours.";
+        AccessError::OutOfSight(_) = AccessError::OutOfSight(denied()) => "The program was started by hand, or by a reload, with a service's environment.", "`systemctl restart`.";
     });
     let runtime = told!(RuntimeError {
         RuntimeError::NoEventLoop(_) = RuntimeError::NoEventLoop(io::Error::from_raw_os_error(24)) => "The system has no file descriptors left.", "Close other programs, or raise the limit.";

@@ -58,6 +58,8 @@ pub struct Config {
     pub guesses: GuessLimits,
     /// What gateways must show that want to open rooms, if anything.
     pub access: Option<AccessToken>,
+    /// There may be more: systemd does not show what it hands over to a relay that a reload has started.
+    pub is_access_hidden: bool,
     /// Where the operator steers it, if anywhere.
     pub socket: Option<PathBuf>,
     /// Where another relay asks for this one's place, if anywhere.
@@ -105,6 +107,7 @@ impl Config {
             knocks: KnockLimits::default(),
             guesses: GuessLimits::default(),
             access: None,
+            is_access_hidden: false,
             socket: None,
             handover: None,
             takes_over: false,
@@ -226,8 +229,7 @@ impl RelayArgs {
 
     /// With what it was started, and the files in which that may have changed.
     fn command_line(&self) -> CommandLine {
-        let files = [&self.config, &self.access.access_token_file];
-        let files = files.into_iter().flatten().cloned();
+        let files = self.config.iter().cloned().chain(self.access.file());
         CommandLine::new(self.words.clone(), files, |words| {
             Ok(RelayArgs::read(words)?.try_into()?)
         })
@@ -243,7 +245,11 @@ impl TryFrom<RelayArgs> for Config {
     type Error = AccessError;
 
     fn try_from(args: RelayArgs) -> Result<Self, AccessError> {
-        let access = args.access.load()?;
+        let is_successor = args.reload || args.take_over;
+        let (access, is_access_hidden) = match args.access.load() {
+            Err(AccessError::OutOfSight(_)) if is_successor || args.check => (None, true),
+            read => (read?, false),
+        };
         let folder = match &args.state {
             Some(folder) => Some(StateFolder::new(folder.clone())),
             None => StateFolder::of(PROGRAM).ok(),
@@ -270,6 +276,7 @@ impl TryFrom<RelayArgs> for Config {
             knocks,
             guesses,
             access,
+            is_access_hidden,
             socket,
             handover,
             takes_over: args.take_over,

@@ -125,6 +125,7 @@ fn every_setting_can_be_made_by_flag_and_by_file() {
         },
         access: None,
         socket: None,
+        is_access_hidden: false,
         handover: None,
         takes_over: false,
         tells_starter: false,
