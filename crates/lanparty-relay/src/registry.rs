@@ -158,6 +158,8 @@ pub struct Registry<L> {
     admits: Admits,
     /// When the relay ends, whoever is left, once it drains.
     drained_at: Option<Instant>,
+    /// Members of the relay whose place this one has taken come back until then, though it drains.
+    members_return_until: Option<Instant>,
     only: Option<RoomName>,
     guesses: Guesses,
     access: Option<AccessToken>,
@@ -180,6 +182,7 @@ impl<L: Clone> Registry<L> {
             last_room: 0,
             admits: Admits::All,
             drained_at: None,
+            members_return_until: None,
             only: None,
             guesses: Guesses::new(GuessLimits::default()),
             access: None,
@@ -190,6 +193,11 @@ impl<L: Clone> Registry<L> {
     /// Lets only gateways that have this token open rooms.
     pub fn set_access(&mut self, token: Option<AccessToken>) {
         self.access = token;
+    }
+
+    /// What they must have.
+    pub(crate) fn access(&self) -> Option<&AccessToken> {
+        self.access.as_ref()
     }
 
     /// Lets in nobody but this host, and those who prove that they are invited to this one room.

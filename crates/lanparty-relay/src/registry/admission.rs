@@ -89,7 +89,7 @@ impl<L: Clone> Registry<L> {
             }
             None => None,
         };
-        self.is_it_in_if_it_must_be(replaces)?;
+        self.is_it_in_if_it_must_be(now, replaces)?;
         self.is_there_room(now, &name, room, entry, replaces, source)?;
         self.does_it_come_too_often(now, &name, entry, source, replaces.is_none())?;
         Ok(Decision {
@@ -194,8 +194,13 @@ impl<L: Clone> Registry<L> {
     }
 
     /// While the relay empties, only those come in who take their places back.
-    fn is_it_in_if_it_must_be(&self, replaces: Option<PeerId>) -> Result<(), RejectReason> {
-        match self.admits == Admits::Members && replaces.is_none() {
+    fn is_it_in_if_it_must_be(
+        &self,
+        now: Instant,
+        replaces: Option<PeerId>,
+    ) -> Result<(), RejectReason> {
+        let is_new = replaces.is_none() && !self.do_members_return(now);
+        match self.admits == Admits::Members && is_new {
             true => Err(RejectReason::Draining),
             false => Ok(()),
         }

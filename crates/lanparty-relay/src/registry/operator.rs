@@ -92,7 +92,13 @@ impl<L: Clone> Registry<L> {
     /// up: they come back by themselves.
     pub fn is_drained(&self, now: Instant) -> bool {
         let is_over = self.drained_at.is_some_and(|end| now >= end);
-        self.admits != Admits::All && (is_over || self.players() == 0)
+        let is_left = self.players() == 0 && !self.do_members_return(now);
+        self.admits != Admits::All && (is_over || is_left)
+    }
+
+    /// True while members of the relay that was here before may be on their way back.
+    pub(super) fn do_members_return(&self, now: Instant) -> bool {
+        self.members_return_until.is_some_and(|until| now < until)
     }
 
     /// How many clients are on the relay.

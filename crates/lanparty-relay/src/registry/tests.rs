@@ -413,6 +413,43 @@ fn a_draining_relay_ends_in_time_whoever_is_left() {
 }
 
 #[test]
+fn a_drain_goes_on_in_the_relay_that_takes_the_place() {
+    let mut old = Relay::new();
+    old.gateway(1);
+    old.client(2);
+    old.registry
+        .drain_gently(Some(old.now + Duration::from_secs(60)));
+    let legacy = old.registry.legacy(old.now);
+    let sent = serde_json::to_string(&legacy).unwrap();
+    let mut new = Relay::new();
+    new.registry
+        .inherit(new.now, serde_json::from_str(&sent).unwrap());
+    let end = new.now + Duration::from_secs(60);
+    assert_eq!(new.registry.draining(), Some(Draining { until: Some(end) }));
+    assert!(!new.registry.is_drained(new.now), "they are on their way");
+    new.gateway(1);
+    new.client(2);
+    new.now += Duration::from_secs(11);
+    let newcomer = new.admit(3, "lanparty", client(3)).err();
+    assert_eq!(newcomer, Some(RejectReason::Draining));
+    assert!(!new.registry.is_drained(new.now));
+    assert!(new.registry.is_drained(end));
+}
+
+#[test]
+fn a_draining_relay_to_which_nobody_comes_back_ends() {
+    let old = Relay::new();
+    let mut new = Relay::new();
+    new.registry.inherit(new.now, old.registry.legacy(old.now));
+    assert_eq!(new.registry.draining(), None, "it did not drain");
+    let mut old = old;
+    old.registry.drain_gently(None);
+    new.registry.inherit(new.now, old.registry.legacy(old.now));
+    assert!(!new.registry.is_drained(new.now));
+    assert!(new.registry.is_drained(new.now + Duration::from_secs(11)));
+}
+
+#[test]
 fn draining_is_taken_back_unless_everybody_has_been_told_to_go() {
     let mut relay = Relay::new();
     relay.client(2);
