@@ -40,7 +40,7 @@ use counts::Counts;
 use doorstep::Doorstep;
 use identity::Renewal;
 use lanparty_ctrl::message::Disconnect;
-use lanparty_ctrl::{DisconnectReason, LeaveReason, Pin, RejectReason, RelayMessage};
+use lanparty_ctrl::{AccessToken, DisconnectReason, LeaveReason, Pin, RejectReason, RelayMessage};
 use lanparty_edge::address::ListenAddress;
 use lanparty_edge::privilege;
 use lanparty_edge::signals::Hangups;
@@ -105,6 +105,9 @@ pub enum StartError {
     /// It cannot be reached any more.
     #[error(transparent)]
     Socket(#[from] SocketGone),
+    /// It has another one's place already, so somebody must start one.
+    #[error(transparent)]
+    InPlace(Box<StartError>),
     /// Another relay has its place, and keeps it.
     #[cfg(target_os = "linux")]
     #[error(transparent)]
@@ -139,7 +142,12 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), S
     let mut server = RelayServer::bind(&config)?;
     #[cfg(target_os = "linux")]
     let null = std::fs::File::open("/dev/null");
-    server.give_up_rights()?;
+    server
+        .give_up_rights()
+        .map_err(|error| match server.is_successor {
+            true => StartError::InPlace(Box::new(error)),
+            false => error,
+        })?;
     let _metrics = metrics
         .map(|bound| server.serve_metrics(bound))
         .transpose()?;
@@ -153,9 +161,10 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), S
     say(format_args!("Gateways and players know it by --pin {pin}"));
     server.standing = Some(Standing::default());
     server.tell_standing();
+    let watchdog = server.watchdog;
     tokio::select! {
         ended = server.run(stop) => ended?,
-        never = systemd::keep_watched() => match never {},
+        never = systemd::keep_watched_within(watchdog) => match never {},
     }
     Ok(())
 }
@@ -183,7 +192,8 @@ impl StartError {
             | StartError::Address(_)
             | StartError::Rights(_)
             | StartError::Metrics(_)
-            | StartError::Socket(_) => false,
+            | StartError::Socket(_)
+            | StartError::InPlace(_) => false,
             #[cfg(target_os = "linux")]
             StartError::Handover(_) => false,
         }
@@ -212,6 +222,12 @@ pub struct RelayServer {
     /// Another relay waits for the place.
     successor: Option<oneshot::Sender<Legacy>>,
     wishes: Wishes,
+    /// It has taken another one's place.
+    is_successor: bool,
+    /// The access token of that one, where this one has none of its own.
+    inherited_access: Option<AccessToken>,
+    /// In which time systemd wants to hear of it.
+    watchdog: Option<Duration>,
     /// What the service manager is told, if the program is this relay alone.
     standing: Option<Standing>,
 }
@@ -296,6 +312,9 @@ impl RelayServer {
             is_deaf: false,
             successor: None,
             wishes: Wishes::default(),
+            is_successor: false,
+            inherited_access: None,
+            watchdog: systemd::watchdog(),
             standing: None,
         })
     }
@@ -363,7 +382,8 @@ impl RelayServer {
         if self.standing.take().is_some() && self.successor.is_none() {
             systemd::stopping();
         }
-        let legacy = self.rooms.lock().legacy(Instant::now());
+        let mut legacy = self.rooms.lock().legacy(Instant::now());
+        legacy.watchdog = self.watchdog;
         self.send_all_away();
         if let Some(successor) = self.successor.take() {
             // What peers send meanwhile waits in the socket; answered at once it would be a reset, and come before the goodbye.
@@ -423,6 +443,9 @@ impl RelayServer {
             }
             // Who asked may have lost patience.
             Event::Wanted(Wish::Settings(answer)) => drop(answer.send(self.take_settings())),
+            Event::Wanted(Wish::Access(answer)) => {
+                drop(answer.send(self.rooms.lock().access().cloned()));
+            }
             Event::Wanted(Wish::Place(answer)) => {
                 self.endpoint.turn_deaf();
                 self.successor = Some(answer);
@@ -478,6 +501,7 @@ impl RelayServer {
             listen,
             ..
         } = read.map_err(|error| error.to_string())?;
+        let access = access.or_else(|| self.inherited_access.clone());
         info!(%limits, %knocks, %rates, %guesses, access_token = access.is_some(), "New limits in force");
         let restart = needs_restart(self.listen, listen);
         if let Some(sentence) = &restart {
@@ -621,6 +645,13 @@ mod tests {
                 .to_string()
                 .contains("start the relay again")
         );
+    }
+
+    #[test]
+    fn whoever_has_anothers_place_is_started_again_whatever_is_wrong() {
+        let wrong = || StartError::Identity(SourceError::Kept("relay-key.pem".into()));
+        assert!(wrong().is_for_good());
+        assert!(!StartError::InPlace(Box::new(wrong())).is_for_good());
     }
 
     #[test]

@@ -34,9 +34,11 @@ fn the_page_explains_why_a_relay_does_not_start_or_ends() {
         StartError::Rights(_) = StartError::Rights(io::Error::from_raw_os_error(1)) => "A sandbox forbids giving rights up.", "An ordinary user.";
         StartError::Handover(_) = StartError::Handover(io::Error::from_raw_os_error(11).into()) => "With `--take-over` or `systemctl reload`: the relay that runs hangs, or is of a version that hands nothing over.", "A restart, which takes some seconds more.";
         StartError::Socket(_) = StartError::Socket(SocketGone) => "The system took the socket away; parties ended.", "Start it again; a service manager does.";
-    } elsewhere StartError::Identity(_), StartError::DevCert(_), StartError::Listen(_), StartError::Metrics(_));
+    } elsewhere StartError::Identity(_), StartError::DevCert(_), StartError::Listen(_), StartError::Metrics(_), StartError::InPlace(_));
     let _ = told!(SocketGone {} elsewhere SocketGone);
-    let _ = told!(HandoverError {} elsewhere HandoverError::Refused(_));
+    let handover = told!(HandoverError {
+        HandoverError::AccessHidden = HandoverError::AccessHidden => "With `systemctl reload`: the unit has credentials, and the relay that runs has no access token.", "A restart, which takes some seconds more.";
+    } elsewhere HandoverError::Refused(_));
     let source = told!(SourceError {
         SourceError::Kept(_) = SourceError::Kept("/var/lib/lanparty/relay-key.pem".into()) => "The relay's key was changed or cut off.", "Put it back; a new one has another pin, and needs new invites.";
         SourceError::Unreadable { .. } = SourceError::Unreadable { file: "chain.pem".into(), cause: io::Error::from_raw_os_error(13) } => "The service's user may not read the file.", "Copy it for the service when it is renewed.";
@@ -45,6 +47,7 @@ fn the_page_explains_why_a_relay_does_not_start_or_ends() {
     let cert = told!(DevCertError { DevCertError(..) = DevCertError("/etc/relay.der".into(), io::Error::from_raw_os_error(13)) => "--dev-cert-der-out names a place that cannot be written.", "Another file."; });
     Chapter::new("relay")
         .with(start)
+        .with(handover)
         .with(source)
         .with(cert)
         .check();

@@ -7,9 +7,10 @@
 
 use super::wishes::{Settings, Wish};
 use crate::registry::Legacy;
+use lanparty_ctrl::AccessToken;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, recvmsg, sendmsg, sockopt,
+    SendAncillaryMessage, SendFlags, recv, recvmsg, sendmsg, sockopt,
 };
 use sd_notify::NotifyState;
 use serde::{Deserialize, Serialize};
@@ -63,6 +64,8 @@ enum Ask {
     Settings,
     /// Your UDP socket.
     Socket,
+    /// What gateways must show you that want to open rooms.
+    Access,
     /// Your place, now.
     Place,
 }
@@ -75,6 +78,7 @@ enum Said {
     Settings(Settings),
     /// The socket comes with this line.
     Socket,
+    Access(Option<AccessToken>),
     Place(Legacy),
 }
 
@@ -119,6 +123,12 @@ impl Heirs {
                     say(stream, &Said::Settings(settings))?;
                 }
                 Ask::Socket => say_with(stream, &Said::Socket, &[self.socket.as_fd()])?,
+                Ask::Access => {
+                    let access = wish(wishes, Wish::Access)?;
+                    say(stream, &Said::Access(access))?;
+                }
+                // Whoever has gone cannot keep it.
+                Ask::Place if !is_there(stream) => break,
                 Ask::Place => {
                     let legacy = wish(wishes, Wish::Place)?;
                     tell_systemd(stream);
@@ -128,6 +138,16 @@ impl Heirs {
         }
         Ok(())
     }
+}
+
+/// It says nothing more before it is answered, so there is nothing to read, unless it has gone.
+fn is_there(stream: &UnixStream) -> bool {
+    let read = recv(
+        stream,
+        &mut [0_u8; 1],
+        RecvFlags::PEEK | RecvFlags::DONTWAIT,
+    );
+    matches!(read, Err(rustix::io::Errno::AGAIN))
 }
 
 /// systemd believes the main process alone when another shall be that.
@@ -195,6 +215,11 @@ pub enum HandoverError {
         "the relay that runs does not give up its place ({0}), and goes on; to have the new one all the same stop the old one, and start this"
     )]
     Refused(#[from] io::Error),
+    /// There may be a token that it does not see.
+    #[error(
+        "the new relay cannot see whether it has an access token, as systemd shows what it hands over at a start alone, and the relay that runs has none; that one goes on, and `systemctl restart` starts the new one"
+    )]
+    AccessHidden,
 }
 
 /// The relay that runs, as the one sees it that shall take its place.
@@ -253,6 +278,14 @@ impl Predecessor {
         let mut rest = String::new();
         self.lines.read_line(&mut rest)?;
         socket.map(UdpSocket::from).ok_or_else(strange)
+    }
+
+    /// Without which nobody opens rooms there.
+    pub(super) fn access(&mut self) -> io::Result<Option<AccessToken>> {
+        match self.ask(&Ask::Access)? {
+            Said::Access(access) => Ok(access),
+            _ => Err(strange()),
+        }
     }
 
     /// Its place; it reads nothing any more. Without an answer it has ended by itself, and the place is free.
@@ -330,6 +363,38 @@ mod tests {
         drop(wanted);
         assert_eq!(predecessor.place().unwrap(), Legacy::default());
         assert!(socket.local_addr().is_ok(), "the socket outlives it");
+    }
+
+    #[test]
+    fn the_place_is_not_given_to_one_that_has_gone() {
+        let heirs = Heirs {
+            listener: UnixListener::bind(tempfile::tempdir().unwrap().path().join("x")).unwrap(),
+            program: Program::own().unwrap(),
+            socket: UdpSocket::bind("127.0.0.1:0").unwrap(),
+        };
+        let (asker, stream) = UnixStream::pair().unwrap();
+        say(&asker, &Ask::Place).unwrap();
+        drop(asker);
+        let (wishes, wanted) = mpsc::channel(1);
+        drop(wanted);
+        heirs
+            .hear(&stream, &wishes)
+            .expect("the relay itself is not asked");
+        let (_asker, stream) = UnixStream::pair().unwrap();
+        assert!(is_there(&stream));
+    }
+
+    #[test]
+    fn the_token_is_told_before_the_place_is_asked_for() {
+        let (mut predecessor, mut wanted, _socket) = pair();
+        let token: AccessToken = "correct-horse-battery".parse().unwrap();
+        let theirs = token.clone();
+        let relay = std::thread::spawn(move || match wanted.blocking_recv() {
+            Some(Wish::Access(answer)) => answer.send(Some(theirs)).unwrap(),
+            _ => panic!("the token was asked for"),
+        });
+        assert_eq!(predecessor.access().unwrap(), Some(token));
+        relay.join().unwrap();
     }
 
     #[test]

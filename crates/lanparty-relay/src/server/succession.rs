@@ -3,6 +3,7 @@
 use super::handover::{HandoverError, Heirs, Predecessor};
 use super::{RelayServer, StartError, operator};
 use crate::config::Config;
+use lanparty_ctrl::AccessToken;
 use lanparty_edge::ctl;
 use lanparty_edge::speech::say;
 use std::io;
@@ -28,12 +29,36 @@ pub(super) fn begin(config: &Config) -> Result<RelayServer, StartError> {
     let socket = predecessor.socket().map_err(HandoverError::from)?;
     let adopted = is_at(&socket, config.listen.socket_address()).then_some(socket);
     let mut server = RelayServer::bind_or_adopt(config, adopted)?;
+    server.try_without_rights()?;
+    let theirs = predecessor.access().map_err(HandoverError::from)?;
+    if let Some(token) = inherited(config, theirs)? {
+        say(KEPT_TOKEN);
+        server.rooms.lock().set_access(Some(token.clone()));
+        server.inherited_access = Some(token);
+    }
     let legacy = predecessor.place().map_err(HandoverError::from)?;
     info!(?legacy, "Took the place of the relay that ran");
+    server.is_successor = true;
+    server.watchdog = server.watchdog.or(legacy.watchdog);
     server.rooms.lock().inherit(Instant::now(), legacy);
     server.listen_to_others(config, ctl::bind_in_place);
     say("Took the place of the relay that ran.");
     Ok(server)
+}
+
+const KEPT_TOKEN: &str = "The access token of the relay that ran stays in force, as this one was not given any; a restart is \
+     needed to do without.";
+
+/// What a newcomer without an access token of its own takes over: no update opens a relay to everybody.
+fn inherited(
+    config: &Config,
+    theirs: Option<AccessToken>,
+) -> Result<Option<AccessToken>, HandoverError> {
+    match (&config.access, theirs) {
+        (Some(_), _) => Ok(None),
+        (None, None) if config.is_access_hidden => Err(HandoverError::AccessHidden),
+        (None, theirs) => Ok(theirs),
+    }
 }
 
 /// True when a socket listens where that is wanted; an IPv4 wildcard stands in for both families where there is no IPv6.
@@ -45,6 +70,16 @@ fn is_at(socket: &UdpSocket, wanted: SocketAddr) -> bool {
 }
 
 impl RelayServer {
+    /// Gives up on a thread of its own what this one will give up: what cannot be done without is missed while the other
+    /// relay has its place.
+    fn try_without_rights(&mut self) -> Result<(), StartError> {
+        let panicked = |_| StartError::Rights(io::Error::other("it cannot be tried"));
+        std::thread::scope(|scope| {
+            let trial = scope.spawn(|| self.give_up_rights());
+            trial.join().map_err(panicked).and_then(|tried| tried)
+        })
+    }
+
     /// Lets the operator steer it, and another relay ask for its place, at sockets that `bind` makes.
     fn listen_to_others(
         &mut self,
@@ -76,6 +111,34 @@ impl RelayServer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_newcomer_opens_a_relay_that_was_closed() {
+        let [old, new]: [AccessToken; 2] =
+            ["correct-horse-battery", "staple-horse-battery"].map(|token| token.parse().unwrap());
+        let mut config = Config::new("127.0.0.1:0".parse().unwrap());
+        assert_eq!(inherited(&config, None).unwrap(), None);
+        assert_eq!(
+            inherited(&config, Some(old.clone())).unwrap().as_ref(),
+            Some(&old)
+        );
+        config.is_access_hidden = true;
+        assert_eq!(
+            inherited(&config, Some(old.clone())).unwrap().as_ref(),
+            Some(&old)
+        );
+        assert!(
+            inherited(&config, None).is_err(),
+            "it may be meant to be closed"
+        );
+        config.is_access_hidden = false;
+        config.access = Some(new);
+        assert_eq!(
+            inherited(&config, Some(old)).unwrap(),
+            None,
+            "it has its own"
+        );
+    }
 
     #[test]
     fn a_socket_is_taken_where_it_listens_as_wanted() {

@@ -1,6 +1,7 @@
 //! What whoever may take a relay's place wants of its task.
 
 use crate::registry::Legacy;
+use lanparty_ctrl::AccessToken;
 use tokio::sync::{mpsc, oneshot};
 
 /// What has come of reading the settings again: sentences, or why they are wrong.
@@ -15,6 +16,8 @@ pub(crate) type Settings = Result<Vec<String>, String>;
 pub(super) enum Wish {
     /// Read the settings again.
     Settings(oneshot::Sender<Settings>),
+    /// What gateways must show that want to open rooms.
+    Access(oneshot::Sender<Option<AccessToken>>),
     /// The place, now.
     Place(oneshot::Sender<Legacy>),
 }
