@@ -30,11 +30,12 @@ fn main() -> ExitCode {
         the_operator_steers_the_new_relay,
         a_reload_of_the_same_program_reads_its_settings_and_cuts_nobody_off,
         a_new_relay_that_does_not_start_leaves_the_old_one_as_it_was,
+        a_new_relay_that_could_not_go_on_does_not_take_the_place,
         // What it starts is nobody's child: last.
         a_reload_starts_the_new_program_in_the_background,
     ];
     run(
-        &Needs::programs(&["dnsmasq"]),
+        &Needs::programs(&["dnsmasq", "openssl"]),
         [Suite::new("upgrade", Evening::begin, all)],
     )
 }
@@ -216,6 +217,29 @@ fn a_new_relay_that_does_not_start_leaves_the_old_one_as_it_was(evening: &Evenin
         let error = evening.venue.relay.run(&reload).err();
         let error = format!("{:#}", error.context("it has no certificate")?);
         ensure!(error.contains("the one that ran goes on"), "{error}");
+        Ok(())
+    })?;
+    ensure!(missed.lost == 0, "{missed:?}");
+    ensure!(evening.relay().is_running(), "{}", evening.relay().tail(10));
+    Ok(())
+}
+
+/// What it reads with rights that it gives up is missed before it has the place.
+fn a_new_relay_that_could_not_go_on_does_not_take_the_place(evening: &Evening) -> Result<()> {
+    let issue = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj \
+         /CN=relay.example.net -addext subjectAltName=DNS:relay.example.net -keyout key.pem -out chain.pem 2>/dev/null && \
+         chown 65534 key.pem chain.pem && chmod 600 key.pem chain.pem";
+    evening.venue.relay.run(["sh", "-c", issue])?;
+    let wrong = ["--reload", "--cert", "chain.pem", "--key", "key.pem"];
+    let reload = evening.command(evening.another_program()?, &wrong);
+    let missed = evening.misses(|| {
+        let error = evening.venue.relay.run(&reload).err();
+        let error = format!("{:#}", error.context("it cannot read its files later")?);
+        ensure!(
+            error.contains("chain.pem cannot be read")
+                && error.contains("the one that ran goes on"),
+            "{error}"
+        );
         Ok(())
     })?;
     ensure!(missed.lost == 0, "{missed:?}");

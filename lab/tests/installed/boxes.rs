@@ -63,9 +63,12 @@ impl Boxes {
             fs::read(of_repository("dist/relay.toml"))?,
         )?;
         relay.systemctl("enable --now lanparty-relay")?;
-        let journal = relay.journal(RELAY)?;
-        let pin = journal.rsplit("--pin ").next().unwrap_or_default();
-        let pin = pin.split_whitespace().next().context("no pin")?.to_owned();
+        // What is printed comes into the journal by another way than the news that it is ready.
+        let pin = eventually("the pin is in the journal", SOON, || {
+            let journal = relay.journal(RELAY).ok()?;
+            let (_, pin) = journal.rsplit_once("--pin ")?;
+            Some(pin.split_whitespace().next()?.to_owned())
+        })?;
         let gateway = with_gateway(&venue)?;
         gateway.write(SETTINGS, at_the_relay(&pin))?;
         Ok(Boxes {
