@@ -242,7 +242,9 @@ fn a_tap_name_that_is_taken_is_refused(party: &Party) -> Result<()> {
 fn missing_privileges_are_refused(party: &Party) -> Result<()> {
     let gateway = [
         party.join_flags(),
-        ["--interface", "eth0"].map(Into::into).into(),
+        ["--interface", "eth0", "--beside-another"]
+            .map(Into::into)
+            .into(),
     ]
     .concat();
     let client = [
@@ -322,7 +324,7 @@ fn peers(party: &Party) -> [(&Machine, &'static str); 2] {
 /// What each kind of peer needs besides the flags of both.
 fn peer_flags<'a>(name: &str, shared: &[&'a str]) -> Vec<&'a str> {
     let own = if name == "lanparty-gateway" {
-        ["--interface", "eth0"]
+        ["--interface", "eth0", "--beside-another"]
     } else {
         ["--tap", "second0"]
     };

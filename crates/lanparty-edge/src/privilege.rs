@@ -83,7 +83,7 @@ pub fn give_up_capabilities() -> io::Result<()> {
 /// For a thread beside the program's own, which may have been started before that one gave up what it does
 /// not need: this one has no capabilities and opens no file, but what names are looked up with. It says
 /// nothing of it, as it may be the one that writes what is said.
-pub(crate) fn need_nothing() {
+pub fn need_nothing() {
     #[cfg(target_os = "linux")]
     {
         let _ = narrow(CapabilitySet::empty());

@@ -8,6 +8,7 @@
 use super::wishes::{Settings, Wish};
 use crate::registry::Legacy;
 use lanparty_ctrl::AccessToken;
+use lanparty_edge::privilege;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recv, recvmsg, sendmsg, sockopt,
@@ -103,6 +104,7 @@ impl Heirs {
     pub(super) fn listen(self, wishes: mpsc::Sender<Wish>) -> io::Result<()> {
         let thread = std::thread::Builder::new().name("handover".to_owned());
         thread.spawn(move || {
+            privilege::need_nothing();
             for stream in self.listener.incoming() {
                 let heard = stream.and_then(|stream| self.hear(&stream, &wishes));
                 debug!(?heard, "Somebody was heard who may take over");
