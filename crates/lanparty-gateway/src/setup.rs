@@ -39,7 +39,7 @@ const TOKEN_FILE: &str = "access-token";
 ///
 /// It finds the interface with the party's LAN by asking for a DHCP server on each (which takes no lease), tries the relay or the
 /// port, makes keys, invite and settings, and starts the service where there is one. Each answer is also a flag; what
-/// stands in [brackets] is taken by Enter, or by --yes for all. Started again it shows what is set now, and keeps keys
+/// stands in brackets is taken by Enter, or by --yes for all. Started again it shows what is set now, and keeps keys
 /// and invite. Until the last answer nothing is changed.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "lanparty-gateway setup", bin_name = "lanparty-gateway setup", version, after_help = EXAMPLES)]

@@ -1,8 +1,8 @@
 //! Metrics, health and readiness of a program, at an address of the operator's choice.
 //!
-//! What a program counts stays where it is counted. Whoever scrapes is served by a thread of its own ([`server`]), which
-//! asks the program's loop for a copy of its numbers, at most once a second ([`pulse`]), and writes them down in
-//! Prometheus' text format ([`sheet`]). So no lock is shared with the path of frames, and a loop that hangs is seen as one.
+//! What a program counts stays where it is counted. Whoever scrapes is served by a thread of its own (`server`), which
+//! asks the program's loop for a copy of its numbers, at most once a second (`pulse`), and writes them down in
+//! Prometheus' text format (`sheet`). So no lock is shared with the path of frames, and a loop that hangs is seen as one.
 //! Labels come from lists that stand in the code: no name, address or room of a stranger's is one.
 //!
 //! Start with [`Bound::serve`].

@@ -10,12 +10,12 @@
 //! | IPX | ✓ | ✓: nothing but games speaks it | |
 //! | other protocols, tunnels, IP options, out by the LAN's router | ✓ | | |
 //!
-//! A packet counts for a machine only when MAC and IP address belong together ([`lan`]): a frame for the router's MAC
+//! A packet counts for a machine only when MAC and IP address belong together (`lan`): a frame for the router's MAC
 //! that is for another IP address would leave by the LAN's router. Administration of the routers and of the gateway's own
 //! machine, and of every machine while no router is known, is open to who may reach everything, and otherwise only where
-//! the very address is named ([`services`]).
+//! the very address is named (`services`).
 //!
-//! What is remembered is bounded, and what is remembered of a player is that player's own: [`flows`], [`attempts`].
+//! What is remembered is bounded, and what is remembered of a player is that player's own: `flows`, `attempts`.
 
 mod answer;
 mod attempts;
