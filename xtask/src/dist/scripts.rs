@@ -25,6 +25,13 @@ if [ -d /run/NetworkManager ] && command -v nmcli >/dev/null; then
 fi
 ";
 
+/// Has systemd see which units there are now, where it runs.
+const RELOAD_SYSTEMD: &str = "\
+if [ -d /run/systemd/system ]; then
+    systemctl --system daemon-reload >/dev/null || true
+fi
+";
+
 fn tells_managers(package: &Package) -> bool {
     let mut places = package.files.iter().map(|file| file.to);
     places.any(|to| to.starts_with("usr/lib/systemd/network/"))
@@ -71,7 +78,7 @@ if [ -d /run/systemd/system ]; then
         if !others.is_empty() {
             text += &format!(
                 "    if [ -n \"$2\" ]; then
-        systemctl --system try-restart {others} >/dev/null || true
+        deb-systemd-invoke try-restart {others} >/dev/null || true
     fi
 "
             );
@@ -123,13 +130,6 @@ fi
 
 fn postrm(package: &Package) -> String {
     let mut text = String::new();
-    if !package.units.is_empty() {
-        text += "\
-if [ \"$1\" = remove ] && [ -d /run/systemd/system ]; then
-    systemctl --system daemon-reload >/dev/null || true
-fi
-";
-    }
     if tells_managers(package) {
         text += &when("remove", RELOAD_MANAGERS);
     }
@@ -159,7 +159,12 @@ fi
 "
         );
     }
-    text + &when("purge", &purge)
+    text += &when("purge", &purge);
+    if !package.units.is_empty() {
+        // A purge takes the links to the units as well: systemd would go on looking for what they name.
+        text += &when("remove purge", RELOAD_SYSTEMD);
+    }
+    text
 }
 
 /// The text for these words as the script's first.
@@ -199,6 +204,32 @@ mod tests {
                 let read = shell.args(["-n", "-c", &text]).output().unwrap();
                 assert!(read.status.success(), "{} {name}:\n{text}", package.name);
             }
+        }
+    }
+
+    /// deb-systemd-invoke asks the machine's owner first (policy-rc.d); lintian sees to it too.
+    #[test]
+    fn systemctl_itself_is_only_told_to_look_again() {
+        for package in packages() {
+            for (name, text) in of(&package) {
+                let mut own = text.lines().map(str::trim_start);
+                let other = own
+                    .find(|line| line.starts_with("systemctl ") && !line.contains("daemon-reload"));
+                assert_eq!(other, None, "{} {name}", package.name);
+            }
+        }
+    }
+
+    #[test]
+    fn after_a_purge_systemd_looks_again_and_after_the_links_are_gone() {
+        for package in packages() {
+            let scripts = of(&package);
+            let (_, postrm) = scripts.iter().find(|(name, _)| *name == "postrm").unwrap();
+            let (before, after) = postrm.split_once("daemon-reload").unwrap();
+            let gone = ["deb-systemd-helper purge", ".wants/"];
+            assert!(gone.iter().any(|gone| before.contains(gone)), "{postrm}");
+            assert!(gone.iter().all(|gone| !after.contains(gone)), "{postrm}");
+            assert!(before.contains("[ \"$1\" = remove ] || [ \"$1\" = purge ]"));
         }
     }
 
