@@ -1,7 +1,9 @@
 //! `cargo xtask packages-test`: the Debian packages on a Debian that has never seen them.
 //!
-//! Installed, looked at, upgraded, purged: what is there afterwards is what was there before. The same with the archive's script.
+//! Installed, looked at, upgraded, purged: what is there afterwards is what was there before. The same with the archive's script. And
+//! where a systemd may run, a whole evening with it.
 
+mod evening;
 mod root;
 
 use std::collections::BTreeSet;
@@ -11,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail, ensure};
-use lanparty_skip::{SKIPPED, is_strict};
+use lanparty_skip::{SKIPPED, STRICT, is_strict};
 
 use crate::build::{BINARIES, PROGRAMS, WINDOW};
 use crate::cargo::{cargo, target_folder};
@@ -51,6 +53,7 @@ pub(crate) fn run() -> Result<ExitCode> {
 
     let root = Root::fresh(&folder)?;
     root.satisfy(&first)?;
+    evening(&root, &programs, &first, &later)?;
     root.run(&["mv", SYSTEMCTL, "/usr/bin/systemctl.real"])?;
     root.write(SYSTEMCTL, RECORDER, 0o755)?;
     root.write("/run/systemd/system/.keep", "", 0o644)?;
@@ -117,6 +120,18 @@ fn lintian(debs: &[PathBuf]) -> Result<()> {
     ensure!(status.success(), "lintian complains, see above");
     println!("lintian has nothing to say.");
     Ok(())
+}
+
+/// With real services, on what the folder is then still.
+fn evening(root: &Root, programs: &Path, first: &[PathBuf], later: &[PathBuf]) -> Result<()> {
+    debian::prepare_for(&evening::NEEDS, "An evening with the packages also uses");
+    if let Some(reason) = evening::unable() {
+        println!("{SKIPPED}{reason}");
+        ensure!(!is_strict(), "{STRICT} allows nothing to be skipped");
+        return Ok(());
+    }
+    let (first, later) = (evening::Debs(first), evening::Debs(later));
+    evening::run(root, programs, first, later)
 }
 
 fn install(root: &Root, debs: &[PathBuf]) -> Result<()> {

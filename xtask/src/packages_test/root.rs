@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 const SUITE: &str = "bookworm";
 const MIRROR: &str = "http://deb.debian.org/debian";
 /// What changes by itself, or is no package's.
-const PASSING: [&str; 10] = [
+pub(super) const PASSING: [&str; 10] = [
     "/dev",
     "/proc",
     "/run",
@@ -24,7 +24,7 @@ const PASSING: [&str; 10] = [
     "/root",
 ];
 /// Copies that tools make of what they change.
-const COPIES: [&str; 5] = [
+pub(super) const COPIES: [&str; 5] = [
     "/etc/group-",
     "/etc/gshadow-",
     "/etc/passwd-",
@@ -69,6 +69,10 @@ impl Root {
             fs::remove_dir_all(&self.folder).context("remove the test's Debian")?;
         }
         Ok(())
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     pub(super) fn inside(&self, path: &str) -> PathBuf {
