@@ -122,6 +122,17 @@ impl Reach {
         self.changed_at = Some(now);
         let own = self.own.values();
         self.is_open = own.chain([&self.everybody]).all(Policy::is_everything);
+        self.forget_what_is_let();
+    }
+
+    /// What is let now is no question to the host any more. A network's name leaves some of it shut, so that is none of it.
+    fn forget_what_is_let(&mut self) {
+        let (own, everybody) = (&self.own, &self.everybody);
+        self.attempts.retain(|attempt| {
+            let policy = own.get(&attempt.player).unwrap_or(everybody);
+            let lets = |target: &Target| target.is_one_machine() && attempt.is_let_by(target);
+            !policy.is_everything() && !policy.named().iter().any(lets)
+        });
     }
 
     /// What the gateway's machine knows of this LAN.

@@ -45,6 +45,10 @@ impl Attempt {
         Target::one(self.address, self.protocol, self.port)
     }
 
+    pub(super) fn is_let_by(&self, target: &Target) -> bool {
+        target.allows(self.address, self.protocol, self.port)
+    }
+
     fn key(&self) -> Key {
         (self.player, self.protocol, self.address, self.port)
     }
@@ -89,6 +93,10 @@ impl Attempts {
         let mut all: Vec<_> = self.all.iter().filter(is_young).collect();
         all.sort_by_key(|known| std::cmp::Reverse(known.last));
         all.into_iter()
+    }
+
+    pub(super) fn retain(&mut self, is_kept: impl Fn(&Attempt) -> bool) {
+        self.all.retain(is_kept);
     }
 
     pub(super) fn len(&self) -> usize {

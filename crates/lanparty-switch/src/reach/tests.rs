@@ -531,3 +531,36 @@ fn attempts_say_who_tried_what_and_what_lets_it() {
         assert!(passes(&mut reach, later, &frame), "{allow}");
     }
 }
+
+#[test]
+fn what_is_let_is_no_attempt_any_more() {
+    let (now, mut reach) = reach("games");
+    let tried = |reach: &Reach, now| -> Vec<_> {
+        let attempts = reach.attempts(now);
+        let mut tried: Vec<_> = attempts.map(|at| (at.player, at.port.unwrap())).collect();
+        tried.sort();
+        tried
+    };
+    let berts = |mut frame: Vec<u8>| {
+        frame[6..12].copy_from_slice(&BERT.octets());
+        frame
+    };
+    let (share, shell) = (tcp(BOX, BOX_IP, 445, SYN), tcp(BOX, BOX_IP, 22, SYN));
+    for frame in [&share, &shell] {
+        assert!(!passes(&mut reach, now, frame));
+        assert!(reach.judge(now, BERT, view(&berts(frame.clone()))).is_err());
+    }
+    assert_eq!(
+        tried(&reach, now),
+        [(ANNA, 22), (ANNA, 445), (BERT, 22), (BERT, 445)]
+    );
+    // A network's name does not open the services of a machine that may be a router.
+    reach.set_policy(now, "games,192.168.50.0/24".parse().unwrap());
+    assert_eq!(tried(&reach, now).len(), 4);
+    reach.set_policy(now, "games,192.168.50.2:440-450/tcp".parse().unwrap());
+    assert_eq!(tried(&reach, now), [(ANNA, 22), (BERT, 22)]);
+    reach.set_own(now, BERT, Some("192.168.50.2".parse().unwrap()));
+    assert_eq!(tried(&reach, now), [(ANNA, 22)]);
+    reach.set_policy(now, Policy::Everything);
+    assert_eq!(tried(&reach, now), []);
+}
