@@ -383,7 +383,10 @@ const ACTS = {
 	},
 	lock: (button) => act(button, { do: 'lock', on: !now.locked }, { do: 'lock', on: now.locked }),
 	isolate: (button) => act(button, { do: 'isolate', on: !now.isolated }, { do: 'isolate', on: now.isolated }),
-	allow: (button) => act(button, { do: 'allow', what: rowOf(button).allow }, { do: 'reach', reach: now.reach }),
+	allow(button) {
+		const what = rowOf(button).allow;
+		act(button, { do: 'allow', what }, { do: 'disallow', what });
+	},
 	reachBack() {
 		choosing = false;
 		drawReach();
