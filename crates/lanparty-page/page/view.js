@@ -225,7 +225,9 @@ function drawGames(games) {
 		const full = game.max_players != null ? `${game.players ?? '?'} of ${game.max_players} playing` : count(game.players ?? 0, 'player', 'players');
 		const old = game.heard_ms >= 10_000;
 		const more = [game.map, (game.players ?? game.max_players) != null && full, old && `heard ${span(game.heard_ms / 1000)} ago`];
-		put(row.more, more.filter(Boolean).map((text) => `· ${text}`).join(' '));
+		const said = more.filter(Boolean).join(' · ');
+		// In the hall nothing stands before it.
+		put(row.more, said && row.address ? `· ${said}` : said);
 		row.self.classList.toggle('old', old);
 	});
 }
