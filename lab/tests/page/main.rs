@@ -1,11 +1,13 @@
 //! The party page in a real Chromium: behind the real server, with a party that is made up, so that each state can be
-//! had. Neither has a way out of its machine. What a page shows of a real gateway is that one's affair.
+//! had; and before a real gateway with real players (`real`). Neither has a way out of its machine.
 
 #![allow(clippy::disallowed_methods, reason = "a test with real programs")]
 
 mod browser;
+mod crowd;
 mod looks;
 mod made;
+mod real;
 
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,7 +19,7 @@ use made::{LINK, Made, State};
 use serde_json::{Value, json};
 
 fn main() -> ExitCode {
-    let needs = Needs::programs(&["chromium", "chromedriver", "zbarimg"]);
+    let needs = Needs::programs(&["chromium", "chromedriver", "dnsmasq", "zbarimg"]);
     let all = checks![
         without_a_link_the_page_says_where_the_link_is,
         a_wrong_link_is_named,
@@ -37,7 +39,22 @@ fn main() -> ExitCode {
         looks::a_hall_sees_and_orders_nothing,
         looks::the_page_is_small_quick_and_quiet,
     ];
-    run(&needs, [Suite::new("page", Table::lay, all)])
+    let real = checks![
+        real::eight_players_are_in_the_page_as_in_the_list,
+        real::each_button_reaches_the_relay,
+        real::what_was_tried_is_shown_and_allowed,
+        real::the_invite_is_the_real_one,
+        real::the_hall_has_names_and_pings_and_nothing_more,
+        real::sixty_four_players_have_room,
+        real::a_killed_gateway_comes_back_by_itself,
+    ];
+    run(
+        &needs,
+        [
+            Suite::new("page", Table::lay, all),
+            Suite::new("real", real::Party::lay, real),
+        ],
+    )
 }
 
 /// A browser and a party on one machine.
