@@ -324,11 +324,11 @@ fn peers(party: &Party) -> [(&Machine, &'static str); 2] {
 /// What each kind of peer needs besides the flags of both.
 fn peer_flags<'a>(name: &str, shared: &[&'a str]) -> Vec<&'a str> {
     let own = if name == "lanparty-gateway" {
-        ["--interface", "eth0", "--beside-another"]
+        &["--interface", "eth0", "--beside-another"][..]
     } else {
-        ["--tap", "second0"]
+        &["--tap", "second0"]
     };
-    shared.iter().copied().chain(own).collect()
+    shared.iter().chain(own).copied().collect()
 }
 
 fn refuses(machine: &Machine, name: &str, flags: &[impl AsRef<str>], says: &str) -> Result<()> {
