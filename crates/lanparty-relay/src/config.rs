@@ -169,8 +169,8 @@ pub struct RelayArgs {
     #[arg(long)]
     pub take_over: bool,
 
-    /// Says on standard input, a socket, that it serves: for --reload, which waits for that.
-    #[arg(long, hide = true, requires = "take_over")]
+    /// Says on standard input, a socket, that it serves: for --reload, which waits for that. With --reload, starts such a relay.
+    #[arg(long, hide = true)]
     pub tells_starter: bool,
 
     /// For `systemctl reload`: where the relay that runs with this state folder is another program than this one, start a relay

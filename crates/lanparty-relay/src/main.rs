@@ -41,6 +41,13 @@ fn run() -> ExitCode {
         Err(error) => return ended(&error, WRONG_SETTINGS),
     };
     #[cfg(target_os = "linux")]
+    if args.reload && args.tells_starter {
+        return match lanparty_relay::reload::leave_successor(&started_with) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => told(&*error, FAILED),
+        };
+    }
+    #[cfg(target_os = "linux")]
     if args.reload {
         let config = Config::try_from(args).map_err(anyhow::Error::from);
         return match config.and_then(|config| lanparty_relay::reload::run(&config, &started_with)) {

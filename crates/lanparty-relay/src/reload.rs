@@ -19,7 +19,8 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 const RELOAD: &str = "--reload";
-const SUCCESSOR: [&str; 2] = ["--take-over", "--tells-starter"];
+const TELLS_STARTER: &str = "--tells-starter";
+const SUCCESSOR: [&str; 2] = ["--take-over", TELLS_STARTER];
 
 /// Has the relay that runs read its settings again, or replaces it. `words` are those of this program.
 ///
@@ -48,36 +49,55 @@ pub fn run(config: &Config, words: &[OsString]) -> anyhow::Result<()> {
     start_successor(words)
 }
 
-/// Starts it, and waits until it serves.
+/// Has it started, and waits until it serves.
 fn start_successor(words: &[OsString]) -> anyhow::Result<()> {
     let (ours, theirs) = UnixStream::pair()?;
-    let program = std::env::current_exe().context("cannot see which program this is")?;
-    let mut successor = Command::new(program)
-        .args(successors(words))
+    // Between the two is one that ends at once: a relay that is this one's child, and not systemd's, would be killed without a
+    // word when systemd stops it.
+    let starter = own_program()?
+        .args(words.iter().skip(1))
+        .arg(TELLS_STARTER)
         .stdin(Stdio::from(OwnedFd::from(theirs)))
-        .process_group(0)
-        .spawn()
+        .status()
         .context("cannot start the new relay")?;
     let mut byte = [0];
-    let serves = (&ours).read_exact(&mut byte).is_ok();
-    if !serves {
-        // It has said why.
-        let status = successor.wait()?;
-        bail!("the new relay did not start ({status}); the one that ran goes on");
-    }
+    let serves = starter.success() && (&ours).read_exact(&mut byte).is_ok();
+    // It has said why.
+    ensure!(
+        serves,
+        "the new relay did not start; the one that ran goes on"
+    );
     ensure!(byte == *READY, "the new relay says something strange");
-    say(format_args!(
-        "The relay is now another program, process {}.",
-        successor.id()
-    ));
+    say("The relay is now another program.");
     Ok(())
+}
+
+/// Starts the relay that is to take over, for the one whose end of a socket is the standard input, and waits for nothing.
+///
+/// # Errors
+/// One sentence; the relay that runs then goes on as it was.
+pub fn leave_successor(words: &[OsString]) -> anyhow::Result<()> {
+    own_program()?
+        .args(successors(words))
+        .process_group(0)
+        .spawn()
+        .context("cannot start the new relay")
+        .map(drop)
+}
+
+fn own_program() -> anyhow::Result<Command> {
+    let program = std::env::current_exe().context("cannot see which program this is")?;
+    Ok(Command::new(program))
 }
 
 const READY: &[u8; 1] = b".";
 
 /// The words of a relay that takes over, from those of one that reloads.
 fn successors(words: &[OsString]) -> Vec<OsString> {
-    let others = words.iter().skip(1).filter(|word| *word != RELOAD);
+    let others = words
+        .iter()
+        .skip(1)
+        .filter(|word| *word != RELOAD && *word != TELLS_STARTER);
     let mut words: Vec<_> = others.cloned().collect();
     words.extend(SUCCESSOR.map(OsString::from));
     words
