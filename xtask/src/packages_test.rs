@@ -254,18 +254,18 @@ fn upgrade(root: &Root, debs: &[PathBuf]) -> Result<()> {
     }
     for unit in packages().iter().flat_map(|package| package.units) {
         let name = unit.name().replace('@', "@*");
-        let how = if unit.is_enabled() {
-            "restart"
-        } else {
-            "try-restart"
+        let how = match unit.is_enabled() {
+            true if unit.is_handed_over() => "reload",
+            true => "restart",
+            false => "try-restart",
         };
         ensure!(
             root.was_told(TOLD, how, &name)?,
-            "{name} was not restarted:\n{}",
+            "{name} was told no {how}:\n{}",
             root.read(TOLD)?
         );
     }
-    println!("An upgrade keeps what was edited and kept, and restarts what runs.");
+    println!("An upgrade keeps what was edited and kept, and makes what runs the new one.");
     Ok(())
 }
 
