@@ -20,8 +20,8 @@ impl WatchedSocket {
     }
 
     /// Relays do not hand their sockets over on Windows.
-    pub(super) fn duplicate(&self) -> io::Result<std::net::UdpSocket> {
-        Err(io::ErrorKind::Unsupported.into())
+    pub(super) fn duplicate(&self) -> io::Result<UdpSocket> {
+        Err(ErrorKind::Unsupported.into())
     }
 
     /// Calls `receive` once there may be something; it answers what that was, and whether that was all,
