@@ -36,9 +36,19 @@ impl Snapshot {
 
     /// Fails unless the machine is now as it was then, and says what differs.
     pub fn ensure_now(&self, machine: &Machine) -> Result<()> {
+        self.ensure_now_but_for(machine, |_| false)
+    }
+
+    /// The same, but that some lines may be new.
+    pub fn ensure_now_but_for(
+        &self,
+        machine: &Machine,
+        may_be_new: impl Fn(&str) -> bool,
+    ) -> Result<()> {
         let now = Self::of(machine)?;
         let gone: Vec<_> = self.0.difference(&now.0).collect();
-        let new: Vec<_> = now.0.difference(&self.0).collect();
+        let new = now.0.difference(&self.0);
+        let new: Vec<_> = new.filter(|line| !may_be_new(line)).collect();
         ensure!(
             gone.is_empty() && new.is_empty(),
             "on {}: gone {gone:#?}, new {new:#?}",
