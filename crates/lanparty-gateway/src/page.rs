@@ -1,6 +1,5 @@
 //! The party page of this gateway: where it is shown, and how its host hears of that.
 
-use crate::config::Config;
 use clap::Args;
 use lanparty_edge::source_address::outgoing;
 use lanparty_edge::speech::say;
@@ -8,6 +7,7 @@ use lanparty_gateway_control::{Line, PageFacts};
 use lanparty_page::{Page, Settings, StateFolder};
 use std::io::{self, IsTerminal as _};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::str::FromStr;
 
 /// Where the page is found if nobody says.
@@ -70,14 +70,13 @@ pub struct Places {
     pub public: Option<SocketAddr>,
 }
 
-/// Listens, as long as the gateway has its rights.
+/// Listens, as long as the gateway has its rights. The token is kept beside the keys.
 #[cfg(target_os = "linux")]
-pub(crate) fn open(config: &Config) -> Page {
-    let Places { host, public } = config.pages;
+pub(crate) fn open(Places { host, public }: Places, keys: Option<&Path>) -> Page {
     Page::open(&Settings {
         at: host,
         public,
-        folder: config.keys.clone().map(StateFolder::new),
+        folder: keys.map(|folder| StateFolder::new(folder.to_owned())),
         addresses: outgoing().into_iter().collect(),
     })
 }

@@ -252,7 +252,7 @@ impl<'a> Host<'a> {
             desk: Rc::new(desk(config)),
             listener: config.socket().as_deref().and_then(listen),
             metrics: config.metrics.and_then(bind_metrics),
-            page: Some(page::open(config)),
+            page: Some(page::open(config.pages, config.keys.as_deref())),
             complaint: None,
             looped: None,
             told: Seldom::default(),

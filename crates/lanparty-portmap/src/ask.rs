@@ -5,7 +5,8 @@
 //! router.
 
 use crate::epoch;
-use crate::plan::{Asked, Found, Granted, Refused, Router, Way, WhyShut};
+use crate::plan::{Asked, Found, Granted, Refused, Router, WhyShut};
+use crate::way::Way;
 use crab_nat::{GatewayAddress, InternetProtocol, PortMappingOptions, TimeoutConfig, natpmp, pcp};
 use igd_next::aio::Gateway;
 use igd_next::aio::tokio::{Tokio, search_gateway};

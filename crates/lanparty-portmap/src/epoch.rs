@@ -8,7 +8,7 @@
 //!  PCP       2 | 128 + op | 0 | result | lifetime (4) | epoch (4) | 0 (12) | …  24 bytes and more
 //! ```
 
-use crate::plan::Way;
+use crate::way::Way;
 use std::net::IpAddr;
 use std::time::Instant;
 

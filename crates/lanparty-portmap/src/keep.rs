@@ -3,8 +3,9 @@
 use crate::address::Outside;
 use crate::ask::Asker;
 use crate::epoch;
-use crate::plan::{Found, Granted, Order, Outcome, Plan, Refused, Router, Way};
+use crate::plan::{Found, Granted, Order, Outcome, Plan, Refused, Router};
 use crate::report::Facts;
+use crate::way::Way;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;

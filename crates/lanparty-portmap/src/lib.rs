@@ -17,6 +17,7 @@ mod plan;
 mod report;
 #[cfg(test)]
 mod told;
+mod way;
 
 #[allow(clippy::disallowed_methods, reason = "shell: asks the router")]
 mod ask;
@@ -28,5 +29,6 @@ mod keep;
 
 pub use address::Outside;
 pub use keep::{Settings, keep_open};
-pub use plan::{Asked, Found, Granted, Held, Order, Outcome, Plan, Refused, Router, Way, WhyShut};
+pub use plan::{Asked, Found, Granted, Held, Order, Outcome, Plan, Refused, Router, WhyShut};
 pub use report::{Facts, Report, Standing, report};
+pub use way::Way;

@@ -4,7 +4,7 @@
 //! answer with another number is to a question that is of no interest any more.
 
 use crate::epoch::Epoch;
-use std::fmt;
+use crate::way::Way;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -26,34 +26,6 @@ const AGAIN: Duration = Duration::from_secs(60);
 const PORTS: u16 = 4;
 /// Where they begin for a port that many routers give nobody.
 const HIGH: u16 = 40_000;
-
-/// How a router is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Way {
-    /// RFC 6887.
-    Pcp,
-    /// RFC 6886.
-    NatPmp,
-    /// UPnP Internet Gateway Device.
-    Upnp,
-}
-
-impl Way {
-    /// What an IPv4 router is asked, in this order.
-    pub const IPV4: &[Way] = &[Way::Pcp, Way::NatPmp, Way::Upnp];
-    /// What an IPv6 router is asked.
-    pub const IPV6: &[Way] = &[Way::Pcp];
-}
-
-impl fmt::Display for Way {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Way::Pcp => "PCP",
-            Way::NatPmp => "NAT-PMP",
-            Way::Upnp => "UPnP",
-        })
-    }
-}
 
 /// The router of the default route, and this machine as the router sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! What the host is told of the port, and what invites say of where the party is.
 
 use crate::address::Outside;
-use crate::plan::{Held, Outcome, Refused, Router, Way, WhyShut};
+use crate::plan::{Held, Outcome, Refused, Router, WhyShut};
+use crate::way::Way;
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 

@@ -6,14 +6,12 @@
 
 use crate::Config;
 use crate::server::HandoverError;
-use crate::server::handover::{Predecessor, Program};
+use crate::server::handover::{self, Predecessor, Program};
 use anyhow::{Context, bail, ensure};
 use lanparty_edge::speech::say;
-use rustix::stdio;
 use std::ffi::OsString;
-use std::fs::File;
 use std::io::Read as _;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
@@ -67,7 +65,10 @@ fn start_successor(words: &[OsString]) -> anyhow::Result<()> {
         serves,
         "the new relay did not start; the one that ran goes on"
     );
-    ensure!(byte == *READY, "the new relay says something strange");
+    ensure!(
+        byte == *handover::READY,
+        "the new relay says something strange"
+    );
     say("The relay is now another program.");
     Ok(())
 }
@@ -90,8 +91,6 @@ fn own_program() -> anyhow::Result<Command> {
     Ok(Command::new(program))
 }
 
-const READY: &[u8; 1] = b".";
-
 /// The words of a relay that takes over, from those of one that reloads.
 fn successors(words: &[OsString]) -> Vec<OsString> {
     let others = words
@@ -101,15 +100,6 @@ fn successors(words: &[OsString]) -> Vec<OsString> {
     let mut words: Vec<_> = others.cloned().collect();
     words.extend(SUCCESSOR.map(OsString::from));
     words
-}
-
-/// Whoever has started this relay as a successor learns that it serves, and has its end of standard input back.
-pub(crate) fn tell_starter(null: Option<&File>) {
-    let told = rustix::io::write(stdio::stdin(), READY);
-    let told = told.and_then(|_| null.map_or(Ok(()), |null| stdio::dup2_stdin(null.as_fd())));
-    if let Err(error) = told {
-        tracing::debug!(%error, "Nobody waits for this relay any more");
-    }
 }
 
 #[cfg(test)]

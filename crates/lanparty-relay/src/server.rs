@@ -153,7 +153,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), S
         .transpose()?;
     #[cfg(target_os = "linux")]
     if config.tells_starter {
-        crate::reload::tell_starter(null.ok().as_ref());
+        handover::tell_starter(null.ok().as_ref());
     }
     let address = server.local_address();
     say(format_args!("Relay listening on {address} (udp)."));

@@ -13,9 +13,10 @@ use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recv, recvmsg, sendmsg, sockopt,
 };
+use rustix::stdio;
 use sd_notify::NotifyState;
 use serde::{Deserialize, Serialize};
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, IoSlice, IoSliceMut, Read as _, Write as _};
 use std::mem::MaybeUninit;
 use std::net::UdpSocket;
@@ -301,6 +302,18 @@ impl Predecessor {
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+/// What a successor says at its standard input, a socket, once it serves.
+pub(crate) const READY: &[u8; 1] = b".";
+
+/// Whoever has started this relay as a successor learns that it serves, and has its end of standard input back.
+pub(super) fn tell_starter(null: Option<&File>) {
+    let told = rustix::io::write(stdio::stdin(), READY);
+    let told = told.and_then(|_| null.map_or(Ok(()), |null| stdio::dup2_stdin(null.as_fd())));
+    if let Err(error) = told {
+        debug!(%error, "Nobody waits for this relay any more");
     }
 }
 
