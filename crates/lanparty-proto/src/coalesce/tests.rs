@@ -279,11 +279,14 @@ fn by_kind(frames: &[Vec<u8>]) -> BTreeMap<Vec<u8>, Vec<&[u8]>> {
 
 fn kind(frame: &[u8]) -> Vec<u8> {
     match Segment::find(frame) {
-        Some(segment) => frame[..14]
-            .iter()
-            .chain(&frame[segment.transport - 8..segment.transport + 4])
-            .copied()
-            .collect(),
+        Some(segment) => {
+            let addresses = match segment.family {
+                Family::V4 => 8,
+                Family::V6 => 32,
+            };
+            let flow = &frame[segment.transport - addresses..segment.transport + 4];
+            [&frame[..14], flow].concat()
+        }
         None => Vec::new(),
     }
 }
