@@ -251,8 +251,9 @@ proptest! {
             let ports = |udp: &etherparse::UdpSlice<'_>| (udp.source_port(), udp.destination_port());
             prop_assert_eq!(ports(&udp), ports(&was));
             if let Some(NetSlice::Ipv4(ip)) = packet.net {
+                // As its bytes stand there: this parser forgets the bit that is reserved.
+                prop_assert_eq!(Sum::of(ip.header().slice()).checksum(), 0);
                 let header = ip.header().to_header();
-                prop_assert_eq!(header.header_checksum, header.calc_header_checksum());
                 let sum = udp.to_header().calc_checksum_ipv4(&header, udp.payload()).unwrap();
                 prop_assert_eq!(udp.checksum(), if sum == 0 { 0xffff } else { sum });
             }
