@@ -25,6 +25,8 @@ const STEPS: [Step; 7] = [
 /// A text, and what it may have been before: the least changed first.
 pub(super) struct Looks {
     waiting: VecDeque<(String, usize)>,
+    /// What is looked at when nothing else is left.
+    last: Option<String>,
     seen: HashSet<String>,
     bytes: usize,
 }
@@ -33,10 +35,18 @@ impl Looks {
     pub(super) fn at(text: &str) -> Self {
         let mut looks = Looks {
             waiting: VecDeque::new(),
+            last: None,
             seen: HashSet::new(),
             bytes: 0,
         };
-        looks.add(clean(text), 0);
+        let text = clean(text);
+        // Its escapes may pass for a part of an old link's key, which does not say that it is another one.
+        if is_quoted_printable(&text) {
+            looks.add(clean(&quoted_printable(&text)), 1);
+            looks.last = Some(text);
+        } else {
+            looks.add(text, 0);
+        }
         looks
     }
 
@@ -54,7 +64,8 @@ impl Iterator for Looks {
     type Item = String;
 
     fn next(&mut self) -> Option<String> {
-        let (text, depth) = self.waiting.pop_front()?;
+        let last = || self.last.take().map(|text| (text, 0));
+        let (text, depth) = self.waiting.pop_front().or_else(last)?;
         if depth < MAX_DEPTH {
             for step in STEPS {
                 self.add(clean(&step(&text)), depth + 1);
@@ -136,6 +147,17 @@ fn quoted_printable(text: &str) -> String {
             .map_or_else(|| format!("{line}\n"), str::to_owned)
     });
     escapes(&soft.collect::<String>(), '=', |_| true)
+}
+
+/// True for a text with a broken line in which no `=` stands for itself.
+fn is_quoted_printable(text: &str) -> bool {
+    let mut has_broken_line = false;
+    text.split('=').skip(1).all(|behind| {
+        let is_broken = behind.trim_start_matches([' ', '\t']).starts_with('\n');
+        has_broken_line |= is_broken;
+        let digits = behind.as_bytes().get(..2);
+        is_broken || digits.is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit))
+    }) && has_broken_line
 }
 
 /// The characters that a link is made of; what else is encoded belongs to a name.

@@ -352,6 +352,25 @@ fn a_cut_old_link_is_found_out_or_may_be_cut() {
     }
 }
 
+#[test]
+fn an_escape_before_a_line_that_is_broken_is_no_part_of_an_old_links_key() {
+    // Twenty characters of the key stand in the first line: with the two digits a whole one.
+    let link = |key: &str| format!("lanparty://119.155.219.100/AA--AA-A--#key={key}");
+    let meant: Invite = link("AAAAAAAAAAAAAAAAAACwAA").parse().unwrap();
+    let text = link("3DAAAAAAAAAAAAAAAAAACw=\nAA\">x</a>");
+    assert_eq!(Invite::find(&text), Ok(meant));
+    // With a page's escapes as well.
+    let text = link("3DAAAAAAAAAAAAAAAAAACw=\nAA&amp;expires=3D1000000000\">x</a>");
+    let meant: Invite = link("AAAAAAAAAAAAAAAAAACwAA&expires=1000000000")
+        .parse()
+        .unwrap();
+    assert_eq!(Invite::find(&text), Ok(meant));
+    // Where an `=` stands for itself it is that key.
+    let other: Invite = link("3DAAAAAAAAAAAAAAAAAACw").parse().unwrap();
+    let text = link("3DAAAAAAAAAAAAAAAAAACw==\nSee you");
+    assert_eq!(Invite::find(&text), Ok(other));
+}
+
 fn any_invite() -> impl Strategy<Value = Invite> {
     let relay = prop_oneof![
         "[a-z][a-z0-9]{0,20}(\\.[a-z]{2,5})?(:[1-9][0-9]{0,3})?",
