@@ -149,15 +149,36 @@ fn quoted_printable(text: &str) -> String {
     escapes(&soft.collect::<String>(), '=', |_| true)
 }
 
-/// True for a text with a broken line in which no `=` stands for itself.
+/// True for a text with a line that was broken and in which no `=` stands for itself, whatever stands around it: a mail's
+/// headers do not.
 fn is_quoted_printable(text: &str) -> bool {
-    let mut has_broken_line = false;
-    text.split('=').skip(1).all(|behind| {
-        let is_broken = behind.trim_start_matches([' ', '\t']).starts_with('\n');
-        has_broken_line |= is_broken;
-        let digits = behind.as_bytes().get(..2);
-        is_broken || digits.is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit))
-    }) && has_broken_line
+    let mut whole = String::new();
+    for line in text.lines() {
+        let line = line.trim_end_matches([' ', '\t']);
+        if let Some(broken) = line.strip_suffix('=') {
+            whole += broken;
+            whole.push(BROKEN);
+            continue;
+        }
+        whole += line;
+        if whole.contains(BROKEN) && has_only_escapes(&whole) {
+            return true;
+        }
+        whole.clear();
+    }
+    false
+}
+
+/// Stands where a line was broken; [`clean`] has left none in the text.
+const BROKEN: char = '\0';
+
+fn has_only_escapes(line: &str) -> bool {
+    let mut behind = line.split('=').skip(1).peekable();
+    behind.peek().is_some()
+        && behind.all(|behind| {
+            let digits = behind.as_bytes().get(..2);
+            digits.is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit))
+        })
 }
 
 /// The characters that a link is made of; what else is encoded belongs to a name.

@@ -358,7 +358,13 @@ fn an_escape_before_a_line_that_is_broken_is_no_part_of_an_old_links_key() {
     let link = |key: &str| format!("lanparty://119.155.219.100/AA--AA-A--#key={key}");
     let meant: Invite = link("AAAAAAAAAAAAAAAAAACwAA").parse().unwrap();
     let text = link("3DAAAAAAAAAAAAAAAAAACw=\nAA\">x</a>");
-    assert_eq!(Invite::find(&text), Ok(meant));
+    assert_eq!(Invite::find(&text), Ok(meant.clone()));
+    // As the mail's source, whose headers and boundaries have another `=`.
+    let source = format!(
+        "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\nCome: {}\n--=_x--",
+        link("3DAAAAAAAAAAAAAAAAAACw=\nAA")
+    );
+    assert_eq!(Invite::find(&source), Ok(meant));
     // With a page's escapes as well.
     let text = link("3DAAAAAAAAAAAAAAAAAACw=\nAA&amp;expires=3D1000000000\">x</a>");
     let meant: Invite = link("AAAAAAAAAAAAAAAAAACwAA&expires=1000000000")
