@@ -46,6 +46,8 @@ pub enum Controller {
     Bbr3,
     /// CUBIC.
     Cubic,
+    /// None: both ends are in one program, and there is no path.
+    None,
     /// One that this version does not know, or there is no link any more.
     #[default]
     #[serde(other)]

@@ -1,8 +1,9 @@
 //! Control messages on streams, each within a deadline (spec R10, R35).
 
 use crate::close::Closed;
-use crate::endpoint::Connection;
-use crate::engine::{RecvStream, SendStream, StreamError};
+use crate::connection::Connection;
+use crate::engine::StreamError;
+use crate::stream::{RecvStream, SendStream};
 use lanparty_ctrl::codec::{self, CodecError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -1,28 +1,21 @@
-//! Endpoints and connections: the face of QUIC. No file outside knows that it is noq's sans-IO core, with a driver
+//! Endpoints: the face of QUIC. No file outside knows that it is noq's sans-IO core, with a driver
 //! (`engine`) and a queue (`lanparty_flow::queue`) of our own.
 
-use crate::close::{CloseCode, Closed, HandshakeError, Unsent};
-use crate::engine::{self, ConnectFailure, Engine, Pieces, RecvStream, SendStream, Stranger};
-use crate::life;
+use crate::close::{CloseCode, HandshakeError, Unsent};
+use crate::connection::Connection;
+use crate::engine::{self, ConnectFailure, Engine, Stranger};
 use crate::reset;
 use crate::socket::{self, UdpBuffers};
 use crate::tls::{Identity, IdentityError, Trust};
 use crate::transport::{PathFloor, transport};
-use bytes::Bytes;
-use lanparty_ctrl::{ChannelBinding, Fingerprint, IdentityKey};
+use lanparty_ctrl::IdentityKey;
 use lanparty_flow::Congestion;
-use lanparty_flow::queue::WaitWindow;
-use lanparty_obs::link::QueueStats;
-use lanparty_obs::{DropReason, LinkStats, Packets};
-use lanparty_proto::flow::Flow;
-use lanparty_proto::{DatagramBudget, Header, fragment, overlay};
 use noq_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use noq_proto::{ClientConfig, Dir, PathId, SendDatagramError, ServerConfig, StreamId};
-use smallvec::smallvec;
+use noq_proto::{ClientConfig, ServerConfig};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Strangers whose first packet waits to be looked at, at some 30 KiB each. Who comes when all places are taken is
 /// not heard, and asks again; the engine's own limit is 65536.
@@ -236,7 +229,7 @@ impl Endpoint {
         let mut config = ClientConfig::new(Arc::new(crypto));
         config.transport_config(Arc::new(transport(floor, self.congestion)));
         match self.engine.connect(config, address, server_name).await {
-            Ok(connection) => Ok(Connection(connection)),
+            Ok(connection) => Ok(connection.into()),
             Err(ConnectFailure::Config(error)) => Err(failed(&error)),
             Err(ConnectFailure::Connection(error)) => Err(error.into()),
         }
@@ -319,184 +312,10 @@ impl Incoming {
     /// # Errors
     /// [`HandshakeError`], also when `deadline` passes first.
     pub async fn accept(self, deadline: Duration) -> Result<Connection, HandshakeError> {
-        let handshake = async { Ok(Connection(self.0.accept().await?)) };
+        let handshake = async { Ok(self.0.accept().await?.into()) };
         tokio::time::timeout(deadline, handshake)
             .await
             .unwrap_or(Err(HandshakeError::NoAnswer))
-    }
-}
-
-/// A connection whose handshake is complete. Clones share it.
-#[derive(Debug, Clone)]
-pub struct Connection(pub(crate) engine::Connection);
-
-impl Connection {
-    /// The largest datagram that fits now.
-    pub fn budget(&self) -> DatagramBudget {
-        let max_size = self.0.look(|quic| quic.datagrams().max_size());
-        DatagramBudget::clamped(max_size.ok().flatten().unwrap_or(0))
-    }
-
-    /// The smoothed round trip.
-    pub fn rtt(&self) -> Option<Duration> {
-        self.0.look(|quic| quic.rtt(PathId::ZERO)).ok()?
-    }
-
-    /// How many packets of a thousand got lost on the way to the other side.
-    pub fn loss_permille(&self) -> Option<u16> {
-        let Packets { sent, lost } = self.packets()?;
-        let permille = (1000 * lost).checked_div(sent)?;
-        u16::try_from(permille).ok()
-    }
-
-    /// What became of our packets since the link stands.
-    pub fn packets(&self) -> Option<Packets> {
-        let stats = self.0.look(|quic| quic.path_stats(PathId::ZERO)).ok()??;
-        Some(Packets {
-            sent: stats.sent_packets,
-            lost: stats.lost_packets,
-        })
-    }
-
-    /// Counts what the other side has said, in QUIC's frames. Nobody else moves it: packets that do not authenticate
-    /// and those that come a second time are not read.
-    pub fn heard(&self) -> u64 {
-        let stats = self.0.look(noq_proto::Connection::stats);
-        stats.map_or(0, |stats| life::signs(&stats.frame_rx))
-    }
-
-    /// Where the other side is now; changes when it moves to another network.
-    pub fn remote_address(&self) -> Option<SocketAddr> {
-        let path = self.0.look(|quic| quic.network_path(PathId::ZERO));
-        Some(canonical(path.ok()?.ok()?.remote()))
-    }
-
-    /// Waits for datagrams and moves up to `room.len()` of them there, oldest first.
-    ///
-    /// # Errors
-    /// [`Closed`] once there is no connection and nothing left to read.
-    pub async fn read_datagrams(&self, room: &mut [Bytes]) -> Result<usize, Closed> {
-        Ok(self.0.read_datagrams(room).await?)
-    }
-
-    /// Queues the datagram of a frame that came at `now` whole, or cut into fragments when it exceeds the budget of this
-    /// moment or `cap`. Answers how many datagrams that makes. Waits for nothing: when the queue is
-    /// full, its longest flow loses frames, and [`Self::queue_stats`] tells how many.
-    ///
-    /// # Errors
-    /// `Runt` when there is no frame in it; `LinkDown` when there is no connection.
-    pub fn send_frame(
-        &self,
-        now: Instant,
-        datagram: Bytes,
-        frame_id: impl FnOnce() -> u16,
-        cap: Option<DatagramBudget>,
-    ) -> Result<usize, DropReason> {
-        let frame = datagram.get(overlay::HEADER_LEN..).unwrap_or_default();
-        let flow = Flow::of(frame).ok_or(DropReason::Runt)?;
-        let budget = cap.map_or(self.budget(), |cap| cap.min(self.budget()));
-        let pieces: Pieces = if datagram.len() <= budget.bytes() {
-            smallvec![datagram]
-        } else {
-            cut(&datagram, frame_id(), budget).collect()
-        };
-        let count = pieces.len();
-        match self.0.send_frame(now, flow, pieces) {
-            Ok(()) => Ok(count),
-            Err(_) => Err(DropReason::LinkDown),
-        }
-    }
-
-    /// How it is doing; waits are those since the oldest look in `window`. `None` when it is over.
-    pub fn stats(&self, window: &mut WaitWindow) -> Option<LinkStats> {
-        self.0.stats(window)
-    }
-
-    /// What waits in this connection's queue, and what that has thrown away; when it is over, as that was at its
-    /// end.
-    pub fn queue_stats(&self) -> QueueStats {
-        self.0.queue_stats()
-    }
-
-    /// Sends a probe of the path as it is: never cut, because its length is the question.
-    ///
-    /// # Errors
-    /// `QueueFull` when it does not fit or finds no room; `LinkDown` when there is no connection.
-    pub fn send_probe(&self, probe: Bytes) -> Result<(), DropReason> {
-        self.0.send_datagram(probe).map_err(drop_reason)
-    }
-
-    /// What this connection has and no other: both ends get the same bytes, and nobody else can know them.
-    pub fn channel_binding(&self) -> ChannelBinding {
-        ChannelBinding(self.0.binding())
-    }
-
-    /// Who the other side has proved to be in the handshake, if it wanted to be somebody.
-    pub fn identity(&self) -> Option<Fingerprint> {
-        self.0.identity()
-    }
-
-    /// Opens the stream for the first exchange.
-    ///
-    /// # Errors
-    /// [`Closed`].
-    pub async fn open_bi(&self) -> Result<(SendStream, RecvStream), Closed> {
-        let id = self.0.open(Dir::Bi).await?;
-        Ok(self.both_ends(id))
-    }
-
-    /// Waits for the stream of the first exchange.
-    ///
-    /// # Errors
-    /// [`Closed`].
-    pub async fn accept_bi(&self) -> Result<(SendStream, RecvStream), Closed> {
-        let id = self.0.accept(Dir::Bi).await?;
-        Ok(self.both_ends(id))
-    }
-
-    /// Opens a stream for one message.
-    ///
-    /// # Errors
-    /// [`Closed`].
-    pub async fn open_uni(&self) -> Result<SendStream, Closed> {
-        let id = self.0.open(Dir::Uni).await?;
-        Ok(SendStream::new(&self.0, id))
-    }
-
-    /// Waits for a stream with one message.
-    ///
-    /// # Errors
-    /// [`Closed`].
-    pub async fn accept_uni(&self) -> Result<RecvStream, Closed> {
-        let id = self.0.accept(Dir::Uni).await?;
-        Ok(RecvStream::new(&self.0, id))
-    }
-
-    fn both_ends(&self, id: StreamId) -> (SendStream, RecvStream) {
-        (SendStream::new(&self.0, id), RecvStream::new(&self.0, id))
-    }
-
-    /// Closes it; what was not sent yet is lost.
-    pub fn close(&self, code: CloseCode) {
-        self.0.close(code.number(), code.text());
-    }
-
-    /// Waits until it is closed, by whomever.
-    pub async fn closed(&self) -> Closed {
-        self.0.closed().await.into()
-    }
-}
-
-fn cut(datagram: &[u8], frame_id: u16, budget: DatagramBudget) -> impl Iterator<Item = Bytes> {
-    let (header, frame) = Header::decode(datagram).expect("a datagram of our own making");
-    fragment::cut(header, frame_id, frame, budget)
-}
-
-fn drop_reason(error: SendDatagramError) -> DropReason {
-    match error {
-        // The budget shrank between the check and the send; the next frame is cut to it.
-        SendDatagramError::TooLarge | SendDatagramError::Blocked(_) => DropReason::QueueFull,
-        SendDatagramError::UnsupportedByPeer | SendDatagramError::Disabled => DropReason::LinkDown,
     }
 }
 

@@ -17,10 +17,11 @@ mod tests;
 mod udp;
 
 pub(crate) use connection::Connection;
-pub(crate) use link::Pieces;
+pub(crate) use link::{Pieces, QUEUE_LIMIT, by_themselves};
 pub use state::Totals;
 pub(crate) use stranger::Stranger;
-pub use streams::{RecvStream, SendStream, StreamError};
+pub use streams::StreamError;
+pub(crate) use streams::{RecvStream, SendStream};
 
 use crate::reset::OwnIds;
 use bytes::Bytes;

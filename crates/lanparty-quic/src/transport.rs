@@ -16,8 +16,8 @@ pub(crate) const SEND_BUFFER: usize = 192 * 1024;
 /// Incoming datagrams that may wait for us, in bytes: a burst while the loop writes to the port.
 const RECEIVE_BUFFER: usize = 2 * 1024 * 1024;
 /// Control messages are at most 64 KiB, and few at a time.
-const MAX_STREAMS: u8 = 32;
-const STREAM_WINDOW: u32 = 128 * 1024;
+pub(crate) const MAX_STREAMS: u8 = 32;
+pub(crate) const STREAM_WINDOW: u32 = 128 * 1024;
 const CONNECTION_WINDOW: u32 = 512 * 1024;
 /// First guess of a round trip. The specification's 333 ms (RFC 9002 §6.2.2) makes a lost first
 /// packet cost a second; relays are near.

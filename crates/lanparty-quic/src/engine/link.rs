@@ -20,7 +20,7 @@ use std::time::Instant;
 /// Frames that may wait for a link, in bytes (what RFC 8290 §5.2 calls its limit): a quarter of a second of a steady
 /// 15 Mbit/s, for which a busy machine may have no processor. Waits are CoDel's business; but for what never gives
 /// way on a slow line, such as a video, this is the longest queue too.
-const QUEUE_LIMIT: usize = 512 * 1024;
+pub(crate) const QUEUE_LIMIT: usize = 512 * 1024;
 /// What QUIC is given at a time, in bytes: a packet train of full size at most, two full packets at
 /// least. What it holds goes out in the order in which it came, so it should hold little.
 const LARGEST_FEED: usize = 44 * 1350;
@@ -248,7 +248,7 @@ impl Link {
 
 /// The same datagrams, the short ones in memory of their own: a frame that waits would keep all the memory that came
 /// with it, which may be a thousand times as much.
-fn by_themselves(mut pieces: Pieces) -> Pieces {
+pub(crate) fn by_themselves(mut pieces: Pieces) -> Pieces {
     for piece in pieces.iter_mut().filter(|piece| piece.len() < SHORT) {
         *piece = Bytes::copy_from_slice(piece);
     }

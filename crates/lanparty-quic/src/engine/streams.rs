@@ -28,7 +28,7 @@ impl From<ConnectionError> for StreamError {
 
 /// The end of a stream that takes bytes. Dropping it ends the stream.
 #[derive(Debug)]
-pub struct SendStream {
+pub(crate) struct SendStream {
     connection: Connection,
     id: StreamId,
 }
@@ -41,11 +41,7 @@ impl SendStream {
         }
     }
 
-    /// Writes all of it, as the other side takes it.
-    ///
-    /// # Errors
-    /// [`StreamError`].
-    pub async fn write_all(&mut self, bytes: &[u8]) -> Result<(), StreamError> {
+    pub(crate) async fn write_all(&mut self, bytes: &[u8]) -> Result<(), StreamError> {
         let mut left = bytes;
         poll_fn(|cx| {
             let written = self.poll_write(cx, &mut left);
@@ -71,11 +67,7 @@ impl SendStream {
         written.map(|written| written?)
     }
 
-    /// Says that nothing follows.
-    ///
-    /// # Errors
-    /// [`StreamError`].
-    pub fn finish(&mut self) -> Result<(), StreamError> {
+    pub(crate) fn finish(&mut self) -> Result<(), StreamError> {
         self.connection
             .act(|quic| quic.send_stream(self.id).finish())?
             .map_err(|_| StreamError::GivenUp)
@@ -91,7 +83,7 @@ impl Drop for SendStream {
 
 /// The end of a stream that gives bytes. Dropping it tells the other side that no more is wanted.
 #[derive(Debug)]
-pub struct RecvStream {
+pub(crate) struct RecvStream {
     connection: Connection,
     id: StreamId,
 }
@@ -104,11 +96,7 @@ impl RecvStream {
         }
     }
 
-    /// Fills `room`.
-    ///
-    /// # Errors
-    /// [`StreamError`].
-    pub async fn read_exact(&mut self, room: &mut [u8]) -> Result<(), StreamError> {
+    pub(crate) async fn read_exact(&mut self, room: &mut [u8]) -> Result<(), StreamError> {
         let mut filled = 0;
         poll_fn(|cx| {
             let read = self.poll_read(cx, room, &mut filled);

@@ -209,5 +209,5 @@ async fn connected(congestion: Congestion) -> (Connection, Connection) {
         stranger.accept(Duration::from_secs(5)).await
     };
     let (client, server) = tokio::join!(connecting, accepting);
-    (client.unwrap().0, server.unwrap().0)
+    (client.unwrap().quic(), server.unwrap().quic())
 }

@@ -1,0 +1,291 @@
+//! A connection as relay and peers see it, over QUIC or between two ends in one program.
+
+use crate::close::{CloseCode, Closed};
+use crate::engine::{self, Pieces};
+use crate::life;
+use crate::memory;
+use crate::stream::{RecvStream, SendStream};
+use bytes::Bytes;
+use lanparty_ctrl::{ChannelBinding, Fingerprint};
+use lanparty_flow::queue::WaitWindow;
+use lanparty_obs::link::QueueStats;
+use lanparty_obs::{DropReason, LinkStats, Packets};
+use lanparty_proto::flow::Flow;
+use lanparty_proto::{DatagramBudget, Header, fragment, overlay};
+use noq_proto::{Dir, PathId, SendDatagramError, StreamId};
+use smallvec::smallvec;
+use std::time::{Duration, Instant};
+
+/// A connection whose handshake is complete. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Connection(Kind);
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Quic(engine::Connection),
+    /// The other end is in this program.
+    Memory(memory::Connection),
+}
+
+impl From<engine::Connection> for Connection {
+    fn from(connection: engine::Connection) -> Self {
+        Connection(Kind::Quic(connection))
+    }
+}
+
+impl From<memory::Connection> for Connection {
+    fn from(connection: memory::Connection) -> Self {
+        Connection(Kind::Memory(connection))
+    }
+}
+
+#[cfg(test)]
+impl Connection {
+    /// The engine's own.
+    pub(crate) fn quic(self) -> engine::Connection {
+        match self.0 {
+            Kind::Quic(quic) => quic,
+            Kind::Memory(_) => panic!("a test of the engine has connections of the engine"),
+        }
+    }
+}
+
+impl Connection {
+    /// The largest datagram that fits now; between two ends in one program, what an ordinary path takes.
+    pub fn budget(&self) -> DatagramBudget {
+        let Kind::Quic(quic) = &self.0 else {
+            return memory::BUDGET;
+        };
+        let max_size = quic.look(|quic| quic.datagrams().max_size());
+        DatagramBudget::clamped(max_size.ok().flatten().unwrap_or(0))
+    }
+
+    /// The smoothed round trip; zero where there is no path.
+    pub fn rtt(&self) -> Option<Duration> {
+        match &self.0 {
+            Kind::Quic(quic) => quic.look(|quic| quic.rtt(PathId::ZERO)).ok()?,
+            Kind::Memory(_) => Some(Duration::ZERO),
+        }
+    }
+
+    /// How many packets of a thousand got lost on the way to the other side.
+    pub fn loss_permille(&self) -> Option<u16> {
+        let Packets { sent, lost } = self.packets()?;
+        let permille = (1000 * lost).checked_div(sent)?;
+        u16::try_from(permille).ok()
+    }
+
+    /// What became of our packets since the link stands; where there is no path there are none.
+    pub fn packets(&self) -> Option<Packets> {
+        let Kind::Quic(quic) = &self.0 else {
+            return Some(Packets::default());
+        };
+        let stats = quic.look(|quic| quic.path_stats(PathId::ZERO)).ok()??;
+        Some(Packets {
+            sent: stats.sent_packets,
+            lost: stats.lost_packets,
+        })
+    }
+
+    /// Counts what the other side has said, in QUIC's frames. Nobody else moves it: packets that do not authenticate
+    /// and those that come a second time are not read. An end in this program is heard whenever this is asked.
+    pub fn heard(&self) -> u64 {
+        match &self.0 {
+            Kind::Quic(quic) => {
+                let stats = quic.look(noq_proto::Connection::stats);
+                stats.map_or(0, |stats| life::signs(&stats.frame_rx))
+            }
+            Kind::Memory(memory) => memory.heard(),
+        }
+    }
+
+    /// Waits for datagrams and moves up to `room.len()` of them there, oldest first.
+    ///
+    /// # Errors
+    /// [`Closed`] once there is no connection and nothing left to read.
+    pub async fn read_datagrams(&self, room: &mut [Bytes]) -> Result<usize, Closed> {
+        match &self.0 {
+            Kind::Quic(quic) => Ok(quic.read_datagrams(room).await?),
+            Kind::Memory(memory) => memory.read_datagrams(room).await,
+        }
+    }
+
+    /// Queues the datagram of a frame that came at `now` whole, or cut into fragments when it exceeds the budget of this
+    /// moment or `cap`. Answers how many datagrams that makes. Waits for nothing: when the queue is
+    /// full, its longest flow loses frames, and [`Self::queue_stats`] tells how many.
+    ///
+    /// # Errors
+    /// `Runt` when there is no frame in it; `LinkDown` when there is no connection.
+    pub fn send_frame(
+        &self,
+        now: Instant,
+        datagram: Bytes,
+        frame_id: impl FnOnce() -> u16,
+        cap: Option<DatagramBudget>,
+    ) -> Result<usize, DropReason> {
+        let frame = datagram.get(overlay::HEADER_LEN..).unwrap_or_default();
+        let flow = Flow::of(frame).ok_or(DropReason::Runt)?;
+        let pieces: Pieces = match self.longest_piece(cap) {
+            Some(budget) if datagram.len() > budget.bytes() => {
+                cut(&datagram, frame_id(), budget).collect()
+            }
+            _ => smallvec![datagram],
+        };
+        let count = pieces.len();
+        let sent = match &self.0 {
+            Kind::Quic(quic) => {
+                let sent = quic.send_frame(now, flow, pieces);
+                sent.map_err(|_| DropReason::LinkDown)
+            }
+            Kind::Memory(memory) => memory.send_frame(now, flow, pieces),
+        };
+        sent.map(|()| count)
+    }
+
+    /// How long a piece may be of which somebody wants none longer than `cap`. Memory takes any frame whole, unless
+    /// somebody wants less than an ordinary path takes.
+    fn longest_piece(&self, cap: Option<DatagramBudget>) -> Option<DatagramBudget> {
+        let budget = self.budget();
+        match &self.0 {
+            Kind::Quic(_) => Some(cap.map_or(budget, |cap| cap.min(budget))),
+            Kind::Memory(_) => cap.filter(|&cap| cap < budget),
+        }
+    }
+
+    /// How it is doing; waits are those since the oldest look in `window`. `None` when it is over.
+    pub fn stats(&self, window: &mut WaitWindow) -> Option<LinkStats> {
+        match &self.0 {
+            Kind::Quic(quic) => quic.stats(window),
+            Kind::Memory(memory) => memory.stats(window),
+        }
+    }
+
+    /// What waits in this connection's queue, and what that has thrown away; when it is over, as that was at its
+    /// end.
+    pub fn queue_stats(&self) -> QueueStats {
+        match &self.0 {
+            Kind::Quic(quic) => quic.queue_stats(),
+            Kind::Memory(memory) => memory.queue_stats(),
+        }
+    }
+
+    /// Sends a probe of the path as it is: never cut, because its length is the question.
+    ///
+    /// # Errors
+    /// `QueueFull` when it does not fit or finds no room; `LinkDown` when there is no connection.
+    pub fn send_probe(&self, probe: Bytes) -> Result<(), DropReason> {
+        match &self.0 {
+            Kind::Quic(quic) => quic.send_datagram(probe).map_err(drop_reason),
+            Kind::Memory(memory) => memory.send_datagram(probe),
+        }
+    }
+
+    /// What this connection has and no other: both ends get the same bytes, and nobody else can know them.
+    pub fn channel_binding(&self) -> ChannelBinding {
+        match &self.0 {
+            Kind::Quic(quic) => ChannelBinding(quic.binding()),
+            Kind::Memory(memory) => memory.binding(),
+        }
+    }
+
+    /// Who the other side has proved to be in the handshake, if it wanted to be somebody; in one program its word is
+    /// enough.
+    pub fn identity(&self) -> Option<Fingerprint> {
+        match &self.0 {
+            Kind::Quic(quic) => quic.identity(),
+            Kind::Memory(memory) => memory.identity(),
+        }
+    }
+
+    /// Opens the stream for the first exchange.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub async fn open_bi(&self) -> Result<(SendStream, RecvStream), Closed> {
+        match &self.0 {
+            Kind::Quic(quic) => Ok(both_ends(quic, quic.open(Dir::Bi).await?)),
+            Kind::Memory(memory) => Ok(either(memory.open_bi().await?)),
+        }
+    }
+
+    /// Waits for the stream of the first exchange.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub async fn accept_bi(&self) -> Result<(SendStream, RecvStream), Closed> {
+        match &self.0 {
+            Kind::Quic(quic) => Ok(both_ends(quic, quic.accept(Dir::Bi).await?)),
+            Kind::Memory(memory) => Ok(either(memory.accept_bi().await?)),
+        }
+    }
+
+    /// Opens a stream for one message.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub async fn open_uni(&self) -> Result<SendStream, Closed> {
+        match &self.0 {
+            Kind::Quic(quic) => {
+                let id = quic.open(Dir::Uni).await?;
+                Ok(engine::SendStream::new(quic, id).into())
+            }
+            Kind::Memory(memory) => Ok(memory.open_uni().await?.into()),
+        }
+    }
+
+    /// Waits for a stream with one message.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub async fn accept_uni(&self) -> Result<RecvStream, Closed> {
+        match &self.0 {
+            Kind::Quic(quic) => {
+                let id = quic.accept(Dir::Uni).await?;
+                Ok(engine::RecvStream::new(quic, id).into())
+            }
+            Kind::Memory(memory) => Ok(memory.accept_uni().await?.into()),
+        }
+    }
+
+    /// Closes it; what was not sent yet is lost.
+    pub fn close(&self, code: CloseCode) {
+        match &self.0 {
+            Kind::Quic(quic) => quic.close(code.number(), code.text()),
+            Kind::Memory(memory) => memory.close(code),
+        }
+    }
+
+    /// Waits until it is closed, by whomever.
+    pub async fn closed(&self) -> Closed {
+        match &self.0 {
+            Kind::Quic(quic) => quic.closed().await.into(),
+            Kind::Memory(memory) => memory.closed().await,
+        }
+    }
+}
+
+fn both_ends(quic: &engine::Connection, id: StreamId) -> (SendStream, RecvStream) {
+    either((
+        engine::SendStream::new(quic, id),
+        engine::RecvStream::new(quic, id),
+    ))
+}
+
+fn either<S: Into<SendStream>, R: Into<RecvStream>>(
+    (send, receive): (S, R),
+) -> (SendStream, RecvStream) {
+    (send.into(), receive.into())
+}
+
+fn cut(datagram: &[u8], frame_id: u16, budget: DatagramBudget) -> impl Iterator<Item = Bytes> {
+    let (header, frame) = Header::decode(datagram).expect("a datagram of our own making");
+    fragment::cut(header, frame_id, frame, budget)
+}
+
+fn drop_reason(error: SendDatagramError) -> DropReason {
+    match error {
+        // The budget shrank between the check and the send; the next frame is cut to it.
+        SendDatagramError::TooLarge | SendDatagramError::Blocked(_) => DropReason::QueueFull,
+        SendDatagramError::UnsupportedByPeer | SendDatagramError::Disabled => DropReason::LinkDown,
+    }
+}
