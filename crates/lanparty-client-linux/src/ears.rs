@@ -31,6 +31,7 @@ use netlink_packet_route::link::LinkAttribute;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::OwnedFd;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use sys::Way;
 use tokio::io::Interest;
@@ -258,16 +259,18 @@ impl Home {
 }
 
 impl FramePort for BothEars {
-    async fn readable(&self) -> io::Result<()> {
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Both are asked, so that either wakes the task.
+        let tap = self.tap.poll_readable(cx);
         let Some(home) = &self.home else {
-            return self.tap.readable().await;
+            return tap;
         };
-        tokio::select! {
-            ready = self.tap.readable() => ready,
-            ready = home.heard.socket.readable() => {
-                ready?.retain_ready();
-                Ok(())
+        let heard = home.heard.socket.poll_read_ready(cx);
+        match (tap, heard) {
+            (Poll::Pending, Poll::Ready(heard)) => {
+                Poll::Ready(heard.map(|mut heard| heard.retain_ready()))
             }
+            (tap, _) => tap,
         }
     }
 

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use lanparty_edge::privilege::{self, CapabilitySet};
 use lanparty_obs::DropReason;
 use lanparty_peer::FramePort;
+use lanparty_peer::readable::Readable;
 use lanparty_peer::vnet::{self, ENOUGH, READ_LEN, Sent, SuperFrameWriter};
 use lanparty_proto::FrameBuf;
 use lanparty_proto::frame_buf::FrameSlab;
@@ -23,8 +24,8 @@ use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::str::FromStr;
+use std::task::{Context, Poll};
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
 /// Where TAPs come from.
 pub(crate) const CLONE_DEVICE: &str = "/dev/net/tun";
@@ -34,7 +35,7 @@ const FRAMES: Interest = Interest::READABLE.add(Interest::ERROR);
 /// An open TAP. The adapter exists until this is dropped, or its process dies (spec R80).
 #[derive(Debug)]
 pub(crate) struct Tap {
-    fd: AsyncFd<OwnedFd>,
+    fd: Readable<OwnedFd>,
     /// Where a read goes, before it becomes frames.
     room: Box<[u8]>,
     slab: FrameSlab,
@@ -83,7 +84,7 @@ impl Tap {
         }
         let fd = watch(fd, FRAMES).map_err(error)?;
         Ok(Tap {
-            fd,
+            fd: Readable::new(fd),
             room: vec![0; READ_LEN].into(),
             slab: FrameSlab::default(),
             writer: SuperFrameWriter::default(),
@@ -100,16 +101,14 @@ impl Tap {
 }
 
 impl FramePort for Tap {
-    async fn readable(&self) -> io::Result<()> {
-        let mut ready = self.fd.ready(FRAMES).await?;
-        ready.retain_ready();
-        if ready.ready().is_error() {
-            return Err(io::Error::new(
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.fd.poll(cx) {
+            Poll::Ready(Ok(true)) => Poll::Ready(Err(io::Error::new(
                 io::ErrorKind::NotConnected,
                 "somebody removed the adapter; start the client again",
-            ));
+            ))),
+            ready => ready.map_ok(|_| ()),
         }
-        Ok(())
     }
 
     fn try_recv(&mut self, take: &mut dyn FnMut(Result<FrameBuf, DropReason>)) -> io::Result<u64> {

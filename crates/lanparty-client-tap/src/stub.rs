@@ -10,6 +10,7 @@ use lanparty_peer::vnet::Sent;
 use lanparty_proto::{FrameBuf, MacAddr};
 use std::convert::Infallible;
 use std::io;
+use std::task::{Context, Poll};
 
 /// An open adapter, which there cannot be.
 #[derive(Debug)]
@@ -111,7 +112,7 @@ impl Tap {
 }
 
 impl FramePort for Tap {
-    async fn readable(&self) -> io::Result<()> {
+    fn poll_readable(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.0 {}
     }
 

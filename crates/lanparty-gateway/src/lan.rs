@@ -26,18 +26,19 @@ use bytes::Bytes;
 use lanparty_edge::privilege::{self, CapabilitySet};
 use lanparty_obs::DropReason;
 use lanparty_peer::FramePort;
+use lanparty_peer::readable::Readable;
 use lanparty_peer::vnet::{self, ENOUGH, READ_LEN, Sent, SuperFrameWriter};
 use lanparty_proto::frame_buf::FrameSlab;
 use lanparty_proto::{FrameBuf, MacAddr};
-use std::cell::Cell;
 use std::io;
 use std::ops::Range;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
-use sys::{BATCH, INTEREST, Notes, PacketSocket, Slot};
+use sys::{BATCH, Notes, PacketSocket, Slot};
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 /// Frames that wait for us while somebody else has the processor: 4 MiB hold about 15 ms of a full
 /// gigabit, counting the kernel's own bytes.
@@ -145,7 +146,7 @@ fn size_buffers(socket: &PacketSocket) -> io::Result<usize> {
 /// A [`LanSocket`] at work.
 #[derive(Debug)]
 pub struct LanPort {
-    socket: AsyncFd<PacketSocket>,
+    socket: Readable<PacketSocket>,
     interface: Interface,
     slots: Vec<Slot>,
     /// The slots whose frames have been captured but not handed over.
@@ -153,7 +154,7 @@ pub struct LanPort {
     slab: FrameSlab,
     writer: SuperFrameWriter,
     overruns: u32,
-    next_look: Cell<Instant>,
+    next_look: Pin<Box<Sleep>>,
     machine: Option<Machine>,
 }
 
@@ -197,7 +198,7 @@ impl LanPort {
     /// When the system cannot watch another socket.
     pub fn new(lan: LanSocket) -> io::Result<Self> {
         Ok(LanPort {
-            socket: lan.socket.watched()?,
+            socket: Readable::new(lan.socket.watched()?),
             interface: lan.interface,
             slots: (0..BATCH).map(|_| Slot::new(READ_LEN)).collect(),
             captured: 0..0,
@@ -205,7 +206,7 @@ impl LanPort {
             writer: SuperFrameWriter::default(),
             overruns: 0,
             // The system's own picture of a cable may be a second old.
-            next_look: Cell::new(Instant::now() + 2 * LOOK),
+            next_look: Box::pin(tokio::time::sleep(2 * LOOK)),
             machine: None,
         })
     }
@@ -245,8 +246,8 @@ impl LanPort {
     }
 
     /// Looks whether the interface is still there, up, and has a carrier.
-    fn look(&self) -> io::Result<()> {
-        self.next_look.set(Instant::now() + LOOK);
+    fn look(&mut self) -> io::Result<()> {
+        self.next_look.as_mut().reset(Instant::now() + LOOK);
         if let Some(machine) = &self.machine {
             machine.leg.tend(self.interface.index());
         }
@@ -263,19 +264,14 @@ impl LanPort {
 }
 
 impl FramePort for LanPort {
-    async fn readable(&self) -> io::Result<()> {
-        if !self.captured.is_empty() {
-            return Ok(());
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Also under load; and until it has to wait again.
+        while self.next_look.as_mut().poll(cx).is_ready() {
+            self.look()?;
         }
-        loop {
-            tokio::select! {
-                biased; // also under load
-                () = tokio::time::sleep_until(self.next_look.get()) => self.look()?,
-                ready = self.socket.ready(INTEREST) => {
-                    ready?.retain_ready();
-                    return Ok(());
-                }
-            }
+        match self.captured.is_empty() {
+            true => self.socket.poll(cx).map_ok(|_| ()),
+            false => Poll::Ready(Ok(())),
         }
     }
 

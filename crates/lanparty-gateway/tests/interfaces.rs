@@ -11,6 +11,7 @@ use lanparty_gateway::lan::{LanPort, LanSocket};
 use lanparty_lab::traffic::frame;
 use lanparty_lab::{Lab, Machine, Needs, RawSocket, Suite, World, checks, eventually, run};
 use lanparty_peer::FramePort;
+use std::future::poll_fn;
 use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -120,7 +121,8 @@ fn carries(cable: &Cable, interface: &str) -> Result<()> {
     host.send(&to_player)?;
     let mut has_come = false;
     while !has_come {
-        let ready = async { tokio::time::timeout(PATIENCE, port.readable()).await };
+        let ready =
+            async { tokio::time::timeout(PATIENCE, poll_fn(|cx| port.poll_readable(cx))).await };
         runtime.block_on(ready).context("nothing came")??;
         port.try_recv(&mut |frame| {
             has_come |= frame.is_ok_and(|frame| frame.frame() == to_player);

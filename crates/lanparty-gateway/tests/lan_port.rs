@@ -16,6 +16,7 @@ use lanparty_proto::checksum::Sum;
 use lanparty_proto::frame_buf::FrameSlab;
 use lanparty_proto::offload::{VnetHeader, wire_frames};
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::ExitCode;
@@ -408,7 +409,7 @@ impl Capture {
     /// What the port has next; fails when the port is gone or nothing comes.
     fn next(&mut self) -> Result<Vec<Captured>> {
         let ready = self.runtime.block_on(async {
-            tokio::time::timeout(PATIENCE, self.port.readable())
+            tokio::time::timeout(PATIENCE, poll_fn(|cx| self.port.poll_readable(cx)))
                 .await
                 .context("nothing came")
         })?;
@@ -438,7 +439,8 @@ impl Capture {
     /// True when nothing is waiting just now.
     fn is_idle(&mut self) -> bool {
         let soon = Duration::from_millis(50);
-        let ready = async { tokio::time::timeout(soon, self.port.readable()).await };
+        let ready =
+            async { tokio::time::timeout(soon, poll_fn(|cx| self.port.poll_readable(cx))).await };
         self.runtime.block_on(ready).is_err()
     }
 

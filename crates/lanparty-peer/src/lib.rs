@@ -13,6 +13,8 @@ pub mod link;
 mod path_watch;
 mod peer;
 mod pulse;
+#[cfg(unix)]
+pub mod readable;
 pub mod relay_args;
 #[cfg(all(test, not(windows)))]
 mod told;

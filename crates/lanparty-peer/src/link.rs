@@ -19,7 +19,8 @@ use lanparty_proto::overlay::Probe;
 use lanparty_proto::{DatagramBudget, FrameBuf, Header};
 use lanparty_quic::control::{self, ControlError, Messages};
 use lanparty_quic::{
-    CloseCode, Closed, Connection, Endpoint, HandshakeError, PathFloor, UdpBuffers, WaitWindow,
+    CloseCode, Closed, Connection, Drive, Endpoint, HandshakeError, PathFloor, UdpBuffers,
+    WaitWindow,
 };
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -361,15 +362,15 @@ impl RelayLink {
         &self.connection
     }
 
-    /// The next control message. Safe to cancel.
-    ///
-    /// # Errors
-    /// [`ControlError`], after which there are no more.
-    pub async fn next_message(&mut self) -> Result<RelayMessage, ControlError> {
-        self.inbox
-            .recv()
-            .await
-            .unwrap_or(Err(ControlError::Closed(Closed::ByUs)))
+    /// Takes the turns of its endpoint from the task that has them, until the answer is dropped.
+    pub(crate) fn drive(&self) -> Drive {
+        self.endpoint.drive()
+    }
+
+    /// The control messages, for whoever reads them beside the use of this link; asked for once.
+    pub(crate) fn take_inbox(&mut self) -> Inbox {
+        let (_, nothing) = mpsc::channel(1);
+        Inbox(std::mem::replace(&mut self.inbox, nothing))
     }
 
     /// Sends a message on its own time; a failure is only logged, the link's end is seen elsewhere.
@@ -400,6 +401,21 @@ impl RelayLink {
         };
         let _ = tokio::time::timeout(DRAIN, goodbye).await;
         let _ = tokio::time::timeout(DRAIN, self.endpoint.close(CloseCode::Bye)).await;
+    }
+}
+
+/// Control messages in their order.
+#[derive(Debug)]
+pub(crate) struct Inbox(mpsc::Receiver<Result<RelayMessage, ControlError>>);
+
+impl Inbox {
+    /// The next one. Safe to cancel.
+    ///
+    /// # Errors
+    /// [`ControlError`], after which there are no more.
+    pub(crate) async fn next(&mut self) -> Result<RelayMessage, ControlError> {
+        let next = self.0.recv().await;
+        next.unwrap_or(Err(ControlError::Closed(Closed::ByUs)))
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod retries;
 mod run;
+mod turn;
 mod uptime;
 mod wakefulness;
 
@@ -20,6 +21,7 @@ use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::{DatagramBudget, FrameBuf};
 use std::io;
 use std::net::SocketAddr;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 /// The decisions of a peer: a pure state machine that outlives its links.
@@ -115,11 +117,12 @@ pub enum PeerOutput {
 
 /// Where frames enter a machine: a TAP, a NIC, or memory in a test. Never blocks.
 pub trait FramePort {
-    /// Waits until [`Self::try_recv`] may have something.
+    /// Ready when [`Self::try_recv`] may have something, else the task is woken once it has. Costs no system call as long
+    /// as nothing has come.
     ///
     /// # Errors
     /// When the port is gone for good.
-    fn readable(&self) -> impl Future<Output = io::Result<()>>;
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
     /// Hands over frames that are there, some dozens at most, in order; and for each that died in
     /// the port the reason. Having none is no error. Answers how many reads it took, which is less

@@ -110,6 +110,26 @@ impl Connection {
         }
     }
 
+    /// Moves up to `room.len()` datagrams there that have come, oldest first, and waits for none.
+    ///
+    /// # Errors
+    /// [`Closed`] once there is no connection.
+    pub fn try_read_datagrams(&self, room: &mut [Bytes]) -> Result<usize, Closed> {
+        match &self.0 {
+            Kind::Quic(quic) => Ok(quic.try_read_datagrams(room)?),
+            Kind::Memory(memory) => memory.try_read_datagrams(room),
+        }
+    }
+
+    /// From now on `handler` is called for datagrams that come, some dozens at a time, by whoever moves the endpoint's
+    /// packets; what it sends leaves in the same turn. Nobody reads them in another way then. It ends with the connection.
+    pub fn hand_datagrams_to(&self, handler: impl FnMut(Instant, &mut [Bytes]) + Send + 'static) {
+        match &self.0 {
+            Kind::Quic(quic) => quic.hand_datagrams_to(Box::new(handler)),
+            Kind::Memory(memory) => memory.hand_datagrams_to(handler),
+        }
+    }
+
     /// Queues the datagram of a frame that came at `now` whole, or cut into fragments when it exceeds the budget of this
     /// moment or `cap`. Answers how many datagrams that makes. Waits for nothing: when the queue is
     /// full, its longest flow loses frames, and [`Self::queue_stats`] tells how many.

@@ -1,11 +1,14 @@
-//! noq's sans-IO core with a driver of our own: one task for a UDP socket and all connections on it.
+//! noq's sans-IO core with a driver of our own: one task for a UDP socket and all connections on it, or whoever holds
+//! its [`Drive`].
 //!
 //! noq's own driver has a task per connection and a channel between it and the socket's task; for a
 //! frame that is two more wake-ups in every program on its way. Here a connection is a value under the
 //! socket's one lock, which is only ever held for a synchronous call. See [`driver::Driver`] for the
 //! order of things in a turn.
 
+mod alarm;
 mod connection;
+mod drive;
 mod driver;
 mod ears;
 mod link;
@@ -17,6 +20,7 @@ mod tests;
 mod udp;
 
 pub(crate) use connection::Connection;
+pub use drive::Drive;
 pub(crate) use link::{Pieces, QUEUE_LIMIT, by_themselves};
 pub use state::Totals;
 pub(crate) use stranger::Stranger;
@@ -25,6 +29,7 @@ pub(crate) use streams::{RecvStream, SendStream};
 
 use crate::reset::OwnIds;
 use bytes::Bytes;
+use drive::Background;
 use driver::Driver;
 use link::remember;
 use noq_proto::{
@@ -58,6 +63,8 @@ impl Drop for Owner {
 }
 
 struct Shared {
+    // Before the state's lock, where both are held.
+    driver: Mutex<Driver>,
     state: Mutex<State>,
     udp: UdpPort,
 }
@@ -74,6 +81,10 @@ impl Shared {
     /// The lock; nothing that panics while it is held leaves more than one connection odd.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn driver(&self) -> MutexGuard<'_, Driver> {
+        self.driver.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Answers a packet that belongs to no connection, if that is possible now: whoever needs the
@@ -98,13 +109,19 @@ impl Engine {
         let endpoint =
             proto::Endpoint::new(Arc::new(config), server.map(Arc::new), !udp.may_fragment());
         let state = Mutex::new(State::new(endpoint, ids));
-        let shared = Arc::new(Shared { state, udp });
-        tokio::spawn(Driver::new(shared.clone()));
+        let driver = Mutex::new(Driver::new()?);
+        let shared = Arc::new(Shared { driver, state, udp });
+        tokio::spawn(Background(shared.clone()));
         Ok(Engine(Arc::new(Owner(shared))))
     }
 
     fn shared(&self) -> &Arc<Shared> {
         &self.0.0
+    }
+
+    /// Takes the turns from the task that has them.
+    pub(crate) fn drive(&self) -> Drive {
+        Drive::new(self)
     }
 
     pub(crate) fn local_address(&self) -> io::Result<SocketAddr> {

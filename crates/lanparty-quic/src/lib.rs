@@ -29,7 +29,7 @@ mod transport;
 pub use close::{CloseCode, Closed, HandshakeError, Unsent, WrongTime};
 pub use connection::Connection;
 pub use endpoint::{Endpoint, Incoming, ListenError};
-pub use engine::{StreamError, Totals};
+pub use engine::{Drive, StreamError, Totals};
 pub use lanparty_flow::Congestion;
 pub use lanparty_flow::queue::WaitWindow;
 pub use socket::UdpBuffers;

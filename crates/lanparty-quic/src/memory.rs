@@ -59,6 +59,9 @@ struct Ledger {
     live: Mutex<Vec<Weak<Pair>>>,
 }
 
+/// How many datagrams are handed over before others have their turn.
+const BATCH: usize = 64;
+
 /// Both sides of a place to meet.
 pub fn listen() -> (Dialer, Listener) {
     let (sender, receiver) = mpsc::channel(BACKLOG);
@@ -289,6 +292,31 @@ impl Connection {
             }
         })
         .await
+    }
+
+    /// Moves up to `room.len()` datagrams there that have come, oldest first.
+    pub(crate) fn try_read_datagrams(&self, room: &mut [Bytes]) -> Result<usize, Closed> {
+        let taken = lock(&self.way_here().frames).take(Instant::now(), room);
+        match (taken, self.fate()) {
+            (0, Some(closed)) => Err(closed),
+            (taken, _) => Ok(taken),
+        }
+    }
+
+    /// From now on a task calls `handler` for what comes, until the connection ends.
+    pub(crate) fn hand_datagrams_to(
+        &self,
+        mut handler: impl FnMut(Instant, &mut [Bytes]) + Send + 'static,
+    ) {
+        let connection = self.clone();
+        tokio::spawn(async move {
+            let mut room = vec![Bytes::new(); BATCH];
+            while let Ok(count) = connection.read_datagrams(&mut room).await {
+                handler(Instant::now(), &mut room[..count]);
+                // There may always be more.
+                tokio::task::yield_now().await;
+            }
+        });
     }
 
     /// Queues a frame that came at `now`; where there is no room, some other one dies for it.

@@ -18,6 +18,7 @@ mod metrics;
 #[cfg(target_os = "linux")]
 mod operator;
 mod outbox;
+mod passage;
 mod standing;
 #[cfg(target_os = "linux")]
 mod succession;

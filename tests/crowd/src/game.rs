@@ -1,7 +1,9 @@
 //! A game in place of an adapter.
 
 use std::io;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -10,6 +12,7 @@ use lanparty_obs::DropReason;
 use lanparty_peer::FramePort;
 use lanparty_peer::vnet::Sent;
 use lanparty_proto::{FrameBuf, checksum};
+use tokio::time::{Sleep, sleep_until};
 
 use crate::mac;
 use crate::tally::{STAMP, Tally};
@@ -26,6 +29,7 @@ pub(crate) struct GamePort {
     /// Part of a period by which this player is behind the first one.
     phase: f64,
     next: Option<Instant>,
+    sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl GamePort {
@@ -38,18 +42,26 @@ impl GamePort {
             // The golden ratio spreads any number of players evenly.
             phase: (number as f64 * 0.618_034).fract(),
             next: None,
+            sleep: None,
         })
     }
 }
 
 impl FramePort for GamePort {
-    async fn readable(&self) -> io::Result<()> {
-        self.tally.opened().await;
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // The first look at the clock says when it begins.
-        if let Some(next) = self.next {
-            tokio::time::sleep_until(next.into()).await;
+        match self.next {
+            None => self.tally.poll_opened(cx).map(Ok),
+            Some(next) => {
+                let sleep = self
+                    .sleep
+                    .get_or_insert_with(|| Box::pin(sleep_until(next.into())));
+                if sleep.deadline() != next.into() {
+                    sleep.as_mut().reset(next.into());
+                }
+                sleep.as_mut().poll(cx).map(Ok)
+            }
         }
-        Ok(())
     }
 
     fn try_recv(&mut self, take: &mut dyn FnMut(Result<FrameBuf, DropReason>)) -> io::Result<u64> {

@@ -1,9 +1,8 @@
 //! What became of everybody's frames.
 
 use std::cell::{Cell, RefCell};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
-
-use tokio::sync::Notify;
 
 /// Bytes of a frame's stamp: nanoseconds since the beginning.
 pub(crate) const STAMP: usize = size_of::<u64>();
@@ -12,7 +11,7 @@ pub(crate) const STAMP: usize = size_of::<u64>();
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     window: Cell<Option<Window>>,
-    opened: Notify,
+    waiting: RefCell<Vec<Waker>>,
     sent: Cell<u64>,
     ways: RefCell<Vec<Duration>>,
 }
@@ -34,7 +33,7 @@ impl Tally {
             warm_up,
             end: warm_up + time,
         }));
-        self.opened.notify_waiters();
+        self.waiting.take().into_iter().for_each(Waker::wake);
     }
 
     /// When the games began, if they have.
@@ -42,11 +41,16 @@ impl Tally {
         self.window.get().map(|window| window.begin)
     }
 
-    /// Waits until they do.
-    pub(crate) async fn opened(&self) {
-        if self.begin().is_none() {
-            self.opened.notified().await;
+    /// Ready when they have; else the task is woken then.
+    pub(crate) fn poll_opened(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.begin().is_some() {
+            return Poll::Ready(());
         }
+        let mut waiting = self.waiting.borrow_mut();
+        if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
     }
 
     /// A frame leaves: its stamp.

@@ -10,7 +10,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use tokio::sync::{Notify, mpsc};
+use std::task::{Context, Poll, Waker};
+use tokio::sync::mpsc;
 
 /// The test's end: what it sends enters the peer's machine.
 #[derive(Debug)]
@@ -29,11 +30,19 @@ pub struct MemoryPort {
 #[derive(Debug, Default)]
 struct Queue {
     frames: Mutex<VecDeque<Vec<u8>>>,
-    filled: Notify,
+    filled: Mutex<Option<Waker>>,
     /// A frame of which there is always another one.
     flood: OnceLock<Vec<u8>>,
     /// Reads since another task of the thread had its turn.
     in_a_row: AtomicUsize,
+}
+
+impl Queue {
+    fn wake_reader(&self) {
+        if let Some(reader) = self.filled.lock().unwrap().take() {
+            reader.wake();
+        }
+    }
 }
 
 /// Who asks a player's machine for its groups (`lanparty_switch::snooping`).
@@ -66,13 +75,13 @@ impl Cable {
     /// Lets the machine send a frame.
     pub fn send(&self, frame: &[u8]) {
         self.queue.frames.lock().unwrap().push_back(frame.to_vec());
-        self.queue.filled.notify_one();
+        self.queue.wake_reader();
     }
 
     /// From now on there is always another frame like this one to be read. Whoever reads without end panics.
     pub fn flood(&self, frame: &[u8]) {
         self.queue.flood.set(frame.to_vec()).unwrap();
-        self.queue.filled.notify_one();
+        self.queue.wake_reader();
         let queue = self.queue.clone();
         tokio::task::spawn_local(async move {
             loop {
@@ -103,12 +112,13 @@ fn is_report(frame: &[u8]) -> bool {
 }
 
 impl FramePort for MemoryPort {
-    async fn readable(&self) -> io::Result<()> {
-        let is_flooded = || self.queue.flood.get().is_some();
-        while !is_flooded() && self.queue.frames.lock().unwrap().is_empty() {
-            self.queue.filled.notified().await;
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        *self.queue.filled.lock().unwrap() = Some(cx.waker().clone());
+        let is_flooded = self.queue.flood.get().is_some();
+        match is_flooded || !self.queue.frames.lock().unwrap().is_empty() {
+            true => Poll::Ready(Ok(())),
+            false => Poll::Pending,
         }
-        Ok(())
     }
 
     fn try_recv(&mut self, take: &mut dyn FnMut(Result<FrameBuf, DropReason>)) -> io::Result<u64> {

@@ -7,6 +7,7 @@ use crate::privilege;
 use lanparty_proto::checksum::Sum;
 use lanparty_proto::{IpMtu, MacAddr};
 use rustix::thread::UnshareFlags;
+use std::future::poll_fn;
 use std::io::{Read, Write};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -107,7 +108,7 @@ fn a_stream_crosses_the_tap_in_super_frames_and_no_damage_is_blessed() {
         stream.write_all(&sent[..5360]).unwrap();
         let (mut reads, mut frames, mut back) = (0, 0, Vec::<u8>::new());
         while back.len() < 5360 {
-            tap.readable().await.unwrap();
+            poll_fn(|cx| tap.poll_readable(cx)).await.unwrap();
             let mut take = |frame: Result<FrameBuf, DropReason>| {
                 let frame = frame.unwrap();
                 let frame = frame.frame();
@@ -156,12 +157,12 @@ fn a_name_that_is_taken_is_refused() {
 #[test]
 fn an_adapter_that_is_removed_is_noticed() {
     in_a_network_of_its_own(async || {
-        let tap = Tap::create(&name()).unwrap();
+        let mut tap = Tap::create(&name()).unwrap();
         let removed = std::process::Command::new("ip")
             .args(["link", "delete", "tap9"])
             .status();
         assert!(removed.unwrap().success());
-        assert!(tap.readable().await.is_err());
+        assert!(poll_fn(|cx| tap.poll_readable(cx)).await.is_err());
     });
 }
 
@@ -183,7 +184,7 @@ pub(crate) fn name() -> TapName {
 
 pub(crate) async fn next_frame(tap: &mut Tap, mut wanted: impl FnMut(&[u8]) -> bool) -> Vec<u8> {
     loop {
-        tap.readable().await.unwrap();
+        poll_fn(|cx| tap.poll_readable(cx)).await.unwrap();
         let mut found = None;
         let mut take = |frame: Result<FrameBuf, DropReason>| {
             let frame = frame.unwrap().frame().to_vec();

@@ -6,6 +6,7 @@ use crate::adapter::{Adapter, AdapterFacts};
 use crate::driver::{DriverVersion, Request};
 use crate::error::TapError;
 use bytes::Bytes;
+use futures_util::task::AtomicWaker;
 use lanparty_obs::DropReason;
 use lanparty_peer::FramePort;
 use lanparty_peer::vnet::Sent;
@@ -17,9 +18,9 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::Notify;
 
 /// How many reads are pending: what Windows may send in one burst while we are busy elsewhere.
 const READS: usize = 64;
@@ -50,7 +51,7 @@ struct Shared {
     open: Mutex<Option<Arc<Open>>>,
     waiting: Mutex<VecDeque<Result<FrameBuf, DropReason>>>,
     overflow: AtomicU64,
-    arrived: Notify,
+    arrived: AtomicWaker,
     plugged_in: AtomicBool,
     openings: AtomicU64,
 }
@@ -91,7 +92,7 @@ impl Tap {
             open: Mutex::new(Some(open.clone())),
             waiting: Mutex::default(),
             overflow: AtomicU64::new(0),
-            arrived: Notify::new(),
+            arrived: AtomicWaker::new(),
             plugged_in: AtomicBool::new(false),
             openings: AtomicU64::new(1),
         });
@@ -131,11 +132,16 @@ impl Drop for Tap {
 }
 
 impl FramePort for Tap {
-    async fn readable(&self) -> io::Result<()> {
-        while lock(&self.shared.waiting).is_empty() {
-            self.shared.arrived.notified().await;
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let shared = &self.shared;
+        // Before the look, so that what comes after it wakes the task.
+        shared.arrived.register(cx.waker());
+        let may_read =
+            !lock(&shared.waiting).is_empty() || shared.overflow.load(Ordering::Relaxed) > 0;
+        match may_read {
+            true => Poll::Ready(Ok(())),
+            false => Poll::Pending,
         }
-        Ok(())
     }
 
     fn try_recv(&mut self, take: &mut dyn FnMut(Result<FrameBuf, DropReason>)) -> io::Result<u64> {
@@ -290,7 +296,7 @@ impl Shared {
             self.overflow.fetch_add(1, Ordering::Relaxed);
         }
         drop(waiting);
-        self.arrived.notify_one();
+        self.arrived.wake();
     }
 }
 

@@ -1,25 +1,26 @@
 //! The loop of a peer, from its first attempt to reach the relay to its goodbye.
 
 use super::retries::{End, Retries, Retry};
+use super::turn::{Interruption, Turn, Turns};
 use super::uptime::Moment;
-use super::wakefulness::{Sleep, Wakefulness};
-use super::{Event, FramePort, PeerCore, PeerHost, PeerOutput, RunError};
-use crate::link::{self, ConnectError, DatagramReader, LOOK, QueueDeaths, RelayLink};
+use super::wakefulness::Sleep;
+use super::{Event, FramePort, PeerCore, PeerHost, RunError};
+use crate::link::{self, ConnectError, LOOK, QueueDeaths, RelayLink};
 use crate::relay_args::RelayConfig;
 use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use lanparty_ctrl::message::{Disconnect, Hello, Newcomer};
 use lanparty_ctrl::{
-    DRAINS, DisconnectReason, GROUPS, NEW_KEYS, PINGS, RelayMessage, ResumeToken, Text,
+    DRAINS, DisconnectReason, GROUPS, NEW_KEYS, PINGS, PeerMessage, RelayMessage, ResumeToken, Text,
 };
-use lanparty_edge::log;
-use lanparty_obs::frame_log::{Action, Direction};
-use lanparty_obs::{DropReason, FrameLog};
-use lanparty_proto::overlay::Probe;
-use lanparty_proto::{FrameBuf, Header, PeerId};
+use lanparty_obs::DropReason;
 use lanparty_quic::control::ControlError;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::time::MissedTickBehavior;
 
@@ -62,7 +63,6 @@ where
         known: Vec::new(),
         has_been_in: false,
         to_port: Vec::new(),
-        awake: Wakefulness::new(Moment::now()),
         sleep: Sleep::new(Moment::now(), Instant::now()),
     };
     let mut shutdown = pin!(shutdown);
@@ -116,6 +116,22 @@ enum Ended {
     Slept,
 }
 
+/// What may happen while a link is carried.
+enum Happened {
+    InTurn(Interruption),
+    Other(Other),
+}
+
+/// What is not a frame.
+enum Other {
+    Message(Result<RelayMessage, ControlError>),
+    /// What the program wants to say, or to hear.
+    Wanted(Option<PeerMessage>),
+    Tick,
+    Look,
+    Shutdown(Text),
+}
+
 struct Peer<'a, C, P, H> {
     core: &'a mut C,
     port: &'a mut P,
@@ -125,9 +141,8 @@ struct Peer<'a, C, P, H> {
     /// Where the relay's name led last.
     known: Vec<SocketAddr>,
     has_been_in: bool,
-    /// What this turn puts out; empty between turns.
+    /// What a turn puts out; empty between turns, unless somebody has to be told something first.
     to_port: Vec<Bytes>,
-    awake: Wakefulness,
     sleep: Sleep,
 }
 
@@ -244,12 +259,20 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         mut link: RelayLink,
         shutdown: &mut (impl Future<Output = Text> + Unpin),
     ) -> Result<Ended, RunError> {
-        let ended = self.exchange(&mut link, shutdown).await;
-        if matches!(ended, Ok(Ended::Asked(_)) | Err(_)) {
-            // Frames flow still, also where the machine or its adapter ends it.
-            self.core.handle_shutdown(Instant::now());
-            self.perform_outputs(&mut link);
-        }
+        let ended = match self.begin(&link).await {
+            Ok(mut turns) => {
+                let ended = self.exchange(&mut link, &mut turns, shutdown).await;
+                if matches!(ended, Ok(Ended::Asked(_)) | Err(_)) {
+                    // Frames flow still, also where the machine or its adapter ends it.
+                    self.core.handle_shutdown(Instant::now());
+                    self.turn(&mut link, &mut turns)
+                        .perform_outputs(Instant::now());
+                }
+                ended
+            }
+            Err(error) => Err(error),
+        };
+        self.to_port.clear();
         self.count_queue_drops(&mut link);
         self.core.counters().link = None;
         self.note_sleep();
@@ -262,12 +285,8 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         ended
     }
 
-    /// Carries frames until the link is lost or `shutdown` comes.
-    async fn exchange(
-        &mut self,
-        link: &mut RelayLink,
-        shutdown: &mut (impl Future<Output = Text> + Unpin),
-    ) -> Result<Ended, RunError> {
+    /// Tells everybody that the link stands; then frames may flow.
+    async fn begin(&mut self, link: &RelayLink) -> Result<Turns, RunError> {
         self.resume_token = Some(link.welcome().resume_token.clone());
         self.has_been_in = true;
         self.note_sleep();
@@ -277,76 +296,99 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             welcome: link.welcome(),
             relay: link.relay(),
         };
-        self.host
-            .handle_event(self.core, joined)
-            .await
-            .map_err(RunError::Host)?;
+        self.tell(joined).await?;
         tracing::debug!(buffers = ?link.udp_buffers(), budget = %link.budget(), "The link is up");
-
         self.discard_backlog().await.map_err(RunError::Port)?;
-        let mut reader = DatagramReader::new(link);
+        Ok(Turns::new(link))
+    }
+
+    fn turn<'t>(&'t mut self, link: &'t mut RelayLink, turns: &'t mut Turns) -> Turn<'t, C, P> {
+        Turn {
+            core: self.core,
+            port: self.port,
+            to_port: &mut self.to_port,
+            link,
+            turns,
+        }
+    }
+
+    /// Carries frames until the link is lost or `shutdown` comes. What is done here is everything but frames.
+    async fn exchange(
+        &mut self,
+        link: &mut RelayLink,
+        turns: &mut Turns,
+        shutdown: &mut (impl Future<Output = Text> + Unpin),
+    ) -> Result<Ended, RunError> {
+        let mut inbox = link.take_inbox();
         let (mut tick, mut look) = (interval(TICK), interval(LOOK));
-        self.awake = Wakefulness::new(Moment::now());
         let cause = loop {
-            if !self.awake.turn(Moment::now()) {
-                // The old link's queues end with it.
-                return Ok(Ended::Slept);
-            }
-            self.tell_news().await?;
-            self.perform_outputs(link);
-            let timeout = self.core.poll_timeout().map(tokio::time::Instant::from_std);
-            tokio::select! {
-                datagrams = reader.read() => match datagrams {
-                    Ok(datagrams) => {
-                        datagrams.for_each(|datagram| self.deliver(link, datagram));
-                        // Whoever must act on what has come does so before the machine answers it.
-                        self.tell_news().await?;
-                        self.put_out();
-                    }
-                    Err(closed) => break closed.to_string(),
-                },
-                ready = self.port.readable() => {
-                    ready.map_err(RunError::Port)?;
-                    if !self.awake.has_slept(Moment::now()) {
-                        self.send_from_port(link)?;
-                    }
-                    give_way().await;
+            let other = async {
+                tokio::select! {
+                    message = inbox.next() => Other::Message(message),
+                    wanted = self.host.next_message() => Other::Wanted(wanted),
+                    _ = tick.tick() => Other::Tick,
+                    _ = look.tick() => Other::Look,
+                    reason = &mut *shutdown => Other::Shutdown(reason),
                 }
-                message = link.next_message() => match message {
-                    Ok(RelayMessage::Disconnect(goodbye)) => {
-                        return self.take_leave(goodbye);
-                    }
-                    Ok(message) => self.handle_control(message).await?,
+            };
+            // Polled when it is woken itself, not with every frame.
+            let mut others: FuturesUnordered<_> = std::iter::once(other).collect();
+            let mut turn = Turn {
+                core: &mut *self.core,
+                port: &mut *self.port,
+                to_port: &mut self.to_port,
+                link: &mut *link,
+                turns: &mut *turns,
+            };
+            let happened = poll_fn(|cx| match turn.poll(cx) {
+                Poll::Ready(interrupted) => Poll::Ready(interrupted.map(Happened::InTurn)),
+                Poll::Pending => {
+                    let other = others.poll_next_unpin(cx);
+                    other.map(|other| Ok(Happened::Other(other.expect("one is waited for"))))
+                }
+            })
+            .await?;
+            drop(others);
+            match happened {
+                Happened::InTurn(Interruption::News) => {
+                    turns.beside(self.tell(Event::News)).await?;
+                }
+                Happened::InTurn(Interruption::Closed(closed)) => break closed,
+                // The old link's queues end with it.
+                Happened::InTurn(Interruption::Slept) => return Ok(Ended::Slept),
+                Happened::Other(Other::Message(message)) => match message {
+                    Ok(RelayMessage::Disconnect(goodbye)) => return self.take_leave(goodbye),
+                    Ok(message) => turns.beside(self.handle_control(message)).await?,
                     Err(ControlError::Closed(closed)) => break closed.to_string(),
                     Err(error) => break error.to_string(),
                 },
-                message = self.host.next_message() => match message {
-                    Some(message) => link.send_message(message),
-                    None => self.tell(Event::News).await?,
-                },
-                () = sleep_until(timeout) => self.core.handle_timeout(Instant::now()),
-                _ = tick.tick() => {
+                Happened::Other(Other::Wanted(Some(message))) => link.send_message(message),
+                Happened::Other(Other::Wanted(None)) => {
+                    turns.beside(self.tell(Event::News)).await?;
+                }
+                Happened::Other(Other::Tick) => {
                     self.count_queue_drops(link);
                     self.core.counters().link = link.stats();
-                    self.tell(Event::Tick(link.facts(Instant::now()))).await?;
+                    let facts = link.facts(Instant::now());
+                    turns.beside(self.tell(Event::Tick(facts))).await?;
                     if let Err(unfit) = link.beat(Instant::now()) {
                         break unfit.to_string();
                     }
                 }
-                _ = look.tick() => {
+                Happened::Other(Other::Look) => {
                     if link.falls_faint() {
-                        self.tell(Event::Tick(link.facts(Instant::now()))).await?;
+                        let facts = link.facts(Instant::now());
+                        turns.beside(self.tell(Event::Tick(facts))).await?;
                     }
                     if link.has_moved() {
                         tracing::info!("This machine has another address on the way to the relay");
                         // The host may have a route to mend first.
-                        self.tell(Event::Tick(link.facts(Instant::now()))).await?;
+                        let facts = link.facts(Instant::now());
+                        turns.beside(self.tell(Event::Tick(facts))).await?;
                         link.follow_network();
                     }
                 }
-                reason = &mut *shutdown => {
-                    return Ok(Ended::Asked(reason));
-                }
+                Happened::Other(Other::Shutdown(reason)) => return Ok(Ended::Asked(reason)),
             }
         };
         Ok(Ended::By(End::Lost(cause)))
@@ -373,7 +415,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         loop {
             tokio::select! {
                 happened = &mut event => return Ok(happened),
-                ready = self.port.readable() => {
+                ready = poll_fn(|cx| self.port.poll_readable(cx)) => {
                     ready.and_then(|()| self.discard()).map_err(RunError::Port)?;
                     give_way().await;
                 }
@@ -411,120 +453,12 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         self.tell(Event::Control(&message)).await
     }
 
-    async fn tell_news(&mut self) -> Result<(), RunError> {
-        match self.core.take_news() {
-            true => self.tell(Event::News).await,
-            false => Ok(()),
-        }
-    }
-
-    /// From the port to the relay.
-    fn send_from_port(&mut self, link: &mut RelayLink) -> Result<(), RunError> {
-        let (core, now) = (&mut *self.core, Instant::now());
-        let log = log::frames_enabled();
-        let mut take = |frame: Result<FrameBuf, DropReason>| {
-            let mut frame = match frame {
-                Ok(frame) => frame,
-                Err(reason) => return core.counters().drops.count(reason),
-            };
-            let verdict = core.handle_frame(now, &mut frame);
-            if log {
-                log_frame(Direction::ToRelay, None, frame.frame(), verdict);
-            }
-            if verdict.is_ok() {
-                match link.send_frame(now, frame) {
-                    Ok(datagrams) => core.counters().datagrams_to_relay += datagrams as u64,
-                    Err(reason) => core.counters().drops.count(reason),
-                }
-            }
-        };
-        let reads = self.port.try_recv(&mut take).map_err(RunError::Port)?;
-        core.counters().port_reads += reads;
-        Ok(())
-    }
-
     fn count_queue_drops(&mut self, link: &mut RelayLink) {
         let QueueDeaths { without_room, late } = link.new_queue_deaths();
         let drops = &mut self.core.counters().drops;
         drops.add(DropReason::QueueFull, without_room);
         drops.add(DropReason::QueueDelay, late);
     }
-
-    /// From the relay towards the port.
-    fn deliver(&mut self, link: &mut RelayLink, datagram: Bytes) {
-        if let Some(probe) = Probe::decode(&datagram) {
-            return link.handle_echo(probe);
-        }
-        let log = log::frames_enabled();
-        match self.core.handle_datagram(Instant::now(), datagram.clone()) {
-            Ok(Some(frame)) => {
-                if log {
-                    log_frame(Direction::FromRelay, origin(&datagram), &frame, Ok(()));
-                }
-                self.to_port.push(frame);
-            }
-            Ok(None) => {}
-            Err(reason) if log => {
-                let frame = datagram
-                    .get(lanparty_proto::overlay::HEADER_LEN..)
-                    .unwrap_or(&[]);
-                log_frame(Direction::FromRelay, origin(&datagram), frame, Err(reason));
-            }
-            Err(_) => {}
-        }
-    }
-
-    /// Gives the port what this turn has for it.
-    fn put_out(&mut self) {
-        if self.to_port.is_empty() {
-            return;
-        }
-        // A program can be stopped between any two steps; this is the last one.
-        if self.awake.has_slept(Moment::now()) {
-            let old = self.to_port.drain(..).count() as u64;
-            self.core.counters().drops.add(DropReason::LinkDown, old);
-            return;
-        }
-        let sent = self.port.try_send(&self.to_port);
-        self.to_port.clear();
-        let counters = self.core.counters();
-        counters.port_writes += sent.writes;
-        counters.drops.add(DropReason::PortRefused, sent.refused);
-        counters.drops.add(DropReason::MachineRefused, sent.unheard);
-    }
-
-    fn perform_outputs(&mut self, link: &mut RelayLink) {
-        while let Some(output) = self.core.poll_output() {
-            match output {
-                PeerOutput::Frame(frame) => self.to_port.push(frame),
-                PeerOutput::ToRelay(frame) => match link.send_frame(Instant::now(), frame) {
-                    Ok(datagrams) => self.core.counters().datagrams_to_relay += datagrams as u64,
-                    Err(reason) => self.core.counters().drops.count(reason),
-                },
-                PeerOutput::Message(message) => link.send_message(message),
-            }
-        }
-        self.put_out();
-    }
-}
-
-/// Who sent a datagram, by its own words.
-fn origin(datagram: &[u8]) -> Option<PeerId> {
-    let (header, _) = Header::decode(datagram).ok()?;
-    Some(header.peer)
-}
-
-fn log_frame(
-    direction: Direction,
-    peer: Option<PeerId>,
-    frame: &[u8],
-    verdict: Result<(), DropReason>,
-) {
-    let action = match verdict {
-        Ok(()) => Action::Forward { targets: 1 },
-        Err(reason) => Action::Drop(reason),
-    };
-    log::frame(&FrameLog::new(direction, peer, frame, action));
 }
 
 /// Beats that are late are not made up for.
@@ -538,11 +472,4 @@ fn interval(period: Duration) -> tokio::time::Interval {
 /// turn. Waiting for a port does that by itself only when it is empty.
 async fn give_way() {
     tokio::task::yield_now().await;
-}
-
-async fn sleep_until(deadline: Option<tokio::time::Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
 }

@@ -1,6 +1,6 @@
 //! A connection as its users see it.
 
-use super::link::{Fate, Pieces, remember};
+use super::link::{Fate, Handler, Pieces, remember};
 use super::state::State;
 use super::{Shared, no_socket};
 use crate::congestion;
@@ -166,6 +166,26 @@ impl Connection {
             }
         })
         .await
+    }
+
+    /// Moves up to `room.len()` datagrams there that have come, oldest first.
+    pub(crate) fn try_read_datagrams(&self, room: &mut [Bytes]) -> Result<usize, ConnectionError> {
+        let mut state = self.0.shared.lock();
+        match (self.fate(), state.link(self.0.handle)) {
+            (None, Some(link)) => Ok(link.read(room)),
+            (fate, _) => Err(fate.unwrap_or_else(no_socket)),
+        }
+    }
+
+    /// From now on `handler` is called for what comes, in the turn in which it comes.
+    pub(crate) fn hand_datagrams_to(&self, handler: Handler) {
+        let mut state = self.0.shared.lock();
+        if let (None, Some(link)) = (self.fate(), state.link(self.0.handle)) {
+            link.handler = Some(handler);
+            // Some may have come already.
+            state.readable.push(self.0.handle);
+            state.wake_driver();
+        }
     }
 
     /// Queues a frame that came at `now`. When there is no room, some other one dies for it: see [`Self::queue_stats`].

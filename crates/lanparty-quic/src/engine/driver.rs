@@ -1,54 +1,72 @@
-//! The task that moves packets between a socket and the connections on it.
+//! What moves packets between a socket and the connections on it, one turn after the other.
 
 use super::Shared;
+use super::alarm::Alarm;
 use super::ears::{Ears, Failure};
 use super::state::State;
 use super::udp::{Received, Slots};
+use bytes::Bytes;
 use noq_proto::{DatagramEvent, Transmit};
-use std::pin::Pin;
-use std::sync::Arc;
+use std::io;
+use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
-use tokio::time::Sleep;
 
 /// How many system calls' worth of packets are taken in a turn before anything is sent.
 const RECEIVE_ROUNDS: usize = 4;
 /// How many packet trains one connection sends before another has its turn.
 pub(super) const TRAINS: usize = 8;
+/// How many datagrams of one connection are handed over in a turn.
+const BATCH: usize = 64;
 
-/// A turn: take packets, let whoever waits for them act, then send what all of that gave.
+/// A turn has a fixed order: take packets, give datagrams to whoever wants them, send what all of that gave, and what
+/// only acknowledges last ([`Link::wants_to_send`](super::link::Link::wants_to_send)).
 ///
 /// Acting before sending is what makes a turn cheap: a frame that a peer forwards leaves together with
 /// the acknowledgement of the packet that brought it, and frames for many peers leave one after the
 /// other without a system call between to ask for more.
 pub(super) struct Driver {
-    shared: Arc<Shared>,
     slots: Slots,
     ears: Ears,
-    timer: Pin<Box<Sleep>>,
-    // Packets were taken and others have been woken; now it is their turn.
-    gave_way: bool,
+    alarm: Alarm,
     // The kernel had no room for this.
     waiting: Option<(Transmit, Vec<u8>)>,
     contents: Vec<u8>,
+    batch: Vec<Bytes>,
 }
 
 impl Driver {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Driver {
-            shared,
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Driver {
             slots: Slots::new(),
             ears: Ears::default(),
-            timer: Box::pin(tokio::time::sleep_until(tokio::time::Instant::now())),
-            gave_way: false,
+            alarm: Alarm::new()?,
             waiting: None,
             contents: Vec::new(),
-        }
+            batch: vec![Bytes::new(); BATCH],
+        })
     }
 
-    /// Takes packets, as many as are fair before something is sent.
-    fn receive(&mut self, cx: &mut Context<'_>, state: &mut State, now: Instant) -> Taken {
-        let (shared, mut taken) = (&*self.shared, Taken::Nothing);
+    /// Takes packets, as many as are fair before something is sent, and brings their news to whoever waits for them.
+    pub(super) fn receive(&mut self, cx: &mut Context<'_>, shared: &Shared, now: Instant) -> Taken {
+        let mut state = shared.lock();
+        // Whoever touches a link from now on does so within this turn.
+        state.driver = None;
+        let taken = self.take_packets(cx, shared, &mut state, now);
+        if !matches!(taken, Taken::Nothing) {
+            state.hear_touched();
+        }
+        taken
+    }
+
+    fn take_packets(
+        &mut self,
+        cx: &mut Context<'_>,
+        shared: &Shared,
+        state: &mut State,
+        now: Instant,
+    ) -> Taken {
+        let mut taken = Taken::Nothing;
         if state.is_deaf || !self.ears.may_try(now) {
             return taken;
         }
@@ -89,13 +107,47 @@ impl Driver {
         Taken::More
     }
 
-    /// Sends what the connections that were touched have to say. False when the kernel has no room.
-    fn transmit(&mut self, cx: &mut Context<'_>, state: &mut State, now: Instant) -> bool {
-        let udp = &self.shared.udp;
+    /// Gives datagrams to those who want to be called for them. True when more of them wait.
+    pub(super) fn hand_over(&mut self, shared: &Shared, now: Instant) -> bool {
+        let readable = std::mem::take(&mut shared.lock().readable);
+        for handle in readable {
+            let taken = {
+                let mut state = shared.lock();
+                let link = state.link(handle);
+                link.and_then(|link| Some((link.handler.take()?, link.read(&mut self.batch))))
+            };
+            let Some((mut handler, count)) = taken else {
+                continue;
+            };
+            // Without the lock: it sends what comes of them.
+            handler(now, &mut self.batch[..count]);
+            let mut state = shared.lock();
+            // Links go in turns only, so this is still the same one; but it may have ended.
+            if let Some(link) = state.link(handle)
+                && link.fate.end.get().is_none()
+            {
+                link.handler = Some(handler);
+                if count == BATCH {
+                    state.readable.push(handle);
+                }
+            }
+        }
+        !shared.lock().readable.is_empty()
+    }
+
+    /// Does what is due, and sends what the connections have to say.
+    pub(super) fn send(&mut self, cx: &mut Context<'_>, shared: &Shared, now: Instant) {
+        let mut state = shared.lock();
+        state.handle_timeouts(now);
+        self.transmit(cx, shared, &mut state, now);
+    }
+
+    fn transmit(&mut self, cx: &mut Context<'_>, shared: &Shared, state: &mut State, now: Instant) {
+        let udp = &shared.udp;
         if let Some((transmit, contents)) = self.waiting.take() {
             if udp.poll_send(cx, &transmit, &contents).is_pending() {
                 self.waiting = Some((transmit, contents));
-                return false;
+                return;
             }
             state.note_sent(&transmit);
         }
@@ -106,10 +158,16 @@ impl Driver {
             link.is_none_or(|link| link.queue.is_empty() && !link.has_frames)
         });
         for (turn, &handle) in touched.iter().enumerate() {
-            if let Some(link) = state.link(handle) {
-                link.is_touched = false;
-                link.has_frames = false;
+            let Some(link) = state.link(handle) else {
+                continue;
+            };
+            link.is_touched = false;
+            if !link.wants_to_send() {
+                link.put_off(now);
+                state.settle(handle);
+                continue;
             }
+            link.begin_to_send();
             let mut trains = 0;
             while let Some(link) = state.link(handle) {
                 if trains == TRAINS {
@@ -131,65 +189,48 @@ impl Driver {
                     state.settle(handle);
                     state.touch(handle);
                     state.touched.extend(&touched[turn + 1..]);
-                    return false;
+                    return;
                 }
                 state.note_sent(&train);
             }
             state.settle(handle);
         }
-        true
+    }
+
+    /// Has the task woken for the next turn, `at` that moment at the latest; at once where there is more to do than this
+    /// one did.
+    pub(super) fn rest(&mut self, cx: &mut Context<'_>, shared: &Shared, at: Option<Instant>) {
+        let mut state = shared.lock();
+        let more = self.waiting.is_none() && !state.touched.is_empty();
+        if more {
+            return after_others(cx);
+        }
+        let deadlines = state.next_deadline().into_iter().chain(at);
+        let deadline = deadlines.chain(self.ears.poll_timeout()).min();
+        state.driver = Some(cx.waker().clone());
+        drop(state);
+        if let Some(deadline) = deadline
+            && self.alarm.poll(cx, deadline).is_ready()
+        {
+            after_others(cx);
+        }
     }
 }
 
-enum Taken {
+/// Has the task woken once the others have had their turn and the system has been asked what has come: one that wakes
+/// itself goes before that.
+pub(super) fn after_others(cx: &mut Context<'_>) {
+    let yielding = pin!(tokio::task::yield_now());
+    // What matters is that it has been asked; nobody waits for it.
+    let _ = yielding.poll(cx);
+}
+
+/// What came of an attempt to receive.
+pub(super) enum Taken {
     Nothing,
     Some,
     More,
     Broken,
-}
-
-impl Future for Driver {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
-        let shared = this.shared.clone();
-        let (mut state, now) = (shared.lock(), Instant::now());
-        let taken = this.receive(cx, &mut state, now);
-        if let Taken::Broken = taken {
-            state.break_all();
-            return Poll::Ready(());
-        }
-        if !matches!(taken, Taken::Nothing) {
-            state.hear_touched();
-            if !this.gave_way {
-                this.gave_way = true;
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-        }
-        this.gave_way = false;
-        state.handle_timeouts(now);
-        let sent = this.transmit(cx, &mut state, now);
-        if state.is_over() {
-            return Poll::Ready(());
-        }
-        let more = sent && !state.touched.is_empty();
-        if more || matches!(taken, Taken::More) {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let deadlines = state.next_deadline().into_iter();
-        if let Some(deadline) = deadlines.chain(this.ears.poll_timeout()).min() {
-            this.timer.as_mut().reset(deadline.into());
-            if this.timer.as_mut().poll(cx).is_ready() {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-        }
-        state.driver = Some(cx.waker().clone());
-        Poll::Pending
-    }
 }
 
 impl State {
@@ -210,15 +251,15 @@ impl State {
         answer: &mut Vec<u8>,
     ) -> Option<Transmit> {
         let Received { path, ecn, payload } = received;
-        let is_for_none = self.ids.is_for_none(&payload);
+        let (is_for_none, len) = (self.ids.is_for_none(&payload), payload.len());
         match self.endpoint.handle(now, path, ecn, payload, answer)? {
             DatagramEvent::ConnectionEvent(handle, event) => {
                 if let Some(link) = self.link(handle) {
-                    link.quic.handle_event(event);
+                    link.receive(now, event, len);
                     if is_for_none {
                         link.forgotten(now);
                     }
-                    self.touch(handle);
+                    self.put_up(handle);
                 }
                 None
             }

@@ -9,13 +9,13 @@ use lanparty_flow::gate::Pace;
 use lanparty_flow::queue::{FlowQueue, Turn, Waited};
 use lanparty_obs::link::QueueStats;
 use lanparty_proto::flow::Flow;
-use noq_proto::{self as proto, ConnectionError};
+use noq_proto::{self as proto, ConnectionError, ConnectionEvent};
 use rustls_pki_types::CertificateDer;
 use smallvec::SmallVec;
 use std::hash::RandomState;
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Frames that may wait for a link, in bytes (what RFC 8290 §5.2 calls its limit): a quarter of a second of a steady
 /// 15 Mbit/s, for which a busy machine may have no processor. Waits are CoDel's business; but for what never gives
@@ -31,10 +31,18 @@ pub(super) const HELD_OVERHEAD: usize = size_of::<Bytes>();
 const SHORT: usize = 1024;
 /// The shortest datagram: a header of ours, and one of Ethernet.
 const LEAST_DATAGRAM: usize = 22;
+/// How long an acknowledgement may be late (RFC 9000 §18.2, max_ack_delay), which QUIC's own clock sees to.
+const MAX_ACK_DELAY: Duration = Duration::from_millis(25);
+/// Bytes since we sent something last that are acknowledged at once (RFC 9000 §13.2.2): two full packets. Whoever sends as
+/// much learns of its path from that.
+const ACKNOWLEDGED_AT_ONCE: usize = 2 * 1200;
 /// However short they are, the datagrams that QUIC is given find room.
 const _: () = assert!(
     LARGEST_FEED + 2 * 1514 + (LARGEST_FEED / LEAST_DATAGRAM + 2) * HELD_OVERHEAD < SEND_BUFFER
 );
+
+/// Who is called for the datagrams that came.
+pub(crate) type Handler = Box<dyn FnMut(Instant, &mut [Bytes]) + Send>;
 
 /// A frame's datagrams: one, or its fragments.
 pub(crate) type Pieces = SmallVec<[Bytes; 2]>;
@@ -55,6 +63,14 @@ pub(super) struct Link {
     pub(super) fate: Arc<Fate>,
     pub(super) is_connected: bool,
     pub(super) is_touched: bool,
+    /// It may have more to say than that something has come.
+    pub(super) is_eager: bool,
+    /// Bytes that have come since something was sent.
+    unanswered: usize,
+    /// When it is asked for packets at the latest, while it has only received.
+    put_off_until: Option<Instant>,
+    /// When QUIC's clock would have it acknowledge what came.
+    acknowledges_at: Option<Instant>,
     pub(super) deadline: Option<Instant>,
     pub(super) queue: FlowQueue<Pieces>,
     /// Frames have come since its last turn.
@@ -64,6 +80,7 @@ pub(super) struct Link {
     /// When the gate lets more pass, unless an acknowledgement comes before.
     opens_at: Option<Instant>,
     pub(super) reader: Option<Waker>,
+    pub(super) handler: Option<Handler>,
     /// Datagrams that were read, and those that never were.
     read: u64,
     overrun: u64,
@@ -80,6 +97,10 @@ impl Link {
             fate: Arc::default(),
             is_connected: false,
             is_touched: false,
+            is_eager: true,
+            unanswered: 0,
+            put_off_until: None,
+            acknowledges_at: None,
             deadline: None,
             queue: FlowQueue::new(QUEUE_LIMIT, RandomState::new()),
             has_frames: false,
@@ -87,6 +108,7 @@ impl Link {
             pace: Pace::new(Instant::now()),
             opens_at: None,
             reader: None,
+            handler: None,
             read: 0,
             overrun: 0,
             is_behind: false,
@@ -108,6 +130,7 @@ impl Link {
             .poll_timeout()
             .into_iter()
             .chain(self.opens_at)
+            .chain(self.put_off_until)
             .chain(self.queue.poll_timeout())
             .min()
     }
@@ -116,6 +139,46 @@ impl Link {
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         self.quic.handle_timeout(now);
         self.queue.handle_timeout(now);
+    }
+
+    /// A packet of `len` bytes has come.
+    pub(super) fn receive(&mut self, now: Instant, packet: ConnectionEvent, len: usize) {
+        self.quic.handle_event(packet);
+        self.unanswered += len;
+        let due = now + MAX_ACK_DELAY;
+        if self.acknowledges_at.is_none() && self.quic.poll_timeout() == Some(due) {
+            self.acknowledges_at = Some(due);
+        }
+    }
+
+    /// False for a link that has nothing but acknowledgements to send, and few of them: they ride on the next
+    /// frame, or wait for QUIC's own clock. A packet for each would be a third of all packets, and the frame would wait for it.
+    pub(super) fn wants_to_send(&mut self) -> bool {
+        self.is_eager
+            || !self.is_connected
+            || self.has_frames
+            || self.unanswered >= ACKNOWLEDGED_AT_ONCE
+            || !self.queue.is_empty()
+            || held(&mut self.quic) > 0
+    }
+
+    /// It is asked later: what QUIC has to say but does not tell of, such as what got lost, waits as long as an acknowledgement.
+    pub(super) fn put_off(&mut self, now: Instant) {
+        self.put_off_until.get_or_insert(now + MAX_ACK_DELAY);
+    }
+
+    /// It is going to send, and takes along what it has to acknowledge. QUIC does not offer that: it writes an acknowledgement
+    /// that is due. So its clock is told that the time has come, if that is what it waits for next.
+    pub(super) fn begin_to_send(&mut self) {
+        self.is_eager = false;
+        self.has_frames = false;
+        self.unanswered = 0;
+        self.put_off_until = None;
+        if let Some(due) = self.acknowledges_at.take()
+            && self.quic.poll_timeout() == Some(due)
+        {
+            self.quic.handle_timeout(due);
+        }
     }
 
     /// Whose turn it is when QUIC holds so many bytes already.
@@ -242,6 +305,8 @@ impl Link {
         // The first reason is the reason.
         let _ = self.fate.queue.set(self.queue_stats().0);
         let _ = self.fate.end.set(error);
+        // It holds the connection, which is over by now.
+        self.handler = None;
         self.wake_all();
     }
 }

@@ -23,8 +23,14 @@ pub(super) struct State {
     pub(super) strangers: VecDeque<proto::Incoming>,
     pub(super) accepting: Option<Waker>,
     pub(super) waiting_for_idle: Vec<Waker>,
-    // There while the driver sleeps.
+    // There while whoever moves packets sleeps.
     pub(super) driver: Option<Waker>,
+    /// Somebody holds a [`Drive`](super::Drive).
+    pub(super) is_by_hand: bool,
+    /// Who moves packets while nobody does.
+    pub(super) background: Option<Waker>,
+    /// Links with datagrams for whoever wants to be called for them.
+    pub(super) readable: Vec<ConnectionHandle>,
     pub(super) closing: Option<(VarInt, Bytes)>,
     pub(super) is_abandoned: bool,
     /// Somebody else reads the socket.
@@ -66,6 +72,9 @@ impl State {
             accepting: None,
             waiting_for_idle: Vec::new(),
             driver: None,
+            is_by_hand: false,
+            background: None,
+            readable: Vec::new(),
             closing: None,
             is_abandoned: false,
             is_deaf: false,
@@ -90,6 +99,14 @@ impl State {
 
     /// Notes that a link may have something to send.
     pub(super) fn touch(&mut self, handle: ConnectionHandle) {
+        if let Some(link) = self.link(handle) {
+            link.is_eager = true;
+        }
+        self.put_up(handle);
+    }
+
+    /// Notes that a link has to be looked at.
+    pub(super) fn put_up(&mut self, handle: ConnectionHandle) {
         if let Some(link) = self.links.get_mut(&handle)
             && !std::mem::replace(&mut link.is_touched, true)
         {
@@ -141,15 +158,19 @@ impl State {
         };
         let mut is_drained = false;
         while let Some(event) = link.quic.poll_endpoint_events() {
+            link.is_eager = true;
             is_drained |= event.is_drained();
             if let Some(answer) = self.endpoint.handle_event(handle, event) {
                 link.quic.handle_event(answer);
             }
         }
         while let Some(event) = link.quic.poll() {
+            link.is_eager |= !matches!(event, Event::DatagramReceived);
             match event {
                 Event::DatagramReceived => {
-                    if let Some(reader) = link.reader.take() {
+                    if link.handler.is_some() {
+                        self.readable.push(handle);
+                    } else if let Some(reader) = link.reader.take() {
                         reader.wake();
                     }
                 }
@@ -178,15 +199,14 @@ impl State {
         let Some(link) = self.links.get_mut(&handle) else {
             return;
         };
-        let deadline = link.poll_timeout();
-        if deadline != link.deadline {
-            let old = std::mem::replace(&mut link.deadline, deadline);
-            if let Some(old) = old {
-                self.deadlines.remove(&(old, handle.0));
+        // One that was put off is found out when the earlier one comes: most are, with every packet.
+        if let Some(deadline) = link.poll_timeout()
+            && link.deadline.is_none_or(|known| deadline < known)
+        {
+            if let Some(known) = link.deadline.replace(deadline) {
+                self.deadlines.remove(&(known, handle.0));
             }
-            if let Some(new) = deadline {
-                self.deadlines.insert((new, handle.0));
-            }
+            self.deadlines.insert((deadline, handle.0));
         }
     }
 
@@ -210,10 +230,21 @@ impl State {
         {
             self.deadlines.pop_first();
             let handle = ConnectionHandle(key);
-            if let Some(link) = self.links.get_mut(&handle) {
-                link.deadline = None;
-                link.handle_timeout(now);
-                self.touch(handle);
+            let Some(link) = self.links.get_mut(&handle) else {
+                continue;
+            };
+            link.deadline = link.poll_timeout();
+            match link.deadline {
+                Some(later) if later > now => {
+                    self.deadlines.insert((later, key));
+                }
+                due => {
+                    link.deadline = None;
+                    if due.is_some() {
+                        link.handle_timeout(now);
+                        self.touch(handle);
+                    }
+                }
             }
         }
     }

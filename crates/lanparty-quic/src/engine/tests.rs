@@ -168,6 +168,60 @@ async fn numbers_move_with_frames() {
     }
 }
 
+#[tokio::test]
+async fn acknowledgements_ride_on_answers() {
+    const PINGS: u64 = 200;
+    let (client, server) = connected(Congestion::default()).await;
+    let sent = |connection: &Connection| {
+        let stats = connection.stats(&mut WaitWindow::new(1)).unwrap();
+        stats.udp.sent
+    };
+    let say = |connection: &Connection| {
+        let frame = Bytes::from(vec![0; 100]);
+        let said = connection.send_frame(Instant::now(), GAME, smallvec![frame]);
+        said.unwrap();
+    };
+    let mut room = vec![Bytes::new(); 1];
+    let (mut before, mut slow) = ([0, 0], 0);
+    // With the first ones leaves what the handshake has left to say.
+    for ping in 0..PINGS + 10 {
+        if ping == 10 {
+            before = [sent(&client), sent(&server)];
+        }
+        let begin = Instant::now();
+        say(&client);
+        server.read_datagrams(&mut room).await.unwrap();
+        say(&server);
+        client.read_datagrams(&mut room).await.unwrap();
+        // On a busy machine one may be due before there is an answer.
+        slow += u64::from(begin.elapsed() > Duration::from_millis(20));
+    }
+    for (connection, before) in [&client, &server].into_iter().zip(before) {
+        let packets = sent(connection) - before;
+        assert!(packets <= PINGS + 2 + 2 * slow, "{packets}, {slow} slow");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_answered_is_acknowledged_by_the_clock() {
+    let (client, server) = connected(Congestion::default()).await;
+    let acknowledged = |server: &Connection| {
+        let stats = server.look(noq_proto::Connection::stats).unwrap();
+        stats.frame_rx.acks
+    };
+    let before = acknowledged(&server);
+    let frame = Bytes::from(vec![0; 100]);
+    server
+        .send_frame(Instant::now(), GAME, smallvec![frame])
+        .unwrap();
+    let begin = Instant::now();
+    while acknowledged(&server) == before {
+        tokio::task::yield_now().await;
+        assert!(begin.elapsed() < Duration::from_secs(10), "nobody says so");
+    }
+    drop(client);
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_receive_that_fails_is_not_the_sockets_end() {

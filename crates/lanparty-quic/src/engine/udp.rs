@@ -18,6 +18,9 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::task::{Context, Poll};
 use watched::WatchedSocket;
 
+#[cfg(target_os = "linux")]
+pub(super) use watched::watch;
+
 /// The largest UDP payload, and so the largest packet train that the kernel coalesces.
 const SLOT: usize = 65_536;
 /// As many full packets as a UDP payload holds; more would be refused by the kernel.
@@ -41,9 +44,15 @@ pub(super) struct Received {
     pub(super) payload: BytesMut,
 }
 
+/// How many slots a receive offers at first: preparing all of them costs more than a game's packet. It is two because one
+/// packet fills one slot, and nobody would know that it was all.
+const FEW: usize = 2;
+
 /// Memory for one system call's worth of packets; untouched pages of it cost nothing.
 pub(super) struct Slots {
     raw: Box<[u8]>,
+    /// How many are offered to the next receive.
+    offered: usize,
     // Packets are cut off from here, so that they share few allocations; but none is larger than a packet train, for
     // one packet that waits keeps all of it.
     packets: BytesMut,
@@ -53,6 +62,7 @@ impl Slots {
     pub(super) fn new() -> Self {
         Slots {
             raw: vec![0; SLOT * BATCH_SIZE].into(),
+            offered: FEW,
             packets: BytesMut::with_capacity(SLOT),
         }
     }
@@ -123,7 +133,12 @@ impl UdpPort {
         slots: &mut Slots,
         mut take: impl FnMut(Received),
     ) -> Poll<io::Result<u64>> {
-        let Slots { raw, packets } = slots;
+        let Slots {
+            raw,
+            offered,
+            packets,
+        } = slots;
+        let offers = *offered;
         let mut metas = [RecvMeta::default(); BATCH_SIZE];
         let count = {
             let mut chunks = raw.chunks_mut(SLOT).map(IoSliceMut::new);
@@ -131,14 +146,20 @@ impl UdpPort {
                 std::array::from_fn(|_| chunks.next().expect("a slot for each packet"));
             let mut receive = || {
                 let socket = self.socket.get().into();
-                match self.state.recv(socket, &mut slices, &mut metas) {
-                    Ok(count) => Ok((count, count < BATCH_SIZE)),
+                match self
+                    .state
+                    .recv(socket, &mut slices[..offers], &mut metas[..offers])
+                {
+                    Ok(count) => Ok((count, count < offers)),
                     Err(error) if is_news(&error) => Ok((0, false)),
                     Err(error) => Err(error),
                 }
             };
             match self.socket.poll_receive(cx, &mut receive) {
-                Poll::Ready(Ok(count)) => count,
+                Poll::Ready(Ok(count)) => {
+                    *offered = if count == offers { BATCH_SIZE } else { FEW };
+                    count
+                }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => return Poll::Pending,
             }

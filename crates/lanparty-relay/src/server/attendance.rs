@@ -1,26 +1,24 @@
 //! A peer's time in its room: its datagrams, its messages, its end (spec R13, R14, R25, R32).
 
 use super::contact::Contact;
-use super::counts::Sending;
 use super::outbox::Next;
+use super::passage::Passage;
 use super::{BANNED, DRAIN, KICKED, Rooms, queue_steps, send_out};
 use crate::registry::{NotTheHost, Seat};
-use crate::room::{Forward, LinkHealth, Verdict};
+use crate::room::LinkHealth;
 use bytes::Bytes;
 use lanparty_ctrl::message::{Disconnect, Entry, NewKey, Vouched};
-use lanparty_ctrl::{DisconnectReason, HostOrder, LeaveReason, PeerMessage, RelayMessage, Role};
-use lanparty_edge::log;
-use lanparty_obs::frame_log::{Action, Direction, FrameLog};
-use lanparty_proto::overlay;
+use lanparty_ctrl::{DisconnectReason, HostOrder, LeaveReason, PeerMessage, RelayMessage};
 use lanparty_quic::control::{self, ControlError};
 use lanparty_quic::{CloseCode, Closed, Connection, SendStream, WaitWindow};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 use tracing::{Instrument, debug, info, info_span};
 
-/// How many datagrams are taken from a connection before others have their turn.
-const BATCH: usize = 64;
+/// How many datagrams are taken from a connection that has said goodbye.
+const LAST_FRAMES: usize = 64;
 /// How long a peer waits between messages that we hear. Its counters come every few seconds.
 const MESSAGE_PAUSE: Duration = Duration::from_millis(50);
 
@@ -103,7 +101,7 @@ impl Attendance {
             end = refuse_streams(self.connection()) => end,
         };
         if let End::PeerLeft(_) = end {
-            self.pass_last_frames().await;
+            self.pass_last_frames();
         }
         let end = self.but_a_lost_link_first(end).await;
         let connection = self.connection().clone();
@@ -137,96 +135,35 @@ impl Attendance {
         }
     }
 
+    /// Has frames passed in the turn in which they come; waits until they should not any more.
     async fn pass_frames(&self) -> End {
-        let mut batch = vec![Bytes::new(); BATCH];
-        loop {
-            let count = match self.connection().read_datagrams(&mut batch).await {
-                Ok(count) => count,
-                Err(closed) => return End::Closed(closed),
-            };
-            let now = Instant::now();
-            for datagram in &mut batch[..count] {
-                if let Some(end) = self.pass(now, std::mem::take(datagram)) {
-                    return end;
+        let (tell, told) = oneshot::channel();
+        let (passage, mut tell) = (self.passage(), Some(tell));
+        self.connection().hand_datagrams_to(move |now, datagrams| {
+            if let Some(teller) = tell.take() {
+                match passage.pass_all(now, datagrams) {
+                    Ok(()) => tell = Some(teller),
+                    Err(malformed) => drop(teller.send(malformed)),
                 }
             }
-            if count == BATCH {
-                // More is waiting; the targets need a turn to send what they have.
-                tokio::task::yield_now().await;
-            }
+        });
+        match told.await {
+            Ok(malformed) => End::Protocol(malformed.to_string()),
+            Err(_) => End::Closed(self.connection().closed().await),
         }
     }
 
     /// Passes what came before a goodbye, or with it: a player's last frame gives its address back to the LAN.
-    async fn pass_last_frames(&self) {
-        let mut batch = vec![Bytes::new(); BATCH];
-        let waiting = self.connection().read_datagrams(&mut batch);
-        let Ok(Ok(count)) = tokio::time::timeout(Duration::ZERO, waiting).await else {
-            return;
-        };
-        let now = Instant::now();
-        for datagram in batch.into_iter().take(count) {
-            if self.pass(now, datagram).is_some() {
-                return;
-            }
+    fn pass_last_frames(&self) {
+        let mut batch = vec![Bytes::new(); LAST_FRAMES];
+        if let Ok(count) = self.connection().try_read_datagrams(&mut batch) {
+            // Whoever has said goodbye is not sent away.
+            let _ = self.passage().pass_all(Instant::now(), &mut batch[..count]);
         }
     }
 
-    fn pass(&self, now: Instant, datagram: Bytes) -> Option<End> {
-        let logged = log::frames_enabled().then(|| datagram.clone());
-        let verdict = self.rooms.lock().handle_datagram(now, self.place, datagram);
-        if let Some(datagram) = logged {
-            self.log_frame(&datagram, &verdict);
-        }
-        match verdict {
-            Verdict::Forward(forward) => {
-                self.send(now, &forward);
-                None
-            }
-            Verdict::Echo(probe) => {
-                self.link.echo(probe);
-                None
-            }
-            Verdict::Pending | Verdict::Drop(_) => None,
-            Verdict::Expel(reason) => Some(End::Protocol(format!(
-                "too many malformed datagrams, the last one for {reason}"
-            ))),
-        }
-    }
-
-    fn send(&self, now: Instant, forward: &Forward<Arc<Contact>>) {
-        let [mut players, mut gateways] = [Sending::default(); 2];
-        for target in &forward.targets {
-            let to = match target.role() {
-                Role::Client => &mut players,
-                Role::Gateway => &mut gateways,
-            };
-            match target.send(now, forward.datagram.clone(), forward.frame_id) {
-                true => to.frames += 1,
-                false => to.link_down += 1,
-            }
-        }
-        let len = forward.datagram.len() - overlay::HEADER_LEN;
-        self.rooms.counts.note_sent(Role::Client, players, len);
-        self.rooms.counts.note_sent(Role::Gateway, gateways, len);
-    }
-
-    fn log_frame(&self, datagram: &Bytes, verdict: &Verdict<Arc<Contact>>) {
-        let (datagram, action) = match verdict {
-            Verdict::Forward(forward) => {
-                let targets = forward.targets.len();
-                (&forward.datagram, Action::Forward { targets })
-            }
-            Verdict::Drop(reason) | Verdict::Expel(reason) => (datagram, Action::Drop(*reason)),
-            Verdict::Pending | Verdict::Echo(_) => return,
-        };
-        let frame = datagram.get(overlay::HEADER_LEN..).unwrap_or_default();
-        log::frame(&FrameLog::new(
-            Direction::Across,
-            Some(self.place.peer),
-            frame,
-            action,
-        ));
+    fn passage(&self) -> Passage {
+        Passage::new(self.rooms.clone(), self.place, self.link.clone())
     }
 
     async fn hear_messages(&self) -> End {

@@ -97,7 +97,10 @@ impl WatchedSocket {
 }
 
 /// Has tokio watch a descriptor of its own.
-fn watch<T: AsRawFd>(socket: T, interest: Interest) -> io::Result<AsyncFd<T>> {
+pub(in crate::engine) fn watch<T: AsRawFd>(
+    socket: T,
+    interest: Interest,
+) -> io::Result<AsyncFd<T>> {
     // SAFETY: both types that come here, `UdpSocket` and `OwnedFd`, own one descriptor, always answer
     // that one, and keep it open as long as they live; the `AsyncFd` owns them, and nobody here takes
     // them out or replaces them.

@@ -1,0 +1,123 @@
+//! An endpoint whose turns are another task's.
+
+use super::driver::{Taken, after_others};
+use super::{Engine, Shared};
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+/// What moves packets while nobody holds a [`Drive`].
+pub(super) struct Background(pub(super) Arc<Shared>);
+
+impl Future for Background {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let shared = &*self.0;
+        {
+            let mut state = shared.lock();
+            state.background = Some(cx.waker().clone());
+            if state.is_by_hand {
+                return Poll::Pending;
+            }
+        }
+        let mut driver = shared.driver();
+        let now = Instant::now();
+        let taken = driver.receive(cx, shared, now);
+        if let Taken::Broken = taken {
+            shared.lock().break_all();
+            return Poll::Ready(());
+        }
+        let more = driver.hand_over(shared, now);
+        driver.send(cx, shared, now);
+        if shared.lock().is_over() {
+            return Poll::Ready(());
+        }
+        match more || matches!(taken, Taken::More) {
+            true => after_others(cx),
+            false => driver.rest(cx, shared, None),
+        }
+        Poll::Pending
+    }
+}
+
+/// The turns of an endpoint, in the hands of the task that carries frames over one of its connections: it takes
+/// packets, does with them what it has to do, and has everything sent that came of it, without another task in
+/// between. As long as this is there nobody else moves the endpoint's packets.
+#[derive(Debug)]
+pub struct Drive(Engine);
+
+impl Drive {
+    pub(super) fn new(engine: &Engine) -> Self {
+        let mut drive = Drive(engine.clone());
+        drive.take_up();
+        drive
+    }
+
+    /// Waits for something else, while the endpoint's own task moves packets again if that takes time.
+    pub async fn beside<T>(&mut self, something: impl Future<Output = T>) -> T {
+        let mut something = pin!(something);
+        let done = poll_fn(|cx| {
+            let done = something.as_mut().poll(cx);
+            if done.is_pending() {
+                self.let_go();
+            }
+            done
+        })
+        .await;
+        self.take_up();
+        done
+    }
+
+    fn take_up(&mut self) {
+        self.0.shared().lock().is_by_hand = true;
+    }
+
+    fn let_go(&mut self) {
+        let mut state = self.0.shared().lock();
+        state.is_by_hand = false;
+        if let Some(background) = &state.background {
+            background.wake_by_ref();
+        }
+    }
+
+    /// The first half of a turn: takes packets. True when there may be more of them. The connections see it when there is no
+    /// socket any more.
+    pub fn receive(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let shared = self.0.shared();
+        match shared.driver().receive(cx, shared, now) {
+            Taken::Broken => {
+                shared.lock().break_all();
+                false
+            }
+            Taken::More => true,
+            Taken::Nothing | Taken::Some => false,
+        }
+    }
+
+    /// The second half: sends what there is to send.
+    pub fn send(&mut self, cx: &mut Context<'_>, now: Instant) {
+        let shared = self.0.shared();
+        shared.driver().send(cx, shared, now);
+    }
+
+    /// Has the task woken for another turn as soon as everybody else who has something to do has had one.
+    pub fn go_on(&mut self, cx: &mut Context<'_>) {
+        after_others(cx);
+    }
+
+    /// Has the task woken when another turn is due: for a packet, for what another task wants sent, for a connection's own
+    /// reasons, or `at` that moment.
+    pub fn rest(&mut self, cx: &mut Context<'_>, at: Option<Instant>) {
+        let shared = self.0.shared();
+        shared.driver().rest(cx, shared, at);
+    }
+}
+
+impl Drop for Drive {
+    fn drop(&mut self) {
+        self.let_go();
+    }
+}
