@@ -29,6 +29,12 @@ use std::time::{Duration, Instant};
 
 pub use pace::Pace;
 
+/// So many bytes are acknowledged at once, fewer may wait for a frame that takes the acknowledgement along: two packets
+/// of bulk, as large as every QUIC path carries them (RFC 9000 §14). Not more than the smallest window has of the
+/// smallest packets, or the two would wait for each other.
+pub const AT_ONCE: u64 = 2 * 1200;
+/// What may wait waits no longer than this, in seconds (RFC 9000 §18.2).
+const MOST_HELD: f64 = 0.025;
 /// The queue that a path shall have, in seconds: it stays busy when we are a little late.
 const TARGET: f64 = 0.001;
 /// On paths faster than this, in bytes a second, what looks like a queue are machines that handle packets in batches:
@@ -151,6 +157,8 @@ struct Round {
     /// The gate, and not a lack of frames, has kept the path from having more.
     is_limited: bool,
     shortest: Option<f64>,
+    /// The same, as far as acknowledgements that were held back can tell.
+    guessed: Option<f64>,
     delivered: u64,
     lost: u64,
     is_marked: bool,
@@ -164,6 +172,7 @@ impl Round {
             awaits_drain: false,
             is_limited: false,
             shortest: None,
+            guessed: None,
             delivered: 0,
             lost: 0,
             is_marked: false,
@@ -171,12 +180,21 @@ impl Round {
     }
 }
 
-/// What an acknowledgement has told so far. One for a single packet may have been held back for 25 ms (RFC
-/// 9000 §13.2.1), one for several comes at once.
+/// What an acknowledgement has told so far.
 #[derive(Debug, Clone, Copy, Default)]
 struct Arrived {
-    packets: u32,
+    bytes: u64,
     newest: Option<Instant>,
+    smoothed: Duration,
+}
+
+/// A round trip, in seconds.
+#[derive(Debug, Clone, Copy)]
+enum Trip {
+    /// Nobody waited.
+    Measured(f64),
+    /// The acknowledgement may have been held back; this is likely.
+    Guessed(f64),
 }
 
 /// What has arrived in full rounds, and how long they took.
@@ -268,24 +286,24 @@ impl Gate {
         self.round.is_limited |= self.in_flight as f64 + self.packet > self.window;
     }
 
-    /// A packet has arrived that was sent then.
-    pub fn on_ack(&mut self, sent: Instant, bytes: u64) {
+    /// A packet has arrived that was sent then. Round trips took `smoothed` so far, without what the other side says it
+    /// has waited.
+    pub fn on_ack(&mut self, sent: Instant, bytes: u64, smoothed: Duration) {
         self.in_flight = self.in_flight.saturating_sub(bytes);
         self.delivered += bytes as f64;
         self.round.delivered += bytes;
-        self.arrived.packets += 1;
+        self.arrived.bytes += bytes;
+        self.arrived.smoothed = smoothed;
         self.arrived.newest = Some(self.arrived.newest.map_or(sent, |newest| newest.max(sent)));
     }
 
     /// All that an acknowledgement said has been told; so many bytes are on the path.
     pub fn on_end_acks(&mut self, now: Instant, in_flight: u64) {
         self.in_flight = in_flight;
-        if let Arrived {
-            packets: 2..,
-            newest: Some(sent),
-        } = std::mem::take(&mut self.arrived)
-        {
-            self.note_round_trip(now, sent);
+        let arrived = std::mem::take(&mut self.arrived);
+        if let Some(sent) = arrived.newest {
+            let trip = self.trip(now.saturating_duration_since(sent), &arrived);
+            self.note_round_trip(now, sent, trip);
         }
         if self.round.awaits_drain && in_flight as f64 <= self.window {
             self.round = Round::new(now);
@@ -306,8 +324,19 @@ impl Gate {
         begin.is_some_and(|begin| now >= begin + SHORTEST_ROUND)
     }
 
-    fn note_round_trip(&mut self, now: Instant, sent: Instant) {
-        let rtt = now.saturating_duration_since(sent).as_secs_f64();
+    /// What the time until an acknowledgement says of the path. One that was not for bulk took up to [`MOST_HELD`] longer than
+    /// the path did. What the other side says of that is believed as far as it can be so.
+    fn trip(&self, took: Duration, arrived: &Arrived) -> Trip {
+        let took = took.as_secs_f64();
+        if arrived.bytes >= AT_ONCE {
+            return Trip::Measured(took);
+        }
+        let likely = arrived.smoothed.as_secs_f64();
+        Trip::Guessed(likely.clamp((took - MOST_HELD).max(0.0), took))
+    }
+
+    fn note_round_trip(&mut self, now: Instant, sent: Instant, trip: Trip) {
+        let (Trip::Measured(rtt) | Trip::Guessed(rtt)) = trip;
         match self.mode {
             Mode::Start
             | Mode::Steady
@@ -325,7 +354,11 @@ impl Gate {
         }
         // What was sent before the queue could empty says nothing of a path without one.
         if is_new || !matches!(self.mode, Mode::Drain { .. }) {
-            self.round.shortest = Some(self.round.shortest.map_or(rtt, |known| known.min(rtt)));
+            let known = match trip {
+                Trip::Measured(_) => &mut self.round.shortest,
+                Trip::Guessed(_) => &mut self.round.guessed,
+            };
+            *known = Some(known.map_or(rtt, |known| known.min(rtt)));
         }
     }
 
@@ -352,7 +385,8 @@ impl Gate {
 
     fn end_round(&mut self, now: Instant) {
         let round = std::mem::replace(&mut self.round, Round::new(now));
-        let (Some(rtt), Some(base)) = (round.shortest, self.base.value()) else {
+        let rtt = round.shortest.or(round.guessed);
+        let (Some(rtt), Some(base)) = (rtt, self.base.value()) else {
             return;
         };
         self.rtt = rtt.max(1e-6);

@@ -134,9 +134,9 @@ impl Controller for Gated {
         bytes: u64,
         _pn: u64,
         _app_limited: bool,
-        _rtt: &RttEstimator,
+        rtt: &RttEstimator,
     ) {
-        self.0.on_ack(sent, bytes);
+        self.0.on_ack(sent, bytes, rtt.get());
     }
 
     fn on_end_acks(
