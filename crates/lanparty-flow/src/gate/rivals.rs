@@ -6,8 +6,10 @@ use super::*;
 /// many rounds and so long: then it is not ours.
 const CROWDED: f64 = 1.5;
 const SHORTEST_CROWD: f64 = 0.003;
-const PATIENCE_ROUNDS: u32 = 8;
+const PATIENCE_ROUNDS: u32 = 4;
 const PATIENCE: Duration = Duration::from_millis(250);
+/// The same when the queue was somebody else's a moment ago: then it only has to be seen once more.
+const SUSPICION: Duration = Duration::from_millis(50);
 /// After what time the queue is emptied while we compete, for it might be ours or the route longer: at first, and
 /// at most, as it is doubled each time.
 const DOUBT: Duration = Duration::from_secs(2);
@@ -20,7 +22,7 @@ const SAME_TIMES: u32 = 2;
 const GROWTH: f64 = 20.0;
 /// The part of the best rate that is held beside others, and the longest queue, in seconds, for which that
 /// is so.
-const OWN_SHARE: f64 = 0.25;
+const OWN_SHARE: f64 = 0.3;
 const LONGEST_QUEUE: f64 = 0.2;
 
 /// A queue that is too long.
@@ -34,11 +36,11 @@ pub(super) struct Crowd {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Rivalry {
     /// The window at its end, and when that was.
-    window: f64,
-    ended: Option<Instant>,
+    pub(super) window: f64,
+    pub(super) ended: Option<Instant>,
     /// When a queue was left after a drain, and the shortest round trip then; and how many times in a row that was
     /// as long as before.
-    drained: Option<(Instant, f64)>,
+    pub(super) drained: Option<(Instant, f64)>,
     same: u32,
     /// How long to compete until the next drain.
     doubt: Duration,
@@ -47,6 +49,17 @@ pub(super) struct Rivalry {
     has_just_cut: bool,
     /// The queue, on the average of some rounds.
     queue: Option<f64>,
+}
+
+impl Rivalry {
+    /// Somebody else's queue was there a moment ago.
+    fn is_suspected(&self, now: Instant) -> bool {
+        let drained = self.drained.map(|(at, _)| at);
+        [drained, self.ended]
+            .into_iter()
+            .flatten()
+            .any(|at| now < at + BASE_AGE)
+    }
 }
 
 impl Gate {
@@ -67,7 +80,11 @@ impl Gate {
             rounds: 0,
         });
         crowd.rounds += 1;
-        crowd.rounds >= PATIENCE_ROUNDS && now >= crowd.since + PATIENCE
+        let (rounds, patience) = match self.rivalry.is_suspected(now) {
+            true => (PATIENCE_ROUNDS / 2, SUSPICION),
+            false => (PATIENCE_ROUNDS, PATIENCE),
+        };
+        crowd.rounds >= rounds && now >= crowd.since + patience
     }
 
     /// The window that holds our share of what the path has shown to carry.
@@ -98,10 +115,11 @@ impl Gate {
 
     /// Follows losses as the others do: grows by much until there is one, then evenly.
     pub(super) fn grow_until_loss(&self) -> f64 {
-        let most = MOST_GROWTH * self.window;
         let growth = match self.rivalry.has_cut {
-            false => most,
-            true => most.min(GROWTH * self.rtt.min(LONGEST_QUEUE) * self.packet),
+            false => START_GROWTH * self.window,
+            true => {
+                (MOST_GROWTH * self.window).min(GROWTH * self.rtt.min(LONGEST_QUEUE) * self.packet)
+            }
         };
         self.window + growth
     }
@@ -136,6 +154,8 @@ impl Gate {
         if queue < SHORTEST_CROWD + own {
             self.trusts_until = Some(now + DOUBT);
             if competes {
+                // Whoever fills queues has an empty one, too, for a moment after he has lost something.
+                self.trusts_until = None;
                 return self.end_competition(now, queue, window);
             }
             let lateness = self.rtt - self.base.value().unwrap_or(self.rtt) - own;
@@ -143,9 +163,10 @@ impl Gate {
             self.mode = Mode::Steady;
             return window;
         }
+        let is_suspected = self.rivalry.is_suspected(now);
         let before = self.rivalry.drained.replace((now, self.rtt));
         // Once may be chance: this or another machine was busy with something else.
-        if !competes && before.is_none_or(|(at, _)| now >= at + BASE_AGE) {
+        if !competes && !is_suspected {
             self.mode = Mode::Steady;
             return window;
         }

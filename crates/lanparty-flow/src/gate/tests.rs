@@ -1,6 +1,9 @@
 //! The gate on a [path under virtual time](world).
 
 mod acks;
+mod numbers;
+mod rivals;
+mod round;
 
 mod world;
 
@@ -219,4 +222,46 @@ fn a_quarter_is_left_after_minutes_beside_a_download() {
     world.has_rival = true;
     world.run(120_000 * MS).run(60_000 * MS);
     assert!(world.share() > 0.25, "{}", world.share());
+}
+
+#[test]
+fn a_quarter_is_there_within_ten_seconds_of_a_download() {
+    for (ours, theirs) in [(0, 0), (5000, 0), (0, 5000)] {
+        for lateness in [0, 1, 4] {
+            let mut world = World::new(20.0, 20 * MS);
+            world.path.lateness = lateness * MS;
+            (world.is_greedy, world.has_rival) = (ours > 0, theirs > 0);
+            world.run((ours + theirs) * MS);
+            (world.is_greedy, world.has_rival) = (true, true);
+            world.run(5000 * MS).run(5000 * MS);
+            let (share, lost) = (world.share(), world.lost_part());
+            let what = format!("{ours}, {theirs}, {lateness}: {share}, {lost} lost");
+            assert!(share > 0.25 && lost < 0.03, "{what}");
+            // Twice of what the path and its queue hold.
+            let most = 2.0 * world.path.rate * 0.12;
+            assert!((world.gate.window() as f64) < most, "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_download_that_pauses_is_known_when_it_returns() {
+    let mut world = World::new(20.0, 20 * MS);
+    world.has_rival = true;
+    world.run(20_000 * MS);
+    world.has_rival = false;
+    world.run(2000 * MS);
+    world.has_rival = true;
+    world.run(1000 * MS).run(1500 * MS);
+    assert!(world.share() > 0.25, "{}", world.share());
+}
+
+#[test]
+fn a_path_that_is_freed_is_full_within_three_seconds() {
+    let mut world = World::new(5.0, 100 * MS);
+    world.run(10_000 * MS);
+    world.path.rate *= 10.0;
+    world.path.limit *= 10.0;
+    world.run(3000 * MS).run(2000 * MS);
+    assert!(world.share() > 0.95, "{}", world.share());
 }
