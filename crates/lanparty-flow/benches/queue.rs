@@ -9,7 +9,7 @@
 
 use divan::counter::ItemsCount;
 use divan::{AllocProfiler, Bencher};
-use lanparty_flow::queue::{FlowQueue, Turn};
+use lanparty_flow::queue::{FlowQueue, Person, Turn};
 use lanparty_proto::flow::Flow;
 use std::hash::RandomState;
 use std::time::Instant;
@@ -31,7 +31,7 @@ fn push_and_pop(bencher: Bencher, (frames, flows): (usize, usize)) {
     let mut queue = FlowQueue::new(512 * 1024, RandomState::new());
     let now = Instant::now();
     bencher.counter(ItemsCount::new(frames)).bench_local(|| {
-        (0..frames).for_each(|frame| queue.push(now, flow(frame % flows), (), LEN));
+        (0..frames).for_each(|frame| queue.push(now, Person::Crowd, flow(frame % flows), (), LEN));
         while queue.pop(now, Turn::Any).is_some() {}
     });
 }
@@ -43,7 +43,7 @@ fn push_into_a_full_queue(bencher: Bencher, flows: usize) {
     let (now, mut number) = (Instant::now(), 0);
     let mut push = || {
         number = (number + 1) % flows;
-        queue.push(now, flow(number), (), 68);
+        queue.push(now, Person::Crowd, flow(number), (), 68);
     };
     (0..20_000).for_each(|_| push());
     bencher

@@ -7,11 +7,11 @@ use crate::memory;
 use crate::stream::{RecvStream, SendStream};
 use bytes::Bytes;
 use lanparty_ctrl::{ChannelBinding, Fingerprint};
-use lanparty_flow::queue::WaitWindow;
+use lanparty_flow::queue::{Person, WaitWindow};
 use lanparty_obs::link::QueueStats;
 use lanparty_obs::{DropReason, LinkStats, Packets};
 use lanparty_proto::flow::Flow;
-use lanparty_proto::{DatagramBudget, Header, fragment, overlay};
+use lanparty_proto::{DatagramBudget, Header, MacAddr, fragment};
 use noq_proto::{Dir, PathId, SendDatagramError, StreamId};
 use smallvec::smallvec;
 use std::time::{Duration, Instant};
@@ -143,8 +143,7 @@ impl Connection {
         frame_id: impl FnOnce() -> u16,
         cap: Option<DatagramBudget>,
     ) -> Result<usize, DropReason> {
-        let frame = datagram.get(overlay::HEADER_LEN..).unwrap_or_default();
-        let flow = Flow::of(frame).ok_or(DropReason::Runt)?;
+        let (person, flow) = sender(&datagram).ok_or(DropReason::Runt)?;
         let pieces: Pieces = match self.longest_piece(cap) {
             Some(budget) if datagram.len() > budget.bytes() => {
                 cut(&datagram, frame_id(), budget).collect()
@@ -154,10 +153,10 @@ impl Connection {
         let count = pieces.len();
         let sent = match &self.0 {
             Kind::Quic(quic) => {
-                let sent = quic.send_frame(now, flow, pieces);
+                let sent = quic.send_frame(now, person, flow, pieces);
                 sent.map_err(|_| DropReason::LinkDown)
             }
-            Kind::Memory(memory) => memory.send_frame(now, flow, pieces),
+            Kind::Memory(memory) => memory.send_frame(now, person, flow, pieces),
         };
         sent.map(|()| count)
     }
@@ -295,6 +294,18 @@ fn either<S: Into<SendStream>, R: Into<RecvStream>>(
     (send, receive): (S, R),
 ) -> (SendStream, RecvStream) {
     (send.into(), receive.into())
+}
+
+/// Who sends this, and in which conversation; `None` for less than a frame.
+fn sender(datagram: &[u8]) -> Option<(Person, Flow)> {
+    let (header, frame) = Header::decode(datagram).ok()?;
+    let flow = Flow::of(frame)?;
+    let mac = *frame.get(6..)?.first_chunk()?;
+    let person = Person::Machine {
+        peer: header.peer,
+        mac: MacAddr::new(mac),
+    };
+    Some((person, flow))
 }
 
 fn cut(datagram: &[u8], frame_id: u16, budget: DatagramBudget) -> impl Iterator<Item = Bytes> {

@@ -16,7 +16,7 @@ use crate::engine::{Pieces, Totals};
 use bytes::Bytes;
 use frames::Frames;
 use lanparty_ctrl::{ChannelBinding, Fingerprint, IdentityKey};
-use lanparty_flow::queue::WaitWindow;
+use lanparty_flow::queue::{Person, WaitWindow};
 use lanparty_obs::link::{CongestionStats, Controller, QueueStats};
 use lanparty_obs::{DropReason, LinkStats};
 use lanparty_proto::DatagramBudget;
@@ -323,10 +323,11 @@ impl Connection {
     pub(crate) fn send_frame(
         &self,
         now: Instant,
+        person: Person,
         flow: Flow,
         pieces: Pieces,
     ) -> Result<(), DropReason> {
-        match lock(&self.way_there().frames).push(now, flow, pieces) {
+        match lock(&self.way_there().frames).push(now, person, flow, pieces) {
             true => Ok(()),
             false => Err(DropReason::LinkDown),
         }

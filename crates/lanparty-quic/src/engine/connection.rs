@@ -6,7 +6,7 @@ use super::{Shared, no_socket};
 use crate::congestion;
 use bytes::Bytes;
 use lanparty_ctrl::Fingerprint;
-use lanparty_flow::queue::WaitWindow;
+use lanparty_flow::queue::{Person, WaitWindow};
 use lanparty_obs::LinkStats;
 use lanparty_obs::link::QueueStats;
 use lanparty_proto::flow::Flow;
@@ -192,13 +192,14 @@ impl Connection {
     pub(crate) fn send_frame(
         &self,
         now: Instant,
+        person: Person,
         flow: Flow,
         pieces: Pieces,
     ) -> Result<(), ConnectionError> {
         let len = pieces.iter().map(Bytes::len).sum();
         let mut state = self.0.shared.lock();
         match (self.fate(), state.link(self.0.handle)) {
-            (None, Some(link)) => link.take(now, flow, pieces, len),
+            (None, Some(link)) => link.take(now, person, flow, pieces, len),
             (fate, _) => return Err(fate.unwrap_or_else(no_socket)),
         }
         state.touch(self.0.handle);

@@ -6,7 +6,7 @@ use crate::transport::{EXPORTER, SEND_BUFFER};
 use bytes::Bytes;
 use lanparty_ctrl::Fingerprint;
 use lanparty_flow::gate::Pace;
-use lanparty_flow::queue::{FlowQueue, Turn, Waited};
+use lanparty_flow::queue::{FlowQueue, Person, Turn, Waited};
 use lanparty_obs::link::QueueStats;
 use lanparty_proto::flow::Flow;
 use noq_proto::{self as proto, ConnectionError, ConnectionEvent};
@@ -200,13 +200,21 @@ impl Link {
 
     /// Takes a frame of `len` bytes that came at `now`. Where nothing waits and QUIC has room, there is nothing
     /// to be sorted; so it goes where [`Self::feed`] would bring it next, and past the queue.
-    pub(super) fn take(&mut self, now: Instant, flow: Flow, pieces: Pieces, len: usize) {
+    pub(super) fn take(
+        &mut self,
+        now: Instant,
+        person: Person,
+        flow: Flow,
+        pieces: Pieces,
+        len: usize,
+    ) {
         self.has_frames = true;
         if self.queue.is_empty() && self.has_room(now) {
             self.queue.note_passed(now);
             self.give(pieces);
         } else {
-            self.queue.push(now, flow, by_themselves(pieces), len);
+            self.queue
+                .push(now, person, flow, by_themselves(pieces), len);
         }
     }
 

@@ -6,7 +6,7 @@ use super::link::held;
 use super::*;
 use crate::tls::{Identity, Trust};
 use crate::{Congestion, Endpoint, PathFloor};
-use lanparty_flow::queue::WaitWindow;
+use lanparty_flow::queue::{Person, WaitWindow};
 use lanparty_obs::link::Controller;
 use lanparty_proto::flow::Flow;
 use smallvec::smallvec;
@@ -40,7 +40,9 @@ async fn a_frame_that_quic_does_not_take_is_counted() {
         smallvec![good.clone()],
         smallvec![too_long, good.clone(), good],
     ] {
-        client.send_frame(Instant::now(), GAME, pieces).unwrap();
+        client
+            .send_frame(Instant::now(), Person::Crowd, GAME, pieces)
+            .unwrap();
     }
     assert_eq!(client.queue_stats().refused, 1);
     assert_eq!(client.queue_stats().without_room(), 1);
@@ -58,7 +60,9 @@ async fn what_waits_holds_little_more_memory_than_it_is_long() {
     // As much as QUIC is given at a time; nothing yields to the driver meanwhile.
     for _ in 0..60 {
         let frame = Bytes::from(vec![0; 1200]);
-        client.send_frame(now, GAME, smallvec![frame]).unwrap();
+        client
+            .send_frame(now, Person::Crowd, GAME, smallvec![frame])
+            .unwrap();
     }
     let before = client.queue_stats();
     let mut memory = 0;
@@ -71,7 +75,7 @@ async fn what_waits_holds_little_more_memory_than_it_is_long() {
             kind: [0x88, 0xb5],
         };
         let pieces = smallvec![whole, piece];
-        client.send_frame(now, flow, pieces).unwrap();
+        client.send_frame(now, Person::Crowd, flow, pieces).unwrap();
         memory += if train.is_unique() { 170 } else { TRAIN };
     }
     let waiting = client.queue_stats();
@@ -90,7 +94,9 @@ async fn what_came_faster_than_it_was_read_is_counted() {
     };
     let frame = |first: u8| -> Pieces { smallvec![Bytes::from(vec![first; 1200])] };
     for number in 0..FRAMES {
-        client.send_frame(Instant::now(), GAME, frame(1)).unwrap();
+        client
+            .send_frame(Instant::now(), Person::Crowd, GAME, frame(1))
+            .unwrap();
         while number % 50 == 0 && client.queue_stats().bytes > 0 {
             tokio::task::yield_now().await;
         }
@@ -102,7 +108,7 @@ async fn what_came_faster_than_it_was_read_is_counted() {
     let (mut room, mut read) = (vec![Bytes::new(); 64], 0);
     for last in [2, 3] {
         client
-            .send_frame(Instant::now(), GAME, frame(last))
+            .send_frame(Instant::now(), Person::Crowd, GAME, frame(last))
             .unwrap();
         let mut is_over = false;
         while !is_over {
@@ -131,7 +137,7 @@ async fn numbers_move_with_frames() {
         for _ in 0..100 {
             let frame = Bytes::from(vec![0; 1200]);
             client
-                .send_frame(Instant::now(), GAME, smallvec![frame])
+                .send_frame(Instant::now(), Person::Crowd, GAME, smallvec![frame])
                 .unwrap();
         }
         let waiting = client.stats(&mut window).unwrap();
@@ -178,7 +184,7 @@ async fn acknowledgements_ride_on_answers() {
     };
     let say = |connection: &Connection| {
         let frame = Bytes::from(vec![0; 100]);
-        let said = connection.send_frame(Instant::now(), GAME, smallvec![frame]);
+        let said = connection.send_frame(Instant::now(), Person::Crowd, GAME, smallvec![frame]);
         said.unwrap();
     };
     let mut room = vec![Bytes::new(); 1];
@@ -212,7 +218,7 @@ async fn what_is_not_answered_is_acknowledged_by_the_clock() {
     let before = acknowledged(&server);
     let frame = Bytes::from(vec![0; 100]);
     server
-        .send_frame(Instant::now(), GAME, smallvec![frame])
+        .send_frame(Instant::now(), Person::Crowd, GAME, smallvec![frame])
         .unwrap();
     let begin = Instant::now();
     while acknowledged(&server) == before {

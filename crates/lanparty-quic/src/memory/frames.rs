@@ -2,7 +2,7 @@
 
 use crate::engine::{Pieces, QUEUE_LIMIT, by_themselves};
 use bytes::Bytes;
-use lanparty_flow::queue::{FlowQueue, Turn, Waited};
+use lanparty_flow::queue::{FlowQueue, Person, Turn, Waited};
 use lanparty_obs::DropReason;
 use lanparty_obs::link::QueueStats;
 use lanparty_proto::flow::Flow;
@@ -42,14 +42,21 @@ fn queue() -> FlowQueue<Pieces> {
 
 impl Frames {
     /// Takes a frame; false when nobody will read it.
-    pub(super) fn push(&mut self, now: Instant, flow: Flow, pieces: Pieces) -> bool {
+    pub(super) fn push(
+        &mut self,
+        now: Instant,
+        person: Person,
+        flow: Flow,
+        pieces: Pieces,
+    ) -> bool {
         if self.last.is_some() {
             return false;
         }
         let len = pieces.iter().map(Bytes::len).sum();
         // A reader that has stopped does not look for what has become old; whoever sends does.
         self.queue.handle_timeout(now);
-        self.queue.push(now, flow, by_themselves(pieces), len);
+        self.queue
+            .push(now, person, flow, by_themselves(pieces), len);
         self.wake();
         true
     }

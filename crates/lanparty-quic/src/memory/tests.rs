@@ -376,7 +376,7 @@ fn send(
 fn push(frames: &mut Frames, now: Instant, sender: u8, number: u32, len: usize) {
     let datagram = frame(sender, number, len);
     let flow = Flow::of(&datagram[8..]).unwrap();
-    assert!(frames.push(now, flow, Pieces::from_iter([datagram])));
+    assert!(frames.push(now, Person::Crowd, flow, Pieces::from_iter([datagram])));
 }
 
 fn take_all(frames: &mut Frames, now: Instant) -> Vec<Bytes> {

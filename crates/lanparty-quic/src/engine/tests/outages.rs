@@ -69,7 +69,7 @@ fn what_waits_for_somebody_who_is_deaf_is_gone_after_a_second() {
     for number in 0..1000u32 {
         let link = party.peer.link(party.link).unwrap();
         let pieces = smallvec![Bytes::from(vec![number as u8; 200])];
-        link.take(begin, GAME, pieces, 200);
+        link.take(begin, Person::Crowd, GAME, pieces, 200);
     }
     party.peer.touch(party.link);
     party.run(Duration::from_millis(900));
