@@ -16,6 +16,7 @@ fn main() -> ExitCode {
     let all = checks![
         the_host_is_told_what_the_invite_says,
         the_player_has_a_lease_and_reaches_the_lan,
+        no_frame_of_the_party_crosses_the_hosts_loopback,
         the_player_finds_a_game_on_the_lan_by_broadcast,
         relay_and_gateway_may_use_raw_sockets_and_their_buffers_only,
         a_stranger_opens_no_room_of_his_own,
@@ -95,6 +96,28 @@ fn the_player_has_a_lease_and_reaches_the_lan(evening: &Evening) -> Result<()> {
     evening.venue.dhcp.wait_for_line(&lease, SOON)?;
     player.pings(Venue::LAN1, 1000)?;
     evening.venue.lan2.pings(address, 1472)
+}
+
+/// The gateway meets its own relay in memory.
+fn no_frame_of_the_party_crosses_the_hosts_loopback(evening: &Evening) -> Result<()> {
+    let host = &evening.venue.gateway;
+    let packets = || -> Result<u64> {
+        let devices = host.run(["cat", "/proc/net/dev"])?;
+        let lo = devices
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("lo:"));
+        // Bytes, and packets, that were received; what is sent there is received there.
+        let packets = lo.and_then(|counts| counts.split_whitespace().nth(1));
+        Ok(packets.context("no loopback")?.parse()?)
+    };
+    let player = &evening.venue.remotes[0];
+    let address = player.ipv4(Player::TAP).context("no address")?;
+    let before = packets()?;
+    player.pings(Venue::LAN1, 1000)?;
+    evening.venue.lan2.pings(address, 1472)?;
+    let after = packets()?;
+    ensure!(after == before, "{} packets", after - before);
+    Ok(())
 }
 
 fn the_player_finds_a_game_on_the_lan_by_broadcast(evening: &Evening) -> Result<()> {

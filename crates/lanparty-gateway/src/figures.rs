@@ -97,7 +97,7 @@ pub(crate) fn write(figures: &Figures, sheet: &mut Sheet) {
     let help = "How often the relay has let the gateway in";
     sheet.counter("joins", help, &[], figures.joins);
     if let Some(us) = figures.round_trip_us {
-        let help = "The round trip to the relay; left out while there is no link";
+        let help = "The round trip to the relay; left out while there is no link, and where the relay is in this program";
         sheet.gauge("round_trip_seconds", help, &[], us as f64 / 1e6);
     }
     let help = "Players in the room";

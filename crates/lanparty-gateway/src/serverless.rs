@@ -1,6 +1,7 @@
 //! `lanparty-gateway host`: a party without a server, as the relay runs in the same program.
 //!
-//! Relay and gateway meet over loopback like any others, so there is one code path.
+//! The gateway comes in by the relay's side door, without packets and encryption; all that is said and done on that link
+//! is as on any other, so there is one code path.
 
 use crate::config::{self, Config, FileArgs, LanArgs, Mode, ThisMachine};
 use crate::invite::ShowArgs;
@@ -87,8 +88,8 @@ pub struct HostArgs {
     #[command(flatten)]
     show: ShowArgs,
 
-    /// Between relay and gateway, never send datagrams longer than this many bytes [default: what the
-    /// path takes].
+    /// Between relay and gateway, cut frames into datagrams of no more than this many bytes, for tests and
+    /// comparisons; below 1312 the MTU of players and LAN follows it [default: nothing is cut].
     #[arg(long, value_name = "BYTES")]
     datagram_budget: Option<DatagramBudget>,
 
@@ -183,7 +184,7 @@ impl HostArgs {
         };
         let key = keys::kept_or_made(Some(folder.path()), &room, rand::random())?;
         let host_key = keys::host_secret(Some(folder.path()), rand::random())?.host_key(&room);
-        let relay = RelayServer::bind(&lanparty_relay::Config {
+        let mut relay = RelayServer::bind(&lanparty_relay::Config {
             identity: IdentitySource::Kept(Some(folder.path().to_owned())),
             only: Some((room.clone(), host_key.id())),
             congestion: self.congestion,
@@ -221,6 +222,7 @@ impl HostArgs {
             may_be_cut: false,
             budget_cap: self.datagram_budget,
             congestion: self.congestion,
+            inside: Some(relay.side_door()),
         });
         config.public_address = Some(invite.relay.clone());
         config.hosted = true;
@@ -394,7 +396,7 @@ fn public(
     }
 }
 
-/// Where a program on this machine reaches what listens there.
+/// Where a program on this machine reaches what listens there, as people read it.
 fn nearby(listening: SocketAddr) -> SocketAddr {
     let ip = match listening.ip() {
         // An IPv6 wildcard is bound for both families.

@@ -52,7 +52,7 @@ pub const LOOK: Duration = Duration::from_millis(250);
 /// How a link is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinkFacts {
-    /// The round trip to the relay.
+    /// The round trip to the relay; zero to one in this program.
     pub rtt: Option<Duration>,
     /// The largest datagram that fits now.
     pub budget: DatagramBudget,
@@ -78,8 +78,8 @@ pub enum Unfit {
 #[derive(Debug)]
 pub struct RelayLink {
     connection: Connection,
-    // The connection lives on it.
-    endpoint: Endpoint,
+    // The connection lives on it, unless the relay is in this program.
+    endpoint: Option<Endpoint>,
     inbox: mpsc::Receiver<Result<RelayMessage, ControlError>>,
     _reader: JoinSet<()>,
     welcome: Welcome,
@@ -143,6 +143,11 @@ impl RelayLink {
         addresses: &[SocketAddr],
         hello: impl Fn(DatagramBudget) -> Hello,
     ) -> Result<Self, ConnectError> {
+        if let (Some(dialer), Some(&relay)) = (&config.inside, addresses.first()) {
+            // There is neither a path nor packets.
+            let connection = dialer.connect(config.identity.as_ref()).await?;
+            return Self::greet(config, (None, connection, relay), hello).await;
+        }
         let mut link = Self::enter(config, addresses, PathFloor::Ordinary, &hello).await?;
         if link.carries_full_datagrams().await {
             link.watch = Some(PathWatch::new(Instant::now()));
@@ -167,6 +172,15 @@ impl RelayLink {
     ) -> Result<Self, ConnectError> {
         let reached = race(config, addresses, floor).await;
         let (endpoint, connection, relay) = reached.map_err(|error| error.of_invite(config))?;
+        Self::greet(config, (Some(endpoint), connection, relay), hello).await
+    }
+
+    /// Says hello on a connection that stands.
+    async fn greet(
+        config: &RelayConfig,
+        (endpoint, connection, relay): (Option<Endpoint>, Connection, SocketAddr),
+        hello: impl Fn(DatagramBudget) -> Hello,
+    ) -> Result<Self, ConnectError> {
         let budget = capped(&connection, config.budget_cap);
         let mut hello = hello(budget);
         hello.capabilities.push(BATCHES.to_owned());
@@ -226,7 +240,7 @@ impl RelayLink {
         match self.pulse.beat(self.connection.heard()) {
             Beat::Heard => {}
             Beat::Ask => self.ask(PathWatch::NOBODYS_NUMBER, 0),
-            Beat::Stir => self.endpoint.follow_network(),
+            Beat::Stir => self.follow_network(),
             Beat::GiveUp => return Err(Unfit::Silent),
         }
         if let Some(pair) = self.watch.as_mut().and_then(|watch| watch.poll(now)) {
@@ -253,7 +267,7 @@ impl RelayLink {
 
     /// Goes on from the address that this machine has now (spec R92).
     pub fn follow_network(&self) {
-        self.endpoint.follow_network();
+        self.endpoint.iter().for_each(Endpoint::follow_network);
     }
 
     /// A probe has come back.
@@ -318,9 +332,9 @@ impl RelayLink {
         self.connection.stats(&mut self.waits)
     }
 
-    /// The UDP buffers that the system granted.
-    pub fn udp_buffers(&self) -> UdpBuffers {
-        self.endpoint.buffers()
+    /// The UDP buffers that the system granted; none to a link within this program.
+    pub fn udp_buffers(&self) -> Option<UdpBuffers> {
+        self.endpoint.as_ref().map(Endpoint::buffers)
     }
 
     /// Sends a frame that came at `now`, in pieces if it must be. Answers how many datagrams that took.
@@ -364,7 +378,7 @@ impl RelayLink {
 
     /// Takes the turns of its endpoint from the task that has them, until the answer is dropped.
     pub(crate) fn drive(&self) -> Drive {
-        self.endpoint.drive()
+        self.connection.drive()
     }
 
     /// The control messages, for whoever reads them beside the use of this link; asked for once.
@@ -400,7 +414,12 @@ impl RelayLink {
             }
         };
         let _ = tokio::time::timeout(DRAIN, goodbye).await;
-        let _ = tokio::time::timeout(DRAIN, self.endpoint.close(CloseCode::Bye)).await;
+        match &self.endpoint {
+            Some(endpoint) => {
+                let _ = tokio::time::timeout(DRAIN, endpoint.close(CloseCode::Bye)).await;
+            }
+            None => self.connection.close(CloseCode::Bye),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use lanparty_edge::invite::{Invite, InviteError, InviteSource, InviteSourceError
 use lanparty_obs::Utc;
 use lanparty_proto::DatagramBudget;
 use lanparty_quic::Congestion;
+use lanparty_quic::memory::Dialer;
 use lanparty_quic::tls::{self, Trust, TrustError};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -118,6 +119,8 @@ pub struct RelayConfig {
     pub budget_cap: Option<DatagramBudget>,
     /// How to share the path to the relay.
     pub congestion: Congestion,
+    /// The relay is in this program, and is met without a path. Where it is otherwise is for people.
+    pub inside: Option<Dialer>,
 }
 
 impl RelayArgs {
@@ -174,6 +177,7 @@ impl RelayArgs {
             may_be_cut,
             budget_cap: self.datagram_budget,
             congestion: self.congestion,
+            inside: None,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! A connection as relay and peers see it, over QUIC or between two ends in one program.
 
 use crate::close::{CloseCode, Closed};
+use crate::drive::Drive;
 use crate::engine::{self, Pieces};
 use crate::life;
 use crate::memory;
@@ -122,11 +123,20 @@ impl Connection {
     }
 
     /// From now on `handler` is called for datagrams that come, some dozens at a time, by whoever moves the endpoint's
-    /// packets; what it sends leaves in the same turn. Nobody reads them in another way then. It ends with the connection.
+    /// packets, or by whoever sends them in this program; what it sends leaves in the same turn. Nobody reads them in another
+    /// way then. It ends with the connection.
     pub fn hand_datagrams_to(&self, handler: impl FnMut(Instant, &mut [Bytes]) + Send + 'static) {
         match &self.0 {
             Kind::Quic(quic) => quic.hand_datagrams_to(Box::new(handler)),
-            Kind::Memory(memory) => memory.hand_datagrams_to(handler),
+            Kind::Memory(memory) => memory.hand_datagrams_to(Box::new(handler)),
+        }
+    }
+
+    /// Takes the turns of this connection's endpoint from the task that has them, until the answer is dropped.
+    pub fn drive(&self) -> Drive {
+        match &self.0 {
+            Kind::Quic(quic) => quic.drive().into(),
+            Kind::Memory(memory) => memory.drive().into(),
         }
     }
 

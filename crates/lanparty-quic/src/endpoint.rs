@@ -3,7 +3,7 @@
 
 use crate::close::{CloseCode, HandshakeError, Unsent};
 use crate::connection::Connection;
-use crate::engine::{self, ConnectFailure, Drive, Engine, Stranger};
+use crate::engine::{self, ConnectFailure, Engine, Stranger};
 use crate::reset;
 use crate::socket::{self, UdpBuffers};
 use crate::tls::{Identity, IdentityError, Trust};
@@ -244,11 +244,6 @@ impl Endpoint {
     /// they sent, and ask the other side at once.
     pub fn follow_network(&self) {
         self.engine.follow_network();
-    }
-
-    /// Takes the turns of this endpoint from the task that has them, until the answer is dropped.
-    pub fn drive(&self) -> Drive {
-        self.engine.drive()
     }
 
     /// Closes every connection at once and waits until the others have been told.

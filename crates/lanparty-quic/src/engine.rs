@@ -20,8 +20,9 @@ mod tests;
 mod udp;
 
 pub(crate) use connection::Connection;
-pub use drive::Drive;
-pub(crate) use link::{Pieces, QUEUE_LIMIT, by_themselves};
+pub(crate) use drive::Drive;
+pub(crate) use driver::after_others;
+pub(crate) use link::{Handler, Pieces, QUEUE_LIMIT, by_themselves};
 pub use state::Totals;
 pub(crate) use stranger::Stranger;
 pub use streams::StreamError;
@@ -117,11 +118,6 @@ impl Engine {
 
     fn shared(&self) -> &Arc<Shared> {
         &self.0.0
-    }
-
-    /// Takes the turns from the task that has them.
-    pub(crate) fn drive(&self) -> Drive {
-        Drive::new(self)
     }
 
     pub(crate) fn local_address(&self) -> io::Result<SocketAddr> {

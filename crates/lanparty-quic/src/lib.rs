@@ -13,6 +13,7 @@ mod close;
 mod congestion;
 mod connection;
 pub mod control;
+mod drive;
 mod endpoint;
 mod engine;
 mod life;
@@ -28,8 +29,9 @@ mod transport;
 
 pub use close::{CloseCode, Closed, HandshakeError, Unsent, WrongTime};
 pub use connection::Connection;
+pub use drive::Drive;
 pub use endpoint::{Endpoint, Incoming, ListenError};
-pub use engine::{Drive, StreamError, Totals};
+pub use engine::{StreamError, Totals};
 pub use lanparty_flow::Congestion;
 pub use lanparty_flow::queue::WaitWindow;
 pub use socket::UdpBuffers;

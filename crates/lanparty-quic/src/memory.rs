@@ -4,15 +4,17 @@
 //! same queue, which is as short and as fair, control messages have streams, and who closes says why. What only a path
 //! has is not there: nothing is lost on it, it takes no time, and nobody on it can be silent.
 
+mod drive;
 mod frames;
 mod streams;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use drive::Drive;
 pub(crate) use streams::{RecvStream, SendStream};
 
 use crate::close::{CloseCode, Closed, HandshakeError};
-use crate::engine::{Pieces, Totals};
+use crate::engine::{Handler, Pieces, Totals};
 use bytes::Bytes;
 use frames::Frames;
 use lanparty_ctrl::{ChannelBinding, Fingerprint, IdentityKey};
@@ -34,6 +36,8 @@ use tokio::sync::{mpsc, watch};
 pub(crate) const BUDGET: DatagramBudget = DatagramBudget::new(1312).expect("it is more than 512");
 /// Connections that may wait to be accepted.
 const BACKLOG: usize = 4;
+/// Datagrams that are handed over at once where some have waited.
+const ROOM: usize = 8;
 
 /// Connects to the [`Listener`] that was made with it, in the same program.
 #[derive(Debug, Clone)]
@@ -42,7 +46,7 @@ pub struct Dialer {
     ledger: Arc<Ledger>,
 }
 
-/// Takes connections from its [`Dialer`].
+/// Takes connections from its [`Dialer`]; when it goes they end.
 #[derive(Debug)]
 pub struct Listener {
     backlog: mpsc::Receiver<Connection>,
@@ -58,9 +62,6 @@ struct Ledger {
     gone: Mutex<Totals>,
     live: Mutex<Vec<Weak<Pair>>>,
 }
-
-/// How many datagrams are handed over before others have their turn.
-const BATCH: usize = 64;
 
 /// Both sides of a place to meet.
 pub fn listen() -> (Dialer, Listener) {
@@ -92,6 +93,14 @@ impl Dialer {
         let ended = || HandshakeError::Failed("the relay in this program has ended".to_owned());
         connected.map_err(|_| ended())?;
         Ok(near.into())
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let live = std::mem::take(&mut *lock(&self.ledger.live));
+        let live = live.iter().filter_map(Weak::upgrade);
+        live.for_each(|pair| pair.end(Side::Listener, b""));
     }
 }
 
@@ -184,6 +193,27 @@ struct Way {
     streams: Streams,
 }
 
+impl Way {
+    /// Has a handler called, for this and for all that has come meanwhile, and puts it back.
+    ///
+    /// It is called without the lock: it may send something here itself, and ends connections.
+    fn call(&self, mut handler: Handler, first: impl FnOnce(&mut Handler)) {
+        first(&mut handler);
+        let mut room: [Bytes; ROOM] = Default::default();
+        loop {
+            let (now, mut frames) = (Instant::now(), lock(&self.frames));
+            let count = frames.take(now, &mut room);
+            if count == 0 {
+                let unwanted = frames.end_call(handler);
+                drop(frames);
+                return drop(unwanted);
+            }
+            drop(frames);
+            handler(now, &mut room[..count]);
+        }
+    }
+}
+
 fn pair(
     binding: [u8; 32],
     identity: Option<Fingerprint>,
@@ -234,7 +264,9 @@ impl Pair {
             is_first
         });
         if is_first {
-            self.ways.iter().for_each(|way| lock(&way.frames).end());
+            // A handler may hold this end, and everything else of its owner's.
+            let handlers = self.ways.each_ref().map(|way| lock(&way.frames).end());
+            drop(handlers);
         }
     }
 
@@ -303,39 +335,50 @@ impl Connection {
         }
     }
 
-    /// From now on a task calls `handler` for what comes, until the connection ends.
-    pub(crate) fn hand_datagrams_to(
-        &self,
-        mut handler: impl FnMut(Instant, &mut [Bytes]) + Send + 'static,
-    ) {
-        let connection = self.clone();
-        tokio::spawn(async move {
-            let mut room = vec![Bytes::new(); BATCH];
-            while let Ok(count) = connection.read_datagrams(&mut room).await {
-                handler(Instant::now(), &mut room[..count]);
-                // There may always be more.
-                tokio::task::yield_now().await;
-            }
-        });
+    /// From now on whoever sends datagrams here calls `handler` for them, in its own turn, until the connection ends.
+    pub(crate) fn hand_datagrams_to(&self, handler: Handler) {
+        self.way_here().call(handler, |_| {});
     }
 
-    /// Queues a frame that came at `now`; where there is no room, some other one dies for it.
+    /// The turns of whoever carries this connection's frames.
+    pub(crate) fn drive(&self) -> Drive {
+        Drive::new(self)
+    }
+
+    /// Hands a frame that came at `now` to the other end; where nobody wants to be called for it, it waits, and where
+    /// there is no room, some other one dies for it.
     pub(crate) fn send_frame(
         &self,
         now: Instant,
         person: Person,
         flow: Flow,
-        pieces: Pieces,
+        mut pieces: Pieces,
     ) -> Result<(), DropReason> {
-        match lock(&self.way_there().frames).push(now, person, flow, pieces) {
-            true => Ok(()),
-            false => Err(DropReason::LinkDown),
+        let mut frames = lock(&self.way_there().frames);
+        if frames.is_over() {
+            return Err(DropReason::LinkDown);
         }
+        let Some(handler) = frames.begin_call(now) else {
+            frames.push(now, person, flow, pieces);
+            return Ok(());
+        };
+        drop(frames);
+        self.way_there()
+            .call(handler, |handler| handler(now, &mut pieces));
+        Ok(())
     }
 
     /// Sends a datagram before all that waits.
     pub(crate) fn send_datagram(&self, datagram: Bytes) -> Result<(), DropReason> {
-        lock(&self.way_there().frames).push_first(datagram)
+        let mut frames = lock(&self.way_there().frames);
+        let Some(handler) = frames.begin_call(Instant::now()) else {
+            return frames.push_first(datagram);
+        };
+        drop(frames);
+        self.way_there().call(handler, |handler| {
+            handler(Instant::now(), &mut [datagram]);
+        });
+        Ok(())
     }
 
     /// What waits on the way to the other end, and what has died there.

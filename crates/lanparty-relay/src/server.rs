@@ -48,13 +48,14 @@ use lanparty_edge::signals::Hangups;
 use lanparty_edge::speech::say;
 use lanparty_edge::systemd::{self, Standing};
 use lanparty_metrics::{Metrics, MetricsError};
+use lanparty_quic::memory::{self, Dialer, Listener, Tally};
 use lanparty_quic::tls::Identity;
-use lanparty_quic::{CloseCode, Endpoint, Incoming, ListenError};
+use lanparty_quic::{CloseCode, Connection, Endpoint, Incoming, ListenError};
 use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
@@ -215,6 +216,8 @@ pub struct RelayServer {
     operators: JoinSet<io::Result<()>>,
     metrics: JoinSet<Infallible>,
     rooms: Arc<Rooms>,
+    /// Where whoever is in this program comes in.
+    side_door: Option<Listener>,
     /// Each gets its seat if it is admitted.
     doorstep: Doorstep<Option<Attendance>>,
     seated: JoinSet<()>,
@@ -238,6 +241,8 @@ pub struct RelayServer {
 struct Rooms {
     registry: Mutex<Registry<Arc<Contact>>>,
     counts: Counts,
+    /// Of links within this program, once there may be any.
+    inside: OnceLock<Tally>,
 }
 
 impl Rooms {
@@ -250,6 +255,7 @@ impl Rooms {
 enum Event {
     Knock(Box<Incoming>),
     Deaf,
+    Inside(Connection),
     Greeted(Result<Option<Attendance>, JoinError>),
     Left(Result<(), JoinError>),
     Unsteered(Result<io::Result<()>, JoinError>),
@@ -293,6 +299,7 @@ impl RelayServer {
         let rooms = Arc::new(Rooms {
             registry: Mutex::new(registry),
             counts: Counts::default(),
+            inside: OnceLock::new(),
         });
         if matches!(config.identity, IdentitySource::Files { .. }) {
             rooms.counts.set_certificate_end(identity.ends_at());
@@ -308,6 +315,7 @@ impl RelayServer {
             operators: JoinSet::new(),
             metrics: JoinSet::new(),
             rooms,
+            side_door: None,
             doorstep: Doorstep::new(config.knocks),
             seated: JoinSet::new(),
             is_deaf: false,
@@ -347,6 +355,16 @@ impl RelayServer {
             renewal.reload()?;
         }
         Ok(())
+    }
+
+    /// A way in for a peer in this program, to be opened before it runs: no packets, no limit on who knocks, and from
+    /// there on like everybody else's.
+    pub fn side_door(&mut self) -> Dialer {
+        let (dialer, listener) = memory::listen();
+        let tally = self.rooms.inside.set(listener.tally());
+        tally.expect("a relay has one side door");
+        self.side_door = Some(listener);
+        dialer
     }
 
     /// Where it listens.
@@ -413,6 +431,7 @@ impl RelayServer {
                 Some(incoming) => Event::Knock(Box::new(incoming)),
                 None => Event::Deaf,
             },
+            Some(connection) = from_inside(&mut self.side_door) => Event::Inside(connection),
             Some(greeted) = self.doorstep.next() => Event::Greeted(greeted),
             Some(left) = self.seated.join_next() => Event::Left(left),
             Some(ended) = self.operators.join_next() => Event::Unsteered(ended),
@@ -425,6 +444,11 @@ impl RelayServer {
         match event {
             Event::Knock(incoming) => self.answer_knock(*incoming),
             Event::Deaf => self.is_deaf = true,
+            Event::Inside(connection) => {
+                let rooms = self.rooms.clone();
+                self.doorstep
+                    .hear_from_inside(greeting::greet_inside(rooms, connection));
+            }
             Event::Greeted(Ok(seat)) => {
                 if let Some(seat) = seat {
                     self.seated.spawn(seat.serve());
@@ -563,6 +587,11 @@ impl RelayServer {
             link.queue(Outgoing::Goodbye(disconnect.clone()));
         }
     }
+}
+
+/// The next one who comes in from this program; nobody where there is no such way.
+async fn from_inside(door: &mut Option<Listener>) -> Option<Connection> {
+    door.as_mut()?.accept().await
 }
 
 /// A sentence about what the files want by now and only another start brings.

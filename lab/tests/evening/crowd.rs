@@ -43,6 +43,7 @@ pub(crate) fn fifty_players_come_back_at_once((): &()) -> Result<()> {
         also: Vec::new(),
         budget_cap: None,
         congestion: Congestion::default(),
+        inside: None,
     };
 
     let restart = {

@@ -137,6 +137,7 @@ fn relay_config(arguments: &Arguments, trust: &Trust, number: usize) -> Result<R
         also: Vec::new(),
         budget_cap: None,
         congestion: Congestion::default(),
+        inside: None,
     })
 }
 

@@ -22,6 +22,7 @@ pub use peer::{Facts, Heard, Peer};
 
 use lanparty_peer::relay_args::RelayConfig;
 use lanparty_quic::Congestion;
+use lanparty_quic::memory::Dialer;
 use lanparty_quic::tls::Trust;
 use lanparty_relay::{Config, Limits, RelayServer};
 use std::net::SocketAddr;
@@ -39,7 +40,8 @@ pub const ROOM: &str = "E2E-1";
 pub struct Relay {
     address: SocketAddr,
     trust: Trust,
-    _stop: oneshot::Sender<()>,
+    side_door: Dialer,
+    stop: oneshot::Sender<()>,
 }
 
 impl Relay {
@@ -55,8 +57,9 @@ impl Relay {
         let mut config = Config::new("127.0.0.1:0".parse().unwrap());
         config.dev_cert_der_out = Some(certificate.clone());
         config.limits = limits;
-        let server = RelayServer::bind(&config).unwrap();
+        let mut server = RelayServer::bind(&config).unwrap();
         let address = server.local_address();
+        let side_door = server.side_door();
         let (stop, stopped) = oneshot::channel();
         tokio::spawn(server.run(async move {
             let _ = stopped.await;
@@ -64,8 +67,14 @@ impl Relay {
         Relay {
             address,
             trust: Trust::load(Some(&certificate)).unwrap(),
-            _stop: stop,
+            side_door,
+            stop,
         }
+    }
+
+    /// Ends it, as whoever runs it would.
+    pub fn end(self) {
+        drop(self.stop);
     }
 
     /// Where it listens.
@@ -90,6 +99,15 @@ impl Relay {
             also: Vec::new(),
             budget_cap: None,
             congestion: Congestion::default(),
+            inside: None,
+        }
+    }
+
+    /// How a peer in the same program gets to it, as a host's gateway does.
+    pub fn inside(&self) -> RelayConfig {
+        RelayConfig {
+            inside: Some(self.side_door.clone()),
+            ..self.config()
         }
     }
 }

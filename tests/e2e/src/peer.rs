@@ -170,6 +170,11 @@ impl Peer {
         stats
     }
 
+    /// Ends it as a crash would, without a word.
+    pub fn dies(&self) {
+        self.task.abort();
+    }
+
     /// Waits until it gives up by itself, and says why.
     pub async fn gives_up(self) -> String {
         let (ended, _) = soon("the end", self.task).await.unwrap();

@@ -427,6 +427,21 @@ fn the_hosts_own_will_is_no_trouble() {
 }
 
 #[test]
+fn to_a_relay_in_the_same_program_nobody_is_told_a_round_trip() {
+    let mut party = party();
+    party.come(2, Some("Ann"));
+    party.picture.note_figures(LinkFigures {
+        ping: Some(Duration::ZERO),
+        ..LinkFigures::default()
+    });
+    party.report(2, 20_000);
+    let mut told = party.snapshot();
+    assert_eq!(told.link.ping_us, None);
+    let ann = told.players.remove(0);
+    assert_eq!(ann.ping_us, Some(20_000), "her half is the whole way");
+}
+
+#[test]
 fn a_players_ping_is_both_halves_of_the_way_a_value_a_second() {
     let mut party = party();
     party.come(2, Some("Ann"));

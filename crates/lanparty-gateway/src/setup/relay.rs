@@ -69,6 +69,7 @@ pub(super) fn try_room(showing: Showing<'_>) -> anyhow::Result<Verdict> {
         may_be_cut: false,
         budget_cap: None,
         congestion: Congestion::default(),
+        inside: None,
     };
     Ok(runtime::run(enter(config))?)
 }

@@ -62,6 +62,7 @@ async fn shakes_hands(
         also: Vec::new(),
         budget_cap: None,
         congestion: Congestion::default(),
+        inside: None,
     };
     let addresses = resolve(relay).await?;
     let (endpoint, ..) = race(&config, &addresses, PathFloor::Ordinary).await?;

@@ -2,7 +2,7 @@
 
 use super::link::{Fate, Handler, Pieces, remember};
 use super::state::State;
-use super::{Shared, no_socket};
+use super::{Drive, Shared, no_socket};
 use crate::congestion;
 use bytes::Bytes;
 use lanparty_ctrl::Fingerprint;
@@ -118,6 +118,11 @@ impl Connection {
             state.touch(self.0.handle);
             state.wake_driver();
         }
+    }
+
+    /// Takes the turns of this connection's endpoint from the task that has them.
+    pub(crate) fn drive(&self) -> Drive {
+        Drive::new(&self.0.shared)
     }
 
     /// What TLS exports for this connection.

@@ -1,7 +1,7 @@
 //! An endpoint whose turns are another task's.
 
+use super::Shared;
 use super::driver::{Taken, after_others};
-use super::{Engine, Shared};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -47,17 +47,17 @@ impl Future for Background {
 /// packets, does with them what it has to do, and has everything sent that came of it, without another task in
 /// between. As long as this is there nobody else moves the endpoint's packets.
 #[derive(Debug)]
-pub struct Drive(Engine);
+pub(crate) struct Drive(Arc<Shared>);
 
 impl Drive {
-    pub(super) fn new(engine: &Engine) -> Self {
-        let mut drive = Drive(engine.clone());
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+        let mut drive = Drive(shared.clone());
         drive.take_up();
         drive
     }
 
     /// Waits for something else, while the endpoint's own task moves packets again if that takes time.
-    pub async fn beside<T>(&mut self, something: impl Future<Output = T>) -> T {
+    pub(crate) async fn beside<T>(&mut self, something: impl Future<Output = T>) -> T {
         let mut something = pin!(something);
         let done = poll_fn(|cx| {
             let done = something.as_mut().poll(cx);
@@ -72,11 +72,11 @@ impl Drive {
     }
 
     fn take_up(&mut self) {
-        self.0.shared().lock().is_by_hand = true;
+        self.0.lock().is_by_hand = true;
     }
 
     fn let_go(&mut self) {
-        let mut state = self.0.shared().lock();
+        let mut state = self.0.lock();
         state.is_by_hand = false;
         if let Some(background) = &state.background {
             background.wake_by_ref();
@@ -85,8 +85,8 @@ impl Drive {
 
     /// The first half of a turn: takes packets. True when there may be more of them. The connections see it when there is no
     /// socket any more.
-    pub fn receive(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let shared = self.0.shared();
+    pub(crate) fn receive(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let shared = &self.0;
         match shared.driver().receive(cx, shared, now) {
             Taken::Broken => {
                 shared.lock().break_all();
@@ -98,20 +98,15 @@ impl Drive {
     }
 
     /// The second half: sends what there is to send.
-    pub fn send(&mut self, cx: &mut Context<'_>, now: Instant) {
-        let shared = self.0.shared();
+    pub(crate) fn send(&mut self, cx: &mut Context<'_>, now: Instant) {
+        let shared = &self.0;
         shared.driver().send(cx, shared, now);
-    }
-
-    /// Has the task woken for another turn as soon as everybody else who has something to do has had one.
-    pub fn go_on(&mut self, cx: &mut Context<'_>) {
-        after_others(cx);
     }
 
     /// Has the task woken when another turn is due: for a packet, for what another task wants sent, for a connection's own
     /// reasons, or `at` that moment.
-    pub fn rest(&mut self, cx: &mut Context<'_>, at: Option<Instant>) {
-        let shared = self.0.shared();
+    pub(crate) fn rest(&mut self, cx: &mut Context<'_>, at: Option<Instant>) {
+        let shared = &self.0;
         shared.driver().rest(cx, shared, at);
     }
 }

@@ -219,7 +219,7 @@ impl Driver {
 
 /// Has the task woken once the others have had their turn and the system has been asked what has come: one that wakes
 /// itself goes before that.
-pub(super) fn after_others(cx: &mut Context<'_>) {
+pub(crate) fn after_others(cx: &mut Context<'_>) {
     let yielding = pin!(tokio::task::yield_now());
     // What matters is that it has been asked; nobody waits for it.
     let _ = yielding.poll(cx);

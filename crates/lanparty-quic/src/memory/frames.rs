@@ -1,12 +1,13 @@
 //! Frames on their way to one end.
 
-use crate::engine::{Pieces, QUEUE_LIMIT, by_themselves};
+use crate::engine::{Handler, Pieces, QUEUE_LIMIT, by_themselves};
 use bytes::Bytes;
 use lanparty_flow::queue::{FlowQueue, Person, Turn, Waited};
 use lanparty_obs::DropReason;
 use lanparty_obs::link::QueueStats;
 use lanparty_proto::flow::Flow;
 use std::collections::VecDeque;
+use std::fmt;
 use std::hash::RandomState;
 use std::task::Waker;
 use std::time::Instant;
@@ -15,14 +16,23 @@ use std::time::Instant;
 const MOST_FIRST: usize = 64;
 
 /// A queue as in front of a QUIC link, and who reads it. What waits is bounded, whoever stops reading.
-#[derive(Debug)]
 pub(super) struct Frames {
     queue: FlowQueue<Pieces>,
     /// Probes, and pieces of a frame of which the reader has taken the others.
     first: VecDeque<Bytes>,
     reader: Option<Waker>,
+    /// Who is called instead, unless it is being called just now.
+    handler: Option<Handler>,
     /// What had become of the frames when the connection ended.
     last: Option<(QueueStats, Waited)>,
+}
+
+impl fmt::Debug for Frames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frames")
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for Frames {
@@ -31,6 +41,7 @@ impl Default for Frames {
             queue: queue(),
             first: VecDeque::new(),
             reader: None,
+            handler: None,
             last: None,
         }
     }
@@ -41,29 +52,44 @@ fn queue() -> FlowQueue<Pieces> {
 }
 
 impl Frames {
-    /// Takes a frame; false when nobody will read it.
-    pub(super) fn push(
-        &mut self,
-        now: Instant,
-        person: Person,
-        flow: Flow,
-        pieces: Pieces,
-    ) -> bool {
-        if self.last.is_some() {
-            return false;
-        }
+    /// Takes a frame.
+    pub(super) fn push(&mut self, now: Instant, person: Person, flow: Flow, pieces: Pieces) {
         let len = pieces.iter().map(Bytes::len).sum();
         // A reader that has stopped does not look for what has become old; whoever sends does.
         self.queue.handle_timeout(now);
         self.queue
             .push(now, person, flow, by_themselves(pieces), len);
         self.wake();
-        true
+    }
+
+    /// Who is to be called for a frame that need not wait; it comes back by [`Self::end_call`].
+    pub(super) fn begin_call(&mut self, now: Instant) -> Option<Handler> {
+        let handler = self.handler.take()?;
+        self.queue.note_passed(now);
+        Some(handler)
+    }
+
+    /// Nothing waits any more, and the next frame is to be called for. Answers the handler when no other one will come.
+    pub(super) fn end_call(&mut self, handler: Handler) -> Option<Handler> {
+        match self.is_over() {
+            true => Some(handler),
+            false => self.handler.replace(handler),
+        }
+    }
+
+    /// True when nobody reads what is sent here.
+    pub(super) fn is_over(&self) -> bool {
+        self.last.is_some()
+    }
+
+    /// True when nothing can be taken.
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_empty() && self.queue.is_empty()
     }
 
     /// Takes a datagram that goes before all frames.
     pub(super) fn push_first(&mut self, datagram: Bytes) -> Result<(), DropReason> {
-        if self.last.is_some() {
+        if self.is_over() {
             return Err(DropReason::LinkDown);
         }
         if self.first.len() >= MOST_FIRST {
@@ -124,11 +150,12 @@ impl Frames {
         }
     }
 
-    /// The connection is over, and nothing waits any more.
-    pub(super) fn end(&mut self) {
+    /// The connection is over, and nothing waits any more. Whoever was to be called is to be dropped without the lock.
+    pub(super) fn end(&mut self) -> Option<Handler> {
         self.last = Some((self.queue.stats(), *self.queue.waited()));
         self.queue = queue();
         self.first = VecDeque::new();
         self.wake();
+        self.handler.take()
     }
 }

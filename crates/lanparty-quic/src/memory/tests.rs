@@ -4,6 +4,8 @@ use crate::engine::StreamError;
 use crate::tls::{Identity, Trust};
 use crate::{Congestion, Endpoint, PathFloor};
 use lanparty_proto::{FrameBuf, Header, PeerId, RoomId, fragment};
+use std::sync::atomic::AtomicBool;
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 const ANN: u8 = 1;
@@ -46,7 +48,7 @@ fn what_nobody_has_read_for_a_second_is_thrown_away_when_the_next_frame_comes() 
 
 #[tokio::test]
 async fn both_ways_are_open() {
-    let (near, far) = connected(None).await;
+    let (near, far) = connected(None);
     for (from, to) in [(&near, &far), (&far, &near)] {
         send(from, ANN, 7, 300).unwrap();
         assert_eq!(read_all(to).await.iter().map(number_of).next(), Some(7));
@@ -55,7 +57,7 @@ async fn both_ways_are_open() {
 
 #[tokio::test]
 async fn whoever_waits_for_a_frame_is_woken() {
-    let (near, far) = connected(None).await;
+    let (near, far) = connected(None);
     let waiting = tokio::spawn(async move {
         let mut room = [Bytes::new()];
         far.read_datagrams(&mut room).await.unwrap();
@@ -67,8 +69,89 @@ async fn whoever_waits_for_a_frame_is_woken() {
 }
 
 #[tokio::test]
+async fn a_handler_is_called_in_the_senders_turn_and_for_what_has_waited() {
+    let (near, far) = connected(None);
+    send(&near, ANN, 1, 60).unwrap();
+    send(&near, ANN, 2, 60).unwrap();
+    let seen = noted(&far, |_| {});
+    assert_eq!(*lock(&seen), [1, 2]);
+    send(&near, ANN, 3, 60).unwrap();
+    assert_eq!(*lock(&seen), [1, 2, 3]);
+    assert_eq!(ready(far.read_datagrams(&mut [Bytes::new()])), None);
+    assert_eq!(near.stats(&mut WaitWindow::new(1)).unwrap().queue.bytes, 0);
+}
+
+#[tokio::test]
+async fn a_handler_may_send_both_ways_and_end_the_connection() {
+    let (near, far) = connected(None);
+    let (there, back) = (near.clone(), far.clone());
+    let seen = noted(&far, move |number| {
+        send(&back, BEN, 10 * number, 60).unwrap();
+        match number {
+            1 => drop(send(&there, ANN, 2, 60).unwrap()),
+            2 => drop(send(&there, ANN, 3, 60).unwrap()),
+            _ => there.close(CloseCode::Bye),
+        }
+    });
+    send(&near, ANN, 1, 60).unwrap();
+    assert_eq!(*lock(&seen), [1, 2, 3]);
+    assert_eq!(send(&near, ANN, 4, 60), Err(DropReason::LinkDown));
+    assert_eq!(Arc::strong_count(&seen), 1, "the handler is gone");
+}
+
+#[tokio::test]
+async fn a_handler_is_dropped_with_the_connection_and_keeps_nobody() {
+    for who_ends in 0..3 {
+        let (dialer, mut listener) = listen();
+        let near = dialer.connect(None).await.unwrap();
+        let far = listener.accept().await.unwrap();
+        let its_own = far.clone();
+        let seen = noted(&far, move |_| its_own.close(CloseCode::Bye));
+        drop(far);
+        match who_ends {
+            0 => near.close(CloseCode::Bye),
+            1 => drop(near),
+            _ => {
+                drop(listener);
+                assert_eq!(near.closed().await, Closed::ByPeer(String::new()));
+            }
+        }
+        assert_eq!(Arc::strong_count(&seen), 1, "{who_ends}");
+    }
+}
+
+#[tokio::test]
+async fn a_task_with_turns_of_its_own_is_woken_for_frames_its_time_and_the_end() {
+    let (near, far) = connected(None);
+    let mut drive = near.drive();
+    let hour = Some(Instant::now() + Duration::from_secs(3600));
+    send(&far, ANN, 1, 60).unwrap();
+    assert!(wakes(&mut drive, hour).await, "something waits");
+    read_all(&near).await;
+    assert!(!wakes(&mut drive, hour).await);
+    assert!(wakes(&mut drive, Some(Instant::now())).await);
+    assert!(!wakes(&mut drive, hour).await, "it was put off");
+    let soon = Instant::now() + Duration::from_millis(20);
+    poll_fn(|cx| match soon <= Instant::now() {
+        true => Poll::Ready(()),
+        false => {
+            drive.rest(cx, Some(soon));
+            Poll::Pending
+        }
+    })
+    .await;
+    let flag = Arc::<Flag>::default();
+    drive.rest(&mut Context::from_waker(&flag.clone().into()), hour);
+    send(&far, ANN, 2, 60).unwrap();
+    assert!(flag.0.load(Ordering::Relaxed));
+    read_all(&near).await;
+    drop(far);
+    assert!(wakes(&mut drive, hour).await);
+}
+
+#[tokio::test]
 async fn what_waits_for_a_reader_that_has_stopped_is_bounded_and_the_dead_are_counted() {
-    let (near, far) = connected(None).await;
+    let (near, far) = connected(None);
     for len in [60, 1514] {
         for number in 0..20_000 {
             send(&near, ANN, number, len).unwrap();
@@ -86,7 +169,7 @@ async fn what_waits_for_a_reader_that_has_stopped_is_bounded_and_the_dead_are_co
 
 #[tokio::test]
 async fn short_frames_that_wait_hold_no_memory_but_their_own() {
-    let (near, far) = connected(None).await;
+    let (near, far) = connected(None);
     let slab = Bytes::from([frame(ANN, 1, 60), Bytes::from(vec![0; 60_000])].concat());
     let frame = slab.slice(..68);
     near.send_frame(Instant::now(), frame, || 0, None).unwrap();
@@ -96,7 +179,7 @@ async fn short_frames_that_wait_hold_no_memory_but_their_own() {
 
 #[tokio::test]
 async fn nothing_is_cut_unless_somebody_wants_that() {
-    let (near, far) = connected(None).await;
+    let (near, far) = connected(None);
     let whole = frame(ANN, 1, 1514);
     let send = |cap| near.send_frame(Instant::now(), whole.clone(), || 9, cap);
     assert_eq!(send(None), Ok(1));
@@ -113,7 +196,7 @@ async fn nothing_is_cut_unless_somebody_wants_that() {
 
 #[tokio::test]
 async fn pieces_that_find_no_room_at_the_reader_come_next() {
-    let (near, far) = connected(None).await;
+    let (near, far) = connected(None);
     let cap = DatagramBudget::new(600);
     let send = |from| near.send_frame(Instant::now(), frame(from, 1, 1514), || 9, cap);
     send(ANN).unwrap();
@@ -130,7 +213,7 @@ async fn pieces_that_find_no_room_at_the_reader_come_next() {
 
 #[tokio::test]
 async fn a_probe_goes_before_all_frames_and_is_refused_when_too_many_wait() {
-    let (near, far) = connected(None).await;
+    let (near, far) = connected(None);
     send(&near, ANN, 1, 60).unwrap();
     let probe = Bytes::from_static(b"probe");
     let mut sent = 0;
@@ -145,27 +228,27 @@ async fn a_probe_goes_before_all_frames_and_is_refused_when_too_many_wait() {
 
 #[tokio::test]
 async fn both_ends_have_what_no_other_connection_has() {
-    let (near, far) = connected(None).await;
+    let (near, far) = connected(None);
     assert_eq!(near.channel_binding(), far.channel_binding());
-    let (other, _far) = connected(None).await;
+    let (other, _far) = connected(None);
     assert_ne!(near.channel_binding(), other.channel_binding());
 }
 
 #[tokio::test]
 async fn whoever_dials_is_who_it_says() {
     let key = IdentityKey::from_random([3; 32]);
-    let (near, far) = connected(Some(&key)).await;
+    let (near, far) = connected(Some(&key));
     assert_eq!(
         (near.identity(), far.identity()),
         (None, Some(key.fingerprint()))
     );
-    let (_near, far) = connected(None).await;
+    let (_near, far) = connected(None);
     assert_eq!(far.identity(), None);
 }
 
 #[tokio::test]
 async fn there_is_no_path_so_none_is_long_or_loses_anything() {
-    let (near, far) = connected(None).await;
+    let (near, far) = connected(None);
     assert_eq!(near.rtt(), Some(Duration::ZERO));
     assert_eq!(near.loss_permille(), None);
     let stats = near.stats(&mut WaitWindow::new(1)).unwrap();
@@ -196,13 +279,13 @@ async fn a_room_that_begins_here_has_the_mtu_of_an_ordinary_path() {
         stranger.accept(Duration::from_secs(5)).await
     };
     let (over_quic, _relay) = tokio::join!(connecting, accepting);
-    let (in_memory, _far) = connected(None).await;
+    let (in_memory, _far) = connected(None);
     assert_eq!(in_memory.budget(), over_quic.unwrap().budget());
 }
 
 #[tokio::test]
 async fn each_end_knows_who_has_closed_it_and_why() {
-    let (near, far) = connected(None).await;
+    let (near, far) = connected(None);
     send(&near, ANN, 1, 60).unwrap();
     far.close(CloseCode::Rejected);
     near.close(CloseCode::Bye);
@@ -219,7 +302,7 @@ async fn each_end_knows_who_has_closed_it_and_why() {
 
 #[tokio::test]
 async fn the_end_is_told_to_whoever_waits_for_anything() {
-    let (near, far) = connected(None).await;
+    let (near, far) = connected(None);
     let (mut send, mut receive) = near.open_bi().await.unwrap();
     let mut room = [Bytes::new()];
     let mut byte = [0];
@@ -249,7 +332,7 @@ async fn the_end_is_told_to_whoever_waits_for_anything() {
 
 #[tokio::test]
 async fn messages_come_in_order_on_streams_of_their_own_and_together() {
-    let (near, far) = connected(None).await;
+    let (near, far) = connected(None);
     let say = async {
         control::send_message(&near, &"one").await.unwrap();
         control::send_messages(&near, &["two", "three"])
@@ -270,7 +353,7 @@ async fn messages_come_in_order_on_streams_of_their_own_and_together() {
 
 #[tokio::test]
 async fn a_question_is_answered_on_its_own_stream() {
-    let (near, far) = connected(None).await;
+    let (near, far) = connected(None);
     let ask = async {
         let (mut send, mut receive) = near.open_bi().await.unwrap();
         control::write_message(&mut send, &"hello").await.unwrap();
@@ -289,7 +372,7 @@ async fn a_question_is_answered_on_its_own_stream() {
 
 #[tokio::test]
 async fn a_stream_that_ends_too_early_or_is_not_wanted_says_so() {
-    let (near, far) = connected(None).await;
+    let (near, far) = connected(None);
     let mut send = near.open_uni().await.unwrap();
     let mut receive = far.accept_uni().await.unwrap();
     send.write_all(&[0, 0]).await.unwrap();
@@ -308,7 +391,7 @@ async fn a_stream_that_ends_too_early_or_is_not_wanted_says_so() {
 
 #[tokio::test]
 async fn whoever_does_not_read_makes_the_other_end_wait() {
-    let (near, far) = connected(None).await;
+    let (near, far) = connected(None);
     let mut send = near.open_uni().await.unwrap();
     let window = vec![7; crate::transport::STREAM_WINDOW as usize];
     send.write_all(&window).await.unwrap();
@@ -358,10 +441,10 @@ async fn without_a_listener_nobody_connects() {
     assert!(error.to_string().contains("has ended"), "{error}");
 }
 
-async fn connected(identity: Option<&IdentityKey>) -> (crate::Connection, crate::Connection) {
-    let (dialer, mut listener) = listen();
-    let near = dialer.connect(identity).await.unwrap();
-    (near, listener.accept().await.unwrap())
+fn connected(identity: Option<&IdentityKey>) -> (crate::Connection, crate::Connection) {
+    let identity = identity.map(IdentityKey::fingerprint);
+    let (near, far) = pair(rand::random(), identity, &Arc::default());
+    (near.into(), far.into())
 }
 
 fn send(
@@ -373,10 +456,45 @@ fn send(
     from.send_frame(Instant::now(), frame(sender, number, len), || 0, None)
 }
 
+/// The numbers of the frames for which a handler is called, which then does something with each.
+fn noted(
+    to: &crate::Connection,
+    mut then: impl FnMut(u32) + Send + 'static,
+) -> Arc<Mutex<Vec<u32>>> {
+    let seen = Arc::<Mutex<Vec<u32>>>::default();
+    let notes = seen.clone();
+    to.hand_datagrams_to(move |_, datagrams| {
+        for datagram in datagrams {
+            lock(&notes).push(number_of(datagram));
+            then(number_of(datagram));
+        }
+    });
+    seen
+}
+
+/// Whether the task is woken again without anything happening.
+async fn wakes(drive: &mut crate::Drive, at: Option<Instant>) -> bool {
+    let flag = Arc::<Flag>::default();
+    drive.rest(&mut Context::from_waker(&flag.clone().into()), at);
+    for _ in 0..3 {
+        tokio::task::yield_now().await;
+    }
+    flag.0.load(Ordering::Relaxed)
+}
+
+#[derive(Default)]
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn push(frames: &mut Frames, now: Instant, sender: u8, number: u32, len: usize) {
     let datagram = frame(sender, number, len);
     let flow = Flow::of(&datagram[8..]).unwrap();
-    assert!(frames.push(now, Person::Crowd, flow, Pieces::from_iter([datagram])));
+    frames.push(now, Person::Crowd, flow, Pieces::from_iter([datagram]));
 }
 
 fn take_all(frames: &mut Frames, now: Instant) -> Vec<Bytes> {
@@ -428,7 +546,7 @@ fn is_ready<T>(event: impl Future<Output = T>) -> bool {
 
 /// What comes of it without waiting.
 fn ready<T>(event: impl Future<Output = T>) -> Option<T> {
-    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    let mut cx = Context::from_waker(Waker::noop());
     match std::pin::pin!(event).as_mut().poll(&mut cx) {
         Poll::Ready(value) => Some(value),
         Poll::Pending => None,

@@ -43,6 +43,11 @@ impl<T: Send + 'static> Doorstep<T> {
         self.sources.insert(task.id(), source);
     }
 
+    /// Hears somebody from within this program, who takes no stranger's place.
+    pub(super) fn hear_from_inside(&mut self, hearing: impl Future<Output = T> + Send + 'static) {
+        self.heard.spawn(hearing);
+    }
+
     /// What has come of one of them; `None` while nobody is heard.
     pub(super) async fn next(&mut self) -> Option<Result<T, JoinError>> {
         let (id, heard) = match self.heard.join_next_with_id().await? {

@@ -7,7 +7,7 @@ use lanparty_ctrl::message::{Disconnect, Entry, Newcomer, Reject};
 use lanparty_ctrl::{DisconnectReason, PeerMessage, RejectReason, RelayMessage, ResumeToken};
 use lanparty_quic::control::{self, ControlError};
 use lanparty_quic::{CloseCode, Connection, Incoming, SendStream};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::debug;
@@ -16,6 +16,9 @@ use tracing::debug;
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// How long a peer may take to say hello after it.
 const HELLO: Duration = Duration::from_secs(5);
+
+/// Where somebody in this program comes from: no port, as nothing comes by one.
+const INSIDE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// What a gateway reads whose place another one has taken that has the same host's key.
 const GATEWAY_REPLACED: &str =
@@ -54,6 +57,16 @@ pub(super) async fn greet(rooms: Arc<Rooms>, incoming: Incoming) -> Option<Atten
             return None;
         }
     };
+    seat(rooms, connection, from).await
+}
+
+/// Hears somebody in this program.
+pub(super) async fn greet_inside(rooms: Arc<Rooms>, connection: Connection) -> Option<Attendance> {
+    seat(rooms, connection, INSIDE).await
+}
+
+/// Hears a hello; answers a seat to whoever is admitted.
+async fn seat(rooms: Arc<Rooms>, connection: Connection, from: SocketAddr) -> Option<Attendance> {
     let refusal = match hear_hello(&connection).await {
         Ok((entry, answer)) => match admit(&rooms, entry, from, &connection, answer) {
             Ok(seat) => return Some(seat),

@@ -23,10 +23,14 @@ pub(super) struct Figures {
 /// A copy of all numbers. The lock is held while they are added up, which is some microseconds.
 pub(super) fn copy(rooms: &Rooms, endpoint: &Endpoint) -> Figures {
     let census = rooms.lock().census();
+    let mut links = endpoint.totals();
+    if let Some(inside) = rooms.inside.get() {
+        inside.add_to(&mut links);
+    }
     Figures {
         census,
         counted: rooms.counts.copy(),
-        links: endpoint.totals(),
+        links,
     }
 }
 
