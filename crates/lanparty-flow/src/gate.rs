@@ -390,8 +390,10 @@ impl Gate {
             return;
         };
         self.rtt = rtt.max(1e-6);
-        // A path that has not been full says little; only whoever waits for an answer takes it.
-        if !round.is_limited && !matches!(self.mode, Mode::Drain { .. }) {
+        // A path that has not been full says little; only whoever waits for an answer takes it, or may be the one who
+        // fills the path's queue himself.
+        let takes_all = matches!(self.mode, Mode::Drain { .. } | Mode::Compete);
+        if !round.is_limited && !takes_all {
             self.crowd = None;
             self.was_too_long = false;
             self.lasting = Lasting::default();

@@ -14,6 +14,8 @@ const SUSPICION: Duration = Duration::from_millis(50);
 /// at most, as it is doubled each time.
 const DOUBT: Duration = Duration::from_secs(2);
 const LONGEST_DOUBT: Duration = Duration::from_secs(4);
+/// A queue so long after a drain, in seconds, is no program that was late.
+const SURELY_LONG: f64 = 0.012;
 /// Round trips without a queue of ours that differ by less, in seconds, so many times in a row are the route's.
 const SAME_ROUTE: f64 = 0.002;
 const SAME_TIMES: u32 = 2;
@@ -107,8 +109,10 @@ impl Gate {
             self.rivalry.has_just_cut = true;
             self.rivalry.has_cut = true;
             self.window * AFTER_LOSS
-        } else {
+        } else if round.is_limited {
             self.grow_until_loss()
+        } else {
+            self.window
         };
         next.max(self.own_share())
     }
@@ -163,10 +167,12 @@ impl Gate {
             self.mode = Mode::Steady;
             return window;
         }
-        let is_suspected = self.rivalry.is_suspected(now);
+        let was_there = self.rivalry.ended.is_some_and(|at| now < at + BASE_AGE);
         let before = self.rivalry.drained.replace((now, self.rtt));
         // Once may be chance: this or another machine was busy with something else.
-        if !competes && !is_suspected {
+        let is_chance = before.is_none_or(|(at, _)| now >= at + BASE_AGE)
+            && !(was_there && queue >= SURELY_LONG);
+        if !competes && is_chance {
             self.mode = Mode::Steady;
             return window;
         }

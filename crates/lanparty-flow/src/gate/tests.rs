@@ -265,3 +265,24 @@ fn a_path_that_is_freed_is_full_within_three_seconds() {
     world.run(3000 * MS).run(2000 * MS);
     assert!(world.share() > 0.95, "{}", world.share());
 }
+
+#[test]
+fn competition_ends_also_when_our_own_tcp_is_slower_than_the_gate() {
+    let mut world = World::new(20.0, 20 * MS);
+    world.has_rival = true;
+    world.run(20_000 * MS);
+    // It fills the queue with 40 ms, and never what the gate allows.
+    (world.has_rival, world.inner) = (false, 150_000);
+    world.gate.window = 250_000.0;
+    assert_eq!(world.gate.mode, Mode::Compete);
+    world.run(6000 * MS).run(5000 * MS);
+    assert!(world.share() > 0.95, "{}", world.share());
+    assert!(world.wait(50) < 3 * MS, "{:?}", world.wait(50));
+    // Nor does it last when nobody sends anything but a game.
+    world.has_rival = true;
+    (world.gate.mode, world.gate.window) = (Mode::Compete, 250_000.0);
+    world.run(1000 * MS);
+    (world.has_rival, world.is_greedy) = (false, false);
+    world.run(6000 * MS);
+    assert_eq!(world.gate.mode, Mode::Steady);
+}

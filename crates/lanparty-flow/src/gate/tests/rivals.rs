@@ -1,6 +1,7 @@
 //! The gate's numbers beside somebody who fills queues, one round at a time.
 
 use super::*;
+use crate::gate::Round;
 use round::*;
 
 #[test]
@@ -196,4 +197,34 @@ fn a_rival_that_returns_finds_the_window_of_before() {
         assert_near(gate.resume(now + after * MS, 0.08, 20_000.0, false), window);
         assert_eq!(gate.mode, Mode::Compete);
     }
+}
+
+#[test]
+fn a_rival_of_a_moment_ago_is_known_after_one_drain_that_leaves_no_doubt() {
+    for (after, queue, mode) in [
+        (4999, 0.012, Mode::Compete),
+        (4999, 0.011, Mode::Steady),
+        (5000, 0.012, Mode::Steady),
+    ] {
+        let (mut gate, now) = steady();
+        gate.rivalry.ended = Some(now);
+        gate.rtt = 0.1;
+        gate.resume(now + after * MS, queue, 20_000.0, false);
+        assert_eq!(gate.mode, mode, "{after} {queue}");
+    }
+}
+
+#[test]
+fn a_round_that_was_not_full_is_judged_in_competition_and_does_not_grow() {
+    let (mut gate, now) = competing();
+    gate.window = 100_000.0;
+    let mut round = Round::new(now);
+    assert_near(gate.compete(now, 0.08, &round), 100_000.0);
+    round.lost = 1350;
+    assert_near(gate.compete(now, 0.08, &round), 75_000.0);
+    gate.next_drain = Some(now);
+    gate.round = Round::new(now);
+    gate.round.shortest = Some(0.1);
+    gate.end_round(now + 100 * MS);
+    assert!(matches!(gate.mode, Mode::Drain { competes: true, .. }));
 }

@@ -170,6 +170,8 @@ pub(super) struct World {
     /// Bulk is no more than so many bytes a second.
     pub(super) bulk: Option<f64>,
     bulk_credit: f64,
+    /// Or no more than so many bytes on the path: a TCP's window.
+    pub(super) inner: u64,
     /// What bulk's packets weigh.
     pub(super) size: u64,
     pub(super) plays: bool,
@@ -202,6 +204,7 @@ impl World {
             is_greedy: true,
             bulk: None,
             bulk_credit: 0.0,
+            inner: u64::MAX,
             size: PACKET,
             plays: true,
             has_rival: false,
@@ -257,7 +260,7 @@ impl World {
         if self.gate.room() == 0 || self.opens_at.is_some_and(|at| self.now < at) {
             return false;
         }
-        if self.bulk.is_some() && self.bulk_credit < 0.0 {
+        if self.gate.in_flight >= self.inner || (self.bulk.is_some() && self.bulk_credit < 0.0) {
             return false;
         }
         let Some(rate) = self.gate.pace() else {
