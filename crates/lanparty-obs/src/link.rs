@@ -162,6 +162,18 @@ pub struct UdpStats {
     pub gro: bool,
 }
 
+impl UdpStats {
+    /// What another socket has moved as well.
+    pub fn add(&mut self, other: &UdpStats) {
+        self.sends += other.sends;
+        self.sent += other.sent;
+        self.receives += other.receives;
+        self.received += other.received;
+        self.gso |= other.gso;
+        self.gro |= other.gro;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,9 +13,10 @@ use lanparty_obs::link::QueueStats;
 use lanparty_obs::{DropReason, LinkStats, Packets};
 use lanparty_proto::flow::Flow;
 use lanparty_proto::{DatagramBudget, Header, MacAddr, fragment};
-use noq_proto::{Dir, PathId, SendDatagramError, StreamId};
+use noq_proto::{Dir, SendDatagramError, StreamId};
 use smallvec::smallvec;
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 
 /// A connection whose handshake is complete. Clones share it.
 #[derive(Debug, Clone)]
@@ -52,19 +53,26 @@ impl Connection {
 }
 
 impl Connection {
+    /// Where tasks run best that serve it, if anywhere in particular.
+    pub fn home(&self) -> Option<Handle> {
+        match &self.0 {
+            Kind::Quic(quic) => Some(quic.home().clone()),
+            Kind::Memory(_) => None,
+        }
+    }
+
     /// The largest datagram that fits now; between two ends in one program, what an ordinary path takes.
     pub fn budget(&self) -> DatagramBudget {
         let Kind::Quic(quic) = &self.0 else {
             return memory::BUDGET;
         };
-        let max_size = quic.look(|quic| quic.datagrams().max_size());
-        DatagramBudget::clamped(max_size.ok().flatten().unwrap_or(0))
+        DatagramBudget::clamped(quic.longest_datagram())
     }
 
     /// The smoothed round trip; zero where there is no path.
     pub fn rtt(&self) -> Option<Duration> {
         match &self.0 {
-            Kind::Quic(quic) => quic.look(|quic| quic.rtt(PathId::ZERO)).ok()?,
+            Kind::Quic(quic) => quic.rtt(),
             Kind::Memory(_) => Some(Duration::ZERO),
         }
     }
@@ -78,14 +86,10 @@ impl Connection {
 
     /// What became of our packets since the link stands; where there is no path there are none.
     pub fn packets(&self) -> Option<Packets> {
-        let Kind::Quic(quic) = &self.0 else {
-            return Some(Packets::default());
-        };
-        let stats = quic.look(|quic| quic.path_stats(PathId::ZERO)).ok()??;
-        Some(Packets {
-            sent: stats.sent_packets,
-            lost: stats.lost_packets,
-        })
+        match &self.0 {
+            Kind::Quic(quic) => quic.packets(),
+            Kind::Memory(_) => Some(Packets::default()),
+        }
     }
 
     /// Counts what the other side has said, in QUIC's frames. Nobody else moves it: packets that do not authenticate

@@ -3,9 +3,10 @@
 
 use crate::close::{CloseCode, HandshakeError, Unsent};
 use crate::connection::Connection;
-use crate::engine::{self, ConnectFailure, Engine, Stranger};
+use crate::engine::{ConnectFailure, Crew, Engine, Stranger, Totals};
 use crate::reset;
 use crate::socket::{self, UdpBuffers};
+use crate::steer;
 use crate::tls::{Identity, IdentityError, Trust};
 use crate::transport::{PathFloor, transport};
 use lanparty_ctrl::IdentityKey;
@@ -16,6 +17,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 
 /// Strangers whose first packet waits to be looked at, at some 30 KiB each. Who comes when all places are taken is
 /// not heard, and asks again; the engine's own limit is 65536.
@@ -24,10 +26,10 @@ const MAX_FIRST_PACKETS: usize = 512;
 const BEHIND_FIRST_PACKET: u64 = 16 * 1024;
 const BEHIND_FIRST_PACKETS: u64 = 2 * 1024 * 1024;
 
-/// A UDP socket with the QUIC engine on it.
+/// A UDP socket with the QUIC engine on it, or several that are steered to, each with an engine and a thread.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    engine: Engine,
+    crew: Arc<Crew>,
     buffers: UdpBuffers,
     congestion: Congestion,
 }
@@ -101,7 +103,7 @@ impl Endpoint {
                 .map_err(|error| io::Error::other(error.to_string()))?;
         }
         Ok(Endpoint {
-            engine: Engine::new(config, ids, None, socket)?,
+            crew: Arc::new(Crew::alone(Engine::new(config, ids, None, socket)?)),
             buffers,
             congestion,
         })
@@ -116,7 +118,22 @@ impl Endpoint {
         identity: &Identity,
         congestion: Congestion,
     ) -> Result<Self, ListenError> {
-        let bind = |address| socket::bind(address);
+        Self::server_with(listen, identity, congestion, 1)
+    }
+
+    /// The same with so many loops, or one where the system does not steer packets to one of several sockets: see
+    /// [`Self::loops`]. All but the first do nothing before [`Self::start_threads`].
+    ///
+    /// # Errors
+    /// [`ListenError`].
+    pub fn server_with(
+        listen: SocketAddr,
+        identity: &Identity,
+        congestion: Congestion,
+        loops: usize,
+    ) -> Result<Self, ListenError> {
+        let loops = loops.clamp(1, steer::MAX_LOOPS);
+        let bind = |address| socket::bind_group(address, loops);
         let bound = bind(listen)
             .or_else(|error| match listen.ip() {
                 ip if ip == Ipv6Addr::UNSPECIFIED && no_ipv6(&error) => {
@@ -128,51 +145,69 @@ impl Endpoint {
         Self::serve_at(bound, listen, identity, congestion)
     }
 
-    /// The same at a socket that another program has bound, and still has.
+    /// The same at sockets that another program has bound to one address, and still has, in their order: a loop on each.
     ///
     /// # Errors
     /// [`ListenError`].
     pub fn server_on(
-        socket: UdpSocket,
+        mut sockets: Vec<UdpSocket>,
         identity: &Identity,
         congestion: Congestion,
     ) -> Result<Self, ListenError> {
         let nowhere = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0);
         let failed = |error| ListenError::Bind(nowhere, error);
-        let listen = socket.local_addr().map_err(failed)?;
-        let adopted = socket::adopt(socket).map_err(failed)?;
+        sockets.truncate(steer::MAX_LOOPS);
+        let first = sockets.first().ok_or(io::ErrorKind::NotFound.into());
+        let listen = first.and_then(UdpSocket::local_addr).map_err(failed)?;
+        let adopted = socket::adopt(sockets).map_err(failed)?;
         Self::serve_at(adopted, listen, identity, congestion)
     }
 
     fn serve_at(
-        (socket, buffers): (UdpSocket, UdpBuffers),
+        (sockets, buffers): (Vec<UdpSocket>, UdpBuffers),
         listen: SocketAddr,
         identity: &Identity,
         congestion: Congestion,
     ) -> Result<Self, ListenError> {
-        let config = server_config(identity, congestion)?;
-        let (endpoint, ids) = reset::endpoint_config(identity);
-        let engine = Engine::new(endpoint, ids, Some(config), socket)
+        // Tokens of one loop are good in the others.
+        let config = Arc::new(server_config(identity, congestion, sockets.len())?);
+        let settings = |place| reset::endpoint_config(identity, place);
+        let crew = Crew::new(sockets, &config, settings)
             .map_err(|error| ListenError::Bind(listen, error))?;
         Ok(Endpoint {
-            engine,
+            crew: Arc::new(crew),
             buffers,
             congestion,
         })
     }
 
-    /// The socket once more, for a program that shall take this one's place.
+    /// How many loops it has.
+    pub fn loops(&self) -> usize {
+        self.crew.engines().len()
+    }
+
+    /// Starts a thread for each loop but the first, which runs where the endpoint was made. They have the rights that the
+    /// calling thread has now.
+    ///
+    /// # Errors
+    /// When the system starts no more threads.
+    pub fn start_threads(&self) -> io::Result<()> {
+        self.crew.start()
+    }
+
+    /// The sockets once more, in their order, for a program that shall take this one's place.
     ///
     /// # Errors
     /// When the system has no descriptor left.
-    pub fn duplicate_socket(&self) -> io::Result<UdpSocket> {
-        self.engine.duplicate_socket()
+    pub fn duplicate_sockets(&self) -> io::Result<Vec<UdpSocket>> {
+        let engines = self.crew.engines().iter();
+        engines.map(Engine::duplicate_socket).collect()
     }
 
     /// Reads nothing any more, so that another program at the same socket hears everything from now on. What the
     /// connections have to say is still sent.
     pub fn turn_deaf(&self) {
-        self.engine.turn_deaf();
+        self.crew.engines().iter().for_each(Engine::turn_deaf);
     }
 
     /// Takes another identity for connections to come; those that stand keep theirs.
@@ -180,8 +215,10 @@ impl Endpoint {
     /// # Errors
     /// When TLS does not take it.
     pub fn set_identity(&self, identity: &Identity) -> Result<(), IdentityError> {
-        let config = server_config(identity, self.congestion)?;
-        self.engine.set_server_config(config);
+        let config = Arc::new(server_config(identity, self.congestion, self.loops())?);
+        for engine in self.crew.engines() {
+            engine.set_server_config(config.clone());
+        }
         Ok(())
     }
 
@@ -190,7 +227,7 @@ impl Endpoint {
     /// # Errors
     /// When the system does not tell.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
-        self.engine.local_address()
+        self.crew.first().local_address()
     }
 
     /// The buffers that the system granted.
@@ -199,13 +236,13 @@ impl Endpoint {
     }
 
     /// What has become of the frames of all its links so far, those that are gone among them.
-    pub fn totals(&self) -> engine::Totals {
-        self.engine.totals()
+    pub fn totals(&self) -> Totals {
+        Totals::of_all(self.crew.engines().iter().map(Engine::totals))
     }
 
     /// The next stranger who wants to connect; `None` once the endpoint is closed, or its socket is gone.
     pub async fn accept(&self) -> Option<Incoming> {
-        self.engine.accept().await.map(Incoming)
+        self.crew.accept().await.map(Incoming)
     }
 
     /// Connects to a relay at `address`, whose certificate must carry `server_name`, as whoever has the key
@@ -228,7 +265,12 @@ impl Endpoint {
         let crypto = QuicClientConfig::try_from(tls).map_err(|error| failed(&error))?;
         let mut config = ClientConfig::new(Arc::new(crypto));
         config.transport_config(Arc::new(transport(floor, self.congestion)));
-        match self.engine.connect(config, address, server_name).await {
+        match self
+            .crew
+            .first()
+            .connect(config, address, server_name)
+            .await
+        {
             Ok(connection) => Ok(connection.into()),
             Err(ConnectFailure::Config(error)) => Err(failed(&error)),
             Err(ConnectFailure::Connection(error)) => Err(error.into()),
@@ -237,18 +279,18 @@ impl Endpoint {
 
     /// Why nothing leaves this machine just now, if the system says so.
     pub fn unsent(&self) -> Option<Unsent> {
-        self.engine.refusal().map(Unsent::from_os)
+        self.crew.first().refusal().map(Unsent::from_os)
     }
 
     /// Tells the connections that this machine may have another address now: they forget from which one
     /// they sent, and ask the other side at once.
     pub fn follow_network(&self) {
-        self.engine.follow_network();
+        self.crew.engines().iter().for_each(Engine::follow_network);
     }
 
     /// Closes every connection at once and waits until the others have been told.
     pub async fn close(&self, code: CloseCode) {
-        self.engine.close(code.number(), code.text()).await;
+        self.crew.close(code.number(), code.text()).await;
     }
 }
 
@@ -265,15 +307,16 @@ const EAFNOSUPPORT: i32 = 97;
 pub(crate) fn server_config(
     identity: &Identity,
     congestion: Congestion,
+    loops: usize,
 ) -> Result<ServerConfig, IdentityError> {
     let crypto = QuicServerConfig::try_from(identity.server_config()?)
         .expect("the provider has the suite that QUIC begins with");
     let mut config = ServerConfig::with_crypto(Arc::new(crypto));
     config
         .transport_config(Arc::new(transport(PathFloor::Ordinary, congestion)))
-        .max_incoming(MAX_FIRST_PACKETS)
+        .max_incoming(MAX_FIRST_PACKETS.div_ceil(loops))
         .incoming_buffer_size(BEHIND_FIRST_PACKET)
-        .incoming_buffer_size_total(BEHIND_FIRST_PACKETS);
+        .incoming_buffer_size_total(BEHIND_FIRST_PACKETS.div_ceil(loops as u64));
     Ok(config)
 }
 
@@ -290,6 +333,11 @@ impl Incoming {
     /// True once it has shown that it receives what is sent to that address.
     pub fn address_validated(&self) -> bool {
         self.0.address_validated()
+    }
+
+    /// Where tasks run best that serve it.
+    pub fn home(&self) -> Handle {
+        self.0.home().clone()
     }
 
     /// Asks it to show that (RFC 9000 §8.1.2); it comes back as another [`Incoming`].
@@ -362,7 +410,7 @@ mod tests {
         let identity = Identity::self_signed("lanparty-relay", &key).unwrap();
         let config = format!(
             "{:?}",
-            server_config(&identity, Congestion::default()).unwrap()
+            server_config(&identity, Congestion::default(), 1).unwrap()
         );
         for bound in [
             "max_incoming: 512",

@@ -8,9 +8,11 @@
 
 mod alarm;
 mod connection;
+mod crew;
 mod drive;
 mod driver;
 mod ears;
+mod inbox;
 mod link;
 mod state;
 mod stranger;
@@ -20,6 +22,7 @@ mod tests;
 mod udp;
 
 pub(crate) use connection::Connection;
+pub(crate) use crew::Crew;
 pub(crate) use drive::Drive;
 pub(crate) use driver::after_others;
 pub(crate) use link::{Handler, Pieces, QUEUE_LIMIT, by_themselves};
@@ -29,9 +32,11 @@ pub use streams::StreamError;
 pub(crate) use streams::{RecvStream, SendStream};
 
 use crate::reset::OwnIds;
+use crate::steer::Place;
 use bytes::Bytes;
 use drive::Background;
 use driver::Driver;
+use inbox::Inbox;
 use link::remember;
 use noq_proto::{
     self as proto, ConnectionError, ServerConfig, Transmit, TransportError, TransportErrorCode,
@@ -42,9 +47,11 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::task::{Context, Poll};
 use std::time::Instant;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use udp::UdpPort;
 
 /// A UDP socket with QUIC on it. Clones share it; with the last of them and the last connection the
@@ -68,6 +75,12 @@ struct Shared {
     driver: Mutex<Driver>,
     state: Mutex<State>,
     udp: UdpPort,
+    /// Which of its endpoint's loops it is.
+    place: Place,
+    /// Where there are others.
+    inbox: Option<Inbox>,
+    siblings: OnceLock<Vec<Weak<Shared>>>,
+    runtime: Handle,
 }
 
 impl fmt::Debug for Shared {
@@ -106,14 +119,35 @@ impl Engine {
         server: Option<ServerConfig>,
         socket: UdpSocket,
     ) -> io::Result<Self> {
+        let server = server.map(Arc::new);
+        Self::start(0, config, ids, server, socket).map(|(engine, _)| engine)
+    }
+
+    /// The same for one of several loops of an endpoint.
+    fn start(
+        endpoint_number: u64,
+        config: proto::EndpointConfig,
+        ids: OwnIds,
+        server: Option<Arc<ServerConfig>>,
+        socket: UdpSocket,
+    ) -> io::Result<(Self, JoinHandle<()>)> {
         let udp = UdpPort::new(socket)?;
-        let endpoint =
-            proto::Endpoint::new(Arc::new(config), server.map(Arc::new), !udp.may_fragment());
+        let place = ids.place();
+        let endpoint = proto::Endpoint::new(Arc::new(config), server, !udp.may_fragment());
         let state = Mutex::new(State::new(endpoint, ids));
         let driver = Mutex::new(Driver::new()?);
-        let shared = Arc::new(Shared { driver, state, udp });
-        tokio::spawn(Background(shared.clone()));
-        Ok(Engine(Arc::new(Owner(shared))))
+        let inbox = || Inbox::new(endpoint_number, place.index(), place.loops());
+        let shared = Arc::new(Shared {
+            driver,
+            state,
+            udp,
+            place,
+            inbox: (place.loops() > 1).then(inbox),
+            siblings: OnceLock::new(),
+            runtime: Handle::current(),
+        });
+        let driver = tokio::spawn(Background(shared.clone()));
+        Ok((Engine(Arc::new(Owner(shared))), driver))
     }
 
     fn shared(&self) -> &Arc<Shared> {
@@ -143,28 +177,24 @@ impl Engine {
         self.shared().udp.refusal()
     }
 
-    pub(crate) fn set_server_config(&self, config: ServerConfig) {
+    pub(crate) fn set_server_config(&self, config: Arc<ServerConfig>) {
         self.shared()
             .lock()
             .endpoint
-            .set_server_config(Some(Arc::new(config)));
+            .set_server_config(Some(config));
     }
 
     /// The next stranger; `None` once the engine is closed, or its socket is gone.
-    pub(crate) async fn accept(&self) -> Option<Stranger> {
-        let packet = poll_fn(|cx| {
-            let mut state = self.shared().lock();
-            if let Some(stranger) = state.strangers.pop_front() {
-                return Poll::Ready(Some(stranger));
-            }
-            if state.closing.is_some() {
-                return Poll::Ready(None);
-            }
-            state.accepting = Some(cx.waker().clone());
-            Poll::Pending
-        })
-        .await?;
-        Some(Stranger::new(packet, self.shared()))
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<Option<Stranger>> {
+        let mut state = self.shared().lock();
+        if let Some(stranger) = state.strangers.pop_front() {
+            return Poll::Ready(Some(Stranger::new(stranger, self.shared())));
+        }
+        if state.closing.is_some() {
+            return Poll::Ready(None);
+        }
+        state.accepting = Some(cx.waker().clone());
+        Poll::Pending
     }
 
     /// Begins a handshake and waits for its end.
@@ -198,30 +228,46 @@ impl Engine {
         state.wake_driver();
     }
 
-    /// Closes every connection and waits until the other sides have had time to hear it.
-    pub(crate) async fn close(&self, code: VarInt, text: &'static [u8]) {
-        let text = Bytes::from_static(text);
-        {
-            let mut state = self.shared().lock();
-            state.closing = Some((code, text.clone()));
-            let handles: Vec<_> = state.links.keys().copied().collect();
-            for handle in handles {
-                let link = state.link(handle).expect("nobody removed it meanwhile");
-                link.quic.close(Instant::now(), code, text.clone());
-                link.end(ConnectionError::LocallyClosed);
-                state.touch(handle);
-            }
-            if let Some(waker) = state.accepting.take() {
-                waker.wake();
-            }
-            state.wake_driver();
+    /// Closes every connection.
+    fn begin_to_close(&self, code: VarInt, text: &Bytes) {
+        let mut state = self.shared().lock();
+        state.closing = Some((code, text.clone()));
+        let handles: Vec<_> = state.links.keys().copied().collect();
+        for handle in handles {
+            let link = state.link(handle).expect("nobody removed it meanwhile");
+            link.quic.close(Instant::now(), code, text.clone());
+            link.end(ConnectionError::LocallyClosed);
+            state.touch(handle);
         }
+        if let Some(waker) = state.accepting.take() {
+            waker.wake();
+        }
+        state.wake_driver();
+    }
+
+    /// Waits until no connection is left, so that the other sides have had time to hear of its end.
+    async fn idle(&self) {
         poll_fn(|cx| {
             let mut state = self.shared().lock();
             if state.links.is_empty() {
                 return Poll::Ready(());
             }
             remember(&mut state.waiting_for_idle, cx.waker());
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+impl Shared {
+    /// Waits until nobody wants the engine any more, when nothing else drives it.
+    async fn abandoned(&self) {
+        poll_fn(|cx| {
+            let mut state = self.lock();
+            if state.is_abandoned {
+                return Poll::Ready(());
+            }
+            state.driver = Some(cx.waker().clone());
             Poll::Pending
         })
         .await;

@@ -21,6 +21,7 @@ pub mod memory;
 mod patient;
 mod reset;
 mod socket;
+mod steer;
 mod stream;
 pub mod tls;
 #[cfg(all(test, not(windows)))]
@@ -35,5 +36,6 @@ pub use engine::{StreamError, Totals};
 pub use lanparty_flow::Congestion;
 pub use lanparty_flow::queue::WaitWindow;
 pub use socket::UdpBuffers;
+pub use steer::{MAX_LOOPS, steer_to_first};
 pub use stream::{RecvStream, SendStream};
 pub use transport::{IDLE_TIMEOUT, KEEP_ALIVE, PathFloor};

@@ -5,8 +5,11 @@
 //! relay: whoever has two with the same key could be made to reset the links of one through the other
 //! (RFC 9000 §21.11).
 
+use crate::steer::{LONG, Place};
 use crate::tls::Identity;
-use noq_proto::{ConnectionId, ConnectionIdGenerator, EndpointConfig, HashedConnectionIdGenerator};
+use noq_proto::{
+    ConnectionId, ConnectionIdGenerator, EndpointConfig, HashedConnectionIdGenerator, InvalidCid,
+};
 use ring::hmac;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,15 +18,17 @@ const RESET_LABEL: &[u8] = b"softlan-vpn stateless reset 1";
 const CONNECTION_ID_LABEL: &[u8] = b"softlan-vpn connection IDs 1";
 /// A room full of players asks within a second. A reset is never longer than what it answers.
 const BETWEEN_RESETS: Duration = Duration::from_millis(1);
-/// The bit of the first byte that short packets do not have (RFC 9000 §17.2).
-const LONG: u8 = 0x80;
 
-/// The settings of an endpoint that knows its connection IDs again when it was restarted.
-pub(crate) fn endpoint_config(identity: &Identity) -> (EndpointConfig, OwnIds) {
+/// The settings of a loop that knows the connection IDs of its endpoint again when that was restarted, with whatever number
+/// of loops.
+pub(crate) fn endpoint_config(identity: &Identity, place: Place) -> (EndpointConfig, OwnIds) {
     let reset_key = hmac::Key::new(hmac::HMAC_SHA256, &identity.derive(RESET_LABEL));
     let secret = identity.derive(CONNECTION_ID_LABEL);
     let (secret, _) = secret.split_first_chunk().expect("it has 32 bytes");
-    let ids = OwnIds(u64::from_le_bytes(*secret));
+    let ids = OwnIds {
+        secret: u64::from_le_bytes(*secret),
+        place,
+    };
     let mut config = EndpointConfig::new(Arc::new(reset_key));
     config
         .cid_generator(ids.factory())
@@ -33,19 +38,63 @@ pub(crate) fn endpoint_config(identity: &Identity) -> (EndpointConfig, OwnIds) {
 
 /// The settings of an endpoint that nobody has to know again.
 pub(crate) fn nobodys_config() -> (EndpointConfig, OwnIds) {
-    let ids = OwnIds(rand::random());
+    let ids = OwnIds {
+        secret: rand::random(),
+        place: Place::ALONE,
+    };
     let mut config = EndpointConfig::default();
     config.cid_generator(ids.factory());
     (config, ids)
 }
 
-/// The secret behind the connection IDs that an endpoint gives out.
+/// The secret behind the connection IDs that an endpoint gives out, and which of its loops gives them.
 #[derive(Clone, Copy)]
-pub(crate) struct OwnIds(u64);
+pub(crate) struct OwnIds {
+    secret: u64,
+    place: Place,
+}
+
+/// Makes IDs of one loop. All loops of an endpoint take each other's for ones of the endpoint.
+struct Generator {
+    ids: HashedConnectionIdGenerator,
+    place: Place,
+}
+
+impl ConnectionIdGenerator for Generator {
+    fn generate_cid(&mut self) -> ConnectionId {
+        // The steering byte is one of the random ones, so this is as many attempts as there are loops.
+        loop {
+            let id = self.ids.generate_cid();
+            if self.place.is_mine(&id) {
+                return id;
+            }
+        }
+    }
+
+    fn validate(&self, id: ConnectionId) -> Result<(), InvalidCid> {
+        self.ids.validate(id)
+    }
+
+    fn cid_len(&self) -> usize {
+        self.ids.cid_len()
+    }
+
+    fn cid_lifetime(&self) -> Option<Duration> {
+        self.ids.cid_lifetime()
+    }
+}
 
 impl OwnIds {
-    fn generator(self) -> HashedConnectionIdGenerator {
-        HashedConnectionIdGenerator::from_key(self.0)
+    fn generator(self) -> Generator {
+        Generator {
+            ids: HashedConnectionIdGenerator::from_key(self.secret),
+            place: self.place,
+        }
+    }
+
+    /// Which loop's they are.
+    pub(crate) fn place(self) -> Place {
+        self.place
     }
 
     fn factory(self) -> Arc<dyn Fn() -> Box<dyn ConnectionIdGenerator> + Send + Sync> {
@@ -74,7 +123,10 @@ mod tests {
 
     #[test]
     fn an_endpoint_knows_its_own_ids_and_no_others() {
-        let (ours, theirs) = (OwnIds(1), OwnIds(2));
+        let [ours, theirs] = [1, 2].map(|secret| OwnIds {
+            secret,
+            place: Place::ALONE,
+        });
         let id = ours.generator().generate_cid();
         let packet = [&[0x40][..], &id, &[7; 20]].concat();
         assert!(!ours.is_for_none(&packet));
@@ -83,5 +135,22 @@ mod tests {
         assert!(!theirs.is_for_none(&long), "a reset looks like a short one");
         assert!(!theirs.is_for_none(&packet[..8]), "there is no whole ID");
         assert!(!theirs.is_for_none(&[]));
+    }
+
+    #[test]
+    fn an_id_carries_its_loop_and_is_known_in_all_of_them() {
+        for loops in [1, 2, 3, 7, 64] {
+            let ids = |place| OwnIds { secret: 7, place };
+            let all: Vec<_> = Place::all(loops).map(ids).collect();
+            for ids in &all {
+                let mut generator = ids.generator();
+                for _ in 0..50 {
+                    let id = generator.generate_cid();
+                    let packet = [&[0x40][..], &id, &[7; 20]].concat();
+                    assert_eq!(ids.place().of(&packet), ids.place().index());
+                    assert!(all.iter().all(|ids| !ids.is_for_none(&packet)));
+                }
+            }
+        }
     }
 }

@@ -22,9 +22,10 @@ use lanparty_edge::congestion_args::{self, congestion};
 use lanparty_edge::log::LogArgs;
 use lanparty_edge::state_folder::StateFolder;
 use lanparty_metrics::MetricsAddress;
-use lanparty_quic::Congestion;
 use lanparty_quic::tls::{self, TrustError};
+use lanparty_quic::{Congestion, MAX_LOOPS};
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// The name of the relay's state folder, where the operator names none.
@@ -74,8 +75,18 @@ pub struct Config {
     pub only: Option<(RoomCode, HostId)>,
     /// How to share the paths to peers.
     pub congestion: Congestion,
+    /// On how many threads it moves packets; on as many as it may use processors, if nothing is said.
+    pub threads: Option<NonZeroUsize>,
     /// Where its metrics are served, if anywhere.
     pub metrics: Option<MetricsAddress>,
+}
+
+impl Config {
+    /// On how many threads to move packets: else one for each processor that its mask and its cgroup let it have.
+    pub(crate) fn thread_count(&self) -> NonZeroUsize {
+        let all = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        self.threads.unwrap_or_else(all).min(MAX_THREADS)
+    }
 }
 
 /// Where the relay's key and certificate come from.
@@ -95,7 +106,7 @@ pub enum IdentitySource {
 }
 
 impl Config {
-    /// A relay at `listen` with the default limits and a key for this run.
+    /// A relay at `listen` with the default limits, a key for this run, and one thread.
     pub fn new(listen: ListenAddress) -> Self {
         Config {
             listen,
@@ -115,6 +126,7 @@ impl Config {
             settings: None,
             only: None,
             congestion: Congestion::default(),
+            threads: Some(NonZeroUsize::MIN),
             metrics: None,
         }
     }
@@ -182,6 +194,11 @@ pub struct RelayArgs {
     #[arg(long, value_parser = congestion(), value_name = "HOW", default_value = congestion_args::DEFAULT)]
     congestion: Congestion,
 
+    /// Move packets on so many threads, 1 to 64: each has a socket at the same port, and the kernel sends a peer's packets to
+    /// the same one always [default: as many as this relay may use of the machine's processors].
+    #[arg(long, value_name = "N", value_parser = threads)]
+    threads: Option<NonZeroUsize>,
+
     /// Serve metrics for Prometheus at /metrics of this address, and /healthz and /readyz for whoever watches over
     /// services: plain HTTP without a password, so an address of this machine alone, like 127.0.0.1:9464 [default:
     /// nowhere].
@@ -236,6 +253,18 @@ impl RelayArgs {
     }
 }
 
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    let wrong = || format!("it is a whole number from 1 to {MAX_LOOPS}");
+    let number = text.parse().map_err(|_| wrong())?;
+    if number > MAX_THREADS {
+        return Err(wrong());
+    }
+    Ok(number)
+}
+
+/// As many as an endpoint takes.
+const MAX_THREADS: NonZeroUsize = NonZeroUsize::new(MAX_LOOPS).expect("it is some");
+
 fn server_name(text: &str) -> Result<String, TrustError> {
     tls::check_server_name(text)?;
     Ok(text.to_owned())
@@ -284,6 +313,7 @@ impl TryFrom<RelayArgs> for Config {
             settings,
             only: None,
             congestion: args.congestion,
+            threads: args.threads,
             metrics: args.metrics,
         })
     }

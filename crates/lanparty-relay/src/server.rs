@@ -22,6 +22,7 @@ mod passage;
 mod standing;
 #[cfg(target_os = "linux")]
 mod succession;
+mod threads;
 #[cfg(target_os = "linux")]
 mod totals;
 mod wishes;
@@ -54,9 +55,11 @@ use lanparty_quic::{CloseCode, Connection, Endpoint, Incoming, ListenError};
 use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
+use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Interval, MissedTickBehavior};
@@ -98,6 +101,11 @@ pub enum StartError {
     /// The system does not say where the socket is.
     #[error("the system does not tell the address of a socket that it has bound ({0}); try again")]
     Address(#[source] io::Error),
+    /// It starts no thread.
+    #[error(
+        "the system starts no more threads ({0}); give --threads a smaller number, or let this user have more of them"
+    )]
+    Threads(#[source] io::Error),
     /// The system keeps us from giving up what we do not need.
     #[error("cannot give up rights that are not needed ({0}); run the relay as an ordinary user")]
     Rights(#[source] io::Error),
@@ -146,6 +154,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), S
     let null = std::fs::File::open("/dev/null");
     server
         .give_up_rights()
+        .and_then(|()| server.start_threads())
         .map_err(|error| match server.is_successor {
             true => StartError::InPlace(Box::new(error)),
             false => error,
@@ -160,6 +169,10 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), S
     let address = server.local_address();
     say(format_args!("Relay listening on {address} (udp)."));
     let pin = server.pin();
+    let (has, wanted) = (server.endpoint.loops(), config.thread_count().get());
+    if let Some(sentence) = threads::others_than(wanted, has, server.is_successor) {
+        say(sentence);
+    }
     say(format_args!("Gateways and players know it by --pin {pin}"));
     server.standing = Some(Standing::default());
     server.tell_standing();
@@ -192,6 +205,7 @@ impl StartError {
             | StartError::DevCert(_)
             | StartError::Listen(_)
             | StartError::Address(_)
+            | StartError::Threads(_)
             | StartError::Rights(_)
             | StartError::Metrics(_)
             | StartError::Socket(_)
@@ -213,6 +227,8 @@ pub struct RelayServer {
     settings: Option<CommandLine>,
     /// Where it was told to listen.
     listen: ListenAddress,
+    /// On how many threads it was told to move packets.
+    threads: Option<NonZeroUsize>,
     operators: JoinSet<io::Result<()>>,
     metrics: JoinSet<Infallible>,
     rooms: Arc<Rooms>,
@@ -270,17 +286,23 @@ impl RelayServer {
     /// # Errors
     /// [`StartError`].
     pub fn bind(config: &Config) -> Result<Self, StartError> {
-        Self::bind_or_adopt(config, None)
+        Self::bind_or_adopt(config, Vec::new())
     }
 
-    fn bind_or_adopt(config: &Config, adopted: Option<UdpSocket>) -> Result<Self, StartError> {
+    fn bind_or_adopt(config: &Config, adopted: Vec<UdpSocket>) -> Result<Self, StartError> {
         let identity = identity::load(&config.identity, &config.server_name)?;
         if let Some(file) = &config.dev_cert_der_out {
             dev_cert::write(file, identity.certificate_der())?;
         }
-        let endpoint = match adopted {
-            Some(socket) => Endpoint::server_on(socket, &identity, config.congestion)?,
-            None => Endpoint::server(config.listen.socket_address(), &identity, config.congestion)?,
+        let (congestion, threads) = (config.congestion, config.thread_count().get());
+        let endpoint = match adopted[..] {
+            [] => Endpoint::server_with(
+                config.listen.socket_address(),
+                &identity,
+                congestion,
+                threads,
+            )?,
+            _ => Endpoint::server_on(adopted, &identity, congestion)?,
         };
         let address = endpoint.local_address().map_err(StartError::Address)?;
         let Config {
@@ -312,6 +334,7 @@ impl RelayServer {
             renewal: Renewal::new(&config.identity),
             settings: config.settings.clone().filter(CommandLine::has_files),
             listen: config.listen,
+            threads: config.threads,
             operators: JoinSet::new(),
             metrics: JoinSet::new(),
             rooms,
@@ -367,6 +390,11 @@ impl RelayServer {
         dialer
     }
 
+    /// Starts the threads that move packets beside this one, with this one's rights.
+    fn start_threads(&self) -> Result<(), StartError> {
+        self.endpoint.start_threads().map_err(StartError::Threads)
+    }
+
     /// Where it listens.
     pub fn local_address(&self) -> SocketAddr {
         self.address
@@ -388,6 +416,10 @@ impl RelayServer {
     /// [`SocketGone`], when that is why it ends.
     pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), SocketGone> {
         let mut stop = pin!(stop);
+        if let Err(error) = self.start_threads() {
+            error!("Not all peers can be heard: {error}");
+            self.is_deaf = true;
+        }
         let mut clock = Clock::start(self.renewal.is_some() || self.settings.is_some());
         while !self.is_deaf
             && self.successor.is_none()
@@ -451,7 +483,9 @@ impl RelayServer {
             }
             Event::Greeted(Ok(seat)) => {
                 if let Some(seat) = seat {
-                    self.seated.spawn(seat.serve());
+                    let home = seat.home();
+                    let home = home.unwrap_or_else(Handle::current);
+                    self.seated.spawn_on(seat.serve(), &home);
                 }
             }
             Event::Left(Ok(())) => {}
@@ -524,19 +558,23 @@ impl RelayServer {
             guesses,
             access,
             listen,
+            threads,
             ..
         } = read.map_err(|error| error.to_string())?;
         let access = access.or_else(|| self.inherited_access.clone());
         info!(%limits, %knocks, %rates, %guesses, access_token = access.is_some(), "New limits in force");
-        let restart = needs_restart(self.listen, listen);
-        if let Some(sentence) = &restart {
+        let restart: Vec<String> = needs_restart(self.listen, listen)
+            .into_iter()
+            .chain(threads::needs_restart(self.threads, threads))
+            .collect();
+        for sentence in &restart {
             warn!("{sentence}");
         }
         self.doorstep.set_limits(knocks);
         let mut rooms = self.rooms.lock();
         rooms.set_limits(Instant::now(), limits, rates, guesses);
         rooms.set_access(access);
-        Ok(restart.into_iter().collect())
+        Ok(restart)
     }
 
     /// Greets newcomers with another certificate; who is here stays.
@@ -563,7 +601,9 @@ impl RelayServer {
         match answer {
             KnockAnswer::Open => {
                 let rooms = self.rooms.clone();
-                self.doorstep.hear(source, greeting::greet(rooms, incoming));
+                let home = incoming.home();
+                let greeting = greeting::greet(rooms, incoming);
+                self.doorstep.hear(source, &home, greeting);
             }
             KnockAnswer::Validate => incoming.ask_to_validate(),
             KnockAnswer::Shut => incoming.ignore(),

@@ -32,6 +32,7 @@ fn the_page_explains_why_a_relay_does_not_start_or_ends() {
     let start = told!(StartError {
         StartError::Address(_) = StartError::Address(io::Error::from_raw_os_error(22)) => "The system does not answer.", "Start it again.";
         StartError::Rights(_) = StartError::Rights(io::Error::from_raw_os_error(1)) => "A sandbox forbids giving rights up.", "An ordinary user.";
+        StartError::Threads(_) = StartError::Threads(io::Error::from_raw_os_error(11)) => "The machine, or a limit like systemd's `TasksMax`, allows no more.", "A smaller `--threads`.";
         StartError::Handover(_) = StartError::Handover(io::Error::from_raw_os_error(11).into()) => "With `--take-over` or `systemctl reload`: the relay that runs hangs, or is of a version that hands nothing over.", "A restart, which takes some seconds more.";
         StartError::Socket(_) = StartError::Socket(SocketGone) => "The system took the socket away; parties ended.", "Start it again; a service manager does.";
     } elsewhere StartError::Identity(_), StartError::DevCert(_), StartError::Listen(_), StartError::Metrics(_), StartError::InPlace(_));

@@ -1,5 +1,6 @@
 //! A connection as its users see it.
 
+use super::inbox::{Inbox, Parcel};
 use super::link::{Fate, Handler, Pieces, remember};
 use super::state::State;
 use super::{Drive, Shared, no_socket};
@@ -7,16 +8,19 @@ use crate::congestion;
 use bytes::Bytes;
 use lanparty_ctrl::Fingerprint;
 use lanparty_flow::queue::{Person, WaitWindow};
-use lanparty_obs::LinkStats;
 use lanparty_obs::link::QueueStats;
+use lanparty_obs::{LinkStats, Packets};
 use lanparty_proto::flow::Flow;
 use noq_proto::{
-    self as proto, ConnectionError, ConnectionHandle, Dir, SendDatagramError, StreamId, VarInt,
+    self as proto, ConnectionError, ConnectionHandle, Dir, PathId, SendDatagramError, StreamId,
+    VarInt,
 };
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 
 /// A connection. Clones share it; with the last of them it is closed.
 #[derive(Debug, Clone)]
@@ -193,6 +197,76 @@ impl Connection {
         }
     }
 
+    /// The largest datagram that fits now; seen from another loop, that fitted when it sent last.
+    pub(crate) fn longest_datagram(&self) -> usize {
+        if self.0.shared.away().is_some() {
+            return self.0.fate.glance.longest.load(Ordering::Relaxed);
+        }
+        let longest = self.look(|quic| quic.datagrams().max_size());
+        longest.ok().flatten().unwrap_or(0)
+    }
+
+    /// The smoothed round trip; never waits for another loop.
+    pub(crate) fn rtt(&self) -> Option<Duration> {
+        if self.0.shared.away().is_none() {
+            return self.look(|quic| quic.rtt(PathId::ZERO)).ok()?;
+        }
+        let rtt = self.0.fate.glance.rtt_us.load(Ordering::Relaxed);
+        (self.fate().is_none() && rtt > 0).then(|| Duration::from_micros(rtt))
+    }
+
+    /// What became of our packets; never waits for another loop.
+    pub(crate) fn packets(&self) -> Option<Packets> {
+        if self.0.shared.away().is_none() {
+            let stats = self.look(|quic| quic.path_stats(PathId::ZERO)).ok()??;
+            return Some(Packets {
+                sent: stats.sent_packets,
+                lost: stats.lost_packets,
+            });
+        }
+        let glance = &self.0.fate.glance;
+        self.fate().is_none().then(|| Packets {
+            sent: glance.sent.load(Ordering::Relaxed),
+            lost: glance.lost.load(Ordering::Relaxed),
+        })
+    }
+
+    /// Puts a frame into the inbox of its loop.
+    fn send_from_away(
+        &self,
+        inbox: &Inbox,
+        now: Instant,
+        (person, flow): (Person, Flow),
+        pieces: Pieces,
+    ) -> Result<(), ConnectionError> {
+        if let Some(end) = self.fate() {
+            return Err(end);
+        }
+        let is_taken = inbox.push(Parcel {
+            handle: self.0.handle,
+            number: self.0.fate.number,
+            now,
+            person,
+            flow,
+            pieces,
+        });
+        if !is_taken {
+            let crowded_out = &self.0.fate.glance.crowded_out;
+            crowded_out.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    #[cfg(all(test, target_os = "linux"))]
+    pub(super) fn place(&self) -> crate::steer::Place {
+        self.0.shared.place
+    }
+
+    /// Where its tasks are at home.
+    pub(crate) fn home(&self) -> &Handle {
+        &self.0.shared.runtime
+    }
+
     /// Queues a frame that came at `now`. When there is no room, some other one dies for it: see [`Self::queue_stats`].
     pub(crate) fn send_frame(
         &self,
@@ -201,6 +275,9 @@ impl Connection {
         flow: Flow,
         pieces: Pieces,
     ) -> Result<(), ConnectionError> {
+        if let Some(inbox) = self.0.shared.away() {
+            return self.send_from_away(inbox, now, (person, flow), pieces);
+        }
         let len = pieces.iter().map(Bytes::len).sum();
         let mut state = self.0.shared.lock();
         match (self.fate(), state.link(self.0.handle)) {

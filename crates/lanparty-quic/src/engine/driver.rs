@@ -52,6 +52,12 @@ impl Driver {
         let mut state = shared.lock();
         // Whoever touches a link from now on does so within this turn.
         state.driver = None;
+        if let Some(inbox) = &shared.inbox {
+            inbox.awake();
+            for packet in inbox.take_packets() {
+                state.take_packet(shared, now, packet);
+            }
+        }
         let taken = self.take_packets(cx, shared, &mut state, now);
         if !matches!(taken, Taken::Nothing) {
             state.hear_touched();
@@ -71,11 +77,9 @@ impl Driver {
             return taken;
         }
         for _ in 0..RECEIVE_ROUNDS {
-            let take = |received: Received| {
-                let mut answer = Vec::new();
-                if let Some(transmit) = state.handle_packet(now, received, &mut answer) {
-                    shared.answer(&transmit, &answer);
-                }
+            let take = |received: Received| match shared.place.is_for(&received.payload) {
+                true => state.take_packet(shared, now, received),
+                false => shared.hand_on(received),
             };
             match shared.udp.poll_receive(cx, &mut self.slots, take) {
                 Poll::Ready(Ok(packets)) => {
@@ -138,6 +142,9 @@ impl Driver {
     /// Does what is due, and sends what the connections have to say.
     pub(super) fn send(&mut self, cx: &mut Context<'_>, shared: &Shared, now: Instant) {
         let mut state = shared.lock();
+        if let Some(inbox) = &shared.inbox {
+            inbox.deliver(&mut state);
+        }
         state.handle_timeouts(now);
         self.transmit(cx, shared, &mut state, now);
     }
@@ -209,6 +216,11 @@ impl Driver {
         let deadline = deadlines.chain(self.ears.poll_timeout()).min();
         state.driver = Some(cx.waker().clone());
         drop(state);
+        if let Some(inbox) = &shared.inbox
+            && !inbox.sleep(cx)
+        {
+            return after_others(cx);
+        }
         if let Some(deadline) = deadline
             && self.alarm.poll(cx, deadline).is_ready()
         {
@@ -240,6 +252,13 @@ impl State {
             .map_or(1, |size| train.size.div_ceil(size));
         self.udp.sends += 1;
         self.udp.sent += packets as u64;
+    }
+
+    fn take_packet(&mut self, shared: &Shared, now: Instant, packet: Received) {
+        let mut answer = Vec::new();
+        if let Some(transmit) = self.handle_packet(now, packet, &mut answer) {
+            shared.answer(&transmit, &answer);
+        }
     }
 
     /// A packet has come: for a connection, from a stranger, or from nobody. What is to be answered outside of any

@@ -9,10 +9,11 @@ use lanparty_flow::gate::Pace;
 use lanparty_flow::queue::{FlowQueue, Person, Turn, Waited};
 use lanparty_obs::link::QueueStats;
 use lanparty_proto::flow::Flow;
-use noq_proto::{self as proto, ConnectionError, ConnectionEvent};
+use noq_proto::{self as proto, ConnectionError, ConnectionEvent, PathId};
 use rustls_pki_types::CertificateDer;
 use smallvec::SmallVec;
 use std::hash::RandomState;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -50,12 +51,31 @@ pub(crate) type Pieces = SmallVec<[Bytes; 2]>;
 /// What is known of a connection also when it is over.
 #[derive(Debug, Default)]
 pub(super) struct Fate {
+    /// No other connection's of this program.
+    pub(super) number: u64,
     pub(super) binding: OnceLock<[u8; 32]>,
     pub(super) identity: OnceLock<Fingerprint>,
     pub(super) end: OnceLock<ConnectionError>,
     /// What had become of its frames when it ended.
     pub(super) queue: OnceLock<QueueStats>,
+    /// For whoever must not wait for its loop.
+    pub(super) glance: Glance,
 }
+
+/// What is seen of a connection from other loops, as it was when it sent last.
+#[derive(Debug, Default)]
+pub(super) struct Glance {
+    /// The largest datagram.
+    pub(super) longest: AtomicUsize,
+    /// The smoothed round trip; zero where there is none.
+    pub(super) rtt_us: AtomicU64,
+    pub(super) sent: AtomicU64,
+    pub(super) lost: AtomicU64,
+    /// Frames of other loops that found no room on their way to its queue.
+    pub(super) crowded_out: AtomicU64,
+}
+
+static LINKS: AtomicU64 = AtomicU64::new(0);
 
 /// A connection and who waits for it.
 pub(super) struct Link {
@@ -94,7 +114,10 @@ impl Link {
     pub(super) fn new(quic: proto::Connection) -> Self {
         Link {
             quic,
-            fate: Arc::default(),
+            fate: Arc::new(Fate {
+                number: LINKS.fetch_add(1, Ordering::Relaxed),
+                ..Fate::default()
+            }),
             is_connected: false,
             is_touched: false,
             is_eager: true,
@@ -271,11 +294,28 @@ impl Link {
 
     /// What has become of its frames, and how long they have waited.
     pub(super) fn queue_stats(&self) -> (QueueStats, &Waited) {
-        let stats = QueueStats {
+        let mut stats = QueueStats {
             overrun: self.overrun,
             ..self.queue.stats()
         };
+        stats.bulk.full += self.fate.glance.crowded_out.load(Ordering::Relaxed);
         (stats, self.queue.waited())
+    }
+
+    /// Shows the other loops how it stands.
+    pub(super) fn show(&mut self) {
+        let glance = &self.fate.glance;
+        let longest = self.quic.datagrams().max_size();
+        glance
+            .longest
+            .store(longest.unwrap_or(0), Ordering::Relaxed);
+        let rtt = self.quic.rtt(PathId::ZERO).unwrap_or_default();
+        let micros = u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX);
+        glance.rtt_us.store(micros, Ordering::Relaxed);
+        if let Some(path) = self.quic.path_stats(PathId::ZERO) {
+            glance.sent.store(path.sent_packets, Ordering::Relaxed);
+            glance.lost.store(path.lost_packets, Ordering::Relaxed);
+        }
     }
 
     /// Adapts the next feed to what QUIC has left of this one.

@@ -53,6 +53,16 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// Those of several sockets.
+    pub(crate) fn of_all(all: impl Iterator<Item = Totals>) -> Totals {
+        all.fold(Totals::default(), |mut sum, one| {
+            sum.queue.add(&one.queue);
+            sum.waited.add(&one.waited);
+            sum.udp.add(&one.udp);
+            sum
+        })
+    }
+
     fn add(&mut self, link: &Link) {
         let (queue, waited) = link.queue_stats();
         self.queue.add(&queue);
@@ -177,6 +187,7 @@ impl State {
                 Event::Connected => {
                     link.is_connected = true;
                     link.ask_tls();
+                    link.show();
                     link.wake_all();
                 }
                 Event::ConnectionLost { reason } => link.end(reason),
@@ -199,6 +210,9 @@ impl State {
         let Some(link) = self.links.get_mut(&handle) else {
             return;
         };
+        if self.ids.place().loops() > 1 {
+            link.show();
+        }
         // One that was put off is found out when the earlier one comes: most are, with every packet.
         if let Some(deadline) = link.poll_timeout()
             && link.deadline.is_none_or(|known| deadline < known)

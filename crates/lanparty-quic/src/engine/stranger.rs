@@ -5,6 +5,7 @@ use noq_proto::{self as proto, ConnectionError};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::runtime::Handle;
 
 /// Somebody's first packet. Dropping it says nothing to them.
 #[derive(Debug)]
@@ -35,6 +36,11 @@ impl Stranger {
 
     pub(crate) fn address_validated(&self) -> bool {
         self.packet().remote_address_validated()
+    }
+
+    /// Where the tasks of its connection are at home.
+    pub(crate) fn home(&self) -> &Handle {
+        &self.shared.runtime
     }
 
     pub(crate) fn refuse(mut self) {

@@ -1,5 +1,7 @@
 //! What the engine says about itself, with real QUIC on the loopback interface.
 
+#[cfg(target_os = "linux")]
+mod loops;
 mod outages;
 
 use super::link::held;

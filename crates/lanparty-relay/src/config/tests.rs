@@ -4,8 +4,9 @@ use crate::room::Rate;
 use clap::CommandFactory as _;
 
 /// Every setting: its name, its default (if it has one), and a value that is none of the defaults.
-const SETTINGS: [(&str, Option<&str>, &str); 37] = [
+const SETTINGS: [(&str, Option<&str>, &str); 38] = [
     ("metrics", None, "127.0.0.1:9464"),
+    ("threads", None, "33"),
     ("listen", Some("443/udp"), "127.0.0.1:4433"),
     ("dev-cert-der-out", None, "a/b.der"),
     ("state", None, "a/state"),
@@ -132,6 +133,7 @@ fn every_setting_can_be_made_by_flag_and_by_file() {
         settings: None,
         only: None,
         congestion: Congestion::Cubic,
+        threads: NonZeroUsize::new(33),
         metrics: Some("127.0.0.1:9464".parse().unwrap()),
     };
     let flags = SETTINGS.map(|(flag, _, value)| format!("--{flag} {value} "));
@@ -141,6 +143,20 @@ fn every_setting_can_be_made_by_flag_and_by_file() {
         Err(_) => format!("{key} = \"{value}\"\n"),
     });
     assert_eq!(config(&file.concat(), "").unwrap(), expected);
+}
+
+#[test]
+fn there_are_as_many_threads_as_processors_or_as_was_said() {
+    let threads = |flags| config("", flags).unwrap().thread_count().get();
+    let all = std::thread::available_parallelism().unwrap().get();
+    assert_eq!(threads(""), all.min(64));
+    assert_eq!((threads("--threads 1"), threads("--threads 64")), (1, 64));
+    for wrong in ["0", "65", "-1", "all", ""] {
+        let said = config(&format!("threads = \"{wrong}\""), "").unwrap_err();
+        assert!(said.to_string().contains("from 1 to 64"), "{said}");
+    }
+    let alone = Config::new("443/udp".parse().unwrap());
+    assert_eq!(alone.thread_count().get(), 1, "inside another program");
 }
 
 #[test]
@@ -359,6 +375,7 @@ fn a_bad_file_is_told_in_one_sentence() {
 fn default() -> Config {
     Config {
         identity: IdentitySource::Kept(None),
+        threads: None,
         ..Config::new("443/udp".parse().unwrap())
     }
 }

@@ -14,6 +14,7 @@ use lanparty_quic::{CloseCode, Closed, Connection, SendStream, WaitWindow};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tracing::{Instrument, debug, info, info_span};
 
@@ -120,6 +121,11 @@ impl Attendance {
                 say_goodbye(&connection, goodbye, CloseCode::ProtocolError).await;
             }
         }
+    }
+
+    /// Where its connection lives.
+    pub(super) fn home(&self) -> Option<Handle> {
+        self.connection().home()
     }
 
     fn connection(&self) -> &Connection {

@@ -3,6 +3,7 @@
 use crate::strangers::{KnockAnswer, KnockLimits, Strangers};
 use std::collections::HashMap;
 use std::net::IpAddr;
+use tokio::runtime::Handle;
 use tokio::task::{Id, JoinError, JoinSet};
 
 /// Strangers, and what comes of hearing them. A place is free again when its task has ended, however it
@@ -33,13 +34,14 @@ impl<T: Send + 'static> Doorstep<T> {
         self.strangers.knock(source, validated)
     }
 
-    /// Hears a stranger from `source` to whom the door is open.
+    /// Hears a stranger from `source` to whom the door is open, on the runtime `home`.
     pub(super) fn hear(
         &mut self,
         source: IpAddr,
+        home: &Handle,
         hearing: impl Future<Output = T> + Send + 'static,
     ) {
-        let task = self.heard.spawn(hearing);
+        let task = self.heard.spawn_on(hearing, home);
         self.sources.insert(task.id(), source);
     }
 
@@ -76,11 +78,13 @@ mod tests {
         let source = IpAddr::from([198, 51, 100, 1]);
         for _ in 0..8 {
             assert_eq!(doorstep.knock(source, true), KnockAnswer::Open);
-            doorstep.hear(source, async { panic!("as a test wants it") });
+            doorstep.hear(source, &Handle::current(), async {
+                panic!("as a test wants it")
+            });
             assert!(doorstep.next().await.unwrap().is_err());
         }
         assert_eq!(doorstep.knock(source, true), KnockAnswer::Open);
-        doorstep.hear(source, std::future::ready(7));
+        doorstep.hear(source, &Handle::current(), std::future::ready(7));
         assert_eq!(doorstep.next().await.unwrap().unwrap(), 7);
         assert_eq!(doorstep.knock(source, true), KnockAnswer::Open);
         assert!(doorstep.sources.is_empty() && doorstep.next().await.is_none());

@@ -1,6 +1,7 @@
-//! How a relay takes the place of one that runs: a socket in the state folder, lines of JSON, and one descriptor.
+//! How a relay takes the place of one that runs: a socket in the state folder, lines of JSON, and the descriptors of its
+//! UDP sockets, of which one from before there were threads has one.
 //!
-//! The newcomer starts as a whole, in a sandbox of its own, and asks for the other's UDP socket; then it asks for the
+//! The newcomer starts as a whole, in a sandbox of its own, and asks for the other's UDP sockets; then it asks for the
 //! *place*. From that moment on the other one reads nothing, tells its peers to come back at once, and answers with what
 //! must outlive it: which rooms are claimed, so that players need not wait for their gateways. Packets that come meanwhile wait in
 //! the socket, which never closes. If anything goes wrong before, the one that runs goes on as if nothing had been asked.
@@ -9,6 +10,7 @@ use super::wishes::{Settings, Wish};
 use crate::registry::Legacy;
 use lanparty_ctrl::AccessToken;
 use lanparty_edge::privilege;
+use lanparty_quic::MAX_LOOPS;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recv, recvmsg, sendmsg, sockopt,
@@ -20,7 +22,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, IoSlice, IoSliceMut, Read as _, Write as _};
 use std::mem::MaybeUninit;
 use std::net::UdpSocket;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -64,8 +66,10 @@ enum Ask {
     Program,
     /// Read your settings again.
     Settings,
-    /// Your UDP socket.
+    /// Your UDP sockets.
     Socket,
+    /// I have all of them; one that does not say this takes the first alone.
+    HaveAll,
     /// What gateways must show you that want to open rooms.
     Access,
     /// Your place, now.
@@ -78,8 +82,9 @@ enum Said {
     Program(Program),
     /// What has come of it, as sentences.
     Settings(Settings),
-    /// The socket comes with this line.
+    /// The sockets come with this line, in their order.
     Socket,
+    HaveAll,
     Access(Option<AccessToken>),
     Place(Legacy),
 }
@@ -88,16 +93,16 @@ enum Said {
 pub(super) struct Heirs {
     listener: UnixListener,
     program: Program,
-    socket: UdpSocket,
+    sockets: Vec<UdpSocket>,
 }
 
 impl Heirs {
-    pub(super) fn new(listener: UnixListener, socket: UdpSocket) -> io::Result<Self> {
+    pub(super) fn new(listener: UnixListener, sockets: Vec<UdpSocket>) -> io::Result<Self> {
         listener.set_nonblocking(false)?;
         Ok(Heirs {
             listener,
             program: Program::own()?,
-            socket,
+            sockets,
         })
     }
 
@@ -118,6 +123,7 @@ impl Heirs {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(ANSWER))?;
         let mut lines = BufReader::new(stream);
+        let mut has_all = self.sockets.len() == 1;
         while let Some(ask) = next(&mut lines)? {
             match ask {
                 Ask::Program => say(stream, &Said::Program(self.program.clone()))?,
@@ -125,7 +131,14 @@ impl Heirs {
                     let settings = wish(wishes, Wish::Settings)?;
                     say(stream, &Said::Settings(settings))?;
                 }
-                Ask::Socket => say_with(stream, &Said::Socket, &[self.socket.as_fd()])?,
+                Ask::Socket => {
+                    let sockets: Vec<_> = self.sockets.iter().map(UdpSocket::as_fd).collect();
+                    say_with(stream, &Said::Socket, &sockets)?;
+                }
+                Ask::HaveAll => {
+                    has_all = true;
+                    say(stream, &Said::HaveAll)?;
+                }
                 Ask::Access => {
                     let access = wish(wishes, Wish::Access)?;
                     say(stream, &Said::Access(access))?;
@@ -133,6 +146,13 @@ impl Heirs {
                 // Whoever has gone cannot keep it.
                 Ask::Place if !is_there(stream) => break,
                 Ask::Place => {
+                    // An older relay listens at the first alone.
+                    if !has_all
+                        && let Some(first) = self.sockets.first()
+                        && let Err(error) = lanparty_quic::steer_to_first(first)
+                    {
+                        warn!(%error, "Some peers will need a moment to find the relay that takes over");
+                    }
                     let legacy = wish(wishes, Wish::Place)?;
                     tell_systemd(stream);
                     return say(stream, &Said::Place(legacy));
@@ -196,7 +216,7 @@ fn say_with(
 ) -> io::Result<()> {
     let mut line = serde_json::to_vec(line)?;
     line.push(b'\n');
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_LOOPS))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !descriptors.is_empty() {
         control.push(SendAncillaryMessage::ScmRights(descriptors));
@@ -264,23 +284,37 @@ impl Predecessor {
         }
     }
 
-    /// Its socket, which it goes on reading.
-    pub(super) fn socket(&mut self) -> io::Result<UdpSocket> {
+    /// Its sockets, which it goes on reading, in their order; an older relay has one.
+    pub(super) fn sockets(&mut self) -> io::Result<Vec<UdpSocket>> {
         let stream = self.lines.get_ref();
         say(stream, &Ask::Socket)?;
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_LOOPS))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let mut byte = [0; 1];
         let slices = &mut [IoSliceMut::new(&mut byte)];
         recvmsg(stream, slices, &mut control, RecvFlags::CMSG_CLOEXEC)?;
-        let mut descriptors = control.drain().filter_map(|message| match message {
-            RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+        let descriptors = control.drain().filter_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
             _ => None,
         });
-        let socket: Option<OwnedFd> = descriptors.next();
+        let sockets: Vec<_> = descriptors.flatten().map(UdpSocket::from).collect();
         let mut rest = String::new();
         self.lines.read_line(&mut rest)?;
-        socket.map(UdpSocket::from).ok_or_else(strange)
+        match sockets[..] {
+            [] => Err(strange()),
+            _ => Ok(sockets),
+        }
+    }
+
+    /// Tells it that so many sockets are all that it has handed over: whoever has several understands that.
+    pub(super) fn has_all(&mut self, sockets: usize) -> io::Result<()> {
+        if sockets == 1 {
+            return Ok(());
+        }
+        match self.ask(&Ask::HaveAll)? {
+            Said::HaveAll => Ok(()),
+            _ => Err(strange()),
+        }
     }
 
     /// Without which nobody opens rooms there.
@@ -327,114 +361,4 @@ fn strange() -> io::Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pair() -> (Predecessor, mpsc::Receiver<Wish>, UdpSocket) {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("x.handover");
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let listener = UnixListener::bind(&file).unwrap();
-        let (wishes, wanted) = mpsc::channel(1);
-        let heirs = Heirs::new(listener, socket.try_clone().unwrap()).unwrap();
-        heirs.listen(wishes).unwrap();
-        let predecessor = Predecessor::find(&file).unwrap().unwrap();
-        (predecessor, wanted, socket)
-    }
-
-    #[test]
-    fn the_socket_comes_over_and_is_the_same_one() {
-        let (mut predecessor, _wanted, socket) = pair();
-        assert_eq!(predecessor.program().unwrap(), Program::own().unwrap());
-        let taken = predecessor.socket().unwrap();
-        let address = socket.local_addr().unwrap();
-        assert_eq!(taken.local_addr().unwrap(), address);
-        let other = UdpSocket::bind("127.0.0.1:0").unwrap();
-        other.send_to(b"hello", address).unwrap();
-        let mut buffer = [0; 8];
-        assert_eq!(taken.recv(&mut buffer).unwrap(), 5);
-        assert_eq!(
-            predecessor.program().unwrap(),
-            Program::own().unwrap(),
-            "it goes on"
-        );
-    }
-
-    #[test]
-    fn a_place_is_given_once_and_by_the_relay_itself() {
-        let (predecessor, mut wanted, _socket) = pair();
-        let relay = std::thread::spawn(move || match wanted.blocking_recv() {
-            Some(Wish::Place(answer)) => assert!(answer.send(Legacy::default()).is_ok()),
-            _ => panic!("the place was asked for"),
-        });
-        assert_eq!(predecessor.place().unwrap(), Legacy::default());
-        relay.join().unwrap();
-    }
-
-    #[test]
-    fn the_place_of_one_that_has_ended_is_free() {
-        let (mut predecessor, wanted, _socket) = pair();
-        let socket = predecessor.socket().unwrap();
-        drop(wanted);
-        assert_eq!(predecessor.place().unwrap(), Legacy::default());
-        assert!(socket.local_addr().is_ok(), "the socket outlives it");
-    }
-
-    #[test]
-    fn the_place_is_not_given_to_one_that_has_gone() {
-        let heirs = Heirs {
-            listener: UnixListener::bind(tempfile::tempdir().unwrap().path().join("x")).unwrap(),
-            program: Program::own().unwrap(),
-            socket: UdpSocket::bind("127.0.0.1:0").unwrap(),
-        };
-        let (asker, stream) = UnixStream::pair().unwrap();
-        say(&asker, &Ask::Place).unwrap();
-        drop(asker);
-        let (wishes, wanted) = mpsc::channel(1);
-        drop(wanted);
-        heirs
-            .hear(&stream, &wishes)
-            .expect("the relay itself is not asked");
-        let (_asker, stream) = UnixStream::pair().unwrap();
-        assert!(is_there(&stream));
-    }
-
-    #[test]
-    fn the_token_is_told_before_the_place_is_asked_for() {
-        let (mut predecessor, mut wanted, _socket) = pair();
-        let token: AccessToken = "correct-horse-battery".parse().unwrap();
-        let theirs = token.clone();
-        let relay = std::thread::spawn(move || match wanted.blocking_recv() {
-            Some(Wish::Access(answer)) => answer.send(Some(theirs)).unwrap(),
-            _ => panic!("the token was asked for"),
-        });
-        assert_eq!(predecessor.access().unwrap(), Some(token));
-        relay.join().unwrap();
-    }
-
-    #[test]
-    fn settings_are_read_again_by_the_one_that_runs() {
-        let (mut predecessor, mut wanted, _socket) = pair();
-        let wrong = || Err("line 3 is wrong".to_owned());
-        std::thread::spawn(move || {
-            if let Some(Wish::Settings(answer)) = wanted.blocking_recv() {
-                answer.send(wrong()).unwrap();
-            }
-        });
-        assert_eq!(predecessor.read_settings().unwrap(), wrong());
-    }
-
-    #[test]
-    fn nobody_there_is_no_predecessor_and_nonsense_is_no_answer() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("x.handover");
-        assert!(Predecessor::find(&file).unwrap().is_none());
-        let listener = UnixListener::bind(&file).unwrap();
-        let mut predecessor = Predecessor::find(&file).unwrap().unwrap();
-        let (mut other, _) = listener.accept().unwrap();
-        other.write_all(b"\"socket\"\n").unwrap();
-        assert!(predecessor.socket().is_err(), "no socket came with it");
-        other.write_all(b"??\n").unwrap();
-        assert!(predecessor.place().is_err(), "it may run still");
-    }
-}
+mod tests;

@@ -26,8 +26,14 @@ pub(super) fn begin(config: &Config) -> Result<RelayServer, StartError> {
         server.listen_to_others(config, ctl::bind);
         return Ok(server);
     };
-    let socket = predecessor.socket().map_err(HandoverError::from)?;
-    let adopted = is_at(&socket, config.listen.socket_address()).then_some(socket);
+    let mut adopted = predecessor.sockets().map_err(HandoverError::from)?;
+    predecessor
+        .has_all(adopted.len())
+        .map_err(HandoverError::from)?;
+    let wanted = config.listen.socket_address();
+    if !adopted.iter().all(|socket| is_at(socket, wanted)) {
+        adopted.clear();
+    }
     let mut server = RelayServer::bind_or_adopt(config, adopted)?;
     server.try_without_rights()?;
     let theirs = predecessor.access().map_err(HandoverError::from)?;
@@ -93,7 +99,7 @@ impl RelayServer {
         }
         if let Some(file) = config.handover.as_deref() {
             let listening = bind(file).and_then(|listener| {
-                let heirs = Heirs::new(listener, self.endpoint.duplicate_socket()?)?;
+                let heirs = Heirs::new(listener, self.endpoint.duplicate_sockets()?)?;
                 let (wish, wishes) = mpsc::channel(1);
                 heirs.listen(wish)?;
                 Ok(wishes)

@@ -33,11 +33,22 @@ impl Relay {
 
     /// One of which something else is to be set up before it runs.
     pub(crate) fn start_with(limits: Limits, prepare: impl FnOnce(&mut RelayServer)) -> Self {
+        // Members of a room are on threads of their own, wherever that can be; relays with one are inside gateways.
+        Self::start_on(3, limits, prepare)
+    }
+
+    /// One that moves packets on so many threads.
+    pub(crate) fn start_on(
+        threads: usize,
+        limits: Limits,
+        prepare: impl FnOnce(&mut RelayServer),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let certificate = folder.path().join("new/relay.der");
         let config = Config {
             dev_cert_der_out: Some(certificate.clone()),
             limits,
+            threads: std::num::NonZeroUsize::new(threads),
             ..Config::new("127.0.0.1:0".parse().unwrap())
         };
         let mut server = RelayServer::bind(&config).unwrap();

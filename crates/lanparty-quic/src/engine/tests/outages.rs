@@ -5,6 +5,7 @@ use super::super::link::Fate;
 use super::super::udp::Received;
 use super::*;
 use crate::endpoint::server_config;
+use crate::steer::Place;
 use crate::transport::transport;
 use crate::{life, reset};
 use bytes::BytesMut;
@@ -278,8 +279,8 @@ fn identity(key: &str) -> Identity {
 
 fn relay(key: &str) -> State {
     let identity = identity(key);
-    let config = server_config(&identity, Congestion::default()).unwrap();
-    let (endpoint, ids) = reset::endpoint_config(&identity);
+    let config = server_config(&identity, Congestion::default(), 1).unwrap();
+    let (endpoint, ids) = reset::endpoint_config(&identity, Place::ALONE);
     let endpoint = proto::Endpoint::new(Arc::new(endpoint), Some(Arc::new(config)), true);
     State::new(endpoint, ids)
 }

@@ -1,0 +1,165 @@
+//! An endpoint's loops: one engine each, on the runtime of whoever has made the endpoint the first, on threads of their own the
+//! others.
+
+use super::{Engine, Shared, Stranger};
+use crate::reset::OwnIds;
+use crate::steer::Place;
+use bytes::Bytes;
+use noq_proto::{EndpointConfig, ServerConfig, VarInt};
+use std::future::poll_fn;
+use std::io;
+use std::net::UdpSocket;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::thread;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
+
+/// How long tasks may go on with something at their loop's end.
+const LAST_TASKS: Duration = Duration::from_millis(50);
+static ENDPOINTS: AtomicU64 = AtomicU64::new(0);
+
+/// The loops; with the crew and their last connections they end.
+#[derive(Debug)]
+pub(crate) struct Crew {
+    engines: Vec<Engine>,
+    /// Those that have no thread yet.
+    waiting: Mutex<Vec<Waiting>>,
+    /// Whose strangers are heard next.
+    turn: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    runtime: Runtime,
+    driver: JoinHandle<()>,
+    shared: Arc<Shared>,
+    index: usize,
+}
+
+impl Crew {
+    /// The one that has one loop.
+    pub(crate) fn alone(engine: Engine) -> Self {
+        Crew {
+            engines: vec![engine],
+            waiting: Mutex::default(),
+            turn: AtomicUsize::new(0),
+        }
+    }
+
+    /// A loop on each of `sockets`, which are steered to in this order. All but the first do nothing before
+    /// [`Self::start`].
+    ///
+    /// # Errors
+    /// When the system does not let us set them up.
+    pub(crate) fn new(
+        sockets: Vec<UdpSocket>,
+        server: &Arc<ServerConfig>,
+        settings: impl Fn(Place) -> (EndpointConfig, OwnIds),
+    ) -> io::Result<Self> {
+        let endpoint = ENDPOINTS.fetch_add(1, Ordering::Relaxed);
+        let (mut engines, mut waiting) = (Vec::new(), Vec::new());
+        for (place, socket) in Place::all(sockets.len()).zip(sockets) {
+            let (config, ids) = settings(place);
+            let server = Some(server.clone());
+            let runtime =
+                (place.index() > 0).then(|| Builder::new_current_thread().enable_all().build());
+            let runtime = runtime.transpose()?;
+            let inside = runtime.as_ref().map(Runtime::enter);
+            let (engine, driver) = Engine::start(endpoint, config, ids, server, socket)?;
+            drop(inside);
+            if let Some(runtime) = runtime {
+                waiting.push(Waiting {
+                    runtime,
+                    driver,
+                    shared: engine.shared().clone(),
+                    index: place.index(),
+                });
+            }
+            engines.push(engine);
+        }
+        for engine in &engines {
+            let siblings = engines.iter().map(Engine::shared).map(Arc::downgrade);
+            let _ = engine.shared().siblings.set(siblings.collect());
+        }
+        Ok(Crew {
+            engines,
+            waiting: Mutex::new(waiting),
+            turn: AtomicUsize::new(0),
+        })
+    }
+
+    /// Starts the threads, which have the rights of the one that calls this.
+    ///
+    /// # Errors
+    /// When the system starts no more threads.
+    pub(crate) fn start(&self) -> io::Result<()> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(next) = waiting.pop() {
+            let thread = thread::Builder::new().name(format!("loop-{}", next.index));
+            thread.spawn(|| next.run())?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn engines(&self) -> &[Engine] {
+        &self.engines
+    }
+
+    /// The one that whoever has made the endpoint drives.
+    pub(crate) fn first(&self) -> &Engine {
+        self.engines.first().expect("an endpoint has a loop")
+    }
+
+    /// The next stranger, whichever loop it comes to; `None` once one of them is closed, or its socket gone.
+    pub(crate) async fn accept(&self) -> Option<Stranger> {
+        poll_fn(|cx| {
+            let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+            let count = self.engines.len();
+            for index in (turn..turn + count).map(|turn| turn % count) {
+                if let Poll::Ready(accepted) = self.engines[index].poll_accept(cx) {
+                    return Poll::Ready(accepted);
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Closes every connection and waits until the other sides have had time to hear it.
+    pub(crate) async fn close(&self, code: VarInt, text: &'static [u8]) {
+        for engine in &self.engines {
+            engine.begin_to_close(code, &Bytes::from_static(text));
+        }
+        for engine in &self.engines {
+            engine.idle().await;
+        }
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        let waiting = self
+            .waiting
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        for never_started in waiting.drain(..) {
+            // Not here, where a task may run that must not wait.
+            never_started.runtime.shutdown_background();
+        }
+    }
+}
+
+impl Waiting {
+    fn run(self) {
+        self.runtime.block_on(async {
+            // A panic in it ends the program, if that wants it to.
+            let _ = self.driver.await;
+            // Where its socket is gone there are tasks on this thread that say goodbye to somebody.
+            self.shared.abandoned().await;
+        });
+        self.runtime.shutdown_timeout(LAST_TASKS);
+    }
+}
