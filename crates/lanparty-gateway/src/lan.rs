@@ -36,8 +36,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use sys::{BATCH, Notes, PacketSocket, Slot};
-use tokio::io::Interest;
+use sys::{BATCH, FEW, Notes, PacketSocket, Slot};
 use tokio::time::{Instant, Sleep};
 
 /// Frames that wait for us while somebody else has the processor: 4 MiB hold about 15 ms of a full
@@ -151,6 +150,8 @@ pub struct LanPort {
     slots: Vec<Slot>,
     /// The slots whose frames have been captured but not handed over.
     captured: Range<usize>,
+    /// The last call had no room for more.
+    has_more: bool,
     slab: FrameSlab,
     writer: SuperFrameWriter,
     overruns: u32,
@@ -202,6 +203,7 @@ impl LanPort {
             interface: lan.interface,
             slots: (0..BATCH).map(|_| Slot::new(READ_LEN)).collect(),
             captured: 0..0,
+            has_more: false,
             slab: FrameSlab::default(),
             writer: SuperFrameWriter::default(),
             overruns: 0,
@@ -223,18 +225,17 @@ impl LanPort {
     }
 
     /// Captures what is there, a batch at most.
+    ///
+    /// Fewer than there was room for are all that there was: a frame that comes alone takes one call. Room for a batch is
+    /// prepared only once the little of the usual call has been full.
     fn capture(&mut self) -> io::Result<()> {
-        let slots = &mut self.slots;
-        let mut receive = |socket: &PacketSocket| socket.receive(slots);
-        // tokio's try_io knows no combined interest (its mask is empty), and each kind of readiness
-        // is cleared only by a call that names it.
-        let received = self
-            .socket
-            .try_io(Interest::READABLE, &mut receive)
-            .or_else(|error| match error.kind() {
-                io::ErrorKind::WouldBlock => self.socket.try_io(Interest::ERROR, &mut receive),
-                _ => Err(error),
-            });
+        let room = if self.has_more { BATCH } else { FEW };
+        let slots = &mut self.slots[..room];
+        let received = self.socket.try_read(|socket| {
+            let frames = socket.receive(slots)?;
+            Ok((frames, frames < room))
+        });
+        self.has_more = received.as_ref().is_ok_and(|frames| *frames == room);
         match received {
             Ok(frames) => self.captured = 0..frames,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

@@ -117,8 +117,8 @@ pub enum PeerOutput {
 
 /// Where frames enter a machine: a TAP, a NIC, or memory in a test. Never blocks.
 pub trait FramePort {
-    /// Ready when [`Self::try_recv`] may have something, else the task is woken once it has. Costs no system call as long
-    /// as nothing has come.
+    /// Ready when [`Self::try_recv`] may have something, else the task is woken once it has: the waker of the last call
+    /// that was not ready. Ready in vain is allowed. Costs no system call as long as nothing has come.
     ///
     /// # Errors
     /// When the port is gone for good.

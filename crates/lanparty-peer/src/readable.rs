@@ -1,5 +1,6 @@
 //! Waiting for a descriptor without holding a future for it.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::ops::Deref;
@@ -39,6 +40,36 @@ impl<T: AsRawFd + 'static> Readable<T> {
         let fd = Arc::new(fd);
         let error = next_error(fd.clone());
         Readable { fd, error }
+    }
+
+    /// Reads what is there, as far as it is known that something is. Whoever answers true beside it has seen the end of
+    /// it, as a call for several frames has that brought fewer: then nobody reads again before there is more.
+    ///
+    /// The kernel tells of each thing that comes, and what came since the last wait for it is told by the next. So what
+    /// comes after the read is not forgotten with what came before.
+    ///
+    /// # Errors
+    /// `WouldBlock` when there is nothing, else what `read` says.
+    pub fn try_read<R>(&self, mut read: impl FnMut(&T) -> io::Result<(R, bool)>) -> io::Result<R> {
+        let last = Cell::new(None);
+        let mut read = |fd: &T| match read(fd)? {
+            (got, false) => Ok(got),
+            (got, true) => {
+                last.set(Some(got));
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+        };
+        // tokio's try_io knows no combined interest (its mask is empty), and each kind of readiness is cleared only by a
+        // call that names it.
+        for interest in [Interest::READABLE, Interest::ERROR] {
+            let outcome = self.fd.try_io(interest, &mut read);
+            match (last.take(), outcome) {
+                (Some(got), _) => return Ok(got),
+                (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
+                (None, outcome) => return outcome,
+            }
+        }
+        Err(io::ErrorKind::WouldBlock.into())
     }
 
     /// Ready when there may be something to read, or an error to hear of: then true.

@@ -227,12 +227,19 @@ impl PacketSocket {
 
     /// Reads captured frames, one into each slot from the first on; answers how many.
     pub(super) fn receive(&self, slots: &mut [Slot]) -> io::Result<usize> {
-        let batch = slots.len().min(BATCH);
+        match slots.len() {
+            0..=FEW => self.receive_up_to::<FEW>(slots),
+            _ => self.receive_up_to::<BATCH>(slots),
+        }
+    }
+
+    fn receive_up_to<const MOST: usize>(&self, slots: &mut [Slot]) -> io::Result<usize> {
+        let batch = slots.len().min(MOST);
         let slots = &mut slots[..batch];
-        let mut controls = [Control([0; CONTROL_WORDS]); BATCH];
-        let mut pieces = [EMPTY_PIECE; BATCH];
+        let mut controls = [Control([0; CONTROL_WORDS]); MOST];
+        let mut pieces = [EMPTY_PIECE; MOST];
         // SAFETY: a `mmsghdr` is numbers and pointers, for all of which zero is a value.
-        let mut headers: [libc::mmsghdr; BATCH] = unsafe { MaybeUninit::zeroed().assume_init() };
+        let mut headers: [libc::mmsghdr; MOST] = unsafe { MaybeUninit::zeroed().assume_init() };
         for (((slot, control), piece), header) in slots
             .iter_mut()
             .zip(&mut controls)
@@ -296,6 +303,8 @@ impl AsRawFd for PacketSocket {
 
 /// How many frames one call reads at most.
 pub(super) const BATCH: usize = 32;
+/// As many as it takes to see that a frame has come alone.
+pub(super) const FEW: usize = 2;
 
 /// Room for one captured frame.
 #[derive(Debug)]

@@ -5,7 +5,10 @@
     reason = "these tests own sockets, threads and the clock"
 )]
 
+mod bursts;
+
 use anyhow::{Context, Result, bail, ensure};
+use bursts::{a_lone_frame_takes_one_read, no_frame_of_a_burst_is_left_lying};
 use bytes::Bytes;
 use lanparty_gateway::lan::{InterfaceError, LanPort, LanSocket};
 use lanparty_lab::traffic::frame;
@@ -40,6 +43,8 @@ fn main() -> ExitCode {
         joined_segments_leave_as_the_frames_that_they_were,
         a_vlan_tag_is_found_and_the_frame_dropped,
         jumbo_frames_are_dropped,
+        a_lone_frame_takes_one_read,
+        no_frame_of_a_burst_is_left_lying,
         every_frame_lost_in_the_socket_is_counted,
     ];
     let interfaces = checks![
