@@ -40,6 +40,8 @@ pub(crate) struct Tap {
     room: Box<[u8]>,
     slab: FrameSlab,
     writer: SuperFrameWriter,
+    /// The last read was not in vain.
+    has_more: bool,
 }
 
 /// Why there is no TAP; each sentence says what to do.
@@ -88,6 +90,7 @@ impl Tap {
             room: vec![0; READ_LEN].into(),
             slab: FrameSlab::default(),
             writer: SuperFrameWriter::default(),
+            has_more: false,
         })
     }
 }
@@ -113,17 +116,14 @@ impl FramePort for Tap {
 
     fn try_recv(&mut self, take: &mut dyn FnMut(Result<FrameBuf, DropReason>)) -> io::Result<u64> {
         let (mut reads, mut handed_over) = (0, 0);
-        while handed_over < ENOUGH {
-            let (fd, room) = (&self.fd, &mut self.room);
-            let mut read = |fd: &OwnedFd| Ok(rustix::io::read(fd, &mut room[..])?);
-            // tokio's try_io knows no combined interest (its mask is empty), and each kind of
-            // readiness is cleared only by a call that names it.
-            let read =
-                fd.try_io(Interest::READABLE, &mut read)
-                    .or_else(|error| match error.kind() {
-                        io::ErrorKind::WouldBlock => fd.try_io(Interest::ERROR, &mut read),
-                        _ => Err(error),
-                    });
+        // A read brings one frame, and only one in vain says that it was the last. Most come alone: the first one does not
+        // wait for that. It is read whether there are more once it has been sent.
+        let enough = if self.has_more { ENOUGH } else { 1 };
+        while handed_over < enough {
+            let room = &mut self.room;
+            let read = |fd: &OwnedFd| Ok((rustix::io::read(fd, &mut room[..])?, false));
+            let read = self.fd.try_read(read);
+            self.has_more = read.is_ok();
             match read {
                 Ok(len) => {
                     handed_over += vnet::hand_over(&self.room[..len], &mut self.slab, take);

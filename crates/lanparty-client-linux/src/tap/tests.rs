@@ -143,6 +143,84 @@ fn limited_broadcast_leaves_through_the_tap() {
 }
 
 #[test]
+fn the_first_frame_waits_for_no_other_read() {
+    in_a_network_of_its_own(async || {
+        let mut tap = Tap::create(&name()).unwrap();
+        let link = Link::find("tap9").unwrap();
+        set_up(&link);
+        let mut ignored = |_: Result<FrameBuf, _>| {};
+        while is_ready_now(&mut tap).await {
+            tap.try_recv(&mut ignored).unwrap();
+        }
+        let game = broadcaster();
+        for number in 0..3 {
+            game.send_to(&[number], BROADCAST).unwrap();
+        }
+        poll_fn(|cx| tap.poll_readable(cx)).await.unwrap();
+        assert_eq!(tap.try_recv(&mut ignored).unwrap(), 1);
+        assert!(is_ready_now(&mut tap).await, "the others are forgotten");
+        assert!(tap.try_recv(&mut ignored).unwrap() >= 2);
+        assert!(!is_ready_now(&mut tap).await, "it would be read again");
+    });
+}
+
+#[test]
+fn no_frame_of_a_burst_is_left_lying() {
+    const LONGEST: u16 = 200;
+    in_a_network_of_its_own(async || {
+        let mut tap = Tap::create(&name()).unwrap();
+        let link = Link::find("tap9").unwrap();
+        set_up(&link);
+        let (arrived, next) = std::sync::mpsc::channel();
+        // Beside the reader, so that frames come between any two of its steps; after each burst there is silence.
+        let sender = std::thread::spawn(move || {
+            let game = broadcaster();
+            for burst in 1..=LONGEST {
+                for number in 0..burst {
+                    let payload = [burst, number].map(u16::to_be_bytes).concat();
+                    game.send_to(&payload, BROADCAST).unwrap();
+                }
+                next.recv().unwrap();
+            }
+        });
+        for burst in 1..=LONGEST {
+            let mut numbers = Vec::new();
+            while numbers.len() < usize::from(burst) {
+                poll_fn(|cx| tap.poll_readable(cx)).await.unwrap();
+                tap.try_recv(&mut |frame| {
+                    let frame = frame.unwrap();
+                    let is_ours =
+                        frame.frame().starts_with(&[0xff; 6]) && frame.frame()[12..14] == [8, 0];
+                    if let [.., a, b, c, d] = *frame.frame()
+                        && is_ours
+                    {
+                        assert_eq!([a, b], burst.to_be_bytes());
+                        numbers.push(u16::from_be_bytes([c, d]));
+                    }
+                })
+                .unwrap();
+            }
+            assert_eq!(numbers, (0..burst).collect::<Vec<_>>());
+            arrived.send(()).unwrap();
+        }
+        sender.join().unwrap();
+    });
+}
+
+const BROADCAST: &str = "255.255.255.255:27960";
+
+fn broadcaster() -> std::net::UdpSocket {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+    socket.set_broadcast(true).unwrap();
+    socket
+}
+
+/// Whether the port would be read in this turn, before anything else happens.
+async fn is_ready_now(tap: &mut Tap) -> bool {
+    poll_fn(|cx| Poll::Ready(tap.poll_readable(cx).is_ready())).await
+}
+
+#[test]
 fn a_name_that_is_taken_is_refused() {
     in_a_network_of_its_own(async || {
         let _first = Tap::create(&name()).unwrap();
