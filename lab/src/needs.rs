@@ -53,6 +53,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("script", "bsdutils"),
     ("setcap", "libcap2-bin"),
     ("setpriv", "util-linux"),
+    ("strace", "strace"),
     ("taskset", "util-linux"),
     ("tc", "iproute2"),
     ("teeworlds-server", "teeworlds-server"),
