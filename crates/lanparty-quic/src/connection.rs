@@ -158,7 +158,7 @@ impl Connection {
         cap: Option<DatagramBudget>,
     ) -> Result<usize, DropReason> {
         let (person, flow) = sender(&datagram).ok_or(DropReason::Runt)?;
-        let pieces: Pieces = match self.longest_piece(cap) {
+        let pieces: Pieces = match self.longest_piece(datagram.len(), cap) {
             Some(budget) if datagram.len() > budget.bytes() => {
                 cut(&datagram, frame_id(), budget).collect()
             }
@@ -175,9 +175,13 @@ impl Connection {
         sent.map(|()| count)
     }
 
-    /// How long a piece may be of which somebody wants none longer than `cap`. Memory takes any frame whole, unless
-    /// somebody wants less than an ordinary path takes.
-    fn longest_piece(&self, cap: Option<DatagramBudget>) -> Option<DatagramBudget> {
+    /// How long a piece may be of a datagram with so many bytes, of which somebody wants none longer than `cap`. Memory
+    /// takes any frame whole, unless somebody wants less than an ordinary path takes.
+    fn longest_piece(&self, len: usize, cap: Option<DatagramBudget>) -> Option<DatagramBudget> {
+        // So much every path takes and everybody wants; the connection is not asked about a game's frames.
+        if len <= DatagramBudget::MIN.bytes() {
+            return None;
+        }
         let budget = self.budget();
         match &self.0 {
             Kind::Quic(_) => Some(cap.map_or(budget, |cap| cap.min(budget))),

@@ -12,8 +12,10 @@ mod crew;
 mod drive;
 mod driver;
 mod ears;
+mod errands;
 mod inbox;
 mod link;
+mod links;
 mod state;
 mod stranger;
 mod streams;
@@ -232,8 +234,7 @@ impl Engine {
     fn begin_to_close(&self, code: VarInt, text: &Bytes) {
         let mut state = self.shared().lock();
         state.closing = Some((code, text.clone()));
-        let handles: Vec<_> = state.links.keys().copied().collect();
-        for handle in handles {
+        for handle in state.links.handles() {
             let link = state.link(handle).expect("nobody removed it meanwhile");
             link.quic.close(Instant::now(), code, text.clone());
             link.end(ConnectionError::LocallyClosed);

@@ -64,6 +64,16 @@ impl Connection {
         }))
     }
 
+    #[cfg(test)]
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.0.shared
+    }
+
+    #[cfg(test)]
+    pub(super) fn handle(&self) -> ConnectionHandle {
+        self.0.handle
+    }
+
     fn fate(&self) -> Option<ConnectionError> {
         self.0.fate.end.get().cloned()
     }
@@ -284,7 +294,7 @@ impl Connection {
             (None, Some(link)) => link.take(now, person, flow, pieces, len),
             (fate, _) => return Err(fate.unwrap_or_else(no_socket)),
         }
-        state.touch(self.0.handle);
+        state.put_up(self.0.handle);
         state.wake_driver();
         Ok(())
     }

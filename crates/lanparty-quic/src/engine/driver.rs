@@ -3,10 +3,10 @@
 use super::Shared;
 use super::alarm::Alarm;
 use super::ears::{Ears, Failure};
+use super::errands::Errands;
 use super::state::State;
-use super::udp::{Received, Slots};
-use bytes::Bytes;
-use noq_proto::{DatagramEvent, Transmit};
+use super::udp::{Received, Slots, UdpPort};
+use noq_proto::{ConnectionHandle, DatagramEvent, Transmit};
 use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll};
@@ -16,9 +16,6 @@ use std::time::Instant;
 const RECEIVE_ROUNDS: usize = 4;
 /// How many packet trains one connection sends before another has its turn.
 pub(super) const TRAINS: usize = 8;
-/// How many datagrams of one connection are handed over in a turn.
-const BATCH: usize = 64;
-
 /// A turn has a fixed order: take packets, give datagrams to whoever wants them, send what all of that gave, and what
 /// only acknowledges last ([`Link::wants_to_send`](super::link::Link::wants_to_send)).
 ///
@@ -32,7 +29,10 @@ pub(super) struct Driver {
     // The kernel had no room for this.
     waiting: Option<(Transmit, Vec<u8>)>,
     contents: Vec<u8>,
-    batch: Vec<Bytes>,
+    // Lists that are filled and emptied in each turn; here they keep their memory.
+    readable: Vec<ConnectionHandle>,
+    order: Vec<ConnectionHandle>,
+    errands: Errands,
 }
 
 impl Driver {
@@ -43,7 +43,9 @@ impl Driver {
             alarm: Alarm::new()?,
             waiting: None,
             contents: Vec::new(),
-            batch: vec![Bytes::new(); BATCH],
+            readable: Vec::new(),
+            order: Vec::new(),
+            errands: Errands::default(),
         })
     }
 
@@ -113,30 +115,16 @@ impl Driver {
 
     /// Gives datagrams to those who want to be called for them. True when more of them wait.
     pub(super) fn hand_over(&mut self, shared: &Shared, now: Instant) -> bool {
-        let readable = std::mem::take(&mut shared.lock().readable);
-        for handle in readable {
-            let taken = {
-                let mut state = shared.lock();
-                let link = state.link(handle);
-                link.and_then(|link| Some((link.handler.take()?, link.read(&mut self.batch))))
-            };
-            let Some((mut handler, count)) = taken else {
-                continue;
-            };
-            // Without the lock: it sends what comes of them.
-            handler(now, &mut self.batch[..count]);
-            let mut state = shared.lock();
-            // Links go in turns only, so this is still the same one; but it may have ended.
-            if let Some(link) = state.link(handle)
-                && link.fate.end.get().is_none()
-            {
-                link.handler = Some(handler);
-                if count == BATCH {
-                    state.readable.push(handle);
-                }
-            }
+        std::mem::swap(&mut self.readable, &mut shared.lock().readable);
+        let mut more = false;
+        while !self.readable.is_empty() {
+            self.errands.take_up(&mut shared.lock(), &mut self.readable);
+            self.errands.run(now);
+            more = self.errands.give_back(&mut shared.lock());
+            // Links that have ended meanwhile go with their handlers, which may take the lock.
+            self.errands.called.clear();
         }
-        !shared.lock().readable.is_empty()
+        more
     }
 
     /// Does what is due, and sends what the connections have to say.
@@ -158,50 +146,57 @@ impl Driver {
             }
             state.note_sent(&transmit);
         }
-        let mut touched = std::mem::take(&mut state.touched);
-        // Frames before acknowledgements: somebody waits for them.
-        touched.sort_by_key(|handle| {
-            let link = state.links.get(handle);
-            link.is_none_or(|link| link.queue.is_empty() && !link.has_frames)
-        });
-        for (turn, &handle) in touched.iter().enumerate() {
-            let Some(link) = state.link(handle) else {
-                continue;
-            };
-            link.is_touched = false;
-            if !link.wants_to_send() {
-                link.put_off(now);
-                state.settle(handle);
-                continue;
+        let mut order = std::mem::take(&mut self.order);
+        state.take_touched(&mut order);
+        for (turn, &handle) in order.iter().enumerate() {
+            if self.send_from(cx, udp, state, now, handle).is_pending() {
+                state.touched.extend(&order[turn + 1..]);
+                break;
             }
-            link.begin_to_send();
-            let mut trains = 0;
-            while let Some(link) = state.link(handle) {
-                if trains == TRAINS {
-                    state.touch(handle);
-                    break;
-                }
-                self.contents.clear();
-                link.feed(now);
-                let train = link
-                    .quic
-                    .poll_transmit(now, udp.max_segments(), &mut self.contents);
-                let Some(train) = train else {
-                    link.adapt_feed();
-                    break;
-                };
-                trains += 1;
-                if udp.poll_send(cx, &train, &self.contents).is_pending() {
-                    self.waiting = Some((train, std::mem::take(&mut self.contents)));
-                    state.settle(handle);
-                    state.touch(handle);
-                    state.touched.extend(&touched[turn + 1..]);
-                    return;
-                }
-                state.note_sent(&train);
-            }
-            state.settle(handle);
         }
+        self.order = order;
+    }
+
+    /// Sends what one connection has to say, or some of it; what the kernel has no room for waits.
+    fn send_from(
+        &mut self,
+        cx: &mut Context<'_>,
+        udp: &UdpPort,
+        state: &mut State,
+        now: Instant,
+        handle: ConnectionHandle,
+    ) -> Poll<()> {
+        let Some(link) = state.link(handle) else {
+            return Poll::Ready(());
+        };
+        link.is_touched = false;
+        if !link.wants_to_send() {
+            link.put_off(now);
+            state.settle(handle);
+            return Poll::Ready(());
+        }
+        link.begin_to_send();
+        let mut trains = 0;
+        while let Some(link) = state.link(handle) {
+            if trains == TRAINS {
+                state.touch(handle);
+                break;
+            }
+            let train = link.next_train(now, udp.max_segments(), &mut self.contents);
+            let Some(train) = train else {
+                break;
+            };
+            trains += 1;
+            if udp.poll_send(cx, &train, &self.contents).is_pending() {
+                self.waiting = Some((train, std::mem::take(&mut self.contents)));
+                state.settle(handle);
+                state.touch(handle);
+                return Poll::Pending;
+            }
+            state.note_sent(&train);
+        }
+        state.settle(handle);
+        Poll::Ready(())
     }
 
     /// Has the task woken for the next turn, `at` that moment at the latest; at once where there is more to do than this

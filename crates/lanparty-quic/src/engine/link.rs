@@ -9,10 +9,11 @@ use lanparty_flow::gate::Pace;
 use lanparty_flow::queue::{FlowQueue, Person, Turn, Waited};
 use lanparty_obs::link::QueueStats;
 use lanparty_proto::flow::Flow;
-use noq_proto::{self as proto, ConnectionError, ConnectionEvent, PathId};
+use noq_proto::{self as proto, ConnectionError, ConnectionEvent, PathId, Transmit};
 use rustls_pki_types::CertificateDer;
 use smallvec::SmallVec;
 use std::hash::RandomState;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
@@ -37,6 +38,8 @@ const MAX_ACK_DELAY: Duration = Duration::from_millis(25);
 /// Bytes since we sent something last that are acknowledged at once (RFC 9000 §13.2.2): two full packets. Whoever sends as
 /// much learns of its path from that.
 const ACKNOWLEDGED_AT_ONCE: usize = 2 * 1200;
+/// The smallest packet that may be full, and what challenges to a path are made to be (RFC 9000 §8.2.1, §14.1).
+const LEAST_FULL: usize = 1200;
 /// However short they are, the datagrams that QUIC is given find room.
 const _: () = assert!(
     LARGEST_FEED + 2 * 1514 + (LARGEST_FEED / LEAST_DATAGRAM + 2) * HELD_OVERHEAD < SEND_BUFFER
@@ -83,8 +86,13 @@ pub(super) struct Link {
     pub(super) fate: Arc<Fate>,
     pub(super) is_connected: bool,
     pub(super) is_touched: bool,
-    /// It may have more to say than that something has come.
+    /// It may have more to say than frames, and that something has come.
     pub(super) is_eager: bool,
+    /// It has a gate, and what it sends in this turn was asked for by frames alone.
+    only_frames: bool,
+    has_said_all: bool,
+    /// A gate decides what may be on the path.
+    is_gated: bool,
     /// Bytes that have come since something was sent.
     unanswered: usize,
     /// When it is asked for packets at the latest, while it has only received.
@@ -121,6 +129,9 @@ impl Link {
             is_connected: false,
             is_touched: false,
             is_eager: true,
+            only_frames: false,
+            has_said_all: false,
+            is_gated: false,
             unanswered: 0,
             put_off_until: None,
             acknowledges_at: None,
@@ -179,10 +190,13 @@ impl Link {
     pub(super) fn wants_to_send(&mut self) -> bool {
         self.is_eager
             || !self.is_connected
-            || self.has_frames
+            || self.has_frames_to_send()
             || self.unanswered >= ACKNOWLEDGED_AT_ONCE
-            || !self.queue.is_empty()
             || held(&mut self.quic) > 0
+    }
+
+    pub(super) fn has_frames_to_send(&self) -> bool {
+        self.has_frames || !self.queue.is_empty()
     }
 
     /// It is asked later: what QUIC has to say but does not tell of, such as what got lost, waits as long as an acknowledgement.
@@ -193,7 +207,8 @@ impl Link {
     /// It is going to send, and takes along what it has to acknowledge. QUIC does not offer that: it writes an acknowledgement
     /// that is due. So its clock is told that the time has come, if that is what it waits for next.
     pub(super) fn begin_to_send(&mut self) {
-        self.is_eager = false;
+        self.only_frames = !std::mem::take(&mut self.is_eager) && self.is_gated;
+        self.has_said_all = false;
         self.has_frames = false;
         self.unanswered = 0;
         self.put_off_until = None;
@@ -202,6 +217,39 @@ impl Link {
         {
             self.quic.handle_timeout(due);
         }
+    }
+
+    /// What it sends next, which is then in `contents`; `None` when it has nothing more to say.
+    pub(super) fn next_train(
+        &mut self,
+        now: Instant,
+        most: NonZeroUsize,
+        contents: &mut Vec<u8>,
+    ) -> Option<Transmit> {
+        contents.clear();
+        let train = match self.has_said_all {
+            true => None,
+            false => {
+                self.feed(now);
+                self.quic.poll_transmit(now, most, contents)
+            }
+        };
+        match &train {
+            Some(train) => self.has_said_all = self.was_all(train),
+            None => self.adapt_feed(),
+        }
+        train
+    }
+
+    /// True when nothing can come after this. QUIC says so when it is asked once more, which costs time;
+    /// but a packet with room in it has taken along all that there was to say. What has packets of its own is not said
+    /// for a frame's sake, such as probes and ends, or fills them, such as challenges to a path. Other controllers than the gate
+    /// learn from the question that the program has no more.
+    fn was_all(&mut self, train: &Transmit) -> bool {
+        self.only_frames
+            && train.size < LEAST_FULL
+            && self.queue.is_empty()
+            && held(&mut self.quic) == 0
     }
 
     /// Whose turn it is when QUIC holds so many bytes already.
@@ -319,15 +367,24 @@ impl Link {
     }
 
     /// Adapts the next feed to what QUIC has left of this one.
-    pub(super) fn adapt_feed(&mut self) {
+    fn adapt_feed(&mut self) {
         self.feed = match held(&mut self.quic) {
             0 => (self.feed * 2).min(LARGEST_FEED),
             _ => (self.feed / 2).max(LEAST_FEED),
         };
     }
 
+    /// The handshake is complete.
+    pub(super) fn connected(&mut self) {
+        self.is_connected = true;
+        self.is_gated = congestion::allowance(&self.quic).is_some();
+        self.ask_tls();
+        self.show();
+        self.wake_all();
+    }
+
     /// Asks TLS once, so that the answers are there also when the connection is not any more.
-    pub(super) fn ask_tls(&mut self) {
+    fn ask_tls(&mut self) {
         let mut binding = [0; 32];
         let tls = self.quic.crypto_session();
         tls.export_keying_material(&mut binding, EXPORTER, &[])

@@ -1,13 +1,14 @@
 //! Everything under the socket's lock.
 
 use super::link::{Fate, Link};
+use super::links::Links;
 use super::no_socket;
 use crate::reset::OwnIds;
 use bytes::Bytes;
 use lanparty_flow::queue::Waited;
 use lanparty_obs::link::{QueueStats, UdpStats};
 use noq_proto::{self as proto, ConnectionError, ConnectionHandle, Event, VarInt};
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
@@ -16,7 +17,7 @@ use std::time::Instant;
 pub(super) struct State {
     pub(super) endpoint: proto::Endpoint,
     pub(super) ids: OwnIds,
-    pub(super) links: HashMap<ConnectionHandle, Link>,
+    pub(super) links: Links,
     // Links that may have something to send or to say.
     pub(super) touched: Vec<ConnectionHandle>,
     pub(super) deadlines: BTreeSet<(Instant, usize)>,
@@ -75,7 +76,7 @@ impl State {
         State {
             endpoint,
             ids,
-            links: HashMap::new(),
+            links: Links::default(),
             touched: Vec::new(),
             deadlines: BTreeSet::new(),
             strangers: VecDeque::new(),
@@ -104,7 +105,7 @@ impl State {
     }
 
     pub(super) fn link(&mut self, handle: ConnectionHandle) -> Option<&mut Link> {
-        self.links.get_mut(&handle)
+        self.links.get_mut(handle)
     }
 
     /// Notes that a link may have something to send.
@@ -117,11 +118,24 @@ impl State {
 
     /// Notes that a link has to be looked at.
     pub(super) fn put_up(&mut self, handle: ConnectionHandle) {
-        if let Some(link) = self.links.get_mut(&handle)
+        if let Some(link) = self.links.get_mut(handle)
             && !std::mem::replace(&mut link.is_touched, true)
         {
             self.touched.push(handle);
         }
+    }
+
+    /// Moves the links that have to be looked at to `order`: those with frames first, for somebody waits for them.
+    pub(super) fn take_touched(&mut self, order: &mut Vec<ConnectionHandle>) {
+        order.clear();
+        for has_frames in [true, false] {
+            let touched = self.touched.iter().copied();
+            order.extend(touched.filter(|&handle| {
+                let link = self.links.get(handle);
+                link.is_some_and(Link::has_frames_to_send) == has_frames
+            }));
+        }
+        self.touched.clear();
     }
 
     pub(super) fn wake_driver(&mut self) {
@@ -145,8 +159,7 @@ impl State {
 
     /// Every connection forgets its own address and asks the other side for a sign of life.
     pub(super) fn follow_network(&mut self, now: Instant) {
-        let handles: Vec<_> = self.links.keys().copied().collect();
-        for handle in handles {
+        for handle in self.links.handles() {
             if let Some(link) = self.link(handle) {
                 link.quic.handle_network_change(None, now);
             }
@@ -163,7 +176,7 @@ impl State {
 
     /// Brings a link's news to whoever waits for them.
     fn hear(&mut self, handle: ConnectionHandle) {
-        let Some(link) = self.links.get_mut(&handle) else {
+        let Some(link) = self.links.get_mut(handle) else {
             return;
         };
         let mut is_drained = false;
@@ -184,12 +197,7 @@ impl State {
                         reader.wake();
                     }
                 }
-                Event::Connected => {
-                    link.is_connected = true;
-                    link.ask_tls();
-                    link.show();
-                    link.wake_all();
-                }
+                Event::Connected => link.connected(),
                 Event::ConnectionLost { reason } => link.end(reason),
                 Event::Stream(_) => link.waiters.drain(..).for_each(Waker::wake),
                 Event::HandshakeDataReady
@@ -207,7 +215,7 @@ impl State {
     /// After a link has sent what it could: its news, and when it has to be looked at again.
     pub(super) fn settle(&mut self, handle: ConnectionHandle) {
         self.hear(handle);
-        let Some(link) = self.links.get_mut(&handle) else {
+        let Some(link) = self.links.get_mut(handle) else {
             return;
         };
         if self.ids.place().loops() > 1 {
@@ -225,7 +233,7 @@ impl State {
     }
 
     fn remove(&mut self, handle: ConnectionHandle) {
-        let Some(mut link) = self.links.remove(&handle) else {
+        let Some(mut link) = self.links.remove(handle) else {
             return;
         };
         if let Some(deadline) = link.deadline {
@@ -244,7 +252,7 @@ impl State {
         {
             self.deadlines.pop_first();
             let handle = ConnectionHandle(key);
-            let Some(link) = self.links.get_mut(&handle) else {
+            let Some(link) = self.links.get_mut(handle) else {
                 continue;
             };
             link.deadline = link.poll_timeout();
@@ -273,7 +281,7 @@ impl State {
 
     /// The socket is gone, and everything with it.
     pub(super) fn break_all(&mut self) {
-        for (_, mut link) in self.links.drain() {
+        for mut link in self.links.drain() {
             link.end(no_socket());
             self.gone.add(&link);
         }

@@ -3,6 +3,7 @@
 #[cfg(target_os = "linux")]
 mod loops;
 mod outages;
+mod turns;
 
 use super::link::held;
 use super::*;
@@ -14,6 +15,7 @@ use lanparty_proto::flow::Flow;
 use smallvec::smallvec;
 use std::time::Duration;
 
+const NAME: &str = "lanparty-relay";
 const GAME: Flow = Flow::Other {
     addresses: [2; 12],
     kind: [0x88, 0xb5],
@@ -256,10 +258,18 @@ async fn a_receive_that_fails_is_not_the_sockets_end() {
 }
 
 async fn connected(congestion: Congestion) -> (Connection, Connection) {
-    const NAME: &str = "lanparty-relay";
     let identity = Identity::self_signed(NAME, &Identity::new_key().unwrap()).unwrap();
     let listen = "127.0.0.1:0".parse().unwrap();
     let relay = Endpoint::server(listen, &identity, congestion).unwrap();
+    connect_to(&relay, &identity, congestion).await
+}
+
+/// Both ends of a new connection.
+async fn connect_to(
+    relay: &Endpoint,
+    identity: &Identity,
+    congestion: Congestion,
+) -> (Connection, Connection) {
     let client = Endpoint::client(PathFloor::Ordinary, congestion).unwrap();
     let (address, trust) = (
         relay.local_address().unwrap(),

@@ -38,6 +38,7 @@ const NEVER: i64 = i64::MAX;
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sending {
     pub(super) frames: u64,
+    pub(super) bytes: u64,
     pub(super) link_down: u64,
 }
 
@@ -100,20 +101,21 @@ impl Counts {
         });
     }
 
-    /// A frame of `len` bytes was sent to some peers of one kind.
-    pub(super) fn note_sent(&self, to: Role, sending: Sending, len: usize) {
-        let Sending { frames, link_down } = sending;
-        if frames + link_down == 0 {
-            return;
-        }
+    /// Frames were sent to peers of one kind.
+    pub(super) fn note_sent(&self, to: Role, sending: Sending) {
         let sent = match to {
             Role::Client => &self.players,
             Role::Gateway => &self.gateways,
         };
-        sent.frames.fetch_add(frames, Ordering::Relaxed);
-        let bytes = frames * len as u64;
-        sent.bytes.fetch_add(bytes, Ordering::Relaxed);
-        sent.link_down.fetch_add(link_down, Ordering::Relaxed);
+        for (counter, more) in [
+            (&sent.frames, sending.frames),
+            (&sent.bytes, sending.bytes),
+            (&sent.link_down, sending.link_down),
+        ] {
+            if more > 0 {
+                counter.fetch_add(more, Ordering::Relaxed);
+            }
+        }
     }
 
     pub(super) fn set_certificate_end(&self, ends: Option<i64>) {

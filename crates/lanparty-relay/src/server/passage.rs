@@ -11,6 +11,7 @@ use lanparty_edge::log;
 use lanparty_obs::DropReason;
 use lanparty_obs::frame_log::{Action, Direction, FrameLog};
 use lanparty_proto::overlay;
+use smallvec::SmallVec;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,6 +22,9 @@ pub(super) struct Passage {
     place: Seat,
     link: Arc<Contact>,
 }
+
+/// Few datagrams of one peer come at once, unless it sends all it can.
+type Verdicts = SmallVec<[Verdict<Arc<Contact>>; 4]>;
 
 /// Why a peer is sent away.
 #[derive(Debug)]
@@ -43,40 +47,40 @@ impl Passage {
 
     /// Passes these datagrams, up to one for which their sender is to be sent away.
     pub(super) fn pass_all(&self, now: Instant, datagrams: &mut [Bytes]) -> Result<(), Malformed> {
-        let mut datagrams = datagrams.iter_mut().map(std::mem::take);
-        datagrams.try_for_each(|datagram| self.pass(now, datagram))
-    }
-
-    fn pass(&self, now: Instant, datagram: Bytes) -> Result<(), Malformed> {
-        let logged = log::frames_enabled().then(|| datagram.clone());
-        let verdict = self.rooms.lock().handle_datagram(now, self.place, datagram);
-        if let Some(datagram) = logged {
-            self.log_frame(&datagram, &verdict);
+        let logged = log::frames_enabled().then(|| datagrams.to_vec());
+        let verdicts = self.judge(now, datagrams);
+        for (datagram, verdict) in logged.iter().flatten().zip(&verdicts) {
+            self.log_frame(datagram, verdict);
         }
-        match verdict {
-            Verdict::Forward(forward) => self.send(now, &forward),
-            Verdict::Echo(probe) => self.link.echo(probe),
-            Verdict::Pending | Verdict::Drop(_) => {}
-            Verdict::Expel(reason) => return Err(Malformed(reason)),
-        }
-        Ok(())
-    }
-
-    fn send(&self, now: Instant, forward: &Forward<Arc<Contact>>) {
-        let [mut players, mut gateways] = [Sending::default(); 2];
-        for target in &forward.targets {
-            let to = match target.role() {
-                Role::Client => &mut players,
-                Role::Gateway => &mut gateways,
-            };
-            match target.send(now, forward.datagram.clone(), forward.frame_id) {
-                true => to.frames += 1,
-                false => to.link_down += 1,
+        let mut sent = Sent::default();
+        let mut passed = Ok(());
+        for verdict in verdicts {
+            match verdict {
+                Verdict::Forward(forward) => sent.add(now, &forward),
+                Verdict::Echo(probe) => self.link.echo(probe),
+                Verdict::Pending | Verdict::Drop(_) => {}
+                Verdict::Expel(reason) => passed = Err(Malformed(reason)),
             }
         }
-        let len = forward.datagram.len() - overlay::HEADER_LEN;
-        self.rooms.counts.note_sent(Role::Client, players, len);
-        self.rooms.counts.note_sent(Role::Gateway, gateways, len);
+        let counts = &self.rooms.counts;
+        counts.note_sent(Role::Client, sent.to_players);
+        counts.note_sent(Role::Gateway, sent.to_gateways);
+        passed
+    }
+
+    /// What the room says of them, which is asked once for all of them.
+    fn judge(&self, now: Instant, datagrams: &mut [Bytes]) -> Verdicts {
+        let mut verdicts = Verdicts::new();
+        let mut rooms = self.rooms.lock();
+        for datagram in datagrams {
+            let verdict = rooms.handle_datagram(now, self.place, std::mem::take(datagram));
+            let is_last = matches!(verdict, Verdict::Expel(_));
+            verdicts.push(verdict);
+            if is_last {
+                break;
+            }
+        }
+        verdicts
     }
 
     fn log_frame(&self, datagram: &Bytes, verdict: &Verdict<Arc<Contact>>) {
@@ -95,5 +99,32 @@ impl Passage {
             frame,
             action,
         ));
+    }
+}
+
+/// What was sent of a batch.
+#[derive(Debug, Default)]
+struct Sent {
+    to_players: Sending,
+    to_gateways: Sending,
+}
+
+impl Sent {
+    /// Sends a frame, and counts it.
+    fn add(&mut self, now: Instant, forward: &Forward<Arc<Contact>>) {
+        let len = forward.datagram.len() - overlay::HEADER_LEN;
+        for target in &forward.targets {
+            let to = match target.role() {
+                Role::Client => &mut self.to_players,
+                Role::Gateway => &mut self.to_gateways,
+            };
+            match target.send(now, forward.datagram.clone(), forward.frame_id) {
+                true => {
+                    to.frames += 1;
+                    to.bytes += len as u64;
+                }
+                false => to.link_down += 1,
+            }
+        }
     }
 }

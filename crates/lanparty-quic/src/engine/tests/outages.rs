@@ -10,10 +10,9 @@ use crate::transport::transport;
 use crate::{life, reset};
 use bytes::BytesMut;
 use noq_proto::crypto::rustls::QuicClientConfig;
-use noq_proto::{ClientConfig, ConnectionHandle, FourTuple};
+use noq_proto::{ClientConfig, ConnectionHandle, Dir, FourTuple};
 use std::num::NonZeroUsize;
 
-const NAME: &str = "lanparty-relay";
 /// From one side to the other.
 const WAY: Duration = Duration::from_millis(20);
 const BEAT: Duration = Duration::from_secs(1);
@@ -80,6 +79,85 @@ fn what_waits_for_somebody_who_is_deaf_is_gone_after_a_second() {
     let stats = stats(&mut party);
     assert_eq!(stats.bytes, 0, "{stats:?}");
     assert!(stats.late() > 500, "{stats:?}");
+}
+
+#[test]
+fn a_message_is_said_beside_frames_and_again_when_it_is_lost() {
+    let key = Identity::new_key().unwrap();
+    // In one packet, and in more than leave in a turn.
+    for len in [100, 20_000] {
+        for is_lost in [false, true] {
+            let mut party = Party::begin(&key);
+            party.frames = Some(Duration::from_millis(10));
+            party.run(SETTLED);
+            let link = party.peer.link(party.link).unwrap();
+            let stream = link.quic.streams().open(Dir::Uni).unwrap();
+            let written = link.quic.send_stream(stream).write(&vec![7; len]);
+            assert_eq!(written.unwrap(), len);
+            party.peer.touch(party.link);
+            party.say();
+            if is_lost {
+                let relay = party.relay.take();
+                party.run(2 * WAY);
+                party.relay = relay;
+            }
+            party.run(if is_lost { BEAT } else { 5 * WAY });
+            let relay = party.relay.as_mut().unwrap();
+            let handle = relay.links.handles()[0];
+            let quic = &mut relay.link(handle).unwrap().quic;
+            assert_eq!(quic.streams().accept(Dir::Uni), Some(stream));
+            let mut stream = quic.recv_stream(stream);
+            let mut chunks = stream.read(true).unwrap();
+            let mut came = 0;
+            while let Ok(Some(chunk)) = chunks.next(usize::MAX) {
+                came += chunk.bytes.len();
+            }
+            let _ = chunks.finalize();
+            assert_eq!(came, len, "lost {is_lost}");
+        }
+    }
+}
+
+#[test]
+fn frames_leave_in_one_turn_though_their_packets_have_room() {
+    let key = Identity::new_key().unwrap();
+    let mut party = Party::begin(&key);
+    party.run(SETTLED);
+    let link = party.peer.link(party.link).unwrap();
+    // Two are too long for one packet.
+    for number in 0..4 {
+        let pieces = smallvec![Bytes::from(vec![number as u8; 700])];
+        link.take(party.now, Person::Crowd, GAME, pieces, 700);
+    }
+    link.begin_to_send();
+    let mut contents = Vec::new();
+    let mut packets = 0;
+    while let Some(packet) = link.next_train(party.now, NonZeroUsize::MIN, &mut contents) {
+        assert!(packet.size < 1000);
+        packets += 1;
+    }
+    assert_eq!(packets, 4);
+}
+
+#[test]
+fn an_end_that_comes_with_a_frame_is_heard_after_it() {
+    let key = Identity::new_key().unwrap();
+    let mut party = Party::begin(&key);
+    party.run(SETTLED);
+    party.say();
+    let link = party.peer.link(party.link).unwrap();
+    link.begin_to_send();
+    let mut contents = Vec::new();
+    let mut trains = || link.next_train(party.now, NonZeroUsize::MIN, &mut contents);
+    assert!(trains().is_some());
+    assert!(trains().is_none(), "there is nothing else");
+    link.quic.close(party.now, 0u8.into(), Bytes::new());
+    party.peer.touch(party.link);
+    party.run(2 * WAY);
+    let relay = party.relay.as_mut().unwrap();
+    let handle = relay.links.handles()[0];
+    let end = relay.link(handle).unwrap().fate.end.get();
+    assert!(matches!(end, Some(ConnectionError::ApplicationClosed(_))));
 }
 
 /// How the peer has learnt that its link is of no use.
@@ -223,8 +301,8 @@ impl Party {
             && self.fate.end.get().is_none()
         {
             let datagram = Bytes::from_static(&[0; 40]);
-            link.quic.datagrams().send(datagram, false).unwrap();
-            self.peer.touch(self.link);
+            link.take(self.now, Person::Crowd, GAME, smallvec![datagram], 40);
+            self.peer.put_up(self.link);
         }
     }
 
@@ -257,10 +335,10 @@ impl Party {
                 let mut contents = Vec::new();
                 if let Some(link) = state.link(handle) {
                     link.is_touched = false;
+                    link.begin_to_send();
                     for _ in 0..TRAINS {
-                        link.feed(now);
                         let one = NonZeroUsize::MIN;
-                        if link.quic.poll_transmit(now, one, &mut contents).is_none() {
+                        if link.next_train(now, one, &mut contents).is_none() {
                             break;
                         }
                         let packet = contents.drain(..).as_slice().into();

@@ -1,0 +1,82 @@
+//! A turn of a socket with many connections, step by step.
+
+use super::*;
+use noq_proto::ConnectionHandle;
+
+const PLAYERS: usize = 8;
+
+#[tokio::test]
+async fn a_frame_for_many_leaves_in_one_turn_before_what_only_acknowledges() {
+    let (speakers, links) = room().await;
+    let (shared, from) = (links[0].shared().clone(), links[0].handle());
+    let listeners: Vec<_> = links[1..].iter().map(Connection::handle).collect();
+    let targets = links[1..].to_vec();
+    links[0].hand_datagrams_to(Box::new(move |now, datagrams| {
+        for target in &targets {
+            let pieces = smallvec![datagrams[0].clone()];
+            target.send_frame(now, Person::Crowd, GAME, pieces).unwrap();
+        }
+    }));
+    // From here on nobody else has the turns.
+    shared.lock().is_by_hand = true;
+    let frame = smallvec![Bytes::from(vec![1; 100])];
+    speakers[0]
+        .send_frame(Instant::now(), Person::Crowd, GAME, frame)
+        .unwrap();
+    poll_fn(|cx| {
+        let now = Instant::now();
+        let mut driver = shared.driver();
+        driver.receive(cx, &shared, now);
+        driver.hand_over(&shared, now);
+        let mut state = shared.lock();
+        match listeners.iter().all(|&to| has_frame(&mut state, to)) {
+            true => Poll::Ready(()),
+            false => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
+    })
+    .await;
+    let mut order = Vec::new();
+    let before = {
+        let mut state = shared.lock();
+        state.put_up(from);
+        state.take_touched(&mut order);
+        let mut first = order[..PLAYERS].to_vec();
+        first.sort();
+        assert_eq!(first, listeners, "{order:?}");
+        assert!(order[PLAYERS..].contains(&from));
+        // As it was.
+        state.touched = order.clone();
+        state.udp.sends
+    };
+    poll_fn(|cx| {
+        shared.driver().send(cx, &shared, Instant::now());
+        Poll::Ready(())
+    })
+    .await;
+    let sends = shared.lock().udp.sends - before;
+    assert!(
+        (PLAYERS..=order.len()).contains(&(sends as usize)),
+        "{sends}"
+    );
+}
+
+fn has_frame(state: &mut State, link: ConnectionHandle) -> bool {
+    state.link(link).unwrap().has_frames_to_send()
+}
+
+/// A speaker and its listeners, and the relay's ends of their links.
+async fn room() -> (Vec<Connection>, Vec<Connection>) {
+    let identity = Identity::self_signed(NAME, &Identity::new_key().unwrap()).unwrap();
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let relay = Endpoint::server(listen, &identity, Congestion::default()).unwrap();
+    let (mut near, mut far) = (Vec::new(), Vec::new());
+    for _ in 0..=PLAYERS {
+        let (client, server) = connect_to(&relay, &identity, Congestion::default()).await;
+        near.push(client);
+        far.push(server);
+    }
+    (near, far)
+}
