@@ -1,56 +1,56 @@
 //! The frames of one flow.
 
-use super::rotation::{Held, Member, Share};
-use super::{ALLOCATION, OLDEST, SMALL_RATE, Seen};
+use super::codel::CoDel;
+use super::round::{Tag, Waits};
+use super::{OLDEST, Seen, Turn};
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// What waiting is good for: to keep a link busy that is not always ready (RFC 8289 §4.3).
-const TARGET: Duration = Duration::from_millis(5);
-/// How long waits may be longer than that, which is about the round trip of a slow path.
-const INTERVAL: Duration = Duration::from_millis(100);
+/// What an allocator spends on a frame's memory.
+const ALLOCATION: usize = 32;
+/// Room for frames to come is an eighth of those that wait, and at least so many: what is counted should be what is used.
+const LEAST_SPARE: usize = 2;
 
-/// A flow's frames.
+/// A flow's frames, in order; those of many flows where these are a crowd.
 #[derive(Debug)]
 pub(super) struct Lane<T> {
     frames: VecDeque<Waiting<T>>,
-    held: Held,
-    share: Share,
+    bytes: usize,
     codel: CoDel,
 }
 
-/// A frame, its length in bytes, and since when it waits.
+/// A frame, its length in bytes, since when it waits, and its flow.
 #[derive(Debug)]
 pub(super) struct Waiting<T> {
     pub(super) frame: T,
     pub(super) len: usize,
     pub(super) since: Instant,
-}
-
-impl<T> Waiting<T> {
-    /// What it takes beside its bytes.
-    pub(super) const BESIDE: usize = size_of::<Self>() + ALLOCATION;
+    pub(super) flow: Tag,
 }
 
 impl<T> Lane<T> {
-    pub(super) fn new(now: Instant) -> Self {
-        Lane {
-            frames: VecDeque::new(),
-            held: Held::default(),
-            share: Share::new(now, SMALL_RATE),
-            codel: CoDel::default(),
+    fn take(&mut self) -> Option<Waiting<T>> {
+        let oldest = self.frames.pop_front()?;
+        self.bytes -= oldest.len;
+        self.give_back();
+        Some(oldest)
+    }
+
+    fn spare(&self) -> usize {
+        (self.frames.len() / 8).max(LEAST_SPARE)
+    }
+
+    fn give_back(&mut self) {
+        if self.frames.is_empty() {
+            self.frames = VecDeque::new();
+        } else if self.frames.capacity() > 2 * (self.frames.len() + self.spare()) {
+            self.frames.shrink_to(self.frames.len() + self.spare());
         }
     }
 
-    pub(super) fn push(&mut self, waiting: Waiting<T>) {
-        self.held.bytes += waiting.len;
-        self.held.frames += 1;
-        self.frames.push_back(waiting);
-    }
-
-    /// One that has begun to wait is taken for a small flow, and is none if it has more than such a one has.
-    pub(super) fn sends_little(&self) -> bool {
-        self.share.may_send_first(self.held.bytes)
+    /// What the frames take without room for others.
+    fn least_memory(&self) -> usize {
+        self.bytes + self.frames.len() * (ALLOCATION + size_of::<Waiting<T>>())
     }
 
     /// True when its oldest frame is too old for everybody.
@@ -58,47 +58,68 @@ impl<T> Lane<T> {
         let first = self.frames.front();
         first.is_some_and(|first| now.saturating_duration_since(first.since) >= OLDEST)
     }
-
-    pub(super) fn take(&mut self) -> Option<Waiting<T>> {
-        let oldest = self.frames.pop_front()?;
-        self.held.bytes -= oldest.len;
-        self.held.frames -= 1;
-        Some(oldest)
-    }
-
-    /// Throws away what is too old for everybody, and answers since when the oldest of the others waits.
-    pub(super) fn purge(&mut self, now: Instant, seen: &mut Seen) -> Option<Instant> {
-        while self.begins_stale(now) {
-            seen.drops_of(self.sends_little()).stale += 1;
-            self.take();
-        }
-        if self.frames.is_empty() {
-            self.frames.shrink_to_fit();
-        }
-        self.frames.front().map(|first| first.since)
-    }
-
-    #[cfg(test)]
-    pub(super) fn room(&self) -> usize {
-        self.frames.capacity()
-    }
 }
 
-impl<T> Member for Lane<T> {
+impl<T> Waits for Lane<T> {
     type Frame = T;
+    const LEVEL: usize = 0;
 
-    fn share(&mut self) -> &mut Share {
-        &mut self.share
+    fn new() -> Self {
+        Lane {
+            frames: VecDeque::new(),
+            bytes: 0,
+            codel: CoDel::default(),
+        }
     }
 
-    fn held(&self) -> Held {
-        self.held
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn frames(&self) -> usize {
+        self.frames.len()
+    }
+
+    fn memory(&self) -> usize {
+        let entries = self.frames.capacity() * size_of::<Waiting<T>>();
+        self.bytes + self.frames.len() * ALLOCATION + entries
+    }
+
+    fn knowledge(&self) -> usize {
+        0
+    }
+
+    /// A flow is small or not; there is nothing in it that is smaller.
+    fn has_small(&self) -> bool {
+        false
+    }
+
+    fn heads(&self) -> u16 {
+        1
+    }
+
+    fn lacks(&self, _: Tag) -> bool {
+        false
+    }
+
+    fn put(&mut self, _: Instant, _: &[Tag], _: bool, waiting: Waiting<T>) {
+        if self.frames.len() == self.frames.capacity() {
+            self.frames.reserve_exact(self.spare());
+        }
+        self.bytes += waiting.len;
+        self.frames.push_back(waiting);
     }
 
     /// The oldest frame that is young enough and that CoDel lets pass.
-    fn next(&mut self, now: Instant, seen: &mut Seen) -> Option<Waiting<T>> {
+    fn next(
+        &mut self,
+        now: Instant,
+        _: Turn,
+        sends_little: bool,
+        seen: &mut Seen,
+    ) -> Option<Waiting<T>> {
         loop {
-            let (sends_little, is_stale) = (self.sends_little(), self.begins_stale(now));
+            let is_stale = self.begins_stale(now);
             let oldest = self.take()?;
             let waited = now.saturating_duration_since(oldest.since);
             // CoDel never gets the last frame: nothing would come behind it to show the loss.
@@ -119,58 +140,31 @@ impl<T> Member for Lane<T> {
             }
         }
     }
-}
 
-/// When to drop a frame that has waited too long (RFC 8289 §5).
-#[derive(Debug, Default)]
-struct CoDel {
-    /// When waits will have been too long for an interval.
-    patience_ends: Option<Instant>,
-    next_drop: Option<Instant>,
-    /// Drops since waits became too long; they come faster and faster.
-    count: u32,
-}
-
-impl CoDel {
-    /// The queue does not stand.
-    fn rest(&mut self) {
-        *self = CoDel {
-            count: self.count / 2,
-            ..CoDel::default()
-        };
+    fn shed(&mut self, enough: usize, sends_little: bool, seen: &mut Seen) {
+        let before = self.memory();
+        while before.saturating_sub(self.least_memory()) < enough && self.take().is_some() {
+            seen.drops_of(sends_little).full += 1;
+        }
+        self.frames.shrink_to(self.frames.len());
     }
 
-    fn drops(&mut self, now: Instant, waited: Duration) -> bool {
-        if waited < TARGET {
-            self.rest();
-            return false;
+    fn purge(&mut self, now: Instant, sends_little: bool, seen: &mut Seen) -> Option<Instant> {
+        while self.begins_stale(now) && self.take().is_some() {
+            seen.drops_of(sends_little).stale += 1;
         }
-        let patience_ends = *self.patience_ends.get_or_insert(now + INTERVAL);
-        if now < patience_ends || self.next_drop.is_some_and(|next| now < next) {
-            return false;
-        }
-        self.count += 1;
-        let wait = INTERVAL.div_f64(f64::from(self.count).sqrt());
-        self.next_drop = Some(self.next_drop.unwrap_or(now) + wait);
-        true
+        self.frames.front().map(|first| first.since)
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_queue_that_stands_again_soon_loses_frames_sooner() {
-        let (mut codel, begin) = (CoDel::default(), Instant::now());
-        let lost_in_a_second = |codel: &mut CoDel, second: u64| {
-            let frames =
-                (0..1000).map(|millis| begin + Duration::from_millis(1000 * second + millis));
-            frames.filter(|&now| codel.drops(now, 2 * TARGET)).count()
-        };
-        let first = lost_in_a_second(&mut codel, 0);
-        codel.rest();
-        let second = lost_in_a_second(&mut codel, 1);
-        assert!(second >= first + first / 2, "{first}, then {second}");
+    fn take_of(&mut self, flow: Tag) -> Vec<Waiting<T>> {
+        if !self.frames.iter().any(|waiting| waiting.flow == flow) {
+            return Vec::new();
+        }
+        let all = std::mem::take(&mut self.frames).into_iter();
+        let (its, others) = all.partition::<Vec<_>, _>(|waiting| waiting.flow == flow);
+        self.bytes -= its.iter().map(|waiting| waiting.len).sum::<usize>();
+        self.frames = others.into();
+        self.give_back();
+        its
     }
 }

@@ -28,27 +28,19 @@ fn drain(queue: &mut Queue, now: Instant) -> Vec<u32> {
 }
 
 fn bytes(queue: &Queue) -> usize {
-    queue.people.held().bytes
+    queue.peers.bytes()
 }
 
 fn frames(queue: &Queue) -> usize {
-    queue.people.held().frames
-}
-
-/// How many flows are known.
-fn flows(queue: &Queue) -> usize {
-    let people = queue.people.iter();
-    people.map(|(_, flows)| flows.lanes().len()).sum()
+    queue.peers.frames()
 }
 
 /// True when nothing is left of the people and flows that came until `now`.
 fn is_forgetful(queue: &mut Queue, now: Instant) -> bool {
     for pauses in 1..=2 {
-        let now = now + pauses * PAUSE;
-        queue.people.change_all(|flows| flows.forget_paused(now));
-        queue.people.forget_paused(now);
+        queue.peers.forget_paused(now + pauses * round::PAUSE);
     }
-    queue.people.is_forgotten()
+    queue.memory() == 0
 }
 
 #[test]
@@ -92,15 +84,12 @@ fn two_copies_share_by_bytes_not_by_frames() {
 
 #[test]
 fn a_full_queue_takes_from_the_longest_flow() {
-    let held = FULL + Waiting::<u32>::BESIDE;
-    let (mut queue, now) = (queue(16 * held), Instant::now());
+    let (mut queue, now) = (queue(24_000), Instant::now());
     queue.push(now, ME, flow(2), 100, 120);
     (0..30).for_each(|frame| queue.push(now, ME, flow(1), frame, FULL));
-    // With the game's there is room for 15, and every time for 13 when there was none for one more.
-    assert_eq!(
-        (queue.stats().bulk.full, queue.stats().sparse.full),
-        (15, 0)
-    );
+    let drops = queue.stats();
+    assert!((15..20).contains(&drops.bulk.full), "{drops:?}");
+    assert_eq!(drops.sparse.full, 0);
     let all = drain(&mut queue, now);
     assert!(all.contains(&100));
     assert!(all.contains(&29) && !all.contains(&0), "{all:?}");
@@ -109,13 +98,14 @@ fn a_full_queue_takes_from_the_longest_flow() {
 #[test]
 fn a_full_queue_makes_room_for_many_frames_at_once() {
     let (limit, len) = (80_000, 68);
-    let held = len + Waiting::<u32>::BESIDE;
     for flows in [1, 100, 1000] {
         let (mut queue, now) = (queue(limit), Instant::now());
+        let mut most = 0;
         let mut push = |frame: u32| {
             let before = queue.stats().without_room();
             queue.push(now, ME, numbered_flow(frame % flows), frame, len);
             assert!(queue.memory() <= limit);
+            most = most.max(frames(&queue));
             queue.stats().without_room() - before
         };
         let lost: Vec<_> = (0..10_000)
@@ -123,10 +113,10 @@ fn a_full_queue_makes_room_for_many_frames_at_once() {
             .filter(|&lost| lost > 0)
             .collect();
         // Each look at all flows frees an eighth; so no more looks than that needs.
-        let eighth = limit / 8 / held;
+        let eighth = most / 10;
         let fewest = lost.iter().min().copied().unwrap_or_default();
-        assert!(fewest as usize >= eighth, "only {fewest} at once");
-        let looks = (10_000 - limit / held) / eighth + 1;
+        assert!(fewest as usize >= eighth, "only {fewest} at once of {most}");
+        let looks = (10_000 - most) / eighth + 1;
         assert!((1..=looks).contains(&lost.len()), "{} looks", lost.len());
         assert!(queue.memory() > limit * 3 / 4, "and no more than that");
     }
@@ -153,7 +143,9 @@ fn a_full_queue_takes_from_all_long_flows_alike() {
 fn short_frames_count_with_what_they_take_beside() {
     let (mut queue, now) = (queue(100_000), Instant::now());
     (0..10_000).for_each(|frame| queue.push(now, ME, numbered_flow(frame % 500), frame, 22));
-    assert!(frames(&queue) * (22 + Waiting::<u32>::BESIDE) <= 100_000);
+    // An allocation each, and their entries.
+    assert!(frames(&queue) * (22 + 32 + size_of::<Waiting<u32>>()) <= 100_000);
+    assert!(frames(&queue) > 400, "{}", frames(&queue));
 }
 
 #[test]
@@ -176,10 +168,7 @@ fn what_nobody_takes_is_gone_after_a_second() {
         (0, 0, 150)
     );
     assert_eq!(queue.poll_timeout(), None, "there is nothing to wait for");
-    let people = queue.people.iter();
-    let lanes = people.flat_map(|(_, flows)| flows.lanes().iter());
-    let room: usize = lanes.map(|(_, lane)| lane.room()).sum();
-    assert_eq!(room, 0, "nor memory for it");
+    assert_eq!(queue.memory(), 0, "nor memory for it");
 
     // It goes on as if nothing had been.
     let back = half + 2 * OLDEST;
@@ -269,7 +258,7 @@ fn endless_new_flows_neither_pile_up_nor_keep_a_copy_waiting() {
             copied += queue.pop(now, Turn::Any).unwrap_or_default();
         }
         now += Duration::from_micros(100);
-        assert!(flows(&queue) <= BUCKETS as usize);
+        assert!(queue.memory() <= LIMIT);
     }
     assert!(copied > 2, "{copied} frames of the copy");
 }
@@ -323,8 +312,7 @@ fn a_copy_that_never_waits_long_is_a_copy() {
         passed += u32::from(queue.pop(now, Turn::SmallFlows).is_some());
         drain(&mut queue, now);
     }
-    // What somebody who sends little may send in a second, a quantum, and the frame with which it ends.
-    assert!((41..=45).contains(&passed), "{passed}");
-    assert!(flows(&queue) <= 1);
+    // What small flows may send in a second, a quantum, and the frame with which it ends.
+    assert!((20..=24).contains(&passed), "{passed}");
     assert!(is_forgetful(&mut queue, now));
 }

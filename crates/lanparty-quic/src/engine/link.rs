@@ -29,8 +29,6 @@ const LARGEST_FEED: usize = 44 * 1350;
 const LEAST_FEED: usize = 2 * 1350;
 /// What QUIC counts for a datagram that it holds, beside its bytes: the handle of its memory.
 pub(super) const HELD_OVERHEAD: usize = size_of::<Bytes>();
-/// Shorter datagrams are copied when they have to wait.
-const SHORT: usize = 1024;
 /// The shortest datagram: a header of ours, and one of Ethernet.
 const LEAST_DATAGRAM: usize = 22;
 /// How long an acknowledgement may be late (RFC 9000 §18.2, max_ack_delay), which QUIC's own clock sees to.
@@ -416,10 +414,10 @@ impl Link {
     }
 }
 
-/// The same datagrams, the short ones in memory of their own: a frame that waits would keep all the memory that came
-/// with it, which may be a thousand times as much.
+/// The same datagrams in memory of their own: a frame that waits would keep all the memory that came with it, which may
+/// be a thousand times as much, and for a long one forty times. What waits is counted as what it holds.
 pub(crate) fn by_themselves(mut pieces: Pieces) -> Pieces {
-    for piece in pieces.iter_mut().filter(|piece| piece.len() < SHORT) {
+    for piece in &mut pieces {
         *piece = Bytes::copy_from_slice(piece);
     }
     pieces
