@@ -3,6 +3,7 @@
 mod people;
 
 use super::*;
+use lanparty_proto::{MacAddr, PeerId};
 use std::hash::{BuildHasherDefault, DefaultHasher};
 
 const LIMIT: usize = 100_000;
@@ -315,4 +316,69 @@ fn a_copy_that_never_waits_long_is_a_copy() {
     // What small flows may send in a second, a quantum, and the frame with which it ends.
     assert!((20..=24).contains(&passed), "{passed}");
     assert!(is_forgetful(&mut queue, now));
+}
+
+#[test]
+fn whatever_comes_and_goes_every_frame_is_accounted_for() {
+    for seed in 0..40u64 {
+        whatever_comes_and_goes(seed);
+    }
+}
+
+/// A crowd of people and flows, bursts, closed gates, pauses, and links that are gone for a while.
+fn whatever_comes_and_goes(seed: u64) {
+    let limit = 60_000;
+    let mut queue: FlowQueue<(u32, u32), _> =
+        FlowQueue::new(limit, BuildHasherDefault::<DefaultHasher>::default());
+    let (mut now, mut state) = (Instant::now(), seed + 1);
+    let mut random = |below: u32| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u32 % below
+    };
+    let (mut pushed, mut popped) = (0, 0);
+    let mut last = std::collections::HashMap::new();
+    for number in 0..20_000 {
+        match random(10) {
+            0..=4 => {
+                let (peer, mac, port) = (random(5) as u16 + 1, random(3), random(300));
+                let person = Person::Machine {
+                    peer: PeerId::new(peer).unwrap(),
+                    mac: MacAddr::new([2, 0, 0, 0, peer as u8, mac as u8]),
+                };
+                let name = (u32::from(peer) << 16) | (mac << 12) | port;
+                let frame = (name, number);
+                queue.push(
+                    now,
+                    person,
+                    numbered_flow(name),
+                    frame,
+                    20 + random(1500) as usize,
+                );
+                pushed += 1;
+            }
+            5..=7 => {
+                let turn = [Turn::Any, Turn::SmallFlows][random(2) as usize];
+                if let Some((name, number)) = queue.pop(now, turn) {
+                    popped += 1;
+                    let before = last.insert(name, number);
+                    assert!(before.is_none_or(|before| before < number), "out of order");
+                }
+            }
+            8 => now += Duration::from_micros(random(3000).into()),
+            _ => {
+                now += Duration::from_millis(if random(200) == 0 { 1500 } else { 1 });
+                if queue.poll_timeout().is_some_and(|at| at <= now) {
+                    queue.handle_timeout(now);
+                }
+            }
+        }
+        // What a list grows by with its last frame is seen with the next one.
+        assert!(queue.memory() <= limit + 2048, "{}", queue.memory());
+    }
+    popped += std::iter::from_fn(|| queue.pop(now, Turn::Any)).count();
+    let stats = queue.stats();
+    assert!(queue.is_empty() && stats.bytes == 0);
+    assert_eq!(pushed, popped as u64 + stats.without_room() + stats.late());
 }
