@@ -45,8 +45,8 @@ pub(super) struct Received {
 }
 
 /// How many slots a receive offers at first: preparing all of them costs more than a game's packet. It is two because one
-/// packet fills one slot, and nobody would know that it was all.
-const FEW: usize = 2;
+/// packet fills one slot, and nobody would know that it was all. Where the system gives one packet at a time there is one.
+const FEW: usize = if BATCH_SIZE < 2 { BATCH_SIZE } else { 2 };
 
 /// Memory for one system call's worth of packets; untouched pages of it cost nothing.
 pub(super) struct Slots {
