@@ -16,6 +16,7 @@ mod codel;
 mod lane;
 mod person;
 mod round;
+mod tag;
 #[cfg(test)]
 mod tests;
 mod waits;
@@ -23,9 +24,10 @@ mod waits;
 use lane::{Lane, Waiting};
 use lanparty_obs::link::{QueueDrops, QueueStats};
 use lanparty_proto::flow::Flow;
-use round::{Round, Tag, Waits as _};
+use round::{Round, Waits as _};
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
+use tag::Tag;
 
 pub use person::Person;
 pub use waits::WaitWindow;
@@ -151,7 +153,7 @@ impl<T, S: BuildHasher> FlowQueue<T, S> {
 
     /// The names of peer, person and flow; those of the last two nobody else knows.
     fn path(&self, person: Person, flow: Flow) -> [Tag; 3] {
-        let peer = round::spread(person.peer());
+        let peer = tag::spread(person.peer());
         // Zero is the crowd's.
         let [person, flow] = [
             self.hasher.hash_one(person),

@@ -1,7 +1,8 @@
 //! The frames of one flow.
 
 use super::codel::CoDel;
-use super::round::{Tag, Waits};
+use super::round::Waits;
+use super::tag::Tag;
 use super::{OLDEST, Seen, Turn};
 use std::collections::VecDeque;
 use std::time::Instant;

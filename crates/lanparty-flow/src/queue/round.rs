@@ -5,14 +5,15 @@
 //! within bounds; and the rest, who share evenly. So a game passes another's copy because its person sends little, and one's
 //! own because its flow does; and whoever makes many flows of one is still one person.
 
+mod member;
+
 use super::lane::Waiting;
+use super::tag::{ByTag, Tag};
 use super::{OLDEST, Seen, Turn};
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
+use member::{Member, RULES, Sums};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// The name of a member, from a secret hash: nobody can choose whose queue to be in.
-pub(super) type Tag = u64;
 /// All those together who have found no place of their own.
 const CROWD: Tag = 0;
 /// What a member may send in its turn, in bytes: a full frame.
@@ -22,8 +23,6 @@ pub(super) const QUANTUM: f64 = 1514.0;
 const SHORT: usize = 512;
 /// After such a pause nothing is left of what a member owes: several times what earning its quantum takes.
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
-/// What a member may owe at most.
-const MOST_DEBT: f64 = 2.0 * QUANTUM;
 /// How many bytes small members may send for each of the others when there are so many of them that they would never
 /// end, and how many at once.
 const SMALL_SHARE: usize = 8;
@@ -32,42 +31,6 @@ const MOST_AHEAD: usize = SMALL_SHARE * 1514;
 const SHED_AT_ONCE: usize = 1514;
 /// As how many a peer counts at most behind whom there are several people: who makes up more than these gains nothing.
 const MOST_HEADS: u16 = 4;
-
-/// What holds for the members of a level.
-struct Rules {
-    /// How many have a place of their own. Whoever comes when all are taken is one of the crowd, until somebody pauses: it is
-    /// those that do not stay to whom this happens.
-    most: usize,
-    /// When so many are there, a new one has to pause once before it is taken for a small one.
-    trusted: usize,
-    /// Who sends less than this, in bytes a second, sends little.
-    small_rate: f64,
-    /// As much of what is small may pass the others of whoever sends more.
-    pass_rate: f64,
-}
-
-/// Of flows, people, and peers. A game sends 5 to 15, a voice 10 kilobytes a second; who sends much may play on two
-/// machines at once. Peers are let in one by one, so that there is no crowd of them.
-const RULES: [Rules; 3] = [
-    Rules {
-        most: 64,
-        trusted: 32,
-        small_rate: 32_000.0,
-        pass_rate: 0.0,
-    },
-    Rules {
-        most: 128,
-        trusted: 32,
-        small_rate: 32_000.0,
-        pass_rate: 64_000.0,
-    },
-    Rules {
-        most: usize::MAX,
-        trusted: usize::MAX,
-        small_rate: 32_000.0,
-        pass_rate: 128_000.0,
-    },
-];
 
 /// Whoever has frames that wait: a flow, a person, a peer.
 pub(super) trait Waits {
@@ -126,7 +89,7 @@ pub(super) trait Waits {
 /// Members that take turns.
 #[derive(Debug)]
 pub(super) struct Round<M> {
-    members: HashMap<Tag, Member<M>, BuildHasherDefault<TagHasher>>,
+    members: ByTag<Member<M>>,
     /// Those that send little, the first so many with something short; those that send much, but have something small; and
     /// those that have used up what they may send.
     sparse: VecDeque<Tag>,
@@ -139,118 +102,6 @@ pub(super) struct Round<M> {
     ahead: usize,
     /// The members', beside what the round itself takes.
     sums: Sums,
-}
-
-/// What members have together.
-#[derive(Debug, Clone, Copy, Default)]
-struct Sums {
-    bytes: usize,
-    frames: usize,
-    memory: usize,
-    knowledge: usize,
-}
-
-impl Sums {
-    fn of(member: &impl Waits) -> Self {
-        Sums {
-            bytes: member.bytes(),
-            frames: member.frames(),
-            memory: member.memory(),
-            knowledge: member.knowledge(),
-        }
-    }
-
-    fn replace(&mut self, before: Sums, after: Sums) {
-        self.bytes = self.bytes - before.bytes + after.bytes;
-        self.frames = self.frames - before.frames + after.frames;
-        self.memory = self.memory - before.memory + after.memory;
-        self.knowledge = self.knowledge - before.knowledge + after.knowledge;
-    }
-}
-
-/// One that takes turns. It is in one of the lists of those that send little and those that send much or, if it has
-/// sent little, paused and begun again, for a while in both. What it owes outlives a pause that is too short to earn it:
-/// else whoever sends no faster than the queue is emptied were small again with each frame.
-#[derive(Debug)]
-struct Member<M> {
-    inner: M,
-    came: Instant,
-    /// What it may send before the others have their turn; and since when that holds.
-    deficit: f64,
-    credited: Instant,
-    /// What of its small frames may pass the others, though it sends much itself.
-    may_pass: f64,
-    may_pass_since: Instant,
-    is_sparse: bool,
-    is_express: bool,
-    is_bulk: bool,
-    has_paused: bool,
-}
-
-impl<M: Waits> Member<M> {
-    const RULES: &Rules = &RULES[M::LEVEL];
-
-    fn new(now: Instant, is_trusted: bool) -> Self {
-        let credit = if is_trusted { QUANTUM } else { 0.0 };
-        Member {
-            inner: M::new(),
-            came: now,
-            deficit: credit,
-            credited: now,
-            may_pass: credit,
-            may_pass_since: now,
-            is_sparse: false,
-            is_express: false,
-            is_bulk: false,
-            has_paused: false,
-        }
-    }
-
-    fn weight(&self) -> f64 {
-        f64::from(self.inner.heads())
-    }
-
-    fn burst(&self) -> f64 {
-        QUANTUM * self.weight()
-    }
-
-    /// What comes in since then at this rate.
-    fn earned(&self, rate: f64, since: Instant, now: Instant) -> f64 {
-        let time = now.saturating_duration_since(since).as_secs_f64();
-        time * rate * self.weight()
-    }
-
-    /// One that begins again gets what a small one may send.
-    fn credit_pause(&mut self, now: Instant) {
-        if self.inner.is_empty() && self.deficit < self.burst() {
-            let earned = self.earned(Self::RULES.small_rate, self.credited, now);
-            self.deficit = self.burst().min(self.deficit + earned);
-        }
-        self.credited = now;
-    }
-
-    /// True when something small of it may pass the others.
-    fn may_pass(&mut self, now: Instant) -> bool {
-        let earned = self.earned(Self::RULES.pass_rate, self.may_pass_since, now);
-        self.may_pass = self.burst().min(self.may_pass + earned);
-        self.may_pass_since = now;
-        self.may_pass > 0.0
-    }
-
-    /// One that has begun to wait is taken for a small one, and is none if it has more than such a one has.
-    fn sends_little(&self) -> bool {
-        self.is_sparse && self.inner.bytes() as f64 <= self.deficit
-    }
-
-    fn spend(&mut self, len: usize) {
-        let most_debt = MOST_DEBT * self.weight();
-        self.deficit = (self.deficit - len as f64).max(-most_debt);
-    }
-
-    /// Its memory, on each of the heads as whom it counts.
-    fn burden(&self) -> usize {
-        self.inner.memory() / usize::from(self.inner.heads())
-    }
 }
 
 impl<M: Waits> Round<M> {
@@ -454,19 +305,13 @@ impl<M: Waits> Round<M> {
     }
 }
 
-impl<M> Member<M> {
-    fn is_listed(&self) -> bool {
-        self.is_sparse || self.is_express || self.is_bulk
-    }
-}
-
 impl<M: Waits> Waits for Round<M> {
     type Frame = M::Frame;
     const LEVEL: usize = M::LEVEL + 1;
 
     fn new() -> Self {
         Round {
-            members: HashMap::default(),
+            members: ByTag::default(),
             sparse: VecDeque::new(),
             short: 0,
             express: VecDeque::new(),
@@ -615,30 +460,5 @@ impl<M: Waits> Waits for Round<M> {
             true => self.change(place, |member| member.inner.take_of(flow)),
             false => Vec::new(),
         }
-    }
-}
-
-/// A number that nobody chooses, as a name that differs in all its bits (Knuth's multiplicative hash); none is zero.
-pub(super) fn spread(number: u16) -> Tag {
-    (Tag::from(number) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
-
-/// A tag is a hash already.
-#[derive(Debug, Default)]
-struct TagHasher(u64);
-
-impl Hasher for TagHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, tag: u64) {
-        self.0 = tag;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }

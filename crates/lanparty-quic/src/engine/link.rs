@@ -5,7 +5,7 @@ use crate::tls::fingerprint_of;
 use crate::transport::{EXPORTER, SEND_BUFFER};
 use bytes::Bytes;
 use lanparty_ctrl::Fingerprint;
-use lanparty_flow::gate::Pace;
+use lanparty_flow::gate::{AT_ONCE, Pace};
 use lanparty_flow::queue::{FlowQueue, Person, Turn, Waited};
 use lanparty_obs::link::QueueStats;
 use lanparty_proto::flow::Flow;
@@ -33,9 +33,6 @@ pub(super) const HELD_OVERHEAD: usize = size_of::<Bytes>();
 const LEAST_DATAGRAM: usize = 22;
 /// How long an acknowledgement may be late (RFC 9000 §18.2, max_ack_delay), which QUIC's own clock sees to.
 const MAX_ACK_DELAY: Duration = Duration::from_millis(25);
-/// Bytes since we sent something last that are acknowledged at once (RFC 9000 §13.2.2): two full packets. Whoever sends as
-/// much learns of its path from that.
-const ACKNOWLEDGED_AT_ONCE: usize = 2 * 1200;
 /// The smallest packet that may be full, and what challenges to a path are made to be (RFC 9000 §8.2.1, §14.1).
 const LEAST_FULL: usize = 1200;
 /// However short they are, the datagrams that QUIC is given find room.
@@ -92,7 +89,7 @@ pub(super) struct Link {
     /// A gate decides what may be on the path.
     is_gated: bool,
     /// Bytes that have come since something was sent.
-    unanswered: usize,
+    unanswered: u64,
     /// When it is asked for packets at the latest, while it has only received.
     put_off_until: Option<Instant>,
     /// When QUIC's clock would have it acknowledge what came.
@@ -176,7 +173,7 @@ impl Link {
     /// A packet of `len` bytes has come.
     pub(super) fn receive(&mut self, now: Instant, packet: ConnectionEvent, len: usize) {
         self.quic.handle_event(packet);
-        self.unanswered += len;
+        self.unanswered += len as u64;
         let due = now + MAX_ACK_DELAY;
         if self.acknowledges_at.is_none() && self.quic.poll_timeout() == Some(due) {
             self.acknowledges_at = Some(due);
@@ -189,7 +186,7 @@ impl Link {
         self.is_eager
             || !self.is_connected
             || self.has_frames_to_send()
-            || self.unanswered >= ACKNOWLEDGED_AT_ONCE
+            || self.unanswered >= AT_ONCE
             || held(&mut self.quic) > 0
     }
 

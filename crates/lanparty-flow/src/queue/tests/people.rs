@@ -297,7 +297,7 @@ fn whoever_has_no_place_stays_in_order() {
         let mut last = std::collections::HashMap::new();
         let mut came_out = 0;
         // Every third frame is of the same one.
-        let who = |number: u32| if number % 3 == 0 { 0 } else { number };
+        let who = |number: u32| if number.is_multiple_of(3) { 0 } else { number };
         let mut look = |number: u32| {
             let of = (who(number) % macs, who(number) % ports);
             let before = last.insert(of, number);
@@ -340,7 +340,7 @@ fn the_queue_takes_no_more_memory_than_it_may() {
             queue.push(now, person, numbered_flow(number % ports), number, len);
             assert!(queue.memory() <= LIMIT, "{} bytes", queue.memory());
             most = most.max(queue.memory());
-            if number % 3 == 0 {
+            if number.is_multiple_of(3) {
                 queue.pop(now, Turn::Any);
             }
             now += Duration::from_micros(u64::from(number % 7) * 10);
