@@ -18,6 +18,7 @@
 )]
 
 mod booted;
+pub mod calls;
 mod lab;
 mod machine;
 mod needs;

@@ -26,4 +26,4 @@ pub use servers::{
     Look, armagetron_server, bzflag_server, ddnet_server, freeciv_server, openttd_server,
 };
 pub use session::EchoSession;
-pub use storm::Storm;
+pub use storm::{Storm, StormPlan};
