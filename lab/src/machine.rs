@@ -153,14 +153,23 @@ impl Machine {
 
     /// How many packets have left by this interface.
     pub fn packets_sent(&self, interface: &str) -> Result<u64> {
+        self.interface_counter(interface, 9)
+    }
+
+    /// How many packets have come in by this interface.
+    pub fn packets_received(&self, interface: &str) -> Result<u64> {
+        self.interface_counter(interface, 1)
+    }
+
+    fn interface_counter(&self, interface: &str, column: usize) -> Result<u64> {
         // Of the thread's own network namespace.
         let table = self.enter(|| fs::read_to_string("/proc/thread-self/net/dev"))?;
         let row = table
             .lines()
             .find_map(|line| line.trim().strip_prefix(interface)?.strip_prefix(':'))
             .with_context(|| format!("{} has no {interface}", self.name))?;
-        let sent = row.split_whitespace().nth(9).map(str::parse);
-        Ok(sent.context("a row without a count of packets")??)
+        let count = row.split_whitespace().nth(column).map(str::parse);
+        Ok(count.context("a row without a count of packets")??)
     }
 
     /// Sets a kernel parameter, given as its path below /proc/sys.
