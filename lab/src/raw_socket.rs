@@ -62,6 +62,11 @@ impl RawSocket {
         set_packet_option(&self.0, libc::PACKET_QDISC_BYPASS)
     }
 
+    /// After this, each frame has a vnet header before it, both ways, and may be one that a NIC would cut.
+    pub fn show_offloads(&self) -> io::Result<()> {
+        set_packet_option(&self.0, libc::PACKET_VNET_HDR)
+    }
+
     /// Receives one frame into `buffer`; a longer one is cut.
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
         (&self.0).read(buffer)

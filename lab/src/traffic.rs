@@ -11,6 +11,7 @@ mod pings;
 mod servers;
 mod session;
 mod storm;
+mod trains;
 
 pub use beside::{Bulk, Trips, trips_beside};
 pub use copy::copy;
@@ -27,3 +28,4 @@ pub use servers::{
 };
 pub use session::EchoSession;
 pub use storm::{Storm, StormPlan};
+pub use trains::{Ends, Train, cut_by};

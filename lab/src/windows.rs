@@ -11,7 +11,6 @@
 
 mod adapter;
 mod stack;
-mod tap;
 mod wine;
 
 use std::ffi::OsStr;

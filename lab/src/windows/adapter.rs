@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::WindowsPc;
-use super::tap::Tap;
+use crate::tap::Tap;
 use crate::{Lab, Machine, Process, eventually};
 
 /// Also in lab/windows/tap/wire.c.

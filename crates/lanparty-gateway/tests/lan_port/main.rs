@@ -6,6 +6,7 @@
 )]
 
 mod bursts;
+mod trains;
 
 use anyhow::{Context, Result, bail, ensure};
 use bursts::{a_lone_frame_takes_one_read, no_frame_of_a_burst_is_left_lying};
@@ -41,6 +42,9 @@ fn main() -> ExitCode {
         frames_for_everybody_are_captured_unchanged,
         frames_are_sent_unchanged_and_not_heard_again,
         joined_segments_leave_as_the_frames_that_they_were,
+        trains::a_train_of_udp_is_captured_as_the_datagrams_that_it_is,
+        trains::a_train_is_cut_as_the_kernel_cuts_it,
+        trains::a_super_frame_without_a_name_costs_no_other,
         a_vlan_tag_is_found_and_the_frame_dropped,
         jumbo_frames_are_dropped,
         a_lone_frame_takes_one_read,
@@ -365,7 +369,11 @@ impl Cable {
     }
 
     fn capture(&self) -> Result<Capture> {
-        let open = || LanSocket::open("eth0").map_err(io::Error::other);
+        self.capture_at("eth0")
+    }
+
+    fn capture_at(&self, interface: &str) -> Result<Capture> {
+        let open = || LanSocket::open(interface).map_err(io::Error::other);
         let lan = self.gateway.enter(open)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

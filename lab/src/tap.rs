@@ -27,18 +27,27 @@ const TUNSETCARRIER: Opcode = 0x4004_54e2;
 
 /// An interface whose frames we read and write; gone when dropped.
 #[derive(Debug)]
-pub(super) struct Tap(File);
+pub struct Tap(File);
 
 impl Tap {
     /// Makes it in the thread's network namespace.
-    pub(super) fn create(name: &str) -> io::Result<Self> {
+    pub fn create(name: &str) -> io::Result<Self> {
+        Self::with_flags(name, 0)
+    }
+
+    /// The same for frames with a vnet header before each, as a virtual machine's NIC has them.
+    pub fn with_vnet_header(name: &str) -> io::Result<Self> {
+        Self::with_flags(name, libc::IFF_VNET_HDR)
+    }
+
+    fn with_flags(name: &str, flags: libc::c_int) -> io::Result<Self> {
         let file = File::options()
             .read(true)
             .write(true)
             .open("/dev/net/tun")?;
         let mut request = InterfaceRequest {
             name: [0; libc::IFNAMSIZ],
-            flags: (libc::IFF_TAP | libc::IFF_NO_PI) as libc::c_short,
+            flags: (libc::IFF_TAP | libc::IFF_NO_PI | flags) as libc::c_short,
             rest: [0; REST],
         };
         request.name[..name.len()].copy_from_slice(name.as_bytes());
@@ -49,7 +58,7 @@ impl Tap {
     }
 
     /// Plugs its cable in or out.
-    pub(super) fn plug(&self, plugged_in: bool) -> io::Result<()> {
+    pub fn plug(&self, plugged_in: bool) -> io::Result<()> {
         // SAFETY: TUNSETCARRIER reads one int.
         unsafe {
             ioctl(
@@ -61,7 +70,7 @@ impl Tap {
     }
 
     /// Waits so long for a frame; nothing when none came.
-    pub(super) fn receive(&self, buffer: &mut [u8], wait: Duration) -> io::Result<Option<usize>> {
+    pub fn receive(&self, buffer: &mut [u8], wait: Duration) -> io::Result<Option<usize>> {
         let wait = Timespec::try_from(wait).map_err(io::Error::other)?;
         match poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&wait))? {
             0 => Ok(None),
@@ -70,7 +79,7 @@ impl Tap {
     }
 
     /// Gives the machine a frame.
-    pub(super) fn send(&self, frame: &[u8]) -> io::Result<()> {
+    pub fn send(&self, frame: &[u8]) -> io::Result<()> {
         (&self.0).write_all(frame)
     }
 }
