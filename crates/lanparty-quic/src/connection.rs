@@ -252,7 +252,8 @@ impl Connection {
     pub async fn accept_bi(&self) -> Result<(SendStream, RecvStream), Closed> {
         match &self.0 {
             Kind::Quic(quic) => Ok(both_ends(quic, quic.accept(Dir::Bi).await?)),
-            Kind::Memory(memory) => Ok(either(memory.accept_bi().await?)),
+            // Who waits here has nothing else to do, so what waits is small: a relay's thousand peers wait so.
+            Kind::Memory(memory) => Ok(either(Box::pin(memory.accept_bi()).await?)),
         }
     }
 
@@ -280,7 +281,7 @@ impl Connection {
                 let id = quic.accept(Dir::Uni).await?;
                 Ok(engine::RecvStream::new(quic, id).into())
             }
-            Kind::Memory(memory) => Ok(memory.accept_uni().await?.into()),
+            Kind::Memory(memory) => Ok(Box::pin(memory.accept_uni()).await?.into()),
         }
     }
 

@@ -15,7 +15,7 @@ use ring::hmac;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
-use rustls::server::ParsedCertificate;
+use rustls::server::{NoServerSessionStorage, ParsedCertificate};
 use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use std::fmt;
@@ -327,6 +327,9 @@ impl Identity {
         config.alpn_protocols = vec![ALPN.to_vec()];
         // Our order, not the client's: it puts the cheapest suite first on this processor.
         config.ignore_client_order = true;
+        // Nobody comes back with a ticket: who it is and what it knows is proved anew on each connection.
+        config.send_tls13_tickets = 0;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
         Ok(config)
     }
 }

@@ -97,7 +97,8 @@ pub struct Room<L> {
     id: RoomId,
     mtu: IpMtu,
     // In order of their numbers, so that the same inputs give the same outputs.
-    members: BTreeMap<PeerId, Member<L>>,
+    // Each in memory of its own: the map's smallest part has room for eleven.
+    members: BTreeMap<PeerId, Box<Member<L>>>,
     switch: Switch,
     last_gateway: Option<LastGateway>,
     last_peer: u16,
@@ -190,7 +191,7 @@ impl<L: Clone> Room<L> {
         if entry.tells_groups {
             self.switch.trust_reports(peer, now + snooping::SETTLING);
         }
-        self.members.insert(peer, newcomer);
+        self.members.insert(peer, Box::new(newcomer));
         let welcome = Step::Answer(self.welcome(peer, who, token));
         let steps = match who {
             Newcomer::Client(_) => [notices, vec![welcome], catch_up].concat(),
@@ -201,7 +202,7 @@ impl<L: Clone> Room<L> {
 
     /// Removes a peer and its address; `None` when it is not there.
     pub fn leave(&mut self, peer: PeerId, reason: LeaveReason) -> Option<Departure<L>> {
-        let member = self.members.remove(&peer)?;
+        let member = *self.members.remove(&peer)?;
         self.switch.unplug(peer);
         self.drops_of_gone.add_all(&member.record.drops);
         let news = RelayMessage::PeerLeft(PeerLeft {

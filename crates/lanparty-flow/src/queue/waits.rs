@@ -102,6 +102,7 @@ fn longest_in(bucket: usize) -> u64 {
 /// What was known at the last looks, so that the next one tells what has happened since the oldest.
 #[derive(Debug)]
 pub struct WaitWindow {
+    /// Empty at first, for whoever never looks; before the first look nothing had happened.
     known: VecDeque<Waited>,
     looks: usize,
 }
@@ -110,19 +111,18 @@ impl WaitWindow {
     /// A window that goes back so many looks.
     pub fn new(looks: usize) -> Self {
         WaitWindow {
-            known: VecDeque::from([Waited::default()]),
+            known: VecDeque::new(),
             looks,
         }
     }
 
     /// Looks.
     pub fn of_late(&mut self, now: &Waited) -> Waits {
-        let waits = self.known.front().map(|before| now.since(before));
+        let is_full = self.known.len() >= self.looks;
+        let oldest = self.known.pop_front_if(|_| is_full);
+        self.known.reserve_exact(1);
         self.known.push_back(*now);
-        if self.known.len() > self.looks {
-            self.known.pop_front();
-        }
-        waits.unwrap_or_default()
+        now.since(&oldest.unwrap_or_default())
     }
 }
 

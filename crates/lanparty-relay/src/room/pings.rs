@@ -61,7 +61,7 @@ impl<L: Clone> Room<L> {
         now: Instant,
         path: impl Fn(&L) -> Option<Path>,
     ) -> Vec<(L, Pings)> {
-        if !self.members.values().any(Member::hears_pings) {
+        if !self.members.values().any(|member| member.hears_pings()) {
             return Vec::new();
         }
         let isolated = self.switch.is_isolated();

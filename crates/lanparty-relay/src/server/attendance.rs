@@ -283,9 +283,10 @@ async fn say_messages(link: &Contact, mut answer: SendStream) -> End {
             Next::Messages(messages) => messages,
             Next::Goodbye(goodbye) => return End::SentAway(goodbye),
         };
+        // Of the memory of somebody for whom there is nothing to say this would be the largest part of ours.
         let said = match &messages[..] {
-            [welcome] if !answered => control::write_message(&mut answer, welcome).await,
-            messages => control::send_messages(link.connection(), messages).await,
+            [welcome] if !answered => Box::pin(control::write_message(&mut answer, welcome)).await,
+            messages => Box::pin(control::send_messages(link.connection(), messages)).await,
         };
         match said {
             Ok(()) => answered = true,
