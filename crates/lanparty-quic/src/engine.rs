@@ -13,6 +13,7 @@ mod drive;
 mod driver;
 mod ears;
 mod errands;
+mod gather;
 mod inbox;
 mod link;
 mod links;
@@ -49,6 +50,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -82,6 +84,8 @@ struct Shared {
     /// Where there are others.
     inbox: Option<Inbox>,
     siblings: OnceLock<Vec<Weak<Shared>>>,
+    /// Its thread is its own, so that it may sleep.
+    gathers: AtomicBool,
     runtime: Handle,
 }
 
@@ -137,7 +141,7 @@ impl Engine {
         let place = ids.place();
         let endpoint = proto::Endpoint::new(Arc::new(config), server, !udp.may_fragment());
         let state = Mutex::new(State::new(endpoint, ids));
-        let driver = Mutex::new(Driver::new()?);
+        let driver = Mutex::new(Driver::new(place.loops())?);
         let inbox = || Inbox::new(endpoint_number, place.index(), place.loops());
         let shared = Arc::new(Shared {
             driver,
@@ -146,6 +150,7 @@ impl Engine {
             place,
             inbox: (place.loops() > 1).then(inbox),
             siblings: OnceLock::new(),
+            gathers: AtomicBool::new(false),
             runtime: Handle::current(),
         });
         let driver = tokio::spawn(Background(shared.clone()));
@@ -162,6 +167,12 @@ impl Engine {
 
     pub(crate) fn duplicate_socket(&self) -> io::Result<UdpSocket> {
         self.shared().udp.duplicate()
+    }
+
+    /// Packets may gather while its thread sleeps, where threads sleep for less than a millisecond.
+    pub(crate) fn gather(&self) {
+        let gathers = cfg!(target_os = "linux");
+        self.shared().gathers.store(gathers, Ordering::Relaxed);
     }
 
     /// Takes no packet from the socket any more.

@@ -174,6 +174,8 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), S
         say(sentence);
     }
     say(format_args!("Gateways and players know it by --pin {pin}"));
+    // The program is nothing else.
+    server.endpoint.gather();
     server.standing = Some(Standing::default());
     server.tell_standing();
     let watchdog = server.watchdog;

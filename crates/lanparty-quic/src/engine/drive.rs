@@ -35,7 +35,7 @@ impl Future for Background {
         if shared.lock().is_over() {
             return Poll::Ready(());
         }
-        match more || matches!(taken, Taken::More) {
+        match more || matches!(taken, Taken::More) || driver.gather(shared) {
             true => after_others(cx),
             false => driver.rest(cx, shared, None),
         }

@@ -4,12 +4,15 @@ use super::Shared;
 use super::alarm::Alarm;
 use super::ears::{Ears, Failure};
 use super::errands::Errands;
+use super::gather::Gathering;
 use super::state::State;
 use super::udp::{Received, Slots, UdpPort};
 use noq_proto::{ConnectionHandle, DatagramEvent, Transmit};
 use std::io;
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
+use std::thread;
 use std::time::Instant;
 
 /// How many system calls' worth of packets are taken in a turn before anything is sent.
@@ -26,6 +29,7 @@ pub(super) struct Driver {
     slots: Slots,
     ears: Ears,
     alarm: Alarm,
+    gathering: Gathering,
     // The kernel had no room for this.
     waiting: Option<(Transmit, Vec<u8>)>,
     contents: Vec<u8>,
@@ -36,11 +40,12 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(super) fn new(loops: usize) -> io::Result<Self> {
         Ok(Driver {
             slots: Slots::new(),
             ears: Ears::default(),
             alarm: Alarm::new()?,
+            gathering: Gathering::new(loops),
             waiting: None,
             contents: Vec::new(),
             readable: Vec::new(),
@@ -78,10 +83,15 @@ impl Driver {
         if state.is_deaf || !self.ears.may_try(now) {
             return taken;
         }
+        self.gathering.look(now);
         for _ in 0..RECEIVE_ROUNDS {
-            let take = |received: Received| match shared.place.is_for(&received.payload) {
-                true => state.take_packet(shared, now, received),
-                false => shared.hand_on(received),
+            let gathering = &mut self.gathering;
+            let take = |received: Received| {
+                gathering.found(received.payload.len());
+                match shared.place.is_for(&received.payload) {
+                    true => state.take_packet(shared, now, received),
+                    false => shared.hand_on(received),
+                }
             };
             match shared.udp.poll_receive(cx, &mut self.slots, take) {
                 Poll::Ready(Ok(packets)) => {
@@ -197,6 +207,22 @@ impl Driver {
         }
         state.settle(handle);
         Poll::Ready(())
+    }
+
+    /// Sleeps while packets gather, if they come by the thousand and nothing else is to be done. False when the task has to be
+    /// woken by what comes.
+    pub(super) fn gather(&mut self, shared: &Shared) -> bool {
+        if !shared.gathers.load(Ordering::Relaxed) {
+            return false;
+        }
+        let state = shared.lock();
+        if !state.touched.is_empty() {
+            return false;
+        }
+        let deadline = state.next_deadline();
+        drop(state);
+        let pause = self.gathering.pause(Instant::now(), deadline);
+        pause.map(thread::sleep).is_some()
     }
 
     /// Has the task woken for the next turn, `at` that moment at the latest; at once where there is more to do than this
