@@ -53,6 +53,8 @@ pub(super) struct Slots {
     raw: Box<[u8]>,
     /// How many are offered to the next receive.
     offered: usize,
+    /// What is known of the packets in them.
+    metas: Box<[RecvMeta]>,
     // Packets are cut off from here, so that they share few allocations; but none is larger than a packet train, for
     // one packet that waits keeps all of it.
     packets: BytesMut,
@@ -63,6 +65,7 @@ impl Slots {
         Slots {
             raw: vec![0; SLOT * BATCH_SIZE].into(),
             offered: FEW,
+            metas: vec![RecvMeta::default(); BATCH_SIZE].into(),
             packets: BytesMut::with_capacity(SLOT),
         }
     }
@@ -136,33 +139,30 @@ impl UdpPort {
         let Slots {
             raw,
             offered,
+            metas,
             packets,
         } = slots;
         let offers = *offered;
-        let mut metas = [RecvMeta::default(); BATCH_SIZE];
-        let count = {
-            let mut chunks = raw.chunks_mut(SLOT).map(IoSliceMut::new);
-            let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
-                std::array::from_fn(|_| chunks.next().expect("a slot for each packet"));
-            let mut receive = || {
-                let socket = self.socket.get().into();
-                match self
-                    .state
-                    .recv(socket, &mut slices[..offers], &mut metas[..offers])
-                {
-                    Ok(count) => Ok((count, count < offers)),
-                    Err(error) if is_news(&error) => Ok((0, false)),
-                    Err(error) => Err(error),
-                }
+        let received = self.socket.poll_receive(cx, &mut || {
+            let received = match offers <= FEW {
+                true => self.receive_into::<FEW>(offers, raw, metas),
+                false => self.receive_into::<BATCH_SIZE>(offers, raw, metas),
             };
-            match self.socket.poll_receive(cx, &mut receive) {
-                Poll::Ready(Ok(count)) => {
-                    *offered = if count == offers { BATCH_SIZE } else { FEW };
-                    count
-                }
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => return Poll::Pending,
+            match received {
+                Ok(count) => Ok((count, count < offers)),
+                Err(error) if is_news(&error) => Ok((0, false)),
+                Err(error) => Err(error),
             }
+        });
+        let count = match received {
+            Poll::Ready(Ok(count)) => count,
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            Poll::Pending => return Poll::Pending,
+        };
+        *offered = match count == offers {
+            true => BATCH_SIZE,
+            // As many as come now come again.
+            false => (2 * count).clamp(FEW, BATCH_SIZE),
         };
         let mut taken = 0;
         for (meta, slot) in metas[..count].iter().zip(raw.chunks(SLOT)) {
@@ -183,6 +183,21 @@ impl UdpPort {
             }
         }
         Poll::Ready(Ok(taken))
+    }
+
+    /// One receive into so many slots, of `MOST` that are prepared.
+    fn receive_into<const MOST: usize>(
+        &self,
+        offers: usize,
+        raw: &mut [u8],
+        metas: &mut [RecvMeta],
+    ) -> io::Result<usize> {
+        let mut chunks = raw.chunks_mut(SLOT).map(IoSliceMut::new);
+        let mut slices: [IoSliceMut<'_>; MOST] =
+            std::array::from_fn(|_| chunks.next().expect("a slot for each packet"));
+        let socket = self.socket.get().into();
+        self.state
+            .recv(socket, &mut slices[..offers], &mut metas[..offers])
     }
 
     /// What was `counted` for this socket, and in which ways it moves several packets at once.
