@@ -59,6 +59,15 @@ pub(super) enum Interruption {
     Slept,
 }
 
+/// What a port may have after frames were taken from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Nothing,
+    /// It has not been asked whether the one frame that was read came alone.
+    BehindOne,
+    More,
+}
+
 /// One turn: packets in, frames to the port, frames from the port, packets out, acknowledgements that nothing took along.
 ///
 /// Nothing waits for another task between the steps, and each takes a bounded part of what is there: a port that always
@@ -85,20 +94,36 @@ impl<C: PeerCore, P: FramePort> Turn<'_, C, P> {
         if let Some(interruption) = interrupted {
             return Poll::Ready(Ok(interruption));
         }
-        let more = match self.take_from_port(cx, now) {
-            Ok(more) => more,
-            Err(error) => return Poll::Ready(Err(RunError::Port(error))),
+        let mut left = match self.take_and_send(cx, now) {
+            Ok(left) => left,
+            Err(over) => return Poll::Ready(over),
         };
-        let interrupted = self.act(now);
-        self.turns.drive.send(cx, now);
-        if let Some(interruption) = interrupted {
-            return Poll::Ready(Ok(interruption));
+        // It is on its way. That it came alone is seen in the same turn: another would ask the system what else has come.
+        if left == Left::BehindOne {
+            left = match self.take_and_send(cx, now) {
+                Ok(left) => left,
+                Err(over) => return Poll::Ready(over),
+            };
         }
-        match more || self.turns.is_behind || self.turns.has_more {
+        match left != Left::Nothing || self.turns.is_behind || self.turns.has_more {
             true => self.turns.drive.go_on(cx),
             false => self.turns.drive.rest(cx, self.core.poll_timeout()),
         }
         Poll::Pending
+    }
+
+    /// Frames from the port, and packets out. The error is how the turn ends before its time.
+    fn take_and_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+    ) -> Result<Left, Result<Interruption, RunError>> {
+        let left = self
+            .take_from_port(cx, now)
+            .map_err(|error| Err(RunError::Port(error)))?;
+        let interrupted = self.act(now);
+        self.turns.drive.send(cx, now);
+        interrupted.map_or(Ok(left), |interruption| Err(Ok(interruption)))
     }
 
     /// Packets in, and their frames to the port.
@@ -142,20 +167,25 @@ impl<C: PeerCore, P: FramePort> Turn<'_, C, P> {
         None
     }
 
-    /// Frames in. True when there may be more of them; else the task is woken for the next.
-    fn take_from_port(&mut self, cx: &mut Context<'_>, now: Instant) -> io::Result<bool> {
+    /// Frames in. When nothing is left, the task is woken for the next.
+    fn take_from_port(&mut self, cx: &mut Context<'_>, now: Instant) -> io::Result<Left> {
         if self.port.poll_readable(cx)?.is_pending() {
-            return Ok(false);
+            return Ok(Left::Nothing);
         }
         // They are as old as the sleep.
-        if !self.turns.awake.has_slept(Moment::now()) {
-            self.send_from_port(now)?;
-        }
-        Ok(self.port.poll_readable(cx)?.is_ready())
+        let reads = match self.turns.awake.has_slept(Moment::now()) {
+            true => 0,
+            false => self.send_from_port(now)?,
+        };
+        Ok(match (self.port.poll_readable(cx)?, reads) {
+            (Poll::Pending, _) => Left::Nothing,
+            (Poll::Ready(()), 1) => Left::BehindOne,
+            (Poll::Ready(()), _) => Left::More,
+        })
     }
 
-    /// From the port to the relay.
-    fn send_from_port(&mut self, now: Instant) -> io::Result<()> {
+    /// From the port to the relay. Answers how many reads that took.
+    fn send_from_port(&mut self, now: Instant) -> io::Result<u64> {
         let (core, link) = (&mut *self.core, &mut *self.link);
         let log = log::frames_enabled();
         let mut take = |frame: Result<FrameBuf, DropReason>| {
@@ -176,7 +206,7 @@ impl<C: PeerCore, P: FramePort> Turn<'_, C, P> {
         };
         let reads = self.port.try_recv(&mut take)?;
         self.core.counters().port_reads += reads;
-        Ok(())
+        Ok(reads)
     }
 
     /// From the relay towards the port.

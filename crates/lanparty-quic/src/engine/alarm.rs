@@ -1,33 +1,41 @@
 //! Wakes a task at a moment.
 //!
-//! The moments of a link change with every packet and are nearly always put off, while tokio's wheel of timers wants to be
-//! told of each, wakes the program to move them from one of its levels to the next, and is a millisecond coarse, which
-//! is as long as the gate's whole burst. So the system is only asked again when a moment comes earlier than the one that it knows.
+//! The moments of a link change with every packet and are nearly always put off. A timer of the kernel's is exact, which a
+//! gate needs whose whole burst lasts a millisecond, but costs a system call each time it is set, and two when it has come
+//! in vain. tokio's timers are a millisecond coarse, but moving one costs no system call, for it is the time that the
+//! wait for packets takes at most. So the exact one is set when a moment comes earlier than all that were known,
+//! and while moments are put off again and again, as in a game, a coarse one goes before them: see [`plan`].
 
 #[cfg(target_os = "linux")]
 #[path = "alarm/linux.rs"]
-mod timer;
+mod exact;
 #[cfg(not(target_os = "linux"))]
 #[path = "alarm/elsewhere.rs"]
-mod timer;
+mod exact;
+mod plan;
 
+use exact::Timer;
+use plan::{Plan, Step};
 use std::io;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
-use timer::Timer;
+use tokio::time::{Sleep, sleep_until};
 
 /// What wakes a task; it may do so too early, never too late.
 #[derive(Debug)]
 pub(super) struct Alarm {
-    timer: Timer,
-    set_to: Option<Instant>,
+    exact: Timer,
+    coarse: Option<Pin<Box<Sleep>>>,
+    plan: Plan,
 }
 
 impl Alarm {
     pub(super) fn new() -> io::Result<Self> {
         Ok(Alarm {
-            timer: Timer::new()?,
-            set_to: None,
+            exact: Timer::new()?,
+            coarse: None,
+            plan: Plan::default(),
         })
     }
 
@@ -36,16 +44,39 @@ impl Alarm {
         loop {
             let now = Instant::now();
             if at <= now {
+                self.plan.note_over();
                 return Poll::Ready(());
             }
-            if self.set_to.is_none_or(|set_to| set_to > at) {
-                self.timer.set(at, at - now);
-                self.set_to = Some(at);
+            // What has come is no timer any more that could be put off.
+            self.poll_both(cx, now);
+            match self.plan.next(now, at) {
+                Some(Step::Exact(at)) => self.exact.set(at, at - now),
+                Some(Step::Coarse(at)) => self.set_coarse(at),
+                None => return Poll::Pending,
             }
-            if self.timer.poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-            self.set_to = None;
+        }
+    }
+
+    /// tokio takes over the new time of a timer that was put off when the old one comes, which is once too often. A new timer
+    /// has none.
+    fn set_coarse(&mut self, at: Instant) {
+        let sleep = sleep_until(at.into());
+        match &mut self.coarse {
+            Some(coarse) => coarse.set(sleep),
+            none => *none = Some(Box::pin(sleep)),
+        }
+    }
+
+    /// Notes which have come; else the task is woken by them.
+    fn poll_both(&mut self, cx: &mut Context<'_>, now: Instant) {
+        if self.plan.exact().is_some() && self.exact.poll(cx).is_ready() {
+            self.plan.exact_came(now);
+        }
+        if self.plan.coarse().is_some()
+            && let Some(coarse) = &mut self.coarse
+            && coarse.as_mut().poll(cx).is_ready()
+        {
+            self.plan.coarse_came();
         }
     }
 }
@@ -71,6 +102,22 @@ mod tests {
             assert!(Instant::now() >= at(ms));
         }
         poll_fn(|cx| alarm.poll(cx, start)).await;
+        assert!(start.elapsed() < Duration::from_secs(60));
+    }
+
+    #[tokio::test]
+    async fn moments_that_are_put_off_come_all_the_same() {
+        let mut alarm = Alarm::new().unwrap();
+        let start = Instant::now();
+        // Whatever a wake-up was for, the moment is later by then, until it is not any more.
+        let mut at = start + Duration::from_millis(25);
+        let end = start + Duration::from_millis(200);
+        poll_fn(|cx| {
+            at = end.min(at.max(Instant::now() + Duration::from_millis(15)));
+            alarm.poll(cx, at)
+        })
+        .await;
+        assert!(Instant::now() >= end);
         assert!(start.elapsed() < Duration::from_secs(60));
     }
 }

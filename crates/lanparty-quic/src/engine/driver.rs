@@ -233,6 +233,7 @@ impl Driver {
         if more {
             return after_others(cx);
         }
+        state.look_ahead(Instant::now());
         let deadlines = state.next_deadline().into_iter().chain(at);
         let deadline = deadlines.chain(self.ears.poll_timeout()).min();
         state.driver = Some(cx.waker().clone());

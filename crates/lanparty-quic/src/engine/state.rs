@@ -11,7 +11,11 @@ use noq_proto::{self as proto, ConnectionError, ConnectionHandle, Event, VarInt}
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Deadlines that are nearer than this are looked at in each turn. A link's is put off by up to 25 ms with each
+/// packet, so that it is looked at in few of its turns.
+const SOON: Duration = Duration::from_millis(15);
 
 /// The connections of a socket, and what is to be done for them.
 pub(super) struct State {
@@ -268,6 +272,23 @@ impl State {
                     }
                 }
             }
+        }
+    }
+
+    /// Looks at what comes soon, whether it was put off: in a game it nearly always was, and nobody has to be woken
+    /// to find that out.
+    pub(super) fn look_ahead(&mut self, now: Instant) {
+        while let Some(&(deadline, key)) = self.deadlines.first()
+            && deadline < now + SOON
+            && let Some(link) = self.links.get_mut(ConnectionHandle(key))
+        {
+            let known_now = link.poll_timeout();
+            if known_now.is_some_and(|known_now| known_now <= deadline) {
+                break;
+            }
+            self.deadlines.pop_first();
+            link.deadline = known_now;
+            self.deadlines.extend(known_now.map(|at| (at, key)));
         }
     }
 
