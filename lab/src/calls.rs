@@ -20,6 +20,8 @@ pub struct PerPing {
     pub calls: f64,
     /// UDP packets on the internet.
     pub packets: f64,
+    /// System calls a second of the three together while nothing is sent.
+    pub idle: f64,
     /// Part of the answers that took longer than `slow`, 0 to 1.
     pub slow: f64,
 }
@@ -44,6 +46,7 @@ pub fn per_ping(party: &Party, pings: u32, slow: Duration) -> Result<PerPing> {
     Ok(PerPing {
         calls,
         packets,
+        idle: idle.calls_a_second(),
         slow,
     })
 }
@@ -54,6 +57,14 @@ struct Cost {
     packets: u64,
     /// The calls of each program, and those of them that failed.
     calls: BTreeMap<&'static str, BTreeMap<String, (u64, u64)>>,
+}
+
+impl Cost {
+    fn calls_a_second(&self) -> f64 {
+        let counts = self.calls.values().flat_map(BTreeMap::values);
+        let sum: u64 = counts.map(|(calls, _)| calls).sum();
+        sum as f64 / self.took.as_secs_f64()
+    }
 }
 
 /// What the programs do while `action` lasts.

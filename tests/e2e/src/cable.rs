@@ -8,7 +8,7 @@ use lanparty_peer::vnet::Sent;
 use lanparty_proto::FrameBuf;
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Waker};
 use tokio::sync::mpsc;
@@ -33,6 +33,10 @@ struct Queue {
     filled: Mutex<Option<Waker>>,
     /// A frame of which there is always another one.
     flood: OnceLock<Vec<u8>>,
+    /// As a TAP it gives one frame at a time, and a read in vain alone says that there is no other.
+    one_by_one: AtomicBool,
+    /// The last read was not in vain.
+    may_have_more: AtomicBool,
     /// Reads since another task of the thread had its turn.
     in_a_row: AtomicUsize,
 }
@@ -78,6 +82,16 @@ impl Cable {
         self.queue.wake_reader();
     }
 
+    /// Whether the peer has taken all that was sent.
+    pub fn is_read(&self) -> bool {
+        self.queue.frames.lock().unwrap().is_empty()
+    }
+
+    /// From now on a read gives one frame, as that of a TAP does.
+    pub fn give_one_by_one(&self) {
+        self.queue.one_by_one.store(true, Ordering::Relaxed);
+    }
+
     /// From now on there is always another frame like this one to be read. Whoever reads without end panics.
     pub fn flood(&self, frame: &[u8]) {
         self.queue.flood.set(frame.to_vec()).unwrap();
@@ -115,7 +129,8 @@ impl FramePort for MemoryPort {
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         *self.queue.filled.lock().unwrap() = Some(cx.waker().clone());
         let is_flooded = self.queue.flood.get().is_some();
-        match is_flooded || !self.queue.frames.lock().unwrap().is_empty() {
+        let may_have_more = self.queue.may_have_more.load(Ordering::Relaxed);
+        match is_flooded || may_have_more || !self.queue.frames.lock().unwrap().is_empty() {
             true => Poll::Ready(Ok(())),
             false => Poll::Pending,
         }
@@ -123,10 +138,21 @@ impl FramePort for MemoryPort {
 
     fn try_recv(&mut self, take: &mut dyn FnMut(Result<FrameBuf, DropReason>)) -> io::Result<u64> {
         let mut reads = 0;
-        for frame in self.queue.frames.lock().unwrap().drain(..) {
+        let one_by_one = self.queue.one_by_one.load(Ordering::Relaxed);
+        let mut frames = self.queue.frames.lock().unwrap();
+        let count = if one_by_one {
+            frames.len().min(1)
+        } else {
+            frames.len()
+        };
+        for frame in frames.drain(..count) {
             take(Ok(FrameBuf::from_frame(&frame)));
             reads += 1;
         }
+        let may_have_more = one_by_one && reads > 0;
+        self.queue
+            .may_have_more
+            .store(may_have_more, Ordering::Relaxed);
         if let Some(frame) = self.queue.flood.get() {
             let before = self.queue.in_a_row.fetch_add(1, Ordering::Relaxed);
             assert!(before < FEW, "nobody else has had a turn");

@@ -44,7 +44,6 @@ impl Alarm {
         loop {
             let now = Instant::now();
             if at <= now {
-                self.plan.note_over();
                 return Poll::Ready(());
             }
             // What has come is no timer any more that could be put off.

@@ -21,8 +21,8 @@ const TRAFFIC: Duration = Duration::from_millis(64);
 pub(super) struct Plan {
     exact: Option<Instant>,
     coarse: Option<Instant>,
-    /// The moment that was asked for last is over, so a timer that comes does not come in vain.
-    is_over: bool,
+    /// What was asked for last.
+    asked: Option<Instant>,
     /// When the exact timer came in vain last.
     in_vain: Option<Instant>,
     /// It has just come in vain, and not for the first time.
@@ -42,6 +42,7 @@ impl Plan {
     /// What has to be set so that one of the timers comes before `at`, or exactly then.
     pub(super) fn next(&mut self, now: Instant, at: Instant) -> Option<Step> {
         let is_traffic = std::mem::take(&mut self.is_traffic);
+        self.asked = Some(at);
         let before = at.checked_sub(BEFORE).unwrap_or(now).min(now + REACH);
         if !self.knows(at) {
             return Some(match is_traffic && before > now {
@@ -80,25 +81,19 @@ impl Plan {
         self.coarse
     }
 
-    /// The moment that was asked for is over.
-    pub(super) fn note_over(&mut self) {
-        self.is_over = true;
-    }
-
-    /// The exact timer has come.
+    /// The exact timer has come; in vain, if the moment has been put off.
     pub(super) fn exact_came(&mut self, now: Instant) {
-        self.exact = None;
-        if std::mem::take(&mut self.is_over) {
-            return;
+        let moment = self.exact.take();
+        if self.asked > moment {
+            let last = self.in_vain.replace(now);
+            let age = last.map(|last| now.saturating_duration_since(last));
+            self.is_traffic = age.is_some_and(|age| age < TRAFFIC);
         }
-        let last = self.in_vain.replace(now);
-        self.is_traffic = last.is_some_and(|last| now.saturating_duration_since(last) < TRAFFIC);
     }
 
     /// The coarse one has come: the moment is near, or nothing has put it off of late.
     pub(super) fn coarse_came(&mut self) {
         self.coarse = None;
-        self.is_over = false;
     }
 }
 

@@ -63,6 +63,37 @@ async fn a_frame_for_many_leaves_in_one_turn_before_what_only_acknowledges() {
     );
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn no_packet_of_a_burst_is_left_lying() {
+    const LONGEST: u64 = 100;
+    let local = || UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (near, far) = (local(), local());
+    let to = near.local_addr().unwrap();
+    let (config, ids) = crate::reset::nobodys_config();
+    // Without a connection there is no moment either at which it would look again.
+    let engine = Engine::new(config, ids, None, near).unwrap();
+    let (arrived, next) = std::sync::mpsc::channel();
+    // Beside the reader, so that packets come between any two of its steps; after each burst there is silence.
+    let sender = std::thread::spawn(move || {
+        for burst in 1..=LONGEST {
+            (0..burst).for_each(|_| assert_eq!(far.send_to(b"packet", to).unwrap(), 6));
+            next.recv().unwrap();
+        }
+    });
+    let mut packets = 0;
+    for burst in 1..=LONGEST {
+        packets += burst;
+        let begin = Instant::now();
+        while engine.shared().lock().udp.received < packets {
+            tokio::task::yield_now().await;
+            assert!(begin.elapsed() < Duration::from_secs(10), "of {burst}");
+        }
+        arrived.send(()).unwrap();
+    }
+    sender.join().unwrap();
+}
+
 fn has_frame(state: &mut State, link: ConnectionHandle) -> bool {
     state.link(link).unwrap().has_frames_to_send()
 }

@@ -28,7 +28,6 @@ impl Machine {
     /// As the alarm is polled at the end of a turn. Whatever is due then is due once.
     fn rest(&mut self) {
         if self.at <= self.now {
-            self.plan.note_over();
             self.due.push(self.now - self.start);
             self.at = self.now + Duration::from_secs(3600);
         }
@@ -139,6 +138,18 @@ fn a_packet_now_and_then_costs_what_its_moments_do() {
     // One for each, and one for the hour after it.
     assert!(machine.sets <= 200, "{}", machine.sets);
     assert_eq!(machine.wakeups, 100);
+}
+
+#[test]
+fn a_game_whose_packets_are_acknowledged_by_the_clock_costs_no_more_than_that() {
+    let mut machine = Machine::new();
+    for packet in 0..300 {
+        let at = f64::from(packet) * 33.0;
+        machine.turn(ms(at), ms(at + 25.0));
+    }
+    // Each moment is the earliest that is known when it is, and the one in an hour is then.
+    assert!(machine.sets <= 600, "{}", machine.sets);
+    assert!(machine.wakeups <= 300, "{}", machine.wakeups);
 }
 
 #[test]
