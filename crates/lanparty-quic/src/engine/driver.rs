@@ -182,7 +182,7 @@ impl Driver {
         link.is_touched = false;
         if !link.wants_to_send() {
             link.put_off(now);
-            state.settle(handle);
+            state.settle(now, handle);
             return Poll::Ready(());
         }
         link.begin_to_send();
@@ -199,13 +199,13 @@ impl Driver {
             trains += 1;
             if udp.poll_send(cx, &train, &self.contents).is_pending() {
                 self.waiting = Some((train, std::mem::take(&mut self.contents)));
-                state.settle(handle);
+                state.settle(now, handle);
                 state.touch(handle);
                 return Poll::Pending;
             }
             state.note_sent(&train);
         }
-        state.settle(handle);
+        state.settle(now, handle);
         Poll::Ready(())
     }
 

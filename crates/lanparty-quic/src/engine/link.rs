@@ -33,6 +33,9 @@ pub(super) const HELD_OVERHEAD: usize = size_of::<Bytes>();
 const LEAST_DATAGRAM: usize = 22;
 /// How long an acknowledgement may be late (RFC 9000 §18.2, max_ack_delay), which QUIC's own clock sees to.
 const MAX_ACK_DELAY: Duration = Duration::from_millis(25);
+/// How often at most a link shows other loops how it stands: nobody asks more often than once a second, while working it out
+/// costs as much as a tenth of a frame.
+const SHOWN_EVERY: Duration = Duration::from_millis(100);
 /// The smallest packet that may be full, and what challenges to a path are made to be (RFC 9000 §8.2.1, §14.1).
 const LEAST_FULL: usize = 1200;
 /// However short they are, the datagrams that QUIC is given find room.
@@ -60,7 +63,7 @@ pub(super) struct Fate {
     pub(super) glance: Glance,
 }
 
-/// What is seen of a connection from other loops, as it was when it sent last.
+/// What is seen of a connection from other loops, as it was when it sent last, or a moment before that.
 #[derive(Debug, Default)]
 pub(super) struct Glance {
     /// The largest datagram.
@@ -102,6 +105,7 @@ pub(super) struct Link {
     pace: Pace,
     /// When the gate lets more pass, unless an acknowledgement comes before.
     opens_at: Option<Instant>,
+    shown_at: Option<Instant>,
     pub(super) reader: Option<Waker>,
     pub(super) handler: Option<Handler>,
     /// Datagrams that were read, and those that never were.
@@ -136,6 +140,7 @@ impl Link {
             feed: LARGEST_FEED,
             pace: Pace::new(Instant::now()),
             opens_at: None,
+            shown_at: None,
             reader: None,
             handler: None,
             read: 0,
@@ -345,8 +350,16 @@ impl Link {
         (stats, self.queue.waited())
     }
 
-    /// Shows the other loops how it stands.
-    pub(super) fn show(&mut self) {
+    /// Shows the other loops how it stands, if that was a while ago.
+    pub(super) fn show_again(&mut self, now: Instant) {
+        let is_due = |shown_at| now.saturating_duration_since(shown_at) >= SHOWN_EVERY;
+        if self.shown_at.is_none_or(is_due) {
+            self.shown_at = Some(now);
+            self.show();
+        }
+    }
+
+    fn show(&mut self) {
         let glance = &self.fate.glance;
         let longest = self.quic.datagrams().max_size();
         glance

@@ -217,13 +217,13 @@ impl State {
     }
 
     /// After a link has sent what it could: its news, and when it has to be looked at again.
-    pub(super) fn settle(&mut self, handle: ConnectionHandle) {
+    pub(super) fn settle(&mut self, now: Instant, handle: ConnectionHandle) {
         self.hear(handle);
         let Some(link) = self.links.get_mut(handle) else {
             return;
         };
         if self.ids.place().loops() > 1 {
-            link.show();
+            link.show_again(now);
         }
         // One that was put off is found out when the earlier one comes: most are, with every packet.
         if let Some(deadline) = link.poll_timeout()

@@ -345,7 +345,7 @@ impl Party {
                         self.wire.push((now + WAY, to, packet));
                     }
                 }
-                state.settle(handle);
+                state.settle(now, handle);
             }
         }
     }

@@ -111,3 +111,26 @@ async fn room() -> (Vec<Connection>, Vec<Connection>) {
     }
     (near, far)
 }
+
+#[tokio::test]
+async fn other_loops_see_how_a_link_stands_ten_times_a_second_and_no_more() {
+    let (_speakers, links) = room().await;
+    let mut state = links[0].shared().lock();
+    let link = state.link(links[0].handle()).unwrap();
+    let first = Instant::now() + Duration::from_secs(1);
+    link.show_again(first);
+    let nobodys = u64::MAX;
+    for (ms, is_shown) in [
+        (0, false),
+        (99, false),
+        (100, true),
+        (150, false),
+        (200, true),
+    ] {
+        let fate = link.fate.clone();
+        fate.glance.sent.store(nobodys, Ordering::Relaxed);
+        link.show_again(first + Duration::from_millis(ms));
+        let sent = fate.glance.sent.load(Ordering::Relaxed);
+        assert_eq!(sent != nobodys, is_shown, "{ms}");
+    }
+}
