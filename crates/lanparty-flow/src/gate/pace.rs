@@ -29,7 +29,7 @@ impl Pace {
     pub fn check(&mut self, now: Instant, rate: u64) -> Result<(), Instant> {
         let rate = (rate as f64).max(1.0);
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
-        self.at = now;
+        self.at = self.at.max(now);
         let burst = (rate * BURST).max(LEAST_BURST);
         self.credit = (self.credit + passed * rate).min(burst);
         if self.credit > 0.0 {

@@ -208,6 +208,23 @@ fn the_pace_spreads_a_window_and_lets_a_burst_of_a_millisecond_pass() {
 }
 
 #[test]
+fn time_that_goes_back_is_not_paid_for_twice() {
+    let begin = Instant::now();
+    let (mut pace, mut sent) = (Pace::new(begin), 0u64);
+    for micros in (1000..100_000).step_by(50) {
+        // Another clock's news are half a millisecond old.
+        for age in [0, 500] {
+            let now = begin + Duration::from_micros(micros - age);
+            while pace.check(now, 2_500_000).is_ok() {
+                pace.spend(1350);
+                sent += 1350;
+            }
+        }
+    }
+    assert!((240_000..260_000).contains(&sent), "{sent}");
+}
+
+#[test]
 fn small_flows_leave_no_debt_behind_that_would_shut_bulk_out() {
     let begin = Instant::now();
     let mut pace = Pace::new(begin);

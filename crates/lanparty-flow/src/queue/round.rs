@@ -131,9 +131,8 @@ impl<M: Waits> Round<M> {
 
     /// The place of whoever comes: its own, if there is one.
     fn place_of(&self, tag: Tag, room: bool) -> Tag {
-        let most = RULES[M::LEVEL].most;
-        let is_bounded = most < usize::MAX;
-        let is_full = is_bounded && (!room || self.members.len() >= most);
+        let rules = &RULES[M::LEVEL];
+        let is_full = self.members.len() >= rules.most || (rules.needs_room && !room);
         match is_full && !self.members.contains_key(&tag) {
             true => CROWD,
             false => tag,

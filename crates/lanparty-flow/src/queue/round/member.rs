@@ -13,6 +13,8 @@ pub(super) struct Rules {
     pub(super) most: usize,
     /// When so many are there, a new one has to pause once before it is taken for a small one.
     pub(super) trusted: usize,
+    /// A new one is one of the crowd also when too much is known of too many.
+    pub(super) needs_room: bool,
     /// Who sends less than this, in bytes a second, sends little.
     small_rate: f64,
     /// As much of what is small may pass the others of whoever sends more.
@@ -20,23 +22,27 @@ pub(super) struct Rules {
 }
 
 /// Of flows, people, and peers. A game sends 5 to 15, a voice 10 kilobytes a second; who sends much may play on two
-/// machines at once. Peers are let in one by one, so that there is no crowd of them.
+/// machines at once. Peers are let in one by one, and few have frames at the same time: they get places also where there is
+/// no room for more knowledge, up to a number for which it is smaller than the frames.
 pub(super) const RULES: [Rules; 3] = [
     Rules {
         most: 64,
         trusted: 32,
+        needs_room: true,
         small_rate: 32_000.0,
         pass_rate: 0.0,
     },
     Rules {
         most: 128,
         trusted: 32,
+        needs_room: true,
         small_rate: 32_000.0,
         pass_rate: 64_000.0,
     },
     Rules {
-        most: usize::MAX,
+        most: 144,
         trusted: usize::MAX,
+        needs_room: false,
         small_rate: 32_000.0,
         pass_rate: 128_000.0,
     },
@@ -127,14 +133,14 @@ impl<M: Waits> Member<M> {
             let earned = self.earned(Self::RULES.small_rate, self.credited, now);
             self.deficit = self.burst().min(self.deficit + earned);
         }
-        self.credited = now;
+        self.credited = self.credited.max(now);
     }
 
     /// True when something small of it may pass the others.
     pub(super) fn may_pass(&mut self, now: Instant) -> bool {
         let earned = self.earned(Self::RULES.pass_rate, self.may_pass_since, now);
         self.may_pass = self.burst().min(self.may_pass + earned);
-        self.may_pass_since = now;
+        self.may_pass_since = self.may_pass_since.max(now);
         self.may_pass > 0.0
     }
 

@@ -194,6 +194,24 @@ fn a_crowd_of_copies_leaves_every_game_its_time() {
     assert!(most < 1.3 * least, "{least} to {most} of the line");
 }
 
+#[test]
+fn hundreds_who_copy_take_a_games_frames_no_room() {
+    for peers in [80_u16, 300] {
+        // Twice what the line carries, together.
+        let rate = 40_000_000 / u64::from(peers);
+        let copies = (2..2 + peers).map(|number| Sender::new(number, 3, 1514, rate));
+        let senders: Vec<_> = [Sender::game(1)].into_iter().chain(copies).collect();
+        let fates = evening(&senders);
+        assert_eq!(fates[0].lost(), 0);
+        let line: f64 = fates.iter().map(Fate::share).sum();
+        assert!(line > 0.95, "{line}");
+        if peers < 144 {
+            let p99 = fates[0].percentile(99);
+            assert!(p99 <= 10_000, "{p99} us");
+        }
+    }
+}
+
 /// Whoever came before the flood and stays has a place of its own, and keeps it.
 #[test]
 fn ones_own_flood_leaves_ones_own_game_its_time() {
