@@ -259,19 +259,18 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         mut link: RelayLink,
         shutdown: &mut (impl Future<Output = Text> + Unpin),
     ) -> Result<Ended, RunError> {
-        let ended = match self.begin(&link).await {
-            Ok(mut turns) => {
-                let ended = self.exchange(&mut link, &mut turns, shutdown).await;
-                if matches!(ended, Ok(Ended::Asked(_)) | Err(_)) {
-                    // Frames flow still, also where the machine or its adapter ends it.
-                    self.core.handle_shutdown(Instant::now());
-                    self.turn(&mut link, &mut turns)
-                        .perform_outputs(Instant::now());
-                }
-                ended
-            }
+        let begun = self.begin(&link).await;
+        let mut turns = Turns::new(&link);
+        let ended = match begun {
+            Ok(()) => self.exchange(&mut link, &mut turns, shutdown).await,
             Err(error) => Err(error),
         };
+        if matches!(ended, Ok(Ended::Asked(_)) | Err(_)) {
+            // Frames flow still, also where the machine or its adapter ends it.
+            self.core.handle_shutdown(Instant::now());
+            self.turn(&mut link, &mut turns)
+                .perform_outputs(Instant::now());
+        }
         self.to_port.clear();
         self.count_queue_drops(&mut link);
         self.core.counters().link = None;
@@ -286,7 +285,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
     }
 
     /// Tells everybody that the link stands; then frames may flow.
-    async fn begin(&mut self, link: &RelayLink) -> Result<Turns, RunError> {
+    async fn begin(&mut self, link: &RelayLink) -> Result<(), RunError> {
         self.resume_token = Some(link.welcome().resume_token.clone());
         self.has_been_in = true;
         self.note_sleep();
@@ -298,8 +297,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         };
         self.tell(joined).await?;
         tracing::debug!(buffers = ?link.udp_buffers(), budget = %link.budget(), "The link is up");
-        self.discard_backlog().await.map_err(RunError::Port)?;
-        Ok(Turns::new(link))
+        self.discard_backlog().await.map_err(RunError::Port)
     }
 
     fn turn<'t>(&'t mut self, link: &'t mut RelayLink, turns: &'t mut Turns) -> Turn<'t, C, P> {

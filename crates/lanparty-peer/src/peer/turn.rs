@@ -44,6 +44,8 @@ impl Turns {
 
     /// Waits for something that is no turn's. The link stays alive meanwhile.
     pub(super) async fn beside<T>(&mut self, something: impl Future<Output = T>) -> T {
+        // The endpoint's own task may have asked the socket last, and who is behind does not ask it in the next turn.
+        self.has_more |= self.is_behind;
         self.drive.beside(something).await
     }
 }
