@@ -83,16 +83,21 @@ pub fn watchdog() -> Option<Duration> {
 
 /// Says that the service is not stuck, as often as systemd wants; to be awaited by whoever must not be stuck.
 pub async fn keep_watched() -> Infallible {
-    keep_watched_within(watchdog()).await
+    keep_watched_within(watchdog(), || true).await
 }
 
-/// The same for whoever may know the time from another one, whose place it has taken.
-pub async fn keep_watched_within(limit: Option<Duration>) -> Infallible {
+/// The same, as long as it `goes_on`, for whoever may know the time from another one, whose place it has taken.
+pub async fn keep_watched_within(
+    limit: Option<Duration>,
+    mut goes_on: impl FnMut() -> bool,
+) -> Infallible {
     if let Some(limit) = limit.or_else(|| waits().then_some(SUCCESSORS)) {
         let mut beat = tokio::time::interval(limit / 2);
         loop {
             beat.tick().await;
-            watched();
+            if goes_on() {
+                watched();
+            }
         }
     }
     std::future::pending().await

@@ -206,6 +206,17 @@ impl Connection {
         }
     }
 
+    /// Frames that died in this connection's queue; never waits for another loop.
+    pub fn undelivered(&self) -> u64 {
+        match &self.0 {
+            Kind::Quic(quic) => quic.undelivered(),
+            Kind::Memory(memory) => {
+                let queue = memory.queue_stats();
+                queue.without_room() + queue.late()
+            }
+        }
+    }
+
     /// Sends a probe of the path as it is: never cut, because its length is the question.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 
 use crate::close::{CloseCode, HandshakeError, Unsent};
 use crate::connection::Connection;
-use crate::engine::{ConnectFailure, Crew, Engine, Stranger, Totals};
+use crate::engine::{Beat, ConnectFailure, Crew, Engine, Stranger, Totals};
 use crate::reset;
 use crate::socket::{self, UdpBuffers};
 use crate::steer;
@@ -199,6 +199,12 @@ impl Endpoint {
     /// Its threads sleep meanwhile, so nothing else that is in a hurry should run on them.
     pub fn gather(&self) {
         self.crew.engines().iter().for_each(Engine::gather);
+    }
+
+    /// True when each loop has had a turn since this was asked last with the same `seen`. A loop that has nothing to do takes one
+    /// for that; so whoever asks twice within some seconds and hears no has one that is stuck.
+    pub fn beat(&self, seen: &mut Beat) -> bool {
+        self.crew.beat(seen)
     }
 
     /// The sockets once more, in their order, for a program that shall take this one's place.

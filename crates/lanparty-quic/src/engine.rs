@@ -19,12 +19,14 @@ mod link;
 mod links;
 mod state;
 mod stranger;
+mod strangers;
 mod streams;
 #[cfg(test)]
 mod tests;
 mod udp;
 
 pub(crate) use connection::Connection;
+pub use crew::Beat;
 pub(crate) use crew::Crew;
 pub(crate) use drive::Drive;
 pub(crate) use driver::after_others;
@@ -50,10 +52,12 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Instant;
+use strangers::Strangers;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use udp::UdpPort;
@@ -86,6 +90,10 @@ struct Shared {
     siblings: OnceLock<Vec<Weak<Shared>>>,
     /// Its thread is its own, so that it may sleep.
     gathers: AtomicBool,
+    /// How many turns it has had.
+    turns: AtomicU64,
+    /// The state has them too.
+    strangers: Arc<Strangers>,
     runtime: Handle,
 }
 
@@ -140,7 +148,9 @@ impl Engine {
         let udp = UdpPort::new(socket)?;
         let place = ids.place();
         let endpoint = proto::Endpoint::new(Arc::new(config), server, !udp.may_fragment());
-        let state = Mutex::new(State::new(endpoint, ids));
+        let state = State::new(endpoint, ids);
+        let strangers = state.strangers.clone();
+        let state = Mutex::new(state);
         let driver = Mutex::new(Driver::new(place.loops())?);
         let inbox = || Inbox::new(endpoint_number, place.index(), place.loops());
         let shared = Arc::new(Shared {
@@ -150,7 +160,9 @@ impl Engine {
             place,
             inbox: (place.loops() > 1).then(inbox),
             siblings: OnceLock::new(),
+            turns: AtomicU64::new(0),
             gathers: AtomicBool::new(false),
+            strangers,
             runtime: Handle::current(),
         });
         let driver = tokio::spawn(Background(shared.clone()));
@@ -199,15 +211,9 @@ impl Engine {
 
     /// The next stranger; `None` once the engine is closed, or its socket is gone.
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<Option<Stranger>> {
-        let mut state = self.shared().lock();
-        if let Some(stranger) = state.strangers.pop_front() {
-            return Poll::Ready(Some(Stranger::new(stranger, self.shared())));
-        }
-        if state.closing.is_some() {
-            return Poll::Ready(None);
-        }
-        state.accepting = Some(cx.waker().clone());
-        Poll::Pending
+        let strangers = &self.shared().strangers;
+        let next = strangers.poll_next(cx);
+        next.map(|next| next.map(|packet| Stranger::new(packet, self.shared())))
     }
 
     /// Begins a handshake and waits for its end.
@@ -251,9 +257,7 @@ impl Engine {
             link.end(ConnectionError::LocallyClosed);
             state.touch(handle);
         }
-        if let Some(waker) = state.accepting.take() {
-            waker.wake();
-        }
+        self.shared().strangers.close();
         state.wake_driver();
     }
 

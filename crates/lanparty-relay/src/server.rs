@@ -51,7 +51,7 @@ use lanparty_edge::systemd::{self, Standing};
 use lanparty_metrics::{Metrics, MetricsError};
 use lanparty_quic::memory::{self, Dialer, Listener, Tally};
 use lanparty_quic::tls::Identity;
-use lanparty_quic::{CloseCode, Connection, Endpoint, Incoming, ListenError};
+use lanparty_quic::{Beat, CloseCode, Connection, Endpoint, Incoming, ListenError};
 use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -178,10 +178,12 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), S
     server.endpoint.gather();
     server.standing = Some(Standing::default());
     server.tell_standing();
-    let watchdog = server.watchdog;
+    // A loop that is stuck keeps those on it waiting, however healthy the others are.
+    let (watchdog, endpoint) = (server.watchdog, server.endpoint.clone());
+    let mut seen = Beat::default();
     tokio::select! {
         ended = server.run(stop) => ended?,
-        never = systemd::keep_watched_within(watchdog) => match never {},
+        never = systemd::keep_watched_within(watchdog, || endpoint.beat(&mut seen)) => match never {},
     }
     Ok(())
 }

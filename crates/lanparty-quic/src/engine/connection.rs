@@ -17,7 +17,7 @@ use noq_proto::{
 };
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -313,6 +313,21 @@ impl Connection {
             (Some(&last), _) => last,
             (None, link) => link.map_or_else(QueueStats::default, |link| link.queue_stats().0),
         }
+    }
+
+    /// Frames that died in its queue since the connection stands; when it does not any more, until its end. Never waits for another
+    /// loop.
+    pub(crate) fn undelivered(&self) -> u64 {
+        let fate = &self.0.fate;
+        if let Some(last) = fate.queue.get() {
+            return last.without_room() + last.late();
+        }
+        if self.0.shared.away().is_some() {
+            let seen = |count: &AtomicU64| count.load(Ordering::Relaxed);
+            return seen(&fate.glance.undelivered) + seen(&fate.glance.crowded_out);
+        }
+        let queue = self.queue_stats();
+        queue.without_room() + queue.late()
     }
 
     /// How it is doing; `None` when it is over.

@@ -1,6 +1,7 @@
 //! An endpoint's loops: one engine each, on the runtime of whoever has made the endpoint the first, on threads of their own the
 //! others.
 
+use super::inbox::Inbox;
 use super::{Engine, Shared, Stranger};
 use crate::reset::OwnIds;
 use crate::steer::Place;
@@ -17,9 +18,13 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
+/// What the loops were at when somebody asked last whether they go on.
+#[derive(Debug, Default)]
+pub struct Beat(Vec<u64>);
+
 /// How long tasks may go on with something at their loop's end.
 const LAST_TASKS: Duration = Duration::from_millis(50);
-static ENDPOINTS: AtomicU64 = AtomicU64::new(0);
+static ENDPOINTS: AtomicU64 = AtomicU64::new(1);
 
 /// The loops; with the crew and their last connections they end.
 #[derive(Debug)]
@@ -33,10 +38,37 @@ pub(crate) struct Crew {
 
 #[derive(Debug)]
 struct Waiting {
-    runtime: Runtime,
+    runtime: Idle,
     driver: JoinHandle<()>,
     shared: Arc<Shared>,
     index: usize,
+}
+
+/// A runtime that nobody drives yet. It may go where a task runs that must not wait, which tokio's own would.
+#[derive(Debug)]
+struct Idle(Option<Runtime>);
+
+impl Idle {
+    fn new() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        Ok(Idle(Some(runtime)))
+    }
+
+    fn runtime(&self) -> &Runtime {
+        self.0.as_ref().expect("it is taken by value")
+    }
+
+    fn take(mut self) -> Runtime {
+        self.0.take().expect("it is taken by value")
+    }
+}
+
+impl Drop for Idle {
+    fn drop(&mut self) {
+        if let Some(never_driven) = self.0.take() {
+            never_driven.shutdown_background();
+        }
+    }
 }
 
 impl Crew {
@@ -64,10 +96,8 @@ impl Crew {
         for (place, socket) in Place::all(sockets.len()).zip(sockets) {
             let (config, ids) = settings(place);
             let server = Some(server.clone());
-            let runtime =
-                (place.index() > 0).then(|| Builder::new_current_thread().enable_all().build());
-            let runtime = runtime.transpose()?;
-            let inside = runtime.as_ref().map(Runtime::enter);
+            let runtime = (place.index() > 0).then(Idle::new).transpose()?;
+            let inside = runtime.as_ref().map(|idle| idle.runtime().enter());
             let (engine, driver) = Engine::start(endpoint, config, ids, server, socket)?;
             drop(inside);
             if let Some(runtime) = runtime {
@@ -128,6 +158,22 @@ impl Crew {
         .await
     }
 
+    /// True when each loop has had a turn since this was asked last; it is asked for one.
+    pub(crate) fn beat(&self, seen: &mut Beat) -> bool {
+        let turns = |engine: &Engine| engine.shared().turns.load(Ordering::Relaxed);
+        let before = std::mem::replace(&mut seen.0, self.engines.iter().map(turns).collect());
+        let inboxes = self
+            .engines
+            .iter()
+            .filter_map(|engine| engine.shared().inbox.as_ref());
+        inboxes.for_each(Inbox::ring);
+        self.engines.len() == 1
+            || before
+                .iter()
+                .zip(&seen.0)
+                .all(|(before, now)| before != now)
+    }
+
     /// Closes every connection and waits until the other sides have had time to hear it.
     pub(crate) async fn close(&self, code: VarInt, text: &'static [u8]) {
         for engine in &self.engines {
@@ -139,27 +185,27 @@ impl Crew {
     }
 }
 
-impl Drop for Crew {
-    fn drop(&mut self) {
-        let waiting = self
-            .waiting
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
-        for never_started in waiting.drain(..) {
-            // Not here, where a task may run that must not wait.
-            never_started.runtime.shutdown_background();
-        }
-    }
-}
-
 impl Waiting {
     fn run(self) {
-        self.runtime.block_on(async {
+        let runtime = self.runtime.take();
+        runtime.block_on(async {
             // A panic in it ends the program, if that wants it to.
             let _ = self.driver.await;
             // Where its socket is gone there are tasks on this thread that say goodbye to somebody.
             self.shared.abandoned().await;
         });
-        self.runtime.shutdown_timeout(LAST_TASKS);
+        runtime.shutdown_timeout(LAST_TASKS);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_loop_that_never_starts_ends_within_a_task_without_a_panic() {
+        let idle = Idle::new().unwrap();
+        idle.runtime().spawn(std::future::pending::<()>());
+        drop(idle);
     }
 }

@@ -19,6 +19,7 @@ use std::time::Instant;
 const RECEIVE_ROUNDS: usize = 4;
 /// How many packet trains one connection sends before another has its turn.
 pub(super) const TRAINS: usize = 8;
+
 /// A turn has a fixed order: take packets, give datagrams to whoever wants them, send what all of that gave, and what
 /// only acknowledges last ([`Link::wants_to_send`](super::link::Link::wants_to_send)).
 ///
@@ -56,17 +57,22 @@ impl Driver {
 
     /// Takes packets, as many as are fair before something is sent, and brings their news to whoever waits for them.
     pub(super) fn receive(&mut self, cx: &mut Context<'_>, shared: &Shared, now: Instant) -> Taken {
+        shared.turns.fetch_add(1, Ordering::Relaxed);
         let mut state = shared.lock();
         // Whoever touches a link from now on does so within this turn.
         state.driver = None;
+        let mut handed_on = Vec::new();
         if let Some(inbox) = &shared.inbox {
             inbox.awake();
-            for packet in inbox.take_packets() {
-                state.take_packet(shared, now, packet);
-            }
+            handed_on = inbox.take_packets();
+        }
+        let mut has_news = !handed_on.is_empty();
+        for packet in handed_on {
+            state.take_packet(shared, now, packet);
         }
         let taken = self.take_packets(cx, shared, &mut state, now);
-        if !matches!(taken, Taken::Nothing) {
+        has_news |= !matches!(taken, Taken::Nothing);
+        if has_news {
             state.hear_touched();
         }
         taken
@@ -141,7 +147,7 @@ impl Driver {
     pub(super) fn send(&mut self, cx: &mut Context<'_>, shared: &Shared, now: Instant) {
         let mut state = shared.lock();
         if let Some(inbox) = &shared.inbox {
-            inbox.deliver(&mut state);
+            inbox.deliver(shared, &mut state);
         }
         state.handle_timeouts(now);
         self.transmit(cx, shared, &mut state, now);
@@ -229,7 +235,8 @@ impl Driver {
     /// one did.
     pub(super) fn rest(&mut self, cx: &mut Context<'_>, shared: &Shared, at: Option<Instant>) {
         let mut state = shared.lock();
-        let more = self.waiting.is_none() && !state.touched.is_empty();
+        let more = self.waiting.is_none() && !state.touched.is_empty()
+            || (!state.is_by_hand && !state.readable.is_empty());
         if more {
             return after_others(cx);
         }
@@ -305,10 +312,7 @@ impl State {
                 None
             }
             DatagramEvent::NewConnection(stranger) if self.closing.is_none() => {
-                self.strangers.push_back(stranger);
-                if let Some(waker) = self.accepting.take() {
-                    waker.wake();
-                }
+                self.strangers.push(stranger);
                 None
             }
             DatagramEvent::NewConnection(stranger) => Some(self.endpoint.refuse(stranger, answer)),

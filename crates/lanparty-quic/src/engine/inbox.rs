@@ -1,24 +1,33 @@
 //! What other loops have for this one: frames for its links, and packets that came to them by mistake.
 //!
-//! A loop holds its lock for whole turns, so nobody else waits for that; an inbox is locked for as long as it takes to put
-//! something in, or to take all of it out. Each loop has a place of its own in it: one that floods fills that alone.
+//! A loop holds its lock while it reads and while it sends; a frame of another loop does not wait for that. An inbox is locked for
+//! as long as it takes to put something in, or to take all of it out. Each loop has a place of its own in it: one that
+//! floods fills that alone, and in it each person has a part.
 
 use super::Shared;
 use super::link::{Pieces, by_themselves};
 use super::state::State;
+use super::stranger::Verdict;
 use super::udp::Received;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use lanparty_flow::queue::Person;
 use lanparty_proto::flow::Flow;
-use noq_proto::ConnectionHandle;
+use noq_proto::{ConnectionHandle, Incoming};
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Waker};
 use std::time::Instant;
 
-/// Frames of one loop that wait for another's turn: as many as it may have for that in some milliseconds.
-const MAX_FRAMES: usize = 4096;
+/// Bytes of frames that may wait for a loop's turn, in parts for the other loops, but in no smaller ones: what some
+/// milliseconds bring.
+const MAX_BYTES: usize = 8 * 1024 * 1024;
+const LEAST_PLACE: usize = 512 * 1024;
+/// Of a place that is half full a person gets one such part more.
+const PART_OF_A_PERSON: usize = 16;
+/// Room for frames that is kept for the next turn.
+const SPARE: usize = 512;
 /// Packets that wait so; the kernel steers nearly all of them to the right loop itself.
 const MAX_PACKETS: usize = 1024;
 
@@ -33,6 +42,52 @@ pub(super) struct Parcel {
     pub(super) pieces: Pieces,
 }
 
+impl Parcel {
+    fn memory(&self) -> usize {
+        size_of::<Parcel>() + self.len()
+    }
+
+    fn len(&self) -> usize {
+        self.pieces.iter().map(Bytes::len).sum()
+    }
+}
+
+/// What waits of one loop.
+#[derive(Default)]
+struct Waiting {
+    frames: Vec<Parcel>,
+    bytes: usize,
+    /// Bytes that people have added since it was half full.
+    late: HashMap<Person, usize>,
+}
+
+impl Waiting {
+    /// False when there is no room; where there is little, for whoever has had much of it.
+    fn push(&mut self, parcel: Parcel, limit: usize) -> bool {
+        let memory = parcel.memory();
+        if self.bytes + memory > limit {
+            return false;
+        }
+        if self.bytes > limit / 2 {
+            let late = self.late.entry(parcel.person).or_default();
+            *late += memory;
+            if *late > limit / PART_OF_A_PERSON {
+                return false;
+            }
+        }
+        self.bytes += memory;
+        self.frames.push(parcel);
+        true
+    }
+
+    /// Exchanges its frames for a list that is empty.
+    fn take(&mut self, empty: &mut Vec<Parcel>) {
+        std::mem::swap(&mut self.frames, empty);
+        self.bytes = 0;
+        self.late = HashMap::new();
+    }
+}
+
 thread_local! {
     /// The endpoint and the loop whose turns this thread has.
     static HERE: Cell<Option<(u64, usize)>> = const { Cell::new(None) };
@@ -42,8 +97,12 @@ pub(super) struct Inbox {
     endpoint: u64,
     index: usize,
     packets: Mutex<Vec<Received>>,
+    /// Strangers who are not let in.
+    verdicts: Mutex<Vec<(Incoming, Verdict)>>,
     /// By the loop that they come from; the last ones come from no loop.
-    frames: Box<[Mutex<Vec<Parcel>>]>,
+    frames: Box<[Mutex<Waiting>]>,
+    /// Bytes that one of them has room for.
+    room: usize,
     /// Something has come since it was looked into last.
     has_mail: AtomicBool,
     /// Nobody looks into it before being woken.
@@ -60,7 +119,9 @@ impl Inbox {
             endpoint,
             index,
             packets: Mutex::default(),
+            verdicts: Mutex::default(),
             frames: (0..=loops).map(|_| Mutex::default()).collect(),
+            room: (MAX_BYTES / (loops + 1)).max(LEAST_PLACE),
             has_mail: AtomicBool::new(false),
             is_asleep: AtomicBool::new(false),
             sleeper: Mutex::default(),
@@ -79,7 +140,7 @@ impl Inbox {
         HERE.get() != Some((self.endpoint, self.index))
     }
 
-    fn sender(&self) -> &Mutex<Vec<Parcel>> {
+    fn sender(&self) -> &Mutex<Waiting> {
         let nobody = self.frames.len() - 1;
         let index = match HERE.get() {
             Some((endpoint, index)) if endpoint == self.endpoint => index,
@@ -91,27 +152,28 @@ impl Inbox {
     /// Puts a frame in. False when there is no room for it.
     pub(super) fn push(&self, parcel: Parcel) -> bool {
         let pieces = by_themselves(parcel.pieces);
-        let mut frames = lock(self.sender());
-        if frames.len() >= MAX_FRAMES {
-            return false;
+        let parcel = Parcel { pieces, ..parcel };
+        let has_room = lock(self.sender()).push(parcel, self.room);
+        if has_room {
+            self.ring();
         }
-        frames.push(Parcel { pieces, ..parcel });
-        drop(frames);
-        self.ring();
-        true
+        has_room
     }
 
     /// Puts a packet in; without room it is lost, as on a network.
     pub(super) fn push_packet(&self, packet: Received) {
         let mut packets = lock(&self.packets);
         if packets.len() < MAX_PACKETS {
-            packets.push(packet);
+            // In memory of its own, as a frame.
+            let payload = BytesMut::from(&packet.payload[..]);
+            packets.push(Received { payload, ..packet });
         }
         drop(packets);
         self.ring();
     }
 
-    fn ring(&self) {
+    /// Has the loop take a turn.
+    pub(super) fn ring(&self) {
         // Both orders matter: either the loop that goes to sleep sees this, or we see that it sleeps.
         self.has_mail.store(true, Ordering::SeqCst);
         if self.is_asleep.swap(false, Ordering::SeqCst)
@@ -132,20 +194,29 @@ impl Inbox {
         std::mem::take(&mut *lock(&self.packets))
     }
 
-    /// Gives all frames to their links.
-    pub(super) fn deliver(&self, state: &mut State) {
+    /// Puts in what becomes of a stranger. Of these there are no more than strangers wait.
+    pub(super) fn push_verdict(&self, packet: Incoming, verdict: Verdict) {
+        lock(&self.verdicts).push((packet, verdict));
+        self.ring();
+    }
+
+    /// Gives all frames to their links, and the strangers their answers.
+    pub(super) fn deliver(&self, shared: &Shared, state: &mut State) {
         if !self.has_mail.swap(false, Ordering::SeqCst) {
             return;
         }
+        for (packet, verdict) in std::mem::take(&mut *lock(&self.verdicts)) {
+            shared.carry_out(state, packet, verdict);
+        }
         let mut taken = std::mem::take(&mut *lock(&self.spare));
         for frames in &self.frames {
-            std::mem::swap(&mut *lock(frames), &mut taken);
+            lock(frames).take(&mut taken);
             for parcel in taken.drain(..) {
                 state.deliver(parcel);
             }
         }
         // What one flood has needed is not kept for good.
-        if taken.capacity() <= MAX_FRAMES / 8 {
+        if taken.capacity() <= SPARE {
             *lock(&self.spare) = taken;
         }
         // Packets are taken at the beginning of a turn.
@@ -158,6 +229,7 @@ impl Inbox {
 impl State {
     /// Whoever has gone meanwhile misses nothing.
     fn deliver(&mut self, parcel: Parcel) {
+        let len = parcel.len();
         let Parcel {
             handle,
             number,
@@ -166,13 +238,12 @@ impl State {
             flow,
             pieces,
         } = parcel;
-        let len = pieces.iter().map(Bytes::len).sum();
         if let Some(link) = self.link(handle)
             && link.fate.number == number
             && link.fate.end.get().is_none()
         {
             link.take(now, person, flow, pieces, len);
-            self.touch(handle);
+            self.put_up(handle);
         }
     }
 }
@@ -200,81 +271,4 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use lanparty_proto::{MacAddr, PeerId};
-    use smallvec::smallvec;
-    use std::sync::Arc;
-
-    fn parcel(number: u64) -> Parcel {
-        Parcel {
-            handle: ConnectionHandle(0),
-            number,
-            now: Instant::now(),
-            person: Person::Machine {
-                peer: PeerId::new(1).unwrap(),
-                mac: MacAddr::new([2; 6]),
-            },
-            flow: Flow::Other {
-                addresses: [0; 12],
-                kind: [0; 2],
-            },
-            pieces: smallvec![Bytes::from_static(&[0; 100])],
-        }
-    }
-
-    fn numbers(inbox: &Inbox, from: usize) -> Vec<u64> {
-        lock(&inbox.frames[from])
-            .iter()
-            .map(|parcel| parcel.number)
-            .collect()
-    }
-
-    #[test]
-    fn a_loop_that_floods_fills_its_own_place_alone() {
-        let inbox = Arc::new(Inbox::new(7, 0, 3));
-        let flood = {
-            let inbox = inbox.clone();
-            let flooding = move || {
-                HERE.set(Some((7, 1)));
-                (0..2 * MAX_FRAMES as u64)
-                    .filter(|&number| inbox.push(parcel(number)))
-                    .count()
-            };
-            std::thread::spawn(flooding)
-        };
-        assert_eq!(flood.join().unwrap(), MAX_FRAMES);
-        HERE.set(Some((7, 2)));
-        assert!((0..100).all(|number| inbox.push(parcel(number))));
-        assert_eq!(numbers(&inbox, 2), (0..100).collect::<Vec<_>>());
-        assert_eq!(numbers(&inbox, 1).len(), MAX_FRAMES);
-        // Another endpoint's loop is none of ours.
-        HERE.set(Some((8, 1)));
-        assert!(inbox.push(parcel(1)) && inbox.is_away());
-        assert_eq!(numbers(&inbox, 3), [1]);
-        inbox.awake();
-        assert!(!inbox.is_away());
-    }
-
-    #[test]
-    fn whoever_sleeps_is_woken_once_and_whoever_does_not_goes_on() {
-        struct Count(std::sync::atomic::AtomicUsize);
-        impl std::task::Wake for Count {
-            fn wake(self: Arc<Self>) {
-                self.0.fetch_add(1, Ordering::SeqCst);
-            }
-        }
-        let count = Arc::new(Count(0.into()));
-        let waker = Waker::from(count.clone());
-        let mut cx = Context::from_waker(&waker);
-        let inbox = Inbox::new(7, 0, 2);
-        let woken = || count.0.load(Ordering::SeqCst);
-        assert!(inbox.sleep(&mut cx), "nothing has come");
-        (0..50).for_each(|number| assert!(inbox.push(parcel(number))));
-        assert_eq!(woken(), 1);
-        inbox.awake();
-        inbox.push(parcel(1));
-        assert_eq!(woken(), 1, "it is awake");
-        assert!(!inbox.sleep(&mut cx), "that one has come meanwhile");
-    }
-}
+mod tests;

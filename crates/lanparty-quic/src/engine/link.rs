@@ -72,6 +72,8 @@ pub(super) struct Glance {
     pub(super) rtt_us: AtomicU64,
     pub(super) sent: AtomicU64,
     pub(super) lost: AtomicU64,
+    /// Frames that its queue has thrown away.
+    pub(super) undelivered: AtomicU64,
     /// Frames of other loops that found no room on their way to its queue.
     pub(super) crowded_out: AtomicU64,
 }
@@ -372,6 +374,9 @@ impl Link {
             glance.sent.store(path.sent_packets, Ordering::Relaxed);
             glance.lost.store(path.lost_packets, Ordering::Relaxed);
         }
+        let queue = self.queue.stats();
+        let undelivered = queue.without_room() + queue.late();
+        glance.undelivered.store(undelivered, Ordering::Relaxed);
     }
 
     /// Adapts the next feed to what QUIC has left of this one.

@@ -3,12 +3,13 @@
 use super::link::{Fate, Link};
 use super::links::Links;
 use super::no_socket;
+use super::strangers::Strangers;
 use crate::reset::OwnIds;
 use bytes::Bytes;
 use lanparty_flow::queue::Waited;
 use lanparty_obs::link::{QueueStats, UdpStats};
 use noq_proto::{self as proto, ConnectionError, ConnectionHandle, Event, VarInt};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -25,8 +26,7 @@ pub(super) struct State {
     // Links that may have something to send or to say.
     pub(super) touched: Vec<ConnectionHandle>,
     pub(super) deadlines: BTreeSet<(Instant, usize)>,
-    pub(super) strangers: VecDeque<proto::Incoming>,
-    pub(super) accepting: Option<Waker>,
+    pub(super) strangers: Arc<Strangers>,
     pub(super) waiting_for_idle: Vec<Waker>,
     // There while whoever moves packets sleeps.
     pub(super) driver: Option<Waker>,
@@ -83,8 +83,7 @@ impl State {
             links: Links::default(),
             touched: Vec::new(),
             deadlines: BTreeSet::new(),
-            strangers: VecDeque::new(),
-            accepting: None,
+            strangers: Arc::default(),
             waiting_for_idle: Vec::new(),
             driver: None,
             is_by_hand: false,
@@ -307,18 +306,15 @@ impl State {
             self.gone.add(&link);
         }
         self.closing = Some((0u8.into(), Bytes::new()));
-        self.accepting
-            .take()
-            .into_iter()
-            .chain(self.waiting_for_idle.drain(..))
-            .for_each(Waker::wake);
+        self.strangers.close();
+        self.waiting_for_idle.drain(..).for_each(Waker::wake);
     }
 }
 
 impl Drop for State {
     fn drop(&mut self) {
         // What is not decided upon would be taken for a leak.
-        for stranger in self.strangers.drain(..) {
+        while let Some(stranger) = self.strangers.pop() {
             self.endpoint.ignore(stranger);
         }
     }

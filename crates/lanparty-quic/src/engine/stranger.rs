@@ -1,5 +1,6 @@
 //! Whoever knocks.
 
+use super::state::State;
 use super::{Connection, Shared};
 use noq_proto::{self as proto, ConnectionError};
 use std::net::SocketAddr;
@@ -43,20 +44,18 @@ impl Stranger {
         &self.shared.runtime
     }
 
-    pub(crate) fn refuse(mut self) {
-        let (packet, mut answer) = (self.take(), Vec::new());
-        let transmit = self.shared.lock().endpoint.refuse(packet, &mut answer);
-        self.shared.answer(&transmit, &answer);
+    pub(crate) fn refuse(self) {
+        self.judge(Verdict::Refuse);
     }
 
     /// Asks for proof of the address. One that has given it already is not asked again but ignored.
-    pub(crate) fn retry(mut self) {
-        let (packet, mut answer) = (self.take(), Vec::new());
-        let asked = self.shared.lock().endpoint.retry(packet, &mut answer);
-        match asked {
-            Ok(transmit) => self.shared.answer(&transmit, &answer),
-            Err(error) => self.packet = Some(error.into_incoming()),
-        }
+    pub(crate) fn retry(self) {
+        self.judge(Verdict::Retry);
+    }
+
+    fn judge(mut self, verdict: Verdict) {
+        let packet = self.take();
+        self.shared.judge(packet, verdict);
     }
 
     /// Completes the handshake.
@@ -86,7 +85,39 @@ impl Stranger {
 impl Drop for Stranger {
     fn drop(&mut self) {
         if let Some(packet) = self.packet.take() {
-            self.shared.lock().endpoint.ignore(packet);
+            self.shared.judge(packet, Verdict::Ignore);
         }
+    }
+}
+
+/// What becomes of a stranger who is not let in.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Verdict {
+    Ignore,
+    Refuse,
+    Retry,
+}
+
+impl Shared {
+    /// Carries out a verdict; another loop does that in its own turn, for whoever waited for it would wait as long as a flood at its
+    /// socket takes.
+    fn judge(&self, packet: proto::Incoming, verdict: Verdict) {
+        match self.away() {
+            Some(inbox) => inbox.push_verdict(packet, verdict),
+            None => self.carry_out(&mut self.lock(), packet, verdict),
+        }
+    }
+
+    pub(super) fn carry_out(&self, state: &mut State, packet: proto::Incoming, verdict: Verdict) {
+        let (endpoint, mut answer) = (&mut state.endpoint, Vec::new());
+        let transmit = match verdict {
+            Verdict::Ignore => return endpoint.ignore(packet),
+            Verdict::Refuse => endpoint.refuse(packet, &mut answer),
+            Verdict::Retry => match endpoint.retry(packet, &mut answer) {
+                Ok(transmit) => transmit,
+                Err(error) => return endpoint.ignore(error.into_incoming()),
+            },
+        };
+        self.answer(&transmit, &answer);
     }
 }

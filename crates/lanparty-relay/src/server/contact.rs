@@ -151,7 +151,6 @@ impl Contact {
 
     /// How many frames for this peer died in its queue or found its link down.
     pub(super) fn undelivered(&self) -> u64 {
-        let queue = self.connection.queue_stats();
-        self.undelivered.load(Ordering::Relaxed) + queue.without_room() + queue.late()
+        self.undelivered.load(Ordering::Relaxed) + self.connection.undelivered()
     }
 }

@@ -1,7 +1,7 @@
 //! An endpoint with several loops, over loopback.
 
 use super::*;
-use crate::{CloseCode, Closed, steer_to_first};
+use crate::{Beat, CloseCode, Closed, steer_to_first};
 use lanparty_proto::{Header, PeerId, RoomId};
 use noq_proto::PathId;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -192,6 +192,68 @@ async fn a_packet_that_comes_to_the_wrong_loop_is_handed_on_and_no_link_is_reset
     // Handshakes as well.
     for pair in relay.meet_on_all_loops().await {
         pair.speaks().await;
+    }
+}
+
+/// What waited for the loop's next turn was late by an acknowledgement's 25 ms each time.
+#[tokio::test]
+async fn a_frame_in_a_packet_that_is_handed_on_waits_for_no_other() {
+    let relay = Relay::start();
+    let pairs = relay.meet_on_all_loops().await;
+    let sockets = relay.endpoint.duplicate_sockets().unwrap();
+    steer_to_first(&sockets[0]).unwrap();
+    let pair = pairs.iter().find(|pair| pair.place() > 0).unwrap();
+    let back = pair.far.clone();
+    pair.far.hand_datagrams_to(move |now, datagrams| {
+        for datagram in datagrams {
+            back.send_frame(now, datagram.clone(), || 1, None).unwrap();
+        }
+    });
+    let mut quickest = Duration::MAX;
+    for number in 0..50 {
+        let begin = Instant::now();
+        let said = datagram(number, 100);
+        pair.near.send_frame(begin, said, || 1, None).unwrap();
+        if heard_within(Duration::from_secs(1), &pair.near).await == Some(number) {
+            quickest = quickest.min(begin.elapsed());
+        }
+    }
+    assert!(quickest < Duration::from_millis(20), "{quickest:?}");
+}
+
+#[tokio::test]
+async fn a_loop_that_is_stuck_is_told_from_one_that_has_nothing_to_do() {
+    let relay = Relay::start();
+    let pairs = relay.meet_on_all_loops().await;
+    let pair = pairs.iter().find(|pair| pair.place() > 0).unwrap();
+    let mut seen = Beat::default();
+    let mut beat = || relay.endpoint.beat(&mut seen);
+    beat();
+    // All of them rest, and answer.
+    while !beat() {
+        tokio::task::yield_now().await;
+    }
+    let (is_stuck, (release, stuck)) = (
+        Arc::new(AtomicBool::new(false)),
+        std::sync::mpsc::channel::<()>(),
+    );
+    let flag = is_stuck.clone();
+    pair.far.hand_datagrams_to(move |_, _| {
+        flag.store(true, Ordering::SeqCst);
+        let _ = stuck.recv();
+    });
+    while !is_stuck.load(Ordering::SeqCst) {
+        let said = datagram(1, 100);
+        pair.near
+            .send_frame(Instant::now(), said, || 1, None)
+            .unwrap();
+        tokio::task::yield_now().await;
+    }
+    beat();
+    assert!(!beat() && !beat());
+    drop(release);
+    while !beat() {
+        tokio::task::yield_now().await;
     }
 }
 

@@ -289,7 +289,7 @@ impl Party {
             let packet = answer[..transmit.size].into();
             self.wire.push((now + WAY, from, packet));
         }
-        while let Some(stranger) = state.strangers.pop_front() {
+        while let Some(stranger) = state.strangers.pop() {
             let accepted = state.endpoint.accept(stranger, now, &mut answer, None);
             let (handle, quic) = accepted.unwrap();
             state.add(handle, quic);
