@@ -1,24 +1,17 @@
-//! Floods of small packets from a thousand ports, at each door of a party: the LAN, a player's adapter, a peer's link. The
-//! program behind the door goes on with everything else, and others play on.
+//! What a flood does to the program behind its door, and to others.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "shell: these tests look at the clock"
-)]
-
-use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use lanparty_lab::traffic::{End, Storm, StormPlan, Trips};
+use lanparty_lab::traffic::{End, Storm, Trips};
 use lanparty_lab::{
-    Machine, Needs, Party, Plan, Player, Process, Spare, Suite, Venue, World, checks, eventually,
-    pass, program, run,
+    Machine, Party, Plan, Player, Process, Spare, Venue, World, eventually, pass, program,
 };
 
-/// Where a flow has a queue of its own, this is as many as there are.
-const PORTS: u16 = 1000;
+use crate::door::{Door, PORTS, SHORTEST, of_a_player, of_the_lan};
+use crate::{ATTEMPTS, TO_SPARE, WATCHED};
+
 const EVERYBODY: [u8; 6] = [0xff; 6];
 const QUARTER: Duration = Duration::from_millis(250);
 const QUARTERS: usize = 12;
@@ -36,14 +29,6 @@ const JOIN: Duration = Duration::from_secs(20);
 const CARRIED: f64 = 0.5;
 /// But no port is silent for a second.
 const LEAST: f64 = PORTS as f64;
-/// A longer wait than for everything that a queue may hold.
-const DRAINED: Duration = Duration::from_millis(1200);
-/// How long others' pings are watched, 60 a second.
-const WATCHED: Duration = Duration::from_secs(3);
-/// The machine is shared: whoever disturbs a ping may be somebody else.
-const ATTEMPTS: usize = 3;
-/// With so much of the machine to spare, waits are our own.
-const TO_SPARE: f64 = 0.2;
 
 /// By how much pings may take longer beside a flood than without.
 struct Slower {
@@ -61,70 +46,36 @@ const BUSY: Slower = Slower {
     p99: Duration::from_millis(200),
 };
 
-fn main() -> ExitCode {
-    let needs = Needs::programs(&["dnsmasq", "ping"]);
-    let two = || Party::builder().players(2).start();
-    let three = || Party::builder().players(3).start();
-    let suites = [
-        Suite::new(
-            "lan_flood",
-            two,
-            checks![
-                others_play_on_beside_a_flood_of_the_lan,
-                a_storm_on_the_lan_does_not_silence_the_gateway,
-            ],
-        ),
-        Suite::new(
-            "tap_flood",
-            Serviced::begin,
-            checks![
-                others_play_on_beside_a_flood_at_an_adapter,
-                a_storm_at_an_adapter_neither_silences_the_client_nor_makes_it_deaf,
-            ],
-        ),
-        Suite::new(
-            "peer_flood",
-            three,
-            checks![
-                others_play_on_beside_a_player_who_floods_another,
-                others_play_on_beside_a_player_who_floods_everybody,
-                a_storm_from_a_player_neither_silences_the_relay_nor_makes_it_deaf,
-            ],
-        ),
-    ];
-    run(&needs, suites)
+pub(crate) fn of_two() -> Result<Party> {
+    Party::builder().players(2).start()
 }
 
-fn others_play_on_beside_a_flood_of_the_lan(party: &Party) -> Result<()> {
+pub(crate) fn of_three() -> Result<Party> {
+    Party::builder().players(3).start()
+}
+
+pub(crate) fn others_play_on_beside_a_flood_of_the_lan(party: &Party) -> Result<()> {
     let flooded = &party.players[0];
-    let door = of_the_lan(party)?;
-    let pace = carried(door, (&flooded.machine, Player::TAP))?;
+    let door = of_the_lan(party, flooded)?;
+    let pace = pace(door, (&flooded.machine, Player::TAP))?;
     others_play_on(door, pace, &[&party.players[1].machine])
 }
 
-fn a_storm_on_the_lan_does_not_silence_the_gateway(party: &Party) -> Result<()> {
+pub(crate) fn a_storm_on_the_lan_does_not_silence_the_gateway(party: &Party) -> Result<()> {
     let gateway = &party.venue.gateway;
-    let storm = of_the_lan(party)?.storm(None)?;
+    let storm = of_the_lan(party, &party.players[0])?.storm(None)?;
     sends_all_the_time((gateway, "gateway"), &storm, &[&party.players[1].machine])?;
     answers("gateway", || gateway.ctl("lanparty-gateway", &["list"]))?;
     ends_soon(&party.gateway)
 }
 
-/// From one machine of the LAN to the first player. The other machine is for pings.
-fn of_the_lan(party: &Party) -> Result<Door<'_>> {
-    let lan2 = &party.venue.lan2;
-    let (source, to) = (lan2.mac("eth0")?, party.players[0].mac());
-    let from = (lan2, "eth0");
-    Ok(Door { from, source, to })
-}
-
-fn others_play_on_beside_a_flood_at_an_adapter(scene: &Serviced) -> Result<()> {
+pub(crate) fn others_play_on_beside_a_flood_at_an_adapter(scene: &Serviced) -> Result<()> {
     let door = scene.door()?;
-    let pace = carried(door, (&scene.venue.lan2, "eth0"))?;
+    let pace = pace(door, (&scene.venue.lan2, "eth0"))?;
     others_play_on(door, pace, &[&scene.venue.remotes[1]])
 }
 
-fn a_storm_at_an_adapter_neither_silences_the_client_nor_makes_it_deaf(
+pub(crate) fn a_storm_at_an_adapter_neither_silences_the_client_nor_makes_it_deaf(
     scene: &Serviced,
 ) -> Result<()> {
     let machine = &scene.venue.remotes[0];
@@ -136,24 +87,29 @@ fn a_storm_at_an_adapter_neither_silences_the_client_nor_makes_it_deaf(
     ends_soon(&scene.services[0])
 }
 
-fn others_play_on_beside_a_player_who_floods_another(party: &Party) -> Result<()> {
+pub(crate) fn others_play_on_beside_a_player_who_floods_another(party: &Party) -> Result<()> {
     let [_, hit, other] = players_of(party)?;
-    let door = of_a_player(party, hit.mac());
-    let pace = carried(door, (&hit.machine, Player::TAP))?;
+    let door = of_a_player(&party.players[0], hit.mac());
+    let pace = pace(door, (&hit.machine, Player::TAP))?;
     others_play_on(door, pace, &[&hit.machine, &other.machine])
 }
 
-fn others_play_on_beside_a_player_who_floods_everybody(party: &Party) -> Result<()> {
+pub(crate) fn others_play_on_beside_a_player_who_floods_everybody(party: &Party) -> Result<()> {
     let [_, hit, other] = players_of(party)?;
     // The relay lets few broadcasts through, so what it can carry of them is what it can carry of anything.
-    let pace = carried(of_a_player(party, hit.mac()), (&hit.machine, Player::TAP))?;
-    let door = of_a_player(party, EVERYBODY);
+    let pace = pace(
+        of_a_player(&party.players[0], hit.mac()),
+        (&hit.machine, Player::TAP),
+    )?;
+    let door = of_a_player(&party.players[0], EVERYBODY);
     others_play_on(door, pace, &[&hit.machine, &other.machine])
 }
 
-fn a_storm_from_a_player_neither_silences_the_relay_nor_makes_it_deaf(party: &Party) -> Result<()> {
+pub(crate) fn a_storm_from_a_player_neither_silences_the_relay_nor_makes_it_deaf(
+    party: &Party,
+) -> Result<()> {
     let relay = &party.venue.relay;
-    let storm = of_a_player(party, party.players[1].mac()).storm(None)?;
+    let storm = of_a_player(&party.players[0], party.players[1].mac()).storm(None)?;
     let [_, hit, other] = players_of(party)?;
     sends_all_the_time((relay, "relay"), &storm, &[&hit.machine, &other.machine])?;
     answers("relay", || relay.ctl("lanparty-relay", &["peers"]))?;
@@ -166,37 +122,8 @@ fn players_of(party: &Party) -> Result<&[Player; 3]> {
     party.players[..].try_into().context("three players")
 }
 
-fn of_a_player(party: &Party, to: [u8; 6]) -> Door<'_> {
-    let player = &party.players[0];
-    Door {
-        from: (&player.machine, Player::TAP),
-        source: player.mac(),
-        to,
-    }
-}
-
-/// Where a storm comes in, from which station and for which.
-#[derive(Clone, Copy)]
-struct Door<'a> {
-    from: End<'a>,
-    source: [u8; 6],
-    to: [u8; 6],
-}
-
-impl Door<'_> {
-    /// So many frames a second, or as many as go.
-    fn storm(&self, per_second: Option<f64>) -> Result<Storm> {
-        let plan = StormPlan {
-            ports: PORTS,
-            per_second,
-            ..StormPlan::default()
-        };
-        Storm::of(plan, self.from, self.source, self.to)
-    }
-}
-
 /// A party whose players have the client as a service; the first one's adapter is flooded.
-struct Serviced {
+pub(crate) struct Serviced {
     services: Vec<Process>,
     gateway: Process,
     relay: Process,
@@ -213,7 +140,7 @@ impl World for Serviced {
 }
 
 impl Serviced {
-    fn begin() -> Result<Self> {
+    pub(crate) fn begin() -> Result<Self> {
         let venue = Venue::build(Plan {
             remotes: 2,
             ..Plan::default()
@@ -257,7 +184,14 @@ impl Serviced {
         let (machine, lan2) = (&self.venue.remotes[0], &self.venue.lan2);
         let (source, to) = (machine.mac(Player::TAP)?, lan2.mac("eth0")?);
         let from = (machine, Player::TAP);
-        Ok(Door { from, source, to })
+        // What is for somebody whom nobody knows is a broadcast, of which few are let through.
+        machine.pings(Venue::LAN2, 56)?;
+        Ok(Door {
+            from,
+            source,
+            to,
+            length: SHORTEST,
+        })
     }
 }
 
@@ -271,18 +205,9 @@ fn client(words: &[&str]) -> Result<Vec<String>> {
     Ok(command)
 }
 
-/// Frames a second that the party carries to `sink` without loss, surely.
-fn carried(door: Door<'_>, sink: End<'_>) -> Result<f64> {
-    let (came, begin) = (|| sink.0.packets_received(sink.1), Instant::now());
-    let before = came()?;
-    let storm = door.storm(None)?;
-    pass(4 * QUARTER);
-    let through = (came()? - before) as f64 / begin.elapsed().as_secs_f64();
-    let offered = storm.offered() as f64 / begin.elapsed().as_secs_f64();
-    drop(storm);
-    pass(DRAINED);
-    println!("\n  a storm of {offered:.0} frames a second: {through:.0} come through");
-    Ok((through * CARRIED).max(LEAST))
+/// Frames a second that the party can carry from there to `sink` without losing others' on the way into a program.
+fn pace(door: Door<'_>, sink: End<'_>) -> Result<f64> {
+    Ok((door.carried(Some(STORM), sink)? * CARRIED).max(LEAST))
 }
 
 /// While the flood goes on at this pace the players' pings to the LAN come back, and as soon as without it.
@@ -313,7 +238,7 @@ fn others_play_on(door: Door<'_>, pace: f64, players: &[&Machine]) -> Result<()>
     outcome
 }
 
-fn pings(players: &[&Machine]) -> Result<Vec<Trips>> {
+pub(crate) fn pings(players: &[&Machine]) -> Result<Vec<Trips>> {
     thread::scope(|scope| {
         let measured: Vec<_> = players
             .iter()
