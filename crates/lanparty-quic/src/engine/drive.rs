@@ -18,7 +18,11 @@ impl Future for Background {
         let shared = &*self.0;
         {
             let mut state = shared.lock();
-            state.background = Some(cx.waker().clone());
+            match &mut state.background {
+                // The same one nearly always.
+                Some(known) => known.clone_from(cx.waker()),
+                none => *none = Some(cx.waker().clone()),
+            }
             if state.is_by_hand {
                 return Poll::Pending;
             }
