@@ -454,10 +454,11 @@ async fn race(config: &RelayConfig, addresses: &[SocketAddr], floor: PathFloor) 
     for (turn, &address) in (0u32..).zip(addresses) {
         let (trust, name) = (config.trust.clone(), config.server_name.clone());
         let identity = config.identity.clone();
-        let congestion = config.congestion;
+        let (congestion, company) = (config.congestion, config.company());
         let attempt = async move {
             tokio::time::sleep(STAGGER * turn).await;
             let endpoint = Endpoint::client(floor, congestion).map_err(ConnectError::Socket)?;
+            let endpoint = endpoint.in_company(company);
             let connecting = endpoint.connect(address, &name, &trust, identity.as_ref(), floor);
             let patience = CONNECT_DEADLINE.saturating_sub(STAGGER * turn);
             let connection = tokio::select! {

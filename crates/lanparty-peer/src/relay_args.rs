@@ -7,9 +7,9 @@ use lanparty_edge::congestion_args::{self, congestion};
 use lanparty_edge::invite::{Invite, InviteError, InviteSource, InviteSourceError};
 use lanparty_obs::Utc;
 use lanparty_proto::DatagramBudget;
-use lanparty_quic::Congestion;
 use lanparty_quic::memory::Dialer;
 use lanparty_quic::tls::{self, Trust, TrustError};
+use lanparty_quic::{Company, Congestion};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -182,7 +182,23 @@ impl RelayArgs {
     }
 }
 
+/// What the byte of a room is derived for, of its key.
+const LOOP: &[u8] = b"softlan-vpn loop";
+/// Open rooms are in so many companies.
+const OPEN: u8 = 16;
+
 impl RelayConfig {
+    /// With whom this peer has to do: the same byte of everybody in a room, from which a relay has loops chosen. It is seen on the
+    /// way, so it is made of the key, of which it tells nothing. An open room has its code alone, of which four bits are seen.
+    pub(crate) fn company(&self) -> Company {
+        let code = self.room.as_str().as_bytes();
+        Company::new(match &self.key {
+            Some(key) => key.derive(&[LOOP, code].concat())[0],
+            // Codes that are counted up are spread evenly.
+            None => code.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte)) % OPEN,
+        })
+    }
+
     /// Warns whoever runs this program that anybody may come, if anybody may.
     pub fn warn_if_open(&self) {
         if self.key.is_none() {
@@ -268,6 +284,38 @@ mod tests {
             said.contains("set the clock"),
             "a clock may be ahead: {said}"
         );
+    }
+
+    #[test]
+    fn everybody_in_a_room_is_in_one_company_and_rooms_are_in_many() {
+        let config = |invite: &str| parse(&[invite]).unwrap().load().unwrap();
+        let (one, other) = (
+            config(INVITE),
+            config(&INVITE.replace("r.example", "192.0.2.1")),
+        );
+        assert_eq!(one.company(), other.company());
+        let mut companies = Vec::new();
+        for number in 0..64 {
+            let room = config(&INVITE.replace("FRIDAY", &format!("ROOM-{number}")));
+            if !companies.contains(&room.company()) {
+                companies.push(room.company());
+            }
+        }
+        assert!(companies.len() > 32, "{}", companies.len());
+        // Of an open room's code little is told.
+        let open = |room: String| RelayConfig {
+            room: room.parse().unwrap(),
+            key: None,
+            ..one.clone()
+        };
+        let mut companies = Vec::new();
+        for number in 0..64 {
+            let company = open(format!("ROOM-{number}")).company();
+            if !companies.contains(&company) {
+                companies.push(company);
+            }
+        }
+        assert!((8..=16).contains(&companies.len()), "{}", companies.len());
     }
 
     #[test]

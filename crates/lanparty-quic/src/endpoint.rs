@@ -6,7 +6,7 @@ use crate::connection::Connection;
 use crate::engine::{Beat, ConnectFailure, Crew, Engine, Stranger, Totals};
 use crate::reset;
 use crate::socket::{self, UdpBuffers};
-use crate::steer;
+use crate::steer::{self, Company};
 use crate::tls::{Identity, IdentityError, Trust};
 use crate::transport::{PathFloor, transport};
 use lanparty_ctrl::IdentityKey;
@@ -32,6 +32,8 @@ pub struct Endpoint {
     crew: Arc<Crew>,
     buffers: UdpBuffers,
     congestion: Congestion,
+    /// Whose links begin at the same loop of the other side as those of this one.
+    company: Option<Company>,
 }
 
 /// Why a relay cannot listen.
@@ -106,7 +108,16 @@ impl Endpoint {
             crew: Arc::new(Crew::alone(Engine::new(config, ids, None, socket)?)),
             buffers,
             congestion,
+            company: None,
         })
+    }
+
+    /// The same, whose links begin where those of this company do.
+    pub fn in_company(self, company: Company) -> Self {
+        Endpoint {
+            company: Some(company),
+            ..self
+        }
     }
 
     /// An endpoint that peers can connect to; the IPv6 wildcard means both families.
@@ -178,6 +189,7 @@ impl Endpoint {
             crew: Arc::new(crew),
             buffers,
             congestion,
+            company: None,
         })
     }
 
@@ -277,6 +289,9 @@ impl Endpoint {
         let crypto = QuicClientConfig::try_from(tls).map_err(|error| failed(&error))?;
         let mut config = ClientConfig::new(Arc::new(crypto));
         config.transport_config(Arc::new(transport(floor, self.congestion)));
+        if let Some(company) = self.company {
+            config.initial_dst_cid_provider(Arc::new(move || company.first_id()));
+        }
         match self
             .crew
             .first()

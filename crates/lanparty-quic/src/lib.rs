@@ -36,6 +36,6 @@ pub use engine::{Beat, StreamError, Totals};
 pub use lanparty_flow::Congestion;
 pub use lanparty_flow::queue::WaitWindow;
 pub use socket::UdpBuffers;
-pub use steer::{MAX_LOOPS, steer_to_first};
+pub use steer::{Company, MAX_LOOPS, steer_to_first};
 pub use stream::{RecvStream, SendStream};
 pub use transport::{IDLE_TIMEOUT, KEEP_ALIVE, PathFloor};

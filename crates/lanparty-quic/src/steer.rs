@@ -3,6 +3,8 @@
 //! All of an endpoint's sockets are bound to one address (`SO_REUSEPORT`), and a filter in the kernel chooses among them.
 //! A client begins with an ID of its own choice, which means any loop, but the same one for what it says again; from the
 //! loop's first answer on it uses IDs that this loop has made. So it stays where it is, whatever becomes of its address.
+//! Those who will have to do with each other begin with the same byte ([`Company`]): a frame that goes from one loop to another
+//! wakes two of them.
 //! Where a packet comes to another loop all the same (the filter looks at the first of a train of packets alone), that one
 //! hands it over: see [`Place::is_for`].
 
@@ -15,6 +17,7 @@ mod kernel;
 
 pub(crate) use kernel::{attach, join, leave, make_joinable};
 
+use noq_proto::ConnectionId;
 use std::io;
 use std::net::UdpSocket;
 
@@ -33,6 +36,26 @@ const IN_SHORT: usize = 1;
 /// When the socket is in no group.
 pub fn steer_to_first(member: &UdpSocket) -> io::Result<()> {
     attach(member, 1)
+}
+
+/// Those who have the same one meet at the same loop, as long as each of them has the same idea of it. Everybody on the way sees
+/// it, so it must tell nothing of the secret that it may be made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Company(u8);
+
+impl Company {
+    /// That of whoever has this byte. All bytes should be as likely.
+    pub fn new(byte: u8) -> Self {
+        Company(byte)
+    }
+
+    /// What a client calls a server whose own ID it does not know: long, and unpredictable but for the first byte (RFC 9000
+    /// §7.2 wants eight).
+    pub(crate) fn first_id(self) -> ConnectionId {
+        let mut id: [u8; 16] = rand::random();
+        id[0] = self.0;
+        ConnectionId::new(&id)
+    }
 }
 
 /// One of so many loops.
@@ -101,6 +124,13 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_first_id_is_its_companys_and_nobody_elses() {
+        let ids: Vec<_> = (0..64).map(|_| Company::new(0xa5).first_id()).collect();
+        assert!(ids.iter().all(|id| id.len() >= 9 && id[0] == 0xa5));
+        assert!((1..ids.len()).all(|at| !ids[..at].contains(&ids[at])));
     }
 
     #[test]

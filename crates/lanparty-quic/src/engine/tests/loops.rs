@@ -1,7 +1,7 @@
 //! An endpoint with several loops, over loopback.
 
 use super::*;
-use crate::{Beat, CloseCode, Closed, steer_to_first};
+use crate::{Beat, CloseCode, Closed, Company, steer_to_first};
 use lanparty_proto::{Header, PeerId, RoomId};
 use noq_proto::PathId;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +32,10 @@ impl Relay {
     /// Both ends of a new connection, and what keeps the client's.
     async fn meet(&self, at: SocketAddr) -> Pair {
         let client = Endpoint::client(PathFloor::Ordinary, Congestion::default()).unwrap();
+        self.meet_from(client, at).await
+    }
+
+    async fn meet_from(&self, client: Endpoint, at: SocketAddr) -> Pair {
         let connecting = client.connect(at, NAME, &self.trust, None, PathFloor::Ordinary);
         let accepting = async {
             let stranger = self.endpoint.accept().await.unwrap();
@@ -113,6 +117,20 @@ async fn heard_within(patience: Duration, connection: &crate::Connection) -> Opt
     read.unwrap();
     let (_, number) = room[0].split_last_chunk().unwrap();
     Some(u32::from_be_bytes(*number))
+}
+
+#[tokio::test]
+async fn those_of_one_company_meet_at_one_loop() {
+    let relay = Relay::start();
+    let at = relay.endpoint.local_address().unwrap();
+    for byte in [0, 1, 2, 3, 77, 255] {
+        for _ in 0..4 {
+            let client = Endpoint::client(PathFloor::Ordinary, Congestion::default()).unwrap();
+            let client = client.in_company(Company::new(byte));
+            let pair = relay.meet_from(client, at).await;
+            assert_eq!(pair.place(), usize::from(byte) % LOOPS);
+        }
+    }
 }
 
 #[tokio::test]
