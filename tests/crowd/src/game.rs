@@ -1,7 +1,6 @@
 //! A game in place of an adapter.
 
 use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -12,8 +11,8 @@ use lanparty_obs::DropReason;
 use lanparty_peer::FramePort;
 use lanparty_peer::vnet::Sent;
 use lanparty_proto::{FrameBuf, checksum};
-use tokio::time::{Sleep, sleep_until};
 
+use crate::clock::Clock;
 use crate::mac;
 use crate::tally::{STAMP, Tally};
 
@@ -24,43 +23,46 @@ const HEADERS: usize = 14 + 20 + 8;
 
 /// A port out of which comes what a game sends, and which reads the stamps of what a game receives.
 pub(crate) struct GamePort {
+    number: usize,
     frame: Vec<u8>,
     tally: Rc<Tally>,
+    /// None: this player never sends.
+    clock: Option<Rc<Clock>>,
     /// Part of a period by which this player is behind the first one.
     phase: f64,
     next: Option<Instant>,
-    sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl GamePort {
     const PERIOD: Duration = Duration::from_nanos(1_000_000_000 / PER_SECOND as u64);
 
-    pub(crate) fn new(number: usize, next: usize, tally: Rc<Tally>) -> Result<Self> {
+    pub(crate) fn new(
+        number: usize,
+        next: usize,
+        tally: Rc<Tally>,
+        clock: Option<Rc<Clock>>,
+    ) -> Result<Self> {
         Ok(Self {
+            number,
+            clock,
             frame: frame(number, next)?,
             tally,
             // The golden ratio spreads any number of players evenly.
             phase: (number as f64 * 0.618_034).fract(),
             next: None,
-            sleep: None,
         })
     }
 }
 
 impl FramePort for GamePort {
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(clock) = &self.clock else {
+            return Poll::Pending;
+        };
         // The first look at the clock says when it begins.
         match self.next {
             None => self.tally.poll_opened(cx).map(Ok),
-            Some(next) => {
-                let sleep = self
-                    .sleep
-                    .get_or_insert_with(|| Box::pin(sleep_until(next.into())));
-                if sleep.deadline() != next.into() {
-                    sleep.as_mut().reset(next.into());
-                }
-                sleep.as_mut().poll(cx).map(Ok)
-            }
+            Some(next) => clock.poll(cx, self.number, next).map(Ok),
         }
     }
 
@@ -74,8 +76,9 @@ impl FramePort for GamePort {
         while let now = Instant::now()
             && *next <= now
         {
+            let stamp = self.tally.sends(*next, now);
             *next += Self::PERIOD;
-            self.frame[HEADERS..HEADERS + STAMP].copy_from_slice(&self.tally.sends(now));
+            self.frame[HEADERS..HEADERS + STAMP].copy_from_slice(&stamp);
             take(Ok(FrameBuf::from_frame(&self.frame)));
             frames += 1;
         }

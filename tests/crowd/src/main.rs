@@ -9,6 +9,7 @@
     reason = "shell: a load generator owns tasks and the clock"
 )]
 
+mod clock;
 mod game;
 mod tally;
 
@@ -30,6 +31,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 
+use clock::Clock;
 use game::GamePort;
 use tally::Tally;
 
@@ -58,6 +60,12 @@ struct Arguments {
     /// For how long they are measured.
     #[arg(long)]
     seconds: u64,
+    /// They join and send nothing.
+    #[arg(long)]
+    idle: bool,
+    /// The number of their first room, so that several crowds share a relay.
+    #[arg(long, default_value_t = 0)]
+    first_room: usize,
 }
 
 fn main() -> Result<()> {
@@ -79,12 +87,15 @@ fn allow_a_socket_for_everybody() -> Result<()> {
 async fn play(arguments: Arguments) -> Result<()> {
     let trust = Trust::load(Some(&arguments.relay_ca_cert))?;
     let tally = Rc::new(Tally::default());
+    let clock = Rc::new(Clock::new().context("make a timer")?);
+    let plays = (!arguments.idle).then_some(&clock);
     let everybody: Vec<_> = (0..arguments.players).collect();
     for together in everybody.chunks(JOIN_TOGETHER) {
         let (sender, mut joined) = mpsc::unbounded_channel();
         for &number in together {
             let config = relay_config(&arguments, &trust, number)?;
-            let port = GamePort::new(number, next_of(&arguments, number), tally.clone())?;
+            let next = next_of(&arguments, number);
+            let port = GamePort::new(number, next, tally.clone(), plays.cloned())?;
             let session = Session::new(mac(number)?);
             spawn_local(one_player(config, session, port, Listener(sender.clone())));
         }
@@ -97,6 +108,7 @@ async fn play(arguments: Arguments) -> Result<()> {
                 .context("nobody is left who could join")?;
         }
     }
+    spawn_local(async move { clock.run().await });
     let window = Duration::from_secs(arguments.seconds);
     tally.open(WARM_UP, window);
     tokio::time::sleep(WARM_UP).await;
@@ -122,6 +134,7 @@ async fn one_player(
 }
 
 fn relay_config(arguments: &Arguments, trust: &Trust, number: usize) -> Result<RelayConfig> {
+    let room = arguments.first_room + number / arguments.room_of;
     Ok(RelayConfig {
         address: arguments.relay.to_string().parse()?,
         name: None,
@@ -129,7 +142,7 @@ fn relay_config(arguments: &Arguments, trust: &Trust, number: usize) -> Result<R
         identity: None,
         server_name: "lanparty-relay".to_owned(),
         trust: trust.clone(),
-        room: format!("CROWD-{}", number / arguments.room_of).parse()?,
+        room: format!("CROWD-{room}").parse()?,
         key: None,
         host: None,
         host_key: None,

@@ -13,6 +13,8 @@ pub(crate) struct Tally {
     window: Cell<Option<Window>>,
     waiting: RefCell<Vec<Waker>>,
     sent: Cell<u64>,
+    /// By how much each was sent too late.
+    late: RefCell<Vec<Duration>>,
     ways: RefCell<Vec<Duration>>,
 }
 
@@ -53,14 +55,16 @@ impl Tally {
         Poll::Pending
     }
 
-    /// A frame leaves: its stamp.
-    pub(crate) fn sends(&self, now: Instant) -> [u8; STAMP] {
+    /// A frame leaves that was due then: its stamp.
+    pub(crate) fn sends(&self, due: Instant, now: Instant) -> [u8; STAMP] {
         let Some(window) = self.window.get() else {
             return [0; STAMP];
         };
         let age = now.duration_since(window.begin);
-        self.sent
-            .update(|sent| sent + u64::from(window.counts(age)));
+        if window.counts(age) {
+            self.sent.update(|sent| sent + 1);
+            self.late.borrow_mut().push(now - due);
+        }
         (age.as_nanos() as u64).to_be_bytes()
     }
 
@@ -76,20 +80,19 @@ impl Tally {
         }
     }
 
-    /// One line: how many were sent, how many came, and how long half of those and 99 of 100 took at most.
+    /// One line: how many were sent, how many came, how long half of those and 99 of 100 took at most, and how late 99 of
+    /// 100 were sent at most, which is none of the relay's doing.
     pub(crate) fn summary(&self) -> String {
-        let mut ways = self.ways.borrow_mut();
-        ways.sort_unstable();
-        let quantile = |percent: usize| {
-            let way = ways.get(ways.len() * percent / 100);
-            way.copied().unwrap_or_default().as_micros()
+        let quantile = |times: &RefCell<Vec<Duration>>, percent: usize| {
+            let mut times = times.borrow_mut();
+            times.sort_unstable();
+            let time = times.get(times.len() * percent / 100);
+            time.copied().unwrap_or_default().as_micros()
         };
-        let (sent, received) = (self.sent.get(), ways.len());
-        format!(
-            "sent {sent} received {received} p50 {} us p99 {} us",
-            quantile(50),
-            quantile(99)
-        )
+        let (sent, received) = (self.sent.get(), self.ways.borrow().len());
+        let [p50, p99] = [50, 99].map(|percent| quantile(&self.ways, percent));
+        let late = quantile(&self.late, 99);
+        format!("sent {sent} received {received} p50 {p50} us p99 {p99} us late {late} us")
     }
 }
 
@@ -110,13 +113,13 @@ mod tests {
         let begin = tally.begin().unwrap();
         let at = |ms| begin + Duration::from_millis(ms);
         for (sent, way) in [(999, 1), (1000, 2), (1500, 40), (2999, 6), (3000, 9)] {
-            let stamp = tally.sends(at(sent));
+            let stamp = tally.sends(at(sent - 3), at(sent));
             tally.receives(at(sent + way), stamp);
         }
-        tally.sends(at(2500)); // lost
+        tally.sends(at(2500), at(2500)); // lost
         assert_eq!(
             tally.summary(),
-            "sent 4 received 3 p50 6000 us p99 40000 us"
+            "sent 4 received 3 p50 6000 us p99 40000 us late 3000 us"
         );
     }
 }
