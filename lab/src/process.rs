@@ -1,5 +1,6 @@
 //! A program that runs in the lab: its log, its end, and what it costs.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
@@ -9,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -165,6 +166,31 @@ impl Process {
         fs::read_dir(format!("/proc/{}/task", self.id()))?
             .map(|thread| Ok(fs::read_to_string(thread?.path().join("status"))?))
             .collect()
+    }
+
+    /// How long each of its threads has had a processor, by the threads' ids; exact to the nanosecond, unlike
+    /// [`usage`](Self::usage), which counts the system's ticks.
+    pub fn cpu_by_thread(&self) -> Result<BTreeMap<u32, Duration>> {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.id()))
+            .with_context(|| format!("list the threads of {}", self.title))?;
+        let mut times = BTreeMap::new();
+        for thread in threads {
+            let thread = thread?;
+            // One that ends meanwhile has no file any more.
+            let Ok(shown) = fs::read_to_string(thread.path().join("schedstat")) else {
+                continue;
+            };
+            let id = thread.file_name().to_string_lossy().parse()?;
+            let nanos = shown.split_whitespace().next().map(str::parse);
+            let nanos = nanos.context("a schedstat without a time")??;
+            times.insert(id, Duration::from_nanos(nanos));
+        }
+        ensure!(
+            !times.is_empty(),
+            "this kernel does not say what the threads of {} have used",
+            self.title
+        );
+        Ok(times)
     }
 
     fn end_by(&self, signal: Signal) -> Result<ExitStatus> {

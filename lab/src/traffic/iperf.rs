@@ -35,7 +35,7 @@ pub enum Load {
 }
 
 /// What iperf3 found at the receiver.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct IperfReport {
     /// Payload bytes received.
     pub bytes: u64,
@@ -43,6 +43,8 @@ pub struct IperfReport {
     pub bits_per_second: f64,
     /// Part of the UDP datagrams that got lost, 0 to 1.
     pub lost: f64,
+    /// Payload bits that left the sender in each second.
+    pub seconds: Vec<f64>,
 }
 
 /// Sends from one machine to `address` of another.
@@ -102,6 +104,8 @@ fn parse(report: &Value) -> Option<IperfReport> {
     let end = report.get("end")?;
     // UDP has one sum for both ends; its loss is what the receiver told.
     let sum = end.get("sum_received").or_else(|| end.get("sum"))?;
+    let second = |interval: &Value| interval.get("sum")?.get("bits_per_second")?.as_f64();
+    let seconds = report.get("intervals").and_then(Value::as_array);
     Some(IperfReport {
         bytes: sum.get("bytes")?.as_u64()?,
         bits_per_second: sum.get("bits_per_second")?.as_f64()?,
@@ -110,6 +114,7 @@ fn parse(report: &Value) -> Option<IperfReport> {
             .and_then(Value::as_f64)
             .unwrap_or(0.0)
             / 100.0,
+        seconds: seconds.into_iter().flatten().filter_map(second).collect(),
     })
 }
 
@@ -122,6 +127,14 @@ mod tests {
         let tcp = r#"{"end":{"sum_sent":{"bytes":9,"bits_per_second":9},"sum_received":{"bytes":8,"bits_per_second":64.5}}}"#;
         let report = parse(&serde_json::from_str(tcp).unwrap()).unwrap();
         assert_eq!((report.bytes, report.bits_per_second), (8, 64.5));
+        assert!(report.seconds.is_empty());
+        let tcp = tcp.replacen(
+            '{',
+            r#"{"intervals":[{"sum":{"bits_per_second":7.5}},{"sum":{"bits_per_second":3}}],"#,
+            1,
+        );
+        let report = parse(&serde_json::from_str(&tcp).unwrap()).unwrap();
+        assert_eq!(report.seconds, [7.5, 3.0]);
         let udp = r#"{"end":{"sum":{"bytes":8,"bits_per_second":64.0,"lost_percent":25}}}"#;
         assert_eq!(
             parse(&serde_json::from_str(udp).unwrap()).unwrap().lost,

@@ -69,6 +69,7 @@ pub struct Storm {
 struct Shared {
     ended: AtomicBool,
     offered: AtomicU64,
+    taken: AtomicU64,
 }
 
 impl Storm {
@@ -114,6 +115,11 @@ impl Storm {
     pub fn offered(&self) -> u64 {
         self.shared.offered.load(Ordering::Relaxed)
     }
+
+    /// Those of them that found room in the interface.
+    pub fn taken(&self) -> u64 {
+        self.shared.taken.load(Ordering::Relaxed)
+    }
 }
 
 impl Drop for Storm {
@@ -158,11 +164,12 @@ impl Blower {
         let left = &self.frames[self.next..];
         let frames = &left[..left.len().min(most).min(AT_ONCE)];
         // What finds no room is lost, as in every storm.
-        let _ = self.socket.pour(frames);
+        let taken = self.socket.pour(frames).unwrap_or(0) as u64;
         let offered = frames.len();
         self.next = (self.next + offered) % self.frames.len();
         let offered = offered as u64;
         self.shared.offered.fetch_add(offered, Ordering::Relaxed);
+        self.shared.taken.fetch_add(taken, Ordering::Relaxed);
         offered
     }
 }

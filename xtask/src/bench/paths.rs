@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use lanparty_lab::traffic::{Load, flood, iperf};
 use lanparty_lab::{Addressing, Machine, Party, Process, Venue};
 
+use super::aims::Verdicts;
 use super::bare::Bare;
 use super::measured::{BothWays, Measured, PacketRate, Quantiles, Transfer};
 use super::peers::Peer;
@@ -15,27 +16,30 @@ use super::{Tunnel, UNLIMITED, progress};
 
 /// What a game sends.
 const PINGS_PER_SECOND: f64 = 60.0;
-const PINGS: u32 = 300;
-const TCP: Load = Load::Tcp { seconds: 3 };
+const PINGS: u32 = 240;
+const TCP: Load = Load::Tcp { seconds: 2 };
 const BIG_TRANSFER: Load = Load::TcpBytes(1_000_000_000);
 /// A game's packet.
 const SMALL: usize = 100;
-const FLOOD: Duration = Duration::from_secs(1);
+const FLOOD: Duration = Duration::from_millis(500);
 const FIRST_RATE: f64 = 32_000.0;
-const MOST_FLOODS: usize = 8;
+const MOST_FLOODS: usize = 6;
+/// By how much the next rate is above a good one while no bad one is known: at first, and when another round has found one.
+const STEP: f64 = 2.0;
+const SMALL_STEP: f64 = 1.25;
 /// A rate is found when the next one that is too high is no more than this above it.
 const CLOSE: f64 = 1.1;
 const TOLERATED_LOSS: f64 = 0.005;
 
 /// Measures all rounds and prints the tables.
-pub(crate) fn run(rounds: u8) -> Result<()> {
+pub(crate) fn run(rounds: u8, verdicts: &mut Verdicts) -> Result<()> {
     let peers = Peer::available();
     let (mut bare, mut ours) = (Row::new("bare path"), Row::new("softlan-vpn"));
     let mut others: Vec<_> = peers.iter().map(|peer| Row::new(&peer.title())).collect();
     for round in 1..=rounds {
         let measure = |row: &mut Row, tunnel: &dyn Tunnel| -> Result<()> {
             let whose = format!("round {round} of {rounds}: {}", row.name());
-            row.add(measure(tunnel, &whose)?);
+            row.add(measure(tunnel, &whose, row.last_small())?);
             Ok(())
         };
         measure(&mut bare, &Bare::start()?)?;
@@ -49,7 +53,8 @@ pub(crate) fn run(rounds: u8) -> Result<()> {
     }
     others.retain(Row::is_measured);
     table::print_paths(&bare, &ours, &others);
-    memory()
+    table::judge_paths(&bare, &ours, &others, verdicts);
+    Ok(())
 }
 
 fn party(players: usize) -> Result<Party> {
@@ -60,7 +65,7 @@ fn party(players: usize) -> Result<Party> {
         .start()
 }
 
-fn measure(tunnel: &dyn Tunnel, whose: &str) -> Result<Measured> {
+fn measure(tunnel: &dyn Tunnel, whose: &str, known: Option<BothWays<f64>>) -> Result<Measured> {
     let say = |what| progress(&format!("{whose}: {what}"));
     let (venue, programs) = (tunnel.venue(), tunnel.programs());
     let (lan, remote) = (&venue.lan1, &venue.remotes[0]);
@@ -74,11 +79,11 @@ fn measure(tunnel: &dyn Tunnel, whose: &str) -> Result<Measured> {
         up: transfer(up, &programs, TCP)?,
     };
     say("100-byte UDP down");
-    let small_down = highest_rate(down)?;
+    let small_down = highest_rate(down, known.map(|rates| rates.down))?;
     say("100-byte UDP up");
     let small = BothWays {
         down: small_down,
-        up: highest_rate(up)?,
+        up: highest_rate(up, known.map(|rates| rates.up))?,
     };
     Ok(Measured { trips, tcp, small })
 }
@@ -110,9 +115,13 @@ fn transfer((from, to, address): Way<'_>, programs: &[&Process], load: Load) -> 
     })
 }
 
-/// Doubles or halves until the limit is between two rates, then closes in.
-fn highest_rate((from, to, address): Way<'_>) -> Result<PacketRate> {
-    let (mut rate, mut good, mut bad) = (FIRST_RATE, None::<f64>, None::<f64>);
+/// Steps up or down until the limit is between two rates, then closes in; begins where another round has ended.
+fn highest_rate((from, to, address): Way<'_>, known: Option<f64>) -> Result<PacketRate> {
+    let (first, step) = match known {
+        Some(known) if known > 0.0 => (known, SMALL_STEP),
+        _ => (FIRST_RATE, STEP),
+    };
+    let (mut rate, mut good, mut bad) = (first, None::<f64>, None::<f64>);
     let mut sender_was_the_limit = false;
     for _ in 0..MOST_FLOODS {
         let flood = flood(from, to, address, SMALL, rate, FLOOD)?;
@@ -127,8 +136,8 @@ fn highest_rate((from, to, address): Way<'_>) -> Result<PacketRate> {
             _ if sender_was_the_limit => break,
             (Some(good), Some(bad)) if bad < good * CLOSE => break,
             (Some(good), Some(bad)) => (good * bad).sqrt(),
-            (Some(good), None) => good * 2.0,
-            (None, _) => rate / 2.0,
+            (Some(good), None) => good * step,
+            (None, _) => rate / step,
         };
     }
     Ok(PacketRate {
@@ -145,7 +154,7 @@ fn cpu(programs: &[&Process]) -> Result<Duration> {
 }
 
 /// What our programs hold, before and after work.
-fn memory() -> Result<()> {
+pub(crate) fn memory() -> Result<()> {
     let resident = |party: &Party| -> Result<Vec<u64>> {
         let programs = party.programs().into_iter();
         programs

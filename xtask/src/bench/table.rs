@@ -2,7 +2,14 @@
 
 use std::time::Duration;
 
+use super::aims::{Aim, Verdicts, median};
 use super::measured::{BothWays, Measured, PacketRate};
+
+/// Milliseconds.
+const SHORT_TRIP: f64 = 0.15;
+/// Parts and multiples of the best peer's.
+const TCP_CPU: f64 = 0.2;
+const SMALL_PACKETS: f64 = 5.0;
 
 /// One program's rounds.
 pub(crate) struct Row {
@@ -24,6 +31,12 @@ impl Row {
 
     pub(crate) fn add(&mut self, measured: Measured) {
         self.rounds.push(measured);
+    }
+
+    /// What the last round found of small packets.
+    pub(crate) fn last_small(&self) -> Option<BothWays<f64>> {
+        let last = self.rounds.last()?;
+        Some(last.small.map(|rate| rate.per_second))
     }
 
     pub(crate) fn is_measured(&self) -> bool {
@@ -67,7 +80,7 @@ impl Row {
     }
 }
 
-/// Latency, throughput and small packets, and which aims that meets.
+/// Latency, throughput and small packets.
 pub(crate) fn print_paths(bare: &Row, ours: &Row, others: &[Row]) {
     println!(
         "\n| | RTT p50 / p99, ms (60 pings/s) | above the bare path | TCP down / up, Mbit/s | CPU s per GB down / up | 100-byte UDP down / up, 1000/s |"
@@ -99,20 +112,36 @@ pub(crate) fn print_paths(bare: &Row, ours: &Row, others: &[Row]) {
         );
     }
     println!("\n≥: the sender got no more packets out, so the way's own limit is higher.");
-    if !others.is_empty() {
-        print_aims(bare, ours, others);
-    }
 }
 
-/// The aims that ask for a comparison, as ratios of this run.
-fn print_aims(bare: &Row, ours: &Row, others: &[Row]) {
-    println!("\n| aim | measured | met |\n|---|---|---|");
-    let aim = |what: &str, measured: String, met: bool| {
-        println!(
-            "| {what} | {measured} | {} |",
-            if met { "yes" } else { "no" }
-        );
+/// The aims that ask for a comparison, of this run alone.
+pub(crate) fn judge_paths(bare: &Row, ours: &Row, others: &[Row], verdicts: &mut Verdicts) {
+    const COMPARED: [Aim; 4] = [Aim::Trip, Aim::TripTail, Aim::TcpCpu, Aim::SmallPackets];
+    let [plain, _] = bare.trip();
+    let [p50, p99] = ours.trip().map(|trip| trip - plain);
+    verdicts.judge(Aim::ShortTrip, format!("{p50:.2} ms"), p50 <= SHORT_TRIP);
+    if others.is_empty() {
+        for aim in COMPARED {
+            verdicts.leave_out(aim, "no other VPN could be had");
+        }
+        return;
+    }
+    let quickest = |index: usize| {
+        let trip = |row: &&Row| row.trip()[index];
+        let rows = others.iter();
+        let row = rows.min_by(|one, other| trip(one).total_cmp(&trip(other)));
+        let row = row.expect("there are others");
+        // Without its cipher.
+        let name = row.name().split(',').next().unwrap_or_default();
+        (row.trip()[index] - plain, name)
     };
+    let (best, whose) = quickest(0);
+    let measured = format!("{p50:.2} ms, best peer {best:.2} ({whose})");
+    verdicts.judge(Aim::Trip, measured, p50 < best);
+    let (best, whose) = quickest(1);
+    let measured = format!("{p99:.2} ms, best peer {best:.2} ({whose})");
+    verdicts.judge(Aim::TripTail, measured, p99 <= best);
+
     let ratio = |value: fn(&Row) -> BothWays<f64>, best: fn(f64, f64) -> f64| {
         let of = |way: fn(BothWays<f64>) -> f64| {
             let others = others.iter().map(|row| way(value(row)));
@@ -124,36 +153,11 @@ fn print_aims(bare: &Row, ours: &Row, others: &[Row]) {
         }
     };
     let both = |BothWays { down, up }: BothWays<f64>| format!("{down:.2} down, {up:.2} up");
-
     let cpu = ratio(Row::cpu, f64::min);
-    let what = "TCP: CPU per GB at most 1/4 of the best peer's";
-    aim(what, both(cpu), cpu.down.max(cpu.up) <= 0.25);
-    let tcp = ratio(Row::throughput, f64::max);
-    let what = "TCP: at least 3 times the best peer's throughput";
-    aim(what, both(tcp), tcp.down.min(tcp.up) >= 3.0);
+    verdicts.judge(Aim::TcpCpu, both(cpu), cpu.down.max(cpu.up) <= TCP_CPU);
     let small = ratio(Row::small, f64::max);
-    let what = "UDP, 100 bytes: at least 3 times the best peer's rate";
-    aim(what, both(small), small.down.min(small.up) >= 3.0);
-
-    let [plain, _] = bare.trip();
-    let [p50, p99] = ours.trip().map(|trip| trip - plain);
-    let what = "RTT: at most 0.15 ms p50 and 0.6 ms p99 above the bare path";
-    aim(
-        what,
-        format!("{p50:.2} / {p99:.2} ms"),
-        p50 <= 0.15 && p99 <= 0.6,
-    );
-    let best = |index: usize| {
-        let trips = others.iter().map(|row| row.trip()[index] - plain);
-        trips.fold(f64::INFINITY, f64::min)
-    };
-    let what = "RTT: not above any peer's";
-    let measured = format!(
-        "{p50:.2} / {p99:.2} ms, best {:.2} / {:.2}",
-        best(0),
-        best(1)
-    );
-    aim(what, measured, p50 <= best(0) && p99 <= best(1));
+    let is_met = small.down.min(small.up) >= SMALL_PACKETS;
+    verdicts.judge(Aim::SmallPackets, both(small), is_met);
 }
 
 /// Resident memory of softlan-vpn's programs, in the order of `names`.
@@ -164,17 +168,4 @@ pub(crate) fn print_memory(names: &[&str], idle: &[u64], after: &[u64], relay_wi
         println!("| {name} | {:.1} | {:.1} |", mb(*idle), mb(*after));
     }
     println!("| relay with five players | {:.1} | |", mb(relay_with_five));
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_median_ignores_one_bad_round() {
-        assert_eq!(super::median(vec![3.0, 900.0, 2.0]), 3.0);
-    }
 }
