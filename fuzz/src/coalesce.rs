@@ -51,9 +51,15 @@ pub fn coalesce(data: &[u8]) {
     assert!(gone.iter().all(|gone| *gone));
 }
 
-/// What a player would feel is never joined across: the end of a message, of a stream, or a gap.
+/// What a player would feel is never joined across: the end of a message, of a stream, or a gap; nor a datagram to many.
 fn assert_follows(first: &[u8], second: &[u8]) {
     const FIN_SYN_RST_PSH_URG: u8 = 0x2f;
+    if let (Some(one), Some(two)) = (udp(first), udp(second)) {
+        assert_eq!(first[0] & 1, 0);
+        assert_eq!(one.ports, two.ports);
+        assert!(one.payload >= two.payload && two.payload > 0);
+        return;
+    }
     let (one, two) = (tcp(first), tcp(second));
     assert_eq!(one.flags & FIN_SYN_RST_PSH_URG, 0);
     assert_eq!(one.ports, two.ports);
@@ -67,13 +73,29 @@ struct Tcp {
     payload: u32,
 }
 
+struct Udp {
+    ports: [u8; 4],
+    payload: usize,
+}
+
+fn udp(frame: &[u8]) -> Option<Udp> {
+    let parsed = etherparse::SlicedPacket::from_ethernet(frame).expect("whole headers");
+    match parsed.transport {
+        Some(etherparse::TransportSlice::Udp(udp)) => Some(Udp {
+            ports: udp.slice()[..4].try_into().expect("four bytes"),
+            payload: udp.payload().len(),
+        }),
+        _ => None,
+    }
+}
+
 fn tcp(frame: &[u8]) -> Tcp {
     let parsed = etherparse::SlicedPacket::from_ethernet(frame).expect("whole headers");
     let tcp = match parsed.transport {
         Some(etherparse::TransportSlice::Tcp(tcp)) => Some(tcp),
         _ => None,
     };
-    let tcp = tcp.expect("only TCP is joined");
+    let tcp = tcp.expect("only TCP and UDP are joined");
     let head = tcp.slice();
     Tcp {
         ports: head[..4].try_into().expect("four bytes"),

@@ -28,4 +28,4 @@ pub use servers::{
 };
 pub use session::EchoSession;
 pub use storm::{Storm, StormPlan};
-pub use trains::{Ends, Train, cut_by};
+pub use trains::{Ends, Train, Trains, cut_by};

@@ -75,6 +75,7 @@ impl SuperFrameWriter {
         mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
     ) -> Sent {
         let mut sent = Sent::default();
+        let mut cuts_no_udp = false;
         for joined in self.coalescer.join(frames) {
             let written = write_pieces(joined.header(), joined.pieces(), &mut write);
             let several = joined.frames().len() > 1;
@@ -83,6 +84,7 @@ impl SuperFrameWriter {
                     if !std::mem::replace(&mut self.complained, true) {
                         tracing::debug!(%error, "The port refused a super-frame; it gets plain frames");
                     }
+                    cuts_no_udp |= joined.header().gso_type == VnetHeader::GSO_UDP_L4;
                     for frame in joined.frames() {
                         let pieces = std::iter::once(&frame[..]);
                         sent.add(write_pieces(VnetHeader::default(), pieces, &mut write), 1);
@@ -90,6 +92,10 @@ impl SuperFrameWriter {
                 }
                 written => sent.add(written, joined.frames().len()),
             }
+        }
+        // Kernels before 6.2 know no others than TCP's, and would refuse each.
+        if cuts_no_udp {
+            self.coalescer.join_only_tcp();
         }
         sent
     }
@@ -177,6 +183,31 @@ mod tests {
     }
 
     #[test]
+    fn who_refuses_udp_once_is_given_no_more_of_it_joined() {
+        let frames = datagrams();
+        let mut writer = SuperFrameWriter::default();
+        let mut refused = 0;
+        for _ in 0..3 {
+            let mut written = Vec::new();
+            let sent = writer.send(&frames, |pieces| {
+                // As kernels before 6.2, for which the type has no meaning.
+                if pieces[0][1] == VnetHeader::GSO_UDP_L4 {
+                    refused += 1;
+                    return Err(io::ErrorKind::InvalidInput.into());
+                }
+                written.push(joined(pieces));
+                Ok(0)
+            });
+            assert_eq!((sent.writes, sent.refused), (3, 0));
+            assert_eq!(written, frames.clone().map(Vec::from));
+        }
+        assert_eq!(refused, 1);
+        // TCP is another matter.
+        let sent = writer.send(&segments(), |_| Ok(0));
+        assert_eq!(sent.writes, 1);
+    }
+
+    #[test]
     fn every_frame_of_a_super_frame_without_room_is_refused() {
         let full = |_: &[IoSlice<'_>]| Err(io::ErrorKind::WouldBlock.into());
         let sent = SuperFrameWriter::default().send(&segments(), full);
@@ -198,6 +229,15 @@ mod tests {
             .collect()
     }
 
+    /// Three datagrams of one flow and length.
+    fn datagrams() -> [Bytes; 3] {
+        let mut packet = vec![0x45, 0, 0x0b, 0xd4, 0, 1, 0x40, 0, 64, 17, 0, 0];
+        packet.extend([10, 0, 0, 1, 10, 0, 0, 2, 0, 1, 0, 2, 0x0b, 0xc0, 0, 0]);
+        packet.resize(28 + 3000, 7);
+        let frame = [&[2; 12], &[0x08, 0x00][..], &packet].concat();
+        cut(VnetHeader::GSO_UDP_L4, 6, &frame)
+    }
+
     /// Three segments that continue each other.
     fn segments() -> [Bytes; 3] {
         let mut packet = vec![0x45, 0, 0x0b, 0xe0, 0, 1, 0x40, 0, 64, 6, 0, 0];
@@ -208,15 +248,19 @@ mod tests {
         // The sum of the pseudo header: addresses, protocol, length of TCP.
         let sum = 0x0a00_u16 * 2 + 1 + 2 + 6 + 3020;
         let frame = [&frame[..50], &sum.to_be_bytes(), &frame[52..]].concat();
+        cut(VnetHeader::GSO_TCPV4, 16, &frame)
+    }
+
+    fn cut(gso_type: u8, csum_offset: u16, frame: &[u8]) -> [Bytes; 3] {
         let header = VnetHeader {
             flags: VnetHeader::NEEDS_CSUM,
-            gso_type: VnetHeader::GSO_TCPV4,
+            gso_type,
             gso_size: 1000,
             csum_start: 34,
-            csum_offset: 16,
-            hdr_len: 54,
+            csum_offset,
+            hdr_len: 0,
         };
-        let read = [&header.encode()[..], &frame].concat();
+        let read = [&header.encode()[..], frame].concat();
         let mut frames = Vec::new();
         let mut take = |frame: Result<FrameBuf, _>| {
             frames.push(Bytes::copy_from_slice(frame.unwrap().frame()));

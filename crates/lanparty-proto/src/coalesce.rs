@@ -7,9 +7,13 @@
 //! field but the ones that count on, and none but the last carries PSH or FIN or is shorter. A
 //! segment's checksum is verified before it joins, because the stack will not verify it again.
 //!
-//! Nothing waits: what has come in one turn is joined as far as it goes. Frames of one TCP flow stay
-//! in order, and so do all others among each other; a packet that may be of any flow is passed by
-//! none.
+//! UDP datagrams of one flow and one length join too, and who listens gets them one by one all the
+//! same. Those to everybody or to a group stay alone: raw sockets wait for some of them, such as a
+//! lease's, and would see a train.
+//!
+//! Nothing waits: what has come in one turn is joined as far as it goes. Frames of one TCP or UDP
+//! flow stay in order, and so do all others among each other; a packet that may be of any flow is
+//! passed by none.
 //!
 //! ```
 //! # use lanparty_proto::coalesce::Coalescer;
@@ -23,16 +27,16 @@
 use crate::checksum::Sum;
 use crate::ethernet::{self, ether_type};
 use crate::ip::{IPV4_HEADER_LEN, IPV6_HEADER_LEN, TCP, UDP};
-use crate::offload::{Family, VnetHeader, put_u16};
+use crate::offload::{Family, Transport, UDP_HEADER_LEN, VnetHeader, put_u16};
 
 /// How many frames a super-frame is made of at most.
 pub const MAX_SEGMENTS: usize = 64;
 
 /// The longest IP packet (RFC 791 §3.1); a longer one over IPv6 would be a jumbogram.
 const MAX_PACKET: usize = 65535;
-/// How many flows are followed at once; with more, the oldest ends its super-frame.
+/// How many flows are followed at once; with more, the one that was silent for longest ends its
+/// super-frame.
 const MAX_OPEN: usize = 8;
-const TCP_HEADER_LEN: usize = 20;
 /// Ethernet, IPv6, and TCP with all options that it can have.
 const MAX_HEADERS: usize = ethernet::HEADER_LEN + IPV6_HEADER_LEN + 60;
 const IP: usize = ethernet::HEADER_LEN;
@@ -45,6 +49,8 @@ const ECE: u8 = 0x40;
 /// Joins frames. It keeps nothing from one turn to the next but memory.
 #[derive(Debug, Default)]
 pub struct Coalescer {
+    /// UDP stays as it came.
+    only_tcp: bool,
     groups: Vec<Group>,
     /// For each frame the next one of its group, if it has one.
     next: Vec<usize>,
@@ -65,6 +71,11 @@ struct Group {
 }
 
 impl Coalescer {
+    /// Leaves UDP alone from now on, for a stack that cannot cut it.
+    pub fn join_only_tcp(&mut self) {
+        self.only_tcp = true;
+    }
+
     /// Joins what can be joined, in the order of the super-frames' first frames.
     pub fn join<'a, F: AsRef<[u8]>>(
         &'a mut self,
@@ -92,7 +103,8 @@ impl Coalescer {
             None if may_be_of_any_flow(frame) => self.open.clear(),
             Some(_) | None => {}
         }
-        if segment.is_some_and(|segment| segment.may_begin(frame)) {
+        let joins = |segment: &Segment| !self.only_tcp || segment.protocol == Transport::Tcp;
+        if segment.is_some_and(|segment| joins(&segment) && segment.may_begin(frame)) {
             if self.open.len() == MAX_OPEN {
                 self.open.remove(0);
             }
@@ -117,14 +129,15 @@ impl Coalescer {
         let frame = frames[index].as_ref();
         let first_of = |group: &Group| frames[group.first].as_ref();
         let groups = &mut self.groups;
-        let Some(at) = self
-            .open
-            .iter()
-            .position(|&open| segment.is_same_flow(frame, first_of(&groups[open])))
-        else {
+        let Some(at) = self.open.iter().position(|&open| {
+            let group = &groups[open];
+            let is_alike = |lead: Segment| lead.protocol == segment.protocol;
+            group.segment.is_some_and(is_alike) && segment.is_same_flow(frame, first_of(group))
+        }) else {
             return false;
         };
-        let group = &mut groups[self.open[at]];
+        let open = self.open.remove(at);
+        let group = &mut groups[open];
         let fits = group.takes(first_of(group), segment, frame);
         if fits {
             self.next[group.last] = index;
@@ -132,8 +145,8 @@ impl Coalescer {
             group.count += 1;
             group.len += segment.payload_len;
         }
-        if !fits || group.ends_with(segment, frame) {
-            self.open.remove(at);
+        if fits && !group.ends_with(segment, frame) {
+            self.open.push(open);
         }
         fits
     }
@@ -152,7 +165,7 @@ impl Group {
             && self.count < MAX_SEGMENTS
             && self.len - IP + segment.payload_len <= MAX_PACKET
             && lead.ip_continues(first, frame, self.count)
-            && lead.tcp_continues(first, frame, sent)
+            && lead.upper_continues(first, frame, sent)
             && (self.count > 1 || lead.is_sound(first))
             && segment.is_sound(frame)
     }
@@ -166,11 +179,13 @@ impl Group {
     }
 }
 
-/// A TCP segment in a plain IP packet, whole and without IP options. Offsets are from the start of
-/// the frame and lie inside it.
+/// A TCP segment or UDP datagram in a plain IP packet, whole and without IP options. Offsets are
+/// from the start of the frame and lie inside it.
 #[derive(Debug, Clone, Copy)]
 struct Segment {
     family: Family,
+    protocol: Transport,
+    /// Where TCP's or UDP's header begins.
     transport: usize,
     payload: usize,
     payload_len: usize,
@@ -179,37 +194,48 @@ struct Segment {
 impl Segment {
     fn find(frame: &[u8]) -> Option<Self> {
         let packet = frame.get(IP..)?;
-        let (family, header_len, packet_len) = match (ether_type_of(frame), packet) {
+        let (family, header_len, packet_len, protocol) = match (ether_type_of(frame), packet) {
             // Version and header length, type of service, length, number, fragment.
-            (ether_type::IPV4, &[0x45, _, high, low, _, _, fragment, 0, _, TCP, ..])
+            (ether_type::IPV4, &[0x45, _, high, low, _, _, fragment, 0, _, protocol, ..])
                 if fragment & !DONT_FRAGMENT == 0 =>
             {
                 let len = usize::from(u16::from_be_bytes([high, low]));
-                (Family::V4, IPV4_HEADER_LEN, len)
+                (Family::V4, IPV4_HEADER_LEN, len, protocol)
             }
             // Version, class and label, length, next header.
-            (ether_type::IPV6, &[0x60..=0x6f, _, _, _, high, low, TCP, ..]) => {
+            (ether_type::IPV6, &[0x60..=0x6f, _, _, _, high, low, protocol, ..]) => {
                 let len = usize::from(u16::from_be_bytes([high, low]));
-                (Family::V6, IPV6_HEADER_LEN, IPV6_HEADER_LEN + len)
+                (Family::V6, IPV6_HEADER_LEN, IPV6_HEADER_LEN + len, protocol)
             }
             _ => return None,
         };
-        let tcp = packet.get(header_len..packet_len)?;
-        let tcp_header_len = usize::from(tcp.get(12)? >> 4) * 4;
-        if !(TCP_HEADER_LEN..=tcp.len()).contains(&tcp_header_len) {
+        let upper = packet.get(header_len..packet_len)?;
+        let (protocol, upper_header_len) = match protocol {
+            TCP => (Transport::Tcp, usize::from(upper.get(12)? >> 4) * 4),
+            UDP if upper.len() == usize::from(read_u16(upper.get(4..6)?, 0)) => {
+                (Transport::Udp, UDP_HEADER_LEN)
+            }
+            _ => return None,
+        };
+        if !(protocol.header_len()..=upper.len()).contains(&upper_header_len) {
             return None;
         }
         let transport = IP + header_len;
         Some(Segment {
             family,
+            protocol,
             transport,
-            payload: transport + tcp_header_len,
-            payload_len: tcp.len() - tcp_header_len,
+            payload: transport + upper_header_len,
+            payload_len: upper.len() - upper_header_len,
         })
     }
 
+    /// TCP's flags. A datagram is like a segment that begins and ends nothing.
     fn flags(&self, frame: &[u8]) -> u8 {
-        frame[self.transport + 13]
+        match self.protocol {
+            Transport::Tcp => frame[self.transport + 13],
+            Transport::Udp => ACK,
+        }
     }
 
     /// False when an Ethernet frame was filled up, which no segment of a super-frame is.
@@ -219,10 +245,12 @@ impl Segment {
 
     /// True for a segment that others may follow.
     fn may_begin(&self, frame: &[u8]) -> bool {
-        self.payload_len > 0 && self.is_unpadded(frame) && self.flags(frame) & !ECE == ACK
+        let is_for_one = self.protocol == Transport::Tcp || frame[0] & 1 == 0;
+        let is_plain = self.flags(frame) & !ECE == ACK;
+        self.payload_len > 0 && self.is_unpadded(frame) && is_plain && is_for_one
     }
 
-    /// True when MACs, addresses and ports are those of another segment.
+    /// True when MACs, addresses and ports are those of another segment of the same protocol.
     fn is_same_flow(&self, frame: &[u8], other: &[u8]) -> bool {
         // Both families have their addresses at the end of the header, and the ports follow.
         let addresses = match self.family {
@@ -250,7 +278,15 @@ impl Segment {
         }
     }
 
-    /// True when a TCP header of the same length is that of this segment, `sent` bytes later.
+    /// True when a header of the same length is that of this segment, `sent` bytes later.
+    fn upper_continues(&self, first: &[u8], frame: &[u8], sent: usize) -> bool {
+        match self.protocol {
+            Transport::Tcp => self.tcp_continues(first, frame, sent),
+            // Besides the ports it holds what is each datagram's own.
+            Transport::Udp => true,
+        }
+    }
+
     fn tcp_continues(&self, first: &[u8], frame: &[u8], sent: usize) -> bool {
         let first = &first[self.transport..self.payload];
         let next = &frame[self.transport..self.payload];
@@ -262,30 +298,26 @@ impl Segment {
     }
 
     /// True when the checksums are right, and written as [`crate::offload`] would write them: both
-    /// have a value that can be written in two ways.
+    /// have a value that can be written in two ways. UDP without a checksum is left alone with that.
     fn is_sound(&self, frame: &[u8]) -> bool {
         let ip_is_sound = self.family == Family::V6
             || (read_u16(frame, IP + 10) != 0xffff
                 && Sum::of(&frame[IP..self.transport]).checksum() == 0);
-        let tcp = &frame[self.transport..];
-        let mut sum = self.family.pseudo_header(frame, TCP, tcp.len());
-        sum += Sum::of(tcp);
-        ip_is_sound && read_u16(tcp, 16) != 0 && sum.checksum() == 0
+        let upper = &frame[self.transport..];
+        let protocol = self.protocol.number();
+        let mut sum = self.family.pseudo_header(frame, protocol, upper.len());
+        sum += Sum::of(upper);
+        ip_is_sound && read_u16(upper, self.protocol.checksum_at()) != 0 && sum.checksum() == 0
     }
 }
 
 /// In the upper byte of IPv4's fragment field (RFC 791 §3.1).
 const DONT_FRAGMENT: u8 = 0x40;
 
-/// True for an IP packet that is neither a plain TCP segment nor UDP: a fragment, one with options or
-/// extension headers, a message about some flow.
+/// True for an IP packet that is neither a plain TCP segment nor a plain UDP datagram: a fragment,
+/// one with options or extension headers, a message about some flow.
 fn may_be_of_any_flow(frame: &[u8]) -> bool {
-    let protocol = match ether_type_of(frame) {
-        ether_type::IPV4 => frame.get(IP + 9),
-        ether_type::IPV6 => frame.get(IP + 6),
-        _ => return false,
-    };
-    protocol != Some(&UDP)
+    matches!(ether_type_of(frame), ether_type::IPV4 | ether_type::IPV6)
 }
 
 fn ether_type_of(frame: &[u8]) -> u16 {
@@ -368,7 +400,11 @@ impl<'a, F: AsRef<[u8]>> SuperFrame<'a, F> {
         self.headers_len = lead.payload;
         let headers = &mut self.headers[..lead.payload];
         headers.copy_from_slice(&self.frames[first].as_ref()[..lead.payload]);
-        headers[lead.transport + 13] = lead.flags(last);
+        let upper_len = len - lead.transport;
+        match lead.protocol {
+            Transport::Tcp => headers[lead.transport + 13] = lead.flags(last),
+            Transport::Udp => put_u16(headers, lead.transport + 4, short(upper_len)),
+        }
         match lead.family {
             Family::V4 => {
                 put_u16(headers, IP + 2, short(len - IP));
@@ -378,20 +414,20 @@ impl<'a, F: AsRef<[u8]>> SuperFrame<'a, F> {
             }
             Family::V6 => put_u16(headers, IP + 4, short(len - IP - IPV6_HEADER_LEN)),
         }
-        let pseudo = lead
-            .family
-            .pseudo_header(headers, TCP, len - lead.transport);
-        put_u16(headers, lead.transport + 16, pseudo.folded());
+        let (protocol, checksum_at) = (lead.protocol.number(), lead.protocol.checksum_at());
+        let pseudo = lead.family.pseudo_header(headers, protocol, upper_len);
+        put_u16(headers, lead.transport + checksum_at, pseudo.folded());
         self.header = VnetHeader {
             flags: VnetHeader::NEEDS_CSUM,
-            gso_type: match lead.family {
-                Family::V4 => VnetHeader::GSO_TCPV4,
-                Family::V6 => VnetHeader::GSO_TCPV6,
+            gso_type: match (lead.protocol, lead.family) {
+                (Transport::Tcp, Family::V4) => VnetHeader::GSO_TCPV4,
+                (Transport::Tcp, Family::V6) => VnetHeader::GSO_TCPV6,
+                (Transport::Udp, _) => VnetHeader::GSO_UDP_L4,
             },
             hdr_len: short(lead.payload),
             gso_size: short(lead.payload_len),
             csum_start: short(lead.transport),
-            csum_offset: 16,
+            csum_offset: short(checksum_at),
         };
     }
 }

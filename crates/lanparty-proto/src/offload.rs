@@ -292,9 +292,35 @@ impl Family {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Transport {
+pub(crate) enum Transport {
     Tcp,
     Udp,
+}
+
+impl Transport {
+    /// As IP has it.
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Transport::Tcp => TCP,
+            Transport::Udp => UDP,
+        }
+    }
+
+    /// The shortest header.
+    pub(crate) fn header_len(self) -> usize {
+        match self {
+            Transport::Tcp => TCP_HEADER_LEN,
+            Transport::Udp => UDP_HEADER_LEN,
+        }
+    }
+
+    /// Where in the header the checksum stands.
+    pub(crate) fn checksum_at(self) -> usize {
+        match self {
+            Transport::Tcp => 16,
+            Transport::Udp => 6,
+        }
+    }
 }
 
 /// How a super-frame is cut. All offsets are from the start of the frame and lie inside it.
@@ -313,7 +339,7 @@ struct Split {
 
 const IP: usize = ethernet::HEADER_LEN;
 const TCP_HEADER_LEN: usize = 20;
-const UDP_HEADER_LEN: usize = 8;
+pub(crate) const UDP_HEADER_LEN: usize = 8;
 
 impl Split {
     fn plan(gso_type: u8, gso_size: u16, frame: &[u8]) -> Result<Self, OffloadError> {
@@ -351,26 +377,15 @@ impl Split {
     /// Turns a copy of the super-frame's headers into those of one segment.
     fn patch(&self, frame: &mut [u8], index: usize, is_last: bool) {
         self.patch_ip(frame, index);
-        let checksum = match self.protocol {
-            Transport::Tcp => {
-                self.patch_tcp(frame, index, is_last);
-                self.transport + 16
-            }
-            Transport::Udp => {
-                put_u16(
-                    frame,
-                    self.transport + 4,
-                    short(frame.len() - self.transport),
-                );
-                self.transport + 6
-            }
-        };
+        let len = short(frame.len() - self.transport);
+        match self.protocol {
+            Transport::Tcp => self.patch_tcp(frame, index, is_last),
+            Transport::Udp => put_u16(frame, self.transport + 4, len),
+        }
+        let checksum = self.transport + self.protocol.checksum_at();
         put_u16(frame, checksum, 0);
-        let protocol = match self.protocol {
-            Transport::Tcp => TCP,
-            Transport::Udp => UDP,
-        };
         let upper = &frame[self.transport..];
+        let protocol = self.protocol.number();
         let mut sum = self.family.pseudo_header(frame, protocol, upper.len());
         sum += Sum::of(upper);
         put_checksum(frame, checksum, sum);
@@ -425,11 +440,7 @@ fn find_transport(
         ether_type::IPV6 => (Family::V6, ip::ipv6(packet)?),
         _ => return Err(OffloadError::WrongHeaders),
     };
-    let fits = matches!(
-        (upper.protocol, protocol),
-        (TCP, Transport::Tcp) | (UDP, Transport::Udp)
-    );
-    if !fits || upper.part != Part::Whole {
+    if upper.protocol != protocol.number() || upper.part != Part::Whole {
         return Err(OffloadError::WrongHeaders);
     }
     Ok((family, IP + upper.range.start..IP + upper.range.end))
@@ -447,11 +458,7 @@ fn transport_header_len(bytes: &[u8], protocol: Transport) -> Result<usize, Offl
         }
         _ => return Err(OffloadError::WrongHeaders),
     };
-    let shortest = match protocol {
-        Transport::Tcp => TCP_HEADER_LEN,
-        Transport::Udp => UDP_HEADER_LEN,
-    };
-    if !(shortest..=bytes.len()).contains(&header_len) {
+    if !(protocol.header_len()..=bytes.len()).contains(&header_len) {
         return Err(OffloadError::WrongHeaders);
     }
     Ok(header_len)

@@ -1,9 +1,16 @@
 //! Trains of UDP datagrams: one call sends them, and somebody on the way cuts them (`UDP_SEGMENT`).
 
-use std::io;
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use anyhow::{Context, Result, bail};
 use nix::sys::socket::{setsockopt, sockopt::UdpGsoSegment};
+use rustix::net::sockopt::set_socket_recv_buffer_size_force;
+
+use crate::{Machine, pass};
 
 /// `VIRTIO_NET_HDR_F_NEEDS_CSUM` and `VIRTIO_NET_HDR_GSO_UDP_L4` of linux/virtio_net.h.
 const NEEDS_CSUM: u8 = 1;
@@ -13,6 +20,128 @@ const UDP: u8 = 17;
 /// Has a socket send what it is given at once in datagrams of `size` bytes and a rest; `0` ends that.
 pub fn cut_by(socket: &UdpSocket, size: u16) -> io::Result<()> {
     Ok(setsockopt(socket, UdpGsoSegment, &size.into())?)
+}
+
+/// What became of trains that followed each other for a while.
+#[derive(Clone, Copy, Debug)]
+pub struct Trains {
+    /// Datagrams that left.
+    pub sent: u64,
+    /// Datagrams that came.
+    pub received: u64,
+    /// How long it took to send them.
+    pub took: Duration,
+    /// Processor time of who sent, the kernel's part of the way included.
+    pub sender: Duration,
+    /// The same of who listened.
+    pub listener: Duration,
+}
+
+/// What the receiver's system may hold while the receiver waits for a processor.
+const BUFFER: usize = 16 << 20;
+/// Whatever has not come this long after the last one is lost.
+const SILENCE: Duration = Duration::from_millis(500);
+/// As many datagrams as a train can have in 64 KiB.
+const TRAIN: usize = 54;
+
+impl Trains {
+    /// How long each datagram is.
+    pub const SIZE: u16 = 1200;
+
+    /// Sends trains to `address` of another machine, so many bytes a second, or as many as the sender can.
+    pub fn send(
+        from: &Machine,
+        to: &Machine,
+        address: IpAddr,
+        rate: Option<f64>,
+        time: Duration,
+    ) -> Result<Self> {
+        let listener = to.enter(|| {
+            let socket = UdpSocket::bind((address, 0))?;
+            set_socket_recv_buffer_size_force(&socket, BUFFER)?;
+            socket.set_read_timeout(Some(time + SILENCE))?;
+            Ok(socket)
+        })?;
+        let target = listener.local_addr()?;
+        let sender = from.enter(|| {
+            let unspecified = match address {
+                IpAddr::V4(_) => "0.0.0.0:0",
+                IpAddr::V6(_) => "[::]:0",
+            };
+            let socket = UdpSocket::bind(unspecified)?;
+            cut_by(&socket, Self::SIZE)?;
+            socket.connect(target)?;
+            Ok(socket)
+        })?;
+        thread::scope(|scope| {
+            let listening = scope.spawn(|| count(&listener));
+            let sending = scope.spawn(|| {
+                let begin = Instant::now();
+                let sent = pour(&sender, rate, time)?;
+                let took = begin.elapsed();
+                // From now on silence is the end, for a listener who hears something once more.
+                listener.set_read_timeout(Some(SILENCE))?;
+                cut_by(&sender, 0)?;
+                sender.send(&[])?;
+                io::Result::Ok((sent, took, processor_time()?))
+            });
+            let (Ok(sent), Ok(received)) = (sending.join(), listening.join()) else {
+                bail!("an end of the trains panicked")
+            };
+            let (sent, took, sender) = sent?;
+            let (received, listener) = received?;
+            Ok(Self {
+                sent,
+                received,
+                took,
+                sender,
+                listener,
+            })
+        })
+        .context("trains of UDP")
+    }
+}
+
+fn pour(socket: &UdpSocket, rate: Option<f64>, time: Duration) -> io::Result<u64> {
+    let train = vec![0; TRAIN * usize::from(Trains::SIZE)];
+    let begin = Instant::now();
+    let mut sent = 0;
+    while begin.elapsed() < time {
+        let due = rate.map(|rate| Duration::from_secs_f64(sent as f64 * train.len() as f64 / rate));
+        if let Some(early) = due.and_then(|due| due.checked_sub(begin.elapsed())) {
+            pass(early);
+        }
+        match socket.send(&train) {
+            Ok(_) => sent += 1,
+            // The way's own queue is full.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(sent * TRAIN as u64)
+}
+
+fn count(socket: &UdpSocket) -> io::Result<(u64, Duration)> {
+    let (mut received, mut buffer) = (0, [0; 2048]);
+    loop {
+        match socket.recv(&mut buffer) {
+            Ok(0) => {}
+            Ok(_) => received += 1,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((received, processor_time()?))
+}
+
+/// What this thread has used so far.
+fn processor_time() -> io::Result<Duration> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat")?;
+    let nanos = text.split_whitespace().next().map(str::parse);
+    match nanos {
+        Some(Ok(nanos)) => Ok(Duration::from_nanos(nanos)),
+        _ => Err(io::Error::other("a kernel without schedstat")),
+    }
 }
 
 /// From where to where datagrams go. Both addresses are of one family.

@@ -47,7 +47,9 @@ pub(super) fn create_tap(fd: impl AsFd, name: [u8; libc::IFNAMSIZ]) -> io::Resul
     Ok(())
 }
 
-/// Offers to complete checksums and to cut TCP, so that the system hands over up to 64 KiB at once.
+/// Offers to complete checksums and to cut TCP, so that the system hands over up to 64 KiB at once. Not to cut UDP
+/// (`TUN_F_USO4`): nothing slows its senders down, and the adapter's queue of 1000 would hold 64 MB of trains in front of
+/// a game's next packet (docs/performance.md).
 pub(super) fn offer_offloads(fd: impl AsFd) -> io::Result<()> {
     let offers = libc::TUN_F_CSUM | libc::TUN_F_TSO4 | libc::TUN_F_TSO6;
     // SAFETY: TUNSETOFFLOAD takes its argument by value, whatever its number says about a pointer.

@@ -129,6 +129,37 @@ fn a_stream_crosses_the_tap_in_super_frames_and_no_damage_is_blessed() {
 }
 
 #[test]
+fn datagrams_cross_the_tap_as_one_and_a_program_gets_each_of_them() {
+    in_a_network_of_its_own(async || {
+        let mut tap = Tap::create(&name()).unwrap();
+        let link = Link::find("tap9").unwrap();
+        set_up(&link);
+        let game = std::net::UdpSocket::bind("192.168.50.7:27960").unwrap();
+        game.set_read_timeout(Some(PATIENCE)).unwrap();
+        let sent: Vec<u8> = (0..40 * 500 + 33).map(|at| (at * 7 / 3) as u8).collect();
+        let mut frames: Vec<_> = (0_u16..)
+            .zip(sent.chunks(500))
+            .map(|(number, payload)| datagram(number, payload))
+            .collect();
+        // One of them is damaged on the way.
+        let mut damaged = frames[20].to_vec();
+        damaged[300] ^= 4;
+        frames[20] = damaged.into();
+        let put_out = tap.try_send(&frames);
+        assert_eq!((put_out.writes, put_out.refused), (3, 0));
+        for (number, payload) in sent.chunks(500).enumerate() {
+            if number != 20 {
+                let mut buffer = [0; 1500];
+                let len = game.recv(&mut buffer).unwrap();
+                assert_eq!(buffer[..len], *payload, "{number}");
+            }
+        }
+        game.set_nonblocking(true).unwrap();
+        assert!(game.recv(&mut [0; 1500]).is_err(), "too many came");
+    });
+}
+
+#[test]
 fn limited_broadcast_leaves_through_the_tap() {
     in_a_network_of_its_own(async || {
         let mut tap = Tap::create(&name()).unwrap();
@@ -300,28 +331,41 @@ pub(crate) fn in_a_network_of_its_own(test: impl AsyncFnOnce() + Send + 'static)
     std::thread::spawn(run).join().unwrap();
 }
 
+/// A UDP datagram from 192.168.50.1:40000 to 192.168.50.7:27960, its checksums complete.
+fn datagram(number: u16, payload: &[u8]) -> Bytes {
+    let len = u16::try_from(8 + payload.len()).unwrap();
+    let mut udp = [40_000, 27_960, len, 0].map(u16::to_be_bytes).concat();
+    udp.extend(payload);
+    packet(17, number, 6, udp)
+}
+
 /// A TCP segment from 192.168.50.1:40000 to 192.168.50.7:5000, its checksums complete.
 fn segment(sequence: u32, acknowledged: u32, flags: u8, payload: &[u8]) -> Bytes {
-    let put = |bytes: &mut [u8], at: usize, value: u16| {
-        bytes[at..at + 2].copy_from_slice(&value.to_be_bytes());
-    };
     let mut tcp = [40_000_u16, 5000].map(u16::to_be_bytes).concat();
     tcp.extend([sequence, acknowledged].map(u32::to_be_bytes).concat());
     tcp.extend([0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
     tcp.extend(payload);
+    packet(6, (sequence / 1000) as u16, 16, tcp)
+}
+
+/// From 192.168.50.1 to 192.168.50.7, for an upper header whose checksum stands at `field`.
+fn packet(protocol: u8, number: u16, field: usize, mut upper: Vec<u8>) -> Bytes {
+    let put = |bytes: &mut [u8], at: usize, value: u16| {
+        bytes[at..at + 2].copy_from_slice(&value.to_be_bytes());
+    };
     let (source, destination) = ([192, 168, 50, 1], [192, 168, 50, 7]);
-    let len = u16::try_from(tcp.len()).unwrap();
-    let mut sum = Sum::pseudo_v4(source, destination, 6, len);
-    sum += Sum::of(&tcp);
-    put(&mut tcp, 16, sum.checksum());
-    let mut ip = vec![0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 6, 0, 0];
+    let len = u16::try_from(upper.len()).unwrap();
+    let mut sum = Sum::pseudo_v4(source, destination, protocol, len);
+    sum += Sum::of(&upper);
+    put(&mut upper, field, sum.checksum());
+    let mut ip = vec![0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, protocol, 0, 0];
     ip.extend([source, destination].concat());
     put(&mut ip, 2, 20 + len);
-    put(&mut ip, 4, (sequence / 1000) as u16);
+    put(&mut ip, 4, number);
     let sum = Sum::of(&ip);
     put(&mut ip, 10, sum.checksum());
     let macs = [[2, 0, 0, 0, 0, 7], [2, 0, 0, 0, 0, 9]].concat();
-    [&macs[..], &[8, 0], &ip, &tcp].concat().into()
+    [&macs[..], &[8, 0], &ip, &upper].concat().into()
 }
 
 fn arp_request() -> Vec<u8> {

@@ -44,6 +44,7 @@ fn main() -> ExitCode {
         joined_segments_leave_as_the_frames_that_they_were,
         trains::a_train_of_udp_is_captured_as_the_datagrams_that_it_is,
         trains::a_train_is_cut_as_the_kernel_cuts_it,
+        trains::joined_datagrams_leave_as_the_frames_that_they_were,
         trains::a_super_frame_without_a_name_costs_no_other,
         a_vlan_tag_is_found_and_the_frame_dropped,
         jumbo_frames_are_dropped,

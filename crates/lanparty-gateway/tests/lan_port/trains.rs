@@ -3,11 +3,15 @@
 use std::net::{SocketAddr, UdpSocket};
 
 use anyhow::{Result, bail, ensure};
+use bytes::Bytes;
 use lanparty_lab::traffic::{Ends, Train, cut_by, frame};
 use lanparty_lab::{RawSocket, Tap};
 use lanparty_obs::DropReason;
+use lanparty_peer::FramePort;
+use lanparty_proto::frame_buf::FrameSlab;
+use lanparty_proto::offload::{VnetHeader, wire_frames};
 
-use crate::{Cable, Capture, EXPERIMENT, OTHER, STRANGER, upper, upper_sum};
+use crate::{Cable, Capture, EXPERIMENT, OTHER, PATIENCE, STRANGER, upper, upper_sum};
 
 /// Nobody listens there.
 const PORT: u16 = 27_999;
@@ -93,6 +97,49 @@ pub(crate) fn a_train_is_cut_as_the_kernel_cuts_it(cable: &Cable) -> Result<()> 
     Ok(())
 }
 
+/// A card without offloads has the kernel split what the port joined.
+pub(crate) fn joined_datagrams_leave_as_the_frames_that_they_were(cable: &Cable) -> Result<()> {
+    for feature in ["tx-udp-segmentation", "tx"] {
+        cable
+            .gateway
+            .run(["ethtool", "-K", "eth0", feature, "off"])?;
+    }
+    let mut capture = cable.capture()?;
+    let host = cable.host.enter(|| RawSocket::open("eth0"))?;
+    host.set_timeout(PATIENCE)?;
+    let [v4, v6] = ends();
+    let mut batch = [
+        datagrams(&Train::new(&v4, 700, &content(19 * 700 + 3)))?,
+        datagrams(&Train::new(&v6, 900, &content(20 * 900)))?,
+    ]
+    .concat();
+    // A damaged datagram stays damaged.
+    let mut damaged = batch[30].to_vec();
+    damaged[400] ^= 1;
+    batch[30] = damaged.into();
+    let sent = capture.port.try_send(&batch);
+    ensure!(sent.refused == 0 && sent.writes == 4, "{sent:?}");
+    let mut buffer = vec![0; 70_000];
+    for (place, expected) in batch.iter().enumerate() {
+        let length = loop {
+            let length = host.receive(&mut buffer)?;
+            if buffer[..6] == STRANGER {
+                break length;
+            }
+        };
+        ensure!(
+            buffer[..length] == *expected,
+            "frame {place} was changed, or changed places"
+        );
+    }
+    for feature in ["tx", "tx-udp-segmentation"] {
+        cable
+            .gateway
+            .run(["ethtool", "-K", "eth0", feature, "on"])?;
+    }
+    Ok(())
+}
+
 /// As an old virtual machine on the gateway's bridge sends it; and what a kernel before 6.2 does with every train.
 pub(crate) fn a_super_frame_without_a_name_costs_no_other(cable: &Cable) -> Result<()> {
     const UFO: u8 = 3;
@@ -163,4 +210,13 @@ fn datagram(frame: &[u8]) -> Result<Option<Vec<u8>>> {
     let len = u16::from_be_bytes([udp[4], udp[5]]);
     ensure!(usize::from(len) == udp.len(), "a UDP length is wrong");
     Ok(Some(udp[8..].to_vec()))
+}
+
+/// The frames of a train, as the other end of a tunnel delivers them.
+fn datagrams(train: &Train) -> Result<Vec<Bytes>> {
+    let mut slab = FrameSlab::default();
+    let frames = wire_frames(VnetHeader::decode(train.header), &train.frame)?;
+    Ok(frames
+        .map(|wire| Bytes::copy_from_slice(wire.write_into(&mut slab).frame()))
+        .collect())
 }

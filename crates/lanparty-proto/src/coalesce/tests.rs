@@ -159,6 +159,128 @@ fn a_packet_of_an_unknown_flow_is_passed_by_none() {
 }
 
 #[test]
+fn datagrams_of_one_length_become_one_and_a_shorter_one_ends_it() {
+    for v6 in [false, true] {
+        let mut flow = Datagrams::new(v6);
+        let frames = flow.frames(&[1200, 1200, 1200, 301, 301]);
+        assert_eq!(counts(&frames), [4, 1]);
+        let mut coalescer = Coalescer::default();
+        let joined = coalescer.join(&frames).next().unwrap();
+        let transport = if v6 { 54 } else { 34 };
+        let header = VnetHeader {
+            flags: VnetHeader::NEEDS_CSUM,
+            gso_type: VnetHeader::GSO_UDP_L4,
+            hdr_len: transport + 8,
+            gso_size: 1200,
+            csum_start: transport,
+            csum_offset: 6,
+        };
+        assert_eq!(joined.header(), header);
+        let bytes: Vec<u8> = joined.pieces().flatten().copied().collect();
+        let udp = &bytes[transport.into()..];
+        assert_eq!(read_u16(udp, 4), 8 + 3901);
+        assert_eq!(udp.len(), 8 + 3901);
+        assert_eq!(split_again(&frames), frames);
+        assert_eq!(counts(&flow.frames(&[100; 70])), [64, 6]);
+    }
+}
+
+#[test]
+fn a_datagram_joins_only_when_it_is_sound_and_its_header_goes_on() {
+    for v6 in [false, true] {
+        let transport = if v6 { 54 } else { 34 };
+        let good = Datagrams::new(v6).frames(&[400; 3]);
+        assert_eq!(counts(&good), [3]);
+        let (type_of_service, hops) = if v6 { (15, 21) } else { (15, 22) };
+        for (name, at, mends) in [
+            ("payload", transport + 50, false),
+            ("checksum", transport + 7, false),
+            ("type of service", type_of_service, true),
+            ("time to live", hops, true),
+            ("source port", transport + 1, true),
+            ("length", transport + 5, false),
+        ] {
+            let mut frames = good.clone();
+            frames[1][at] ^= 1;
+            if mends {
+                complete(&mut frames[1]);
+            }
+            assert!(!counts(&frames).contains(&3), "{name}");
+            let mut coalescer = Coalescer::default();
+            let found = coalescer
+                .join(&frames)
+                .find(|joined| joined.frames().any(|frame| *frame == frames[1]));
+            assert_eq!(found.unwrap().header(), VnetHeader::default(), "{name}");
+            let mut again = split_again(&frames);
+            let mut all = frames.clone();
+            again.sort();
+            all.sort();
+            assert_eq!(again, all, "{name}");
+        }
+    }
+    let mut frames = Datagrams::new(false).frames(&[400; 3]);
+    frames[1][18] ^= 0x10;
+    complete(&mut frames[1]);
+    assert_eq!(counts(&frames), [1, 1, 1], "the number does not go on");
+}
+
+#[test]
+fn a_datagram_without_a_checksum_or_to_many_stays_alone() {
+    let mut frames = Datagrams::new(false).frames(&[400; 3]);
+    for frame in &mut frames {
+        put_u16(frame, 40, 0);
+    }
+    assert_eq!(counts(&frames), [1, 1, 1]);
+    for first_of_mac in [0xff, 0x01, 0x33] {
+        let mut frames = Datagrams::new(true).frames(&[400; 3]);
+        for frame in &mut frames {
+            frame[0] = first_of_mac;
+        }
+        assert_eq!(counts(&frames), [1, 1, 1], "{first_of_mac:#x}");
+    }
+    assert_eq!(counts(&Datagrams::new(false).frames(&[0; 3])), [1, 1, 1]);
+}
+
+#[test]
+fn tcp_and_udp_of_the_same_numbers_are_two_flows() {
+    let (mut stream, mut datagrams) = (Flow::new(false), Datagrams::new(false));
+    let frames: Vec<_> = (0..6)
+        .map(|at| match at % 2 {
+            0 => stream.segment(500),
+            _ => datagrams.frames(&[500]).remove(0),
+        })
+        .collect();
+    assert_eq!(counts(&frames), [3, 3]);
+}
+
+#[test]
+fn a_busy_flow_stays_open_beside_many_that_send_little() {
+    let mut busy = Flow::new(false);
+    let mut frames = busy.segments(&[700]);
+    for port in 0..20 {
+        let mut little = Datagrams::new(false);
+        little.port = port;
+        frames.extend(little.frames(&[90]));
+        frames.extend(busy.segments(&[700]));
+    }
+    assert_eq!(counts(&frames)[0], 21);
+}
+
+#[test]
+fn a_stack_that_cuts_no_udp_gets_what_came() {
+    let frames = [
+        Datagrams::new(true).frames(&[400; 3]),
+        Flow::new(true).segments(&[400; 3]),
+    ]
+    .concat();
+    let mut coalescer = Coalescer::default();
+    coalescer.join_only_tcp();
+    let joined = coalescer.join(&frames);
+    let counts: Vec<_> = joined.map(|joined| joined.frames().len()).collect();
+    assert_eq!(counts, [1, 1, 1, 3]);
+}
+
+#[test]
 fn padding_and_ip_options_are_left_alone() {
     let mut frames = Flow::new(false).segments(&[300, 300]);
     frames[1].extend([0; 6]);
@@ -205,6 +327,10 @@ enum Step {
         lens: Vec<usize>,
         flags: u8,
     },
+    Datagrams {
+        flow: Index,
+        lens: Vec<usize>,
+    },
     Udp,
     Arp,
 }
@@ -212,7 +338,9 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let flags = prop_oneof![8 => Just(ACK), 1 => Just(ACK | PSH), 1 => any::<u8>()];
     let lens = prop::collection::vec(prop_oneof![4 => Just(700_usize), 1 => 0_usize..900], 1..12);
+    let datagrams = (any::<Index>(), lens.clone());
     prop_oneof![
+        8 => datagrams.prop_map(|(flow, lens)| Step::Datagrams { flow, lens }),
         8 => (any::<Index>(), lens, flags)
             .prop_map(|(flow, lens, flags)| Step::Data { flow, lens, flags }),
         1 => Just(Step::Udp),
@@ -228,7 +356,12 @@ fn batch(steps: &[Step]) -> Vec<Vec<u8>> {
             flow
         })
         .collect();
+    let mut trains = [false, true, false, true].map(Datagrams::new);
+    for (number, train) in (0..).zip(&mut trains) {
+        train.port = number;
+    }
     let frames_of = |step: &Step| match step {
+        Step::Datagrams { flow, lens } => flow.get_mut(&mut trains).frames(lens),
         Step::Data { flow, lens, flags } => {
             let flow = flow.get_mut(&mut flows);
             flow.flags = *flags;
@@ -268,7 +401,7 @@ proptest! {
     }
 }
 
-/// What must stay in order: TCP by flow, everything else among itself.
+/// What must stay in order: TCP and UDP by flow, everything else among itself.
 fn by_kind(frames: &[Vec<u8>]) -> BTreeMap<Vec<u8>, Vec<&[u8]>> {
     let mut kinds = BTreeMap::<_, Vec<&[u8]>>::new();
     for frame in frames {
@@ -285,34 +418,56 @@ fn kind(frame: &[u8]) -> Vec<u8> {
                 Family::V6 => 32,
             };
             let flow = &frame[segment.transport - addresses..segment.transport + 4];
-            [&frame[..14], flow].concat()
+            [&frame[..14], flow, &[segment.protocol.number()]].concat()
         }
         None => Vec::new(),
     }
 }
 
-/// Somebody else's opinion of a TCP checksum.
+/// Somebody else's opinion of a TCP or UDP checksum.
 fn is_valid(frame: &[u8]) -> bool {
     use etherparse::{NetSlice, SlicedPacket, TransportSlice};
     let packet = SlicedPacket::from_ethernet(frame).unwrap();
-    let Some(TransportSlice::Tcp(tcp)) = packet.transport else {
+    let Some(transport) = packet.transport else {
         return false;
     };
-    let right = match packet.net.unwrap() {
+    let (found, right) = match packet.net.unwrap() {
         NetSlice::Ipv4(ip) => {
             let header = ip.header().to_header();
             if header.header_checksum != header.calc_header_checksum() {
                 return false;
             }
-            tcp.calc_checksum_ipv4(header.source, header.destination)
+            match transport {
+                TransportSlice::Tcp(tcp) => (
+                    tcp.checksum(),
+                    tcp.calc_checksum_ipv4(header.source, header.destination),
+                ),
+                TransportSlice::Udp(udp) => (
+                    udp.checksum(),
+                    udp.to_header().calc_checksum_ipv4(&header, udp.payload()),
+                ),
+                _ => return false,
+            }
         }
         NetSlice::Ipv6(ip) => {
             let header = ip.header();
-            tcp.calc_checksum_ipv6(header.source(), header.destination())
+            match transport {
+                TransportSlice::Tcp(tcp) => (
+                    tcp.checksum(),
+                    tcp.calc_checksum_ipv6(header.source(), header.destination()),
+                ),
+                TransportSlice::Udp(udp) => (
+                    udp.checksum(),
+                    udp.to_header()
+                        .calc_checksum_ipv6(&header.to_header(), udp.payload()),
+                ),
+                _ => return false,
+            }
         }
         NetSlice::Arp(_) => return false,
     };
-    tcp.checksum() == right.unwrap()
+    let right = right.unwrap();
+    found == right || (found, right) == (0xffff, 0)
 }
 
 /// How many frames each super-frame is made of.
@@ -388,7 +543,57 @@ impl Flow {
     }
 }
 
-/// Writes right checksums into a segment.
+/// A UDP flow whose numbers are about to wrap.
+struct Datagrams {
+    v6: bool,
+    port: u8,
+    id: u16,
+}
+
+impl Datagrams {
+    fn new(v6: bool) -> Self {
+        Datagrams {
+            v6,
+            port: 1,
+            id: 0xfffe,
+        }
+    }
+
+    /// The next datagrams, with payloads of these lengths.
+    fn frames(&mut self, lens: &[usize]) -> Vec<Vec<u8>> {
+        lens.iter().map(|&len| self.frame(len)).collect()
+    }
+
+    fn frame(&mut self, len: usize) -> Vec<u8> {
+        let stream = Flow {
+            port: self.port,
+            id: self.id,
+            ..Flow::new(self.v6)
+        };
+        let ip_end = if self.v6 { 54 } else { 34 };
+        let mut frame = { stream }.segment(0)[..ip_end].to_vec();
+        let udp_len = short(8 + len);
+        match self.v6 {
+            false => {
+                put_u16(&mut frame, IP + 2, 20 + udp_len);
+                frame[IP + 9] = UDP;
+            }
+            true => {
+                put_u16(&mut frame, IP + 4, udp_len);
+                frame[IP + 6] = UDP;
+            }
+        }
+        frame.extend([0xc0, self.port, 0x6d, 0x38]);
+        frame.extend(udp_len.to_be_bytes());
+        frame.extend([0, 0]);
+        frame.extend((0..len).map(|at| (at as u8) ^ self.id.to_be_bytes()[1]));
+        complete(&mut frame);
+        self.id = self.id.wrapping_add(1);
+        frame
+    }
+}
+
+/// Writes right checksums into a segment or datagram.
 fn complete(frame: &mut [u8]) {
     let (family, transport) = match frame[14] >> 4 {
         4 => (Family::V4, 34),
@@ -399,10 +604,16 @@ fn complete(frame: &mut [u8]) {
         let sum = Sum::of(&frame[14..34]).checksum();
         put_u16(frame, 24, sum);
     }
-    put_u16(frame, transport + 16, 0);
-    let mut sum = family.pseudo_header(frame, TCP, frame.len() - transport);
+    let protocol = if family == Family::V4 {
+        frame[23]
+    } else {
+        frame[20]
+    };
+    let field = transport + if protocol == TCP { 16 } else { 6 };
+    put_u16(frame, field, 0);
+    let mut sum = family.pseudo_header(frame, protocol, frame.len() - transport);
     sum += Sum::of(&frame[transport..]);
-    put_u16(frame, transport + 16, sum.checksum());
+    put_u16(frame, field, sum.checksum());
 }
 
 fn udp() -> Vec<u8> {
