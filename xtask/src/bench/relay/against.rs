@@ -267,9 +267,12 @@ fn compile(folder: &Path) -> Result<PathBuf> {
     Ok(target.join("release"))
 }
 
+/// At the top of the repository: further down an archive has the files of that folder alone.
 fn git() -> Result<Command> {
+    let target = target_folder()?;
+    let top = target.parent().context("the target folder is in nothing")?;
     let mut git = Command::new("git");
-    git.arg("-C").arg(target_folder()?);
+    git.arg("-C").arg(top);
     Ok(git)
 }
 
