@@ -4,6 +4,11 @@
 //! as long as it takes to put something in, or to take all of it out. Each loop has a place of its own in it: one that
 //! floods fills that alone, and in it each person has a part.
 
+#![allow(
+    clippy::missing_const_for_thread_local,
+    reason = "said of a `const` one as well where Windows' targets keep it under a key of the system"
+)]
+
 use super::Shared;
 use super::link::{Pieces, by_themselves};
 use super::state::State;
