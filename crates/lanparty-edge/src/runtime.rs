@@ -1,4 +1,4 @@
-//! The one thread that a program runs on.
+//! The thread that a program runs on; a relay's other loops have threads of their own.
 
 use crate::privilege;
 use std::io;

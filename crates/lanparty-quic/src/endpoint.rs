@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 
-/// Strangers whose first packet waits to be looked at, at some 30 KiB each. Who comes when all places are taken is
+/// Strangers whose first packet waits to be looked at, at some 30 KiB each, at all loops together. Who comes when all places are taken is
 /// not heard, and asks again; the engine's own limit is 65536.
 const MAX_FIRST_PACKETS: usize = 512;
 /// What may wait behind each of these first packets, and behind all together, in bytes: a second packet of the same hello.

@@ -3,7 +3,7 @@
 //! One task accepts; each connection has one task of its own from its first packet to its last. The
 //! rooms are behind one mutex, held for one synchronous call and for queueing what that call wants
 //! to be said. Queueing never waits, and doing it under the lock is what keeps messages in the order
-//! of the events. Everything is *sent* by the tasks, outside the lock.
+//! of the events. Everything is *sent* outside the lock: messages by the tasks, frames in the turns of the loops.
 
 mod attendance;
 mod contact;

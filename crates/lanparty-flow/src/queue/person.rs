@@ -18,7 +18,8 @@ pub enum Person {
 }
 
 impl Person {
-    pub(super) fn peer(self) -> u16 {
+    /// The peer in whose name its frames travel; zero where nobody says.
+    pub fn peer(self) -> u16 {
         match self {
             Person::Machine { peer, .. } => u16::from(peer),
             Person::Crowd => 0,

@@ -22,7 +22,8 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 use tokio::time::{Sleep, sleep_until};
 
-/// What wakes a task; it may do so too early, never too late.
+/// What wakes a task. It may do so too early, and is never late but by what the system's clock is coarse: nothing on Linux, a millisecond of
+/// tokio's and up to 16 of Windows' elsewhere.
 #[derive(Debug)]
 pub(super) struct Alarm {
     exact: Timer,

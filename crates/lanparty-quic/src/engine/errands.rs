@@ -82,7 +82,10 @@ impl Errands {
             if let Some(link) = state.link(errand.link)
                 && link.fate.end.get().is_none()
             {
-                link.handler = errand.handler.take();
+                // Somebody else may be called from now on.
+                if link.handler.is_none() {
+                    link.handler = errand.handler.take();
+                }
                 if errand.count == BATCH {
                     state.readable.push(errand.link);
                 }

@@ -2,7 +2,7 @@
 //!
 //! A loop holds its lock while it reads and while it sends; a frame of another loop does not wait for that. An inbox is locked for
 //! as long as it takes to put something in, or to take all of it out. Each loop has a place of its own in it: one that
-//! floods fills that alone, and in it each person has a part.
+//! floods fills that alone, and in it each peer has a part.
 
 #![allow(
     clippy::missing_const_for_thread_local,
@@ -28,9 +28,9 @@ use std::time::Instant;
 /// Bytes of frames that may wait for a loop's turn, in parts for the other loops, but in no smaller ones: what some
 /// milliseconds bring.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
-const LEAST_PLACE: usize = 512 * 1024;
-/// Of a place that is half full a person gets one such part more.
-const PART_OF_A_PERSON: usize = 16;
+const LEAST_PLACE: usize = 128 * 1024;
+/// Of a place that is half full a peer, with all machines behind it, gets one such part more.
+const PART_OF_A_PEER: usize = 16;
 /// Room for frames that is kept for the next turn.
 const SPARE: usize = 512;
 /// Packets that wait so; the kernel steers nearly all of them to the right loop itself.
@@ -62,26 +62,27 @@ impl Parcel {
 struct Waiting {
     frames: Vec<Parcel>,
     bytes: usize,
-    /// Bytes that people have added since it was half full.
-    late: HashMap<Person, usize>,
+    /// Bytes that peers have added since it was half full.
+    late: HashMap<u16, usize>,
 }
 
 impl Waiting {
-    /// False when there is no room; where there is little, for whoever has had much of it.
+    /// Puts in a frame, in memory of its own. False when there is no room; where there is little, for whoever has had much of it.
     fn push(&mut self, parcel: Parcel, limit: usize) -> bool {
         let memory = parcel.memory();
         if self.bytes + memory > limit {
             return false;
         }
         if self.bytes > limit / 2 {
-            let late = self.late.entry(parcel.person).or_default();
+            let late = self.late.entry(parcel.person.peer()).or_default();
             *late += memory;
-            if *late > limit / PART_OF_A_PERSON {
+            if *late > limit / PART_OF_A_PEER {
                 return false;
             }
         }
         self.bytes += memory;
-        self.frames.push(parcel);
+        let pieces = by_themselves(parcel.pieces);
+        self.frames.push(Parcel { pieces, ..parcel });
         true
     }
 
@@ -156,8 +157,6 @@ impl Inbox {
 
     /// Puts a frame in. False when there is no room for it.
     pub(super) fn push(&self, parcel: Parcel) -> bool {
-        let pieces = by_themselves(parcel.pieces);
-        let parcel = Parcel { pieces, ..parcel };
         let has_room = lock(self.sender()).push(parcel, self.room);
         if has_room {
             self.ring();

@@ -88,7 +88,7 @@ pub(super) struct Link {
     pub(super) is_touched: bool,
     /// It may have more to say than frames, and that something has come.
     pub(super) is_eager: bool,
-    /// It has a gate, and what it sends in this turn was asked for by frames alone.
+    /// It has a gate, and what it sends in this turn are frames and what rides on them, or acknowledgements.
     only_frames: bool,
     has_said_all: bool,
     /// A gate decides what may be on the path.

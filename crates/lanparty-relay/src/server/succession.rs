@@ -1,4 +1,4 @@
-//! One relay after the other, at the same socket: how a newcomer takes the place, and how the one that runs gives it up.
+//! One relay after the other, at the same sockets: how a newcomer takes the place, and how the one that runs gives it up.
 
 use super::handover::{HandoverError, Heirs, Predecessor};
 use super::{RelayServer, StartError, operator};

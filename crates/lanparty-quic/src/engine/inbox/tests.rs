@@ -7,14 +7,14 @@ fn parcel(number: u64) -> Parcel {
     parcel_of(1, number)
 }
 
-fn parcel_of(machine: u8, number: u64) -> Parcel {
+fn parcel_of(peer: u16, number: u64) -> Parcel {
     Parcel {
         handle: ConnectionHandle(0),
         number,
         now: Instant::now(),
         person: Person::Machine {
-            peer: PeerId::new(1).unwrap(),
-            mac: MacAddr::new([machine; 6]),
+            peer: PeerId::new(peer).unwrap(),
+            mac: MacAddr::new([number as u8; 6]),
         },
         flow: Flow::Other {
             addresses: [0; 12],
@@ -41,7 +41,7 @@ fn a_loop_that_floods_fills_its_own_place_alone() {
         let flooding = move || {
             HERE.set(Some((7, 1)));
             (0..2 * most as u64)
-                .filter(|&number| inbox.push(parcel_of((number % 64) as u8, number)))
+                .filter(|&number| inbox.push(parcel_of((number % 64) as u16 + 1, number)))
                 .count()
         };
         std::thread::spawn(flooding)
@@ -82,7 +82,7 @@ fn whoever_sleeps_is_woken_once_and_whoever_does_not_goes_on() {
 }
 
 #[test]
-fn a_person_who_floods_leaves_room_for_the_others_of_its_loop() {
+fn a_peer_that_floods_leaves_room_for_the_others_of_its_loop() {
     let inbox = Inbox::new(7, 0, 3);
     let mut state = Vec::new();
     for _ in 0..3 {
@@ -111,7 +111,7 @@ fn what_waits_is_bounded_in_bytes_however_many_loops_there_are() {
         assert!(inbox.room * (loops + 1) <= MAX_BYTES.max(LEAST_PLACE * (loops + 1)));
         HERE.set(Some((7, 1)));
         let mut frames = 0_usize;
-        while inbox.push(parcel_of((frames % 50) as u8, 0)) {
+        while inbox.push(parcel_of((frames % 50) as u16 + 1, frames as u64)) {
             frames += 1;
         }
         let waiting = lock(&inbox.frames[1]);
