@@ -271,6 +271,8 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             self.turn(&mut link, &mut turns)
                 .perform_outputs(Instant::now());
         }
+        // Whoever says goodbye waits for it to be sent, which is nobody's turn any more.
+        drop(turns);
         self.to_port.clear();
         self.count_queue_drops(&mut link);
         self.core.counters().link = None;
