@@ -267,7 +267,9 @@ pub(crate) fn a_thousand_connections_without_a_hello_disturb_nobody(scene: &Scen
             Ok(silent)
         })?;
         a_newcomer_gets_in(scene, &home)?;
-        while !flood.is_over() {
+        // On a busy machine the thousand handshakes may take longer than the pings.
+        let is_late = || let_in.load(Ordering::Relaxed) == 0 && begin.elapsed() < SOON;
+        while !flood.is_over() || is_late() {
             thread::park_timeout(Duration::from_millis(10));
         }
         let let_in = let_in.load(Ordering::Relaxed);
