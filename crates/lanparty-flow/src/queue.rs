@@ -41,6 +41,8 @@ const PURGE_PAUSE: Duration = Duration::from_millis(250);
 /// A full queue is emptied by this part of its limit, so that one look at all flows serves for many frames (RFC 8290
 /// §4.1.2 drops up to 64 for the same reason).
 const ROOM_AT_ONCE: usize = 8;
+/// So many of those who went past of late are known.
+const PASSED: usize = 8;
 /// When what is known of people and flows takes this part of it, whoever else comes is one of a crowd.
 const KNOWLEDGE: usize = 4;
 
@@ -51,6 +53,8 @@ pub struct FlowQueue<T, S = RandomState> {
     /// Peers, the people behind each, and the flows of each of these.
     peers: Round<Round<Round<Lane<T>>>>,
     limit: usize,
+    /// Whose frames have gone past of late, and when; few, for a flood does not go past.
+    passed: Vec<(Person, Flow, Instant)>,
     /// When the oldest frame has waited for too long, if none is taken meanwhile; or soon after that.
     purge_at: Option<Instant>,
     seen: Seen,
@@ -90,6 +94,7 @@ impl<T, S: BuildHasher> FlowQueue<T, S> {
             hasher,
             peers: Round::new(),
             limit,
+            passed: Vec::new(),
             purge_at: None,
             seen: Seen::default(),
         }
@@ -107,10 +112,43 @@ impl<T, S: BuildHasher> FlowQueue<T, S> {
         }
     }
 
-    /// A frame has gone past: nothing waited, so neither did it.
-    pub fn note_passed(&mut self, now: Instant) {
+    /// A frame has gone past: nothing waited, so neither did it. Whose it was is known for a while, so that a flood which fills the queue at
+    /// once does not take the places of those who were there before it.
+    pub fn note_passed(&mut self, now: Instant, who: Option<(Person, Flow)>) {
         self.peers.forget_paused(now);
         self.seen.waited.note(Duration::ZERO);
+        let Some((person, flow)) = who else {
+            return;
+        };
+        let is_same =
+            |passed: &&mut (Person, Flow, Instant)| (passed.0, passed.1) == (person, flow);
+        if let Some(known) = self.passed.iter_mut().find(is_same) {
+            known.2 = now;
+            return;
+        }
+        if self.passed.len() == PASSED {
+            let oldest = (0..PASSED).min_by_key(|&place| self.passed[place].2);
+            self.passed.swap_remove(oldest.expect("there are some"));
+        }
+        self.passed.push((person, flow, now));
+    }
+
+    /// Those who have gone past of late get their places before whoever comes now.
+    fn introduce_passed(&mut self, now: Instant) {
+        let mut passed = std::mem::take(&mut self.passed);
+        for (person, flow, at) in passed.drain(..) {
+            if now < at + round::PAUSE {
+                let path = self.path(person, flow);
+                let room = self.has_room_to_know();
+                self.peers.introduce(now, &path, room);
+            }
+        }
+        // It keeps its memory.
+        self.passed = passed;
+    }
+
+    fn has_room_to_know(&self) -> bool {
+        self.peers.knowledge() < self.limit / KNOWLEDGE
     }
 
     /// Whoever got a frame from here has thrown it away.
@@ -143,7 +181,10 @@ impl<T, S: BuildHasher> FlowQueue<T, S> {
             since: now,
             flow: path[2],
         };
-        let room = self.peers.knowledge() < self.limit / KNOWLEDGE;
+        if self.is_empty() {
+            self.introduce_passed(now);
+        }
+        let room = self.has_room_to_know();
         self.peers.put(now, &path, room, waiting);
         self.purge_at.get_or_insert(now + OLDEST);
         if self.memory() > self.limit {

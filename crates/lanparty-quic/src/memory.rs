@@ -358,7 +358,7 @@ impl Connection {
         if frames.is_over() {
             return Err(DropReason::LinkDown);
         }
-        let Some(handler) = frames.begin_call(now) else {
+        let Some(handler) = frames.begin_call(now, Some((person, flow))) else {
             frames.push(now, person, flow, pieces);
             return Ok(());
         };
@@ -371,7 +371,7 @@ impl Connection {
     /// Sends a datagram before all that waits.
     pub(crate) fn send_datagram(&self, datagram: Bytes) -> Result<(), DropReason> {
         let mut frames = lock(&self.way_there().frames);
-        let Some(handler) = frames.begin_call(Instant::now()) else {
+        let Some(handler) = frames.begin_call(Instant::now(), None) else {
             return frames.push_first(datagram);
         };
         drop(frames);

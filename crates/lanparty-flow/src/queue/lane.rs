@@ -111,6 +111,8 @@ impl<T> Waits for Lane<T> {
         self.frames.push_back(waiting);
     }
 
+    fn introduce(&mut self, _: Instant, _: &[Tag], _: bool) {}
+
     /// The oldest frame that is young enough and that CoDel lets pass.
     fn next(
         &mut self,

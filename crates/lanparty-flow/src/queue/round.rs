@@ -67,6 +67,9 @@ pub(super) trait Waits {
     /// Puts a frame where these names lead; who is not known becomes known only if there is `room` for that.
     fn put(&mut self, now: Instant, path: &[Tag], room: bool, waiting: Waiting<Self::Frame>);
 
+    /// Gives a place to whoever these names lead to, as if a frame of it had just gone.
+    fn introduce(&mut self, now: Instant, path: &[Tag], room: bool);
+
     /// The frame whose turn it is.
     fn next(
         &mut self,
@@ -271,6 +274,16 @@ impl<M: Waits> Round<M> {
         Some((tag, (most - second).max(SHED_AT_ONCE) * usize::from(heads)))
     }
 
+    /// Makes a member of whoever is none.
+    fn meet(&mut self, now: Instant, tag: Tag) {
+        if !self.members.contains_key(&tag) {
+            let is_trusted = self.members.len() < RULES[M::LEVEL].trusted;
+            let member = Member::<M>::new(now, is_trusted);
+            self.sums.replace(Sums::default(), Sums::of(&member.inner));
+            self.members.insert(tag, member);
+        }
+    }
+
     fn note_pause(&mut self, now: Instant, tag: Tag) {
         if !std::mem::replace(&mut self.member(tag).has_paused, true) {
             self.paused.push_back((now + PAUSE, tag));
@@ -358,12 +371,7 @@ impl<M: Waits> Waits for Round<M> {
         self.forget_paused(now);
         let tag = self.place_of(own, room);
         let earlier = self.left_in_crowd(now, tag, waiting.flow);
-        let is_trusted = self.members.len() < RULES[M::LEVEL].trusted;
-        if !self.members.contains_key(&tag) {
-            let member = Member::<M>::new(now, is_trusted);
-            self.sums.replace(Sums::default(), Sums::of(&member.inner));
-            self.members.insert(tag, member);
-        }
+        self.meet(now, tag);
         let was_empty = self.change(tag, |member| {
             member.credit_pause(now);
             let was_empty = member.inner.is_empty();
@@ -391,6 +399,23 @@ impl<M: Waits> Waits for Round<M> {
             }
         }
         self.offer_express(now, tag);
+    }
+
+    fn introduce(&mut self, now: Instant, path: &[Tag], room: bool) {
+        let (&own, rest) = path.split_first().expect("a step for each level");
+        self.forget_paused(now);
+        let tag = self.place_of(own, room);
+        if tag == CROWD {
+            return;
+        }
+        self.meet(now, tag);
+        let has_nothing = self.change(tag, |member| {
+            member.inner.introduce(now, rest, room);
+            member.inner.is_empty() && !member.is_listed()
+        });
+        if has_nothing {
+            self.note_pause(now, tag);
+        }
     }
 
     fn next(

@@ -283,7 +283,7 @@ impl Link {
     ) {
         self.has_frames = true;
         if self.queue.is_empty() && self.has_room(now) {
-            self.queue.note_passed(now);
+            self.queue.note_passed(now, Some((person, flow)));
             self.give(pieces);
         } else {
             self.queue

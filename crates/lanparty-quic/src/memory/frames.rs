@@ -63,9 +63,13 @@ impl Frames {
     }
 
     /// Who is to be called for a frame that need not wait; it comes back by [`Self::end_call`].
-    pub(super) fn begin_call(&mut self, now: Instant) -> Option<Handler> {
+    pub(super) fn begin_call(
+        &mut self,
+        now: Instant,
+        who: Option<(Person, Flow)>,
+    ) -> Option<Handler> {
         let handler = self.handler.take()?;
-        self.queue.note_passed(now);
+        self.queue.note_passed(now, who);
         Some(handler)
     }
 

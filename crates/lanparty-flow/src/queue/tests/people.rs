@@ -195,6 +195,26 @@ fn a_crowd_of_copies_leaves_every_game_its_time() {
 }
 
 #[test]
+fn a_game_that_went_past_the_queue_has_a_place_when_a_flood_begins() {
+    let mut queue: FlowQueue<u32, _> =
+        FlowQueue::new(QUEUE, BuildHasherDefault::<DefaultHasher>::default());
+    let flow = |port: u32| Flow::Ipv4 {
+        addresses: [7; 8],
+        protocol: 17,
+        ports: port.to_be_bytes(),
+    };
+    let (me, mut now) = (player(1), Instant::now());
+    for _ in 0..20 {
+        now += Duration::from_millis(16);
+        queue.note_passed(now, Some((me, flow(0))));
+    }
+    (1..=1000).for_each(|port| queue.push(now, me, flow(port), port, 300));
+    queue.push(now, me, flow(0), 0, 150);
+    let before = std::iter::from_fn(|| queue.pop(now, Turn::Any)).position(|port| port == 0);
+    assert!(before.is_some_and(|before| before < 70), "{before:?}");
+}
+
+#[test]
 fn hundreds_who_copy_take_a_games_frames_no_room() {
     for peers in [80_u16, 300] {
         // Twice what the line carries, together.
