@@ -19,15 +19,17 @@ mod round;
 mod tag;
 #[cfg(test)]
 mod tests;
+mod waiting;
 mod waits;
 
-use lane::{Lane, Waiting};
+use lane::Lane;
 use lanparty_obs::link::{QueueDrops, QueueStats};
 use lanparty_proto::flow::Flow;
 use round::{Round, Waits as _};
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 use tag::Tag;
+use waiting::Waiting;
 
 pub use person::Person;
 pub use waits::WaitWindow;

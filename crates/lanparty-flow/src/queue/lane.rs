@@ -3,6 +3,7 @@
 use super::codel::CoDel;
 use super::round::Waits;
 use super::tag::Tag;
+use super::waiting::Waiting;
 use super::{OLDEST, Seen, Turn};
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -18,15 +19,6 @@ pub(super) struct Lane<T> {
     frames: VecDeque<Waiting<T>>,
     bytes: usize,
     codel: CoDel,
-}
-
-/// A frame, its length in bytes, since when it waits, and its flow.
-#[derive(Debug)]
-pub(super) struct Waiting<T> {
-    pub(super) frame: T,
-    pub(super) len: usize,
-    pub(super) since: Instant,
-    pub(super) flow: Tag,
 }
 
 impl<T> Lane<T> {

@@ -7,8 +7,8 @@
 
 mod member;
 
-use super::lane::Waiting;
 use super::tag::{ByTag, Tag};
+use super::waiting::Waiting;
 use super::{OLDEST, Seen, Turn};
 use member::{Member, RULES, Sums};
 use std::collections::VecDeque;
