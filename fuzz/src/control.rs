@@ -60,7 +60,12 @@ fn check_peer_message(message: PeerMessage) {
             // Counters come from strangers too: their sum must be one.
             let _ = stats.drops.total();
         }
-        PeerMessage::Host(_) | PeerMessage::Vouch(_) | PeerMessage::NewKey(_) => {}
+        PeerMessage::Host(_)
+        | PeerMessage::Vouch(_)
+        | PeerMessage::NewKey(_)
+        | PeerMessage::Door(_)
+        | PeerMessage::Ready(_)
+        | PeerMessage::Enter(_) => {}
         PeerMessage::Disconnect(disconnect) => {
             unreachable!("{disconnect:?} is for both directions")
         }
@@ -83,7 +88,11 @@ fn check_relay_message(message: &RelayMessage) {
         | RelayMessage::Notice(_)
         | RelayMessage::Vouched(_)
         | RelayMessage::NewKey(_)
-        | RelayMessage::Pings(_) => {}
+        | RelayMessage::Pings(_)
+        | RelayMessage::Meet(_)
+        | RelayMessage::Go(_)
+        | RelayMessage::NoMeeting(_)
+        | RelayMessage::Entered(_) => {}
         RelayMessage::Disconnect(disconnect) => {
             unreachable!("{disconnect:?} is for both directions")
         }

@@ -461,6 +461,10 @@ impl PeerCore for Session {
             | RelayMessage::Reject(_)
             | RelayMessage::Members(_)
             | RelayMessage::Notice(_)
+            | RelayMessage::Meet(_)
+            | RelayMessage::Go(_)
+            | RelayMessage::NoMeeting(_)
+            | RelayMessage::Entered(_)
             | RelayMessage::Disconnect(_) => {}
         }
         self.follow_lan(now);

@@ -10,6 +10,7 @@
 pub mod access;
 mod base64url;
 pub mod codec;
+pub mod door;
 pub mod host_key;
 pub mod identity;
 pub mod message;
@@ -28,6 +29,7 @@ pub mod token;
 mod told;
 
 pub use access::AccessToken;
+pub use door::{DOORS, HERE};
 pub use host_key::{Challenge, HostId, HostKey, HostPublicKey, HostSecret, HostSignature, Vouch};
 pub use identity::{Fingerprint, IdentityKey};
 pub use message::{PeerMessage, RelayMessage, Role};

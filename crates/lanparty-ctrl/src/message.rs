@@ -4,6 +4,7 @@
 //! A `hello` is the exception that is read in two steps: [`Hello`] holds what a stranger wrote,
 //! [`Hello::check`] makes an [`Entry`] of it or names the reason for the refusal.
 
+use crate::door::{Door, Enter, Entered, Go, Meet, NoMeeting, Ready};
 use crate::orders::{HostOrder, Members};
 use crate::{
     AccessToken, AdmissionKey, BATCHES, Challenge, ChannelBinding, DRAINS, DisconnectReason,
@@ -39,6 +40,12 @@ pub enum PeerMessage {
     Vouch(Vouched),
     /// The room's new key for the client with this number; from a room's gateway only.
     NewKey(NewKey),
+    /// Where it can be met for a direct path; only to relays that know [`DOORS`](crate::DOORS).
+    Door(Door),
+    /// Its NAT is open for a meeting.
+    Ready(Ready),
+    /// The first message on the first bidirectional stream at a gateway's door, and only there.
+    Enter(Enter),
     /// The peer is about to close the link.
     Disconnect(Disconnect),
 }
@@ -71,6 +78,14 @@ pub enum RelayMessage {
     Notice(Notice),
     /// How far members are from the relay; only to peers that know [`PINGS`].
     Pings(Pings),
+    /// Somebody can be met for a direct path; like the next two only to peers that have said `door`.
+    Meet(Box<Meet>),
+    /// Both are ready for it.
+    Go(Go),
+    /// There is no meeting.
+    NoMeeting(NoMeeting),
+    /// The answer at a gateway's door, and only there: come in.
+    Entered(Box<Entered>),
     /// The relay is about to close the link.
     Disconnect(Disconnect),
 }

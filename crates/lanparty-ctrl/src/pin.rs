@@ -1,13 +1,15 @@
 //! How peers know their relay: by its public key.
 
 use crate::base64url;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// The SHA-256 of a public key in the form in which certificates hold it (SubjectPublicKeyInfo,
 /// RFC 5280 §4.1), written as 43 characters of base64url. A certificate may be renewed, its name and
 /// dates may change: as long as the key is the same, the pin is.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Pin([u8; 32]);
 
 /// The text is no pin.
@@ -34,6 +36,20 @@ impl FromStr for Pin {
 
     fn from_str(text: &str) -> Result<Self, PinError> {
         base64url::decode(text).map(Pin).ok_or(PinError)
+    }
+}
+
+impl TryFrom<String> for Pin {
+    type Error = PinError;
+
+    fn try_from(text: String) -> Result<Self, PinError> {
+        text.parse()
+    }
+}
+
+impl From<Pin> for String {
+    fn from(pin: Pin) -> String {
+        pin.to_string()
     }
 }
 

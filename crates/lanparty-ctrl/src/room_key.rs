@@ -107,8 +107,7 @@ pub struct AdmissionKey(Zeroizing<[u8; 32]>);
 impl AdmissionKey {
     /// Proves that a newcomer to `room` on this connection has the key.
     pub fn prove(&self, channel: &ChannelBinding, room: &RoomCode, who: Newcomer) -> Proof {
-        let tag = hmac::sign(&self.hmac_key(), &claim(channel, room, who));
-        Proof(tag.as_ref().try_into().expect("HMAC-SHA256 gives 32 bytes"))
+        Proof::from_tag(&hmac::sign(&self.hmac_key(), &claim(channel, room, who)))
     }
 
     /// True when `proof` is that proof; takes the same time wherever it is wrong.
@@ -167,6 +166,17 @@ fn claim(channel: &ChannelBinding, room: &RoomCode, who: Newcomer) -> Vec<u8> {
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Proof([u8; 32]);
+
+impl Proof {
+    /// Of what HMAC-SHA256 has given.
+    pub(crate) fn from_tag(tag: &hmac::Tag) -> Self {
+        Proof(tag.as_ref().try_into().expect("HMAC-SHA256 gives 32 bytes"))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
 
 /// Not 43 characters of base64url.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -497,6 +497,10 @@ impl PeerCore for Bridge {
             | RelayMessage::Members(_)
             | RelayMessage::Notice(_)
             | RelayMessage::Pings(_)
+            | RelayMessage::Meet(_)
+            | RelayMessage::Go(_)
+            | RelayMessage::NoMeeting(_)
+            | RelayMessage::Entered(_)
             | RelayMessage::Disconnect(_) => {}
         }
     }

@@ -236,6 +236,10 @@ impl Controls {
             | RelayMessage::Reject(_)
             | RelayMessage::Notice(_)
             | RelayMessage::Pings(_)
+            | RelayMessage::Meet(_)
+            | RelayMessage::Go(_)
+            | RelayMessage::NoMeeting(_)
+            | RelayMessage::Entered(_)
             | RelayMessage::Disconnect(_) => {}
         }
         None

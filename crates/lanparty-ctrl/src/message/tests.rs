@@ -1,4 +1,6 @@
 use super::*;
+use crate::Pin;
+use crate::door::{Mapping, NoMeetingReason};
 use crate::orders::{
     ADDRESSES_PER_MEMBER, MAX_BANNED, MAX_GUESTS, MEMBERS_PER_MESSAGE, MemberReport, Person,
     REASONS_PER_MEMBER,
@@ -37,6 +39,83 @@ where
     assert_eq!(
         codec::decode::<M>(&bytes[codec::PREFIX_LEN..]).unwrap(),
         message
+    );
+}
+
+#[test]
+fn messages_of_doors_have_this_json() {
+    let (peer_id, secret) = (PeerId::new(2).unwrap(), [7; 32]);
+    let secret = crate::door::MeetSecret::from_random(secret);
+    let pin = Pin::from_sha256([9; 32]);
+    same_both_ways(
+        PeerMessage::Door(Door {
+            open: true,
+            addresses: vec!["192.168.1.5:40000".parse().unwrap()],
+            pin: Some(pin),
+            nat: Some(Mapping::Varies),
+        }),
+        json!({
+            "type": "door", "open": true, "addresses": ["192.168.1.5:40000"], "pin": pin.to_string(),
+            "nat": "varies"
+        }),
+    );
+    let closed = json!({ "type": "door", "open": false });
+    let message = Door {
+        open: false,
+        addresses: Vec::new(),
+        pin: None,
+        nat: None,
+    };
+    same_both_ways(PeerMessage::Door(message), closed);
+    let ready = Ready { peer_id, round: 1 };
+    let json = |kind| json!({ "type": kind, "peer_id": 2, "round": 1 });
+    same_both_ways(PeerMessage::Ready(ready), json("ready"));
+    same_both_ways(RelayMessage::Go(ready), json("go"));
+    let text = String::from(secret.clone());
+    same_both_ways(
+        RelayMessage::Meet(Box::new(Meet {
+            peer_id,
+            round: 1,
+            addresses: vec!["203.0.113.20:40000".parse().unwrap()],
+            seen: "203.0.113.10:40000".parse().unwrap(),
+            secret,
+            pin: Some(pin),
+            rtt_us: 12_000,
+            nat: None,
+        })),
+        json!({
+            "type": "meet", "peer_id": 2, "round": 1, "addresses": ["203.0.113.20:40000"],
+            "seen": "203.0.113.10:40000", "secret": text, "pin": pin.to_string(), "rtt_us": 12000
+        }),
+    );
+    let why = NoMeetingReason::Closed;
+    same_both_ways(
+        RelayMessage::NoMeeting(NoMeeting { peer_id, why }),
+        json!({ "type": "no_meeting", "peer_id": 2, "why": "closed" }),
+    );
+    let proof = "A".repeat(43);
+    let budget = DatagramBudget::new(1312).unwrap();
+    same_both_ways(
+        PeerMessage::Enter(Enter {
+            peer_id,
+            room_id: RoomId::new(5).unwrap(),
+            round: 1,
+            datagram_budget: budget,
+            proof: proof.clone().try_into().unwrap(),
+        }),
+        json!({
+            "type": "enter", "peer_id": 2, "room_id": 5, "round": 1, "datagram_budget": 1312,
+            "proof": proof
+        }),
+    );
+    same_both_ways(
+        RelayMessage::Entered(Box::new(Entered {
+            datagram_budget: budget,
+            proof: proof.clone().try_into().unwrap(),
+            host_key: None,
+            host_signature: None,
+        })),
+        json!({ "type": "entered", "datagram_budget": 1312, "proof": proof }),
     );
 }
 

@@ -193,6 +193,10 @@ fn understand(needs: Needs, answer: RelayMessage) -> Result<Welcome, ConnectErro
         | RelayMessage::Members(_)
         | RelayMessage::Notice(_)
         | RelayMessage::Pings(_)
+        | RelayMessage::Meet(_)
+        | RelayMessage::Go(_)
+        | RelayMessage::NoMeeting(_)
+        | RelayMessage::Entered(_)
         | RelayMessage::Disconnect(_) => {
             Err(ControlError::Stream("neither a welcome nor a rejection came".to_owned()).into())
         }

@@ -55,6 +55,9 @@ impl Evening {
             Some(Said::Message(PeerMessage::Vouch(_) | PeerMessage::NewKey(_))) => {
                 unreachable!("nobody has asked who the host is")
             }
+            Some(Said::Message(
+                PeerMessage::Door(_) | PeerMessage::Ready(_) | PeerMessage::Enter(_),
+            )) => unreachable!("nobody has been asked for a direct path"),
             Some(Said::Message(PeerMessage::Disconnect(goodbye))) => {
                 self.give_up_seat(link, goodbye.reason.into());
                 self.network.say_to_peer(&mut self.dice, link, Said::Close);
