@@ -79,6 +79,7 @@ pub struct PartyBuilder {
     player_flags: Vec<String>,
     /// Where the gateway is on the LAN, if not at `eth0`, and who makes that.
     gateway_at: Option<(String, Prepare)>,
+    prepare: Option<Prepare>,
     congestion: Option<String>,
     relay_by_name: bool,
     files: Vec<(String, String)>,
@@ -168,6 +169,12 @@ impl PartyBuilder {
         self
     }
 
+    /// The machines are like this when the programs start.
+    pub fn prepared(mut self, prepare: Prepare) -> Self {
+        self.prepare = Some(prepare);
+        self
+    }
+
     /// How all programs share full paths.
     pub fn congestion(mut self, how: &str) -> Self {
         self.congestion = Some(how.into());
@@ -199,7 +206,8 @@ impl PartyBuilder {
         for (name, content) in &self.files {
             venue.lab.write(name, content)?;
         }
-        if let Some((_, prepare)) = self.gateway_at {
+        let gateway_at = self.gateway_at.as_ref().map(|&(_, prepare)| prepare);
+        for prepare in gateway_at.into_iter().chain(self.prepare) {
             prepare(&venue)?;
         }
         let relay = self.start_relay(&venue)?;

@@ -7,6 +7,7 @@ mod bare;
 mod beside;
 mod bottleneck;
 mod calls;
+mod carrier;
 mod fairness;
 mod floods;
 mod machine;
@@ -28,8 +29,9 @@ use lanparty_lab::{Needs, Party, Process, Venue};
 use self::aims::Verdicts;
 use crate::build;
 
-const NEEDS: Needs =
-    Needs::programs(&["dnsmasq", "iperf3", "openssl", "ping", "strace", "taskset"]);
+const NEEDS: Needs = Needs::programs(&[
+    "dnsmasq", "iperf3", "nft", "openssl", "ping", "strace", "taskset",
+]);
 /// The relay's limit for one client would hide what the programs can do.
 const UNLIMITED: &[&str] = &[
     "--byte-rate",
@@ -85,6 +87,10 @@ player to another; and the pings of two other players, with and without. A minut
 fairness: a game behind a line of 20 Mbit/s into which somebody pours 40 from 1000 ports: another player, a machine of \
 the LAN, the player's own. A minute and a half a round.
 
+carrier: pings of 60 a second, then the same beside a TCP that fills a line of 20 Mbit/s, 20 ms long, with 0, 1 and 3 % of \
+the packets lost each way: over UDP, and over TCP where UDP is blocked, with the cubic and the bbr of the system. Judges \
+nothing. About four minutes.
+
 relay: the relay on one core, and players on another who are whole clients but for their adapters, in rooms of 8. Each \
 sends 60 frames a second, with 100 bytes of UDP in each, to the next one of its room. More and more players, until \
 twice in a row more than 1 % of the frames get lost or one of a hundred takes longer than 5 ms: loss, time one way, \
@@ -112,6 +118,8 @@ pub(crate) enum Part {
     Floods,
     /// A game on a line that somebody fills from 1000 ports.
     Fairness,
+    /// A game and bulk over TCP, where UDP is blocked.
+    Carrier,
     /// Many players, and nothing but the relay.
     Relay,
 }
@@ -144,6 +152,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     if wants(Part::Fairness) {
         fairness::run(rounds, &mut verdicts)?;
+    }
+    if wants(Part::Carrier) {
+        carrier::run()?;
     }
     if let Some(then) = then {
         relay::run(rounds, then, &mut verdicts)?;
