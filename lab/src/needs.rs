@@ -28,6 +28,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("bzfs", "bzflag-server"),
     ("chromedriver", "chromium-driver"),
     ("chromium", "chromium"),
+    ("conntrack", "conntrack"),
     ("dbus-daemon", "dbus-daemon"),
     ("dhclient", "isc-dhcp-client"),
     ("dhcpcd", "dhcpcd-base"),

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::suite::World;
 use crate::venue::{HomePlan, Plan, Venue};
-use crate::{Machine, Process, WireConditions, eventually};
+use crate::{Machine, Process, Router, WireConditions, eventually};
 
 /// Joining takes well under a second; a busy machine gets the rest.
 const JOIN: Duration = Duration::from_secs(15);
@@ -127,6 +127,17 @@ impl PartyBuilder {
     /// The first player's home is like this.
     pub fn home(mut self, home: HomePlan) -> Self {
         self.plan.home = Some(home);
+        self
+    }
+
+    /// The routers between the gateway and the internet, and between each player and it, the nearest first.
+    pub fn routers(
+        mut self,
+        gateway: &'static [Router],
+        players: &'static [&'static [Router]],
+    ) -> Self {
+        self.plan.gateway_routers = gateway;
+        self.plan.player_routers = players;
         self
     }
 

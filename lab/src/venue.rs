@@ -8,13 +8,15 @@
 //!   lan2  .12 ─────────────┘                                                 └─(wire)─ wan0 r1 10.9.11.1, r2 …
 //! ```
 //!
-//! The wires are there only when the plan gives them conditions.
+//! The wires are there only when the plan gives them conditions, and routers that translate stand between a machine and the
+//! internet only when it names them.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::nat::{self, NatRouter, Router};
 use crate::suite::World;
 use crate::{Lab, Machine, Process, Wire, WireConditions};
 
@@ -36,6 +38,12 @@ pub struct Plan {
     pub home_overlaps: bool,
     /// The first remote machine has this home.
     pub home: Option<HomePlan>,
+    /// The routers between the gateway and the internet, the nearest first.
+    pub gateway_routers: &'static [Router],
+    /// The same for each remote machine; those behind the last entry have none.
+    pub player_routers: &'static [&'static [Router]],
+    /// The first so many remote machines are behind the gateway's own router.
+    pub beside_gateway: usize,
 }
 
 /// A home with a router and a printer on a switch of its own.
@@ -74,6 +82,10 @@ pub struct Venue {
     pub relay: Machine,
     /// Machines far away.
     pub remotes: Vec<Machine>,
+    /// The routers between the gateway and the internet, the nearest first.
+    pub gateway_routers: Vec<NatRouter>,
+    /// The same for each remote machine.
+    pub player_routers: Vec<Vec<NatRouter>>,
     /// The printer at the first remote machine's home, if the plan has one.
     pub printer: Option<Machine>,
     /// Everything above is in here.
@@ -87,6 +99,8 @@ impl Venue {
     pub const LAN2: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 50, 12));
     /// The relay's address on the internet.
     pub const RELAY: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 9, 1, 1));
+    /// The relay's address there for IPv6.
+    pub const RELAY_IPV6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd00, 9, 1, 0, 0, 0, 0, 1));
 
     /// Makes the machines, lays the cables and starts the DHCP server.
     pub fn build(plan: Plan) -> Result<Self> {
@@ -106,16 +120,28 @@ impl Venue {
         let mut wires = Vec::new();
         let relay = lab.machine("relay")?;
         connect(&lab, &relay, &internet, &Home::number(1), None)?;
-        wires.extend(connect(
-            &lab,
-            &gateway,
-            &internet,
-            &Home::number(2),
-            plan.gateway_path,
-        )?);
+        let gateway_routers = if plan.gateway_routers.is_empty() {
+            let (home, path) = (Home::number(2), plan.gateway_path);
+            wires.extend(connect(&lab, &gateway, &internet, &home, path)?);
+            Vec::new()
+        } else {
+            let (routers, path) = (plan.gateway_routers, plan.gateway_path);
+            let (wire, routers) = nat::connect(&lab, &gateway, &internet, 2, routers, path)?;
+            wires.extend(wire);
+            routers
+        };
         let (mut remotes, mut printer) = (Vec::new(), None);
+        let mut player_routers = Vec::new();
         for number in 1..=plan.remotes {
             let remote = lab.machine(&format!("r{number}"))?;
+            let behind = Behind::of(&plan, number, &gateway_routers);
+            if let Some((wire, routers)) = behind.connect(&lab, &remote, &internet, number)? {
+                wires.extend(wire);
+                player_routers.push(routers);
+                remotes.push(remote);
+                continue;
+            }
+            player_routers.push(Vec::new());
             if let (Some(home), 1) = (plan.home, number) {
                 printer = Some(settle(&lab, &remote, &internet, home)?);
                 remotes.push(remote);
@@ -140,6 +166,8 @@ impl Venue {
             internet,
             relay,
             remotes,
+            gateway_routers,
+            player_routers,
             printer,
             lab,
         })
@@ -212,6 +240,46 @@ fn connect(
     machine.ip(&format!("route add default via {ipv4}.254"))?;
     machine.ip(&format!("route add default via {ipv6}::fe"))?;
     Ok(wire)
+}
+
+/// Which routers are between a player's machine and the internet.
+enum Behind<'a> {
+    /// The gateway's own, which runs already.
+    TheGateways(&'a NatRouter),
+    /// These, on a line like this.
+    Own(&'static [Router], Option<WireConditions>),
+}
+
+impl<'a> Behind<'a> {
+    fn of(plan: &Plan, number: usize, gateways: &'a [NatRouter]) -> Self {
+        match gateways.first() {
+            Some(router) if number <= plan.beside_gateway => Self::TheGateways(router),
+            _ => {
+                let routers = plan.player_routers.get(number - 1).copied();
+                Self::Own(routers.unwrap_or_default(), plan.player_path)
+            }
+        }
+    }
+
+    /// Nothing where there are no routers.
+    fn connect(
+        self,
+        lab: &Lab,
+        remote: &Machine,
+        internet: &Machine,
+        number: usize,
+    ) -> Result<Option<(Option<Wire>, Vec<NatRouter>)>> {
+        match self {
+            Self::TheGateways(router) => {
+                nat::plug_in(lab, remote, router, 2 + number as u8)?;
+                Ok(Some((None, Vec::new())))
+            }
+            Self::Own([], _) => Ok(None),
+            Self::Own(routers, path) => {
+                nat::connect(lab, remote, internet, 10 + number, routers, path).map(Some)
+            }
+        }
+    }
 }
 
 /// Gives a machine a home with a printer, and answers with that; the internet's end is the home's router.
