@@ -2,8 +2,8 @@
 
 use lanparty_ctrl::message::{Entry, Hello, Newcomer};
 use lanparty_ctrl::{
-    BATCHES, ChannelBinding, GROUPS, NOTICES, PINGS, PeerMessage, RelayMessage, Role, Text,
-    VERSION, codec, text,
+    BATCHES, ChannelBinding, DOORS, DRAINS, GROUPS, NEW_KEYS, NOTICES, PINGS, PeerMessage,
+    RelayMessage, Role, Text, VERSION, codec, text,
 };
 use lanparty_proto::VirtualMac;
 use serde::Serialize;
@@ -65,6 +65,7 @@ fn check_peer_message(message: PeerMessage) {
         | PeerMessage::NewKey(_)
         | PeerMessage::Door(_)
         | PeerMessage::Ready(_)
+        | PeerMessage::Met(_)
         | PeerMessage::Enter(_) => {}
         PeerMessage::Disconnect(disconnect) => {
             unreachable!("{disconnect:?} is for both directions")
@@ -141,6 +142,9 @@ fn abilities(entry: &Entry) -> Vec<String> {
         (GROUPS, entry.tells_groups),
         (BATCHES, entry.reads_batches),
         (PINGS, entry.takes_pings),
+        (NEW_KEYS, entry.takes_new_keys),
+        (DRAINS, entry.takes_drains),
+        (DOORS, entry.knows_doors),
     ];
     let has = abilities.into_iter().filter(|&(_, has)| has);
     has.map(|(name, _)| name.to_owned()).collect()

@@ -96,6 +96,9 @@ pub struct Ready {
 /// From the relay to both, once both are ready: now with packets that arrive.
 pub type Go = Ready;
 
+/// From a client to the relay: the round has led to a direct path. Without this word the next rounds are few.
+pub type Met = Ready;
+
 /// From the relay to a peer that has said [`Door`]: there is no meeting with this one, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NoMeeting {
@@ -113,6 +116,8 @@ pub enum NoMeetingReason {
     Closed,
     /// The other one's program is too old for it.
     Unable,
+    /// One of the two is seen at no address that is of use to the other: its link comes over TCP, for one.
+    Unseen,
     /// They have tried often enough for now.
     Spent,
     /// The relay's operator does not introduce anybody.
@@ -120,6 +125,30 @@ pub enum NoMeetingReason {
     /// A reason that a newer program knows.
     #[serde(other)]
     Other,
+}
+
+impl NoMeetingReason {
+    /// Every reason, in the order of the enum.
+    pub const ALL: [NoMeetingReason; 6] = [
+        NoMeetingReason::Closed,
+        NoMeetingReason::Unable,
+        NoMeetingReason::Unseen,
+        NoMeetingReason::Spent,
+        NoMeetingReason::RelayRefuses,
+        NoMeetingReason::Other,
+    ];
+
+    /// The reason as it stands on the wire and in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            NoMeetingReason::Closed => "closed",
+            NoMeetingReason::Unable => "unable",
+            NoMeetingReason::Unseen => "unseen",
+            NoMeetingReason::Spent => "spent",
+            NoMeetingReason::RelayRefuses => "relay_refuses",
+            NoMeetingReason::Other => "other",
+        }
+    }
 }
 
 /// From a player to the gateway, on the first bidirectional stream at its door.

@@ -4,10 +4,10 @@
 //! A `hello` is the exception that is read in two steps: [`Hello`] holds what a stranger wrote,
 //! [`Hello::check`] makes an [`Entry`] of it or names the reason for the refusal.
 
-use crate::door::{Door, Enter, Entered, Go, Meet, NoMeeting, Ready};
+use crate::door::{Door, Enter, Entered, Go, Meet, Met, NoMeeting, Ready};
 use crate::orders::{HostOrder, Members};
 use crate::{
-    AccessToken, AdmissionKey, BATCHES, Challenge, ChannelBinding, DRAINS, DisconnectReason,
+    AccessToken, AdmissionKey, BATCHES, Challenge, ChannelBinding, DOORS, DRAINS, DisconnectReason,
     Fingerprint, GROUPS, HostId, HostKey, HostPublicKey, HostSignature, LeaveReason, NEW_KEYS,
     NOTICES, Name, Notice, PINGS, Pings, Proof, RejectReason, ResumeToken, RoomCode, SealedKey,
     Text, VERSION, Vouch,
@@ -44,6 +44,8 @@ pub enum PeerMessage {
     Door(Door),
     /// Its NAT is open for a meeting.
     Ready(Ready),
+    /// A meeting has led to a direct path; from clients only.
+    Met(Met),
     /// The first message on the first bidirectional stream at a gateway's door, and only there.
     Enter(Enter),
     /// The peer is about to close the link.
@@ -104,8 +106,8 @@ pub struct Hello {
     pub mac: Option<VirtualMac>,
     /// What its path takes in one datagram now.
     pub datagram_budget: DatagramBudget,
-    /// Names of optional abilities: [`NOTICES`], [`GROUPS`], [`BATCHES`], [`PINGS`], [`NEW_KEYS`], [`DRAINS`]; unknown
-    /// ones are ignored.
+    /// Names of optional abilities: [`NOTICES`], [`GROUPS`], [`BATCHES`], [`PINGS`], [`NEW_KEYS`], [`DRAINS`], [`DOORS`];
+    /// unknown ones are ignored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
     /// What its player wants to be called; see [`Name::from_stranger`].
@@ -180,6 +182,8 @@ pub struct Entry {
     pub reads_batches: bool,
     /// Whether it takes a [`NewKey`].
     pub takes_new_keys: bool,
+    /// Whether it can be introduced for a direct path.
+    pub knows_doors: bool,
 }
 
 impl Entry {
@@ -203,6 +207,7 @@ impl Entry {
             tells_groups: false,
             reads_batches: false,
             takes_new_keys: false,
+            knows_doors: false,
         }
     }
 }
@@ -360,6 +365,7 @@ impl Hello {
             tells_groups: capabilities.iter().any(|name| name == GROUPS),
             reads_batches: capabilities.iter().any(|name| name == BATCHES),
             takes_new_keys: capabilities.iter().any(|name| name == NEW_KEYS),
+            knows_doors: capabilities.iter().any(|name| name == DOORS),
             ..Entry::new(room, who, datagram_budget)
         }))
     }
@@ -380,7 +386,7 @@ pub struct Welcome {
     /// With this the peer takes its place back after a lost link.
     pub resume_token: ResumeToken,
     /// Names of optional abilities of the relay: [`ROOM_KEYS`](crate::ROOM_KEYS),
-    /// [`HOST_CONTROLS`](crate::HOST_CONTROLS), [`HOST_KEYS`](crate::HOST_KEYS).
+    /// [`HOST_CONTROLS`](crate::HOST_CONTROLS), [`HOST_KEYS`](crate::HOST_KEYS), [`DOORS`], [`HERE`](crate::HERE).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
 }

@@ -70,6 +70,7 @@ fn messages_of_doors_have_this_json() {
     let ready = Ready { peer_id, round: 1 };
     let json = |kind| json!({ "type": kind, "peer_id": 2, "round": 1 });
     same_both_ways(PeerMessage::Ready(ready), json("ready"));
+    same_both_ways(PeerMessage::Met(ready), json("met"));
     same_both_ways(RelayMessage::Go(ready), json("go"));
     let text = String::from(secret.clone());
     same_both_ways(
@@ -88,11 +89,12 @@ fn messages_of_doors_have_this_json() {
             "seen": "203.0.113.10:40000", "secret": text, "pin": pin.to_string(), "rtt_us": 12000
         }),
     );
-    let why = NoMeetingReason::Closed;
-    same_both_ways(
-        RelayMessage::NoMeeting(NoMeeting { peer_id, why }),
-        json!({ "type": "no_meeting", "peer_id": 2, "why": "closed" }),
-    );
+    for why in NoMeetingReason::ALL {
+        same_both_ways(
+            RelayMessage::NoMeeting(NoMeeting { peer_id, why }),
+            json!({ "type": "no_meeting", "peer_id": 2, "why": why.name() }),
+        );
+    }
     let proof = "A".repeat(43);
     let budget = DatagramBudget::new(1312).unwrap();
     same_both_ways(

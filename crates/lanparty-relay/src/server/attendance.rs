@@ -205,7 +205,7 @@ impl Attendance {
                 }
                 Ok(PeerMessage::Disconnect(goodbye)) => return End::PeerLeft(goodbye.reason),
                 // Nobody has been told that this relay introduces peers.
-                Ok(PeerMessage::Door(_) | PeerMessage::Ready(_)) => {}
+                Ok(PeerMessage::Door(_) | PeerMessage::Ready(_) | PeerMessage::Met(_)) => {}
                 Ok(PeerMessage::Enter(_)) => return End::Protocol("this is no door".into()),
                 Ok(PeerMessage::Hello(_)) => return End::Protocol("a second hello".into()),
                 Err(ControlError::Closed(closed)) => return End::Closed(closed),

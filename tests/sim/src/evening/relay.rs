@@ -56,7 +56,10 @@ impl Evening {
                 unreachable!("nobody has asked who the host is")
             }
             Some(Said::Message(
-                PeerMessage::Door(_) | PeerMessage::Ready(_) | PeerMessage::Enter(_),
+                PeerMessage::Door(_)
+                | PeerMessage::Ready(_)
+                | PeerMessage::Met(_)
+                | PeerMessage::Enter(_),
             )) => unreachable!("nobody has been asked for a direct path"),
             Some(Said::Message(PeerMessage::Disconnect(goodbye))) => {
                 self.give_up_seat(link, goodbye.reason.into());
