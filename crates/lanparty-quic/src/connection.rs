@@ -5,6 +5,7 @@ use crate::drive::Drive;
 use crate::engine::{self, Pieces};
 use crate::life;
 use crate::memory;
+use crate::socket::canonical;
 use crate::stream::{RecvStream, SendStream};
 use bytes::Bytes;
 use lanparty_ctrl::{ChannelBinding, Fingerprint};
@@ -15,6 +16,7 @@ use lanparty_proto::flow::Flow;
 use lanparty_proto::{DatagramBudget, Header, MacAddr, fragment};
 use noq_proto::{Dir, SendDatagramError, StreamId};
 use smallvec::smallvec;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
@@ -74,6 +76,23 @@ impl Connection {
         match &self.0 {
             Kind::Quic(quic) => quic.rtt(),
             Kind::Memory(_) => Some(Duration::ZERO),
+        }
+    }
+
+    /// Where the other side is seen at the moment: it moves with the other side's network. Nowhere once the link is down,
+    /// or where there is no path.
+    pub fn remote_address(&self) -> Option<SocketAddr> {
+        match &self.0 {
+            Kind::Quic(quic) => Some(canonical(quic.path()?.remote())),
+            Kind::Memory(_) => None,
+        }
+    }
+
+    /// At which address of this machine it comes in, where the system tells.
+    pub fn local_ip(&self) -> Option<IpAddr> {
+        match &self.0 {
+            Kind::Quic(quic) => Some(quic.path()?.local_ip()?.to_canonical()),
+            Kind::Memory(_) => None,
         }
     }
 

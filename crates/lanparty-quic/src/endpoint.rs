@@ -5,7 +5,7 @@ use crate::close::{CloseCode, HandshakeError, Unsent};
 use crate::connection::Connection;
 use crate::engine::{Beat, ConnectFailure, Crew, Engine, Stranger, Totals};
 use crate::reset;
-use crate::socket::{self, UdpBuffers};
+use crate::socket::{self, UdpBuffers, canonical};
 use crate::steer::{self, Company};
 use crate::tls::{Identity, IdentityError, Trust};
 use crate::transport::{PathFloor, transport};
@@ -392,11 +392,6 @@ impl Incoming {
             .await
             .unwrap_or(Err(HandshakeError::NoAnswer))
     }
-}
-
-/// An IPv4 address as such, also when it came through a dual-stack socket.
-fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 #[cfg(test)]

@@ -128,3 +128,8 @@ fn enlarge_buffers(socket: &Socket) {
     let _ = socket.set_recv_buffer_size(WANTED_BUFFER);
     let _ = socket.set_send_buffer_size(WANTED_BUFFER);
 }
+
+/// An IPv4 address as such, also when it came through a dual-stack socket.
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}

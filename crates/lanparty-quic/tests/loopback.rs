@@ -13,7 +13,7 @@ use lanparty_quic::tls::{Identity, Trust};
 use lanparty_quic::{
     CloseCode, Closed, Congestion, Connection, Endpoint, HandshakeError, PathFloor, WaitWindow,
 };
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 use tokio::net::UdpSocket;
@@ -27,6 +27,10 @@ const DEADLINE: Duration = Duration::from_secs(5);
 async fn a_pinned_certificate_connects_and_carries_frames_and_messages() {
     let (client, server) = connected(PathFloor::Ordinary).await;
     assert_eq!(client.budget(), server.budget());
+    let seen = [&client, &server].map(|end| end.remote_address().unwrap());
+    assert!(seen.iter().all(|seen| seen.ip() == Ipv4Addr::LOCALHOST));
+    assert_ne!(seen[0].port(), seen[1].port());
+    assert_eq!(server.local_ip(), Some(Ipv4Addr::LOCALHOST.into()));
 
     let frame = vec![7; 1000];
     let datagram = FrameBuf::from_frame(&frame).into_datagram(header());
@@ -50,6 +54,7 @@ async fn a_pinned_certificate_connects_and_carries_frames_and_messages() {
 
     client.close(CloseCode::Bye);
     assert_eq!(server.closed().await, Closed::ByPeer("bye".to_owned()));
+    assert_eq!((server.remote_address(), server.local_ip()), (None, None));
 }
 
 #[tokio::test]

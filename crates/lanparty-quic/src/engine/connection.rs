@@ -12,8 +12,8 @@ use lanparty_obs::link::QueueStats;
 use lanparty_obs::{LinkStats, Packets};
 use lanparty_proto::flow::Flow;
 use noq_proto::{
-    self as proto, ConnectionError, ConnectionHandle, Dir, PathId, SendDatagramError, StreamId,
-    VarInt,
+    self as proto, ConnectionError, ConnectionHandle, Dir, FourTuple, PathId, SendDatagramError,
+    StreamId, VarInt,
 };
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -223,6 +223,15 @@ impl Connection {
         }
         let rtt = self.0.fate.glance.rtt_us.load(Ordering::Relaxed);
         (self.fate().is_none() && rtt > 0).then(|| Duration::from_micros(rtt))
+    }
+
+    /// From where to where it goes at the moment; never waits for another loop.
+    pub(crate) fn path(&self) -> Option<FourTuple> {
+        if self.0.shared.away().is_none() {
+            return self.look(|quic| quic.network_path(PathId::ZERO)).ok()?.ok();
+        }
+        let path = *self.0.fate.glance.path();
+        path.filter(|_| self.fate().is_none())
     }
 
     /// What became of our packets; never waits for another loop.

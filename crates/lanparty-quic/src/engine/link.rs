@@ -9,13 +9,13 @@ use lanparty_flow::gate::{AT_ONCE, Pace};
 use lanparty_flow::queue::{FlowQueue, Person, Turn, Waited};
 use lanparty_obs::link::QueueStats;
 use lanparty_proto::flow::Flow;
-use noq_proto::{self as proto, ConnectionError, ConnectionEvent, PathId, Transmit};
+use noq_proto::{self as proto, ConnectionError, ConnectionEvent, FourTuple, PathId, Transmit};
 use rustls_pki_types::CertificateDer;
 use smallvec::SmallVec;
 use std::hash::RandomState;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -72,10 +72,19 @@ pub(super) struct Glance {
     pub(super) rtt_us: AtomicU64,
     pub(super) sent: AtomicU64,
     pub(super) lost: AtomicU64,
+    /// From where to where it goes.
+    pub(super) path: Mutex<Option<FourTuple>>,
     /// Frames that its queue has thrown away.
     pub(super) undelivered: AtomicU64,
     /// Frames of other loops that found no room on their way to its queue.
     pub(super) crowded_out: AtomicU64,
+}
+
+impl Glance {
+    /// The lock, held for a copy.
+    pub(super) fn path(&self) -> MutexGuard<'_, Option<FourTuple>> {
+        self.path.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 static LINKS: AtomicU64 = AtomicU64::new(0);
@@ -373,6 +382,9 @@ impl Link {
         if let Some(path) = self.quic.path_stats(PathId::ZERO) {
             glance.sent.store(path.sent_packets, Ordering::Relaxed);
             glance.lost.store(path.lost_packets, Ordering::Relaxed);
+        }
+        if let Ok(path) = self.quic.network_path(PathId::ZERO) {
+            *glance.path() = Some(path);
         }
         let queue = self.queue.stats();
         let undelivered = queue.without_room() + queue.late();
