@@ -12,13 +12,14 @@ mod wakefulness;
 
 pub use run::run;
 
+use crate::door::{Door, Standing};
 use crate::link::{ConnectError, LinkFacts};
 use crate::vnet::Sent;
 use bytes::Bytes;
 use lanparty_ctrl::message::{Newcomer, Welcome};
 use lanparty_ctrl::{Challenge, HostOrder, PeerMessage, RelayMessage, ResumeToken, RoomKey, Text};
 use lanparty_obs::{DropReason, PeerStats};
-use lanparty_proto::{DatagramBudget, FrameBuf};
+use lanparty_proto::{DatagramBudget, FrameBuf, PeerId, VirtualMac};
 use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
@@ -98,6 +99,51 @@ pub trait PeerCore {
 
     /// The peer is about to leave: the last thing that goes out by [`Self::poll_output`] while frames still flow.
     fn handle_shutdown(&mut self, _now: Instant) {}
+
+    /// Whether it knows of direct paths ([`crate::door`]), so that the relay is told whether it wants any.
+    fn knows_doors(&self) -> bool {
+        false
+    }
+
+    /// The relay introduces the peer with this number: the MAC of the player among the two, where there may be a direct
+    /// path between them now. A player's only answer is its own MAC, and its gateway the only peer.
+    fn meets(&self, _peer: PeerId) -> Option<VirtualMac> {
+        None
+    }
+
+    /// Whether this player's direct path may go on: asked whenever anything but frames has happened, and after that no
+    /// frame passes a path that may not.
+    fn standing(&self, _player: VirtualMac) -> Standing {
+        Standing::Out
+    }
+
+    /// A direct path stands, and both ends have proved who they are. It takes the place of one that this player had.
+    fn open_door(&mut self, _now: Instant, _door: Door) {}
+
+    /// This player's direct path is gone, and no other one takes its place.
+    fn close_door(&mut self, _now: Instant, _player: VirtualMac) {}
+
+    /// By whose direct path the frame may go that [`Self::handle_frame`] has just said `Ok` of, if by any: what concerns
+    /// that player and the LAN alone, and what the other end lets through.
+    fn direct_player(&mut self, _now: Instant, _frame: &[u8]) -> Option<VirtualMac> {
+        None
+    }
+
+    /// A datagram from the other end of this player's direct path. Else as [`Self::handle_datagram`].
+    ///
+    /// # Errors
+    /// Why it must not go to the port; it has been counted.
+    fn handle_direct(
+        &mut self,
+        _now: Instant,
+        _player: VirtualMac,
+        _datagram: Bytes,
+    ) -> Result<Option<Bytes>, DropReason> {
+        Err(DropReason::LinkDown)
+    }
+
+    /// The program around it says this to the relay, such as that somebody has to go.
+    fn handle_own(&mut self, _now: Instant, _message: &PeerMessage) {}
 
     /// What it has counted so far. Whoever carries its frames counts in it what happens outside the core: drops in
     /// a queue, at the port or on the link, datagrams that went out, calls of the port, how the link is doing.
