@@ -63,6 +63,14 @@ impl Connection {
         }
     }
 
+    /// Whether it goes over a stream and not over UDP: see [`Endpoint::carry`](crate::Endpoint::carry).
+    pub fn is_carried(&self) -> bool {
+        match &self.0 {
+            Kind::Quic(quic) => quic.is_carried(),
+            Kind::Memory(_) => false,
+        }
+    }
+
     /// The largest datagram that fits now; between two ends in one program, what an ordinary path takes.
     pub fn budget(&self) -> DatagramBudget {
         let Kind::Quic(quic) = &self.0 else {
@@ -80,10 +88,13 @@ impl Connection {
     }
 
     /// Where the other side is seen at the moment: it moves with the other side's network. Nowhere once the link is down,
-    /// or where there is no path.
+    /// or where there is no path. Over a stream, who is at that one's other end.
     pub fn remote_address(&self) -> Option<SocketAddr> {
         match &self.0 {
-            Kind::Quic(quic) => Some(canonical(quic.path()?.remote())),
+            Kind::Quic(quic) => {
+                let path = quic.path()?;
+                Some(quic.carried_peer().unwrap_or(canonical(path.remote())))
+            }
             Kind::Memory(_) => None,
         }
     }

@@ -3,7 +3,7 @@
 
 use crate::close::{CloseCode, HandshakeError, Unsent};
 use crate::connection::Connection;
-use crate::engine::{Beat, ConnectFailure, Crew, Engine, Stranger, Totals};
+use crate::engine::{Beat, ConnectFailure, Crew, Engine, Freight, PacketStream, Stranger, Totals};
 use crate::reset;
 use crate::socket::{self, UdpBuffers, canonical};
 use crate::steer::{self, Company};
@@ -13,6 +13,7 @@ use lanparty_ctrl::IdentityKey;
 use lanparty_flow::Congestion;
 use noq_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use noq_proto::{ClientConfig, ServerConfig};
+use std::any::Any;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -193,6 +194,11 @@ impl Endpoint {
         })
     }
 
+    #[cfg(test)]
+    pub(crate) fn crew(&self) -> &Crew {
+        &self.crew
+    }
+
     /// How many loops it has.
     pub fn loops(&self) -> usize {
         self.crew.engines().len()
@@ -304,6 +310,32 @@ impl Endpoint {
         }
     }
 
+    /// Carries packets over a stream, such as one of WebSocket messages, whose other end is `peer`. Answers a made-up address,
+    /// to which [`Self::connect`] connects over it, and which means nothing anywhere else; who connects from there is a
+    /// stranger with the address `peer`. The stream's end is that of its connections, and with the last of them it ends. One
+    /// that carries none ends after ten seconds. Its bytes are moved by a task on the runtime that this is called on.
+    pub fn carry(&self, stream: impl PacketStream + 'static, peer: SocketAddr) -> SocketAddr {
+        self.crew.carry(Freight {
+            stream: Box::new(stream),
+            peer: canonical(peer),
+            until_known: None,
+        })
+    }
+
+    /// The same for a stranger's stream; `place` is kept until the stranger has completed a handshake over it, or it ends.
+    pub fn carry_stranger(
+        &self,
+        stream: impl PacketStream + 'static,
+        peer: SocketAddr,
+        place: impl Any + Send,
+    ) -> SocketAddr {
+        self.crew.carry(Freight {
+            stream: Box::new(stream),
+            peer: canonical(peer),
+            until_known: Some(Box::new(place)),
+        })
+    }
+
     /// Why nothing leaves this machine just now, if the system says so.
     pub fn unsent(&self) -> Option<Unsent> {
         self.crew.first().refusal().map(Unsent::from_os)
@@ -355,6 +387,11 @@ impl Incoming {
     /// Where it says to come from.
     pub fn remote_address(&self) -> SocketAddr {
         canonical(self.0.remote_address())
+    }
+
+    /// Whether it comes over a stream and not over UDP.
+    pub fn is_carried(&self) -> bool {
+        self.0.is_carried()
     }
 
     /// True once it has shown that it receives what is sent to that address.

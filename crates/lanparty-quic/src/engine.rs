@@ -7,6 +7,7 @@
 //! order of things in a turn.
 
 mod alarm;
+mod bell;
 mod connection;
 mod crew;
 mod drive;
@@ -24,6 +25,7 @@ mod streams;
 #[cfg(test)]
 mod tests;
 mod udp;
+mod wires;
 
 pub(crate) use connection::Connection;
 pub use crew::Beat;
@@ -31,10 +33,12 @@ pub(crate) use crew::Crew;
 pub(crate) use drive::Drive;
 pub(crate) use driver::after_others;
 pub(crate) use link::{Handler, Pieces, QUEUE_LIMIT, by_themselves};
-pub use state::Totals;
+pub use state::{CarriedStats, Totals};
 pub(crate) use stranger::Stranger;
 pub use streams::StreamError;
 pub(crate) use streams::{RecvStream, SendStream};
+pub(crate) use wires::Freight;
+pub use wires::PacketStream;
 
 use crate::reset::OwnIds;
 use crate::steer::Place;
@@ -61,6 +65,7 @@ use strangers::Strangers;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use udp::UdpPort;
+use wires::{Wires, made_up};
 
 /// A UDP socket with QUIC on it. Clones share it; with the last of them and the last connection the
 /// socket goes.
@@ -83,6 +88,8 @@ struct Shared {
     driver: Mutex<Driver>,
     state: Mutex<State>,
     udp: UdpPort,
+    /// Other ways than that socket.
+    wires: Arc<Wires>,
     /// Which of its endpoint's loops it is.
     place: Place,
     /// Where there are others.
@@ -118,7 +125,17 @@ impl Shared {
     /// Answers a packet that belongs to no connection, if that is possible now: whoever needs the
     /// answer asks again.
     fn answer(&self, transmit: &Transmit, contents: &[u8]) {
-        let _ = self.udp.try_send(transmit, contents);
+        if !made_up::is_one(transmit.destination) {
+            let _ = self.udp.try_send(transmit, contents);
+        } else if let Some(wire) = self.wires.find(transmit.destination) {
+            wire.send(&contents[..transmit.size]);
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.wires.close();
     }
 }
 
@@ -157,6 +174,7 @@ impl Engine {
             driver,
             state,
             udp,
+            wires: Arc::default(),
             place,
             inbox: (place.loops() > 1).then(inbox),
             siblings: OnceLock::new(),
@@ -194,7 +212,9 @@ impl Engine {
 
     /// What has become of the frames of all links so far.
     pub(crate) fn totals(&self) -> Totals {
-        self.shared().lock().totals()
+        let mut totals = self.shared().lock().totals();
+        totals.carried.streams = self.shared().wires.count();
+        totals
     }
 
     /// Why the last packet was not sent, if it was not, as the system's number.
@@ -228,13 +248,17 @@ impl Engine {
     ) -> Result<Connection, ConnectFailure> {
         let shared = self.shared();
         let address = shared.udp.reachable(address);
+        let wire = shared.wires.find(address);
+        if wire.is_none() && made_up::is_one(address) {
+            return Err(no_wire().into());
+        }
         let connection = {
             let mut state = shared.lock();
             let begun = state
                 .endpoint
                 .connect(Instant::now(), config, address, server_name);
             let (handle, quic) = begun.map_err(ConnectFailure::Config)?;
-            Connection::new(shared, &mut state, handle, quic)
+            Connection::new(shared, &mut state, handle, quic, wire)
         };
         connection.connected().await?;
         Ok(connection)
@@ -293,6 +317,12 @@ impl Shared {
 /// How a connection ends whose socket is gone; a `Reset` would be the other side's doing.
 fn no_socket() -> ConnectionError {
     let gone = "the UDP socket of this machine is gone".to_owned();
+    TransportError::new(TransportErrorCode::NO_VIABLE_PATH, gone).into()
+}
+
+/// How a connection ends whose stream is gone.
+fn no_wire() -> ConnectionError {
+    let gone = "the TCP connection that carried it has ended".to_owned();
     TransportError::new(TransportErrorCode::NO_VIABLE_PATH, gone).into()
 }
 

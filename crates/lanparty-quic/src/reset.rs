@@ -97,6 +97,16 @@ impl OwnIds {
         self.place
     }
 
+    /// A short packet that a connection on that loop could have been sent.
+    #[cfg(test)]
+    pub(crate) fn packet_for(self, index: usize, len: usize) -> Vec<u8> {
+        let place = Place::all(self.place.loops()).nth(index).expect("a loop");
+        let id = OwnIds { place, ..self }.generator().generate_cid();
+        let mut packet = [&[0x40], &id[..]].concat();
+        packet.resize(len, 7);
+        packet
+    }
+
     fn factory(self) -> Arc<dyn Fn() -> Box<dyn ConnectionIdGenerator> + Send + Sync> {
         Arc::new(move || Box::new(self.generator()))
     }

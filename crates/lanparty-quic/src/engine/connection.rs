@@ -3,6 +3,7 @@
 use super::inbox::{Inbox, Parcel};
 use super::link::{Fate, Handler, Pieces, remember};
 use super::state::State;
+use super::wires::Wire;
 use super::{Drive, Shared, no_socket};
 use crate::congestion;
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use noq_proto::{
     StreamId, VarInt,
 };
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
@@ -55,8 +57,9 @@ impl Connection {
         state: &mut State,
         handle: ConnectionHandle,
         quic: proto::Connection,
+        wire: Option<Arc<Wire>>,
     ) -> Self {
-        let fate = state.add(handle, quic);
+        let fate = state.add(handle, quic, wire);
         Connection(Arc::new(ConnectionRef {
             shared: shared.clone(),
             handle,
@@ -72,6 +75,16 @@ impl Connection {
     #[cfg(test)]
     pub(super) fn handle(&self) -> ConnectionHandle {
         self.0.handle
+    }
+
+    /// Whether a stream carries it.
+    pub(crate) fn is_carried(&self) -> bool {
+        self.carried_peer().is_some()
+    }
+
+    /// Who is at the other end of that stream.
+    pub(crate) fn carried_peer(&self) -> Option<SocketAddr> {
+        self.0.fate.carried
     }
 
     fn fate(&self) -> Option<ConnectionError> {

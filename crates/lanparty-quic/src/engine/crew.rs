@@ -2,6 +2,7 @@
 //! others.
 
 use super::inbox::Inbox;
+use super::wires::{Freight, carry_where_it_belongs, made_up};
 use super::{Engine, Shared, Stranger};
 use crate::reset::OwnIds;
 use crate::steer::Place;
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use noq_proto::{EndpointConfig, ServerConfig, VarInt};
 use std::future::poll_fn;
 use std::io;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
@@ -141,6 +142,20 @@ impl Crew {
     /// The one that whoever has made the endpoint drives.
     pub(crate) fn first(&self) -> &Engine {
         self.engines.first().expect("an endpoint has a loop")
+    }
+
+    /// Carries a stream, on the loop that it is for; its bytes are moved on the runtime of whoever calls this. Answers its
+    /// made-up address.
+    pub(crate) fn carry(&self, freight: Freight) -> SocketAddr {
+        let address = made_up::next();
+        match &self.engines[..] {
+            [alone] => alone.shared().carry(address, freight, None),
+            engines => {
+                let loops = engines.iter().map(Engine::shared).map(Arc::downgrade);
+                tokio::spawn(carry_where_it_belongs(loops.collect(), address, freight));
+            }
+        }
+        address
     }
 
     /// The next stranger, whichever loop it comes to; `None` once one of them is closed, or its socket gone.

@@ -5,10 +5,14 @@ use super::alarm::Alarm;
 use super::ears::{Ears, Failure};
 use super::errands::Errands;
 use super::gather::Gathering;
+use super::link::Link;
 use super::state::State;
-use super::udp::{Received, Slots, UdpPort};
+use super::strangers::Knock;
+use super::udp::{Received, Slots};
+use super::wires::Wire;
 use noq_proto::{ConnectionHandle, DatagramEvent, Transmit};
 use std::io;
+use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
@@ -17,8 +21,9 @@ use std::time::Instant;
 
 /// How many system calls' worth of packets are taken in a turn before anything is sent.
 const RECEIVE_ROUNDS: usize = 4;
-/// How many packet trains one connection sends before another has its turn.
+/// How many packet trains one connection sends before another has its turn; over a stream, how many packets.
 pub(super) const TRAINS: usize = 8;
+const CARRIED: usize = 32;
 
 /// A turn has a fixed order: take packets, give datagrams to whoever wants them, send what all of that gave, and what
 /// only acknowledges last ([`Link::wants_to_send`](super::link::Link::wants_to_send)).
@@ -70,6 +75,7 @@ impl Driver {
         for packet in handed_on {
             state.take_packet(shared, now, packet);
         }
+        has_news |= shared.hear_wires(&mut state, now);
         let taken = self.take_packets(cx, shared, &mut state, now);
         has_news |= !matches!(taken, Taken::Nothing);
         if has_news {
@@ -154,30 +160,54 @@ impl Driver {
     }
 
     fn transmit(&mut self, cx: &mut Context<'_>, shared: &Shared, state: &mut State, now: Instant) {
-        let udp = &shared.udp;
-        if let Some((transmit, contents)) = self.waiting.take() {
-            if udp.poll_send(cx, &transmit, &contents).is_pending() {
-                self.waiting = Some((transmit, contents));
-                return;
-            }
-            state.note_sent(&transmit);
-        }
+        let is_udp_full = self.send_waiting(cx, shared, state).is_pending();
+        self.send_touched(cx, shared, state, now, is_udp_full);
+    }
+
+    /// Sends what those have to say who have to be looked at; who goes over UDP waits while the kernel has no room.
+    pub(super) fn send_touched(
+        &mut self,
+        cx: &mut Context<'_>,
+        shared: &Shared,
+        state: &mut State,
+        now: Instant,
+        mut is_udp_full: bool,
+    ) {
         let mut order = std::mem::take(&mut self.order);
         state.take_touched(&mut order);
-        for (turn, &handle) in order.iter().enumerate() {
-            if self.send_from(cx, udp, state, now, handle).is_pending() {
-                state.touched.extend(&order[turn + 1..]);
-                break;
+        for &handle in &order {
+            if is_udp_full && !state.is_carried(handle) {
+                state.touched.push(handle);
+            } else {
+                is_udp_full |= self.send_from(cx, shared, state, now, handle).is_pending();
             }
         }
         self.order = order;
     }
 
-    /// Sends what one connection has to say, or some of it; what the kernel has no room for waits.
+    /// Sends what the kernel had no room for.
+    fn send_waiting(
+        &mut self,
+        cx: &mut Context<'_>,
+        shared: &Shared,
+        state: &mut State,
+    ) -> Poll<()> {
+        if let Some((transmit, contents)) = self.waiting.take() {
+            if shared.udp.poll_send(cx, &transmit, &contents).is_pending() {
+                self.waiting = Some((transmit, contents));
+                return Poll::Pending;
+            }
+            state.note_sent(&transmit);
+        }
+        Poll::Ready(())
+    }
+
+    /// Sends what one connection has to say, or some of it; what the kernel has no room for waits, and who goes over UDP with
+    /// it. One whose stream is full waits alone.
     fn send_from(
         &mut self,
         cx: &mut Context<'_>,
-        udp: &UdpPort,
+        shared: &Shared,
         state: &mut State,
         now: Instant,
         handle: ConnectionHandle,
@@ -192,6 +222,11 @@ impl Driver {
             return Poll::Ready(());
         }
         link.begin_to_send();
+        if let Some(wire) = link.wire.clone() {
+            self.send_carried(state, now, handle, &wire);
+            return Poll::Ready(());
+        }
+        let udp = &shared.udp;
         let mut trains = 0;
         while let Some(link) = state.link(handle) {
             if trains == TRAINS {
@@ -215,6 +250,34 @@ impl Driver {
         Poll::Ready(())
     }
 
+    /// The same over a stream.
+    fn send_carried(
+        &mut self,
+        state: &mut State,
+        now: Instant,
+        handle: ConnectionHandle,
+        wire: &Wire,
+    ) {
+        for packets in 0..=CARRIED {
+            if wire.is_full() && wire.park(handle) {
+                break;
+            }
+            if packets == CARRIED {
+                state.touch(handle);
+                break;
+            }
+            let one = NonZeroUsize::MIN;
+            let link = state.link(handle);
+            let packet = link.and_then(|link| link.next_train(now, one, &mut self.contents));
+            let Some(packet) = packet else {
+                break;
+            };
+            wire.send(&self.contents[..packet.size]);
+            state.carried.sent += 1;
+        }
+        state.settle(now, handle);
+    }
+
     /// Sleeps while packets gather, if they come by the thousand and nothing else is to be done. False when the task has to be
     /// woken by what comes.
     pub(super) fn gather(&mut self, shared: &Shared) -> bool {
@@ -235,8 +298,12 @@ impl Driver {
     /// one did.
     pub(super) fn rest(&mut self, cx: &mut Context<'_>, shared: &Shared, at: Option<Instant>) {
         let mut state = shared.lock();
-        let more = self.waiting.is_none() && !state.touched.is_empty()
-            || (!state.is_by_hand && !state.readable.is_empty());
+        let can_send = match self.waiting {
+            None => !state.touched.is_empty(),
+            // The kernel says when the others can.
+            Some(_) => state.touched.iter().any(|&link| state.is_carried(link)),
+        };
+        let more = can_send || (!state.is_by_hand && !state.readable.is_empty());
         if more {
             return after_others(cx);
         }
@@ -248,6 +315,9 @@ impl Driver {
         if let Some(inbox) = &shared.inbox
             && !inbox.sleep(cx)
         {
+            return after_others(cx);
+        }
+        if !shared.wires.sleep(cx) {
             return after_others(cx);
         }
         if let Some(deadline) = deadline
@@ -283,7 +353,11 @@ impl State {
         self.udp.sent += packets as u64;
     }
 
-    fn take_packet(&mut self, shared: &Shared, now: Instant, packet: Received) {
+    fn is_carried(&self, handle: ConnectionHandle) -> bool {
+        self.links.get(handle).is_some_and(Link::is_carried)
+    }
+
+    pub(super) fn take_packet(&mut self, shared: &Shared, now: Instant, packet: Received) {
         let mut answer = Vec::new();
         if let Some(transmit) = self.handle_packet(now, packet, &mut answer) {
             shared.answer(&transmit, &answer);
@@ -298,11 +372,18 @@ impl State {
         received: Received,
         answer: &mut Vec<u8>,
     ) -> Option<Transmit> {
-        let Received { path, ecn, payload } = received;
+        let Received {
+            path,
+            ecn,
+            payload,
+            wire,
+        } = received;
         let (is_for_none, len) = (self.ids.is_for_none(&payload), payload.len());
         match self.endpoint.handle(now, path, ecn, payload, answer)? {
             DatagramEvent::ConnectionEvent(handle, event) => {
-                if let Some(link) = self.link(handle) {
+                if let Some(link) = self.link(handle)
+                    && link.is_on(wire.as_ref())
+                {
                     link.receive(now, event, len);
                     if is_for_none {
                         link.forgotten(now);
@@ -312,7 +393,8 @@ impl State {
                 None
             }
             DatagramEvent::NewConnection(stranger) if self.closing.is_none() => {
-                self.strangers.push(stranger);
+                let packet = stranger;
+                self.strangers.push(Knock { packet, wire });
                 None
             }
             DatagramEvent::NewConnection(stranger) => Some(self.endpoint.refuse(stranger, answer)),

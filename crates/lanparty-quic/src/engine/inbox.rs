@@ -10,6 +10,7 @@
 )]
 
 use super::Shared;
+use super::bell::{Bell, lock};
 use super::link::{Pieces, by_themselves};
 use super::state::State;
 use super::stranger::Verdict;
@@ -20,9 +21,8 @@ use lanparty_proto::flow::Flow;
 use noq_proto::{ConnectionHandle, Incoming};
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Waker};
+use std::sync::{Mutex, Weak};
+use std::task::Context;
 use std::time::Instant;
 
 /// Bytes of frames that may wait for a loop's turn, in parts for the other loops, but in no smaller ones: what some
@@ -109,11 +109,7 @@ pub(super) struct Inbox {
     frames: Box<[Mutex<Waiting>]>,
     /// Bytes that one of them has room for.
     room: usize,
-    /// Something has come since it was looked into last.
-    has_mail: AtomicBool,
-    /// Nobody looks into it before being woken.
-    is_asleep: AtomicBool,
-    sleeper: Mutex<Option<Waker>>,
+    bell: Bell,
     /// Taken out of it; here to be used again.
     spare: Mutex<Vec<Parcel>>,
 }
@@ -128,9 +124,7 @@ impl Inbox {
             verdicts: Mutex::default(),
             frames: (0..=loops).map(|_| Mutex::default()).collect(),
             room: (MAX_BYTES / (loops + 1)).max(LEAST_PLACE),
-            has_mail: AtomicBool::new(false),
-            is_asleep: AtomicBool::new(false),
-            sleeper: Mutex::default(),
+            bell: Bell::default(),
             spare: Mutex::default(),
         }
     }
@@ -138,7 +132,7 @@ impl Inbox {
     /// This thread has the turns of this loop.
     pub(super) fn awake(&self) {
         HERE.set(Some((self.endpoint, self.index)));
-        self.is_asleep.store(false, Ordering::Relaxed);
+        self.bell.awake();
     }
 
     /// Whether whoever asks has another loop's turn, or none.
@@ -178,20 +172,12 @@ impl Inbox {
 
     /// Has the loop take a turn.
     pub(super) fn ring(&self) {
-        // Both orders matter: either the loop that goes to sleep sees this, or we see that it sleeps.
-        self.has_mail.store(true, Ordering::SeqCst);
-        if self.is_asleep.swap(false, Ordering::SeqCst)
-            && let Some(sleeper) = lock(&self.sleeper).take()
-        {
-            sleeper.wake();
-        }
+        self.bell.ring();
     }
 
     /// Has the task woken for what comes from now on. False when something has come already.
-    pub(super) fn sleep(&self, cx: &mut Context<'_>) -> bool {
-        *lock(&self.sleeper) = Some(cx.waker().clone());
-        self.is_asleep.store(true, Ordering::SeqCst);
-        !self.has_mail.load(Ordering::SeqCst)
+    pub(super) fn sleep(&self, cx: &Context<'_>) -> bool {
+        self.bell.sleep(cx)
     }
 
     pub(super) fn take_packets(&self) -> Vec<Received> {
@@ -206,7 +192,7 @@ impl Inbox {
 
     /// Gives all frames to their links, and the strangers their answers.
     pub(super) fn deliver(&self, shared: &Shared, state: &mut State) {
-        if !self.has_mail.swap(false, Ordering::SeqCst) {
+        if !self.bell.answer() {
             return;
         }
         for (packet, verdict) in std::mem::take(&mut *lock(&self.verdicts)) {
@@ -225,7 +211,7 @@ impl Inbox {
         }
         // Packets are taken at the beginning of a turn.
         if !lock(&self.packets).is_empty() {
-            self.has_mail.store(true, Ordering::SeqCst);
+            self.bell.ring();
         }
     }
 }
@@ -267,11 +253,6 @@ impl Shared {
             inbox.push_packet(packet);
         }
     }
-}
-
-/// Nothing that panics while it holds such a lock leaves more than frames that are lost.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! A connection as the driver sees it: QUIC's core, the frames that wait for it, and who waits for news.
 
+use super::wires::Wire;
 use crate::congestion::{self, Allowance};
 use crate::tls::fingerprint_of;
 use crate::transport::{EXPORTER, SEND_BUFFER};
@@ -13,6 +14,7 @@ use noq_proto::{self as proto, ConnectionError, ConnectionEvent, FourTuple, Path
 use rustls_pki_types::CertificateDer;
 use smallvec::SmallVec;
 use std::hash::RandomState;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -54,6 +56,8 @@ pub(crate) type Pieces = SmallVec<[Bytes; 2]>;
 pub(super) struct Fate {
     /// No other connection's of this program.
     pub(super) number: u64,
+    /// Who is at the other end of the stream that carries it.
+    pub(super) carried: Option<SocketAddr>,
     pub(super) binding: OnceLock<[u8; 32]>,
     pub(super) identity: OnceLock<Fingerprint>,
     pub(super) end: OnceLock<ConnectionError>,
@@ -92,6 +96,8 @@ static LINKS: AtomicU64 = AtomicU64::new(0);
 /// A connection and who waits for it.
 pub(super) struct Link {
     pub(super) quic: proto::Connection,
+    /// The stream that carries it, if it does not go over UDP.
+    pub(super) wire: Option<Arc<Wire>>,
     pub(super) fate: Arc<Fate>,
     pub(super) is_connected: bool,
     pub(super) is_touched: bool,
@@ -129,13 +135,18 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(quic: proto::Connection) -> Self {
+    pub(super) fn new(quic: proto::Connection, wire: Option<Arc<Wire>>) -> Self {
+        if let Some(wire) = &wire {
+            wire.has_link();
+        }
         Link {
             quic,
             fate: Arc::new(Fate {
                 number: LINKS.fetch_add(1, Ordering::Relaxed),
+                carried: wire.as_ref().map(|wire| wire.peer),
                 ..Fate::default()
             }),
+            wire,
             is_connected: false,
             is_touched: false,
             is_eager: true,
@@ -159,6 +170,25 @@ impl Link {
             is_behind: false,
             waiters: Vec::new(),
         }
+    }
+
+    pub(super) fn is_carried(&self) -> bool {
+        self.wire.is_some()
+    }
+
+    /// Whether packets that come over this stream, or over UDP, may be its own. A link stays with what it began on: else
+    /// whoever copies a packet of it to a stream could draw it there, and end it with that.
+    pub(super) fn is_on(&self, wire: Option<&Arc<Wire>>) -> bool {
+        match (&self.wire, wire) {
+            (None, None) => true,
+            (Some(own), Some(wire)) => Arc::ptr_eq(own, wire),
+            (None, Some(_)) | (Some(_), None) => false,
+        }
+    }
+
+    /// True while its stream takes nothing: then frames stay where they are sorted.
+    fn is_stalled(&self) -> bool {
+        self.wire.as_ref().is_some_and(|wire| wire.is_full())
     }
 
     pub(super) fn wake_all(&mut self) {
@@ -303,7 +333,9 @@ impl Link {
     fn has_room(&mut self, now: Instant) -> bool {
         let held = held(&mut self.quic);
         let allowance = congestion::allowance(&self.quic);
-        held < self.feed && self.turn(now, allowance.as_ref(), held) == Turn::Any
+        !self.is_stalled()
+            && held < self.feed
+            && self.turn(now, allowance.as_ref(), held) == Turn::Any
     }
 
     /// Moves datagrams to `room`, and answers how many. QUIC says nowhere that it has thrown away the oldest of too many;
@@ -402,6 +434,9 @@ impl Link {
     /// The handshake is complete.
     pub(super) fn connected(&mut self) {
         self.is_connected = true;
+        if let Some(wire) = &self.wire {
+            wire.is_known();
+        }
         self.is_gated = congestion::allowance(&self.quic).is_some();
         self.ask_tls();
         self.show();
@@ -438,6 +473,14 @@ impl Link {
         // It holds the connection, which is over by now.
         self.handler = None;
         self.wake_all();
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        if let Some(wire) = &self.wire {
+            wire.lost_link();
+        }
     }
 }
 

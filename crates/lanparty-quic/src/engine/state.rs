@@ -4,11 +4,12 @@ use super::link::{Fate, Link};
 use super::links::Links;
 use super::no_socket;
 use super::strangers::Strangers;
+use super::wires::Wire;
 use crate::reset::OwnIds;
 use bytes::Bytes;
 use lanparty_flow::queue::Waited;
 use lanparty_obs::link::{QueueStats, UdpStats};
-use noq_proto::{self as proto, ConnectionError, ConnectionHandle, Event, VarInt};
+use noq_proto::{self as proto, ConnectionError, ConnectionHandle, EndpointEvent, Event, VarInt};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::task::Waker;
@@ -42,6 +43,8 @@ pub(super) struct State {
     pub(super) is_deaf: bool,
     /// What the socket has moved.
     pub(super) udp: UdpStats,
+    /// What streams have.
+    pub(super) carried: CarriedStats,
     /// What had become of the frames of links that are gone.
     gone: Totals,
 }
@@ -55,6 +58,19 @@ pub struct Totals {
     pub waited: Waited,
     /// What the socket has moved.
     pub udp: UdpStats,
+    /// What streams have moved.
+    pub carried: CarriedStats,
+}
+
+/// What went over streams of packets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CarriedStats {
+    /// How many streams there are now.
+    pub streams: usize,
+    /// Packets sent.
+    pub sent: u64,
+    /// Packets received.
+    pub received: u64,
 }
 
 impl Totals {
@@ -64,6 +80,9 @@ impl Totals {
             sum.queue.add(&one.queue);
             sum.waited.add(&one.waited);
             sum.udp.add(&one.udp);
+            sum.carried.streams += one.carried.streams;
+            sum.carried.sent += one.carried.sent;
+            sum.carried.received += one.carried.received;
             sum
         })
     }
@@ -93,6 +112,7 @@ impl State {
             is_abandoned: false,
             is_deaf: false,
             udp: UdpStats::default(),
+            carried: CarriedStats::default(),
             gone: Totals::default(),
         }
     }
@@ -103,6 +123,7 @@ impl State {
         self.links.values().for_each(|link| totals.add(link));
         Totals {
             udp: self.udp,
+            carried: self.carried,
             ..totals
         }
     }
@@ -147,14 +168,25 @@ impl State {
         }
     }
 
-    pub(super) fn add(&mut self, handle: ConnectionHandle, quic: proto::Connection) -> Arc<Fate> {
-        let mut link = Link::new(quic);
+    /// A connection has begun, over a stream or over UDP.
+    pub(super) fn add(
+        &mut self,
+        handle: ConnectionHandle,
+        quic: proto::Connection,
+        wire: Option<Arc<Wire>>,
+    ) -> Arc<Fate> {
+        let is_too_late = wire.as_ref().is_some_and(|wire| wire.has_ended());
+        let mut link = Link::new(quic, wire);
         let fate = link.fate.clone();
         if let Some((code, text)) = &self.closing {
             link.quic.close(Instant::now(), *code, text.clone());
             link.end(ConnectionError::LocallyClosed);
         }
         self.links.insert(handle, link);
+        if is_too_late {
+            self.end_carried(handle);
+            return fate;
+        }
         self.touch(handle);
         self.wake_driver();
         fate
@@ -163,8 +195,11 @@ impl State {
     /// Every connection forgets its own address and asks the other side for a sign of life.
     pub(super) fn follow_network(&mut self, now: Instant) {
         for handle in self.links.handles() {
-            if let Some(link) = self.link(handle) {
-                link.quic.handle_network_change(None, now);
+            match self.link(handle) {
+                // Its stream stays where it is, or ends.
+                Some(link) if link.is_carried() => link.quic.ping(),
+                Some(link) => link.quic.handle_network_change(None, now),
+                None => {}
             }
             self.touch(handle);
         }
@@ -178,7 +213,7 @@ impl State {
     }
 
     /// Brings a link's news to whoever waits for them.
-    fn hear(&mut self, handle: ConnectionHandle) {
+    pub(super) fn hear(&mut self, handle: ConnectionHandle) {
         let Some(link) = self.links.get_mut(handle) else {
             return;
         };
@@ -233,6 +268,12 @@ impl State {
             }
             self.deadlines.insert((deadline, handle.0));
         }
+    }
+
+    /// A link goes, without last words: nobody would hear them.
+    pub(super) fn forget(&mut self, handle: ConnectionHandle) {
+        self.endpoint.handle_event(handle, EndpointEvent::drained());
+        self.remove(handle);
     }
 
     fn remove(&mut self, handle: ConnectionHandle) {
@@ -315,7 +356,7 @@ impl Drop for State {
     fn drop(&mut self) {
         // What is not decided upon would be taken for a leak.
         while let Some(stranger) = self.strangers.pop() {
-            self.endpoint.ignore(stranger);
+            self.endpoint.ignore(stranger.packet);
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Whoever knocks.
 
 use super::state::State;
+use super::strangers::Knock;
+use super::wires::Wire;
 use super::{Connection, Shared};
 use noq_proto::{self as proto, ConnectionError};
 use std::net::SocketAddr;
@@ -12,13 +14,16 @@ use tokio::runtime::Handle;
 #[derive(Debug)]
 pub(crate) struct Stranger {
     packet: Option<proto::Incoming>,
+    /// Over which stream it came.
+    wire: Option<Arc<Wire>>,
     shared: Arc<Shared>,
 }
 
 impl Stranger {
-    pub(super) fn new(packet: proto::Incoming, shared: &Arc<Shared>) -> Self {
+    pub(super) fn new(knock: Knock, shared: &Arc<Shared>) -> Self {
         Stranger {
-            packet: Some(packet),
+            packet: Some(knock.packet),
+            wire: knock.wire,
             shared: shared.clone(),
         }
     }
@@ -32,11 +37,17 @@ impl Stranger {
     }
 
     pub(crate) fn remote_address(&self) -> SocketAddr {
-        self.packet().remote_address()
+        let carried = self.wire.as_ref().map(|wire| wire.peer);
+        carried.unwrap_or_else(|| self.packet().remote_address())
     }
 
+    pub(crate) fn is_carried(&self) -> bool {
+        self.wire.is_some()
+    }
+
+    /// Whoever has a TCP connection has shown it.
     pub(crate) fn address_validated(&self) -> bool {
-        self.packet().remote_address_validated()
+        self.is_carried() || self.packet().remote_address_validated()
     }
 
     /// Where the tasks of its connection are at home.
@@ -60,14 +71,20 @@ impl Stranger {
 
     /// Completes the handshake.
     pub(crate) async fn accept(mut self) -> Result<Connection, ConnectionError> {
-        let (packet, mut answer) = (self.take(), Vec::new());
+        let (packet, wire, mut answer) = (self.take(), self.wire.take(), Vec::new());
         let accepted = {
             let mut state = self.shared.lock();
             match state
                 .endpoint
                 .accept(packet, Instant::now(), &mut answer, None)
             {
-                Ok((handle, quic)) => Ok(Connection::new(&self.shared, &mut state, handle, quic)),
+                Ok((handle, quic)) => Ok(Connection::new(
+                    &self.shared,
+                    &mut state,
+                    handle,
+                    quic,
+                    wire,
+                )),
                 Err(error) => Err(error),
             }
         };

@@ -3,18 +3,26 @@
 //! They wait behind a lock of their own: whoever lets people in looks at all loops' strangers, and would else wait for
 //! whole turns of the others.
 
+use super::wires::Wire;
 use noq_proto::Incoming;
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 /// Those of one loop.
 #[derive(Debug, Default)]
 pub(super) struct Strangers(Mutex<Waiting>);
 
+/// Somebody's first packet, and over which stream it came, if over one.
+#[derive(Debug)]
+pub(super) struct Knock {
+    pub(super) packet: Incoming,
+    pub(super) wire: Option<Arc<Wire>>,
+}
+
 #[derive(Debug, Default)]
 struct Waiting {
-    packets: VecDeque<Incoming>,
+    packets: VecDeque<Knock>,
     is_closed: bool,
     accepting: Option<Waker>,
 }
@@ -24,9 +32,9 @@ impl Strangers {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn push(&self, packet: Incoming) {
+    pub(super) fn push(&self, knock: Knock) {
         let mut waiting = self.lock();
-        waiting.packets.push_back(packet);
+        waiting.packets.push_back(knock);
         let accepting = waiting.accepting.take();
         drop(waiting);
         if let Some(accepting) = accepting {
@@ -34,15 +42,15 @@ impl Strangers {
         }
     }
 
-    pub(super) fn pop(&self) -> Option<Incoming> {
+    pub(super) fn pop(&self) -> Option<Knock> {
         self.lock().packets.pop_front()
     }
 
     /// The next one; `None` once nobody comes any more.
-    pub(super) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Incoming>> {
+    pub(super) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Knock>> {
         let mut waiting = self.lock();
-        if let Some(packet) = waiting.packets.pop_front() {
-            return Poll::Ready(Some(packet));
+        if let Some(knock) = waiting.packets.pop_front() {
+            return Poll::Ready(Some(knock));
         }
         if waiting.is_closed {
             return Poll::Ready(None);

@@ -1,8 +1,10 @@
 //! What the engine says about itself, with real QUIC on the loopback interface.
 
+mod carried;
 #[cfg(target_os = "linux")]
 mod loops;
 mod outages;
+pub(in crate::engine) mod pipe;
 mod turns;
 
 use super::link::held;

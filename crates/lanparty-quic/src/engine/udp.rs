@@ -7,6 +7,7 @@ mod watched;
 #[path = "udp/windows.rs"]
 mod watched;
 
+use super::wires::Wire;
 use bytes::BytesMut;
 use lanparty_obs::link::UdpStats;
 use noq_proto::{EcnCodepoint, FourTuple, Transmit};
@@ -14,6 +15,7 @@ use noq_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
 use std::io::{self, IoSliceMut};
 use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::task::{Context, Poll};
 use watched::WatchedSocket;
@@ -42,6 +44,8 @@ pub(super) struct Received {
     pub(super) path: FourTuple,
     pub(super) ecn: Option<EcnCodepoint>,
     pub(super) payload: BytesMut,
+    /// The stream that it came over, if it did not come over UDP.
+    pub(super) wire: Option<Arc<Wire>>,
 }
 
 /// How many slots a receive offers at first: preparing all of them costs more than a game's packet. It is two because one
@@ -179,6 +183,7 @@ impl UdpPort {
                         noq_udp::EcnCodepoint::Ce => EcnCodepoint::Ce,
                     }),
                     payload: train.split_to(meta.stride.clamp(1, train.len())),
+                    wire: None,
                 });
             }
         }

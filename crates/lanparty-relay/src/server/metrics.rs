@@ -152,7 +152,12 @@ fn write_sent(counted: &Counted, sheet: &mut Sheet) {
 }
 
 fn write_links(links: &Totals, sheet: &mut Sheet) {
-    let Totals { queue, waited, udp } = links;
+    let Totals {
+        queue,
+        waited,
+        udp,
+        carried,
+    } = links;
     let help = "Frames that died in the queue in front of a link, by whether their flow sends little, and by reason";
     for (flow, drops) in [("sparse", queue.sparse), ("bulk", queue.bulk)] {
         for (reason, frames) in [
@@ -195,6 +200,12 @@ fn write_links(links: &Totals, sheet: &mut Sheet) {
         &[("direction", "received")],
         udp.received,
     );
+    let help = "TCP connections that carry packets, those of strangers among them";
+    sheet.gauge("tcp_carriers", help, &[], carried.streams as f64);
+    let help = "Packets that went over TCP";
+    for (direction, packets) in [("sent", carried.sent), ("received", carried.received)] {
+        sheet.counter("tcp_packets", help, &[("direction", direction)], packets);
+    }
 }
 
 fn write_limits(census: &Census, sheet: &mut Sheet) {

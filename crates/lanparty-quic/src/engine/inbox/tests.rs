@@ -2,6 +2,8 @@ use super::*;
 use lanparty_proto::{MacAddr, PeerId};
 use smallvec::smallvec;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Waker;
 
 fn parcel(number: u64) -> Parcel {
     parcel_of(1, number)
@@ -69,16 +71,16 @@ fn whoever_sleeps_is_woken_once_and_whoever_does_not_goes_on() {
     }
     let count = Arc::new(Count(0.into()));
     let waker = Waker::from(count.clone());
-    let mut cx = Context::from_waker(&waker);
+    let cx = Context::from_waker(&waker);
     let inbox = Inbox::new(7, 0, 2);
     let woken = || count.0.load(Ordering::SeqCst);
-    assert!(inbox.sleep(&mut cx), "nothing has come");
+    assert!(inbox.sleep(&cx), "nothing has come");
     (0..50).for_each(|number| assert!(inbox.push(parcel(number))));
     assert_eq!(woken(), 1);
     inbox.awake();
     inbox.push(parcel(1));
     assert_eq!(woken(), 1, "it is awake");
-    assert!(!inbox.sleep(&mut cx), "that one has come meanwhile");
+    assert!(!inbox.sleep(&cx), "that one has come meanwhile");
 }
 
 #[test]

@@ -203,7 +203,7 @@ impl Party {
         let mut peer = State::new(endpoint, ids);
         let begun = peer.endpoint.connect(now, config, address(To::Relay), NAME);
         let (link, quic) = begun.unwrap();
-        let fate = peer.add(link, quic);
+        let fate = peer.add(link, quic, None);
         Party {
             now,
             peer,
@@ -284,15 +284,18 @@ impl Party {
             path: FourTuple::new(address(from), None),
             ecn: None,
             payload,
+            wire: None,
         };
         if let Some(transmit) = state.handle_packet(now, received, &mut answer) {
             let packet = answer[..transmit.size].into();
             self.wire.push((now + WAY, from, packet));
         }
         while let Some(stranger) = state.strangers.pop() {
-            let accepted = state.endpoint.accept(stranger, now, &mut answer, None);
+            let accepted = state
+                .endpoint
+                .accept(stranger.packet, now, &mut answer, None);
             let (handle, quic) = accepted.unwrap();
-            state.add(handle, quic);
+            state.add(handle, quic, None);
         }
     }
 
