@@ -23,6 +23,7 @@ const PACKAGES: &[&str] = &[
     "lanparty-ctrl",
     "lanparty-flow",
     "lanparty-quic",
+    "lanparty-carrier",
     "lanparty-edge",
     "lanparty-peer",
     "lanparty-client-rights",

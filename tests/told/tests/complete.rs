@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Errors that no person reads as such, and why.
-const UNREAD: [(&str, &str); 22] = [
+const UNREAD: [(&str, &str); 23] = [
     ("HeaderError", "a stranger's datagram, dropped and counted"),
     (
         "FragmentError",
@@ -40,6 +40,7 @@ const UNREAD: [(&str, &str); 22] = [
         "what the relay says to a stranger, by its reason",
     ),
     ("NotTheHost", "a peer's wrong message"),
+    ("AcceptError", "a stranger's connection, closed and counted"),
     ("Broken", "made by a test"),
     ("Told", "made by a test"),
     ("NoCertificate", "inside the page's error, which says it"),
