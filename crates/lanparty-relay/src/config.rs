@@ -61,6 +61,8 @@ pub struct Config {
     pub access: Option<AccessToken>,
     /// There may be more: systemd does not show what it hands over to a relay that a reload has started.
     pub is_access_hidden: bool,
+    /// Whether to introduce players to their gateways, for direct paths.
+    pub introduces: bool,
     /// Where the operator steers it, if anywhere.
     pub socket: Option<PathBuf>,
     /// Where another relay asks for this one's place, if anywhere.
@@ -119,6 +121,7 @@ impl Config {
             guesses: GuessLimits::default(),
             access: None,
             is_access_hidden: false,
+            introduces: true,
             socket: None,
             handover: None,
             takes_over: false,
@@ -204,6 +207,11 @@ pub struct RelayArgs {
     /// nowhere].
     #[arg(long, value_name = "ADDR:PORT")]
     metrics: Option<MetricsAddress>,
+
+    /// Introduce no player to a gateway for a direct path between the two: every frame goes by this relay. Read again on
+    /// SIGHUP.
+    #[arg(long)]
+    no_introductions: bool,
 
     #[command(flatten)]
     access: AccessArgs,
@@ -306,6 +314,7 @@ impl TryFrom<RelayArgs> for Config {
             guesses,
             access,
             is_access_hidden,
+            introduces: !args.no_introductions,
             socket,
             handover,
             takes_over: args.take_over,

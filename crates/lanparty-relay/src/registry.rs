@@ -8,6 +8,7 @@ mod claims;
 mod guesses;
 mod joins;
 mod legacy;
+mod meetings;
 mod openers;
 mod operator;
 mod orders;
@@ -24,7 +25,7 @@ pub use orders::{NotTheHost, Obeyed};
 pub use seat::Seat;
 pub use totals::{Carried, Census, KindTotals, Totals};
 
-use crate::room::{Departure, LinkHealth, Path, PeerRecord, Rates, Room, Step, Verdict};
+use crate::room::{Departure, LinkHealth, Path, Paths, PeerRecord, Rates, Room, Step, Verdict};
 use crate::sources::{PerSource, Sources, source_of};
 use admission::is_host;
 use bytes::Bytes;
@@ -38,6 +39,7 @@ use lanparty_ctrl::{
 };
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::RoomId;
+use lanparty_switch::rates::Bucket;
 use openers::Openers;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -163,6 +165,9 @@ pub struct Registry<L> {
     only: Option<RoomName>,
     guesses: Guesses,
     access: Option<AccessToken>,
+    paths: Paths,
+    /// Meetings that this relay may still arrange.
+    meetings_left: Option<Bucket>,
     totals: Totals,
 }
 
@@ -186,6 +191,8 @@ impl<L: Clone> Registry<L> {
             only: None,
             guesses: Guesses::new(GuessLimits::default()),
             access: None,
+            paths: Paths::default(),
+            meetings_left: None,
             totals: Totals::default(),
         }
     }
@@ -204,6 +211,7 @@ impl<L: Clone> Registry<L> {
     pub fn only(mut self, code: RoomCode, host: HostId) -> Self {
         let host = Some(host);
         self.only = Some(RoomName { code, host });
+        self.paths = Paths::Here;
         self
     }
 
@@ -346,7 +354,8 @@ impl<L: Clone> Registry<L> {
     fn open_room(&mut self, now: Instant, name: RoomName, entry: &Entry, source: IpAddr) -> RoomId {
         let id = self.free_number();
         self.openers.open(id, source, is_host(&name, entry));
-        let room = Room::new(now, id, entry.datagram_budget.ip_mtu(), self.rates);
+        let mut room = Room::new(now, id, entry.datagram_budget.ip_mtu(), self.rates);
+        room.set_paths(self.paths);
         self.rooms.insert(id, room);
         self.names.insert(name, id);
         self.totals.rooms += 1;

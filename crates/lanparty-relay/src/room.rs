@@ -4,6 +4,7 @@
 //! datagrams and the time come in, verdicts and messages to send come out. `L` is the handle with
 //! which the caller reaches a peer; the room only keeps and hands out clones of it.
 
+pub(crate) mod meeting;
 mod member;
 mod notices;
 mod orders;
@@ -13,6 +14,7 @@ mod speed;
 mod tests;
 
 pub use lanparty_switch::{Rate, Rates};
+pub use meeting::{Introductions, Sight};
 pub use member::{LinkHealth, MAX_MALFORMED, PeerRecord};
 pub use pings::Path;
 
@@ -20,12 +22,13 @@ use bytes::Bytes;
 use lanparty_ctrl::message::{Entry, Newcomer, PeerLeft, Welcome};
 use lanparty_ctrl::orders::Person;
 use lanparty_ctrl::{
-    Fingerprint, GROUPS, HOST_CONTROLS, HOST_KEYS, LAN_MACS, LeaveReason, NEW_KEYS, ROOM_KEYS,
-    RejectReason, RelayMessage, ResumeToken,
+    DOORS, Fingerprint, GROUPS, HERE, HOST_CONTROLS, HOST_KEYS, LAN_MACS, LeaveReason, NEW_KEYS,
+    ROOM_KEYS, RejectReason, RelayMessage, ResumeToken,
 };
 use lanparty_obs::{DropCounts, DropReason, PeerStats};
 use lanparty_proto::{IpMtu, PeerId, RoomId};
 use lanparty_switch::{Judged, Route, Speaker, Switch, snooping};
+use meeting::Meetings;
 use member::Member;
 use notices::Lookalikes;
 use orders::Lock;
@@ -91,11 +94,44 @@ pub struct Departure<L> {
     pub room_closed: bool,
 }
 
+/// What there is to know about direct paths on a relay.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Paths {
+    /// It introduces players to gateways for them.
+    #[default]
+    Introduces,
+    /// Its operator does not want that.
+    Refuses,
+    /// It is the host's own, so the path to it is the direct one.
+    Here,
+}
+
+impl Paths {
+    fn ability(self) -> Option<&'static str> {
+        match self {
+            Paths::Introduces => Some(DOORS),
+            Paths::Refuses => None,
+            Paths::Here => Some(HERE),
+        }
+    }
+}
+
+/// What every relay of this version can do.
+const ABILITIES: [&str; 6] = [
+    ROOM_KEYS,
+    HOST_CONTROLS,
+    HOST_KEYS,
+    LAN_MACS,
+    GROUPS,
+    NEW_KEYS,
+];
+
 /// The peers of one room code.
 #[derive(Debug)]
 pub struct Room<L> {
     id: RoomId,
     mtu: IpMtu,
+    paths: Paths,
     // In order of their numbers, so that the same inputs give the same outputs.
     // Each in memory of its own: the map's smallest part has room for eleven.
     members: BTreeMap<PeerId, Box<Member<L>>>,
@@ -106,6 +142,7 @@ pub struct Room<L> {
     drops_of_gone: DropCounts,
     lookalikes: Lookalikes,
     rounds: Rounds,
+    meetings: Meetings,
     lock: Option<Lock>,
     banned: HashSet<Person>,
 }
@@ -131,6 +168,7 @@ impl<L: Clone> Room<L> {
         Room {
             id,
             mtu,
+            paths: Paths::default(),
             members: BTreeMap::new(),
             switch: Switch::new(now, id, rates),
             last_gateway: None,
@@ -138,6 +176,7 @@ impl<L: Clone> Room<L> {
             drops_of_gone: DropCounts::default(),
             lookalikes: Lookalikes::default(),
             rounds: Rounds::default(),
+            meetings: Meetings::new(now),
             lock: None,
             banned: HashSet::new(),
         }
@@ -203,7 +242,9 @@ impl<L: Clone> Room<L> {
     /// Removes a peer and its address; `None` when it is not there.
     pub fn leave(&mut self, peer: PeerId, reason: LeaveReason) -> Option<Departure<L>> {
         let member = *self.members.remove(&peer)?;
+        let is_gateway = member.record.who == Newcomer::Gateway;
         self.switch.unplug(peer);
+        self.meetings.forget(peer, is_gateway);
         self.drops_of_gone.add_all(&member.record.drops);
         let news = RelayMessage::PeerLeft(PeerLeft {
             peer_id: peer,
@@ -256,6 +297,11 @@ impl<L: Clone> Room<L> {
                 }
             }
         }
+    }
+
+    /// Tells newcomers this of direct paths from now on.
+    pub fn set_paths(&mut self, paths: Paths) {
+        self.paths = paths;
     }
 
     /// Lets each client send so much from now on, and begin with full buckets.
@@ -354,16 +400,11 @@ impl<L: Clone> Room<L> {
                 Newcomer::Gateway => None,
             },
             resume_token,
-            capabilities: [
-                ROOM_KEYS,
-                HOST_CONTROLS,
-                HOST_KEYS,
-                LAN_MACS,
-                GROUPS,
-                NEW_KEYS,
-            ]
-            .map(str::to_owned)
-            .to_vec(),
+            capabilities: ABILITIES
+                .into_iter()
+                .chain(self.paths.ability())
+                .map(str::to_owned)
+                .collect(),
         })
     }
 

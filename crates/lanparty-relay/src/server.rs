@@ -33,7 +33,7 @@ pub use handover::HandoverError;
 pub use identity::{SourceError, kept_pin};
 
 use crate::config::{CommandLine, Config, IdentitySource};
-use crate::registry::{Legacy, Registry};
+use crate::registry::{Legacy, Registry, Seat};
 use crate::room::{Departure, Step};
 use crate::strangers::KnockAnswer;
 use attendance::Attendance;
@@ -41,6 +41,7 @@ use contact::{Contact, Outgoing};
 use counts::Counts;
 use doorstep::Doorstep;
 use identity::Renewal;
+use lanparty_ctrl::door::MeetSecret;
 use lanparty_ctrl::message::Disconnect;
 use lanparty_ctrl::{AccessToken, DisconnectReason, LeaveReason, Pin, RejectReason, RelayMessage};
 use lanparty_edge::address::ListenAddress;
@@ -261,6 +262,8 @@ pub struct RelayServer {
 struct Rooms {
     registry: Mutex<Registry<Arc<Contact>>>,
     counts: Counts,
+    /// At which port peers reach it.
+    port: u16,
     /// Of links within this program, once there may be any.
     inside: OnceLock<Tally>,
 }
@@ -269,6 +272,17 @@ impl Rooms {
     /// The lock. A task that panicked while it held it has left one room odd at worst.
     fn lock(&self) -> MutexGuard<'_, Registry<Arc<Contact>>> {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues what is due between those of one room, or of all, who want a direct path.
+    fn introduce(&self, registry: &mut Registry<Arc<Contact>>, of: Option<Seat>) {
+        let sight = |link: &Arc<Contact>| link.sight(self.port);
+        let secret = || MeetSecret::from_random(rand::random());
+        for step in registry.poll_meetings(Instant::now(), of, sight, secret) {
+            if let Step::Tell(link, message) = step {
+                link.queue(Outgoing::Message(message));
+            }
+        }
     }
 }
 
@@ -318,6 +332,7 @@ impl RelayServer {
         let mut registry = Registry::new(*limits, *rates);
         registry.set_limits(Instant::now(), *limits, *rates, config.guesses);
         registry.set_access(config.access.clone());
+        registry.set_introduces(config.introduces);
         if let Some((room, host)) = &config.only {
             registry = registry.only(room.clone(), *host);
         }
@@ -325,6 +340,7 @@ impl RelayServer {
         let rooms = Arc::new(Rooms {
             registry: Mutex::new(registry),
             counts: Counts::default(),
+            port: address.port(),
             inside: OnceLock::new(),
         });
         if matches!(config.identity, IdentitySource::Files { .. }) {
@@ -547,6 +563,7 @@ impl RelayServer {
         for (link, pings) in rooms.poll_pings(now, |link| link.path()) {
             link.queue(Outgoing::Message(RelayMessage::Pings(pings)));
         }
+        self.rooms.introduce(&mut rooms, None);
     }
 
     /// Takes the limits that stand in the operator's files now, and answers what is to be known about that; where it listens and
@@ -561,12 +578,13 @@ impl RelayServer {
             knocks,
             guesses,
             access,
+            introduces,
             listen,
             threads,
             ..
         } = read.map_err(|error| error.to_string())?;
         let access = access.or_else(|| self.inherited_access.clone());
-        info!(%limits, %knocks, %rates, %guesses, access_token = access.is_some(), "New limits in force");
+        info!(%limits, %knocks, %rates, %guesses, introduces, access_token = access.is_some(), "New limits in force");
         let restart: Vec<String> = needs_restart(self.listen, listen)
             .into_iter()
             .chain(threads::needs_restart(self.threads, threads))
@@ -578,6 +596,7 @@ impl RelayServer {
         let mut rooms = self.rooms.lock();
         rooms.set_limits(Instant::now(), limits, rates, guesses);
         rooms.set_access(access);
+        rooms.set_introduces(introduces);
         Ok(restart)
     }
 

@@ -31,6 +31,7 @@ pub(crate) struct Relay {
     pub(crate) yields: bool,
     pub(crate) takes_notices: bool,
     pub(crate) takes_pings: bool,
+    pub(crate) knows_doors: bool,
     admitted: u8,
 }
 
@@ -55,6 +56,7 @@ impl Relay {
             yields: false,
             takes_notices: true,
             takes_pings: true,
+            knows_doors: true,
             admitted: 0,
         }
     }
@@ -117,6 +119,7 @@ impl Relay {
             takes_notices: self.takes_notices,
             takes_pings: self.takes_pings,
             takes_drains: self.takes_pings,
+            knows_doors: self.knows_doors,
             ..Entry::new(room.parse().unwrap(), who, budget)
         }
     }

@@ -64,6 +64,7 @@ fn every_flag_has_this_spelling_and_this_default() {
                     | "take_over"
                     | "reload"
                     | "tells_starter"
+                    | "no_introductions"
             )
         })
         .map(|flag| {
@@ -127,6 +128,7 @@ fn every_setting_can_be_made_by_flag_and_by_file() {
         access: None,
         socket: None,
         is_access_hidden: false,
+        introduces: true,
         handover: None,
         takes_over: false,
         tells_starter: false,
@@ -143,6 +145,15 @@ fn every_setting_can_be_made_by_flag_and_by_file() {
         Err(_) => format!("{key} = \"{value}\"\n"),
     });
     assert_eq!(config(&file.concat(), "").unwrap(), expected);
+}
+
+#[test]
+fn an_operator_may_want_nobody_introduced() {
+    let introduces = |file, flags| config(file, flags).unwrap().introduces;
+    assert!(introduces("", ""));
+    assert!(!introduces("", "--no-introductions"));
+    assert!(!introduces("no-introductions = true\n", ""));
+    assert!(introduces("no-introductions = false\n", ""));
 }
 
 #[test]

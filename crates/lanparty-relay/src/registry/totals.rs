@@ -1,7 +1,7 @@
 //! What a relay has done since it started, those who have left among it.
 
 use super::{Admits, Limits, Registry};
-use crate::room::PeerRecord;
+use crate::room::{Introductions, PeerRecord};
 use lanparty_ctrl::LeaveReason;
 use lanparty_ctrl::message::{Entry, Newcomer};
 use lanparty_obs::DropCounts;
@@ -54,6 +54,8 @@ pub struct Totals {
     pub gateways: KindTotals,
     /// Rooms that were opened.
     pub rooms: u64,
+    /// Who was introduced to whom.
+    pub introductions: Introductions,
     /// How many have left, in the order of [`LeaveReason::ALL`].
     pub left: [u64; LeaveReason::ALL.len()],
 }

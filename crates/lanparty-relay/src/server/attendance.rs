@@ -7,6 +7,7 @@ use super::{BANNED, DRAIN, KICKED, Rooms, queue_steps, send_out};
 use crate::registry::{NotTheHost, Seat};
 use crate::room::LinkHealth;
 use bytes::Bytes;
+use lanparty_ctrl::door::{Door, Ready};
 use lanparty_ctrl::message::{Disconnect, Entry, NewKey, Vouched};
 use lanparty_ctrl::{DisconnectReason, HostOrder, LeaveReason, PeerMessage, RelayMessage};
 use lanparty_quic::control::{self, ControlError};
@@ -204,8 +205,11 @@ impl Attendance {
                     }
                 }
                 Ok(PeerMessage::Disconnect(goodbye)) => return End::PeerLeft(goodbye.reason),
-                // Nobody has been told that this relay introduces peers.
-                Ok(PeerMessage::Door(_) | PeerMessage::Ready(_) | PeerMessage::Met(_)) => {}
+                Ok(PeerMessage::Door(door)) => self.open_door(door),
+                // A meeting waits for each, and there are no more of these than meetings.
+                Ok(PeerMessage::Ready(ready)) if self.is_ready(ready) => continue,
+                Ok(PeerMessage::Ready(_)) => {}
+                Ok(PeerMessage::Met(met)) => self.rooms.lock().handle_met(self.place, met),
                 Ok(PeerMessage::Enter(_)) => return End::Protocol("this is no door".into()),
                 Ok(PeerMessage::Hello(_)) => return End::Protocol("a second hello".into()),
                 Err(ControlError::Closed(closed)) => return End::Closed(closed),
@@ -251,6 +255,23 @@ impl Attendance {
         let is_wanted = step.is_some();
         queue_steps(step.into_iter().collect(), &self.link);
         Ok(is_wanted)
+    }
+
+    /// Hears where it can be met, and tells whoever is to know now.
+    fn open_door(&self, door: Door) {
+        let mut rooms = self.rooms.lock();
+        rooms.handle_door(self.place, door);
+        self.rooms.introduce(&mut rooms, Some(self.place));
+    }
+
+    /// True for an answer that a meeting waits for.
+    fn is_ready(&self, ready: Ready) -> bool {
+        let mut rooms = self.rooms.lock();
+        let is_awaited = rooms.handle_ready(self.place, ready);
+        if is_awaited {
+            self.rooms.introduce(&mut rooms, Some(self.place));
+        }
+        is_awaited
     }
 
     /// Hands a room's new key on to the player that it is for.

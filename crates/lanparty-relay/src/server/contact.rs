@@ -1,12 +1,13 @@
 //! How the relay reaches a peer.
 
 use super::outbox::{Next, Outbox};
-use crate::room::{Departure, Path};
+use crate::room::{Departure, Path, Sight};
 use bytes::Bytes;
 use lanparty_ctrl::message::{Disconnect, Entry};
 use lanparty_ctrl::{RelayMessage, Role};
 use lanparty_proto::DatagramBudget;
 use lanparty_quic::Connection;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
@@ -90,6 +91,16 @@ impl Contact {
         Some(Path {
             rtt: self.connection.rtt()?,
             packets: self.connection.packets()?,
+        })
+    }
+
+    /// Where it is seen, by a relay with this port; nowhere once its link is down, or where no packet reaches it.
+    pub(super) fn sight(&self, port: u16) -> Option<Sight> {
+        let ip = self.connection.local_ip();
+        Some(Sight {
+            address: self.connection.remote_address()?,
+            relay: ip.map(|ip| SocketAddr::new(ip, port)),
+            rtt: self.connection.rtt()?,
         })
     }
 

@@ -33,7 +33,8 @@ impl Outbox {
             RelayMessage::PeerLeft(ref left) => {
                 let peer = left.peer_id;
                 let was_told = self.is_told_of(peer);
-                self.waiting.retain(|message| !announces(message, peer));
+                self.waiting
+                    .retain(|message| !announces(message, peer) && met_by(message) != Some(peer));
                 // Its number may be somebody else's when this is read.
                 if let Some(pings) = self.pings() {
                     pings.forget(peer);
@@ -55,6 +56,11 @@ impl Outbox {
                 pings.follow(later);
                 self.waiting.push_back(RelayMessage::Pings(pings));
                 return;
+            }
+            RelayMessage::Meet(_) | RelayMessage::NoMeeting(_) => {
+                // What was said of this one before is over, however often it is said.
+                let peer = met_by(&message);
+                self.waiting.retain(|message| met_by(message) != peer);
             }
             _ => {}
         }
@@ -126,9 +132,20 @@ fn announces(message: &RelayMessage, peer: PeerId) -> bool {
     matches!(message, RelayMessage::PeerJoined(joined) if joined.peer_id == peer)
 }
 
+/// Whom a word about a meeting is about.
+fn met_by(message: &RelayMessage) -> Option<PeerId> {
+    match message {
+        RelayMessage::Meet(meet) => Some(meet.peer_id),
+        RelayMessage::Go(go) => Some(go.peer_id),
+        RelayMessage::NoMeeting(none) => Some(none.peer_id),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lanparty_ctrl::door::{Go, Meet, MeetSecret, NoMeeting, NoMeetingReason};
     use lanparty_ctrl::message::{PeerJoined, PeerLeft, Welcome};
     use lanparty_ctrl::{DisconnectReason, LeaveReason, NoticeKind, ResumeToken, Role};
     use lanparty_proto::{IpMtu, RoomId};
@@ -155,6 +172,20 @@ mod tests {
             peer_id: peer(number),
             reason: LeaveReason::Closed,
         })
+    }
+
+    fn meet(number: u16, round: u32) -> RelayMessage {
+        let address = "192.0.2.1:40000".parse().unwrap();
+        RelayMessage::Meet(Box::new(Meet {
+            peer_id: peer(number),
+            round,
+            addresses: vec![address],
+            seen: address,
+            secret: MeetSecret::from_random([7; 32]),
+            pin: None,
+            rtt_us: 0,
+            nat: None,
+        }))
     }
 
     fn welcome(gateway: Option<u16>) -> RelayMessage {
@@ -223,6 +254,32 @@ mod tests {
         outbox.push(joined(10));
         outbox.push(left(10));
         assert_eq!(told(&mut outbox), [], "the next one was not");
+    }
+
+    #[test]
+    fn of_each_pair_only_the_last_meeting_waits() {
+        let none = |number| {
+            RelayMessage::NoMeeting(NoMeeting {
+                peer_id: peer(number),
+                why: NoMeetingReason::Spent,
+            })
+        };
+        let go = |number, round| {
+            RelayMessage::Go(Go {
+                peer_id: peer(number),
+                round,
+            })
+        };
+        let mut outbox = outbox([joined(1), meet(1, 1), go(1, 1), meet(2, 1)]);
+        for round in 2..1000 {
+            outbox.push(none(1));
+            outbox.push(meet(1, round));
+            outbox.push(go(1, round));
+        }
+        let expected = [joined(1), meet(2, 1), meet(1, 999), go(1, 999)];
+        assert_eq!(outbox.waiting, expected);
+        outbox.push(left(1));
+        assert_eq!(told(&mut outbox), [meet(2, 1)], "nobody is there to meet");
     }
 
     #[test]
