@@ -42,7 +42,7 @@ pub use lab::{Lab, end_clean_on_interrupt, leftovers, until_interrupted};
 pub use lanparty_skip::skip;
 pub use machine::Machine;
 pub use nat::{Nat, NatRouter, Router, Weather};
-pub use needs::{Needs, has_program, is_root, missing_packages};
+pub use needs::{Needs, SERVERS, has_program, is_root, missing_packages};
 pub use party::{Addressing, Party, PartyBuilder, Player, Role, binaries, program};
 pub use process::{Process, Usage};
 pub use raw_socket::RawSocket;

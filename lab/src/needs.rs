@@ -26,6 +26,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("arping", "iputils-arping"),
     ("bridge", "iproute2"),
     ("bzfs", "bzflag-server"),
+    ("caddy", "caddy"),
     ("chromedriver", "chromium-driver"),
     ("chromium", "chromium"),
     ("conntrack", "conntrack"),
@@ -41,6 +42,7 @@ const PACKAGES: &[(&str, &str)] = &[
     // The package starts nothing unless it is told to.
     ("miniupnpd", "miniupnpd-nftables"),
     ("nft", "nftables"),
+    ("nginx", "nginx"),
     ("nmcli", "network-manager"),
     ("nsenter", "util-linux"),
     ("nstat", "iproute2"),
@@ -54,16 +56,22 @@ const PACKAGES: &[(&str, &str)] = &[
     ("script", "bsdutils"),
     ("setcap", "libcap2-bin"),
     ("setpriv", "util-linux"),
+    ("squid", "squid"),
     ("strace", "strace"),
     ("taskset", "util-linux"),
     ("tc", "iproute2"),
     ("teeworlds-server", "teeworlds-server"),
+    // The program without the service.
+    ("tinyproxy", "tinyproxy-bin"),
     ("udhcpc", "udhcpc"),
     ("unshare", "util-linux"),
     ("xclip", "xclip"),
     ("xdotool", "xdotool"),
     ("zbarimg", "zbar-tools"),
 ];
+
+/// Of these programs, those that Debian runs as services when their packages are installed, under the same names.
+pub const SERVERS: [&str; 3] = ["caddy", "nginx", "squid"];
 
 /// What makes machines and cables.
 const ALWAYS: [&str; 2] = ["ip", "ethtool"];

@@ -4,8 +4,8 @@ use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result, bail, ensure};
-use lanparty_lab::{Needs, missing_packages};
+use anyhow::{Context, Result, ensure};
+use lanparty_lab::{Needs, SERVERS, has_program, missing_packages};
 
 /// What the other tasks begin with: says nothing when nothing is missing, and goes on without what it
 /// may not or cannot install, because each task names what it then lacks.
@@ -127,24 +127,38 @@ fn listed_bytes(uris: &str) -> u64 {
         .sum()
 }
 
+/// Debian starts a server as soon as it is installed, and again with the machine. The lab starts its own, in its
+/// namespaces, and whoever wants one of these on the machine itself has it installed already.
+/// (https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt)
+const WITHOUT_SERVERS: &str = r#"
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+    trap 'rm -f $policy' EXIT
+    trap 'exit 130' INT TERM
+    printf '#!/bin/sh\nexit 101\n' > $policy
+    chmod 755 $policy
+fi
+for server in SERVERS; do
+    command -v $server > /dev/null || new="$new $server"
+done
+DEBIAN_FRONTEND=noninteractive apt-get "$@" || exit 1
+[ ! -d /run/systemd/system ] || [ -z "$new" ] || systemctl --quiet disable $new || true
+"#;
+
 fn apt_get(arguments: &[&str]) -> Result<bool> {
-    let mut command = if lanparty_lab::is_root() {
-        Command::new("apt-get")
-    } else {
-        Command::new("sudo")
+    ensure!(
+        has_program("apt-get"),
+        "this machine has no apt-get; install the packages in your system's own way"
+    );
+    let script = WITHOUT_SERVERS.replace("SERVERS", &SERVERS.join(" "));
+    let shell = ["sh", "-c", &script, "apt-get"];
+    let as_root: &[&str] = match lanparty_lab::is_root() {
+        true => &[],
+        false => &["sudo"],
     };
-    if !lanparty_lab::is_root() {
-        command.args(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
-    }
-    command
-        .args(arguments)
-        .env("DEBIAN_FRONTEND", "noninteractive");
-    match command.status() {
-        Ok(status) => Ok(status.success()),
-        Err(error) => bail!(
-            "this machine has no apt-get ({error}); install the packages in your system's own way"
-        ),
-    }
+    let words: Vec<_> = as_root.iter().chain(&shell).chain(arguments).collect();
+    let status = Command::new(words[0]).args(&words[1..]).status();
+    Ok(status.context("run apt-get as root")?.success())
 }
 
 #[cfg(test)]
