@@ -19,6 +19,7 @@
 
 mod booted;
 pub mod calls;
+mod guests;
 mod lab;
 mod machine;
 mod nat;
@@ -38,6 +39,7 @@ mod windows;
 mod wire;
 
 pub use booted::Booted;
+pub use guests::{Guest, GuestPlan, Guests};
 pub use lab::{Lab, end_clean_on_interrupt, leftovers, until_interrupted};
 pub use lanparty_skip::skip;
 pub use machine::Machine;

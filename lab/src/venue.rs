@@ -34,6 +34,8 @@ pub struct Plan {
     pub player_path: Option<WireConditions>,
     /// What the path between the gateway and the internet is like.
     pub gateway_path: Option<WireConditions>,
+    /// What the path between the relay and the internet is like.
+    pub relay_path: Option<WireConditions>,
     /// The first remote machine's home network has the same addresses as the LAN.
     pub home_overlaps: bool,
     /// The first remote machine has this home.
@@ -62,7 +64,7 @@ pub struct HomePlan {
 /// The machines of a party; removed when dropped.
 #[derive(Debug)]
 pub struct Venue {
-    /// Wires with conditions: the gateway's first if it has one, then one for each remote machine.
+    /// Wires with conditions: the relay's and the gateway's first if they have one, then one for each remote machine.
     pub wires: Vec<Wire>,
     /// dnsmasq on the router.
     pub dhcp: Process,
@@ -119,7 +121,8 @@ impl Venue {
         internet.sysctl("net/ipv6/conf/all/forwarding", "1")?;
         let mut wires = Vec::new();
         let relay = lab.machine("relay")?;
-        connect(&lab, &relay, &internet, &Home::number(1), None)?;
+        let (place, path) = (Home::number(1), plan.relay_path);
+        wires.extend(connect(&lab, &relay, &internet, &place, path)?);
         let gateway_routers = if plan.gateway_routers.is_empty() {
             let (home, path) = (Home::number(2), plan.gateway_path);
             wires.extend(connect(&lab, &gateway, &internet, &home, path)?);
@@ -171,6 +174,16 @@ impl Venue {
             printer,
             lab,
         })
+    }
+}
+
+impl Venue {
+    /// One more machine on the internet, at 10.9.`number`.1: not 1, 2, or from 11 on.
+    pub fn public_machine(&self, name: &str, number: usize) -> Result<Machine> {
+        let machine = self.lab.machine(name)?;
+        let place = Home::number(number);
+        connect(&self.lab, &machine, &self.internet, &place, None)?;
+        Ok(machine)
     }
 }
 

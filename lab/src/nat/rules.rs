@@ -13,6 +13,8 @@ pub enum Weather {
     NoUdp,
     /// No UDP from or to this port.
     NoUdpPort(u16),
+    /// What is behind the router hears no UDP from outside.
+    DeafToUdp,
     /// No UDP between these two.
     NoUdpBetween(IpAddr, IpAddr),
     /// Of a hundred packets of UDP so many get lost, by chance.
@@ -29,6 +31,7 @@ impl Weather {
             |what, percent| format!("meta l4proto {what} numgen random mod 100 < {percent} drop");
         match self {
             Self::NoUdp => vec!["meta l4proto udp drop".into()],
+            Self::DeafToUdp => vec!["iifname \"wan0\" meta l4proto udp drop".into()],
             Self::NoUdpPort(port) => ["sport", "dport"]
                 .map(|end| format!("udp {end} {port} drop"))
                 .into(),
