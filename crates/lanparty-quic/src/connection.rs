@@ -71,6 +71,34 @@ impl Connection {
         }
     }
 
+    /// What is only there where there is a path.
+    pub(crate) fn as_quic(&self) -> Option<&engine::Connection> {
+        match &self.0 {
+            Kind::Quic(quic) => Some(quic),
+            Kind::Memory(_) => None,
+        }
+    }
+
+    /// Whether both go by one socket of this machine.
+    pub fn is_beside(&self, other: &Connection) -> bool {
+        match (self.as_quic(), other.as_quic()) {
+            (Some(this), Some(other)) => this.is_beside(other),
+            _ => false,
+        }
+    }
+
+    /// Whether there may be something to be read, or to be heard of the end; asking costs nothing.
+    pub fn has_unread(&self) -> bool {
+        self.as_quic().is_none_or(engine::Connection::has_unread)
+    }
+
+    /// How often the other side has acknowledged something, which it does of what has come a moment ago.
+    pub fn acknowledged(&self) -> u64 {
+        let stats = |quic: &engine::Connection| quic.look(noq_proto::Connection::stats);
+        let stats = self.as_quic().and_then(|quic| stats(quic).ok());
+        stats.map_or(0, |stats| stats.frame_rx.acks)
+    }
+
     /// The largest datagram that fits now; between two ends in one program, what an ordinary path takes.
     pub fn budget(&self) -> DatagramBudget {
         let Kind::Quic(quic) = &self.0 else {

@@ -1,6 +1,9 @@
 //! Turns in the hands of the task that carries a connection's frames, over whatever it goes.
 
+use crate::connection::Connection;
 use crate::{engine, memory};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::task::Context;
 use std::time::Instant;
 
@@ -32,9 +35,42 @@ impl From<memory::Drive> for Drive {
 impl Drive {
     /// Waits for something else, while the endpoint's own task moves packets again if that takes time.
     pub async fn beside<T>(&mut self, something: impl Future<Output = T>) -> T {
-        match &mut self.0 {
-            Kind::Quic(quic) => quic.beside(something).await,
-            Kind::Memory(_) => something.await,
+        Self::all_beside(std::slice::from_mut(self), something).await
+    }
+
+    /// The same with the turns of several endpoints.
+    pub async fn all_beside<T>(drives: &mut [Drive], something: impl Future<Output = T>) -> T {
+        let mut something = pin!(something);
+        let done = poll_fn(|cx| {
+            let done = something.as_mut().poll(cx);
+            if done.is_pending() {
+                drives.iter_mut().for_each(Drive::let_go);
+            }
+            done
+        })
+        .await;
+        drives.iter_mut().for_each(Drive::take_up);
+        done
+    }
+
+    /// Whether they are the turns of this connection's endpoint.
+    pub fn moves(&self, connection: &Connection) -> bool {
+        match (&self.0, connection.as_quic()) {
+            (Kind::Quic(drive), Some(connection)) => drive.moves(connection),
+            (Kind::Memory(_), None) => true,
+            (Kind::Quic(_), None) | (Kind::Memory(_), Some(_)) => false,
+        }
+    }
+
+    fn let_go(&mut self) {
+        if let Kind::Quic(quic) = &mut self.0 {
+            quic.let_go();
+        }
+    }
+
+    fn take_up(&mut self) {
+        if let Kind::Quic(quic) = &mut self.0 {
+            quic.take_up();
         }
     }
 

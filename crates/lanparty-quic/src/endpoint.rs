@@ -15,9 +15,9 @@ use noq_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use noq_proto::{ClientConfig, ServerConfig};
 use std::any::Any;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 /// Strangers whose first packet waits to be looked at, at some 30 KiB each, at all loops together. Who comes when all places are taken is
@@ -33,6 +33,8 @@ pub struct Endpoint {
     crew: Arc<Crew>,
     buffers: UdpBuffers,
     congestion: Congestion,
+    /// How large its packets are.
+    floor: PathFloor,
     /// Whose links begin at the same loop of the other side as those of this one.
     company: Option<Company>,
 }
@@ -109,6 +111,7 @@ impl Endpoint {
             crew: Arc::new(Crew::alone(Engine::new(config, ids, None, socket)?)),
             buffers,
             congestion,
+            floor,
             company: None,
         })
     }
@@ -190,6 +193,7 @@ impl Endpoint {
             crew: Arc::new(crew),
             buffers,
             congestion,
+            floor: PathFloor::Ordinary,
             company: None,
         })
     }
@@ -288,16 +292,63 @@ impl Endpoint {
         identity: Option<&IdentityKey>,
         floor: PathFloor,
     ) -> Result<Connection, HandshakeError> {
-        let failed = |error: &dyn std::fmt::Display| HandshakeError::Failed(error.to_string());
-        let tls = trust
-            .client_config(identity)
-            .map_err(|error| failed(&error))?;
-        let crypto = QuicClientConfig::try_from(tls).map_err(|error| failed(&error))?;
-        let mut config = ClientConfig::new(Arc::new(crypto));
+        let tls = trust.client_config(identity).map_err(failed)?;
+        let mut config = client_config(tls)?;
         config.transport_config(Arc::new(transport(floor, self.congestion)));
         if let Some(company) = self.company {
             config.initial_dst_cid_provider(Arc::new(move || company.first_id()));
         }
+        self.begin(config, address, server_name).await
+    }
+
+    /// Connects to whoever serves `alpn` at `address` and is trusted, from the socket that this endpoint has anyway.
+    ///
+    /// # Errors
+    /// [`HandshakeError`].
+    pub async fn call(
+        &self,
+        address: SocketAddr,
+        alpn: &[u8],
+        trust: &Trust,
+    ) -> Result<Connection, HandshakeError> {
+        let tls = trust.client_config_for(alpn, None).map_err(failed)?;
+        let mut config = client_config(tls)?;
+        config.transport_config(Arc::new(transport(self.floor, self.congestion)));
+        self.begin(config, address, NOBODYS_NAME).await
+    }
+
+    /// Serves `alpn` as well, although it was made for going out, to those who are expected. Whoever else sends something
+    /// gets no answer, and costs nothing but the look at where it comes from.
+    ///
+    /// # Errors
+    /// When TLS does not take the identity.
+    pub fn serve(&self, identity: &Identity, alpn: &[u8]) -> Result<(), IdentityError> {
+        let tls = identity.server_config_for(alpn)?;
+        let config = server_config_with(tls, self.floor, self.congestion, 1);
+        self.crew.first().serve_guests(config);
+        Ok(())
+    }
+
+    /// Expects a guest from this address until then, who may begin so many handshakes.
+    pub fn expect(&self, address: IpAddr, until: Instant, handshakes: u8) {
+        self.crew.first().expect(address, until, handshakes);
+    }
+
+    /// Sends one byte from its socket, which no QUIC takes for anything: a NAT on the way learns that answers from there are
+    /// wanted. With a `ttl` it gets so many routers far and no further.
+    ///
+    /// # Errors
+    /// When it was not sent.
+    pub fn punch(&self, to: SocketAddr, ttl: Option<u8>) -> io::Result<()> {
+        self.crew.first().punch(to, ttl)
+    }
+
+    async fn begin(
+        &self,
+        config: ClientConfig,
+        address: SocketAddr,
+        server_name: &str,
+    ) -> Result<Connection, HandshakeError> {
         match self
             .crew
             .first()
@@ -305,7 +356,7 @@ impl Endpoint {
             .await
         {
             Ok(connection) => Ok(connection.into()),
-            Err(ConnectFailure::Config(error)) => Err(failed(&error)),
+            Err(ConnectFailure::Config(error)) => Err(failed(error)),
             Err(ConnectFailure::Connection(error)) => Err(error.into()),
         }
     }
@@ -363,20 +414,47 @@ fn no_ipv6(error: &io::Error) -> bool {
 /// "Address family not supported" on Linux, which has no [`io::ErrorKind`] of its own.
 const EAFNOSUPPORT: i32 = 97;
 
+/// In certificates whose key is pinned the name says nothing.
+const NOBODYS_NAME: &str = "softlan-peer";
+
+fn failed(error: impl std::fmt::Display) -> HandshakeError {
+    HandshakeError::Failed(error.to_string())
+}
+
+fn client_config(tls: rustls::ClientConfig) -> Result<ClientConfig, HandshakeError> {
+    let crypto = QuicClientConfig::try_from(tls).map_err(failed)?;
+    Ok(ClientConfig::new(Arc::new(crypto)))
+}
+
 pub(crate) fn server_config(
     identity: &Identity,
     congestion: Congestion,
     loops: usize,
 ) -> Result<ServerConfig, IdentityError> {
-    let crypto = QuicServerConfig::try_from(identity.server_config()?)
-        .expect("the provider has the suite that QUIC begins with");
+    let tls = identity.server_config()?;
+    Ok(server_config_with(
+        tls,
+        PathFloor::Ordinary,
+        congestion,
+        loops,
+    ))
+}
+
+fn server_config_with(
+    tls: rustls::ServerConfig,
+    floor: PathFloor,
+    congestion: Congestion,
+    loops: usize,
+) -> ServerConfig {
+    let crypto =
+        QuicServerConfig::try_from(tls).expect("the provider has the suite that QUIC begins with");
     let mut config = ServerConfig::with_crypto(Arc::new(crypto));
     config
-        .transport_config(Arc::new(transport(PathFloor::Ordinary, congestion)))
+        .transport_config(Arc::new(transport(floor, congestion)))
         .max_incoming(MAX_FIRST_PACKETS.div_ceil(loops))
         .incoming_buffer_size(BEHIND_FIRST_PACKET)
         .incoming_buffer_size_total(BEHIND_FIRST_PACKETS.div_ceil(loops as u64));
-    Ok(config)
+    config
 }
 
 /// A stranger who has not shown yet that it speaks our protocol.

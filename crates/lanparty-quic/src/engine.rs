@@ -15,6 +15,7 @@ mod driver;
 mod ears;
 mod errands;
 mod gather;
+mod guests;
 mod inbox;
 mod link;
 mod links;
@@ -45,6 +46,7 @@ use crate::steer::Place;
 use bytes::Bytes;
 use drive::Background;
 use driver::Driver;
+use guests::Guests;
 use inbox::Inbox;
 use link::remember;
 use noq_proto::{
@@ -55,7 +57,7 @@ use state::State;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -227,6 +229,29 @@ impl Engine {
             .lock()
             .endpoint
             .set_server_config(Some(config));
+    }
+
+    /// Serves as well, those alone who are expected.
+    pub(crate) fn serve_guests(&self, config: ServerConfig) {
+        let mut state = self.shared().lock();
+        state.endpoint.set_server_config(Some(Arc::new(config)));
+        state.guests.get_or_insert_with(Guests::default);
+    }
+
+    /// So many handshakes may come from there, until then.
+    pub(crate) fn expect(&self, address: IpAddr, until: Instant, handshakes: u8) {
+        if let Some(guests) = &mut self.shared().lock().guests {
+            guests.expect(Instant::now(), address, until, handshakes);
+        }
+    }
+
+    /// Sends one byte, which is no packet of QUIC's.
+    pub(crate) fn punch(&self, to: SocketAddr, ttl: Option<u8>) -> io::Result<()> {
+        let shared = self.shared();
+        let to = shared.udp.reachable(to);
+        // Under the lock, nothing else is sent.
+        let _state = shared.lock();
+        shared.udp.punch(to, ttl)
     }
 
     /// The next stranger; `None` once the engine is closed, or its socket is gone.

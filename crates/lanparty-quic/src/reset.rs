@@ -5,7 +5,7 @@
 //! relay: whoever has two with the same key could be made to reset the links of one through the other
 //! (RFC 9000 §21.11).
 
-use crate::steer::{LONG, Place};
+use crate::steer::{IN_LONG, LONG, Place};
 use crate::tls::Identity;
 use noq_proto::{
     ConnectionId, ConnectionIdGenerator, EndpointConfig, HashedConnectionIdGenerator, InvalidCid,
@@ -36,7 +36,8 @@ pub(crate) fn endpoint_config(identity: &Identity, place: Place) -> (EndpointCon
     (config, ids)
 }
 
-/// The settings of an endpoint that nobody has to know again.
+/// The settings of an endpoint that nobody has to know again. It may serve too, and says to its guests of before that it has
+/// forgotten them as long as it lives: the key for that is as random as all else.
 pub(crate) fn nobodys_config() -> (EndpointConfig, OwnIds) {
     let ids = OwnIds {
         secret: rand::random(),
@@ -107,6 +108,21 @@ impl OwnIds {
         packet
     }
 
+    /// Whether a packet is a long one and its ID none of ours: somebody begins something, for whoever answers us uses the
+    /// ID that we have said.
+    pub(crate) fn is_of_stranger(self, packet: &[u8]) -> bool {
+        let ids = self.generator();
+        let Some((&first, _)) = packet.split_first() else {
+            return false;
+        };
+        let id = packet.get(IN_LONG..IN_LONG + ids.cid_len());
+        let has_length = packet
+            .get(IN_LONG - 1)
+            .is_some_and(|&len| usize::from(len) == ids.cid_len());
+        let is_ours = id.is_some_and(|id| ids.validate(ConnectionId::new(id)).is_ok());
+        first & LONG != 0 && !(has_length && is_ours)
+    }
+
     fn factory(self) -> Arc<dyn Fn() -> Box<dyn ConnectionIdGenerator> + Send + Sync> {
         Arc::new(move || Box::new(self.generator()))
     }
@@ -143,6 +159,10 @@ mod tests {
         assert!(theirs.is_for_none(&packet));
         let long = [&[0xc0][..], &packet[1..]].concat();
         assert!(!theirs.is_for_none(&long), "a reset looks like a short one");
+        let long = [&[0xc0, 0, 0, 0, 1, id.len() as u8][..], &id, &[7; 20]].concat();
+        assert!(!ours.is_of_stranger(&long) && theirs.is_of_stranger(&long));
+        assert!(ours.is_of_stranger(&long[..8]), "there is no whole ID");
+        assert!(!ours.is_of_stranger(&packet) && !ours.is_of_stranger(&[]));
         assert!(!theirs.is_for_none(&packet[..8]), "there is no whole ID");
         assert!(!theirs.is_for_none(&[]));
     }

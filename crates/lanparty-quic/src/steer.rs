@@ -26,7 +26,7 @@ pub const MAX_LOOPS: usize = 64;
 /// The bit of the first byte that short packets do not have (RFC 9000 §17.2).
 pub(crate) const LONG: u8 = 0x80;
 /// Where the other side's ID begins in a long packet: after that byte, a version, and the ID's length.
-const IN_LONG: usize = 6;
+pub(crate) const IN_LONG: usize = 6;
 /// The same in a short one.
 const IN_SHORT: usize = 1;
 

@@ -116,6 +116,15 @@ impl Trust {
         &self,
         identity: Option<&IdentityKey>,
     ) -> Result<ClientConfig, IdentityError> {
+        self.client_config_for(ALPN, identity)
+    }
+
+    /// The same for a peer that speaks this.
+    pub(crate) fn client_config_for(
+        &self,
+        alpn: &[u8],
+        identity: Option<&IdentityKey>,
+    ) -> Result<ClientConfig, IdentityError> {
         let provider = provider();
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[&TLS13])
@@ -142,7 +151,7 @@ impl Trust {
             }
             None => builder.with_no_client_auth(),
         };
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = vec![alpn.to_vec()];
         Ok(config)
     }
 }
@@ -319,12 +328,17 @@ impl Identity {
     }
 
     pub(crate) fn server_config(&self) -> Result<ServerConfig, IdentityError> {
+        self.server_config_for(ALPN)
+    }
+
+    /// The same for whoever speaks this.
+    pub(crate) fn server_config_for(&self, alpn: &[u8]) -> Result<ServerConfig, IdentityError> {
         let provider = provider();
         let mut config = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[&TLS13])?
             .with_client_cert_verifier(Arc::new(AnyIdentity(provider)))
             .with_single_cert(self.chain.clone(), self.key.clone_key())?;
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = vec![alpn.to_vec()];
         // Our order, not the client's: it puts the cheapest suite first on this processor.
         config.ignore_client_order = true;
         // Nobody comes back with a ticket: who it is and what it knows is proved anew on each connection.

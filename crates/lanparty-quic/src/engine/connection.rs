@@ -67,7 +67,16 @@ impl Connection {
         }))
     }
 
-    #[cfg(test)]
+    /// Whether both are on one socket.
+    pub(crate) fn is_beside(&self, other: &Connection) -> bool {
+        Arc::ptr_eq(&self.0.shared, &other.0.shared)
+    }
+
+    /// Whether datagrams, or the end, wait to be read. Waits for nobody.
+    pub(crate) fn has_unread(&self) -> bool {
+        self.0.fate.has_unread.load(Ordering::Relaxed)
+    }
+
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.0.shared
     }

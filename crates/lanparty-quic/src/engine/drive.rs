@@ -1,9 +1,8 @@
 //! An endpoint whose turns are another task's.
 
-use super::Shared;
 use super::driver::{Taken, after_others};
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use super::{Connection, Shared};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -60,26 +59,17 @@ impl Drive {
         drive
     }
 
-    /// Waits for something else, while the endpoint's own task moves packets again if that takes time.
-    pub(crate) async fn beside<T>(&mut self, something: impl Future<Output = T>) -> T {
-        let mut something = pin!(something);
-        let done = poll_fn(|cx| {
-            let done = something.as_mut().poll(cx);
-            if done.is_pending() {
-                self.let_go();
-            }
-            done
-        })
-        .await;
-        self.take_up();
-        done
+    /// Whether they are the turns of this connection's endpoint.
+    pub(crate) fn moves(&self, connection: &Connection) -> bool {
+        Arc::ptr_eq(&self.0, connection.shared())
     }
 
-    fn take_up(&mut self) {
+    pub(crate) fn take_up(&mut self) {
         self.0.lock().is_by_hand = true;
     }
 
-    fn let_go(&mut self) {
+    /// The endpoint's own task moves packets again, until they are taken up.
+    pub(crate) fn let_go(&mut self) {
         let mut state = self.0.lock();
         state.is_by_hand = false;
         if let Some(background) = &state.background {

@@ -378,6 +378,13 @@ impl State {
             payload,
             wire,
         } = received;
+        let from = path.remote().ip();
+        if let Some(guests) = &self.guests
+            && self.ids.is_of_stranger(&payload)
+            && !guests.expects(now, from)
+        {
+            return None;
+        }
         let (is_for_none, len) = (self.ids.is_for_none(&payload), payload.len());
         match self.endpoint.handle(now, path, ecn, payload, answer)? {
             DatagramEvent::ConnectionEvent(handle, event) => {
@@ -390,6 +397,13 @@ impl State {
                     }
                     self.put_up(handle);
                 }
+                None
+            }
+            DatagramEvent::NewConnection(stranger)
+                if let Some(guests) = &mut self.guests
+                    && !guests.enter(now, from) =>
+            {
+                self.endpoint.ignore(stranger);
                 None
             }
             DatagramEvent::NewConnection(stranger) if self.closing.is_none() => {

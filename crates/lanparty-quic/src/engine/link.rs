@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 use std::hash::RandomState;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -61,6 +61,8 @@ pub(super) struct Fate {
     pub(super) binding: OnceLock<[u8; 32]>,
     pub(super) identity: OnceLock<Fingerprint>,
     pub(super) end: OnceLock<ConnectionError>,
+    /// Datagrams may wait to be read, or the end.
+    pub(super) has_unread: AtomicBool,
     /// What had become of its frames when it ended.
     pub(super) queue: OnceLock<QueueStats>,
     /// For whoever must not wait for its loop.
@@ -345,7 +347,10 @@ impl Link {
         self.read += count as u64;
         if count == room.len() {
             self.is_behind = true;
-        } else if std::mem::take(&mut self.is_behind) {
+        } else {
+            self.fate.has_unread.store(false, Ordering::Relaxed);
+        }
+        if count < room.len() && std::mem::take(&mut self.is_behind) {
             self.overrun = self.quic.stats().frame_rx.datagram - self.read;
         }
         count
@@ -470,6 +475,7 @@ impl Link {
         // The first reason is the reason.
         let _ = self.fate.queue.set(self.queue_stats().0);
         let _ = self.fate.end.set(error);
+        self.fate.has_unread.store(true, Ordering::Relaxed);
         // It holds the connection, which is over by now.
         self.handler = None;
         self.wake_all();

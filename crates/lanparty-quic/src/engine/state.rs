@@ -1,5 +1,6 @@
 //! Everything under the socket's lock.
 
+use super::guests::Guests;
 use super::link::{Fate, Link};
 use super::links::Links;
 use super::no_socket;
@@ -12,6 +13,7 @@ use lanparty_obs::link::{QueueStats, UdpStats};
 use noq_proto::{self as proto, ConnectionError, ConnectionHandle, EndpointEvent, Event, VarInt};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -28,6 +30,8 @@ pub(super) struct State {
     pub(super) touched: Vec<ConnectionHandle>,
     pub(super) deadlines: BTreeSet<(Instant, usize)>,
     pub(super) strangers: Arc<Strangers>,
+    /// The only ones who may come, where not everybody may.
+    pub(super) guests: Option<Guests>,
     pub(super) waiting_for_idle: Vec<Waker>,
     // There while whoever moves packets sleeps.
     pub(super) driver: Option<Waker>,
@@ -103,6 +107,7 @@ impl State {
             touched: Vec::new(),
             deadlines: BTreeSet::new(),
             strangers: Arc::default(),
+            guests: None,
             waiting_for_idle: Vec::new(),
             driver: None,
             is_by_hand: false,
@@ -229,6 +234,7 @@ impl State {
             link.is_eager |= !matches!(event, Event::DatagramReceived);
             match event {
                 Event::DatagramReceived => {
+                    link.fate.has_unread.store(true, Ordering::Relaxed);
                     if link.handler.is_some() {
                         self.readable.push(handle);
                     } else if let Some(reader) = link.reader.take() {

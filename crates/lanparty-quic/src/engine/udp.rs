@@ -12,6 +12,7 @@ use bytes::BytesMut;
 use lanparty_obs::link::UdpStats;
 use noq_proto::{EcnCodepoint, FourTuple, Transmit};
 use noq_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
+use socket2::SockRef;
 use std::io::{self, IoSliceMut};
 use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
 use std::num::NonZeroUsize;
@@ -226,6 +227,28 @@ impl UdpPort {
         sent.map(drop)
     }
 
+    /// Sends one byte 0, without waiting, so far that it is thrown away after so many routers, or as far as usual. Whoever
+    /// calls this sees to it that nothing else is sent meanwhile.
+    ///
+    /// # Errors
+    /// When it was not sent.
+    pub(super) fn punch(&self, to: SocketAddr, ttl: Option<u8>) -> io::Result<()> {
+        let socket = SockRef::from(self.socket.get());
+        let send = || socket.send_to(&[0], &to.into()).map(drop);
+        let Some(ttl) = ttl else {
+            return send();
+        };
+        let hops = Hops {
+            socket: &socket,
+            is_v4: to.ip().to_canonical().is_ipv4(),
+        };
+        let usual = hops.get()?;
+        hops.set(ttl.into())?;
+        let sent = send();
+        hops.set(usual)?;
+        sent
+    }
+
     /// Sends without waiting.
     ///
     /// # Errors
@@ -257,6 +280,28 @@ impl UdpPort {
                 Ok(())
             }
             waiting => waiting,
+        }
+    }
+}
+
+/// How far packets of a socket go, of one address family: a dual-stack socket has both.
+struct Hops<'a> {
+    socket: &'a socket2::Socket,
+    is_v4: bool,
+}
+
+impl Hops<'_> {
+    fn get(&self) -> io::Result<u32> {
+        match self.is_v4 {
+            true => self.socket.ttl_v4(),
+            false => self.socket.unicast_hops_v6(),
+        }
+    }
+
+    fn set(&self, hops: u32) -> io::Result<()> {
+        match self.is_v4 {
+            true => self.socket.set_ttl_v4(hops),
+            false => self.socket.set_unicast_hops_v6(hops),
         }
     }
 }
