@@ -1,6 +1,6 @@
 //! Everything a player could be asked for when something does not work (spec R64).
 
-use crate::{NoAddress, PeerStats, PlayerStatus};
+use crate::{NoAddress, PeerStats, PlayerStatus, Ways};
 use serde::Serialize;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -16,6 +16,8 @@ pub struct Diagnostics {
     pub rtt: Option<Duration>,
     /// How many packets of a thousand got lost in the last minute, on the way there or back, whichever is worse.
     pub loss_permille: Option<u16>,
+    /// The way that frames take to the gateway and back, how long it is, and why it is no shorter one.
+    pub ways: Ways,
     /// True while the room has a gateway on the LAN, the host's as far as the player can know.
     pub gateway_present: bool,
     /// True while it has one that does not answer who asks whether it is the host's.

@@ -2,7 +2,7 @@
 //!
 //! One list of reasons why frames die ([`DropReason`]), the counters that every program keeps
 //! ([`PeerStats`]), how links are doing ([`LinkStats`]), the words of a frame log line ([`FrameLog`]), the snapshot behind a client's
-//! diagnostics ([`Diagnostics`]) and the sentences a player reads ([`PlayerStatus`]). All of it is
+//! diagnostics ([`Diagnostics`]), the way that frames take and why ([`Ways`]) and the sentences a player reads ([`PlayerStatus`]). All of it is
 //! plain data: who prints or sends it is the shells' business.
 
 pub mod diagnostics;
@@ -15,6 +15,7 @@ pub mod status;
 #[cfg(all(test, not(windows)))]
 mod told;
 mod utc;
+pub mod way;
 
 pub use diagnostics::{Diagnostics, Opening, is_self_assigned};
 pub use drop_reason::DropReason;
@@ -24,3 +25,4 @@ pub use losses::{Losses, Packets};
 pub use stats::{DropCounts, PeerStats};
 pub use status::{NoAddress, PlayerStatus};
 pub use utc::Utc;
+pub use way::{NotDirect, Way, Ways};

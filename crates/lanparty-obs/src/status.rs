@@ -77,6 +77,29 @@ pub enum PlayerStatus {
     },
 }
 
+impl PlayerStatus {
+    /// True in the room, with the party's gateway.
+    pub fn is_on_the_lan(&self) -> bool {
+        match self {
+            PlayerStatus::Connecting { .. }
+            | PlayerStatus::LookingUp { .. }
+            | PlayerStatus::NotReachable { .. }
+            | PlayerStatus::Awake
+            | PlayerStatus::Refused { .. }
+            | PlayerStatus::AdapterAway
+            | PlayerStatus::WaitingForGateway { .. }
+            | PlayerStatus::SilentGateway { .. }
+            | PlayerStatus::StrangeGateway { .. } => false,
+            PlayerStatus::Hindered { .. }
+            | PlayerStatus::NoLanAddress
+            | PlayerStatus::AddressMissing(_)
+            | PlayerStatus::AdapterDown { .. }
+            | PlayerStatus::SelfAssigned { .. }
+            | PlayerStatus::OnTheLan { .. } => true,
+        }
+    }
+}
+
 /// Why the adapter still has no address on the LAN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub enum NoAddress {

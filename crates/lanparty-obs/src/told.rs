@@ -1,7 +1,7 @@
 //! What docs/errors.md says about a player's status.
 
-use crate::{NoAddress, PlayerStatus};
-use lanparty_told::{Chapter, told};
+use crate::{NoAddress, NotDirect, PlayerStatus};
+use lanparty_told::{Chapter, Told, told};
 
 fn relay() -> String {
     "relay.example.net:443".into()
@@ -61,4 +61,93 @@ fn the_page_explains_every_status() {
     // Part of the status; explained there.
     let _ = told!(NoAddress {} elsewhere NoAddress::NotGiven, NoAddress::NotAsked);
     Chapter::new("status").with(statuses).check();
+}
+
+#[test]
+fn the_page_explains_why_a_way_is_not_direct() {
+    let all = || NotDirect::ALL.into_iter().chain([NotDirect::Other]);
+    let told = |sentence: fn(NotDirect) -> String| -> Vec<_> {
+        let told = all().map(|why| {
+            let (means, remedy) = explained(why);
+            Told {
+                sentence: sentence(why),
+                means,
+                remedy,
+            }
+        });
+        told.collect()
+    };
+    Chapter::new("not-direct")
+        .with(told(|why| why.to_player().sentence))
+        .check();
+    Chapter::new("not-direct-host")
+        .with(told(|why| why.to_host().sentence))
+        .check();
+}
+
+fn explained(why: NotDirect) -> (&'static str, &'static str) {
+    match why {
+        NotDirect::NotYet => (
+            "The relay has not introduced the two yet.",
+            "Wait a second.",
+        ),
+        NotDirect::Meeting => (
+            "Both knock at each other's routers; that takes a second or two.",
+            "Wait.",
+        ),
+        NotDirect::PlayerNat | NotDirect::HostNat | NotDirect::BothNats => (
+            "Such a router shows the relay one port and everybody else another, so nobody can be told where to knock. Usual in \
+             mobile networks, offices and behind a provider's NAT.",
+            "`doctor` says which kind a router is; IPv6 or UPnP on the host's side is enough.",
+        ),
+        NotDirect::Blocked => (
+            "Packets to the relay come through, those to other machines do not even leave.",
+            "Look at the firewall of machine, router and network.",
+        ),
+        NotDirect::HostOff => (
+            "The gateway runs with `--no-door`.",
+            "The host leaves that out.",
+        ),
+        NotDirect::PlayerOff => (
+            "The client runs with `--relay-only`, or the setting is on.",
+            "The player leaves that out.",
+        ),
+        NotDirect::OpenRoom => (
+            "Who sends packets straight shows an internet address, and in an open room anybody may be at the other end.",
+            "The host gives the room a key, and guests an invite.",
+        ),
+        NotDirect::RelayRefuses => (
+            "The relay's operator does not let it introduce anybody.",
+            "Ask the operator, or use another relay.",
+        ),
+        NotDirect::OldRelay | NotDirect::OldGateway | NotDirect::OldPlayer => (
+            "That program has no direct paths.",
+            "Update it; until then all works as before.",
+        ),
+        NotDirect::OverTcp | NotDirect::HostOverTcp => (
+            "There a network or firewall lets no UDP through, and direct paths are UDP.",
+            "Another network, or a rule that allows UDP.",
+        ),
+        NotDirect::NoAnswer => (
+            "Both have knocked, and neither has heard the other.",
+            "`doctor` looks at your side; play on, it is tried again.",
+        ),
+        NotDirect::Unproven => (
+            "The other end does not have the room's key, or not the secret of this meeting, or is not the host's gateway.",
+            "Play on by the relay, and tell the host.",
+        ),
+        NotDirect::Narrow => (
+            "Full packets get lost there, as in some tunnels and mobile networks.",
+            "Nothing; it is tried again.",
+        ),
+        NotDirect::Slower => (
+            "The internet's shortest way is not always the one with fewest machines.",
+            "Nothing.",
+        ),
+        NotDirect::BrokenOff => (
+            "Nothing has come back for a third of a second; no connection breaks of that.",
+            "Nothing. It is taken again after 10 s, and later each time that it breaks.",
+        ),
+        NotDirect::Other => ("The other programs are newer.", "Update this one."),
+    }
 }
