@@ -25,8 +25,8 @@ mod told;
 pub use doctor::{FixOffer, Mark, Row};
 pub use order::{Answer, Fix, Request, Secret};
 pub use snapshot::{
-    LanAddress, Lease, Loss, Me, Member, Mtu, Party, Ping, PingVerdict, Room, Snapshot, Warning,
-    Way, ms,
+    LanAddress, Lease, Loss, Me, Measured, Member, Mtu, NotDirect, Party, Ping, PingVerdict,
+    Reason, Room, Snapshot, Warning, Way, ms,
 };
 pub use state::State;
 

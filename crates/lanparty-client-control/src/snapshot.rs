@@ -2,6 +2,7 @@
 
 use crate::{FixOffer, State, VERSION};
 use lanparty_games::Game;
+pub use lanparty_obs::way::{Measured, NotDirect, Reason, Way, ms};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -39,6 +40,15 @@ pub struct Snapshot {
     /// The way that frames take now.
     #[serde(default)]
     pub way: Option<Way>,
+    /// What the way by the relay measures, to the party's LAN and back, whether or not it is the way now.
+    #[serde(default)]
+    pub relay: Measured,
+    /// What the direct one measures, while there is one.
+    #[serde(default)]
+    pub direct: Measured,
+    /// Why the way is not direct, where it could be.
+    #[serde(default)]
+    pub not_direct: Option<Reason>,
     /// Who else is in the room, by name.
     #[serde(default)]
     pub members: Vec<Member>,
@@ -72,6 +82,9 @@ impl Snapshot {
             mtu: None,
             ping: Ping::default(),
             way: None,
+            relay: Measured::default(),
+            direct: Measured::default(),
+            not_direct: None,
             members: Vec::new(),
             games: Vec::new(),
             warnings: Vec::new(),
@@ -82,27 +95,24 @@ impl Snapshot {
 }
 
 impl Snapshot {
-    /// From this machine to the relay and back, in microseconds: what of [`Ping::us`] is not the gateway's.
+    /// From this machine to the relay and back, in microseconds: what of the way by the relay is not the gateway's.
     pub fn ping_to_relay(&self) -> Option<u32> {
         let mut members = self.members.iter();
         let gateway = members.find(|member| member.is_gateway);
         let beyond = gateway.and_then(|gateway| gateway.ping_us).unwrap_or(0);
-        Some(self.ping.us?.saturating_sub(beyond))
+        // A service of before has only the one.
+        let whole = self.relay.rtt_us.or(self.ping.us)?;
+        Some(whole.saturating_sub(beyond))
     }
 
     /// From this machine to somebody in the room and back, in microseconds, which is what every view shows beside them:
     /// to the relay, and from there to them. For the gateway it is [`Ping::us`].
     pub fn ping_to(&self, member: &Member) -> Option<u32> {
         let beyond = member.ping_us?;
+        if member.is_gateway {
+            return self.ping.us;
+        }
         Some(self.ping_to_relay()?.saturating_add(beyond))
-    }
-}
-
-/// A time in microseconds as all views write it.
-pub fn ms(us: u32) -> String {
-    match us {
-        ..1000 => "under 1 ms".to_owned(),
-        us => format!("{} ms", us.saturating_add(500) / 1000),
     }
 }
 
@@ -175,8 +185,8 @@ pub struct Mtu {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Ping {
-    /// To the party's LAN and back, in microseconds: to the relay, and from there to the gateway. Where the relay does not
-    /// say the second part, to the relay alone.
+    /// To the party's LAN and back, in microseconds, by the way that is taken now. Where a relay does not say how far the
+    /// gateway is from it, to the relay alone.
     pub us: Option<u32>,
     /// The same for each of the last 60 seconds, the latest at the end; nothing where there was no link.
     pub minute: Vec<Option<u32>>,
@@ -211,19 +221,6 @@ impl Ping {
             _ => PingVerdict::Bad,
         })
     }
-}
-
-/// The way that frames take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Way {
-    /// By the relay.
-    Relay,
-    /// Straight to the party's gateway.
-    Direct,
-    /// One that this version does not know.
-    #[serde(other)]
-    Other,
 }
 
 /// Somebody else in the room.
@@ -315,20 +312,6 @@ mod tests {
         assert_eq!(snapshot.ping_to(&anna), Some(28_000));
         assert_eq!(snapshot.ping_to(&gateway), snapshot.ping.us);
         assert_eq!(snapshot.ping_to(&member(false, None)), None);
-    }
-
-    #[test]
-    fn a_ping_is_written_like_this() {
-        let written = [0, 999, 1000, 23_499, 23_500, u32::MAX].map(ms);
-        let expected = [
-            "under 1 ms",
-            "under 1 ms",
-            "1 ms",
-            "23 ms",
-            "24 ms",
-            "4294967 ms",
-        ];
-        assert_eq!(written, expected);
     }
 
     #[test]

@@ -8,7 +8,8 @@ use lanparty_ctrl::{Name, RelayMessage, ResumeToken, RoomKey};
 use lanparty_dhcp::{Held, How};
 use lanparty_edge::resume_file::ResumeFile;
 use lanparty_edge::seldom::Seldom;
-use lanparty_obs::{Diagnostics, PlayerStatus};
+use lanparty_obs::way::Measured;
+use lanparty_obs::{Diagnostics, PlayerStatus, Ways};
 use lanparty_peer::LinkFacts;
 use lanparty_peer::relay_args::{RelayArgs, RelayArgsError, RelayConfig};
 use lanparty_proto::VirtualMac;
@@ -261,6 +262,26 @@ impl Player {
         }
     }
 
+    /// The ways to the gateway. A link knows its own half of the one by the relay.
+    fn ways(&self, now: Instant, session: &Session) -> Ways {
+        let Some(LinkFacts { rtt, ways, .. }) = self.facts else {
+            return Ways::default();
+        };
+        let mut members = session.members(now);
+        let gateway = members.find(|member| member.is_gateway);
+        let beyond = gateway.as_ref().and_then(|gateway| gateway.rtt);
+        let whole = rtt.map(|own| own + beyond.unwrap_or_default());
+        let not_direct = ways.not_direct.filter(|_| gateway.is_some());
+        Ways {
+            relay: Measured {
+                rtt_us: whole.map(micros),
+                ..ways.relay
+            },
+            not_direct,
+            ..ways
+        }
+    }
+
     /// What session and link know; the adapter and its way are the client's own affair.
     pub fn diagnostics(&self, now: Instant, session: &Session) -> Diagnostics {
         let known = session.diagnostics(now);
@@ -277,12 +298,17 @@ impl Player {
                 .facts
                 .map_or(known.datagram_budget, |facts| Some(facts.budget.number())),
             room_mtu: self.room_mtu,
+            ways: self.ways(now, session),
             lease: session.held_address().and_then(|held| lease(held, now)),
             // What dies here already is nearer to the cause.
             notice: known.notice.or(notice.map(|(_, said)| said.clone())),
             ..known
         }
     }
+}
+
+fn micros(time: Duration) -> u32 {
+    u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
 }
 
 fn lease(held: &Held, now: Instant) -> Option<(Ipv4Addr, Option<Duration>)> {
@@ -366,6 +392,7 @@ mod tests {
             budget: DatagramBudget::new(1200).unwrap(),
             loss_permille: Some(7),
             is_faint: false,
+            ways: Ways::default(),
         });
         let facts = player.diagnostics(Instant::now(), &session);
         assert_eq!(facts.datagram_budget, Some(1200));

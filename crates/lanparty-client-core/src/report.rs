@@ -32,7 +32,9 @@ pub trait Reporter {
 /// A person reads a sentence whenever it is another one, and once what is worth knowing beside it.
 impl Reporter for StatusLine {
     fn hear(&mut self, _now: Instant, report: Report<'_>) {
+        let way = report.status.is_on_the_lan().then_some(report.facts.ways);
         self.show(report.status);
+        self.show_way(way);
         report
             .facts
             .overlap

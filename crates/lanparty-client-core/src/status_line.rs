@@ -1,7 +1,8 @@
 //! The status line: one sentence whenever things change (spec R64).
 
 use lanparty_edge::speech;
-use lanparty_obs::PlayerStatus;
+use lanparty_obs::way::OVER_TCP;
+use lanparty_obs::{NotDirect, PlayerStatus, Way, Ways};
 use std::collections::BTreeSet;
 
 /// So many remarks are said in a session: what is remarked upon may be strangers' doing.
@@ -12,6 +13,8 @@ const MAX_REMARKS: usize = 16;
 pub struct StatusLine {
     last: Option<PlayerStatus>,
     remarks: BTreeSet<String>,
+    /// The way that was said last, and why it was not direct.
+    way: Option<(Way, Option<NotDirect>)>,
 }
 
 impl StatusLine {
@@ -20,6 +23,35 @@ impl StatusLine {
         if let Some(sentence) = self.next(status) {
             speech::say(sentence);
         }
+    }
+
+    /// Says which way frames take, whenever that is another one, or for another reason that stays.
+    pub fn show_way(&mut self, ways: Option<Ways>) {
+        if let Some(sentence) = ways.and_then(|ways| self.next_way(ways)) {
+            speech::say(sentence);
+        }
+    }
+
+    fn next_way(&mut self, ways: Ways) -> Option<String> {
+        // It is not known yet how long it is.
+        ways.now().rtt_us?;
+        let why = ways.not_direct;
+        // What is over in a moment is not worth a line, unless it is the first.
+        let why = why.filter(|why| !why.is_passing());
+        let is_known = |(way, said): (Way, Option<NotDirect>)| {
+            way == ways.way && (said == why || why.is_none())
+        };
+        if self.way.is_some_and(is_known) {
+            return None;
+        }
+        self.way = Some((ways.way, why));
+        let mut sentence = format!("The way to the party: {ways}.");
+        if ways.way.is_over_tcp() {
+            sentence += &format!(" {OVER_TCP}");
+        } else if let Some(why) = why {
+            sentence += &format!(" {}", why.to_player().sentence);
+        }
+        Some(sentence)
     }
 
     /// Says something beside the status, once.
@@ -54,6 +86,7 @@ impl StatusLine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lanparty_obs::way::Measured;
 
     #[test]
     fn each_change_is_said_once() {
@@ -75,6 +108,49 @@ mod tests {
         assert_eq!(line.next(connecting()), None);
         assert_eq!(line.next(looking_up()), None);
         assert_eq!(line.next(waiting()), None);
+    }
+
+    #[test]
+    fn another_way_is_said_once_and_nothing_of_what_passes() {
+        let mut line = StatusLine::default();
+        let by = |way, not_direct| {
+            let measured = |us| Measured {
+                rtt_us: Some(us),
+                loss_permille: None,
+            };
+            Ways {
+                way,
+                relay: measured(31_000),
+                direct: measured(12_000),
+                not_direct,
+            }
+        };
+        assert_eq!(line.next_way(Ways::default()), None, "it is not known yet");
+        let first = line.next_way(by(Way::Relay, Some(NotDirect::Meeting)));
+        assert_eq!(first.unwrap(), "The way to the party: relay 31 ms.");
+        assert_eq!(line.next_way(by(Way::Relay, Some(NotDirect::NotYet))), None);
+        let direct = line.next_way(by(Way::Direct, None));
+        assert_eq!(direct.unwrap(), "The way to the party: direct 12 ms.");
+        assert_eq!(line.next_way(by(Way::Direct, None)), None);
+        let back = line.next_way(by(Way::Relay, Some(NotDirect::BrokenOff)));
+        assert_eq!(back.unwrap(), "The way to the party: relay 31 ms.");
+        let why = line.next_way(by(Way::Relay, Some(NotDirect::NoAnswer)));
+        assert!(why.unwrap().contains("did not answer"));
+        assert_eq!(
+            line.next_way(by(Way::Relay, Some(NotDirect::NoAnswer))),
+            None
+        );
+        assert_eq!(
+            line.next_way(by(Way::Relay, Some(NotDirect::Meeting))),
+            None
+        );
+        let tcp = line.next_way(by(Way::RelayOverTcp, Some(NotDirect::OverTcp)));
+        let tcp = tcp.unwrap();
+        assert!(
+            tcp.starts_with("The way to the party: relay over TCP 31 ms. UDP"),
+            "{tcp}"
+        );
+        assert!(tcp.contains("games stutter"), "{tcp}");
     }
 
     #[test]

@@ -259,6 +259,8 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
                 self.show(session)?;
                 self.watch_dns();
             }
+            // What a player has to know of them comes with the link's facts.
+            Event::Ways(_) => {}
             Event::News => {
                 self.wishes.serve_look(Instant::now(), session);
                 self.follow_address(session);

@@ -230,6 +230,8 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
                 self.look_for_adapter()?;
                 self.show(session);
             }
+            // What a player has to know of them comes with the link's facts.
+            Event::Ways(_) => {}
             Event::News => {
                 self.wishes.serve_look(Instant::now(), session);
                 self.follow_rows(session);

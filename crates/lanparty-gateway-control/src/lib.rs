@@ -16,8 +16,8 @@ pub use order::{
     Answer, Ban, InviteFacts, OwnReach, PageFacts, Player, Players, Reaches, Request, Shown,
 };
 pub use snapshot::{
-    Attempt, Event, Guest, LanSide, Lease, Link, LinkState, Mark, Party, Port, PortState, Rates,
-    Reach, Snapshot, Warning, Way,
+    Attempt, Event, Guest, LanSide, Lease, Link, LinkState, Mark, Measured, NotDirect, Party, Port,
+    PortState, Rates, Reach, Reason, Snapshot, Warning, Way,
 };
 
 /// The version of this vocabulary; it grows when an old view would misread a new gateway.

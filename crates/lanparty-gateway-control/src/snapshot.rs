@@ -3,6 +3,7 @@
 use crate::{Ban, VERSION};
 use lanparty_games::Game;
 use lanparty_obs::DropCounts;
+pub use lanparty_obs::way::{Measured, NotDirect, Reason, Way};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -181,9 +182,19 @@ pub struct Guest {
     pub addresses: Vec<IpAddr>,
     /// The way that this player's frames take.
     pub way: Way,
-    /// The round trip between the gateway and this player, in microseconds: by way of the relay, both halves.
+    /// The round trip between the gateway and this player, in microseconds, by the way that is taken now: by the relay,
+    /// both halves.
     #[serde(default)]
     pub ping_us: Option<u32>,
+    /// What the way by the relay measures, whether or not it is the way now.
+    #[serde(default)]
+    pub relay: Measured,
+    /// What the direct one measures, while there is one.
+    #[serde(default)]
+    pub direct: Measured,
+    /// Why the way is not direct, where it could be.
+    #[serde(default)]
+    pub not_direct: Option<Reason>,
     /// The same each second of the last minute, the oldest first; 0 where nothing is known.
     #[serde(default)]
     pub pings_us: Vec<u32>,
@@ -221,19 +232,6 @@ pub struct Rates {
     /// From the LAN to players.
     #[serde(default)]
     pub from_lan: u64,
-}
-
-/// The way that frames take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Way {
-    /// By the relay.
-    Relay,
-    /// Straight between player and gateway.
-    Direct,
-    /// One that this version does not know.
-    #[serde(other)]
-    Other,
 }
 
 /// An address that a DHCP server of the LAN has lent to a player.

@@ -1,7 +1,8 @@
 //! What the gateway has done since it started, and how it is: for metrics. No label is anybody's name or address.
 
 use lanparty_metrics::Sheet;
-use lanparty_obs::{DropReason, PeerStats};
+use lanparty_obs::{DropReason, PeerStats, Way};
+use std::collections::BTreeMap;
 
 /// What each name begins with.
 pub(crate) const PREFIX: &str = "lanparty_gateway";
@@ -20,6 +21,8 @@ pub(crate) struct Figures {
     round_trip_us: Option<u64>,
     /// Who is in.
     players: usize,
+    /// By which way how many of them.
+    ways: BTreeMap<&'static str, usize>,
     games: usize,
 }
 
@@ -56,6 +59,15 @@ impl Figures {
         self.is_linked = false;
         self.round_trip_us = None;
         self.players = 0;
+        self.ways.clear();
+    }
+
+    /// By which ways the players' frames go.
+    pub(crate) fn note_ways(&mut self, ways: impl Iterator<Item = Way>) {
+        self.ways.clear();
+        for way in ways {
+            *self.ways.entry(way.name()).or_default() += 1;
+        }
     }
 
     fn totals(&self) -> PeerStats {
@@ -102,6 +114,12 @@ pub(crate) fn write(figures: &Figures, sheet: &mut Sheet) {
     }
     let help = "Players in the room";
     sheet.gauge("players", help, &[], figures.players as f64);
+    let help = "Players in the room, by the way that their frames take to the LAN";
+    for way in Way::ALL {
+        let count = figures.ways.get(way.name()).copied().unwrap_or(0);
+        let labels = [("way", way.name())];
+        sheet.gauge("players_by_way", help, &labels, count as f64);
+    }
     let help = "Games that were heard of, on the LAN and on players";
     sheet.gauge("games", help, &[], figures.games as f64);
     write_carried(&figures.totals(), sheet);
@@ -207,6 +225,18 @@ mod tests {
         // The bridge counts on, and is looked at again and again.
         figures.note(&stats, 3, 1);
         figures.note(&stats, 3, 1);
+        figures.note_ways([Way::Direct, Way::Relay, Way::Direct].into_iter());
+        let mut sheet = Sheet::of_program(PREFIX, Duration::ZERO, Buckets::default());
+        write(&figures, &mut sheet);
+        let text = sheet.text();
+        for line in [
+            "way=\"direct\"} 2.0",
+            "way=\"relay\"} 1.0",
+            "way=\"here\"} 0.0",
+        ] {
+            let line = format!("lanparty_gateway_players_by_way{{{line}\n");
+            assert!(text.contains(&line), "{text}");
+        }
         assert_eq!((figures.players, figures.games), (3, 1));
         figures.note_lan(false);
         assert!(ready(&figures).is_err() && figures.players == 0);

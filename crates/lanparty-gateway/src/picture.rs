@@ -19,7 +19,7 @@ use lanparty_ctrl::{LeaveReason, Notice, NoticeKind};
 use lanparty_gateway_control::{
     LanSide, Link, LinkState, Mark, Party, Players, Port, Rates, Snapshot, VERSION,
 };
-use lanparty_obs::{DropReason, PeerStats};
+use lanparty_obs::{DropReason, PeerStats, Ways};
 use lanparty_proto::{MacAddr, PeerId, VirtualMac};
 use lanparty_switch::DhcpTalk;
 use leases::Leases;
@@ -91,6 +91,8 @@ pub(crate) struct Picture {
     members: Players,
     members_at: Option<Instant>,
     guests: BTreeMap<PeerId, guests::Sight>,
+    /// The ways to those of whom more is known than that the relay leads to them.
+    ways: BTreeMap<PeerId, Ways>,
     /// Who was said to have come, and not to have gone.
     known_in: BTreeSet<VirtualMac>,
     rates: Rates,
@@ -138,6 +140,7 @@ impl Picture {
             members: Players::default(),
             members_at: None,
             guests: BTreeMap::new(),
+            ways: BTreeMap::new(),
             known_in: BTreeSet::new(),
             rates: Rates::default(),
             counted: None,
@@ -167,6 +170,7 @@ impl Picture {
         sentence.clone_into(&mut self.link_sentence);
         self.figures = LinkFigures::default();
         self.guests.clear();
+        self.ways.clear();
         self.members = Players::default();
         self.members_at = None;
         self.looped = None;
@@ -187,6 +191,18 @@ impl Picture {
     /// How the standing link does.
     pub(crate) fn note_figures(&mut self, figures: LinkFigures) {
         self.figures = figures;
+    }
+
+    /// Which ways lead to the players. True when one of them takes another one now.
+    pub(crate) fn note_ways(&mut self, ways: &[(PeerId, Ways)]) -> bool {
+        let now: BTreeMap<_, _> = ways.iter().copied().collect();
+        let taken = |ways: &BTreeMap<PeerId, Ways>| -> Vec<_> {
+            let taken = ways.iter();
+            taken.map(|(&peer, ways)| (peer, ways.way)).collect()
+        };
+        let has_changed = taken(&now) != taken(&self.ways);
+        self.ways = now;
+        has_changed
     }
 
     /// What is wrong with the LAN's interface; nothing when frames cross it.
@@ -337,6 +353,7 @@ impl Picture {
         (who, reason): (&str, LeaveReason),
     ) {
         self.guests.remove(&peer);
+        self.ways.remove(&peer);
         self.seen
             .retain(|&(_, whose), seen| whose != mac || !seen.of_member);
         self.leases.forget_asker(mac.addr());
@@ -363,8 +380,9 @@ impl Picture {
         self.leases.expire(now.instant);
         self.seen.retain(|_, seen| now.instant < seen.until);
         let own = self.figures.ping;
-        for sight in self.guests.values_mut() {
-            sight.handle_second(now.instant, own);
+        for (peer, sight) in &mut self.guests {
+            let direct = self.ways.get(peer).and_then(guests::direct_us);
+            sight.handle_second(now.instant, own, direct);
         }
         self.miss(now, controls);
     }

@@ -276,6 +276,7 @@ impl<'a> Host<'a> {
         picture.note_stats(now.instant, bridge.counters());
         picture.note_lan_silence(bridge.lan_silence(now.instant));
         picture.note_loop(bridge.looped());
+        figures.note_ways(picture.ways(&controls));
         while let Some(talk) = bridge.take_dhcp() {
             picture.note_dhcp(now, talk, &controls);
         }
@@ -553,6 +554,11 @@ impl PeerHost<Bridge> for Host<'_> {
                     });
                 }
                 self.tell_of_withheld(bridge.take_withheld());
+            }
+            Event::Ways(ways) => {
+                if self.desk.picture.borrow_mut().note_ways(ways) {
+                    self.desk.tell_soon();
+                }
             }
             Event::News => self.tell_reach(bridge),
             Event::Slept => {

@@ -175,6 +175,12 @@ function drawPlayers({ players, rates }) {
 	if (rates) put(by('traffic'), `All together: ${rate(rates.to_lan)} to the LAN, ${rate(rates.from_lan)} from it`);
 	const key = players.every((player) => player.mac) ? (player) => player.mac : numbered((player) => player.name);
 	list('player-list', 't-player', players, key, fillPlayer);
+	const why = detours(players);
+	show(by('detours'), why.length);
+	list('detour-list', 't-detour', why, (detour) => detour.sentence, (row, detour) => {
+		put(row.who, detour.who);
+		put(row.sentence, detour.sentence);
+	});
 }
 
 function fillPlayer(row, player) {
@@ -187,7 +193,7 @@ function fillPlayer(row, player) {
 	put(row.ownName, player.own_name);
 	const [first, ...more] = player.addresses || [];
 	put(row.address, first ? [first, ...more].join(' ') : 'no address yet');
-	put(row.way, WAYS[player.way] || 'by another way');
+	put(row.way, waySaid(player));
 	const ping = pingSaid(player.ping_us);
 	judge(row.ping, ping);
 	if (row.spark) mark(row.spark, 'd', sparkline(player.pings_us || []) || 'M0 0');

@@ -50,7 +50,28 @@ function lossSaid(permille) {
 	return { text: `${number} bad`, q: 'bad' };
 }
 
-const WAYS = { relay: 'by the relay', direct: 'direct' };
+const WAYS = { relay: 'relay', relay_over_tcp: 'relay over TCP', direct: 'direct', here: 'direct', here_over_tcp: 'direct over TCP' };
+/** What is over in a moment is nobody's trouble. */
+const PASSING = ['not_yet', 'meeting', 'broken_off'];
+
+/** The way that frames take, and how long it is: `direct 12 ms`. */
+function waySaid({ way, ping_us: us }) {
+	const word = WAYS[way] || 'another way';
+	return us == null ? word : `${word} ${ms(us)}`;
+}
+
+/** Why some do not go straight, one for each reason, with all whom it is about. */
+function detours(players) {
+	const found = new Map();
+	for (const player of players) {
+		const why = player.not_direct;
+		if (!why?.sentence || PASSING.includes(why.id)) continue;
+		const who = player.name || player.mac || 'somebody';
+		found.set(why.sentence, [...(found.get(why.sentence) || []), who]);
+	}
+	return [...found].map(([sentence, who]) => ({ sentence, who: who.join(', ') }));
+}
+
 const LINKS = {
 	connecting: { text: 'Connecting', q: 'wait' },
 	connected: { text: 'Connected', q: 'good' },

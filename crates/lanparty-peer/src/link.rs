@@ -10,11 +10,12 @@ use crate::pulse::{Beat, Pulse};
 use crate::relay_args::RelayConfig;
 use bytes::Bytes;
 use lanparty_ctrl::message::{Disconnect, Hello, Welcome};
-use lanparty_ctrl::{BATCHES, DisconnectReason, PeerMessage, RelayMessage, Text};
+use lanparty_ctrl::{BATCHES, DisconnectReason, HERE, PeerMessage, RelayMessage, Text};
 use lanparty_edge::address::RelayAddress;
 use lanparty_edge::source_address::{outgoing, source_towards};
 use lanparty_obs::link::QueueStats;
-use lanparty_obs::{DropReason, LinkStats, Losses};
+use lanparty_obs::way::Measured;
+use lanparty_obs::{DropReason, LinkStats, Losses, Way, Ways};
 use lanparty_proto::overlay::Probe;
 use lanparty_proto::{DatagramBudget, FrameBuf, Header};
 use lanparty_quic::control::{self, ControlError, Messages};
@@ -61,6 +62,8 @@ pub struct LinkFacts {
     pub loss_permille: Option<u16>,
     /// True while the relay has been asked whether it is there, and has not answered in time.
     pub is_faint: bool,
+    /// The way that a player's frames take to the gateway and back; to a gateway, its own to the relay.
+    pub ways: Ways,
 }
 
 /// Why a standing link is of no use any more.
@@ -319,11 +322,20 @@ impl RelayLink {
     /// How it is doing; to be asked for about once a second.
     pub fn facts(&mut self, now: Instant) -> LinkFacts {
         let packets = self.connection.packets();
+        let loss_permille = packets.and_then(|packets| self.losses.of_late(now, packets));
         LinkFacts {
             rtt: self.rtt(),
             budget: self.budget(),
-            loss_permille: packets.and_then(|packets| self.losses.of_late(now, packets)),
+            loss_permille,
             is_faint: self.is_faint(),
+            ways: Ways {
+                way: Way::by_relay(greeting::knows(&self.welcome, HERE), false),
+                relay: Measured {
+                    rtt_us: self.rtt().map(micros),
+                    loss_permille,
+                },
+                ..Ways::default()
+            },
         }
     }
 
@@ -573,6 +585,10 @@ impl DatagramReader {
         let count = self.connection.read_datagrams(&mut self.room).await?;
         Ok(self.room[..count].iter_mut().map(std::mem::take))
     }
+}
+
+fn micros(time: Duration) -> u32 {
+    u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::vnet::Sent;
 use bytes::Bytes;
 use lanparty_ctrl::message::{Newcomer, Welcome};
 use lanparty_ctrl::{Challenge, HostOrder, PeerMessage, RelayMessage, ResumeToken, RoomKey, Text};
-use lanparty_obs::{DropReason, PeerStats};
+use lanparty_obs::{DropReason, PeerStats, Ways};
 use lanparty_proto::{DatagramBudget, FrameBuf, PeerId, VirtualMac};
 use std::io;
 use std::net::SocketAddr;
@@ -209,6 +209,9 @@ pub enum Event<'a> {
     News,
     /// A second has passed on a standing link, or the network around this machine has changed.
     Tick(LinkFacts),
+    /// The ways to other members, of all of whom more is known than that the relay leads to them; told before a
+    /// [`Self::Tick`], and when one of them has become another.
+    Ways(&'a [(PeerId, Ways)]),
     /// The machine, or this program, stood still for seconds. The link is given up, whatever the relay does, and
     /// another attempt follows.
     Slept,

@@ -7,7 +7,7 @@ mod imp;
 use crate::app::{App, Standing};
 use crate::look;
 use crate::mark::{self, Shape, Tone};
-use lanparty_client_control::State;
+use lanparty_client_control::{State, Way};
 use std::time::Instant;
 
 pub(crate) use imp::Tray;
@@ -19,6 +19,8 @@ pub(crate) struct Face {
     pub(crate) word: String,
     /// The party, while there is one.
     pub(crate) party: Option<String>,
+    /// The way to it; how long that is changes each second.
+    way: Option<Way>,
     shape: Shape,
     tone: Tone,
     /// True while there is something to leave.
@@ -41,6 +43,7 @@ impl Face {
             // A tooltip that changes each second would redraw the tray each second.
             word: app.still_word(now),
             party: party.map(|party| party.title().to_owned()),
+            way: session.and_then(|it| it.way),
             shape,
             tone,
             leaves: session.is_some(),
@@ -59,10 +62,11 @@ impl Face {
 
     /// What the icon says when it is pointed at.
     pub(crate) fn tip(&self) -> String {
-        match &self.party {
-            Some(party) => format!("{} · {}", self.word, without_tags(party)),
-            None => self.word.clone(),
-        }
+        let party = self.party.as_deref().map(without_tags);
+        let way = self.way.map(|way| way.to_string());
+        let parts = [Some(self.word.clone()), party, way];
+        let parts: Vec<_> = parts.into_iter().flatten().collect();
+        parts.join(" · ")
     }
 }
 

@@ -64,8 +64,7 @@ pub(crate) const ALONE: &str = "Nobody else yet. Send the invite to a friend.";
 pub(crate) const LAN: &str = "The party's LAN";
 pub(crate) const UNNAMED: &str = "Somebody without a name";
 pub(crate) const TALKS: &str = "active now";
-pub(crate) const BY_RELAY: &str = "by relay";
-pub(crate) const DIRECT: &str = "direct";
+pub(crate) const WHY_NOT_DIRECT: &str = "Why not direct:";
 pub(crate) const GAMES: &str = "Games on the LAN";
 pub(crate) const NO_GAMES: &str =
     "None seen yet. Open your game's list of LAN games: what answers it appears here too.";

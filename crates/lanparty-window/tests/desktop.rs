@@ -166,7 +166,7 @@ fn a_window_in_the_tray_costs_nothing_and_comes_back() {
     let id = desk.lanparty(&[]);
     desk.wait_for("Connected");
     let item = tray.item.recv_timeout(support::desk::PATIENCE).unwrap();
-    tray.wait_for(&item, "Connected · Friday night");
+    tray.wait_for(&item, "Connected · Friday night · relay");
     desk.close();
     until("the window is closed", || desk.window().is_none());
     let (before, heard) = (ticks(id), service.told());
@@ -181,7 +181,7 @@ fn a_window_in_the_tray_costs_nothing_and_comes_back() {
         assert!(!maps.contains(library), "{library}");
     }
     service.show(in_state(State::Reconnecting));
-    tray.wait_for(&item, "Reconnecting · Friday night");
+    tray.wait_for(&item, "Reconnecting · Friday night · relay");
     tray.click(&item);
     desk.wait_for("Reconnecting");
 }

@@ -185,6 +185,7 @@ impl PeerHost<Session> for Listener {
             | Event::Connecting { .. }
             | Event::Control(_)
             | Event::Tick(_)
+            | Event::Ways(_)
             | Event::News
             | Event::Slept => {}
         }

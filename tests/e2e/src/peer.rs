@@ -201,6 +201,7 @@ impl<C> PeerHost<C> for Listener<C> {
             | Event::Control(_)
             | Event::Connecting { .. }
             | Event::News
+            | Event::Ways(_)
             | Event::Slept => {
                 return Ok(());
             }

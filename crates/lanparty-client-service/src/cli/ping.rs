@@ -51,8 +51,15 @@ pub(super) fn sentence(snapshot: &Snapshot, who: Option<&str>) -> Result<String,
     };
     let gateway = snapshot.members.iter().find(|member| member.is_gateway);
     let beyond = gateway.and_then(|gateway| gateway.ping_us);
-    let way = way(snapshot.way);
     let Some(who) = who else {
+        let way = way(snapshot.way);
+        if let (Some(Way::Direct), Some(relay)) = (snapshot.way, snapshot.relay.rtt_us) {
+            return Ok(format!(
+                "the LAN {way}: {} ({} by the relay)",
+                ms(whole),
+                ms(relay)
+            ));
+        }
         return Ok(match beyond {
             Some(beyond) => format!(
                 "the LAN {way}: {} ({} to the relay, {} from there)",
@@ -64,7 +71,7 @@ pub(super) fn sentence(snapshot: &Snapshot, who: Option<&str>) -> Result<String,
         });
     };
     let member = find(&snapshot.members, who)?;
-    let name = super::show::name(member);
+    let (name, way) = (super::show::name(member), way(member.way));
     Ok(match member.ping_us.zip(snapshot.ping_to(member)) {
         Some((us, whole)) => format!(
             "{name} {way}: {} ({} to the relay, {} from there)",
@@ -93,7 +100,10 @@ pub(super) fn find<'a>(members: &'a [Member], who: &str) -> Result<&'a Member, T
 fn way(way: Option<Way>) -> &'static str {
     match way {
         Some(Way::Relay) => "by the relay",
+        Some(Way::RelayOverTcp) => "by the relay, over TCP",
         Some(Way::Direct) => "directly",
+        Some(Way::Here) => "by the host's own relay",
+        Some(Way::HereOverTcp) => "by the host's own relay, over TCP",
         Some(Way::Other) | None => "by some way",
     }
 }

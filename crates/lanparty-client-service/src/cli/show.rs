@@ -17,7 +17,12 @@ pub(super) fn status(snapshot: &Snapshot) -> String {
     let facts = [
         ("address", address),
         ("ping", ping(&snapshot.ping)),
-        ("way", snapshot.way.map(|by| way(by).to_owned())),
+        (
+            "way",
+            snapshot.way.map(|way| way.with_ping(snapshot.ping.us)),
+        ),
+        ("", other_way(snapshot)),
+        ("", snapshot.not_direct.clone().map(|why| why.sentence)),
         (
             "you are",
             snapshot.me.as_ref().and_then(|me| me.name.clone()),
@@ -89,12 +94,14 @@ fn ping(ping: &Ping) -> Option<String> {
     ))
 }
 
-fn way(way: Way) -> &'static str {
-    match way {
-        Way::Relay => "relay",
-        Way::Direct => "direct",
-        Way::Other => "other",
-    }
+/// What the way measures that is not taken, where there is one.
+fn other_way(snapshot: &Snapshot) -> Option<String> {
+    let (by, other) = match snapshot.way? {
+        Way::Direct => ("by the relay", snapshot.relay),
+        Way::Relay => ("directly", snapshot.direct),
+        Way::RelayOverTcp | Way::Here | Way::HereOverTcp | Way::Other => return None,
+    };
+    Some(format!("{by} it would be {}", ms(other.rtt_us?)))
 }
 
 fn warned(warning: &Warning) -> String {
@@ -104,7 +111,7 @@ fn warned(warning: &Warning) -> String {
 fn members(snapshot: &Snapshot) -> String {
     let rows = snapshot.members.iter().map(|member| {
         let ping = snapshot.ping_to(member).map(ms).unwrap_or_default();
-        let by = member.way.map(way).unwrap_or_default().to_owned();
+        let by = member.way.map(|way| way.to_string()).unwrap_or_default();
         let talks = if member.talks { "talks" } else { "" };
         [name(member), ping, by, talks.to_owned()]
     });

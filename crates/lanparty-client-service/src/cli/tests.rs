@@ -1,8 +1,9 @@
 use super::*;
 use clap::Parser;
 use lanparty_client_control::{
-    FixOffer, LanAddress, Loss, Member, Party, Ping, State, Warning, Way,
+    FixOffer, LanAddress, Loss, Measured, Member, Party, Ping, State, Warning, Way,
 };
+use lanparty_obs::NotDirect;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -74,7 +75,8 @@ Connected for 3 min: Friday night at relay.example.net:443, joined by anna
   All is well.
   address   192.168.50.17
   ping      23 ms (good, 0.3 % lost)
-  way       relay
+  way       relay 23 ms
+            Your router gives every destination another port (symmetric NAT), so the host's answers do not find you; IPv6 on both sides, another network here, or a port opened in the host's router (UPnP) makes up for it.
   ! The invite ends soon.
 
 WHO IS HERE      PING TO THEM  WAY
@@ -107,6 +109,27 @@ fn a_ping_says_how_much_of_it_is_whose() {
     assert!(nobody.contains("nobody in the room"), "{nobody}");
 }
 
+#[test]
+fn a_direct_way_stands_beside_the_one_by_the_relay() {
+    let direct = Snapshot {
+        way: Some(Way::Direct),
+        relay: Measured {
+            rtt_us: Some(31_000),
+            loss_permille: None,
+        },
+        not_direct: None,
+        ..connected()
+    };
+    let said = ping::sentence(&direct, None).map_err(|trouble| trouble.sentence);
+    assert_eq!(
+        said.unwrap(),
+        "the LAN directly: 23 ms (31 ms by the relay)"
+    );
+    let text = show::status(&direct);
+    let way = "  way       direct 23 ms\n            by the relay it would be 31 ms\n";
+    assert!(text.contains(way), "{text}");
+}
+
 fn connected() -> Snapshot {
     let member = |name: Option<&str>, ping_us: Option<u32>| Member {
         name: name.map(str::to_owned),
@@ -137,6 +160,7 @@ fn connected() -> Snapshot {
             loss: Some(Loss(3)),
         },
         way: Some(Way::Relay),
+        not_direct: Some(NotDirect::PlayerNat.to_player()),
         members: vec![member(None, Some(3_200)), member(Some("Bert"), None)],
         warnings: vec![Warning {
             id: "invite_ends".to_owned(),

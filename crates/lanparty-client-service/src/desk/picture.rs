@@ -4,9 +4,9 @@ use super::kept::party;
 use super::{Desk, Stage};
 use crate::Caller;
 use lanparty_client_control::{
-    LanAddress, Lease, Loss, Me, Mtu, Ping, Snapshot, State, VERSION, Way,
+    LanAddress, Lease, Loss, Me, Measured, Mtu, Ping, Snapshot, State, VERSION,
 };
-use lanparty_obs::{Diagnostics, PlayerStatus};
+use lanparty_obs::{Diagnostics, NotDirect, PlayerStatus, Ways};
 use std::time::Instant;
 
 impl Desk {
@@ -17,6 +17,8 @@ impl Desk {
         let is_linked = self.progress.facts().is_some();
         let news = self.progress.news.as_ref().filter(|_| is_linked);
         let address = self.progress.any_address();
+        let ways = self.progress.facts().map(|facts| facts.ways);
+        let measured = |of: fn(Ways) -> Measured| ways.map(of).unwrap_or_default();
         Snapshot {
             version: VERSION,
             program: self.program.to_owned(),
@@ -29,7 +31,12 @@ impl Desk {
             lease: self.progress.facts().and_then(lease),
             mtu: self.progress.facts().and_then(mtu),
             ping: self.ping(now),
-            way: is_linked.then_some(Way::Relay),
+            way: ways.map(|ways| ways.way),
+            relay: measured(|ways| ways.relay),
+            direct: measured(|ways| ways.direct),
+            not_direct: ways
+                .and_then(|ways| ways.not_direct)
+                .map(NotDirect::to_player),
             members: news.map(|news| news.members.clone()).unwrap_or_default(),
             games: news.map(|news| news.games.clone()).unwrap_or_default(),
             warnings: self.warnings(now, today),

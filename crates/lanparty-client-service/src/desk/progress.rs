@@ -3,7 +3,7 @@
 use super::minute::Minute;
 use lanparty_client_control::Member;
 use lanparty_games::Game;
-use lanparty_obs::{Diagnostics, PlayerStatus};
+use lanparty_obs::{Diagnostics, PlayerStatus, Way};
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -112,22 +112,20 @@ impl Progress {
             .flat_map(|facts| facts.addresses.iter().copied())
     }
 
-    /// To the relay and back, and from there to the gateway and back where that is known, in microseconds.
+    /// To the gateway and back by the way that is taken, as far as that is known, in microseconds.
     pub(super) fn ping_us(&self) -> Option<u32> {
-        let own = self.facts()?.rtt?;
-        let own = u32::try_from(own.as_micros()).unwrap_or(u32::MAX);
-        let members = self.news.as_ref().map(|news| &news.members[..]);
-        let gateway = members
-            .unwrap_or_default()
-            .iter()
-            .find(|member| member.is_gateway);
-        let beyond = gateway.and_then(|gateway| gateway.ping_us);
-        Some(own.saturating_add(beyond.unwrap_or(0)))
+        self.facts()?.ways.now().rtt_us
     }
 
     /// Of packets that were sent in the last minute, how many of 1000 were lost.
     pub(super) fn loss_permille(&self) -> Option<u16> {
-        self.facts()?.loss_permille
+        let facts = self.facts()?;
+        match facts.ways.way {
+            Way::Direct => facts.ways.direct.loss_permille,
+            Way::Relay | Way::RelayOverTcp | Way::Here | Way::HereOverTcp | Way::Other => {
+                facts.loss_permille
+            }
+        }
     }
 }
 

@@ -4,7 +4,8 @@ mod warnings;
 
 use super::*;
 use lanparty_client_control::{Fix, Member, Request, Snapshot};
-use lanparty_obs::{Diagnostics, PlayerStatus};
+use lanparty_obs::way::Measured;
+use lanparty_obs::{Diagnostics, NotDirect, PlayerStatus, Way, Ways};
 use std::net::IpAddr;
 
 mod limits;
@@ -426,6 +427,23 @@ impl Table {
         self.desk.handle_news(self.now, news);
     }
 
+    /// On the LAN by this way, while both are known.
+    fn news_by(&mut self, way: Way, not_direct: Option<NotDirect>) {
+        let measured = |ms: u32| Measured {
+            rtt_us: Some(ms * 1000),
+            loss_permille: None,
+        };
+        let mut news = news(on_the_lan("192.168.50.17"));
+        news.facts = facts("192.168.50.17");
+        news.facts.ways = Ways {
+            way,
+            relay: measured(31),
+            direct: measured(12),
+            not_direct,
+        };
+        self.desk.handle_news(self.now, news);
+    }
+
     fn ends(&mut self, ended: Result<(), Failure>) {
         self.desk.handle_ended(self.now, ended);
     }
@@ -550,6 +568,13 @@ fn facts(address: &str) -> Diagnostics {
         relay_reachable: true,
         gateway_present: true,
         rtt: Some(Duration::from_millis(20)),
+        ways: Ways {
+            relay: Measured {
+                rtt_us: Some(23_000),
+                loss_permille: None,
+            },
+            ..Ways::default()
+        },
         addresses: vec![address.parse().unwrap()],
         ..Diagnostics::default()
     }

@@ -2,6 +2,7 @@
 
 use super::{Desk, Stage};
 use lanparty_client_control::{Fix, FixOffer, Warning};
+use lanparty_obs::way::OVER_TCP;
 use lanparty_obs::{Opening, PlayerStatus};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,7 @@ impl Desk {
                 self.same_network(),
                 self.same_address(),
                 self.strange_gateway(),
+                self.over_tcp(),
                 self.expires_soon(today),
             ],
             Stage::Idle | Stage::Stopping(_) | Stage::Waiting { .. } | Stage::Failed(_) => vec![],
@@ -107,6 +109,12 @@ impl Desk {
         let status = &self.progress.news.as_ref()?.status;
         let is_strange = matches!(status, PlayerStatus::StrangeGateway { .. });
         is_strange.then(|| plain("strange_gateway", status.to_string()))
+    }
+
+    fn over_tcp(&self) -> Option<Warning> {
+        let way = self.progress.facts()?.ways.way;
+        way.is_over_tcp()
+            .then(|| plain("over_tcp", OVER_TCP.to_owned()))
     }
 
     fn expires_soon(&self, today: u64) -> Option<Warning> {

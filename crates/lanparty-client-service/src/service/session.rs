@@ -7,6 +7,7 @@ use lanparty_client_core::player::{PlayerError, usual_name_of};
 use lanparty_client_core::{MemberFacts, Player, PlayerArgs, Report, Reporter, sentence};
 use lanparty_ctrl::{RoomKey, Text};
 use lanparty_edge::invite::InviteSource;
+use lanparty_obs::Ways;
 use lanparty_peer::RunError;
 use lanparty_peer::relay_args::RelayArgs;
 use lanparty_proto::VirtualMac;
@@ -152,12 +153,17 @@ struct Teller<P> {
 
 impl<P: Place> Reporter for Teller<P> {
     fn hear(&mut self, now: Instant, report: Report<'_>) {
+        let ways = report.facts.ways;
         self.service.hear(News {
             status: report.status,
             facts: report.facts,
             mac: self.mac.clone(),
             name: self.name.clone(),
-            members: report.session.members(now).map(member).collect(),
+            members: report
+                .session
+                .members(now)
+                .map(|facts| member(facts, ways))
+                .collect(),
             games: report.session.games(now),
         });
     }
@@ -167,14 +173,18 @@ impl<P: Place> Reporter for Teller<P> {
     }
 }
 
-fn member(facts: MemberFacts) -> Member {
+/// Frames to other players go by the relay whatever the way to the gateway is.
+fn member(facts: MemberFacts, ways: Ways) -> Member {
     let micros = |rtt: Duration| u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX);
     Member {
         name: facts.name.map(|name| name.as_str().to_owned()),
         mac: facts.mac.map(|mac| mac.to_string()),
         is_gateway: facts.is_gateway,
         ping_us: facts.rtt.map(micros),
-        way: Some(Way::Relay),
+        way: Some(match facts.is_gateway {
+            true => ways.way,
+            false => Way::by_relay(false, ways.way.is_over_tcp()),
+        }),
         talks: facts.is_talking,
     }
 }

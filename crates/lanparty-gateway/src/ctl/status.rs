@@ -135,7 +135,7 @@ Link     Connecting to the relay r.example:443. (21.3 ms)
 LAN      eth0: 0 B/s from players, 0 B/s to players; this machine takes part
 ✗        Loop: unplug a cable.
 
-MAC  NAME  KEY  LAN ADDRESS  IN FOR  PING  LOSS  SENDS  RECEIVES
+MAC  NAME  KEY  LAN ADDRESS  IN FOR  WAY  LOSS  SENDS  RECEIVES
 Nobody is in the room.
 
 Of late:

@@ -7,6 +7,7 @@ use lanparty_games::Game;
 use lanparty_gateway_control::{Ban, Guest, Reaches, Snapshot};
 use lanparty_obs::DropCounts;
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 const HEAD: [&str; 10] = [
     "MAC",
@@ -14,7 +15,7 @@ const HEAD: [&str; 10] = [
     "KEY",
     "LAN ADDRESS",
     "IN FOR",
-    "PING",
+    "WAY",
     "LOSS",
     "SENDS",
     "RECEIVES",
@@ -94,7 +95,7 @@ fn rows(player: &Guest) -> Vec<[String; 10]> {
         shown(player.key.clone(), |key| key),
         addresses.next().unwrap_or_else(unknown),
         duration(player.seconds),
-        shown(player.ping_us, |us| ping(us.into())),
+        way(player),
         shown(player.loss_permille, loss),
         rate(player.rates.to_lan),
         rate(player.rates.from_lan),
@@ -133,7 +134,8 @@ fn summary(room: &Snapshot) -> String {
         1 => "1 game is on: `lanparty-gateway ctl games` names it.\n".to_owned(),
         n => format!("{n} games are on: `lanparty-gateway ctl games` names them.\n"),
     };
-    format!("{players}{locked}{apart}.\n{games}{dropped}")
+    let detours = detours(&room.players);
+    format!("{players}{locked}{apart}.\n{detours}{games}{dropped}")
 }
 
 /// Why frames were dropped, the commonest reason first; `None` when none was.
@@ -157,6 +159,29 @@ fn remarks(player: &Guest) -> String {
     });
     let remarks: Vec<_> = calls.into_iter().chain(muted).chain(dropped).collect();
     remarks.join(", ")
+}
+
+/// The way that frames take, and how long it is: `direct 12.3 ms`.
+fn way(player: &Guest) -> String {
+    match player.ping_us {
+        Some(us) => format!("{} {}", player.way, ping(us.into())),
+        None => player.way.to_string(),
+    }
+}
+
+/// Why some do not go straight, a line for each reason.
+fn detours(players: &[Guest]) -> String {
+    let mut found: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for player in players {
+        let why = player.not_direct.as_ref();
+        if let Some(why) = why.filter(|why| !why.id.is_passing()) {
+            let who = player.name.as_deref().unwrap_or(&player.mac);
+            found.entry(&why.sentence).or_default().push(who);
+        }
+    }
+    let lines = found.into_iter();
+    let lines = lines.map(|(why, who)| format!("Not direct: {}. {why}\n", who.join(", ")));
+    lines.collect()
 }
 
 /// A round trip in microseconds.
@@ -195,7 +220,7 @@ mod tests {
     use super::*;
     use lanparty_ctrl::Fingerprint;
     use lanparty_games::Host;
-    use lanparty_gateway_control::{Rates, Way};
+    use lanparty_gateway_control::{Measured, NotDirect, Rates, Way};
     use lanparty_obs::DropReason;
 
     fn dropped(counts: &[(DropReason, u64)]) -> DropCounts {
@@ -216,6 +241,9 @@ mod tests {
             addresses: Vec::new(),
             way: Way::Relay,
             ping_us: None,
+            relay: Measured::default(),
+            direct: Measured::default(),
+            not_direct: None,
             pings_us: Vec::new(),
             loss_permille: None,
             rates: Rates::default(),
@@ -241,6 +269,7 @@ mod tests {
                 (DropReason::ClaimedAddress, 5),
             ]),
             muted: true,
+            not_direct: Some(NotDirect::PlayerNat.to_host()),
             ..player(1, Some("Ann"))
         };
         let room = Snapshot {
@@ -250,11 +279,12 @@ mod tests {
             ..super::super::status::nothing_yet()
         };
         let expected = "\
-MAC                NAME  KEY       LAN ADDRESS    IN FOR   PING     LOSS   SENDS     RECEIVES
-02:00:00:00:00:01  Ann   ________  192.168.50.17  1:02:03  21.3 ms  0.3 %  1.2 kB/s  2.5 MB/s  calls itself Anna, muted, 7 frames dropped (claimed_address 5, broadcast_rate 2)
+MAC                NAME  KEY       LAN ADDRESS    IN FOR   WAY            LOSS   SENDS     RECEIVES
+02:00:00:00:00:01  Ann   ________  192.168.50.17  1:02:03  relay 21.3 ms  0.3 %  1.2 kB/s  2.5 MB/s  calls itself Anna, muted, 7 frames dropped (claimed_address 5, broadcast_rate 2)
                                    169.254.7.7
-02:00:00:00:00:02  –     –         –              1:02:03  –        –      0 B/s     0 B/s
+02:00:00:00:00:02  –     –         –              1:02:03  relay          –      0 B/s     0 B/s
 2 players; the room is locked.
+Not direct: Ann. The player's router gives every destination another port (symmetric NAT); a port opened in your router (UPnP), or IPv6 on both sides, makes up for it.
 Dropped by the relay, also of those who have left: claimed_address 9.
 ";
         assert_eq!(draw(&room), expected);

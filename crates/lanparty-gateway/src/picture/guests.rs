@@ -4,7 +4,8 @@ use super::minute::Minute;
 use super::{Picture, words};
 use crate::controls::{Controls, Present};
 use lanparty_ctrl::orders::MemberReport;
-use lanparty_gateway_control::{Guest, Rates, Way};
+use lanparty_gateway_control::{Guest, Measured, Rates, Way};
+use lanparty_obs::{NotDirect, Ways};
 use lanparty_proto::PeerId;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -29,9 +30,15 @@ impl Sight {
         report.addresses.first().copied()
     }
 
-    /// A second has passed, in which the gateway was so far from the relay.
-    pub(super) fn handle_second(&mut self, now: Instant, own: Option<Duration>) {
-        let ping_us = self.ping_us(now, own);
+    /// A second has passed, in which the gateway was so far from the relay, and from the player itself where frames go
+    /// straight.
+    pub(super) fn handle_second(
+        &mut self,
+        now: Instant,
+        own: Option<Duration>,
+        direct: Option<u32>,
+    ) {
+        let ping_us = direct.or_else(|| self.ping_us(now, own));
         self.minute.push(ping_us);
     }
 
@@ -40,7 +47,7 @@ impl Sight {
         (now.saturating_duration_since(*at) < FRESH).then_some(report)
     }
 
-    /// Both halves of the way.
+    /// Both halves of the way by the relay.
     fn ping_us(&self, now: Instant, own: Option<Duration>) -> Option<u32> {
         let theirs = u32::try_from(self.report(now)?.rtt_us?).unwrap_or(u32::MAX);
         Some(theirs.saturating_add(micros(own?)))
@@ -76,6 +83,11 @@ impl Picture {
         let own_name = player.name.as_ref().filter(|&own| Some(own) != name);
         let commonest = report.map(|report| report.drops.commonest(1));
         let lent = self.leases.of(player.mac.addr()).map(IpAddr::from);
+        let relay = Measured {
+            rtt_us: sight.and_then(|sight| sight.ping_us(now, self.figures.ping)),
+            loss_permille: fresh.and_then(|report| report.loss_permille),
+        };
+        let ways = self.ways_of(peer, relay);
         let addresses = report.map(|report| report.addresses.clone());
         let addresses = addresses.filter(|addresses| !addresses.is_empty());
         Guest {
@@ -84,12 +96,15 @@ impl Picture {
             own_name: own_name.map(ToString::to_string),
             key: player.identity.map(|identity| identity.short()),
             addresses: addresses.unwrap_or_else(|| lent.into_iter().collect()),
-            way: Way::Relay,
-            ping_us: sight.and_then(|sight| sight.ping_us(now, self.figures.ping)),
+            way: ways.way,
+            ping_us: ways.now().rtt_us,
+            relay: ways.relay,
+            direct: ways.direct,
+            not_direct: ways.not_direct.map(NotDirect::to_host),
             pings_us: sight
                 .map(|sight| sight.minute.seconds())
                 .unwrap_or_default(),
-            loss_permille: fresh.and_then(|report| report.loss_permille),
+            loss_permille: ways.now().loss_permille,
             rates: Rates {
                 to_lan: fresh.and_then(|report| report.sends).unwrap_or(0),
                 from_lan: fresh.and_then(|report| report.receives).unwrap_or(0),
@@ -107,6 +122,29 @@ impl Picture {
             }),
         }
     }
+}
+
+impl Picture {
+    /// By which way each player's frames go.
+    pub(crate) fn ways(&self, controls: &Controls) -> impl Iterator<Item = Way> {
+        let players = controls.players();
+        players.map(|(peer, _)| self.ways_of(peer, Measured::default()).way)
+    }
+
+    /// What the relay says of the way by itself is later than what those at its ends have heard.
+    fn ways_of(&self, peer: PeerId, relay: Measured) -> Ways {
+        let known = self.ways.get(&peer).copied();
+        let known = known.unwrap_or_else(|| Ways {
+            way: Way::by_relay(self.hosted, false),
+            ..Ways::default()
+        });
+        Ways { relay, ..known }
+    }
+}
+
+/// The direct way's round trip, where that is the way.
+pub(super) fn direct_us(ways: &Ways) -> Option<u32> {
+    ways.direct.rtt_us.filter(|_| ways.way == Way::Direct)
 }
 
 pub(super) fn micros(time: Duration) -> u32 {

@@ -4,7 +4,7 @@ use chronicle::MAX_EVENTS;
 use lanparty_ctrl::message::{PeerJoined, PeerLeft, Role, Welcome};
 use lanparty_ctrl::orders::MemberReport;
 use lanparty_ctrl::{HOST_CONTROLS, RelayMessage, ResumeToken};
-use lanparty_gateway_control::{InviteFacts, Player, PortState};
+use lanparty_gateway_control::{InviteFacts, Measured, NotDirect, Player, PortState, Way};
 use lanparty_obs::DropCounts;
 use lanparty_proto::{IpMtu, RoomId};
 use std::net::Ipv4Addr;
@@ -125,6 +125,18 @@ impl Party {
             ..Players::default()
         };
         self.picture.note_members(self.now.instant, members);
+    }
+
+    /// So far is the relay from the gateway.
+    fn is_far(&mut self, us: u64) {
+        self.picture.note_figures(LinkFigures {
+            ping: Some(Duration::from_micros(us)),
+            ..LinkFigures::default()
+        });
+    }
+
+    fn ways(&mut self, number: u8, ways: Ways) -> bool {
+        self.picture.note_ways(&[(id(number), ways)])
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -380,6 +392,53 @@ fn port(state: PortState) -> Option<Port> {
         sentence: "The port is as it is.".to_owned(),
         addresses: Vec::new(),
     })
+}
+
+#[test]
+fn a_player_has_the_way_that_is_taken_and_what_both_measure() {
+    let mut evening = Party::begin(true, &[HOST_CONTROLS]);
+    evening.come(1, Some("Ann"));
+    let of_ann = |evening: &Party| evening.snapshot().players.remove(0);
+    assert_eq!(of_ann(&evening).way, Way::Here, "the relay is here");
+    evening.picture.hosted = false;
+    evening.is_far(4_000);
+    evening.report(1, 20_000);
+    let guest = of_ann(&evening);
+    assert_eq!((guest.way, guest.ping_us), (Way::Relay, Some(24_000)));
+    assert_eq!(guest.not_direct, None, "nobody has said why");
+
+    let direct = Measured {
+        rtt_us: Some(9_000),
+        loss_permille: Some(1),
+    };
+    let tried = Ways {
+        not_direct: Some(NotDirect::HostNat),
+        ..Ways::default()
+    };
+    evening.ways(1, tried);
+    let why = of_ann(&evening).not_direct.unwrap();
+    assert_eq!(why, NotDirect::HostNat.to_host());
+
+    let straight = Ways {
+        way: Way::Direct,
+        direct,
+        ..Ways::default()
+    };
+    assert!(evening.ways(1, straight), "another way");
+    assert!(!evening.ways(1, straight));
+    evening.wait(1);
+    let guest = of_ann(&evening);
+    assert_eq!((guest.way, guest.ping_us), (Way::Direct, Some(9_000)));
+    assert_eq!(guest.loss_permille, Some(1), "of the way that is taken");
+    assert_eq!(guest.relay.rtt_us, Some(24_000), "what it would be");
+    assert_eq!(guest.pings_us.last(), Some(&9_000));
+    let ways: Vec<_> = evening.picture.ways(&evening.controls).collect();
+    assert_eq!(ways, [Way::Direct]);
+
+    evening.lose_link();
+    evening.welcome(&[HOST_CONTROLS]);
+    evening.come(1, Some("Ann"));
+    assert_eq!(of_ann(&evening).way, Way::Relay, "of a link that is gone");
 }
 
 #[test]

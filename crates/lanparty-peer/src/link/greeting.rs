@@ -203,7 +203,7 @@ fn understand(needs: Needs, answer: RelayMessage) -> Result<Welcome, ConnectErro
     }
 }
 
-fn knows(welcome: &Welcome, ability: &str) -> bool {
+pub(super) fn knows(welcome: &Welcome, ability: &str) -> bool {
     welcome.capabilities.iter().any(|name| name == ability)
 }
 

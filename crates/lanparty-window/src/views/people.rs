@@ -112,13 +112,10 @@ fn line(ui: &mut Ui, name: RichText, talks: bool, facts: &str) {
 }
 
 fn facts(way: Option<Way>, ping: Option<u32>) -> String {
-    let way = match way {
-        Some(Way::Relay) => Some(words::BY_RELAY.to_owned()),
-        Some(Way::Direct) => Some(words::DIRECT.to_owned()),
-        Some(Way::Other) | None => None,
-    };
-    let facts: Vec<_> = way.into_iter().chain(ping.map(ms)).collect();
-    facts.join(" · ")
+    match way {
+        Some(Way::Other) | None => ping.map(ms).unwrap_or_default(),
+        Some(way) => way.with_ping(ping),
+    }
 }
 
 /// By name, so that rows do not jump as pings do; the LAN itself first.

@@ -6,7 +6,7 @@ use crate::look::{self, Palette};
 use crate::mark::Tone;
 use crate::{invite_field, words};
 use egui::{Button, RichText, Ui, Vec2};
-use lanparty_client_control::{Fix, LanAddress, Ping, PingVerdict, Snapshot, State, ms};
+use lanparty_client_control::{Fix, LanAddress, PingVerdict, Snapshot, State, Way, ms};
 
 /// How high the two cards are at least, so that they are alike.
 const CARD: f32 = 98.0;
@@ -32,9 +32,10 @@ pub(super) fn draw(ui: &mut Ui, app: &mut App, snapshot: &Snapshot, clock: Clock
         ui,
         [
             &mut |ui| address(ui, app, snapshot.address, clock),
-            &mut |ui| ping(ui, &snapshot.ping),
+            &mut |ui| ping(ui, snapshot),
         ],
     );
+    not_direct(ui, snapshot);
     people::draw(ui, snapshot);
     playing::draw(ui, app, &snapshot.games, clock);
 }
@@ -118,7 +119,8 @@ fn address(ui: &mut Ui, app: &mut App, address: Option<LanAddress>, clock: Clock
     });
 }
 
-fn ping(ui: &mut Ui, ping: &Ping) {
+fn ping(ui: &mut Ui, snapshot: &Snapshot) {
+    let ping = &snapshot.ping;
     parts::boxed(ui, look::card(ui.visuals()), |ui| {
         ui.set_min_height(CARD);
         parts::weak(ui, words::PING);
@@ -132,12 +134,24 @@ fn ping(ui: &mut Ui, ping: &Ping) {
             let number = RichText::new(ms(us)).font(look::strong(20.0));
             ui.label(number.color(palette.tone(tone)));
             ui.label(RichText::new(verdict_word(verdict)).color(palette.tone(tone)));
+            if let Some(way) = snapshot.way.filter(|way| *way != Way::Other) {
+                ui.label(RichText::new(way.to_string()).size(14.0));
+            }
             if let Some(loss) = ping.loss {
                 ui.label(RichText::new(words::loss(loss.0)).size(13.0).weak());
             }
         });
         parts::sparkline(ui, &ping.minute, tone, words::PING);
     });
+}
+
+/// Why frames take the longer way, unless that is over in a moment, or a warning says so already.
+fn not_direct(ui: &mut Ui, snapshot: &Snapshot) {
+    let is_warned = snapshot.way.is_some_and(Way::is_over_tcp);
+    let why = snapshot.not_direct.as_ref();
+    if let Some(why) = why.filter(|why| !why.id.is_passing() && !is_warned) {
+        parts::weak(ui, &format!("{} {}", words::WHY_NOT_DIRECT, why.sentence));
+    }
 }
 
 fn verdict_word(verdict: PingVerdict) -> &'static str {

@@ -203,6 +203,13 @@ fn the_page_explains_what_the_service_says() {
         "Nobody on the LAN gives an address, or none that can be used, so the adapter has looked for a free one itself. One from a DHCP server takes its place as soon as there is one.",
         "Play with others who have such an address; or the host starts a DHCP server.",
     );
+    table.news_by(Way::RelayOverTcp, None);
+    warn(
+        &table,
+        "over_tcp",
+        "The network that you are in, or a firewall, lets no UDP through. Over TCP a lost packet holds up all those behind it.",
+        "Play; or allow UDP to the relay's port, or take another network.",
+    );
     let adapter = "lanparty0".to_owned();
     table.news(PlayerStatus::AdapterDown { adapter });
     warn(
@@ -221,4 +228,31 @@ fn the_page_explains_what_the_service_says() {
         ends = Table::new();
     }
     Chapter::new("service-says").with(told).check();
+}
+
+#[test]
+fn the_way_is_shown_with_what_it_measures_and_why_it_is_not_direct() {
+    let mut table = Table::new();
+    table.join(&anna(), "FRIDAY");
+    table.news_by(Way::Relay, Some(NotDirect::PlayerNat));
+    let snapshot = table.snapshot(&anna());
+    assert_eq!(snapshot.way, Some(Way::Relay));
+    assert_eq!(snapshot.ping.us, Some(31_000));
+    assert_eq!(snapshot.direct.rtt_us, Some(12_000));
+    let why = snapshot.not_direct.unwrap();
+    assert_eq!(why.id, NotDirect::PlayerNat);
+    assert!(why.sentence.contains("Your router"), "{}", why.sentence);
+    assert_eq!(snapshot.warnings, []);
+
+    table.news_by(Way::Direct, None);
+    let snapshot = table.snapshot(&anna());
+    assert_eq!(snapshot.way, Some(Way::Direct));
+    assert_eq!(snapshot.ping.us, Some(12_000), "the one that is taken");
+    assert_eq!(snapshot.relay.rtt_us, Some(31_000));
+    assert_eq!(snapshot.not_direct, None);
+    let minute: Vec<_> = snapshot.ping.minute.into_iter().flatten().collect();
+    assert_eq!(minute.last(), Some(&12_000));
+
+    table.news(connecting());
+    assert_eq!(table.snapshot(&anna()).way, None, "of a link that is gone");
 }
