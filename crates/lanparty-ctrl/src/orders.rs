@@ -2,7 +2,7 @@
 
 use crate::{AdmissionKey, Fingerprint};
 use lanparty_obs::DropCounts;
-use lanparty_proto::{PeerId, VirtualMac};
+use lanparty_proto::{MacAddr, PeerId, VirtualMac};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -20,6 +20,9 @@ pub const MAX_BANNED: usize = 256;
 
 /// How many may come back into a locked room by a host's order, beside those who are in.
 pub const MAX_GUESTS: usize = 1024;
+
+/// How many machines of the LAN one [`HostOrder::Known`] names at most.
+pub const MAX_KNOWN: usize = 256;
 
 /// Somebody, by what is hardest to change about them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -74,6 +77,12 @@ pub enum HostOrder {
     OnLan {
         /// The MAC.
         mac: VirtualMac,
+    },
+    /// These machines are on the LAN and have spoken to players by direct paths: what players say to them by way of
+    /// the relay is for somebody known. [`MAX_KNOWN`] at most; only to a relay that knows [`DOORS`](crate::door::DOORS).
+    Known {
+        /// Their MACs.
+        macs: Vec<MacAddr>,
     },
     /// Newcomers need another key from now on; who is in stays.
     Rotate {

@@ -236,6 +236,13 @@ fn peer_messages_have_this_json() {
         PeerMessage::Host(HostOrder::OnLan { mac: mac() }),
         json!({ "type": "host", "order": "on_lan", "mac": "02:1a:2b:3c:4d:5e" }),
     );
+    let machine = lanparty_proto::MacAddr::new([0, 0x16, 0x3e, 0, 0, 9]);
+    same_both_ways(
+        PeerMessage::Host(HostOrder::Known {
+            macs: vec![machine],
+        }),
+        json!({ "type": "host", "order": "known", "macs": ["00:16:3e:00:00:09"] }),
+    );
     same_both_ways(
         PeerMessage::Host(HostOrder::Members),
         json!({ "type": "host", "order": "members" }),

@@ -60,6 +60,7 @@ impl<L: Clone> Registry<L> {
                 let displaced = place.and_then(|place| self.displace(now, place));
                 obeyed.kicked.extend(displaced);
             }
+            HostOrder::Known { macs } => room.hear_known(now, &macs),
             HostOrder::Rotate { admission_key } => self.rotate(from, admission_key),
             HostOrder::Members => {
                 let answers = room.describe(now).into_iter();
@@ -140,6 +141,7 @@ fn stands(order: &HostOrder) -> bool {
         HostOrder::Kick { .. }
         | HostOrder::Mute { .. }
         | HostOrder::OnLan { .. }
+        | HostOrder::Known { .. }
         | HostOrder::Rotate { .. }
         | HostOrder::Members => false,
     }

@@ -3,13 +3,13 @@
 use super::{LinkHealth, Member, Room, Step};
 use lanparty_ctrl::message::{NewKey, Newcomer, Vouched};
 use lanparty_ctrl::orders::{
-    self, ADDRESSES_PER_MEMBER, MAX_BANNED, MEMBERS_PER_MESSAGE, Members, Person,
+    self, ADDRESSES_PER_MEMBER, MAX_BANNED, MAX_KNOWN, MEMBERS_PER_MESSAGE, Members, Person,
     REASONS_PER_MEMBER,
 };
 use lanparty_ctrl::{Fingerprint, RelayMessage};
 use lanparty_obs::DropCounts;
-use lanparty_proto::{PeerId, VirtualMac};
-use lanparty_switch::Port;
+use lanparty_proto::{MacAddr, PeerId, VirtualMac};
+use lanparty_switch::{Port, Speaker};
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::Instant;
@@ -98,6 +98,16 @@ impl<L: Clone> Room<L> {
     pub fn hear_on_lan(&mut self, now: Instant, mac: VirtualMac) -> Option<PeerId> {
         self.switch.learn_of_lan(now, mac.addr());
         self.holder(Newcomer::Client(mac))
+    }
+
+    /// These are on the LAN and have spoken past us; a member's MAC is a member's all the same.
+    pub fn hear_known(&mut self, now: Instant, macs: &[MacAddr]) {
+        let machines = macs.iter().take(MAX_KNOWN).copied();
+        for mac in machines.filter(|mac| mac.is_valid_source()) {
+            if self.switch.holder(Speaker::Player(mac)).is_none() {
+                self.switch.learn_of_lan(now, mac);
+            }
+        }
     }
 
     /// A client that is sent away does not come back through the lock.

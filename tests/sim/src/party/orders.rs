@@ -49,7 +49,7 @@ impl Party {
         let member = self.dice.any(&room).copied().unwrap_or(3);
         let someone = *self.dice.pick(&[member, member, 1, 77]);
         let peer_id = PeerId::new(someone).unwrap();
-        match self.dice.between(0, 12) {
+        match self.dice.between(0, 13) {
             0 => HostOrder::Kick { peer_id },
             10 => HostOrder::Ban {
                 banned: self.some_people(),
@@ -63,6 +63,11 @@ impl Party {
                     mac: mac.try_into().unwrap(),
                 }
             }
+            13 => HostOrder::Known {
+                macs: vec![MacAddr::new(client_mac(
+                    self.dice.between(1, CLIENTS.into()),
+                ))],
+            },
             1 => HostOrder::Members,
             2 | 3 => HostOrder::Lock {
                 locked: self.dice.one_in(2),

@@ -88,6 +88,12 @@ impl Reference {
                 self.heard.push((room_id, mac));
                 return Some(out.into_iter().collect());
             }
+            HostOrder::Known { macs } => {
+                let players: Vec<_> = clients().map(|client| client.2).collect();
+                let machines = macs.iter().map(|mac| mac.octets());
+                let machines = machines.filter(|mac| !players.contains(mac));
+                self.heard.extend(machines.map(|mac| (room_id, mac)));
+            }
             HostOrder::Rotate { admission_key } => self.rotate(&room, &admission_key),
             HostOrder::Members => {}
         }

@@ -67,6 +67,26 @@ fn a_machine_that_is_heard_after_the_player_has_its_mac_back() {
 }
 
 #[test]
+fn machines_that_spoke_by_direct_paths_are_known_when_players_come_back_from_there() {
+    let (mut relay, gateway, [two, ..]) = party();
+    let server = MacAddr::new([0, 0x16, 0x3e, 0, 0, 9]);
+    let game = frame(server, client_mac(2), 60);
+    let passed = |relay: &mut Relay| {
+        let frames = (0..100).filter(|_| matches!(relay.frame(two, &game), To(_)));
+        frames.count()
+    };
+    assert_eq!(passed(&mut relay), 64, "on the chance that it is there");
+    let macs = vec![server, client_mac(3), MacAddr::BROADCAST, MacAddr::ZERO];
+    let order = HostOrder::Known { macs };
+    let obeyed = relay.registry.handle_order(relay.now, gateway, order);
+    assert!(obeyed.unwrap().kicked.is_empty(), "nobody has to leave");
+    assert_eq!(passed(&mut relay), 100);
+    // A member's MAC is a member's still.
+    let to_member = frame(client_mac(3), client_mac(2), 60);
+    assert_eq!(relay.frame(two, &to_member), To(vec![3]));
+}
+
+#[test]
 fn who_takes_its_place_back_has_had_its_mac_first() {
     let (mut relay, gateway, [two, ..]) = party();
     // A relay that was told so by a gateway of before.
