@@ -7,7 +7,9 @@
 //! handshakes are told what fits the path in one piece. When what we put on the LAN comes back from it,
 //! nothing crosses to groups until that ends.
 
+mod afterglow;
 mod cam;
+mod door;
 mod games;
 mod groups;
 mod lan_macs;
@@ -21,6 +23,7 @@ mod tests;
 mod voucher;
 
 pub use cam::PERIOD as CAM_REFRESH_PERIOD;
+pub use door::{AFTERGLOW, Orders};
 use groups::Groups;
 pub use loop_guard::QUIET as LOOP_QUIET;
 pub use memory::Memory;
@@ -28,12 +31,14 @@ pub use memory::Memory;
 use crate::reach::Wanted;
 use bytes::{Bytes, BytesMut};
 use cam::CamRefresh;
+use door::Doors;
 use lan_macs::LanMacs;
 use lanparty_ctrl::message::{Newcomer, PeerJoined, Role, Welcome};
 use lanparty_ctrl::orders::Person;
-use lanparty_ctrl::{HostKey, HostOrder, LAN_MACS, PeerMessage, RelayMessage, RoomCode};
+use lanparty_ctrl::{DOORS, HostKey, HostOrder, LAN_MACS, PeerMessage, RelayMessage, RoomCode};
 use lanparty_games::{Games, is_game_port};
 use lanparty_obs::{DropReason, PeerStats};
+use lanparty_peer::door::{Door, Standing};
 use lanparty_peer::{PeerCore, PeerOutput};
 use lanparty_proof::Answerer;
 use lanparty_proto::early::EarlyDatagrams;
@@ -87,6 +92,12 @@ pub struct Bridge {
     wanted: Wanted,
     /// Who has which MAC, by what the host's wishes know people.
     people: BTreeMap<MacAddr, Person>,
+    /// Players' direct paths.
+    doors: Doors,
+    /// Who has one from before the link and has not been announced since, and until when.
+    remaining: BTreeMap<MacAddr, Instant>,
+    /// What the host has ordered, for frames that no relay judges.
+    orders: Orders,
     outputs: VecDeque<PeerOutput>,
     stats: PeerStats,
 }
@@ -100,6 +111,10 @@ struct Presence {
     budget: DatagramBudget,
     /// Whether the relay wants to know which MACs the LAN has.
     asks_for_macs: bool,
+    /// Whether it introduces players for direct paths.
+    introduces: bool,
+    /// Until when players with direct paths stay, once the link is lost.
+    lost: Option<Instant>,
     next_stats: Instant,
     since: Instant,
 }
@@ -136,6 +151,9 @@ impl Bridge {
             reach: Reach::new(nic, is_game_port),
             wanted: Wanted::default(),
             people: BTreeMap::new(),
+            doors: Doors::default(),
+            remaining: BTreeMap::new(),
+            orders: Orders::default(),
             outputs: VecDeque::new(),
             stats: PeerStats::default(),
         }
@@ -203,6 +221,8 @@ impl Bridge {
             switch.learn_of_lan(now, mac);
             if let Some(id) = switch.holder(Speaker::Player(mac)) {
                 switch.unplug(id);
+                self.doors.unplug(id);
+                self.doors.forget(mac);
                 self.refresh.remove(id);
                 self.groups.leave(now, (id, mac));
                 // Nothing is known of its client by now; it is asked.
@@ -220,6 +240,7 @@ impl Bridge {
     /// The LAN's machine wins: the client is not carried, and the relay is told.
     fn refuse(&mut self, (id, mac): (PeerId, MacAddr), tells_groups: bool) {
         self.lan.refuse(id, mac, tells_groups);
+        self.doors.forget(mac);
         let asks = self.place.is_some_and(|place| place.asks_for_macs);
         match VirtualMac::try_from(mac) {
             Ok(mac) if asks => {
@@ -265,15 +286,26 @@ impl Bridge {
         let Judged::Frame(crossing) = judged else {
             return Ok(None);
         };
+        let frame = crossing.datagram.slice(overlay::HEADER_LEN..);
+        self.pass_on(now, place, crossing.route, frame)
+    }
+
+    /// What becomes of a player's frame that the switch has let through, whichever way it came.
+    fn pass_on(
+        &mut self,
+        now: Instant,
+        place: Presence,
+        route: Route,
+        frame: Bytes,
+    ) -> Result<Option<Bytes>, DropReason> {
         // Another player's is not the LAN's, whatever the relay thinks.
-        if matches!(crossing.route, Route::Known(peer) if peer != place.own_id) {
+        if matches!(route, Route::Known(peer) if peer != place.own_id) {
             return Err(DropReason::UnknownDestination);
         }
-        let frame = crossing.datagram.slice(overlay::HEADER_LEN..);
         let frame = ethernet::without_priority_tag(frame);
         let view = EthernetFrame::parse(&frame).map_err(|_| DropReason::Runt)?;
         // Reports are for who asks and for switches: we ask in the room, and tell the LAN's switches ourselves.
-        if crossing.route == Route::GroupOfLan && self.groups.speaks_for(now, view) {
+        if route == Route::GroupOfLan && self.groups.speaks_for(now, view) {
             self.stats.count_received(&frame);
             return Ok(None);
         }
@@ -299,12 +331,8 @@ impl Bridge {
         if id == place.own_id {
             return;
         }
-        // The relay keeps ids and MACs unique: who has one of these already is gone.
-        let holder = |switch: &Switch| switch.holder(Speaker::Player(mac));
-        let predecessor = self.switch.as_ref().and_then(holder);
-        for gone in [Some(id), predecessor].into_iter().flatten() {
-            self.forget_client(now, gone);
-        }
+        // The relay keeps ids and MACs unique: who has one of these already is gone, or known again.
+        self.make_room_for(now, joined, mac);
         self.know(now, joined);
         // Frames for our own NIC are the gateway host's, and a machine's are its own, whatever a client calls itself.
         if self.is_on_lan(now, mac) {
@@ -338,13 +366,16 @@ impl Bridge {
         let switch = self.switch.as_mut();
         let switch = switch.filter(|switch| switch.players() < MAX_CLIENTS);
         let (Some(place), Some(switch)) = (self.place, switch) else {
+            self.doors.forget(mac);
             return false;
         };
         switch.plug_in(now, id, Speaker::Player(mac));
+        self.doors.plug_in(now, id, Speaker::Player(mac));
         if tells_groups {
             switch.trust_reports(id, now + place.until_told(now));
         }
         self.groups.arrive(now, (id, mac), tells_groups);
+        self.apply_orders_for(id, mac);
         let frame = self.refresh.add(now, id, mac);
         self.outputs.push_back(PeerOutput::Frame(frame));
         true
@@ -377,6 +408,9 @@ impl Bridge {
         let speaker = switch.port(id).map(Port::speaker);
         if let Some(Speaker::Player(mac)) = speaker {
             switch.unplug(id);
+            self.doors.unplug(id);
+            self.doors.forget(mac);
+            self.remaining.remove(&mac);
             self.refresh.remove(id);
             self.lan.leave(now, mac);
             self.games.forget(mac);
@@ -408,24 +442,6 @@ impl Bridge {
             switch.handle_timeout(now, |_, lost| drops.add(DropReason::Incomplete, lost));
         }
     }
-
-    /// What is known of the LAN stays.
-    fn forget_everybody(&mut self, now: Instant) {
-        if let (Some(switch), Some(place)) = (&mut self.switch, self.place) {
-            for mac in switch.macs_of_players() {
-                self.lan.leave(now, mac);
-            }
-            self.games.forget_players();
-            switch.move_to(place.room);
-        }
-        self.early.clear();
-        self.count_lost_early();
-        self.refresh.clear();
-        self.guard = LoopGuard::default();
-        self.proofs.clear();
-        self.groups.go();
-        self.outputs.clear();
-    }
 }
 
 impl PeerCore for Bridge {
@@ -435,35 +451,43 @@ impl PeerCore for Bridge {
 
     fn handle_welcome(&mut self, now: Instant, welcome: &Welcome, budget: DatagramBudget) {
         // Whoever is in the room is announced after this.
-        self.forget_everybody(now);
+        let remaining = self.remaining(now);
+        self.forget_others(now, &remaining);
         self.lan.come_back(now);
         let room = welcome.room_id;
+        let can = |ability| welcome.capabilities.iter().any(|name| name == ability);
         let view = View::Inside;
         let switch = self
             .switch
             .get_or_insert_with(|| Switch::with_view(now, view, room, Rates::default()));
         switch.move_to(room);
         switch.plug_in(now, welcome.peer_id, Speaker::Lan);
+        self.doors.move_to(room);
+        self.doors.plug_in(now, welcome.peer_id, Speaker::Lan);
         self.place = Some(Presence {
             room,
             own_id: welcome.peer_id,
             budget: budget.min(budget_for(welcome.effective_mtu)),
-            asks_for_macs: welcome.capabilities.iter().any(|name| name == LAN_MACS),
+            asks_for_macs: can(LAN_MACS),
+            introduces: can(DOORS),
+            lost: None,
             next_stats: now + STATS_PERIOD,
             since: now,
         });
         self.groups.come_in(now);
+        self.keep(now, remaining);
+        self.apply_orders();
     }
 
     fn handle_lost_link(&mut self, now: Instant) {
-        self.forget_everybody(now);
-        self.place = None;
+        self.begin_afterglow(now);
     }
 
     fn handle_frame(&mut self, now: Instant, frame: &mut FrameBuf) -> Result<(), DropReason> {
         let verdict = self.judge_frame(now, frame);
         self.hear_games_of_lan(now, frame.frame(), verdict);
         self.hear_for_reach(now, frame.frame(), verdict);
+        self.hear_for_doors(now, frame.frame(), verdict);
         match verdict {
             Ok(()) => self.stats.count_sent(frame.frame()),
             Err(reason) => self.stats.drops.count(reason),
@@ -508,6 +532,8 @@ impl PeerCore for Bridge {
     fn handle_timeout(&mut self, now: Instant) {
         self.guard.handle_timeout(now);
         self.make_room_for_machines(now);
+        self.expire_remaining(now);
+        self.tell_of_lan(now);
         self.early.expire(now);
         self.count_lost_early();
         while let Some(frame) = self.refresh.poll(now) {
@@ -518,6 +544,7 @@ impl PeerCore for Bridge {
             && place.next_stats <= now
         {
             place.next_stats = now + STATS_PERIOD;
+            let place_is_lost = place.lost.is_some();
             let is_settled = place.since + CATCH_UP <= now;
             if is_settled {
                 self.forget_conversations();
@@ -525,6 +552,9 @@ impl PeerCore for Bridge {
             self.expire(now);
             self.pardon(now);
             self.groups.expire(now);
+            if place_is_lost {
+                return;
+            }
             let stats = Box::new(self.stats.clone());
             self.outputs
                 .push_back(PeerOutput::Message(PeerMessage::Stats(stats)));
@@ -538,12 +568,53 @@ impl PeerCore for Bridge {
             self.guard.poll_timeout(),
             self.early.poll_timeout(),
             self.groups.poll_timeout(self.guard.looped().is_some()),
+            self.remaining_until(),
+            self.doors.poll_timeout(),
         ];
         stats.into_iter().chain(others.into_iter().flatten()).min()
     }
 
     fn poll_output(&mut self) -> Option<PeerOutput> {
         self.outputs.pop_front()
+    }
+
+    fn knows_doors(&self) -> bool {
+        true
+    }
+
+    fn meets(&self, peer: PeerId) -> Option<VirtualMac> {
+        self.may_enter(peer)
+    }
+
+    fn standing(&self, player: VirtualMac) -> Standing {
+        self.stands(player.addr())
+    }
+
+    fn open_door(&mut self, now: Instant, door: Door) {
+        self.let_in(now, door);
+    }
+
+    fn close_door(&mut self, now: Instant, player: VirtualMac) {
+        self.let_go(now, player.addr());
+    }
+
+    fn direct_player(&mut self, now: Instant, frame: &[u8]) -> Option<VirtualMac> {
+        self.way_out(now, frame)
+    }
+
+    fn handle_direct(
+        &mut self,
+        now: Instant,
+        player: VirtualMac,
+        datagram: Bytes,
+    ) -> Result<Option<Bytes>, DropReason> {
+        self.take_direct(now, player.addr(), datagram)
+    }
+
+    fn handle_own(&mut self, now: Instant, message: &PeerMessage) {
+        if let PeerMessage::Host(order) = message {
+            self.obey(now, order);
+        }
     }
 
     fn counters(&mut self) -> &mut PeerStats {

@@ -164,6 +164,11 @@ impl Segment {
         self.lan.learn(now, mac);
     }
 
+    /// The machines that were heard on the LAN of late.
+    pub(crate) fn lan(&self, now: Instant) -> impl Iterator<Item = MacAddr> {
+        self.lan.known(now)
+    }
+
     /// The address in the claim that was refused last, once.
     pub(crate) fn take_refused(&mut self) -> Option<IpAddr> {
         self.refused.take()

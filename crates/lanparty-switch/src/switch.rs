@@ -160,6 +160,12 @@ impl Switch {
         self.segment.learn_of_lan(now, mac);
     }
 
+    /// Another switch at the same LAN has heard these of late.
+    pub fn learn_lan_of(&mut self, now: Instant, other: &Switch) {
+        let machines = other.segment.lan(now);
+        machines.for_each(|mac| self.segment.learn_of_lan(now, mac));
+    }
+
     /// Which address the claim was about that [`Self::judge`] has just refused, if it was one.
     pub fn take_refused(&mut self) -> Option<IpAddr> {
         self.segment.take_refused()

@@ -51,6 +51,12 @@ impl LanTable {
         in_young || age < GENERATION && self.old.contains(&mac)
     }
 
+    /// All that were heard of late.
+    pub(crate) fn known(&self, now: Instant) -> impl Iterator<Item = MacAddr> {
+        let all = self.young.union(&self.old).copied();
+        all.filter(move |&mac| self.knows(now, mac))
+    }
+
     pub(crate) fn clear(&mut self) {
         self.young.clear();
         self.old.clear();
