@@ -223,6 +223,8 @@ impl HostArgs {
             budget_cap: self.datagram_budget,
             congestion: self.congestion,
             inside: Some(relay.side_door()),
+            // Players come here anyway: there is no shorter way.
+            door: None,
         });
         config.public_address = Some(invite.relay.clone());
         config.hosted = true;

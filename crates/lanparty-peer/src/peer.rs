@@ -21,7 +21,7 @@ use lanparty_ctrl::{Challenge, HostOrder, PeerMessage, RelayMessage, ResumeToken
 use lanparty_obs::{DropReason, PeerStats, Ways};
 use lanparty_proto::{DatagramBudget, FrameBuf, PeerId, VirtualMac};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -250,6 +250,17 @@ pub trait PeerHost<C> {
     /// ([`Event::News`]); asked for while the link stands, and given up at any time.
     fn next_message(&mut self) -> impl Future<Output = Option<PeerMessage>> {
         std::future::pending()
+    }
+
+    /// Where else this peer's socket, which has this port, may be found than where the relay sees it; the best first. Asked for
+    /// once a second, and what is new is told to the relay.
+    fn named_addresses(&mut self, _port: u16) -> Vec<SocketAddr> {
+        Vec::new()
+    }
+
+    /// True for an address of the party's LAN, which is reached through the tunnel: no direct path leads there.
+    fn is_inside(&self, _address: IpAddr) -> bool {
+        false
     }
 
     /// Something has happened.

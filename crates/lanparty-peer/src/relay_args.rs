@@ -8,10 +8,11 @@ use lanparty_edge::invite::{Invite, InviteError, InviteSource, InviteSourceError
 use lanparty_obs::Utc;
 use lanparty_proto::DatagramBudget;
 use lanparty_quic::memory::Dialer;
-use lanparty_quic::tls::{self, Trust, TrustError};
+use lanparty_quic::tls::{self, Identity, Trust, TrustError};
 use lanparty_quic::{Company, Congestion};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// Which relay, which room, and whom to trust.
@@ -121,6 +122,17 @@ pub struct RelayConfig {
     pub congestion: Congestion,
     /// The relay is in this program, and is met without a path. Where it is otherwise is for people.
     pub inside: Option<Dialer>,
+    /// What this peer brings to direct paths; without it there are none, and nobody is told of its address.
+    pub door: Option<DoorConfig>,
+}
+
+/// What a peer brings to direct paths.
+#[derive(Debug, Clone, Default)]
+pub struct DoorConfig {
+    /// With what a gateway's door shows whose it is; gateways only.
+    pub identity: Option<Arc<Identity>>,
+    /// The UDP port of this machine for the link and all direct paths, where somebody has chosen one.
+    pub port: Option<u16>,
 }
 
 impl RelayArgs {
@@ -178,6 +190,7 @@ impl RelayArgs {
             budget_cap: self.datagram_budget,
             congestion: self.congestion,
             inside: None,
+            door: None,
         })
     }
 }

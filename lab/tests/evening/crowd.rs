@@ -44,6 +44,7 @@ pub(crate) fn fifty_players_come_back_at_once((): &()) -> Result<()> {
         budget_cap: None,
         congestion: Congestion::default(),
         inside: None,
+        door: None,
     };
 
     let restart = {

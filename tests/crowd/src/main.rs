@@ -151,6 +151,7 @@ fn relay_config(arguments: &Arguments, trust: &Trust, number: usize) -> Result<R
         budget_cap: None,
         congestion: Congestion::default(),
         inside: None,
+        door: None,
     })
 }
 

@@ -100,6 +100,7 @@ impl Relay {
             budget_cap: None,
             congestion: Congestion::default(),
             inside: None,
+            door: None,
         }
     }
 

@@ -70,6 +70,7 @@ pub(super) fn try_room(showing: Showing<'_>) -> anyhow::Result<Verdict> {
         budget_cap: None,
         congestion: Congestion::default(),
         inside: None,
+        door: None,
     };
     Ok(runtime::run(enter(config))?)
 }

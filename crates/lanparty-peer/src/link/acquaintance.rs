@@ -63,6 +63,7 @@ async fn shakes_hands(
         budget_cap: None,
         congestion: Congestion::default(),
         inside: None,
+        door: None,
     };
     let addresses = resolve(relay).await?;
     let (endpoint, ..) = race(&config, &addresses, PathFloor::Ordinary).await?;
