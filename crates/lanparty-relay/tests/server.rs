@@ -12,7 +12,7 @@ use bytes::Bytes;
 use lanparty_ctrl::host_key::Introduction;
 use lanparty_ctrl::message::{Disconnect, Hello, Newcomer, Vouched};
 use lanparty_ctrl::{
-    Challenge, DisconnectReason, GROUPS, HOST_CONTROLS, HOST_KEYS, HostOrder, HostSecret,
+    Challenge, DOORS, DisconnectReason, GROUPS, HOST_CONTROLS, HOST_KEYS, HostOrder, HostSecret,
     IdentityKey, LAN_MACS, LeaveReason, NEW_KEYS, PeerMessage, ROOM_KEYS, RejectReason,
     RelayMessage, RoomKey,
 };
@@ -43,6 +43,7 @@ async fn a_hello_recorded_on_one_connection_is_refused_on_another() {
         LAN_MACS,
         GROUPS,
         NEW_KEYS,
+        DOORS,
     ];
     assert_eq!(host.welcome.capabilities, abilities);
 }

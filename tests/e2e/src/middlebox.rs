@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use tokio::net::UdpSocket;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// A router for one peer's packets; it ends with the test.
 #[derive(Debug)]
@@ -16,6 +16,7 @@ enum Order {
     Unplug,
     Plug,
     Rebind,
+    Tell(oneshot::Sender<SocketAddr>),
 }
 
 impl Middlebox {
@@ -52,6 +53,13 @@ impl Middlebox {
         self.order(Order::Rebind);
     }
 
+    /// From where the relay sees the peer's packets come.
+    pub async fn outside(&self) -> SocketAddr {
+        let (tell, told) = oneshot::channel();
+        self.order(Order::Tell(tell));
+        told.await.unwrap()
+    }
+
     fn order(&self, order: Order) {
         self.orders.send(order).unwrap();
     }
@@ -69,6 +77,8 @@ async fn route(inside: UdpSocket, relay: SocketAddr, mut orders: mpsc::Unbounded
                 Some(Order::Unplug) => plugged = false,
                 Some(Order::Plug) => plugged = true,
                 Some(Order::Rebind) => outside = self::outside().await,
+                // Whoever asks may have lost patience.
+                Some(Order::Tell(tell)) => drop(tell.send(outside.local_addr().unwrap())),
                 None => return,
             },
             Ok((len, from)) = inside.recv_from(&mut up) => {
