@@ -354,6 +354,46 @@ mod tests {
         assert!(!keyless.accepts(&proof, Side::Client, &here));
     }
 
+    /// The figures of docs/protocol.md, which Python's hmac and cryptography have made.
+    #[test]
+    fn proofs_and_signature_have_these_bytes() {
+        let room = room();
+        let at = Encounter {
+            channel: &CHANNEL,
+            client: VirtualMac::from_random([0x02, 0x1a, 0x2b, 0x3c, 0x4d, 0x5e]),
+            peer: PeerId::new(2).unwrap(),
+            room_id: RoomId::new(7).unwrap(),
+            room: &room,
+        };
+        let secret = std::array::from_fn(|at| at as u8);
+        let secret = MeetSecret::from_random(secret);
+        assert_eq!(
+            String::from(secret.clone()),
+            "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+        );
+        let room_key = RoomKey::from_random(std::array::from_fn(|at| at as u8));
+        for (room_key, client, gateway) in [
+            (
+                Some(&room_key),
+                "3m-55U0XFrGPLpjkOPCYkPTF_FcWjHAEUGvQpzVZ0DU",
+                "zMegAaqwTJ30-MjUW2s9GfUhLPeBSXETfCZj9aHCxA8",
+            ),
+            (
+                None,
+                "OzQbQ-2rJjnW9AuDC7dewMg9zmzYfeUsNTcWBm_3PqM",
+                "oX8z5fdn0_6dAhtEuwoy7dF9IF2beY1eeQBPHCbifHs",
+            ),
+        ] {
+            let key = DoorKey::new(&secret, room_key);
+            for (side, text) in [(Side::Client, client), (Side::Gateway, gateway)] {
+                assert_eq!(String::from(key.prove(side, &at)), text);
+            }
+        }
+        let host = HostSecret::from_random([5; 32]).host_key(&room);
+        let signed = "r642gddtQEdOdOVSR656N5KbDu2h91MBoRhZUNPHAI668WUs2CNgR3SYpYkN5sVEF7m-FmW9lv-4nam-TZodDA";
+        assert_eq!(String::from(at.sign(&host)), signed);
+    }
+
     #[test]
     fn it_is_of_one_side_on_one_connection_of_one_player_in_one_room() {
         let (room, other_room) = (room(), "MONDAY".parse().unwrap());

@@ -94,8 +94,11 @@ impl Contact {
         })
     }
 
-    /// Where it is seen, by a relay with this port; nowhere once its link is down, or where no packet reaches it.
+    /// Where it is seen, by a relay with this port; nowhere once its link is down, or where no packet of UDP reaches it.
     pub(super) fn sight(&self, port: u16) -> Option<Sight> {
+        if self.connection.is_carried() {
+            return None;
+        }
         let ip = self.connection.local_ip();
         Some(Sight {
             address: self.connection.remote_address()?,
