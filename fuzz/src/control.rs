@@ -66,6 +66,7 @@ fn check_peer_message(message: PeerMessage) {
         | PeerMessage::Door(_)
         | PeerMessage::Ready(_)
         | PeerMessage::Met(_)
+        | PeerMessage::Look
         | PeerMessage::Enter(_) => {}
         PeerMessage::Disconnect(disconnect) => {
             unreachable!("{disconnect:?} is for both directions")
@@ -93,6 +94,7 @@ fn check_relay_message(message: &RelayMessage) {
         | RelayMessage::Meet(_)
         | RelayMessage::Go(_)
         | RelayMessage::NoMeeting(_)
+        | RelayMessage::Seen(_)
         | RelayMessage::Entered(_) => {}
         RelayMessage::Disconnect(disconnect) => {
             unreachable!("{disconnect:?} is for both directions")

@@ -464,6 +464,7 @@ impl PeerCore for Session {
             | RelayMessage::Meet(_)
             | RelayMessage::Go(_)
             | RelayMessage::NoMeeting(_)
+            | RelayMessage::Seen(_)
             | RelayMessage::Entered(_)
             | RelayMessage::Disconnect(_) => {}
         }

@@ -15,6 +15,7 @@ use crate::{
 use lanparty_obs::PeerStats;
 use lanparty_proto::{DatagramBudget, IpMtu, PeerId, RoomId, VirtualMac};
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
 
 /// What a peer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -32,6 +33,8 @@ pub enum Role {
 pub enum PeerMessage {
     /// The first message on the first bidirectional stream, and only there.
     Hello(Box<Hello>),
+    /// In the place of a `hello`: from where does the relay see this connection? It gets no place in a room.
+    Look,
     /// The peer's counters, every few seconds.
     Stats(Box<PeerStats>),
     /// What the host wants of the room; from its gateway only.
@@ -66,6 +69,8 @@ pub enum RelayMessage {
     Welcome(Welcome),
     /// The answer to a `hello`: no.
     Reject(Reject),
+    /// The answer to a `look`.
+    Seen(Seen),
     /// Somebody is in the room.
     PeerJoined(PeerJoined),
     /// Somebody is no longer in the room.
@@ -90,6 +95,13 @@ pub enum RelayMessage {
     Entered(Box<Entered>),
     /// The relay is about to close the link.
     Disconnect(Disconnect),
+}
+
+/// From where the relay sees a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// The address that its packets come from.
+    pub address: SocketAddr,
 }
 
 /// A peer's first words, as a stranger wrote them.

@@ -524,6 +524,7 @@ impl PeerCore for Bridge {
             | RelayMessage::Meet(_)
             | RelayMessage::Go(_)
             | RelayMessage::NoMeeting(_)
+            | RelayMessage::Seen(_)
             | RelayMessage::Entered(_)
             | RelayMessage::Disconnect(_) => {}
         }

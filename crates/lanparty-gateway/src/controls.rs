@@ -239,6 +239,7 @@ impl Controls {
             | RelayMessage::Meet(_)
             | RelayMessage::Go(_)
             | RelayMessage::NoMeeting(_)
+            | RelayMessage::Seen(_)
             | RelayMessage::Entered(_)
             | RelayMessage::Disconnect(_) => {}
         }

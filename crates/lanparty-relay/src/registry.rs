@@ -220,6 +220,11 @@ impl<L: Clone> Registry<L> {
         self.limits
     }
 
+    /// Whether somebody may be told from where the relay sees it, who wants nothing else.
+    pub fn may_look(&mut self, now: Instant, source: IpAddr) -> bool {
+        self.joins.may_look(now, source_of(source))
+    }
+
     /// Lets a newcomer into the room it wants, which is made if it is the first. `token` is random:
     /// nobody may be able to guess it.
     ///

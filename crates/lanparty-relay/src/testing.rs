@@ -227,6 +227,7 @@ pub(crate) fn said(steps: &[Step<Link>]) -> Vec<String> {
         | RelayMessage::Meet(_)
         | RelayMessage::Go(_)
         | RelayMessage::NoMeeting(_)
+        | RelayMessage::Seen(_)
         | RelayMessage::Entered(_)
         | RelayMessage::Vouched(_)
         | RelayMessage::NewKey(_)

@@ -150,7 +150,7 @@ async fn able(relay: &Relay, who: Newcomer) -> Peer {
 /// Opens its door; answers where it is seen.
 async fn opens(peer: &Peer, named: &[&str]) -> SocketAddr {
     peer.say(&door(true, named)).await;
-    let port = peer.stranger._endpoint.local_address().unwrap().port();
+    let port = peer.stranger.endpoint.local_address().unwrap().port();
     (Ipv4Addr::LOCALHOST, port).into()
 }
 

@@ -10,16 +10,17 @@ mod party;
 
 use bytes::Bytes;
 use lanparty_ctrl::host_key::Introduction;
-use lanparty_ctrl::message::{Disconnect, Hello, Newcomer, Vouched};
+use lanparty_ctrl::message::{Disconnect, Hello, Newcomer, Seen, Vouched};
 use lanparty_ctrl::{
     Challenge, DOORS, DisconnectReason, GROUPS, HOST_CONTROLS, HOST_KEYS, HostOrder, HostSecret,
     IdentityKey, LAN_MACS, LeaveReason, NEW_KEYS, PeerMessage, ROOM_KEYS, RejectReason,
     RelayMessage, RoomKey,
 };
 use lanparty_proto::{DatagramBudget, MacAddr};
-use lanparty_quic::Closed;
-use lanparty_relay::Limits;
+use lanparty_quic::{CloseCode, Closed, control};
+use lanparty_relay::{JoinLimits, Limits};
 use party::{Relay, Stranger, client, frame, mac, room, soon};
+use std::net::SocketAddr;
 
 #[tokio::test]
 async fn a_hello_recorded_on_one_connection_is_refused_on_another() {
@@ -359,6 +360,44 @@ async fn a_stranger_without_a_hello_is_closed() {
     let silent = relay.connect().await;
     let closed = soon(silent.connection.closed()).await;
     assert_eq!(closed, Closed::ByPeer("protocol error".into()));
+}
+
+#[tokio::test]
+async fn who_only_looks_is_told_its_address_and_gets_no_place() {
+    let looks = 3;
+    let relay = Relay::start(Limits {
+        joins: JoinLimits {
+            per_address: looks,
+            ..JoinLimits::default()
+        },
+        ..Limits::default()
+    });
+    let gateway = relay.gateway().await;
+    for look in 1..=looks {
+        let stranger = relay.connect().await;
+        let mut answer = stranger.say_first(&PeerMessage::Look).await;
+        let seen: RelayMessage = soon(control::read_message(&mut answer)).await.unwrap();
+        let address = stranger.endpoint.local_address().unwrap();
+        let address = SocketAddr::new(relay.address.ip(), address.port());
+        assert_eq!(seen, RelayMessage::Seen(Seen { address }));
+        if look == looks {
+            let closed = soon(stranger.connection.closed()).await;
+            assert_eq!(closed, Closed::ByPeer("bye".into()));
+        }
+        stranger.connection.close(CloseCode::Bye);
+    }
+    let curious = relay.connect().await;
+    let mut answer = curious.say_first(&PeerMessage::Look).await;
+    let refused: RelayMessage = soon(control::read_message(&mut answer)).await.unwrap();
+    let RelayMessage::Reject(refused) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(refused.reason, RejectReason::RateLimited);
+    // Those who come in are not those who look.
+    let _player = relay.client(1).await;
+    gateway.joined().await;
+    gateway.say(&PeerMessage::Look).await;
+    assert_eq!(gateway.sent_away().await, DisconnectReason::ProtocolError);
 }
 
 #[tokio::test]

@@ -122,6 +122,19 @@ fn messages_of_doors_have_this_json() {
 }
 
 #[test]
+fn a_look_and_its_answer_have_this_json() {
+    same_both_ways(PeerMessage::Look, json!({ "type": "look" }));
+    for address in ["203.0.113.9:40000", "[2001:db8::9]:40000"] {
+        same_both_ways(
+            RelayMessage::Seen(Seen {
+                address: address.parse().unwrap(),
+            }),
+            json!({ "type": "seen", "address": address }),
+        );
+    }
+}
+
+#[test]
 fn peer_messages_have_this_json() {
     same_both_ways(
         PeerMessage::from(hello()),

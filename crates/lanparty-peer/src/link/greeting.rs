@@ -196,6 +196,7 @@ fn understand(needs: Needs, answer: RelayMessage) -> Result<Welcome, ConnectErro
         | RelayMessage::Meet(_)
         | RelayMessage::Go(_)
         | RelayMessage::NoMeeting(_)
+        | RelayMessage::Seen(_)
         | RelayMessage::Entered(_)
         | RelayMessage::Disconnect(_) => {
             Err(ControlError::Stream("neither a welcome nor a rejection came".to_owned()).into())

@@ -47,6 +47,8 @@ impl fmt::Display for JoinLimits {
 pub(crate) struct Joins {
     by_person: Spent<Comer>,
     by_source: Spent<IpAddr>,
+    /// Those who only looked, so that they take nothing from who wants to come in.
+    looks: Spent<IpAddr>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -61,6 +63,7 @@ impl Joins {
         Joins {
             by_person: Spent::new(a_minute(limits.per_identity), SECONDS),
             by_source: Spent::new(a_minute(limits.per_address), SECONDS),
+            looks: Spent::new(a_minute(limits.per_address), SECONDS),
         }
     }
 
@@ -68,6 +71,7 @@ impl Joins {
     pub(crate) fn set_limits(&mut self, limits: JoinLimits) {
         self.by_person.set_rate(a_minute(limits.per_identity));
         self.by_source.set_rate(a_minute(limits.per_address));
+        self.looks.set_rate(a_minute(limits.per_address));
     }
 
     /// May it come in once more?
@@ -93,10 +97,16 @@ impl Joins {
         }
     }
 
+    /// May somebody from there have a look?
+    pub(crate) fn may_look(&mut self, now: Instant, source: IpAddr) -> bool {
+        self.looks.take(now, source)
+    }
+
     /// Forgets who has been quiet for long enough.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         self.by_person.forget(now);
         self.by_source.forget(now);
+        self.looks.forget(now);
     }
 }
 

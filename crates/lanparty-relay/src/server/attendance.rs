@@ -211,7 +211,9 @@ impl Attendance {
                 Ok(PeerMessage::Ready(_)) => {}
                 Ok(PeerMessage::Met(met)) => self.rooms.lock().handle_met(self.place, met),
                 Ok(PeerMessage::Enter(_)) => return End::Protocol("this is no door".into()),
-                Ok(PeerMessage::Hello(_)) => return End::Protocol("a second hello".into()),
+                Ok(PeerMessage::Hello(_) | PeerMessage::Look) => {
+                    return End::Protocol("a second hello".into());
+                }
                 Err(ControlError::Closed(closed)) => return End::Closed(closed),
                 Err(error) => return End::Protocol(error.to_string()),
             }

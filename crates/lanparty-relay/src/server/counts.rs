@@ -13,6 +13,8 @@ pub(super) struct Counts {
     refused: [AtomicU64; RejectReason::ALL.len()],
     /// Who did not speak our protocol.
     strange: AtomicU64,
+    /// Who wanted to know its address and nothing else.
+    looks: AtomicU64,
     players: Sent,
     gateways: Sent,
     /// When the certificate ends, in seconds since 1970.
@@ -49,6 +51,7 @@ pub(super) struct Counted {
     pub(super) handshakes: [u64; HANDSHAKES.len()],
     pub(super) refused: [u64; RejectReason::ALL.len()],
     pub(super) strange: u64,
+    pub(super) looks: u64,
     /// Frames, bytes, and frames whose link was down: to players, to gateways.
     pub(super) sent: [[u64; 3]; 2],
     pub(super) certificate_ends: Option<i64>,
@@ -61,6 +64,7 @@ impl Default for Counts {
             handshakes: Default::default(),
             refused: Default::default(),
             strange: AtomicU64::new(0),
+            looks: AtomicU64::new(0),
             players: Sent::default(),
             gateways: Sent::default(),
             certificate_ends: AtomicI64::new(NEVER),
@@ -101,6 +105,11 @@ impl Counts {
         });
     }
 
+    /// Somebody was told from where it is seen.
+    pub(super) fn note_look(&self) {
+        one_more(&self.looks);
+    }
+
     /// Frames were sent to peers of one kind.
     pub(super) fn note_sent(&self, to: Role, sending: Sending) {
         let sent = match to {
@@ -132,6 +141,7 @@ impl Counts {
             handshakes: self.handshakes.each_ref().map(count),
             refused: self.refused.each_ref().map(count),
             strange: count(&self.strange),
+            looks: count(&self.looks),
             sent: sent.map(|sent| [&sent.frames, &sent.bytes, &sent.link_down].map(count)),
             certificate_ends: (ends != NEVER).then_some(ends),
         }

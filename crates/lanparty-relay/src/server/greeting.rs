@@ -3,7 +3,7 @@
 use super::attendance::Attendance;
 use super::contact::{Contact, Outgoing};
 use super::{BANNED, DRAIN, Rooms, queue_steps, send_out};
-use lanparty_ctrl::message::{Disconnect, Entry, Newcomer, Reject};
+use lanparty_ctrl::message::{Disconnect, Entry, Newcomer, Reject, Seen};
 use lanparty_ctrl::{DisconnectReason, PeerMessage, RejectReason, RelayMessage, ResumeToken};
 use lanparty_quic::control::{self, ControlError};
 use lanparty_quic::{CloseCode, Connection, Incoming, SendStream};
@@ -23,6 +23,14 @@ const INSIDE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 /// What a gateway reads whose place another one has taken that has the same host's key.
 const GATEWAY_REPLACED: &str =
     "another gateway of this room's host has taken its place; run one of them only";
+
+/// What a stranger wants.
+enum Wish {
+    /// A seat in a room.
+    Seat(Box<Entry>),
+    /// To know from where it is seen.
+    Look,
+}
 
 /// Why a stranger gets no seat.
 #[derive(Debug, thiserror::Error)]
@@ -67,11 +75,20 @@ pub(super) async fn greet_inside(rooms: Arc<Rooms>, connection: Connection) -> O
 
 /// Hears a hello; answers a seat to whoever is admitted.
 async fn seat(rooms: Arc<Rooms>, connection: Connection, from: SocketAddr) -> Option<Attendance> {
-    let refusal = match hear_hello(&connection).await {
-        Ok((entry, answer)) => match admit(&rooms, entry, from, &connection, answer) {
-            Ok(seat) => return Some(seat),
-            Err(refusal) => refusal,
-        },
+    let heard = hear_wish(&connection).await;
+    let seated = heard.and_then(|(wish, answer)| match wish {
+        Wish::Seat(entry) => admit(&rooms, *entry, from, &connection, answer).map(Ok),
+        Wish::Look if rooms.lock().may_look(Instant::now(), from.ip()) => Ok(Err(answer)),
+        Wish::Look => Err(Refusal::Reject(RejectReason::RateLimited, answer)),
+    });
+    let refusal = match seated {
+        Ok(Ok(seat)) => return Some(seat),
+        Ok(Err(answer)) => {
+            rooms.counts.note_look();
+            let seen = Seen { address: from };
+            answer_look(&connection, seen, answer).await;
+            return None;
+        }
         Err(refusal) => refusal,
     };
     rooms.counts.note_refused(refusal.reason());
@@ -80,12 +97,14 @@ async fn seat(rooms: Arc<Rooms>, connection: Connection, from: SocketAddr) -> Op
     None
 }
 
-async fn hear_hello(connection: &Connection) -> Result<(Entry, SendStream), Refusal> {
+async fn hear_wish(connection: &Connection) -> Result<(Wish, SendStream), Refusal> {
     let hello = tokio::time::timeout(HELLO, read_hello(connection)).await;
     let hello = hello.unwrap_or(Err(ControlError::TooSlow));
     let (message, answer) = hello.map_err(|error| Refusal::Protocol(error.to_string()))?;
-    let PeerMessage::Hello(hello) = message else {
-        return Err(Refusal::Protocol("its first message is no hello".into()));
+    let hello = match message {
+        PeerMessage::Hello(hello) => hello,
+        PeerMessage::Look => return Ok((Wish::Look, answer)),
+        _ => return Err(Refusal::Protocol("its first message is no hello".into())),
     };
     match hello.check(connection.channel_binding()) {
         Ok(Ok(entry)) => {
@@ -96,7 +115,7 @@ async fn hear_hello(connection: &Connection) -> Result<(Entry, SendStream), Refu
                 datagram_budget: entry.datagram_budget.min(connection.budget()),
                 ..entry
             };
-            Ok((entry, answer))
+            Ok((Wish::Seat(Box::new(entry)), answer))
         }
         Ok(Err(reason)) => Err(Refusal::Reject(reason, answer)),
         Err(error) => Err(Refusal::Protocol(error.to_string())),
@@ -151,6 +170,18 @@ fn admit(
     }
     drop(registry);
     Ok(seat)
+}
+
+/// Says from where the connection is seen, and ends it.
+async fn answer_look(connection: &Connection, seen: Seen, mut answer: SendStream) {
+    let seen = RelayMessage::Seen(seen);
+    let told = async {
+        if control::write_message(&mut answer, &seen).await.is_ok() {
+            connection.closed().await;
+        }
+    };
+    let _ = tokio::time::timeout(4 * DRAIN, told).await;
+    connection.close(CloseCode::Bye);
 }
 
 async fn send_away(connection: &Connection, refusal: Refusal) {

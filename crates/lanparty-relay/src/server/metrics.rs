@@ -99,6 +99,8 @@ fn write_comings_and_goings(figures: &Figures, sheet: &mut Sheet) {
         sheet.counter("refusals", help, &[("reason", reason.name())], count);
     }
     sheet.counter("refusals", help, &[("reason", "protocol")], counted.strange);
+    let help = "Those who asked from where they are seen, and for nothing else";
+    sheet.counter("looks", help, &[], counted.looks);
     let help = "First packets of strangers, and whether they were heard";
     for (answer, &count) in KNOCKS.iter().zip(&counted.knocks) {
         sheet.counter("knocks", help, &[("answer", answer)], count);

@@ -81,7 +81,7 @@ impl Relay {
         );
         let connection = soon(connecting).await.unwrap();
         Stranger {
-            _endpoint: endpoint,
+            endpoint,
             connection,
         }
     }
@@ -107,7 +107,7 @@ impl Relay {
 }
 
 pub(crate) struct Stranger {
-    pub(crate) _endpoint: Endpoint,
+    pub(crate) endpoint: Endpoint,
     pub(crate) connection: Connection,
 }
 

@@ -59,6 +59,7 @@ impl Evening {
                 PeerMessage::Door(_)
                 | PeerMessage::Ready(_)
                 | PeerMessage::Met(_)
+                | PeerMessage::Look
                 | PeerMessage::Enter(_),
             )) => unreachable!("nobody has been asked for a direct path"),
             Some(Said::Message(PeerMessage::Disconnect(goodbye))) => {
