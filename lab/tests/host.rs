@@ -82,7 +82,10 @@ fn the_host_is_told_what_the_invite_says(evening: &Evening) -> Result<()> {
     let read = Invite::find(invite)?;
     ensure!(read.pin.is_some() && read.host.is_some(), "{invite}");
     let log = evening.host.log();
-    ensure!(log.contains("Relay listening on [::]:443 (udp)."), "{log}");
+    ensure!(
+        log.contains("Relay listening on [::]:443 (udp, tcp)."),
+        "{log}"
+    );
     let advice = "The router 10.9.2.254 does not open UDP port 443 by itself";
     ensure!(log.contains(advice) && !log.contains('▀'), "{log}");
     ensure!(!log.contains("is open"), "{log}");

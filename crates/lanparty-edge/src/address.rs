@@ -126,20 +126,53 @@ impl FromStr for ListenAddress {
     type Err = ListenAddressError;
 
     fn from_str(text: &str) -> Result<Self, ListenAddressError> {
-        let address = match text.strip_suffix("/udp") {
-            Some(port) => port
-                .parse()
-                .ok()
-                .map(|port| (Ipv6Addr::UNSPECIFIED, port).into()),
-            None => text.parse().ok(),
-        };
-        address
-            .map(ListenAddress)
-            .ok_or_else(|| ListenAddressError(text.to_owned()))
+        let address = address_or_port(text, "/udp").map(ListenAddress);
+        address.ok_or_else(|| ListenAddressError(text.to_owned()))
+    }
+}
+
+/// An address and port, or a port of all addresses.
+fn address_or_port(text: &str, suffix: &str) -> Option<SocketAddr> {
+    match text.strip_suffix(suffix) {
+        Some(port) => Some((Ipv6Addr::UNSPECIFIED, port.parse().ok()?).into()),
+        None => text.parse().ok(),
     }
 }
 
 impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Where a relay listens for TCP: `ADDR:PORT`, or `PORT/tcp` for all addresses of both families.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TcpAddress(SocketAddr);
+
+/// The text is not an address to listen on for TCP.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is not an address to listen on for TCP; write it like 127.0.0.1:8443, 443/tcp or [::]:443"
+)]
+pub struct TcpAddressError(pub(crate) String);
+
+impl TcpAddress {
+    /// The address to bind; an IPv6 wildcard means both families.
+    pub fn socket_address(self) -> SocketAddr {
+        self.0
+    }
+}
+
+impl FromStr for TcpAddress {
+    type Err = TcpAddressError;
+
+    fn from_str(text: &str) -> Result<Self, TcpAddressError> {
+        let address = address_or_port(text, "/tcp").map(TcpAddress);
+        address.ok_or_else(|| TcpAddressError(text.to_owned()))
+    }
+}
+
+impl fmt::Display for TcpAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
@@ -210,6 +243,12 @@ mod tests {
         assert_eq!(listen("[::1]:443").unwrap(), "[::1]:443");
         for bad in ["443", "443/tcp", "x/udp", "70000/udp", "relay:443", ""] {
             assert!(listen(bad).is_err(), "{bad}");
+        }
+        let tcp = |text: &str| text.parse::<TcpAddress>().map(|a| a.to_string());
+        assert_eq!(tcp("443/tcp").unwrap(), "[::]:443");
+        assert_eq!(tcp("127.0.0.1:8443").unwrap(), "127.0.0.1:8443");
+        for bad in ["443", "443/udp", "x/tcp", "70000/tcp", "relay:443", ""] {
+            assert!(tcp(bad).is_err(), "{bad}");
         }
     }
 }

@@ -1,7 +1,9 @@
 //! What docs/errors.md says about what every program has at its edges.
 
 use crate::access_args::AccessError;
-use crate::address::{ListenAddress, ListenAddressError, RelayAddress, RelayAddressError};
+use crate::address::{
+    ListenAddress, ListenAddressError, RelayAddress, RelayAddressError, TcpAddress, TcpAddressError,
+};
 use crate::invite::{InviteError, InvitePageError, InviteSourceError};
 use crate::log::FilterError;
 use crate::runtime::RuntimeError;
@@ -72,9 +74,11 @@ fn the_page_explains_what_every_program_may_say() {
 fn the_page_explains_the_form_of_addresses() {
     let relay = || "relay:x".parse::<RelayAddress>().unwrap_err();
     let listen = || "443".parse::<ListenAddress>().unwrap_err();
+    let tcp = || "443".parse::<TcpAddress>().unwrap_err();
     let addresses = [
         told!(RelayAddressError { RelayAddressError(_) = relay() => "--relay, --public-address or an invite has another form.", "As the sentence shows."; }),
         told!(ListenAddressError { ListenAddressError(_) = listen() => "--listen, or `listen =`, has another form.", "As the sentence shows."; }),
+        told!(TcpAddressError { TcpAddressError(_) = tcp() => "--tcp-listen, or `tcp-listen =`, has another form.", "As the sentence shows."; }),
     ];
     Chapter::new("addresses").with(addresses.concat()).check();
 }

@@ -29,7 +29,7 @@ use lanparty_proto::DatagramBudget;
 use lanparty_quic::Congestion;
 use lanparty_quic::tls::Trust;
 use lanparty_relay::config::{
-    ArgsError, BoundArgs, Bounds, CommandLine, IdentitySource, command_line,
+    ArgsError, BoundArgs, Bounds, CommandLine, IdentitySource, TcpArgs, command_line,
 };
 use lanparty_relay::server::kept_pin;
 use lanparty_relay::{RelayServer, SocketGone};
@@ -66,6 +66,9 @@ pub struct HostArgs {
     /// Where to listen for players: an address and port, or PORT/udp for all addresses, IPv6 too.
     #[arg(long, value_name = "ADDR:PORT", default_value = "443/udp")]
     listen: ListenAddress,
+
+    #[command(flatten)]
+    tcp: TcpArgs,
 
     /// Where players find this machine, for the invite: your public name or address, with a port if
     /// your router forwards another one than --listen has [default: what the router says, or this machine's own
@@ -170,7 +173,7 @@ impl HostArgs {
     fn settings(&self) -> CommandLine {
         CommandLine::new(self.words.clone(), self.file.config.clone(), |words| {
             let args = HostArgs::read(words)?;
-            Ok(bounded(args.listen, args.bounds))
+            Ok(bounded(args.listen, args.tcp, args.bounds))
         })
     }
 
@@ -189,7 +192,7 @@ impl HostArgs {
             only: Some((room.clone(), host_key.id())),
             congestion: self.congestion,
             settings: Some(settings),
-            ..bounded(self.listen, self.bounds)
+            ..bounded(self.listen, self.tcp, self.bounds)
         })?;
         let listening = relay.local_address();
         let address = public(self.public_address.as_deref(), listening, outgoing())?;
@@ -233,7 +236,8 @@ impl HostArgs {
         let host = Host::new(&config);
         run::keep_what_is_needed(&config, &readable)?;
 
-        say(format_args!("Relay listening on {listening} (udp)."));
+        say(format_args!("Relay listening on {}.", relay.listening()));
+        relay.say_what_is_missing();
         let way_in = WayIn::open(listening, nonce, !self.no_port_mapping);
         let desk = host.desk.clone();
         let herald = Herald {
@@ -295,7 +299,7 @@ fn needed(port: u16, first_free: u16, this_machine: ThisMachine) -> CapabilitySe
 }
 
 /// A relay that listens there and takes on so much.
-fn bounded(listen: ListenAddress, bounds: BoundArgs) -> lanparty_relay::Config {
+fn bounded(listen: ListenAddress, tcp: TcpArgs, bounds: BoundArgs) -> lanparty_relay::Config {
     let Bounds {
         limits,
         rates,
@@ -303,6 +307,7 @@ fn bounded(listen: ListenAddress, bounds: BoundArgs) -> lanparty_relay::Config {
         guesses,
     } = bounds.into();
     lanparty_relay::Config {
+        tcp: tcp.into(),
         limits,
         rates,
         knocks,
@@ -450,7 +455,7 @@ mod tests {
                 config.rates.bytes.per_second,
             )
         };
-        assert_eq!(of(bounded(args.listen, args.bounds)), (7, 8));
+        assert_eq!(of(bounded(args.listen, args.tcp, args.bounds)), (7, 8));
         write("interface = 'eth0'\nmax-clients-per-room = 5\n");
         assert_eq!(of(settings.read().unwrap()), (5, 8));
         write("max-clients = 5\n");

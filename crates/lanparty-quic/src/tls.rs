@@ -327,6 +327,11 @@ impl Identity {
             .map_or(&[], |certificate| certificate.as_ref())
     }
 
+    /// Chain and key, for a server of another kind that is the same relay.
+    pub fn certified(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        (self.chain.clone(), self.key.clone_key())
+    }
+
     pub(crate) fn server_config(&self) -> Result<ServerConfig, IdentityError> {
         self.server_config_for(ALPN)
     }

@@ -4,12 +4,14 @@ pub mod command_line;
 #[allow(clippy::disallowed_methods, reason = "shell: reads the file")]
 mod file;
 pub(crate) mod limits;
+mod tcp;
 #[cfg(test)]
 mod tests;
 
 pub use command_line::CommandLine;
 pub use file::{FileError, text_of};
 pub use limits::{BoundArgs, Bounds};
+pub use tcp::{Tcp, TcpArgs};
 
 use crate::registry::{GuessLimits, Limits};
 use crate::room::Rates;
@@ -43,6 +45,8 @@ pub const DEFAULT_SERVER_NAME: &str = "lanparty-relay";
 pub struct Config {
     /// Where to listen.
     pub listen: ListenAddress,
+    /// Where to listen for TCP, if anywhere.
+    pub tcp: Tcp,
     /// The name in the certificate that the relay makes for itself.
     pub server_name: String,
     /// Where its key comes from.
@@ -108,10 +112,11 @@ pub enum IdentitySource {
 }
 
 impl Config {
-    /// A relay at `listen` with the default limits, a key for this run, and one thread.
+    /// A relay at `listen` for UDP alone with the default limits, a key for this run, and one thread.
     pub fn new(listen: ListenAddress) -> Self {
         Config {
             listen,
+            tcp: Tcp::Off,
             server_name: DEFAULT_SERVER_NAME.to_owned(),
             identity: IdentitySource::Fresh,
             dev_cert_der_out: None,
@@ -155,6 +160,9 @@ pub struct RelayArgs {
     /// Where to listen: an address and port, or PORT/udp for all addresses, IPv6 too.
     #[arg(long, value_name = "ADDR:PORT", default_value = "443/udp")]
     pub listen: ListenAddress,
+
+    #[command(flatten)]
+    tcp: TcpArgs,
 
     /// Write the relay's certificate (DER) to this file, for --relay-ca-cert of gateway and clients.
     #[arg(long, value_name = "FILE")]
@@ -302,6 +310,7 @@ impl TryFrom<RelayArgs> for Config {
         } = args.bounds.into();
         Ok(Config {
             listen: args.listen,
+            tcp: args.tcp.into(),
             server_name: args.server_name,
             identity: match (args.cert, args.key) {
                 (Some(cert), Some(key)) => IdentitySource::Files { cert, key },

@@ -18,6 +18,7 @@ mod tests;
 mod totals;
 
 pub use guesses::GuessLimits;
+pub(crate) use guesses::Spent;
 pub use joins::JoinLimits;
 pub(crate) use legacy::Legacy;
 pub use operator::{Draining, RoomSummary};

@@ -22,6 +22,7 @@ mod passage;
 mod standing;
 #[cfg(target_os = "linux")]
 mod succession;
+mod tcp;
 mod threads;
 #[cfg(target_os = "linux")]
 mod totals;
@@ -31,8 +32,9 @@ pub use dev_cert::DevCertError;
 #[cfg(target_os = "linux")]
 pub use handover::HandoverError;
 pub use identity::{SourceError, kept_pin};
+pub use tcp::TcpError;
 
-use crate::config::{CommandLine, Config, IdentitySource};
+use crate::config::{CommandLine, Config, IdentitySource, Tcp};
 use crate::registry::{Legacy, Registry, Seat};
 use crate::room::{Departure, Step};
 use crate::strangers::KnockAnswer;
@@ -55,11 +57,12 @@ use lanparty_quic::tls::Identity;
 use lanparty_quic::{Beat, CloseCode, Connection, Endpoint, Incoming, ListenError};
 use std::convert::Infallible;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+use tcp::{Ear, Hall, Hearing};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
@@ -167,8 +170,8 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), S
     if config.tells_starter {
         handover::tell_starter(null.ok().as_ref());
     }
-    let address = server.local_address();
-    say(format_args!("Relay listening on {address} (udp)."));
+    say(format_args!("Relay listening on {}.", server.listening()));
+    server.say_what_is_missing();
     let pin = server.pin();
     let (has, wanted) = (server.endpoint.loops(), config.thread_count().get());
     if let Some(sentence) = threads::others_than(wanted, has, server.is_successor) {
@@ -226,12 +229,14 @@ impl StartError {
 pub struct RelayServer {
     endpoint: Endpoint,
     address: SocketAddr,
+    tcp: TcpDoor,
     certificate: Vec<u8>,
     pin: Pin,
     renewal: Option<Renewal>,
     settings: Option<CommandLine>,
     /// Where it was told to listen.
     listen: ListenAddress,
+    tcp_wanted: Tcp,
     /// On how many threads it was told to move packets.
     threads: Option<NonZeroUsize>,
     operators: JoinSet<io::Result<()>>,
@@ -257,11 +262,24 @@ pub struct RelayServer {
     standing: Option<Standing>,
 }
 
+/// The way in over TCP.
+#[derive(Debug)]
+struct TcpDoor {
+    /// Where it listens.
+    address: Option<SocketAddr>,
+    /// Until it is heard.
+    ear: Option<Ear>,
+    hall: Arc<Hall>,
+    hearing: Option<Hearing>,
+    /// Why there is none, where one was wanted.
+    missing: Option<TcpError>,
+}
+
 /// The rooms of a running relay, and the one lock; beside it what needs none.
 #[derive(Debug)]
 struct Rooms {
     registry: Mutex<Registry<Arc<Contact>>>,
-    counts: Counts,
+    counts: Arc<Counts>,
     /// At which port peers reach it.
     port: u16,
     /// Of links within this program, once there may be any.
@@ -304,10 +322,14 @@ impl RelayServer {
     /// # Errors
     /// [`StartError`].
     pub fn bind(config: &Config) -> Result<Self, StartError> {
-        Self::bind_or_adopt(config, Vec::new())
+        Self::bind_or_adopt(config, Vec::new(), None)
     }
 
-    fn bind_or_adopt(config: &Config, adopted: Vec<UdpSocket>) -> Result<Self, StartError> {
+    fn bind_or_adopt(
+        config: &Config,
+        adopted: Vec<UdpSocket>,
+        listener: Option<TcpListener>,
+    ) -> Result<Self, StartError> {
         let identity = identity::load(&config.identity, &config.server_name)?;
         if let Some(file) = &config.dev_cert_der_out {
             dev_cert::write(file, identity.certificate_der())?;
@@ -339,21 +361,25 @@ impl RelayServer {
         info!(%limits, %knocks, %rates, guesses = %config.guesses, buffers = ?endpoint.buffers(), "Limits in force");
         let rooms = Arc::new(Rooms {
             registry: Mutex::new(registry),
-            counts: Counts::default(),
+            counts: Arc::default(),
             port: address.port(),
             inside: OnceLock::new(),
         });
         if matches!(config.identity, IdentitySource::Files { .. }) {
             rooms.counts.set_certificate_end(identity.ends_at());
         }
+        let hall = Hall::new(config, &identity, rooms.counts.clone()).map_err(SourceError::from)?;
+        let tcp = TcpDoor::open(config, address, listener, hall);
         Ok(RelayServer {
             endpoint,
             address,
+            tcp,
             certificate: identity.certificate_der().to_vec(),
             pin: identity.pin(),
             renewal: Renewal::new(&config.identity),
             settings: config.settings.clone().filter(CommandLine::has_files),
             listen: config.listen,
+            tcp_wanted: config.tcp,
             threads: config.threads,
             operators: JoinSet::new(),
             metrics: JoinSet::new(),
@@ -411,8 +437,27 @@ impl RelayServer {
     }
 
     /// Starts the threads that move packets beside this one, with this one's rights.
-    fn start_threads(&self) -> Result<(), StartError> {
-        self.endpoint.start_threads().map_err(StartError::Threads)
+    fn start_threads(&mut self) -> Result<(), StartError> {
+        self.endpoint.start_threads().map_err(StartError::Threads)?;
+        let hearing = self.tcp.hear(&self.endpoint);
+        hearing.map_err(StartError::Threads)
+    }
+
+    /// Where it listens, and for what, in words.
+    pub fn listening(&self) -> String {
+        tcp::listening(self.address, self.tcp.address)
+    }
+
+    /// Says in a sentence for whom there is no way in that was wanted, and what to do.
+    pub fn say_what_is_missing(&self) {
+        if let Some(error) = &self.tcp.missing {
+            tcp::say_why_not(error);
+        }
+    }
+
+    /// Where it listens for TCP, if it does.
+    pub fn tcp_address(&self) -> Option<SocketAddr> {
+        self.tcp.address
     }
 
     /// Where it listens.
@@ -527,6 +572,7 @@ impl RelayServer {
             }
             Event::Wanted(Wish::Place(answer)) => {
                 self.endpoint.turn_deaf();
+                self.tcp.shut();
                 self.successor = Some(answer);
             }
             Event::Hangup => {
@@ -555,6 +601,7 @@ impl RelayServer {
 
     /// Does what is due in the rooms, and queues what is to be told.
     fn tidy(&self, now: Instant) {
+        self.tcp.hall.tidy(now);
         let mut rooms = self.rooms.lock();
         rooms.handle_timeout(now);
         for (link, notice) in rooms.poll_notices(now) {
@@ -580,6 +627,7 @@ impl RelayServer {
             access,
             introduces,
             listen,
+            tcp,
             threads,
             ..
         } = read.map_err(|error| error.to_string())?;
@@ -587,12 +635,14 @@ impl RelayServer {
         info!(%limits, %knocks, %rates, %guesses, introduces, access_token = access.is_some(), "New limits in force");
         let restart: Vec<String> = needs_restart(self.listen, listen)
             .into_iter()
+            .chain(tcp::needs_restart(self.tcp_wanted, tcp))
             .chain(threads::needs_restart(self.threads, threads))
             .collect();
         for sentence in &restart {
             warn!("{sentence}");
         }
         self.doorstep.set_limits(knocks);
+        self.tcp.hall.set_limits(knocks);
         let mut rooms = self.rooms.lock();
         rooms.set_limits(Instant::now(), limits, rates, guesses);
         rooms.set_access(access);
@@ -605,6 +655,7 @@ impl RelayServer {
         let taken = renewed.map(|renewed| {
             let identity = renewed?;
             self.endpoint.set_identity(&identity)?;
+            self.tcp.hall.set_identity(&identity)?;
             self.rooms.counts.set_certificate_end(identity.ends_at());
             Ok::<_, SourceError>(identity.pin())
         });
@@ -649,6 +700,37 @@ impl RelayServer {
         for link in rooms.drain() {
             link.queue(Outgoing::Goodbye(disconnect.clone()));
         }
+    }
+}
+
+impl TcpDoor {
+    fn open(config: &Config, udp: SocketAddr, listener: Option<TcpListener>, hall: Hall) -> Self {
+        let (ear, missing) = match Ear::open(config.tcp, udp, listener) {
+            Ok(ear) => (ear, None),
+            Err(error) => (None, Some(error)),
+        };
+        TcpDoor {
+            address: ear.as_ref().map(Ear::address),
+            ear,
+            hall: Arc::new(hall),
+            hearing: None,
+            missing,
+        }
+    }
+
+    /// Starts its thread, once.
+    fn hear(&mut self, endpoint: &Endpoint) -> io::Result<()> {
+        if let Some(ear) = self.ear.take() {
+            tcp::raise_descriptors();
+            self.hearing = Some(ear.hear(endpoint.clone(), self.hall.clone())?);
+        }
+        Ok(())
+    }
+
+    /// Takes in nobody any more.
+    fn shut(&mut self) {
+        self.ear = None;
+        self.hearing.iter().for_each(Hearing::shut);
     }
 }
 

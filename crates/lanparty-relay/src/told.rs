@@ -2,7 +2,7 @@
 
 use crate::config::limits::OutOfRange;
 use crate::config::{ArgsError, FileError};
-use crate::server::{DevCertError, HandoverError, SocketGone, SourceError, StartError};
+use crate::server::{DevCertError, HandoverError, SocketGone, SourceError, StartError, TcpError};
 use lanparty_quic::tls::IdentityError;
 use lanparty_told::{Chapter, told};
 use std::io;
@@ -46,8 +46,14 @@ fn the_page_explains_why_a_relay_does_not_start_or_ends() {
         SourceError::Files { .. } = SourceError::Files { cert: "chain.pem".into(), key: "key.pem".into(), cause: IdentityError::NoKey } => "Certificate or key cannot be used, for the reason behind the colon.", "What the reason says.";
     } elsewhere SourceError::State(_), SourceError::Own(_));
     let cert = told!(DevCertError { DevCertError(..) = DevCertError("/etc/relay.der".into(), io::Error::from_raw_os_error(13)) => "--dev-cert-der-out names a place that cannot be written.", "Another file."; });
+    let at = "[::]:443".parse().expect("an address");
+    let tcp = told!(TcpError {
+        TcpError::InUse(_) = TcpError::InUse(at) => "Behind “Goes on with UDP alone”: a web server, or another relay, has that TCP port; parties go on over UDP.", "What the sentence says: the operator's guide has the lines for nginx and Caddy.";
+        TcpError::Bind(..) = TcpError::Bind(at, io::Error::from_raw_os_error(99)) => "The same for another reason, which is named.", "Another address, or none.";
+    });
     Chapter::new("relay")
         .with(start)
+        .with(tcp)
         .with(handover)
         .with(source)
         .with(cert)

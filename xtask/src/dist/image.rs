@@ -107,7 +107,7 @@ fn config(layer: &Value, version: &str, created: &str) -> Value {
         "os": "linux",
         "config": {
             "User": format!("{USER}:{USER}"),
-            "ExposedPorts": {"443/udp": {}},
+            "ExposedPorts": {"443/udp": {}, "443/tcp": {}},
             "Env": ["PATH=/usr/bin", format!("STATE_DIRECTORY={state}")],
             "Entrypoint": [format!("/usr/bin/{PROGRAM}")],
             "Volumes": {&state: {}},
@@ -158,7 +158,8 @@ mod tests {
         let config: Value = serde_json::from_slice(&blob(&config)).unwrap();
         assert_eq!(config["rootfs"]["diff_ids"][0], layer["digest"]);
         assert_eq!(config["config"]["User"], "65532:65532");
-        assert_eq!(config["config"]["ExposedPorts"], json!({"443/udp": {}}));
+        let ports = json!({"443/udp": {}, "443/tcp": {}});
+        assert_eq!(config["config"]["ExposedPorts"], ports);
         assert_eq!(image.files("").unwrap().len(), 2, "no loose ends");
         fs::remove_dir_all(folder).unwrap();
     }

@@ -4,10 +4,11 @@ use crate::room::Rate;
 use clap::CommandFactory as _;
 
 /// Every setting: its name, its default (if it has one), and a value that is none of the defaults.
-const SETTINGS: [(&str, Option<&str>, &str); 38] = [
+const SETTINGS: [(&str, Option<&str>, &str); 39] = [
     ("metrics", None, "127.0.0.1:9464"),
     ("threads", None, "33"),
     ("listen", Some("443/udp"), "127.0.0.1:4433"),
+    ("tcp-listen", None, "127.0.0.1:8443"),
     ("dev-cert-der-out", None, "a/b.der"),
     ("state", None, "a/state"),
     ("cert", None, "a/chain.pem"),
@@ -65,6 +66,7 @@ fn every_flag_has_this_spelling_and_this_default() {
                     | "reload"
                     | "tells_starter"
                     | "no_introductions"
+                    | "no_tcp"
             )
         })
         .map(|flag| {
@@ -89,6 +91,7 @@ fn without_flags_it_listens_on_443_with_the_default_limits() {
 fn every_setting_can_be_made_by_flag_and_by_file() {
     let expected = Config {
         listen: "127.0.0.1:4433".parse().unwrap(),
+        tcp: Tcp::At("127.0.0.1:8443".parse().unwrap()),
         server_name: "lan.example".to_owned(),
         identity: IdentitySource::Files {
             cert: "a/chain.pem".into(),
@@ -154,6 +157,25 @@ fn an_operator_may_want_nobody_introduced() {
     assert!(!introduces("", "--no-introductions"));
     assert!(!introduces("no-introductions = true\n", ""));
     assert!(introduces("no-introductions = false\n", ""));
+}
+
+#[test]
+fn it_listens_for_tcp_beside_udp_unless_somebody_says_otherwise() {
+    let tcp = |file, flags| config(file, flags).unwrap().tcp;
+    let proxied = Tcp::At("127.0.0.1:8443".parse().unwrap());
+    assert_eq!(tcp("", ""), Tcp::Beside);
+    assert_eq!(tcp("", "--no-tcp"), Tcp::Off);
+    assert_eq!(tcp("no-tcp = true", ""), Tcp::Off);
+    assert_eq!(tcp("no-tcp = false", ""), Tcp::Beside);
+    assert_eq!(tcp("tcp-listen = '127.0.0.1:8443'", ""), proxied);
+    // A flag wins over the file.
+    assert_eq!(tcp("no-tcp = true", "--tcp-listen 127.0.0.1:8443"), proxied);
+    assert_eq!(tcp("tcp-listen = '127.0.0.1:8443'", "--no-tcp"), Tcp::Off);
+    assert!(config("", "--no-tcp --tcp-listen 127.0.0.1:8443").is_err());
+    let udp = "[::]:443".parse().unwrap();
+    assert_eq!(Tcp::Beside.beside(udp), Some(udp));
+    assert_eq!(Tcp::Off.beside(udp), None);
+    assert_eq!(proxied.beside(udp).unwrap().port(), 8443);
 }
 
 #[test]
@@ -385,6 +407,7 @@ fn a_bad_file_is_told_in_one_sentence() {
 
 fn default() -> Config {
     Config {
+        tcp: Tcp::Beside,
         identity: IdentitySource::Kept(None),
         threads: None,
         ..Config::new("443/udp".parse().unwrap())

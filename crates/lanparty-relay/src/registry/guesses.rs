@@ -87,7 +87,7 @@ impl Guesses {
 
 /// Buckets, for those who have taken something out of them.
 #[derive(Debug)]
-pub(super) struct Spent<K> {
+pub(crate) struct Spent<K> {
     rate: Rate,
     /// How many tokens one is worth.
     price: usize,
@@ -97,7 +97,7 @@ pub(super) struct Spent<K> {
 }
 
 impl<K: Hash + Eq> Spent<K> {
-    pub(super) fn new(rate: Rate, price: usize) -> Self {
+    pub(crate) fn new(rate: Rate, price: usize) -> Self {
         Spent {
             rate,
             price,
@@ -122,7 +122,7 @@ impl<K: Hash + Eq> Spent<K> {
     }
 
     /// Takes one out, if it is there.
-    pub(super) fn take(&mut self, now: Instant, key: K) -> bool {
+    pub(crate) fn take(&mut self, now: Instant, key: K) -> bool {
         let has_place = self.known.len() < MAX_KNOWN || self.known.contains_key(&key);
         let fresh = || Bucket::full(now, self.rate);
         let bucket = match has_place {
@@ -132,7 +132,7 @@ impl<K: Hash + Eq> Spent<K> {
         bucket.take(now, self.price)
     }
 
-    pub(super) fn forget(&mut self, now: Instant) {
+    pub(crate) fn forget(&mut self, now: Instant) {
         self.known.retain(|_, bucket| !bucket.is_full(now));
         self.others.take_if(|bucket| bucket.is_full(now));
     }

@@ -1,5 +1,6 @@
 //! What the shell counts: who knocks, what is refused, what is sent. The rest is counted where it is decided.
 
+use super::tcp::TcpKnock;
 use crate::strangers::KnockAnswer;
 use lanparty_ctrl::{RejectReason, Role};
 use lanparty_quic::HandshakeError;
@@ -9,6 +10,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 #[derive(Debug)]
 pub(super) struct Counts {
     knocks: [AtomicU64; KNOCKS.len()],
+    /// Who has called over TCP.
+    tcp: [AtomicU64; TcpKnock::NAMES.len()],
     handshakes: [AtomicU64; HANDSHAKES.len()],
     refused: [AtomicU64; RejectReason::ALL.len()],
     /// Who did not speak our protocol.
@@ -48,6 +51,7 @@ pub(super) struct Sending {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Counted {
     pub(super) knocks: [u64; KNOCKS.len()],
+    pub(super) tcp: [u64; TcpKnock::NAMES.len()],
     pub(super) handshakes: [u64; HANDSHAKES.len()],
     pub(super) refused: [u64; RejectReason::ALL.len()],
     pub(super) strange: u64,
@@ -61,6 +65,7 @@ impl Default for Counts {
     fn default() -> Self {
         Counts {
             knocks: Default::default(),
+            tcp: Default::default(),
             handshakes: Default::default(),
             refused: Default::default(),
             strange: AtomicU64::new(0),
@@ -80,6 +85,10 @@ impl Counts {
             KnockAnswer::Shut => 2,
         };
         one_more(&self.knocks[place]);
+    }
+
+    pub(super) fn note_tcp(&self, knock: TcpKnock) {
+        one_more(&self.tcp[knock as usize]);
     }
 
     pub(super) fn note_handshake(&self, failure: Option<&HandshakeError>) {
@@ -138,6 +147,7 @@ impl Counts {
         let sent = [&self.players, &self.gateways];
         Counted {
             knocks: self.knocks.each_ref().map(count),
+            tcp: self.tcp.each_ref().map(count),
             handshakes: self.handshakes.each_ref().map(count),
             refused: self.refused.each_ref().map(count),
             strange: count(&self.strange),

@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, IoSlice, IoSliceMut, Read as _, Write as _};
 use std::mem::MaybeUninit;
-use std::net::UdpSocket;
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::net::{TcpListener, UdpSocket};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -68,6 +68,8 @@ enum Ask {
     Settings,
     /// Your UDP sockets.
     Socket,
+    /// Your listener for TCP. Older relays have none, and end the conversation.
+    Listener,
     /// I have all of them; one that does not say this takes the first alone.
     HaveAll,
     /// What gateways must show you that want to open rooms.
@@ -84,6 +86,8 @@ enum Said {
     Settings(Settings),
     /// The sockets come with this line, in their order.
     Socket,
+    /// It comes with this line, if there is one.
+    Listener,
     HaveAll,
     Access(Option<AccessToken>),
     Place(Legacy),
@@ -94,15 +98,21 @@ pub(super) struct Heirs {
     listener: UnixListener,
     program: Program,
     sockets: Vec<UdpSocket>,
+    tcp: Option<TcpListener>,
 }
 
 impl Heirs {
-    pub(super) fn new(listener: UnixListener, sockets: Vec<UdpSocket>) -> io::Result<Self> {
+    pub(super) fn new(
+        listener: UnixListener,
+        sockets: Vec<UdpSocket>,
+        tcp: Option<TcpListener>,
+    ) -> io::Result<Self> {
         listener.set_nonblocking(false)?;
         Ok(Heirs {
             listener,
             program: Program::own()?,
             sockets,
+            tcp,
         })
     }
 
@@ -134,6 +144,10 @@ impl Heirs {
                 Ask::Socket => {
                     let sockets: Vec<_> = self.sockets.iter().map(UdpSocket::as_fd).collect();
                     say_with(stream, &Said::Socket, &sockets)?;
+                }
+                Ask::Listener => {
+                    let tcp: Vec<_> = self.tcp.iter().map(TcpListener::as_fd).collect();
+                    say_with(stream, &Said::Listener, &tcp)?;
                 }
                 Ask::HaveAll => {
                     has_all = true;
@@ -286,8 +300,23 @@ impl Predecessor {
 
     /// Its sockets, which it goes on reading, in their order; an older relay has one.
     pub(super) fn sockets(&mut self) -> io::Result<Vec<UdpSocket>> {
+        let sockets: Vec<_> = self.descriptors(&Ask::Socket)?;
+        match sockets[..] {
+            [] => Err(strange()),
+            _ => Ok(sockets.into_iter().map(UdpSocket::from).collect()),
+        }
+    }
+
+    /// Its listener for TCP, if it has one to give. Whoever does not know the question says nothing any more.
+    pub(super) fn tcp(mut self) -> Option<TcpListener> {
+        let listener = self.descriptors(&Ask::Listener).ok()?;
+        listener.into_iter().next().map(TcpListener::from)
+    }
+
+    /// What comes with the answer to a question.
+    fn descriptors(&mut self, ask: &Ask) -> io::Result<Vec<OwnedFd>> {
         let stream = self.lines.get_ref();
-        say(stream, &Ask::Socket)?;
+        say(stream, ask)?;
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_LOOPS))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let mut byte = [0; 1];
@@ -297,13 +326,10 @@ impl Predecessor {
             RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
             _ => None,
         });
-        let sockets: Vec<_> = descriptors.flatten().map(UdpSocket::from).collect();
+        let descriptors: Vec<_> = descriptors.flatten().collect();
         let mut rest = String::new();
         self.lines.read_line(&mut rest)?;
-        match sockets[..] {
-            [] => Err(strange()),
-            _ => Ok(sockets),
-        }
+        Ok(descriptors)
     }
 
     /// Tells it that so many sockets are all that it has handed over: whoever has several understands that.

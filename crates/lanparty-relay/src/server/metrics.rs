@@ -2,6 +2,7 @@
 
 use super::Rooms;
 use super::counts::{Counted, HANDSHAKES, KNOCKS};
+use super::tcp::TcpKnock;
 use crate::registry::{Census, KindTotals};
 use lanparty_ctrl::{LeaveReason, RejectReason};
 use lanparty_metrics::{Buckets, Sheet};
@@ -104,6 +105,10 @@ fn write_comings_and_goings(figures: &Figures, sheet: &mut Sheet) {
     let help = "First packets of strangers, and whether they were heard";
     for (answer, &count) in KNOCKS.iter().zip(&counted.knocks) {
         sheet.counter("knocks", help, &[("answer", answer)], count);
+    }
+    let help = "Connections that were made over TCP, and what has become of them";
+    for (outcome, &count) in TcpKnock::NAMES.iter().zip(&counted.tcp) {
+        sheet.counter("tcp_knocks", help, &[("outcome", outcome)], count);
     }
     let help = "Handshakes that have ended, and how";
     for (result, &count) in HANDSHAKES.iter().zip(&counted.handshakes) {

@@ -1,8 +1,9 @@
 //! One relay after the other, at the same sockets: how a newcomer takes the place, and how the one that runs gives it up.
 
 use super::handover::{HandoverError, Heirs, Predecessor};
+use super::tcp::Ear;
 use super::{RelayServer, StartError, operator};
-use crate::config::Config;
+use crate::config::{Config, Tcp};
 use lanparty_ctrl::AccessToken;
 use lanparty_edge::ctl;
 use lanparty_edge::speech::say;
@@ -16,6 +17,11 @@ use tracing::{info, warn};
 /// Binds a relay, or has it take another one's place; from then on this one serves.
 pub(super) fn begin(config: &Config) -> Result<RelayServer, StartError> {
     let running = config.handover.as_deref().filter(|_| config.takes_over);
+    // A conversation of its own, which an older relay ends.
+    let listener = running.filter(|_| config.tcp != Tcp::Off).and_then(|file| {
+        let running = Predecessor::find(file).ok()??;
+        running.tcp()
+    });
     let running = running.map(Predecessor::find).transpose();
     let running = running.map_err(HandoverError::from)?.flatten();
     let Some(mut predecessor) = running else {
@@ -34,7 +40,7 @@ pub(super) fn begin(config: &Config) -> Result<RelayServer, StartError> {
     if !adopted.iter().all(|socket| is_at(socket, wanted)) {
         adopted.clear();
     }
-    let mut server = RelayServer::bind_or_adopt(config, adopted)?;
+    let mut server = RelayServer::bind_or_adopt(config, adopted, listener)?;
     server.try_without_rights()?;
     let theirs = predecessor.access().map_err(HandoverError::from)?;
     if let Some(token) = inherited(config, theirs)? {
@@ -99,7 +105,8 @@ impl RelayServer {
         }
         if let Some(file) = config.handover.as_deref() {
             let listening = bind(file).and_then(|listener| {
-                let heirs = Heirs::new(listener, self.endpoint.duplicate_sockets()?)?;
+                let tcp = self.tcp.ear.as_ref().map(Ear::duplicate).transpose()?;
+                let heirs = Heirs::new(listener, self.endpoint.duplicate_sockets()?, tcp)?;
                 let (wish, wishes) = mpsc::channel(1);
                 heirs.listen(wish)?;
                 Ok(wishes)

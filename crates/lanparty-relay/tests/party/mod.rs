@@ -43,14 +43,23 @@ impl Relay {
         limits: Limits,
         prepare: impl FnOnce(&mut RelayServer),
     ) -> Self {
+        Self::start_as(threads, |config| config.limits = limits, prepare)
+    }
+
+    /// One that is told something else, too.
+    pub(crate) fn start_as(
+        threads: usize,
+        change: impl FnOnce(&mut Config),
+        prepare: impl FnOnce(&mut RelayServer),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let certificate = folder.path().join("new/relay.der");
-        let config = Config {
+        let mut config = Config {
             dev_cert_der_out: Some(certificate.clone()),
-            limits,
             threads: std::num::NonZeroUsize::new(threads),
             ..Config::new("127.0.0.1:0".parse().unwrap())
         };
+        change(&mut config);
         let mut server = RelayServer::bind(&config).unwrap();
         prepare(&mut server);
         assert_eq!(

@@ -9,11 +9,18 @@ fn pair() -> (Predecessor, mpsc::Receiver<Wish>, UdpSocket) {
 }
 
 fn pair_with(sockets: Vec<UdpSocket>) -> (Predecessor, mpsc::Receiver<Wish>) {
+    pair_of(sockets, None)
+}
+
+fn pair_of(
+    sockets: Vec<UdpSocket>,
+    tcp: Option<TcpListener>,
+) -> (Predecessor, mpsc::Receiver<Wish>) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("x.handover");
     let listener = UnixListener::bind(&file).unwrap();
     let (wishes, wanted) = mpsc::channel(1);
-    let heirs = Heirs::new(listener, sockets).unwrap();
+    let heirs = Heirs::new(listener, sockets, tcp).unwrap();
     heirs.listen(wishes).unwrap();
     let predecessor = Predecessor::find(&file).unwrap().unwrap();
     (predecessor, wanted)
@@ -38,6 +45,36 @@ fn the_socket_comes_over_and_is_the_same_one() {
         Program::own().unwrap(),
         "it goes on"
     );
+}
+
+#[test]
+fn the_listener_for_tcp_comes_over_with_who_waits_at_it() {
+    let sockets = || vec![UdpSocket::bind("127.0.0.1:0").unwrap()];
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = tcp.local_addr().unwrap();
+    let _caller = std::net::TcpStream::connect(address).unwrap();
+    let (predecessor, _wanted) = pair_of(sockets(), Some(tcp));
+    let taken = predecessor.tcp().unwrap();
+    assert_eq!(taken.local_addr().unwrap(), address);
+    taken.accept().unwrap();
+    let (without, _wanted) = pair_of(sockets(), None);
+    assert!(without.tcp().is_none());
+}
+
+#[test]
+fn who_does_not_know_that_there_is_tcp_is_not_asked_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.handover");
+    let listener = UnixListener::bind(&file).unwrap();
+    let older = std::thread::spawn(move || {
+        // It ends the conversation, and hears the next one.
+        let (stream, _) = listener.accept().unwrap();
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).unwrap();
+        line
+    });
+    assert!(Predecessor::find(&file).unwrap().unwrap().tcp().is_none());
+    assert_eq!(older.join().unwrap(), "\"listener\"\n");
 }
 
 #[test]
@@ -134,6 +171,7 @@ fn the_place_is_not_given_to_one_that_has_gone() {
         listener: UnixListener::bind(tempfile::tempdir().unwrap().path().join("x")).unwrap(),
         program: Program::own().unwrap(),
         sockets: vec![UdpSocket::bind("127.0.0.1:0").unwrap()],
+        tcp: None,
     };
     let (asker, stream) = UnixStream::pair().unwrap();
     say(&asker, &Ask::Place).unwrap();
