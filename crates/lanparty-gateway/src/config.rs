@@ -1,10 +1,13 @@
 //! The flags of the program, and what they amount to.
 
+mod door;
+
 use crate::keys::{self, KeyError, Shown};
 #[cfg(target_os = "linux")]
 use crate::lan::survey;
 use crate::page::{PageArgs, Places};
 use clap::{CommandFactory as _, Parser, ValueEnum};
+use door::DoorArgs;
 use lanparty_ctrl::Text;
 use lanparty_edge::access_args::{AccessArgs, AccessError};
 use lanparty_edge::address::RelayAddress;
@@ -40,6 +43,9 @@ pub struct Args {
 
     #[command(flatten)]
     lan: LanArgs,
+
+    #[command(flatten)]
+    door: DoorArgs,
 
     #[command(flatten)]
     access: AccessArgs,
@@ -198,6 +204,9 @@ Examples:
   Let players have games on the LAN and one folder of the NAS, and nothing else of your home:
       lanparty-gateway --relay relay.example.net --room FRIDAY --interface eth0 --reach games,192.168.50.2:445
 
+  Have all frames go by the relay, so that neither you nor players see each other's internet address:
+      lanparty-gateway --relay relay.example.net --room FRIDAY --interface eth0 --no-door
+
   Why do frames die? Log each of them:
       lanparty-gateway --log info,lanparty::frames=trace …
 
@@ -243,6 +252,8 @@ pub struct Config {
     pub public_address: Option<RelayAddress>,
     /// Where metrics are served, if anywhere.
     pub metrics: Option<MetricsAddress>,
+    /// Whether the home router may be asked for a port for direct paths.
+    pub asks_router: bool,
     /// True where the relay runs beside the gateway.
     pub hosted: bool,
     /// What the party is called, as the flags have it.
@@ -344,7 +355,12 @@ impl Args {
             relay.key = Some(key);
             relay.host_key = Some(host_key);
         }
-        Ok(self.lan.with(relay))
+        let keys = self.lan.keys.as_deref();
+        relay.door = self.door.config(keys, relay.key.is_some());
+        Ok(Config {
+            asks_router: self.door.asks_router(),
+            ..self.lan.with(relay)
+        })
     }
 }
 
@@ -400,6 +416,7 @@ impl LanArgs {
             keys: keys.and_then(|folder| std::path::absolute(folder.path()).ok()),
             public_address: None,
             metrics: self.metrics,
+            asks_router: false,
             hosted: false,
             party: None,
             invite_page: None,

@@ -15,6 +15,7 @@ mod wishes;
 pub(crate) use names::Present;
 pub(crate) use wishes::Wishes;
 
+use crate::bridge::Orders;
 use crate::reach::Wanted;
 use handover::Handing;
 use lanparty_ctrl::message::PeerLeft;
@@ -58,6 +59,9 @@ pub(crate) struct Controls {
     gone: VecDeque<Present>,
     /// Who was in when the link was lost; empty while there is one.
     cut_off: BTreeSet<VirtualMac>,
+    /// Who of them goes on playing by a direct path, and whom of those the host has sent out.
+    staying: BTreeSet<VirtualMac>,
+    sent_out: Vec<VirtualMac>,
     wishes: Wishes,
     /// Why the wishes of before are not known, if they are not.
     forgot: Option<String>,
@@ -79,7 +83,8 @@ pub(crate) struct Controls {
     /// What players may reach: as configured, and by the wishes.
     configured: Policy,
     wanted: Wanted,
-    has_new_reach: bool,
+    /// True once something is wanted of the bridge that it was not before.
+    has_new_wishes: bool,
     /// What the bridge has refused of late.
     attempts: Vec<Attempt>,
     /// What has come of the answer about the members.
@@ -117,6 +122,8 @@ impl Controls {
             players: BTreeMap::new(),
             gone: VecDeque::new(),
             cut_off: BTreeSet::new(),
+            staying: BTreeSet::new(),
+            sent_out: Vec::new(),
             wishes,
             forgot: None,
             since: Since::default(),
@@ -128,7 +135,7 @@ impl Controls {
             games_at: None,
             configured: Policy::default(),
             wanted: Wanted::default(),
-            has_new_reach: false,
+            has_new_wishes: false,
             attempts: Vec::new(),
             listed: Players::default(),
             greeted: None,
@@ -173,6 +180,30 @@ impl Controls {
         self.wishes.need_no_relay() || self.link != (Link::Up { obeys: false })
     }
 
+    /// What of them the gateway sees to itself, beside its relay.
+    pub(crate) fn orders_here(&self) -> Orders {
+        Orders {
+            muted: self.wishes.muted.clone(),
+            banned: self.wishes.banned.iter().map(|ban| ban.who).collect(),
+            isolated: self.wishes.isolated,
+        }
+    }
+
+    /// There is no link, and these go on playing by direct paths.
+    pub(crate) fn note_staying(&mut self, players: impl Iterator<Item = VirtualMac>) {
+        self.staying = players.collect();
+    }
+
+    /// Whom of those the host has sent out since this was asked last.
+    pub(crate) fn take_sent_out(&mut self) -> Vec<VirtualMac> {
+        std::mem::take(&mut self.sent_out)
+    }
+
+    /// True once after something else is wanted of the gateway itself.
+    pub(crate) fn take_new_wishes(&mut self) -> bool {
+        std::mem::take(&mut self.has_new_wishes)
+    }
+
     /// The same as orders, whole: the relay may be a new one, or have missed some.
     pub(crate) fn standing_orders(&self) -> Vec<HostOrder> {
         let mut orders = self.wishes.orders();
@@ -204,6 +235,7 @@ impl Controls {
         self.link = Link::Up { obeys };
         self.handing.is_carried = welcome.capabilities.iter().any(|name| name == NEW_KEYS);
         self.cut_off.clear();
+        self.staying.clear();
         // The host may have changed these after the hello was made.
         self.order_rotation();
         if let Some(greeted) = self.greeted.take() {
@@ -373,6 +405,11 @@ impl Controls {
     }
 
     fn order(&mut self, order: HostOrder) {
+        // Also what no relay hears now.
+        self.has_new_wishes |= matches!(
+            order,
+            HostOrder::Ban { .. } | HostOrder::Mute { .. } | HostOrder::Isolate { .. }
+        );
         if self.link == (Link::Up { obeys: true }) {
             self.orders.push_back(order);
         }

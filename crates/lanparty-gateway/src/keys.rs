@@ -3,6 +3,7 @@
 use lanparty_ctrl::{HostId, HostKey, HostSecret, IdentityKey, Pin, RoomCode, RoomKey};
 use lanparty_edge::address::RelayAddress;
 use lanparty_edge::state_folder::{StateError, StateFolder};
+use lanparty_quic::tls::Identity;
 use std::path::{Path, PathBuf};
 
 /// The folder's name, where the host gives none.
@@ -11,6 +12,11 @@ const PROGRAM: &str = "lanparty-gateway";
 const IDENTITY_FILE: &str = "gateway.identity-key";
 /// What makes this machine the host of its rooms, beside it.
 const HOST_FILE: &str = "gateway.host-secret";
+
+/// What the gateway shows at its door, beside them.
+const DOOR_FILE: &str = "gateway.door-key.pem";
+/// The name in its certificate, which nobody looks at: players are told its pin.
+const DOOR_NAME: &str = "lanparty-door";
 
 /// An id's length in that file.
 const ID_LEN: usize = 32;
@@ -151,6 +157,23 @@ pub fn identity(folder: Option<&Path>, random: [u8; 32]) -> Result<IdentityKey, 
     key.ok_or_else(|| KeyError::NoIdentity(folder.file(IDENTITY_FILE)))
 }
 
+/// What the gateway shows to players who come by a direct path: the same at each start, and for this one alone where it cannot
+/// be kept, as players are told anew each time by what to know it.
+pub fn door_identity(folder: Option<&Path>) -> Option<Identity> {
+    let made = |key: &str| Identity::self_signed(DOOR_NAME, key);
+    let fresh = Identity::new_key().ok()?;
+    let kept = open(folder)
+        .and_then(|folder| folder.load_or_create(DOOR_FILE, || fresh.clone().into_bytes()));
+    let identity = match &kept {
+        Ok(kept) => made(text(kept).unwrap_or_default()).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    identity
+        .inspect_err(|error| tracing::warn!(%error, "Direct paths have a key for this time alone"))
+        .ok()
+        .or_else(|| made(&fresh).ok())
+}
+
 /// Puts another key in the place of a room's; answers the old one.
 ///
 /// # Errors
@@ -285,6 +308,18 @@ mod tests {
             kept_or_made(folder, &room("monday"), [2; 16]).unwrap(),
             made
         );
+    }
+
+    #[test]
+    fn a_door_is_known_by_the_same_pin_at_each_start_if_that_can_be_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let pin = || door_identity(Some(folder.path())).unwrap().pin();
+        let first = pin();
+        assert_eq!(pin(), first);
+        std::fs::write(folder.path().join(DOOR_FILE), "no key").unwrap();
+        assert_ne!(pin(), first, "for this time");
+        let nowhere = folder.path().join(DOOR_FILE).join("below");
+        assert!(door_identity(Some(&nowhere)).is_some());
     }
 
     #[test]

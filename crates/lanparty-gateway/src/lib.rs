@@ -20,6 +20,12 @@ pub mod ctl;
 #[allow(clippy::disallowed_methods, reason = "shell: owns the socket")]
 mod desk;
 #[cfg(target_os = "linux")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "shell: asks the router and tells"
+)]
+mod door;
+#[cfg(target_os = "linux")]
 mod figures;
 #[allow(
     clippy::disallowed_methods,

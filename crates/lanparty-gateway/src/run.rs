@@ -4,13 +4,14 @@ use crate::bridge::{Bridge, LOOP_QUIET, Memory};
 use crate::config::{Args, Config};
 use crate::controls::{Controls, Wishes};
 use crate::desk::{self, Desk, Inviter};
+use crate::door::Doorway;
 use crate::figures;
 use crate::keys;
 use crate::lan::facts::Lookout;
 use crate::lan::{InterfaceError, LanPort, LanSocket, Sole};
 use crate::own_part::OwnPart;
 use crate::page;
-use crate::picture::{LanTrouble, LinkFigures, Picture, Place};
+use crate::picture::{About, LanTrouble, LinkFigures, Picture, Place};
 use crate::standing;
 use anyhow::Context;
 use lanparty_ctrl::message::{PeerJoined, PeerLeft};
@@ -27,7 +28,7 @@ use lanparty_edge::signals::{self, Hangups};
 use lanparty_edge::speech::say;
 use lanparty_edge::systemd::{self, Standing};
 use lanparty_games::Game;
-use lanparty_gateway_control::InviteFacts;
+use lanparty_gateway_control::{InviteFacts, Mark};
 use lanparty_metrics::{Bound, MetricsAddress};
 use lanparty_page::Page;
 use lanparty_peer::relay_args::RelayConfig;
@@ -35,6 +36,7 @@ use lanparty_peer::{Event, HostError, PeerCore, PeerHost, RunError};
 use lanparty_proto::{MacAddr, PeerId, VirtualMac};
 use std::convert::Infallible;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -166,9 +168,10 @@ async fn carry(
         }
         let now = Instant::now();
         if let Some(facts) = host.lookout.look_first(now, host.interface).await {
+            host.doorway.note_lan(&facts);
             bridge.set_lan_facts(facts);
         }
-        host.tell_reach(&mut bridge);
+        host.tell_wishes(&mut bridge);
         let leg = own.leg_to(&lan);
         host.note_lan(None);
         host.note_own_part(&own);
@@ -198,6 +201,7 @@ async fn carry(
         }
     }
     systemd::stopping();
+    host.doorway.close().await;
     say(format_args!(
         "Gateway of room {} stopped.",
         config.relay.room
@@ -239,6 +243,8 @@ pub(crate) struct Host<'a> {
     withheld: Option<Notice>,
     /// Hears who is router here.
     lookout: Lookout,
+    /// How players find the gateway's end of direct paths.
+    doorway: Doorway,
 }
 
 impl<'a> Host<'a> {
@@ -258,6 +264,7 @@ impl<'a> Host<'a> {
             told: Seldom::default(),
             withheld: None,
             lookout: Lookout::default(),
+            doorway: Doorway::new(config),
         }
     }
 
@@ -282,10 +289,41 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// What players may reach is the bridge's to judge.
-    fn tell_reach(&self, bridge: &mut Bridge) {
-        let wanted = self.desk.controls.borrow().wanted_reach().clone();
-        bridge.set_reach(Instant::now(), wanted);
+    /// What the bridge sees to itself: what players may reach, and who of them may say what.
+    fn tell_wishes(&self, bridge: &mut Bridge) {
+        let (controls, now) = (self.desk.controls.borrow(), Instant::now());
+        bridge.set_reach(now, controls.wanted_reach().clone());
+        bridge.set_orders(now, controls.orders_here());
+        drop(controls);
+        for player in self.desk.controls.borrow_mut().take_sent_out() {
+            bridge.shut_door(now, player);
+        }
+    }
+
+    /// Who goes on playing although there is no relay, as part of a sentence.
+    fn note_staying(&self, bridge: &Bridge) -> &'static str {
+        let mut controls = self.desk.controls.borrow_mut();
+        controls.note_staying(bridge.staying());
+        match bridge.staying().next() {
+            Some(_) => " Who has a direct path goes on playing for a minute.",
+            None => "",
+        }
+    }
+
+    /// A player has sent by its direct path what no program of ours sends.
+    fn tell_of_misuse(&self, mac: MacAddr) {
+        let Ok(mac) = VirtualMac::try_from(mac) else {
+            return;
+        };
+        let who = self.desk.controls.borrow().words_for_mac(mac);
+        let sentence = format!(
+            "{who} has sent what no game sends by its direct path, which is shut now: its frames go by the relay. Kick it, if you do \
+             not know why."
+        );
+        say(&sentence);
+        let mut picture = self.desk.picture.borrow_mut();
+        picture.note_event(desk::moment(), About::Player, Mark::Doubtful, &sentence);
+        self.desk.tell_soon();
     }
 
     /// The LAN's, while there is no bridge.
@@ -457,9 +495,17 @@ impl PeerHost<Bridge> for Host<'_> {
         self.desk.controls.borrow().new_key().cloned()
     }
 
+    fn named_addresses(&mut self, port: u16) -> Vec<SocketAddr> {
+        self.doorway.named(port)
+    }
+
+    fn is_inside(&self, address: IpAddr) -> bool {
+        self.doorway.is_inside(address)
+    }
+
     async fn next_message(&mut self) -> Option<PeerMessage> {
         loop {
-            if self.desk.controls.borrow_mut().take_new_reach() {
+            if self.desk.controls.borrow_mut().take_new_wishes() {
                 return None;
             }
             let order = self.desk.controls.borrow_mut().poll_order();
@@ -492,7 +538,7 @@ impl PeerHost<Bridge> for Host<'_> {
                 self.complaint = None;
                 self.desk.controls.borrow_mut().handle_welcome(welcome);
                 self.desk.figures.borrow_mut().note_joined();
-                self.tell_reach(bridge);
+                self.tell_wishes(bridge);
                 let mut picture = self.desk.picture.borrow_mut();
                 picture.note_link(Instant::now(), relay);
                 drop(picture);
@@ -515,11 +561,13 @@ impl PeerHost<Bridge> for Host<'_> {
                 say(format_args!(
                     "Gateway of room {room} on {interface}: connected to the relay {relay}."
                 ));
+                self.doorway.introduce(welcome);
             }
             Event::Control(message) => {
                 match message {
                     RelayMessage::Notice(notice) => self.notify(notice),
                     RelayMessage::PeerLeft(left) => self.tell_of_left(left),
+                    RelayMessage::Meet(meet) => self.doorway.note_seen(meet.seen),
                     _ => {}
                 }
                 self.desk.handle_control(message);
@@ -536,6 +584,7 @@ impl PeerHost<Bridge> for Host<'_> {
                 let round_trip = way.and_then(|rtt| u64::try_from(rtt.as_micros()).ok());
                 self.desk.figures.borrow_mut().note_round_trip(round_trip);
                 if let Some(facts) = self.lookout.look(Instant::now(), self.interface) {
+                    self.doorway.note_lan(&facts);
                     bridge.set_lan_facts(facts);
                 }
                 self.desk.picture.borrow_mut().note_figures(LinkFigures {
@@ -554,13 +603,16 @@ impl PeerHost<Bridge> for Host<'_> {
                     });
                 }
                 self.tell_of_withheld(bridge.take_withheld());
+                while let Some(mac) = bridge.take_misused_door() {
+                    self.tell_of_misuse(mac);
+                }
             }
             Event::Ways(ways) => {
                 if self.desk.picture.borrow_mut().note_ways(ways) {
                     self.desk.tell_soon();
                 }
             }
-            Event::News => self.tell_reach(bridge),
+            Event::News => self.tell_wishes(bridge),
             Event::Slept => {
                 self.note(bridge);
                 self.complain_of(
@@ -570,8 +622,9 @@ impl PeerHost<Bridge> for Host<'_> {
             Event::NoLink { cause, .. } => {
                 self.note(bridge);
                 let relay = &self.relay.address;
+                let staying = self.note_staying(bridge);
                 self.complain_of(format!(
-                    "Not connected to the relay {relay}: {cause}. Trying again."
+                    "Not connected to the relay {relay}: {cause}. Trying again.{staying}"
                 ));
             }
         }

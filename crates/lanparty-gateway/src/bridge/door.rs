@@ -231,6 +231,18 @@ impl Bridge {
         }
     }
 
+    /// Who is here by a direct path alone, while there is no relay.
+    pub fn staying(&self) -> impl Iterator<Item = VirtualMac> {
+        let is_lost = self.place.is_some_and(|place| place.lost.is_some());
+        let players = self.doors.open.values().filter(move |_| is_lost);
+        players.map(|entrance| entrance.door.player)
+    }
+
+    /// The host sends a player out of whom no relay can be told.
+    pub fn shut_door(&mut self, now: Instant, player: VirtualMac) {
+        self.send_out(now, player.addr());
+    }
+
     /// Whose direct path was shut because of what came by it, once each.
     pub fn take_misused_door(&mut self) -> Option<MacAddr> {
         self.doors.untold.pop_front()

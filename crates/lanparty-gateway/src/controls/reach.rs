@@ -36,11 +36,6 @@ impl Controls {
         &self.wanted
     }
 
-    /// True once after that has changed.
-    pub(crate) fn take_new_reach(&mut self) -> bool {
-        std::mem::take(&mut self.has_new_reach)
-    }
-
     /// The bridge has refused this of late.
     pub(crate) fn note_attempts(&mut self, attempts: Vec<Attempt>) {
         self.attempts = attempts;
@@ -251,7 +246,7 @@ impl Controls {
             everybody,
             own: own.map(|known| (known.who, kept(&known.reach))).collect(),
         };
-        self.has_new_reach |= self.wanted != wanted;
+        self.has_new_wishes |= self.wanted != wanted;
         self.wanted = wanted;
     }
 }

@@ -29,17 +29,24 @@ impl Controls {
                 self.follow(request)
             }
             _ if super::reach::is_about(&request) => self.reach(request),
-            Link::Down if is_of_the_moment(&request) => Err(NO_LINK.to_owned()),
+            Link::Down if is_of_the_moment(&request) && !self.may_kick(&request) => {
+                Err(NO_LINK.to_owned())
+            }
             Link::Up { obeys: false } => Err(OLD_RELAY.to_owned()),
             Link::Down | Link::Up { obeys: true } => self.follow(request),
         };
         answer.unwrap_or_else(|refusal| Some(Answer::Refused(refusal)))
     }
 
+    /// True while there is somebody to be sent out although there is no link.
+    fn may_kick(&self, request: &Request) -> bool {
+        matches!(request, Request::Kick { .. }) && !self.staying.is_empty()
+    }
+
     fn follow(&mut self, request: Request) -> Result<Option<Answer>, String> {
         let done = match request {
             Request::List => return Ok(None),
-            Request::Kick { who } => self.kick(&who)?,
+            Request::Kick { who } => return self.kick(&who).map(|done| Some(Answer::Done(done))),
             Request::Ban { who } => self.ban(&who)?,
             Request::Unban { who } => self.unban(&who)?,
             Request::Bans => return Ok(Some(self.bans())),
@@ -78,6 +85,9 @@ impl Controls {
     }
 
     fn kick(&mut self, who: &str) -> Result<String, String> {
+        if self.link == Link::Down {
+            return self.kick_staying(who);
+        }
         let (peer_id, player) = self.find(who)?;
         if let Some(guests) = &mut self.wishes.guests {
             guests.remove(&player.mac);
@@ -85,6 +95,24 @@ impl Controls {
         self.order(HostOrder::Kick { peer_id });
         let whom = self.words_for(&player);
         Ok(format!("Sent {whom} out of the room."))
+    }
+
+    /// Without a link there is nobody else to be sent out, and nobody to keep them out.
+    fn kick_staying(&mut self, who: &str) -> Result<String, String> {
+        let player = self.known_to_all(who)?;
+        if !self.staying.remove(&player.mac) {
+            return Err(absent(who));
+        }
+        if let Some(guests) = &mut self.wishes.guests {
+            guests.remove(&player.mac);
+        }
+        self.cut_off.remove(&player.mac);
+        self.sent_out.push(player.mac);
+        self.has_new_wishes = true;
+        let whom = self.words_for(&player);
+        Ok(format!(
+            "Sent {whom} out: its direct path is shut. It may come again when the relay is back; a ban keeps it out."
+        ))
     }
 
     fn lock(&mut self, on: bool) -> String {

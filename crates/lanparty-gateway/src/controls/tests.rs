@@ -240,6 +240,39 @@ fn who_is_heard_again_is_so_after_a_lost_link_too() {
 }
 
 #[test]
+fn what_the_gateway_sees_to_itself_is_news_at_once_whatever_the_relay_does() {
+    let mut controls = party();
+    assert!(!controls.take_new_wishes());
+    let who = |player: u8| mac(player).to_string();
+    let on = true;
+    done(&mut controls, Request::Mute { who: who(2), on });
+    done(&mut controls, ban(&who(3)));
+    assert!(controls.take_new_wishes() && !controls.take_new_wishes());
+    let orders = controls.orders_here();
+    let person = |player| Person::Mac(mac(player));
+    assert_eq!(orders.muted, BTreeSet::from([person(2)]));
+    assert_eq!(orders.banned, BTreeSet::from([person(3)]));
+    controls.handle_lost_link();
+    done(&mut controls, Request::Isolate { on });
+    assert!(controls.take_new_wishes() && controls.orders_here().isolated);
+}
+
+#[test]
+fn who_goes_on_playing_without_the_relay_can_be_sent_out() {
+    let mut controls = party();
+    controls.handle_lost_link();
+    let kick = |player: u8| kick(&mac(player).to_string());
+    assert_eq!(refusal(&mut controls, kick(2)), NO_LINK, "nobody is there");
+    controls.note_staying([mac(2)].into_iter());
+    assert_eq!(refusal(&mut controls, kick(3)), absent(&mac(3).to_string()));
+    assert!(!controls.take_new_wishes());
+    done(&mut controls, kick(2));
+    assert!(controls.take_new_wishes());
+    assert_eq!(controls.take_sent_out(), [mac(2)]);
+    assert_eq!(refusal(&mut controls, kick(2)), NO_LINK, "it is gone");
+}
+
+#[test]
 fn who_cannot_read_the_wishes_of_before_takes_nothing_back() {
     let why = || "the orders cannot be read".to_owned();
     let mut host = Controls::forgetful(controls().room, true, why());

@@ -138,6 +138,11 @@ impl Settings {
                 "relay"
             }
         };
+        if mode == "host" {
+            // Its players are there when they are at the relay.
+            set("no-door", None);
+            set("door-port", None);
+        }
         set("mode", Some(mode.to_owned()));
         set("interface", Some(answers.interface.clone()));
         set("listen", listens);
@@ -292,11 +297,13 @@ mod tests {
         );
         let read = settings(&after);
         assert_eq!(read.mode(), Some(Mode::Relay));
-        let back = read.with(&host());
-        assert!(
-            !back.contains("access-token") && !back.contains("relay ="),
-            "{back}"
-        );
+        let straight = format!("no-door = true\ndoor-port = 40000\n{after}");
+        let straight = settings(&straight).with(&relay());
+        assert!(straight.contains("no-door = true\ndoor-port = 40000\n"));
+        let back = settings(&straight).with(&host());
+        for gone in ["access-token", "relay =", "no-door", "door-port"] {
+            assert!(!back.contains(gone), "{back}");
+        }
     }
 
     #[test]
