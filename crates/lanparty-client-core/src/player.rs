@@ -448,6 +448,7 @@ mod tests {
             pin: Some("A".repeat(43).parse().unwrap()),
             room: Some("FRIDAY-LAN".parse().unwrap()),
             datagram_budget: None,
+            tcp: Default::default(),
             congestion: Default::default(),
         }
     }

@@ -233,6 +233,7 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
                 self.pin(session, addresses);
                 self.follow_party(session, Room::Gone);
             }
+            Event::Trying { addresses } => self.keep_off(addresses),
             Event::Joined { welcome, relay } => self.plug_in(session, welcome, relay)?,
             Event::Control(message) => {
                 self.player.hear(Instant::now(), message);
@@ -289,6 +290,10 @@ impl<R: Reporter> Machine<'_, R> {
     fn pin(&mut self, session: &Session, relays: &[SocketAddr]) {
         let status = self.player.connecting();
         self.tell(session, status);
+        self.keep_off(relays);
+    }
+
+    fn keep_off(&mut self, relays: &[SocketAddr]) {
         // The network may be down or changing: the attempt fails then, and the next one pins anew.
         if let Err(error) = self.pins.renew(self.link.index(), relays) {
             tracing::warn!(%error, "Could not pin the route to the relay");

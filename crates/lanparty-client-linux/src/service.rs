@@ -17,6 +17,7 @@ use lanparty_edge::runtime;
 use lanparty_edge::signals;
 use lanparty_edge::state_folder::StateFolder;
 use lanparty_edge::systemd;
+use lanparty_peer::relay_args::TcpArgs;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -39,6 +40,9 @@ pub(crate) struct ServiceArgs {
     tap: TapName,
 
     #[command(flatten)]
+    tcp: TcpArgs,
+
+    #[command(flatten)]
     pub(crate) log: LogArgs,
 }
 
@@ -52,6 +56,7 @@ pub(crate) fn run(args: ServiceArgs) -> Result<()> {
     let options = Options {
         program: env!("CARGO_PKG_VERSION"),
         state,
+        tcp: args.tcp,
     };
     managers::warn_unless_packaged(&args.tap);
     let place = ThisMachine { tap: args.tap };

@@ -13,6 +13,7 @@ use keeper::{Found, Keeper};
 use lanparty_client_control::{Answer, Request, Snapshot, State};
 use lanparty_ctrl::RoomKey;
 use lanparty_edge::state_folder::StateFolder;
+use lanparty_peer::relay_args::TcpArgs;
 use looks::Looks;
 use session::Running;
 use std::cell::{Cell, RefCell};
@@ -31,6 +32,8 @@ pub struct Options {
     pub program: &'static str,
     /// Where it keeps what must outlive it.
     pub state: StateFolder,
+    /// Whether TCP may carry what UDP does not.
+    pub tcp: TcpArgs,
 }
 
 /// Runs the service until `stop` is done: joins again what had been joined, and answers views.

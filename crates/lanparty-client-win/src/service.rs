@@ -124,6 +124,8 @@ async fn serve(manager: Manager, folder: PathBuf, stop: Arc<Notify>) -> Result<(
     let options = Options {
         program: env!("CARGO_PKG_VERSION"),
         state: StateFolder::new(folder),
+        // No flag stands where Windows starts a service; proxies are found in the system's variables.
+        tcp: Default::default(),
     };
     let ended = manager.clone();
     let stop = async move {

@@ -213,6 +213,7 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
                 self.report(session, status);
             }
             Event::Connecting { addresses } => self.pin(session, addresses)?,
+            Event::Trying { addresses } => self.keep_off(addresses)?,
             Event::Joined { welcome, relay } => self.plug_in(session, welcome, relay)?,
             Event::Control(message) => {
                 self.player.hear(Instant::now(), message);
@@ -256,6 +257,10 @@ impl<R: Reporter> Machine<'_, R> {
     /// Keeps the relay off the adapter, along the way that leads to it now.
     fn pin(&mut self, session: &Session, relays: &[SocketAddr]) -> Result<()> {
         self.report(session, self.player.connecting());
+        self.keep_off(relays)
+    }
+
+    fn keep_off(&mut self, relays: &[SocketAddr]) -> Result<()> {
         match self.pins.renew(relays) {
             Ok(()) => Ok(()),
             // While a party is on, the network may be changing; the next attempt pins anew.

@@ -533,7 +533,9 @@ impl PeerHost<Bridge> for Host<'_> {
                     "Looking up where {relay} is; the name server takes its time."
                 ));
             }
-            Event::Connecting { addresses } => tracing::debug!(?addresses, "Connecting"),
+            Event::Connecting { addresses } | Event::Trying { addresses } => {
+                tracing::debug!(?addresses, "Connecting");
+            }
             Event::Joined { welcome, relay } => {
                 self.complaint = None;
                 self.desk.controls.borrow_mut().handle_welcome(welcome);

@@ -24,7 +24,7 @@ use lanparty_edge::runtime;
 use lanparty_edge::source_address::outgoing;
 use lanparty_edge::speech::say;
 use lanparty_edge::state_folder::StateFolder;
-use lanparty_peer::relay_args::RelayConfig;
+use lanparty_peer::relay_args::{OverTcp, RelayConfig};
 use lanparty_proto::DatagramBudget;
 use lanparty_quic::Congestion;
 use lanparty_quic::tls::Trust;
@@ -228,6 +228,7 @@ impl HostArgs {
             inside: Some(relay.side_door()),
             // Players come here anyway: there is no shorter way.
             door: None,
+            tcp: OverTcp::default(),
         });
         config.public_address = Some(invite.relay.clone());
         config.hosted = true;

@@ -1,7 +1,9 @@
 //! A peer's link to its relay: found, greeted, and used until it breaks.
 
 pub mod acquaintance;
+pub(crate) mod carriage;
 mod greeting;
+pub(crate) mod race;
 
 pub use greeting::ConnectError;
 
@@ -9,6 +11,7 @@ use crate::path_watch::PathWatch;
 use crate::pulse::{Beat, Pulse};
 use crate::relay_args::RelayConfig;
 use bytes::Bytes;
+use carriage::Means;
 use lanparty_ctrl::message::{Disconnect, Hello, Welcome};
 use lanparty_ctrl::{BATCHES, DisconnectReason, HERE, PeerMessage, RelayMessage, Text};
 use lanparty_edge::address::RelayAddress;
@@ -20,21 +23,15 @@ use lanparty_proto::overlay::Probe;
 use lanparty_proto::{DatagramBudget, FrameBuf, Header};
 use lanparty_quic::control::{self, ControlError, Messages};
 use lanparty_quic::{
-    CloseCode, Closed, Connection, Drive, Endpoint, HandshakeError, PathFloor, UdpBuffers,
-    WaitWindow,
+    CloseCode, Closed, Connection, Drive, Endpoint, PathFloor, UdpBuffers, WaitWindow,
 };
+use race::{Reached, Targets, race};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-/// How long all attempts together may take to reach the relay.
-const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
-/// How long an attempt has before the next one starts beside it.
-const STAGGER: Duration = Duration::from_millis(400);
-/// How long an attempt goes on of which nothing leaves this machine; QUIC has sent its second packet by then.
-const UNSENT_PATIENCE: Duration = Duration::from_millis(1500);
 /// How many full datagrams a path may lose before it counts as too narrow for them.
 const PROBES: u32 = 4;
 /// How long each has to come back, beside the time that the path itself takes.
@@ -87,6 +84,7 @@ pub struct RelayLink {
     _reader: JoinSet<()>,
     welcome: Welcome,
     relay: SocketAddr,
+    means: Means,
     budget_cap: Option<DatagramBudget>,
     next_frame_id: u16,
     // Only for a link whose packets are larger than every path must carry.
@@ -136,9 +134,6 @@ pub async fn resolve(relay: &RelayAddress) -> Result<Vec<SocketAddr>, ConnectErr
 impl RelayLink {
     /// Connects to the relay at one of `addresses` and says hello; `hello` gets the path's budget.
     ///
-    /// The first link has packets of ordinary size. When a full datagram does not get to the relay and
-    /// back, a second link with the smallest packets takes its place.
-    ///
     /// # Errors
     /// [`ConnectError`].
     pub async fn connect(
@@ -146,12 +141,44 @@ impl RelayLink {
         addresses: &[SocketAddr],
         hello: impl Fn(DatagramBudget) -> Hello,
     ) -> Result<Self, ConnectError> {
-        if let (Some(dialer), Some(&relay)) = (&config.inside, addresses.first()) {
+        let targets = Targets::usual(config, addresses).await;
+        Self::connect_to(config, &targets, hello).await
+    }
+
+    /// The same where somebody knows what to try.
+    pub(crate) async fn connect_to(
+        config: &RelayConfig,
+        targets: &Targets,
+        hello: impl Fn(DatagramBudget) -> Hello,
+    ) -> Result<Self, ConnectError> {
+        if let (Some(dialer), Some(&relay)) = (&config.inside, targets.addresses.first()) {
             // There is neither a path nor packets.
             let connection = dialer.connect(config.identity.as_ref()).await?;
-            return Self::greet(config, (None, connection, relay), hello).await;
+            return Self::greet(config, (None, connection, relay, Means::Udp), hello).await;
         }
-        let mut link = Self::enter(config, addresses, PathFloor::Ordinary, &hello).await?;
+        let reached = race(config, targets, PathFloor::Ordinary).await;
+        let reached = reached.map_err(|error| error.of_invite(config))?;
+        Self::enter(config, targets, reached, hello).await
+    }
+
+    /// Says hello to a relay that was reached.
+    ///
+    /// A link over UDP has packets of ordinary size. When a full datagram does not get to the relay and
+    /// back, a second link with the smallest packets takes its place.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub(crate) async fn enter(
+        config: &RelayConfig,
+        targets: &Targets,
+        reached: Reached,
+        hello: impl Fn(DatagramBudget) -> Hello,
+    ) -> Result<Self, ConnectError> {
+        let mut link = Self::greet(config, reached.into_parts(), &hello).await?;
+        // TCP cuts what is too long for a path by itself.
+        if link.is_carried() {
+            return Ok(link);
+        }
         if link.carries_full_datagrams().await {
             link.watch = Some(PathWatch::new(Instant::now()));
             return Ok(link);
@@ -163,25 +190,15 @@ impl RelayLink {
             resume_token: resume_token.clone(),
             ..hello(budget)
         };
-        Self::enter(config, addresses, PathFloor::Least, hello).await
-    }
-
-    /// One link with packets of this size.
-    async fn enter(
-        config: &RelayConfig,
-        addresses: &[SocketAddr],
-        floor: PathFloor,
-        hello: impl Fn(DatagramBudget) -> Hello,
-    ) -> Result<Self, ConnectError> {
-        let reached = race(config, addresses, floor).await;
-        let (endpoint, connection, relay) = reached.map_err(|error| error.of_invite(config))?;
-        Self::greet(config, (Some(endpoint), connection, relay), hello).await
+        let reached = race(config, targets, PathFloor::Least).await;
+        let reached = reached.map_err(|error| error.of_invite(config))?;
+        Self::greet(config, reached.into_parts(), hello).await
     }
 
     /// Says hello on a connection that stands.
     async fn greet(
         config: &RelayConfig,
-        (endpoint, connection, relay): (Option<Endpoint>, Connection, SocketAddr),
+        (endpoint, connection, relay, means): Parts,
         hello: impl Fn(DatagramBudget) -> Hello,
     ) -> Result<Self, ConnectError> {
         let budget = capped(&connection, config.budget_cap);
@@ -198,6 +215,7 @@ impl RelayLink {
             _reader: reader,
             welcome,
             relay,
+            means,
             budget_cap: config.budget_cap,
             next_frame_id: 0,
             watch: None,
@@ -285,7 +303,22 @@ impl RelayLink {
         &self.welcome
     }
 
-    /// The relay's address at the time of the handshake.
+    /// This machine's address on the way to the relay, if there is a way; that is its network's name.
+    pub(crate) fn network(&self) -> Option<Option<IpAddr>> {
+        self.endpoint.as_ref().map(|_| self.source)
+    }
+
+    /// What carries its packets.
+    pub(crate) fn means(&self) -> Means {
+        self.means
+    }
+
+    /// True when its packets go over TCP.
+    pub fn is_carried(&self) -> bool {
+        self.means.is_tcp()
+    }
+
+    /// The relay's address at the time of the handshake; where a proxy is in front of it, the proxy's.
     pub fn relay(&self) -> SocketAddr {
         self.relay
     }
@@ -329,7 +362,7 @@ impl RelayLink {
             loss_permille,
             is_faint: self.is_faint(),
             ways: Ways {
-                way: Way::by_relay(greeting::knows(&self.welcome, HERE), false),
+                way: Way::by_relay(greeting::knows(&self.welcome, HERE), self.is_carried()),
                 relay: Measured {
                     rtt_us: self.rtt().map(micros),
                     loss_permille,
@@ -450,87 +483,11 @@ impl Inbox {
     }
 }
 
+/// An endpoint, where there is one, the connection, where its packets go and in what.
+type Parts = (Option<Endpoint>, Connection, SocketAddr, Means);
+
 fn capped(connection: &Connection, cap: Option<DatagramBudget>) -> DatagramBudget {
     cap.map_or(connection.budget(), |cap| cap.min(connection.budget()))
-}
-
-type Attempt = Result<(Endpoint, Connection, SocketAddr), ConnectError>;
-
-/// Tries the addresses one after the other and side by side (RFC 8305); the first that completes its handshake wins.
-///
-/// At the invite's further addresses anybody may be: a private one is another machine in each home. All that whoever is
-/// there gets to see is a QUIC handshake's first packet, and what is wrong with him is said only where nothing is known
-/// of the relay itself.
-async fn race(config: &RelayConfig, addresses: &[SocketAddr], floor: PathFloor) -> Attempt {
-    let mut running = JoinSet::new();
-    for (turn, &address) in (0u32..).zip(addresses) {
-        let (trust, name) = (config.trust.clone(), config.server_name.clone());
-        let identity = config.identity.clone();
-        let (congestion, company) = (config.congestion, config.company());
-        let attempt = async move {
-            tokio::time::sleep(STAGGER * turn).await;
-            let endpoint = Endpoint::client(floor, congestion).map_err(ConnectError::Socket)?;
-            let endpoint = endpoint.in_company(company);
-            let connecting = endpoint.connect(address, &name, &trust, identity.as_ref(), floor);
-            let patience = CONNECT_DEADLINE.saturating_sub(STAGGER * turn);
-            let connection = tokio::select! {
-                connected = connecting => connected?,
-                never = give_up(&endpoint, patience) => return Err(ConnectError::from(never)),
-            };
-            tracing::debug!(%address, ?floor, "The handshake is complete");
-            Ok((endpoint, connection, address))
-        };
-        running.spawn(async move { (address, attempt.await) });
-    }
-    let (mut closest, mut elsewhere) = (None, None);
-    while let Some(attempt) = running.join_next().await {
-        let (address, attempt) =
-            attempt.expect("an attempt neither panics nor is cancelled while we wait");
-        match attempt {
-            Ok(won) => return Ok(won),
-            // A certificate is as wrong on the next attempt: do not make the player wait.
-            Err(error) if !error.may_pass() && config.also.is_empty() => return Err(error),
-            Err(error) if is_elsewhere(config, addresses, address) => {
-                elsewhere = Some(closer(elsewhere, error));
-            }
-            Err(error) => closest = Some(closer(closest, error)),
-        }
-    }
-    let strangers = elsewhere.filter(ConnectError::may_pass);
-    Err(closest
-        .or(strangers)
-        .unwrap_or(HandshakeError::NoAnswer.into()))
-}
-
-/// True for an address that the invite has beside the relay's own.
-fn is_elsewhere(config: &RelayConfig, addresses: &[SocketAddr], address: SocketAddr) -> bool {
-    let first = addresses.len().saturating_sub(config.also.len());
-    config.also.contains(&address) && !addresses[..first].contains(&address)
-}
-
-/// Waits until an attempt has had its time, and says why it came to nothing.
-async fn give_up(endpoint: &Endpoint, patience: Duration) -> HandshakeError {
-    tokio::time::sleep(patience.min(UNSENT_PATIENCE)).await;
-    if let Some(unsent) = endpoint.unsent() {
-        return unsent.into();
-    }
-    tokio::time::sleep(patience.saturating_sub(UNSENT_PATIENCE)).await;
-    endpoint
-        .unsent()
-        .map_or(HandshakeError::NoAnswer, Into::into)
-}
-
-/// Of two failures the one that came closer to the relay; the first of equals.
-fn closer(first: Option<ConnectError>, second: ConnectError) -> ConnectError {
-    let reach = |error: &ConnectError| match error {
-        ConnectError::Handshake(HandshakeError::Unsent(_)) | ConnectError::Socket(_) => 0,
-        ConnectError::Handshake(HandshakeError::NoAnswer) => 1,
-        _ => 2,
-    };
-    match first {
-        Some(first) if reach(&first) >= reach(&second) => first,
-        _ => second,
-    }
 }
 
 async fn next_echo(reader: &mut DatagramReader) -> Result<(), Closed> {
@@ -589,22 +546,4 @@ impl DatagramReader {
 
 fn micros(time: Duration) -> u32 {
     u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use lanparty_quic::Unsent;
-
-    #[test]
-    fn of_several_addresses_the_failure_that_came_closest_is_told() {
-        let unsent = || ConnectError::from(HandshakeError::from(Unsent::NoNetwork));
-        let silent = || ConnectError::from(HandshakeError::NoAnswer);
-        let strange = || ConnectError::from(HandshakeError::NotARelay);
-        let told = |first: ConnectError, second| closer(Some(first), second).to_string();
-        assert_eq!(told(unsent(), silent()), silent().to_string());
-        assert_eq!(told(silent(), unsent()), silent().to_string());
-        assert_eq!(told(silent(), strange()), strange().to_string());
-        assert_eq!(closer(None, unsent()).to_string(), unsent().to_string());
-    }
 }

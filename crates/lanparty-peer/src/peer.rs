@@ -4,6 +4,7 @@
 //! ([`FramePort`]). The rest is the same and lives here: connect, say hello, carry frames both ways,
 //! follow control messages, keep time, say goodbye; and when the link is lost, try again.
 
+mod beside;
 mod retries;
 mod run;
 mod turn;
@@ -196,7 +197,12 @@ pub enum Event<'a> {
         /// Where it will be looked for.
         addresses: &'a [SocketAddr],
     },
-    /// The relay has let us in; frames flow after this event has been handled.
+    /// While the link stands, the relay is looked for over another way: no packet to one of these may go into the tunnel.
+    Trying {
+        /// Where it is looked for, and where the link that stands leads.
+        addresses: &'a [SocketAddr],
+    },
+    /// The relay has let us in; frames flow after this event has been handled. The link may take the place of one that stood.
     Joined {
         /// What it said.
         welcome: &'a Welcome,

@@ -1,6 +1,7 @@
 //! The flags that gateway and clients share.
 
 use clap::Args;
+pub use lanparty_carrier::{Proxies, ProxyUrl};
 use lanparty_ctrl::{AccessToken, HostId, HostKey, IdentityKey, Name, Pin, RoomCode, RoomKey};
 use lanparty_edge::address::RelayAddress;
 use lanparty_edge::congestion_args::{self, congestion};
@@ -61,9 +62,52 @@ pub struct RelayArgs {
     #[arg(long, value_name = "BYTES")]
     pub datagram_budget: Option<DatagramBudget>,
 
+    /// Whether TCP may carry what UDP does not.
+    #[command(flatten)]
+    pub tcp: TcpArgs,
+
     /// How to share a path that is full, for comparisons.
     #[arg(long, value_parser = congestion(), value_name = "HOW", default_value = congestion_args::DEFAULT)]
     pub congestion: Congestion,
+}
+
+/// Whether TCP may carry what UDP does not.
+#[derive(Debug, Clone, Default, Args)]
+pub struct TcpArgs {
+    /// Never go over TCP. Without this a relay that does not answer UDP within 1.2 seconds is also asked over TCP, as a web
+    /// server would be, and UDP is taken again when it gets through.
+    #[arg(long)]
+    pub no_tcp: bool,
+
+    /// The HTTP proxy by which TCP gets out: http://HOST:PORT, or http://NAME:PASSWORD@HOST:PORT, which other users of this
+    /// machine see on a command line, but not in a variable [default: what https_proxy or all_proxy say, and on Windows the
+    /// system's settings].
+    #[arg(long, value_name = "URL", conflicts_with = "no_tcp")]
+    pub proxy: Option<ProxyUrl>,
+}
+
+impl From<TcpArgs> for OverTcp {
+    fn from(TcpArgs { no_tcp, proxy }: TcpArgs) -> Self {
+        OverTcp {
+            is_wanted: !no_tcp,
+            proxies: proxy.map_or(Proxies::OfSystem, Proxies::Given),
+        }
+    }
+}
+
+/// Whether a relay may be reached over TCP, and by which proxies.
+#[derive(Debug, Clone)]
+pub struct OverTcp {
+    /// Whether it may.
+    pub is_wanted: bool,
+    /// Where proxies are looked for.
+    pub proxies: Proxies,
+}
+
+impl Default for OverTcp {
+    fn default() -> Self {
+        TcpArgs::default().into()
+    }
 }
 
 /// Why there is no relay to connect to.
@@ -122,6 +166,8 @@ pub struct RelayConfig {
     pub congestion: Congestion,
     /// The relay is in this program, and is met without a path. Where it is otherwise is for people.
     pub inside: Option<Dialer>,
+    /// Whether TCP may carry what UDP does not.
+    pub tcp: OverTcp,
     /// What this peer brings to direct paths; without it there are none, and nobody is told of its address.
     pub door: Option<DoorConfig>,
 }
@@ -191,6 +237,7 @@ impl RelayArgs {
             congestion: self.congestion,
             inside: None,
             door: None,
+            tcp: self.tcp.into(),
         })
     }
 }
@@ -329,6 +376,24 @@ mod tests {
             }
         }
         assert!((8..=16).contains(&companies.len()), "{}", companies.len());
+    }
+
+    #[test]
+    fn tcp_may_be_turned_off_or_led_by_a_proxy() {
+        let tcp = |flags: &[&str]| {
+            let words = [&[INVITE][..], flags].concat();
+            parse(&words).map(|args| args.load().unwrap().tcp)
+        };
+        let usual = tcp(&[]).unwrap();
+        assert!(usual.is_wanted && matches!(usual.proxies, Proxies::OfSystem));
+        assert!(!tcp(&["--no-tcp"]).unwrap().is_wanted);
+        let led = tcp(&["--proxy", "http://me:secret@proxy.example:3128"]).unwrap();
+        let proxy = led.proxies.towards("r.example", 443).unwrap();
+        assert_eq!(proxy.to_string(), "proxy.example:3128");
+        assert!(!format!("{led:?}").contains("secret"));
+        assert!(tcp(&["--proxy", "http://proxy", "--no-tcp"]).is_err());
+        let error = tcp(&["--proxy", "socks5://proxy:1080"]).unwrap_err();
+        assert!(error.to_string().contains("no HTTP proxy"), "{error}");
     }
 
     #[test]

@@ -45,7 +45,7 @@ fn the_page_explains_why_there_is_no_link() {
             => "The link broke during the first words, or something else speaks there.", "Nothing; it is tried again.";
         ConnectError::Rejected(_) = ConnectError::Rejected(reject())
             => "A newer relay refuses for a reason of its own, in its words.", "What they say; update this program.";
-    } elsewhere ConnectError::Handshake(_));
+    } elsewhere ConnectError::Handshake(_), ConnectError::Carrier(_));
     let unfit = told!(Unfit {
         Unfit::Narrow = Unfit::Narrow
             => "The path changed and swallows full packets.", "Nothing; a link with smaller packets follows.";

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use lanparty_e2e::Peer;
 use lanparty_lab::{Lab, Machine, Process, pass, program};
-use lanparty_peer::relay_args::RelayConfig;
+use lanparty_peer::relay_args::{OverTcp, RelayConfig};
 use lanparty_proto::{MacAddr, VirtualMac};
 use lanparty_quic::Congestion;
 use lanparty_quic::tls::Trust;
@@ -45,6 +45,7 @@ pub(crate) fn fifty_players_come_back_at_once((): &()) -> Result<()> {
         congestion: Congestion::default(),
         inside: None,
         door: None,
+        tcp: OverTcp::default(),
     };
 
     let restart = {

@@ -67,6 +67,7 @@ impl Crowd {
             pin: None,
             room: None,
             datagram_budget: None,
+            tcp: Default::default(),
             congestion: Congestion::default(),
         };
         let mut config = args.load()?;

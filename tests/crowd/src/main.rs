@@ -22,7 +22,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use lanparty_client_core::Session;
 use lanparty_edge::runtime;
-use lanparty_peer::relay_args::RelayConfig;
+use lanparty_peer::relay_args::{OverTcp, RelayConfig};
 use lanparty_peer::{Event, HostError, PeerHost};
 use lanparty_proto::{MacAddr, VirtualMac};
 use lanparty_quic::Congestion;
@@ -152,6 +152,7 @@ fn relay_config(arguments: &Arguments, trust: &Trust, number: usize) -> Result<R
         congestion: Congestion::default(),
         inside: None,
         door: None,
+        tcp: OverTcp::default(),
     })
 }
 
@@ -184,6 +185,7 @@ impl PeerHost<Session> for Listener {
             Event::NoLink { cause, .. } => eprintln!("A player has no link: {cause}"),
             Event::Resolving { .. }
             | Event::Connecting { .. }
+            | Event::Trying { .. }
             | Event::Control(_)
             | Event::Tick(_)
             | Event::Ways(_)

@@ -13,14 +13,16 @@
 )]
 
 mod cable;
+mod front;
 mod middlebox;
 mod peer;
 
 pub use cable::{Cable, MemoryPort, cable};
+pub use front::{Front, WebProxy};
 pub use middlebox::Middlebox;
 pub use peer::{Facts, Heard, Peer};
 
-use lanparty_peer::relay_args::RelayConfig;
+use lanparty_peer::relay_args::{OverTcp, Proxies, RelayConfig};
 use lanparty_quic::Congestion;
 use lanparty_quic::memory::Dialer;
 use lanparty_quic::tls::Trust;
@@ -101,6 +103,10 @@ impl Relay {
             congestion: Congestion::default(),
             inside: None,
             door: None,
+            tcp: OverTcp {
+                is_wanted: true,
+                proxies: Proxies::None,
+            },
         }
     }
 

@@ -35,6 +35,8 @@ pub struct Facts {
     pub members: Vec<MemberFacts>,
     /// The games that are on.
     pub games: Vec<Game>,
+    /// That the way to the relay is TCP.
+    pub is_over_tcp: bool,
 }
 
 impl Facts {
@@ -43,6 +45,7 @@ impl Facts {
         Facts {
             members: session.members(now).collect(),
             games: session.games(now),
+            is_over_tcp: false,
         }
     }
 }
@@ -193,13 +196,16 @@ impl<C> PeerHost<C> for Listener<C> {
             Event::Joined { welcome, .. } => Heard::In(welcome.peer_id),
             Event::Control(RelayMessage::PeerJoined(who)) => Heard::Joined(who.peer_id, who.mac),
             Event::Control(RelayMessage::PeerLeft(left)) => Heard::Left(left.peer_id, left.reason),
-            Event::Control(RelayMessage::Pings(_)) | Event::Tick(_) => {
-                Heard::Facts((self.facts)(core))
-            }
+            Event::Control(RelayMessage::Pings(_)) => Heard::Facts((self.facts)(core)),
+            Event::Tick(facts) => Heard::Facts(Facts {
+                is_over_tcp: facts.ways.way.is_over_tcp(),
+                ..(self.facts)(core)
+            }),
             Event::NoLink { cause, .. } => Heard::NoLink(cause),
             Event::Resolving { .. }
             | Event::Control(_)
             | Event::Connecting { .. }
+            | Event::Trying { .. }
             | Event::News
             | Event::Ways(_)
             | Event::Slept => {

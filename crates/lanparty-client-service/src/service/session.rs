@@ -9,7 +9,7 @@ use lanparty_ctrl::{RoomKey, Text};
 use lanparty_edge::invite::InviteSource;
 use lanparty_obs::Ways;
 use lanparty_peer::RunError;
-use lanparty_peer::relay_args::RelayArgs;
+use lanparty_peer::relay_args::{RelayArgs, TcpArgs};
 use lanparty_proto::VirtualMac;
 use std::cell::OnceCell;
 use std::io;
@@ -92,8 +92,12 @@ fn player<P: Place>(service: &Service<P>, wanted: &Wanted) -> Result<Player, Pla
         // Whoever wants the LAN's internet says so at a terminal.
         full_lease: false,
     };
+    let tcp = &service.options.tcp;
     let random = || Ok::<Random, io::Error>(rand::random());
-    match args.clone().load(relay(&wanted.text), Some(file), random) {
+    match args
+        .clone()
+        .load(relay(&wanted.text, tcp), Some(file), random)
+    {
         Err(PlayerError::Identity(error)) => {
             tracing::warn!(%error, "Plays without an identity of its own");
             let mac = service
@@ -104,13 +108,13 @@ fn player<P: Place>(service: &Service<P>, wanted: &Wanted) -> Result<Player, Pla
                 virtual_mac: Some(*mac),
                 ..args
             };
-            args.load(relay(&wanted.text), None, random)
+            args.load(relay(&wanted.text, tcp), None, random)
         }
         loaded => loaded,
     }
 }
 
-fn relay(invite: &Secret) -> RelayArgs {
+fn relay(invite: &Secret, tcp: &TcpArgs) -> RelayArgs {
     RelayArgs {
         invite: Some(InviteSource::Text(invite.reveal().to_owned())),
         invite_file: None,
@@ -120,6 +124,7 @@ fn relay(invite: &Secret) -> RelayArgs {
         pin: None,
         room: None,
         datagram_budget: None,
+        tcp: tcp.clone(),
         congestion: Default::default(),
     }
 }

@@ -137,6 +137,7 @@ impl House {
         let options = Options {
             program: "0.1.0",
             state: StateFolder::new(state.path().to_owned()),
+            tcp: Default::default(),
         };
         let service = Rc::new(Service::new(Nowhere, options));
         let (door, views) = mpsc::unbounded_channel();

@@ -6,7 +6,7 @@ use lanparty_edge::address::RelayAddress;
 use lanparty_edge::runtime;
 use lanparty_peer::link::acquaintance::{self, Acquaintance};
 use lanparty_peer::link::{self, ConnectError, RelayLink};
-use lanparty_peer::relay_args::RelayConfig;
+use lanparty_peer::relay_args::{OverTcp, RelayConfig};
 use lanparty_quic::Congestion;
 use lanparty_quic::tls::Trust;
 
@@ -71,6 +71,7 @@ pub(super) fn try_room(showing: Showing<'_>) -> anyhow::Result<Verdict> {
         congestion: Congestion::default(),
         inside: None,
         door: None,
+        tcp: OverTcp::default(),
     };
     Ok(runtime::run(enter(config))?)
 }

@@ -1,7 +1,8 @@
 //! How a relay can be known of which a host has nothing but the address.
 
-use super::{ConnectError, race, resolve};
-use crate::relay_args::RelayConfig;
+use super::race::{Targets, race};
+use super::{ConnectError, resolve};
+use crate::relay_args::{OverTcp, RelayConfig};
 use lanparty_ctrl::{Pin, RoomCode};
 use lanparty_edge::address::RelayAddress;
 use lanparty_quic::tls::Trust;
@@ -64,9 +65,11 @@ async fn shakes_hands(
         congestion: Congestion::default(),
         inside: None,
         door: None,
+        tcp: OverTcp::default(),
     };
     let addresses = resolve(relay).await?;
-    let (endpoint, ..) = race(&config, &addresses, PathFloor::Ordinary).await?;
-    endpoint.close(CloseCode::Bye).await;
+    let targets = Targets::usual(&config, &addresses).await;
+    let reached = race(&config, &targets, PathFloor::Ordinary).await?;
+    reached.endpoint.close(CloseCode::Bye).await;
     Ok(())
 }

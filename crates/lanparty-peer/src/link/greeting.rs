@@ -1,6 +1,7 @@
 //! The first words on a link: what a peer proves, and what it asks of its relay.
 
 use crate::relay_args::RelayConfig;
+use lanparty_carrier::DialError;
 use lanparty_ctrl::message::{Hello, Reject, Welcome};
 use lanparty_ctrl::{HOST_KEYS, PeerMessage, ROOM_KEYS, RejectReason, RelayMessage};
 use lanparty_quic::control::{self, ControlError};
@@ -24,6 +25,9 @@ pub enum ConnectError {
     /// QUIC or TLS failed.
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
+    /// There is no way over TCP.
+    #[error(transparent)]
+    Carrier(#[from] DialError),
     /// The certificate is not one that an authority vouches for, and a pin may have stood in the invite.
     #[error(
         "no authority vouches for its key, and the invite does not say which it is: it may have been cut at its first `&`; \
@@ -96,6 +100,7 @@ impl ConnectError {
             | ConnectError::NoNameServer(_)
             | ConnectError::Socket(_)
             | ConnectError::Handshake(_)
+            | ConnectError::Carrier(_)
             | ConnectError::NotOpen
             | ConnectError::HostAway
             | ConnectError::Greeting(_) => true,
@@ -120,6 +125,7 @@ impl ConnectError {
             | ConnectError::NoNameServer(_)
             | ConnectError::Socket(_)
             | ConnectError::Handshake(_)
+            | ConnectError::Carrier(_)
             | ConnectError::Greeting(_) => false,
         }
     }

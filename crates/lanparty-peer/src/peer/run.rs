@@ -1,10 +1,15 @@
 //! The loop of a peer, from its first attempt to reach the relay to its goodbye.
 
+mod over;
+
+use super::beside::{Beside, Outcome};
 use super::retries::{End, Retries, Retry};
 use super::turn::{Interruption, Turn, Turns};
 use super::uptime::Moment;
 use super::wakefulness::Sleep;
 use super::{Event, FramePort, PeerCore, PeerHost, RunError};
+use crate::link::carriage::Carriage;
+use crate::link::race::{Targets, near_proxy};
 use crate::link::{self, ConnectError, LOOK, QueueDeaths, RelayLink};
 use crate::relay_args::RelayConfig;
 use bytes::Bytes;
@@ -14,7 +19,9 @@ use lanparty_ctrl::message::{Disconnect, Hello, Newcomer};
 use lanparty_ctrl::{
     DRAINS, DisconnectReason, GROUPS, NEW_KEYS, PINGS, PeerMessage, RelayMessage, ResumeToken, Text,
 };
+use lanparty_edge::source_address::{outgoing, source_towards};
 use lanparty_obs::DropReason;
+use lanparty_proto::DatagramBudget;
 use lanparty_quic::control::ControlError;
 use std::future::poll_fn;
 use std::io;
@@ -62,13 +69,21 @@ where
         resume_token,
         known: Vec::new(),
         has_been_in: false,
+        carriage: Carriage::default(),
+        beside: Beside::default(),
         to_port: Vec::new(),
         sleep: Sleep::new(Moment::now(), Instant::now()),
     };
     let mut shutdown = pin!(shutdown);
     let mut retries = Retries::new(peer.core.newcomer() == Newcomer::Gateway);
+    let mut better = None;
     loop {
-        let connecting = peer.connect(retries.yields());
+        let connecting = async {
+            match better.take() {
+                Some(link) => Ok(Ok(link)),
+                None => peer.connect(retries.yields()).await,
+            }
+        };
         let connected = tokio::select! {
             biased; // whoever listens for Ctrl-C listens before the first sentence is said
             _ = &mut shutdown => return Ok(()),
@@ -81,6 +96,10 @@ where
                 let since = Instant::now();
                 match peer.carry(link, &mut shutdown).await? {
                     Ended::Asked(_) => return Ok(()),
+                    Ended::Over(link) => {
+                        better = Some(*link);
+                        continue;
+                    }
                     Ended::By(end) => retries.ended(end, since.elapsed(), rand::random()),
                     Ended::Slept => {
                         has_slept = true;
@@ -114,6 +133,8 @@ enum Ended {
     By(End),
     /// The relay has nothing to do with it.
     Slept,
+    /// The relay has let us in over this better way.
+    Over(Box<RelayLink>),
 }
 
 /// What may happen while a link is carried.
@@ -127,6 +148,7 @@ enum Other {
     Message(Result<RelayMessage, ControlError>),
     /// What the program wants to say, or to hear.
     Wanted(Option<PeerMessage>),
+    Beside(Outcome),
     Tick,
     Look,
     Shutdown(Text),
@@ -141,6 +163,9 @@ struct Peer<'a, C, P, H> {
     /// Where the relay's name led last.
     known: Vec<SocketAddr>,
     has_been_in: bool,
+    /// What is known of UDP and TCP, and what is tried beside the link that stands.
+    carriage: Carriage,
+    beside: Beside,
     /// What a turn puts out; empty between turns, unless somebody has to be told something first.
     to_port: Vec<Bytes>,
     sleep: Sleep,
@@ -164,41 +189,17 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
 
     /// One attempt. The outer error ends the peer, the inner one is worth another attempt.
     async fn connect(&mut self, yields: bool) -> Result<Result<RelayLink, ConnectError>, RunError> {
-        let addresses = match self.find_relay().await? {
-            Ok(addresses) => addresses,
+        let targets = match self.find_relay().await? {
+            Ok(targets) => targets,
             Err(error) => return Ok(Err(error)),
         };
         self.tell(Event::Connecting {
-            addresses: &addresses,
+            addresses: &targets.all_addresses(),
         })
         .await?;
         let relay = &self.config();
-        let (newcomer, resume_token) = (self.core.newcomer(), self.resume_token.clone());
-        let orders = self.host.standing_orders();
-        let groups = self.core.tells_groups().then_some(GROUPS);
-        let pings = self.core.shows_pings().then_some(PINGS);
-        let new_keys = self.core.takes_new_keys().then_some(NEW_KEYS);
-        let abilities = [groups, pings, new_keys, Some(DRAINS)]
-            .into_iter()
-            .flatten()
-            .map(str::to_owned);
-        let host = relay.host.filter(|_| newcomer != Newcomer::Gateway);
-        let host_challenge = self.core.challenge(rand::random());
-        let hello = |budget| {
-            let mut hello = Hello::new(&relay.room, newcomer, budget);
-            hello.capabilities.extend(abilities.clone());
-            Hello {
-                resume_token: resume_token.clone(),
-                orders: orders.clone(),
-                host,
-                host_challenge,
-                yields,
-                access_token: relay.access_token.clone(),
-                name: relay.name.clone().map(Into::into),
-                ..hello
-            }
-        };
-        let connecting = RelayLink::connect(relay, &addresses, hello);
+        let hello = self.hello(relay, yields);
+        let connecting = RelayLink::connect_to(relay, &targets, over(&hello));
         match self.discarding(connecting).await? {
             Err(ConnectError::NotOpen) if self.has_been_in => Ok(Err(ConnectError::HostAway)),
             // Once we have been in, the relay's operator may mend what is wrong now.
@@ -210,6 +211,33 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         }
     }
 
+    /// What is said on a link that begins, whatever its path takes.
+    fn hello(&mut self, relay: &RelayConfig, yields: bool) -> Hello {
+        let (newcomer, resume_token) = (self.core.newcomer(), self.resume_token.clone());
+        let orders = self.host.standing_orders();
+        let groups = self.core.tells_groups().then_some(GROUPS);
+        let pings = self.core.shows_pings().then_some(PINGS);
+        let new_keys = self.core.takes_new_keys().then_some(NEW_KEYS);
+        let abilities = [groups, pings, new_keys, Some(DRAINS)]
+            .into_iter()
+            .flatten()
+            .map(str::to_owned);
+        let host = relay.host.filter(|_| newcomer != Newcomer::Gateway);
+        let host_challenge = self.core.challenge(rand::random());
+        let mut hello = Hello::new(&relay.room, newcomer, DatagramBudget::MIN);
+        hello.capabilities.extend(abilities);
+        Hello {
+            resume_token,
+            orders,
+            host,
+            host_challenge,
+            yields,
+            access_token: relay.access_token.clone(),
+            name: relay.name.clone().map(Into::into),
+            ..hello
+        }
+    }
+
     /// The configuration, with the key that the room has now.
     fn config(&self) -> RelayConfig {
         let mut config = self.relay.clone();
@@ -217,11 +245,12 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         config
     }
 
-    /// Where the relay is. It may have moved, so its name is resolved for each attempt.
-    async fn find_relay(&mut self) -> Result<Result<Vec<SocketAddr>, ConnectError>, RunError> {
+    /// Where the relay is. It may have moved, so its name is resolved for each attempt. A proxy resolves it itself.
+    async fn find_relay(&mut self) -> Result<Result<Targets, ConnectError>, RunError> {
         let relay = self.relay;
+        let proxy = self.discarding(near_proxy(relay)).await?;
         let resolving = link::resolve(&relay.address);
-        let resolved = match self.known.is_empty() {
+        let resolved = match self.known.is_empty() && proxy.is_none() {
             true => self.wait_for_name(resolving).await?,
             false => {
                 let in_time = tokio::time::timeout(RESOLVE, resolving);
@@ -231,11 +260,20 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         };
         match resolved {
             Ok(addresses) if !addresses.is_empty() => self.known = addresses,
-            Err(error) if self.known.is_empty() && relay.also.is_empty() => return Ok(Err(error)),
+            Err(error) if self.known.is_empty() && relay.also.is_empty() && proxy.is_none() => {
+                return Ok(Err(error));
+            }
             Ok(_) | Err(_) => tracing::debug!("The relay's name is not resolved now"),
         }
         let also = relay.also.iter().filter(|also| !self.known.contains(also));
-        Ok(Ok(self.known.iter().chain(also).copied().collect()))
+        let addresses: Vec<_> = self.known.iter().chain(also).copied().collect();
+        let towards = addresses.first().copied().and_then(source_towards);
+        let network = towards.or_else(outgoing);
+        Ok(Ok(Targets {
+            addresses,
+            proxy,
+            starts: self.carriage.starts(Instant::now(), network),
+        }))
     }
 
     /// The first time there is no other address, so the resolver has all the time that it takes.
@@ -278,9 +316,11 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         self.core.counters().link = None;
         self.note_sleep();
         self.core.handle_lost_link(Instant::now());
+        self.carriage.ended(Instant::now());
+        self.beside.stop();
         match &ended {
             Ok(Ended::Asked(reason)) => link.leave(reason.clone()).await,
-            Ok(Ended::By(_) | Ended::Slept) => {}
+            Ok(Ended::By(_) | Ended::Slept | Ended::Over(_)) => {}
             Err(error) => link.leave(error.to_string().into()).await,
         }
         ended
@@ -290,6 +330,10 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
     async fn begin(&mut self, link: &RelayLink) -> Result<(), RunError> {
         self.resume_token = Some(link.welcome().resume_token.clone());
         self.has_been_in = true;
+        // To a relay in this program there is no network.
+        if let Some(network) = link.network() {
+            self.carriage.stands(Instant::now(), network, link.means());
+        }
         self.note_sleep();
         self.core
             .handle_welcome(Instant::now(), link.welcome(), link.budget());
@@ -326,6 +370,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 tokio::select! {
                     message = inbox.next() => Other::Message(message),
                     wanted = self.host.next_message() => Other::Wanted(wanted),
+                    outcome = self.beside.next() => Other::Beside(outcome),
                     _ = tick.tick() => Other::Tick,
                     _ = look.tick() => Other::Look,
                     reason = &mut *shutdown => Other::Shutdown(reason),
@@ -357,7 +402,10 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 // The old link's queues end with it.
                 Happened::InTurn(Interruption::Slept) => return Ok(Ended::Slept),
                 Happened::Other(Other::Message(message)) => match message {
-                    Ok(RelayMessage::Disconnect(goodbye)) => return self.take_leave(goodbye),
+                    Ok(RelayMessage::Disconnect(goodbye)) => {
+                        let ended = self.take_leave(goodbye);
+                        return turns.beside(self.or_over(ended)).await;
+                    }
                     Ok(message) => turns.beside(self.handle_control(message)).await?,
                     Err(ControlError::Closed(closed)) => break closed.to_string(),
                     Err(error) => break error.to_string(),
@@ -366,13 +414,23 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 Happened::Other(Other::Wanted(None)) => {
                     turns.beside(self.tell(Event::News)).await?;
                 }
+                Happened::Other(Other::Beside(outcome)) => {
+                    if let Some(ended) = self.handle_beside(link, outcome) {
+                        return Ok(ended);
+                    }
+                }
                 Happened::Other(Other::Tick) => {
                     self.count_queue_drops(link);
                     self.core.counters().link = link.stats();
                     let facts = link.facts(Instant::now());
                     turns.beside(self.tell(Event::Tick(facts))).await?;
                     if let Err(unfit) = link.beat(Instant::now()) {
+                        self.carriage.was_unfit(unfit);
                         break unfit.to_string();
+                    }
+                    let packets = link.connection().packets();
+                    if let Some(starts) = self.carriage.poll(Instant::now(), packets) {
+                        turns.beside(self.try_beside(link, starts)).await?;
                     }
                 }
                 Happened::Other(Other::Look) => {
@@ -386,12 +444,17 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                         let facts = link.facts(Instant::now());
                         turns.beside(self.tell(Event::Tick(facts))).await?;
                         link.follow_network();
+                        let network = link.network().flatten();
+                        if let Some(starts) = self.carriage.moved(Instant::now(), network) {
+                            turns.beside(self.try_beside(link, starts)).await?;
+                        }
                     }
                 }
                 Happened::Other(Other::Shutdown(reason)) => return Ok(Ended::Asked(reason)),
             }
         };
-        Ok(Ended::By(End::Lost(cause)))
+        let lost = Ok(Ended::By(End::Lost(cause)));
+        turns.beside(self.or_over(lost)).await
     }
 
     /// The relay has said goodbye. Who is kicked out of a party stays out of it; but a party without its LAN is
@@ -458,6 +521,14 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let drops = &mut self.core.counters().drops;
         drops.add(DropReason::QueueFull, without_room);
         drops.add(DropReason::QueueDelay, late);
+    }
+}
+
+/// What is said over a path that takes so much.
+pub(super) fn over(hello: &Hello) -> impl Fn(DatagramBudget) -> Hello {
+    |datagram_budget| Hello {
+        datagram_budget,
+        ..hello.clone()
     }
 }
 

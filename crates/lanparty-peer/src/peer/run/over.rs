@@ -1,0 +1,79 @@
+//! Another way to the relay while a link stands, and going over to it.
+
+use super::super::beside::Outcome;
+use super::super::{Event, FramePort, PeerCore, PeerHost, RunError};
+use super::{Ended, Peer};
+use crate::link::RelayLink;
+use crate::link::carriage::Starts;
+use crate::link::race::{Targets, near_proxy};
+use std::time::Instant;
+
+impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
+    /// Looks for another way to the relay, while the link stands.
+    pub(super) async fn try_beside(
+        &mut self,
+        link: &RelayLink,
+        starts: Starts,
+    ) -> Result<(), RunError> {
+        if !self.beside.is_idle() {
+            return Ok(());
+        }
+        let config = self.config();
+        let proxy = match starts.proxy {
+            Some(_) => near_proxy(&config).await,
+            None => None,
+        };
+        let also = config.also.iter().filter(|also| !self.known.contains(also));
+        let targets = Targets {
+            addresses: self.known.iter().chain(also).copied().collect(),
+            proxy,
+            starts,
+        };
+        let mut addresses = targets.all_addresses();
+        addresses.push(link.relay());
+        self.tell(Event::Trying {
+            addresses: &addresses,
+        })
+        .await?;
+        self.beside.reach(config, targets);
+        Ok(())
+    }
+
+    /// Goes over to another way once the relay has let us in there; until then this link carries on.
+    pub(super) fn handle_beside(&mut self, link: &RelayLink, outcome: Outcome) -> Option<Ended> {
+        let now = Instant::now();
+        match outcome {
+            Outcome::Reached(Ok(other)) => {
+                let reached = &other.1;
+                let (means, rtt) = (reached.means, reached.rtt());
+                if self.carriage.is_better(now, means, rtt, link.rtt()) {
+                    let config = self.config();
+                    let hello = self.hello(&config, false);
+                    self.beside.enter(config, *other, hello);
+                }
+                None
+            }
+            Outcome::Reached(Err(error)) => {
+                tracing::debug!(%error, "No other way leads to the relay");
+                None
+            }
+            Outcome::Entered(Ok(link)) => Some(Ended::Over(link)),
+            Outcome::Entered(Err(error)) => {
+                tracing::debug!(%error, "The relay does not let us in another way");
+                self.carriage.was_no_use(now);
+                None
+            }
+        }
+    }
+
+    /// The relay has closed this link: where it has let us in another way meanwhile, that is why.
+    pub(super) async fn or_over(
+        &mut self,
+        ended: Result<Ended, RunError>,
+    ) -> Result<Ended, RunError> {
+        match self.beside.entered().await {
+            Some(link) => Ok(Ended::Over(link)),
+            None => ended,
+        }
+    }
+}
