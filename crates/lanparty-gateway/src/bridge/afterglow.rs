@@ -206,13 +206,14 @@ impl Bridge {
         frame: &[u8],
         verdict: Result<(), DropReason>,
     ) {
+        if self.doors.is_empty() {
+            return;
+        }
         let is_heard = match verdict {
             Ok(()) | Err(DropReason::UnknownDestination | DropReason::Unwanted) => true,
             Err(_) => false,
         };
-        if let (true, false, Ok(view)) =
-            (is_heard, self.doors.is_empty(), EthernetFrame::parse(frame))
-        {
+        if let (true, Ok(view)) = (is_heard, EthernetFrame::parse(frame)) {
             self.doors.learn_of_lan(now, view.source());
         }
     }

@@ -79,6 +79,8 @@ impl Doors {
         if let Some(judge) = &mut self.judge {
             judge.move_to(room);
         }
+        // This relay has heard of nobody.
+        self.news.clear();
         self.refused.clear();
     }
 

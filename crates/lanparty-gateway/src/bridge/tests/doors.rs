@@ -475,6 +475,11 @@ fn the_relay_hears_which_machines_speak_by_doors_alone() {
     party.way_of(&back);
     party.advance(Duration::from_secs(90));
     assert_eq!(told(&mut party), [], "it knows");
+    party.bridge.handle_lost_link(party.now);
+    party.welcome_by(&[DOORS]);
+    party.way_of(&back);
+    party.advance(soon);
+    assert_eq!(told(&mut party), [LAN_HOST], "another one does not");
     // An older relay is told nothing that it does not understand.
     party.welcome();
     party.join(ALICE);
