@@ -8,20 +8,16 @@
 
 mod party;
 
-use lanparty_carrier::{CarrierStream, Dial, dial};
 use lanparty_ctrl::message::Hello;
-use lanparty_quic::{Congestion, Endpoint, PathFloor};
 use lanparty_relay::config::Tcp;
-use lanparty_relay::{Config, KnockLimits, Limits};
-use party::{Peer, Relay, Stranger, client, frame, mac, room, soon};
+use lanparty_relay::{Config, KnockLimits, Limits, RelayServer};
+use party::over_tcp::{call, over};
+use party::{Peer, Relay, client, frame, mac, room, soon};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-
-fn listens(config: &mut Config) {
-    config.tcp = Tcp::Beside;
-}
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
 
 /// A relay, on so many threads, and where it listens for TCP.
 fn relay(threads: usize, change: impl FnOnce(&mut Config)) -> (Relay, SocketAddr) {
@@ -29,49 +25,21 @@ fn relay(threads: usize, change: impl FnOnce(&mut Config)) -> (Relay, SocketAddr
     let relay = Relay::start_as(
         threads,
         |config| {
-            listens(config);
+            // The port of UDP may be somebody else's by chance.
+            config.tcp = Tcp::At("127.0.0.1:0".parse().unwrap());
             config.limits = Limits {
                 peers_per_address: 600,
                 ..config.limits
             };
             change(config);
         },
-        |server| {
-            assert!(server.listening().ends_with(" (udp, tcp)"));
-            tcp = server.tcp_address();
-        },
+        |server| tcp = server.tcp_address(),
     );
     (relay, tcp.unwrap())
 }
 
-async fn call(at: SocketAddr) -> CarrierStream {
-    let way = Dial {
-        address: at,
-        host: at.ip().to_string(),
-        port: at.port(),
-        server_name: "lanparty-relay".to_owned(),
-        proxy: None,
-    };
-    soon(dial(&way)).await.unwrap()
-}
-
-/// Whoever comes over a stream, from `at`.
-async fn over(relay: &Relay, at: SocketAddr, stream: CarrierStream) -> Stranger {
-    let endpoint = Endpoint::client(PathFloor::Ordinary, Congestion::default()).unwrap();
-    let to = endpoint.carry(stream, at);
-    let floor = PathFloor::Ordinary;
-    let connecting = endpoint.connect(to, "lanparty-relay", &relay.trust, None, floor);
-    let connection = soon(connecting).await.unwrap();
-    assert!(connection.is_carried());
-    assert_eq!(connection.remote_address(), Some(at));
-    Stranger {
-        endpoint,
-        connection,
-    }
-}
-
 async fn player(relay: &Relay, at: SocketAddr, number: u8) -> Peer {
-    let stranger = over(relay, at, call(at).await).await;
+    let stranger = over(&relay.trust, at, call(at).await).await;
     let hello = Hello::new(&room(), client(number), stranger.connection.budget());
     stranger.hello(hello).await.unwrap()
 }
@@ -136,6 +104,70 @@ async fn who_loses_the_tcp_connection_is_gone_at_once() {
         begin.elapsed() < Duration::from_secs(8),
         "it was missed only"
     );
+}
+
+/// A way to the relay on which nothing comes back while `is_open` says no.
+async fn gate(at: SocketAddr, mut is_open: watch::Receiver<bool>) -> SocketAddr {
+    let between = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let there = between.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (near, _) = between.accept().await.unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        // Else the system takes megabytes meanwhile.
+        socket.set_recv_buffer_size(4096).unwrap();
+        let far = socket.connect(at).await.unwrap();
+        let (mut from_player, mut to_player) = near.into_split();
+        let (mut from_relay, mut to_relay) = far.into_split();
+        let up = tokio::io::copy(&mut from_player, &mut to_relay);
+        let down = async {
+            let mut piece = vec![0; 2048];
+            loop {
+                is_open.wait_for(|is_open| *is_open).await.unwrap();
+                let len = from_relay.read(&mut piece).await.unwrap();
+                to_player.write_all(&piece[..len]).await.unwrap();
+            }
+        };
+        tokio::select! {
+            _ = up => {}
+            () = down => {}
+        }
+    });
+    there
+}
+
+#[tokio::test]
+async fn a_player_whose_tcp_connection_takes_nothing_keeps_nobody_waiting() {
+    let (relay, at) = relay(1, |_| {});
+    let (open, is_open) = watch::channel(true);
+    let gateway = relay.gateway().await;
+    let mut near = relay.client(1).await;
+    let mut far = player(&relay, gate(at, is_open).await, 2).await;
+    let [one, two, lan] = [1, 2, 200].map(mac);
+    passes(&gateway, &mut far, &frame(two, lan, 60)).await;
+    open.send(false).unwrap();
+    for number in 0..300u16 {
+        // Two for who takes none, of a length by which it is known again.
+        gateway.send(&frame(two, lan, 1200));
+        gateway.send(&frame(two, lan, 1201));
+        passes(
+            &gateway,
+            &mut near,
+            &frame(one, lan, 60 + usize::from(number)),
+        )
+        .await;
+    }
+    open.send(true).unwrap();
+    let last = frame(two, lan, 99);
+    let comes = async {
+        loop {
+            gateway.send(&last);
+            let next = tokio::time::timeout(Duration::from_millis(200), far.frame());
+            if next.await.is_ok_and(|(_, came)| came == last) {
+                return;
+            }
+        }
+    };
+    soon(comes).await;
 }
 
 #[tokio::test]
@@ -263,6 +295,24 @@ async fn whom_a_web_server_speaks_for_has_the_limits_of_its_own_address() {
         assert_eq!(is_let_in(&mut tcp).await, comes_in, "{source}");
         callers.push(tcp);
     }
+}
+
+#[tokio::test]
+async fn it_listens_at_the_port_of_udp() {
+    // That may be somebody else's by chance, but not always.
+    for _ in 0..50 {
+        let config = Config {
+            tcp: Tcp::Beside,
+            ..Config::new("127.0.0.1:0".parse().unwrap())
+        };
+        let server = RelayServer::bind(&config).unwrap();
+        if let Some(tcp) = server.tcp_address() {
+            assert_eq!(tcp, server.local_address());
+            assert!(server.listening().ends_with(" (udp, tcp)"));
+            return;
+        }
+    }
+    panic!("it never listens for TCP");
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! A relay on loopback, and those who come to it by hand.
 #![allow(dead_code, reason = "each test takes what it needs of it")]
 
+pub(crate) mod over_tcp;
+
 use bytes::Bytes;
 use lanparty_ctrl::message::{Hello, Newcomer, Reject, Vouched, Welcome};
 use lanparty_ctrl::{
