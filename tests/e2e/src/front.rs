@@ -1,15 +1,9 @@
 //! What may be in front of a relay where UDP does not get through: its TCP port, and proxies that lead there.
 
-use crate::Middlebox;
-use bytes::Bytes;
-use futures_util::{SinkExt as _, StreamExt as _};
-use lanparty_carrier::{Accepted, CarrierStream, Limits, accept, server_config};
-use rustls::ServerConfig;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use crate::{Middlebox, Relay};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -23,7 +17,20 @@ pub struct Front {
 
 impl Front {
     /// Both, at one address.
-    pub async fn before(relay: SocketAddr) -> Self {
+    pub async fn before(relay: &Relay) -> Self {
+        Self::of(relay.address(), relay.tcp_address()).await
+    }
+
+    /// Neither.
+    pub async fn nobodys() -> Self {
+        let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
+        let mut front = Self::of(nobody, nobody).await;
+        front.udp.unplug();
+        front.close_tcp().await;
+        front
+    }
+
+    async fn of(relay: SocketAddr, relay_tcp: SocketAddr) -> Self {
         let (udp, listener) = loop {
             let udp = Middlebox::before(relay).await;
             // Somebody else may have this port.
@@ -32,12 +39,12 @@ impl Front {
             }
         };
         let mut tcp = JoinSet::new();
-        tcp.spawn(serve(listener, relay));
+        tcp.spawn(serve(listener, relay_tcp));
         Front { udp, tcp }
     }
 
     /// Both, and no UDP gets through.
-    pub async fn without_udp(relay: SocketAddr) -> Self {
+    pub async fn without_udp(relay: &Relay) -> Self {
         let front = Self::before(relay).await;
         front.udp.unplug();
         front
@@ -55,45 +62,13 @@ impl Front {
 }
 
 async fn serve(listener: TcpListener, relay: SocketAddr) {
-    let tls = tls();
     let mut guests = JoinSet::new();
     loop {
-        let (tcp, _) = listener.accept().await.unwrap();
-        let tls = tls.clone();
+        let (mut tcp, _) = listener.accept().await.unwrap();
         guests.spawn(async move {
-            if let Ok(Accepted { stream, .. }) = accept(tcp, tls, Limits::default()).await {
-                unpack(stream, relay).await;
-            }
+            let mut there = TcpStream::connect(relay).await.unwrap();
+            let _ = copy_bidirectional(&mut tcp, &mut there).await;
         });
-    }
-}
-
-fn tls() -> Arc<ServerConfig> {
-    let pair = rcgen::KeyPair::generate().unwrap();
-    let params = rcgen::CertificateParams::new(["nobody.example".to_owned()]).unwrap();
-    let certificate = params.self_signed(&pair).unwrap();
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(pair.serialize_der()));
-    server_config(vec![certificate.into()], key).unwrap()
-}
-
-/// Hands packets on to the relay.
-async fn unpack(mut stream: CarrierStream, relay: SocketAddr) {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    socket.connect(relay).await.unwrap();
-    let mut room = [0; 2048];
-    loop {
-        tokio::select! {
-            packet = stream.next() => match packet {
-                Some(Ok(packet)) => drop(socket.send(&packet).await),
-                Some(Err(_)) | None => return,
-            },
-            Ok(len) = socket.recv(&mut room) => {
-                let packet = Bytes::copy_from_slice(&room[..len]);
-                if stream.send(packet).await.is_err() {
-                    return;
-                }
-            }
-        }
     }
 }
 

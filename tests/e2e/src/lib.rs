@@ -26,6 +26,7 @@ use lanparty_peer::relay_args::{OverTcp, Proxies, RelayConfig};
 use lanparty_quic::Congestion;
 use lanparty_quic::memory::Dialer;
 use lanparty_quic::tls::Trust;
+use lanparty_relay::config::Tcp;
 use lanparty_relay::{Config, Limits, RelayServer};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -41,6 +42,7 @@ pub const ROOM: &str = "E2E-1";
 #[derive(Debug)]
 pub struct Relay {
     address: SocketAddr,
+    tcp_address: SocketAddr,
     trust: Trust,
     side_door: Dialer,
     stop: oneshot::Sender<()>,
@@ -59,8 +61,11 @@ impl Relay {
         let mut config = Config::new("127.0.0.1:0".parse().unwrap());
         config.dev_cert_der_out = Some(certificate.clone());
         config.limits = limits;
+        // Of two ports with one number the other may be somebody else's.
+        config.tcp = Tcp::At("127.0.0.1:0".parse().unwrap());
         let mut server = RelayServer::bind(&config).unwrap();
         let address = server.local_address();
+        let tcp_address = server.tcp_address().unwrap();
         let side_door = server.side_door();
         let (stop, stopped) = oneshot::channel();
         tokio::spawn(server.run(async move {
@@ -68,6 +73,7 @@ impl Relay {
         }));
         Relay {
             address,
+            tcp_address,
             trust: Trust::load(Some(&certificate)).unwrap(),
             side_door,
             stop,
@@ -77,6 +83,11 @@ impl Relay {
     /// Ends it, as whoever runs it would.
     pub fn end(self) {
         drop(self.stop);
+    }
+
+    /// Where it listens for TCP.
+    pub fn tcp_address(&self) -> SocketAddr {
+        self.tcp_address
     }
 
     /// Where it listens.

@@ -16,6 +16,7 @@ enum Order {
     Unplug,
     Plug,
     Rebind,
+    LoseEvery(u32),
     Tell(oneshot::Sender<SocketAddr>),
 }
 
@@ -53,6 +54,11 @@ impl Middlebox {
         self.order(Order::Rebind);
     }
 
+    /// From now on one of so many packets is lost, each way.
+    pub fn lose_every(&self, many: u32) {
+        self.order(Order::LoseEvery(many));
+    }
+
     /// From where the relay sees the peer's packets come.
     pub async fn outside(&self) -> SocketAddr {
         let (tell, told) = oneshot::channel();
@@ -68,6 +74,11 @@ impl Middlebox {
 async fn route(inside: UdpSocket, relay: SocketAddr, mut orders: mpsc::UnboundedReceiver<Order>) {
     let mut outside = outside().await;
     let (mut peer, mut plugged) = (None, true);
+    let (mut losses, mut count) = (None, 0u32);
+    let mut is_lost = |losses: Option<u32>| {
+        count = count.wrapping_add(1);
+        losses.is_some_and(|many| count.is_multiple_of(many))
+    };
     let (mut up, mut down) = ([0; 2048], [0; 2048]);
     loop {
         // Loopback loses nothing that is not lost on purpose.
@@ -78,16 +89,17 @@ async fn route(inside: UdpSocket, relay: SocketAddr, mut orders: mpsc::Unbounded
                 Some(Order::Plug) => plugged = true,
                 Some(Order::Rebind) => outside = self::outside().await,
                 // Whoever asks may have lost patience.
+                Some(Order::LoseEvery(many)) => losses = Some(many),
                 Some(Order::Tell(tell)) => drop(tell.send(outside.local_addr().unwrap())),
                 None => return,
             },
             Ok((len, from)) = inside.recv_from(&mut up) => {
                 peer = Some(from);
-                if plugged {
+                if plugged && !is_lost(losses) {
                     let _ = outside.send_to(&up[..len], relay).await;
                 }
             }
-            Ok(len) = outside.recv(&mut down) => if let Some(peer) = peer && plugged {
+            Ok(len) = outside.recv(&mut down) => if let Some(peer) = peer && plugged && !is_lost(losses) {
                 let _ = inside.send_to(&down[..len], peer).await;
             },
         }

@@ -21,7 +21,7 @@ const EVERYBODY: [u8; 6] = [0xff; 6];
 async fn where_no_udp_gets_through_player_and_gateway_come_in_over_tcp() {
     run(async {
         let relay = Relay::start();
-        let front = Front::without_udp(relay.address()).await;
+        let front = Front::without_udp(&relay).await;
         let begun = Instant::now();
         let mut player = Peer::client(at(&relay, front.address()), mac());
         let player_id = player.is_in().await;
@@ -46,7 +46,7 @@ async fn where_no_udp_gets_through_player_and_gateway_come_in_over_tcp() {
 async fn udp_is_taken_again_when_it_gets_through_and_nothing_is_lost_but_for_a_moment() {
     run(async {
         let relay = Relay::start();
-        let front = Front::without_udp(relay.address()).await;
+        let front = Front::without_udp(&relay).await;
         let mut player = Peer::client(at(&relay, front.address()), mac());
         let player_id = player.is_in().await;
         let mut gateway = Peer::gateway(relay.config(), MacAddr::new(NIC));
@@ -75,7 +75,7 @@ async fn udp_is_taken_again_when_it_gets_through_and_nothing_is_lost_but_for_a_m
 async fn udp_that_dies_in_mid_evening_is_replaced_by_tcp() {
     run(async {
         let relay = Relay::start();
-        let front = Front::before(relay.address()).await;
+        let front = Front::before(&relay).await;
         let mut player = Peer::client(at(&relay, front.address()), mac());
         let player_id = player.is_in().await;
         let mut gateway = Peer::gateway(relay.config(), MacAddr::new(NIC));
@@ -96,10 +96,35 @@ async fn udp_that_dies_in_mid_evening_is_replaced_by_tcp() {
 }
 
 #[tokio::test]
+async fn udp_that_loses_every_third_packet_is_left_for_tcp() {
+    /// Losses are looked at for ten seconds.
+    const LONG: Duration = Duration::from_secs(40);
+    run(async {
+        let relay = Relay::start();
+        let front = Front::before(&relay).await;
+        let mut player = Peer::client(at(&relay, front.address()), mac());
+        player.is_in().await;
+        player.knows(|facts| !facts.is_over_tcp).await;
+        front.udp.lose_every(3);
+        let mut again = tokio::time::interval(Duration::from_millis(10));
+        let left = async {
+            while !player
+                .has_heard(|heard| matches!(heard, Heard::Facts(facts) if facts.is_over_tcp))
+            {
+                player.cable.send(&frame(1));
+                again.tick().await;
+            }
+        };
+        tokio::time::timeout(LONG, left).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn where_only_a_proxy_gets_out_it_is_asked_for_the_relay_by_name() {
     run(async {
         let relay = Relay::start();
-        let front = Front::without_udp(relay.address()).await;
+        let front = Front::without_udp(&relay).await;
         let proxy = WebProxy::towards(front.address()).await;
         let config = RelayConfig {
             // No name server knows it.
@@ -134,9 +159,10 @@ async fn a_proxy_that_refuses_is_told_in_a_sentence() {
             ),
         ] {
             let proxy = WebProxy::refusing(status).await;
+            let nobody = Front::nobodys().await;
             let config = RelayConfig {
                 tcp: by(&proxy),
-                ..at(&relay, nobody().await)
+                ..at(&relay, nobody.address())
             };
             let said = Peer::client(config, mac()).is_refused().await;
             assert!(said.contains(sentence), "{said}");
@@ -149,7 +175,7 @@ async fn a_proxy_that_refuses_is_told_in_a_sentence() {
 async fn who_wants_no_tcp_waits_for_udp() {
     run(async {
         let relay = Relay::start();
-        let front = Front::without_udp(relay.address()).await;
+        let front = Front::without_udp(&relay).await;
         let mut config = at(&relay, front.address());
         config.tcp.is_wanted = false;
         let said = Peer::client(config, mac()).is_refused().await;
@@ -162,7 +188,7 @@ async fn who_wants_no_tcp_waits_for_udp() {
 async fn where_nothing_gets_through_it_is_said_as_before() {
     run(async {
         let relay = Relay::start();
-        let mut front = Front::without_udp(relay.address()).await;
+        let mut front = Front::without_udp(&relay).await;
         front.close_tcp().await;
         let said = Peer::client(at(&relay, front.address()), mac())
             .is_refused()
@@ -189,14 +215,6 @@ fn by(proxy: &WebProxy) -> OverTcp {
         is_wanted: true,
         proxies: Proxies::Given(proxy.url().parse().unwrap()),
     }
-}
-
-/// An address where nobody answers.
-async fn nobody() -> SocketAddr {
-    let relay: SocketAddr = "127.0.0.1:9".parse().unwrap();
-    let mut front = Front::without_udp(relay).await;
-    front.close_tcp().await;
-    front.address()
 }
 
 async fn meet(
