@@ -46,8 +46,9 @@ impl Default for Limits {
 pub struct Accepted {
     /// Their stream.
     pub stream: CarrierStream,
-    /// From where it came by the words of whoever is in front (`X-Forwarded-For`, its last address). Anybody may write that: it
-    /// is worth something only of a web server that the relay's operator runs.
+    /// From where it came by the words of whoever is in front and has taken TLS off (`X-Forwarded-For`, its last address). Behind
+    /// TLS these would be the caller's own words, which somebody in front may have passed on unread. Anybody may write it: it is
+    /// worth something only of a web server that the relay's operator runs.
     pub forwarded_for: Option<IpAddr>,
 }
 
@@ -111,7 +112,7 @@ async fn secure(tcp: TcpStream, tls: Arc<ServerConfig>) -> io::Result<Wire> {
     }
     match first[0] {
         HANDSHAKE => Ok(Wire::tls(TlsAcceptor::from(tls).accept(tcp).await?)),
-        _ => Ok(Wire::Plain(tcp)),
+        _ => Ok(Wire::plain(tcp)),
     }
 }
 
@@ -159,10 +160,11 @@ fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
 async fn switch(mut wire: Wire, rest: Vec<u8>, upgrade: Upgrade) -> io::Result<Accepted> {
     wire.write_all(&upgrade.response).await?;
     wire.flush().await?;
+    let is_plain = wire.is_plain();
     let socket = WebSocketStream::from_partially_read(wire, rest, Role::Server, Some(config()));
     Ok(Accepted {
         stream: CarrierStream::new(socket.await),
-        forwarded_for: upgrade.forwarded_for,
+        forwarded_for: upgrade.forwarded_for.filter(|_| is_plain),
     })
 }
 

@@ -30,5 +30,5 @@ pub use tls::server_config;
 /// What a relay is asked for; whatever else is asked for is not there.
 pub const PATH: &str = "/lanparty";
 
-/// No message is longer. UDP carries no packet that is.
-pub const MAX_MESSAGE: usize = 64 * 1024;
+/// No message is longer, in bytes: no packet of ours is that has crossed an Ethernet.
+pub const MAX_MESSAGE: usize = 2 * 1024;

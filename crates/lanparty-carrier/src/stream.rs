@@ -17,6 +17,11 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 /// As much as this waits here for a write, and goes out as one: a train of packets is one record of TLS. Nothing more is taken
 /// until it has gone, so that what cannot leave waits in the link's queue.
 const TRAIN: usize = 16 * 1024;
+/// How many bytes are read before other tasks have their turn, whatever is in them,
+const AT_ONCE: usize = 64 * 1024;
+/// and how many messages may come one after the other that are no packets. A peer of ours sends none; a web server in front may
+/// ping now and then.
+const MAX_CHATTER: u32 = 64;
 
 /// The packets of a QUIC connection over TCP, both ways.
 ///
@@ -26,6 +31,8 @@ pub struct CarrierStream {
     socket: WebSocketStream<Wire>,
     /// How many bytes were taken since everything was gone.
     unflushed: usize,
+    /// How many messages have come since the last packet.
+    chatter: u32,
     has_ended: bool,
 }
 
@@ -39,7 +46,7 @@ impl fmt::Debug for CarrierStream {
 /// What WebSockets are told: none of their buffers grows beyond what a train needs.
 pub(crate) fn config() -> WebSocketConfig {
     WebSocketConfig::default()
-        .read_buffer_size(2 * TRAIN)
+        .read_buffer_size(TRAIN)
         // Nothing is written before it is flushed,
         .write_buffer_size(TRAIN + 2 * MAX_MESSAGE)
         // and that is more than is ever taken.
@@ -53,6 +60,7 @@ impl CarrierStream {
         CarrierStream {
             socket,
             unflushed: 0,
+            chatter: 0,
             has_ended: false,
         }
     }
@@ -82,12 +90,19 @@ impl Stream for CarrierStream {
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.socket.get_mut().left = AT_ONCE;
         while !self.has_ended {
             let item = match ready!(Pin::new(&mut self.socket).poll_next(cx)) {
                 Some(Ok(message)) => self.take(message),
                 Some(Err(error)) => Some(Err(into_io(error))),
                 None => break,
             };
+            self.chatter = match item {
+                Some(_) => 0,
+                None => self.chatter + 1,
+            };
+            let is_noise = self.chatter > MAX_CHATTER;
+            let item = item.or_else(|| is_noise.then(|| Err(invalid("it sends no packets"))));
             if let Some(item) = item {
                 self.has_ended |= item.is_err();
                 return Poll::Ready(Some(item));
@@ -143,13 +158,24 @@ fn into_io(error: Error) -> io::Error {
 
 /// What a WebSocket runs over.
 #[derive(Debug)]
-pub(crate) enum Wire {
+pub(crate) struct Wire {
+    tcp: Tcp,
+    /// How many bytes may be read before others have their turn.
+    left: usize,
+}
+
+#[derive(Debug)]
+enum Tcp {
     /// Somebody in front has taken the TLS off.
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Wire {
+    pub(crate) fn plain(tcp: TcpStream) -> Self {
+        Wire::new(Tcp::Plain(tcp))
+    }
+
     pub(crate) fn tls(stream: impl Into<TlsStream<TcpStream>>) -> Self {
         let mut stream = stream.into();
         // What TLS has sealed waits where nothing overtakes it.
@@ -158,7 +184,18 @@ impl Wire {
             TlsStream::Client(client) => client.get_mut().1.set_buffer_limit(limit),
             TlsStream::Server(server) => server.get_mut().1.set_buffer_limit(limit),
         }
-        Wire::Tls(Box::new(stream))
+        Wire::new(Tcp::Tls(Box::new(stream)))
+    }
+
+    /// What is read before there are packets has limits of its own.
+    fn new(tcp: Tcp) -> Self {
+        let left = usize::MAX;
+        Wire { tcp, left }
+    }
+
+    /// True without TLS.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self.tcp, Tcp::Plain(_))
     }
 }
 
@@ -168,10 +205,18 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Wire::Plain(tcp) => Pin::new(tcp).poll_read(cx, buffer),
-            Wire::Tls(tls) => Pin::new(tls).poll_read(cx, buffer),
+        let Wire { tcp, left } = self.get_mut();
+        if *left == 0 {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
+        let before = buffer.filled().len();
+        let polled = match tcp {
+            Tcp::Plain(tcp) => Pin::new(tcp).poll_read(cx, buffer),
+            Tcp::Tls(tls) => Pin::new(tls).poll_read(cx, buffer),
+        };
+        *left = left.saturating_sub(buffer.filled().len() - before);
+        polled
     }
 }
 
@@ -181,23 +226,23 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Wire::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),
-            Wire::Tls(tls) => Pin::new(tls).poll_write(cx, bytes),
+        match &mut self.get_mut().tcp {
+            Tcp::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),
+            Tcp::Tls(tls) => Pin::new(tls).poll_write(cx, bytes),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Wire::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
-            Wire::Tls(tls) => Pin::new(tls).poll_flush(cx),
+        match &mut self.get_mut().tcp {
+            Tcp::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Tcp::Tls(tls) => Pin::new(tls).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Wire::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
-            Wire::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+        match &mut self.get_mut().tcp {
+            Tcp::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Tcp::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
         }
     }
 }

@@ -163,3 +163,67 @@ fn where_somebody_comes_from_is_what_the_nearest_in_front_has_seen() {
         );
     }
 }
+
+#[tokio::test]
+async fn behind_tls_the_words_of_a_web_server_are_the_callers_own() {
+    let headers = "X-Forwarded-For: 192.0.2.9\r\n";
+    let (mut there, here) = pair().await;
+    let request = format!("{REQUEST}{headers}\r\n");
+    there.write_all(request.as_bytes()).await.unwrap();
+    let plain = accept(here, tls(), Limits::default()).await.unwrap();
+    assert_eq!(plain.forwarded_for, Some("192.0.2.9".parse().unwrap()));
+    let (there, here) = pair().await;
+    let config = crate::tls::client_config();
+    let name = "relay.example".try_into().unwrap();
+    let calling = async {
+        let connector = tokio_rustls::TlsConnector::from(config);
+        let mut there = connector.connect(name, there).await.unwrap();
+        there.write_all(request.as_bytes()).await.unwrap();
+        there
+    };
+    let (_there, accepted) = tokio::join!(calling, accept(here, tls(), Limits::default()));
+    assert_eq!(accepted.unwrap().forwarded_for, None);
+}
+
+/// A connection that has been upgraded, and both its ends.
+async fn carried() -> (TcpStream, CarrierStream) {
+    let (mut there, here) = pair().await;
+    let request = format!("{REQUEST}\r\n");
+    there.write_all(request.as_bytes()).await.unwrap();
+    let accepted = accept(here, tls(), Limits::default()).await.unwrap();
+    (there, accepted.stream)
+}
+
+#[tokio::test]
+async fn whoever_sends_everything_but_packets_is_not_listened_to() {
+    const PING: [u8; 6] = [0x89, 0x80, 1, 2, 3, 4];
+    const EMPTY: [u8; 6] = [0x82, 0x80, 1, 2, 3, 4];
+    for frame in [PING, EMPTY] {
+        let (mut there, mut stream) = carried().await;
+        there.write_all(&frame.repeat(1000)).await.unwrap();
+        let end = stream.next().await.unwrap().unwrap_err();
+        assert_eq!(end.kind(), io::ErrorKind::InvalidData);
+        assert!(stream.next().await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_message_in_endless_parts_leaves_others_their_turn() {
+    const BEGIN: [u8; 6] = [0x02, 0x80, 1, 2, 3, 4];
+    const PART: [u8; 6] = [0x00, 0x80, 1, 2, 3, 4];
+    let (mut there, mut stream) = carried().await;
+    let flood = async {
+        there.write_all(&BEGIN).await.unwrap();
+        there.write_all(&PART.repeat(100_000)).await.unwrap();
+        // It is heard to the end.
+        there.write_all(&[0x80, 0x81, 0, 0, 0, 0, 7]).await.unwrap();
+    };
+    let mut polls = 0;
+    let reading = std::future::poll_fn(|cx| {
+        polls += 1;
+        stream.poll_next_unpin(cx)
+    });
+    let (packet, ()) = tokio::join!(reading, flood);
+    assert_eq!(packet.unwrap().unwrap(), [7][..]);
+    assert!(polls >= 100_000 * 6 / (64 * 1024), "{polls}");
+}

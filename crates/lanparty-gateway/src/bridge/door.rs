@@ -310,7 +310,7 @@ impl Bridge {
         let door = self.doors.open.get(&view.destination())?.door;
         let route = judge.judge_frame(now, place.own_id, frame).ok()?;
         debug_assert!(matches!(route, Route::Known(_)), "a player's MAC");
-        if view.source() != self.nic {
+        if view.source() != self.nic && tells_of_lan(place) {
             self.doors.news.note(now, view.source());
         }
         Some(door.player)
@@ -318,15 +318,19 @@ impl Bridge {
 
     /// Tells the relay which machines of the LAN have spoken past it, so that players who come back to it find them known.
     pub(super) fn tell_of_lan(&mut self, now: Instant) {
-        let knows = |place: super::Presence| place.introduces && place.lost.is_none();
-        if !self.place.is_some_and(knows) {
-            return;
+        if !self.place.is_some_and(tells_of_lan) {
+            return self.doors.news.clear();
         }
         if let Some(macs) = self.doors.news.poll(now) {
             let order = PeerMessage::Host(HostOrder::Known { macs });
             self.outputs.push_back(PeerOutput::Message(order));
         }
     }
+}
+
+/// True while there is a relay that wants to hear of the LAN.
+fn tells_of_lan(place: super::Presence) -> bool {
+    place.introduces && place.lost.is_none()
 }
 
 /// A judge for direct paths, who knows of everybody in the room and of the LAN what the other one does.

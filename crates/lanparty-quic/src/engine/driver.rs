@@ -260,6 +260,9 @@ impl Driver {
     ) {
         for packets in 0..=CARRIED {
             if wire.is_full() && wire.park(handle) {
+                if let Some(link) = state.link(handle) {
+                    link.wait_for_room();
+                }
                 break;
             }
             if packets == CARRIED {

@@ -212,6 +212,17 @@ impl Link {
             .min()
     }
 
+    /// When the gate lets more pass, where somebody waits for that.
+    #[cfg(test)]
+    pub(super) fn opens_at(&mut self) -> &mut Option<Instant> {
+        &mut self.opens_at
+    }
+
+    /// It is asked again when its stream has room: nothing that it waited for gives it more before.
+    pub(super) fn wait_for_room(&mut self) {
+        self.opens_at = None;
+    }
+
     /// That time has come, or a little more.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         self.quic.handle_timeout(now);

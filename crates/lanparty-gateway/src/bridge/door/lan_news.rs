@@ -23,14 +23,21 @@ pub(super) struct LanNews {
     told: BTreeMap<MacAddr, Instant>,
     fresh: BTreeSet<MacAddr>,
     due: Option<Instant>,
+    /// When it was last looked for what is old.
+    looked: Option<Instant>,
 }
 
 impl LanNews {
     /// This machine has said something that the relay did not hear.
     pub(super) fn note(&mut self, now: Instant, mac: MacAddr) {
         let is_good = |at: &Instant| now.saturating_duration_since(*at) < GOOD;
-        let is_full = self.fresh.len() == MAX_KNOWN || self.told.len() >= MAX_TOLD;
-        if is_full || self.told.get(&mac).is_some_and(is_good) {
+        if self.told.get(&mac).is_some_and(is_good) {
+            return;
+        }
+        if self.told.len() >= MAX_TOLD {
+            self.forget_old(now);
+        }
+        if self.fresh.len() == MAX_KNOWN || self.told.len() >= MAX_TOLD {
             return;
         }
         self.fresh.insert(mac);
@@ -41,11 +48,22 @@ impl LanNews {
     pub(super) fn poll(&mut self, now: Instant) -> Option<Vec<MacAddr>> {
         self.due.filter(|due| *due <= now)?;
         self.due = None;
-        self.told
-            .retain(|_, at| now.saturating_duration_since(*at) < GOOD);
+        self.forget_old(now);
         let fresh = std::mem::take(&mut self.fresh);
         self.told.extend(fresh.iter().map(|&mac| (mac, now)));
         Some(fresh.into_iter().collect())
+    }
+
+    /// Once in a while at most: a flood of addresses that are all good is not looked through for each of them.
+    fn forget_old(&mut self, now: Instant) {
+        if self
+            .looked
+            .is_none_or(|at| now.saturating_duration_since(at) >= GATHERS)
+        {
+            self.looked = Some(now);
+            self.told
+                .retain(|_, at| now.saturating_duration_since(*at) < GOOD);
+        }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
@@ -92,5 +110,8 @@ mod tests {
             assert!(news.poll(now).is_none_or(|macs| macs.len() <= MAX_KNOWN));
         }
         assert!(news.told.len() <= MAX_TOLD + MAX_KNOWN);
+        now += GOOD;
+        news.note(now, mac(1));
+        assert_eq!(news.poll(now + GATHERS), Some(vec![mac(1)]), "it is over");
     }
 }

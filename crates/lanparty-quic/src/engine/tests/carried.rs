@@ -4,7 +4,7 @@ use super::pipe::{End, Way, pipe};
 use super::*;
 use crate::{CloseCode, Closed, HandshakeError};
 use lanparty_flow::queue::WaitWindow;
-use noq_proto::PathId;
+use noq_proto::{ConnectionHandle, PathId};
 use std::sync::atomic::AtomicUsize;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -293,6 +293,7 @@ async fn stalls_alone(congestion: Congestion) {
     let handle = link.far.clone().quic().handle();
     // Else its turns go on in vain.
     until(|| !shared.lock().touched.contains(&handle)).await;
+    sleeps_until_there_is_room(&shared, handle).await;
     let waiting = link.far.queue_stats();
     // On a busy machine some have waited too long.
     let kept_back = waiting.bytes as u64 + 1200 * (waiting.late() + waiting.without_room());
@@ -308,6 +309,21 @@ async fn stalls_alone(congestion: Congestion) {
     while hears(&link.near).await != 250 {}
     drop((link, near, far));
     house.is_empty().await;
+}
+
+/// It waits for nothing that has come already, or its loop would never rest.
+async fn sleeps_until_there_is_room(shared: &Shared, handle: ConnectionHandle) {
+    poll_fn(|cx| {
+        let (mut driver, mut state) = (shared.driver(), shared.lock());
+        let now = Instant::now();
+        // The gate lets more pass by now.
+        *state.link(handle).unwrap().opens_at() = Some(now);
+        state.touch(handle);
+        driver.send_touched(cx, shared, &mut state, now, true);
+        assert_eq!(*state.link(handle).unwrap().opens_at(), None);
+        Poll::Ready(())
+    })
+    .await;
 }
 
 #[tokio::test]
