@@ -189,7 +189,12 @@ impl Controls {
         }
     }
 
-    /// There is no link, and these go on playing by direct paths.
+    /// True for who goes on playing although no relay says that it is in.
+    pub(crate) fn stays(&self, mac: VirtualMac) -> bool {
+        self.staying.contains(&mac)
+    }
+
+    /// These go on playing by direct paths although no relay says that they are in.
     pub(crate) fn note_staying(&mut self, players: impl Iterator<Item = VirtualMac>) {
         self.staying = players.collect();
     }
@@ -235,7 +240,6 @@ impl Controls {
         self.link = Link::Up { obeys };
         self.handing.is_carried = welcome.capabilities.iter().any(|name| name == NEW_KEYS);
         self.cut_off.clear();
-        self.staying.clear();
         // The host may have changed these after the hello was made.
         self.order_rotation();
         if let Some(greeted) = self.greeted.take() {

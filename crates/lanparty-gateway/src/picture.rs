@@ -394,7 +394,8 @@ impl Picture {
             return;
         }
         let here: BTreeSet<_> = controls.players().map(|(_, player)| player.mac).collect();
-        let missed: Vec<_> = self.known_in.difference(&here).copied().collect();
+        let missed = self.known_in.difference(&here).copied();
+        let missed: Vec<_> = missed.filter(|&mac| !controls.stays(mac)).collect();
         for mac in missed {
             self.known_in.remove(&mac);
             let who = controls.words_for_mac(mac);

@@ -605,6 +605,7 @@ impl PeerHost<Bridge> for Host<'_> {
                     });
                 }
                 self.tell_of_withheld(bridge.take_withheld());
+                self.note_staying(bridge);
                 while let Some(mac) = bridge.take_misused_door() {
                     self.tell_of_misuse(mac);
                 }

@@ -233,11 +233,11 @@ impl Bridge {
         }
     }
 
-    /// Who is here by a direct path alone, while there is no relay.
+    /// Who is here by a direct path alone: there is no relay, or it has not announced them yet.
     pub fn staying(&self) -> impl Iterator<Item = VirtualMac> {
-        let is_lost = self.place.is_some_and(|place| place.lost.is_some());
-        let players = self.doors.open.values().filter(move |_| is_lost);
-        players.map(|entrance| entrance.door.player)
+        let players = self.doors.open.values();
+        let players = players.map(|entrance| entrance.door.player);
+        players.filter(|player| self.stands(player.addr()) == Standing::Unknown)
     }
 
     /// The host sends a player out of whom no relay can be told.
@@ -263,6 +263,7 @@ impl Bridge {
         from: MacAddr,
         datagram: Bytes,
     ) -> Result<Option<Bytes>, DropReason> {
+        self.stats.datagrams_from_relay += 1;
         let judged = self.judge_direct(now, from, datagram);
         if let Err(reason) = judged {
             self.stats.drops.count(reason);

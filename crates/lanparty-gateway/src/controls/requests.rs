@@ -85,10 +85,10 @@ impl Controls {
     }
 
     fn kick(&mut self, who: &str) -> Result<String, String> {
-        if self.link == Link::Down {
-            return self.kick_staying(who);
-        }
-        let (peer_id, player) = self.find(who)?;
+        let (peer_id, player) = match self.find(who) {
+            Err(_) if !self.staying.is_empty() => return self.kick_staying(who),
+            found => found?,
+        };
         if let Some(guests) = &mut self.wishes.guests {
             guests.remove(&player.mac);
         }
@@ -97,7 +97,7 @@ impl Controls {
         Ok(format!("Sent {whom} out of the room."))
     }
 
-    /// Without a link there is nobody else to be sent out, and nobody to keep them out.
+    /// No relay says that it is in, so none can be told to send it out, or to keep it out.
     fn kick_staying(&mut self, who: &str) -> Result<String, String> {
         let player = self.known_to_all(who)?;
         if !self.staying.remove(&player.mac) {

@@ -270,6 +270,14 @@ fn who_goes_on_playing_without_the_relay_can_be_sent_out() {
     assert!(controls.take_new_wishes());
     assert_eq!(controls.take_sent_out(), [mac(2)]);
     assert_eq!(refusal(&mut controls, kick(2)), NO_LINK, "it is gone");
+    // The relay is back and has not announced everybody.
+    controls.note_staying([mac(2), mac(3)].into_iter());
+    controls.handle_welcome(&welcome(&[ROOM_KEYS, HOST_CONTROLS]));
+    come(&mut controls, 7, 3);
+    assert_eq!(done(&mut controls, kick(2)), []);
+    assert_eq!(controls.take_sent_out(), [mac(2)]);
+    let peer_id = id(7);
+    assert_eq!(done(&mut controls, kick(3)), [HostOrder::Kick { peer_id }]);
 }
 
 #[test]

@@ -591,6 +591,27 @@ fn who_comes_back_with_the_link_has_not_joined_and_who_does_not_has_left() {
     );
 }
 
+#[test]
+fn who_goes_on_playing_without_the_relay_has_not_left() {
+    let mut party = party();
+    party.come(2, Some("Ann"));
+    party.lose_link();
+    party.welcome(&[HOST_CONTROLS]);
+    let ann = mac(2);
+    party.controls.note_staying([ann].into_iter());
+    let told = |party: &Party| {
+        let events = party.snapshot().events.into_iter();
+        events
+            .filter(|event| event.sentence.contains("left"))
+            .count()
+    };
+    party.wait(5);
+    assert_eq!(told(&party), 0, "the relay has not announced her yet");
+    party.controls.note_staying(std::iter::empty());
+    party.wait(1);
+    assert_eq!(told(&party), 1);
+}
+
 /// Whoever does what how often: the log is bounded, counts up, and what the host has ordered stays in it.
 #[test]
 fn no_number_of_players_makes_the_log_long_or_pushes_orders_out() {

@@ -496,6 +496,7 @@ fn a_relay_that_is_gone_takes_nobodys_game_along_who_plays_directly() {
     party.bridge.handle_lost_link(party.now);
     assert_eq!(party.standing(ALICE), Standing::Unknown);
     assert_eq!(party.standing(BOB), Standing::Out);
+    assert!(party.bridge.staying().eq([virtual_mac(ALICE.1)]));
     for _ in 0..59 {
         party.advance(Duration::from_secs(1));
         // Nothing is due for ever that nobody can be told.
