@@ -1,6 +1,7 @@
 //! What a player's end of the tunnel decides: a pure state machine that outlives its links.
 
 mod address;
+mod door;
 mod firewall;
 mod games;
 mod host_check;
@@ -16,6 +17,7 @@ pub use members::MemberFacts;
 use crate::filter;
 use address::Address;
 use bytes::Bytes;
+use door::DoorEnd;
 use host_check::HostCheck;
 use hosts::Hosts;
 use lanparty_ctrl::message::{NewKey, Newcomer, Vouched, Welcome};
@@ -24,6 +26,7 @@ use lanparty_ctrl::{
 };
 use lanparty_games::Games;
 use lanparty_obs::{Diagnostics, DropReason, PeerStats};
+use lanparty_peer::door::{Door, Standing};
 use lanparty_peer::{PeerCore, PeerOutput};
 use lanparty_proof::Asker;
 use lanparty_proto::early::EarlyDatagrams;
@@ -64,6 +67,8 @@ pub struct Session {
     address: Address,
     /// Who is heard of the party, where home has its addresses.
     hosts: Hosts,
+    /// The end of a direct path to the gateway.
+    door: DoorEnd,
     /// What the machine last tried to send and must not, with advice.
     hindrance: Option<(Instant, &'static str)>,
     /// The machine gets leases whole.
@@ -90,6 +95,8 @@ struct Presence {
     loss_permille: Option<u16>,
     /// When the LAN last said something to everybody or to a group.
     broadcast_at: Option<Instant>,
+    /// The relay is gone, and a direct path is not.
+    is_lost: bool,
 }
 
 impl Session {
@@ -105,6 +112,7 @@ impl Session {
             games: Games::default(),
             address: Address::default(),
             hosts: Hosts::default(),
+            door: DoorEnd::default(),
             hindrance: None,
             full_lease: false,
             proof: Asker::new(mac.addr()),
@@ -134,14 +142,14 @@ impl Session {
         let hindrance = self.hindrance;
         let hindrance = hindrance.filter(|&(at, _)| is_young(at, HINDRANCE_SHOWS));
         Diagnostics {
-            relay_reachable: self.place.is_some(),
+            relay_reachable: place.is_some_and(|place| !place.is_lost),
             loss_permille: place.and_then(|place| place.loss_permille),
             gateway_present: self.has_gateway(),
             gateway_silent: self.check.as_ref().is_some_and(HostCheck::waits),
             broadcast: broadcast_at.is_some_and(|at| is_young(at, BROADCAST_SHOWS)),
             notice: match hindrance {
                 Some((_, advice)) => Some(advice.to_owned()),
-                None => self.address.word(now),
+                None => self.address.word(now).or_else(|| self.word_of_door()),
             },
             gateway_doubted: self.check.as_ref().is_some_and(HostCheck::doubts),
             datagram_budget: self.place.as_ref().map(|place| place.budget.number()),
@@ -152,7 +160,9 @@ impl Session {
 
     fn has_gateway(&self) -> bool {
         let place = self.place.as_ref();
-        place.is_some_and(|place| place.gateways().any(|gateway| self.believes(gateway)))
+        let is_announced =
+            |place: &Presence| place.gateways().any(|gateway| self.believes(gateway));
+        self.has_door() || place.is_some_and(is_announced)
     }
 
     fn believes(&self, gateway: PeerId) -> bool {
@@ -187,7 +197,6 @@ impl Session {
         if header.room != place.room || header.peer == place.own_id {
             return Err(DropReason::ForgedHeader);
         }
-        let budget = place.budget;
         let Some(sender) = place.neighbours.get_mut(&header.peer) else {
             // Its announcement may still be under way.
             self.early.hold(now, header.peer, datagram);
@@ -213,10 +222,23 @@ impl Session {
         } else {
             body
         };
-        let frame = ethernet::without_priority_tag(frame);
-        filter::incoming(&frame, sender.who, self.mac)?;
         sender.heard_at = Some(now);
-        let is_lans = sender.who == Newcomer::Gateway;
+        let who = sender.who;
+        self.take_in(now, frame, who)
+    }
+
+    /// A whole frame of this one's, whichever way it came.
+    fn take_in(
+        &mut self,
+        now: Instant,
+        frame: Bytes,
+        who: Newcomer,
+    ) -> Result<Option<Bytes>, DropReason> {
+        let place = self.place.as_mut().ok_or(DropReason::LinkDown)?;
+        let budget = place.budget;
+        let frame = ethernet::without_priority_tag(frame);
+        filter::incoming(&frame, who, self.mac)?;
+        let is_lans = who == Newcomer::Gateway;
         let is_to_all = frame.first().is_some_and(|first| first & 1 == 1);
         if is_to_all && is_lans {
             place.broadcast_at = Some(now);
@@ -306,6 +328,17 @@ impl Session {
         self.stats.drops.add(DropReason::UnprovenHost, lost);
     }
 
+    /// There is neither relay nor LAN.
+    fn leave_place(&mut self, now: Instant) {
+        self.forget_players_games();
+        self.place = None;
+        self.follow_lan(now);
+        self.forget_early();
+        self.reporter.go();
+        self.proof.stop();
+        self.output.clear();
+    }
+
     fn forget_early(&mut self) {
         self.early.clear();
         self.count_lost_early();
@@ -355,6 +388,7 @@ impl PeerCore for Session {
             stats_sent: 0,
             loss_permille: None,
             broadcast_at: None,
+            is_lost: false,
         };
         self.forget_early();
         if let Some(gateway) = welcome.gateway {
@@ -364,6 +398,7 @@ impl PeerCore for Session {
             }
         }
         self.place = Some(place);
+        self.pardon_door();
         self.hosts.come_in(now);
         // A relay that does not heed it gives us every group anyway.
         if welcome.capabilities.iter().any(|name| name == GROUPS) {
@@ -373,13 +408,15 @@ impl PeerCore for Session {
     }
 
     fn handle_lost_link(&mut self, now: Instant) {
-        self.forget_players_games();
-        self.place = None;
-        self.follow_lan(now);
-        self.forget_early();
-        self.reporter.go();
-        self.proof.stop();
-        self.output.clear();
+        match &mut self.place {
+            // The LAN is still there.
+            Some(place) if self.door.is_open() => {
+                place.is_lost = true;
+                self.forget_early();
+                self.reporter.go();
+            }
+            _ => self.leave_place(now),
+        }
     }
 
     fn handle_sleep(&mut self, now: Instant, slept: Duration) {
@@ -468,7 +505,41 @@ impl PeerCore for Session {
             | RelayMessage::Entered(_)
             | RelayMessage::Disconnect(_) => {}
         }
+        self.note_others();
         self.follow_lan(now);
+    }
+
+    fn knows_doors(&self) -> bool {
+        true
+    }
+
+    fn meets(&self, peer: PeerId) -> Option<VirtualMac> {
+        self.gateway_to_meet(peer)
+    }
+
+    fn standing(&self, player: VirtualMac) -> Standing {
+        self.stands(player)
+    }
+
+    fn open_door(&mut self, now: Instant, door: Door) {
+        self.let_in(now, door);
+    }
+
+    fn close_door(&mut self, now: Instant, _player: VirtualMac) {
+        self.let_go(now);
+    }
+
+    fn direct_player(&mut self, _now: Instant, frame: &[u8]) -> Option<VirtualMac> {
+        self.way_out(frame)
+    }
+
+    fn handle_direct(
+        &mut self,
+        now: Instant,
+        _player: VirtualMac,
+        datagram: Bytes,
+    ) -> Result<Option<Bytes>, DropReason> {
+        self.take_direct(now, datagram)
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -482,6 +553,7 @@ impl PeerCore for Session {
             check.handle_timeout(now);
         }
         self.count_unproven();
+        self.expire_door(now);
         let Some(place) = &mut self.place else { return };
         if now < place.next_stats {
             return;

@@ -4,6 +4,18 @@
 //! sockets that their relay links have. Both prove who they are ([`lanparty_ctrl::door`]). Then frames that concern the two alone
 //! go by the better way ([`crate::ways`]).
 
+mod addresses;
+mod doors;
+mod enter;
+mod link;
+mod meetings;
+mod shell;
+
+pub use addresses::outgoing;
+pub(crate) use doors::{Doors, News};
+pub(crate) use link::DoorLink;
+pub(crate) use shell::Hands;
+
 use lanparty_proto::{PeerId, RoomId, VirtualMac};
 
 /// A direct path as a core sees it. It outlives the numbers in it: they are those of the room when it was opened, and stand

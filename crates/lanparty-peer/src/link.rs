@@ -10,6 +10,7 @@ pub use greeting::ConnectError;
 use crate::path_watch::PathWatch;
 use crate::pulse::{Beat, Pulse};
 use crate::relay_args::RelayConfig;
+use crate::ways::Quality;
 use bytes::Bytes;
 use carriage::Means;
 use lanparty_ctrl::message::{Disconnect, Hello, Welcome};
@@ -22,9 +23,7 @@ use lanparty_obs::{DropReason, LinkStats, Losses, Way, Ways};
 use lanparty_proto::overlay::Probe;
 use lanparty_proto::{DatagramBudget, FrameBuf, Header};
 use lanparty_quic::control::{self, ControlError, Messages};
-use lanparty_quic::{
-    CloseCode, Closed, Connection, Drive, Endpoint, PathFloor, UdpBuffers, WaitWindow,
-};
+use lanparty_quic::{CloseCode, Closed, Connection, Endpoint, PathFloor, UdpBuffers, WaitWindow};
 use race::{Reached, Targets, race};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -95,6 +94,8 @@ pub struct RelayLink {
     told_drops: QueueDeaths,
     waits: WaitWindow,
     losses: Losses,
+    /// As it was told last.
+    loss_permille: Option<u16>,
 }
 
 /// Frames that have died in a link's queue.
@@ -104,6 +105,14 @@ pub struct QueueDeaths {
     pub without_room: u64,
     /// They had waited too long.
     pub late: u64,
+}
+
+impl QueueDeaths {
+    /// What has died elsewhere as well.
+    pub(crate) fn add(&mut self, others: QueueDeaths) {
+        self.without_room += others.without_room;
+        self.late += others.late;
+    }
 }
 
 impl From<QueueStats> for QueueDeaths {
@@ -224,6 +233,7 @@ impl RelayLink {
             told_drops: QueueDeaths::default(),
             waits: WaitWindow::new(WAITS_REPORTS),
             losses: Losses::default(),
+            loss_permille: None,
         })
     }
 
@@ -356,6 +366,7 @@ impl RelayLink {
     pub fn facts(&mut self, now: Instant) -> LinkFacts {
         let packets = self.connection.packets();
         let loss_permille = packets.and_then(|packets| self.losses.of_late(now, packets));
+        self.loss_permille = loss_permille;
         LinkFacts {
             rtt: self.rtt(),
             budget: self.budget(),
@@ -421,9 +432,24 @@ impl RelayLink {
         &self.connection
     }
 
-    /// Takes the turns of its endpoint from the task that has them, until the answer is dropped.
-    pub(crate) fn drive(&self) -> Drive {
-        self.connection.drive()
+    /// Its socket, unless the relay is in this program.
+    pub(crate) fn endpoint(&self) -> Option<&Endpoint> {
+        self.endpoint.as_ref()
+    }
+
+    /// True when the relay can do this.
+    pub(crate) fn relay_can(&self, ability: &str) -> bool {
+        greeting::knows(&self.welcome, ability)
+    }
+
+    /// What the way to the relay is worth; nothing while that does not answer.
+    pub(crate) fn quality(&self) -> Option<Quality> {
+        let is_silent = self.pulse.is_faint(|| self.connection.heard());
+        let rtt = self.rtt().filter(|_| !is_silent)?;
+        Some(Quality {
+            rtt,
+            loss_permille: self.loss_permille.unwrap_or(0),
+        })
     }
 
     /// The control messages, for whoever reads them beside the use of this link; asked for once.
@@ -544,6 +570,6 @@ impl DatagramReader {
     }
 }
 
-fn micros(time: Duration) -> u32 {
+pub(crate) fn micros(time: Duration) -> u32 {
     u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
 }

@@ -252,6 +252,9 @@ pub trait PeerHost<C> {
         Vec::new()
     }
 
+    /// The other ends of direct paths, and where they are looked for: no route of the party's may lead there.
+    fn keep_outside(&mut self, _addresses: &[SocketAddr]) {}
+
     /// What the program itself has to say to the relay, or nothing where it has to say something to the core
     /// ([`Event::News`]); asked for while the link stands, and given up at any time.
     fn next_message(&mut self) -> impl Future<Output = Option<PeerMessage>> {

@@ -85,9 +85,22 @@ impl Endpoint {
     /// # Errors
     /// When the system gives no UDP socket.
     pub fn client(floor: PathFloor, congestion: Congestion) -> io::Result<Self> {
+        Self::client_on(0, floor, congestion)
+    }
+
+    /// The same on this port, or on one of the system's choice where somebody has it: an earlier link, for one.
+    ///
+    /// # Errors
+    /// When the system gives no UDP socket.
+    pub fn client_on(port: u16, floor: PathFloor, congestion: Congestion) -> io::Result<Self> {
         // A dual-stack socket reaches relays of both families, where the system has IPv6 at all.
-        Self::client_at((Ipv6Addr::UNSPECIFIED, 0).into(), floor, congestion)
-            .or_else(|_| Self::client_at((Ipv4Addr::UNSPECIFIED, 0).into(), floor, congestion))
+        let at = |address: IpAddr, port| Self::client_at((address, port).into(), floor, congestion);
+        let both = Ipv6Addr::UNSPECIFIED.into();
+        let chosen = at(both, port).or_else(|_| at(Ipv4Addr::UNSPECIFIED.into(), port));
+        match port {
+            0 => chosen,
+            _ => chosen.or_else(|_| Self::client_on(0, floor, congestion)),
+        }
     }
 
     /// The same at an address of this machine.

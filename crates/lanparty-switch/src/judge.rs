@@ -38,6 +38,17 @@ pub fn classify(bytes: &[u8], speaker: Speaker) -> Result<EthernetFrame<'_>, Dro
     Ok(frame)
 }
 
+/// Whether a frame may take a direct path between one player and the LAN, as far as it says so itself: to one machine, and
+/// of no concern to others. Whose that machine is only a [`Switch`](crate::Switch) knows.
+pub fn goes_direct(frame: EthernetFrame<'_>) -> bool {
+    is_for_one(frame, &read(frame))
+}
+
+/// The same of a frame that was read.
+pub(crate) fn is_for_one(frame: EthernetFrame<'_>, said: &Said<'_>) -> bool {
+    !frame.destination().is_group() && !said.concerns_all()
+}
+
 /// What addresses and length show, to who sees no more: the length is that of the longest frame, which is tagged.
 pub(crate) fn check_sealed(frame: EthernetFrame<'_>, speaker: Speaker) -> Result<(), DropReason> {
     if frame.bytes().len() > ethernet::MAX_TAGGED_LEN {

@@ -45,7 +45,7 @@ mod view;
 mod vlan;
 
 pub use dhcp::DhcpTalk;
-pub use judge::{Speaker, classify};
+pub use judge::{Speaker, classify, goes_direct};
 pub use ports::Port;
 pub use rates::{Rate, Rates};
 pub use segment::Route;

@@ -2,7 +2,7 @@
 
 use crate::addresses::Addresses;
 use crate::dhcp::{DhcpTalk, Lease};
-use crate::judge::{Speaker, check, check_outside, check_sealed, read};
+use crate::judge::{Speaker, check, check_outside, check_sealed, is_for_one, read};
 use crate::said::{Said, Talk};
 use crate::table::LanTable;
 use crate::view::View;
@@ -213,7 +213,7 @@ impl Segment {
         let destination = frame.destination();
         let to_a_player = self.players.contains_key(&destination);
         let between_players = who != Speaker::Lan && to_a_player;
-        let is_direct = !destination.is_group() && !between_players && !said.concerns_all();
+        let is_direct = is_for_one(frame, said) && !between_players;
         match is_direct || !self.view.is_direct() {
             true => Ok(()),
             false => Err(DropReason::NotDirect),

@@ -22,7 +22,7 @@ pub use front::{Front, WebProxy};
 pub use middlebox::Middlebox;
 pub use peer::{Facts, Heard, Peer};
 
-use lanparty_peer::relay_args::{OverTcp, Proxies, RelayConfig};
+use lanparty_peer::relay_args::{DoorConfig, OverTcp, Proxies, RelayConfig};
 use lanparty_quic::Congestion;
 use lanparty_quic::memory::Dialer;
 use lanparty_quic::tls::Trust;
@@ -113,7 +113,7 @@ impl Relay {
             budget_cap: None,
             congestion: Congestion::default(),
             inside: None,
-            door: None,
+            door: Some(DoorConfig::default()),
             tcp: OverTcp {
                 is_wanted: true,
                 proxies: Proxies::None,

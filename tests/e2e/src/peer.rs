@@ -5,7 +5,7 @@ use lanparty_client_core::{MemberFacts, Session};
 use lanparty_ctrl::{LeaveReason, RelayMessage, Text};
 use lanparty_games::Game;
 use lanparty_gateway::Bridge;
-use lanparty_obs::PeerStats;
+use lanparty_obs::{NotDirect, PeerStats, Way, Ways};
 use lanparty_peer::relay_args::RelayConfig;
 use lanparty_peer::{Event, HostError, PeerCore, PeerHost, RunError};
 use lanparty_proto::{MacAddr, PeerId, VirtualMac};
@@ -24,6 +24,8 @@ pub enum Heard {
     Left(PeerId, LeaveReason),
     /// What it knows by now of the others and of games; told every second.
     Facts(Facts),
+    /// Which way its frames take to the LAN; told every second, and when it is another one.
+    Ways(Ways),
     /// It has no link.
     NoLink(String),
 }
@@ -157,6 +159,18 @@ impl Peer {
         }
     }
 
+    /// Waits until its frames take this way.
+    pub async fn goes(&mut self, way: Way) {
+        self.hears(|heard| matches!(heard, Heard::Ways(ways) if ways.way == way))
+            .await;
+    }
+
+    /// Waits until it says that its frames do not go straight for this reason.
+    pub async fn cannot_go_straight(&mut self, why: NotDirect) {
+        self.hears(|heard| matches!(heard, Heard::Ways(ways) if ways.not_direct == Some(why)))
+            .await;
+    }
+
     /// Waits until it has no link, and says why.
     pub async fn is_refused(&mut self) -> String {
         match self.hears(|heard| matches!(heard, Heard::NoLink(_))).await {
@@ -197,10 +211,13 @@ impl<C> PeerHost<C> for Listener<C> {
             Event::Control(RelayMessage::PeerJoined(who)) => Heard::Joined(who.peer_id, who.mac),
             Event::Control(RelayMessage::PeerLeft(left)) => Heard::Left(left.peer_id, left.reason),
             Event::Control(RelayMessage::Pings(_)) => Heard::Facts((self.facts)(core)),
-            Event::Tick(facts) => Heard::Facts(Facts {
-                is_over_tcp: facts.ways.way.is_over_tcp(),
-                ..(self.facts)(core)
-            }),
+            Event::Tick(facts) => {
+                let _ = self.sender.send(Heard::Ways(facts.ways));
+                Heard::Facts(Facts {
+                    is_over_tcp: facts.ways.way.is_over_tcp(),
+                    ..(self.facts)(core)
+                })
+            }
             Event::NoLink { cause, .. } => Heard::NoLink(cause),
             Event::Resolving { .. }
             | Event::Control(_)

@@ -242,7 +242,10 @@ async fn attempt(
     floor: PathFloor,
     patience: Duration,
 ) -> Result<Reached, ConnectError> {
-    let endpoint = Endpoint::client(floor, config.congestion).map_err(ConnectError::Socket)?;
+    let port = config.door.as_ref().and_then(|door| door.port);
+    let port = port.filter(|_| !road.means().is_tcp());
+    let endpoint = Endpoint::client_on(port.unwrap_or(0), floor, config.congestion);
+    let endpoint = endpoint.map_err(ConnectError::Socket)?;
     let endpoint = endpoint.in_company(config.company());
     let (address, means) = (road.address(), road.means());
     let connecting = async {

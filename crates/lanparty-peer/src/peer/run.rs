@@ -1,5 +1,6 @@
 //! The loop of a peer, from its first attempt to reach the relay to its goodbye.
 
+mod doors;
 mod over;
 
 use super::beside::{Beside, Outcome};
@@ -8,6 +9,7 @@ use super::turn::{Interruption, Turn, Turns};
 use super::uptime::Moment;
 use super::wakefulness::Sleep;
 use super::{Event, FramePort, PeerCore, PeerHost, RunError};
+use crate::door::{Doors, News};
 use crate::link::carriage::Carriage;
 use crate::link::race::{Targets, near_proxy};
 use crate::link::{self, ConnectError, LOOK, QueueDeaths, RelayLink};
@@ -17,7 +19,8 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use lanparty_ctrl::message::{Disconnect, Hello, Newcomer};
 use lanparty_ctrl::{
-    DRAINS, DisconnectReason, GROUPS, NEW_KEYS, PINGS, PeerMessage, RelayMessage, ResumeToken, Text,
+    DOORS, DRAINS, DisconnectReason, GROUPS, NEW_KEYS, PINGS, PeerMessage, RelayMessage,
+    ResumeToken, Text,
 };
 use lanparty_edge::source_address::{outgoing, source_towards};
 use lanparty_obs::DropReason;
@@ -26,9 +29,10 @@ use lanparty_quic::control::ControlError;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 /// How often a host hears how its link is doing.
@@ -41,6 +45,8 @@ const LOOKS_LONG: Duration = Duration::from_millis(700);
 /// A TAP's queue holds 1000 frames or super-frames, of which a read may take no more than one; a busier
 /// port fills it meanwhile.
 const MAX_BACKLOG_READS: usize = 1000;
+/// What may wait for the loop of those who come by direct paths.
+const DOOR_NEWS: usize = 64;
 
 /// Runs a peer until `shutdown` says why it should stop: connects, carries frames, and when the link
 /// is lost connects again, with jittered waits in between (spec R90). The port is read and emptied
@@ -61,6 +67,8 @@ where
     H: PeerHost<C>,
 {
     let resume_token = host.kept_token();
+    let (sender, door_news) = mpsc::channel(DOOR_NEWS);
+    let is_gateway = core.newcomer() == Newcomer::Gateway;
     let mut peer = Peer {
         core,
         port,
@@ -72,10 +80,13 @@ where
         carriage: Carriage::default(),
         beside: Beside::default(),
         to_port: Vec::new(),
+        turns: Turns::new(),
+        doors: Doors::new(is_gateway, sender),
+        door_news,
         sleep: Sleep::new(Moment::now(), Instant::now()),
     };
     let mut shutdown = pin!(shutdown);
-    let mut retries = Retries::new(peer.core.newcomer() == Newcomer::Gateway);
+    let mut retries = Retries::new(is_gateway);
     let mut better = None;
     loop {
         let connecting = async {
@@ -86,7 +97,7 @@ where
         };
         let connected = tokio::select! {
             biased; // whoever listens for Ctrl-C listens before the first sentence is said
-            _ = &mut shutdown => return Ok(()),
+            _ = &mut shutdown => return peer.leave().await,
             connected = connecting => connected?,
         };
         let mut has_slept = false;
@@ -121,8 +132,8 @@ where
         };
         peer.tell(news).await?;
         tokio::select! {
-            waited = peer.discarding(tokio::time::sleep(wait)) => waited?,
-            _ = &mut shutdown => return Ok(()),
+            waited = peer.meanwhile(tokio::time::sleep(wait)) => waited?,
+            _ = &mut shutdown => return peer.leave().await,
         }
     }
 }
@@ -145,6 +156,7 @@ enum Happened {
 
 /// What is not a frame.
 enum Other {
+    Door(Option<News>),
     Message(Result<RelayMessage, ControlError>),
     /// What the program wants to say, or to hear.
     Wanted(Option<PeerMessage>),
@@ -168,15 +180,16 @@ struct Peer<'a, C, P, H> {
     beside: Beside,
     /// What a turn puts out; empty between turns, unless somebody has to be told something first.
     to_port: Vec<Bytes>,
+    turns: Turns,
+    doors: Doors,
+    door_news: mpsc::Receiver<News>,
     sleep: Sleep,
 }
 
 impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
     async fn tell(&mut self, event: Event<'_>) -> Result<(), RunError> {
-        self.host
-            .handle_event(self.core, event)
-            .await
-            .map_err(RunError::Host)
+        let telling = self.host.handle_event(self.core, event);
+        self.turns.beside(telling).await.map_err(RunError::Host)
     }
 
     /// Before anything that has a time is looked at anew.
@@ -200,7 +213,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let relay = &self.config();
         let hello = self.hello(relay, yields);
         let connecting = RelayLink::connect_to(relay, &targets, over(&hello));
-        match self.discarding(connecting).await? {
+        match self.meanwhile(connecting).await? {
             Err(ConnectError::NotOpen) if self.has_been_in => Ok(Err(ConnectError::HostAway)),
             // Once we have been in, the relay's operator may mend what is wrong now.
             Err(error) if !error.may_pass() && !self.has_been_in => Err(RunError::Relay {
@@ -218,7 +231,8 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let groups = self.core.tells_groups().then_some(GROUPS);
         let pings = self.core.shows_pings().then_some(PINGS);
         let new_keys = self.core.takes_new_keys().then_some(NEW_KEYS);
-        let abilities = [groups, pings, new_keys, Some(DRAINS)]
+        let doors = self.core.knows_doors().then_some(DOORS);
+        let abilities = [groups, pings, new_keys, doors, Some(DRAINS)]
             .into_iter()
             .flatten()
             .map(str::to_owned);
@@ -248,13 +262,13 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
     /// Where the relay is. It may have moved, so its name is resolved for each attempt. A proxy resolves it itself.
     async fn find_relay(&mut self) -> Result<Result<Targets, ConnectError>, RunError> {
         let relay = self.relay;
-        let proxy = self.discarding(near_proxy(relay)).await?;
+        let proxy = self.meanwhile(near_proxy(relay)).await?;
         let resolving = link::resolve(&relay.address);
         let resolved = match self.known.is_empty() && proxy.is_none() {
             true => self.wait_for_name(resolving).await?,
             false => {
                 let in_time = tokio::time::timeout(RESOLVE, resolving);
-                let resolved = self.discarding(in_time).await?;
+                let resolved = self.meanwhile(in_time).await?;
                 resolved.unwrap_or(Ok(Vec::new()))
             }
         };
@@ -284,11 +298,11 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let mut resolving = pin!(resolving);
         self.tell(Event::Resolving { takes_long: false }).await?;
         let soon = tokio::time::timeout(LOOKS_LONG, &mut resolving);
-        if let Ok(resolved) = self.discarding(soon).await? {
+        if let Ok(resolved) = self.meanwhile(soon).await? {
             return Ok(resolved);
         }
         self.tell(Event::Resolving { takes_long: true }).await?;
-        self.discarding(resolving).await
+        self.meanwhile(resolving).await
     }
 
     /// Uses a link until its end, and says goodbye where there is time for it.
@@ -297,26 +311,33 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         mut link: RelayLink,
         shutdown: &mut (impl Future<Output = Text> + Unpin),
     ) -> Result<Ended, RunError> {
-        let begun = self.begin(&link).await;
-        let mut turns = Turns::new(&link);
-        let ended = match begun {
-            Ok(()) => self.exchange(&mut link, &mut turns, shutdown).await,
+        let ended = match self.begin(&link).await {
+            Ok(()) => {
+                self.turns.begin();
+                self.take_turns(Some(&link));
+                self.exchange(&mut link, shutdown).await
+            }
             Err(error) => Err(error),
         };
         if matches!(ended, Ok(Ended::Asked(_)) | Err(_)) {
             // Frames flow still, also where the machine or its adapter ends it.
             self.core.handle_shutdown(Instant::now());
-            self.turn(&mut link, &mut turns)
-                .perform_outputs(Instant::now());
+            self.turn(Some(&mut link)).perform_outputs(Instant::now());
         }
-        // Whoever says goodbye waits for it to be sent, which is nobody's turn any more.
-        drop(turns);
-        self.to_port.clear();
         self.count_queue_drops(&mut link);
         self.core.counters().link = None;
         self.note_sleep();
-        self.core.handle_lost_link(Instant::now());
-        self.carriage.ended(Instant::now());
+        let now = Instant::now();
+        match &ended {
+            Ok(Ended::By(_) | Ended::Over(_)) => self.doors.lose_relay(now),
+            // Whatever was open there has forgotten us.
+            Ok(Ended::Asked(_) | Ended::Slept) | Err(_) => self.doors.clear(self.core, now),
+        }
+        self.core.handle_lost_link(now);
+        // Whoever says goodbye waits for it to be sent, which is nobody's turn any more.
+        self.take_turns(None);
+        self.to_port.clear();
+        self.carriage.ended(now);
         self.beside.stop();
         match &ended {
             Ok(Ended::Asked(reason)) => link.leave(reason.clone()).await,
@@ -343,16 +364,22 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         };
         self.tell(joined).await?;
         tracing::debug!(buffers = ?link.udp_buffers(), budget = %link.budget(), "The link is up");
-        self.discard_backlog().await.map_err(RunError::Port)
+        self.about_doors(link, Doors::begin);
+        match self.doors.is_empty() {
+            true => self.discard_backlog().await.map_err(RunError::Port),
+            // Frames have gone that way until now.
+            false => Ok(()),
+        }
     }
 
-    fn turn<'t>(&'t mut self, link: &'t mut RelayLink, turns: &'t mut Turns) -> Turn<'t, C, P> {
+    fn turn<'t>(&'t mut self, link: Option<&'t mut RelayLink>) -> Turn<'t, C, P> {
         Turn {
             core: self.core,
             port: self.port,
             to_port: &mut self.to_port,
             link,
-            turns,
+            doors: &mut self.doors,
+            turns: &mut self.turns,
         }
     }
 
@@ -360,14 +387,17 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
     async fn exchange(
         &mut self,
         link: &mut RelayLink,
-        turns: &mut Turns,
         shutdown: &mut (impl Future<Output = Text> + Unpin),
     ) -> Result<Ended, RunError> {
         let mut inbox = link.take_inbox();
         let (mut tick, mut look) = (interval(TICK), interval(LOOK));
         let cause = loop {
+            // Whoever may have lost its right to a direct path has none in the next turn.
+            self.doors.settle(self.core, Instant::now());
+            self.take_turns(Some(link));
             let other = async {
                 tokio::select! {
+                    news = self.door_news.recv() => Other::Door(news),
                     message = inbox.next() => Other::Message(message),
                     wanted = self.host.next_message() => Other::Wanted(wanted),
                     outcome = self.beside.next() => Other::Beside(outcome),
@@ -382,8 +412,9 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 core: &mut *self.core,
                 port: &mut *self.port,
                 to_port: &mut self.to_port,
-                link: &mut *link,
-                turns: &mut *turns,
+                link: Some(&mut *link),
+                doors: &mut self.doors,
+                turns: &mut self.turns,
             };
             let happened = poll_fn(|cx| match turn.poll(cx) {
                 Poll::Ready(interrupted) => Poll::Ready(interrupted.map(Happened::InTurn)),
@@ -395,8 +426,10 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             .await?;
             drop(others);
             match happened {
-                Happened::InTurn(Interruption::News) => {
-                    turns.beside(self.tell(Event::News)).await?;
+                Happened::InTurn(Interruption::News) => self.tell(Event::News).await?,
+                Happened::InTurn(Interruption::Meeting) => {
+                    let now = Instant::now();
+                    self.about_doors(link, |doors, hands| doors.look_after(now, hands));
                 }
                 Happened::InTurn(Interruption::Closed(closed)) => break closed,
                 // The old link's queues end with it.
@@ -404,16 +437,22 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 Happened::Other(Other::Message(message)) => match message {
                     Ok(RelayMessage::Disconnect(goodbye)) => {
                         let ended = self.take_leave(goodbye);
-                        return turns.beside(self.or_over(ended)).await;
+                        return self.or_over(ended).await;
                     }
-                    Ok(message) => turns.beside(self.handle_control(message)).await?,
+                    Ok(message) => self.handle_control(link, message).await?,
                     Err(ControlError::Closed(closed)) => break closed.to_string(),
                     Err(error) => break error.to_string(),
                 },
-                Happened::Other(Other::Wanted(Some(message))) => link.send_message(message),
-                Happened::Other(Other::Wanted(None)) => {
-                    turns.beside(self.tell(Event::News)).await?;
+                Happened::Other(Other::Door(Some(news))) => {
+                    let now = Instant::now();
+                    self.about_doors(link, |doors, hands| doors.handle_news(now, hands, news));
                 }
+                Happened::Other(Other::Door(None)) => unreachable!("the doors have a sender"),
+                Happened::Other(Other::Wanted(Some(message))) => {
+                    self.core.handle_own(Instant::now(), &message);
+                    link.send_message(message);
+                }
+                Happened::Other(Other::Wanted(None)) => self.tell(Event::News).await?,
                 Happened::Other(Other::Beside(outcome)) => {
                     if let Some(ended) = self.handle_beside(link, outcome) {
                         return Ok(ended);
@@ -422,39 +461,38 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 Happened::Other(Other::Tick) => {
                     self.count_queue_drops(link);
                     self.core.counters().link = link.stats();
-                    let facts = link.facts(Instant::now());
-                    turns.beside(self.tell(Event::Tick(facts))).await?;
+                    self.tell_facts(link).await?;
                     if let Err(unfit) = link.beat(Instant::now()) {
                         self.carriage.was_unfit(unfit);
                         break unfit.to_string();
                     }
                     let packets = link.connection().packets();
                     if let Some(starts) = self.carriage.poll(Instant::now(), packets) {
-                        turns.beside(self.try_beside(link, starts)).await?;
+                        self.try_beside(link, starts).await?;
                     }
+                    self.about_doors(link, Doors::tell_news);
                 }
                 Happened::Other(Other::Look) => {
-                    if link.falls_faint() {
-                        let facts = link.facts(Instant::now());
-                        turns.beside(self.tell(Event::Tick(facts))).await?;
+                    let other_way = self.doors.judge(Instant::now(), link.quality());
+                    if link.falls_faint() || other_way {
+                        self.tell_facts(link).await?;
                     }
                     if link.has_moved() {
                         tracing::info!("This machine has another address on the way to the relay");
                         // The host may have a route to mend first.
-                        let facts = link.facts(Instant::now());
-                        turns.beside(self.tell(Event::Tick(facts))).await?;
+                        self.tell_facts(link).await?;
                         link.follow_network();
+                        self.doors.moves(Instant::now());
                         let network = link.network().flatten();
                         if let Some(starts) = self.carriage.moved(Instant::now(), network) {
-                            turns.beside(self.try_beside(link, starts)).await?;
+                            self.try_beside(link, starts).await?;
                         }
                     }
                 }
                 Happened::Other(Other::Shutdown(reason)) => return Ok(Ended::Asked(reason)),
             }
         };
-        let lost = Ok(Ended::By(End::Lost(cause)));
-        turns.beside(self.or_over(lost)).await
+        self.or_over(Ok(Ended::By(End::Lost(cause)))).await
     }
 
     /// The relay has said goodbye. Who is kicked out of a party stays out of it; but a party without its LAN is
@@ -471,10 +509,12 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         }
     }
 
-    /// Waits for something without a link. What the port has to give meanwhile is dropped and counted,
+    /// Waits for something without any link. What the port has to give meanwhile is dropped and counted,
     /// so that a game's packets of ten seconds ago are not replayed into its present.
-    async fn discarding<T>(&mut self, event: impl Future<Output = T>) -> Result<T, RunError> {
-        let mut event = pin!(event);
+    async fn discarding<T>(
+        &mut self,
+        mut event: Pin<&mut impl Future<Output = T>>,
+    ) -> Result<T, RunError> {
         loop {
             tokio::select! {
                 happened = &mut event => return Ok(happened),
@@ -511,13 +551,23 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         Ok(frames)
     }
 
-    async fn handle_control(&mut self, message: RelayMessage) -> Result<(), RunError> {
-        self.core.handle_control(Instant::now(), message.clone());
+    async fn handle_control(
+        &mut self,
+        link: &RelayLink,
+        message: RelayMessage,
+    ) -> Result<(), RunError> {
+        let now = Instant::now();
+        self.core.handle_control(now, message.clone());
+        self.about_doors(link, |doors, hands| {
+            doors.handle_control(now, hands, &message);
+        });
         self.tell(Event::Control(&message)).await
     }
 
     fn count_queue_drops(&mut self, link: &mut RelayLink) {
-        let QueueDeaths { without_room, late } = link.new_queue_deaths();
+        let mut deaths = link.new_queue_deaths();
+        deaths.add(self.doors.new_queue_deaths());
+        let QueueDeaths { without_room, late } = deaths;
         let drops = &mut self.core.counters().drops;
         drops.add(DropReason::QueueFull, without_room);
         drops.add(DropReason::QueueDelay, late);

@@ -20,7 +20,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         }
         let config = self.config();
         let proxy = match starts.proxy {
-            Some(_) => near_proxy(&config).await,
+            Some(_) => self.turns.beside(near_proxy(&config)).await,
             None => None,
         };
         let also = config.also.iter().filter(|also| !self.known.contains(also));
@@ -71,7 +71,8 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         &mut self,
         ended: Result<Ended, RunError>,
     ) -> Result<Ended, RunError> {
-        match self.beside.entered().await {
+        let entered = self.beside.entered();
+        match self.turns.beside(entered).await {
             Some(link) => Ok(Ended::Over(link)),
             None => ended,
         }

@@ -1,0 +1,569 @@
+//! The direct paths of one peer, those that are being made, and what is known of why there is none.
+
+use super::enter::{Caller, Knock, NotIn, Place};
+use super::link::DoorLink;
+use super::meetings::Meetings;
+use super::{Door, Standing};
+use crate::link::QueueDeaths;
+use crate::peer::PeerCore;
+use crate::ways::{Quality, Trial, Why};
+use lanparty_ctrl::door::{DoorKey, Meet, NoMeetingReason};
+use lanparty_ctrl::{HostId, HostKey, Pin, RoomCode, RoomKey};
+use lanparty_obs::{NotDirect, Way, Ways};
+use lanparty_proto::{DatagramBudget, PeerId, RoomId, VirtualMac};
+use lanparty_quic::tls::Identity;
+use lanparty_quic::{CloseCode, Connection, Endpoint};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// How long a path goes on of which nobody knows whether the other one may still have it.
+pub(crate) const ORPHANED: Duration = Duration::from_secs(60);
+/// Of how many players it is kept what their paths were worth.
+const MAX_TRIALS: usize = 256;
+/// How long a goodbye may take.
+const DRAIN: Duration = Duration::from_millis(250);
+/// How many handshakes a meeting's guest may begin.
+pub(super) const HANDSHAKES: u8 = 2;
+
+/// What tasks have to tell.
+pub(crate) struct News(pub(super) Told);
+
+pub(super) enum Told {
+    /// A player has tried to get in.
+    Tried(Tried),
+    /// Somebody is at the gateway's door.
+    Came(Box<Caller>),
+}
+
+/// What came of it.
+pub(super) struct Tried {
+    pub(super) door: Door,
+    pub(super) round: u32,
+    pub(super) connection: Result<(Connection, Endpoint), NotIn>,
+}
+
+/// The room in which others are met, while the relay's link stands.
+pub(crate) struct At {
+    pub(super) endpoint: Endpoint,
+    pub(super) relay: SocketAddr,
+    pub(super) own_id: PeerId,
+    pub(super) room_id: RoomId,
+    /// Let strangers in as long as this is there.
+    _accepting: JoinSet<()>,
+}
+
+/// All of them.
+pub(crate) struct Doors {
+    pub(super) is_gateway: bool,
+    pub(super) at: Option<At>,
+    pub(super) meetings: Meetings,
+    links: BTreeMap<VirtualMac, DoorLink>,
+    /// What earlier paths were found to be worth.
+    trials: BTreeMap<VirtualMac, Trial>,
+    /// Between others and the relay, as it says.
+    rtts: BTreeMap<PeerId, Duration>,
+    /// Meetings with those of whom the core does not know yet who they are.
+    pub(super) held: BTreeMap<PeerId, Meet>,
+    /// Why there is no path to this one.
+    pub(super) whys: BTreeMap<PeerId, NotDirect>,
+    pub(super) tasks: JoinSet<()>,
+    news: mpsc::Sender<News>,
+    /// A gateway's, made when it is needed.
+    identity: Option<Arc<Identity>>,
+    /// Where the relay was told that we are.
+    pub(super) told: Vec<SocketAddr>,
+    deaths: QueueDeaths,
+}
+
+impl Doors {
+    pub(crate) fn new(is_gateway: bool, news: mpsc::Sender<News>) -> Self {
+        Doors {
+            is_gateway,
+            at: None,
+            meetings: Meetings::new(is_gateway),
+            links: BTreeMap::new(),
+            trials: BTreeMap::new(),
+            rtts: BTreeMap::new(),
+            held: BTreeMap::new(),
+            whys: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            news,
+            identity: None,
+            told: Vec::new(),
+            deaths: QueueDeaths::default(),
+        }
+    }
+
+    /// True while no path stands.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.links.is_empty()
+    }
+
+    /// True while frames go by one of them.
+    pub(crate) fn is_used(&self) -> bool {
+        self.links.values().any(DoorLink::is_taken)
+    }
+
+    /// This player's path, if frames go there.
+    pub(crate) fn taken(&mut self, player: VirtualMac) -> Option<&mut DoorLink> {
+        self.links.get_mut(&player).filter(|link| link.is_taken())
+    }
+
+    pub(crate) fn links_mut(&mut self) -> impl Iterator<Item = (VirtualMac, &mut DoorLink)> {
+        self.links.iter_mut().map(|(&player, link)| (player, link))
+    }
+
+    pub(crate) fn connections(&self) -> impl Iterator<Item = &Connection> {
+        self.links.values().map(DoorLink::connection)
+    }
+
+    /// The other ends, and where they are looked for.
+    pub(super) fn addresses(&self, now: Instant) -> Vec<SocketAddr> {
+        let there = self.links.values().filter_map(DoorLink::remote_address);
+        let mut all: Vec<_> = there.chain(self.meetings.addresses(now)).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// By which key a gateway's door is known: the program's own, or one for this run; nothing where none can be made.
+    pub(super) fn identity(&mut self, own: Option<Arc<Identity>>) -> Option<Arc<Identity>> {
+        if own.is_some() {
+            self.identity = own;
+        } else if self.identity.is_none() {
+            let key = Identity::new_key();
+            let made = key.and_then(|key| Identity::self_signed("lanparty-door", &key));
+            match made {
+                Ok(identity) => self.identity = Some(Arc::new(identity)),
+                Err(error) => tracing::warn!(%error, "No door can be made"),
+            }
+        }
+        self.identity.clone()
+    }
+
+    /// What tells it from any other one.
+    pub(super) fn pin(&self) -> Option<Pin> {
+        self.identity.as_ref().map(|identity| identity.pin())
+    }
+
+    /// A relay's link stands: others are met from its socket.
+    pub(super) fn come_in(
+        &mut self,
+        (endpoint, relay): (Endpoint, SocketAddr),
+        (own_id, room_id): (PeerId, RoomId),
+    ) {
+        let mut accepting = JoinSet::new();
+        if self.is_gateway {
+            accepting.spawn(accept(endpoint.clone(), self.news.clone()));
+        }
+        self.at = Some(At {
+            endpoint,
+            relay,
+            own_id,
+            room_id,
+            _accepting: accepting,
+        });
+    }
+
+    /// All numbers are another room's from now on, or nobody's.
+    pub(super) fn leave_room(&mut self) {
+        self.at = None;
+        self.meetings.clear();
+        self.rtts.clear();
+        self.whys.clear();
+    }
+
+    /// The relay is gone. The paths go on for a while.
+    pub(crate) fn lose_relay(&mut self, now: Instant) {
+        self.leave_room();
+        for link in self.links.values_mut() {
+            link.is_only = true;
+            link.until.get_or_insert(now + ORPHANED);
+        }
+    }
+
+    /// A path stands, both ends have proved who they are: it takes the place of this player's last one.
+    pub(super) fn open(
+        &mut self,
+        core: &mut impl PeerCore,
+        now: Instant,
+        path: (Connection, Endpoint),
+        (door, own_id): (Door, PeerId),
+        cap: Option<DatagramBudget>,
+    ) {
+        let player = door.player;
+        let before = self.remove(player);
+        let trial = self.trials.get(&player).copied().unwrap_or_default();
+        let mut link = DoorLink::new(now, path, (door, own_id), cap, trial);
+        // Frames go on until the new one has shown what it is worth: there they go by the relay.
+        link.is_only = false;
+        self.links.insert(player, link);
+        core.open_door(now, door);
+        if let Some(before) = before {
+            before.close();
+        }
+        let other = if self.is_gateway {
+            door.client
+        } else {
+            door.gateway
+        };
+        self.whys.remove(&other);
+    }
+
+    fn remove(&mut self, player: VirtualMac) -> Option<DoorLink> {
+        let mut link = self.links.remove(&player)?;
+        let deaths = link.new_queue_deaths();
+        self.deaths.add(deaths);
+        if self.trials.len() >= MAX_TRIALS {
+            self.trials.clear();
+        }
+        self.trials.insert(player, link.ways().trial());
+        Some(link)
+    }
+
+    /// Ends the path of this player.
+    pub(crate) fn shut(&mut self, core: &mut impl PeerCore, now: Instant, player: VirtualMac) {
+        if let Some(link) = self.remove(player) {
+            link.close();
+            core.close_door(now, player);
+        }
+    }
+
+    /// This player's path has ended.
+    pub(crate) fn ended(&mut self, core: &mut impl PeerCore, now: Instant, player: VirtualMac) {
+        if let Some(link) = self.remove(player) {
+            tracing::debug!(%player, "A direct path has ended");
+            core.close_door(now, player);
+            self.meetings.lost(now, link.stood(now));
+            let other = self.other(&link);
+            self.whys.insert(other, NotDirect::BrokenOff);
+        }
+    }
+
+    fn other(&self, link: &DoorLink) -> PeerId {
+        let door = link.door();
+        if self.is_gateway {
+            door.client
+        } else {
+            door.gateway
+        }
+    }
+
+    /// Ends all of them.
+    pub(crate) fn clear(&mut self, core: &mut impl PeerCore, now: Instant) {
+        let players: Vec<_> = self.links.keys().copied().collect();
+        players
+            .into_iter()
+            .for_each(|player| self.shut(core, now, player));
+    }
+
+    /// Ends the paths of those who may have none any more.
+    pub(crate) fn settle(&mut self, core: &mut impl PeerCore, now: Instant) {
+        let mut out = Vec::new();
+        for (&player, link) in &mut self.links {
+            match core.standing(player) {
+                Standing::In => link.until = None,
+                Standing::Unknown => {
+                    link.until.get_or_insert(now + ORPHANED);
+                }
+                Standing::Out => out.push(player),
+            }
+            if link.until.is_some_and(|until| until <= now) {
+                out.push(player);
+            }
+        }
+        out.into_iter()
+            .for_each(|player| self.shut(core, now, player));
+    }
+
+    /// When [`Self::poll_links`] has something to do.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let links = self.links.values().map(DoorLink::poll_timeout);
+        links.chain(self.meets_at()).min()
+    }
+
+    /// True when a meeting has something to do.
+    pub(crate) fn must_meet(&self, now: Instant) -> bool {
+        self.meets_at().is_some_and(|at| at <= now)
+    }
+
+    /// Nobody is met without a relay.
+    fn meets_at(&self) -> Option<Instant> {
+        self.at.as_ref()?;
+        self.meetings.poll_timeout()
+    }
+
+    /// Asks the paths what is due.
+    pub(crate) fn poll_links(&mut self, core: &mut impl PeerCore, now: Instant) {
+        if self.links.values().all(|link| link.poll_timeout() > now) {
+            return;
+        }
+        for (player, link) in &mut self.links {
+            if link.poll(now) {
+                tracing::debug!(%player, direct = link.is_taken(), "Frames go another way");
+            }
+        }
+        self.settle(core, now);
+    }
+
+    /// Looks which way is better, of which the relay's is worth that so far as it is this peer's own part. True when frames go
+    /// another way from now on.
+    pub(crate) fn judge(&mut self, now: Instant, relay: Option<Quality>) -> bool {
+        let mut is_news = false;
+        let mut broken = Vec::new();
+        for link in self.links.values_mut() {
+            let door = link.door();
+            let other = if self.is_gateway {
+                door.client
+            } else {
+                door.gateway
+            };
+            let beyond = self.rtts.get(&other).copied().unwrap_or_default();
+            // Whoever may not have come back to the relay is not there.
+            let whole = relay.filter(|_| link.until.is_none()).map(|own| {
+                own.then(Quality {
+                    rtt: beyond,
+                    loss_permille: 0,
+                })
+            });
+            is_news |= link.judge(now, whole);
+            if link.takes_leave(now) {
+                broken.push(link.stood(now));
+            }
+        }
+        broken
+            .into_iter()
+            .for_each(|stood| self.meetings.lost(now, stood));
+        is_news
+    }
+
+    /// Between this one and the relay.
+    pub(super) fn hear_rtt(&mut self, peer: PeerId, rtt_us: u32) {
+        self.rtts.insert(peer, Duration::from_micros(rtt_us.into()));
+    }
+
+    /// The peer has left the room.
+    pub(super) fn forget(&mut self, peer: PeerId) {
+        self.rtts.remove(&peer);
+        self.whys.remove(&peer);
+    }
+
+    /// This machine has another address.
+    pub(crate) fn moves(&mut self, now: Instant) {
+        self.links.values_mut().for_each(DoorLink::moves);
+        if self.at.is_some() {
+            self.meetings.ask_soon(now);
+        }
+    }
+
+    /// Frames that died in their queues since this was asked last.
+    pub(crate) fn new_queue_deaths(&mut self) -> QueueDeaths {
+        let mut deaths = std::mem::take(&mut self.deaths);
+        for link in self.links.values_mut() {
+            deaths.add(link.new_queue_deaths());
+        }
+        deaths
+    }
+
+    /// Begins to get in where the relay says that the gateway is.
+    pub(super) fn call(&mut self, now: Instant, peer: PeerId, room: Room) {
+        let (Some(at), Some(meeting)) = (&self.at, self.meetings.with(now, peer)) else {
+            return;
+        };
+        let Some(pin) = meeting.meet.pin else {
+            return;
+        };
+        let door = Door {
+            player: meeting.player,
+            client: at.own_id,
+            gateway: peer,
+            room: at.room_id,
+        };
+        let round = meeting.meet.round;
+        let knock = Knock {
+            endpoint: at.endpoint.clone(),
+            addresses: meeting.addresses.clone(),
+            pin,
+            key: DoorKey::new(&meeting.meet.secret, room.key.as_ref()),
+            player: meeting.player,
+            round,
+            room: room.code,
+            room_id: at.room_id,
+            own_id: at.own_id,
+            host: room.host,
+        };
+        let (news, endpoint) = (self.news.clone(), at.endpoint.clone());
+        self.spawn(async move {
+            let connection = knock.knock().await.map(|connection| (connection, endpoint));
+            let tried = Tried {
+                door,
+                round,
+                connection,
+            };
+            let _ = news.send(News(Told::Tried(tried))).await;
+        });
+    }
+
+    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        // What has ended is not kept.
+        while self.tasks.try_join_next().is_some() {}
+        self.tasks.spawn(task);
+    }
+
+    /// Judges whoever is at the gateway's door, and lets in who was introduced.
+    pub(super) fn hear_caller(
+        &mut self,
+        core: &mut impl PeerCore,
+        now: Instant,
+        caller: Caller,
+        room: Room,
+        cap: Option<DatagramBudget>,
+    ) -> bool {
+        while self.tasks.try_join_next().is_some() {}
+        let peer = caller.enter.peer_id;
+        let (Some(at), Some(meeting)) = (&self.at, self.meetings.with(now, peer)) else {
+            caller.refuse(&mut self.tasks);
+            return false;
+        };
+        let (own_id, room_id, player) = (at.own_id, at.room_id, meeting.player);
+        let place = Place {
+            room: room.code,
+            key: room.key,
+            room_id,
+        };
+        let entered = caller.judge(&place, meeting, room.host_key.as_ref());
+        let may = core.meets(peer) == Some(player);
+        let entered = match entered {
+            Ok(entered) if may => entered,
+            Ok(_) | Err(_) => {
+                tracing::debug!(%peer, "Somebody at the door did not prove to be who was introduced");
+                self.whys.insert(peer, NotDirect::Unproven);
+                caller.refuse(&mut self.tasks);
+                return false;
+            }
+        };
+        let endpoint = at.endpoint.clone();
+        let connection = caller.let_in(entered, &mut self.tasks);
+        let door = Door {
+            player,
+            client: peer,
+            gateway: own_id,
+            room: room_id,
+        };
+        self.meetings.succeeded(peer);
+        self.open(core, now, (connection, endpoint), (door, own_id), cap);
+        true
+    }
+
+    /// The ways to those of whom more is known than that the relay leads to them.
+    pub(crate) fn ways(&self, now: Instant, by_relay: Ways) -> Vec<(PeerId, Ways)> {
+        let mut all: BTreeMap<PeerId, Ways> = BTreeMap::new();
+        let mut note = |peer, change: &dyn Fn(&mut Ways)| {
+            let ways = all.entry(peer).or_insert_with(|| {
+                let mut ways = by_relay;
+                let beyond = self.rtts.get(&peer).copied().unwrap_or_default();
+                let own = ways.relay.rtt_us;
+                ways.relay.rtt_us = own.map(|own| own.saturating_add(crate::link::micros(beyond)));
+                ways
+            });
+            change(ways);
+        };
+        for (&peer, &why) in &self.whys {
+            note(peer, &|ways| ways.not_direct = Some(why));
+        }
+        for peer in self.meetings.peers_in_vain(now) {
+            note(peer, &|ways| ways.not_direct = Some(NotDirect::NoAnswer));
+        }
+        for peer in self.meetings.peers_under_way(now) {
+            note(peer, &|ways| ways.not_direct = Some(NotDirect::Meeting));
+        }
+        for link in self.links.values() {
+            note(self.other(link), &|ways| {
+                ways.direct = link.measured();
+                ways.not_direct = match link.is_taken() {
+                    true => None,
+                    false => link.ways().why().map(not_direct),
+                };
+                if link.is_taken() {
+                    ways.way = Way::Direct;
+                }
+            });
+        }
+        all.into_iter().collect()
+    }
+
+    /// Says goodbye by all of them.
+    pub(crate) async fn leave(&mut self) {
+        for link in self.links.values() {
+            link.close();
+        }
+        let endpoints: Vec<_> = self
+            .links
+            .values()
+            .map(|link| link.endpoint().clone())
+            .collect();
+        self.links.clear();
+        self.at = None;
+        for endpoint in endpoints {
+            let _ = tokio::time::timeout(DRAIN, endpoint.close(CloseCode::Bye)).await;
+        }
+    }
+}
+
+/// The room, as a program knows it now.
+pub(super) struct Room {
+    pub(super) code: RoomCode,
+    pub(super) key: Option<RoomKey>,
+    pub(super) host: Option<HostId>,
+    pub(super) host_key: Option<HostKey>,
+}
+
+fn not_direct(why: Why) -> NotDirect {
+    match why {
+        Why::New => NotDirect::Meeting,
+        Why::Narrow => NotDirect::Narrow,
+        Why::Slower => NotDirect::Slower,
+        Why::OnTrial | Why::Silent => NotDirect::BrokenOff,
+    }
+}
+
+/// What a relay's refusal means, seen from one of the two.
+pub(super) fn refusal(
+    is_gateway: bool,
+    is_over_tcp: bool,
+    why: NoMeetingReason,
+) -> Option<NotDirect> {
+    Some(match (why, is_gateway) {
+        (NoMeetingReason::Closed, true) => NotDirect::PlayerOff,
+        (NoMeetingReason::Closed, false) => NotDirect::HostOff,
+        (NoMeetingReason::Unable, true) => NotDirect::OldPlayer,
+        (NoMeetingReason::Unable, false) => NotDirect::OldGateway,
+        (NoMeetingReason::Unseen, _) if is_over_tcp != is_gateway => NotDirect::OverTcp,
+        (NoMeetingReason::Unseen, _) => NotDirect::HostOverTcp,
+        (NoMeetingReason::RelayRefuses, _) => NotDirect::RelayRefuses,
+        // Why they have tried in vain is known.
+        (NoMeetingReason::Spent, _) => return None,
+        (NoMeetingReason::Other, _) => NotDirect::Other,
+    })
+}
+
+/// Lets strangers in, each beside the others.
+async fn accept(endpoint: Endpoint, news: mpsc::Sender<News>) {
+    let mut knocks = JoinSet::new();
+    while let Some(knock) = endpoint.accept().await {
+        while knocks.try_join_next().is_some() {}
+        let news = news.clone();
+        knocks.spawn(async move {
+            match Caller::hear(knock).await {
+                Ok(caller) => {
+                    let _ = news.send(News(Told::Came(Box::new(caller)))).await;
+                }
+                Err(error) => tracing::debug!(%error, "Somebody at the door"),
+            }
+        });
+    }
+}
