@@ -1,5 +1,7 @@
 //! HTTP proxies: which one is in front of the internet, and how it is asked for a way through (RFC 9110, 9.3.6).
 
+mod system;
+
 use crate::DialError;
 use crate::head;
 use http::{HeaderValue, Uri};
@@ -158,7 +160,8 @@ impl FromStr for ProxyUrl {
 /// Where proxies are looked for.
 #[derive(Debug, Clone, Default)]
 pub enum Proxies {
-    /// In the environment (`https_proxy`, `all_proxy`, `no_proxy`), and on Windows in the user's settings.
+    /// In the environment (`https_proxy`, `all_proxy`, `no_proxy`), else in /etc/environment, on Windows in the settings of those who are
+    /// logged in.
     #[default]
     OfSystem,
     /// This one, for everything.
@@ -172,12 +175,12 @@ impl Proxies {
     pub fn towards(&self, host: &str, port: u16) -> Option<Proxy> {
         let relay = format!("https://{}/", authority(host, port));
         let relay = relay.parse::<Uri>().ok()?;
-        let intercept = match self {
-            Proxies::OfSystem => Matcher::from_system().intercept(&relay),
-            Proxies::Given(url) => url.0.intercept(&relay),
+        let of = |matcher: &Matcher| Proxy::of(&matcher.intercept(&relay)?);
+        match self {
+            Proxies::OfSystem => system::matchers().iter().find_map(of),
+            Proxies::Given(url) => of(&url.0),
             Proxies::None => None,
-        };
-        Proxy::of(&intercept?)
+        }
     }
 }
 

@@ -80,8 +80,8 @@ pub struct TcpArgs {
     pub no_tcp: bool,
 
     /// The HTTP proxy by which TCP gets out: http://HOST:PORT, or http://NAME:PASSWORD@HOST:PORT, which other users of this
-    /// machine see on a command line, but not in a variable [default: what https_proxy or all_proxy say, and on Windows the
-    /// system's settings].
+    /// machine see on a command line, but not in a variable [default: what https_proxy or all_proxy say, here or in /etc/environment, and on
+    /// Windows the settings of those who are logged in].
     #[arg(long, value_name = "URL", conflicts_with = "no_tcp")]
     pub proxy: Option<ProxyUrl>,
 }
