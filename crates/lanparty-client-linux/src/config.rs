@@ -4,7 +4,7 @@ use crate::address::InterfaceAddress;
 use crate::party::Addressing;
 use crate::service::ServiceArgs;
 use crate::tap::TapName;
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 use lanparty_client_core::identity_store::{FILE_NAME, Random};
 use lanparty_client_core::{Player, PlayerArgs};
@@ -34,7 +34,7 @@ pub(crate) struct Args {
     pub(crate) command: Option<Command>,
 
     #[command(flatten)]
-    relay: Option<RelayArgs>,
+    relay: RelayArgs,
 
     #[command(flatten)]
     player: PlayerArgs,
@@ -139,12 +139,9 @@ impl Args {
             (false, true) => Addressing::Lan,
             (false, false) => Addressing::Fixed(self.address),
         };
-        let relay = self.relay.context(
-            "which party? give the invite, or name --relay and --room; --help says more",
-        )?;
         let identity = default_identity(env::var_os("XDG_DATA_HOME"), env::var_os("HOME"));
         Ok(Config {
-            player: self.player.load(relay, identity, random)?,
+            player: self.player.load(self.relay, identity, random)?,
             tap: self.tap,
             addressing,
             ears: self.both_ears,
@@ -202,7 +199,7 @@ mod tests {
         let ears = |line: &str| {
             let line = format!("{line} lanparty://r.example/FRIDAY#key=x");
             let args = parse(&line).unwrap();
-            assert!(args.relay.unwrap().invite.is_some(), "{line}");
+            assert!(args.relay.invite.is_some(), "{line}");
             args.both_ears
         };
         assert_eq!(ears(""), None);
@@ -224,7 +221,7 @@ mod tests {
     #[test]
     fn an_invite_is_enough() {
         let args = parse("--dhcp lanparty://r.example/FRIDAY#key=x").unwrap();
-        assert!(args.relay.unwrap().invite.is_some() && args.command.is_none());
+        assert!(args.relay.invite.is_some() && args.command.is_none());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the player wants: flags and files, checked before anything is touched.
 
 use crate::service::ServiceArgs;
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 use lanparty_client_core::identity_store::FILE_NAME;
 use lanparty_client_core::{Player, PlayerArgs};
@@ -30,7 +30,7 @@ pub(crate) struct Args {
     pub(crate) command: Option<Command>,
 
     #[command(flatten)]
-    relay: Option<RelayArgs>,
+    relay: RelayArgs,
 
     #[command(flatten)]
     player: PlayerArgs,
@@ -95,12 +95,11 @@ pub(crate) struct Config {
 impl Args {
     /// Reads the files that the flags name.
     pub(crate) fn check(self) -> Result<Config> {
-        let relay = self.relay.context(
-            "which party? give the invite, or name --relay and --room; --help says more",
-        )?;
         let identity = default_identity(env::var_os("LOCALAPPDATA"));
         Ok(Config {
-            player: self.player.load(relay, identity, || Ok(rand::random()))?,
+            player: self
+                .player
+                .load(self.relay, identity, || Ok(rand::random()))?,
             adapter: self.tap_instance_id,
         })
     }
@@ -123,7 +122,7 @@ mod tests {
              --relay-ca-cert relay.der --datagram-budget 1200 --full-lease --log debug --log-format json",
         )
         .unwrap();
-        assert!(args.relay.is_some() && args.command.is_none());
+        assert!(args.relay.relay.is_some() && args.command.is_none());
         assert_eq!(
             args.player.virtual_mac.unwrap().to_string(),
             "02:00:00:00:00:07"
@@ -143,7 +142,7 @@ mod tests {
     #[test]
     fn an_invite_is_enough() {
         let args = parse("lanparty://r.example/FRIDAY#key=x").unwrap();
-        assert!(args.relay.unwrap().invite.is_some() && args.command.is_none());
+        assert!(args.relay.invite.is_some() && args.command.is_none());
     }
 
     #[test]
