@@ -18,6 +18,19 @@ use std::time::SystemTime;
 
 /// Which relay, which room, and whom to trust.
 #[derive(Debug, Clone, Args)]
+// Whoever takes all of this or nothing asks whether one of these was given; clap lists none by itself where flags of
+// another struct are among them.
+#[group(args = [
+    "invite",
+    "invite_file",
+    "relay",
+    "server_name",
+    "relay_ca_cert",
+    "pin",
+    "room",
+    "datagram_budget",
+    "congestion",
+])]
 pub struct RelayArgs {
     /// The invite, which says all of this: lanparty://…, or all that a friend has written with it in
     /// it; @FILE to read it from a file, or - to read it from standard input. Other users of this machine see what stands on a command line, but not in
