@@ -17,6 +17,7 @@ mod games;
 mod groups;
 mod invite;
 mod lease;
+mod meetings;
 mod mss;
 mod offload;
 mod overlay;
@@ -35,6 +36,7 @@ pub use games::games;
 pub use groups::groups;
 pub use invite::invite;
 pub use lease::lease;
+pub use meetings::meetings;
 pub use mss::mss;
 pub use offload::offload;
 pub use overlay::overlay;
@@ -63,6 +65,7 @@ pub const TARGETS: &[Target] = &[
     ("groups", groups),
     ("address", address),
     ("reach", reach),
+    ("meetings", meetings),
 ];
 
 /// Where the clock of a run starts; only the differences matter.
