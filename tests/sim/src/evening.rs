@@ -5,11 +5,16 @@
 //! says hello, waits and tries again with its token; `relay` admits, carries and gives up the silent;
 //! `network` delays, loses, doubles and reorders datagrams and keeps control messages in order.
 //!
+//! Players and gateways are introduced to each other, and frames that concern the two alone go straight where that is the better
+//! way (`doors`): each frame by one way, nothing by a direct path that belongs on the relay, whoever sends it, and nothing at all
+//! by that of somebody who is out.
+//!
 //! QUIC throws out doubled packets (RFC 9000 §12.3), so here links are worse than in life. The rule for
 //! them: a frame of which no datagram was doubled arrives at most once at each port; a doubled one may
 //! arrive once for each copy.
 
 mod checks;
+mod doors;
 mod host;
 mod network;
 mod peer;
@@ -18,6 +23,7 @@ mod relay;
 use crate::dice::Dice;
 use crate::frames::{BROADCAST, Frame, KINDS, Kind, Mac};
 use checks::Ledger;
+use doors::{Doors, Turn};
 use host::{HOST, Orders};
 use network::{Event, Network, Side};
 use peer::{Peer, Stage};
@@ -67,6 +73,7 @@ struct Evening {
     relay: Relay,
     // Two gateways for one place, then the players.
     peers: Vec<Peer>,
+    doors: Doors,
     ledger: Ledger,
     /// What the host has ordered, on evenings with one.
     orders: Option<Orders>,
@@ -125,6 +132,7 @@ pub fn outage(seed: u64, who: Who, away: u64, verbose: bool) {
         None => evening.the_relay_is_away(away),
         Some(number) => {
             evening.peers[number].forget_everything();
+            evening.doors_end(number, false);
             let link = evening.peers[number].link.take();
             evening.cut(link.expect("it is in the room"));
         }
@@ -155,6 +163,7 @@ impl Evening {
             network: Network::default(),
             relay: Relay::new(),
             peers: (0..GATEWAYS + CLIENTS).map(Peer::new).collect(),
+            doors: Doors::default(),
             ledger: Ledger::default(),
             orders: None,
             tally: Tally::default(),
@@ -162,6 +171,7 @@ impl Evening {
         for number in 0..evening.peers.len() {
             evening.begin(number);
         }
+        evening.network.after(1_000, Event::Door(Turn::Relay));
         evening
     }
 
@@ -183,8 +193,11 @@ impl Evening {
 
     fn step(&mut self) {
         let number = self.dice.between(0, self.peers.len() - 1);
-        match self.dice.between(0, 104) {
+        match self.dice.between(0, 114) {
             100..105 => self.somebody_orders(),
+            105..108 => self.a_direct_path_breaks(),
+            108..112 => self.somebody_misuses_a_direct_path(),
+            112..115 => self.two_play(),
             0..70 => self.a_port_gives_a_frame(number),
             70..76 => self.crash(number),
             76..79 => self.leave(number),
@@ -216,6 +229,7 @@ impl Evening {
                 Event::Knock(link) => self.knock(link),
                 Event::Wake(number) => self.wake(number),
                 Event::RelayIsBack => self.relay.is_up = true,
+                Event::Door(turn) => self.door_turns(turn),
             }
         }
     }
@@ -232,6 +246,7 @@ impl Evening {
             .is_some_and(|link| self.relay.seats.contains_key(&link));
         let (stage, who) = (peer.stage, peer.kind());
         peer.forget_everything();
+        self.doors_end(number, false);
         self.gateway_has_ended(number);
         let peer = &mut self.peers[number];
         // Where a client keeps its token, and whether that was written in time.
@@ -298,9 +313,11 @@ impl Evening {
         self.network.at(peer.asleep_until, Event::Wake(number));
         self.tally.count("machine asleep");
         self.note(|| format!("{number} sleeps for {for_ms} ms"));
-        if let Some(link) = self.peers[number].link
-            && for_ms >= SILENCE
-        {
+        if for_ms < SILENCE {
+            return;
+        }
+        self.doors_fall_silent(number);
+        if let Some(link) = self.peers[number].link {
             self.cut(link);
         }
     }

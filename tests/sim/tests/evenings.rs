@@ -72,6 +72,19 @@ fn everybody_died_at_every_step(tally: &Tally) {
         "host: isolate, done",
         "host: mute, done",
         "kicked",
+        "direct path",
+        "direct path broken",
+        "direct path ended",
+        "direct path shut",
+        "direct path misused",
+        "frame went straight",
+        "frame went straight without a relay",
+        "frames go straight",
+        "frames go back to the relay",
+        "refused at a door",
+        "round in vain",
+        "met by nobody",
+        "no meeting: spent",
     ] {
         happened(event);
     }

@@ -134,6 +134,8 @@ impl Session {
         now: Instant,
         datagram: Bytes,
     ) -> Result<Option<Bytes>, DropReason> {
+        // Whichever way they came, as frames are counted.
+        self.stats.datagrams_from_relay += 1;
         let result = self.judge_direct(now, datagram);
         match &result {
             Ok(Some(frame)) => self.stats.count_received(frame),

@@ -4,7 +4,7 @@ use super::peer::Stage;
 use super::{Evening, HOST, SETTLING, client_mac, lan_mac};
 use crate::frames::{BROADCAST, Frame, Kind, Mac};
 use lanparty_obs::DropReason;
-use lanparty_proto::{FrameBuf, Header};
+use lanparty_proto::{FrameBuf, Header, MacAddr, VirtualMac};
 use lanparty_relay::registry::Seat;
 use std::collections::BTreeSet;
 
@@ -21,10 +21,34 @@ struct Sent {
     frame: Frame,
     from_client: bool,
     doubled: bool,
+    way: Way,
     arrived: Vec<usize>,
 }
 
+/// How a frame went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Relay,
+    Straight,
+    /// By a direct path, from somebody whose program is not ours, with its own MAC or another one.
+    Forced {
+        is_own: bool,
+    },
+}
+
 impl Sent {
+    /// True for what concerns one player and the LAN alone.
+    fn is_direct(&self, clients: &BTreeSet<Mac>) -> bool {
+        let Frame {
+            source,
+            destination,
+            ..
+        } = &self.frame;
+        let is_group = destination[0] % 2 == 1;
+        let is_between = clients.contains(source) && clients.contains(destination);
+        !is_group && !is_between && !self.frame.concerns_all()
+    }
+
     /// A tag that names a priority only is taken off on the way (IEEE 802.1Q §6.9). What the LAN gives or announces loses,
     /// for a player, all that is not for games; the test of that is the editor's own.
     fn as_it_arrives(&self, at_player: bool) -> Vec<u8> {
@@ -56,6 +80,7 @@ impl Ledger {
             from_client: frame.source[0] == 2,
             frame,
             doubled: false,
+            way: Way::Relay,
             arrived: Vec::new(),
         });
         (id, bytes)
@@ -64,6 +89,45 @@ impl Ledger {
     /// A link has made a second copy of one of its datagrams.
     pub(super) fn doubled(&mut self, frame: &[u8]) {
         self.find(frame).doubled = true;
+    }
+
+    /// Its sender has chosen a direct path: it is for that.
+    pub(super) fn goes_straight(&mut self, id: u64, clients: &BTreeSet<Mac>) {
+        let sent = &mut self.0[id as usize - 1];
+        sent.way = Way::Straight;
+        assert!(
+            sent.is_direct(clients),
+            "{:?} to {:?} went straight",
+            sent.frame.kind,
+            sent.frame.destination
+        );
+    }
+
+    /// It goes there whatever it is.
+    pub(super) fn is_forced_straight(&mut self, id: u64, is_own: bool) {
+        self.0[id as usize - 1].way = Way::Forced { is_own };
+    }
+
+    /// It has come by a direct path from this peer.
+    pub(super) fn comes_straight(&mut self, frame: &[u8], from: usize, clients: &BTreeSet<Mac>) {
+        let sent = self.find(frame);
+        assert_eq!(sent.from, from, "a direct path has two ends");
+        assert_ne!(sent.way, Way::Relay, "a frame has one way");
+        assert_ne!(
+            sent.way,
+            Way::Forced { is_own: false },
+            "nobody speaks for others"
+        );
+        assert!(
+            sent.is_direct(clients),
+            "{:?} to {:?} came straight",
+            sent.frame.kind,
+            sent.frame.destination
+        );
+    }
+
+    pub(super) fn comes_by_the_relay(&mut self, frame: &[u8]) {
+        assert_eq!(self.find(frame).way, Way::Relay, "a frame has one way");
     }
 
     /// It has come out of a port.
@@ -88,7 +152,7 @@ impl Ledger {
         sent.arrived.push(at);
     }
 
-    fn arrived(&self, id: u64) -> &[usize] {
+    pub(super) fn arrived(&self, id: u64) -> &[usize] {
         &self.0[id as usize - 1].arrived
     }
 
@@ -126,6 +190,7 @@ impl Evening {
     pub(super) fn settle(&mut self) {
         self.note(|| "the dust settles".to_owned());
         self.network.is_calm = true;
+        self.paths_heal();
         if self.orders.is_some() {
             // Nobody knows what a host wants whose gateway is off, once the relay has been killed.
             self.begin(HOST);
@@ -139,6 +204,7 @@ impl Evening {
         for &number in &joined {
             self.everybody_hears(number, &joined);
         }
+        self.everybody_plays();
         for &number in &joined {
             self.knows_no_ghosts(number);
         }
@@ -189,6 +255,39 @@ impl Evening {
         assert!(arrived.is_empty(), "and nobody else does: {arrived:?}");
     }
 
+    /// Who has no direct path is not heard by one, whatever it says, and nothing is sent to it there.
+    fn hears_nobody_straight_without_a_path(&mut self, number: usize) {
+        let (now, at_gateway) = (self.instant(), self.peers[number].mac.is_none());
+        let places: Vec<_> = self.relay.seats.values().copied().collect();
+        let own = self.peers[number].mac;
+        let players = (0..super::CLIENTS).map(client_mac);
+        for player in players.filter(|&player| own.is_none_or(|own| own == player)) {
+            let player = VirtualMac::try_from(MacAddr::new(player)).unwrap();
+            if self.doors.of(number, player).is_some() {
+                continue;
+            }
+            let (source, destination) = match at_gateway {
+                true => (player.addr().octets(), lan_mac(1)),
+                false => (lan_mac(1), player.addr().octets()),
+            };
+            let frame = Frame::new(&mut self.dice, Kind::Game, destination, source);
+            for place in places.iter().chain(&self.relay.gone) {
+                let header = Header {
+                    peer: place.peer,
+                    room: place.room,
+                    fragment: false,
+                };
+                let datagram = [&header.encode()[..], &frame.bytes].concat();
+                let core = &mut self.peers[number].core;
+                let heard = core.handle_direct(now, player, datagram.into());
+                assert!(heard.is_err(), "{player} has no direct path");
+            }
+            let frame = Frame::new(&mut self.dice, Kind::Game, source, destination);
+            let core = &mut self.peers[number].core;
+            assert_eq!(core.direct_player(now, &frame.bytes), None);
+        }
+    }
+
     /// Whoever has left is not heard any more, and nothing is sent to it.
     fn knows_no_ghosts(&mut self, number: usize) {
         let now = self.instant();
@@ -213,6 +312,7 @@ impl Evening {
                 }
             }
         }
+        self.hears_nobody_straight_without_a_path(number);
         if self.peers[number].mac.is_some() {
             return;
         }

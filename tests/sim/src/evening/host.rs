@@ -110,7 +110,9 @@ impl Evening {
         let link = self.peers[HOST].link;
         for order in said {
             let link = link.expect("without a link nothing is ordered");
-            let message = Said::Message(PeerMessage::Host(order));
+            let message = PeerMessage::Host(order);
+            self.gateway_orders(HOST, &message);
+            let message = Said::Message(message);
             self.network.say_to_relay(&mut self.dice, link, message);
         }
     }

@@ -1,5 +1,6 @@
 //! Virtual time, and the links under it.
 
+use super::doors::Turn;
 use crate::dice::Dice;
 use bytes::Bytes;
 use lanparty_ctrl::{PeerMessage, RelayMessage};
@@ -28,6 +29,8 @@ pub(super) enum Event {
     Wake(usize),
     /// The relay runs again.
     RelayIsBack,
+    /// Something between two who have a direct path, or want one.
+    Door(Turn),
 }
 
 /// What one side says to the other, reliably and in order.
@@ -55,6 +58,13 @@ pub(super) struct Link {
     delay: (usize, usize),
     lost_one_in: usize,
     doubled_one_in: usize,
+}
+
+impl Link {
+    /// The usual round trip.
+    pub(super) fn rtt(&self) -> u64 {
+        (self.delay.0 + self.delay.1) as u64
+    }
 }
 
 /// All links and the clock.

@@ -1,5 +1,6 @@
 //! A peer's shell: connect, say hello, carry, lose the link, wait, and again.
 
+use super::doors::introduces;
 use super::network::{Event, Said, Side};
 use super::relay::cut;
 use super::{Evening, GATEWAYS, HOST};
@@ -7,7 +8,7 @@ use crate::frames::{Frame, Mac};
 use bytes::Bytes;
 use lanparty_client_core::Session;
 use lanparty_ctrl::message::{Disconnect, Hello, Welcome};
-use lanparty_ctrl::{DisconnectReason, PeerMessage, RelayMessage, ResumeToken};
+use lanparty_ctrl::{DOORS, DisconnectReason, PeerMessage, RelayMessage, ResumeToken};
 use lanparty_gateway::Bridge;
 use lanparty_obs::DropReason;
 use lanparty_peer::backoff::Backoff;
@@ -91,6 +92,16 @@ impl Peer {
         }
     }
 
+    /// What stands in front of its datagrams while it is in a room.
+    pub(super) fn header(&self) -> Option<Header> {
+        self.header
+    }
+
+    /// When it came into its room.
+    pub(super) fn joined(&self) -> u64 {
+        self.joined
+    }
+
     pub(super) fn is_asleep(&self, now: u64) -> bool {
         self.asleep_until > now
     }
@@ -131,6 +142,7 @@ impl Evening {
             return;
         }
         peer.forget_everything();
+        self.doors_end(number, true);
         self.gateway_has_ended(number);
         self.tally.count(format!("left: {stage:?}"));
         self.note(|| format!("{number} leaves while {stage:?}"));
@@ -161,21 +173,33 @@ impl Evening {
             return;
         }
         peer.next_wake = u64::MAX;
-        match peer.stage {
-            Stage::Waiting if peer.deadline <= now => self.connect(number),
-            Stage::Connecting if peer.deadline <= now => self.lose(number, "no answer"),
+        if peer.stage != Stage::Joined && self.doors.has(number) {
+            self.core_wakes(number);
+            self.doors_settle(number);
+        }
+        match self.peers[number].stage {
+            Stage::Waiting if self.peers[number].deadline <= now => self.connect(number),
+            Stage::Connecting if self.peers[number].deadline <= now => {
+                self.lose(number, "no answer");
+            }
             Stage::Joined => {
-                let instant = self.instant();
-                let core = &mut self.peers[number].core;
-                if core.poll_timeout().is_some_and(|next| next <= instant) {
-                    core.handle_timeout(instant);
-                    let next = core.poll_timeout();
-                    assert!(next.is_none_or(|next| next > instant), "time goes on");
-                }
-                self.perform(number);
+                self.core_wakes(number);
+                self.doors_settle(number);
             }
             _ => self.plan_wake(number),
         }
+    }
+
+    /// The core does what is due.
+    pub(super) fn core_wakes(&mut self, number: usize) {
+        let instant = self.instant();
+        let core = &mut self.peers[number].core;
+        if core.poll_timeout().is_some_and(|next| next <= instant) {
+            core.handle_timeout(instant);
+            let next = core.poll_timeout();
+            assert!(next.is_none_or(|next| next > instant), "time goes on");
+        }
+        self.perform(number);
     }
 
     pub(super) fn peer_hears(&mut self, link: u32) {
@@ -207,7 +231,10 @@ impl Evening {
             (Some(Said::Message(RelayMessage::Disconnect(_))), Stage::Joined) => {
                 self.hang_up(number, "sent away");
             }
+            (Some(Said::Message(message)), Stage::Joined)
+                if self.hears_of_meetings(number, &message) => {}
             (Some(Said::Message(message)), Stage::Joined) => {
+                self.a_gateway_hears(number, &message);
                 let instant = self.instant();
                 if let Some(host) = self.host_at(number) {
                     host.handle_control(&message);
@@ -215,6 +242,7 @@ impl Evening {
                 }
                 self.peers[number].core.handle_control(instant, message);
                 self.perform(number);
+                self.doors_settle(number);
             }
             (Some(Said::Close), _) => self.lose(number, "closed"),
             (None, _) => {}
@@ -236,6 +264,7 @@ impl Evening {
             Ok(Some(frame)) => {
                 peer.counts.frames_delivered += 1;
                 let mac = peer.mac;
+                self.ledger.comes_by_the_relay(&frame);
                 self.ledger.delivered(now, number, mac, &frame);
             }
             Ok(None) => peer.counts.waiting += 1,
@@ -262,19 +291,30 @@ impl Evening {
         let (id, bytes) = self.ledger.sent(now, number, frame);
         let instant = self.instant();
         let peer = &mut self.peers[number];
-        let (Stage::Joined, Some(header), Some(link)) = (peer.stage, peer.header, peer.link) else {
-            if peer.stage != Stage::Off {
-                peer.core.counters().drops.count(DropReason::LinkDown);
-                peer.counts.drops += 1;
-            }
+        let is_in = peer.stage == Stage::Joined;
+        if peer.stage == Stage::Off {
             return id;
-        };
+        }
         let mut frame = FrameBuf::from_frame(&bytes);
+        if !is_in && !self.doors.has(number) {
+            peer.core.counters().drops.count(DropReason::LinkDown);
+            peer.counts.drops += 1;
+            return id;
+        }
         if peer.core.handle_frame(instant, &mut frame).is_err() {
             peer.counts.drops += 1;
             return id;
         }
         peer.counts.frames_sent += 1;
+        if self.sends_straight(number, id, frame.frame()) {
+            return id;
+        }
+        let peer = &mut self.peers[number];
+        let (true, Some(header), Some(link)) = (is_in, peer.header, peer.link) else {
+            peer.core.counters().drops.count(DropReason::LinkDown);
+            peer.counts.drops += 1;
+            return id;
+        };
         peer.last_frame_id = peer.last_frame_id.wrapping_add(1);
         let budget = self.network.links[&link].budget;
         for piece in cut(header, peer.last_frame_id, frame.frame(), budget) {
@@ -314,11 +354,14 @@ impl Evening {
         let peer = &mut self.peers[number];
         peer.stage = Stage::Greeting;
         peer.deadline = u64::MAX;
-        let hello = Hello {
+        let mut hello = Hello {
             resume_token: peer.token.clone(),
             orders,
             ..Hello::new(&"EVENING".parse().unwrap(), peer.core.newcomer(), budget)
         };
+        if peer.core.knows_doors() {
+            hello.capabilities.push(DOORS.to_owned());
+        }
         let hello = Said::Message(PeerMessage::from(hello));
         self.network.say_to_relay(&mut self.dice, link, hello);
     }
@@ -340,7 +383,11 @@ impl Evening {
             self.pass_on_orders();
         }
         self.note(|| format!("{number} has joined as {}", welcome.peer_id));
+        self.forgets_its_rounds(number);
         self.perform(number);
+        self.doors_settle(number);
+        assert!(introduces(&welcome.capabilities));
+        self.opens_its_door(number);
     }
 
     fn hang_up(&mut self, number: usize, cause: &str) {
@@ -363,6 +410,7 @@ impl Evening {
             if let Some(host) = self.host_at(number) {
                 host.handle_lost_link();
             }
+            self.doors_lose_the_relay(number);
         }
         let peer = &mut self.peers[number];
         let abandoned = peer.link.take();
@@ -377,15 +425,17 @@ impl Evening {
         self.plan_wake(number);
     }
 
-    fn perform(&mut self, number: usize) {
-        let Some(link) = self.peers[number].link else {
-            return;
-        };
+    pub(super) fn perform(&mut self, number: usize) {
+        let peer = &self.peers[number];
+        let link = peer.link.filter(|_| peer.stage == Stage::Joined);
         while let Some(output) = self.peers[number].core.poll_output() {
             match output {
                 PeerOutput::Message(message) => {
-                    let message = Said::Message(message);
-                    self.network.say_to_relay(&mut self.dice, link, message);
+                    // To a relay that is away nothing is said.
+                    if let Some(link) = link {
+                        let message = Said::Message(message);
+                        self.network.say_to_relay(&mut self.dice, link, message);
+                    }
                 }
                 PeerOutput::Frame(frame) if frame[12..14] == [0x88, 0xb5] => {
                     assert_eq!(frame[..6], NIC.octets(), "no switch carries it further");
@@ -406,6 +456,7 @@ impl Evening {
                     let (now, peer) = (self.network.now, &mut self.peers[number]);
                     peer.counts.frames_delivered += 1;
                     self.tally.count("overtook an announcement");
+                    self.ledger.comes_by_the_relay(&frame);
                     self.ledger.delivered(now, number, peer.mac, &frame);
                 }
             }
@@ -416,10 +467,14 @@ impl Evening {
     /// One wake is planned, at the earliest moment that matters.
     fn plan_wake(&mut self, number: usize) {
         let peer = &self.peers[number];
+        let core = peer.core.poll_timeout().map(|at| self.moment(at));
         let next = match peer.stage {
             Stage::Off => None,
-            Stage::Joined => peer.core.poll_timeout().map(|at| self.moment(at)),
-            Stage::Waiting | Stage::Connecting | Stage::Greeting => Some(peer.deadline),
+            Stage::Joined => core,
+            Stage::Waiting | Stage::Connecting | Stage::Greeting => {
+                let core = core.filter(|_| self.doors.has(number));
+                core.into_iter().chain([peer.deadline]).min()
+            }
         };
         let Some(next) = next.filter(|&next| next < peer.next_wake) else {
             return;

@@ -55,13 +55,26 @@ impl Evening {
             Some(Said::Message(PeerMessage::Vouch(_) | PeerMessage::NewKey(_))) => {
                 unreachable!("nobody has asked who the host is")
             }
-            Some(Said::Message(
-                PeerMessage::Door(_)
-                | PeerMessage::Ready(_)
-                | PeerMessage::Met(_)
-                | PeerMessage::Look
-                | PeerMessage::Enter(_),
-            )) => unreachable!("nobody has been asked for a direct path"),
+            Some(Said::Message(PeerMessage::Door(door))) => {
+                if let Some(&place) = self.relay.seats.get(&link) {
+                    self.relay.registry.handle_door(place, door);
+                    self.the_relay_introduces();
+                }
+            }
+            Some(Said::Message(PeerMessage::Ready(ready))) => {
+                if let Some(&place) = self.relay.seats.get(&link) {
+                    self.relay.registry.handle_ready(place, ready);
+                    self.the_relay_introduces();
+                }
+            }
+            Some(Said::Message(PeerMessage::Met(met))) => {
+                if let Some(&place) = self.relay.seats.get(&link) {
+                    self.relay.registry.handle_met(place, met);
+                }
+            }
+            Some(Said::Message(PeerMessage::Look | PeerMessage::Enter(_))) => {
+                unreachable!("this is no door, and nobody only looks")
+            }
             Some(Said::Message(PeerMessage::Disconnect(goodbye))) => {
                 self.give_up_seat(link, goodbye.reason.into());
                 self.network.say_to_peer(&mut self.dice, link, Said::Close);
