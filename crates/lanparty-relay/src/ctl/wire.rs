@@ -103,6 +103,12 @@ pub(crate) struct TotalNumbers {
     pub(crate) refused: BTreeMap<String, u64>,
     pub(crate) knocks: BTreeMap<String, u64>,
     pub(crate) handshakes: BTreeMap<String, u64>,
+    /// Rounds in which two were introduced for a direct path.
+    #[serde(default)]
+    pub(crate) introductions: Introduced,
+    /// How often somebody was told that there is no direct path, by reason.
+    #[serde(default)]
+    pub(crate) no_meetings: BTreeMap<String, u64>,
     pub(crate) from_players: Received,
     pub(crate) from_gateways: Received,
     pub(crate) to_players: Sent,
@@ -110,6 +116,14 @@ pub(crate) struct TotalNumbers {
     /// What the queues in front of all links have thrown away.
     pub(crate) queue: QueueStats,
     pub(crate) udp: UdpStats,
+}
+
+/// How far rounds have got.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Introduced {
+    pub(crate) begun: u64,
+    pub(crate) ready: u64,
+    pub(crate) met: u64,
 }
 
 /// How many have come in.

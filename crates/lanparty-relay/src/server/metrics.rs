@@ -4,6 +4,7 @@ use super::Rooms;
 use super::counts::{Counted, HANDSHAKES, KNOCKS};
 use super::tcp::TcpKnock;
 use crate::registry::{Census, KindTotals};
+use lanparty_ctrl::door::NoMeetingReason;
 use lanparty_ctrl::{LeaveReason, RejectReason};
 use lanparty_metrics::{Buckets, Sheet};
 use lanparty_obs::DropReason;
@@ -47,6 +48,7 @@ pub(super) fn ready(figures: &Figures) -> Result<(), &'static str> {
 pub(super) fn write(figures: &Figures, sheet: &mut Sheet) {
     write_who_is_here(&figures.census, sheet);
     write_comings_and_goings(figures, sheet);
+    write_introductions(&figures.census, sheet);
     write_received(&figures.census, sheet);
     write_sent(&figures.counted, sheet);
     write_links(&figures.links, sheet);
@@ -113,6 +115,24 @@ fn write_comings_and_goings(figures: &Figures, sheet: &mut Sheet) {
     let help = "Handshakes that have ended, and how";
     for (result, &count) in HANDSHAKES.iter().zip(&counted.handshakes) {
         sheet.counter("handshakes", help, &[("result", result)], count);
+    }
+}
+
+fn write_introductions(census: &Census, sheet: &mut Sheet) {
+    let told = &census.totals.introductions;
+    let help = "Rounds in which a player and its gateway were introduced for a direct path: those that began, in which both were ready, \
+         and that led to one";
+    for (stage, rounds) in [
+        ("begun", told.rounds),
+        ("ready", told.ready),
+        ("met", told.met),
+    ] {
+        sheet.counter("introductions", help, &[("stage", stage)], rounds);
+    }
+    let help = "How often somebody who wanted a direct path was told that there is none, by reason";
+    for (reason, &count) in NoMeetingReason::ALL.iter().zip(&told.refused) {
+        let labels = [("reason", reason.name())];
+        sheet.counter("introductions_refused", help, &labels, count);
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::counts::{HANDSHAKES, KNOCKS};
 use super::metrics::Figures;
-use crate::ctl::wire::{Come, Received, Sent, Status, TotalNumbers};
+use crate::ctl::wire::{Come, Introduced, Received, Sent, Status, TotalNumbers};
 use crate::registry::KindTotals;
+use lanparty_ctrl::door::NoMeetingReason;
 use lanparty_ctrl::{LeaveReason, RejectReason};
 use std::collections::BTreeMap;
 
@@ -29,6 +30,15 @@ impl Figures {
             refused,
             knocks: named(&KNOCKS, &counted.knocks),
             handshakes: named(&HANDSHAKES, &counted.handshakes),
+            introductions: Introduced {
+                begun: totals.introductions.rounds,
+                ready: totals.introductions.ready,
+                met: totals.introductions.met,
+            },
+            no_meetings: named(
+                &NoMeetingReason::ALL.map(NoMeetingReason::name),
+                &totals.introductions.refused,
+            ),
             from_players: received(&totals.players),
             from_gateways: received(&totals.gateways),
             to_players,
