@@ -11,7 +11,7 @@ use lanparty_edge::seldom::Seldom;
 use lanparty_obs::way::Measured;
 use lanparty_obs::{Diagnostics, PlayerStatus, Ways};
 use lanparty_peer::LinkFacts;
-use lanparty_peer::relay_args::{RelayArgs, RelayArgsError, RelayConfig};
+use lanparty_peer::relay_args::{DoorConfig, RelayArgs, RelayArgsError, RelayConfig};
 use lanparty_proto::VirtualMac;
 use std::env;
 use std::io;
@@ -45,6 +45,11 @@ pub struct PlayerArgs {
     /// this program asks.
     #[arg(long)]
     pub full_lease: bool,
+
+    /// Have all frames go by the relay, so that you and the host do not see each other's internet address. Without this they go
+    /// straight between the two of you where that takes no longer, in rooms with a key.
+    #[arg(long)]
+    pub relay_only: bool,
 }
 
 /// Why nobody can join.
@@ -80,6 +85,7 @@ impl PlayerArgs {
         let mut kept = kept.transpose()?;
         let before = kept.as_ref().and_then(|kept| kept.name.clone());
         relay.name = self.name.or(before.clone()).or_else(usual_name);
+        relay.door = (!self.relay_only).then(DoorConfig::default);
         if let (Some(file), Some(kept)) = (file, &mut kept)
             && before != relay.name
         {
@@ -159,6 +165,15 @@ pub struct Player {
 }
 
 impl Player {
+    /// Says who is shown whose internet address, where somebody may be.
+    pub fn tell_who_sees_whom(&self) {
+        if self.relay.door.is_some() && self.relay.key.is_some() {
+            tracing::info!(
+                "Direct paths are on: you and the host see each other's internet address where one is found, other players see                  none; --relay-only turns them off"
+            );
+        }
+    }
+
     /// The session of this player, who believes in the invite's host alone where the invite names one.
     pub fn session(&self) -> Session {
         let session = match self.full_lease {
@@ -350,6 +365,7 @@ mod tests {
                 virtual_mac: None,
                 identity: None,
                 full_lease: false,
+                relay_only: false,
             };
             let random = || Ok(([2; 6], [2; 32]));
             let player = args.load(relay(), Some(file.clone()), random).unwrap();
@@ -434,6 +450,7 @@ mod tests {
             virtual_mac,
             identity: None,
             full_lease: false,
+            relay_only: false,
         };
         args.load(relay(), usual_file, || Ok((random, [random[0]; 32])))
     }

@@ -45,6 +45,16 @@ pub(crate) enum Room {
     Slept,
 }
 
+impl Room {
+    /// How it stands while the relay is away: whoever plays on by a direct path is there.
+    pub(crate) fn without_relay(session: &Session) -> Self {
+        match session.plays_on() {
+            true => Room::There,
+            false => Room::Gone,
+        }
+    }
+}
+
 /// The routes to the party, as they were kept last.
 #[derive(Debug, Default)]
 pub(crate) struct PartyRoutes {

@@ -75,6 +75,7 @@ pub(crate) async fn play(
     // They may have the adapter's name again when that is gone: what stands first here goes last.
     let managers = RefCell::new(managers);
     player.relay.warn_if_open();
+    player.tell_who_sees_whom();
     remove_leftovers()?;
     // Goes after the adapter.
     let barrier;
@@ -219,6 +220,22 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
         self.player.room_key()
     }
 
+    fn named_addresses(&mut self, port: u16) -> Vec<SocketAddr> {
+        lanparty_peer::door::outgoing(port)
+    }
+
+    fn is_inside(&self, address: IpAddr) -> bool {
+        let own = self.link.addresses().unwrap_or_default();
+        let way = route::Route::lookup(address).ok().flatten();
+        own.contains(&address) || way.is_some_and(|way| way.device == self.link.index())
+    }
+
+    fn keep_outside(&mut self, addresses: &[SocketAddr]) {
+        if let Err(error) = self.pins.keep_doors(self.link.index(), addresses) {
+            tracing::debug!(%error, "Could not pin the route of a direct path");
+        }
+    }
+
     async fn handle_event(
         &mut self,
         session: &mut Session,
@@ -227,11 +244,12 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
         match event {
             Event::Resolving { takes_long } => {
                 let status = self.player.resolving(takes_long);
-                self.tell(session, status);
+                self.tell_of_relay(session, status)?;
             }
             Event::Connecting { addresses } => {
-                self.pin(session, addresses);
-                self.follow_party(session, Room::Gone);
+                self.tell_of_relay(session, self.player.connecting())?;
+                self.keep_off(addresses);
+                self.follow_party(session, Room::without_relay(session));
             }
             Event::Trying { addresses } => self.keep_off(addresses),
             Event::Joined { welcome, relay } => self.plug_in(session, welcome, relay)?,
@@ -276,9 +294,11 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
             }
             Event::NoLink { cause, refused, .. } => {
                 self.follow_address(session);
-                let status = self.player.lost(cause, refused);
-                self.tell(session, status);
-                self.follow_party(session, Room::Gone);
+                if !session.plays_on() {
+                    let status = self.player.lost(cause, refused);
+                    self.tell(session, status);
+                }
+                self.follow_party(session, Room::without_relay(session));
             }
         }
         Ok(())
@@ -286,13 +306,18 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
 }
 
 impl<R: Reporter> Machine<'_, R> {
-    /// Keeps the relay off the adapter, along the way that leads to it now.
-    fn pin(&mut self, session: &Session, relays: &[SocketAddr]) {
-        let status = self.player.connecting();
-        self.tell(session, status);
-        self.keep_off(relays);
+    /// Says how it stands with the relay; who plays on without it is told how the party is.
+    fn tell_of_relay(&mut self, session: &Session, status: PlayerStatus) -> Result<()> {
+        match session.plays_on() {
+            true => self.show(session),
+            false => {
+                self.tell(session, status);
+                Ok(())
+            }
+        }
     }
 
+    /// Keeps the relay off the adapter, along the way that leads to it now.
     fn keep_off(&mut self, relays: &[SocketAddr]) {
         // The network may be down or changing: the attempt fails then, and the next one pins anew.
         if let Err(error) = self.pins.renew(self.link.index(), relays) {

@@ -42,6 +42,10 @@ pub(crate) struct ServiceArgs {
     #[command(flatten)]
     tcp: TcpArgs,
 
+    /// Have all frames of all sessions go by relays: no host and player see each other's internet address.
+    #[arg(long)]
+    relay_only: bool,
+
     #[command(flatten)]
     pub(crate) log: LogArgs,
 }
@@ -57,6 +61,7 @@ pub(crate) fn run(args: ServiceArgs) -> Result<()> {
         program: env!("CARGO_PKG_VERSION"),
         state,
         tcp: args.tcp,
+        relay_only: args.relay_only,
     };
     managers::warn_unless_packaged(&args.tap);
     let place = ThisMachine { tap: args.tap };

@@ -34,6 +34,8 @@ pub struct Options {
     pub state: StateFolder,
     /// Whether TCP may carry what UDP does not.
     pub tcp: TcpArgs,
+    /// Whether all frames go by relays.
+    pub relay_only: bool,
 }
 
 /// Runs the service until `stop` is done: joins again what had been joined, and answers views.

@@ -3,7 +3,7 @@
 use crate::change::Change;
 use crate::journal::{Guard, Journal};
 use lanparty_client_route::{self as ip, Family, Luid, Plan, Route, pin};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -13,6 +13,8 @@ pub(crate) struct Pins {
     journal: Rc<Journal>,
     adapter: Luid,
     pins: BTreeMap<IpAddr, Pin>,
+    /// Those of them where direct paths lead.
+    doors: BTreeSet<IpAddr>,
 }
 
 struct Pin {
@@ -24,12 +26,18 @@ struct Pin {
     _guard: Option<Guard>,
 }
 
+fn ips(addresses: &[SocketAddr]) -> BTreeSet<IpAddr> {
+    let ips = addresses.iter().map(|address| address.ip().to_canonical());
+    ips.collect()
+}
+
 impl Pins {
     pub(crate) fn new(journal: Rc<Journal>, adapter: Luid) -> Self {
         Pins {
             journal,
             adapter,
             pins: BTreeMap::new(),
+            doors: BTreeSet::new(),
         }
     }
 
@@ -40,7 +48,9 @@ impl Pins {
     pub(crate) fn renew(&mut self, relays: &[SocketAddr]) -> io::Result<()> {
         // Ours must not show the way to themselves.
         self.pins.clear();
-        for relay in relays.iter().map(|relay| relay.ip().to_canonical()) {
+        let doors = std::mem::take(&mut self.doors);
+        self.pin_doors(doors);
+        for relay in ips(relays) {
             match self.pin(relay) {
                 Ok(pin) => {
                     self.pins.insert(relay, pin);
@@ -55,7 +65,35 @@ impl Pins {
     /// Keeps the pin of the address that answered only.
     pub(crate) fn keep_only(&mut self, relay: SocketAddr) {
         let relay = relay.ip().to_canonical();
-        self.pins.retain(|ip, _| *ip == relay);
+        let doors = &self.doors;
+        self.pins.retain(|ip, _| *ip == relay || doors.contains(ip));
+    }
+
+    /// Direct paths lead to these addresses, and to those of before no more.
+    pub(crate) fn keep_doors(&mut self, doors: &[SocketAddr]) {
+        let (doors, before) = (ips(doors), std::mem::take(&mut self.doors));
+        // The relay may be at one of them, and stays where it is.
+        self.pins
+            .retain(|ip, _| doors.contains(ip) || !before.contains(ip));
+        self.pin_doors(doors);
+    }
+
+    /// One that cannot be pinned is none that a path leads to for long.
+    fn pin_doors(&mut self, doors: BTreeSet<IpAddr>) {
+        for &door in &doors {
+            if self.pins.contains_key(&door) {
+                continue;
+            }
+            match self.pin(door) {
+                Ok(pin) => {
+                    self.pins.insert(door, pin);
+                }
+                Err(error) => {
+                    tracing::debug!(%door, %error, "Could not pin the route of a direct path");
+                }
+            }
+        }
+        self.doors = doors;
     }
 
     /// Pins anew what does not hold any more, or leads another way now; logs what it did.

@@ -126,6 +126,7 @@ async fn serve(manager: Manager, folder: PathBuf, stop: Arc<Notify>) -> Result<(
         state: StateFolder::new(folder),
         // No flag stands where Windows starts a service; proxies are found in the system's variables.
         tcp: Default::default(),
+        relay_only: false,
     };
     let ended = manager.clone();
     let stop = async move {

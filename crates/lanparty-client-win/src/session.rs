@@ -24,7 +24,7 @@ use lanparty_obs::{Diagnostics, PlayerStatus};
 use lanparty_peer::{Event, HostError, PeerHost};
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -47,6 +47,7 @@ pub(crate) async fn play(
     stop: impl Future<Output = Text>,
 ) -> Result<()> {
     player.relay.warn_if_open();
+    player.tell_who_sees_whom();
     let (_running, journal) = take_over()?;
     journal.repair();
 
@@ -202,6 +203,20 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
         self.player.room_key()
     }
 
+    fn named_addresses(&mut self, port: u16) -> Vec<SocketAddr> {
+        lanparty_peer::door::outgoing(port)
+    }
+
+    fn is_inside(&self, address: IpAddr) -> bool {
+        let own = ip::addresses(self.interface).unwrap_or_default();
+        let way = ip::best_route(address).ok().flatten();
+        own.contains(&address) || way.is_some_and(|way| way.interface == self.interface)
+    }
+
+    fn keep_outside(&mut self, addresses: &[SocketAddr]) {
+        self.pins.keep_doors(addresses);
+    }
+
     async fn handle_event(
         &mut self,
         session: &mut Session,
@@ -245,8 +260,10 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
             }
             Event::NoLink { cause, refused, .. } => {
                 self.look_for_adapter()?;
-                let status = self.player.lost(cause, refused);
-                self.report(session, status);
+                if !session.plays_on() {
+                    let status = self.player.lost(cause, refused);
+                    self.report(session, status);
+                }
             }
         }
         Ok(())
@@ -415,6 +432,10 @@ impl<R: Reporter> Machine<'_, R> {
 
     /// Says how things are while there is no link, or about to be another one.
     fn report(&mut self, session: &Session, status: PlayerStatus) {
+        // Who plays on without the relay is told how the party is.
+        if session.plays_on() {
+            return self.show(session);
+        }
         self.tell(session, status, session.diagnostics(Instant::now()));
     }
 

@@ -2,13 +2,18 @@
 
 use super::{Plan, Route, best_without, is_leftover, plan};
 use crate::process::is_client;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::{io, process};
 
-/// What keeps the relay off the TAP, by the relay's address.
+/// What keeps the relay, and the other end of a direct path, off the TAP, by their addresses.
 #[derive(Debug, Default)]
-pub(crate) struct Pins(BTreeMap<IpAddr, Pin>);
+pub(crate) struct Pins {
+    pins: BTreeMap<IpAddr, Pin>,
+    /// Those of them where direct paths lead.
+    doors: BTreeSet<IpAddr>,
+}
 
 /// How one address is kept off the TAP.
 #[derive(Debug, Default)]
@@ -37,52 +42,65 @@ impl Pins {
     /// Pins these addresses along the ways that lead to them now, and forgets all others. Ways
     /// change while a program runs, so this is done again before each attempt to connect.
     pub(crate) fn renew(&mut self, tap: u32, relays: &[SocketAddr]) -> io::Result<()> {
-        let relays: BTreeSet<_> = relays
-            .iter()
-            .map(|relay| relay.ip().to_canonical())
-            .collect();
-        self.pin(tap, relays)
+        let all = ips(relays).union(&self.doors).copied().collect();
+        self.pin(tap, all)
     }
 
     /// Keeps the pin of the address that answered only.
     pub(crate) fn keep_only(&mut self, relay: SocketAddr) {
         let relay = relay.ip().to_canonical();
-        self.0.retain(|ip, _| *ip == relay);
+        let doors = &self.doors;
+        self.pins.retain(|ip, _| *ip == relay || doors.contains(ip));
+    }
+
+    /// Direct paths lead to these addresses, and to those of before no more.
+    pub(crate) fn keep_doors(&mut self, tap: u32, doors: &[SocketAddr]) -> io::Result<()> {
+        let before = std::mem::replace(&mut self.doors, ips(doors));
+        let doors = &self.doors;
+        // The relay may be at one of them, and stays where it is.
+        self.pins
+            .retain(|ip, _| doors.contains(ip) || !before.contains(ip));
+        for &door in doors {
+            if let Entry::Vacant(place) = self.pins.entry(door) {
+                place.insert(Pin::new(tap, door)?);
+            }
+        }
+        Ok(())
     }
 
     /// Pins anew if another way leads to a relay now, or somebody has removed our route (spec R72).
     pub(crate) fn follow(&mut self, tap: u32) -> io::Result<()> {
-        for (&relay, pin) in &self.0 {
+        for (&relay, pin) in &self.pins {
             let routes = Route::list(relay)?;
             if !pin.holds(best_without(tap, relay, &routes), &routes) {
                 tracing::info!(%relay, "The way to the relay has changed; its route is made anew");
-                let relays = self.0.keys().copied().collect();
+                let relays = self.pins.keys().copied().collect();
                 return self.pin(tap, relays);
             }
         }
         Ok(())
     }
 
-    /// The relays.
+    /// The addresses that are kept off it.
     pub(crate) fn relays(&self) -> impl Iterator<Item = IpAddr> + '_ {
-        self.0.keys().copied()
+        self.pins.keys().copied()
     }
 
     /// True when a route keeps the relay off the TAP.
     pub(crate) fn is_pinned(&self) -> bool {
         let is_held = |pin: &Pin| !matches!(pin.held, Held::Free);
-        self.0.values().any(is_held)
+        self.pins.values().any(is_held)
     }
 
     fn pin(&mut self, tap: u32, relays: BTreeSet<IpAddr>) -> io::Result<()> {
         // Ours must not show the way to themselves.
-        self.0.clear();
+        self.pins.clear();
         let mut outcome = Ok(());
         for relay in relays {
             let pin = Pin::new(tap, relay);
             tracing::debug!(%relay, ?pin, "Pinned the route to the relay");
             // One that failed is known to be free, and is tried again when ways change.
-            self.0.insert(
+            self.pins.insert(
                 relay,
                 pin.unwrap_or_else(|error| {
                     outcome = Err(error);
@@ -92,6 +110,11 @@ impl Pins {
         }
         outcome
     }
+}
+
+fn ips(addresses: &[SocketAddr]) -> BTreeSet<IpAddr> {
+    let ips = addresses.iter().map(|address| address.ip().to_canonical());
+    ips.collect()
 }
 
 impl Pin {

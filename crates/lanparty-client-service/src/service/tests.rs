@@ -138,6 +138,7 @@ impl House {
             program: "0.1.0",
             state: StateFolder::new(state.path().to_owned()),
             tcp: Default::default(),
+            relay_only: false,
         };
         let service = Rc::new(Service::new(Nowhere, options));
         let (door, views) = mpsc::unbounded_channel();
