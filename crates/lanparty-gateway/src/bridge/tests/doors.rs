@@ -4,6 +4,7 @@ use super::*;
 use lanparty_ctrl::Fingerprint;
 use lanparty_obs::DropReason as No;
 use lanparty_switch::reach::Policy;
+use proptest::prelude::*;
 use std::collections::BTreeSet;
 
 const CAROL: (u16, MacAddr) = (9, MacAddr::new([2, 0, 0, 0, 0, 9]));
@@ -614,4 +615,59 @@ fn a_second_loss_gives_nobody_more_time_who_was_not_back() {
     party.advance(Duration::from_secs(1));
     assert_eq!(party.standing(ALICE), Standing::Out);
     assert_eq!(party.bridge.poll_timeout(), None);
+}
+
+proptest! {
+    /// What a player gets onto the LAN by its door it would have got there by the relay, and it is the same; and what comes out
+    /// is for one machine and claims nothing.
+    #[test]
+    fn a_door_lets_nothing_through_that_the_relays_way_does_not(
+        said in prop::collection::vec(frames(), 1..40),
+        games_only in any::<bool>(),
+    ) {
+        let mut direct = Party::with_door(&[ALICE, BOB]);
+        let mut relayed = Party::with(&[ALICE, BOB]);
+        let wanted = Wanted {
+            everybody: match games_only {
+                true => Policy::games([]).unwrap(),
+                false => Policy::Everything,
+            },
+            ..Wanted::default()
+        };
+        for party in [&mut direct, &mut relayed] {
+            party.bridge.set_reach(party.now, wanted.clone());
+            let _ = party.lan_says(&ip(MacAddr::BROADCAST, LAN_HOST));
+        }
+        for frame in said {
+            if let Ok(Some(out)) = direct.directly(ALICE, &frame) {
+                let by_relay = relayed.client_says(ALICE.0, &frame);
+                prop_assert_eq!(by_relay, Ok(Some(out.clone())));
+                let view = EthernetFrame::parse(&out).unwrap();
+                prop_assert!(!view.destination().is_group() && view.destination() != BOB.1);
+                prop_assert_eq!(view.source(), ALICE.1);
+            }
+        }
+        let stats = direct.bridge.counters();
+        let dropped = stats.drops.total();
+        prop_assert_eq!(stats.datagrams_from_relay, stats.frames_from_relay + dropped);
+    }
+}
+
+/// Frames of all kinds, some as they should be.
+fn frames() -> impl Strategy<Value = Vec<u8>> {
+    let macs = || prop::sample::select(vec![ALICE.1, BOB.1, LAN_HOST, NIC, MacAddr::BROADCAST]);
+    let kinds = prop::sample::select(vec![0x0800, 0x0806, 0x86dd, 0x8100, 0x8137, 0x88b5, 0x0100]);
+    let random = prop::collection::vec(any::<u8>(), 0..80);
+    let odd = (macs(), macs(), kinds, random).prop_map(|(to, from, kind, rest)| {
+        let mut frame = [to.octets(), from.octets()].concat();
+        frame.extend(u16::to_be_bytes(kind));
+        frame.extend(rest);
+        frame
+    });
+    let ports = (
+        any::<u16>(),
+        prop::sample::select(vec![67, 68, 445, 5353, 27015]),
+    );
+    let plain = (macs(), ports).prop_map(|(to, ports)| udp(to, ALICE.1, ports));
+    prop_oneof![odd, plain]
 }
