@@ -83,6 +83,11 @@ impl Peer {
         Self::start(relay, bridge, |_| Facts::default())
     }
 
+    /// Whoever this is.
+    pub fn of(relay: RelayConfig, core: impl PeerCore + Send + 'static) -> Self {
+        Self::start(relay, core, |_| Facts::default())
+    }
+
     fn start<C: PeerCore + Send + 'static>(
         relay: RelayConfig,
         mut core: C,

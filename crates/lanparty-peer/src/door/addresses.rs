@@ -44,6 +44,8 @@ pub(super) struct Around<I, S> {
     pub(super) is_inside: I,
     /// From which of its addresses this machine sends there.
     pub(super) source: S,
+    /// True at the party's LAN itself: what leaves there by the LAN's own router goes through no tunnel.
+    pub(super) is_at_home: bool,
 }
 
 impl<I: Fn(IpAddr) -> bool, S: Fn(SocketAddr) -> Option<IpAddr>> Around<I, S> {
@@ -65,7 +67,8 @@ impl<I: Fn(IpAddr) -> bool, S: Fn(SocketAddr) -> Option<IpAddr>> Around<I, S> {
         // On this machine is only what is there with the relay, in a test or a rehearsal.
         let is_too_near = ip.is_loopback() && !self.relay.ip().to_canonical().is_loopback();
         let is_relay = ip == self.relay.ip().to_canonical() && address.port() == self.relay.port();
-        let leads_outside = || (self.source)(address).is_some_and(|own| !(self.is_inside)(own));
+        let is_outside = |own| self.is_at_home || !(self.is_inside)(own);
+        let leads_outside = || (self.source)(address).is_some_and(is_outside);
         is_somebody(ip)
             && address.port() != 0
             && !is_too_near
@@ -133,6 +136,7 @@ mod tests {
                 to if to == ip("10.8.0.1") => None,
                 _ => Some(ip("10.0.0.5")),
             },
+            is_at_home: false,
         };
         let given = [
             "203.0.113.20:40000",
@@ -161,5 +165,19 @@ mod tests {
             .map(|port| at(&format!("10.1.0.1:{port}")))
             .collect();
         assert_eq!(around("127.0.0.1:443").worth_trying(&many).len(), MAX_TRIED);
+    }
+
+    /// As most gateways: its one cable is the LAN's, and its way out.
+    #[test]
+    fn a_gateway_goes_out_by_the_lans_own_router() {
+        let around = Around {
+            relay: at("203.0.113.1:443"),
+            is_inside,
+            source: |_| Some(ip("192.168.7.2")),
+            is_at_home: true,
+        };
+        let given = ["203.0.113.20:40000", "192.168.7.20:40000"];
+        let tried = around.worth_trying(&given.map(at));
+        assert_eq!(tried, [at("203.0.113.20:40000")]);
     }
 }

@@ -188,6 +188,7 @@ impl Doors {
             relay: at.relay,
             is_inside: |ip| by.host.is_inside(ip),
             source: source_towards,
+            is_at_home: self.is_gateway,
         };
         let addresses = around.worth_trying(&meet.addresses);
         let is_complete = self.is_gateway || meet.pin.is_some();

@@ -5,6 +5,7 @@ use super::super::{Event, FramePort, PeerCore, PeerHost, RunError};
 use super::{Peer, interval};
 use crate::door::{Doors, Hands};
 use crate::link::{LOOK, RelayLink};
+use lanparty_ctrl::PeerMessage;
 use lanparty_ctrl::message::Newcomer;
 use std::future::poll_fn;
 use std::pin::pin;
@@ -15,6 +16,8 @@ use std::time::Instant;
 enum Meanwhile<T> {
     Done(T),
     InTurn(Interruption),
+    /// The program wants something, of its core if not of the relay.
+    Wanted(Option<PeerMessage>),
     Look,
 }
 
@@ -96,22 +99,33 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 doors: &mut self.doors,
                 turns: &mut self.turns,
             };
-            let happened = poll_fn(|cx| {
-                if let Poll::Ready(done) = event.as_mut().poll(cx) {
-                    return Poll::Ready(Ok(Meanwhile::Done(done)));
-                }
-                match turn.poll(cx) {
-                    Poll::Ready(interrupted) => Poll::Ready(interrupted.map(Meanwhile::InTurn)),
-                    Poll::Pending if turn.doors.is_empty() => Poll::Ready(Ok(Meanwhile::Look)),
-                    Poll::Pending => look.poll_tick(cx).map(|_| Ok(Meanwhile::Look)),
-                }
-            })
-            .await?;
+            let happened = {
+                let mut wanted = pin!(self.host.next_message());
+                poll_fn(|cx| {
+                    if let Poll::Ready(done) = event.as_mut().poll(cx) {
+                        return Poll::Ready(Ok(Meanwhile::Done(done)));
+                    }
+                    if let Poll::Ready(wanted) = wanted.as_mut().poll(cx) {
+                        return Poll::Ready(Ok(Meanwhile::Wanted(wanted)));
+                    }
+                    match turn.poll(cx) {
+                        Poll::Ready(interrupted) => Poll::Ready(interrupted.map(Meanwhile::InTurn)),
+                        Poll::Pending if turn.doors.is_empty() => Poll::Ready(Ok(Meanwhile::Look)),
+                        Poll::Pending => look.poll_tick(cx).map(|_| Ok(Meanwhile::Look)),
+                    }
+                })
+                .await?
+            };
             match happened {
                 Meanwhile::Done(done) => return Ok(done),
                 Meanwhile::InTurn(Interruption::News) => self.tell(Event::News).await?,
                 Meanwhile::InTurn(Interruption::Slept) => {
                     self.doors.clear(self.core, Instant::now());
+                }
+                Meanwhile::Wanted(None) => self.tell(Event::News).await?,
+                // No relay is there to hear it; what has to be said again is said in the next hello.
+                Meanwhile::Wanted(Some(message)) => {
+                    self.core.handle_own(Instant::now(), &message);
                 }
                 // Nobody is met without a relay, and none is there to be lost.
                 Meanwhile::InTurn(Interruption::Meeting | Interruption::Closed(_)) => {}
