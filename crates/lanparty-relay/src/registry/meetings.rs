@@ -40,7 +40,8 @@ impl<L: Clone> Registry<L> {
         self.totals.introductions.met += u64::from(is_news);
     }
 
-    /// What is due between those of one room, or of all, who want a direct path. `sight` knows by a peer's link where
+    /// What is due between those who want a direct path, or those of them whom this one's words concern: a client's itself and
+    /// its gateway, a gateway's all of its room. `sight` knows by a peer's link where
     /// it is seen, nowhere for one that nobody can send to; `secret` makes a new one each time.
     pub fn poll_meetings(
         &mut self,
@@ -59,7 +60,7 @@ impl<L: Clone> Registry<L> {
         let rooms = self.rooms.iter_mut();
         let rooms = rooms.filter(|&(&id, _)| of.is_none_or(|of| of.room == id));
         rooms
-            .flat_map(|(_, room)| room.poll_meetings(&mut by, &sight))
+            .flat_map(|(_, room)| room.poll_meetings(&mut by, of.map(|of| of.peer), &sight))
             .collect()
     }
 }

@@ -40,6 +40,8 @@ const OF_ROOM: Rate = Rate {
     burst: 128,
     per_second: 16,
 };
+/// How many must be left for a player's word to bring it one at once; else it has its turn after those who wait for longer.
+const AT_A_WORD: usize = OF_ROOM.burst as usize / 2;
 /// And of all rooms of a relay.
 pub(crate) const OF_RELAY: Rate = Rate {
     burst: 1024,
@@ -86,6 +88,8 @@ struct Cast<'a> {
     /// Whether the relay's operator wants anybody introduced.
     is_willing: bool,
     clients: Vec<PeerId>,
+    /// True where that is the one who has spoken.
+    is_of_one: bool,
     /// Whether a peer's program can be introduced.
     is_able: &'a dyn Fn(PeerId) -> bool,
     sight: &'a dyn Fn(PeerId) -> Option<Sight>,
@@ -222,8 +226,10 @@ impl Meetings {
             said.extend(pair.go(by, client, cast.gateway));
         }
         // Nobody waits for ever because others come before it.
-        let wants = self.pairs.iter().filter(|(_, pair)| pair.is_wanted);
-        let mut waiting: Vec<_> = wants.map(|(&client, pair)| (pair.began, client)).collect();
+        let pairs = cast.clients.iter();
+        let pairs = pairs.map(|client| (*client, &self.pairs[client]));
+        let wants = pairs.filter(|(_, pair)| pair.is_wanted);
+        let mut waiting: Vec<_> = wants.map(|(client, pair)| (pair.began, client)).collect();
         waiting.sort_unstable();
         for (_, client) in waiting {
             said.extend(self.introduce(cast, by, client));
@@ -247,7 +253,8 @@ impl Meetings {
             Err(why) => return pair.refuse(by, peers, doors, why),
         };
         // Before anything that takes longer: this is asked for each pair whenever one of them says something.
-        if pair.is_too_soon(by.now) || !self.left.holds(by.now, 1) {
+        let needed = if cast.is_of_one { AT_A_WORD } else { 1 };
+        if pair.is_too_soon(by.now) || !self.left.holds(by.now, needed) {
             return Vec::new();
         }
         let Some(lookout) = Lookout::new(cast, peers, doors) else {
@@ -425,21 +432,26 @@ impl<L: Clone> Room<L> {
         self.gateway() == Some(met.peer_id) && self.meetings.note_met(from, met)
     }
 
-    /// What is due between those who want a direct path; `sight` knows by a peer's link where it is seen.
+    /// What is due between those who want a direct path, or, where a client has spoken, between it and the gateway: its words
+    /// cost no more than itself. `sight` knows by a peer's link where it is seen.
     pub(crate) fn poll_meetings(
         &mut self,
         by: &mut Introducer<'_>,
+        of: Option<PeerId>,
         sight: &dyn Fn(&L) -> Option<Sight>,
     ) -> Vec<Step<L>> {
         let Some(gateway) = self.gateway().filter(|_| !self.meetings.is_idle()) else {
             return Vec::new();
         };
         let members = &self.members;
+        let of = of.filter(|&speaker| speaker != gateway);
         let clients = members.keys().copied().filter(|&peer| peer != gateway);
+        let clients = clients.filter(|&peer| of.is_none_or(|speaker| peer == speaker));
         let cast = Cast {
             gateway,
             is_willing: self.paths == Paths::Introduces,
             clients: clients.collect(),
+            is_of_one: of.is_some(),
             is_able: &|peer| members[&peer].knows_doors,
             sight: &|peer| sight(&members[&peer].link),
         };

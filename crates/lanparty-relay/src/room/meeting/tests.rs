@@ -5,6 +5,7 @@ use crate::registry::{GuessLimits, Limits, Seat};
 use crate::room::Rates;
 use crate::testing::{Link, Relay};
 use lanparty_ctrl::{DOORS, HERE, HostOrder, Pin};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 const GATEWAY: Link = 9;
@@ -18,6 +19,8 @@ struct Party {
     seats: BTreeMap<Link, Seat>,
     sights: BTreeMap<Link, Sight>,
     secrets: u8,
+    /// How often it was asked where somebody is seen.
+    looks: Cell<u32>,
     /// When the last rounds began.
     rounds: Vec<Instant>,
 }
@@ -33,6 +36,7 @@ impl Party {
             seats: BTreeMap::new(),
             sights: BTreeMap::new(),
             secrets: 0,
+            looks: Cell::new(0),
             rounds: Vec::new(),
         };
         links.iter().for_each(|&link| party.enter(link));
@@ -64,7 +68,7 @@ impl Party {
     /// Says `door`, and answers what that leads to.
     fn door(&mut self, link: Link, door: Door) -> Vec<(Link, RelayMessage)> {
         self.relay.registry.handle_door(self.seats[&link], door);
-        self.poll()
+        self.poll_after(Some(link))
     }
 
     fn opens(&mut self, link: Link) -> Vec<String> {
@@ -76,7 +80,7 @@ impl Party {
         let peer_id = self.peer(other);
         let ready = Ready { peer_id, round };
         self.relay.registry.handle_ready(self.seats[&link], ready);
-        let said = self.poll();
+        let said = self.poll_after(Some(link));
         words(&said)
     }
 
@@ -87,14 +91,24 @@ impl Party {
     }
 
     fn poll(&mut self) -> Vec<(Link, RelayMessage)> {
+        self.poll_after(None)
+    }
+
+    /// After this one's words.
+    fn poll_after(&mut self, speaker: Option<Link>) -> Vec<(Link, RelayMessage)> {
         let (sights, secrets) = (&self.sights, &mut self.secrets);
         let secret = || {
             *secrets = secrets.wrapping_add(1);
             MeetSecret::from_random([*secrets; 32])
         };
-        let sight = |link: &Link| sights.get(link).copied();
+        let looks = &self.looks;
+        let sight = |link: &Link| {
+            looks.set(looks.get() + 1);
+            sights.get(link).copied()
+        };
+        let of = speaker.map(|link| self.seats[&link]);
         let registry = &mut self.relay.registry;
-        let steps = registry.poll_meetings(self.relay.now, None, sight, secret);
+        let steps = registry.poll_meetings(self.relay.now, of, sight, secret);
         let said = steps.into_iter().map(|step| match step {
             Step::Tell(link, message) => (link, message),
             Step::Answer(_) => panic!("nobody has asked"),
@@ -417,8 +431,12 @@ fn a_room_introduces_only_so_many_a_second_and_everybody_has_a_turn() {
     }
     let mut rounds: BTreeMap<Link, u32> = BTreeMap::new();
     for _ in 0..30 {
-        for &link in &crowd {
-            let said = party.door(link, open(&[]));
+        let words = crowd.iter().copied().map(Some);
+        for speaker in words.chain([None]) {
+            let said = match speaker {
+                Some(link) => party.door(link, open(&[])),
+                None => party.poll(),
+            };
             let meets = said.iter().filter_map(|(link, said)| match said {
                 RelayMessage::Meet(meet) if *link != GATEWAY => Some((*link, meet.round)),
                 _ => None,
@@ -439,6 +457,25 @@ fn a_room_introduces_only_so_many_a_second_and_everybody_has_a_turn() {
     let least = most / u32::try_from(crowd.len()).unwrap() - 1;
     assert!(rounds.values().all(|&each| each >= least), "{rounds:?}");
     assert_eq!(party.totals().rounds, u64::from(all));
+}
+
+#[test]
+fn a_players_words_cost_no_more_than_itself() {
+    let players: Vec<Link> = (1..60).filter(|&link| link != GATEWAY).collect();
+    let everybody: Vec<_> = [GATEWAY].into_iter().chain(players.clone()).collect();
+    let mut party = Party::of(&[]);
+    for &link in &everybody {
+        party.relay.source = [192, 0, 2, link].into();
+        party.enter(link);
+    }
+    everybody.iter().for_each(|&link| drop(party.opens(link)));
+    party.after(PAUSE);
+    // All have tried in vain, and all want to go on.
+    for &player in &players {
+        party.looks.set(0);
+        party.opens(player);
+        assert!(party.looks.get() <= 2, "{}", party.looks.get());
+    }
 }
 
 #[test]
