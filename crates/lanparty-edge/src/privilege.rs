@@ -105,6 +105,18 @@ pub fn stand_back() {
     }
 }
 
+/// For a thread that works for strangers beside those that move frames: it comes after these when the processor is busy.
+pub fn come_after_frames() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{getpriority_process, setpriority_process};
+        let lowered = getpriority_process(None).map(|nice| (nice + LOWERED).min(19));
+        if let Err(error) = lowered.and_then(|nice| setpriority_process(None, nice)) {
+            tracing::debug!(%error, "A thread beside runs with the program's priority");
+        }
+    }
+}
+
 /// From here on this program opens `also`, what names are looked up with, and no other file; it writes
 /// none and starts no program. What is open stays so. A kernel without Landlock lets everything pass,
 /// which is only logged.

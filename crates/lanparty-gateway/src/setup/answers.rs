@@ -142,6 +142,11 @@ impl Settings {
             // Its players are there when they are at the relay.
             set("no-door", None);
             set("door-port", None);
+            // The relay is here: nothing leads there by a proxy.
+            set("proxy", None);
+        }
+        if mode == "relay" {
+            set("tcp-listen", None);
         }
         set("mode", Some(mode.to_owned()));
         set("interface", Some(answers.interface.clone()));
@@ -297,13 +302,19 @@ mod tests {
         );
         let read = settings(&after);
         assert_eq!(read.mode(), Some(Mode::Relay));
-        let straight = format!("no-door = true\ndoor-port = 40000\n{after}");
-        let straight = settings(&straight).with(&relay());
-        assert!(straight.contains("no-door = true\ndoor-port = 40000\n"));
+        let own = "no-door = true\ndoor-port = 40000\nno-tcp = false\nproxy = \"http://proxy:1\"\n";
+        let straight = settings(&format!("{own}{after}")).with(&relay());
+        assert!(straight.contains(own));
         let back = settings(&straight).with(&host());
-        for gone in ["access-token", "relay =", "no-door", "door-port"] {
+        for gone in ["access-token", "relay =", "no-door", "door-port", "proxy"] {
             assert!(!back.contains(gone), "{back}");
         }
+        assert!(back.contains("no-tcp"), "both kinds have one");
+        let proxied = format!("tcp-listen = \"127.0.0.1:8443\"\n{back}");
+        let proxied = settings(&proxied).with(&host());
+        assert!(proxied.contains("tcp-listen"));
+        let elsewhere = settings(&proxied).with(&relay());
+        assert!(!elsewhere.contains("tcp-listen"), "{elsewhere}");
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! What is heard there is TLS and a WebSocket, of which each message is a packet of QUIC; the endpoint carries those like what
 //! comes over UDP, and doorstep, rooms and limits see no difference. A thread of its own listens, answers whoever wants
-//! something else as a web server with nothing to show would, and moves the bytes of those who stay: a flood there is in nobody's
-//! way whose frames come over UDP.
+//! something else as a web server with nothing to show would, and moves the bytes of those who stay. It comes after the loops when
+//! the processor is busy: a flood there is in nobody's way whose frames come over UDP.
 
 mod callers;
 
@@ -12,6 +12,7 @@ use crate::config::{Config, Tcp};
 use crate::strangers::KnockLimits;
 use callers::{Callers, Place};
 use lanparty_carrier::{AcceptError, Accepted, Limits, accept};
+use lanparty_edge::privilege;
 use lanparty_edge::speech::say;
 use lanparty_quic::Endpoint;
 use lanparty_quic::tls::{Identity, IdentityError};
@@ -104,6 +105,7 @@ impl Ear {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let thread = thread::Builder::new().name("tcp".to_owned());
         thread.spawn(move || {
+            privilege::come_after_frames();
             runtime.block_on(serve(self.listener, endpoint, hall, phases));
             runtime.shutdown_timeout(LAST_WORDS);
         })?;
