@@ -10,12 +10,24 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use lanparty_lab::{
-    Addressing, Machine, Needs, Party, Player, Role, Suite, checks, eventually, program, run,
+    Addressing, Machine, Nat, Needs, Party, Player, Role, Router, Suite, checks, eventually,
+    program, run,
 };
 
 const SOON: Duration = Duration::from_secs(10);
 /// A look takes five seconds at most; a busy machine gets the rest.
 const LONG: Duration = Duration::from_secs(15);
+
+/// The relay's other address, by which it is seen what a NAT does.
+const OTHER: &str = "10.9.1.2";
+/// What is between each of the strangers and the internet.
+const HOMES: &[&[Router]] = &[
+    &[Router::new(Nat::Linux)],
+    &[Router::new(Nat::Random)],
+    &[Router::new(Nat::Linux), Router::new(Nat::Linux)],
+    &[Router::new(Nat::None)],
+    &[Router::new(Nat::FullCone).with_hairpin()],
+];
 
 fn main() -> ExitCode {
     let needs = Needs::programs(&["dnsmasq", "nft", "setpriv", "unshare"]);
@@ -26,7 +38,8 @@ fn main() -> ExitCode {
         a_dead_resolver_costs_seconds_and_is_named,
         a_name_from_the_hosts_file_is_found,
         udp_that_this_machine_drops_is_its_own_firewalls,
-        udp_that_the_way_drops_is_silence,
+        a_relay_that_nothing_leads_to_is_silence,
+        udp_that_the_way_drops_leaves_tcp,
         a_closed_port_is_not_silence,
         an_adapter_that_is_down_is_seen,
         a_client_that_cannot_be_seen_is_no_killed_one,
@@ -34,6 +47,25 @@ fn main() -> ExitCode {
     ];
     let killed = checks![what_a_killed_run_left_is_repaired];
     let homes = checks![a_home_like_the_party_is_told];
+    let nats = checks![
+        an_ordinary_router_gives_one_port_for_every_destination,
+        a_symmetric_router_is_a_doubt_with_what_it_means,
+        two_routers_are_told_as_one,
+        without_nat_a_direct_path_should_open_at_once,
+        a_router_that_leads_back_is_seen,
+        one_address_of_a_relay_tells_less,
+    ];
+    let homes_party = || {
+        Party::builder()
+            .players(0)
+            .strangers(HOMES.len())
+            .routers(&[], HOMES)
+            .prepared(|venue| {
+                let other = format!("addr add {OTHER}/24 dev wan0");
+                venue.relay.ip(&other).map(drop)
+            })
+            .start()
+    };
     let party = || {
         Party::builder()
             .players(1)
@@ -52,6 +84,7 @@ fn main() -> ExitCode {
         &needs,
         [
             Suite::new("doctor", party, players),
+            Suite::new("doctor-nat", homes_party, nats),
             Suite::new("doctor-killed", || Ok(()), killed),
             Suite::new("doctor-home", overlapping, homes),
         ],
@@ -128,7 +161,7 @@ fn all_is_well_at_the_party(party: &Party) -> Result<()> {
     look.says("leftovers", "good", "No earlier run")?;
     look.says("relay", "good", "UDP passes")?;
     let rows = look.rows.as_array().map_or(0, Vec::len);
-    ensure!((8..=14).contains(&rows), "{rows} rows: {:#}", look.rows);
+    ensure!((8..=18).contains(&rows), "{rows} rows: {:#}", look.rows);
     Ok(())
 }
 
@@ -203,20 +236,79 @@ fn udp_that_this_machine_drops_is_its_own_firewalls(party: &Party) -> Result<()>
     look.says("firewall", "doubt", "nftables")
 }
 
-fn udp_that_the_way_drops_is_silence(party: &Party) -> Result<()> {
+fn a_relay_that_nothing_leads_to_is_silence(party: &Party) -> Result<()> {
+    let look = behind_a_wall(party, "ip saddr 10.9.12.1 ip daddr 10.9.1.1 drop")?;
+    look.says("relay", "bad", "does not answer")?;
+    ensure!(look.row("tcp").is_none(), "{:#}", look.rows);
+    Ok(())
+}
+
+fn udp_that_the_way_drops_leaves_tcp(party: &Party) -> Result<()> {
+    let look = behind_a_wall(party, "ip saddr 10.9.12.1 udp dport 443 drop")?;
+    look.says("relay", "doubt", "answers by TCP, and no UDP gets through")?;
+    look.says("tcp", "good", "takes TCP as well")?;
+    look.says("direct", "doubt", "there is no direct path")
+}
+
+/// What a stranger sees from where the internet drops this.
+fn behind_a_wall(party: &Party, rule: &str) -> Result<Look> {
     let internet = &party.venue.internet;
     internet.run(["nft", "add table inet wall"])?;
     internet.run([
         "nft",
         "add chain inet wall f { type filter hook forward priority 0; }",
     ])?;
-    internet.run([
-        "nft",
-        "add rule inet wall f ip saddr 10.9.12.1 udp dport 443 drop",
-    ])?;
+    internet.run(["nft", &format!("add rule inet wall f {rule}")])?;
     let look = look(stranger(party), &["--relay", "10.9.1.1"]);
     internet.run(["nft", "delete table inet wall"])?;
-    look?.says("relay", "bad", "does not answer")
+    look
+}
+
+/// What somebody in this home sees, asking at both addresses.
+fn look_from(party: &Party, home: usize) -> Result<Look> {
+    let flags = ["--relay", "10.9.1.1", "--relay", OTHER];
+    look(&party.venue.remotes[home], &flags)
+}
+
+fn an_ordinary_router_gives_one_port_for_every_destination(party: &Party) -> Result<()> {
+    let look = look_from(party, 0)?;
+    look.says("nat", "good", "one port for every destination")?;
+    look.says("nat", "good", "no hairpin")?;
+    look.says("relay", "good", "by IPv4, so UDP passes")?;
+    look.says("tcp", "good", "takes TCP as well")?;
+    look.says("port", "good", "opens no ports")?;
+    look.says("direct", "good", "every host whose router")?;
+    let said = look.rows.to_string();
+    ensure!(!said.contains("203.0.113."), "{said}");
+    Ok(())
+}
+
+fn a_symmetric_router_is_a_doubt_with_what_it_means(party: &Party) -> Result<()> {
+    let look = look_from(party, 1)?;
+    look.says("nat", "doubt", "another port (symmetric)")?;
+    look.says("direct", "doubt", "opened a port (UPnP)")
+}
+
+fn two_routers_are_told_as_one(party: &Party) -> Result<()> {
+    let look = look_from(party, 2)?;
+    look.says("nat", "good", "one port for every destination")
+}
+
+fn without_nat_a_direct_path_should_open_at_once(party: &Party) -> Result<()> {
+    let look = look_from(party, 3)?;
+    look.says("nat", "good", "No NAT is in between")?;
+    look.says("direct", "good", "should open at once")
+}
+
+fn a_router_that_leads_back_is_seen(party: &Party) -> Result<()> {
+    look_from(party, 4)?.says("nat", "good", "(hairpin)")
+}
+
+fn one_address_of_a_relay_tells_less(party: &Party) -> Result<()> {
+    let home = &party.venue.remotes[0];
+    let look = look(home, &["--relay", "10.9.1.1"])?;
+    look.says("nat", "good", "takes a relay's second address")?;
+    look.says("direct", "good", "may open")
 }
 
 fn a_closed_port_is_not_silence(party: &Party) -> Result<()> {

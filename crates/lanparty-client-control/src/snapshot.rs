@@ -4,7 +4,7 @@ use crate::{FixOffer, State, VERSION};
 use lanparty_games::Game;
 pub use lanparty_obs::way::{Measured, NotDirect, Reason, Way, ms};
 use serde::{Deserialize, Serialize};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// How things stand at one moment. Durations are counted up to that moment, so that no two clocks must agree.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -126,6 +126,9 @@ pub struct Party {
     pub name: Option<String>,
     /// The relay, as the invite names it.
     pub relay: String,
+    /// Where else it may be found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<SocketAddr>,
     /// When the invite ends, in seconds since 1970.
     #[serde(default)]
     pub expires: Option<u64>,

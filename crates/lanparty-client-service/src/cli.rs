@@ -98,9 +98,10 @@ pub struct DoctorArgs {
     #[arg(long)]
     json: bool,
 
-    /// Look for the way to this relay, instead of that of the party that is joined or kept.
+    /// Look for the way to this relay, instead of that of the party that is joined or kept. A second one, or a second address
+    /// of the same, tells what kind of NAT is in between.
     #[arg(long, value_name = "HOST[:PORT]")]
-    relay: Option<RelayAddress>,
+    relay: Vec<RelayAddress>,
 
     #[command(flatten)]
     door: DoorArgs,
@@ -218,10 +219,17 @@ impl DoorArgs {
 fn doctor(args: &DoctorArgs, hands: Option<&dyn Hands>) -> Outcome {
     let patient = Patient {
         repairs_itself: hands.is_some(),
-        party: args.relay.as_ref().map(|relay| Party {
+        others: args
+            .relay
+            .iter()
+            .skip(1)
+            .map(RelayAddress::to_string)
+            .collect(),
+        party: args.relay.first().map(|relay| Party {
             room: String::new(),
             name: None,
             relay: relay.to_string(),
+            also: Vec::new(),
             expires: None,
             joined_by: None,
         }),

@@ -36,7 +36,13 @@ pub trait Pc: Send + Sync {
     /// Looks a name up.
     fn look_up(&self, host: &str) -> Lookup;
     /// Asks a relay at these addresses whether it hears us.
-    fn probe(&self, addresses: &[SocketAddr]) -> Probe;
+    fn probe(&self, addresses: &[SocketAddr]) -> Probes;
+    /// How the party's relay sees this PC, at all its addresses.
+    fn paths(&self) -> Paths;
+    /// Whether the party's relay can be reached by TCP; nothing where there is no relay to be asked.
+    fn tcp(&self) -> Option<Tcp>;
+    /// Whether the router opens ports for programs that ask; nothing where that is not known.
+    fn ports(&self) -> Option<Ports>;
     /// What stands between games and this PC.
     fn firewall(&self) -> Firewall;
     /// The VPN that keeps back by rules what does not go through it, as far as that can be seen.
@@ -300,6 +306,94 @@ pub enum Probe {
     /// The system would not.
     Failed,
 }
+
+/// What became of a question to a relay, by each address family in which it has addresses.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Probes {
+    /// By IPv4.
+    pub four: Option<Probe>,
+    /// By IPv6.
+    pub six: Option<Probe>,
+}
+
+impl Probes {
+    /// The quicker answer, or else what tells most.
+    pub fn best(self) -> Probe {
+        let both = self.four.into_iter().chain(self.six);
+        both.reduce(Probe::better).unwrap_or(Probe::Failed)
+    }
+}
+
+impl Probe {
+    /// The quicker one of two answers, or else what tells more: that IPv6 has no route is of no interest where IPv4 is silent.
+    pub fn better(self, other: Probe) -> Probe {
+        let tells = |probe| match probe {
+            Probe::Failed => 0,
+            Probe::NoRoute => 1,
+            Probe::Silent => 2,
+            Probe::Refused => 3,
+            Probe::Blocked => 4,
+            Probe::Answered(_) => 5,
+        };
+        match (self, other) {
+            (Probe::Answered(one), Probe::Answered(two)) => Probe::Answered(one.min(two)),
+            (one, two) if tells(two) > tells(one) => two,
+            (one, _) => one,
+        }
+    }
+}
+
+/// How relays see this PC.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Paths {
+    /// By each address that has answered, all asked from one socket.
+    pub sights: Vec<Sight>,
+    /// Whether somebody at this PC's address outside is this PC again, where that was tried.
+    pub hairpin: Option<bool>,
+}
+
+/// How a relay sees this PC at one of its addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sight {
+    /// The relay's address.
+    pub relay: SocketAddr,
+    /// This PC's socket, with its address on the way there.
+    pub own: SocketAddr,
+    /// The same as the relay sees it; an older one does not say it.
+    pub seen: Option<SocketAddr>,
+}
+
+/// How far one gets by TCP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tcp {
+    /// What became of it.
+    pub outcome: TcpOutcome,
+    /// The proxy that was asked, if one has to be.
+    pub proxy: Option<String>,
+}
+
+/// What became of a question to a relay by TCP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TcpOutcome {
+    /// It takes packets, after so long.
+    Open(Duration),
+    /// Nobody answers.
+    Silent,
+    /// Nobody listens.
+    Refused,
+    /// Somebody answers who is no relay.
+    NotARelay,
+    /// The proxy does not let it through.
+    ProxyRefuses,
+    /// The proxy wants a name and a password.
+    ProxyAsksWho,
+    /// The proxy does not answer as one.
+    ProxySilent,
+}
+
+/// By which protocols a router opens ports for programs that ask.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ports(pub Vec<String>);
 
 /// Looks through a session's tunnel, for who has none.
 pub trait Prover: Send + Sync {

@@ -1,8 +1,9 @@
 //! PCs that answer what a test tells them to.
 
 use crate::facts::{
-    Culprit, Driver, Firewall, Hindrance, Interface, Leftovers, Lookup, Network, Pc, Prefix, Probe,
-    Profile, Proof, Rights, Route, Service, System, User,
+    Culprit, Driver, Firewall, Hindrance, Interface, Leftovers, Lookup, Network, Paths, Pc, Ports,
+    Prefix, Probe, Probes, Profile, Proof, Rights, Route, Service, Sight, System, Tcp, TcpOutcome,
+    User,
 };
 use lanparty_client_control::{LanAddress, Lease, Mtu, Party, Room, Snapshot, State};
 use lanparty_proof::{Reach, Style, Verdict};
@@ -28,6 +29,11 @@ pub(crate) struct FakePc {
     pub(crate) party: Option<Party>,
     pub(crate) lookup: Lookup,
     pub(crate) probe: Probe,
+    /// The same by IPv6.
+    pub(crate) probe6: Probe,
+    pub(crate) paths: Paths,
+    pub(crate) tcp: Option<Tcp>,
+    pub(crate) ports: Option<Ports>,
     pub(crate) firewall: Firewall,
     pub(crate) kill_switch: Option<Culprit>,
     pub(crate) proof: Proof,
@@ -54,6 +60,13 @@ impl FakePc {
             party: Some(party()),
             lookup: Lookup::Found(vec![ip("203.0.113.7"), ip("2001:db8::7")]),
             probe: Probe::Answered(Duration::from_millis(12)),
+            probe6: Probe::Answered(Duration::from_millis(13)),
+            paths: paths(&[(1, 40_000), (2, 40_000)]),
+            tcp: Some(Tcp {
+                outcome: TcpOutcome::Open(Duration::from_millis(40)),
+                proxy: None,
+            }),
+            ports: Some(Ports(vec!["UPnP".into()])),
             firewall: Firewall::Unseen,
             kill_switch: None,
             proof: Proof::Program(verdict(|style| match style.is_ipx() {
@@ -150,6 +163,22 @@ fn wrongs() -> Vec<Wrong> {
     ] {
         wrong(Box::new(move |pc| pc.probe = probe));
     }
+    for probe in [Probe::NoRoute, Probe::Silent] {
+        wrong(Box::new(move |pc| pc.probe6 = probe));
+    }
+    for sights in all_paths() {
+        wrong(Box::new(move |pc| pc.paths = sights.clone()));
+    }
+    for (outcome, proxy) in tcps() {
+        let proxy = proxy.map(str::to_owned);
+        wrong(Box::new(move |pc| {
+            let proxy = proxy.clone();
+            pc.tcp = Some(Tcp { outcome, proxy });
+        }));
+    }
+    wrong(Box::new(|pc| pc.tcp = None));
+    wrong(Box::new(|pc| pc.ports = None));
+    wrong(Box::new(|pc| pc.ports = Some(Ports::default())));
     for firewall in firewalls() {
         wrong(Box::new(move |pc| pc.firewall = firewall.clone()));
     }
@@ -288,6 +317,60 @@ fn proofs() -> Vec<Proof> {
     proofs
 }
 
+/// At these of a relay's addresses, the ports by which it sees this PC.
+pub(crate) fn paths(seen: &[(u8, u16)]) -> Paths {
+    let sight = |&(relay, port): &(u8, u16)| Sight {
+        relay: SocketAddr::new(ip(&format!("203.0.113.{relay}")), 443),
+        own: SocketAddr::new(ip("192.168.1.23"), 40_000),
+        seen: Some(SocketAddr::new(ip("203.0.113.77"), port)),
+    };
+    Paths {
+        sights: seen.iter().map(sight).collect(),
+        hairpin: Some(true),
+    }
+}
+
+fn all_paths() -> Vec<Paths> {
+    let untold = |mut paths: Paths| {
+        paths.sights.iter_mut().for_each(|sight| sight.seen = None);
+        paths
+    };
+    let public = |mut paths: Paths| {
+        for sight in &mut paths.sights {
+            sight.own.set_ip(ip("203.0.113.77"));
+        }
+        paths.hairpin = None;
+        paths
+    };
+    let two = || paths(&[(1, 40_000), (2, 40_000)]);
+    let hairpin = |hairpin| Paths { hairpin, ..two() };
+    vec![
+        Paths::default(),
+        paths(&[(1, 40_000)]),
+        paths(&[(1, 7_000)]),
+        paths(&[(1, 7_000), (2, 7_001)]),
+        paths(&[(1, 7_000), (2, 7_000)]),
+        untold(two()),
+        public(two()),
+        hairpin(None),
+        hairpin(Some(false)),
+    ]
+}
+
+fn tcps() -> Vec<(TcpOutcome, Option<&'static str>)> {
+    let proxy = Some("proxy.example.net:3128");
+    vec![
+        (TcpOutcome::Open(Duration::from_millis(7)), proxy),
+        (TcpOutcome::Silent, None),
+        (TcpOutcome::Refused, None),
+        (TcpOutcome::NotARelay, None),
+        (TcpOutcome::NotARelay, proxy),
+        (TcpOutcome::ProxyRefuses, proxy),
+        (TcpOutcome::ProxyAsksWho, proxy),
+        (TcpOutcome::ProxySilent, proxy),
+    ]
+}
+
 fn networks() -> Vec<fn(&mut Network)> {
     fn party(network: &mut Network) -> &mut Interface {
         network.interfaces.last_mut().unwrap()
@@ -399,8 +482,24 @@ impl Pc for FakePc {
         self.lookup.clone()
     }
 
-    fn probe(&self, _addresses: &[SocketAddr]) -> Probe {
-        self.probe
+    fn probe(&self, addresses: &[SocketAddr]) -> Probes {
+        let has = |is: fn(&SocketAddr) -> bool| addresses.iter().any(is);
+        Probes {
+            four: has(SocketAddr::is_ipv4).then_some(self.probe),
+            six: has(SocketAddr::is_ipv6).then_some(self.probe6),
+        }
+    }
+
+    fn paths(&self) -> Paths {
+        self.paths.clone()
+    }
+
+    fn tcp(&self) -> Option<Tcp> {
+        self.tcp.clone()
+    }
+
+    fn ports(&self) -> Option<Ports> {
+        self.ports.clone()
     }
 
     fn firewall(&self) -> Firewall {
@@ -447,6 +546,7 @@ pub(crate) fn party() -> Party {
         room: "FRIDAY".into(),
         name: Some("Friday night".into()),
         relay: "relay.example.net:443".into(),
+        also: Vec::new(),
         expires: None,
         joined_by: Some("alice".into()),
     }

@@ -26,6 +26,11 @@ mod found;
     reason = "shell: owns the programs that mend"
 )]
 mod mend;
+#[allow(
+    clippy::disallowed_methods,
+    reason = "shell: asks relays and the router"
+)]
+mod paths;
 mod patient;
 #[allow(clippy::disallowed_methods, reason = "shell: owns the probe's sockets")]
 mod probe;
@@ -59,8 +64,9 @@ mod within;
 pub use checks::service::AGAINST_IMPOSTORS;
 pub use examine::{again, examine, examine_as_service, forbidden};
 pub use facts::{
-    Culprit, Driver, Firewall, Hindrance, Interface, Leftovers, Lookup, Network, Opening, Pc,
-    Prefix, Probe, Profile, Proof, Prover, Rights, Route, Service, System, User,
+    Culprit, Driver, Firewall, Hindrance, Interface, Leftovers, Lookup, Network, Opening, Paths,
+    Pc, Ports, Prefix, Probe, Probes, Profile, Proof, Prover, Rights, Route, Service, Sight,
+    System, Tcp, TcpOutcome, User,
 };
 pub use found::{Cure, Found};
 #[cfg(target_os = "linux")]

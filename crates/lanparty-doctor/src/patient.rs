@@ -10,6 +10,8 @@ pub struct Patient {
     pub door: Door,
     /// The party that is to be reached; without it, the one that the service has or keeps.
     pub party: Option<Party>,
+    /// Other relays, as people write them: with a second one it can be seen what a NAT does.
+    pub others: Vec<String>,
     /// Whether [`crate::Hands`] are there to repair without the service.
     pub repairs_itself: bool,
 }
@@ -20,6 +22,7 @@ impl Patient {
         Patient {
             door,
             party: None,
+            others: Vec::new(),
             repairs_itself: false,
         }
     }

@@ -1,7 +1,7 @@
 //! Does UDP to a relay pass? A QUIC packet of a version that nobody has is answered with the list of those that the relay has
 //! (RFC 9000 §6.1), and costs it nothing else: no handshake, no key, no place.
 
-use crate::facts::Probe;
+use crate::facts::{Probe, Probes};
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_millis(1700);
 /// How long one packet's answer is waited for before the next is sent.
 const RETRY: Duration = Duration::from_millis(400);
+/// How long the other family is waited for, once one has answered.
+const OTHER: Duration = Duration::from_millis(500);
 /// A name may have many addresses.
 const MAX_ADDRESSES: usize = 6;
 /// A server answers to no shorter first packet (RFC 9000 §14.1).
@@ -20,38 +22,48 @@ const LEN: usize = 1200;
 /// A version that is kept free for this (RFC 9000 §15).
 const VERSION: [u8; 4] = [0x1a, 0x2a, 0x3a, 0x4a];
 
-/// Asks at all addresses beside each other; the first answer counts, or else what tells most.
-pub(crate) fn probe(addresses: &[SocketAddr]) -> Probe {
+/// Asks at all addresses beside each other; of each family the first answer counts, or else what tells most.
+pub(crate) fn probe(addresses: &[SocketAddr]) -> Probes {
     let (tell, told) = mpsc::channel();
+    let mut probes = Probes::default();
     for &address in addresses.iter().take(MAX_ADDRESSES) {
+        *family(&mut probes, address) = Some(Probe::Failed);
         let tell = tell.clone();
         let ask = move || {
-            let _ = tell.send(ask(address));
+            let _ = tell.send((address, ask(address)));
         };
         let _ = thread::Builder::new().spawn(ask);
     }
     drop(tell);
-    let mut best = Probe::Failed;
-    for answer in told {
-        if matches!(answer, Probe::Answered(_)) {
-            return answer;
+    let mut deadline = Instant::now() + 2 * PATIENCE;
+    while let Ok((address, answer)) =
+        told.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+    {
+        let known = family(&mut probes, address);
+        *known = Some(known.map_or(answer, |known| known.better(answer)));
+        let both = [probes.four, probes.six];
+        let is_answer = |probe: &Option<Probe>| matches!(probe, Some(Probe::Answered(_)));
+        if both.iter().flatten().count() == both.iter().filter(|probe| is_answer(probe)).count() {
+            return probes;
         }
-        if telling(answer) > telling(best) {
-            best = answer;
+        if both.iter().any(is_answer) {
+            deadline = deadline.min(Instant::now() + OTHER);
         }
     }
-    best
+    // Who has not answered by then is silent.
+    for address in addresses {
+        let known = family(&mut probes, *address);
+        if *known == Some(Probe::Failed) && !matches!(probes.best(), Probe::Failed) {
+            *family(&mut probes, *address) = Some(Probe::Silent);
+        }
+    }
+    probes
 }
 
-/// How much an answer tells: that IPv6 has no route is of no interest where IPv4 is silent.
-fn telling(probe: Probe) -> u8 {
-    match probe {
-        Probe::Failed => 0,
-        Probe::NoRoute => 1,
-        Probe::Silent => 2,
-        Probe::Refused => 3,
-        Probe::Blocked => 4,
-        Probe::Answered(_) => 5,
+fn family(probes: &mut Probes, address: SocketAddr) -> &mut Option<Probe> {
+    match address {
+        SocketAddr::V4(_) => &mut probes.four,
+        SocketAddr::V6(_) => &mut probes.six,
     }
 }
 
@@ -166,19 +178,20 @@ mod tests {
             relay.send_to(&packet[..27], from).unwrap();
             len
         });
-        assert!(matches!(probe(&[address]), Probe::Answered(_)));
+        assert!(matches!(probe(&[address]).best(), Probe::Answered(_)));
         assert_eq!(answers.join().unwrap(), LEN);
     }
 
     #[test]
     fn silence_and_a_closed_port_are_told_apart() {
         let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
-        assert_eq!(probe(&[silent.local_addr().unwrap()]), Probe::Silent);
+        let asked = probe(&[silent.local_addr().unwrap()]);
+        assert_eq!((asked.four, asked.six), (Some(Probe::Silent), None));
         let closed = silent.local_addr().unwrap();
         drop(silent);
         if cfg!(target_os = "linux") {
-            assert_eq!(probe(&[closed]), Probe::Refused);
+            assert_eq!(probe(&[closed]).best(), Probe::Refused);
         }
-        assert_eq!(probe(&[]), Probe::Failed);
+        assert_eq!(probe(&[]).best(), Probe::Failed);
     }
 }

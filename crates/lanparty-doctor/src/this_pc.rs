@@ -1,12 +1,12 @@
 //! The PC that we run on: what all systems have in common, and the questions that could hang.
 
 use crate::facts::{
-    Culprit, Driver, Firewall, Leftovers, Lookup, Network, Pc, Probe, Proof, Prover, Rights,
-    Service, System, User,
+    Culprit, Driver, Firewall, Leftovers, Lookup, Network, Paths, Pc, Ports, Probes, Proof, Prover,
+    Rights, Service, System, Tcp, User,
 };
 use crate::patient::Patient;
 use crate::within::within;
-use crate::{imp, probe, program};
+use crate::{imp, paths, probe, program, relay_place};
 use lanparty_client_control::connection::DoorError;
 use lanparty_client_control::{Answer, Party, Request, Snapshot};
 use std::io;
@@ -26,6 +26,9 @@ pub(crate) struct ThisPc {
     lookup: OnceLock<Lookup>,
     network: OnceLock<Result<Network, String>>,
     proof: OnceLock<Proof>,
+    paths: OnceLock<Paths>,
+    tcp: OnceLock<Option<Tcp>>,
+    ports: OnceLock<Option<Ports>>,
     /// For the service, which has a session to ask.
     prover: Option<Box<dyn Prover>>,
 }
@@ -38,6 +41,9 @@ impl ThisPc {
             lookup: OnceLock::new(),
             network: OnceLock::new(),
             proof: OnceLock::new(),
+            paths: OnceLock::new(),
+            tcp: OnceLock::new(),
+            ports: OnceLock::new(),
             prover: None,
         }
     }
@@ -73,6 +79,41 @@ impl ThisPc {
         match given {
             Some(address) => program::prove(adapter, address).unwrap_or_else(Proof::Failed),
             None => Proof::NoParty,
+        }
+    }
+
+    /// The relay of the party in question: its name or address, its port, and its addresses.
+    fn relay(&self) -> Option<(String, u16, Vec<IpAddr>)> {
+        let (host, port) = relay_place(&self.party()?.relay);
+        let addresses = match host.parse() {
+            Ok(ip) => vec![ip],
+            Err(_) => match self.look_up(&host) {
+                Lookup::Found(addresses) => addresses,
+                Lookup::Unknown | Lookup::Silent | Lookup::Failed => Vec::new(),
+            },
+        };
+        Some((host, port, addresses))
+    }
+
+    fn look_at_paths(&self) -> Paths {
+        let own = self.relay().into_iter();
+        let own = own.flat_map(|(_, port, addresses)| {
+            let addresses = addresses.into_iter();
+            addresses.map(move |ip| SocketAddr::new(ip, port))
+        });
+        let also = self.party().map(|party| party.also).unwrap_or_default();
+        let mut relays: Vec<_> = own.chain(also).collect();
+        for other in &self.patient.others {
+            let (host, port) = relay_place(other);
+            let asked = move || (host.as_str(), port).to_socket_addrs();
+            let found = within(NAME_PATIENCE, asked).and_then(Result::ok);
+            relays.extend(found.into_iter().flatten());
+        }
+        relays.sort();
+        relays.dedup();
+        match relays.is_empty() {
+            true => Paths::default(),
+            false => paths::look(relays),
         }
     }
 
@@ -168,8 +209,24 @@ impl Pc for ThisPc {
         self.lookup.get_or_init(look_up).clone()
     }
 
-    fn probe(&self, addresses: &[SocketAddr]) -> Probe {
+    fn probe(&self, addresses: &[SocketAddr]) -> Probes {
         probe::probe(addresses)
+    }
+
+    fn paths(&self) -> Paths {
+        self.paths.get_or_init(|| self.look_at_paths()).clone()
+    }
+
+    fn tcp(&self) -> Option<Tcp> {
+        let ask = || {
+            let (host, port, addresses) = self.relay()?;
+            (!addresses.is_empty()).then(|| paths::tcp(host, port, addresses))
+        };
+        self.tcp.get_or_init(ask).clone()
+    }
+
+    fn ports(&self) -> Option<Ports> {
+        self.ports.get_or_init(paths::ports).clone()
     }
 
     fn firewall(&self) -> Firewall {

@@ -349,6 +349,22 @@ fn granted(mapping: &crab_nat::PortMapping, address: Option<IpAddr>) -> Result<G
     }
 }
 
+/// Whether the router answers in this protocol.
+pub(crate) async fn speaks(way: Way, router: Router) -> bool {
+    match way {
+        Way::Pcp | Way::NatPmp => {
+            let asked = Asked {
+                way,
+                router,
+                port: 0,
+                lifetime: 0,
+            };
+            matches!(ask_epoch(asked).await, Ok(Found::Epoch(_)))
+        }
+        Way::Upnp => search(router).await.is_some(),
+    }
+}
+
 /// Two questions, as one may get lost.
 async fn ask_epoch(asked: Asked) -> io::Result<Found> {
     const PATIENCE: Duration = Duration::from_millis(700);

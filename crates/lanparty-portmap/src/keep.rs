@@ -258,6 +258,12 @@ async fn heard(socket: &UdpSocket, bytes: &mut [u8]) -> io::Result<Option<(IpAdd
     Ok(epoch::read(&bytes[..len]).map(|epoch| (from.ip(), epoch)))
 }
 
+/// The router of the default route for IPv4, which may translate addresses.
+pub(crate) fn router() -> Option<Router> {
+    let (own, router) = way(Ipv4Addr::new(192, 0, 2, 1).into())?;
+    router.filter(|_| Outside::of(own) != Outside::Public)
+}
+
 /// This machine's address on its way to the internet, and the router there. The kernel's rules decide among several: what
 /// comes in by another router than answers leave by would be of no use.
 #[cfg(target_os = "linux")]

@@ -13,6 +13,7 @@
 
 mod address;
 mod epoch;
+mod find;
 mod plan;
 mod report;
 #[cfg(test)]
@@ -28,6 +29,7 @@ mod ask;
 mod keep;
 
 pub use address::Outside;
+pub use find::find;
 pub use keep::{Settings, keep_open};
 pub use plan::{Asked, Found, Granted, Held, Order, Outcome, Plan, Refused, Router, WhyShut};
 pub use report::{Facts, Report, Standing, report};

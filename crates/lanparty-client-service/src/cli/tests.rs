@@ -147,6 +147,7 @@ fn connected() -> Snapshot {
             room: "FRIDAY".to_owned(),
             name: Some("Friday night".to_owned()),
             relay: "relay.example.net:443".to_owned(),
+            also: Vec::new(),
             expires: None,
             joined_by: Some("anna".to_owned()),
         }),

@@ -242,6 +242,7 @@ pub(super) fn party(invite: &Invite, joined_by: Option<&Caller>) -> Party {
         room: invite.room.to_string(),
         name: invite.name.as_ref().map(ToString::to_string),
         relay: invite.relay.to_string(),
+        also: invite.also.clone(),
         expires: invite.expires,
         joined_by: joined_by.map(|caller| caller.account.clone()),
     }

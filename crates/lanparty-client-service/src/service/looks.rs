@@ -110,6 +110,7 @@ mod tests {
                 room: "FRIDAY".to_owned(),
                 name: None,
                 relay: "relay.example:443".to_owned(),
+                also: Vec::new(),
                 expires: None,
                 joined_by: None,
             },

@@ -254,6 +254,7 @@ fn another_users_session_is_told_from_ones_own() {
         room: "FRIDAY-LAN".to_owned(),
         name: None,
         relay: "relay.example.net".to_owned(),
+        also: Vec::new(),
         expires: None,
         joined_by: Some("anna".to_owned()),
     };

@@ -253,6 +253,7 @@ pub(crate) fn party() -> Party {
         room: "FRIDAY-LAN".to_owned(),
         name: Some("Friday night".to_owned()),
         relay: "relay.example.net".to_owned(),
+        also: Vec::new(),
         expires: None,
         joined_by: Some("anna".to_owned()),
     }
@@ -374,6 +375,7 @@ pub(crate) fn rooms() -> Vec<Room> {
         room: "LAKE".to_owned(),
         name: None,
         relay: "party.example.org:4433".to_owned(),
+        also: Vec::new(),
         expires: None,
         joined_by: None,
     };
