@@ -78,6 +78,7 @@ fn main() -> ExitCode {
         an_address_that_the_provider_shares_is_said_with_the_cure,
         a_router_that_talks_nonsense_harms_nobody_and_sends_nobody_elsewhere,
         no_router_is_asked_where_that_is_not_wanted,
+        a_gateway_at_a_relay_has_a_port_for_direct_paths_opened,
     ];
     run(&needs, [Suite::new("port", Home::begin, all)])
 }
@@ -87,7 +88,8 @@ struct Home {
     gateway: Machine,
     lan1: Machine,
     player: Machine,
-    _others: [Machine; 2],
+    internet: Machine,
+    _switch: Machine,
     lab: Lab,
 }
 
@@ -124,7 +126,8 @@ impl Home {
             gateway,
             lan1,
             player,
-            _others: [switch, internet],
+            internet,
+            _switch: switch,
             lab,
         };
         home.forget()?;
@@ -178,7 +181,7 @@ impl Home {
             "prerouting_miniupnpd",
         ]);
         let rules = rules.unwrap_or_default();
-        let is_ours = |rule: &&str| rule.contains("192.168.50.2:443");
+        let is_ours = |rule: &&str| rule.contains("192.168.50.2:");
         rules.lines().filter(is_ours).map(str::to_owned).collect()
     }
 
@@ -578,5 +581,68 @@ fn no_router_is_asked_where_that_is_not_wanted(home: &Home) -> Result<()> {
             && !log.contains("M-SEARCH from 192.168.50.2"),
         "{log}"
     );
+    router.stop().map(drop)
+}
+
+/// A relay somewhere in the internet.
+fn relay(home: &Home) -> Result<Process> {
+    let mut command = program("lanparty-relay")?;
+    let keys = home.lab.folder().join("relay");
+    let keys = keys.to_string_lossy();
+    let words = ["--listen", "0.0.0.0:443", "--no-tcp", "--state", &keys];
+    command.extend(words.map(str::to_owned));
+    let relay = home.internet.spawn("relay", command)?;
+    relay.wait_for_line("Relay listening", SOON)?;
+    Ok(relay)
+}
+
+/// A gateway of the room to which it has made an invite before, and that one.
+fn gateway(home: &Home, more: &[&str]) -> Result<(Process, String)> {
+    let keys = home.lab.folder().join("keys");
+    let keys = keys.to_string_lossy();
+    let at = ["--relay", "11.1.1.254", "--room", "FRIDAY", "--keys", &keys];
+    let mut invite = program("lanparty-gateway")?;
+    invite.push("invite".to_owned());
+    invite.extend(at.map(str::to_owned));
+    let invite = home.gateway.run(invite.iter().map(String::as_str))?;
+    let invite = invite.lines().find(|line| line.contains("lanparty://"));
+    let invite = invite.context("no invite")?.to_owned();
+    let mut command = program("lanparty-gateway")?;
+    command.extend(at.map(str::to_owned));
+    command.extend(["--interface", "eth0"].map(str::to_owned));
+    command.extend(more.iter().map(|word| (*word).to_owned()));
+    Ok((home.gateway.spawn("gateway", command)?, invite))
+}
+
+fn a_gateway_at_a_relay_has_a_port_for_direct_paths_opened(home: &Home) -> Result<()> {
+    home.forget()?;
+    let router = home.miniupnpd("enable_natpmp=yes\nenable_upnp=no\n")?;
+    let relay = relay(home)?;
+    let (chosen, invite) = gateway(home, &["--door-port", "40000"])?;
+    chosen.wait_for_line("Direct paths are on: you and each player see", SOON)?;
+    let opened = format!(
+        "The router {ROUTER} has opened a UDP port for direct paths (PCP): players find this gateway at 11.1.1.1:40000."
+    );
+    chosen.wait_for_line(&opened, SOON)?;
+    ensure!(home.is_open(40000), "{:?}", home.opened());
+    // Its one cable is the LAN's, and its way to players as well.
+    let player = home.joins(&home.player, "straight", &invite, "192.168.50.204/24")?;
+    player.wait_for_line("direct", SOON)?;
+    home.player.pings(LAN1, 1000)?;
+    ends(&player)?;
+    ends(&chosen)?;
+    ensure!(home.opened().is_empty(), "{:?}", home.opened());
+
+    for wants_none in ["--no-port-mapping", "--no-door"] {
+        let (quiet, _) = gateway(home, &[wants_none])?;
+        quiet.wait_for_line("connected to the relay", SOON)?;
+        ends(&quiet)?;
+        let said = quiet.log();
+        ensure!(!said.contains("has opened a UDP port"), "{said}");
+        let says_who = said.contains("see each other's internet address");
+        ensure!(says_who != (wants_none == "--no-door"), "{said}");
+    }
+    ensure!(home.opened().is_empty(), "{:?}", home.opened());
+    relay.stop()?;
     router.stop().map(drop)
 }
