@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Errors that no person reads as such, and why.
-const UNREAD: [(&str, &str); 23] = [
+const UNREAD: [(&str, &str); 25] = [
     ("HeaderError", "a stranger's datagram, dropped and counted"),
     (
         "FragmentError",
@@ -44,6 +44,8 @@ const UNREAD: [(&str, &str); 23] = [
     ("Broken", "made by a test"),
     ("Told", "made by a test"),
     ("NoCertificate", "inside the page's error, which says it"),
+    ("MeetSecretError", "inside a relay's message"),
+    ("NotIn", "why a path is not direct says it"),
     ("LoadError", "hands on the errors of what it loads"),
 ];
 
