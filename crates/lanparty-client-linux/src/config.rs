@@ -179,9 +179,10 @@ mod tests {
         let args = parse(
             "--relay relay.example.net --room friday --virtual-mac 02:00:00:00:00:07 --identity me.json \
              --tap party --address 192.168.50.7/24 --address fd00::7/64 --server-name lanparty-relay \
-             --relay-ca-cert relay.der --datagram-budget 1200 --full-lease --log debug --log-format json",
+             --relay-ca-cert relay.der --datagram-budget 1200 --full-lease --proxy http://proxy.example:3128 --log debug --log-format json",
         )
         .unwrap();
+        assert!(args.relay.tcp.proxy.is_some());
         assert_eq!(
             args.player.virtual_mac.unwrap().to_string(),
             "02:00:00:00:00:07"
