@@ -432,6 +432,11 @@ impl RelayLink {
         &self.connection
     }
 
+    /// True while a question to the relay stands unanswered for so long that no frame is sent any more.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.pulse.is_faint(|| self.connection.heard())
+    }
+
     /// Its socket, unless the relay is in this program.
     pub(crate) fn endpoint(&self) -> Option<&Endpoint> {
         self.endpoint.as_ref()
@@ -444,8 +449,7 @@ impl RelayLink {
 
     /// What the way to the relay is worth; nothing while that does not answer.
     pub(crate) fn quality(&self) -> Option<Quality> {
-        let is_silent = self.pulse.is_faint(|| self.connection.heard());
-        let rtt = self.rtt().filter(|_| !is_silent)?;
+        let rtt = self.rtt().filter(|_| !self.is_silent())?;
         Some(Quality {
             rtt,
             loss_permille: self.loss_permille.unwrap_or(0),

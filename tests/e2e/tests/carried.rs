@@ -55,7 +55,7 @@ async fn udp_is_taken_again_when_it_gets_through_and_nothing_is_lost_but_for_a_m
         player.knows(|facts| facts.is_over_tcp).await;
         front.udp.plug();
         let again = player
-            .hears(|heard| !matches!(heard, Heard::Facts(_)))
+            .hears(|heard| matches!(heard, Heard::In(_) | Heard::NoLink(_)))
             .await;
         let Heard::In(again) = again else {
             panic!("no word of a lost link: {again:?}");

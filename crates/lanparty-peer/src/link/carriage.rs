@@ -96,6 +96,7 @@ struct Standing {
     since: Instant,
     next_ask: Instant,
     fell_silent: bool,
+    is_silent: bool,
     sent: VecDeque<(Instant, Packets)>,
 }
 
@@ -141,6 +142,7 @@ impl Carriage {
                 false => now,
             },
             fell_silent: false,
+            is_silent: false,
             sent: VecDeque::new(),
         });
     }
@@ -171,12 +173,23 @@ impl Carriage {
         };
     }
 
-    /// What to try beside the link that stands, once a second; `sent` is what became of its packets since it was made.
-    pub(crate) fn poll(&mut self, now: Instant, sent: Option<Packets>) -> Option<Starts> {
+    /// What to try beside the link that stands, once a second; `sent` is what became of its packets since it was made, and it
+    /// is silent while the relay leaves questions unanswered.
+    pub(crate) fn poll(
+        &mut self,
+        now: Instant,
+        sent: Option<Packets>,
+        is_silent: bool,
+    ) -> Option<Starts> {
         let address = self.link.as_ref()?.address;
         // Of a network that is in use nothing is forgotten.
         self.network(now, address);
         let link = self.link.as_mut()?;
+        // TCP is there, or is not, by the time that a silent link would be given up.
+        let was_silent = std::mem::replace(&mut link.is_silent, is_silent);
+        if is_silent && !link.means.is_tcp() {
+            return (!was_silent).then_some(Starts::NO_UDP);
+        }
         let starts = match link.means.is_tcp() {
             true => Starts::UDP_ALONE,
             false => Starts::NO_UDP,
@@ -210,12 +223,21 @@ impl Carriage {
         means: Means,
         reached: Option<Duration>,
         standing: Option<Duration>,
+        is_silent: bool,
     ) -> bool {
         /// How much longer TCP may take than UDP that loses packets.
         const WORTH: Duration = Duration::from_millis(50);
         let Some(link) = &self.link else { return false };
         if !(link.means == Means::Udp && means.is_tcp()) {
             return true;
+        }
+        if is_silent {
+            self.was_unfit(Unfit::Silent);
+            return true;
+        }
+        // It has been tried for that, and there is no need any more.
+        if !link.loses_too_much(now) {
+            return false;
         }
         let is_sane = match (reached, standing) {
             (Some(reached), Some(standing)) => reached <= 2 * standing + WORTH,

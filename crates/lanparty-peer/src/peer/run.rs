@@ -467,7 +467,10 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                         break unfit.to_string();
                     }
                     let packets = link.connection().packets();
-                    if let Some(starts) = self.carriage.poll(Instant::now(), packets) {
+                    if let Some(starts) =
+                        self.carriage
+                            .poll(Instant::now(), packets, link.is_silent())
+                    {
                         self.try_beside(link, starts).await?;
                     }
                     self.about_doors(link, Doors::tell_news);

@@ -27,7 +27,7 @@ fn polls(
                 sent: sent * second,
                 lost: lost * second,
             };
-            let starts = carriage.poll(from + secs(second), Some(packets))?;
+            let starts = carriage.poll(from + secs(second), Some(packets), false)?;
             Some((second, starts))
         })
         .collect()
@@ -66,7 +66,7 @@ fn over_tcp_udp_is_asked_for_each_minute_and_taken() {
     let at: Vec<_> = asked.iter().map(|(second, _)| *second).collect();
     assert_eq!(at, [5, 65, 125, 185]);
     assert!(asked.iter().all(|(_, starts)| *starts == Starts::UDP_ALONE));
-    assert!(carriage.is_better(now, Means::Udp, Some(secs(2)), Some(secs(1))));
+    assert!(carriage.is_better(now, Means::Udp, Some(secs(2)), Some(secs(1)), false));
     carriage.stands(now + secs(200), HOTEL, Means::Udp);
     assert_eq!(polls(&mut carriage, now + secs(200), 100, (100, 1)), []);
 }
@@ -143,7 +143,7 @@ fn a_short_burst_of_losses_is_borne() {
     for second in 1..60 {
         total.sent += 100;
         total.lost += if second == 30 { 90 } else { 0 };
-        assert_eq!(carriage.poll(now + secs(second), Some(total)), None);
+        assert_eq!(carriage.poll(now + secs(second), Some(total), false), None);
     }
 }
 
@@ -152,9 +152,15 @@ fn lossy_udp_is_left_for_tcp_with_a_sane_round_trip_and_not_taken_again_soon() {
     let millis = |millis| Some(Duration::from_millis(millis));
     let (mut carriage, now) = (Carriage::default(), Instant::now());
     carriage.stands(now, HOTEL, Means::Udp);
-    assert!(!carriage.is_better(now, Means::Tcp, millis(400), millis(40)));
+    let mut better = |now, rtt| carriage.is_better(now, Means::Tcp, rtt, millis(40), false);
+    assert!(!better(now, millis(60)), "it loses nothing");
+    polls(&mut carriage, now, 11, (90, 10));
+    let now = now + secs(11);
+    let mut better = |rtt| carriage.is_better(now, Means::Tcp, rtt, millis(40), false);
+    assert!(!better(millis(400)));
     assert_eq!(carriage.starts(now, HOTEL), Starts::USUAL);
-    assert!(carriage.is_better(now, Means::Tcp, millis(60), millis(40)));
+    let mut better = |rtt| carriage.is_better(now, Means::Tcp, rtt, millis(40), false);
+    assert!(better(millis(60)));
     assert_eq!(carriage.starts(now, HOTEL), Starts::TCP_FIRST);
     carriage.stands(now, HOTEL, Means::Tcp);
     let asked = polls(&mut carriage, now, 3000, (100, 0));
@@ -162,11 +168,34 @@ fn lossy_udp_is_left_for_tcp_with_a_sane_round_trip_and_not_taken_again_soon() {
 }
 
 #[test]
+fn silent_udp_has_tcp_tried_before_it_is_given_up_and_left_if_it_is_silent_still() {
+    let (mut carriage, now) = (Carriage::default(), Instant::now());
+    let mut polls = |carriage: &mut Carriage, silent: [bool; 4]| {
+        silent.map(|is_silent| carriage.poll(now, Some(Packets::default()), is_silent))
+    };
+    carriage.stands(now, HOTEL, Means::Udp);
+    let tried = polls(&mut carriage, [false, true, true, false]);
+    assert_eq!(tried, [None, Some(Starts::NO_UDP), None, None], "once");
+    assert!(
+        !carriage.is_better(now, Means::Tcp, None, None, false),
+        "it is back"
+    );
+    let tried = polls(&mut carriage, [true, true, false, true]);
+    assert_eq!(tried.map(|it| it.is_some()), [true, false, false, true]);
+    assert!(carriage.is_better(now, Means::Tcp, None, None, true));
+    carriage.ended(now);
+    assert_eq!(carriage.starts(now, HOTEL), Starts::BESIDE);
+    carriage.stands(now, HOTEL, Means::Tcp);
+    let tried = polls(&mut carriage, [true; 4]);
+    assert_eq!(tried, [None; 4], "over TCP everything is silent");
+}
+
+#[test]
 fn what_lets_nobody_in_is_asked_for_less_often() {
     let (mut carriage, now) = (Carriage::default(), Instant::now());
     carriage.stands(now, HOTEL, Means::Tcp);
-    assert!(carriage.poll(now + secs(5), None).is_some());
+    assert!(carriage.poll(now + secs(5), None, false).is_some());
     carriage.was_no_use(now + secs(6));
-    assert_eq!(carriage.poll(now + secs(125), None), None);
-    assert!(carriage.poll(now + secs(126), None).is_some());
+    assert_eq!(carriage.poll(now + secs(125), None, false), None);
+    assert!(carriage.poll(now + secs(126), None, false).is_some());
 }

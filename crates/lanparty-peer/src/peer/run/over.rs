@@ -46,7 +46,11 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             Outcome::Reached(Ok(other)) => {
                 let reached = &other.1;
                 let (means, rtt) = (reached.means, reached.rtt());
-                if self.carriage.is_better(now, means, rtt, link.rtt()) {
+                let is_silent = link.is_silent();
+                if self
+                    .carriage
+                    .is_better(now, means, rtt, link.rtt(), is_silent)
+                {
                     let config = self.config();
                     let hello = self.hello(&config, false);
                     self.beside.enter(config, *other, hello);
