@@ -111,10 +111,20 @@ enum Side {
     Gateway,
 }
 
+/// Whether a round is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Wish {
+    No,
+    /// If one of them is seen elsewhere by now. The gateway has something new to say, and these two have a direct path:
+    /// should that be lost, the player asks.
+    IfMoved,
+    Yes,
+}
+
 #[derive(Debug)]
 struct Pair {
-    /// Somebody has asked for a round that has not begun.
-    is_wanted: bool,
+    /// What has been asked for since the last round began.
+    wish: Wish,
     /// Who of them is ready, while a round waits for that.
     ready: Option<[bool; 2]>,
     /// The number of the last round.
@@ -124,6 +134,8 @@ struct Pair {
     in_vain: u32,
     /// The last one that has.
     met: u32,
+    /// Where each was seen then.
+    seen: [Option<SocketAddr>; 2],
     /// What each was told of the other.
     given: [Vec<SocketAddr>; 2],
     /// Why there is no meeting, as each has been told last.
@@ -133,12 +145,13 @@ struct Pair {
 impl Default for Pair {
     fn default() -> Self {
         Pair {
-            is_wanted: true,
+            wish: Wish::Yes,
             ready: None,
             round: 0,
             began: None,
             in_vain: 0,
             met: 0,
+            seen: [None; 2],
             given: [Vec::new(), Vec::new()],
             told: [None; 2],
         }
@@ -172,7 +185,10 @@ impl Meetings {
         let pairs = self.pairs.iter_mut();
         for (_, pair) in pairs.filter(|&(&client, _)| is_gateway || client == from) {
             pair.told[side as usize] = None;
-            pair.is_wanted = true;
+            pair.wish = pair.wish.max(match is_gateway && pair.has_met() {
+                true => Wish::IfMoved,
+                false => Wish::Yes,
+            });
             if !is_open {
                 pair.ready = None;
             }
@@ -213,7 +229,7 @@ impl Meetings {
             for pair in self.pairs.values_mut() {
                 pair.ready = None;
                 pair.told = [None; 2];
-                pair.is_wanted = true;
+                pair.wish = Wish::Yes;
             }
         }
     }
@@ -228,7 +244,7 @@ impl Meetings {
         // Nobody waits for ever because others come before it.
         let pairs = cast.clients.iter();
         let pairs = pairs.map(|client| (*client, &self.pairs[client]));
-        let wants = pairs.filter(|(_, pair)| pair.is_wanted);
+        let wants = pairs.filter(|(_, pair)| pair.wish > Wish::No);
         let mut waiting: Vec<_> = wants.map(|(client, pair)| (pair.began, client)).collect();
         waiting.sort_unstable();
         for (_, client) in waiting {
@@ -260,6 +276,10 @@ impl Meetings {
         let Some(lookout) = Lookout::new(cast, peers, doors) else {
             return pair.refuse(by, peers, doors.map(Some), NoMeetingReason::Unseen);
         };
+        if pair.wish == Wish::IfMoved && pair.seen == lookout.seen() {
+            pair.wish = Wish::No;
+            return Vec::new();
+        }
         if pair.is_spent(by.now, &lookout) {
             return pair.refuse(by, peers, doors.map(Some), NoMeetingReason::Spent);
         }
@@ -337,6 +357,10 @@ impl<'a> Lookout<'a> {
             given: [to_client, to_gateway],
         })
     }
+
+    fn seen(&self) -> [Option<SocketAddr>; 2] {
+        self.sights.map(|sight| Some(sight.address))
+    }
 }
 
 impl Pair {
@@ -366,6 +390,11 @@ impl Pair {
         }
     }
 
+    /// True while the last round has led to a direct path, as far as is known.
+    fn has_met(&self) -> bool {
+        self.round > 0 && self.met == self.round
+    }
+
     /// True right after a round.
     fn is_too_soon(&self, now: Instant) -> bool {
         self.began.is_some_and(|began| now < began + PAUSE)
@@ -381,7 +410,8 @@ impl Pair {
     }
 
     fn begin(&mut self, now: Instant, lookout: &Lookout<'_>) {
-        self.is_wanted = false;
+        self.wish = Wish::No;
+        self.seen = lookout.seen();
         self.ready = Some([false; 2]);
         self.round += 1;
         self.began = Some(now);

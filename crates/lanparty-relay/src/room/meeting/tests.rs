@@ -331,6 +331,27 @@ fn what_is_new_of_where_they_are_is_tried_but_not_each_time_that_it_changes() {
 }
 
 #[test]
+fn who_has_a_direct_path_is_left_alone_by_what_is_new_of_the_gateway() {
+    let mut party = Party::new();
+    party.opens(ANN);
+    party.opens(BEN);
+    party.opens(GATEWAY);
+    party.met(ANN, 1);
+    party.relay.advance(PAUSE);
+    let said = party.door(GATEWAY, open(&["203.0.9.10:41000"]));
+    assert_eq!(words(&said), ["9: meet 3 round 2", "2: meet 1 round 2"]);
+    assert_eq!(party.after(PAUSE), NOTHING);
+    // But it is lost when the gateway moves, and when she says so.
+    party.see(GATEWAY, "203.0.9.11:40000");
+    let both = ["9: meet 2 round 2", "1: meet 1 round 2"];
+    let said = party.opens(GATEWAY);
+    assert_eq!(&said[..2], both);
+    party.met(ANN, 2);
+    party.relay.advance(PAUSE);
+    assert_eq!(party.opens(ANN), ["9: meet 2 round 3", "1: meet 1 round 3"]);
+}
+
+#[test]
 fn who_says_no_is_not_met_and_the_other_one_hears_that_once() {
     let mut party = Party::of(&[GATEWAY, ANN]);
     party.door(GATEWAY, closed());
