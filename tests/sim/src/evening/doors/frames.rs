@@ -246,6 +246,10 @@ impl Evening {
                 continue;
             }
             let [_, gateway] = self.doors.paths[&path].peers;
+            // One whose place another one has may keep its players' paths for a minute.
+            if self.peers[gateway].stage != Stage::Joined {
+                continue;
+            }
             let (player, station) = (client_mac(client - GATEWAYS), lan_mac(1));
             for (number, source, destination, to) in [
                 (client, player, station, gateway),
