@@ -8,6 +8,7 @@ use lanparty_ctrl::{Name, RelayMessage, ResumeToken, RoomKey};
 use lanparty_dhcp::{Held, How};
 use lanparty_edge::resume_file::ResumeFile;
 use lanparty_edge::seldom::Seldom;
+use lanparty_edge::speech::say;
 use lanparty_obs::way::Measured;
 use lanparty_obs::{Diagnostics, PlayerStatus, Ways};
 use lanparty_peer::LinkFacts;
@@ -168,8 +169,9 @@ impl Player {
     /// Says who is shown whose internet address, where somebody may be.
     pub fn tell_who_sees_whom(&self) {
         if self.relay.door.is_some() && self.relay.key.is_some() {
-            tracing::info!(
-                "Direct paths are on: you and the host see each other's internet address where one is found, other players see                  none; --relay-only turns them off"
+            say(
+                "Direct paths are on: you and the host see each other's internet address, other players see none \
+                 (--relay-only turns them off).",
             );
         }
     }

@@ -512,7 +512,7 @@ impl PeerCore for Bridge {
     fn handle_control(&mut self, now: Instant, message: RelayMessage) {
         match message {
             RelayMessage::PeerJoined(joined) => self.welcome_client(now, &joined),
-            RelayMessage::PeerLeft(left) => self.forget_client(now, left.peer_id),
+            RelayMessage::PeerLeft(left) => self.part_from(now, &left),
             // The shell keeps these to itself.
             RelayMessage::Welcome(_)
             | RelayMessage::Reject(_)

@@ -106,8 +106,8 @@ pub fn ms(us: u32) -> String {
 }
 
 /// What a player on TCP is told.
-pub const OVER_TCP: &str = "UDP does not get through where you are, so the party comes over TCP: when packets get lost, games \
-    stutter. UDP is tried again each minute; another network, or UDP allowed in this one, helps.";
+pub const OVER_TCP: &str = "UDP does not get through where you are, or loses too much, so the party comes over TCP: when packets \
+    get lost, games stutter. UDP is tried again now and then; another network, or UDP allowed in this one, helps.";
 
 /// What one way measures.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,15 +6,27 @@
 
 use super::door::AFTERGLOW;
 use super::{Bridge, LoopGuard};
-use lanparty_ctrl::message::PeerJoined;
+use lanparty_ctrl::LeaveReason;
+use lanparty_ctrl::message::{PeerJoined, PeerLeft};
 use lanparty_ctrl::orders::Person;
 use lanparty_obs::DropReason;
+use lanparty_peer::door::Standing;
 use lanparty_proto::{EthernetFrame, MacAddr, PeerId};
 use lanparty_switch::{Port, Speaker, Switch};
 use std::time::Instant;
 
 /// Those who stay, under the numbers that they had, and until when.
 type Remaining = Vec<(PeerId, MacAddr, Instant)>;
+
+/// True where nobody wanted that.
+fn has_lost_the_relay(reason: LeaveReason) -> bool {
+    use LeaveReason::{Closed, Draining, Kicked, Leaving, MacOnLan, Other, ProtocolError};
+    use LeaveReason::{Replaced, TimedOut};
+    match reason {
+        Closed | TimedOut | Replaced | Draining => true,
+        Leaving | ProtocolError | Kicked | MacOnLan | Other => false,
+    }
+}
 
 impl Bridge {
     /// The link is gone. Who has no direct path is gone too.
@@ -181,6 +193,22 @@ impl Bridge {
         }
         self.lan.forget(id);
         self.remaining.remove(&mac);
+    }
+
+    /// A player is not in the room any more. Who has lost the relay alone goes on by a direct path, as long as it holds and
+    /// until the player is back; the number is the relay's to give again.
+    pub(super) fn part_from(&mut self, now: Instant, left: &PeerLeft) {
+        let switch = self.switch.as_ref();
+        let port = switch.and_then(|switch| switch.port(left.peer_id));
+        match port.map(Port::speaker) {
+            Some(Speaker::Player(mac))
+                if has_lost_the_relay(left.reason) && self.stands(mac) == Standing::In =>
+            {
+                self.renumber(now, mac, left.peer_id);
+                self.remaining.insert(mac, now + AFTERGLOW);
+            }
+            _ => self.forget_client(now, left.peer_id),
+        }
     }
 
     /// Somebody else has this one's number.

@@ -186,7 +186,8 @@ impl Bridge {
             return Standing::Out;
         };
         let is_here = switch.holder(Speaker::Player(mac)).is_some();
-        if !is_here || self.is_refused(mac) {
+        // Whose door has been shut here has none, whoever else has the MAC by now.
+        if !is_here || !self.doors.has(mac) || self.is_refused(mac) {
             return Standing::Out;
         }
         match place.lost.is_some() || self.remaining.contains_key(&mac) {

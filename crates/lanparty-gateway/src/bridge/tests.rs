@@ -777,10 +777,14 @@ impl Party {
             .handle_control(self.now, RelayMessage::PeerJoined(joined));
     }
 
-    fn leave(&mut self, (id, _): (u16, MacAddr)) {
+    fn leave(&mut self, client: (u16, MacAddr)) {
+        self.leaves(client, LeaveReason::Leaving);
+    }
+
+    fn leaves(&mut self, (id, _): (u16, MacAddr), reason: LeaveReason) {
         let left = PeerLeft {
             peer_id: PeerId::new(id).unwrap(),
-            reason: LeaveReason::Closed,
+            reason,
         };
         self.bridge
             .handle_control(self.now, RelayMessage::PeerLeft(left));

@@ -491,6 +491,38 @@ fn the_relay_hears_which_machines_speak_by_doors_alone() {
 }
 
 #[test]
+fn who_loses_the_relay_alone_plays_on_until_back_and_who_leaves_does_not() {
+    use lanparty_ctrl::LeaveReason::{Closed, Kicked, Leaving, Replaced, TimedOut};
+    let (out, back) = (ip(LAN_HOST, ALICE.1), ip(ALICE.1, LAN_HOST));
+    for reason in [Closed, TimedOut, Replaced] {
+        let mut party = Party::with_door(&[ALICE]);
+        party.leaves(ALICE, reason);
+        assert_eq!(party.standing(ALICE), Standing::Unknown, "{reason}");
+        assert!(party.directly(ALICE, &out).is_ok(), "{reason}");
+        assert_eq!(party.way_of(&back), Some(ALICE.1), "{reason}");
+        // Her number is somebody else's by now, and hers another one.
+        party.join((ALICE.0, BOB.1));
+        party.join((BOB.0, ALICE.1));
+        assert_eq!(party.standing(ALICE), Standing::In, "{reason}");
+        assert!(party.directly(ALICE, &out).is_ok(), "{reason}");
+    }
+    let mut party = Party::with_door(&[ALICE]);
+    party.leaves(ALICE, TimedOut);
+    party.advance(Duration::from_secs(60));
+    assert_eq!(
+        party.standing(ALICE),
+        Standing::Out,
+        "she has not come back"
+    );
+    for reason in [Leaving, Kicked] {
+        let mut party = Party::with_door(&[ALICE]);
+        party.leaves(ALICE, reason);
+        assert_eq!(party.standing(ALICE), Standing::Out, "{reason}");
+        assert!(party.directly(ALICE, &out).is_err(), "{reason}");
+    }
+}
+
+#[test]
 fn a_relay_that_is_gone_takes_nobodys_game_along_who_plays_directly() {
     let mut party = Party::with_door(&[ALICE, BOB]);
     let (out, back) = (ip(LAN_HOST, ALICE.1), ip(ALICE.1, LAN_HOST));
