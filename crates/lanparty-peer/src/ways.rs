@@ -340,6 +340,18 @@ impl Ways {
         }
     }
 
+    /// The other end sends by the relay what could go straight. Where a question of ours stands unanswered for longer than the
+    /// path takes, it is not waited for longer: two that look at one path need not both find out.
+    pub fn doubt(&mut self, now: Instant) {
+        let rtt = self.rtt().unwrap_or_default();
+        let is_overdue = |at| now.saturating_duration_since(at) > rtt + rtt / 2 + DOUBTFUL;
+        let first = self.silence.and_then(|silence| silence.first);
+        let is_late = self.poll_timeout() + LATE < now;
+        if self.is_direct && first.is_some_and(is_overdue) && !is_late {
+            self.break_off();
+        }
+    }
+
     /// This machine has another address now: what was known is not true any more.
     pub fn break_off(&mut self) {
         self.holds_since = None;
@@ -388,7 +400,7 @@ impl Ways {
     fn gives_up_at(&self) -> Option<Instant> {
         let silence = self.silence?;
         let patience = self.patience();
-        Some((silence.since + patience).max(silence.second? + patience / 2))
+        Some((silence.since + patience).max(silence.second? + patience / 3))
     }
 
     fn patience(&self) -> Duration {

@@ -352,6 +352,19 @@ impl Doors {
         self.whys.remove(&peer);
     }
 
+    /// A frame for one machine has come from this peer by the relay.
+    pub(crate) fn hear_by_relay(&mut self, now: Instant, peer: PeerId) {
+        let is_gateway = self.is_gateway;
+        let other = |door: Door| match is_gateway {
+            true => door.client,
+            false => door.gateway,
+        };
+        let mut links = self.links.values_mut();
+        if let Some(link) = links.find(|link| other(link.door()) == peer) {
+            link.doubt(now);
+        }
+    }
+
     /// This machine has another address.
     pub(crate) fn moves(&mut self, now: Instant) {
         self.links.values_mut().for_each(DoorLink::moves);

@@ -231,6 +231,11 @@ impl DoorLink {
         is_broken && !std::mem::replace(&mut self.is_given_up, is_broken)
     }
 
+    /// The other end has sent by the relay what could have come straight.
+    pub(super) fn doubt(&mut self, now: Instant) {
+        self.ways.doubt(now);
+    }
+
     /// This machine has another address.
     pub(super) fn moves(&mut self) {
         self.ways.break_off();

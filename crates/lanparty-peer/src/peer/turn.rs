@@ -297,6 +297,12 @@ impl<C: PeerCore, P: FramePort> Turn<'_, C, P> {
                 if log {
                     log_frame(Direction::FromRelay, origin(&datagram), &frame, Ok(()));
                 }
+                let is_for_one = frame.first().is_some_and(|first| first & 1 == 0);
+                if is_for_one && !self.doors.is_empty() {
+                    let from = origin(&datagram);
+                    from.into_iter()
+                        .for_each(|peer| self.doors.hear_by_relay(now, peer));
+                }
                 self.to_port.push(frame);
             }
             Ok(None) => {}
