@@ -4,7 +4,7 @@ use crate::{Attempt, Reach, Snapshot};
 use lanparty_ctrl::orders::{MemberReport, Person};
 use lanparty_ctrl::{Fingerprint, HostId, Name, RoomCode};
 use lanparty_games::Game;
-use lanparty_obs::{DropCounts, PeerStats};
+use lanparty_obs::{DropCounts, PeerStats, Way};
 use lanparty_proto::VirtualMac;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -199,6 +199,12 @@ pub struct Player {
     pub name: Option<Name>,
     /// The fingerprint of this player's key.
     pub identity: Option<Fingerprint>,
+    /// The way that frames take between this player and the gateway.
+    #[serde(default)]
+    pub way: Way,
+    /// How long that is, there and back, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ping_us: Option<u32>,
     /// What the relay knows.
     #[serde(flatten)]
     pub member: MemberReport,

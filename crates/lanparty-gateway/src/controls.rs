@@ -25,7 +25,7 @@ use lanparty_ctrl::{
     HOST_CONTROLS, HostOrder, LeaveReason, NEW_KEYS, Name, RelayMessage, RoomKey, Text,
 };
 use lanparty_games::{Game, Host};
-use lanparty_gateway_control::{Attempt, Ban, InviteFacts, Player, Players};
+use lanparty_gateway_control::{Attempt, Ban, InviteFacts, Player, Players, Way};
 use lanparty_obs::PeerStats;
 use lanparty_proto::{MacAddr, PeerId, VirtualMac};
 use lanparty_switch::reach::Policy;
@@ -468,6 +468,8 @@ impl Controls {
                 mac: player.mac,
                 name: self.shown_name(player).cloned(),
                 identity: player.identity,
+                way: Way::default(),
+                ping_us: None,
                 member: member.clone(),
             })
         });

@@ -159,6 +159,7 @@ impl Desk {
         if again {
             self.ask_for_members();
         }
+        let members = self.picture.borrow().with_ways(now, members);
         self.serve_waiters(waiters, Some(&members));
     }
 

@@ -48,7 +48,7 @@ fn draw(room: &Players) -> Look {
     Look {
         title: format!("Players: {players}. Games: {}.{locked}{apart}", room.games),
         tables: vec![Table {
-            words: &["NAME", "MAC", "LAN ADDRESS", "RTT", "LOSS"],
+            words: &["NAME", "MAC", "LAN ADDRESS", "WAY", "LOSS"],
             figures: FIGURES,
             rows: room.players.iter().map(row).collect(),
         }],
@@ -73,7 +73,10 @@ fn row(player: &Player) -> Row {
                 .map_or_else(unknown, ToString::to_string),
             player.mac.to_string(),
             address.map_or_else(unknown, ToString::to_string),
-            member.rtt_us.map_or_else(unknown, milliseconds),
+            match player.ping_us {
+                Some(us) => format!("{} {}", player.way, milliseconds(us)),
+                None => player.way.to_string(),
+            },
             member.loss_permille.map_or_else(unknown, percent),
         ],
         figures: vec![
@@ -91,7 +94,7 @@ mod tests {
     #[test]
     fn a_player_is_a_row_with_what_is_known() {
         let json = r#"{ "locked": true, "isolated": false, "games": 2, "players": [
-            { "mac": "02:00:00:00:00:01", "name": "Bert", "identity": null, "peer_id": 3, "sends": 1500, "dropped": 7,
+            { "mac": "02:00:00:00:00:01", "name": "Bert", "identity": null, "peer_id": 3, "sends": 1500, "dropped": 7, "way": "direct", "ping_us": 9000,
               "rtt_us": 12000, "loss_permille": 15, "addresses": ["192.0.2.7"] } ] }"#;
         let players: Players = serde_json::from_str(json).unwrap();
         let look = draw(&players);
@@ -99,7 +102,13 @@ mod tests {
         let row = &look.tables[0].rows[0];
         assert_eq!(
             row.words,
-            ["Bert", "02:00:00:00:00:01", "192.0.2.7", "12.0 ms", "1.5 %"]
+            [
+                "Bert",
+                "02:00:00:00:00:01",
+                "192.0.2.7",
+                "direct 9.0 ms",
+                "1.5 %"
+            ]
         );
         let figures = [Figure::Rate(1500.0), Figure::Unknown, Figure::Count(7)];
         assert_eq!(row.figures, figures);

@@ -4,7 +4,7 @@ use super::minute::Minute;
 use super::{Picture, words};
 use crate::controls::{Controls, Present};
 use lanparty_ctrl::orders::MemberReport;
-use lanparty_gateway_control::{Guest, Measured, Rates, Way};
+use lanparty_gateway_control::{Guest, Measured, Players, Rates, Way};
 use lanparty_obs::{NotDirect, Ways};
 use lanparty_proto::PeerId;
 use std::net::IpAddr;
@@ -125,6 +125,21 @@ impl Picture {
 }
 
 impl Picture {
+    /// The same list with the ways that lead to them.
+    pub(crate) fn with_ways(&self, now: Instant, mut members: Players) -> Players {
+        for player in &mut members.players {
+            let peer = player.member.peer_id;
+            let sight = self.guests.get(&peer);
+            let relay = Measured {
+                rtt_us: sight.and_then(|sight| sight.ping_us(now, self.figures.ping)),
+                loss_permille: player.member.loss_permille,
+            };
+            let ways = self.ways_of(peer, relay);
+            (player.way, player.ping_us) = (ways.way, ways.now().rtt_us);
+        }
+        members
+    }
+
     /// By which way each player's frames go.
     pub(crate) fn ways(&self, controls: &Controls) -> impl Iterator<Item = Way> {
         let players = controls.players();

@@ -120,6 +120,8 @@ impl Party {
                 mac: mac(number),
                 name: None,
                 identity: None,
+                way: Way::default(),
+                ping_us: None,
                 member: member(number, rtt_us),
             }],
             ..Players::default()
