@@ -170,7 +170,7 @@ fn lossy_udp_is_left_for_tcp_with_a_sane_round_trip_and_not_taken_again_soon() {
 #[test]
 fn silent_udp_has_tcp_tried_before_it_is_given_up_and_left_if_it_is_silent_still() {
     let (mut carriage, now) = (Carriage::default(), Instant::now());
-    let mut polls = |carriage: &mut Carriage, silent: [bool; 4]| {
+    let polls = |carriage: &mut Carriage, silent: [bool; 4]| {
         silent.map(|is_silent| carriage.poll(now, Some(Packets::default()), is_silent))
     };
     carriage.stands(now, HOTEL, Means::Udp);
