@@ -97,6 +97,8 @@ struct Standing {
     next_ask: Instant,
     fell_silent: bool,
     is_silent: bool,
+    /// It loses too much, and TCP takes its place for that.
+    is_left: bool,
     sent: VecDeque<(Instant, Packets)>,
 }
 
@@ -143,6 +145,7 @@ impl Carriage {
             },
             fell_silent: false,
             is_silent: false,
+            is_left: false,
             sent: VecDeque::new(),
         });
     }
@@ -160,7 +163,8 @@ impl Carriage {
         let fell_silent = link.fell_silent;
         let has_lasted = now.saturating_duration_since(link.since) >= LASTING;
         let network = self.network(now, link.address);
-        if link.means == Means::Udp {
+        // What it was left for is not forgiven because it had lasted.
+        if link.means == Means::Udp && !link.is_left {
             match (fell_silent, has_lasted) {
                 (_, true) => (network.ask, network.is_lossy) = (ASK, false),
                 (true, false) => network.ask = (network.ask * 2).min(RARELY),
@@ -227,7 +231,9 @@ impl Carriage {
     ) -> bool {
         /// How much longer TCP may take than UDP that loses packets.
         const WORTH: Duration = Duration::from_millis(50);
-        let Some(link) = &self.link else { return false };
+        let Some(link) = &mut self.link else {
+            return false;
+        };
         if !(link.means == Means::Udp && means.is_tcp()) {
             return true;
         }
@@ -244,6 +250,7 @@ impl Carriage {
             _ => true,
         };
         if is_sane {
+            link.is_left = true;
             let address = link.address;
             let network = self.network(now, address);
             network.ask = match network.is_lossy {

@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// How long a link that was closed meanwhile waits for the other one.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a link that was closed meanwhile waits for the other one, which may have to show first how wide it is.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// What became of it.
 #[derive(Debug)]
@@ -33,6 +33,11 @@ impl Beside {
     /// True while nothing is tried.
     pub(super) fn is_idle(&self) -> bool {
         self.running.is_empty()
+    }
+
+    /// True once the relay has been asked to let us in there: then it closes the link that stands, for us.
+    pub(super) fn is_entering(&self) -> bool {
+        self.is_entering
     }
 
     /// Looks for the relay there.

@@ -199,3 +199,18 @@ fn what_lets_nobody_in_is_asked_for_less_often() {
     assert_eq!(carriage.poll(now + secs(125), None, false), None);
     assert!(carriage.poll(now + secs(126), None, false).is_some());
 }
+
+#[test]
+fn udp_that_has_lasted_and_loses_too_much_now_is_not_taken_again_at_once() {
+    let (mut carriage, now) = (Carriage::default(), Instant::now());
+    carriage.stands(now, HOTEL, Means::Udp);
+    let now = now + secs(3600);
+    polls(&mut carriage, now, 11, (90, 10));
+    let now = now + secs(11);
+    let trips = [60, 40].map(|millis| Some(Duration::from_millis(millis)));
+    assert!(carriage.is_better(now, Means::Tcp, trips[0], trips[1], false));
+    carriage.ended(now);
+    carriage.stands(now, HOTEL, Means::Tcp);
+    let asked = polls(&mut carriage, now, 3000, (100, 0));
+    assert!(asked[0].0 >= 600, "{asked:?}");
+}

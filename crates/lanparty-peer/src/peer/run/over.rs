@@ -1,6 +1,7 @@
 //! Another way to the relay while a link stands, and going over to it.
 
 use super::super::beside::Outcome;
+use super::super::retries::End;
 use super::super::{Event, FramePort, PeerCore, PeerHost, RunError};
 use super::{Ended, Peer};
 use crate::link::RelayLink;
@@ -75,10 +76,16 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         &mut self,
         ended: Result<Ended, RunError>,
     ) -> Result<Ended, RunError> {
+        let was_entering = self.beside.is_entering();
         let entered = self.beside.entered();
-        match self.turns.beside(entered).await {
-            Some(link) => Ok(Ended::Over(link)),
-            None => ended,
+        match (self.turns.beside(entered).await, ended) {
+            (Some(link), _) => Ok(Ended::Over(link)),
+            (None, Ok(Ended::By(End::Replaced))) if was_entering => {
+                self.carriage.was_no_use(Instant::now());
+                let cause = "another way to the relay came to nothing".to_owned();
+                Ok(Ended::By(End::Lost(cause)))
+            }
+            (None, ended) => ended,
         }
     }
 }
