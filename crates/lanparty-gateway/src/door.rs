@@ -12,9 +12,9 @@ use lanparty_ctrl::DOORS;
 use lanparty_ctrl::message::Welcome;
 use lanparty_edge::speech::say;
 use lanparty_edge::state_folder::StateFolder;
-use lanparty_portmap::{Facts, Held, Outcome};
+use lanparty_portmap::{Facts, Held, Outcome, own_addresses};
 use lanparty_switch::reach::LanFacts;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use tokio::sync::watch;
 
 /// The gateway's end of direct paths, as the internet sees it.
@@ -89,7 +89,11 @@ impl Doorway {
         if !self.is_wanted {
             return Vec::new();
         }
-        let facts = self.facts_of(port);
+        let mut facts = self.facts_of(port);
+        if !facts.looked {
+            // What is said anew a second later has everybody met anew.
+            [facts.own, facts.own_ipv6] = own_addresses();
+        }
         self.tell_of(&facts);
         let known = Known {
             facts: &facts,
@@ -117,7 +121,7 @@ impl Doorway {
             tokio::spawn(before.way_in.close());
         }
         let opened = self.way_in.get_or_insert_with(|| {
-            let anywhere = SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, port));
+            let anywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
             let way_in = WayIn::open(anywhere, self.nonce, self.asks_router);
             Opened {
                 port,

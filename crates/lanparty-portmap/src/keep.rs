@@ -15,6 +15,9 @@ use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
+/// For documentation (RFC 5737, RFC 3849): they are nobody's, so the default routes lead there.
+const ANY_IPV4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+const ANY_IPV6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
 /// How often it is looked where the default route leads; that sends nothing.
 const ROUTES: Duration = Duration::from_secs(1);
 /// How long giving the port back may hold up the end.
@@ -60,6 +63,12 @@ pub async fn keep_open(
         () = &mut stop => {}
     }
     let _ = tokio::time::timeout(END, keeper.end()).await;
+}
+
+/// This machine's addresses on its ways to the internet: IPv4, and IPv6 if it is one that the internet can reach. The same as
+/// [`Facts`] have after the first look.
+pub fn own_addresses() -> [Option<IpAddr>; 2] {
+    [ANY_IPV4.into(), ANY_IPV6.into()].map(|any| Some(way(any)?.0))
 }
 
 /// What a question has come to.
@@ -204,10 +213,9 @@ impl Keeper {
         let listening = self.settings.listening.ip();
         let asks = self.settings.asks;
         let may = |own: &IpAddr| listening.is_unspecified() || listening.to_canonical() == *own;
-        let four = way(Ipv4Addr::new(192, 0, 2, 1).into()).filter(|(own, _)| may(own));
+        let four = way(ANY_IPV4.into()).filter(|(own, _)| may(own));
         // What listens on 0.0.0.0 is not there for IPv6.
-        let six = way(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into())
-            .filter(|(own, _)| may(own) && listening.is_ipv6());
+        let six = way(ANY_IPV6.into()).filter(|(own, _)| may(own) && listening.is_ipv6());
         let router = |way: Option<(IpAddr, Option<Router>)>| {
             way.and_then(|(_, router)| router).filter(|_| asks)
         };
@@ -260,7 +268,7 @@ async fn heard(socket: &UdpSocket, bytes: &mut [u8]) -> io::Result<Option<(IpAdd
 
 /// The router of the default route for IPv4, which may translate addresses.
 pub(crate) fn router() -> Option<Router> {
-    let (own, router) = way(Ipv4Addr::new(192, 0, 2, 1).into())?;
+    let (own, router) = way(ANY_IPV4.into())?;
     router.filter(|_| Outside::of(own) != Outside::Public)
 }
 

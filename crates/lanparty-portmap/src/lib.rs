@@ -30,7 +30,7 @@ mod keep;
 
 pub use address::Outside;
 pub use find::find;
-pub use keep::{Settings, keep_open};
+pub use keep::{Settings, keep_open, own_addresses};
 pub use plan::{Asked, Found, Granted, Held, Order, Outcome, Plan, Refused, Router, WhyShut};
 pub use report::{Facts, Report, Standing, report};
 pub use way::Way;
