@@ -168,11 +168,11 @@ impl GuestPlan {
         let (socket, state) = (socket_of(number), format!("service-{number}"));
         let own = ["service", "--socket", &socket, "--state", &state];
         let mut command = vec!["env".to_owned()];
-        command.extend(
-            self.environment
-                .iter()
-                .map(|(name, value)| format!("{name}={value}")),
-        );
+        let own_variables = self
+            .environment
+            .iter()
+            .filter(|(whose, _)| *whose == number);
+        command.extend(own_variables.map(|(_, variable)| (*variable).to_owned()));
         command.extend(self.command("lanparty-client", &own, self.service)?);
         let service = machine.spawn(&format!("service-{number}"), command)?;
         Ok(Guest {

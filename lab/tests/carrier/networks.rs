@@ -1,0 +1,233 @@
+//! One player in each kind of network. Those who need a minute are asked last.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use lanparty_lab::traffic::{EchoSession, Pings};
+use lanparty_lab::{
+    Check, Guest, GuestPlan, Guests, Machine, Nat, Plan, Process, Router, Spare, Venue, Weather,
+    World, checks,
+};
+
+use crate::{SOON, strangers};
+
+const HOME: &[Router] = &[Router::new(Nat::Linux)];
+const PROXY: std::net::Ipv4Addr = std::net::Ipv4Addr::new(10, 9, 3, 1);
+/// In the room (spec R142), where the machine has time: UDP and what needs no proxy have their head start.
+const JOINED: Duration = Duration::from_secs(3);
+/// UDP that ends in mid-evening.
+const MOVED: Duration = Duration::from_secs(5);
+/// Where others have the processor.
+const BUSY: Duration = Duration::from_secs(15);
+/// UDP that loses so much is left after ten seconds of it.
+const LEFT: Duration = Duration::from_secs(60);
+/// UDP is asked for once a minute.
+const ASKED: Duration = Duration::from_secs(100);
+const TO_SPARE: f64 = 0.2;
+
+/// Who is where; the numbers are those of the players, from 0.
+const NO_UDP: usize = 0;
+const NO_443: usize = 1;
+const THROTTLED: usize = 2;
+const BY_TINYPROXY: usize = 3;
+const BY_SQUID: usize = 4;
+const UNHARMED: usize = 5;
+const PLAYERS: usize = 6;
+
+pub(crate) struct Networks {
+    /// What goes on while UDP ends and comes back.
+    game: Mutex<Option<(Pings, EchoSession)>>,
+    proxies: [Process; 2],
+    pub(crate) guests: Guests,
+}
+
+impl World for Networks {
+    fn report(&self) -> String {
+        let proxies = self.proxies.iter().map(|proxy| proxy.tail(10));
+        self.guests.report() + &proxies.collect::<Vec<_>>().join("\n---\n")
+    }
+}
+
+pub(crate) fn begin() -> Result<Networks> {
+    let plan = GuestPlan {
+        venue: Plan {
+            remotes: PLAYERS,
+            player_routers: &[HOME; PLAYERS],
+            ..Plan::default()
+        },
+        // Players have numbers from 1 there.
+        environment: &[
+            (1 + BY_TINYPROXY, "https_proxy=http://10.9.3.1:8888"),
+            (1 + BY_SQUID, "https_proxy=http://10.9.3.1:3128"),
+        ],
+        // What a direct path would have: another test's matter.
+        gateway: &["--no-door"],
+        ..GuestPlan::default()
+    };
+    let venue = Venue::build(plan.venue)?;
+    let machine = venue.public_machine("proxy", 3)?;
+    let proxies = [tinyproxy(&venue, &machine)?, squid(&venue, &machine)?];
+    for (player, weather) in [
+        (NO_UDP, Weather::NoUdp),
+        (NO_443, Weather::NoUdpPort(443)),
+        (THROTTLED, Weather::UdpLoss(30)),
+        (BY_TINYPROXY, Weather::OnlyBy(PROXY)),
+        (BY_SQUID, Weather::OnlyBy(PROXY)),
+    ] {
+        venue.player_routers[player][0].weather(&[weather])?;
+    }
+    Ok(Networks {
+        game: Mutex::default(),
+        proxies,
+        guests: Guests::gather_at(plan, venue)?,
+    })
+}
+
+pub(crate) fn all() -> Vec<Check<Networks>> {
+    checks![
+        where_no_udp_gets_through,
+        where_udp_to_the_relays_port_does_not,
+        where_everything_goes_by_tinyproxy,
+        where_everything_goes_by_squid,
+        udp_that_ends_in_mid_evening_is_replaced,
+        udp_that_loses_a_third_is_left,
+        strangers::slow_and_senseless_strangers_disturb_no_game,
+        udp_that_is_back_is_taken_again,
+    ]
+}
+
+/// The player joins over TCP, soon, is told so, and plays.
+pub(crate) fn joins_over_tcp(guest: &Guest, what: &str) -> Result<()> {
+    let (begin, spare) = (Instant::now(), Spare::now()?);
+    guest.begin_to_join()?;
+    let took = guest.goes("relay_over_tcp", SOON)?;
+    let had_time = spare.was_more_than(TO_SPARE)?;
+    let on_the_lan = guest.is_in(begin)?;
+    println!("{what}: joined after {took:.1?}, on the LAN after {on_the_lan:.1?}");
+    let allowed = if had_time { JOINED } else { JOINED + BUSY };
+    ensure!(took <= allowed, "it took {took:?}");
+    is_told(guest)?;
+    guest.machine.pings(Venue::LAN1, 1000)?;
+    guest.leave()?;
+    guest.goes_away()
+}
+
+fn is_told(guest: &Guest) -> Result<()> {
+    let told = |snapshot: &serde_json::Value| {
+        let shown = snapshot.to_string();
+        shown.contains("UDP does not get through") && shown.contains("TCP")
+    };
+    guest.shows("the player is told what TCP means", SOON, told)?;
+    let said = guest.ask(&["status"])?;
+    ensure!(said.contains("relay over TCP"), "{said}");
+    Ok(())
+}
+
+fn where_no_udp_gets_through(networks: &Networks) -> Result<()> {
+    joins_over_tcp(&networks.guests.players[NO_UDP], "no UDP")
+}
+
+fn where_udp_to_the_relays_port_does_not(networks: &Networks) -> Result<()> {
+    joins_over_tcp(&networks.guests.players[NO_443], "no UDP to 443")
+}
+
+fn where_everything_goes_by_tinyproxy(networks: &Networks) -> Result<()> {
+    joins_over_tcp(&networks.guests.players[BY_TINYPROXY], "tinyproxy")
+}
+
+fn where_everything_goes_by_squid(networks: &Networks) -> Result<()> {
+    joins_over_tcp(&networks.guests.players[BY_SQUID], "squid")
+}
+
+fn udp_that_ends_in_mid_evening_is_replaced(networks: &Networks) -> Result<()> {
+    let guests = &networks.guests;
+    let guest = &guests.players[UNHARMED];
+    guest.join()?;
+    guest.goes("relay", SOON)?;
+    let tcp = EchoSession::open(&guest.machine, &guests.venue.lan1, Venue::LAN1)?;
+    let pings = Pings::start(&guest.machine, Venue::LAN1, 60, 56)?;
+    pings.wait_for_answers(Instant::now(), 10, SOON)?;
+    let (begin, spare) = (Instant::now(), Spare::now()?);
+    guests.venue.player_routers[UNHARMED][0].weather(&[Weather::NoUdp])?;
+    guest.goes("relay_over_tcp", SOON)?;
+    pings.wait_for_answers(Instant::now(), 10, SOON)?;
+    let report = pings.report(begin, Instant::now());
+    let had_time = spare.was_more_than(TO_SPARE)?;
+    println!("UDP ends: {:.1?} without an answer", report.silence);
+    let allowed = if had_time { MOVED } else { MOVED + BUSY };
+    ensure!(report.silence <= allowed, "{:?}", report.silence);
+    tcp.lives(SOON)?;
+    is_told(guest)?;
+    guests.venue.player_routers[UNHARMED][0].weather(&[])?;
+    let mut game = networks
+        .game
+        .lock()
+        .map_err(|_| anyhow::anyhow!("poisoned"))?;
+    *game = Some((pings, tcp));
+    Ok(())
+}
+
+fn udp_that_loses_a_third_is_left(networks: &Networks) -> Result<()> {
+    let guests = &networks.guests;
+    let guest = &guests.players[THROTTLED];
+    guest.join()?;
+    let _game = Pings::start(&guest.machine, Venue::LAN1, 60, 56)?;
+    let took = guest.goes("relay_over_tcp", LEFT)?;
+    println!("30 % loss: over TCP after {took:.1?}");
+    let pings = Pings::start(&guest.machine, Venue::LAN1, 60, 56)?;
+    let begin = Instant::now();
+    pings.wait_for_answers(begin, 120, SOON)?;
+    let report = pings.report(begin, Instant::now());
+    ensure!(
+        report.lost_part() < 0.1,
+        "{} of {} lost over TCP",
+        report.lost,
+        report.sent
+    );
+    guest.leave()
+}
+
+/// A while after it was lifted; the others' tests ran meanwhile.
+fn udp_that_is_back_is_taken_again(networks: &Networks) -> Result<()> {
+    let guest = &networks.guests.players[UNHARMED];
+    let game = networks
+        .game
+        .lock()
+        .map_err(|_| anyhow::anyhow!("poisoned"))?;
+    let (pings, tcp) = game.as_ref().context("nobody plays")?;
+    guest.goes("relay", ASKED)?;
+    pings.wait_for_answers(Instant::now(), 10, SOON)?;
+    tcp.lives(SOON)?;
+    let status = guest.snapshot()?.to_string();
+    ensure!(!status.contains("UDP does not get through"), "{status}");
+    Ok(())
+}
+
+fn tinyproxy(venue: &Venue, machine: &Machine) -> Result<Process> {
+    let settings = "Port 8888\nAllow 0.0.0.0/0\nConnectPort 443\nMaxClients 50\nLogLevel Connect\n";
+    let file = venue.lab.write("tinyproxy.conf", settings)?;
+    let proxy = machine.spawn("tinyproxy", ["tinyproxy", "-d", "-c", &file])?;
+    listens(machine, 8888)?;
+    Ok(proxy)
+}
+
+/// It keeps nothing, and what it shares with others of its kind ends with it.
+fn squid(venue: &Venue, machine: &Machine) -> Result<Process> {
+    let settings = "http_port 3128\nhttp_access allow all\ncache deny all\naccess_log none\ncache_log stdio:/dev/null\n\
+        pid_filename none\npinger_enable off\nnetdb_filename none\nshutdown_lifetime 0 seconds\n";
+    let file = venue.lab.write("squid.conf", settings)?;
+    let command = format!("mount -t tmpfs none /dev/shm && exec squid -N -f {file}");
+    let proxy = machine.spawn("squid", ["unshare", "--mount", "sh", "-c", &command])?;
+    listens(machine, 3128)?;
+    Ok(proxy)
+}
+
+pub(crate) fn listens(machine: &Machine, port: u16) -> Result<()> {
+    lanparty_lab::eventually(&format!("port {port} is open"), SOON, || {
+        machine
+            .enter(|| std::net::TcpStream::connect(("127.0.0.1", port)))
+            .ok()
+            .map(drop)
+    })
+}
