@@ -2,6 +2,7 @@
 //!
 //! What the service says (states, sentences, warnings, rows) comes with its snapshots and is not here.
 
+use lanparty_client_control::Way;
 use lanparty_games::{Game, Host};
 use std::time::Duration;
 
@@ -153,6 +154,14 @@ pub(crate) fn hosted(game: &Game) -> Option<String> {
 
 pub(crate) fn you(name: Option<&str>) -> String {
     name.map_or_else(|| "You".to_owned(), |name| format!("{name} (you)"))
+}
+
+/// By which way the ping is.
+pub(crate) fn ping_by(way: Option<Way>) -> String {
+    match way {
+        Some(Way::Other) | None => PING.to_owned(),
+        Some(way) => format!("{PING} · {way}"),
+    }
 }
 
 pub(crate) fn loss(of_1000: u16) -> String {

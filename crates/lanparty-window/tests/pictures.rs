@@ -13,7 +13,7 @@ use egui::Theme;
 use egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
 use lanparty_client_control::connection::DoorError;
-use lanparty_client_control::{Fix, FixOffer, LanAddress, Loss, Mark, Row, State, Way};
+use lanparty_client_control::{Fix, FixOffer, LanAddress, Loss, Mark, NotDirect, Row, State, Way};
 use lanparty_games::Host;
 use lanparty_window::{App, Effect, Forbidden, VERSION};
 use std::io;
@@ -64,6 +64,11 @@ fn scenes() -> Vec<Scene> {
             let mut snapshot = evening();
             snapshot.warnings = warnings();
             snapshot.ping = ping(96, 7);
+            hearing(snapshot)
+        }),
+        ("connected-not-direct", || {
+            let mut snapshot = evening();
+            snapshot.not_direct = Some(NotDirect::PlayerNat.to_player());
             hearing(snapshot)
         }),
         ("connected-made-up", || {

@@ -123,7 +123,7 @@ fn ping(ui: &mut Ui, snapshot: &Snapshot) {
     let ping = &snapshot.ping;
     parts::boxed(ui, look::card(ui.visuals()), |ui| {
         ui.set_min_height(CARD);
-        parts::weak(ui, words::PING);
+        parts::weak(ui, &words::ping_by(snapshot.way));
         let (Some(us), Some(verdict)) = (ping.us, ping.verdict()) else {
             ui.label(RichText::new(words::PING_UNKNOWN).font(look::strong(20.0)));
             return;
@@ -134,9 +134,6 @@ fn ping(ui: &mut Ui, snapshot: &Snapshot) {
             let number = RichText::new(ms(us)).font(look::strong(20.0));
             ui.label(number.color(palette.tone(tone)));
             ui.label(RichText::new(verdict_word(verdict)).color(palette.tone(tone)));
-            if let Some(way) = snapshot.way.filter(|way| *way != Way::Other) {
-                ui.label(RichText::new(way.to_string()).size(14.0));
-            }
             if let Some(loss) = ping.loss {
                 ui.label(RichText::new(words::loss(loss.0)).size(13.0).weak());
             }
