@@ -29,6 +29,8 @@ pub(crate) struct Doorway {
     seen: Option<IpAddr>,
     way_in: Option<Opened>,
     is_introduced: bool,
+    /// The link has another port than the chosen one, and the host has heard of it.
+    has_another: bool,
     /// The port in the router of which the host was told last.
     told: Option<SocketAddr>,
 }
@@ -58,6 +60,7 @@ impl Doorway {
             seen: None,
             way_in: None,
             is_introduced: false,
+            has_another: false,
             told: None,
         }
     }
@@ -95,9 +98,18 @@ impl Doorway {
             [facts.own, facts.own_ipv6] = own_addresses();
         }
         self.tell_of(&facts);
+        let chosen = self.chosen.filter(|&chosen| chosen == port);
+        if chosen != self.chosen && !std::mem::replace(&mut self.has_another, true) {
+            say(format_args!(
+                "UDP port {} was not free for this link to the relay, an earlier one may still have it; direct paths go by port \
+                 {port} until the next link.",
+                self.chosen.unwrap_or_default()
+            ));
+        }
+        self.has_another &= chosen != self.chosen;
         let known = Known {
             facts: &facts,
-            forwarded: self.seen.zip(self.chosen),
+            forwarded: self.seen.zip(chosen),
         };
         named(port, &known, |ip| addresses::is_inside(&self.lan, ip))
     }
