@@ -344,7 +344,7 @@ fn guest(at: u8) -> Guest {
         ping_us: None,
         relay: Measured::default(),
         direct: Measured::default(),
-        not_direct: (at % 3 == 0).then(|| NotDirect::PlayerNat.to_host()),
+        not_direct: at.is_multiple_of(3).then(|| NotDirect::PlayerNat.to_host()),
         pings_us: Vec::new(),
         loss_permille: Some(u16::from(at % 4) * 7),
         rates: Rates::default(),

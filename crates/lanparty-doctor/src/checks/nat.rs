@@ -5,7 +5,7 @@ use super::Check;
 use crate::facts::{Interface, Network, Paths, Pc};
 use crate::found::{Cure, Found};
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 pub(crate) const CHECK: Check = Check {
     id: "nat",
@@ -89,7 +89,7 @@ pub(super) enum Kind {
 pub(super) fn kind(paths: &Paths) -> Kind {
     let sights = paths.sights.iter();
     let seen: Vec<_> = sights
-        .filter_map(|sight| Some((sight, sight.seen.filter(|seen| seen.is_ipv4())?)))
+        .filter_map(|sight| Some((sight, sight.seen.filter(SocketAddr::is_ipv4)?)))
         .collect();
     let Some(&(first, from)) = seen.first() else {
         return Kind::Untold;

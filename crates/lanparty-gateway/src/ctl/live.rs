@@ -58,7 +58,7 @@ fn draw(room: &Players) -> Look {
 fn row(player: &Player) -> Row {
     let unknown = || "–".to_owned();
     let member = &player.member;
-    let milliseconds = |us| format!("{:.1} ms", us as f64 / 1000.0);
+    let milliseconds = |us| format!("{:.1} ms", f64::from(us) / 1000.0);
     let percent = |permille| format!("{}.{} %", permille / 10, permille % 10);
     let rate =
         |bytes: Option<u64>| bytes.map_or(Figure::Unknown, |bytes| Figure::Rate(bytes as f64));
