@@ -19,6 +19,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 
 /// Strangers whose first packet waits to be looked at, at some 30 KiB each, at all loops together. Who comes when all places are taken is
 /// not heard, and asks again; the engine's own limit is 65536.
@@ -354,6 +355,12 @@ impl Endpoint {
     /// When it was not sent.
     pub fn punch(&self, to: SocketAddr, ttl: Option<u8>) -> io::Result<()> {
         self.crew.first().punch(to, ttl)
+    }
+
+    /// From where one is punched by who is at one of these addresses, if from another port: a NAT that gives every destination
+    /// another one tells nobody of it before. Each is told once, a handful at most, until then.
+    pub fn hear_punches(&self, known: &[SocketAddr], until: Instant) -> mpsc::Receiver<SocketAddr> {
+        self.crew.first().hear_punches(known, until)
     }
 
     async fn begin(

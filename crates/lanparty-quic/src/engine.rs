@@ -19,6 +19,7 @@ mod guests;
 mod inbox;
 mod link;
 mod links;
+mod punches;
 mod state;
 mod stranger;
 mod strangers;
@@ -65,6 +66,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 use strangers::Strangers;
 use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use udp::UdpPort;
 use wires::{Wires, made_up};
@@ -243,6 +245,16 @@ impl Engine {
         if let Some(guests) = &mut self.shared().lock().guests {
             guests.expect(Instant::now(), address, until, handshakes);
         }
+    }
+
+    /// From which other ports than these somebody punches who is at one of these addresses, until then.
+    pub(crate) fn hear_punches(
+        &self,
+        known: &[SocketAddr],
+        until: Instant,
+    ) -> mpsc::Receiver<SocketAddr> {
+        let mut state = self.shared().lock();
+        state.punches.listen(Instant::now(), known, until)
     }
 
     /// Sends one byte, which is no packet of QUIC's.

@@ -128,6 +128,31 @@ async fn a_punch_is_one_byte_that_nobody_hears_and_changes_nothing() {
     other.relay_echoes().await;
 }
 
+#[tokio::test]
+async fn a_punch_from_a_port_that_nobody_told_of_is_heard_of() {
+    for bound in [IpAddr::from(Ipv4Addr::LOCALHOST), "::".parse().unwrap()] {
+        let endpoint = Endpoint::client_at(
+            (bound, 0).into(),
+            PathFloor::Ordinary,
+            Congestion::default(),
+        );
+        let endpoint = endpoint.unwrap();
+        let here = (
+            Ipv4Addr::LOCALHOST,
+            endpoint.local_address().unwrap().port(),
+        );
+        let (told, behind_a_nat) = (client(), client());
+        let known = told.local_address().unwrap();
+        let mut heard = endpoint.hear_punches(&[known], soon());
+        for punching in [&told, &behind_a_nat, &behind_a_nat] {
+            punching.punch(here.into(), None).unwrap();
+        }
+        let from = tokio::time::timeout(DEADLINE, heard.recv()).await;
+        let there = behind_a_nat.local_address().unwrap();
+        assert_eq!(from.unwrap(), Some(there));
+    }
+}
+
 /// Turns of two endpoints in one task's hands.
 #[tokio::test]
 async fn one_task_drives_two_endpoints() {

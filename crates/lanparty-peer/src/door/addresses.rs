@@ -10,6 +10,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 /// As many of the other one's are tried: where the relay sees it, and what it has named.
 const MAX_TRIED: usize = MAX_ADDRESSES + 1;
 
+/// As many that were not told are tried in a round.
+const MAX_UNFORESEEN: u8 = 2;
+const FIRST_LENT: u16 = 1024;
+
 /// The socket with this port at the addresses from which this machine sends to the internet, one of each family where it
 /// has both; nothing is sent.
 pub fn outgoing(port: u16) -> Vec<SocketAddr> {
@@ -75,6 +79,38 @@ impl<I: Fn(IpAddr) -> bool, S: Fn(SocketAddr) -> Option<IpAddr>> Around<I, S> {
             && !is_relay
             && !(self.is_inside)(ip)
             && leads_outside()
+    }
+}
+
+/// Which other ports of the other one's are tried, from which it has punched: those that its NAT has given this destination alone.
+/// Whoever forges senders gains no more than a dial or two, as proofs decide.
+pub(super) struct Unforeseen {
+    tried: Vec<SocketAddr>,
+    relay: SocketAddr,
+    left: u8,
+}
+
+impl Unforeseen {
+    pub(super) fn beside(tried: &[SocketAddr], relay: SocketAddr) -> Self {
+        Unforeseen {
+            tried: tried.to_vec(),
+            relay: SocketAddr::new(relay.ip().to_canonical(), relay.port()),
+            left: MAX_UNFORESEEN,
+        }
+    }
+
+    /// True once, for one that is worth it.
+    pub(super) fn is_worth_trying(&mut self, address: SocketAddr) -> bool {
+        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+        let is_others = self.tried.iter().any(|tried| tried.ip() == address.ip());
+        let is_new = !self.tried.contains(&address) && address != self.relay;
+        // No NAT lends the ports of a machine's own services.
+        if self.left == 0 || !is_others || !is_new || address.port() < FIRST_LENT {
+            return false;
+        }
+        self.left -= 1;
+        self.tried.push(address);
+        true
     }
 }
 
@@ -165,6 +201,26 @@ mod tests {
             .map(|port| at(&format!("10.1.0.1:{port}")))
             .collect();
         assert_eq!(around("127.0.0.1:443").worth_trying(&many).len(), MAX_TRIED);
+    }
+
+    #[test]
+    fn a_port_that_nobody_told_of_is_tried_where_the_other_one_is() {
+        let given = ["203.0.113.20:40000", "10.0.0.5:40000"].map(at);
+        let mut unforeseen = Unforeseen::beside(&given, at("203.0.113.20:4443"));
+        let punched = [
+            "203.0.113.20:40000",
+            "203.0.113.21:50000",
+            "203.0.113.20:443",
+            "203.0.113.20:1023",
+            "203.0.113.20:4443",
+            "203.0.113.20:50000",
+            "[::ffff:203.0.113.20]:50000",
+            "10.0.0.5:50000",
+            "203.0.113.20:50001",
+        ];
+        let tried = punched.map(at).into_iter();
+        let tried: Vec<_> = tried.filter(|&at| unforeseen.is_worth_trying(at)).collect();
+        assert_eq!(tried, [at("203.0.113.20:50000"), at("10.0.0.5:50000")]);
     }
 
     /// As most gateways: its one cable is the LAN's, and its way out.

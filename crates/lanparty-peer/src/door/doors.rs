@@ -1,5 +1,6 @@
 //! The direct paths of one peer, those that are being made, and what is known of why there is none.
 
+use super::addresses::Unforeseen;
 use super::enter::{Caller, Knock, NotIn, Place};
 use super::link::DoorLink;
 use super::meetings::Meetings;
@@ -52,6 +53,8 @@ pub(crate) struct At {
     pub(super) relay: SocketAddr,
     pub(super) own_id: PeerId,
     pub(super) room_id: RoomId,
+    /// From where the gateway punches with whom a round is under way, until it is called.
+    pub(super) punches: Option<(PeerId, mpsc::Receiver<SocketAddr>)>,
     /// Let strangers in as long as this is there.
     _accepting: JoinSet<()>,
 }
@@ -165,6 +168,7 @@ impl Doors {
             relay,
             own_id,
             room_id,
+            punches: None,
             _accepting: accepting,
         });
     }
@@ -384,7 +388,7 @@ impl Doors {
 
     /// Begins to get in where the relay says that the gateway is.
     pub(super) fn call(&mut self, now: Instant, peer: PeerId, room: Room) {
-        let (Some(at), Some(meeting)) = (&self.at, self.meetings.with(now, peer)) else {
+        let (Some(at), Some(meeting)) = (&mut self.at, self.meetings.with(now, peer)) else {
             return;
         };
         let Some(pin) = meeting.meet.pin else {
@@ -397,9 +401,12 @@ impl Doors {
             room: at.room_id,
         };
         let round = meeting.meet.round;
+        let punches = at.punches.take_if(|(from, _)| *from == peer);
         let knock = Knock {
             endpoint: at.endpoint.clone(),
             addresses: meeting.addresses.clone(),
+            punches: punches.map(|(_, punches)| punches),
+            unforeseen: Unforeseen::beside(&meeting.addresses, at.relay),
             pin,
             key: DoorKey::new(&meeting.meet.secret, room.key.as_ref()),
             player: meeting.player,

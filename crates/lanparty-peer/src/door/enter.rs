@@ -1,5 +1,6 @@
 //! The first words at a door: each proves to the other that it is the one whom the relay has introduced.
 
+use super::addresses::Unforeseen;
 use super::meetings::Meeting;
 use lanparty_ctrl::door::{DOOR_ALPN, DoorKey, Encounter, Enter, Entered, Side};
 use lanparty_ctrl::message::Reject;
@@ -12,6 +13,7 @@ use lanparty_quic::tls::Trust;
 use lanparty_quic::{CloseCode, Connection, Endpoint, HandshakeError, Incoming, SendStream};
 use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 /// How long a player tries to get in, and how long a gateway listens to whoever knocks.
@@ -44,6 +46,9 @@ pub(super) struct Place {
 pub(super) struct Knock {
     pub(super) endpoint: Endpoint,
     pub(super) addresses: Vec<SocketAddr>,
+    /// From where else the gateway punches, and which of that is tried.
+    pub(super) punches: Option<mpsc::Receiver<SocketAddr>>,
+    pub(super) unforeseen: Unforeseen,
     pub(super) pin: Pin,
     pub(super) key: DoorKey,
     pub(super) player: VirtualMac,
@@ -60,24 +65,33 @@ impl Knock {
     ///
     /// # Errors
     /// [`NotIn`].
-    pub(super) async fn knock(self) -> Result<Connection, NotIn> {
+    pub(super) async fn knock(mut self) -> Result<Connection, NotIn> {
         let entering = tokio::time::timeout(PATIENCE, self.enter_somewhere());
         entering
             .await
             .unwrap_or(Err(NotIn::NoAnswer(HandshakeError::NoAnswer)))
     }
 
-    async fn enter_somewhere(&self) -> Result<Connection, NotIn> {
+    async fn enter_somewhere(&mut self) -> Result<Connection, NotIn> {
         let mut calls = JoinSet::new();
         for (turn, &address) in (0u32..).zip(&self.addresses) {
-            let (endpoint, trust) = (self.endpoint.clone(), Trust::pinned(self.pin));
-            calls.spawn(async move {
-                tokio::time::sleep(STAGGER * turn).await;
-                endpoint.call(address, DOOR_ALPN, &trust).await
-            });
+            calls.spawn(self.call(address, STAGGER * turn));
         }
         let mut failure = NotIn::NoAnswer(HandshakeError::NoAnswer);
-        while let Some(called) = calls.join_next().await {
+        loop {
+            let called = tokio::select! {
+                biased;
+                address = next(&mut self.punches) => {
+                    if self.unforeseen.is_worth_trying(address) {
+                        calls.spawn(self.call(address, Duration::ZERO));
+                    }
+                    continue;
+                }
+                called = calls.join_next() => called,
+            };
+            let Some(called) = called else {
+                return Err(failure);
+            };
             let entered = match called.expect("a call neither panics nor is cancelled") {
                 Ok(connection) => self.enter(connection).await,
                 Err(error) => Err(NotIn::NoAnswer(error)),
@@ -87,7 +101,18 @@ impl Knock {
                 Err(error) => failure = error,
             }
         }
-        Err(failure)
+    }
+
+    fn call(
+        &self,
+        address: SocketAddr,
+        later: Duration,
+    ) -> impl Future<Output = Result<Connection, HandshakeError>> + use<> {
+        let (endpoint, trust) = (self.endpoint.clone(), Trust::pinned(self.pin));
+        async move {
+            tokio::time::sleep(later).await;
+            endpoint.call(address, DOOR_ALPN, &trust).await
+        }
     }
 
     async fn enter(&self, connection: Connection) -> Result<Connection, NotIn> {
@@ -127,6 +152,16 @@ impl Knock {
                 });
         is_hosts && self.key.accepts(&entered.proof, Side::Gateway, here)
     }
+}
+
+/// The next address from which one is punched.
+async fn next(punches: &mut Option<mpsc::Receiver<SocketAddr>>) -> SocketAddr {
+    if let Some(punches) = punches
+        && let Some(address) = punches.recv().await
+    {
+        return address;
+    }
+    std::future::pending().await
 }
 
 /// Somebody at the gateway's door, and what it says of itself.

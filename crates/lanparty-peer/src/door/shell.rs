@@ -197,10 +197,10 @@ impl Doors {
             self.whys.insert(meet.peer_id, NotDirect::NoAnswer);
             return;
         }
-        let ready = ready(&meet);
+        let (ready, gateway) = (ready(&meet), meet.peer_id);
         self.meetings.met(now, meet, player, addresses.clone());
         by.host.keep_outside(&self.addresses(now));
-        let Some(at) = &self.at else { return };
+        let Some(at) = &mut self.at else { return };
         if self.is_gateway {
             let mut guests: Vec<_> = addresses.iter().map(SocketAddr::ip).collect();
             guests.sort_unstable();
@@ -208,6 +208,9 @@ impl Doors {
             for guest in guests {
                 at.endpoint.expect(guest, now + ROUND, HANDSHAKES);
             }
+        } else {
+            let punches = at.endpoint.hear_punches(&addresses, now + ROUND);
+            at.punches = Some((gateway, punches));
         }
         punch(&at.endpoint, &addresses, &NEAR_HOPS);
         by.link.send_message(PeerMessage::Ready(ready));

@@ -6,6 +6,7 @@ use super::ears::{Ears, Failure};
 use super::errands::Errands;
 use super::gather::Gathering;
 use super::link::Link;
+use super::punches;
 use super::state::State;
 use super::strangers::Knock;
 use super::udp::{Received, Slots};
@@ -381,6 +382,10 @@ impl State {
             payload,
             wire,
         } = received;
+        if payload.len() == punches::LEN {
+            self.punches.hear(now, path.remote());
+            return None;
+        }
         let from = path.remote().ip();
         if let Some(guests) = &self.guests
             && self.ids.is_of_stranger(&payload)

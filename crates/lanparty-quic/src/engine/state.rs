@@ -4,6 +4,7 @@ use super::guests::Guests;
 use super::link::{Fate, Link};
 use super::links::Links;
 use super::no_socket;
+use super::punches::Punches;
 use super::strangers::Strangers;
 use super::wires::Wire;
 use crate::reset::OwnIds;
@@ -32,6 +33,8 @@ pub(super) struct State {
     pub(super) strangers: Arc<Strangers>,
     /// The only ones who may come, where not everybody may.
     pub(super) guests: Option<Guests>,
+    /// Who wants to hear from where NATs are opened.
+    pub(super) punches: Punches,
     pub(super) waiting_for_idle: Vec<Waker>,
     // There while whoever moves packets sleeps.
     pub(super) driver: Option<Waker>,
@@ -108,6 +111,7 @@ impl State {
             deadlines: BTreeSet::new(),
             strangers: Arc::default(),
             guests: None,
+            punches: Punches::default(),
             waiting_for_idle: Vec::new(),
             driver: None,
             is_by_hand: false,
