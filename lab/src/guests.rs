@@ -27,6 +27,8 @@ pub struct GuestPlan {
     pub environment: &'static [(usize, &'static str)],
     /// What everybody calls the relay, which is in their hosts files then.
     pub relay_name: Option<&'static str>,
+    /// The relay has a second address, to which that name leads as well.
+    pub relay_too: bool,
     /// The programs' `--log` filter.
     pub log: Option<&'static str>,
 }
@@ -71,9 +73,17 @@ impl Guests {
 
     /// The same at a place that is there already.
     pub fn gather_at(plan: GuestPlan, venue: Venue) -> Result<Self> {
+        let mut addresses = vec![Venue::RELAY];
+        if plan.relay_too {
+            let second = Venue::RELAY_TOO;
+            venue
+                .relay
+                .ip(&format!("addr add {second}/24 brd + dev wan0"))?;
+            addresses.push(second);
+        }
         if let Some(name) = plan.relay_name {
             for machine in venue.remotes.iter().chain([&venue.gateway]) {
-                machine.set_host(name, Venue::RELAY)?;
+                machine.set_host_at(name, &addresses)?;
             }
         }
         let relay = plan.start_relay(&venue)?;

@@ -187,8 +187,16 @@ impl Machine {
 
     /// Writes the machine's own /etc/hosts, which then knows this name alone. Programs that run see the change.
     pub fn set_host(&self, name: &str, address: IpAddr) -> Result<()> {
+        self.set_host_at(name, &[address])
+    }
+
+    /// The same with all the addresses that the name has.
+    pub fn set_host_at(&self, name: &str, addresses: &[IpAddr]) -> Result<()> {
         let file = Path::new("/etc/netns").join(&self.namespace).join("hosts");
-        fs::write(file, format!("{address} {name}\n")).context("write the hosts file")
+        let lines = addresses
+            .iter()
+            .map(|address| format!("{address} {name}\n"));
+        fs::write(file, lines.collect::<String>()).context("write the hosts file")
     }
 
     /// What the machine's /etc/resolv.conf says now.

@@ -101,6 +101,8 @@ impl Venue {
     pub const LAN2: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 50, 12));
     /// The relay's address on the internet.
     pub const RELAY: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 9, 1, 1));
+    /// Another address that it may have there.
+    pub const RELAY_TOO: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 9, 1, 2));
     /// The relay's address there for IPv6.
     pub const RELAY_IPV6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd00, 9, 1, 0, 0, 0, 0, 1));
 

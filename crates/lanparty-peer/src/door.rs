@@ -9,7 +9,9 @@ mod doors;
 mod enter;
 mod link;
 mod meetings;
+mod nat;
 mod shell;
+mod why;
 
 pub use addresses::outgoing;
 pub(crate) use doors::{Doors, News};

@@ -83,6 +83,8 @@ pub struct RelayLink {
     _reader: JoinSet<()>,
     welcome: Welcome,
     relay: SocketAddr,
+    /// Another address of the relay that is like it.
+    elsewhere: Option<SocketAddr>,
     means: Means,
     budget_cap: Option<DatagramBudget>,
     next_frame_id: u16,
@@ -184,6 +186,7 @@ impl RelayLink {
         hello: impl Fn(DatagramBudget) -> Hello,
     ) -> Result<Self, ConnectError> {
         let mut link = Self::greet(config, reached.into_parts(), &hello).await?;
+        link.elsewhere = targets.like(link.relay);
         // TCP cuts what is too long for a path by itself.
         if link.is_carried() {
             return Ok(link);
@@ -201,7 +204,9 @@ impl RelayLink {
         };
         let reached = race(config, targets, PathFloor::Least).await;
         let reached = reached.map_err(|error| error.of_invite(config))?;
-        Self::greet(config, reached.into_parts(), hello).await
+        let mut link = Self::greet(config, reached.into_parts(), hello).await?;
+        link.elsewhere = targets.like(link.relay);
+        Ok(link)
     }
 
     /// Says hello on a connection that stands.
@@ -224,6 +229,7 @@ impl RelayLink {
             _reader: reader,
             welcome,
             relay,
+            elsewhere: None,
             means,
             budget_cap: config.budget_cap,
             next_frame_id: 0,
@@ -331,6 +337,11 @@ impl RelayLink {
     /// The relay's address at the time of the handshake; where a proxy is in front of it, the proxy's.
     pub fn relay(&self) -> SocketAddr {
         self.relay
+    }
+
+    /// Another address of the relay, of a link over UDP.
+    pub(crate) fn elsewhere(&self) -> Option<SocketAddr> {
+        self.elsewhere.filter(|_| !self.is_carried())
     }
 
     /// The largest datagram to send now.

@@ -62,9 +62,14 @@ fn main() -> ExitCode {
     )
 }
 
-/// Guests behind these routers; all have begun to join, so that no test waits for what can go on beside another one.
+/// Guests behind these routers; all have begun to join, so that no test waits for what can go on beside another one. The relay
+/// has two addresses, from which each finds out what its router does.
 fn guests(gateway: &'static [Router], players: &'static [&'static [Router]]) -> Result<Guests> {
-    all_join(Guests::gather(plan(gateway, players))?)
+    all_join(Guests::gather(GuestPlan {
+        relay_name: Some("relay.example"),
+        relay_too: true,
+        ..plan(gateway, players)
+    })?)
 }
 
 fn all_join(guests: Guests) -> Result<Guests> {

@@ -4,11 +4,13 @@ use super::addresses::Unforeseen;
 use super::enter::{Caller, Knock, NotIn, Place};
 use super::link::DoorLink;
 use super::meetings::Meetings;
+use super::nat::{Finding, Nat};
+use super::why::{self, not_direct};
 use super::{Door, Standing};
 use crate::link::QueueDeaths;
 use crate::peer::PeerCore;
-use crate::ways::{Quality, Trial, Why};
-use lanparty_ctrl::door::{DoorKey, Meet, NoMeetingReason};
+use crate::ways::{Quality, Trial};
+use lanparty_ctrl::door::{DoorKey, Meet};
 use lanparty_ctrl::{HostId, HostKey, Pin, RoomCode, RoomKey};
 use lanparty_obs::{NotDirect, Way, Ways};
 use lanparty_proto::{DatagramBudget, PeerId, RoomId, VirtualMac};
@@ -38,6 +40,8 @@ pub(super) enum Told {
     Tried(Tried),
     /// Somebody is at the gateway's door.
     Came(Box<Caller>),
+    /// What our NAT does, to the question of this number.
+    Found(u64, Option<Finding>),
 }
 
 /// What came of it.
@@ -74,11 +78,13 @@ pub(crate) struct Doors {
     /// Why there is no path to this one.
     pub(super) whys: BTreeMap<PeerId, NotDirect>,
     pub(super) tasks: JoinSet<()>,
-    news: mpsc::Sender<News>,
+    pub(super) news: mpsc::Sender<News>,
     /// A gateway's, made when it is needed.
     identity: Option<Arc<Identity>>,
     /// Where the relay was told that we are.
     pub(super) told: Vec<SocketAddr>,
+    /// What is known of the NAT in front of us.
+    pub(super) nat: Nat,
     deaths: QueueDeaths,
 }
 
@@ -97,6 +103,7 @@ impl Doors {
             news,
             identity: None,
             told: Vec::new(),
+            nat: Nat::default(),
             deaths: QueueDeaths::default(),
         }
     }
@@ -179,6 +186,7 @@ impl Doors {
         self.meetings.clear();
         self.rtts.clear();
         self.whys.clear();
+        self.nat.forget();
     }
 
     /// The relay is gone. The paths go on for a while.
@@ -372,6 +380,7 @@ impl Doors {
     /// This machine has another address.
     pub(crate) fn moves(&mut self, now: Instant) {
         self.links.values_mut().for_each(DoorLink::moves);
+        self.nat.forget();
         if self.at.is_some() {
             self.meetings.ask_soon(now);
         }
@@ -428,7 +437,7 @@ impl Doors {
         });
     }
 
-    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
         // What has ended is not kept.
         while self.tasks.try_join_next().is_some() {}
         self.tasks.spawn(task);
@@ -493,10 +502,15 @@ impl Doors {
             change(ways);
         };
         for (&peer, &why) in &self.whys {
+            let why = match why {
+                NotDirect::NoAnswer => self.why_in_vain(peer),
+                why => why,
+            };
             note(peer, &|ways| ways.not_direct = Some(why));
         }
         for peer in self.meetings.peers_in_vain(now) {
-            note(peer, &|ways| ways.not_direct = Some(NotDirect::NoAnswer));
+            let why = self.why_in_vain(peer);
+            note(peer, &|ways| ways.not_direct = Some(why));
         }
         for peer in self.meetings.peers_under_way(now) {
             note(peer, &|ways| ways.not_direct = Some(NotDirect::Meeting));
@@ -514,6 +528,14 @@ impl Doors {
             });
         }
         all.into_iter().collect()
+    }
+
+    /// Why nobody answers: what the two NATs do may be known by now.
+    fn why_in_vain(&self, peer: PeerId) -> NotDirect {
+        let meet = self.meetings.last(peer);
+        meet.map_or(NotDirect::NoAnswer, |meet| {
+            why::in_vain(self.is_gateway, self.nat.finding, meet)
+        })
     }
 
     /// Says goodbye by all of them.
@@ -540,35 +562,6 @@ pub(super) struct Room {
     pub(super) key: Option<RoomKey>,
     pub(super) host: Option<HostId>,
     pub(super) host_key: Option<HostKey>,
-}
-
-fn not_direct(why: Why) -> NotDirect {
-    match why {
-        Why::New => NotDirect::Meeting,
-        Why::Narrow => NotDirect::Narrow,
-        Why::Slower => NotDirect::Slower,
-        Why::OnTrial | Why::Silent => NotDirect::BrokenOff,
-    }
-}
-
-/// What a relay's refusal means, seen from one of the two.
-pub(super) fn refusal(
-    is_gateway: bool,
-    is_over_tcp: bool,
-    why: NoMeetingReason,
-) -> Option<NotDirect> {
-    Some(match (why, is_gateway) {
-        (NoMeetingReason::Closed, true) => NotDirect::PlayerOff,
-        (NoMeetingReason::Closed, false) => NotDirect::HostOff,
-        (NoMeetingReason::Unable, true) => NotDirect::OldPlayer,
-        (NoMeetingReason::Unable, false) => NotDirect::OldGateway,
-        (NoMeetingReason::Unseen, _) if is_over_tcp != is_gateway => NotDirect::OverTcp,
-        (NoMeetingReason::Unseen, _) => NotDirect::HostOverTcp,
-        (NoMeetingReason::RelayRefuses, _) => NotDirect::RelayRefuses,
-        // Why they have tried in vain is known.
-        (NoMeetingReason::Spent, _) => return None,
-        (NoMeetingReason::Other, _) => NotDirect::Other,
-    })
 }
 
 /// Lets strangers in, each beside the others.

@@ -151,6 +151,11 @@ impl Meetings {
         self.with.get(&peer).filter(|meeting| meeting.until > now)
     }
 
+    /// What the relay said of this one last.
+    pub(super) fn last(&self, peer: PeerId) -> Option<&Meet> {
+        self.with.get(&peer).map(|meeting| &meeting.meet)
+    }
+
     /// With all whom one is under way with, and has led to nothing yet.
     pub(super) fn peers_under_way(&self, now: Instant) -> impl Iterator<Item = PeerId> {
         let meetings = self.with.iter();

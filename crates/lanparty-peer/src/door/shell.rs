@@ -1,13 +1,15 @@
 //! What is done about direct paths beside frames: said to the relay, asked of the machine, tried.
 
 use super::addresses::{Around, named};
-use super::doors::{Doors, HANDSHAKES, News, Room, Told, Tried, refusal};
+use super::doors::{Doors, HANDSHAKES, News, Room, Told, Tried};
 use super::enter::NotIn;
 use super::meetings::{Due, FAR_HOPS, NEAR_HOPS, ROUND, ready};
+use super::nat::Question;
+use super::why::refusal;
 use crate::link::RelayLink;
 use crate::peer::{PeerCore, PeerHost};
 use crate::relay_args::RelayConfig;
-use lanparty_ctrl::door::{DOOR_ALPN, Door as Offer, Go, Mapping, Meet, Met, NoMeeting};
+use lanparty_ctrl::door::{DOOR_ALPN, Door as Offer, Go, Meet, Met, NoMeeting};
 use lanparty_ctrl::{DOORS, HERE, PeerMessage, RelayMessage};
 use lanparty_edge::source_address::source_towards;
 use lanparty_obs::NotDirect;
@@ -58,6 +60,21 @@ impl Doors {
             self.come_in((endpoint.clone(), link.relay()), numbers);
         }
         self.announce(by);
+        self.ask_about_nat(by);
+    }
+
+    /// Asks what our NAT does, where that can be found out: once for each link, and again from another address of this machine.
+    fn ask_about_nat<C, H>(&mut self, by: &Hands<'_, C, H>) {
+        let number = self.at.as_ref().and_then(|_| self.nat.due());
+        let question = number.and_then(|_| Question::new(by.link, by.relay));
+        let (Some(number), Some(question)) = (number, question) else {
+            return;
+        };
+        let news = self.news.clone();
+        self.spawn(async move {
+            let finding = question.ask().await;
+            let _ = news.send(News(Told::Found(number, finding))).await;
+        });
     }
 
     /// True when guests can come, or need not.
@@ -88,7 +105,7 @@ impl Doors {
                     open: true,
                     addresses,
                     pin: self.pin(),
-                    nat: None,
+                    nat: self.nat.mapping(),
                 }
             }
             None => Offer {
@@ -116,6 +133,7 @@ impl Doors {
         if own.is_some_and(|own| own != self.told) {
             self.announce(by);
         }
+        self.ask_about_nat(by);
     }
 
     /// Why there is no path to anybody, whoever that is; nothing while there may be.
@@ -269,6 +287,12 @@ impl Doors {
                     return;
                 }
             }
+            Told::Found(number, finding) => {
+                if self.nat.hear(number, finding) {
+                    self.announce(by);
+                }
+                return;
+            }
         }
         by.host.keep_outside(&self.addresses(now));
     }
@@ -293,7 +317,10 @@ impl Doors {
             Err(error) => {
                 tracing::debug!(%error, "There is no direct path");
                 if is_ours {
-                    let why = self.why_in_vain(now, &door, &error);
+                    let why = match error {
+                        NotIn::Unproven => NotDirect::Unproven,
+                        NotIn::NoAnswer(_) | NotIn::Greeting(_) => NotDirect::NoAnswer,
+                    };
                     self.meetings.failed(now, door.gateway);
                     self.whys.insert(door.gateway, why);
                 }
@@ -306,16 +333,6 @@ impl Doors {
             peer_id: door.gateway,
             round,
         }));
-    }
-
-    fn why_in_vain(&self, now: Instant, door: &super::Door, error: &NotIn) -> NotDirect {
-        let meeting = self.meetings.with(now, door.gateway);
-        let varies = meeting.is_some_and(|meeting| meeting.meet.nat == Some(Mapping::Varies));
-        match error {
-            NotIn::Unproven => NotDirect::Unproven,
-            NotIn::NoAnswer(_) | NotIn::Greeting(_) if varies => NotDirect::HostNat,
-            NotIn::NoAnswer(_) | NotIn::Greeting(_) => NotDirect::NoAnswer,
-        }
     }
 }
 

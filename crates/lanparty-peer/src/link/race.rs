@@ -4,6 +4,7 @@ use super::ConnectError;
 use super::carriage::{Means, Starts};
 use crate::relay_args::RelayConfig;
 use lanparty_carrier::{Dial, DialError, Proxy, dial};
+use lanparty_edge::source_address::is_public;
 use lanparty_quic::{Connection, Endpoint, HandshakeError, PathFloor};
 use std::io;
 use std::net::SocketAddr;
@@ -50,6 +51,18 @@ impl Targets {
     pub(crate) fn all_addresses(&self) -> Vec<SocketAddr> {
         let proxies = self.proxy.iter().flat_map(|proxy| &proxy.addresses);
         self.addresses.iter().chain(proxies).copied().collect()
+    }
+
+    /// Another address at which packets from here look the same as at this one, but for a NAT that makes a difference.
+    pub(super) fn like(&self, one: SocketAddr) -> Option<SocketAddr> {
+        let kind = |address: SocketAddr| {
+            let ip = address.ip().to_canonical();
+            (ip.is_ipv4(), ip.is_loopback(), is_public(ip))
+        };
+        let other = |address: &&SocketAddr| {
+            address.ip().to_canonical() != one.ip().to_canonical() && kind(**address) == kind(one)
+        };
+        self.addresses.iter().find(other).copied()
     }
 
     /// What is tried, and how long after the beginning.
@@ -321,6 +334,37 @@ fn closer(first: Option<ConnectError>, second: ConnectError) -> ConnectError {
 mod tests {
     use super::*;
     use lanparty_quic::Unsent;
+
+    #[test]
+    fn another_address_is_of_use_where_only_a_nat_tells_it_apart() {
+        let like = |addresses: &[&str]| {
+            let addresses = addresses.iter().map(|text| text.parse().unwrap());
+            let targets = Targets {
+                addresses: addresses.collect(),
+                proxy: None,
+                starts: Starts::USUAL,
+            };
+            let like = targets.like(targets.addresses[0]);
+            like.map(|address| address.to_string())
+        };
+        // The same address, another family, the relay's own network.
+        let of_no_use = [
+            "203.0.113.1:443",
+            "203.0.113.1:444",
+            "[::ffff:203.0.113.1]:443",
+            "[2600::1]:443",
+            "192.168.1.9:443",
+        ];
+        assert_eq!(like(&of_no_use), None);
+        assert_eq!(
+            like(&["203.0.113.1:443", "[2600::1]:443", "203.0.113.2:443"]).as_deref(),
+            Some("203.0.113.2:443")
+        );
+        assert_eq!(
+            like(&["10.9.1.1:443", "203.0.113.2:443", "10.9.1.2:443"]).as_deref(),
+            Some("10.9.1.2:443")
+        );
+    }
 
     #[test]
     fn of_several_addresses_the_failure_that_came_closest_is_told() {

@@ -175,8 +175,14 @@ impl Meetings {
     /// This one says where it can be met, or that it cannot be: what was true before is not any more.
     fn open(&mut self, from: PeerId, is_gateway: bool, mut door: Door) {
         door.addresses.truncate(MAX_ADDRESSES);
-        let is_open = door.open;
-        self.doors.insert(from, door);
+        let (is_open, nat) = (door.open, door.nat);
+        if let Some(before) = self.doors.insert(from, door) {
+            // What its NAT does is found out later than where it is.
+            let is_told = before.nat != nat && self.doors[&from] == Door { nat, ..before };
+            if is_told {
+                return;
+            }
+        }
         let side = if is_gateway {
             Side::Gateway
         } else {

@@ -244,6 +244,30 @@ fn each_hears_where_the_other_is_seen_and_only_a_client_of_the_gateways_pin() {
 }
 
 #[test]
+fn who_only_says_what_its_nat_does_asks_for_no_round() {
+    let mut party = Party::of(&[GATEWAY, ANN]);
+    party.opens(GATEWAY);
+    party.opens(ANN);
+    party.relay.advance(PAUSE);
+    let door = Door {
+        nat: Some(lanparty_ctrl::door::Mapping::Varies),
+        ..open(&[])
+    };
+    for link in [ANN, GATEWAY] {
+        let said = party.door(link, door.clone());
+        assert!(said.is_empty(), "{said:?}");
+    }
+    // The next one knows of it.
+    let said = party.door(ANN, door);
+    let told = said.iter().map(|(_, message)| match message {
+        RelayMessage::Meet(meet) => meet.nat,
+        other => panic!("{other:?}"),
+    });
+    let varies = Some(lanparty_ctrl::door::Mapping::Varies);
+    assert_eq!(told.collect::<Vec<_>>(), [varies, varies]);
+}
+
+#[test]
 fn each_round_has_another_secret() {
     let mut party = Party::of(&[GATEWAY, ANN, BEN]);
     party.opens(ANN);
