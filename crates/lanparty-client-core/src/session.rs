@@ -239,6 +239,9 @@ impl Session {
         let frame = ethernet::without_priority_tag(frame);
         filter::incoming(&frame, who, self.mac)?;
         let is_lans = who == Newcomer::Gateway;
+        if is_lans {
+            self.door.hear_lan(now, &frame);
+        }
         let is_to_all = frame.first().is_some_and(|first| first & 1 == 1);
         if is_to_all && is_lans {
             place.broadcast_at = Some(now);
@@ -435,7 +438,10 @@ impl PeerCore for Session {
         }
         let result = self.send(frame);
         match result {
-            Ok(()) => self.stats.count_sent(frame.frame()),
+            Ok(()) => {
+                self.stats.count_sent(frame.frame());
+                self.answer_for_lan(now, frame.frame());
+            }
             Err(reason) => {
                 self.stats.drops.count(reason);
                 self.note_hindrance(now, reason);

@@ -488,6 +488,7 @@ impl PeerCore for Bridge {
         self.hear_games_of_lan(now, frame.frame(), verdict);
         self.hear_for_reach(now, frame.frame(), verdict);
         self.hear_for_doors(now, frame.frame(), verdict);
+        self.answer_for_staying(now, frame.frame(), verdict);
         match verdict {
             Ok(()) => self.stats.count_sent(frame.frame()),
             Err(reason) => self.stats.drops.count(reason),

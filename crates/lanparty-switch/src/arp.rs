@@ -58,6 +58,11 @@ impl Message {
         }
     }
 
+    /// Who asks for whose hardware, where it is that question.
+    pub(crate) fn question(&self) -> Option<(Ipv4Addr, Ipv4Addr)> {
+        (self.operation == REQUEST).then_some((self.address, self.target_address))
+    }
+
     /// The sender's hardware has the sender's address, in requests as in replies. It is not firm in a
     /// reply: routers that stand in for others answer for addresses that they do not have.
     pub(crate) fn claim(&self) -> Option<Claim> {
@@ -68,6 +73,18 @@ impl Message {
             firm: !is_answer,
         })
     }
+}
+
+/// Says which hardware has the first address, to who has the second one.
+pub(crate) fn answer(sender: (MacAddr, Ipv4Addr), target: (MacAddr, Ipv4Addr)) -> Vec<u8> {
+    let mut message = Vec::with_capacity(LEN);
+    message.extend(ETHERNET_IPV4);
+    message.extend(REPLY.to_be_bytes());
+    for (mac, address) in [sender, target] {
+        message.extend(mac.octets());
+        message.extend(address.octets());
+    }
+    message
 }
 
 fn octets<const N: usize>(message: &[u8; LEN], at: usize) -> [u8; N] {

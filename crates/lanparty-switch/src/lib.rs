@@ -10,7 +10,8 @@
 //! `nd`, `dhcp`, `dhcpv6`, `group`, `router`, `vlan`, `llc`, `ip`. There stand side by side what may be
 //! said, what is claimed, and what is learnt. Who has which address is in `addresses`, who lives behind
 //! the gateway in `table`, how much may be said in `rates` and `traffic`, and `segment` asks them all. What players may
-//! reach on the LAN is a question of its own, which the gateway asks afterwards: [`reach`].
+//! reach on the LAN is a question of its own, which the gateway asks afterwards: [`reach`]. Who answers for a machine that
+//! cannot be asked does it with [`neighbours`].
 //!
 //! It is not a room: who may come in, who is told what, and how a peer is reached is the relay's.
 #![cfg_attr(
@@ -29,6 +30,7 @@ mod ip;
 mod judge;
 mod llc;
 mod nd;
+pub mod neighbours;
 mod ports;
 pub mod rates;
 pub mod reach;

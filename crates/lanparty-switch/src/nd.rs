@@ -3,14 +3,23 @@
 use crate::claim::Claim;
 use lanparty_obs::DropReason;
 use lanparty_proto::MacAddr;
-use lanparty_proto::ip::Part;
+use lanparty_proto::checksum::Sum;
+use lanparty_proto::ip::{self, ICMPV6, Part};
 use std::net::Ipv6Addr;
 
 const ROUTER_SOLICITATION: u8 = 133;
+const ROUTER_ADVERTISEMENT: u8 = 134;
 const NEIGHBOUR_SOLICITATION: u8 = 135;
 const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
 
+const ROUTER: u8 = 0x80;
+const SOLICITED: u8 = 0x40;
 const OVERRIDE: u8 = 0x20;
+
+/// What comes from this link, and through no router (RFC 4861 §7.1.1).
+const HOP_LIMIT: u8 = 255;
+/// All machines on the link.
+const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
 /// The options that name a link-layer address (RFC 4861 §4.6.1).
 const SOURCE: u8 = 1;
@@ -59,6 +68,62 @@ pub(crate) fn read(
             options,
         },
     }))
+}
+
+/// Who asks in this packet for whose hardware, where it is that question.
+pub(crate) fn question(packet: &[u8]) -> Option<(Ipv6Addr, Ipv6Addr)> {
+    let upper = ip::ipv6(packet).ok()?;
+    let message = packet.get(upper.range.clone())?;
+    let is_question = upper.protocol == ICMPV6
+        && upper.part == Part::Whole
+        && packet.get(7) == Some(&HOP_LIMIT)
+        && message.starts_with(&[NEIGHBOUR_SOLICITATION, 0]);
+    let from: [u8; 16] = *packet.get(8..)?.first_chunk()?;
+    let wanted: [u8; 16] = *message.get(8..)?.first_chunk()?;
+    is_question.then_some((from.into(), wanted.into()))
+}
+
+/// The packet that says which hardware has this address, to who has asked for it: to everybody, where that one has no
+/// address yet (RFC 4861 §7.2.4).
+pub(crate) fn answer(
+    (mac, address): (MacAddr, Ipv6Addr),
+    is_router: bool,
+    asker: Ipv6Addr,
+) -> Vec<u8> {
+    let (to, solicited) = match asker.is_unspecified() {
+        true => (ALL_NODES, 0),
+        false => (asker, SOLICITED),
+    };
+    let router = if is_router { ROUTER } else { 0 };
+    let flags = router | solicited | OVERRIDE;
+    let mut message = vec![NEIGHBOUR_ADVERTISEMENT, 0, 0, 0, flags, 0, 0, 0];
+    message.extend(address.octets());
+    message.extend([TARGET, 1]);
+    message.extend(mac.octets());
+    let len = u8::try_from(message.len()).expect("it is 32 bytes");
+    let mut sum = Sum::pseudo_v6(address.octets(), to.octets(), ICMPV6, len.into());
+    sum += Sum::of(&message);
+    message[2..4].copy_from_slice(&sum.checksum().to_be_bytes());
+    let mut packet = vec![0x60, 0, 0, 0, 0, len, ICMPV6, HOP_LIMIT];
+    packet.extend(address.octets());
+    packet.extend(to.octets());
+    packet.extend(message);
+    packet
+}
+
+/// The router whose advertisement of itself this packet is, and whether the machine that speaks in it is one, where it
+/// says so.
+pub(crate) fn router(packet: &[u8]) -> (Option<Ipv6Addr>, Option<bool>) {
+    let message = packet.get(ip::IPV6_HEADER_LEN..).unwrap_or_default();
+    match message {
+        [ROUTER_ADVERTISEMENT, ..] => {
+            let source = packet.get(8..).and_then(<[u8]>::first_chunk::<16>);
+            let source = source.map(|&octets| Ipv6Addr::from(octets));
+            (source.filter(Ipv6Addr::is_unicast_link_local), Some(true))
+        }
+        [NEIGHBOUR_ADVERTISEMENT, _, _, _, flags, ..] => (None, Some(flags & ROUTER != 0)),
+        _ => (None, None),
+    }
 }
 
 impl Message<'_> {

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use lanparty_lab::traffic::{EchoSession, PingReport, Pings, Trips, copy};
 use lanparty_lab::{
-    Check, Guests, Nat, Player, RawSocket, Spare, Venue, Weather, World, binaries, checks, pass,
+    Check, Guests, Machine, Nat, Player, RawSocket, Spare, Venue, Weather, World, binaries, checks,
+    pass,
 };
 
 use crate::{LINUX, SOON, goes_direct, guests};
@@ -206,19 +207,37 @@ fn a_players_address_changes(evening: &Evening) -> Result<()> {
     evening.lives_through(MOVES, "a player's address changes", MOVE, moves)
 }
 
-/// TCP beside the game confirms to the systems at both ends that the other one is there. Without it they ask by ARP, which
-/// goes by the relay alone, after half a minute or more.
+/// TCP beside the game confirms to the systems at both ends that the other one is there. A game without it is there too:
+/// with that machine they ask by ARP, which goes by the relay alone, and here each second, not after half a minute.
 fn the_relay_dies_and_nobody_who_is_direct_notices(evening: &Evening) -> Result<()> {
     evening.guests().players[UNHARMED].goes("direct", SOON)?;
     let game = &evening.games[UNHARMED];
+    let alone = {
+        let guests = evening.guests();
+        let player = &guests.players[UNHARMED].machine;
+        asks_often(player, Player::TAP)?;
+        asks_often(&guests.venue.lan2, "eth0")?;
+        player.pings(Venue::LAN2, 56)?;
+        Pings::start(player, Venue::LAN2, PER_SECOND, 56)?
+    };
+    pass(A_MOMENT);
     let (begin, spare) = (Instant::now(), Spare::now()?);
     evening.guests().relay.kill()?;
     pass(WITHOUT_RELAY);
     let had_time = spare.was_more_than(TO_SPARE)?;
-    let report = game.pings.report(begin, Instant::now());
-    judge("the relay is dead", &report, GAP, had_time)?;
+    for (what, pings) in [("with TCP beside it", &game.pings), ("alone", &alone)] {
+        let what = format!("the relay is dead, a game {what}");
+        judge(&what, &pings.report(begin, Instant::now()), GAP, had_time)?;
+    }
     game.tcp.lives(SOON)?;
     evening.guests().restart_relay()
+}
+
+/// Who is not heard of by anything but packets is asked for anew each second.
+fn asks_often(machine: &Machine, interface: &str) -> Result<()> {
+    let neighbours = format!("net/ipv4/neigh/{interface}");
+    machine.sysctl(&format!("{neighbours}/base_reachable_time_ms"), "500")?;
+    machine.sysctl(&format!("{neighbours}/delay_first_probe_time"), "1")
 }
 
 fn all_of_them_are_direct_again(evening: &Evening) -> Result<()> {

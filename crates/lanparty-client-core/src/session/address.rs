@@ -89,6 +89,9 @@ impl Session {
     /// The LAN may have come or gone.
     pub(super) fn follow_lan(&mut self, now: Instant) {
         let is_there = self.has_gateway();
+        if !is_there {
+            self.door.forget_lan();
+        }
         self.address.follow(now, is_there);
         self.speak_of_address();
     }

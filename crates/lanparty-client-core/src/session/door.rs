@@ -2,15 +2,18 @@
 //!
 //! A switch of its own judges what comes there ([`View::Door`]), so pieces of the two ways never meet, and what must go by
 //! the relay is refused from whomever it comes. Then a frame is asked what any of the LAN's is asked. The path may
-//! outlive the link to the relay: as long as it stands, the LAN is there.
+//! outlive the link to the relay: as long as it stands, the LAN is there. Whom the machine asks for by ARP and neighbour
+//! discovery then, which find no way, is answered for here, from what the LAN has said before.
 
-use super::{HostCheck, Session};
+use super::{HostCheck, Presence, Session};
 use bytes::Bytes;
 use lanparty_ctrl::message::Newcomer;
 use lanparty_obs::DropReason;
+use lanparty_peer::PeerOutput;
 use lanparty_peer::door::{Door, Standing};
 use lanparty_proto::overlay::HEADER_LEN;
 use lanparty_proto::{EthernetFrame, MacAddr, PeerId, VirtualMac};
+use lanparty_switch::neighbours::{Neighbours, Question};
 use lanparty_switch::{Judged, Rates, Speaker, Switch, View, goes_direct};
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -29,6 +32,8 @@ pub(super) struct DoorEnd {
     is_refused: bool,
     /// The other players' MACs: what is for them is not for the LAN.
     others: BTreeSet<MacAddr>,
+    /// Who has which address on the LAN.
+    neighbours: Neighbours,
 }
 
 #[derive(Debug)]
@@ -47,6 +52,24 @@ impl Session {
     pub fn plays_on(&self) -> bool {
         let is_lost = self.place.as_ref().is_some_and(|place| place.is_lost);
         is_lost && self.has_door()
+    }
+
+    /// True while nobody takes questions to the LAN: the relay is away, or the gateway's link to it is.
+    fn is_alone_with_door(&self) -> bool {
+        let place = self.place.as_ref().filter(|place| !place.is_lost);
+        let mut gateways = place.into_iter().flat_map(Presence::gateways);
+        self.has_door() && !gateways.any(|gateway| self.believes(gateway))
+    }
+
+    /// The machine is told what it asks of the LAN, where that cannot be asked.
+    pub(super) fn answer_for_lan(&mut self, now: Instant, frame: &[u8]) {
+        if !self.is_alone_with_door() {
+            return;
+        }
+        let question = EthernetFrame::parse(frame).ok().and_then(Question::of);
+        let answer = question.and_then(|question| self.door.neighbours.answer(now, &question));
+        let answer = answer.map(|frame| PeerOutput::Frame(frame.into()));
+        self.output.extend(answer);
     }
 
     /// What a player should know then.
@@ -157,6 +180,9 @@ impl Session {
             return Ok(None);
         };
         let frame = crossing.datagram.slice(HEADER_LEN..);
+        if let Ok(view) = EthernetFrame::parse(&frame) {
+            self.door.neighbours.hear_directly(now, view);
+        }
         let place = self.place.as_mut().ok_or(DropReason::LinkDown)?;
         let gateways = place.neighbours.values_mut();
         for gateway in gateways.filter(|other| other.who == Newcomer::Gateway) {
@@ -178,6 +204,18 @@ impl Session {
 impl DoorEnd {
     pub(super) fn is_open(&self) -> bool {
         self.open.is_some()
+    }
+
+    /// Learns from what the LAN says, whichever way that came.
+    pub(super) fn hear_lan(&mut self, now: Instant, frame: &[u8]) {
+        if let Ok(frame) = EthernetFrame::parse(frame) {
+            self.neighbours.hear(now, frame);
+        }
+    }
+
+    /// There is no LAN; the next one may be another.
+    pub(super) fn forget_lan(&mut self) {
+        self.neighbours.clear();
     }
 
     fn note_refused(&mut self, reason: DropReason) {

@@ -1,6 +1,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests own the clock")]
 
 mod address;
+mod door;
 mod games;
 mod host;
 mod hosts;

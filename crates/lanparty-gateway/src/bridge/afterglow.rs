@@ -1,17 +1,20 @@
 //! Players who stay although the gateway's link to the relay is lost: those who have a direct path (spec R140).
 //!
 //! A relay that is killed takes nobody's game along who plays by one. Everything that the bridge does for them goes on for
-//! [`AFTERGLOW`]: their MACs stay known to the LAN's switches, and their conversations allowed. When a relay lets the gateway
+//! [`AFTERGLOW`]: their MACs stay known to the LAN's switches, and their conversations allowed, and the LAN is told their MACs
+//! when it asks for their addresses, for such questions go by a relay or not at all. When a relay lets the gateway
 //! in again it may count anew. Until it announces them they keep their numbers, or make room for who has got these.
 
 use super::door::AFTERGLOW;
-use super::{Bridge, LoopGuard};
+use super::{Bridge, LoopGuard, padded};
 use lanparty_ctrl::LeaveReason;
 use lanparty_ctrl::message::{PeerJoined, PeerLeft};
 use lanparty_ctrl::orders::Person;
 use lanparty_obs::DropReason;
+use lanparty_peer::PeerOutput;
 use lanparty_peer::door::Standing;
-use lanparty_proto::{EthernetFrame, MacAddr, PeerId};
+use lanparty_proto::{EthernetFrame, MacAddr, PeerId, VirtualMac};
+use lanparty_switch::neighbours::Question;
 use lanparty_switch::{Port, Speaker, Switch};
 use std::time::Instant;
 
@@ -225,6 +228,32 @@ impl Bridge {
             Some(id) => self.forget_client(now, id),
             None => self.doors.forget(mac),
         }
+    }
+
+    /// Somebody on the LAN asks for a player's address whom no relay brings the question.
+    pub(super) fn answer_for_staying(
+        &mut self,
+        now: Instant,
+        frame: &[u8],
+        verdict: Result<(), DropReason>,
+    ) {
+        if verdict.is_err() || self.remaining_until().is_none() {
+            return;
+        }
+        let question = EthernetFrame::parse(frame).ok().and_then(Question::of);
+        let (Some(question), Some(switch)) = (question, &self.switch) else {
+            return;
+        };
+        let has_it = |mac: &MacAddr| {
+            let mut addresses = switch.addresses_of(now, *mac);
+            addresses.any(|address| address == question.wanted())
+        };
+        let player = self.staying().map(VirtualMac::addr).find(has_it);
+        let Some(answer) = player.and_then(|mac| question.answer(mac, false)) else {
+            return;
+        };
+        let answer = PeerOutput::Frame(padded(answer.into()));
+        self.outputs.push_back(answer);
     }
 
     /// What is on the LAN, for the judge of direct paths, which is not asked about most of what the LAN says.

@@ -557,6 +557,96 @@ fn a_relay_that_is_gone_takes_nobodys_game_along_who_plays_directly() {
     assert_eq!(party.bridge.poll_timeout(), None, "nothing is left");
 }
 
+/// What a machine of the LAN is told who asks by this frame.
+fn asked(party: &mut Party, frame: &[u8]) -> Option<Vec<u8>> {
+    party.outputs();
+    party.lan_says(frame).unwrap();
+    let mut outputs = party.outputs();
+    assert!(outputs.len() <= 1, "{outputs:?}");
+    match outputs.pop()? {
+        PeerOutput::Frame(frame) => Some(frame.to_vec()),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn question(to: MacAddr, from: u8, wanted: u8) -> Vec<u8> {
+    let mut frame = arp(LAN_HOST, LAN_HOST, from);
+    frame[..6].copy_from_slice(&to.octets());
+    frame[38..42].copy_from_slice(&[192, 168, 50, wanted]);
+    frame
+}
+
+fn solicitation(destination: MacAddr, source: MacAddr, from: [u8; 16]) -> Vec<u8> {
+    let mut frame = neighbour(destination, source);
+    frame[22..38].copy_from_slice(&from);
+    frame[54] = 135;
+    frame
+}
+
+#[test]
+fn the_lan_is_answered_for_players_to_whom_no_relay_brings_the_question() {
+    let mut party = Party::with_door(&[ALICE, BOB]);
+    for ((id, mac), number) in [(ALICE, 7), (BOB, 8)] {
+        party.client_says(id, &arp(mac, mac, number)).unwrap();
+    }
+    let asks = |party: &mut Party, to, wanted| {
+        let answer = asked(party, &question(to, 1, wanted))?;
+        assert_eq!(answer[..6], LAN_HOST.octets());
+        assert_eq!(answer[20..22], [0, 2]);
+        assert_eq!(
+            (answer[6..12].to_vec(), answer.len()),
+            (answer[22..28].to_vec(), 60)
+        );
+        assert_eq!(answer[28..32], [192, 168, 50, wanted]);
+        Some(MacAddr::new(*answer[6..].first_chunk().unwrap()))
+    };
+    let all = MacAddr::BROADCAST;
+    assert_eq!(asks(&mut party, all, 7), None, "Alice answers herself");
+    party.bridge.handle_lost_link(party.now);
+    for to in [all, ALICE.1] {
+        assert_eq!(asks(&mut party, to, 7), Some(ALICE.1));
+    }
+    assert_eq!(asks(&mut party, all, 8), None, "Bob is nowhere");
+    assert_eq!(asks(&mut party, all, 9), None, "nobody's");
+    assert_eq!(asks(&mut party, all, 1), None, "its own");
+    // Somebody looks whether the address is free.
+    let mut probe = question(all, 1, 7);
+    probe[28..32].fill(0);
+    assert!(asked(&mut party, &probe).is_some());
+    // A relay is there again, and Alice is not.
+    party.welcome_anew(ROOM, OWN_ID);
+    assert_eq!(asks(&mut party, all, 7), Some(ALICE.1));
+    party.join(ALICE);
+    assert_eq!(asks(&mut party, all, 7), None);
+    party.leaves(ALICE, LeaveReason::TimedOut);
+    assert_eq!(asks(&mut party, all, 7), Some(ALICE.1), "her link alone");
+    party.advance(AFTERGLOW);
+    assert_eq!(asks(&mut party, all, 7), None);
+}
+
+#[test]
+fn neighbour_discovery_is_answered_for_them_too() {
+    let mut party = Party::with_door(&[ALICE]);
+    let all = MacAddr::new([0x33, 0x33, 0xff, 0xfe, 0xfe, 0xfe]);
+    let has_it = neighbour(all, ALICE.1);
+    party.client_says(ALICE.0, &has_it).unwrap();
+    let asker = [0xfd; 16];
+    let asks = |party: &mut Party, from| asked(party, &solicitation(all, LAN_HOST, from));
+    assert_eq!(asks(&mut party, asker), None);
+    party.bridge.handle_lost_link(party.now);
+    let answer = asks(&mut party, asker).unwrap();
+    let ends = [LAN_HOST.octets(), ALICE.1.octets()].concat();
+    assert_eq!(answer[..12], ends);
+    assert_eq!((answer[54], answer[58]), (136, 0x60));
+    assert_eq!(answer[80..], ALICE.1.octets());
+    // Who looks whether it is free has no address yet.
+    let answer = asks(&mut party, [0; 16]).unwrap();
+    assert_eq!(
+        (answer[..6].to_vec(), answer[58]),
+        (vec![0x33, 0x33, 0, 0, 0, 1], 0x20)
+    );
+}
+
 #[test]
 fn without_a_relay_nobody_stays_whose_door_is_shut() {
     for shut in [
