@@ -5,12 +5,16 @@
 //! go by the better way ([`crate::ways`]).
 
 mod addresses;
+mod calls;
 mod doors;
 mod enter;
 mod link;
 mod meetings;
 mod nat;
+mod retired;
 mod shell;
+#[cfg(test)]
+mod tests;
 mod why;
 
 pub use addresses::outgoing;

@@ -1,17 +1,17 @@
 //! The direct paths of one peer, those that are being made, and what is known of why there is none.
 
-use super::addresses::Unforeseen;
-use super::enter::{Caller, Knock, NotIn, Place};
+use super::enter::{Caller, NotIn};
 use super::link::DoorLink;
 use super::meetings::Meetings;
 use super::nat::{Finding, Nat};
+use super::retired::{Retired, is_same_pair};
 use super::why::{self, not_direct};
 use super::{Door, Standing};
 use crate::link::QueueDeaths;
 use crate::peer::PeerCore;
 use crate::ways::{Quality, Trial};
-use lanparty_ctrl::door::{DoorKey, Meet};
-use lanparty_ctrl::{HostId, HostKey, Pin, RoomCode, RoomKey};
+use lanparty_ctrl::Pin;
+use lanparty_ctrl::door::Meet;
 use lanparty_obs::{NotDirect, Way, Ways};
 use lanparty_proto::{DatagramBudget, PeerId, RoomId, VirtualMac};
 use lanparty_quic::tls::Identity;
@@ -69,6 +69,8 @@ pub(crate) struct Doors {
     pub(super) at: Option<At>,
     pub(super) meetings: Meetings,
     links: BTreeMap<VirtualMac, DoorLink>,
+    /// What these have taken the place of.
+    retired: Retired,
     /// What earlier paths were found to be worth.
     trials: BTreeMap<VirtualMac, Trial>,
     /// Between others and the relay, as it says.
@@ -95,6 +97,7 @@ impl Doors {
             at: None,
             meetings: Meetings::new(is_gateway),
             links: BTreeMap::new(),
+            retired: Retired::default(),
             trials: BTreeMap::new(),
             rtts: BTreeMap::new(),
             held: BTreeMap::new(),
@@ -123,17 +126,23 @@ impl Doors {
         self.links.get_mut(&player).filter(|link| link.is_taken())
     }
 
+    /// All that are read, the older ones first.
     pub(crate) fn links_mut(&mut self) -> impl Iterator<Item = (VirtualMac, &mut DoorLink)> {
-        self.links.iter_mut().map(|(&player, link)| (player, link))
+        let links = self.links.iter_mut().map(|(&player, link)| (player, link));
+        self.retired.links_mut().chain(links)
     }
 
     pub(crate) fn connections(&self) -> impl Iterator<Item = &Connection> {
-        self.links.values().map(DoorLink::connection)
+        self.all().map(DoorLink::connection)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &DoorLink> {
+        self.links.values().chain(self.retired.links())
     }
 
     /// The other ends, and where they are looked for.
     pub(super) fn addresses(&self, now: Instant) -> Vec<SocketAddr> {
-        let there = self.links.values().filter_map(DoorLink::remote_address);
+        let there = self.all().filter_map(DoorLink::remote_address);
         let mut all: Vec<_> = there.chain(self.meetings.addresses(now)).collect();
         all.sort_unstable();
         all.dedup();
@@ -213,10 +222,13 @@ impl Doors {
         let mut link = DoorLink::new(now, path, (door, own_id), cap, trial);
         // Frames go on until the new one has shown what it is worth: there they go by the relay.
         link.is_only = false;
+        if let Some(before) = &before {
+            link.follow(before);
+        }
         self.links.insert(player, link);
         core.open_door(now, door);
         if let Some(before) = before {
-            before.close();
+            self.retire(now, before, door);
         }
         let other = if self.is_gateway {
             door.client
@@ -237,8 +249,29 @@ impl Doors {
         Some(link)
     }
 
+    /// What is on its way by a path of the same two is still read.
+    fn retire(&mut self, now: Instant, before: DoorLink, new: Door) {
+        let over = match is_same_pair(before.door(), new) {
+            true => self.retired.add(now, before, new),
+            false => Some(before),
+        };
+        over.into_iter().for_each(|link| self.end(link));
+    }
+
+    fn end(&mut self, mut link: DoorLink) {
+        self.deaths.add(link.new_queue_deaths());
+        link.close();
+    }
+
+    /// The path before this player's has ended, or is not read any more.
+    pub(crate) fn retired_ended(&mut self, player: VirtualMac) {
+        let before = self.retired.take(player);
+        before.into_iter().for_each(|link| self.end(link));
+    }
+
     /// Ends the path of this player.
     pub(crate) fn shut(&mut self, core: &mut impl PeerCore, now: Instant, player: VirtualMac) {
+        self.retired_ended(player);
         if let Some(link) = self.remove(player) {
             link.close();
             core.close_door(now, player);
@@ -247,6 +280,7 @@ impl Doors {
 
     /// This player's path has ended.
     pub(crate) fn ended(&mut self, core: &mut impl PeerCore, now: Instant, player: VirtualMac) {
+        self.retired_ended(player);
         if let Some(link) = self.remove(player) {
             tracing::debug!(%player, "A direct path has ended");
             core.close_door(now, player);
@@ -295,6 +329,7 @@ impl Doors {
     /// When [`Self::poll_links`] has something to do.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let links = self.links.values().map(DoorLink::poll_timeout);
+        let links = links.chain(self.retired.poll_timeout());
         links.chain(self.meets_at()).min()
     }
 
@@ -311,6 +346,9 @@ impl Doors {
 
     /// Asks the paths what is due.
     pub(crate) fn poll_links(&mut self, core: &mut impl PeerCore, now: Instant) {
+        while let Some(over) = self.retired.take_due(now) {
+            self.end(over);
+        }
         if self.links.values().all(|link| link.poll_timeout() > now) {
             return;
         }
@@ -389,103 +427,10 @@ impl Doors {
     /// Frames that died in their queues since this was asked last.
     pub(crate) fn new_queue_deaths(&mut self) -> QueueDeaths {
         let mut deaths = std::mem::take(&mut self.deaths);
-        for link in self.links.values_mut() {
+        for (_, link) in self.links_mut() {
             deaths.add(link.new_queue_deaths());
         }
         deaths
-    }
-
-    /// Begins to get in where the relay says that the gateway is.
-    pub(super) fn call(&mut self, now: Instant, peer: PeerId, room: Room) {
-        let (Some(at), Some(meeting)) = (&mut self.at, self.meetings.with(now, peer)) else {
-            return;
-        };
-        let Some(pin) = meeting.meet.pin else {
-            return;
-        };
-        let door = Door {
-            player: meeting.player,
-            client: at.own_id,
-            gateway: peer,
-            room: at.room_id,
-        };
-        let round = meeting.meet.round;
-        let punches = at.punches.take_if(|(from, _)| *from == peer);
-        let knock = Knock {
-            endpoint: at.endpoint.clone(),
-            addresses: meeting.addresses.clone(),
-            punches: punches.map(|(_, punches)| punches),
-            unforeseen: Unforeseen::beside(&meeting.addresses, at.relay),
-            pin,
-            key: DoorKey::new(&meeting.meet.secret, room.key.as_ref()),
-            player: meeting.player,
-            round,
-            room: room.code,
-            room_id: at.room_id,
-            own_id: at.own_id,
-            host: room.host,
-        };
-        let (news, endpoint) = (self.news.clone(), at.endpoint.clone());
-        self.spawn(async move {
-            let connection = knock.knock().await.map(|connection| (connection, endpoint));
-            let tried = Tried {
-                door,
-                round,
-                connection,
-            };
-            let _ = news.send(News(Told::Tried(tried))).await;
-        });
-    }
-
-    pub(super) fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
-        // What has ended is not kept.
-        while self.tasks.try_join_next().is_some() {}
-        self.tasks.spawn(task);
-    }
-
-    /// Judges whoever is at the gateway's door, and lets in who was introduced.
-    pub(super) fn hear_caller(
-        &mut self,
-        core: &mut impl PeerCore,
-        now: Instant,
-        caller: Caller,
-        room: Room,
-        cap: Option<DatagramBudget>,
-    ) -> bool {
-        while self.tasks.try_join_next().is_some() {}
-        let peer = caller.enter.peer_id;
-        let (Some(at), Some(meeting)) = (&self.at, self.meetings.with(now, peer)) else {
-            caller.refuse(&mut self.tasks);
-            return false;
-        };
-        let (own_id, room_id, player) = (at.own_id, at.room_id, meeting.player);
-        let place = Place {
-            room: room.code,
-            key: room.key,
-            room_id,
-        };
-        let entered = caller.judge(&place, meeting, room.host_key.as_ref());
-        let may = core.meets(peer) == Some(player);
-        let entered = match entered {
-            Ok(entered) if may => entered,
-            Ok(_) | Err(_) => {
-                tracing::debug!(%peer, "Somebody at the door did not prove to be who was introduced");
-                self.whys.insert(peer, NotDirect::Unproven);
-                caller.refuse(&mut self.tasks);
-                return false;
-            }
-        };
-        let endpoint = at.endpoint.clone();
-        let connection = caller.let_in(entered, &mut self.tasks);
-        let door = Door {
-            player,
-            client: peer,
-            gateway: own_id,
-            room: room_id,
-        };
-        self.meetings.succeeded(peer);
-        self.open(core, now, (connection, endpoint), (door, own_id), cap);
-        true
     }
 
     /// The ways to those of whom more is known than that the relay leads to them.
@@ -540,28 +485,15 @@ impl Doors {
 
     /// Says goodbye by all of them.
     pub(crate) async fn leave(&mut self) {
-        for link in self.links.values() {
-            link.close();
-        }
-        let endpoints: Vec<_> = self
-            .links
-            .values()
-            .map(|link| link.endpoint().clone())
-            .collect();
+        self.all().for_each(DoorLink::close);
+        let endpoints: Vec<_> = self.all().map(|link| link.endpoint().clone()).collect();
         self.links.clear();
+        self.retired.clear();
         self.at = None;
         for endpoint in endpoints {
             let _ = tokio::time::timeout(DRAIN, endpoint.close(CloseCode::Bye)).await;
         }
     }
-}
-
-/// The room, as a program knows it now.
-pub(super) struct Room {
-    pub(super) code: RoomCode,
-    pub(super) key: Option<RoomKey>,
-    pub(super) host: Option<HostId>,
-    pub(super) host_key: Option<HostKey>,
 }
 
 /// Lets strangers in, each beside the others.

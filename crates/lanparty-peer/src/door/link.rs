@@ -1,6 +1,7 @@
 //! A direct path that stands: its frames, and how it is doing.
 
 use super::Door;
+use super::retired::renumbered;
 use crate::link::QueueDeaths;
 use crate::ways::{Quality, Trial, Ways};
 use bytes::Bytes;
@@ -37,6 +38,8 @@ pub(crate) struct DoorLink {
     pub(super) is_only: bool,
     /// When it ends, where nobody knows whether the other one may still have it.
     pub(super) until: Option<Instant>,
+    /// By which one, where another one has taken its place.
+    pub(super) replaced_by: Option<Door>,
     broken_since: Option<Instant>,
     /// It was lost in this way already, and the two are to be met anew.
     is_given_up: bool,
@@ -88,6 +91,7 @@ impl DoorLink {
             },
             is_only: false,
             until: None,
+            replaced_by: None,
             broken_since: None,
             is_given_up: false,
         }
@@ -103,6 +107,24 @@ impl DoorLink {
 
     pub(super) fn door(&self) -> Door {
         self.door
+    }
+
+    /// It is the next one of the same pair: pieces of frames of both are told from each other.
+    pub(super) fn follow(&mut self, before: &DoorLink) {
+        self.next_frame_id = before.next_frame_id;
+    }
+
+    /// True when it is read alone, since another one has taken its place.
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.replaced_by.is_some()
+    }
+
+    /// What has come there, with the numbers that the two have by now.
+    pub(crate) fn renumbered(&self, datagram: Bytes) -> Bytes {
+        match self.replaced_by {
+            Some(new) => renumbered(datagram, self.door, new),
+            None => datagram,
+        }
     }
 
     pub(super) fn ways(&self) -> &Ways {

@@ -1,7 +1,8 @@
 //! What is done about direct paths beside frames: said to the relay, asked of the machine, tried.
 
 use super::addresses::{Around, named};
-use super::doors::{Doors, HANDSHAKES, News, Room, Told, Tried};
+use super::calls::Room;
+use super::doors::{Doors, HANDSHAKES, News, Told, Tried};
 use super::enter::NotIn;
 use super::meetings::{Due, FAR_HOPS, NEAR_HOPS, ROUND, ready};
 use super::nat::Question;

@@ -189,11 +189,14 @@ impl<C: PeerCore, P: FramePort> Turn<'_, C, P> {
             match visit.take(now, &mut self.turns.room) {
                 Taken::All => {}
                 Taken::Some => self.turns.is_behind = true,
-                Taken::Ended => ended.push(player),
+                Taken::Ended => ended.push((player, door.is_replaced())),
             }
         }
-        for player in ended {
-            self.doors.ended(self.core, now, player);
+        for (player, is_replaced) in ended {
+            match is_replaced {
+                true => self.doors.retired_ended(player),
+                false => self.doors.ended(self.core, now, player),
+            }
         }
         self.act(now)
     }
@@ -421,6 +424,7 @@ impl<C: PeerCore> Visit<'_, C> {
         {
             return;
         }
+        let datagram = self.door.renumbered(datagram);
         let log = log::frames_enabled();
         match self.core.handle_direct(now, self.player, datagram.clone()) {
             Ok(Some(frame)) => {
