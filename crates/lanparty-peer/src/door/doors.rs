@@ -416,7 +416,15 @@ impl Doors {
     }
 
     /// This machine has another address.
-    pub(crate) fn moves(&mut self, now: Instant) {
+    pub(crate) fn moves(&mut self, now: Instant, relay: &Connection) {
+        // A path from the socket of an earlier link goes on from the new address as well.
+        let mut told = vec![relay];
+        for link in self.links.values() {
+            if !told.iter().any(|one| one.is_beside(link.connection())) {
+                link.endpoint().follow_network();
+                told.push(link.connection());
+            }
+        }
         self.links.values_mut().for_each(DoorLink::moves);
         self.nat.forget();
         if self.at.is_some() {

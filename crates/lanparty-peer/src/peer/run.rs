@@ -485,7 +485,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                         // The host may have a route to mend first.
                         self.tell_facts(link).await?;
                         link.follow_network();
-                        self.doors.moves(Instant::now());
+                        self.doors.moves(Instant::now(), link.connection());
                         let network = link.network().flatten();
                         if let Some(starts) = self.carriage.moved(Instant::now(), network) {
                             self.try_beside(link, starts).await?;
