@@ -40,6 +40,11 @@ pub enum Request {
         /// Whether.
         on: bool,
     },
+    /// Take direct paths to hosts where there are any, or have everything go by relays, from the next join on.
+    Direct {
+        /// Whether they are taken.
+        on: bool,
+    },
     /// Look at the machine. Answered with [`Answer::Rows`].
     Doctor,
     /// Mend something that a warning or a row offered to mend.

@@ -64,6 +64,9 @@ pub struct Snapshot {
     /// Whether the last room is joined by itself when the machine starts.
     #[serde(default)]
     pub auto_join: bool,
+    /// Whether who asks wants everything to go by relays.
+    #[serde(default)]
+    pub relay_only: bool,
 }
 
 impl Snapshot {
@@ -90,6 +93,7 @@ impl Snapshot {
             warnings: Vec::new(),
             rooms: Vec::new(),
             auto_join: false,
+            relay_only: false,
         }
     }
 }

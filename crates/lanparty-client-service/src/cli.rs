@@ -58,7 +58,10 @@ pub enum Command {
     Forget(ForgetArgs),
     /// Join your last room by itself when this computer starts, or not.
     #[command(name = "autojoin")]
-    AutoJoin(AutoJoinArgs),
+    AutoJoin(SwitchArgs),
+    /// Take direct paths to hosts, or have everything go by relays, so that no host sees your internet address; it holds from
+    /// the next `join` on.
+    Direct(SwitchArgs),
 }
 
 impl Command {
@@ -109,7 +112,7 @@ pub struct DoctorArgs {
 
 /// On or off.
 #[derive(Debug, Clone, Args)]
-pub struct AutoJoinArgs {
+pub struct SwitchArgs {
     /// Whether.
     #[arg(value_enum)]
     switch: Switch,
@@ -162,9 +165,13 @@ pub fn run(command: Command, hands: Option<&dyn Hands>) -> ExitCode {
         Command::Invite(door) => door.snapshot().and_then(|snapshot| show::invite(&snapshot)),
         Command::Rooms(door) => door.snapshot().and_then(|snapshot| show::rooms(&snapshot)),
         Command::Forget(ForgetArgs { room, door }) => ask(&door, &Request::Forget { room }),
-        Command::AutoJoin(AutoJoinArgs { switch, door }) => {
+        Command::AutoJoin(SwitchArgs { switch, door }) => {
             let on = switch == Switch::On;
             ask(&door, &Request::AutoJoin { on })
+        }
+        Command::Direct(SwitchArgs { switch, door }) => {
+            let on = switch == Switch::On;
+            ask(&door, &Request::Direct { on })
         }
     };
     let code = outcome.unwrap_or_else(|trouble| {

@@ -65,6 +65,8 @@ pub(crate) struct Wanted {
     pub(crate) room: String,
     /// What the player wants to be called.
     pub(crate) name: Option<Name>,
+    /// Whether everything shall go by the relay.
+    pub(crate) relay_only: bool,
 }
 
 /// Why a session ended that should have gone on.

@@ -101,7 +101,7 @@ fn explained(why: NotDirect) -> (&'static str, &'static str) {
             "`doctor` says which kind a router is; IPv6 or UPnP on the host's side is enough.",
         ),
         NotDirect::Blocked => (
-            "Packets to the relay come through, those to other machines do not even leave.",
+            "Packets to the relay come through, those to its second address and to the other side do not.",
             "Look at the firewall of machine, router and network.",
         ),
         NotDirect::HostOff => (
@@ -109,8 +109,8 @@ fn explained(why: NotDirect) -> (&'static str, &'static str) {
             "The host leaves that out.",
         ),
         NotDirect::PlayerOff => (
-            "The client runs with `--relay-only`, or the setting is on.",
-            "The player leaves that out.",
+            "The client runs with `--relay-only`, or the player has told the service `direct off`.",
+            "The player leaves that out, or says `direct on` and joins again.",
         ),
         NotDirect::OpenRoom => (
             "Who sends packets straight shows an internet address, and in an open room anybody may be at the other end.",

@@ -310,8 +310,8 @@ impl NotDirect {
                 "The host has turned direct paths off (--no-door); the relay carries everything."
             }
             NotDirect::PlayerOff => {
-                "You have turned direct paths off (--relay-only); without that the host would see your internet address, \
-                 and games might be faster."
+                "You have turned direct paths off (--relay-only, `direct off`); without that the host would see your \
+                 internet address, and games might be faster."
             }
             NotDirect::OpenRoom => {
                 "This room is open to everybody who knows its code, so nobody in it is shown another's internet address; a \

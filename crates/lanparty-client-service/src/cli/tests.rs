@@ -37,6 +37,8 @@ fn the_commands_are_spelled_like_this() {
         "forget FRIDAY-LAN",
         "autojoin on",
         "autojoin off --socket x.sock",
+        "direct off",
+        "direct on --socket x.sock",
     ] {
         assert!(parse(line).is_ok(), "{line}");
     }
@@ -45,6 +47,7 @@ fn the_commands_are_spelled_like_this() {
         "forget",
         "autojoin",
         "autojoin maybe",
+        "direct maybe",
         "join X --wait soon",
     ] {
         assert_eq!(parse(wrong).unwrap_err().exit_code(), 2, "{wrong}");

@@ -34,6 +34,8 @@ struct Account {
     /// The last one first.
     rooms: Vec<KeptRoom>,
     auto_join: bool,
+    /// Direct paths are not wanted.
+    relay_only: bool,
 }
 
 /// An invite that is kept.
@@ -169,6 +171,21 @@ impl Kept {
         }
         if let Some(account) = self.account_mut(&caller.id) {
             account.auto_join = on;
+        }
+    }
+
+    /// Whether this account's player wants everything to go by relays.
+    pub(super) fn relay_only(&self, id: &str) -> bool {
+        self.account(id).is_some_and(|account| account.relay_only)
+    }
+
+    /// Sets that.
+    pub(super) fn set_relay_only(&mut self, caller: &Caller, on: bool) {
+        if self.account(&caller.id).is_none() {
+            self.put_first(caller);
+        }
+        if let Some(account) = self.account_mut(&caller.id) {
+            account.relay_only = on;
         }
     }
 

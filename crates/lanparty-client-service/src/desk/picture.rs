@@ -42,6 +42,7 @@ impl Desk {
             warnings: self.warnings(now, today),
             rooms: self.kept.rooms(&caller.id),
             auto_join: self.kept.auto_join(&caller.id),
+            relay_only: self.kept.relay_only(&caller.id),
         }
     }
 

@@ -32,6 +32,7 @@ impl Desk {
             | Request::Leave
             | Request::Forget { .. }
             | Request::AutoJoin { .. }
+            | Request::Direct { .. }
             | Request::Fix { .. }
                 if self.is_ending =>
             {
@@ -51,6 +52,7 @@ impl Desk {
             Request::Leave => self.leave(ticket, caller),
             Request::Forget { room } => Some(self.forget(caller, &room)),
             Request::AutoJoin { on } => Some(self.auto_join(caller, on)),
+            Request::Direct { on } => Some(self.direct(caller, on)),
             Request::Doctor => {
                 let snapshot = Box::new(self.snapshot(now, today, caller));
                 self.output.push_back(Output::Doctor(ticket, snapshot));
@@ -83,6 +85,7 @@ impl Desk {
         let wanted = Wanted {
             caller: caller.clone(),
             name: self.name_of(caller),
+            relay_only: self.kept.relay_only(&caller.id),
             invite,
             text,
             room,
@@ -123,6 +126,7 @@ impl Desk {
             text: text.clone(),
             room: room.to_owned(),
             name: self.name_of(caller),
+            relay_only: self.kept.relay_only(&caller.id),
         })
     }
 
@@ -228,6 +232,21 @@ impl Desk {
         Ok(Answer::Done(sentence.to_owned()))
     }
 
+    fn direct(&mut self, caller: &Caller, on: bool) -> Decision {
+        self.kept.set_relay_only(caller, !on);
+        self.save();
+        let sentence = match on {
+            true => {
+                "From your next join on a direct path to the host is taken where there is one, unless the service was \
+                 started with --relay-only."
+            }
+            false => {
+                "From your next join on everything goes by the relay, and no host sees your internet address."
+            }
+        };
+        Ok(Answer::Done(sentence.to_owned()))
+    }
+
     fn fix(&mut self, ticket: Ticket, caller: &Caller, fix: Fix) -> Option<Decision> {
         let is_running = matches!(self.stage, Stage::Running { .. });
         let others = self.may_begin(caller).is_err() && !caller.is_admin;
@@ -299,7 +318,8 @@ impl Wanted {
     }
 
     fn is_same(&self, other: &Wanted) -> bool {
-        self.invite == other.invite && self.name == other.name
+        let how = |wanted: &Wanted| (wanted.name.clone(), wanted.relay_only);
+        self.invite == other.invite && how(self) == how(other)
     }
 }
 

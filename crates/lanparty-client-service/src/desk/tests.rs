@@ -293,6 +293,29 @@ fn a_killed_service_joins_again_and_one_that_was_told_to_leave_does_not() {
 }
 
 #[test]
+fn who_wants_no_direct_path_has_none_from_the_next_join_on() {
+    let mut table = Table::new();
+    table.desk.resume(table.now, TODAY);
+    table.join(&anna(), "FRIDAY");
+    assert!(!table.begun().relay_only);
+    let off = table.answered(&anna(), Request::Direct { on: false });
+    assert!(matches!(off, Answer::Done(_)), "{off:?}");
+    assert!(table.snapshot(&anna()).relay_only);
+    assert!(!table.snapshot(&bert()).relay_only, "it is one person's");
+    // Joining once more is what takes it, and so does a service that was killed.
+    table.join(&anna(), "FRIDAY");
+    assert!(table.stopped());
+    table.ends(Ok(()));
+    assert!(table.begun().relay_only);
+    table.answered(&anna(), Request::Direct { on: false });
+    let mut again = Table::with("boot 1", table.kept());
+    again.desk.resume(again.now, TODAY);
+    assert!(again.begun().relay_only);
+    again.answered(&anna(), Request::Direct { on: true });
+    assert!(!again.snapshot(&anna()).relay_only);
+}
+
+#[test]
 fn a_new_key_is_kept_where_the_invite_is_and_tried_from_then_on() {
     let mut table = Table::new();
     table.desk.resume(table.now, TODAY);

@@ -91,7 +91,7 @@ fn player<P: Place>(service: &Service<P>, wanted: &Wanted) -> Result<Player, Pla
         identity: None,
         // Whoever wants the LAN's internet says so at a terminal.
         full_lease: false,
-        relay_only: service.options.relay_only,
+        relay_only: service.options.relay_only || wanted.relay_only,
     };
     let tcp = &service.options.tcp;
     let random = || Ok::<Random, io::Error>(rand::random());
