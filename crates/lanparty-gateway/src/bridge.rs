@@ -304,6 +304,9 @@ impl Bridge {
         }
         let frame = ethernet::without_priority_tag(frame);
         let view = EthernetFrame::parse(&frame).map_err(|_| DropReason::Runt)?;
+        if !self.doors.is_empty() {
+            self.doors.neighbours.hear(now, view);
+        }
         // Reports are for who asks and for switches: we ask in the room, and tell the LAN's switches ourselves.
         if route == Route::GroupOfLan && self.groups.speaks_for(now, view) {
             self.stats.count_received(&frame);

@@ -72,12 +72,12 @@ pub(crate) fn read(
 
 /// Who asks in this packet for whose hardware, where it is that question.
 pub(crate) fn question(packet: &[u8]) -> Option<(Ipv6Addr, Ipv6Addr)> {
+    if packet.get(6..8) != Some(&[ICMPV6, HOP_LIMIT]) {
+        return None;
+    }
     let upper = ip::ipv6(packet).ok()?;
-    let message = packet.get(upper.range.clone())?;
-    let is_question = upper.protocol == ICMPV6
-        && upper.part == Part::Whole
-        && packet.get(7) == Some(&HOP_LIMIT)
-        && message.starts_with(&[NEIGHBOUR_SOLICITATION, 0]);
+    let message = packet.get(upper.range)?;
+    let is_question = message.starts_with(&[NEIGHBOUR_SOLICITATION, 0]);
     let from: [u8; 16] = *packet.get(8..)?.first_chunk()?;
     let wanted: [u8; 16] = *message.get(8..)?.first_chunk()?;
     is_question.then_some((from.into(), wanted.into()))

@@ -3,13 +3,15 @@
 //! By a direct path alone neither ARP nor neighbour discovery passes ([`View::Door`](crate::View::Door)). While there is no
 //! other way, each end answers its own side for the other, or systems would ask in vain within a minute and take each other
 //! for gone. A gateway knows its players' addresses anyway ([`Switch::addresses_of`](crate::Switch::addresses_of)); a client
-//! learns those of the LAN here: [`Neighbours`].
+//! learns those of the LAN here: [`Neighbours`]. A relay that has died is there for some seconds more, as far as anybody
+//! knows: so who asks again is answered, too, for a machine whose packets come by the direct path meanwhile.
 
 use crate::{arp, judge, nd};
 use foldhash::HashMap;
 use lanparty_proto::ethernet::ether_type;
 use lanparty_proto::ip::ICMPV6;
 use lanparty_proto::{Content, EthernetFrame, MacAddr};
+use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
@@ -18,6 +20,13 @@ use std::time::{Duration, Instant};
 const LIFE: Duration = Duration::from_secs(600);
 /// How many addresses are remembered, and the packets of how many machines.
 const MAX: usize = 1024;
+
+/// Who asks the same again within that time has not been answered; systems do it each second (RFC 4861 §10).
+const AGAIN: Duration = Duration::from_secs(3);
+/// How many questions are known to wait.
+const MAX_WAITING: usize = 16;
+/// Whose packet came so lately is there.
+const PRESENT: Duration = Duration::from_secs(5);
 
 /// To whom a multicast IPv6 packet for all machines goes (RFC 2464 §7).
 const ALL_NODES: MacAddr = MacAddr::new([0x33, 0x33, 0, 0, 0, 1]);
@@ -96,6 +105,8 @@ pub struct Neighbours {
     /// From which address a machine has sent its last packet, IPv4 or not. A router's may be anybody's on the way through:
     /// where its neighbours ask for that one, the router is the way there.
     seen: HashMap<(MacAddr, bool), (IpAddr, Instant)>,
+    /// What was asked of late, and not answered.
+    waiting: VecDeque<(Question, Instant)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -144,24 +155,53 @@ impl Neighbours {
     pub fn answer(&self, now: Instant, question: &Question) -> Option<Vec<u8>> {
         let wanted = question.wanted();
         let said = self.said.get(&wanted);
-        let seen = || {
-            let mut seen = self.seen.iter();
-            let of = seen.find(|(_, (source, at))| *source == wanted && is_young(now, *at));
-            of.map(|(&(mac, _), _)| mac)
-        };
         let young = said.filter(|said| is_young(now, said.at));
-        let mac = young.map(|said| said.mac).or_else(seen)?;
+        let mac = young
+            .map(|said| said.mac)
+            .or_else(|| self.seen_since(now, wanted, LIFE))?;
         let is_router = said.is_some_and(|said| said.mac == mac && said.is_router);
         question.answer(mac, is_router)
+    }
+
+    /// The same of a machine that is there, to who has asked in vain.
+    pub fn answer_again(&mut self, now: Instant, question: &Question) -> Option<Vec<u8>> {
+        let waits = |at: Instant| now.saturating_duration_since(at) < AGAIN;
+        self.waiting.retain(|(_, at)| waits(*at));
+        let before = self.waiting.iter().position(|(asked, _)| asked == question);
+        match before {
+            Some(before) => self.waiting[before].1 = now,
+            None => {
+                if self.waiting.len() >= MAX_WAITING {
+                    self.waiting.pop_front();
+                }
+                self.waiting.push_back((*question, now));
+                return None;
+            }
+        }
+        let mac = self.seen_since(now, question.wanted(), PRESENT)?;
+        let answer = self.answer(now, question)?;
+        (answer[6..12] == mac.octets()).then_some(answer)
+    }
+
+    /// From which machine packets of this address came within that time.
+    fn seen_since(&self, now: Instant, wanted: IpAddr, within: Duration) -> Option<MacAddr> {
+        let is_it = |&(source, at): &(IpAddr, Instant)| {
+            source == wanted && now.saturating_duration_since(at) < within
+        };
+        let mut seen = self.seen.iter();
+        seen.find(|(_, seen)| is_it(seen)).map(|(&(mac, _), _)| mac)
     }
 
     /// Another LAN may be there from now on.
     pub fn clear(&mut self) {
         self.said.clear();
         self.seen.clear();
+        self.waiting.clear();
     }
 
     fn learn(&mut self, now: Instant, address: IpAddr, mac: MacAddr, is_router: Option<bool>) {
+        self.waiting
+            .retain(|(question, _)| question.wanted() != address);
         let before = self.said.get(&address);
         let was_router = before.is_some_and(|before| before.mac == mac && before.is_router);
         if before.is_none() && self.said.len() >= MAX {

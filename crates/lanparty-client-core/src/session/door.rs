@@ -61,13 +61,17 @@ impl Session {
         self.has_door() && !gateways.any(|gateway| self.believes(gateway))
     }
 
-    /// The machine is told what it asks of the LAN, where that cannot be asked.
+    /// The machine is told what it asks of the LAN, where that cannot be asked, or does not answer although it is there.
     pub(super) fn answer_for_lan(&mut self, now: Instant, frame: &[u8]) {
-        if !self.is_alone_with_door() {
+        if !self.has_door() {
             return;
         }
         let question = EthernetFrame::parse(frame).ok().and_then(Question::of);
-        let answer = question.and_then(|question| self.door.neighbours.answer(now, &question));
+        let Some(question) = question else { return };
+        let answer = match self.is_alone_with_door() {
+            true => self.door.neighbours.answer(now, &question),
+            false => self.door.neighbours.answer_again(now, &question),
+        };
         let answer = answer.map(|frame| PeerOutput::Frame(frame.into()));
         self.output.extend(answer);
     }

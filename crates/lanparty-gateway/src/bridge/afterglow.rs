@@ -13,7 +13,7 @@ use lanparty_ctrl::orders::Person;
 use lanparty_obs::DropReason;
 use lanparty_peer::PeerOutput;
 use lanparty_peer::door::Standing;
-use lanparty_proto::{EthernetFrame, MacAddr, PeerId, VirtualMac};
+use lanparty_proto::{EthernetFrame, MacAddr, PeerId};
 use lanparty_switch::neighbours::Question;
 use lanparty_switch::{Port, Speaker, Switch};
 use std::time::Instant;
@@ -230,14 +230,14 @@ impl Bridge {
         }
     }
 
-    /// Somebody on the LAN asks for a player's address whom no relay brings the question.
+    /// Somebody on the LAN asks for a player's address whom no relay brings the question, or asks again for one that is there.
     pub(super) fn answer_for_staying(
         &mut self,
         now: Instant,
         frame: &[u8],
         verdict: Result<(), DropReason>,
     ) {
-        if verdict.is_err() || self.remaining_until().is_none() {
+        if verdict.is_err() || self.doors.is_empty() {
             return;
         }
         let question = EthernetFrame::parse(frame).ok().and_then(Question::of);
@@ -248,8 +248,15 @@ impl Bridge {
             let mut addresses = switch.addresses_of(now, *mac);
             addresses.any(|address| address == question.wanted())
         };
-        let player = self.staying().map(VirtualMac::addr).find(has_it);
-        let Some(answer) = player.and_then(|mac| question.answer(mac, false)) else {
+        let Some(mac) = self.doors.macs().into_iter().find(has_it) else {
+            return;
+        };
+        let answer = match self.stands(mac) {
+            Standing::Out => None,
+            Standing::Unknown => question.answer(mac, false),
+            Standing::In => self.doors.neighbours.answer_again(now, &question),
+        };
+        let Some(answer) = answer.filter(|answer| answer[6..12] == mac.octets()) else {
             return;
         };
         let answer = PeerOutput::Frame(padded(answer.into()));

@@ -24,6 +24,7 @@ use lanparty_peer::PeerOutput;
 use lanparty_peer::door::{Door, Standing};
 use lanparty_proto::overlay::{self, Probe};
 use lanparty_proto::{EthernetFrame, Header, MacAddr, PeerId, RoomId, VirtualMac};
+use lanparty_switch::neighbours::Neighbours;
 use lanparty_switch::{Judged, Port, Rates, Route, Speaker, Switch, View};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -48,6 +49,8 @@ pub(super) struct Doors {
     /// Whose was shut for what came by it, until the host has heard of that.
     untold: VecDeque<MacAddr>,
     news: LanNews,
+    /// Which players are there, and answer.
+    pub(super) neighbours: Neighbours,
 }
 
 /// One player's.
@@ -107,6 +110,7 @@ impl Doors {
         if self.open.is_empty() {
             self.judge = None;
             self.news.clear();
+            self.neighbours.clear();
         }
     }
 
@@ -300,6 +304,9 @@ impl Bridge {
         let frame = crossing.datagram.slice(overlay::HEADER_LEN..);
         let switch = self.switch.as_mut().ok_or(DropReason::LinkDown)?;
         let route = switch.judge_frame(now, peer, &frame)?;
+        if let Ok(view) = EthernetFrame::parse(&frame) {
+            self.doors.neighbours.hear_directly(now, view);
+        }
         self.pass_on(now, place, route, frame)
     }
 

@@ -134,3 +134,21 @@ fn players_are_not_answered_for_nor_believed() {
     session.handle_lost_link(Instant::now());
     assert_eq!(asks(&mut session, BROADCAST, OWN_IP, STRANGE_IP), None);
 }
+
+#[test]
+fn who_asks_in_vain_is_answered_for_a_machine_that_is_there_before_the_relay_is_known_to_be_gone() {
+    let mut session = with_door();
+    for _ in 0..3 {
+        assert_eq!(asks(&mut session, BROADCAST, OWN_IP, HOST_IP), None);
+    }
+    let packet = datagram(GATEWAY_ID, &syn(OWN, LAN_HOST));
+    let heard = session.handle_direct(Instant::now(), virtual_mac(OWN), packet);
+    assert!(heard.unwrap().is_some());
+    let said = arp(OWN, REPLY, (LAN_HOST, HOST_IP), OWN_IP);
+    for _ in 0..2 {
+        hear_bytes(&mut session, &said).unwrap();
+        assert_eq!(asks(&mut session, BROADCAST, OWN_IP, HOST_IP), None);
+    }
+    let answer = asks(&mut session, LAN_HOST, OWN_IP, HOST_IP);
+    assert_eq!(answer, Some(LAN_HOST.to_vec()));
+}

@@ -625,6 +625,26 @@ fn the_lan_is_answered_for_players_to_whom_no_relay_brings_the_question() {
 }
 
 #[test]
+fn who_asks_in_vain_is_answered_for_a_player_who_is_there_before_the_relay_is_known_to_be_gone() {
+    let mut party = Party::with_door(&[ALICE]);
+    let claims = |party: &mut Party| {
+        let claim = arp(ALICE.1, ALICE.1, 7);
+        party.client_says(ALICE.0, &claim).unwrap();
+    };
+    claims(&mut party);
+    let asks = |party: &mut Party| asked(party, &question(ALICE.1, 1, 7)).is_some();
+    assert!(!asks(&mut party) && !asks(&mut party), "is she there?");
+    let mut packet = ip(LAN_HOST, ALICE.1);
+    packet[26..30].copy_from_slice(&[192, 168, 50, 7]);
+    party.directly(ALICE, &packet).unwrap();
+    for _ in 0..2 {
+        claims(&mut party);
+        assert!(!asks(&mut party), "she answers");
+    }
+    assert!(asks(&mut party));
+}
+
+#[test]
 fn neighbour_discovery_is_answered_for_them_too() {
     let mut party = Party::with_door(&[ALICE]);
     let all = MacAddr::new([0x33, 0x33, 0xff, 0xfe, 0xfe, 0xfe]);
