@@ -7,7 +7,7 @@ use super::super::{CLIENTS, Evening, GATEWAYS, client_mac, lan_mac};
 use super::{At, BELIEVES, Parcel, Path, Turn};
 use crate::dice::Dice;
 use crate::frames::{BROADCAST, Frame, KINDS, Kind, Mac};
-use lanparty_ctrl::{HostOrder, PeerMessage, RelayMessage};
+use lanparty_ctrl::{HostOrder, LeaveReason, PeerMessage, RelayMessage};
 use lanparty_obs::DropReason;
 use lanparty_peer::door::Door;
 use lanparty_peer::ways::Quality;
@@ -334,9 +334,12 @@ impl Evening {
         self.tally.count("direct path misused");
     }
 
-    /// The gateway hears that a player is gone.
+    /// The gateway hears that a player is gone. Who has lost the relay alone may play on.
     pub(in super::super) fn a_gateway_hears(&mut self, number: usize, message: &RelayMessage) {
-        if let RelayMessage::PeerLeft(left) = message {
+        use LeaveReason::{Closed, Draining, Replaced, TimedOut};
+        if let RelayMessage::PeerLeft(left) = message
+            && !matches!(left.reason, Closed | Draining | Replaced | TimedOut)
+        {
             self.is_out(number, left.peer_id);
         }
     }
