@@ -74,9 +74,10 @@ impl Middlebox {
 async fn route(inside: UdpSocket, relay: SocketAddr, mut orders: mpsc::UnboundedReceiver<Order>) {
     let mut outside = outside().await;
     let (mut peer, mut plugged) = (None, true);
-    let (mut losses, mut count) = (None, 0u32);
-    let mut is_lost = |losses: Option<u32>| {
-        count = count.wrapping_add(1);
+    // Each way counts for itself: where packets and answers take turns, all losses would be of one kind.
+    let (mut losses, mut ups, mut downs) = (None, 0u32, 0u32);
+    let is_lost = |losses: Option<u32>, count: &mut u32| {
+        *count = count.wrapping_add(1);
         losses.is_some_and(|many| count.is_multiple_of(many))
     };
     let (mut up, mut down) = ([0; 2048], [0; 2048]);
@@ -95,11 +96,11 @@ async fn route(inside: UdpSocket, relay: SocketAddr, mut orders: mpsc::Unbounded
             },
             Ok((len, from)) = inside.recv_from(&mut up) => {
                 peer = Some(from);
-                if plugged && !is_lost(losses) {
+                if plugged && !is_lost(losses, &mut ups) {
                     let _ = outside.send_to(&up[..len], relay).await;
                 }
             }
-            Ok(len) = outside.recv(&mut down) => if let Some(peer) = peer && plugged && !is_lost(losses) {
+            Ok(len) = outside.recv(&mut down) => if let Some(peer) = peer && plugged && !is_lost(losses, &mut downs) {
                 let _ = inside.send_to(&down[..len], peer).await;
             },
         }
