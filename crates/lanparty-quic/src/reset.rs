@@ -99,7 +99,7 @@ impl OwnIds {
     }
 
     /// A short packet that a connection on that loop could have been sent.
-    #[cfg(test)]
+    #[cfg(all(test, target_os = "linux"))]
     pub(crate) fn packet_for(self, index: usize, len: usize) -> Vec<u8> {
         let place = Place::all(self.place.loops()).nth(index).expect("a loop");
         let id = OwnIds { place, ..self }.generator().generate_cid();
