@@ -515,8 +515,8 @@ fn a_wrong_key_is_said(evening: &Evening) -> Result<()> {
     let file = evening.venue.lab.write("wrong.txt", &invite)?;
     let wrong = evening.client(&["join", &format!("@{file}")])?;
     ensure!(wrong.status.code() == Some(1), "{}", said(&wrong));
-    let state = evening.snapshot()?;
-    ensure!(state["state"] == "cannot_connect", "{state}");
+    // Between two attempts.
+    let state = evening.is("cannot_connect", SOON)?;
     println!("with a wrong key: {}", state["sentence"]);
     evening.does(&["leave"])?;
     evening.does(&["forget", ROOM]).map(drop)
