@@ -129,7 +129,7 @@ fn listed_bytes(uris: &str) -> u64 {
 
 /// Debian starts a server as soon as it is installed, and again with the machine. The lab starts its own, in its
 /// namespaces, and whoever wants one of these on the machine itself has it installed already.
-/// (https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt)
+/// (<https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt>)
 const WITHOUT_SERVERS: &str = r#"
 policy=/usr/sbin/policy-rc.d
 if [ ! -e $policy ]; then

@@ -43,7 +43,7 @@ pub enum PeerMessage {
     Vouch(Vouched),
     /// The room's new key for the client with this number; from a room's gateway only.
     NewKey(NewKey),
-    /// Where it can be met for a direct path; only to relays that know [`DOORS`](crate::DOORS).
+    /// Where it can be met for a direct path; only to relays that know [`DOORS`].
     Door(Door),
     /// Its NAT is open for a meeting.
     Ready(Ready),
