@@ -55,7 +55,7 @@ fn round_trip<M: Serialize + DeserializeOwned + PartialEq + Debug>(body: &[u8]) 
 
 fn check_peer_message(message: PeerMessage) {
     match message {
-        PeerMessage::Hello(hello) => check_hello(*hello),
+        PeerMessage::Hello(hello) | PeerMessage::Find(hello) => check_hello(*hello),
         PeerMessage::Stats(stats) => {
             // Counters come from strangers too: their sum must be one.
             let _ = stats.drops.total();
@@ -95,7 +95,10 @@ fn check_relay_message(message: &RelayMessage) {
         | RelayMessage::Go(_)
         | RelayMessage::NoMeeting(_)
         | RelayMessage::Seen(_)
-        | RelayMessage::Entered(_) => {}
+        | RelayMessage::Entered(_)
+        | RelayMessage::Found(_)
+        | RelayMessage::Redirect(_)
+        | RelayMessage::Moved(_) => {}
         RelayMessage::Disconnect(disconnect) => {
             unreachable!("{disconnect:?} is for both directions")
         }

@@ -81,6 +81,9 @@ fn session(now: Instant) -> Session {
         gateway: PeerId::new(9),
         resume_token: ResumeToken::from_random([0; 16]),
         capabilities: Vec::new(),
+        term: None,
+        fence: None,
+        region: None,
     };
     session.handle_welcome(now, &welcome, DatagramBudget::new(1312).unwrap());
     session

@@ -509,6 +509,9 @@ impl PeerCore for Session {
             | RelayMessage::NoMeeting(_)
             | RelayMessage::Seen(_)
             | RelayMessage::Entered(_)
+            | RelayMessage::Found(_)
+            | RelayMessage::Redirect(_)
+            | RelayMessage::Moved(_)
             | RelayMessage::Disconnect(_) => {}
         }
         self.note_others();

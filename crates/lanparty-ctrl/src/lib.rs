@@ -20,9 +20,11 @@ pub mod notice;
 pub mod orders;
 pub mod pin;
 pub mod pings;
+pub mod places;
 pub mod reason;
 pub mod room_code;
 pub mod room_key;
+pub mod term;
 pub mod text;
 pub mod token;
 #[cfg(all(test, not(windows)))]
@@ -39,9 +41,11 @@ pub use notice::{DRAINS, NOTICES, Notice, NoticeKind};
 pub use orders::HostOrder;
 pub use pin::Pin;
 pub use pings::{PINGS, Pings};
+pub use places::{FINDS, REDIRECTS};
 pub use reason::{DisconnectReason, LeaveReason, RejectReason};
 pub use room_code::RoomCode;
 pub use room_key::{AdmissionKey, ChannelBinding, Proof, RoomKey};
+pub use term::{SignedTerm, Term};
 pub use text::Text;
 pub use token::ResumeToken;
 

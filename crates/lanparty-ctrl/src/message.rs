@@ -6,11 +6,12 @@
 
 use crate::door::{Door, Enter, Entered, Go, Meet, Met, NoMeeting, Ready};
 use crate::orders::{HostOrder, Members};
+use crate::places::{Elsewhere, Found, MAX_FLEET, Near};
 use crate::{
     AccessToken, AdmissionKey, BATCHES, Challenge, ChannelBinding, DOORS, DRAINS, DisconnectReason,
     Fingerprint, GROUPS, HostId, HostKey, HostPublicKey, HostSignature, LeaveReason, NEW_KEYS,
-    NOTICES, Name, Notice, PINGS, Pings, Proof, RejectReason, ResumeToken, RoomCode, SealedKey,
-    Text, VERSION, Vouch,
+    NOTICES, Name, Notice, PINGS, Pings, Proof, REDIRECTS, RejectReason, ResumeToken, RoomCode,
+    SealedKey, SignedTerm, Text, VERSION, Vouch,
 };
 use lanparty_obs::PeerStats;
 use lanparty_proto::{DatagramBudget, IpMtu, PeerId, RoomId, VirtualMac};
@@ -33,6 +34,10 @@ pub enum Role {
 pub enum PeerMessage {
     /// The first message on the first bidirectional stream, and only there.
     Hello(Box<Hello>),
+    /// In the place of a `hello`, and checked like one: is the party here? It gets no place in a room, and a `hello` may
+    /// follow on the next bidirectional stream of the same connection. Only to relays that know [`FINDS`](crate::FINDS),
+    /// or to try whether one does.
+    Find(Box<Hello>),
     /// In the place of a `hello`: from where does the relay see this connection? It gets no place in a room.
     Look,
     /// The peer's counters, every few seconds.
@@ -71,6 +76,12 @@ pub enum RelayMessage {
     Reject(Reject),
     /// The answer to a `look`.
     Seen(Seen),
+    /// The answer to a `find`.
+    Found(Box<Found>),
+    /// The answer to a `hello` or a `find`: another relay of this fleet has the room; only to peers that know [`REDIRECTS`].
+    Redirect(Elsewhere),
+    /// The room goes to another relay of this fleet now; only to peers that know [`REDIRECTS`].
+    Moved(Elsewhere),
     /// Somebody is in the room.
     PeerJoined(PeerJoined),
     /// Somebody is no longer in the room.
@@ -118,7 +129,7 @@ pub struct Hello {
     pub mac: Option<VirtualMac>,
     /// What its path takes in one datagram now.
     pub datagram_budget: DatagramBudget,
-    /// Names of optional abilities: [`NOTICES`], [`GROUPS`], [`BATCHES`], [`PINGS`], [`NEW_KEYS`], [`DRAINS`], [`DOORS`];
+    /// Names of optional abilities: [`NOTICES`], [`GROUPS`], [`BATCHES`], [`PINGS`], [`NEW_KEYS`], [`DRAINS`], [`DOORS`], [`REDIRECTS`];
     /// unknown ones are ignored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
@@ -155,6 +166,12 @@ pub struct Hello {
     /// What the host has ordered before and still wants, which holds from the welcome on; gateways only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub orders: Vec<HostOrder>,
+    /// The term of its stay, for this relay; gateways only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term: Option<SignedTerm>,
+    /// How far the relays of the fleet are, as far as they were measured; gateways only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub near: Vec<Near>,
 }
 
 /// Who wants to enter which room: a [`Hello`] that makes sense.
@@ -196,6 +213,12 @@ pub struct Entry {
     pub takes_new_keys: bool,
     /// Whether it can be introduced for a direct path.
     pub knows_doors: bool,
+    /// Whether it can be sent to another relay.
+    pub takes_redirects: bool,
+    /// The gateway's term, which the relay hands on and need not understand.
+    pub term: Option<SignedTerm>,
+    /// How far the relays of the fleet are from this gateway.
+    pub near: Vec<Near>,
 }
 
 impl Entry {
@@ -220,6 +243,9 @@ impl Entry {
             reads_batches: false,
             takes_new_keys: false,
             knows_doors: false,
+            takes_redirects: false,
+            term: None,
+            near: Vec::new(),
         }
     }
 }
@@ -290,6 +316,8 @@ impl Hello {
             access_token: None,
             yields: false,
             orders: Vec::new(),
+            term: None,
+            near: Vec::new(),
         }
     }
 
@@ -353,9 +381,13 @@ impl Hello {
             access_token,
             yields,
             mut orders,
+            term,
+            mut near,
             ..
         } = self;
         orders.retain(|_| who == Newcomer::Gateway);
+        near.retain(|_| who == Newcomer::Gateway);
+        near.truncate(MAX_FLEET);
         let name = name.and_then(|name| Name::from_stranger(&name));
         let admission_key = admission_key.filter(|_| who == Newcomer::Gateway);
         Ok(Ok(Entry {
@@ -378,6 +410,9 @@ impl Hello {
             reads_batches: capabilities.iter().any(|name| name == BATCHES),
             takes_new_keys: capabilities.iter().any(|name| name == NEW_KEYS),
             knows_doors: capabilities.iter().any(|name| name == DOORS),
+            takes_redirects: capabilities.iter().any(|name| name == REDIRECTS),
+            term: term.filter(|_| who == Newcomer::Gateway),
+            near,
             ..Entry::new(room, who, datagram_budget)
         }))
     }
@@ -398,9 +433,18 @@ pub struct Welcome {
     /// With this the peer takes its place back after a lost link.
     pub resume_token: ResumeToken,
     /// Names of optional abilities of the relay: [`ROOM_KEYS`](crate::ROOM_KEYS),
-    /// [`HOST_CONTROLS`](crate::HOST_CONTROLS), [`HOST_KEYS`](crate::HOST_KEYS), [`DOORS`], [`HERE`](crate::HERE).
+    /// [`HOST_CONTROLS`](crate::HOST_CONTROLS), [`HOST_KEYS`](crate::HOST_KEYS), [`DOORS`], [`HERE`](crate::HERE), [`FINDS`](crate::FINDS).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
+    /// The term of the gateway that is there, where it has told one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term: Option<SignedTerm>,
+    /// The fencing token of the room at this relay; in fleets only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence: Option<u64>,
+    /// Where the relay is, as its operator calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<Text>,
 }
 
 /// The relay does not let a peer in.
@@ -438,6 +482,9 @@ pub struct PeerJoined {
     /// Whether it takes a [`NewKey`]; told to the gateway only.
     #[serde(default, skip_serializing_if = "is_false")]
     pub takes_new_keys: bool,
+    /// The term of a gateway that comes, where it has told one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term: Option<SignedTerm>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]

@@ -61,6 +61,9 @@ fn bridge(now: Instant) -> Bridge {
         gateway: None,
         resume_token: ResumeToken::from_random([0; 16]),
         capabilities: Vec::new(),
+        term: None,
+        fence: None,
+        region: None,
     };
     bridge.handle_welcome(now, &welcome, DatagramBudget::new(1312).unwrap());
     let joined = PeerJoined {
@@ -72,6 +75,7 @@ fn bridge(now: Instant) -> Bridge {
         host_challenge: None,
         tells_groups: false,
         takes_new_keys: false,
+        term: None,
     };
     bridge.handle_control(now, RelayMessage::PeerJoined(joined));
     bridge

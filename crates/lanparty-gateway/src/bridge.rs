@@ -530,6 +530,9 @@ impl PeerCore for Bridge {
             | RelayMessage::NoMeeting(_)
             | RelayMessage::Seen(_)
             | RelayMessage::Entered(_)
+            | RelayMessage::Found(_)
+            | RelayMessage::Redirect(_)
+            | RelayMessage::Moved(_)
             | RelayMessage::Disconnect(_) => {}
         }
     }

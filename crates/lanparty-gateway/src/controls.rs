@@ -277,6 +277,9 @@ impl Controls {
             | RelayMessage::NoMeeting(_)
             | RelayMessage::Seen(_)
             | RelayMessage::Entered(_)
+            | RelayMessage::Found(_)
+            | RelayMessage::Redirect(_)
+            | RelayMessage::Moved(_)
             | RelayMessage::Disconnect(_) => {}
         }
         None

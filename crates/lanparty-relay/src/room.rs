@@ -405,6 +405,9 @@ impl<L: Clone> Room<L> {
                 .chain(self.paths.ability())
                 .map(str::to_owned)
                 .collect(),
+            term: None,
+            fence: None,
+            region: None,
         })
     }
 

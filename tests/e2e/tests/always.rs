@@ -76,6 +76,9 @@ async fn welcome(listener: &mut Listener) -> Connection {
         gateway: None,
         resume_token: ResumeToken::from_random([0; 16]),
         capabilities: Vec::new(),
+        term: None,
+        fence: None,
+        region: None,
     };
     let welcome = RelayMessage::Welcome(welcome);
     control::write_message(&mut say, &welcome).await.unwrap();

@@ -474,6 +474,9 @@ fn welcome(gateway: Option<u16>) -> Welcome {
         gateway: gateway.and_then(PeerId::new),
         resume_token: ResumeToken::from_random([0; 16]),
         capabilities: Vec::new(),
+        term: None,
+        fence: None,
+        region: None,
     }
 }
 
@@ -492,6 +495,7 @@ fn peer_joined(id: u16, who: Newcomer) -> PeerJoined {
         host_challenge: None,
         tells_groups: false,
         takes_new_keys: false,
+        term: None,
     }
 }
 

@@ -5,6 +5,7 @@ use crate::orders::{
     ADDRESSES_PER_MEMBER, MAX_BANNED, MAX_GUESTS, MEMBERS_PER_MESSAGE, MemberReport, Person,
     REASONS_PER_MEMBER,
 };
+use crate::places::{FleetRelay, MAX_FLEET};
 use crate::{HostSecret, NoticeKind, RoomKey, codec};
 use lanparty_obs::{DropCounts, DropReason};
 use serde_json::json;
@@ -280,6 +281,9 @@ fn relay_messages_have_this_json() {
             gateway: PeerId::new(1),
             resume_token: ResumeToken::from_random([1; 16]),
             capabilities: Vec::new(),
+            term: None,
+            fence: None,
+            region: None,
         }),
         json!({
             "type": "welcome", "room_id": 7, "peer_id": 2, "effective_mtu": 1290, "gateway": 1,
@@ -303,6 +307,7 @@ fn relay_messages_have_this_json() {
             host_challenge: Some(Challenge::from_random([0xff; 32])),
             tells_groups: true,
             takes_new_keys: true,
+            term: None,
         }),
         json!({ "type": "peer_joined", "peer_id": 2, "role": "client", "mac": "02:1a:2b:3c:4d:5e",
             "name": "Ann", "identity": "_".repeat(42) + "8", "host_challenge": "_".repeat(42) + "8",
@@ -422,6 +427,13 @@ fn a_hello_with_all_that_a_host_may_want_fits_a_message() {
             },
             HostOrder::Isolate { isolated: true },
         ],
+        near: vec![
+            Near {
+                address: format!("{}.example:65535", "r".repeat(50)),
+                rtt_ms: u16::MAX,
+            };
+            MAX_FLEET
+        ],
         ..Hello::new(&"friday".parse().unwrap(), Newcomer::Gateway, budget)
     };
     assert!(codec::encode(&PeerMessage::from(hello.clone())).is_ok());
@@ -430,7 +442,50 @@ fn a_hello_with_all_that_a_host_may_want_fits_a_message() {
     let (role, mac) = (Role::Client, Some(mac()));
     let from_a_client = Hello { role, mac, ..hello };
     let entry = from_a_client.check(CHANNEL).unwrap().unwrap();
-    assert_eq!(entry.orders, []);
+    assert_eq!((entry.orders, entry.near), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn messages_of_several_relays_have_this_json() {
+    let room = "friday".parse().unwrap();
+    let pin = Pin::from_sha256([9; 32]);
+    let host = HostSecret::from_random([1; 32]).host_key(&room);
+    let term = crate::Term::new(1_790_000_000).sign(&host, &room, &pin);
+    let signed = json!({
+        "number": 1_790_000_000,
+        "host_key": host.public().to_string(),
+        "signature": term.signature.to_string()
+    });
+    let mut find = serde_json::to_value(PeerMessage::from(hello())).unwrap();
+    find["type"] = json!("find");
+    same_both_ways(PeerMessage::Find(Box::new(hello())), find);
+    let nobody = json!({ "type": "found", "gateway": false });
+    same_both_ways(RelayMessage::Found(Box::default()), nobody);
+    same_both_ways(
+        RelayMessage::Found(Box::new(Found {
+            gateway: true,
+            term: Some(term),
+            waiting: 3,
+            region: Some("Paris".into()),
+            relays: vec![FleetRelay {
+                address: "b.example:443".to_owned(),
+                pin: Some(pin),
+                region: None,
+            }],
+        })),
+        json!({
+            "type": "found", "gateway": true, "term": signed, "waiting": 3, "region": "Paris",
+            "relays": [{ "address": "b.example:443", "pin": pin.to_string() }]
+        }),
+    );
+    let elsewhere = Elsewhere {
+        address: "b.example:443".to_owned(),
+        pin: Some(pin),
+        fence: Some(77),
+    };
+    let json = |kind| json!({ "type": kind, "address": "b.example:443", "pin": pin.to_string(), "fence": 77 });
+    same_both_ways(RelayMessage::Redirect(elsewhere.clone()), json("redirect"));
+    same_both_ways(RelayMessage::Moved(elsewhere), json("moved"));
 }
 
 #[test]

@@ -530,6 +530,7 @@ fn nobody_is_announced_as_the_gateway_itself() {
             host_challenge: None,
             tells_groups: false,
             takes_new_keys: false,
+            term: None,
         }),
     );
     assert!(party.outputs().is_empty());
@@ -735,6 +736,9 @@ impl Party {
             gateway: None,
             resume_token: ResumeToken::from_random([1; 16]),
             capabilities: abilities.iter().map(|&name| name.to_owned()).collect(),
+            term: None,
+            fence: None,
+            region: None,
         };
         let budget = DatagramBudget::new(1412).unwrap();
         self.bridge.handle_welcome(self.now, &welcome, budget);
@@ -754,6 +758,7 @@ impl Party {
             host_challenge,
             tells_groups: false,
             takes_new_keys: false,
+            term: None,
         };
         self.announce(joined);
     }
@@ -769,6 +774,7 @@ impl Party {
             host_challenge: None,
             tells_groups: true,
             takes_new_keys: false,
+            term: None,
         });
     }
 

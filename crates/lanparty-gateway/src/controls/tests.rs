@@ -30,6 +30,9 @@ fn welcome(abilities: &[&str]) -> Welcome {
         gateway: None,
         resume_token: ResumeToken::from_random([1; 16]),
         capabilities: abilities.iter().map(|&name| name.to_owned()).collect(),
+        term: None,
+        fence: None,
+        region: None,
     }
 }
 
@@ -53,6 +56,7 @@ fn come(controls: &mut Controls, number: u8, player: u8) {
         host_challenge: None,
         tells_groups: false,
         takes_new_keys: false,
+        term: None,
     });
     assert!(controls.handle_control(&joined).is_none());
 }
@@ -114,6 +118,7 @@ fn games_are_told_without_a_relay_and_with_the_names_of_players() {
         host_challenge: None,
         tells_groups: false,
         takes_new_keys: false,
+        term: None,
     });
     party.handle_control(&ann);
     let game = |last: u8, host| Game {
@@ -437,6 +442,7 @@ fn named(number: u8, name: &str) -> RelayMessage {
         host_challenge: None,
         tells_groups: false,
         takes_new_keys: false,
+        term: None,
     })
 }
 
@@ -478,6 +484,7 @@ fn come_as_mallory(controls: &mut Controls) {
         host_challenge: None,
         tells_groups: false,
         takes_new_keys: false,
+        term: None,
     }));
 }
 

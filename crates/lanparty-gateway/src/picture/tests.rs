@@ -54,6 +54,9 @@ impl Party {
             gateway: None,
             resume_token: ResumeToken::from_random([1; 16]),
             capabilities: abilities.iter().map(|&name| name.to_owned()).collect(),
+            term: None,
+            fence: None,
+            region: None,
         });
         self.picture.note_link(self.now.instant, "10.9.1.1:443");
     }
@@ -82,6 +85,7 @@ impl Party {
             host_challenge: None,
             tells_groups: false,
             takes_new_keys: false,
+            term: None,
         });
         self.controls.handle_control(&joined);
         let who = self.controls.words_for_mac(mac(number));

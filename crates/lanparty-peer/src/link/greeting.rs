@@ -204,6 +204,9 @@ fn understand(needs: Needs, answer: RelayMessage) -> Result<Welcome, ConnectErro
         | RelayMessage::NoMeeting(_)
         | RelayMessage::Seen(_)
         | RelayMessage::Entered(_)
+        | RelayMessage::Found(_)
+        | RelayMessage::Redirect(_)
+        | RelayMessage::Moved(_)
         | RelayMessage::Disconnect(_) => {
             Err(ControlError::Stream("neither a welcome nor a rejection came".to_owned()).into())
         }
@@ -239,6 +242,9 @@ mod tests {
             gateway: None,
             resume_token: ResumeToken::from_random([0; 16]),
             capabilities: abilities.iter().map(|&name| name.to_owned()).collect(),
+            term: None,
+            fence: None,
+            region: None,
         })
     }
 

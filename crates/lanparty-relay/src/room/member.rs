@@ -136,6 +136,7 @@ impl<L> Member<L> {
             host_challenge: self.host_challenge.filter(|_| to == Newcomer::Gateway),
             tells_groups: self.tells_groups && to == Newcomer::Gateway,
             takes_new_keys: self.takes_new_keys && to == Newcomer::Gateway,
+            term: None,
         })
     }
 

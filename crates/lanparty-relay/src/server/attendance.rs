@@ -211,7 +211,7 @@ impl Attendance {
                 Ok(PeerMessage::Ready(_)) => {}
                 Ok(PeerMessage::Met(met)) => self.rooms.lock().handle_met(self.place, met),
                 Ok(PeerMessage::Enter(_)) => return End::Protocol("this is no door".into()),
-                Ok(PeerMessage::Hello(_) | PeerMessage::Look) => {
+                Ok(PeerMessage::Hello(_) | PeerMessage::Find(_) | PeerMessage::Look) => {
                     return End::Protocol("a second hello".into());
                 }
                 Err(ControlError::Closed(closed)) => return End::Closed(closed),

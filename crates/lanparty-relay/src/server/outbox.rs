@@ -164,6 +164,7 @@ mod tests {
             host_challenge: None,
             tells_groups: false,
             takes_new_keys: false,
+            term: None,
         })
     }
 
@@ -196,6 +197,9 @@ mod tests {
             gateway: gateway.map(peer),
             resume_token: ResumeToken::from_random([0; 16]),
             capabilities: Vec::new(),
+            term: None,
+            fence: None,
+            region: None,
         })
     }
 

@@ -71,6 +71,9 @@ impl Party {
             gateway: None,
             resume_token: ResumeToken::from_random([1; 16]),
             capabilities: vec![DOORS.to_owned()],
+            term: None,
+            fence: None,
+            region: None,
         };
         let budget = DatagramBudget::new(1412).unwrap();
         self.bridge.handle_welcome(self.now, &welcome, budget);
@@ -86,6 +89,7 @@ impl Party {
             host_challenge: None,
             tells_groups: false,
             takes_new_keys: false,
+            term: None,
         });
     }
 }

@@ -32,6 +32,7 @@ fn arrive(controls: &mut Controls, number: u8, takes: bool) {
         host_challenge: Some(Challenge::from_random([number; 32])),
         tells_groups: false,
         takes_new_keys: takes,
+        term: None,
     });
     controls.handle_control(&joined);
 }

@@ -92,6 +92,7 @@ fn names_work_without_a_link_and_have_an_end() {
         host_challenge: None,
         tells_groups: false,
         takes_new_keys: false,
+        term: None,
     });
     party.handle_control(&joined);
     let who = VirtualMac::from_random([2, 9, 9, 9, 9, 9]).to_string();

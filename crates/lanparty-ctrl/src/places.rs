@@ -1,0 +1,76 @@
+//! Several relays for one party: what a peer asks before it enters, and where a relay sends it.
+
+use crate::term::SignedTerm;
+use crate::{Pin, Text};
+use serde::{Deserialize, Serialize};
+
+/// The ability of a peer to be sent to another relay ([`Elsewhere`]), in its `hello`.
+pub const REDIRECTS: &str = "redirects";
+
+/// The ability of a relay to be asked whether a party is there ([`PeerMessage::Find`]), in its `welcome`.
+///
+/// [`PeerMessage::Find`]: crate::PeerMessage::Find
+pub const FINDS: &str = "finds";
+
+/// So many relays of a fleet are told to a gateway.
+pub const MAX_FLEET: usize = 32;
+
+/// The answer to a `find`: the one who asks may enter.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// Whether the room has a gateway now.
+    #[serde(default)]
+    pub gateway: bool,
+    /// The gateway's term, where it has told one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term: Option<SignedTerm>,
+    /// How many players have asked for this room in vain in the last seconds; told to gateways only.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waiting: u16,
+    /// Where the relay is, as its operator calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<Text>,
+    /// The relays of its fleet, at most [`MAX_FLEET`]; told to gateways only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub relays: Vec<FleetRelay>,
+}
+
+/// A relay of a fleet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FleetRelay {
+    /// `HOST:PORT`, as peers reach it.
+    pub address: String,
+    /// Its key; without it an authority vouches for its certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<Pin>,
+    /// Where it is, as its operator calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<Text>,
+}
+
+/// How far a gateway is from a relay of a fleet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Near {
+    /// The relay, as [`FleetRelay::address`] has it.
+    pub address: String,
+    /// The round trip, in milliseconds.
+    pub rtt_ms: u16,
+}
+
+/// The room is at another relay of the fleet: the answer to a `hello` or a `find`, or, as `moved`, told to those inside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Elsewhere {
+    /// `HOST:PORT`.
+    pub address: String,
+    /// The relay's key; without it an authority vouches for its certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<Pin>,
+    /// The fencing token of that place, where it has one: a relay with a lower one has lost the room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence: Option<u64>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_zero(count: &u16) -> bool {
+    *count == 0
+}
