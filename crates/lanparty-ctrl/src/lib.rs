@@ -39,7 +39,7 @@ pub use name::Name;
 pub use new_key::{NEW_KEYS, SealedKey};
 pub use notice::{DRAINS, NOTICES, Notice, NoticeKind};
 pub use orders::HostOrder;
-pub use pin::Pin;
+pub use pin::{Pin, PinError};
 pub use pings::{PINGS, Pings};
 pub use places::{FINDS, REDIRECTS};
 pub use reason::{DisconnectReason, LeaveReason, RejectReason};

@@ -31,6 +31,15 @@ impl RelayAddress {
     pub fn port(&self) -> u16 {
         self.port
     }
+
+    /// True for another way to write the same: names are the same in any case (RFC 4343), with a dot behind them or not.
+    pub fn is_same(&self, other: &RelayAddress) -> bool {
+        let name = |relay: &RelayAddress| {
+            let host = relay.host.to_ascii_lowercase();
+            host.strip_suffix('.').map_or(host.clone(), str::to_owned)
+        };
+        self.port == other.port && name(self) == name(other)
+    }
 }
 
 impl FromStr for RelayAddress {

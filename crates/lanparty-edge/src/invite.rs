@@ -15,12 +15,14 @@ mod bytes;
 mod disguise;
 mod fields;
 mod found;
+mod other_relay;
 mod page;
 mod payload;
 mod source;
 
 use crate::address::{DEFAULT_PORT, RelayAddress};
 use lanparty_ctrl::{HostId, Pin, RoomCode, RoomKey, Text};
+pub use other_relay::{OtherRelay, OtherRelayError};
 pub use page::{InvitePage, InvitePageError};
 pub use source::{InviteSource, InviteSourceError};
 use std::fmt;
@@ -34,6 +36,8 @@ pub const SCHEME: &str = "lanparty://";
 pub const MAX_LEN: usize = 2048;
 /// So many addresses beside the relay's own are in an invite.
 pub const MAX_ALSO: usize = 4;
+/// So many relays beside the first are in an invite.
+pub const MAX_OTHERS: usize = 4;
 /// In so many bytes of a text an invite is looked for: a long mail with pictures of it has that.
 pub const MAX_TEXT: usize = 256 * 1024;
 
@@ -56,6 +60,8 @@ pub struct Invite {
     pub expires: Option<u64>,
     /// Where else the relay may be found: the same one, as the pin knows it; with it go at most [`MAX_ALSO`].
     pub also: Vec<SocketAddr>,
+    /// The relays to which the party may move, beside the first. With it go at most [`MAX_OTHERS`].
+    pub others: Vec<OtherRelay>,
     /// What else it came with.
     pub extra: Extra,
 }
@@ -146,6 +152,11 @@ impl Invite {
     pub fn also(&self) -> impl Iterator<Item = SocketAddr> {
         let known = self.also.iter().filter(|_| self.pin.is_some());
         known.copied().filter(may_be_relay).take(MAX_ALSO)
+    }
+
+    /// The relays of `others` that this invite can say: each once, and none that is the first.
+    pub fn others(&self) -> impl Iterator<Item = &OtherRelay> {
+        OtherRelay::distinct(&self.relay, &self.others).take(MAX_OTHERS)
     }
 
     /// When its time is over, as far as the system's clock can tell.

@@ -181,6 +181,7 @@ impl InviteArgs {
             name: self.name.clone(),
             expires: self.hours.map(|hours| end_after(hours, now)),
             also,
+            others: Vec::new(),
             extra: Extra::default(),
         })
     }

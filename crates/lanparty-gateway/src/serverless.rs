@@ -206,6 +206,7 @@ impl HostArgs {
             name: self.name,
             expires: None,
             also: Vec::new(),
+            others: Vec::new(),
             extra: Extra::default(),
         };
         // One that cannot be shown is said before the party begins.
@@ -222,6 +223,7 @@ impl HostArgs {
             host: None,
             host_key: Some(host_key),
             also: Vec::new(),
+            others: Vec::new(),
             may_be_cut: false,
             budget_cap: self.datagram_budget,
             congestion: self.congestion,

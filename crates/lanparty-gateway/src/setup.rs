@@ -345,6 +345,7 @@ impl Setup<'_> {
             .filter(|&other| RelayAddress::from(other) != relay);
         Ok(Invite {
             also: others.take(MAX_ALSO).collect(),
+            others: Vec::new(),
             relay,
             room: answers.room.clone(),
             key,

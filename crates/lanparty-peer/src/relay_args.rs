@@ -5,7 +5,7 @@ pub use lanparty_carrier::{Proxies, ProxyUrl};
 use lanparty_ctrl::{AccessToken, HostId, HostKey, IdentityKey, Name, Pin, RoomCode, RoomKey};
 use lanparty_edge::address::RelayAddress;
 use lanparty_edge::congestion_args::{self, congestion};
-use lanparty_edge::invite::{Invite, InviteError, InviteSource, InviteSourceError};
+use lanparty_edge::invite::{Invite, InviteError, InviteSource, InviteSourceError, OtherRelay};
 use lanparty_obs::Utc;
 use lanparty_proto::DatagramBudget;
 use lanparty_quic::memory::Dialer;
@@ -153,6 +153,9 @@ pub struct RelayConfig {
     /// Where else it may be, as the invite says. Whoever answers there and has not the pinned key is somebody else, and of no
     /// interest.
     pub also: Vec<SocketAddr>,
+    /// The relays to which the party may move, each known by its pin or by a certificate of an authority: none is the first, and
+    /// none is there twice.
+    pub others: Vec<OtherRelay>,
     /// The name its certificate must carry.
     pub server_name: String,
     /// Whose signature that certificate must carry.
@@ -202,7 +205,7 @@ impl RelayArgs {
     pub fn load(self) -> Result<RelayConfig, RelayArgsError> {
         let source = self.invite.or(self.invite_file.map(InviteSource::File));
         let mut may_be_cut = false;
-        let mut also = Vec::new();
+        let (mut also, mut others) = (Vec::new(), Vec::new());
         let (address, room, key, host, pin) = match (source, self.relay, self.room) {
             (Some(source), _, _) => {
                 let invite = source.read()?;
@@ -213,6 +216,7 @@ impl RelayArgs {
                     return Err(RelayArgsError::Expired { ended, now });
                 }
                 also.extend(invite.also());
+                others.extend(invite.others().cloned());
                 let Invite {
                     relay,
                     room,
@@ -237,6 +241,7 @@ impl RelayArgs {
             },
             address,
             also,
+            others,
             server_name,
             room,
             name: None,

@@ -41,6 +41,7 @@ pub(crate) fn fifty_players_come_back_at_once((): &()) -> Result<()> {
         host_key: None,
         may_be_cut: false,
         also: Vec::new(),
+        others: Vec::new(),
         budget_cap: None,
         congestion: Congestion::default(),
         inside: None,

@@ -148,6 +148,7 @@ fn relay_config(arguments: &Arguments, trust: &Trust, number: usize) -> Result<R
         host_key: None,
         may_be_cut: false,
         also: Vec::new(),
+        others: Vec::new(),
         budget_cap: None,
         congestion: Congestion::default(),
         inside: None,

@@ -110,6 +110,7 @@ impl Relay {
             host_key: None,
             may_be_cut: false,
             also: Vec::new(),
+            others: Vec::new(),
             budget_cap: None,
             congestion: Congestion::default(),
             inside: None,

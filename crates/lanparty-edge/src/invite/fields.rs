@@ -27,6 +27,7 @@ pub(super) fn read(place: &str, fragment: &str) -> Result<Invite, InviteError> {
         name: fields.name,
         expires: fields.expires,
         also: Vec::new(),
+        others: Vec::new(),
         extra: Extra {
             is_old: true,
             ..Extra::default()

@@ -12,7 +12,7 @@
 //!
 //! A tag below 128 that is not known is kept and not understood; one from 128 on must be.
 
-use super::{Extra, Invite, InviteError, MAX_ALSO, may_be_relay};
+use super::{Extra, Invite, InviteError, MAX_ALSO, OtherRelay, may_be_relay};
 use crate::address::{DEFAULT_PORT, RelayAddress};
 use data_encoding::BASE32_NOPAD_NOCASE;
 use lanparty_ctrl::{HostId, Pin, RoomCode, RoomKey};
@@ -33,7 +33,13 @@ const HOST_NAME: u8 = 3;
 /// Where else the relay is: each address with 4 or 16 bytes, behind its length, and a port. Programs that do not know this
 /// have the relay's own address.
 const ALSO: u8 = 4;
+/// A relay beside the first, one in each such field: a byte that says whether its pin follows, the pin, the port, and the host
+/// to the end. Programs that do not know this have the first relay.
+const OTHER: u8 = 5;
 const MUST_BE_KNOWN: u8 = 128;
+
+/// The pin of another relay follows.
+const OTHER_HAS_PIN: u8 = 1;
 
 const CHECKSUM_LEN: usize = 4;
 /// Version, key and checksum.
@@ -123,6 +129,9 @@ pub(super) fn write(invite: &Invite, place: &Place) -> String {
     if !also.is_empty() {
         field(ALSO, &also);
     }
+    for other in invite.others() {
+        field(OTHER, &other_bytes(other));
+    }
     for (tag, value) in &invite.extra.later {
         field(*tag, value);
     }
@@ -198,6 +207,7 @@ fn read_bytes(relay: RelayAddress, room: RoomCode, bytes: &[u8]) -> Result<Invit
         name: None,
         expires: None,
         also: Vec::new(),
+        others: Vec::new(),
         extra: Extra::default(),
     };
     while !bytes.0.is_empty() {
@@ -206,6 +216,7 @@ fn read_bytes(relay: RelayAddress, room: RoomCode, bytes: &[u8]) -> Result<Invit
         let value = bytes.take(usize::from(len))?;
         take_field(&mut invite, tag, value)?;
     }
+    invite.others = invite.others().cloned().collect();
     Ok(invite)
 }
 
@@ -223,6 +234,10 @@ fn take_field(invite: &mut Invite, tag: u8, value: &[u8]) -> Result<(), InviteEr
             invite.relay = exact;
         }
         ALSO => invite.also.extend(addresses(value)?),
+        // What a later version says in another form is kept as it is.
+        OTHER if value.first().is_none_or(|form| *form <= OTHER_HAS_PIN) => {
+            invite.others.push(other(value)?);
+        }
         MUST_BE_KNOWN.. => return Err(InviteError::Newer),
         _ => invite.extra.later.push((tag, value.to_owned())),
     }
@@ -254,6 +269,31 @@ fn addresses(value: &[u8]) -> Result<Vec<SocketAddr>, InviteError> {
     }
     addresses.truncate(MAX_ALSO);
     Ok(addresses)
+}
+
+fn other_bytes(other: &OtherRelay) -> Vec<u8> {
+    let mut bytes = vec![u8::from(other.pin.is_some()) * OTHER_HAS_PIN];
+    bytes.extend(other.pin.iter().flat_map(Pin::as_bytes));
+    bytes.extend(other.address.port().to_be_bytes());
+    bytes.extend(other.address.host().to_ascii_lowercase().bytes());
+    bytes
+}
+
+fn other(value: &[u8]) -> Result<OtherRelay, InviteError> {
+    let mut bytes = Bytes(value);
+    let [form] = bytes.array()?;
+    let pin = match form & OTHER_HAS_PIN {
+        0 => None,
+        _ => Some(Pin::from_sha256(bytes.array()?)),
+    };
+    let port = u16::from_be_bytes(bytes.array()?);
+    // What says a port itself would have two.
+    let host = text(bytes.0)?;
+    let address = RelayAddress::parse(host, port).map_err(|_| InviteError::Damaged)?;
+    match address.port() == port && address.host().eq_ignore_ascii_case(host) {
+        true => Ok(OtherRelay { address, pin }),
+        false => Err(InviteError::Damaged),
+    }
 }
 
 fn text(value: &[u8]) -> Result<&str, InviteError> {

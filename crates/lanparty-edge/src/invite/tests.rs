@@ -37,6 +37,7 @@ fn at(relay: &str) -> Invite {
         name: None,
         expires: None,
         also: Vec::new(),
+        others: Vec::new(),
         extra: Extra::default(),
     }
 }
@@ -397,6 +398,7 @@ fn any_invite() -> impl Strategy<Value = Invite> {
         name: (!name.is_empty() && pin.is_some()).then(|| name.into()),
         expires,
         also: Vec::new(),
+        others: Vec::new(),
         extra: Extra::default(),
     })
 }

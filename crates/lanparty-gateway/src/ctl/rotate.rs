@@ -74,6 +74,7 @@ pub(super) fn rotate(
         room,
         name,
         also,
+        others: Vec::new(),
         extra: Extra::default(),
     };
     let shown = show.draw(&invite)?; // one that cannot be shown must not take the place of the old one

@@ -144,6 +144,7 @@ impl Inviter {
             name,
             expires: hours.map(|hours| invite::end_after(hours, SystemTime::now())),
             also: self.also,
+            others: Vec::new(),
             extra: Extra::default(),
         };
         let said: Vec<_> = sentence.into_iter().chain(doubt).collect();

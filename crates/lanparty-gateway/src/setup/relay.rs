@@ -66,6 +66,7 @@ pub(super) fn try_room(showing: Showing<'_>) -> anyhow::Result<Verdict> {
         host: None,
         host_key: Some(showing.host_key),
         also: Vec::new(),
+        others: Vec::new(),
         may_be_cut: false,
         budget_cap: None,
         congestion: Congestion::default(),

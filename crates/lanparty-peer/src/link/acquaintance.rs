@@ -61,6 +61,7 @@ async fn shakes_hands(
         host_key: None,
         may_be_cut: false,
         also: Vec::new(),
+        others: Vec::new(),
         budget_cap: None,
         congestion: Congestion::default(),
         inside: None,
