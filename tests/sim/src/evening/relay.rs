@@ -72,7 +72,9 @@ impl Evening {
                     self.relay.registry.handle_met(place, met);
                 }
             }
-            Some(Said::Message(PeerMessage::Look | PeerMessage::Enter(_))) => {
+            Some(Said::Message(
+                PeerMessage::Look | PeerMessage::Find(_) | PeerMessage::Enter(_),
+            )) => {
                 unreachable!("this is no door, and nobody only looks")
             }
             Some(Said::Message(PeerMessage::Disconnect(goodbye))) => {
