@@ -252,7 +252,7 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
                 self.follow_party(session, Room::without_relay(session));
             }
             Event::Trying { addresses } => self.keep_off(addresses),
-            Event::Joined { welcome, relay } => self.plug_in(session, welcome, relay)?,
+            Event::Joined { welcome, relay, .. } => self.plug_in(session, welcome, relay)?,
             Event::Control(message) => {
                 self.player.hear(Instant::now(), message);
                 if let Some(key) = self.player.take_new_key(session, message) {
@@ -279,7 +279,7 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
                 self.watch_dns();
             }
             // What a player has to know of them comes with the link's facts.
-            Event::Ways(_) => {}
+            Event::Ways(_) | Event::Relays(_) => {}
             Event::News => {
                 self.wishes.serve_look(Instant::now(), session);
                 self.follow_address(session);

@@ -229,7 +229,7 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
             }
             Event::Connecting { addresses } => self.pin(session, addresses)?,
             Event::Trying { addresses } => self.keep_off(addresses)?,
-            Event::Joined { welcome, relay } => self.plug_in(session, welcome, relay)?,
+            Event::Joined { welcome, relay, .. } => self.plug_in(session, welcome, relay)?,
             Event::Control(message) => {
                 self.player.hear(Instant::now(), message);
                 if let Some(key) = self.player.take_new_key(session, message) {
@@ -247,7 +247,7 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
                 self.show(session);
             }
             // What a player has to know of them comes with the link's facts.
-            Event::Ways(_) => {}
+            Event::Ways(_) | Event::Relays(_) => {}
             Event::News => {
                 self.wishes.serve_look(Instant::now(), session);
                 self.follow_rows(session);

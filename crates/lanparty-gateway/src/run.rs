@@ -536,7 +536,7 @@ impl PeerHost<Bridge> for Host<'_> {
             Event::Connecting { addresses } | Event::Trying { addresses } => {
                 tracing::debug!(?addresses, "Connecting");
             }
-            Event::Joined { welcome, relay } => {
+            Event::Joined { welcome, relay, .. } => {
                 self.complaint = None;
                 self.desk.controls.borrow_mut().handle_welcome(welcome);
                 self.desk.figures.borrow_mut().note_joined();
@@ -610,6 +610,7 @@ impl PeerHost<Bridge> for Host<'_> {
                     self.tell_of_misuse(mac);
                 }
             }
+            Event::Relays(_) => {}
             Event::Ways(ways) => {
                 if self.desk.picture.borrow_mut().note_ways(ways) {
                     self.desk.tell_soon();

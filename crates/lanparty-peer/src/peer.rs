@@ -18,7 +18,10 @@ use crate::link::{ConnectError, LinkFacts};
 use crate::vnet::Sent;
 use bytes::Bytes;
 use lanparty_ctrl::message::{Newcomer, Welcome};
-use lanparty_ctrl::{Challenge, HostOrder, PeerMessage, RelayMessage, ResumeToken, RoomKey, Text};
+use lanparty_ctrl::{
+    Challenge, HostOrder, PeerMessage, Pin, RelayMessage, ResumeToken, RoomKey, SignedTerm, Text,
+};
+use lanparty_edge::address::RelayAddress;
 use lanparty_obs::{DropReason, PeerStats, Ways};
 use lanparty_proto::{DatagramBudget, FrameBuf, PeerId, VirtualMac};
 use std::io;
@@ -146,6 +149,18 @@ pub trait PeerCore {
     /// The program around it says this to the relay, such as that somebody has to go.
     fn handle_own(&mut self, _now: Instant, _message: &PeerMessage) {}
 
+    /// A player's link stands, and no gateway is there in whom it believes: one that is gone, or that has not proved to
+    /// be its host's for longer than that takes. Then the party may be at another relay.
+    fn misses_gateway(&self, _now: Instant) -> bool {
+        false
+    }
+
+    /// A gateway's link stands, and all players that it had fell silent of late, without a goodbye: they may be looking for
+    /// it at another relay.
+    fn is_deserted(&self, _now: Instant) -> bool {
+        false
+    }
+
     /// What it has counted so far. Whoever carries its frames counts in it what happens outside the core: drops in
     /// a queue, at the port or on the link, datagrams that went out, calls of the port, how the link is doing.
     fn counters(&mut self) -> &mut PeerStats;
@@ -208,7 +223,11 @@ pub enum Event<'a> {
         welcome: &'a Welcome,
         /// Where it is.
         relay: SocketAddr,
+        /// Which of several relays it is, as the invite names it, or the relay that sent us there.
+        at: &'a RelayAddress,
     },
+    /// All relays at which the party may be were looked at; told where there are several.
+    Relays(&'a [RelaySight]),
     /// Somebody came or went; the core knows already.
     Control(&'a RelayMessage),
     /// The core has news ([`PeerCore::take_news`]), or the program has something to say to it ([`PeerHost::next_message`]).
@@ -228,6 +247,21 @@ pub enum Event<'a> {
         /// True when somebody answered and said no.
         refused: bool,
     },
+}
+
+/// What was seen of a relay, where a party may be at one of several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelaySight {
+    /// Which one, as the invite names it, or the relay that sent us there.
+    pub address: RelayAddress,
+    /// Where it is, as its operator calls it.
+    pub region: Option<Text>,
+    /// The round trip to it, if it answers.
+    pub rtt: Option<Duration>,
+    /// True for the one at which this peer is.
+    pub is_here: bool,
+    /// Why it is of no use now, as part of a sentence.
+    pub said: Option<String>,
 }
 
 /// What a host could not do; ends the peer.
@@ -250,6 +284,18 @@ pub trait PeerHost<C> {
     /// What the party's host has ordered before and still wants.
     fn standing_orders(&self) -> Vec<HostOrder> {
         Vec::new()
+    }
+
+    /// A hello to the relay with this key is about to be said: the term of the stay that begins, higher than all before and kept
+    /// already; gateways only.
+    fn term(&mut self, _relay: &Pin) -> Option<SignedTerm> {
+        None
+    }
+
+    /// At which of several relays the program wants to be, whichever is the best; looked at several times a second. It is gone
+    /// to as soon as it answers.
+    fn preferred_relay(&mut self) -> Option<RelayAddress> {
+        None
     }
 
     /// The other ends of direct paths, and where they are looked for: no route of the party's may lead there.

@@ -190,6 +190,7 @@ impl PeerHost<Session> for Listener {
             | Event::Control(_)
             | Event::Tick(_)
             | Event::Ways(_)
+            | Event::Relays(_)
             | Event::News
             | Event::Slept => {}
         }

@@ -230,6 +230,7 @@ impl<C> PeerHost<C> for Listener<C> {
             | Event::Trying { .. }
             | Event::News
             | Event::Ways(_)
+            | Event::Relays(_)
             | Event::Slept => {
                 return Ok(());
             }

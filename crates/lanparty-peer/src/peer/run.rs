@@ -361,6 +361,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let joined = Event::Joined {
             welcome: link.welcome(),
             relay: link.relay(),
+            at: &self.relay.address,
         };
         self.tell(joined).await?;
         tracing::debug!(buffers = ?link.udp_buffers(), budget = %link.budget(), "The link is up");
