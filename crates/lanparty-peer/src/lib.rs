@@ -24,4 +24,6 @@ pub mod vnet;
 pub mod ways;
 
 pub use link::{LinkFacts, RelayLink};
-pub use peer::{Event, FramePort, HostError, PeerCore, PeerHost, PeerOutput, RelaySight, RunError, run};
+pub use peer::{
+    Event, FramePort, HostError, PeerCore, PeerHost, PeerOutput, RelaySight, RunError, run,
+};
