@@ -21,6 +21,7 @@ pub(crate) fn run(config: Config) -> Result<()> {
     let is_ours = config.addressing != Addressing::Others;
     let managers = is_ours.then(|| Managers::keep_away(&config.tap)).flatten();
     runtime::run(async move {
+        let stop = asked_to_stop();
         let ear = config
             .ears
             .as_ref()
@@ -42,23 +43,27 @@ pub(crate) fn run(config: Config) -> Result<()> {
             managers,
         };
         let (line, no_wishes) = (StatusLine::default(), Wishes::default());
-        party::play(player, setup, line, &no_wishes, asked_to_stop()).await
+        party::play(player, setup, line, &no_wishes, stop).await
     })?
 }
 
-/// Waits for Ctrl-C, SIGTERM or the terminal's end; answers with the words for the relay.
-async fn asked_to_stop() -> Text {
-    let signal = tokio::select! {
-        signal = signals::shutdown() => signal.unwrap_or("no signals can be received"),
-        () = hangup() => "SIGHUP",
-    };
-    tracing::info!(signal, "Leaving the party");
-    format!("the player ended the client ({signal})").into()
+/// Waits for Ctrl-C, SIGTERM or the terminal's end; answers with the words for the relay. It listens
+/// from the call on.
+fn asked_to_stop() -> impl Future<Output = Text> {
+    let (shutdown, hangups) = (signals::shutdown(), Hangups::listen());
+    async {
+        let signal = tokio::select! {
+            signal = shutdown => signal.unwrap_or("no signals can be received"),
+            () = hangup(hangups.ok()) => "SIGHUP",
+        };
+        tracing::info!(signal, "Leaving the party");
+        format!("the player ended the client ({signal})").into()
+    }
 }
 
-async fn hangup() {
-    match Hangups::listen() {
-        Ok(mut hangups) => hangups.next().await,
-        Err(_) => std::future::pending().await,
+async fn hangup(hangups: Option<Hangups>) {
+    match hangups {
+        Some(mut hangups) => hangups.next().await,
+        None => std::future::pending().await,
     }
 }

@@ -66,12 +66,13 @@ pub(crate) fn run(args: ServiceArgs) -> Result<()> {
     managers::warn_unless_packaged(&args.tap);
     let place = ThisMachine { tap: args.tap };
     runtime::run(async move {
+        let stop = asked_to_stop();
         // There is one thread, so this holds for everything that follows.
         privilege::narrow().context("cannot give up capabilities that are not needed")?;
         let socket = socket(&args.socket)?;
         let watchdog = tokio::task::spawn_local(systemd::keep_watched());
         systemd::ready("No party.");
-        let ended = lanparty_client_service::run(place, socket, options, asked_to_stop()).await;
+        let ended = lanparty_client_service::run(place, socket, options, stop).await;
         watchdog.abort();
         systemd::stopping();
         ended
@@ -86,12 +87,13 @@ fn socket(file: &Path) -> Result<Socket> {
     }
 }
 
-async fn asked_to_stop() {
-    let signal = signals::shutdown().await;
-    tracing::info!(
-        signal = signal.unwrap_or("no signals can be received"),
-        "The service ends"
-    );
+/// Listens from the call on: who reads that the service is ready may stop it at once.
+fn asked_to_stop() -> impl Future<Output = ()> {
+    let signal = signals::shutdown();
+    async {
+        let signal = signal.await.unwrap_or("no signals can be received");
+        tracing::info!(signal, "The service ends");
+    }
 }
 
 /// This machine, on which sessions run.

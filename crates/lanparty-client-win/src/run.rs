@@ -59,13 +59,9 @@ fn repair() -> Result<ExitCode> {
 /// Joins until somebody presses Ctrl-C or closes the console.
 async fn join(config: Config) -> Result<ExitCode> {
     // Whoever presses Ctrl-C from here on is heard, and everything is undone.
-    let signal = tokio::spawn(signals::shutdown());
-    tokio::task::yield_now().await;
+    let signal = signals::shutdown();
     let stop = async {
-        let signal = match signal.await {
-            Ok(Ok(signal)) => signal,
-            Ok(Err(_)) | Err(_) => "no signals can be received",
-        };
+        let signal = signal.await.unwrap_or("no signals can be received");
         tracing::info!(signal, "Leaving the party");
         Text::from(format!("the player ended the client ({signal})"))
     };

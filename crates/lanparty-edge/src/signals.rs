@@ -35,33 +35,44 @@ fn is_hangup_ignored(status: &str) -> bool {
 /// Waits until the program is asked to stop, and says by what: `Ctrl-C`, or `SIGTERM` on Unix; on
 /// Windows also Ctrl-Break and the end of the console, the session or the system.
 ///
+/// It listens from the call on, not from the first poll: whoever calls this before it changes or says anything is never
+/// ended halfway. It is to be called in a Tokio runtime.
+///
 /// # Errors
 /// When the system does not let us listen for signals.
-pub async fn shutdown() -> io::Result<&'static str> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+pub fn shutdown() -> impl Future<Output = io::Result<&'static str>> {
+    let listening = listen();
+    async move { Ok(listening?.await) }
+}
+
+#[cfg(unix)]
+fn listen() -> io::Result<impl Future<Output = &'static str>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
         tokio::select! {
-            _ = terminate.recv() => Ok("SIGTERM"),
-            _ = interrupt.recv() => Ok("Ctrl-C"),
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "Ctrl-C",
         }
-    }
-    #[cfg(windows)]
-    {
-        use tokio::signal::windows;
-        let (mut interrupt, mut brk) = (windows::ctrl_c()?, windows::ctrl_break()?);
-        let (mut close, mut logoff) = (windows::ctrl_close()?, windows::ctrl_logoff()?);
-        let mut shutdown = windows::ctrl_shutdown()?;
+    })
+}
+
+#[cfg(windows)]
+fn listen() -> io::Result<impl Future<Output = &'static str>> {
+    use tokio::signal::windows;
+    let (mut interrupt, mut brk) = (windows::ctrl_c()?, windows::ctrl_break()?);
+    let (mut close, mut logoff) = (windows::ctrl_close()?, windows::ctrl_logoff()?);
+    let mut shutdown = windows::ctrl_shutdown()?;
+    Ok(async move {
         tokio::select! {
-            _ = interrupt.recv() => Ok("Ctrl-C"),
-            _ = brk.recv() => Ok("Ctrl-Break"),
-            _ = close.recv() => Ok("the console was closed"),
-            _ = logoff.recv() => Ok("the session ends"),
-            _ = shutdown.recv() => Ok("the system shuts down"),
+            _ = interrupt.recv() => "Ctrl-C",
+            _ = brk.recv() => "Ctrl-Break",
+            _ = close.recv() => "the console was closed",
+            _ = logoff.recv() => "the session ends",
+            _ = shutdown.recv() => "the system shuts down",
         }
-    }
+    })
 }
 
 /// Being asked to read files again: SIGHUP, where there is such a thing.
@@ -110,6 +121,19 @@ fn hangups() -> io::Result<Option<tokio::signal::unix::Signal>> {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+    use rustix::process::{Signal, getpid, kill_process};
+
+    #[test]
+    fn a_signal_before_anybody_waits_for_it_is_heard() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let _inside = runtime.enter();
+        let asked = shutdown();
+        kill_process(getpid(), Signal::TERM).unwrap();
+        assert_eq!(runtime.block_on(asked).unwrap(), "SIGTERM");
+    }
 
     #[test]
     fn the_first_bit_of_the_mask_is_sighup() {

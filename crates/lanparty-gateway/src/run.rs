@@ -69,12 +69,13 @@ impl Args {
 pub fn run(config: Config) -> anyhow::Result<()> {
     let lan = standing::open_lan(&config.interface)?;
     let _sole = Sole::claim(&config.interface, config.beside_another)?;
-    let own = OwnPart::begin(config.this_machine, &lan)?;
     runtime::run(async move {
+        let stop = asked_to_stop();
+        let own = OwnPart::begin(config.this_machine, &lan)?;
         let host = Host::new(&config);
         keep_what_is_needed(&config, &[])?;
         tokio::select! {
-            ended = serve(&config, lan, own, host) => ended,
+            ended = serve(&config, lan, own, host, stop) => ended,
             never = tell_of_hangups() => match never {},
         }
     })?
@@ -98,12 +99,13 @@ pub(crate) fn keep_what_is_needed(config: &Config, folders: &[PathBuf]) -> anyho
     Ok(())
 }
 
-/// Carries frames until Ctrl-C or SIGTERM.
+/// Carries frames until `stop` gives the words for the relay.
 pub(crate) async fn serve(
     config: &Config,
     lan: LanSocket,
     own: OwnPart,
     mut host: Host<'_>,
+    stop: impl Future<Output = Text>,
 ) -> anyhow::Result<()> {
     let span = tracing::info_span!("gateway", interface = %config.interface);
     let (desk, listener) = (host.desk.clone(), host.listener.take());
@@ -113,7 +115,7 @@ pub(crate) async fn serve(
     }
     let serving = async {
         tokio::select! {
-            served = carry(config, lan, own, host) => served,
+            served = carry(config, lan, own, host, stop) => served,
             never = desk.serve(listener) => match never {},
             never = hand_out(&desk, metrics) => match never {},
             never = systemd::keep_watched() => match never {},
@@ -151,12 +153,13 @@ async fn carry(
     mut lan: LanSocket,
     mut own: OwnPart,
     mut host: Host<'_>,
+    stop: impl Future<Output = Text>,
 ) -> anyhow::Result<()> {
     config.relay.warn_if_open();
     own.tell();
     let reminders: Vec<_> = host.desk.controls.borrow().reminders().collect();
     reminders.iter().for_each(say);
-    let mut stop = pin!(asked_to_stop());
+    let mut stop = pin!(stop);
     let mut memory = Memory::new(lan.interface().mac(), rand::random());
     loop {
         host.desk.figures.borrow_mut().note_lan(true);
@@ -209,12 +212,16 @@ async fn carry(
     Ok(())
 }
 
-async fn asked_to_stop() -> Text {
-    match signals::shutdown().await {
-        Ok(by) => format!("the gateway was stopped by {by}").into(),
-        Err(error) => {
-            tracing::warn!(%error, "Cannot listen for signals; Ctrl-C will end without a goodbye");
-            std::future::pending().await
+/// Ctrl-C or SIGTERM, from the call on: what this machine has for its own part is taken away again whenever they come.
+pub(crate) fn asked_to_stop() -> impl Future<Output = Text> {
+    let signal = signals::shutdown();
+    async {
+        match signal.await {
+            Ok(by) => format!("the gateway was stopped by {by}").into(),
+            Err(error) => {
+                tracing::warn!(%error, "Cannot listen for signals; Ctrl-C will end without a goodbye");
+                std::future::pending().await
+            }
         }
     }
 }

@@ -165,8 +165,11 @@ impl HostArgs {
         let interface = self.lan.interface.as_deref().unwrap_or_default();
         let lan = open_lan(interface)?;
         let _sole = Sole::claim(interface, self.lan.beside_another)?;
-        let own = OwnPart::begin(this_machine, &lan)?;
-        runtime::run(self.serve(lan, own))?
+        runtime::run(async move {
+            let asked = run::asked_to_stop();
+            let own = OwnPart::begin(this_machine, &lan)?;
+            self.serve(lan, own, asked).await
+        })?
     }
 
     /// The limits again, as the file has them by then.
@@ -177,7 +180,12 @@ impl HostArgs {
         })
     }
 
-    async fn serve(self, lan: LanSocket, own: OwnPart) -> anyhow::Result<()> {
+    async fn serve(
+        self,
+        lan: LanSocket,
+        own: OwnPart,
+        asked: impl Future<Output = Text>,
+    ) -> anyhow::Result<()> {
         let settings = self.settings();
         let readable = settings.folders();
         let folder = keys::open(self.lan.keys.as_deref())?;
@@ -251,7 +259,7 @@ impl HostArgs {
             listens: listening.port(),
         };
         let outcome = tokio::select! {
-            outcome = party(relay, &config, (lan, own), host) => outcome,
+            outcome = party(relay, &config, (lan, own), host, asked) => outcome,
             never = herald.tell(way_in.facts()) => match never {},
         };
         way_in.close().await;
@@ -325,12 +333,13 @@ async fn party(
     config: &Config,
     (lan, own): (LanSocket, OwnPart),
     host: Host<'_>,
+    asked: impl Future<Output = Text>,
 ) -> anyhow::Result<()> {
     let (stop, stopped) = oneshot::channel::<()>();
     // Dropping the sender is the word.
     let relay = relay.run(async { drop(stopped.await) });
     let relay = tokio::spawn(relay.instrument(tracing::info_span!("relay")));
-    together(relay, stop, run::serve(config, lan, own, host)).await
+    together(relay, stop, run::serve(config, lan, own, host, asked)).await
 }
 
 /// A gateway that ends takes the relay with it, by dropping `stop`; without a relay there is no party.

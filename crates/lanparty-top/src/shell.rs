@@ -107,7 +107,11 @@ fn hear_signals() -> Arc<AtomicBool> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
-        if runtime.is_ok_and(|runtime| runtime.block_on(signals::shutdown()).is_ok()) {
+        if runtime.is_ok_and(|runtime| {
+            runtime
+                .block_on(async { signals::shutdown().await })
+                .is_ok()
+        }) {
             asked.store(true, Ordering::Relaxed);
         }
     });
