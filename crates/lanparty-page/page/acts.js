@@ -30,6 +30,7 @@ function say({ text, done }, undo = null) {
 	put(by('toast-text'), text);
 	show(by('undo'), undoing);
 	show(toast, true);
+	clearOf(toast.offsetHeight);
 	put(by('said'), '');
 	setTimeout(() => put(by('said'), undoing ? `${text} It can be undone.` : text), 50);
 	clearTimeout(hushing);
@@ -41,7 +42,18 @@ function hush() {
 		hushing = setTimeout(hush, 5000);
 		return;
 	}
+	shut();
+}
+
+function shut() {
 	show(by('toast'), false);
+	clearOf(0);
+}
+
+/** What gets the focus, and what is scrolled into view, is not under a sentence so high; nor is what has the focus by the keyboard. */
+function clearOf(height) {
+	document.documentElement.style.scrollPaddingBottom = height ? `calc(${height}px + 1.5rem)` : '';
+	if (height) document.querySelector(':focus-visible')?.scrollIntoView({ block: 'nearest' });
 }
 
 /** Orders, says what came of it, and offers `undo`. */
@@ -415,7 +427,7 @@ const ACTS = {
 	},
 	confirmed: (button) => confirmed?.(button),
 	close: (button) => button.closest('dialog').close(),
-	hush: () => show(by('toast'), false),
+	hush: shut,
 	undo: (button) => undoing && act(button, undoing),
 };
 

@@ -95,13 +95,30 @@ impl Browser {
         })
     }
 
-    /// Presses what this selector means, as a mouse does: it must be seen, and nothing may lie above it.
+    /// Presses what this selector means, as a person with a mouse does: scrolls to it, and nothing may lie above it then.
+    /// What a message of the same moment has moved or covered is scrolled to again.
     pub(crate) fn press(&self, selector: &str) -> Result<()> {
         let wanted = json!({"using": "css selector", "value": selector});
-        let found = self.command("element", &wanted)?;
-        let element = found[ELEMENT].as_str().context("an element")?;
-        self.command(&format!("element/{element}/click"), &json!({}))
+        let mut last = Ok(());
+        let pressed = eventually("it can be pressed", SOON, || {
+            last = self.press_once(&wanted);
+            match &last {
+                Err(error) if error.to_string().contains("click intercepted") => None,
+                _ => Some(()),
+            }
+        });
+        last.and(pressed)
             .with_context(|| format!("press {selector}"))
+    }
+
+    fn press_once(&self, wanted: &Value) -> Result<()> {
+        let found = self.command("element", wanted)?;
+        let element = found[ELEMENT].as_str().context("an element")?;
+        self.run(
+            "arguments[0].scrollIntoView({ block: 'nearest' })",
+            std::slice::from_ref(&found),
+        )?;
+        self.command(&format!("element/{element}/click"), &json!({}))
             .map(drop)
     }
 

@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         a_gateway_that_is_gone_is_said_and_comes_back,
         looks::nobody_and_many_have_room,
         looks::a_phone_scrolls_down_and_not_aside,
+        looks::a_message_keeps_nobody_from_a_button,
         looks::axe_finds_nothing,
         looks::a_hall_sees_and_orders_nothing,
         looks::the_page_is_small_quick_and_quiet,
