@@ -17,7 +17,7 @@ use crate::registry::{GuessLimits, Limits};
 use crate::room::Rates;
 use crate::strangers::KnockLimits;
 use clap::Parser;
-use lanparty_ctrl::{AccessToken, HostId, RoomCode};
+use lanparty_ctrl::{AccessToken, HostId, RoomCode, Text};
 use lanparty_edge::access_args::{AccessArgs, AccessError};
 use lanparty_edge::address::ListenAddress;
 use lanparty_edge::congestion_args::{self, congestion};
@@ -67,6 +67,8 @@ pub struct Config {
     pub is_access_hidden: bool,
     /// Whether to introduce players to their gateways, for direct paths.
     pub introduces: bool,
+    /// Where the relay is, for people who choose among several.
+    pub region: Option<Text>,
     /// Where the operator steers it, if anywhere.
     pub socket: Option<PathBuf>,
     /// Where another relay asks for this one's place, if anywhere.
@@ -127,6 +129,7 @@ impl Config {
             access: None,
             is_access_hidden: false,
             introduces: true,
+            region: None,
             socket: None,
             handover: None,
             takes_over: false,
@@ -221,6 +224,11 @@ pub struct RelayArgs {
     #[arg(long)]
     no_introductions: bool,
 
+    /// Where this relay is, in a word or two, like Paris: shown to hosts and players who have several relays. 1 to 32 letters,
+    /// digits, spaces and hyphens. Read again on SIGHUP.
+    #[arg(long, value_name = "NAME", value_parser = region)]
+    region: Option<Text>,
+
     #[command(flatten)]
     access: AccessArgs,
 
@@ -278,6 +286,18 @@ fn threads(text: &str) -> Result<NonZeroUsize, String> {
     Ok(number)
 }
 
+/// A name that looks well in a table and in a sentence, whoever reads it.
+fn region(text: &str) -> Result<Text, &'static str> {
+    let is_well = |letter: char| letter.is_alphanumeric() || letter == ' ' || letter == '-';
+    let is_trimmed = text.trim() == text;
+    match (1..=32).contains(&text.chars().count()) && is_trimmed && text.chars().all(is_well) {
+        true => Ok(text.into()),
+        false => Err(
+            "a region is 1 to 32 letters, digits, spaces and hyphens, with no space at its ends",
+        ),
+    }
+}
+
 /// As many as an endpoint takes.
 const MAX_THREADS: NonZeroUsize = NonZeroUsize::new(MAX_LOOPS).expect("it is some");
 
@@ -324,6 +344,7 @@ impl TryFrom<RelayArgs> for Config {
             access,
             is_access_hidden,
             introduces: !args.no_introductions,
+            region: args.region,
             socket,
             handover,
             takes_over: args.take_over,

@@ -140,6 +140,8 @@ fn draw_status(status: &Status) -> String {
         rooms,
         players,
         gateways,
+        waiting,
+        region,
         draining,
         ends_in,
     } = status;
@@ -154,8 +156,14 @@ fn draw_status(status: &Status) -> String {
             span(ends_in)
         ),
     };
+    let region = region.as_ref().map(|region| format!(" in {region}"));
+    let region = region.unwrap_or_default();
+    let waits = match waiting {
+        0 => String::new(),
+        _ => format!(" Asking for a party whose gateway is not here: {waiting}."),
+    };
     format!(
-        "lanparty-relay {version}, running for {}.\nRooms: {rooms}. Gateways: {gateways}. Players: {players}.\n{drains}",
+        "lanparty-relay {version}{region}, running for {}.\nRooms: {rooms}. Gateways: {gateways}. Players: {players}.{waits}\n{drains}",
         span(seconds)
     )
 }
@@ -221,12 +229,21 @@ mod tests {
             rooms: 2,
             players: 17,
             gateways: 1,
+            waiting: 0,
+            region: None,
             draining: false,
             ends_in: None,
         };
         assert_eq!(
             draw_status(&status),
             "lanparty-relay 1.2.3, running for 3 h 2 min.\nRooms: 2. Gateways: 1. Players: 17.\n"
+        );
+        status.waiting = 2;
+        status.region = Some("Paris".into());
+        assert_eq!(
+            draw_status(&status),
+            "lanparty-relay 1.2.3 in Paris, running for 3 h 2 min.\nRooms: 2. Gateways: 1. Players: 17. \
+             Asking for a party whose gateway is not here: 2.\n"
         );
         status.draining = true;
         assert!(draw_status(&status).contains("ends with the last player."));

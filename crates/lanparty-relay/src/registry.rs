@@ -5,6 +5,7 @@
 
 mod admission;
 mod claims;
+mod finds;
 mod guesses;
 mod joins;
 mod legacy;
@@ -16,6 +17,7 @@ mod seat;
 #[cfg(test)]
 mod tests;
 mod totals;
+mod waiting;
 
 pub use guesses::GuessLimits;
 pub(crate) use guesses::Spent;
@@ -35,8 +37,8 @@ use guesses::Guesses;
 use joins::Joins;
 use lanparty_ctrl::message::{Entry, Newcomer};
 use lanparty_ctrl::{
-    AccessToken, AdmissionKey, HostId, LeaveReason, Notice, Pings, RejectReason, ResumeToken,
-    RoomCode,
+    AccessToken, AdmissionKey, HostId, LeaveReason, Notice, Pings, RejectReason, RelayMessage,
+    ResumeToken, RoomCode, Text,
 };
 use lanparty_obs::{DropReason, PeerStats};
 use lanparty_proto::RoomId;
@@ -46,6 +48,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Instant;
+use waiting::Waiting;
 
 /// How much a relay takes on (spec R22).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,6 +170,12 @@ pub struct Registry<L> {
     guesses: Guesses,
     access: Option<AccessToken>,
     paths: Paths,
+    /// Where it is, as its operator calls it.
+    region: Option<Text>,
+    /// Who has asked in vain of late.
+    waiting: Waiting,
+    /// How many were told where their party is.
+    finds: u64,
     /// Meetings that this relay may still arrange.
     meetings_left: Option<Bucket>,
     totals: Totals,
@@ -193,6 +202,9 @@ impl<L: Clone> Registry<L> {
             guesses: Guesses::new(GuessLimits::default()),
             access: None,
             paths: Paths::default(),
+            region: None,
+            waiting: Waiting::default(),
+            finds: 0,
             meetings_left: None,
             totals: Totals::default(),
         }
@@ -255,7 +267,9 @@ impl<L: Clone> Registry<L> {
         };
         let room = self.rooms.get_mut(&id).expect("the room was just opened");
         let joined = room.join(now, entry, source, token, link);
-        let (peer, steps) = joined.inspect_err(|_| self.close_if_empty(id))?;
+        let (peer, mut steps) = joined.inspect_err(|_| self.close_if_empty(id))?;
+        self.sign(&mut steps);
+        self.waiting.came_in(entry, source);
         if let Some(key) = key_of_the_host(entry) {
             self.claims.hold(&name, key, source);
         }
@@ -309,6 +323,7 @@ impl<L: Clone> Registry<L> {
         }
         self.guesses.handle_timeout(now);
         self.joins.handle_timeout(now);
+        self.waiting.handle_timeout(now);
         let (names, rooms) = (&self.names, &self.rooms);
         self.claims.handle_timeout(now, |name| {
             let room = names.get(name);
@@ -355,6 +370,15 @@ impl<L: Clone> Registry<L> {
     /// How many rooms there are.
     pub fn rooms(&self) -> usize {
         self.rooms.len()
+    }
+
+    /// Says in a welcome which relay it is of.
+    fn sign(&self, steps: &mut [Step<L>]) {
+        for step in steps {
+            if let Step::Answer(RelayMessage::Welcome(welcome)) = step {
+                welcome.region.clone_from(&self.region);
+            }
+        }
     }
 
     fn open_room(&mut self, now: Instant, name: RoomName, entry: &Entry, source: IpAddr) -> RoomId {

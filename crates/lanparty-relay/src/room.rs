@@ -22,8 +22,8 @@ use bytes::Bytes;
 use lanparty_ctrl::message::{Entry, Newcomer, PeerLeft, Welcome};
 use lanparty_ctrl::orders::Person;
 use lanparty_ctrl::{
-    DOORS, Fingerprint, GROUPS, HERE, HOST_CONTROLS, HOST_KEYS, LAN_MACS, LeaveReason, NEW_KEYS,
-    ROOM_KEYS, RejectReason, RelayMessage, ResumeToken,
+    DOORS, FINDS, Fingerprint, GROUPS, HERE, HOST_CONTROLS, HOST_KEYS, LAN_MACS, LeaveReason,
+    NEW_KEYS, ROOM_KEYS, RejectReason, RelayMessage, ResumeToken, SignedTerm,
 };
 use lanparty_obs::{DropCounts, DropReason, PeerStats};
 use lanparty_proto::{IpMtu, PeerId, RoomId};
@@ -117,13 +117,14 @@ impl Paths {
 }
 
 /// What every relay of this version can do.
-const ABILITIES: [&str; 6] = [
+const ABILITIES: [&str; 7] = [
     ROOM_KEYS,
     HOST_CONTROLS,
     HOST_KEYS,
     LAN_MACS,
     GROUPS,
     NEW_KEYS,
+    FINDS,
 ];
 
 /// The peers of one room code.
@@ -204,6 +205,11 @@ impl<L: Clone> Room<L> {
     /// True while there is a gateway.
     pub fn has_gateway(&self) -> bool {
         self.gateway().is_some()
+    }
+
+    /// The term that the gateway has told, while there is one.
+    pub fn term(&self) -> Option<SignedTerm> {
+        self.members.get(&self.gateway()?)?.term()
     }
 
     /// Lets a newcomer in whose place is free: its number, and what is to be said to whom.
@@ -405,7 +411,10 @@ impl<L: Clone> Room<L> {
                 .chain(self.paths.ability())
                 .map(str::to_owned)
                 .collect(),
-            term: None,
+            term: match who {
+                Newcomer::Client(_) => self.term(),
+                Newcomer::Gateway => None,
+            },
             fence: None,
             region: None,
         })

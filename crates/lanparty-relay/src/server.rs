@@ -355,6 +355,7 @@ impl RelayServer {
         registry.set_limits(Instant::now(), *limits, *rates, config.guesses);
         registry.set_access(config.access.clone());
         registry.set_introduces(config.introduces);
+        registry.set_region(config.region.clone());
         if let Some((room, host)) = &config.only {
             registry = registry.only(room.clone(), *host);
         }
@@ -626,6 +627,7 @@ impl RelayServer {
             guesses,
             access,
             introduces,
+            region,
             listen,
             tcp,
             threads,
@@ -647,6 +649,7 @@ impl RelayServer {
         rooms.set_limits(Instant::now(), limits, rates, guesses);
         rooms.set_access(access);
         rooms.set_introduces(introduces);
+        rooms.set_region(region);
         Ok(restart)
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use lanparty_ctrl::message::{Entry, Invitation, Newcomer};
 use lanparty_ctrl::{
     AccessToken, AdmissionKey, Challenge, ChannelBinding, Fingerprint, HostId, HostOrder,
-    LeaveReason, RejectReason, RelayMessage, ResumeToken, Role, RoomKey,
+    LeaveReason, RejectReason, RelayMessage, ResumeToken, Role, RoomKey, SignedTerm,
 };
 use lanparty_obs::DropReason;
 use lanparty_proto::{DatagramBudget, Header, MacAddr, VirtualMac};
@@ -29,6 +29,7 @@ pub(crate) struct Relay {
     pub(crate) orders: Vec<HostOrder>,
     pub(crate) access_token: Option<AccessToken>,
     pub(crate) yields: bool,
+    pub(crate) term: Option<SignedTerm>,
     pub(crate) takes_notices: bool,
     pub(crate) takes_pings: bool,
     pub(crate) knows_doors: bool,
@@ -54,6 +55,7 @@ impl Relay {
             orders: Vec::new(),
             access_token: None,
             yields: false,
+            term: None,
             takes_notices: true,
             takes_pings: true,
             knows_doors: true,
@@ -94,14 +96,22 @@ impl Relay {
         key: u8,
         host: Option<u8>,
     ) -> Result<Admission<Link>, RejectReason> {
-        let (key, channel) = (admission_key(key), ChannelBinding([link; 32]));
         self.invitation = Some(Invitation {
-            proof: key.prove(&channel, &room.parse().unwrap(), who),
-            channel,
             host: host.map(host_id),
-            admission_key: (who == Newcomer::Gateway).then_some(key),
+            ..self.invitation(room, link, who, key)
         });
         self.admit(link, room, who)
+    }
+
+    /// What somebody shows who has the room key of this number, and names no host.
+    pub(crate) fn invitation(&self, room: &str, link: Link, who: Newcomer, key: u8) -> Invitation {
+        let (key, channel) = (admission_key(key), ChannelBinding([link; 32]));
+        Invitation {
+            proof: key.prove(&channel, &room.parse().unwrap(), who),
+            channel,
+            host: None,
+            admission_key: (who == Newcomer::Gateway).then_some(key),
+        }
     }
 
     /// What somebody wants who shows the token and the invitation that lie ready.
@@ -116,6 +126,7 @@ impl Relay {
             orders: std::mem::take(&mut self.orders),
             access_token: self.access_token.clone(),
             yields: self.yields,
+            term: self.term.filter(|_| who == Newcomer::Gateway),
             takes_notices: self.takes_notices,
             takes_pings: self.takes_pings,
             takes_drains: self.takes_pings,

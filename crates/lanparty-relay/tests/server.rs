@@ -12,8 +12,8 @@ use bytes::Bytes;
 use lanparty_ctrl::host_key::Introduction;
 use lanparty_ctrl::message::{Disconnect, Hello, Newcomer, Seen, Vouched};
 use lanparty_ctrl::{
-    Challenge, DOORS, DisconnectReason, GROUPS, HOST_CONTROLS, HOST_KEYS, HostOrder, HostSecret,
-    IdentityKey, LAN_MACS, LeaveReason, NEW_KEYS, PeerMessage, ROOM_KEYS, RejectReason,
+    Challenge, DOORS, DisconnectReason, FINDS, GROUPS, HOST_CONTROLS, HOST_KEYS, HostOrder,
+    HostSecret, IdentityKey, LAN_MACS, LeaveReason, NEW_KEYS, PeerMessage, ROOM_KEYS, RejectReason,
     RelayMessage, RoomKey,
 };
 use lanparty_proto::{DatagramBudget, MacAddr};
@@ -44,6 +44,7 @@ async fn a_hello_recorded_on_one_connection_is_refused_on_another() {
         LAN_MACS,
         GROUPS,
         NEW_KEYS,
+        FINDS,
         DOORS,
     ];
     assert_eq!(host.welcome.capabilities, abilities);

@@ -4,7 +4,7 @@ use crate::room::Rate;
 use clap::CommandFactory as _;
 
 /// Every setting: its name, its default (if it has one), and a value that is none of the defaults.
-const SETTINGS: [(&str, Option<&str>, &str); 39] = [
+const SETTINGS: [(&str, Option<&str>, &str); 40] = [
     ("metrics", None, "127.0.0.1:9464"),
     ("threads", None, "33"),
     ("listen", Some("443/udp"), "127.0.0.1:4433"),
@@ -43,6 +43,7 @@ const SETTINGS: [(&str, Option<&str>, &str); 39] = [
     ("unknown-unicast-rate", Some("32"), "8"),
     ("byte-burst", Some("4194304"), "9000"),
     ("byte-rate", Some("12500000"), "10"),
+    ("region", None, "Paris"),
     ("log-format", Some("human"), "json"),
 ];
 
@@ -132,6 +133,7 @@ fn every_setting_can_be_made_by_flag_and_by_file() {
         socket: None,
         is_access_hidden: false,
         introduces: true,
+        region: Some("Paris".into()),
         handover: None,
         takes_over: false,
         tells_starter: false,
@@ -157,6 +159,33 @@ fn an_operator_may_want_nobody_introduced() {
     assert!(!introduces("", "--no-introductions"));
     assert!(!introduces("no-introductions = true\n", ""));
     assert!(introduces("no-introductions = false\n", ""));
+}
+
+#[test]
+fn a_region_is_a_word_or_two() {
+    for name in [
+        "Paris",
+        "Frankfurt am Main",
+        "us-east 2",
+        "Zürich",
+        &"a".repeat(32),
+    ] {
+        let read = config(&format!("region = '{name}'"), "").unwrap().region;
+        assert_eq!(read, Some(name.into()));
+    }
+    for wrong in [
+        "",
+        " ",
+        " Paris",
+        "a\tb",
+        "a/b",
+        "<b>",
+        "Paris!",
+        &"a".repeat(33),
+    ] {
+        let said = config(&format!("region = '{wrong}'"), "").unwrap_err();
+        assert!(said.to_string().contains("1 to 32 letters"), "{said}");
+    }
 }
 
 #[test]

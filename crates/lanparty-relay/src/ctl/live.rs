@@ -149,6 +149,8 @@ mod tests {
             rooms: 2,
             players: 2,
             gateways: 1,
+            waiting: 0,
+            region: None,
             draining: true,
             ends_in: None,
         };

@@ -1,7 +1,7 @@
 //! What `lanparty-relay ctl` and a running relay say to each other: one line of JSON each.
 
 use crate::registry::Seat;
-use lanparty_ctrl::{Fingerprint, Name, RoomCode};
+use lanparty_ctrl::{Fingerprint, Name, RoomCode, Text};
 use lanparty_obs::link::{QueueStats, UdpStats};
 use lanparty_obs::{DropCounts, LinkStats, PeerStats};
 use lanparty_proto::{RoomId, VirtualMac};
@@ -84,6 +84,12 @@ pub(crate) struct Status {
     pub(crate) rooms: usize,
     pub(crate) players: usize,
     pub(crate) gateways: usize,
+    /// Players who have asked for their party in the last seconds while its gateway was not here.
+    #[serde(default)]
+    pub(crate) waiting: usize,
+    /// Where it is, as its operator calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) region: Option<Text>,
     /// True while nobody new comes in.
     pub(crate) draining: bool,
     /// In so many seconds it ends, whoever is left.

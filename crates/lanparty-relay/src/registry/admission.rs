@@ -61,8 +61,17 @@ impl<L: Clone> Registry<L> {
                 | RejectReason::CodeClaimed
                 | RejectReason::NotHost
                 | RejectReason::NoAccess,
-            ) if !self.guesses.was_wrong(now, source, &entry.room) => {
-                Err(RejectReason::RateLimited)
+            ) => {
+                // Its gateway may only not be here, and hear of it.
+                self.waiting.note(now, entry, source);
+                match self.guesses.was_wrong(now, source, &entry.room) {
+                    true => decided,
+                    false => Err(RejectReason::RateLimited),
+                }
+            }
+            Err(RejectReason::NotOpened) => {
+                self.waiting.note(now, entry, source);
+                decided
             }
             decided => decided,
         }

@@ -49,6 +49,8 @@ pub(crate) struct Joins {
     by_source: Spent<IpAddr>,
     /// Those who only looked, so that they take nothing from who wants to come in.
     looks: Spent<IpAddr>,
+    /// Those who asked for their party and may enter.
+    finds: Spent<IpAddr>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -64,6 +66,7 @@ impl Joins {
             by_person: Spent::new(a_minute(limits.per_identity), SECONDS),
             by_source: Spent::new(a_minute(limits.per_address), SECONDS),
             looks: Spent::new(a_minute(limits.per_address), SECONDS),
+            finds: Spent::new(finds(limits), SECONDS),
         }
     }
 
@@ -72,6 +75,7 @@ impl Joins {
         self.by_person.set_rate(a_minute(limits.per_identity));
         self.by_source.set_rate(a_minute(limits.per_address));
         self.looks.set_rate(a_minute(limits.per_address));
+        self.finds.set_rate(finds(limits));
     }
 
     /// May it come in once more?
@@ -102,11 +106,17 @@ impl Joins {
         self.looks.take(now, source)
     }
 
+    /// May somebody from there ask for its party once more?
+    pub(crate) fn may_find(&mut self, now: Instant, source: IpAddr) -> bool {
+        self.finds.take(now, source)
+    }
+
     /// Forgets who has been quiet for long enough.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         self.by_person.forget(now);
         self.by_source.forget(now);
         self.looks.forget(now);
+        self.finds.forget(now);
     }
 }
 
@@ -115,6 +125,12 @@ fn comer(entry: &Entry, source: IpAddr) -> Comer {
         Some(identity) => Comer::Identity(identity),
         None => Comer::Seat(source, entry.who.mac()),
     }
+}
+
+/// A find tells nobody anything but who asks, so ten are as one join: fifty players behind one address who ask each 1.5 s
+/// while their gateway is away are 2000 a minute.
+fn finds(limits: JoinLimits) -> Rate {
+    a_minute(limits.per_address.saturating_mul(10))
 }
 
 /// In a minute; a join costs so many tokens, of which `joins` come each second.

@@ -93,6 +93,10 @@ pub struct Census {
     pub players: usize,
     /// Gateways that are in.
     pub gateways: usize,
+    /// Players who have asked in vain for a room in the last seconds.
+    pub waiting: usize,
+    /// How many were told where their party is since the relay started.
+    pub finds: u64,
     /// True while nobody new comes in.
     pub is_draining: bool,
     /// How much the relay takes on.
@@ -119,6 +123,8 @@ impl<L: Clone> Registry<L> {
             open_rooms: self.rooms.len() - keyed_rooms,
             players,
             gateways,
+            waiting: self.waiting.count(),
+            finds: self.finds,
             is_draining: self.admits != Admits::All,
             limits: self.limits,
             totals,

@@ -4,7 +4,7 @@ use super::notices::Notices;
 use super::pings::Gauge;
 use super::speed::Speeds;
 use lanparty_ctrl::message::{Entry, Newcomer, PeerJoined};
-use lanparty_ctrl::{Challenge, Fingerprint, Name, RelayMessage, ResumeToken};
+use lanparty_ctrl::{Challenge, Fingerprint, Name, RelayMessage, ResumeToken, SignedTerm};
 use lanparty_obs::{DropCounts, DropReason, LinkStats, PeerStats};
 use lanparty_proto::{PeerId, overlay};
 use lanparty_switch::Crossing;
@@ -73,6 +73,8 @@ pub(super) struct Member<L> {
     pub(super) takes_drains: bool,
     pub(super) knows_doors: bool,
     pub(super) gauge: Gauge,
+    /// Which stay of its party this is; few peers are gateways.
+    term: Option<Box<SignedTerm>>,
     tells_groups: bool,
     pub(super) takes_new_keys: bool,
     /// What it wants the gateway to sign, and the gateway that has done so.
@@ -116,6 +118,7 @@ impl<L> Member<L> {
             takes_drains: entry.takes_drains,
             knows_doors: entry.knows_doors,
             gauge: Gauge::default(),
+            term: entry.term.map(Box::new),
             tells_groups: entry.tells_groups,
             takes_new_keys: entry.takes_new_keys,
             host_challenge: entry.host_challenge,
@@ -136,8 +139,13 @@ impl<L> Member<L> {
             host_challenge: self.host_challenge.filter(|_| to == Newcomer::Gateway),
             tells_groups: self.tells_groups && to == Newcomer::Gateway,
             takes_new_keys: self.takes_new_keys && to == Newcomer::Gateway,
-            term: None,
+            term: self.term(),
         })
+    }
+
+    /// The gateway's term, if it has told one.
+    pub(super) fn term(&self) -> Option<SignedTerm> {
+        self.term.as_deref().copied()
     }
 
     pub(super) fn take_stats(&mut self, now: Instant, stats: PeerStats) {

@@ -3,7 +3,7 @@
 use super::attendance::Attendance;
 use super::contact::{Contact, Outgoing};
 use super::{BANNED, DRAIN, Rooms, queue_steps, send_out};
-use lanparty_ctrl::message::{Disconnect, Entry, Newcomer, Reject, Seen};
+use lanparty_ctrl::message::{Disconnect, Entry, Hello, Newcomer, Reject, Seen};
 use lanparty_ctrl::{DisconnectReason, PeerMessage, RejectReason, RelayMessage, ResumeToken};
 use lanparty_quic::control::{self, ControlError};
 use lanparty_quic::{CloseCode, Connection, Incoming, SendStream};
@@ -16,6 +16,8 @@ use tracing::debug;
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// How long a peer may take to say hello after it.
 const HELLO: Duration = Duration::from_secs(5);
+/// And whoever has been told where its party is, which knows already what it will say.
+const HELLO_AFTER_FIND: Duration = Duration::from_secs(3);
 
 /// Where somebody in this program comes from: no port, as nothing comes by one.
 const INSIDE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -28,6 +30,8 @@ const GATEWAY_REPLACED: &str =
 enum Wish {
     /// A seat in a room.
     Seat(Box<Entry>),
+    /// To know whether its party is here, before it takes a seat or goes.
+    Find(Box<Entry>),
     /// To know from where it is seen.
     Look,
 }
@@ -75,18 +79,16 @@ pub(super) async fn greet_inside(rooms: Arc<Rooms>, connection: Connection) -> O
 
 /// Hears a hello; answers a seat to whoever is admitted.
 async fn seat(rooms: Arc<Rooms>, connection: Connection, from: SocketAddr) -> Option<Attendance> {
-    let heard = hear_wish(&connection).await;
-    let seated = heard.and_then(|(wish, answer)| match wish {
-        Wish::Seat(entry) => admit(&rooms, *entry, from, &connection, answer).map(Ok),
-        Wish::Look if rooms.lock().may_look(Instant::now(), from.ip()) => Ok(Err(answer)),
-        Wish::Look => Err(Refusal::Reject(RejectReason::RateLimited, answer)),
-    });
-    let refusal = match seated {
-        Ok(Ok(seat)) => return Some(seat),
-        Ok(Err(answer)) => {
+    let refusal = match hear(&rooms, &connection, from).await {
+        Ok(Heard::Seated(seat)) => return Some(*seat),
+        Ok(Heard::Looked(answer)) => {
             rooms.counts.note_look();
             let seen = Seen { address: from };
             answer_look(&connection, seen, answer).await;
+            return None;
+        }
+        Ok(Heard::Gone) => {
+            connection.close(CloseCode::Bye);
             return None;
         }
         Err(refusal) => refusal,
@@ -97,15 +99,93 @@ async fn seat(rooms: Arc<Rooms>, connection: Connection, from: SocketAddr) -> Op
     None
 }
 
+/// What has come of a stranger that is not refused.
+enum Heard {
+    /// It has a seat.
+    Seated(Box<Attendance>),
+    /// It is to be told from where it is seen.
+    Looked(SendStream),
+    /// It was told where its party is, and wants nothing else here.
+    Gone,
+}
+
+/// One wish, or two: whoever asks for its party first says hello then, once.
+async fn hear(
+    rooms: &Arc<Rooms>,
+    connection: &Connection,
+    from: SocketAddr,
+) -> Result<Heard, Refusal> {
+    let admit = |entry, answer| {
+        let seat = admit(rooms, entry, from, connection, answer)?;
+        Ok(Heard::Seated(Box::new(seat)))
+    };
+    let (wish, answer) = hear_wish(connection).await?;
+    match wish {
+        Wish::Seat(entry) => return admit(*entry, answer),
+        Wish::Look if rooms.lock().may_look(Instant::now(), from.ip()) => {
+            return Ok(Heard::Looked(answer));
+        }
+        Wish::Look => return Err(Refusal::Reject(RejectReason::RateLimited, answer)),
+        Wish::Find(entry) => answer_find(rooms, &entry, from, answer).await?,
+    }
+    match hear_after_find(connection).await? {
+        Some((entry, answer)) => admit(*entry, answer),
+        None => Ok(Heard::Gone),
+    }
+}
+
+/// Says where the party is to whoever may enter there.
+async fn answer_find(
+    rooms: &Rooms,
+    entry: &Entry,
+    from: SocketAddr,
+    mut answer: SendStream,
+) -> Result<(), Refusal> {
+    let found = rooms.lock().find(Instant::now(), entry, from.ip());
+    let found = match found {
+        Ok(found) => RelayMessage::Found(Box::new(found)),
+        Err(reason) => return Err(Refusal::Reject(reason, answer)),
+    };
+    // Who does not read it says no hello either.
+    let _ = control::write_message(&mut answer, &found).await;
+    Ok(())
+}
+
+/// The hello of somebody who has been told where its party is; none, if it has gone there.
+async fn hear_after_find(
+    connection: &Connection,
+) -> Result<Option<(Box<Entry>, SendStream)>, Refusal> {
+    let hello = tokio::time::timeout(HELLO_AFTER_FIND, read_hello(connection)).await;
+    let (message, answer) = match hello {
+        Ok(Ok(hello)) => hello,
+        Err(_) | Ok(Err(ControlError::Closed(_) | ControlError::TooSlow)) => return Ok(None),
+        Ok(Err(error)) => return Err(Refusal::Protocol(error.to_string())),
+    };
+    match message {
+        PeerMessage::Hello(hello) => check(connection, *hello, answer).map(Some),
+        _ => Err(Refusal::Protocol("no hello follows its find".into())),
+    }
+}
+
 async fn hear_wish(connection: &Connection) -> Result<(Wish, SendStream), Refusal> {
     let hello = tokio::time::timeout(HELLO, read_hello(connection)).await;
     let hello = hello.unwrap_or(Err(ControlError::TooSlow));
     let (message, answer) = hello.map_err(|error| Refusal::Protocol(error.to_string()))?;
-    let hello = match message {
-        PeerMessage::Hello(hello) => hello,
-        PeerMessage::Look => return Ok((Wish::Look, answer)),
-        _ => return Err(Refusal::Protocol("its first message is no hello".into())),
-    };
+    let wishes = |wish: fn(Box<Entry>) -> Wish| move |(entry, answer)| (wish(entry), answer);
+    match message {
+        PeerMessage::Hello(hello) => check(connection, *hello, answer).map(wishes(Wish::Seat)),
+        PeerMessage::Find(hello) => check(connection, *hello, answer).map(wishes(Wish::Find)),
+        PeerMessage::Look => Ok((Wish::Look, answer)),
+        _ => Err(Refusal::Protocol("its first message is no hello".into())),
+    }
+}
+
+/// Who it is, if its words make sense.
+fn check(
+    connection: &Connection,
+    hello: Hello,
+    answer: SendStream,
+) -> Result<(Box<Entry>, SendStream), Refusal> {
     match hello.check(connection.channel_binding()) {
         Ok(Ok(entry)) => {
             let entry = Entry {
@@ -115,7 +195,7 @@ async fn hear_wish(connection: &Connection) -> Result<(Wish, SendStream), Refusa
                 datagram_budget: entry.datagram_budget.min(connection.budget()),
                 ..entry
             };
-            Ok((Wish::Seat(Box::new(entry)), answer))
+            Ok((Box::new(entry), answer))
         }
         Ok(Err(reason)) => Err(Refusal::Reject(reason, answer)),
         Err(error) => Err(Refusal::Protocol(error.to_string())),

@@ -73,6 +73,9 @@ fn write_who_is_here(census: &Census, sheet: &mut Sheet) {
     for (role, peers) in [("player", census.players), ("gateway", census.gateways)] {
         sheet.gauge("peers", help, &[("role", role)], peers as f64);
     }
+    let help =
+        "Players who have asked for their party in the last seconds while its gateway was not here";
+    sheet.gauge("waiting_players", help, &[], census.waiting as f64);
     let help = "1 while nobody new is taken in";
     sheet.gauge(
         "draining",
@@ -104,6 +107,8 @@ fn write_comings_and_goings(figures: &Figures, sheet: &mut Sheet) {
     sheet.counter("refusals", help, &[("reason", "protocol")], counted.strange);
     let help = "Those who asked from where they are seen, and for nothing else";
     sheet.counter("looks", help, &[], counted.looks);
+    let help = "Those who asked whether their party is here and were told";
+    sheet.counter("finds", help, &[], figures.census.finds);
     let help = "First packets of strangers, and whether they were heard";
     for (answer, &count) in KNOCKS.iter().zip(&counted.knocks) {
         sheet.counter("knocks", help, &[("answer", answer)], count);

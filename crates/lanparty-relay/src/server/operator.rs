@@ -68,9 +68,10 @@ impl Desk {
 
     fn status(&self) -> Status {
         let now = Instant::now();
-        let (census, draining) = {
+        let (census, draining, region) = {
             let registry = self.rooms.lock();
-            (registry.census(), registry.draining())
+            let region = registry.region().cloned();
+            (registry.census(), registry.draining(), region)
         };
         let left = |until: Instant| until.saturating_duration_since(now).as_secs();
         Status {
@@ -79,6 +80,8 @@ impl Desk {
             rooms: census.keyed_rooms + census.open_rooms,
             players: census.players,
             gateways: census.gateways,
+            waiting: census.waiting,
+            region,
             draining: draining.is_some(),
             ends_in: draining.and_then(|draining| draining.until).map(left),
         }
