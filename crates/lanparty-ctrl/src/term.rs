@@ -113,6 +113,26 @@ mod tests {
         assert_eq!(guest.of(&ours.id(), &friday, &a), None);
     }
 
+    /// Worked out by Python's `cryptography`: HKDF, Ed25519 and the bytes as docs/protocol.md has them.
+    #[test]
+    fn what_is_signed_is_what_the_protocol_says() {
+        let room = "friday".parse().unwrap();
+        let host = HostSecret::from_random([5; 32]).host_key(&room);
+        let term = Term::new(1_790_000_000).sign(&host, &room, &Pin::from_sha256([9; 32]));
+        assert_eq!(
+            host.public().to_string(),
+            "FTG6V-cEW7NDhmTTDw2LqWT11_l06Og3n1SvFhbHcMY"
+        );
+        assert_eq!(
+            host.id().to_string(),
+            "mcJ_s9n_JOONuSIBHGaY-_XAOcv7J5J-P7blDkvsiLQ"
+        );
+        assert_eq!(
+            term.signature.to_string(),
+            "iHJOdIaxmTmXLa3beLYgqFEdVxheKtMXjngoRUUt2Z_T3w1-h3p3Nw85tqtdlKjicYQj39hyC2RIwEv4-HxUDQ"
+        );
+    }
+
     #[test]
     fn the_next_term_is_higher_whatever_the_clock_says() {
         let kept = Term::new(1_800_000_000);
