@@ -22,7 +22,7 @@ use host_check::HostCheck;
 use hosts::Hosts;
 use lanparty_ctrl::message::{NewKey, Newcomer, Vouched, Welcome};
 use lanparty_ctrl::{
-    Challenge, GROUPS, HostId, Name, PeerMessage, RelayMessage, RoomCode, RoomKey,
+    Challenge, GROUPS, HostId, Name, PeerMessage, Pin, RelayMessage, RoomCode, RoomKey,
 };
 use lanparty_games::Games;
 use lanparty_obs::{Diagnostics, DropReason, PeerStats};
@@ -380,6 +380,12 @@ impl PeerCore for Session {
         Some(check.challenge(random))
     }
 
+    fn handle_relay_key(&mut self, relay: Option<Pin>) {
+        if let Some(check) = &mut self.check {
+            check.meet(relay);
+        }
+    }
+
     fn handle_welcome(&mut self, now: Instant, welcome: &Welcome, budget: DatagramBudget) {
         let mut place = Presence {
             own_id: welcome.peer_id,
@@ -397,7 +403,7 @@ impl PeerCore for Session {
         if let Some(gateway) = welcome.gateway {
             place.add(gateway, Newcomer::Gateway, None);
             if let Some(check) = &mut self.check {
-                check.announced(now, gateway);
+                check.announced(now, (gateway, welcome.term.as_ref()));
             }
         }
         self.place = Some(place);
@@ -469,10 +475,10 @@ impl PeerCore for Session {
         let Some(place) = &mut self.place else { return };
         match message {
             RelayMessage::PeerJoined(joined) => {
-                let peer = joined.peer_id;
+                let (peer, term) = (joined.peer_id, joined.term);
                 if let Some((who, name)) = announced(joined) {
                     if let (Newcomer::Gateway, Some(check)) = (who, &mut self.check) {
-                        check.announced(now, peer);
+                        check.announced(now, (peer, term.as_ref()));
                     }
                     place.add(peer, who, name);
                     // Its LAN's switches may have forgotten who wants what.
@@ -516,6 +522,18 @@ impl PeerCore for Session {
         }
         self.note_others();
         self.follow_lan(now);
+    }
+
+    fn misses_gateway(&self, now: Instant) -> bool {
+        let Some(place) = self.place.as_ref().filter(|place| !place.is_lost) else {
+            return false;
+        };
+        let may_prove = |gateway| {
+            let check = self.check.as_ref();
+            check.is_some_and(|check| check.may_prove(now, gateway))
+        };
+        let mut gateways = place.gateways();
+        !gateways.any(|gateway| self.believes(gateway) || may_prove(gateway))
     }
 
     fn knows_doors(&self) -> bool {

@@ -108,6 +108,11 @@ impl Fingerprint {
         Fingerprint(digest)
     }
 
+    /// Its bytes, for where text would be too long.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Its first characters.
     pub fn short(&self) -> String {
         let mut text = self.to_string();

@@ -9,6 +9,7 @@
 
 mod afterglow;
 mod cam;
+mod deserted;
 mod door;
 mod games;
 mod groups;
@@ -31,6 +32,7 @@ pub use memory::Memory;
 use crate::reach::Wanted;
 use bytes::{Bytes, BytesMut};
 use cam::CamRefresh;
+use deserted::Lost;
 use door::Doors;
 use lan_macs::LanMacs;
 use lanparty_ctrl::message::{Newcomer, PeerJoined, Role, Welcome};
@@ -96,6 +98,8 @@ pub struct Bridge {
     doors: Doors,
     /// Who has one from before the link and has not been announced since, and until when.
     remaining: BTreeMap<MacAddr, Instant>,
+    /// Who has fallen silent.
+    lost: Lost,
     /// What the host has ordered, for frames that no relay judges.
     orders: Orders,
     outputs: VecDeque<PeerOutput>,
@@ -153,6 +157,7 @@ impl Bridge {
             people: BTreeMap::new(),
             doors: Doors::default(),
             remaining: BTreeMap::new(),
+            lost: Lost::default(),
             orders: Orders::default(),
             outputs: VecDeque::new(),
             stats: PeerStats::default(),
@@ -334,6 +339,7 @@ impl Bridge {
         if id == place.own_id {
             return;
         }
+        self.note_found(mac);
         // The relay keeps ids and MACs unique: who has one of these already is gone, or known again.
         self.make_room_for(now, joined, mac);
         self.know(now, joined);
@@ -483,6 +489,7 @@ impl PeerCore for Bridge {
     }
 
     fn handle_lost_link(&mut self, now: Instant) {
+        self.note_all_lost(now);
         self.begin_afterglow(now);
     }
 
@@ -516,7 +523,10 @@ impl PeerCore for Bridge {
     fn handle_control(&mut self, now: Instant, message: RelayMessage) {
         match message {
             RelayMessage::PeerJoined(joined) => self.welcome_client(now, &joined),
-            RelayMessage::PeerLeft(left) => self.part_from(now, &left),
+            RelayMessage::PeerLeft(left) => {
+                self.note_left(now, &left);
+                self.part_from(now, &left);
+            }
             // The shell keeps these to itself.
             RelayMessage::Welcome(_)
             | RelayMessage::Reject(_)
@@ -617,6 +627,10 @@ impl PeerCore for Bridge {
         datagram: Bytes,
     ) -> Result<Option<Bytes>, DropReason> {
         self.take_direct(now, player.addr(), datagram)
+    }
+
+    fn is_deserted(&self, now: Instant) -> bool {
+        self.has_lost_all(now)
     }
 
     fn handle_own(&mut self, now: Instant, message: &PeerMessage) {

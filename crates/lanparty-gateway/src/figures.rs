@@ -1,5 +1,6 @@
 //! What the gateway has done since it started, and how it is: for metrics. No label is anybody's name or address.
 
+use lanparty_ctrl::Term;
 use lanparty_metrics::Sheet;
 use lanparty_obs::{DropReason, PeerStats, Way};
 use std::collections::BTreeMap;
@@ -19,6 +20,8 @@ pub(crate) struct Figures {
     is_linked: bool,
     lan_is_up: bool,
     round_trip_us: Option<u64>,
+    /// Of the stay at the relay, where the room counts any.
+    term: Option<Term>,
     /// Who is in.
     players: usize,
     /// By which way how many of them.
@@ -47,6 +50,11 @@ impl Figures {
     pub(crate) fn note_joined(&mut self) {
         self.joins += 1;
         self.is_linked = true;
+    }
+
+    /// Which stay at a relay that is.
+    pub(crate) fn note_term(&mut self, term: Option<Term>) {
+        self.term = term;
     }
 
     /// How far the relay is.
@@ -111,6 +119,10 @@ pub(crate) fn write(figures: &Figures, sheet: &mut Sheet) {
     if let Some(us) = figures.round_trip_us {
         let help = "The round trip to the relay; left out while there is no link, and where the relay is in this program";
         sheet.gauge("round_trip_seconds", help, &[], us as f64 / 1e6);
+    }
+    if let Some(term) = figures.term {
+        let help = "Counts up with each stay at a relay, and is higher after each start; left out in rooms without a key";
+        sheet.gauge("term", help, &[], term.number() as f64);
     }
     let help = "Players in the room";
     sheet.gauge("players", help, &[], figures.players as f64);

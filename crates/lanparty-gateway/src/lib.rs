@@ -63,6 +63,9 @@ pub mod setup;
 #[cfg(target_os = "linux")]
 #[allow(clippy::disallowed_methods, reason = "shell: waits for an interface")]
 mod standing;
+#[cfg(target_os = "linux")]
+#[allow(clippy::disallowed_methods, reason = "shell: waits for the disk")]
+mod terms;
 #[cfg(all(test, not(windows)))]
 mod told;
 #[cfg(target_os = "linux")]

@@ -13,10 +13,12 @@ use crate::own_part::OwnPart;
 use crate::page;
 use crate::picture::{About, LanTrouble, LinkFigures, Picture, Place};
 use crate::standing;
+use crate::terms::Terms;
 use anyhow::Context;
 use lanparty_ctrl::message::{PeerJoined, PeerLeft};
 use lanparty_ctrl::{
-    HostKey, HostOrder, Notice, NoticeKind, PeerMessage, RelayMessage, ResumeToken, RoomKey, Text,
+    HostKey, HostOrder, Notice, NoticeKind, PeerMessage, Pin, RelayMessage, ResumeToken, RoomKey,
+    SignedTerm, Text,
 };
 use lanparty_edge::ctl;
 use lanparty_edge::kept_file::KeptFile;
@@ -252,6 +254,8 @@ pub(crate) struct Host<'a> {
     lookout: Lookout,
     /// How players find the gateway's end of direct paths.
     doorway: Doorway,
+    /// Which stay at a relay it is; open rooms count none.
+    terms: Option<Terms>,
 }
 
 impl<'a> Host<'a> {
@@ -272,6 +276,11 @@ impl<'a> Host<'a> {
             withheld: None,
             lookout: Lookout::default(),
             doorway: Doorway::new(config),
+            terms: config
+                .relay
+                .host_key
+                .clone()
+                .map(|host| Terms::open(host, config.relay.room.clone(), config.keys.as_deref())),
         }
     }
 
@@ -510,6 +519,19 @@ impl PeerHost<Bridge> for Host<'_> {
         self.doorway.is_inside(address)
     }
 
+    fn term(&mut self, relay: &Pin) -> Option<SignedTerm> {
+        let terms = self.terms.as_mut()?;
+        let term = terms.next(relay, desk::moment().unix);
+        let warning = terms.take_warning();
+        // With one relay there is nothing to be told apart.
+        if let Some(sentence) = warning.filter(|_| !self.relay.others.is_empty()) {
+            say(&sentence);
+            let mut picture = self.desk.picture.borrow_mut();
+            picture.note_event(desk::moment(), About::Party, Mark::Doubtful, &sentence);
+        }
+        Some(term)
+    }
+
     async fn next_message(&mut self) -> Option<PeerMessage> {
         loop {
             if self.desk.controls.borrow_mut().take_new_wishes() {
@@ -546,7 +568,11 @@ impl PeerHost<Bridge> for Host<'_> {
             Event::Joined { welcome, relay, .. } => {
                 self.complaint = None;
                 self.desk.controls.borrow_mut().handle_welcome(welcome);
-                self.desk.figures.borrow_mut().note_joined();
+                let term = self.terms.as_ref().and_then(Terms::last);
+                let mut figures = self.desk.figures.borrow_mut();
+                figures.note_joined();
+                figures.note_term(term);
+                drop(figures);
                 self.tell_wishes(bridge);
                 let mut picture = self.desk.picture.borrow_mut();
                 picture.note_link(Instant::now(), relay);

@@ -55,7 +55,10 @@ fn the_page_explains_a_hosts_keys() {
         KeyError::NoSecret(_) = KeyError::NoSecret(file("gateway.host-secret")) => "What makes this machine the host was changed.", "Put it back; else all need new invites.";
         KeyError::NotTheHost(_) = KeyError::NotTheHost("FRIDAY".parse().unwrap()) => "The gateway was started with a guest's invite.", "Play with the client; or start it with the right --keys.";
     } elsewhere KeyError::State(_));
-    Chapter::new("keys").with(keys).check();
+    Chapter::new("keys")
+        .with(keys)
+        .with(crate::terms::warnings())
+        .check();
 }
 
 #[test]

@@ -55,6 +55,9 @@ pub trait PeerCore {
         None
     }
 
+    /// The relay that lets us in next has this key; none is known of one in this program.
+    fn handle_relay_key(&mut self, _relay: Option<Pin>) {}
+
     /// The relay let us in; a datagram of `budget` bytes fits the path now.
     fn handle_welcome(&mut self, now: Instant, welcome: &Welcome, budget: DatagramBudget);
 
@@ -296,6 +299,11 @@ pub trait PeerHost<C> {
     /// to as soon as it answers.
     fn preferred_relay(&mut self) -> Option<RelayAddress> {
         None
+    }
+
+    /// True once when the program wants to know how all relays do ([`Event::Relays`]); looked at several times a second.
+    fn wants_survey(&mut self) -> bool {
+        false
     }
 
     /// The other ends of direct paths, and where they are looked for: no route of the party's may lead there.

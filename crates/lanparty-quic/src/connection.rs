@@ -8,7 +8,7 @@ use crate::memory;
 use crate::socket::canonical;
 use crate::stream::{RecvStream, SendStream};
 use bytes::Bytes;
-use lanparty_ctrl::{ChannelBinding, Fingerprint};
+use lanparty_ctrl::{ChannelBinding, Fingerprint, Pin};
 use lanparty_flow::queue::{Person, WaitWindow};
 use lanparty_obs::link::QueueStats;
 use lanparty_obs::{DropReason, LinkStats, Packets};
@@ -301,6 +301,12 @@ impl Connection {
             Kind::Quic(quic) => quic.identity(),
             Kind::Memory(memory) => memory.identity(),
         }
+    }
+
+    /// The other side's key, as the handshake has shown it: to a peer that of its relay. None in one program.
+    pub fn key(&self) -> Option<Pin> {
+        let shown = self.as_quic()?.identity()?;
+        Some(Pin::from_sha256(*shown.as_bytes()))
     }
 
     /// Opens the stream for the first exchange.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use lanparty_ctrl::host_key::Introduction;
 use lanparty_ctrl::message::{NewKey, Vouched};
 use lanparty_ctrl::new_key::Recipient;
-use lanparty_ctrl::{Challenge, HostId, RoomCode, RoomKey};
+use lanparty_ctrl::{Challenge, HostId, Pin, RoomCode, RoomKey, SignedTerm, Term};
 use lanparty_proto::early::EarlyDatagrams;
 use lanparty_proto::{PeerId, RoomId, VirtualMac};
 use std::time::{Duration, Instant};
@@ -19,6 +19,10 @@ const SILENT: Duration = Duration::from_secs(5);
 /// fifteen seconds.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long it may take before the party is looked for at other relays; the answer comes after one round trip through the
+/// relay, and there is nothing to lose by looking.
+const PROVES: Duration = Duration::from_secs(2);
+
 /// What a player knows of the host, and has asked its gateway.
 #[derive(Debug)]
 pub(super) struct HostCheck {
@@ -28,6 +32,12 @@ pub(super) struct HostCheck {
     proven: Option<PeerId>,
     doubt: Doubt,
     held: EarlyDatagrams,
+    /// The key of the relay that the next term is signed for.
+    relay: Option<Pin>,
+    /// The highest term of this host that any relay has shown; it outlives links.
+    highest: Term,
+    /// A gateway that has moved on since: its relay does not know, or does not say so.
+    outdated: Option<PeerId>,
 }
 
 /// How a gateway that is there and has proved nothing stands.
@@ -52,7 +62,15 @@ impl HostCheck {
             proven: None,
             doubt: Doubt::None,
             held: EarlyDatagrams::default(),
+            relay: None,
+            highest: Term::default(),
+            outdated: None,
         }
+    }
+
+    /// The relay with this key lets the player in next.
+    pub(super) fn meet(&mut self, relay: Option<Pin>) {
+        self.relay = relay;
     }
 
     /// What the next link's hello asks.
@@ -65,24 +83,47 @@ impl HostCheck {
     /// Another link begins, or none: who has proved what is not known any more.
     pub(super) fn begin(&mut self) {
         (self.proven, self.doubt) = (None, Doubt::None);
+        self.outdated = None;
         self.held.clear();
     }
 
-    /// The relay says that this is a gateway.
-    pub(super) fn announced(&mut self, now: Instant, gateway: PeerId) {
+    /// The relay says that this is a gateway, and with which term it came.
+    pub(super) fn announced(
+        &mut self,
+        now: Instant,
+        (gateway, term): (PeerId, Option<&SignedTerm>),
+    ) {
+        self.outdated = self.is_outdated(term).then_some(gateway);
         if !self.believes(gateway) && self.doubt == Doubt::None {
             self.doubt = Doubt::Asked(now);
         }
     }
 
+    /// Gateways of older versions tell no term, nor do older relays: a signature that fits nothing counts as none.
+    fn is_outdated(&mut self, term: Option<&SignedTerm>) -> bool {
+        let term = term.zip(self.relay.as_ref());
+        let term = term.and_then(|(term, relay)| term.of(&self.host, &self.room, relay));
+        let is_outdated = term.is_some_and(|term| term < self.highest);
+        self.highest = term.unwrap_or_default().max(self.highest);
+        is_outdated
+    }
+
     /// The relay says that this gateway has left.
     pub(super) fn left(&mut self, gateway: PeerId) {
         self.proven.take_if(|proven| *proven == gateway);
+        self.outdated.take_if(|outdated| *outdated == gateway);
         self.doubt = Doubt::None;
     }
 
     pub(super) fn believes(&self, gateway: PeerId) -> bool {
-        self.proven == Some(gateway)
+        self.proven == Some(gateway) && self.outdated != Some(gateway)
+    }
+
+    /// True where this gateway, in whom the player does not believe, may prove in a moment to be the host's.
+    pub(super) fn may_prove(&self, now: Instant, gateway: PeerId) -> bool {
+        let is_young =
+            matches!(self.doubt, Doubt::Asked(at) if now.saturating_duration_since(at) < PROVES);
+        is_young && self.outdated != Some(gateway)
     }
 
     /// True when there is a gateway that is not the host's, as far as can be told.

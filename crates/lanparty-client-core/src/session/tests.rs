@@ -8,6 +8,7 @@ mod hosts;
 mod lease;
 mod members;
 mod proof;
+mod relays;
 
 use super::*;
 use lanparty_ctrl::message::{PeerJoined, PeerLeft, Welcome};

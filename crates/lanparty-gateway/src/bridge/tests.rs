@@ -5,6 +5,7 @@ use lanparty_ctrl::{Challenge, HostSecret, LeaveReason, ResumeToken};
 use lanparty_proto::early::PATIENCE;
 use lanparty_proto::fragment;
 
+mod deserted;
 mod doors;
 mod games;
 mod groups;

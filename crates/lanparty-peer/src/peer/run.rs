@@ -356,6 +356,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             self.carriage.stands(Instant::now(), network, link.means());
         }
         self.note_sleep();
+        self.core.handle_relay_key(link.connection().key());
         self.core
             .handle_welcome(Instant::now(), link.welcome(), link.budget());
         let joined = Event::Joined {

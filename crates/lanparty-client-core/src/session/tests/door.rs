@@ -18,7 +18,7 @@ fn with_door() -> Session {
     session
 }
 
-fn door() -> Door {
+pub(super) fn door() -> Door {
     Door {
         player: virtual_mac(OWN),
         client: PeerId::new(OWN_ID).unwrap(),

@@ -7,16 +7,16 @@ use lanparty_ctrl::new_key::Recipient;
 use lanparty_ctrl::{HostKey, HostSecret, RoomKey};
 use lanparty_obs::PlayerStatus;
 
-fn key(number: u8) -> HostKey {
+pub(super) fn key(number: u8) -> HostKey {
     HostSecret::from_random([number; 32]).host_key(&room())
 }
 
-fn room() -> RoomCode {
+pub(super) fn room() -> RoomCode {
     "FRIDAY".parse().unwrap()
 }
 
 /// A player whose invite names host 1, in a room with a gateway; and what it has asked.
-fn guest() -> (Session, Challenge) {
+pub(super) fn guest() -> (Session, Challenge) {
     let mut session = Session::new(virtual_mac(OWN)).of_host(key(1).id(), room());
     let challenge = session.challenge([7; 32]).unwrap();
     session.handle_welcome(Instant::now(), &welcome(Some(GATEWAY_ID)), budget());
@@ -24,7 +24,7 @@ fn guest() -> (Session, Challenge) {
 }
 
 /// What the host with this key signs, as the gateway with this number.
-fn signed(key: &HostKey, challenge: Challenge, gateway: u16) -> Vouched {
+pub(super) fn signed(key: &HostKey, challenge: Challenge, gateway: u16) -> Vouched {
     let gateway = PeerId::new(gateway).unwrap();
     Vouched {
         peer_id: gateway,
@@ -38,7 +38,7 @@ fn signed(key: &HostKey, challenge: Challenge, gateway: u16) -> Vouched {
     }
 }
 
-fn vouch(session: &mut Session, vouched: Vouched) {
+pub(super) fn vouch(session: &mut Session, vouched: Vouched) {
     session.handle_control(Instant::now(), RelayMessage::Vouched(vouched));
 }
 

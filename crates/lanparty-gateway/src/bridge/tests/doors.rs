@@ -13,7 +13,7 @@ type Heard = Result<Option<Vec<u8>>, DropReason>;
 
 impl Party {
     /// Players, of whom the first has a direct path, in a room whose relay introduces people.
-    fn with_door(clients: &[(u16, MacAddr)]) -> Self {
+    pub(super) fn with_door(clients: &[(u16, MacAddr)]) -> Self {
         let mut party = Party::new();
         party.welcome_by(&[DOORS]);
         for &client in clients {
