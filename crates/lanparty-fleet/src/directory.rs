@@ -1,0 +1,148 @@
+//! What a fleet and its directory say to each other.
+//!
+//! Keys are bytes below the fleet's prefix, which only the shell knows. Every word here has its match in etcd.
+
+use std::time::Duration;
+
+/// How many changes the directory had seen; counts up with each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revision(pub u64);
+
+/// A lease that the directory has granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LeaseId(pub i64);
+
+/// Which request an answer is to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tag(pub u64);
+
+/// What is asked of the directory. Each gets one [`Answer`], [`Answer::Unreachable`] at the latest after 1.5 s.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// A lease that ends so long after it was last kept alive.
+    Grant {
+        /// The time, in whole seconds.
+        ttl: Duration,
+    },
+    /// Keep a lease alive.
+    KeepAlive {
+        /// Which.
+        lease: LeaseId,
+    },
+    /// End a lease, and with it all keys under it.
+    Revoke {
+        /// Which.
+        lease: LeaseId,
+    },
+    /// Write, all or nothing.
+    Write(Write),
+}
+
+/// Writes in one transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// Under which condition.
+    pub guard: Option<Guard>,
+    /// Keys to put.
+    pub puts: Vec<Put>,
+    /// Keys to delete, if they are there.
+    pub deletes: Vec<Vec<u8>>,
+}
+
+/// A key must have been changed last at this revision; revision 0 means that it is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guard {
+    /// The key.
+    pub key: Vec<u8>,
+    /// Its revision (etcd: `mod_revision`).
+    pub revision: Revision,
+}
+
+/// A key to put.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Put {
+    /// The key.
+    pub key: Vec<u8>,
+    /// Its value.
+    pub value: Vec<u8>,
+    /// It is deleted when this lease ends.
+    pub lease: Option<LeaseId>,
+}
+
+/// What the directory answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Here is the lease.
+    Granted {
+        /// Its name.
+        lease: LeaseId,
+        /// How long it lasts, which may be longer than asked.
+        ttl: Duration,
+    },
+    /// The lease lives on for so long.
+    Alive {
+        /// From when it was asked.
+        ttl: Duration,
+    },
+    /// There is no such lease (any more); also says this of a write under one.
+    Gone,
+    /// It is written; all of it has this revision.
+    Written {
+        /// The revision.
+        revision: Revision,
+    },
+    /// The guard does not hold, nothing is written.
+    Refused {
+        /// What the guarded key is, if it is there.
+        found: Option<Found>,
+    },
+    /// The lease has been ended.
+    Revoked,
+    /// No answer in time, or one that says nothing. The request may have been done.
+    Unreachable,
+}
+
+/// A value and its revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The value.
+    pub value: Vec<u8>,
+    /// When it was last changed (etcd: `mod_revision`).
+    pub revision: Revision,
+}
+
+/// A key as it is in the directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The key.
+    pub key: Vec<u8>,
+    /// The value.
+    pub value: Vec<u8>,
+    /// When it was last changed (etcd: `mod_revision`).
+    pub revision: Revision,
+}
+
+/// What the directory tells of itself: first all that is there, then each change in turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// Everything, as it is at this revision; also after the thread of changes was lost.
+    Snapshot {
+        /// Which directory this is (etcd: `cluster_id`).
+        cluster: u64,
+        /// As of when.
+        revision: Revision,
+        /// All keys below the fleet's prefix.
+        entries: Vec<Entry>,
+    },
+    /// A key has been put.
+    Put(Entry),
+    /// A key has been deleted, or its lease has ended.
+    Gone {
+        /// Which.
+        key: Vec<u8>,
+        /// Since when.
+        revision: Revision,
+    },
+    /// Changes are not heard of at the moment.
+    Deaf,
+}

@@ -1,0 +1,22 @@
+//! Which answer is for whom.
+
+use super::{Fleet, Purpose};
+use crate::directory::Answer;
+use std::time::Instant;
+
+impl Fleet {
+    pub(super) fn answered(&mut self, now: Instant, purpose: Purpose, answer: Answer) {
+        match purpose {
+            Purpose::Check(epoch) => self.checked(now, epoch, answer),
+            Purpose::Grant => self.granted(now, answer),
+            Purpose::KeepAlive(lease) => self.kept_alive(now, lease, answer),
+            Purpose::Card(lease) => self.card_put(now, lease, answer),
+            Purpose::Claim { room, lease } => self.claimed(now, room, lease, answer),
+            Purpose::Offer(room) => self.offer_written(now, room, answer),
+            Purpose::GrantHold(room) => self.hold_granted(now, room, answer),
+            Purpose::KeepHold(room, lease) => self.hold_kept(now, room, lease, answer),
+            Purpose::PutHold(room) => self.hold_put(now, room, answer),
+            Purpose::Forget | Purpose::Leave => {}
+        }
+    }
+}

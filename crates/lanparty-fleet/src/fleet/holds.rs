@@ -1,0 +1,233 @@
+//! Room codes that are kept for their hosts, also while their gateways are away (spec R151).
+
+use super::room::{AGAIN, State};
+use super::{Fleet, Purpose};
+use crate::card::{ClaimOf, Value};
+use crate::directory::{Answer, Guard, LeaseId, Put, Request, Write};
+use crate::key::Key;
+use crate::name::RoomHash;
+use crate::placement;
+use lanparty_ctrl::HostId;
+use std::time::{Duration, Instant};
+
+/// A code is kept so long after its gateway was last there, as on a relay alone (`registry/claims.rs`).
+const LINGER: Duration = Duration::from_secs(600);
+/// While it is there, its lease is kept alive so often: twice may fail.
+const BEAT: Duration = Duration::from_secs(200);
+
+/// A code that this relay keeps for its host.
+#[derive(Debug)]
+pub(super) struct Hold {
+    host: HostId,
+    lease: Option<LeaseId>,
+    /// It is written.
+    put: bool,
+    /// Its gateway is there.
+    present: bool,
+    /// When it ends, if the gateway stays away.
+    until: Instant,
+    /// When to do something; none while an answer is awaited.
+    pub(super) next: Option<Instant>,
+}
+
+impl Fleet {
+    /// The gateway of a closed room has entered it here: the code is its host's in the whole fleet.
+    pub fn gateway_came(&mut self, now: Instant, room: RoomHash, host: HostId) {
+        let until = now + LINGER;
+        let hold = self.holds.entry(room).or_insert(Hold {
+            host,
+            lease: None,
+            put: false,
+            present: true,
+            until,
+            next: Some(now),
+        });
+        hold.host = host;
+        hold.present = true;
+        hold.until = until;
+        hold.next = hold.next.map(|_| now);
+        self.settle(now, room);
+        self.handle_timeout(now);
+    }
+
+    /// The gateway has left; its code is kept for ten minutes.
+    pub fn gateway_left(&mut self, now: Instant, room: RoomHash) {
+        if let Some(hold) = self.holds.get_mut(&room) {
+            hold.present = false;
+            hold.until = now + LINGER;
+            hold.next = hold.next.map(|_| now);
+        }
+        self.handle_timeout(now);
+    }
+
+    /// Players may have been first, and the room is far from its gateway: then it goes where that is near, once.
+    fn settle(&mut self, now: Instant, room: RoomHash) {
+        let own = self.wanted_card(now);
+        let Some(ours) = self.rooms.get_mut(&room) else {
+            return;
+        };
+        if std::mem::replace(&mut ours.placed, true) || ours.near.is_empty() {
+            return;
+        }
+        let id = self.settings.id;
+        let all = self.view.relays.iter().map(|(&relay, card)| (relay, card));
+        let ready = all.filter(|(relay, card)| *relay == id || card.ready && card.takes_rooms());
+        let near = placement::nearest(ready, &ours.near);
+        let is_far = near.iter().all(|&(relay, _)| relay != id);
+        if is_far
+            && self
+                .best(&own, &room, &self.rooms[&room].near, &[id])
+                .is_some()
+        {
+            self.send_away(now, room);
+        }
+    }
+
+    pub(super) fn look_at_holds(&mut self, now: Instant) {
+        let due: Vec<RoomHash> = self
+            .holds
+            .iter()
+            .filter(|(_, hold)| hold.next.is_some_and(|next| next <= now))
+            .map(|(&room, _)| room)
+            .collect();
+        for room in due {
+            self.look_at_hold(now, room);
+        }
+    }
+
+    fn look_at_hold(&mut self, now: Instant, room: RoomHash) {
+        let live = self.lease.live(now).is_some();
+        let unix = self.unix(now) + LINGER.as_secs();
+        let id = self.settings.id;
+        let revision = match self.rooms.get(&room).map(|ours| &ours.state) {
+            Some(State::Held(held)) => Some(held.revision),
+            _ => None,
+        };
+        let Some(hold) = self.holds.get_mut(&room) else {
+            return;
+        };
+        if !hold.present && now >= hold.until {
+            self.holds.remove(&room);
+            return;
+        }
+        if !live {
+            hold.next = Some(now + AGAIN);
+            return;
+        }
+        hold.next = None;
+        let Some(lease) = hold.lease else {
+            let ttl = LINGER;
+            return self.request(Purpose::GrantHold(room), Request::Grant { ttl });
+        };
+        if hold.put {
+            return self.request(Purpose::KeepHold(room, lease), Request::KeepAlive { lease });
+        }
+        // Only who has the room may say whose its code is.
+        let Some(revision) = revision else {
+            hold.next = Some(now + AGAIN);
+            return;
+        };
+        let claim = ClaimOf {
+            relay: id,
+            host: hold.host,
+            until: unix,
+        };
+        let write = Write {
+            guard: Some(Guard {
+                key: Key::Room(room).bytes(),
+                revision,
+            }),
+            puts: vec![Put {
+                key: Key::Claim(room).bytes(),
+                value: claim.encode(),
+                lease: Some(lease),
+            }],
+            deletes: Vec::new(),
+        };
+        self.request(Purpose::PutHold(room), Request::Write(write));
+    }
+
+    pub(super) fn hold_granted(&mut self, now: Instant, room: RoomHash, answer: Answer) {
+        let Some(hold) = self.holds.get_mut(&room) else {
+            // The room has gone meanwhile; nothing is under this lease.
+            if let Answer::Granted { lease, .. } = answer {
+                self.request(Purpose::Forget, Request::Revoke { lease });
+            }
+            return;
+        };
+        match answer {
+            Answer::Granted { lease, .. } => {
+                hold.lease = Some(lease);
+                hold.next = Some(now);
+            }
+            _ => hold.next = Some(now + AGAIN),
+        }
+    }
+
+    pub(super) fn hold_put(&mut self, now: Instant, room: RoomHash, answer: Answer) {
+        let Some(hold) = self.holds.get_mut(&room) else {
+            return;
+        };
+        match answer {
+            Answer::Written { .. } => {
+                hold.put = true;
+                hold.next = Some(now + BEAT);
+            }
+            Answer::Gone => {
+                hold.lease = None;
+                hold.next = Some(now);
+            }
+            _ => hold.next = Some(now + AGAIN),
+        }
+    }
+
+    pub(super) fn hold_kept(
+        &mut self,
+        now: Instant,
+        room: RoomHash,
+        lease: LeaseId,
+        answer: Answer,
+    ) {
+        let Some(hold) = self.holds.get_mut(&room) else {
+            return;
+        };
+        if hold.lease != Some(lease) {
+            return;
+        }
+        match answer {
+            Answer::Alive { .. } if hold.present => hold.next = Some(now + BEAT),
+            // The last one; its lease ends with it.
+            Answer::Alive { .. } => hold.next = Some(hold.until),
+            Answer::Gone => {
+                hold.lease = None;
+                hold.put = false;
+                hold.next = Some(now);
+            }
+            _ => hold.next = Some(now + AGAIN),
+        }
+    }
+
+    /// A code's key has changed: what this relay keeps is put back.
+    pub(super) fn hold_changed(&mut self, now: Instant, room: RoomHash) {
+        let ours = self.view.claims.get(&room);
+        let is_ours = ours.is_some_and(|(claim, _)| claim.relay == self.settings.id);
+        if let Some(hold) = self.holds.get_mut(&room)
+            && hold.put
+            && !is_ours
+        {
+            hold.put = false;
+            hold.next = hold.next.map(|_| now + AGAIN);
+        }
+    }
+
+    /// A new view of everything; of another directory, perhaps, which knows none of the leases.
+    pub(super) fn compare_holds(&mut self, now: Instant, is_other: bool) {
+        let all: Vec<RoomHash> = self.holds.keys().copied().collect();
+        for room in all {
+            if let Some(hold) = self.holds.get_mut(&room).filter(|_| is_other) {
+                hold.lease = None;
+            }
+            self.hold_changed(now, room);
+        }
+    }
+}

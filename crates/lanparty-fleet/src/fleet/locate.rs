@@ -1,0 +1,200 @@
+//! Where a room is, for whoever says hello.
+
+use super::room::State;
+use super::{Fleet, Standing};
+use crate::card::Card;
+use crate::name::{Fence, RelayId, RoomHash};
+use crate::placement::{self, Distances, Near};
+use std::time::{Duration, Instant};
+
+/// A room whose owner is not in the fleet for so long is nobody's: two leases.
+const OWNERLESS: Duration = Duration::from_secs(10);
+
+/// Who asks for a room.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Asker<'a> {
+    /// Its gateway; else a player.
+    pub gateway: bool,
+    /// The gateway's round trips to relays, if it has measured any.
+    pub near: &'a [Near],
+    /// How many relays have sent it on to the next already, as far as it says. Who was sent here stays, where the room
+    /// is nobody's: two relays that disagree on where it goes must not send it to and fro.
+    pub redirects: u8,
+}
+
+/// Where a room is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Located {
+    /// Here.
+    Here {
+        /// By which fence, for the welcome.
+        fence: Fence,
+    },
+    /// At another relay, or there it shall be.
+    Redirect {
+        /// Which.
+        to: Card,
+        /// By which fence it is there; none while it is nobody's.
+        fence: Option<Fence>,
+    },
+    /// It is not known yet: ask again when [`Output::Settled`](super::Output::Settled) names the room, or give up
+    /// after [`Fleet::PATIENCE`].
+    Ask,
+    /// It cannot be told.
+    Refused(Refusal),
+}
+
+/// Why it is not told where a room is; a text for who is rejected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The directory does not answer.
+    #[error(
+        "the relay cannot ask its fleet's directory at the moment, so it opens no new room; try again in a minute"
+    )]
+    NoDirectory,
+    /// The relay is not in the fleet yet.
+    #[error("the relay has just started and is not in its fleet yet; try again in some seconds")]
+    Entering,
+    /// No relay takes a room.
+    #[error("all relays of the fleet are full; try again later")]
+    Full,
+    /// More rooms than the directory writes are being opened.
+    #[error("the relay opens many rooms at the moment; try again in some seconds")]
+    Busy,
+}
+
+impl Fleet {
+    /// As long as somebody waits for an answer at most.
+    pub const PATIENCE: Duration = Duration::from_secs(3);
+
+    /// Where a room is. Ask only for whom the limits on guesses and joins let in: a room that is nobody's becomes this
+    /// relay's thereby, for ten seconds at least.
+    pub fn locate(&mut self, now: Instant, room: RoomHash, asker: &Asker<'_>) -> Located {
+        // A relay that was stopped and wakes up must know before it answers anybody.
+        self.handle_timeout(now);
+        let located = self.find(now, room, asker);
+        match &located {
+            Located::Here { .. } => self.counts.here += 1,
+            Located::Redirect { .. } => self.counts.redirected += 1,
+            Located::Refused(_) => self.counts.refused += 1,
+            Located::Ask => {}
+        }
+        located
+    }
+
+    fn find(&mut self, now: Instant, room: RoomHash, asker: &Asker<'_>) -> Located {
+        if let Some(ours) = self.rooms.get_mut(&room) {
+            if asker.gateway {
+                ours.near = placement::distances(asker.near, &self.view.relays);
+            }
+            match &ours.state {
+                State::Held(held) => return Located::Here { fence: held.fence },
+                State::Leaving(leaving) => {
+                    let to = leaving.to.clone();
+                    let fence = Some(leaving.fence);
+                    return Located::Redirect { to, fence };
+                }
+                State::Claiming(_) => return Located::Ask,
+                State::Failed { until, why } if now < *until => return Located::Refused(*why),
+                State::Failed { .. } => {
+                    self.rooms.remove(&room);
+                }
+            }
+        }
+        match self.view.rooms.get(&room) {
+            Some(owned) if owned.relay == self.settings.id => self.place(now, room, asker),
+            Some(owned) => {
+                let (relay, revision) = (owned.relay, owned.revision);
+                match self.view.relays.get(&relay) {
+                    Some(card) => Located::Redirect {
+                        to: card.clone(),
+                        fence: Some(self.fence(revision)),
+                    },
+                    None => self.ownerless(now, room, asker),
+                }
+            }
+            None => self.place(now, room, asker),
+        }
+    }
+
+    /// The owner has no card: it has just come, or is gone, or never was.
+    fn ownerless(&mut self, now: Instant, room: RoomHash, asker: &Asker<'_>) -> Located {
+        let Some(owned) = self.view.rooms.get_mut(&room) else {
+            return Located::Ask;
+        };
+        let since = *owned.ownerless.get_or_insert(now);
+        if now >= since + OWNERLESS {
+            return self.place(now, room, asker);
+        }
+        Located::Ask
+    }
+
+    fn place(&mut self, now: Instant, room: RoomHash, asker: &Asker<'_>) -> Located {
+        match self.standing {
+            Standing::In => {}
+            Standing::Entering if self.epoch.is_some() => return Located::Ask,
+            Standing::Entering => return Located::Refused(Refusal::Entering),
+            _ => return Located::Refused(Refusal::NoDirectory),
+        }
+        let near = placement::distances(asker.near, &self.view.relays);
+        let Some(chosen) = self.chosen(now, &room, asker, &near) else {
+            return Located::Refused(Refusal::Full);
+        };
+        if chosen == self.settings.id {
+            return self.open(now, room, asker, near);
+        }
+        match self.view.relays.get(&chosen) {
+            Some(card) => Located::Redirect {
+                to: card.clone(),
+                fence: None,
+            },
+            None => Located::Ask,
+        }
+    }
+
+    fn chosen(
+        &self,
+        now: Instant,
+        room: &RoomHash,
+        asker: &Asker<'_>,
+        near: &Distances,
+    ) -> Option<RelayId> {
+        let own = self.wanted_card(now);
+        if asker.redirects > 0 && own.takes_rooms() {
+            return Some(self.settings.id);
+        }
+        if let Some(keeper) = self.view.keeper(room)
+            && (keeper != self.settings.id || own.takes_rooms())
+        {
+            return Some(keeper);
+        }
+        self.best(&own, room, near, &[])
+    }
+
+    /// Where a room goes that is nobody's, but not to these.
+    pub(super) fn best(
+        &self,
+        own: &Card,
+        room: &RoomHash,
+        near: &Distances,
+        but: &[RelayId],
+    ) -> Option<RelayId> {
+        let id = self.settings.id;
+        let others = self.view.relays.iter();
+        let others = others.filter(|&(&relay, _)| relay != id);
+        let all = others
+            .map(|(&relay, card)| (relay, card))
+            .chain([(id, own)]);
+        let takes: Vec<_> = all
+            .filter(|(relay, card)| card.takes_rooms() && !but.contains(relay))
+            .collect();
+        let ready: Vec<_> = takes
+            .iter()
+            .copied()
+            .filter(|(_, card)| card.ready)
+            .collect();
+        // All of them have just started: then any is better than none.
+        let candidates = if ready.is_empty() { takes } else { ready };
+        placement::choose(room, placement::nearest(candidates.into_iter(), near))
+    }
+}

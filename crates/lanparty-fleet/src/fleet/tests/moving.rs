@@ -1,0 +1,146 @@
+//! Rooms that leave by order, or because a relay is too slow.
+
+use super::Party;
+use super::party::{near, room};
+use crate::fleet::*;
+use std::time::Duration;
+
+fn moved(party: &Party, number: usize, of: Whom) -> Vec<(Duration, RoomHash)> {
+    let outputs = party.relays[number].outputs.iter();
+    let moved = outputs.filter_map(|(at, output)| match output {
+        Output::Moved { room, whom, .. } if *whom == of => Some((*at, *room)),
+        _ => None,
+    });
+    moved.collect()
+}
+
+#[test]
+fn a_drained_relays_rooms_leave_one_by_one_gateways_first() {
+    let mut party = Party::ready(3);
+    let all: Vec<_> = (0..30)
+        .map(|number| {
+            (
+                room(number),
+                party.enter(0, room(number), true, &[near(0, 1)]),
+            )
+        })
+        .collect();
+    assert!(all.iter().all(|&(_, at)| at == 0));
+    party.pass(1000);
+    party.drain(0);
+    party.pass(10_000);
+    let gateways = moved(&party, 0, Whom::Gateway);
+    let clients = moved(&party, 0, Whom::Clients);
+    assert_eq!((gateways.len(), clients.len()), (30, 30));
+    for pair in gateways.windows(2) {
+        assert!(
+            pair[1].0 - pair[0].0 >= Settings::PACE - Duration::from_millis(5),
+            "{pair:?}"
+        );
+    }
+    for (gateway, clients) in gateways.iter().zip(&clients) {
+        assert_eq!(clients.0 - gateway.0, Duration::from_millis(300));
+    }
+    assert!(
+        party.relays[0]
+            .outputs
+            .iter()
+            .any(|(_, output)| *output == Output::Drained)
+    );
+    for (room, _) in all {
+        assert!(matches!(party.owner(room), None | Some(1 | 2)));
+    }
+    assert!(matches!(
+        party.hello(0, room(500), &Asker::default()),
+        Located::Redirect { .. }
+    ));
+}
+
+#[test]
+fn who_is_told_to_go_finds_the_room_there_at_once() {
+    let mut party = Party::ready(2);
+    party.enter(0, room(1), true, &[near(0, 1)]);
+    party.drain(0);
+    party.pass(100);
+    assert_eq!(moved(&party, 0, Whom::Gateway).len(), 1);
+    assert!(matches!(
+        party.locate(1, room(1), &Asker::default()),
+        Located::Here { .. }
+    ));
+    assert_eq!(party.enter(1, room(1), true, &[]), 1);
+    party.pass(100);
+    // The claim of the code goes with it.
+    let claim = party
+        .model
+        .value(format!("claims/{}", room(1)).as_bytes())
+        .unwrap();
+    let id = party.relays[1].fleet.id().to_string();
+    assert!(String::from_utf8_lossy(claim).contains(&id));
+}
+
+#[test]
+fn a_last_relay_that_drains_keeps_its_rooms_and_says_why() {
+    let mut party = Party::ready(1);
+    party.enter(0, room(1), true, &[]);
+    party.drain(0);
+    party.pass(20_000);
+    assert_eq!(party.owner(room(1)), Some(0));
+    assert!(party.said(0).contains(&Trouble::NowhereToMove));
+    assert_eq!(moved(&party, 0, Whom::Gateway), []);
+}
+
+#[test]
+fn an_offer_that_a_dead_relay_gets_goes_to_the_next() {
+    let mut party = Party::ready(3);
+    for number in 0..10 {
+        party.enter(0, room(number), true, &[near(0, 1)]);
+    }
+    party.kill(1);
+    party.drain(0);
+    party.pass(12_000);
+    assert_eq!(moved(&party, 0, Whom::Gateway).len(), 10);
+}
+
+#[test]
+fn a_slow_relay_gets_no_new_rooms_and_one_that_is_too_slow_sends_its_newest_away() {
+    let mut party = Party::ready(2);
+    for number in 0..5 {
+        party.enter(0, room(number), true, &[near(0, 1)]);
+        party.pass(10);
+    }
+    let late = |party: &mut Party, lag| {
+        for _ in 0..7 {
+            let now = party.now;
+            let lag = Duration::from_millis(lag);
+            party.relays[0]
+                .fleet
+                .handle_load(now, Load { free: 400, lag });
+            party.pass(1000);
+        }
+    };
+    late(&mut party, 8);
+    assert_eq!(party.enter(0, room(50), true, &[near(0, 1)]), 1);
+    assert_eq!(moved(&party, 0, Whom::Gateway), []);
+    late(&mut party, 30);
+    let went: Vec<_> = moved(&party, 0, Whom::Gateway)
+        .into_iter()
+        .map(|(_, room)| room)
+        .collect();
+    assert_eq!(went, [room(4), room(3), room(2)]);
+    assert!(party.said(0).contains(&Trouble::Slow) && party.said(0).contains(&Trouble::TooSlow));
+}
+
+#[test]
+fn who_leaves_leaves_nothing_behind() {
+    let mut party = Party::ready(2);
+    party.enter(0, room(1), true, &[near(0, 1)]);
+    party.pass(100);
+    let now = party.now;
+    party.relays[0].fleet.leave(now);
+    party.step();
+    party.pass(50);
+    assert_eq!(party.owner(room(1)), None);
+    assert_eq!(party.relays[1].fleet.size(), 1);
+    assert_eq!(party.relays[0].fleet.standing(), Standing::Left);
+    assert_eq!(party.relays[0].fleet.poll_timeout(party.now), None);
+}

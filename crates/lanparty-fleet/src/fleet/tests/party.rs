@@ -1,0 +1,270 @@
+//! Some relays' fleets and one model directory, under one clock, with what must always hold checked after every step.
+
+use crate::fleet::*;
+use crate::model::{Heard, Model, Site};
+use crate::{Card, Near};
+use lanparty_ctrl::HostId;
+use std::collections::BTreeMap;
+
+/// A directory that is there answers so soon.
+const DELAY: Duration = Duration::from_millis(2);
+
+pub(super) struct Party {
+    pub(super) now: Instant,
+    start: Instant,
+    pub(super) model: Model,
+    pub(super) relays: Vec<Relay>,
+    /// The highest fence by which anybody had a room.
+    fences: BTreeMap<RoomHash, (Fence, usize)>,
+}
+
+pub(super) struct Relay {
+    pub(super) fleet: Fleet,
+    pub(super) site: Site,
+    pub(super) outputs: Vec<(Duration, Output)>,
+    /// Stopped: it neither hears nor acts.
+    pub(super) asleep: bool,
+    pub(super) dead: bool,
+}
+
+pub(super) fn secret() -> FleetSecret {
+    FleetSecret::new("the same for all of them").unwrap()
+}
+
+pub(super) fn settings(number: usize) -> Settings {
+    Settings {
+        id: RelayId::from_random(number as u64 + 1),
+        address: format!("relay-{number}.example.net").parse().unwrap(),
+        pin: None,
+        region: "".into(),
+        secret: secret(),
+        free: 400,
+        on_loss: OnLoss::Keep,
+        unix: 1_800_000_000,
+        pace: Settings::PACE,
+    }
+}
+
+pub(super) fn room(number: u16) -> RoomHash {
+    let mut bytes = [0; 32];
+    bytes[..2].copy_from_slice(&number.to_be_bytes());
+    RoomHash::from_bytes(bytes)
+}
+
+pub(super) fn host() -> HostId {
+    HostId::from_sha256([9; 32])
+}
+
+pub(super) fn near(number: usize, rtt_ms: u32) -> Near {
+    Near {
+        address: format!("relay-{number}.example.net"),
+        rtt_ms,
+    }
+}
+
+impl Party {
+    pub(super) fn new(relays: usize) -> Self {
+        let now = Instant::now();
+        let mut party = Party {
+            now,
+            start: now,
+            model: Model::new(now),
+            relays: Vec::new(),
+            fences: BTreeMap::new(),
+        };
+        for number in 0..relays {
+            party.add(settings(number));
+        }
+        party
+    }
+
+    /// And everybody is in and given out.
+    pub(super) fn ready(relays: usize) -> Self {
+        let mut party = Party::new(relays);
+        party.pass(6000);
+        party
+    }
+
+    pub(super) fn add(&mut self, settings: Settings) -> usize {
+        let site = self.model.join(DELAY);
+        self.relays.push(Relay {
+            fleet: Fleet::new(self.now, settings),
+            site,
+            outputs: Vec::new(),
+            asleep: false,
+            dead: false,
+        });
+        let number = self.relays.len() - 1;
+        self.relays[number].fleet.handle_timeout(self.now);
+        self.turn();
+        number
+    }
+
+    pub(super) fn kill(&mut self, number: usize) {
+        self.relays[number].dead = true;
+    }
+
+    pub(super) fn drain(&mut self, number: usize) {
+        self.relays[number].fleet.drain(self.now);
+        self.turn();
+    }
+
+    /// Time passes, millisecond by millisecond where anything happens.
+    pub(super) fn pass(&mut self, milliseconds: u64) {
+        let end = self.now + Duration::from_millis(milliseconds);
+        while self.now < end {
+            let next = self.next().unwrap_or(end);
+            self.now = next
+                .clamp(self.now, end)
+                .max(self.now + Duration::from_micros(100))
+                .min(end);
+            self.step();
+        }
+    }
+
+    fn next(&self) -> Option<Instant> {
+        let awake = self
+            .relays
+            .iter()
+            .filter(|relay| !relay.asleep && !relay.dead);
+        let fleets = awake.filter_map(|relay| relay.fleet.poll_timeout(self.now));
+        fleets.chain(self.model.poll_timeout()).min()
+    }
+
+    /// What is due now is done.
+    pub(super) fn step(&mut self) {
+        self.model.handle_timeout(self.now);
+        for number in 0..self.relays.len() {
+            let relay = &mut self.relays[number];
+            if relay.asleep || relay.dead {
+                continue;
+            }
+            relay.fleet.handle_timeout(self.now);
+            while let Some(heard) = self.model.poll(relay.site) {
+                match heard {
+                    Heard::Event(event) => relay.fleet.handle_event(self.now, event),
+                    Heard::Answer(tag, answer) => relay.fleet.handle_answer(self.now, tag, answer),
+                }
+            }
+        }
+        self.turn();
+        self.check();
+    }
+
+    /// Requests go out, outputs are written down.
+    fn turn(&mut self) {
+        let since = self.now - self.start;
+        for relay in &mut self.relays {
+            if relay.asleep || relay.dead {
+                continue;
+            }
+            while let Some((tag, request)) = relay.fleet.poll_request() {
+                self.model.request(self.now, relay.site, tag, request);
+            }
+            while let Some(output) = relay.fleet.poll_output() {
+                if let Output::RoomLost { room, .. } = output {
+                    relay.fleet.room_closed(self.now, room);
+                }
+                relay.outputs.push((since, output));
+            }
+        }
+    }
+
+    /// No two relays that are awake and not fenced have a room by the same fence, and no fence is lower than one before.
+    fn check(&mut self) {
+        for (number, relay) in self.relays.iter().enumerate() {
+            for row in relay.fleet.rooms() {
+                let Some(fence) = row.fence.filter(|_| row.to.is_none()) else {
+                    continue;
+                };
+                let highest = self.fences.entry(row.room).or_insert((fence, number));
+                if fence > highest.0 {
+                    *highest = (fence, number);
+                }
+                assert!(
+                    fence != highest.0 || highest.1 == number,
+                    "{} is at {number} and {} by {fence}",
+                    row.room,
+                    highest.1
+                );
+            }
+        }
+    }
+
+    pub(super) fn locate(&mut self, number: usize, room: RoomHash, asker: &Asker<'_>) -> Located {
+        let located = self.relays[number].fleet.locate(self.now, room, asker);
+        self.turn();
+        located
+    }
+
+    /// Asks as the doorway does: again while it is not known.
+    pub(super) fn hello(&mut self, number: usize, room: RoomHash, asker: &Asker<'_>) -> Located {
+        let until = self.now + Fleet::PATIENCE;
+        loop {
+            match self.locate(number, room, asker) {
+                Located::Ask if self.now < until => self.pass(1),
+                located => return located,
+            }
+        }
+    }
+
+    /// Says hello, goes where it is sent, enters. Says where it is then.
+    pub(super) fn enter(
+        &mut self,
+        first: usize,
+        room: RoomHash,
+        gateway: bool,
+        near: &[Near],
+    ) -> usize {
+        let mut at = first;
+        for redirects in 0..4 {
+            let asker = Asker {
+                gateway,
+                near,
+                redirects,
+            };
+            match self.hello(at, room, &asker) {
+                Located::Here { .. } => {
+                    let fleet = &mut self.relays[at].fleet;
+                    fleet.room_opened(self.now, room);
+                    if gateway {
+                        fleet.gateway_came(self.now, room, host());
+                    }
+                    self.turn();
+                    return at;
+                }
+                Located::Redirect { to, .. } => at = self.number(&to),
+                other => panic!("{room} at {at}: {other:?}"),
+            }
+        }
+        panic!("sent to and fro");
+    }
+
+    pub(super) fn number(&self, card: &Card) -> usize {
+        let address = card.address.as_str();
+        let mut relays = self.relays.iter();
+        let same = |relay: &Relay| relay.fleet.settings.address.as_str() == address && !relay.dead;
+        relays.position(same).expect("a relay of this address")
+    }
+
+    /// Who has a room by what the directory says.
+    pub(super) fn owner(&self, room: RoomHash) -> Option<usize> {
+        let value = self.model.value(format!("rooms/{room}").as_bytes())?;
+        let text = String::from_utf8_lossy(value);
+        let owner = |relay: &Relay| text.contains(&relay.fleet.id().to_string());
+        self.relays.iter().position(owner)
+    }
+
+    pub(super) fn said(&self, number: usize) -> Vec<Trouble> {
+        let outputs = self.relays[number].outputs.iter();
+        let said = outputs.filter_map(|(_, output)| match output {
+            Output::Say(trouble) => Some(*trouble),
+            _ => None,
+        });
+        said.collect()
+    }
+
+    pub(super) fn since_start(&self) -> Duration {
+        self.now - self.start
+    }
+}
