@@ -95,6 +95,30 @@ const RELAY: Package = Package {
             from: "dist/linux/certbot-deploy-hook",
             to: "usr/share/doc/lanparty-relay/examples/certbot-deploy-hook",
         },
+        File {
+            from: "dist/fleet/compose.yml",
+            to: "usr/share/doc/lanparty-relay/examples/fleet/compose.yml",
+        },
+        File {
+            from: "dist/fleet/etcd-certificates",
+            to: "usr/share/doc/lanparty-relay/examples/fleet/etcd-certificates",
+        },
+        File {
+            from: "dist/fleet/etcd-user",
+            to: "usr/share/doc/lanparty-relay/examples/fleet/etcd-user",
+        },
+        File {
+            from: "dist/fleet/etcd.env",
+            to: "usr/share/doc/lanparty-relay/examples/fleet/etcd.env",
+        },
+        File {
+            from: "dist/fleet/etcd.conf",
+            to: "usr/share/doc/lanparty-relay/examples/fleet/etcd.conf",
+        },
+        File {
+            from: "dist/fleet/lanparty-relay.conf",
+            to: "usr/share/doc/lanparty-relay/examples/fleet/lanparty-relay.conf",
+        },
     ],
     units: &[Unit {
         file: "dist/lanparty-relay.service",
