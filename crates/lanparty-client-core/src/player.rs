@@ -461,7 +461,7 @@ mod tests {
         RelayArgs {
             invite: None,
             invite_file: None,
-            relay: Some("relay.example.net".parse().unwrap()),
+            relay: vec!["relay.example.net".parse().unwrap()],
             server_name: None,
             relay_ca_cert: None,
             pin: Some("A".repeat(43).parse().unwrap()),

@@ -18,12 +18,14 @@ mod found;
 mod other_relay;
 mod page;
 mod payload;
+mod relays;
 mod source;
 
 use crate::address::{DEFAULT_PORT, RelayAddress};
 use lanparty_ctrl::{HostId, Pin, RoomCode, RoomKey, Text};
 pub use other_relay::{OtherRelay, OtherRelayError};
 pub use page::{InvitePage, InvitePageError};
+pub use relays::{Relays, RelaysError};
 pub use source::{InviteSource, InviteSourceError};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -109,7 +111,7 @@ pub enum InviteError {
     #[error("the invite is for a newer version of this program; update it")]
     Newer,
     /// It is whole, but longer than any that this program makes.
-    #[error("the invite is too long; ask the host for one with a shorter name")]
+    #[error("the invite is too long; ask the host for one with a shorter name or fewer relays")]
     Long,
 }
 

@@ -4,7 +4,10 @@ use crate::access_args::AccessError;
 use crate::address::{
     ListenAddress, ListenAddressError, RelayAddress, RelayAddressError, TcpAddress, TcpAddressError,
 };
-use crate::invite::{InviteError, InvitePageError, InviteSourceError};
+use crate::invite::{
+    InviteError, InvitePageError, InviteSourceError, OtherRelay, OtherRelayError, Relays,
+    RelaysError,
+};
 use crate::log::FilterError;
 use crate::runtime::RuntimeError;
 use crate::state_folder::StateError;
@@ -24,7 +27,7 @@ fn the_page_explains_invites() {
         InviteError::Damaged = InviteError::Damaged => "A chat, a mail or an editor has changed some of it.", "Copy it anew, or have it sent another way.";
         InviteError::Several = InviteError::Several => "The text holds invites to two parties.", "Give one.";
         InviteError::Newer = InviteError::Newer => "The host's program is newer.", "Update.";
-        InviteError::Long = InviteError::Long => "It is longer than any that this program makes.", "Ask for one with a shorter name.";
+        InviteError::Long = InviteError::Long => "It is longer than any that this program makes.", "Ask for one with a shorter name or fewer relays.";
     });
     let source = told!(InviteSourceError {
         InviteSourceError::FileName(_) = InviteSourceError::FileName("invite.txt".into()) => "The name of a file stands where an invite should.", "An @ in front of it.";
@@ -80,5 +83,23 @@ fn the_page_explains_the_form_of_addresses() {
         told!(ListenAddressError { ListenAddressError(_) = listen() => "--listen, or `listen =`, has another form.", "As the sentence shows."; }),
         told!(TcpAddressError { TcpAddressError(_) = tcp() => "--tcp-listen, or `tcp-listen =`, has another form.", "As the sentence shows."; }),
     ];
-    Chapter::new("addresses").with(addresses.concat()).check();
+    let other = told!(OtherRelayError {
+        OtherRelayError::Pin { .. } = "relay.example.net~x".parse::<OtherRelay>().unwrap_err() => "--relay or `relay =` has something else behind its ~.", "Copy all of the pin.";
+    } elsewhere OtherRelayError::Address(_));
+    let relay = |text: &str| text.parse::<OtherRelay>().unwrap();
+    let pin = "KoYZpP5oBt3Ao7PpQRSVVl2DQ1NCGSsnfPNU-vvrAhw";
+    let pinned = relay(&format!("relay.example.net~{pin}"));
+    let other_pin = pin.replace('K', "L").parse().ok();
+    let named = |relays: &[OtherRelay], pin| Relays::named(relays.to_vec(), pin).unwrap_err();
+    let many = ["a", "b", "c", "d", "e", "f"].map(relay);
+    let relays = told!(RelaysError {
+        RelaysError::Twice(_) = named(&[pinned.clone(), pinned.clone()], None) => "One relay stands for two: the party could move nowhere.", "Each relay once.";
+        RelaysError::TooMany(_) = named(&many, None) => "No invite could say all of them.", "The best five, or fewer.";
+        RelaysError::TwoPins(_) = named(&[pinned], other_pin) => "--pin, or the file of --relay-cert, is of another key.", "The pin that the relay prints.";
+    });
+    Chapter::new("addresses")
+        .with(addresses.concat())
+        .with(other)
+        .with(relays)
+        .check();
 }

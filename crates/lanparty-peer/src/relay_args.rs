@@ -5,7 +5,9 @@ pub use lanparty_carrier::{Proxies, ProxyUrl};
 use lanparty_ctrl::{AccessToken, HostId, HostKey, IdentityKey, Name, Pin, RoomCode, RoomKey};
 use lanparty_edge::address::RelayAddress;
 use lanparty_edge::congestion_args::{self, congestion};
-use lanparty_edge::invite::{Invite, InviteError, InviteSource, InviteSourceError, OtherRelay};
+use lanparty_edge::invite::{
+    Invite, InviteError, InviteSource, InviteSourceError, OtherRelay, Relays, RelaysError,
+};
 use lanparty_obs::Utc;
 use lanparty_proto::DatagramBudget;
 use lanparty_quic::memory::Dialer;
@@ -42,21 +44,23 @@ pub struct RelayArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["invite", "relay", "room", "pin"])]
     pub invite_file: Option<PathBuf>,
 
-    /// The relay to meet at; the port is 443 unless given.
-    #[arg(long, value_name = "HOST[:PORT]", required_unless_present_any = ["invite", "invite_file"])]
-    pub relay: Option<RelayAddress>,
+    /// The relay to meet at; the port is 443 unless given. Given again, up to five times, it names relays to which the party
+    /// moves by itself when its own is gone: everybody names the same. Each is known by the pin behind its ~, or by a
+    /// certificate of an authority that the system trusts.
+    #[arg(long, value_name = "HOST[:PORT][~PIN]", required_unless_present_any = ["invite", "invite_file"])]
+    pub relay: Vec<OtherRelay>,
 
-    /// The name that the relay's certificate must carry [default: the host in --relay].
+    /// The name that the relay's certificate must carry, of several the first's [default: the host in --relay].
     #[arg(long, value_name = "NAME")]
     pub server_name: Option<String>,
 
-    /// Trust this certificate, or what it has signed, and no other (PEM or DER) [default: the
+    /// Trust this certificate, or what it has signed, and no other (PEM or DER); for one relay alone [default: the
     /// certificate authorities that the system trusts].
     #[arg(long, value_name = "FILE")]
     pub relay_ca_cert: Option<PathBuf>,
 
     /// Trust the relay that has the key with this pin (it prints it when it starts), whatever its
-    /// certificate says.
+    /// certificate says. Of several relays it is the first's.
     #[arg(
         long,
         value_name = "PIN",
@@ -132,6 +136,15 @@ pub enum RelayArgsError {
     /// The invite is none, or cannot be read.
     #[error(transparent)]
     Invite(#[from] InviteSourceError),
+    /// The relays do not go together.
+    #[error(transparent)]
+    Relays(#[from] RelaysError),
+    /// A certificate says nothing about the others, or about one with a pin.
+    #[error(
+        "--relay-ca-cert is for one relay without a pin: of several each is known by its pin (--relay HOST~PIN), or by the authorities \
+         that the system trusts; leave --relay-ca-cert out"
+    )]
+    Certificate,
     /// The invite's time is over.
     #[error(
         "the invite has expired: it ended at {ended}, and by this machine's clock it is {now}; set the clock if that is \
@@ -206,8 +219,8 @@ impl RelayArgs {
         let source = self.invite.or(self.invite_file.map(InviteSource::File));
         let mut may_be_cut = false;
         let (mut also, mut others) = (Vec::new(), Vec::new());
-        let (address, room, key, host, pin) = match (source, self.relay, self.room) {
-            (Some(source), _, _) => {
+        let (address, room, key, host, pin) = match (source, self.room) {
+            (Some(source), _) => {
                 let invite = source.read()?;
                 may_be_cut = invite.may_be_cut() && self.relay_ca_cert.is_none();
                 let now = SystemTime::now();
@@ -227,9 +240,20 @@ impl RelayArgs {
                 } = invite;
                 (relay, room, Some(key), host, pin)
             }
-            (None, Some(relay), Some(room)) => (relay, room, None, None, self.pin),
-            (None, _, _) => return Err(InviteSourceError::from(InviteError::Missing).into()),
+            (None, Some(room)) => {
+                let missing = || InviteSourceError::from(InviteError::Missing);
+                let relays = Relays::named(self.relay, self.pin)?.ok_or_else(missing)?;
+                if relays.pin.is_some() && self.relay_ca_cert.is_some() {
+                    return Err(RelayArgsError::Certificate);
+                }
+                others.extend(relays.others);
+                (relays.first, room, None, None, relays.pin)
+            }
+            (None, None) => return Err(InviteSourceError::from(InviteError::Missing).into()),
         };
+        if !others.is_empty() && self.relay_ca_cert.is_some() {
+            return Err(RelayArgsError::Certificate);
+        }
         let server_name = self
             .server_name
             .unwrap_or_else(|| address.host().to_owned());
@@ -337,6 +361,53 @@ mod tests {
         }
         assert!(parse(&["--room", "MONDAY"]).is_err());
         assert!(parse(&["--relay", "x.example"]).is_err());
+    }
+
+    #[test]
+    fn several_relays_are_known_each_by_its_own_pin() {
+        let pin = INVITE.rsplit_once('=').unwrap().1;
+        let other = format!("b.example:4433~{pin}");
+        let of = |flags: &[&str]| {
+            let words = [&["--room", "FRIDAY"][..], flags].concat();
+            parse(&words).unwrap().load()
+        };
+        let names = ["--relay", "a.example", "--relay", &other];
+        let config = of(&[&names[..], &["--relay", "c.example"]].concat()).unwrap();
+        assert_eq!(config.address.to_string(), "a.example:443");
+        let others = [&other, "c.example"].map(|other| other.parse().unwrap());
+        assert_eq!(config.others, others);
+        assert_eq!(config.trust.pin(), None);
+        let config = of(&["--relay", &other]).unwrap();
+        assert_eq!(config.trust.pin(), pin.parse().ok());
+        assert_eq!(config.others, []);
+        let with_certificate = |flags: &[&str]| of(&[flags, &["--relay-ca-cert", "x"]].concat());
+        for (refused, says) in [
+            (of(&[&names[..], &names].concat()), "named twice"),
+            (with_certificate(&names), "for one relay without a pin"),
+            (with_certificate(&["--relay", &other]), "without a pin"),
+        ] {
+            let error = refused.unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+        let bad = parse(&["--room", "FRIDAY", "--relay", "b.example~x"]).unwrap_err();
+        assert!(bad.to_string().contains("behind the ~"), "{bad}");
+    }
+
+    #[test]
+    fn an_invite_says_its_relays() {
+        let mut invite = Invite::find(INVITE).unwrap();
+        let others: Vec<OtherRelay> = ["b.example", "r.example"]
+            .map(|relay| relay.parse().unwrap())
+            .to_vec();
+        invite.others.clone_from(&others);
+        let link = invite.reveal();
+        let config = parse(&[&link]).unwrap().load().unwrap();
+        assert_eq!(config.others, others[..1]);
+        let error = parse(&[&link, "--relay-ca-cert", "x"])
+            .unwrap()
+            .load()
+            .unwrap_err();
+        assert!(error.to_string().contains("--relay-ca-cert"), "{error}");
     }
 
     #[test]

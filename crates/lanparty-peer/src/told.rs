@@ -76,6 +76,7 @@ fn the_page_explains_what_is_wrong_with_an_invite_s_file_or_time() {
             ended: Utc(1_796_000_000),
             now: Utc(1_800_000_000),
         } => "The host made the invite for so many hours; or this machine's clock is ahead.", "Compare the clock with a phone's; else ask for a new invite.";
-    } elsewhere RelayArgsError::Trust(_), RelayArgsError::Invite(_));
+        RelayArgsError::Certificate = RelayArgsError::Certificate => "One certificate cannot vouch for several relays, or beside a pin.", "A pin behind each relay's ~.";
+    } elsewhere RelayArgsError::Trust(_), RelayArgsError::Invite(_), RelayArgsError::Relays(_));
     Chapter::new("invite-file").with(args).check();
 }

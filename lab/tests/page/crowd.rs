@@ -61,7 +61,7 @@ impl Crowd {
         let args = RelayArgs {
             invite: None,
             invite_file: Some(invite.into()),
-            relay: None,
+            relay: Vec::new(),
             server_name: None,
             relay_ca_cert: None,
             pin: None,

@@ -119,7 +119,7 @@ fn relay(invite: &Secret, tcp: &TcpArgs) -> RelayArgs {
     RelayArgs {
         invite: Some(InviteSource::Text(invite.reveal().to_owned())),
         invite_file: None,
-        relay: None,
+        relay: Vec::new(),
         server_name: None,
         relay_ca_cert: None,
         pin: None,

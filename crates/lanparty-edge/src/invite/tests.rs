@@ -1,3 +1,4 @@
+mod others;
 mod spellings;
 
 use super::*;
