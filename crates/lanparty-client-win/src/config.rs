@@ -122,7 +122,7 @@ mod tests {
              --relay-ca-cert relay.der --datagram-budget 1200 --full-lease --log debug --log-format json",
         )
         .unwrap();
-        assert!(args.relay.relay.is_some() && args.command.is_none());
+        assert!(!args.relay.relay.is_empty() && args.command.is_none());
         assert_eq!(
             args.player.virtual_mac.unwrap().to_string(),
             "02:00:00:00:00:07"

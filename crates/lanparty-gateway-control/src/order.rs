@@ -257,6 +257,9 @@ pub struct InviteFacts {
     /// Where else invites say that it is.
     #[serde(default)]
     pub also: Vec<SocketAddr>,
+    /// The relays beside the first, each `HOST:PORT` or `HOST:PORT~PIN`.
+    #[serde(default)]
+    pub others: Vec<String>,
     /// The room.
     pub room: RoomCode,
     /// Whose it is.

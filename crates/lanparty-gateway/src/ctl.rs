@@ -300,6 +300,7 @@ impl CtlArgs {
             Order::Top => return Ok(lanparty_top::run(|| live::look(&gateway.0))?),
             Order::Invite { hours, show } => {
                 let invite = rotate::shown(gateway.ask(&Request::Invite { hours })?)?;
+                invite::say_relays(&invite);
                 return show.print(&invite);
             }
             Order::Rotate {

@@ -9,8 +9,9 @@ use crate::keys;
 use clap::Parser;
 use lanparty_ctrl::{Pin, RoomCode, Text};
 use lanparty_edge::address::RelayAddress;
-use lanparty_edge::invite::{Extra, Invite};
+use lanparty_edge::invite::{Extra, Invite, OtherRelay, Relays};
 use lanparty_edge::runtime;
+use lanparty_edge::speech::complain;
 use lanparty_peer::link::acquaintance::{self, Acquaintance};
 use lanparty_quic::tls;
 use std::net::SocketAddr;
@@ -31,17 +32,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 )]
 pub struct InviteArgs {
     /// The relay to meet at; the port is 443 unless given [default: the invite of the party that `lanparty-gateway setup`
-    /// has set up].
-    #[arg(long, value_name = "HOST[:PORT]", requires = "room")]
-    relay: Option<RelayAddress>,
+    /// has set up]. Given again, up to five times, it names relays to which the party moves by itself when its own is gone,
+    /// each with its pin behind a ~; the gateway is started with the same. Older programs know the first.
+    #[arg(long, value_name = "HOST[:PORT][~PIN]", requires = "room")]
+    relay: Vec<OtherRelay>,
 
-    /// The pin of the relay's key, which it prints when it starts. Without it the relay is asked: one with a
+    /// The pin of the relay's key, of several the first's, which it prints when it starts. Without it the relay is asked: one with a
     /// certificate of an authority that systems trust needs none, and of another one the pin is taken as the
     /// network shows it.
     #[arg(long, value_name = "PIN", allow_hyphen_values = true)]
     pin: Option<Pin>,
 
-    /// Take the pin from the relay's own certificate (PEM or DER), which it wrote with --dev-cert-der-out. Not
+    /// Take the (first) relay's pin from its own certificate (PEM or DER), which it wrote with --dev-cert-der-out. Not
     /// from an authority's, which is another key.
     #[arg(long, value_name = "FILE", conflicts_with = "pin")]
     relay_cert: Option<PathBuf>,
@@ -81,8 +83,20 @@ struct Meeting {
     relay: RelayAddress,
     /// Where else it is.
     also: Vec<SocketAddr>,
+    /// Where the party may move.
+    others: Vec<OtherRelay>,
     room: RoomCode,
     pin: Option<Pin>,
+}
+
+impl Meeting {
+    /// The relays whose pins the invite says.
+    fn pins(&self) -> Vec<(RelayAddress, Pin)> {
+        let first = self.pin.map(|pin| (self.relay.clone(), pin));
+        let others = self.others.iter();
+        let others = others.filter_map(|other| Some((other.address.clone(), other.pin?)));
+        first.into_iter().chain(others).collect()
+    }
 }
 
 impl InviteArgs {
@@ -91,27 +105,33 @@ impl InviteArgs {
     /// # Errors
     /// One sentence when the key cannot be kept, or nothing can be printed.
     pub fn run(self) -> anyhow::Result<()> {
-        let (relay, room) = match (&self.relay, &self.room) {
-            (Some(relay), Some(room)) => (relay.clone(), room.clone()),
-            _ => return self.of_the_party_here(),
+        let pin = match &self.relay_cert {
+            Some(file) => Some(tls::pin_of_file(file)?),
+            None => self.pin,
         };
-        let pin = match (&self.relay_cert, self.pin) {
-            (Some(file), _) => Some(tls::pin_of_file(file)?),
-            (None, Some(pin)) => Some(pin),
-            (None, None) => known_by(&relay, &room)?,
+        let relays = Relays::named(self.relay.clone(), pin)?;
+        let (Some(relays), Some(room)) = (relays, &self.room) else {
+            return self.of_the_party_here();
         };
         let meeting = Meeting {
-            relay,
+            pin: match relays.pin {
+                Some(pin) => Some(pin),
+                None => known_by(&relays.first, room)?,
+            },
+            others: acquainted(relays.others, room)?,
+            relay: relays.first,
             also: Vec::new(),
-            room,
-            pin,
+            room: room.clone(),
         };
         let invite = self.invite(&meeting, rand::random(), rand::random(), SystemTime::now())?;
-        // So that the gateway knows the relay by it too.
-        if let Some(pin) = pin {
-            keys::keep_pin(self.keys.as_deref(), &meeting.room, &meeting.relay, pin)?;
+        let shown = self.show.draw(&invite)?;
+        // So that the gateway knows the relays by them too.
+        keys::keep_pins(self.keys.as_deref(), &meeting.room, &meeting.pins())?;
+        say_relays(&invite);
+        if !invite.others.is_empty() {
+            complain("Start the gateway with the same relays.");
         }
-        self.show.print(&invite)
+        shown.print()
     }
 
     #[cfg(target_os = "linux")]
@@ -121,6 +141,7 @@ impl InviteArgs {
             Some(crate::setup::Kept {
                 relay: facts.relay.parse().ok()?,
                 also: facts.also,
+                others: parsed(&facts.others),
                 room: facts.room,
                 pin: facts.pin.and_then(|pin| pin.parse().ok()),
                 name: kept.as_ref().ok().and_then(|kept| kept.name.clone()),
@@ -136,6 +157,7 @@ impl InviteArgs {
         let meeting = Meeting {
             relay: kept.relay,
             also: kept.also,
+            others: kept.others,
             room: kept.room,
             pin: kept.pin,
         };
@@ -144,12 +166,9 @@ impl InviteArgs {
             keys: Some(kept.keys),
             ..self.clone()
         };
-        args.show.print(&args.invite(
-            &meeting,
-            rand::random(),
-            rand::random(),
-            SystemTime::now(),
-        )?)
+        let invite = args.invite(&meeting, rand::random(), rand::random(), SystemTime::now())?;
+        say_relays(&invite);
+        args.show.print(&invite)
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -168,6 +187,7 @@ impl InviteArgs {
         let Meeting {
             relay,
             also,
+            others,
             room,
             pin,
         } = meeting.clone();
@@ -181,10 +201,48 @@ impl InviteArgs {
             name: self.name.clone(),
             expires: self.hours.map(|hours| end_after(hours, now)),
             also,
-            others: Vec::new(),
+            others,
             extra: Extra::default(),
         })
     }
+}
+
+/// Tells whoever hands an invite out of its relays, where it names several.
+pub(crate) fn say_relays(invite: &Invite) {
+    relays_of(invite).iter().for_each(complain);
+}
+
+/// The same as a sentence.
+pub(crate) fn relays_of(invite: &Invite) -> Option<String> {
+    let others = invite.others().map(|other| &other.address);
+    let relays: Vec<_> = [&invite.relay].into_iter().chain(others).collect();
+    let (last, before @ [first, ..]) = relays.split_last()? else {
+        return None;
+    };
+    let before: Vec<_> = before.iter().map(ToString::to_string).collect();
+    Some(format!(
+        "The invite names {} relays, {} and {last}: the party is at one of them, and moves to another by itself when that is gone. \
+         Older programs know {first} alone.",
+        relays.len(),
+        before.join(", "),
+    ))
+}
+
+/// The other relays of a gateway that runs; what is strange in it is left out.
+#[cfg(target_os = "linux")]
+fn parsed(others: &[String]) -> Vec<OtherRelay> {
+    let others = others.iter();
+    others.filter_map(|other| other.parse().ok()).collect()
+}
+
+/// Asks those that were named without a pin for it.
+fn acquainted(mut others: Vec<OtherRelay>, room: &RoomCode) -> anyhow::Result<Vec<OtherRelay>> {
+    for other in &mut others {
+        if other.pin.is_none() {
+            other.pin = known_by(&other.address, room)?;
+        }
+    }
+    Ok(others)
 }
 
 /// What must stand in the invite so that players know the relay. It is asked, and if it does not answer, nobody knows:
@@ -195,14 +253,14 @@ pub(crate) fn known_by(relay: &RelayAddress, room: &RoomCode) -> anyhow::Result<
         Ok(Acquaintance::Key(pin)) => {
             eprintln!(
                 "The relay at {relay} shows a key with the pin {pin}, which is in the invite now. Compare it with what the \
-                 relay printed when it started, or give that with --pin."
+                 relay printed when it started, or give that: --pin, or behind the relay's ~."
             );
             Ok(Some(pin))
         }
         Err(error) => {
             eprintln!(
                 "warning: the relay at {relay} cannot be asked for its key: {error}. If it has no certificate of an \
-                 authority, this invite is of no use: give its --pin, which it prints when it starts."
+                 authority, nobody gets to it by this invite: give its pin, which it prints when it starts, with --pin or behind its ~."
             );
             Ok(None)
         }
@@ -247,8 +305,9 @@ mod tests {
         let args = InviteArgs::parse_from(words);
         let now = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
         let meeting = Meeting {
-            relay: args.relay.clone().unwrap(),
+            relay: args.relay[0].address.clone(),
             also: Vec::new(),
+            others: Vec::new(),
             room: args.room.clone().unwrap(),
             pin: None,
         };
@@ -281,5 +340,38 @@ mod tests {
         };
         let invite = args.invite(&known, [8; 16], [2; 32], now).unwrap();
         assert_eq!(invite.pin, Some(relay.pin()));
+        assert_eq!(relays_of(&invite), None);
+        let other: OtherRelay = format!("s.example:4433~{}", relay.pin()).parse().unwrap();
+        let several = Meeting {
+            others: vec![other.clone(), "t.example".parse().unwrap()],
+            ..known
+        };
+        let pins = [("r.example", relay.pin()), ("s.example:4433", relay.pin())];
+        let pins = pins.map(|(relay, pin)| (relay.parse().unwrap(), pin));
+        assert_eq!(several.pins(), pins);
+        let invite = args.invite(&several, [8; 16], [2; 32], now).unwrap();
+        let read: Invite = invite.reveal().parse().unwrap();
+        assert_eq!(read.others, several.others);
+        let said = relays_of(&read).unwrap();
+        let names = "names 3 relays, r.example:443, s.example:4433 and t.example:443";
+        assert!(said.contains(names), "{said}");
+    }
+
+    #[test]
+    fn relays_that_do_not_go_together_are_no_invite() {
+        let pin = Pin::from_sha256([7; 32]);
+        let run = |flags: &[&str]| {
+            let words = [&["invite", "--room", "FRIDAY"][..], flags].concat();
+            let error = InviteArgs::parse_from(words).run().unwrap_err();
+            error.to_string()
+        };
+        let twice = run(&["--relay", "a.example", "--relay", "A.example:443"]);
+        assert!(twice.contains("named twice"), "{twice}");
+        let many = ["a", "b", "c", "d", "e", "f"].map(|name| ["--relay", name]);
+        let many = run(many.as_flattened());
+        assert!(many.contains("has 5 at most"), "{many}");
+        let pinned = format!("a.example~{}", Pin::from_sha256([8; 32]));
+        let pins = run(&["--relay", &pinned, "--pin", &pin.to_string()]);
+        assert!(pins.contains("two different pins"), "{pins}");
     }
 }

@@ -20,6 +20,8 @@ const DOOR_NAME: &str = "lanparty-door";
 
 /// An id's length in that file.
 const ID_LEN: usize = 32;
+/// Of how many relays a room keeps pins.
+const MAX_PINS: usize = 16;
 /// How many of a room's earlier keys are known again.
 const MAX_OLD: usize = 64;
 
@@ -188,26 +190,47 @@ pub fn replace(folder: &Path, room: &RoomCode, key: &RoomKey) -> Result<Option<R
     Ok(before)
 }
 
-/// Keeps by which pin the relay of a room is known, for the gateway that is started without one.
+/// Keeps by which pins the relays of a room are known, for the gateway that is started without them; what is known of others
+/// stays.
 ///
 /// # Errors
 /// [`KeyError`].
-pub fn keep_pin(
+pub fn keep_pins(
     folder: Option<&Path>,
     room: &RoomCode,
-    relay: &RelayAddress,
-    pin: Pin,
+    known: &[(RelayAddress, Pin)],
 ) -> Result<(), KeyError> {
-    let line = format!("{relay} {pin}\n");
-    Ok(open(folder)?.replace(&pin_file(room), line.as_bytes())?)
+    if known.is_empty() {
+        return Ok(());
+    }
+    let folder = open(folder)?;
+    let before = folder.load(&pin_file(room))?.unwrap_or_default();
+    let is_known = |of: &str| known.iter().any(|(relay, _)| relay.to_string() == of);
+    let mut lines: Vec<_> = known
+        .iter()
+        .map(|(relay, pin)| format!("{relay} {pin}\n"))
+        .collect();
+    let others = pins(&before).filter(|(of, _)| !is_known(of));
+    lines.extend(others.map(|(of, pin)| format!("{of} {pin}\n")));
+    lines.truncate(MAX_PINS);
+    Ok(folder.replace(&pin_file(room), lines.concat().as_bytes())?)
 }
 
 /// The pin of this relay, if an invite to this room was made with one.
 pub fn kept_pin(folder: Option<&Path>, room: &RoomCode, relay: &RelayAddress) -> Option<Pin> {
     let kept = open(folder).ok()?.load(&pin_file(room)).ok()??;
-    let (of, pin) = text(&kept)?.split_once(' ')?;
-    let pin = pin.parse().ok()?;
-    (of == relay.to_string()).then_some(pin)
+    let relay = relay.to_string();
+    let mut pins = pins(&kept);
+    pins.find(|(of, _)| *of == relay).map(|(_, pin)| pin)
+}
+
+/// What a file of them says, a relay in each line.
+fn pins(kept: &[u8]) -> impl Iterator<Item = (&str, Pin)> {
+    let lines = text(kept).unwrap_or_default().lines();
+    lines.filter_map(|line| {
+        let (of, pin) = line.split_once(' ')?;
+        Some((of, pin.parse().ok()?))
+    })
 }
 
 /// Makes what [`renew`] writes over, while files may still be made.
@@ -269,7 +292,7 @@ fn file(room: &RoomCode) -> String {
     format!("{room}.room-key")
 }
 
-/// A relay's address, and its pin.
+/// Relays' addresses, each with its pin.
 fn pin_file(room: &RoomCode) -> String {
     format!("{room}.relay-pin")
 }
@@ -444,12 +467,30 @@ mod tests {
         let relay = |text: &str| text.parse::<RelayAddress>().unwrap();
         assert_eq!(kept_pin(folder, &room, &relay("r.example")), None);
         let pin = Pin::from_sha256([7; 32]);
-        keep_pin(folder, &room, &relay("r.example"), pin).unwrap();
+        keep_pins(folder, &room, &[(relay("r.example"), pin)]).unwrap();
         assert_eq!(kept_pin(folder, &room, &relay("r.example:443")), Some(pin));
         assert_eq!(kept_pin(folder, &room, &relay("r.example:444")), None);
         assert_eq!(
             kept_pin(folder, &"monday".parse().unwrap(), &relay("r.example")),
             None
+        );
+        let others = [("s.example", 8), ("t.example", 9)];
+        let others = others.map(|(name, byte)| (relay(name), Pin::from_sha256([byte; 32])));
+        keep_pins(folder, &room, &others).unwrap();
+        let again = (relay("t.example"), pin);
+        keep_pins(folder, &room, &[again]).unwrap();
+        for (name, byte) in [("r.example", 7), ("s.example", 8), ("t.example", 7)] {
+            let kept = kept_pin(folder, &room, &relay(name));
+            assert_eq!(kept, Some(Pin::from_sha256([byte; 32])), "{name}");
+        }
+        let many: Vec<_> = (0..MAX_PINS + 2)
+            .map(|number| (relay(&format!("n{number}")), pin))
+            .collect();
+        keep_pins(folder, &room, &many).unwrap();
+        assert_eq!(
+            kept_pin(folder, &room, &relay("s.example")),
+            None,
+            "it has an end"
         );
     }
 

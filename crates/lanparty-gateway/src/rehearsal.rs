@@ -17,6 +17,7 @@ impl Host {
         let room = InviteFacts {
             relay: "r.example:443".into(),
             also: Vec::new(),
+            others: Vec::new(),
             room: "EVENING".parse().expect("a room code"),
             host: None,
             pin: None,

@@ -730,6 +730,7 @@ fn inviter(config: &Config) -> Inviter {
     Inviter {
         relay: relay.unwrap_or(&config.relay.address).clone(),
         also: Vec::new(),
+        others: config.relay.others.clone(),
         room: config.relay.room.clone(),
         host: config.relay.host_key.as_ref().map(HostKey::id),
         pin: config.relay.trust.pin(),
@@ -749,9 +750,11 @@ fn open_wishes(file: &Path) -> io::Result<(KeptFile, Wishes)> {
 /// What a host who wants a new key needs to know.
 fn room_of(config: &Config) -> InviteFacts {
     let relay = config.public_address.as_ref();
+    let others = config.relay.others.iter();
     InviteFacts {
         relay: relay.unwrap_or(&config.relay.address).to_string(),
         also: Vec::new(),
+        others: others.map(ToString::to_string).collect(),
         room: config.relay.room.clone(),
         host: config.relay.host_key.as_ref().map(HostKey::id),
         pin: config.relay.trust.pin().map(|pin| pin.to_string()),

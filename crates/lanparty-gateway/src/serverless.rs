@@ -111,8 +111,19 @@ pub struct HostArgs {
     #[command(flatten, next_help_heading = "Logs")]
     log: LogArgs,
 
+    /// For who means a gateway at relays.
+    #[arg(long, hide = true, value_parser = no_relay)]
+    relay: Vec<String>,
+
     #[arg(skip)]
     words: Vec<OsString>,
+}
+
+fn no_relay(_: &str) -> Result<String, &'static str> {
+    Err(
+        "a party without a server has no relay but this machine, so it cannot move to another one: leave the relays out, or start \
+         `lanparty-gateway` without host, with a --relay for each",
+    )
 }
 
 const EXAMPLES: &str = "\
@@ -483,6 +494,25 @@ mod tests {
             error.contains("--public-address") && error.contains("`x:abc`"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_party_without_a_server_names_no_relays() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(
+            file.path(),
+            "mode = 'host'\nrelay = ['a.example', 'b.example']\n",
+        )
+        .unwrap();
+        let path = file.path().to_str().unwrap();
+        for words in [
+            &["host", "--relay", "a.example", "--relay", "b.example"][..],
+            &["host", "--config", path],
+        ] {
+            let error = HostArgs::read(words.iter().map(OsString::from)).unwrap_err();
+            let told = error.to_string();
+            assert!(told.contains("no relay but this machine"), "{told}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod relay;
 mod service;
 
 use crate::config::{self, Args, Mode};
-use crate::invite::ShowArgs;
+use crate::invite::{self, ShowArgs};
 use crate::keys;
 use crate::serverless::{self, HostArgs};
 use answers::{Answers, Party, Settings};
@@ -20,7 +20,7 @@ use ask::Asker;
 use clap::Parser;
 use lanparty_ctrl::{AccessToken, Pin, RoomCode, Text};
 use lanparty_edge::address::{ListenAddress, RelayAddress};
-use lanparty_edge::invite::{Extra, Invite, MAX_ALSO};
+use lanparty_edge::invite::{Extra, Invite, MAX_ALSO, OtherRelay};
 use lanparty_edge::privilege::{self, CapabilitySet};
 use lanparty_edge::state_folder::StateFolder;
 use service::Service;
@@ -56,11 +56,12 @@ pub struct SetupArgs {
     #[arg(long, conflicts_with_all = ["relay", "pin", "access_token_file"])]
     host: bool,
 
-    /// Players find it at this relay; the port is 443 unless given.
-    #[arg(long, value_name = "HOST[:PORT]", conflicts_with_all = ["listen", "public_address"])]
-    relay: Option<RelayAddress>,
+    /// Players find it at this relay; the port is 443 unless given. Given again, up to five times, it names relays to which the
+    /// party moves by itself when its own is gone, each with its pin behind a ~ [default: those that are set already].
+    #[arg(long, value_name = "HOST[:PORT][~PIN]", conflicts_with_all = ["listen", "public_address"])]
+    relay: Vec<OtherRelay>,
 
-    /// The pin of the relay's key, which its operator has told you.
+    /// The pin of the (first) relay's key, which its operator has told you.
     #[arg(long, value_name = "PIN", allow_hyphen_values = true)]
     pin: Option<Pin>,
 
@@ -117,6 +118,7 @@ It exits with 0 when the party is set up, and otherwise says in a sentence why i
 pub(crate) struct Kept {
     pub(crate) relay: RelayAddress,
     pub(crate) also: Vec<SocketAddr>,
+    pub(crate) others: Vec<OtherRelay>,
     pub(crate) room: RoomCode,
     pub(crate) pin: Option<Pin>,
     pub(crate) name: Option<Text>,
@@ -146,6 +148,7 @@ pub(crate) fn kept(file: &Path, keys: Option<&Path>) -> anyhow::Result<Kept> {
         Some(room) => room,
         None => serverless::kept_room(&keys, rand::random()).with_context(|| lacking("room"))?,
     };
+    let mut others = Vec::new();
     let (relay, pin) = match settings.mode() {
         Some(Mode::Host) => {
             let listen = settings
@@ -157,13 +160,15 @@ pub(crate) fn kept(file: &Path, keys: Option<&Path>) -> anyhow::Result<Kept> {
             (relay, Some(pin))
         }
         Some(Mode::Relay) | None => {
-            let relay = settings.parsed("relay").with_context(|| lacking("relay"))?;
-            (relay, settings.parsed("pin"))
+            let relays = settings.relays().with_context(|| lacking("relay"))?;
+            others.extend(relays.others);
+            (relays.first, relays.pin)
         }
     };
     Ok(Kept {
         relay,
         also: Vec::new(),
+        others,
         room,
         pin,
         name: settings
@@ -281,7 +286,8 @@ impl Setup<'_> {
         let text = self.settings.with(answers);
         let before = fs::read_to_string(&self.args.config).unwrap_or_default();
         let places = self.places(asker, answers)?;
-        let shown = self.args.show.draw(&self.invite(answers, &places)?)?;
+        let invite = self.invite(answers, &places)?;
+        let shown = self.args.show.draw(&invite)?;
         if let (
             Party::Relay {
                 access_token_file: Some(file),
@@ -305,6 +311,9 @@ impl Setup<'_> {
             asker.say("\nNothing has changed in the settings.")?;
         }
         self.begin(asker, starts, text != before)?;
+        if let Some(relays) = invite::relays_of(&invite) {
+            asker.say(&format!("\n{relays}"))?;
+        }
         asker.say("\nPlayers need only this:\n")?;
         asker.put(&format!("{}\n", shown.text()))
     }
@@ -318,8 +327,14 @@ impl Setup<'_> {
             .host_key(&answers.room)
             .id();
         keys::identity(folder, rand::random())?;
+        let mut relays = &[][..];
         let (mut relay, pin) = match &answers.party {
-            Party::Relay { relay, pin, .. } => (relay.clone(), *pin),
+            Party::Relay {
+                relay, pin, others, ..
+            } => {
+                relays = others;
+                (relay.clone(), *pin)
+            }
             Party::Host {
                 listen,
                 public_address,
@@ -345,7 +360,7 @@ impl Setup<'_> {
             .filter(|&other| RelayAddress::from(other) != relay);
         Ok(Invite {
             also: others.take(MAX_ALSO).collect(),
-            others: Vec::new(),
+            others: relays.to_vec(),
             relay,
             room: answers.room.clone(),
             key,

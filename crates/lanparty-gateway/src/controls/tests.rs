@@ -14,6 +14,7 @@ fn controls() -> Controls {
     let room = InviteFacts {
         relay: "r.example:443".into(),
         also: Vec::new(),
+        others: Vec::new(),
         room: "FRIDAY".parse().unwrap(),
         pin: None,
         keys: "/keys".into(),

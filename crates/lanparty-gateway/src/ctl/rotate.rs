@@ -6,7 +6,7 @@ use crate::{invite, keys};
 use anyhow::{anyhow, bail, ensure};
 use lanparty_ctrl::{Pin, RoomKey, Text};
 use lanparty_edge::address::RelayAddress;
-use lanparty_edge::invite::{Extra, Invite};
+use lanparty_edge::invite::{Extra, Invite, OtherRelayError};
 use lanparty_edge::speech::complain;
 use lanparty_gateway_control::{Answer, InviteFacts, Request};
 use std::time::SystemTime;
@@ -40,7 +40,9 @@ pub(super) fn rotate(
         };
         show.draw(&named(shown(answer)?))?; // one that cannot be shown must not take the place of the old one
         let renewed = shown(gateway.ask(&Request::NewKey)?)?;
-        return show.print(&named(renewed));
+        let renewed = named(renewed);
+        invite::say_relays(&renewed);
+        return show.print(&renewed);
     }
     let room = match gateway.ask(&Request::InviteFacts)? {
         Answer::InviteFacts(room) => room,
@@ -50,6 +52,7 @@ pub(super) fn rotate(
     let InviteFacts {
         relay,
         also,
+        others,
         room,
         host,
         pin,
@@ -60,6 +63,9 @@ pub(super) fn rotate(
         "the gateway has nowhere to keep a key; start it with --keys"
     );
     let relay: RelayAddress = relay.parse().map_err(|_| anyhow!(STRANGE))?;
+    let others: Result<Vec<_>, OtherRelayError> =
+        others.iter().map(|other| other.parse()).collect();
+    let others = others.map_err(|_| anyhow!(STRANGE))?;
     let pin = pin.map(|pin| pin.parse()).transpose();
     let pin = match given.or(pin.map_err(|_| anyhow!(STRANGE))?) {
         Some(pin) => Some(pin),
@@ -74,7 +80,7 @@ pub(super) fn rotate(
         room,
         name,
         also,
-        others: Vec::new(),
+        others,
         extra: Extra::default(),
     };
     let shown = show.draw(&invite)?; // one that cannot be shown must not take the place of the old one
@@ -82,6 +88,7 @@ pub(super) fn rotate(
     let key = invite.key.reveal();
     let outcome = match gateway.ask(&Request::Rotate { key }) {
         Ok(Answer::Done(sentence)) => {
+            invite::say_relays(&invite);
             shown.print()?;
             complain(sentence);
             return Ok(());

@@ -5,7 +5,7 @@ use crate::picture::About;
 use crate::{invite, keys};
 use lanparty_ctrl::{HostId, Pin, RoomCode, RoomKey, Text};
 use lanparty_edge::address::RelayAddress;
-use lanparty_edge::invite::{Extra, Invite, InvitePage};
+use lanparty_edge::invite::{Extra, Invite, InvitePage, OtherRelay};
 use lanparty_edge::sentence;
 use lanparty_gateway_control::{Answer, Mark, Shown};
 use lanparty_peer::link::acquaintance::{self, Acquaintance};
@@ -29,6 +29,8 @@ pub(crate) struct Inviter {
     pub(crate) relay: RelayAddress,
     /// Where else it is.
     pub(crate) also: Vec<SocketAddr>,
+    /// Where the party may move, as the gateway itself knows those relays.
+    pub(crate) others: Vec<OtherRelay>,
     pub(crate) room: RoomCode,
     pub(crate) host: Option<HostId>,
     /// What players know the relay by; without it they need a certificate of an authority.
@@ -144,7 +146,7 @@ impl Inviter {
             name,
             expires: hours.map(|hours| invite::end_after(hours, SystemTime::now())),
             also: self.also,
-            others: Vec::new(),
+            others: self.others,
             extra: Extra::default(),
         };
         let said: Vec<_> = sentence.into_iter().chain(doubt).collect();

@@ -5,15 +5,20 @@ use lanparty_gateway_control::InviteFacts;
 use std::path::Path;
 
 fn desk(kept: Option<KeptFile>) -> Desk {
+    desk_of(kept, false)
+}
+
+fn desk_of(kept: Option<KeptFile>, is_keyed: bool) -> Desk {
     let room = InviteFacts {
         relay: "r.example:443".into(),
         also: Vec::new(),
+        others: Vec::new(),
         room: "EVENING".parse().unwrap(),
         host: None,
         pin: None,
         keys: "/keys".into(),
     };
-    let controls = Controls::new(room, false, Wishes::default());
+    let controls = Controls::new(room, is_keyed, Wishes::default());
     let place = Place {
         program: "1.2.3",
         relay: "r.example:443".to_owned(),
@@ -23,6 +28,7 @@ fn desk(kept: Option<KeptFile>) -> Desk {
     let inviter = Inviter {
         relay: "r.example:443".parse().unwrap(),
         also: Vec::new(),
+        others: Vec::new(),
         room: "EVENING".parse().unwrap(),
         host: None,
         pin: None,
@@ -41,6 +47,26 @@ async fn lock(desk: &Desk) -> String {
         Some(Answer::Done(sentence)) => sentence,
         _ => panic!("it is not done"),
     }
+}
+
+#[tokio::test]
+async fn the_invite_of_a_party_that_runs_names_all_its_relays() {
+    let desk = desk_of(None, true);
+    let pin = lanparty_ctrl::Pin::from_sha256([7; 32]);
+    let others = [format!("s.example:4433~{pin}"), "t.example".to_owned()];
+    let others = others.map(|other| other.parse().unwrap()).to_vec();
+    {
+        let mut inviter = desk.inviter.borrow_mut();
+        inviter.pin = Some(pin);
+        inviter.key = Some(lanparty_ctrl::RoomKey::from_random([7; 16]));
+        inviter.others.clone_from(&others);
+    }
+    let Some(Answer::Invite(shown)) = desk.hear(Request::Invite { hours: None }).await else {
+        panic!("there is no invite");
+    };
+    let invite: lanparty_edge::invite::Invite = shown.link.parse().unwrap();
+    assert_eq!(invite.relay.to_string(), "r.example:443");
+    assert_eq!(invite.others, others);
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ impl ShowArgs {
         );
         ensure!(
             link.len() <= MAX_LEN,
-            "the invite is too long; give the party a shorter --name"
+            "the invite is too long; give the party a shorter --name, or name fewer relays"
         );
         let picture = Picture::of(page.as_deref().unwrap_or(&link))?;
         if let Some(file) = &self.qr {

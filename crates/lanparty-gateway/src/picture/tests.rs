@@ -25,6 +25,7 @@ impl Party {
         let room = InviteFacts {
             relay: "r.example:443".into(),
             also: Vec::new(),
+            others: Vec::new(),
             room: "FRIDAY".parse().unwrap(),
             pin: None,
             keys: "/keys".into(),

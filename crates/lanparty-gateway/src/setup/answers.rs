@@ -4,10 +4,11 @@ use crate::config::Mode;
 use anyhow::{Context, anyhow};
 use lanparty_ctrl::{Pin, RoomCode, Text};
 use lanparty_edge::address::{ListenAddress, RelayAddress};
+use lanparty_edge::invite::{OtherRelay, Relays};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
-use toml_edit::{DocumentMut, Item, value};
+use toml_edit::{Array, DocumentMut, Item, Value, value};
 
 /// What a new file begins with.
 const HEAD: &str = "\
@@ -42,6 +43,7 @@ pub(super) enum Party {
     Relay {
         relay: RelayAddress,
         pin: Option<Pin>,
+        others: Vec<OtherRelay>,
         access_token_file: Option<PathBuf>,
     },
 }
@@ -99,6 +101,13 @@ impl Settings {
         self.text(key)?.parse().ok()
     }
 
+    /// The relays that it names, as long as all of them make sense.
+    pub(super) fn relays(&self) -> Option<Relays> {
+        let named = texts(self.document.get("relay")?)?;
+        let named: Result<_, _> = named.iter().map(|relay| relay.parse()).collect();
+        Relays::named(named.ok()?, self.parsed("pin")).ok()?
+    }
+
     pub(super) fn mode(&self) -> Option<Mode> {
         match &*self.text("mode")? {
             "host" => Some(Mode::Host),
@@ -110,14 +119,16 @@ impl Settings {
     /// The file with these answers in it: what it says else stays, but for what belongs to the other kind of party.
     pub(super) fn with(&self, answers: &Answers) -> String {
         let mut document = self.document.clone();
-        let mut set = |key: &str, text: Option<String>| match text {
-            Some(text) if document.get(key).and_then(Item::as_str) == Some(&text) => {}
-            Some(text) => put(&mut document, key, text),
-            None => drop(document.remove(key)),
+        let mut set_all = |key: &str, all: &[String]| match all {
+            [] => drop(document.remove(key)),
+            all if document.get(key).and_then(texts).as_deref() == Some(all) => {}
+            [one] => put(&mut document, key, value(one)),
+            all => put(&mut document, key, value(all.iter().collect::<Array>())),
         };
+        let mut set = |key: &str, text: Option<String>| set_all(key, text.as_slice());
         let path = |path: &Path| path.display().to_string();
         let (mut listens, mut public) = (None, None);
-        let (mut relays, mut pins, mut tokens) = (None, None, None);
+        let (mut relays, mut pins, mut tokens) = (Vec::new(), None, None);
         let mode = match &answers.party {
             Party::Host {
                 listen,
@@ -130,9 +141,11 @@ impl Settings {
             Party::Relay {
                 relay,
                 pin,
+                others,
                 access_token_file,
             } => {
-                relays = Some(relay.to_string());
+                relays.push(relay.to_string());
+                relays.extend(others.iter().map(ToString::to_string));
                 pins = pin.map(|pin| pin.to_string());
                 tokens = access_token_file.as_deref().map(path);
                 "relay"
@@ -152,7 +165,8 @@ impl Settings {
         set("interface", Some(answers.interface.clone()));
         set("listen", listens);
         set("public-address", public);
-        set("relay", relays);
+        set_all("relay", &relays);
+        let mut set = |key: &str, text: Option<String>| set_all(key, text.as_slice());
         set("pin", pins);
         set("access-token-file", tokens);
         set("room", Some(answers.room.to_string()));
@@ -172,9 +186,17 @@ fn spelt(listen: ListenAddress) -> String {
     }
 }
 
-/// Sets a key to a text, with what stands around its value left as it is.
-fn put(document: &mut DocumentMut, key: &str, text: String) {
-    let new = value(text);
+/// The texts of a value: one, or several in brackets.
+fn texts(item: &Item) -> Option<Vec<String>> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    match item.as_value()? {
+        Value::Array(values) => values.iter().map(text).collect(),
+        value => Some(vec![text(value)?]),
+    }
+}
+
+/// Sets a key to a value, with what stands around it left as it is.
+fn put(document: &mut DocumentMut, key: &str, new: Item) {
     match (document.get_mut(key), new) {
         (Some(Item::Value(before)), Item::Value(mut new)) => {
             *new.decor_mut() = before.decor().clone();
@@ -247,6 +269,7 @@ mod tests {
             party: Party::Relay {
                 relay: "relay.example.net".parse().unwrap(),
                 pin: None,
+                others: Vec::new(),
                 access_token_file: Some("/var/lib/lanparty-gateway/access-token".into()),
             },
             name: None,
@@ -315,6 +338,49 @@ mod tests {
         assert!(proxied.contains("tcp-listen"));
         let elsewhere = settings(&proxied).with(&relay());
         assert!(!elsewhere.contains("tcp-listen"), "{elsewhere}");
+    }
+
+    #[test]
+    fn relays_beside_the_first_stand_in_the_same_key() {
+        let pin = "KoYZpP5oBt3Ao7PpQRSVVl2DQ1NCGSsnfPNU-vvrAhw";
+        let others = [format!("b.example:4433~{pin}"), "c.example:443".to_owned()];
+        let with = |others: &[String]| {
+            let mut answers = relay();
+            if let Party::Relay { others: kept, .. } = &mut answers.party {
+                *kept = others.iter().map(|other| other.parse().unwrap()).collect();
+            }
+            answers
+        };
+        let several = with(&others);
+        let text = settings("relay = \"a.example\" # best\n").with(&several);
+        let line = format!(
+            "relay = [\"relay.example.net:443\", \"{}\", \"{}\"] # best\n",
+            others[0], others[1]
+        );
+        assert!(text.starts_with(&line), "{text}");
+        let read = settings(&text);
+        assert_eq!(read.with(&several), text, "once more changes nothing");
+        let relays = read.relays().unwrap();
+        assert_eq!(relays.first.to_string(), "relay.example.net:443");
+        let kept: Vec<_> = relays.others.iter().map(ToString::to_string).collect();
+        assert_eq!(kept, others);
+        let one = read.with(&with(&[]));
+        assert!(
+            one.starts_with("relay = \"relay.example.net:443\" # best\n"),
+            "{one}"
+        );
+        assert!(!read.with(&host()).contains("relay ="));
+        for (relay, of) in [
+            ("'a.example'", Some(0)),
+            ("['a.example', 'b.example']", Some(1)),
+            ("['a.example', 'a.example']", None),
+            ("['a.example', 7]", None),
+            ("[]", None),
+            ("7", None),
+        ] {
+            let relays = settings(&format!("relay = {relay}\n")).relays();
+            assert_eq!(relays.map(|relays| relays.others.len()), of, "{relay}");
+        }
     }
 
     #[test]

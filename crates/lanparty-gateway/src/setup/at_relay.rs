@@ -8,6 +8,7 @@ use crate::keys;
 use anyhow::bail;
 use lanparty_ctrl::{AccessToken, HostSecret, Pin, RoomCode, RoomKey};
 use lanparty_edge::address::RelayAddress;
+use lanparty_edge::invite::{OtherRelay, Relays};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -66,6 +67,7 @@ impl Setup<'_> {
                 ),
             }
             let party = Party::Relay {
+                others: self.others(&relay)?,
                 relay,
                 pin,
                 access_token_file: token_file,
@@ -79,13 +81,51 @@ impl Setup<'_> {
         asker.takes_defaults() || self.args.access_token_file.is_some()
     }
 
+    /// The relays of the flags.
+    fn named_relays(&self) -> anyhow::Result<Option<Relays>> {
+        Ok(Relays::named(self.args.relay.clone(), self.args.pin)?)
+    }
+
+    /// Where the party may move from this relay: as the flags name it, or where they name nothing as it is set.
+    fn others(&self, relay: &RelayAddress) -> anyhow::Result<Vec<OtherRelay>> {
+        let room = self.usual_room()?;
+        let Some(named) = self.named_relays()? else {
+            let kept = self.settings.relays();
+            let kept = kept.map(|relays| relays.others).unwrap_or_default();
+            return Ok(OtherRelay::distinct(relay, &kept).cloned().collect());
+        };
+        // The first may be another one by now, which a person has typed.
+        for other in OtherRelay::distinct(relay, &named.others) {
+            let address = &other.address;
+            match (other.pin, relay::known_by(address, &room)?) {
+                (Some(pin), Ok(Some(shown))) if pin != shown => bail!(
+                    "the relay at {address} shows the pin {shown} and not {pin}: it has another key now, or is another relay; ask its \
+                     operator, and say --relay {address}~{shown} if that is right; nothing has been changed"
+                ),
+                (None, Ok(Some(shown))) => bail!(
+                    "the relay at {address} shows a key with the pin {shown}: compare it with what its operator told you, and say \
+                     --relay {address}~{shown} if it is the same; nothing has been changed"
+                ),
+                (_, Err(why)) => {
+                    bail!("the relay at {address} cannot be used: {why}; nothing has been changed")
+                }
+                (_, Ok(_)) => {}
+            }
+        }
+        Ok(OtherRelay::distinct(relay, &named.others)
+            .cloned()
+            .collect())
+    }
+
     /// The relay, and what it is known by.
     fn known_relay(&self, asker: &mut Asker<'_>) -> anyhow::Result<(RelayAddress, Option<Pin>)> {
-        let kept = self.settings.text("relay");
+        let named = self.named_relays()?;
+        let kept = self.settings.relays();
+        let kept = kept.map(|kept| kept.first.to_string());
         let mut is_first = true;
         loop {
-            let relay = match (&self.args.relay, is_first) {
-                (Some(relay), true) => relay.clone(),
+            let relay = match (&named, is_first) {
+                (Some(named), true) => named.first.clone(),
                 _ => {
                     let question = Question {
                         text: "The relay's address",
@@ -104,7 +144,7 @@ impl Setup<'_> {
                     Some(pin) => return Ok((relay, pin)),
                     None => continue,
                 },
-                Err(why) if asker.takes_defaults() || self.args.relay.is_some() => {
+                Err(why) if asker.takes_defaults() || named.is_some() => {
                     bail!("the relay at {relay} cannot be used: {why}; nothing has been changed")
                 }
                 Err(why) => asker.say(&format!(
@@ -121,9 +161,10 @@ impl Setup<'_> {
         relay: &RelayAddress,
         shown: Option<Pin>,
     ) -> anyhow::Result<Option<Option<Pin>>> {
-        let is_kept = self.settings.text("relay").as_deref() == Some(&*relay.to_string());
-        let kept = self.settings.parsed::<Pin>("pin").filter(|_| is_kept);
-        match (shown, self.args.pin.or(kept)) {
+        let is_this = |relays: &Relays| relays.first == *relay;
+        let [named, kept] = [self.named_relays()?, self.settings.relays()]
+            .map(|relays| relays.filter(is_this).and_then(|relays| relays.pin));
+        match (shown, self.args.pin.or(named).or(kept)) {
             (Some(shown), Some(expected)) if shown == expected => {
                 asker.say("It has the key with the pin that you know.")?;
                 Ok(Some(Some(shown)))

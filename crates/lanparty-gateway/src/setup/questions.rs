@@ -95,7 +95,7 @@ impl Setup<'_> {
         if self.args.host || self.args.listen.is_some() || self.args.public_address.is_some() {
             return Ok(Mode::Host);
         }
-        if self.args.relay.is_some() {
+        if !self.args.relay.is_empty() {
             return Ok(Mode::Relay);
         }
         if !asker.takes_defaults() {

@@ -55,6 +55,25 @@ fn other_relays_stand_behind_what_older_programs_know() {
     assert_eq!(older.reveal().parse(), Ok(read));
 }
 
+/// The example of docs/protocol.md.
+#[test]
+fn another_relay_is_these_bytes() {
+    let other = OtherRelay {
+        address: "b.example".parse().unwrap(),
+        pin: Some(Pin::from_sha256([7; 32])),
+    };
+    let invite = Invite {
+        others: vec![other],
+        ..at("r.example")
+    };
+    let link = invite.reveal();
+    let (_, payload) = link.rsplit_once('/').unwrap();
+    let bytes = data_encoding::BASE32_NOPAD.decode(payload.as_bytes());
+    let shown = data_encoding::HEXLOWER.encode(&bytes.unwrap());
+    let field = format!("05002c01{}01bb622e6578616d706c65", "07".repeat(32));
+    assert_eq!(shown[shown.len() - 8 - field.len()..][..field.len()], field);
+}
+
 #[test]
 fn each_relay_is_there_once_and_the_first_is_none_of_them() {
     let of = |host: &str| [&b"\0\x01\xbb"[..], host.as_bytes()].concat();
