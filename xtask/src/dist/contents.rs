@@ -88,6 +88,10 @@ const RELAY: Package = Package {
             to: "usr/share/doc/lanparty-relay/monitoring/lanparty-alerts.yml",
         },
         File {
+            from: "dist/monitoring/lanparty-fleet-alerts.yml",
+            to: "usr/share/doc/lanparty-relay/monitoring/lanparty-fleet-alerts.yml",
+        },
+        File {
             from: "dist/monitoring/lanparty-grafana.json",
             to: "usr/share/doc/lanparty-relay/monitoring/lanparty-grafana.json",
         },
