@@ -30,7 +30,7 @@ impl Picture {
         };
         let text = page + &rest.to_ascii_uppercase();
         let code = QrCode::with_error_correction_level(text, EcLevel::L)
-            .context("the invite does not fit into a QR code; give the party a shorter --name")?;
+            .context("the invite does not fit into a QR code; give the party a shorter --name, or name fewer relays")?;
         Ok(Picture {
             width: code.width(),
             modules: code.into_colors(),
@@ -133,7 +133,18 @@ mod tests {
     #[test]
     fn a_phone_reads_the_picture_files() {
         let page = "https://lan.example.net/Join/".parse().unwrap();
-        for link in [invite().reveal(), invite().reveal_at(&page)] {
+        let pin = invite().pin.unwrap();
+        let other = |number| format!("relay-{number}.example.net:4433~{pin}").parse();
+        let five_relays = Invite {
+            others: (2..6).map(|number| other(number).unwrap()).collect(),
+            ..invite()
+        };
+        for (invite, link) in [
+            (invite(), invite().reveal()),
+            (invite(), invite().reveal_at(&page)),
+            (five_relays.clone(), five_relays.reveal()),
+            (five_relays.clone(), five_relays.reveal_at(&page)),
+        ] {
             let picture = Picture::of(&link).unwrap();
             let png = picture.png().unwrap();
             let mut reader = png::Decoder::new(io::Cursor::new(png)).read_info().unwrap();
@@ -142,7 +153,7 @@ mod tests {
             let (width, height) = (info.width as usize, info.height as usize);
             assert!(width == height && width >= 256, "{width}");
             let black = |x: usize, y: usize| pixels[y * width + x] == 0;
-            assert_eq!(scanned(width, height, black), invite());
+            assert_eq!(scanned(width, height, black), invite);
 
             let svg = picture.svg();
             let path = svg.split("<path d=\"").nth(1).unwrap();
@@ -154,7 +165,7 @@ mod tests {
             let side = picture.width + 2 * QUIET;
             assert!(svg.contains(&format!("viewBox=\"0 0 {side} {side}\"")));
             let black = |x, y| squares.contains(&(x / 4, y / 4));
-            assert_eq!(scanned(side * 4, side * 4, black), invite());
+            assert_eq!(scanned(side * 4, side * 4, black), invite);
         }
     }
 
