@@ -1,7 +1,8 @@
 //! Several relays for one party: what a peer asks before it enters, and where a relay sends it.
 
 use crate::term::SignedTerm;
-use crate::{Pin, Text};
+use crate::{Pin, RoomCode, Text};
+use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 /// The ability of a peer to be sent to another relay ([`Elsewhere`]), in its `hello`.
@@ -70,7 +71,40 @@ pub struct Elsewhere {
     pub fence: Option<u64>,
 }
 
+/// What a relay is worth to a room where all else is equal: everybody finds the same order, and another one for each room
+/// (rendezvous hashing). `relay` is its key's bytes, or its address where no key is known.
+pub fn rendezvous(room: &RoomCode, relay: &[u8]) -> [u8; 32] {
+    let room = digest(&SHA256, room.as_str().as_bytes());
+    let both = digest(&SHA256, &[room.as_ref(), relay].concat());
+    both.as_ref().try_into().expect("SHA-256 gives 32 bytes")
+}
+
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
 fn is_zero(count: &u16) -> bool {
     *count == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rooms_are_spread_over_relays_and_each_goes_on_at_the_same_one_for_all() {
+        let relays = [[1u8; 32], [2; 32], [3; 32]];
+        let mut counts = [0; 3];
+        for number in 0..300 {
+            let room: RoomCode = format!("ROOM-{number}").parse().unwrap();
+            let best = |relays: &[[u8; 32]]| {
+                let best = relays.iter().max_by_key(|relay| rendezvous(&room, *relay));
+                best.copied().unwrap()
+            };
+            let chosen = best(&relays);
+            counts[usize::from(chosen[0]) - 1] += 1;
+            // Where another one is gone, the room stays.
+            let gone = relays.iter().find(|relay| **relay != chosen).unwrap();
+            let rest: Vec<_> = relays.into_iter().filter(|relay| relay != gone).collect();
+            assert_eq!(best(&rest), chosen);
+        }
+        assert!(counts.iter().all(|count| *count > 60), "{counts:?}");
+    }
 }

@@ -2,9 +2,10 @@
 
 pub mod acquaintance;
 pub(crate) mod carriage;
-mod greeting;
+pub(crate) mod greeting;
 pub(crate) mod race;
 
+pub use crate::relays::{NoneOf, NotFollowed};
 pub use greeting::ConnectError;
 
 use crate::path_watch::PathWatch;
@@ -14,7 +15,7 @@ use crate::ways::Quality;
 use bytes::Bytes;
 use carriage::Means;
 use lanparty_ctrl::message::{Disconnect, Hello, Welcome};
-use lanparty_ctrl::{BATCHES, DisconnectReason, HERE, PeerMessage, RelayMessage, Text};
+use lanparty_ctrl::{BATCHES, DisconnectReason, HERE, PeerMessage, Pin, RelayMessage, Text};
 use lanparty_edge::address::RelayAddress;
 use lanparty_edge::source_address::{outgoing, source_towards};
 use lanparty_obs::link::QueueStats;
@@ -83,6 +84,8 @@ pub struct RelayLink {
     _reader: JoinSet<()>,
     welcome: Welcome,
     relay: SocketAddr,
+    /// Which of several relays it is.
+    place: usize,
     /// Another address of the relay that is like it.
     elsewhere: Option<SocketAddr>,
     means: Means,
@@ -229,6 +232,7 @@ impl RelayLink {
             _reader: reader,
             welcome,
             relay,
+            place: 0,
             elsewhere: None,
             means,
             budget_cap: config.budget_cap,
@@ -317,6 +321,21 @@ impl RelayLink {
     /// What the relay said when it let us in.
     pub fn welcome(&self) -> &Welcome {
         &self.welcome
+    }
+
+    /// The same link, to this one of several relays.
+    pub(crate) fn at(self, place: usize) -> Self {
+        RelayLink { place, ..self }
+    }
+
+    /// Which of several relays it leads to.
+    pub(crate) fn place(&self) -> usize {
+        self.place
+    }
+
+    /// The relay's key; unknown to whoever is in one program with it.
+    pub(crate) fn key(&self) -> Option<Pin> {
+        self.connection.key()
     }
 
     /// This machine's address on the way to the relay, if there is a way; that is its network's name.

@@ -3,8 +3,10 @@
 use crate::RunError;
 use crate::link::{ConnectError, Unfit};
 use crate::relay_args::RelayArgsError;
+use crate::relays::{NoneOf, NotFollowed};
 use lanparty_ctrl::RejectReason;
 use lanparty_ctrl::message::Reject;
+use lanparty_ctrl::places::Elsewhere;
 use lanparty_obs::Utc;
 use lanparty_quic::HandshakeError;
 use lanparty_quic::control::ControlError;
@@ -20,6 +22,15 @@ fn the_page_explains_why_there_is_no_link() {
     let reject = || Reject {
         reason: RejectReason::Other,
         text: "the relay's own words".into(),
+    };
+    let elsewhere = || Elsewhere {
+        address: "b.example.net:443".to_owned(),
+        pin: None,
+        fence: None,
+    };
+    let several = || {
+        let silent = |name: &str| (name.parse().unwrap(), HandshakeError::NoAnswer.into());
+        vec![silent("a.example.net"), silent("b.example.net")]
     };
     let connect = told!(ConnectError {
         ConnectError::Resolve(_) = ConnectError::Resolve(unresolved("Name or service not known"))
@@ -45,7 +56,30 @@ fn the_page_explains_why_there_is_no_link() {
             => "The link broke during the first words, or something else speaks there.", "Nothing; it is tried again.";
         ConnectError::Rejected(_) = ConnectError::Rejected(reject())
             => "A newer relay refuses for a reason of its own, in its words.", "What they say; update this program.";
-    } elsewhere ConnectError::Handshake(_), ConnectError::Carrier(_));
+        ConnectError::Sent(_) = ConnectError::Sent(Box::new(elsewhere()))
+            => "A relay of a fleet says which of them has the room.", "Nothing; it is gone to.";
+        ConnectError::Lost = ConnectError::Lost
+            => "A relay of a fleet was cut off, and another one has the room by now.", "Nothing; it is looked for.";
+        ConnectError::NoGateway = ConnectError::NoGateway
+            => "The relay is one of several, and the party is not there.", "Nothing; the others are asked.";
+        ConnectError::NoneOf(_) = ConnectError::NoneOf(NoneOf::new(several()))
+            => "Nobody answers at any of the relays of your invite; what is wrong with each stands behind its name.",
+            "Look at your own network first: several relays are rarely away at once. Then ask the host.";
+    } elsewhere ConnectError::Handshake(_), ConnectError::Carrier(_), ConnectError::NotFollowed(_));
+    let followed = told!(NotFollowed {
+        NotFollowed::NoAddress = NotFollowed::NoAddress
+            => "A relay names something that is none as the one that has the room.", "Tell its operator; it is asked again.";
+        NotFollowed::Circle = NotFollowed::Circle
+            => "Each relay of a fleet says that another one has the room.", "Wait a few seconds; tell their operator if it stays.";
+        NotFollowed::Failed = NotFollowed::Failed
+            => "The relay that had the room is dead, and its fleet does not know yet.", "Nothing; it is asked again.";
+        NotFollowed::Stale = NotFollowed::Stale
+            => "A relay of a fleet is behind the others, which have given the room to another one.", "Nothing; it is asked again.";
+        NotFollowed::Within = NotFollowed::Within
+            => "A relay of the internet names a private address. Its operator has made a mistake, or means ill.", "Tell its operator.";
+        NotFollowed::Unknown = NotFollowed::Unknown
+            => "The relay that has the room is known by a certificate, and this system trusts nobody.", "Install ca-certificates; tell the operator to give the fleet's relays pins.";
+    });
     let unfit = told!(Unfit {
         Unfit::Narrow = Unfit::Narrow
             => "The path changed and swallows full packets.", "Nothing; a link with smaller packets follows.";
@@ -64,6 +98,7 @@ fn the_page_explains_why_there_is_no_link() {
     } elsewhere RunError::Host(_));
     Chapter::new("connect")
         .with(connect)
+        .with(followed)
         .with(unfit)
         .with(run)
         .check();

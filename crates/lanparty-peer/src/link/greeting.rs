@@ -1,12 +1,15 @@
 //! The first words on a link: what a peer proves, and what it asks of its relay.
 
 use crate::relay_args::RelayConfig;
+use crate::relays::{NoneOf, NotFollowed};
 use lanparty_carrier::DialError;
 use lanparty_ctrl::message::{Hello, Reject, Welcome};
+use lanparty_ctrl::places::{Elsewhere, Found};
 use lanparty_ctrl::{HOST_KEYS, PeerMessage, ROOM_KEYS, RejectReason, RelayMessage};
 use lanparty_quic::control::{self, ControlError};
-use lanparty_quic::{Connection, HandshakeError, Unsent};
+use lanparty_quic::{Closed, Connection, HandshakeError, Unsent};
 use std::io;
+use std::time::Duration;
 
 /// Why there is no link.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +59,21 @@ pub enum ConnectError {
     /// The relay broke the protocol or the link broke during the greeting.
     #[error("it does not greet as a relay should ({0})")]
     Greeting(#[from] ControlError),
+    /// Another relay of its fleet has the room.
+    #[error("the relay {} of its fleet has the room", .0.address)]
+    Sent(Box<Elsewhere>),
+    /// It sends us to where nobody goes.
+    #[error(transparent)]
+    NotFollowed(#[from] NotFollowed),
+    /// The room has gone on to another relay of its fleet.
+    #[error("it has lost the room to another relay of its fleet, which is looked for")]
+    Lost,
+    /// It is there, and the host's gateway is not.
+    #[error("the host's gateway is not there")]
+    NoGateway,
+    /// Of several relays none can be used.
+    #[error(transparent)]
+    NoneOf(NoneOf),
 }
 
 impl ConnectError {
@@ -75,7 +93,7 @@ impl ConnectError {
     }
 
     /// A certificate that is not trusted says something else of an invite that may be the beginning of a longer one.
-    pub(super) fn of_invite(self, config: &RelayConfig) -> Self {
+    pub(crate) fn of_invite(self, config: &RelayConfig) -> Self {
         match self {
             ConnectError::Handshake(error @ HandshakeError::Certificate(_))
                 if config.may_be_cut =>
@@ -96,7 +114,12 @@ impl ConnectError {
             // It may be set any moment: a machine that has just started asks the network what time it is.
             ConnectError::Handshake(HandshakeError::Clock(_)) => true,
             ConnectError::Rejected(reject) => reject.reason.may_pass(),
-            ConnectError::Resolve(_)
+            ConnectError::NoneOf(all) => all.may_pass(),
+            ConnectError::Sent(_)
+            | ConnectError::NotFollowed(_)
+            | ConnectError::Lost
+            | ConnectError::NoGateway
+            | ConnectError::Resolve(_)
             | ConnectError::NoNameServer(_)
             | ConnectError::Socket(_)
             | ConnectError::Handshake(_)
@@ -110,7 +133,12 @@ impl ConnectError {
     /// True when somebody is there and says no.
     pub fn is_refusal(&self) -> bool {
         match self {
+            ConnectError::NoneOf(all) => all.is_refusal(),
             ConnectError::Rejected(_)
+            | ConnectError::Sent(_)
+            | ConnectError::NotFollowed(_)
+            | ConnectError::Lost
+            | ConnectError::NoGateway
             | ConnectError::NotOpen
             | ConnectError::HostAway
             | ConnectError::CutInvite(_)
@@ -157,9 +185,49 @@ impl Needs {
 /// Says hello with all the proofs that this connection takes, and hears the answer.
 pub(super) async fn greet(
     connection: &Connection,
-    mut hello: Hello,
+    hello: Hello,
     config: &RelayConfig,
 ) -> Result<Welcome, ConnectError> {
+    let hello = proven(connection, hello, config);
+    let answer = exchange(connection, &PeerMessage::from(hello)).await?;
+    understand(Needs::of(config), answer)
+}
+
+/// How long a relay that was reached may take to say whether the party is there.
+const FIND: Duration = Duration::from_secs(2);
+
+/// What a relay answers that is asked whether the party is there.
+#[derive(Debug)]
+pub(crate) enum Finding {
+    Found(Box<Found>),
+    Sent(Box<Elsewhere>),
+    /// It does not know how to answer, and has closed the connection.
+    Old,
+}
+
+/// Asks whether the party is there, with the proofs of a hello.
+pub(crate) async fn find(
+    connection: &Connection,
+    hello: Hello,
+    config: &RelayConfig,
+) -> Result<Finding, ConnectError> {
+    let hello = proven(connection, hello, config);
+    let find = PeerMessage::Find(Box::new(hello));
+    let answer = tokio::time::timeout(FIND, exchange(connection, &find)).await;
+    match answer.unwrap_or(Err(ControlError::TooSlow)) {
+        Ok(RelayMessage::Found(found)) => Ok(Finding::Found(found)),
+        Ok(RelayMessage::Redirect(elsewhere)) => Ok(Finding::Sent(Box::new(elsewhere))),
+        Ok(other) => match understand(Needs::of(config), other) {
+            Ok(_) => Err(ControlError::Stream("a welcome came unasked".to_owned()).into()),
+            Err(error) => Err(error),
+        },
+        // What it cannot read breaks the protocol.
+        Err(ControlError::Closed(Closed::ByPeer(_)) | ControlError::Stream(_)) => Ok(Finding::Old),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn proven(connection: &Connection, mut hello: Hello, config: &RelayConfig) -> Hello {
     let channel = connection.channel_binding();
     if let Some(key) = &config.key {
         hello.prove(&key.admission_key(), channel);
@@ -167,12 +235,16 @@ pub(super) async fn greet(
     if let Some(host) = &config.host_key {
         hello.prove_host(host, channel);
     }
+    hello
+}
+
+async fn exchange(
+    connection: &Connection,
+    message: &PeerMessage,
+) -> Result<RelayMessage, ControlError> {
     let (mut send, mut receive) = connection.open_bi().await.map_err(ControlError::Closed)?;
-    control::write_message(&mut send, &PeerMessage::from(hello)).await?;
-    understand(
-        Needs::of(config),
-        control::read_message(&mut receive).await?,
-    )
+    control::write_message(&mut send, message).await?;
+    control::read_message(&mut receive).await
 }
 
 fn understand(needs: Needs, answer: RelayMessage) -> Result<Welcome, ConnectError> {
@@ -192,6 +264,7 @@ fn understand(needs: Needs, answer: RelayMessage) -> Result<Welcome, ConnectErro
             Err(ConnectError::NotOpen)
         }
         RelayMessage::Reject(reject) => Err(ConnectError::Rejected(reject)),
+        RelayMessage::Redirect(elsewhere) => Err(ConnectError::Sent(Box::new(elsewhere))),
         RelayMessage::PeerJoined(_)
         | RelayMessage::PeerLeft(_)
         | RelayMessage::Vouched(_)
@@ -205,7 +278,6 @@ fn understand(needs: Needs, answer: RelayMessage) -> Result<Welcome, ConnectErro
         | RelayMessage::Seen(_)
         | RelayMessage::Entered(_)
         | RelayMessage::Found(_)
-        | RelayMessage::Redirect(_)
         | RelayMessage::Moved(_)
         | RelayMessage::Disconnect(_) => {
             Err(ControlError::Stream("neither a welcome nor a rejection came".to_owned()).into())

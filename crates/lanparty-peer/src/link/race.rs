@@ -202,6 +202,16 @@ impl Reached {
         )
     }
 
+    /// The connection to it.
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The address where its packets go.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The round trip to the relay.
     pub(crate) fn rtt(&self) -> Option<Duration> {
         self.connection.rtt()

@@ -1,4 +1,4 @@
-//! What is tried beside a link that stands: another way to the same relay.
+//! What is tried beside a link that stands: another way to the same relay, or another relay.
 
 use super::run::over;
 use crate::link::race::{Reached, Targets, race};
@@ -18,8 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(4);
 pub(super) enum Outcome {
     /// The relay was reached, or not. Nothing has been said yet.
     Reached(Result<Box<(Targets, Reached)>, ConnectError>),
-    /// It has let us in over the other way, and closes the link that stood; or it has not.
-    Entered(Result<Box<RelayLink>, ConnectError>),
+    /// The relay with this number has let us in over the other way, and closes the link that stood if it is the same one; or it
+    /// has not.
+    Entered(usize, Result<Box<RelayLink>, ConnectError>),
 }
 
 /// One attempt at a time, on a task of its own.
@@ -48,9 +49,10 @@ impl Beside {
         });
     }
 
-    /// Says hello there.
+    /// Says hello there, to the relay with this number.
     pub(super) fn enter(
         &mut self,
+        place: usize,
         config: RelayConfig,
         (targets, reached): (Targets, Reached),
         hello: Hello,
@@ -58,7 +60,7 @@ impl Beside {
         self.is_entering = true;
         self.running.spawn(async move {
             let entered = RelayLink::enter(&config, &targets, reached, over(&hello)).await;
-            Outcome::Entered(entered.map(Box::new))
+            Outcome::Entered(place, entered.map(|link| Box::new(link.at(place))))
         });
     }
 
@@ -82,7 +84,7 @@ impl Beside {
             return None;
         }
         match timeout(PATIENCE, self.next()).await {
-            Ok(Outcome::Entered(Ok(link))) => Some(link),
+            Ok(Outcome::Entered(_, Ok(link))) => Some(link),
             Ok(_) | Err(_) => None,
         }
     }

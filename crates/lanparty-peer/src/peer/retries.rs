@@ -15,6 +15,12 @@ const EAGER: u32 = 60;
 const EAGER_WAIT: Duration = Duration::from_secs(1);
 /// Within this players come to the relay that has taken another one's place.
 const SPREAD: Duration = Duration::from_millis(100);
+/// Within this the players of a dead relay of a fleet come to its others, which have gateways to let in first: thousands may have
+/// been there.
+const FLEET_SPREAD: Duration = Duration::from_secs(3);
+/// How often, and how soon, a player asks for a party that is moving, or somebody whom a fleet has sent to a relay that is dead.
+const MOVING: u32 = 12;
+const MOVING_WAIT: Duration = Duration::from_millis(600);
 
 /// What a gateway says whose place another one has taken.
 const OTHER_GATEWAY: &str = "another gateway with this one's key folder has taken its place; run one of \
@@ -46,6 +52,18 @@ pub(super) struct Retry {
     pub(super) wait: Duration,
 }
 
+/// Where else the party may be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Others {
+    /// At no other relay.
+    #[default]
+    None,
+    /// At the others of the invite.
+    Few,
+    /// At others of a fleet.
+    Fleet,
+}
+
 /// What earlier attempts mean for the next.
 #[derive(Debug)]
 pub(super) struct Retries {
@@ -55,6 +73,9 @@ pub(super) struct Retries {
     is_replaced: bool,
     /// How often the host was not back yet.
     without_host: u32,
+    /// How often a fleet has sent us to nobody.
+    misled: u32,
+    others: Others,
 }
 
 impl Retries {
@@ -64,7 +85,14 @@ impl Retries {
             backoff: Backoff::default(),
             is_replaced: false,
             without_host: 0,
+            misled: 0,
+            others: Others::None,
         }
+    }
+
+    /// The party may be there as well.
+    pub(super) fn know(&mut self, others: Others) {
+        self.others = others;
     }
 
     /// True when the place is to be taken only if it is free.
@@ -75,14 +103,22 @@ impl Retries {
     /// The relay has let us in.
     pub(super) fn welcomed(&mut self) {
         self.is_replaced = false;
-        self.without_host = 0;
+        (self.without_host, self.misled) = (0, 0);
     }
 
     /// A link has ended that stood for so long.
     pub(super) fn ended(&mut self, end: End, stood: Duration, random: u32) -> Retry {
         self.backoff.ended(stood);
         match end {
-            End::Lost(cause) => self.after(cause, false, random),
+            End::Lost(cause) if stood < STEADY || self.others == Others::None => {
+                self.after(cause, false, random)
+            }
+            // The others are well, so nothing is waited for but a herd.
+            End::Lost(cause) => Retry {
+                cause,
+                refused: false,
+                wait: self.spread(random),
+            },
             // A relay that says so of itself again and again is one that fails.
             End::Succeeded(cause) if stood < STEADY => self.after(cause, false, random),
             End::Succeeded(cause) => Retry {
@@ -111,7 +147,17 @@ impl Retries {
             ConnectError::HostAway if self.without_host < EAGER => {
                 self.without_host += 1;
                 let retry = self.after(error.to_string(), true, random);
-                let wait = retry.wait.min(EAGER_WAIT);
+                let wait = match self.others != Others::None && self.without_host <= MOVING {
+                    true => soon(random),
+                    false => retry.wait.min(EAGER_WAIT),
+                };
+                Retry { wait, ..retry }
+            }
+            // Its fleet knows within seconds.
+            ConnectError::NotFollowed(_) | ConnectError::Lost if self.misled < MOVING => {
+                self.misled += 1;
+                let retry = self.after(error.to_string(), true, random);
+                let wait = soon(random);
                 Retry { wait, ..retry }
             }
             error => self.after(error.to_string(), error.is_refusal(), random),
@@ -131,7 +177,8 @@ impl Retries {
     fn spread(&self, random: u32) -> Duration {
         match self.is_gateway {
             true => Duration::ZERO,
-            false => SPREAD.mul_f64(f64::from(random) / f64::from(u32::MAX)),
+            false if self.others == Others::Fleet => FLEET_SPREAD.mul_f64(fraction(random)),
+            false => SPREAD.mul_f64(fraction(random)),
         }
     }
 
@@ -147,6 +194,14 @@ impl Retries {
             wait,
         }
     }
+}
+
+fn soon(random: u32) -> Duration {
+    MOVING_WAIT / 2 + (MOVING_WAIT / 2).mul_f64(fraction(random))
+}
+
+fn fraction(random: u32) -> f64 {
+    f64::from(random) / f64::from(u32::MAX)
 }
 
 /// Our place is somebody else's now.
@@ -231,6 +286,45 @@ mod tests {
             Some(&LONGEST),
             "a relay that never stays: {waits:?}"
         );
+    }
+
+    #[test]
+    fn where_there_are_other_relays_a_lost_one_is_not_waited_for_and_a_fleet_sees_no_herd() {
+        let wait = |is_gateway, others, random| {
+            let mut retries = Retries::new(is_gateway);
+            retries.know(others);
+            let lost = End::Lost("silence".to_owned());
+            retries.ended(lost, STEADY, random).wait
+        };
+        for others in [Others::Few, Others::Fleet] {
+            assert_eq!(wait(true, others, u32::MAX), Duration::ZERO);
+        }
+        assert_eq!(wait(false, Others::Few, u32::MAX), SPREAD);
+        assert_eq!(wait(false, Others::Fleet, u32::MAX), FLEET_SPREAD);
+        assert_eq!(wait(false, Others::Fleet, 0), Duration::ZERO);
+        assert_eq!(wait(true, Others::None, u32::MAX), crate::backoff::FIRST);
+        // One that flaps is no better than none.
+        let mut retries = Retries::new(true);
+        retries.know(Others::Few);
+        let mut again = || {
+            let lost = End::Lost("silence".to_owned());
+            retries.ended(lost, Duration::ZERO, u32::MAX).wait
+        };
+        let waits: Vec<_> = std::iter::repeat_with(&mut again).take(8).collect();
+        assert_eq!(waits.last(), Some(&LONGEST), "{waits:?}");
+    }
+
+    #[test]
+    fn a_party_that_moves_is_asked_for_twice_a_second_for_a_while() {
+        let mut retries = Retries::new(false);
+        retries.know(Others::Few);
+        let mut waits = || retries.failed(&ConnectError::HostAway, u32::MAX).wait;
+        assert!((0..MOVING).all(|_| waits() <= MOVING_WAIT));
+        assert_eq!(waits(), EAGER_WAIT);
+        let mut retries = Retries::new(true);
+        let mut waits = || retries.failed(&ConnectError::Lost, u32::MAX).wait;
+        assert!((0..MOVING).all(|_| waits() <= MOVING_WAIT));
+        assert_eq!(waits(), LONGEST);
     }
 
     #[test]

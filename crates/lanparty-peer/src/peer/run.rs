@@ -1,34 +1,33 @@
 //! The loop of a peer, from its first attempt to reach the relay to its goodbye.
 
+mod connect;
 mod doors;
+mod elsewhere;
 mod over;
+mod several;
 
 use super::beside::{Beside, Outcome};
-use super::retries::{End, Retries, Retry};
+use super::retries::{End, Others, Retries, Retry};
 use super::turn::{Interruption, Turn, Turns};
 use super::uptime::Moment;
 use super::wakefulness::Sleep;
-use super::{Event, FramePort, PeerCore, PeerHost, RunError};
+use super::{Event, FramePort, PeerCore, PeerHost, RelaySight, RunError};
 use crate::door::{Doors, News};
-use crate::link::carriage::Carriage;
-use crate::link::race::{Targets, near_proxy};
-use crate::link::{self, ConnectError, LOOK, QueueDeaths, RelayLink};
+use crate::link::{LOOK, QueueDeaths, RelayLink};
 use crate::relay_args::RelayConfig;
+use crate::relays::Relays;
+use crate::relays::survey::{Step, Survey};
 use bytes::Bytes;
+use elsewhere::Elsewhere;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use lanparty_ctrl::message::{Disconnect, Hello, Newcomer};
-use lanparty_ctrl::{
-    DOORS, DRAINS, DisconnectReason, GROUPS, NEW_KEYS, PINGS, PeerMessage, RelayMessage,
-    ResumeToken, Text,
-};
-use lanparty_edge::source_address::{outgoing, source_towards};
+use lanparty_ctrl::{DisconnectReason, PeerMessage, RelayMessage, Text};
 use lanparty_obs::DropReason;
 use lanparty_proto::DatagramBudget;
 use lanparty_quic::control::ControlError;
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -66,7 +65,7 @@ where
     P: FramePort,
     H: PeerHost<C>,
 {
-    let resume_token = host.kept_token();
+    let host_token = host.kept_token();
     let (sender, door_news) = mpsc::channel(DOOR_NEWS);
     let is_gateway = core.newcomer() == Newcomer::Gateway;
     let mut peer = Peer {
@@ -74,10 +73,11 @@ where
         port,
         host,
         relay,
-        resume_token,
-        known: Vec::new(),
+        relays: Relays::new(relay, host_token.as_ref()),
+        survey: Survey::default(),
+        sights: Vec::new(),
+        elsewhere: Elsewhere::default(),
         has_been_in: false,
-        carriage: Carriage::default(),
         beside: Beside::default(),
         to_port: Vec::new(),
         turns: Turns::new(),
@@ -111,7 +111,10 @@ where
                         better = Some(*link);
                         continue;
                     }
-                    Ended::By(end) => retries.ended(end, since.elapsed(), rand::random()),
+                    Ended::By(end) => {
+                        retries.know(peer.others());
+                        retries.ended(end, since.elapsed(), rand::random())
+                    }
                     Ended::Slept => {
                         has_slept = true;
                         let end = End::Lost("this machine or program stood still".to_owned());
@@ -119,7 +122,10 @@ where
                     }
                 }
             }
-            Err(error) => retries.failed(&error, rand::random()),
+            Err(error) => {
+                retries.know(peer.others());
+                retries.failed(&error, rand::random())
+            }
         };
         let Retry {
             cause,
@@ -161,6 +167,7 @@ enum Other {
     /// What the program wants to say, or to hear.
     Wanted(Option<PeerMessage>),
     Beside(Outcome),
+    Surveyed((usize, Step)),
     Tick,
     Look,
     Shutdown(Text),
@@ -171,12 +178,14 @@ struct Peer<'a, C, P, H> {
     port: &'a mut P,
     host: &'a mut H,
     relay: &'a RelayConfig,
-    resume_token: Option<ResumeToken>,
-    /// Where the relay's name led last.
-    known: Vec<SocketAddr>,
+    /// All that are known, and what is known of each.
+    relays: Relays,
+    survey: Survey,
+    sights: Vec<RelaySight>,
+    /// Where the party may be else than where the link is.
+    elsewhere: Elsewhere,
     has_been_in: bool,
-    /// What is known of UDP and TCP, and what is tried beside the link that stands.
-    carriage: Carriage,
+    /// What is tried beside the link that stands.
     beside: Beside,
     /// What a turn puts out; empty between turns, unless somebody has to be told something first.
     to_port: Vec<Bytes>,
@@ -192,117 +201,21 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         self.turns.beside(telling).await.map_err(RunError::Host)
     }
 
+    /// Where else the party may be.
+    fn others(&self) -> Others {
+        match (self.relays.are_fleet(), self.relays.are_several()) {
+            (true, _) => Others::Fleet,
+            (false, true) => Others::Few,
+            (false, false) => Others::None,
+        }
+    }
+
     /// Before anything that has a time is looked at anew.
     fn note_sleep(&mut self) {
         let now = Instant::now();
         if let Some(slept) = self.sleep.take(Moment::now(), now) {
             self.core.handle_sleep(now, slept);
         }
-    }
-
-    /// One attempt. The outer error ends the peer, the inner one is worth another attempt.
-    async fn connect(&mut self, yields: bool) -> Result<Result<RelayLink, ConnectError>, RunError> {
-        let targets = match self.find_relay().await? {
-            Ok(targets) => targets,
-            Err(error) => return Ok(Err(error)),
-        };
-        self.tell(Event::Connecting {
-            addresses: &targets.all_addresses(),
-        })
-        .await?;
-        let relay = &self.config();
-        let hello = self.hello(relay, yields);
-        let connecting = RelayLink::connect_to(relay, &targets, over(&hello));
-        match self.meanwhile(connecting).await? {
-            Err(ConnectError::NotOpen) if self.has_been_in => Ok(Err(ConnectError::HostAway)),
-            // Once we have been in, the relay's operator may mend what is wrong now.
-            Err(error) if !error.may_pass() && !self.has_been_in => Err(RunError::Relay {
-                relay: self.relay.address.to_string(),
-                error,
-            }),
-            attempt => Ok(attempt),
-        }
-    }
-
-    /// What is said on a link that begins, whatever its path takes.
-    fn hello(&mut self, relay: &RelayConfig, yields: bool) -> Hello {
-        let (newcomer, resume_token) = (self.core.newcomer(), self.resume_token.clone());
-        let orders = self.host.standing_orders();
-        let groups = self.core.tells_groups().then_some(GROUPS);
-        let pings = self.core.shows_pings().then_some(PINGS);
-        let new_keys = self.core.takes_new_keys().then_some(NEW_KEYS);
-        let doors = self.core.knows_doors().then_some(DOORS);
-        let abilities = [groups, pings, new_keys, doors, Some(DRAINS)]
-            .into_iter()
-            .flatten()
-            .map(str::to_owned);
-        let host = relay.host.filter(|_| newcomer != Newcomer::Gateway);
-        let host_challenge = self.core.challenge(rand::random());
-        let mut hello = Hello::new(&relay.room, newcomer, DatagramBudget::MIN);
-        hello.capabilities.extend(abilities);
-        Hello {
-            resume_token,
-            orders,
-            host,
-            host_challenge,
-            yields,
-            access_token: relay.access_token.clone(),
-            name: relay.name.clone().map(Into::into),
-            ..hello
-        }
-    }
-
-    /// The configuration, with the key that the room has now.
-    fn config(&self) -> RelayConfig {
-        let mut config = self.relay.clone();
-        config.key = self.host.room_key().or(config.key);
-        config
-    }
-
-    /// Where the relay is. It may have moved, so its name is resolved for each attempt. A proxy resolves it itself.
-    async fn find_relay(&mut self) -> Result<Result<Targets, ConnectError>, RunError> {
-        let relay = self.relay;
-        let proxy = self.meanwhile(near_proxy(relay)).await?;
-        let resolving = link::resolve(&relay.address);
-        let resolved = match self.known.is_empty() && proxy.is_none() {
-            true => self.wait_for_name(resolving).await?,
-            false => {
-                let in_time = tokio::time::timeout(RESOLVE, resolving);
-                let resolved = self.meanwhile(in_time).await?;
-                resolved.unwrap_or(Ok(Vec::new()))
-            }
-        };
-        match resolved {
-            Ok(addresses) if !addresses.is_empty() => self.known = addresses,
-            Err(error) if self.known.is_empty() && relay.also.is_empty() && proxy.is_none() => {
-                return Ok(Err(error));
-            }
-            Ok(_) | Err(_) => tracing::debug!("The relay's name is not resolved now"),
-        }
-        let also = relay.also.iter().filter(|also| !self.known.contains(also));
-        let addresses: Vec<_> = self.known.iter().chain(also).copied().collect();
-        let towards = addresses.first().copied().and_then(source_towards);
-        let network = towards.or_else(outgoing);
-        Ok(Ok(Targets {
-            addresses,
-            proxy,
-            starts: self.carriage.starts(Instant::now(), network),
-        }))
-    }
-
-    /// The first time there is no other address, so the resolver has all the time that it takes.
-    async fn wait_for_name<T>(
-        &mut self,
-        resolving: impl Future<Output = T>,
-    ) -> Result<T, RunError> {
-        let mut resolving = pin!(resolving);
-        self.tell(Event::Resolving { takes_long: false }).await?;
-        let soon = tokio::time::timeout(LOOKS_LONG, &mut resolving);
-        if let Ok(resolved) = self.meanwhile(soon).await? {
-            return Ok(resolved);
-        }
-        self.tell(Event::Resolving { takes_long: true }).await?;
-        self.meanwhile(resolving).await
     }
 
     /// Uses a link until its end, and says goodbye where there is time for it.
@@ -337,8 +250,17 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         // Whoever says goodbye waits for it to be sent, which is nobody's turn any more.
         self.take_turns(None);
         self.to_port.clear();
-        self.carriage.ended(now);
+        self.relays.here_mut().carriage.ended(now);
         self.beside.stop();
+        self.elsewhere.ended(now);
+        match &ended {
+            // What was asked for in good time is of use for the next link.
+            Ok(Ended::By(_)) => {
+                let here = self.relays.place(self.relays.here()).address.clone();
+                self.relays.failures.note(now, &here);
+            }
+            Ok(Ended::Asked(_) | Ended::Slept | Ended::Over(_)) | Err(_) => self.survey.stop(),
+        }
         match &ended {
             Ok(Ended::Asked(reason)) => link.leave(reason.clone()).await,
             Ok(Ended::By(_) | Ended::Slept | Ended::Over(_)) => {}
@@ -349,12 +271,18 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
 
     /// Tells everybody that the link stands; then frames may flow.
     async fn begin(&mut self, link: &RelayLink) -> Result<(), RunError> {
-        self.resume_token = Some(link.welcome().resume_token.clone());
+        let now = Instant::now();
         self.has_been_in = true;
+        self.relays
+            .stand_at(now, link.place(), link.welcome().fence);
+        let at = self.relays.here_mut();
+        at.token = Some(link.welcome().resume_token.clone());
         // To a relay in this program there is no network.
         if let Some(network) = link.network() {
-            self.carriage.stands(Instant::now(), network, link.means());
+            at.carriage.stands(now, network, link.means());
         }
+        let address = at.address.clone();
+        self.note_gateway(link);
         self.note_sleep();
         self.core.handle_relay_key(link.connection().key());
         self.core
@@ -362,9 +290,10 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let joined = Event::Joined {
             welcome: link.welcome(),
             relay: link.relay(),
-            at: &self.relay.address,
+            at: &address,
         };
         self.tell(joined).await?;
+        self.tell_sights(Some(link.place())).await?;
         tracing::debug!(buffers = ?link.udp_buffers(), budget = %link.budget(), "The link is up");
         self.about_doors(link, Doors::begin);
         match self.doors.is_empty() {
@@ -403,6 +332,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                     message = inbox.next() => Other::Message(message),
                     wanted = self.host.next_message() => Other::Wanted(wanted),
                     outcome = self.beside.next() => Other::Beside(outcome),
+                    step = self.survey.next() => Other::Surveyed(step),
                     _ = tick.tick() => Other::Tick,
                     _ = look.tick() => Other::Look,
                     reason = &mut *shutdown => Other::Shutdown(reason),
@@ -460,19 +390,18 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                         return Ok(ended);
                     }
                 }
+                Happened::Other(Other::Surveyed(step)) => self.hear_survey(link, step).await?,
                 Happened::Other(Other::Tick) => {
                     self.count_queue_drops(link);
                     self.core.counters().link = link.stats();
                     self.tell_facts(link).await?;
                     if let Err(unfit) = link.beat(Instant::now()) {
-                        self.carriage.was_unfit(unfit);
+                        self.relays.here_mut().carriage.was_unfit(unfit);
                         break unfit.to_string();
                     }
-                    let packets = link.connection().packets();
-                    if let Some(starts) =
-                        self.carriage
-                            .poll(Instant::now(), packets, link.is_silent())
-                    {
+                    let (packets, is_silent) = (link.connection().packets(), link.is_silent());
+                    let carriage = &mut self.relays.here_mut().carriage;
+                    if let Some(starts) = carriage.poll(Instant::now(), packets, is_silent) {
                         self.try_beside(link, starts).await?;
                     }
                     self.about_doors(link, Doors::tell_news);
@@ -489,10 +418,12 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                         link.follow_network();
                         self.doors.moves(Instant::now(), link.connection());
                         let network = link.network().flatten();
-                        if let Some(starts) = self.carriage.moved(Instant::now(), network) {
+                        let carriage = &mut self.relays.here_mut().carriage;
+                        if let Some(starts) = carriage.moved(Instant::now(), network) {
                             self.try_beside(link, starts).await?;
                         }
                     }
+                    self.look_elsewhere(link).await?;
                 }
                 Happened::Other(Other::Shutdown(reason)) => return Ok(Ended::Asked(reason)),
             }
@@ -563,6 +494,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
     ) -> Result<(), RunError> {
         let now = Instant::now();
         self.core.handle_control(now, message.clone());
+        self.note_control(now, link, &message);
         self.about_doors(link, |doors, hands| {
             doors.handle_control(now, hands, &message);
         });

@@ -19,14 +19,13 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         if !self.beside.is_idle() {
             return Ok(());
         }
-        let config = self.config();
+        let config = self.config_of(link.place());
         let proxy = match starts.proxy {
             Some(_) => self.turns.beside(near_proxy(&config)).await,
             None => None,
         };
-        let also = config.also.iter().filter(|also| !self.known.contains(also));
         let targets = Targets {
-            addresses: self.known.iter().chain(also).copied().collect(),
+            addresses: self.relays.place(link.place()).addresses(),
             proxy,
             starts,
         };
@@ -48,13 +47,13 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 let reached = &other.1;
                 let (means, rtt) = (reached.means, reached.rtt());
                 let is_silent = link.is_silent();
-                if self
-                    .carriage
-                    .is_better(now, means, rtt, link.rtt(), is_silent)
-                {
-                    let config = self.config();
-                    let hello = self.hello(&config, false);
-                    self.beside.enter(config, *other, hello);
+                let key = reached.connection().key();
+                let carriage = &mut self.relays.here_mut().carriage;
+                if carriage.is_better(now, means, rtt, link.rtt(), is_silent) {
+                    let place = link.place();
+                    let config = self.config_of(place);
+                    let hello = self.hello(&config, place, key, false);
+                    self.beside.enter(place, config, *other, hello);
                 }
                 None
             }
@@ -62,10 +61,14 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 tracing::debug!(%error, "No other way leads to the relay");
                 None
             }
-            Outcome::Entered(Ok(link)) => Some(Ended::Over(link)),
-            Outcome::Entered(Err(error)) => {
+            Outcome::Entered(_, Ok(other)) => self.goes_over(link.place(), other).map(Ended::Over),
+            Outcome::Entered(place, Err(error)) if place == link.place() => {
                 tracing::debug!(%error, "The relay does not let us in another way");
-                self.carriage.was_no_use(now);
+                self.relays.here_mut().carriage.was_no_use(now);
+                None
+            }
+            Outcome::Entered(place, Err(error)) => {
+                self.not_let_in_elsewhere(place, error);
                 None
             }
         }
@@ -78,10 +81,14 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
     ) -> Result<Ended, RunError> {
         let was_entering = self.beside.is_entering();
         let entered = self.beside.entered();
-        match (self.turns.beside(entered).await, ended) {
+        let entered = self.turns.beside(entered).await;
+        let here = self.relays.here();
+        let entered = entered.and_then(|link| self.goes_over(here, link));
+        match (entered, ended) {
             (Some(link), _) => Ok(Ended::Over(link)),
             (None, Ok(Ended::By(End::Replaced))) if was_entering => {
-                self.carriage.was_no_use(Instant::now());
+                let carriage = &mut self.relays.here_mut().carriage;
+                carriage.was_no_use(Instant::now());
                 let cause = "another way to the relay came to nothing".to_owned();
                 Ok(Ended::By(End::Lost(cause)))
             }

@@ -1,0 +1,239 @@
+//! Making a link: to the one relay that there is, or to where it sends us.
+
+use super::super::{Event, FramePort, PeerCore, PeerHost, RunError};
+use super::{LOOKS_LONG, Peer, RESOLVE, over};
+use crate::link::race::{Reached, Targets, near_proxy, race};
+use crate::link::{self, ConnectError, RelayLink};
+use crate::relay_args::RelayConfig;
+use crate::relays::trail::Trail;
+use lanparty_ctrl::message::{Hello, Newcomer};
+use lanparty_ctrl::{DOORS, DRAINS, GROUPS, NEW_KEYS, PINGS, Pin as Key, REDIRECTS};
+use lanparty_edge::source_address::{outgoing, source_towards};
+use lanparty_proto::DatagramBudget;
+use lanparty_quic::{HandshakeError, PathFloor};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+/// How long a relay that has just failed may take to be reached: its fleet may have another one by then.
+const DOUBTED: Duration = Duration::from_millis(700);
+
+impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
+    /// One attempt. The outer error ends the peer, the inner one is worth another attempt.
+    pub(super) async fn connect(
+        &mut self,
+        yields: bool,
+    ) -> Result<Result<RelayLink, ConnectError>, RunError> {
+        let connected = match self.relays.are_several() {
+            true => self.connect_to_one_of_several(yields).await?,
+            false => self.connect_to(0, None, yields).await?,
+        };
+        match connected {
+            Err(ConnectError::NotOpen) if self.has_been_in => Ok(Err(ConnectError::HostAway)),
+            // Once we have been in, the relay's operator may mend what is wrong now.
+            Err(error) if !error.may_pass() && !self.has_been_in => Err(RunError::Relay {
+                relay: self.relay.address.to_string(),
+                error,
+            }),
+            attempt => Ok(attempt),
+        }
+    }
+
+    /// Enters the relay with this number, which may have been reached already, or the one to which it sends us.
+    pub(super) async fn connect_to(
+        &mut self,
+        mut place: usize,
+        mut reached: Option<(Targets, Reached)>,
+        yields: bool,
+    ) -> Result<Result<RelayLink, ConnectError>, RunError> {
+        let mut trail = Trail::from(&self.relays.place(place).address);
+        loop {
+            let (by, entered) = self.enter(place, reached.take(), yields).await?;
+            let now = Instant::now();
+            match entered {
+                Err(ConnectError::Sent(to)) => {
+                    tracing::info!(relay = to.address, "The room is at another relay");
+                    let config = self.config();
+                    let followed = self
+                        .relays
+                        .follow(now, &config, &mut trail, (place, by), &to);
+                    place = match followed {
+                        Ok(place) => place,
+                        Err(error) => return Ok(Err(error.into())),
+                    };
+                }
+                Err(error) => {
+                    if !error.is_refusal() {
+                        let address = self.relays.place(place).address.clone();
+                        self.relays.failures.note(now, &address);
+                    }
+                    return Ok(Err(error));
+                }
+                Ok(link) if self.relays.is_stale(now, place, link.welcome().fence) => {
+                    return Ok(Err(ConnectError::Lost));
+                }
+                Ok(link) => return Ok(Ok(link)),
+            }
+        }
+    }
+
+    /// Reaches a relay and says hello there. Answers also at which address it was.
+    async fn enter(
+        &mut self,
+        place: usize,
+        reached: Option<(Targets, Reached)>,
+        yields: bool,
+    ) -> Result<(Option<SocketAddr>, Result<RelayLink, ConnectError>), RunError> {
+        let (targets, reached) = match reached {
+            Some(reached) => reached,
+            None => {
+                let targets = match self.find_relay(place).await? {
+                    Ok(targets) => targets,
+                    Err(error) => return Ok((None, Err(error))),
+                };
+                self.tell(Event::Connecting {
+                    addresses: &targets.all_addresses(),
+                })
+                .await?;
+                let config = self.config_of(place);
+                if config.inside.is_some() {
+                    let hello = self.hello(&config, place, None, yields);
+                    let connecting = RelayLink::connect_to(&config, &targets, over(&hello));
+                    return Ok((None, self.meanwhile(connecting).await?));
+                }
+                let address = &config.address;
+                let is_doubted = self.relays.failures.has_failed(address, Instant::now());
+                let racing = async {
+                    let racing = race(&config, &targets, PathFloor::Ordinary);
+                    match is_doubted && place != 0 {
+                        true => tokio::time::timeout(DOUBTED, racing)
+                            .await
+                            .unwrap_or(Err(HandshakeError::NoAnswer.into())),
+                        false => racing.await,
+                    }
+                };
+                match self.meanwhile(racing).await? {
+                    Ok(reached) => (targets, reached),
+                    Err(error) => return Ok((None, Err(error.of_invite(&config)))),
+                }
+            }
+        };
+        let by = Some(reached.address());
+        let config = self.config_of(place);
+        let hello = self.hello(&config, place, reached.connection().key(), yields);
+        let entering = RelayLink::enter(&config, &targets, reached, over(&hello));
+        let entered = self.meanwhile(entering).await?;
+        Ok((by, entered.map(|link| link.at(place))))
+    }
+
+    /// What is said on a link that begins, whatever its path takes.
+    pub(super) fn hello(
+        &mut self,
+        config: &RelayConfig,
+        place: usize,
+        relay: Option<Key>,
+        yields: bool,
+    ) -> Hello {
+        let newcomer = self.core.newcomer();
+        let orders = self.host.standing_orders();
+        let groups = self.core.tells_groups().then_some(GROUPS);
+        let pings = self.core.shows_pings().then_some(PINGS);
+        let new_keys = self.core.takes_new_keys().then_some(NEW_KEYS);
+        let doors = self.core.knows_doors().then_some(DOORS);
+        let abilities = [groups, pings, new_keys, doors, Some(DRAINS)]
+            .into_iter()
+            .flatten()
+            .map(str::to_owned);
+        let host_challenge = self.core.challenge(rand::random());
+        let relay = relay.filter(|_| newcomer == Newcomer::Gateway);
+        let term = relay.and_then(|relay| self.host.term(&relay));
+        let mut hello = self.question(config);
+        hello.capabilities.extend(abilities);
+        Hello {
+            resume_token: self.relays.place(place).token.clone(),
+            orders,
+            host_challenge,
+            yields,
+            term,
+            name: config.name.clone().map(Into::into),
+            ..hello
+        }
+    }
+
+    /// What is said where it is only asked whether the party is there.
+    pub(super) fn question(&self, config: &RelayConfig) -> Hello {
+        let newcomer = self.core.newcomer();
+        let mut hello = Hello::new(&config.room, newcomer, DatagramBudget::MIN);
+        hello.capabilities.push(REDIRECTS.to_owned());
+        Hello {
+            host: config.host.filter(|_| newcomer != Newcomer::Gateway),
+            access_token: config.access_token.clone(),
+            ..hello
+        }
+    }
+
+    /// The configuration, with the key that the room has now.
+    pub(super) fn config(&self) -> RelayConfig {
+        let mut config = self.relay.clone();
+        config.key = self.host.room_key().or(config.key);
+        config
+    }
+
+    /// The same, for the relay with this number alone.
+    pub(super) fn config_of(&self, place: usize) -> RelayConfig {
+        self.relays.place(place).config(&self.config())
+    }
+
+    /// Where the relay is. It may have moved, so its name is resolved for each attempt. A proxy resolves it itself.
+    async fn find_relay(
+        &mut self,
+        place: usize,
+    ) -> Result<Result<Targets, ConnectError>, RunError> {
+        let config = self.config_of(place);
+        let proxy = self.meanwhile(near_proxy(&config)).await?;
+        let resolving = link::resolve(&config.address);
+        let is_known = !self.relays.place(place).known.is_empty();
+        let resolved = match !is_known && proxy.is_none() {
+            true => self.wait_for_name(resolving).await?,
+            false => {
+                let in_time = tokio::time::timeout(RESOLVE, resolving);
+                let resolved = self.meanwhile(in_time).await?;
+                resolved.unwrap_or(Ok(Vec::new()))
+            }
+        };
+        let at = self.relays.place_mut(place);
+        match resolved {
+            Ok(addresses) if !addresses.is_empty() => at.known = addresses,
+            Err(error) if at.addresses().is_empty() && proxy.is_none() => return Ok(Err(error)),
+            Ok(_) | Err(_) => tracing::debug!("The relay's name is not resolved now"),
+        }
+        let addresses = at.addresses();
+        let starts = at.carriage.starts(Instant::now(), network(&addresses));
+        Ok(Ok(Targets {
+            addresses,
+            proxy,
+            starts,
+        }))
+    }
+
+    /// The first time there is no other address, so the resolver has all the time that it takes.
+    async fn wait_for_name<T>(
+        &mut self,
+        resolving: impl Future<Output = T>,
+    ) -> Result<T, RunError> {
+        let mut resolving = pin!(resolving);
+        self.tell(Event::Resolving { takes_long: false }).await?;
+        let soon = tokio::time::timeout(LOOKS_LONG, &mut resolving);
+        if let Ok(resolved) = self.meanwhile(soon).await? {
+            return Ok(resolved);
+        }
+        self.tell(Event::Resolving { takes_long: true }).await?;
+        self.meanwhile(resolving).await
+    }
+}
+
+/// This machine's address on the way there, which is its network's name.
+pub(super) fn network(addresses: &[SocketAddr]) -> Option<std::net::IpAddr> {
+    let towards = addresses.first().copied().and_then(source_towards);
+    towards.or_else(outgoing)
+}

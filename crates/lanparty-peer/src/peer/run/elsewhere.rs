@@ -1,0 +1,360 @@
+//! Looking at the other relays while a link stands, and going over to where the party is.
+
+use super::super::{FramePort, PeerCore, PeerHost, RunError};
+use super::Peer;
+use super::several::Looked;
+use crate::link::{ConnectError, RelayLink};
+use crate::relays::Relays;
+use crate::relays::choose::{Answer, Choice, Chooser};
+use crate::relays::rhythm::Rhythm;
+use crate::relays::survey::{Question, Reply, Step};
+use crate::relays::trail::Trail;
+use lanparty_ctrl::message::{Newcomer, Role};
+use lanparty_ctrl::places::Elsewhere as Place;
+use lanparty_ctrl::{NoticeKind, RelayMessage};
+use lanparty_proto::PeerId;
+use std::time::{Duration, Instant};
+
+/// How long a gateway that no player has come to yet leaves the others unasked.
+const LONELY: Duration = Duration::from_secs(10);
+
+/// Why a peer would go to another relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    /// A player, to the party's gateway.
+    Party,
+    /// A gateway, to its players.
+    Players,
+    /// A gateway, to the best other one: this relay ends.
+    Away,
+    /// To this one.
+    To(usize),
+    /// Nowhere yet, but this link may fail.
+    Ready,
+}
+
+/// What is known of the party's being elsewhere.
+#[derive(Debug, Default)]
+pub(super) struct Elsewhere {
+    rhythm: Rhythm,
+    /// The gateway here is of an earlier term.
+    stale: Option<PeerId>,
+    is_draining: bool,
+    /// Where the fleet, or the host, wants us.
+    sent: Option<usize>,
+    /// Players who are here, for gateways; and since when there are none.
+    players: usize,
+    lonely_since: Option<Instant>,
+    /// Why the relays are asked that are asked now.
+    wish: Option<Wish>,
+    looked: Looked,
+}
+
+impl Elsewhere {
+    /// The link is gone.
+    pub(super) fn ended(&mut self, now: Instant) {
+        let rhythm = std::mem::take(&mut self.rhythm);
+        *self = Elsewhere {
+            rhythm,
+            ..Elsewhere::default()
+        };
+        self.rhythm.poll(now, false, 0);
+    }
+}
+
+impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
+    /// The link stands: who is there.
+    pub(super) fn note_gateway(&mut self, link: &RelayLink) {
+        let welcome = link.welcome();
+        let term = Relays::term(self.relay, welcome.term.as_ref(), link.key());
+        self.elsewhere.lonely_since = Some(Instant::now());
+        self.elsewhere.stale = welcome
+            .gateway
+            .filter(|_| self.is_player() && !self.relays.believe(term));
+    }
+
+    /// What the relay says that concerns where the party is.
+    pub(super) fn note_control(&mut self, now: Instant, link: &RelayLink, message: &RelayMessage) {
+        match message {
+            RelayMessage::PeerJoined(who) if who.role == Role::Gateway => {
+                let term = Relays::term(self.relay, who.term.as_ref(), link.key());
+                let is_over = self.is_player() && !self.relays.believe(term);
+                self.elsewhere.stale = is_over.then_some(who.peer_id);
+            }
+            RelayMessage::PeerJoined(_) => {
+                self.elsewhere.players += 1;
+                self.elsewhere.lonely_since = None;
+            }
+            RelayMessage::PeerLeft(who) if self.elsewhere.stale == Some(who.peer_id) => {
+                self.elsewhere.stale = None;
+            }
+            RelayMessage::PeerLeft(_) => {
+                self.elsewhere.players = self.elsewhere.players.saturating_sub(1);
+                if self.elsewhere.players == 0 {
+                    self.elsewhere.lonely_since = Some(now);
+                }
+            }
+            RelayMessage::Notice(notice) => match notice.kind {
+                NoticeKind::Draining => self.elsewhere.is_draining = true,
+                NoticeKind::Staying => self.elsewhere.is_draining = false,
+                _ => {}
+            },
+            RelayMessage::Moved(to) => self.is_sent(now, link, to),
+            _ => {}
+        }
+    }
+
+    fn is_player(&self) -> bool {
+        self.core.newcomer() != Newcomer::Gateway
+    }
+
+    /// The fleet has another relay for the room.
+    fn is_sent(&mut self, now: Instant, link: &RelayLink, to: &Place) {
+        let from = link.place();
+        let mut trail = Trail::from(&self.relays.place(from).address);
+        let by = Some(link.relay());
+        let config = self.config();
+        match self.relays.follow(now, &config, &mut trail, (from, by), to) {
+            Ok(place) => {
+                tracing::info!(relay = to.address, "The room goes to another relay");
+                self.go_to(place);
+            }
+            Err(error) => tracing::debug!(%error, relay = to.address, "Not followed"),
+        }
+    }
+
+    /// Goes there as soon as it is reached.
+    fn go_to(&mut self, place: usize) {
+        self.survey.stop();
+        self.elsewhere.sent = Some(place);
+        self.elsewhere.wish = Some(Wish::To(place));
+        let mut survey = std::mem::take(&mut self.survey);
+        self.look_up(&mut survey, place, Question::Nothing);
+        self.survey = survey;
+    }
+
+    /// Why to go elsewhere now, if at all.
+    fn wish(&mut self, now: Instant, link: &RelayLink) -> Option<Wish> {
+        if let Some(place) = self.elsewhere.sent {
+            return Some(Wish::To(place));
+        }
+        let has_others = self.relays.are_several() || self.relays.are_fleet();
+        if !has_others {
+            return None;
+        }
+        if self.is_player() {
+            let is_missed = self.elsewhere.stale.is_some() || self.core.misses_gateway(now);
+            return is_missed.then_some(Wish::Party);
+        }
+        let is_lonely = self
+            .elsewhere
+            .lonely_since
+            .is_some_and(|since| now.saturating_duration_since(since) >= LONELY);
+        if let Some(place) = self.preferred(link) {
+            Some(Wish::To(place))
+        } else if self.elsewhere.is_draining && self.relays.are_several() {
+            Some(Wish::Away)
+        } else if link.is_faint() {
+            Some(Wish::Ready)
+        } else if self.core.is_deserted(now) || is_lonely {
+            Some(Wish::Players)
+        } else {
+            None
+        }
+    }
+
+    /// The relay where the host wants the party, unless it is here.
+    fn preferred(&mut self, link: &RelayLink) -> Option<usize> {
+        let wanted = self.host.preferred_relay()?;
+        let place = self.relays.named(&wanted)?;
+        (place != link.place()).then_some(place)
+    }
+
+    /// Asks the others when it is time to; to be called every look.
+    pub(super) async fn look_elsewhere(&mut self, link: &RelayLink) -> Result<(), RunError> {
+        let now = Instant::now();
+        self.relays
+            .keep_fence(now, link.place(), link.welcome().fence);
+        let wish = self.wish(now, link);
+        let random = rand::random();
+        // A link that falls silent, or a relay that ends, is no matter of patience.
+        let is_urgent =
+            matches!(wish, Some(Wish::Ready | Wish::Away)) && self.elsewhere.wish != wish;
+        if is_urgent {
+            self.elsewhere.rhythm.asked(now, random);
+        }
+        let is_due = self.elsewhere.rhythm.poll(now, wish.is_some(), random) || is_urgent;
+        if let Some(wish) = wish.filter(|_| is_due) {
+            self.ask_others(now, link.place(), wish);
+        }
+        if wish.is_none() && self.elsewhere.wish.is_some() {
+            self.elsewhere.wish = None;
+            self.survey.stop();
+        }
+        self.decide(link)
+    }
+
+    fn ask_others(&mut self, now: Instant, here: usize, wish: Wish) {
+        let mut survey = std::mem::take(&mut self.survey);
+        if self.elsewhere.wish != Some(wish) {
+            survey.stop();
+            self.elsewhere.looked = Looked::default();
+        }
+        self.elsewhere.wish = Some(wish);
+        survey.begin(now, Duration::ZERO);
+        match wish {
+            Wish::To(place) => {
+                // Whoever is sent there need not ask.
+                let question = match self.elsewhere.sent {
+                    Some(_) => Question::Nothing,
+                    None => Question::Find,
+                };
+                self.look_up(&mut survey, place, question);
+            }
+            Wish::Party | Wish::Players | Wish::Away | Wish::Ready => {
+                let is_fleet = self.relays.are_fleet();
+                for place in self
+                    .relays
+                    .invited()
+                    .filter(|place| is_fleet || *place != here)
+                {
+                    self.look_up(&mut survey, place, Question::Find);
+                }
+            }
+        }
+        self.survey = survey;
+    }
+
+    /// One of those who are asked has answered.
+    pub(super) async fn hear_survey(
+        &mut self,
+        link: &RelayLink,
+        step: (usize, Step),
+    ) -> Result<(), RunError> {
+        let mut survey = std::mem::take(&mut self.survey);
+        let mut looked = std::mem::take(&mut self.elsewhere.looked);
+        let was_running = survey.is_running();
+        let handled = self
+            .handle_step(&mut survey, step, Some(link), &mut looked)
+            .await;
+        let is_over = was_running && !survey.is_running();
+        if is_over {
+            self.note_sights(&survey);
+        }
+        self.survey = survey;
+        self.elsewhere.looked = looked;
+        handled?;
+        if is_over {
+            self.tell_sights(Some(link.place())).await?;
+        }
+        self.decide(link)
+    }
+
+    /// Goes over where one of those who have answered is the right one.
+    fn decide(&mut self, link: &RelayLink) -> Result<(), RunError> {
+        let now = Instant::now();
+        let here = link.place();
+        let Some(wish) = self.elsewhere.wish.filter(|_| self.beside.is_idle()) else {
+            return Ok(());
+        };
+        let may_move = self.elsewhere.rhythm.may_move(now);
+        let has_gateway = self.elsewhere.stale.is_none() && link.welcome().gateway.is_some();
+        let is_wanted = |place: usize, answer: &Answer| match (wish, answer) {
+            (Wish::To(to), _) => place == to,
+            (_, _) if place == here => false,
+            (Wish::Ready, _) => false,
+            (Wish::Players, Answer::Open(open)) => open.waiting > 0 && may_move,
+            (Wish::Players, _) => false,
+            // Whether it is at an old one shows inside only, and it may be here again any moment.
+            (Wish::Party, Answer::Old) => may_move && !has_gateway,
+            (Wish::Party | Wish::Away, _) => true,
+        };
+        let chooser = match self.chooser() {
+            Chooser::Player { seen, .. } => Chooser::Player {
+                seen,
+                is_open_room: matches!(wish, Wish::To(_)),
+            },
+            Chooser::Gateway { .. } => Chooser::Gateway {
+                is_sought: wish == Wish::Players,
+            },
+        };
+        let order = self.relays.order(self.relay);
+        if let Choice::Enter(place) = self.survey.choose(now, chooser, &order, is_wanted) {
+            self.enter_beside(now, place, wish);
+        }
+        Ok(())
+    }
+
+    fn enter_beside(&mut self, now: Instant, place: usize, wish: Wish) {
+        let reached = self.survey.take_reached(now, place);
+        if reached.is_none() && self.elsewhere.wish == Some(wish) {
+            // Who has answered without a connection that stands is reached anew, and entered then.
+            let is_old = self
+                .survey
+                .replies()
+                .any(|(number, reply, _)| number == place && matches!(reply, Ok(Reply::Old)));
+            self.survey.stop();
+            if is_old {
+                self.elsewhere.rhythm.moves(now);
+                let mut survey = std::mem::take(&mut self.survey);
+                self.look_up(&mut survey, place, Question::Nothing);
+                self.survey = survey;
+                self.elsewhere.wish = Some(Wish::To(place));
+            }
+            return;
+        }
+        let Some(reached) = reached else { return };
+        let address = &self.relays.place(place).address;
+        tracing::info!(relay = %address, ?wish, "Going over to another relay");
+        let config = self.config_of(place);
+        let key = reached.1.connection().key();
+        let hello = self.hello(&config, place, key, false);
+        if matches!(wish, Wish::Players | Wish::Party) {
+            self.elsewhere.rhythm.moves(now);
+        }
+        self.beside.enter(place, config, reached, hello);
+        self.survey.stop();
+    }
+
+    /// Another relay has let us in, or this one another way: goes over to that link, if it is worth it.
+    pub(super) fn goes_over(
+        &mut self,
+        here: usize,
+        other: Box<RelayLink>,
+    ) -> Option<Box<RelayLink>> {
+        if other.place() == here {
+            return Some(other);
+        }
+        let welcome = other.welcome();
+        let now = Instant::now();
+        if self.relays.is_stale(now, other.place(), welcome.fence) {
+            tracing::debug!("The other relay has lost the room");
+            return None;
+        }
+        let is_sent = self.elsewhere.sent.is_some();
+        let term = Relays::term(self.relay, welcome.term.as_ref(), other.key());
+        let is_there = welcome.gateway.is_some() && term.unwrap_or_default() >= self.relays.seen();
+        // Where a fleet sends all, the gateway comes as well.
+        (is_sent || is_there || !self.is_player()).then_some(other)
+    }
+
+    /// Another relay has not let us in.
+    pub(super) fn not_let_in_elsewhere(&mut self, place: usize, error: ConnectError) {
+        let address = self.relays.place(place).address.clone();
+        tracing::debug!(%error, relay = %address, "Another relay does not let us in");
+        let now = Instant::now();
+        self.elsewhere.sent = None;
+        self.elsewhere.wish = None;
+        if let ConnectError::Sent(to) = error {
+            let mut trail = Trail::from(&address);
+            let config = self.config();
+            match self
+                .relays
+                .follow(now, &config, &mut trail, (place, None), &to)
+            {
+                Ok(next) => self.go_to(next),
+                Err(error) => tracing::debug!(%error, "Not followed"),
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Which of several relays a peer enters, by what they have answered so far. Pure: the time is passed in.
+
+use lanparty_ctrl::Term;
+use std::time::Duration;
+
+/// How long the others may take once the first one can be entered.
+const OTHERS: Duration = Duration::from_millis(300);
+/// How long the others may take once the first one has said that nobody is there.
+const LATE: Duration = Duration::from_millis(800);
+/// Relays that are nearer to each other than this are equally good.
+const EQUAL: Duration = Duration::from_millis(10);
+
+/// What is known of a relay's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// It is asked still.
+    None,
+    /// We may enter.
+    Open(Open),
+    /// It is there, and does not know how to answer: only a hello tells.
+    Old,
+    /// It does not answer, or it has refused.
+    No {
+        /// It was there to say so.
+        is_refusal: bool,
+    },
+}
+
+/// What a relay has told that may be entered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Open {
+    /// The gateway that is there. Its term is none where it has said none, or none of its host's.
+    pub(crate) gateway: Option<Option<Term>>,
+    /// How many players have asked there in vain.
+    pub(crate) waiting: u16,
+    pub(crate) rtt: Duration,
+}
+
+/// How long it has been, when choosing.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Ages {
+    /// Since the first relay answered that may be entered and has a gateway; for gateways, that may be entered.
+    pub(crate) good: Option<Duration>,
+    /// Since the first one answered at all.
+    pub(crate) any: Option<Duration>,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// Wait for another answer, or for so long.
+    Wait(Option<Duration>),
+    /// Enter this one.
+    Enter(usize),
+    /// There is nowhere to go now.
+    Nowhere,
+}
+
+/// Who chooses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Chooser {
+    /// A player, who has seen the party at this term.
+    Player {
+        /// The highest one.
+        seen: Term,
+        /// Without an invite players meet also where no gateway is.
+        is_open_room: bool,
+    },
+    /// A gateway.
+    Gateway {
+        /// Its players are elsewhere: it goes to where they ask for it.
+        is_sought: bool,
+    },
+}
+
+/// Chooses. `order` has the numbers of all relays, the first of equals first.
+pub(crate) fn choose(chooser: Chooser, answers: &[Answer], order: &[usize], ages: Ages) -> Choice {
+    match chooser {
+        Chooser::Player { seen, is_open_room } => {
+            for_player(seen, is_open_room, answers, order, ages)
+        }
+        Chooser::Gateway { is_sought } => for_gateway(is_sought, answers, order, ages),
+    }
+}
+
+/// True where an answer may begin the time that the others have.
+pub(crate) fn is_good(chooser: Chooser, answer: &Answer) -> bool {
+    match (chooser, answer) {
+        (Chooser::Player { seen, .. }, Answer::Open(open)) => term_of(open, seen).is_some(),
+        (Chooser::Gateway { .. }, Answer::Open(_)) => true,
+        (_, Answer::None | Answer::Old | Answer::No { .. }) => false,
+    }
+}
+
+/// The gateway's term there, if it is no earlier one. Who has never seen one believes a gateway without any.
+fn term_of(open: &Open, seen: Term) -> Option<Term> {
+    let term = open.gateway?.unwrap_or_default();
+    (term >= seen).then_some(term)
+}
+
+fn for_player(
+    seen: Term,
+    is_open_room: bool,
+    answers: &[Answer],
+    order: &[usize],
+    ages: Ages,
+) -> Choice {
+    let is_asked = answers.contains(&Answer::None);
+    let mut best: Option<(Term, usize)> = None;
+    for &number in order {
+        if let Answer::Open(open) = &answers[number]
+            && let Some(term) = term_of(open, seen)
+            && best.is_none_or(|(best, _)| term > best)
+        {
+            best = Some((term, number));
+        }
+    }
+    if let Some((term, number)) = best {
+        // Nobody else could have a higher one but the same host a moment later.
+        let is_news = seen > Term::default() && term > seen;
+        return match is_asked && !is_news {
+            true => wait_or(OTHERS, ages.good, Choice::Enter(number)),
+            false => Choice::Enter(number),
+        };
+    }
+    let last_resort = || {
+        let first = |is_wanted: &dyn Fn(&Answer) -> bool| {
+            let mut order = order.iter().copied();
+            order.find(|&number| is_wanted(&answers[number]))
+        };
+        // A gateway of before terms; what it is worth shows inside.
+        first(&|answer| matches!(answer, Answer::Open(open) if open.gateway == Some(None)))
+            .or_else(|| first(&|answer| *answer == Answer::Old))
+            .or_else(|| {
+                first(&|answer| {
+                    is_open_room && matches!(answer, Answer::Open(open) if open.gateway.is_none())
+                })
+            })
+            .map_or(Choice::Nowhere, Choice::Enter)
+    };
+    match is_asked {
+        true => wait_or(LATE, ages.any, last_resort()),
+        false => last_resort(),
+    }
+}
+
+fn for_gateway(is_sought: bool, answers: &[Answer], order: &[usize], ages: Ages) -> Choice {
+    let is_asked = answers.contains(&Answer::None);
+    let open = |number: &usize| match &answers[*number] {
+        Answer::Open(open) => Some((*number, *open)),
+        Answer::None | Answer::Old | Answer::No { .. } => None,
+    };
+    let mut candidates: Vec<_> = order.iter().filter_map(open).collect();
+    if is_sought && candidates.iter().any(|(_, open)| open.waiting > 0) {
+        candidates.retain(|(_, open)| open.waiting > 0);
+    }
+    let nearest = candidates.iter().map(|(_, open)| open.rtt).min();
+    if let Some(nearest) = nearest {
+        let is_near = |(_, open): &&(usize, Open)| open.rtt <= nearest + EQUAL;
+        let (number, _) = candidates.iter().find(is_near).expect("the nearest is one");
+        return match is_asked {
+            true => wait_or(OTHERS, ages.good, Choice::Enter(*number)),
+            false => Choice::Enter(*number),
+        };
+    }
+    let old = order.iter().find(|number| answers[**number] == Answer::Old);
+    match (is_asked, old) {
+        (true, Some(&number)) => wait_or(LATE, ages.any, Choice::Enter(number)),
+        (true, None) => Choice::Wait(None),
+        (false, Some(&number)) => Choice::Enter(number),
+        (false, None) => Choice::Nowhere,
+    }
+}
+
+fn wait_or(patience: Duration, age: Option<Duration>, choice: Choice) -> Choice {
+    match age {
+        None => Choice::Wait(None),
+        Some(age) if age < patience => Choice::Wait(Some(patience - age)),
+        Some(_) => choice,
+    }
+}
+
+#[cfg(test)]
+mod tests;

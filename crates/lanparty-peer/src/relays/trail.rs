@@ -1,0 +1,274 @@
+//! Following a relay of a fleet to the one that has the room. Pure: the time is passed in.
+
+use lanparty_ctrl::Pin;
+use lanparty_ctrl::places::Elsewhere;
+use lanparty_edge::address::RelayAddress;
+use lanparty_edge::source_address::is_public;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+/// So many times in one attempt somebody is sent on.
+const MOST: usize = 3;
+/// How long nobody goes to a relay that has just failed: its fleet knows within seconds.
+const FAILED: Duration = Duration::from_millis(500);
+/// How long nobody waits for one for longer than a handshake takes.
+const DOUBTED: Duration = Duration::from_secs(8);
+/// How many such relays are remembered.
+const REMEMBERED: usize = 8;
+
+/// Where a relay has sent somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) address: RelayAddress,
+    pub(crate) pin: Option<Pin>,
+    pub(crate) fence: Option<u64>,
+}
+
+/// Why nobody goes there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotFollowed {
+    /// It is no address.
+    #[error("it sends us to what is no address")]
+    NoAddress,
+    /// It has been sent on too often, or in a circle.
+    #[error("its fleet sends us round and round")]
+    Circle,
+    /// That relay has just failed.
+    #[error(
+        "it sends us to a relay that does not answer; its fleet finds another one within seconds"
+    )]
+    Failed,
+    /// That place has been left for a later one.
+    #[error("it sends us to where the room no longer is")]
+    Stale,
+    /// A relay of the internet means a machine of ours.
+    #[error("it sends us to an address within our own network")]
+    Within,
+    /// No authority can vouch for it here.
+    #[error(
+        "it sends us to a relay for which nobody vouches; this system has no list of certificate authorities"
+    )]
+    Unknown,
+}
+
+/// Where one attempt has been.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Trail {
+    been: Vec<RelayAddress>,
+}
+
+impl Trail {
+    /// An attempt that begins at this relay.
+    pub(crate) fn from(first: &RelayAddress) -> Self {
+        Trail {
+            been: vec![first.clone()],
+        }
+    }
+
+    /// A relay that was reached at `by` sends us on.
+    ///
+    /// # Errors
+    /// [`NotFollowed`].
+    pub(crate) fn follow(
+        &mut self,
+        to: &Elsewhere,
+        by: Option<SocketAddr>,
+        failures: &Failures,
+        now: Instant,
+    ) -> Result<Sent, NotFollowed> {
+        let address: RelayAddress = to.address.parse().map_err(|_| NotFollowed::NoAddress)?;
+        if let Ok(ip) = address.host().parse::<IpAddr>()
+            && !may_lead_to(by, ip)
+        {
+            return Err(NotFollowed::Within);
+        }
+        if self.been.len() > MOST || self.been.iter().any(|been| been.is_same(&address)) {
+            return Err(NotFollowed::Circle);
+        }
+        if failures.has_just_failed(&address, now) {
+            return Err(NotFollowed::Failed);
+        }
+        self.been.push(address.clone());
+        Ok(Sent {
+            address,
+            pin: to.pin,
+            fence: to.fence,
+        })
+    }
+}
+
+/// No relay of the internet leads to a machine that only we can reach.
+pub(crate) fn may_lead_to(by: Option<SocketAddr>, to: IpAddr) -> bool {
+    let to = to.to_canonical();
+    let is_usable =
+        !to.is_unspecified() && !to.is_multicast() && to != IpAddr::from(Ipv4Addr::BROADCAST);
+    is_usable && (is_public(to) || by.is_none_or(|by| !is_public(by.ip())))
+}
+
+/// Relays that have just failed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Failures(Vec<(Instant, RelayAddress)>);
+
+impl Failures {
+    /// This one has.
+    pub(crate) fn note(&mut self, now: Instant, address: &RelayAddress) {
+        self.0.retain(|(_, other)| !other.is_same(address));
+        if self.0.len() >= REMEMBERED {
+            self.0.remove(0);
+        }
+        self.0.push((now, address.clone()));
+    }
+
+    /// True for one that has failed so lately that nobody waits long for it.
+    pub(crate) fn has_failed(&self, address: &RelayAddress, now: Instant) -> bool {
+        let mut failures = self.0.iter();
+        failures.any(|(at, failed)| {
+            now.saturating_duration_since(*at) < DOUBTED && failed.is_same(address)
+        })
+    }
+
+    fn has_just_failed(&self, address: &RelayAddress, now: Instant) -> bool {
+        let mut failures = self.0.iter();
+        failures.any(|(at, failed)| is_fresh(*at, now) && failed.is_same(address))
+    }
+}
+
+fn is_fresh(at: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(at) < FAILED
+}
+
+/// How long a place that was lost keeps an earlier one from being taken for it. A directory that has begun anew counts
+/// from one again.
+const FENCED: Duration = Duration::from_secs(15);
+
+/// The highest fencing token of a room's places, and when it was last good.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Fence(Option<(u64, Instant)>);
+
+impl Fence {
+    /// True where a place has been lost to a later one.
+    pub(crate) fn is_stale(&self, now: Instant, fence: Option<u64>) -> bool {
+        match (self.0, fence) {
+            (Some((highest, at)), Some(fence)) => {
+                fence < highest && now.saturating_duration_since(at) < FENCED
+            }
+            (None, _) | (_, None) => false,
+        }
+    }
+
+    /// We are at a place with this one.
+    pub(crate) fn note(&mut self, now: Instant, fence: Option<u64>) {
+        if let Some(fence) = fence.filter(|_| !self.is_stale(now, fence)) {
+            self.0 = Some((fence, now));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn to(address: &str) -> Elsewhere {
+        Elsewhere {
+            address: address.to_owned(),
+            pin: Some(Pin::from_sha256([7; 32])),
+            fence: Some(3),
+        }
+    }
+
+    fn first() -> RelayAddress {
+        "a.example".parse().unwrap()
+    }
+
+    #[test]
+    fn who_is_sent_on_ends_somewhere() {
+        let (now, failures) = (Instant::now(), Failures::default());
+        let mut trail = Trail::from(&first());
+        let mut follow = |address| trail.follow(&to(address), None, &failures, now);
+        let sent = follow("b.example:444").unwrap();
+        assert_eq!(sent.address.to_string(), "b.example:444");
+        assert_eq!(sent.pin, Some(Pin::from_sha256([7; 32])));
+        assert_eq!(follow("A.example.:443"), Err(NotFollowed::Circle));
+        assert_eq!(follow("b.example:444"), Err(NotFollowed::Circle));
+        follow("c.example").unwrap();
+        follow("d.example").unwrap();
+        assert_eq!(follow("e.example"), Err(NotFollowed::Circle), "three times");
+    }
+
+    #[test]
+    fn what_a_relay_says_is_looked_at() {
+        let (now, failures) = (Instant::now(), Failures::default());
+        let by = |by: &str| Some(by.parse().unwrap());
+        let follow = |address: &str, by| {
+            let followed = Trail::from(&first()).follow(&to(address), by, &failures, now);
+            followed.map(|_| ())
+        };
+        for bad in [
+            "",
+            "b.example:0",
+            "http://b.example",
+            "b example",
+            &"b".repeat(4000),
+        ] {
+            assert_eq!(follow(bad, None), Err(NotFollowed::NoAddress), "{bad}");
+        }
+        let public = || by("198.51.100.7:443");
+        for within in [
+            "192.168.1.1",
+            "127.0.0.1:80",
+            "[::1]:443",
+            "0.0.0.0",
+            "224.0.0.1",
+        ] {
+            assert_eq!(
+                follow(within, public()),
+                Err(NotFollowed::Within),
+                "{within}"
+            );
+        }
+        assert_eq!(follow("192.168.1.1", by("192.168.1.2:443")), Ok(()));
+        assert_eq!(follow("203.0.113.9:4433", public()), Ok(()));
+        assert_eq!(
+            follow("0.0.0.0", by("127.0.0.1:1")),
+            Err(NotFollowed::Within)
+        );
+    }
+
+    #[test]
+    fn a_relay_that_has_just_failed_is_not_gone_to_for_a_moment() {
+        let now = Instant::now();
+        let mut failures = Failures::default();
+        failures.note(now, &"b.example".parse().unwrap());
+        let follow = |failures: &Failures, now| {
+            let mut trail = Trail::from(&first());
+            trail.follow(&to("b.example"), None, failures, now).err()
+        };
+        assert_eq!(
+            follow(&failures, now + FAILED / 2),
+            Some(NotFollowed::Failed)
+        );
+        assert_eq!(follow(&failures, now + FAILED), None);
+        for number in 0..100 {
+            let other = format!("{number}.example").parse().unwrap();
+            failures.note(now, &other);
+        }
+        assert!(failures.0.len() <= REMEMBERED);
+    }
+
+    #[test]
+    fn a_place_that_was_lost_is_not_taken_again_for_a_while() {
+        let (mut fence, now) = (Fence::default(), Instant::now());
+        assert!(!fence.is_stale(now, Some(1)));
+        fence.note(now, Some(5));
+        assert!(fence.is_stale(now, Some(4)));
+        assert!(!fence.is_stale(now, Some(5)) && !fence.is_stale(now, Some(6)));
+        assert!(!fence.is_stale(now, None), "a relay of no fleet");
+        fence.note(now, Some(4));
+        assert!(fence.is_stale(now, Some(4)), "it has not gone down");
+        let later = now + FENCED;
+        assert!(
+            !fence.is_stale(later, Some(1)),
+            "the directory is a new one"
+        );
+    }
+}
