@@ -1,6 +1,5 @@
 //! How handshakes and connections end, in words for people.
 
-use crate::transport::IDLE_TIMEOUT;
 use lanparty_obs::Utc;
 use noq_proto::{ConnectionError, VarInt};
 use rustls::CertificateError;
@@ -177,8 +176,8 @@ impl CloseCode {
 /// How a connection ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Closed {
-    /// Nothing was heard for [`IDLE_TIMEOUT`].
-    #[error("it was not heard from for {} seconds", IDLE_TIMEOUT.as_secs())]
+    /// Nothing was heard for [`IDLE_TIMEOUT`](crate::IDLE_TIMEOUT), or for as long as a peer waits that has another relay.
+    #[error("it was not heard from for too long")]
     TimedOut,
     /// The other side closed it, with this text.
     #[error("it closed the link ({0})")]

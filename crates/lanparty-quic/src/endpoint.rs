@@ -8,7 +8,7 @@ use crate::reset;
 use crate::socket::{self, UdpBuffers, canonical};
 use crate::steer::{self, Company};
 use crate::tls::{Identity, IdentityError, Trust};
-use crate::transport::{PathFloor, transport};
+use crate::transport::{PathFloor, brisk_transport, transport};
 use lanparty_ctrl::IdentityKey;
 use lanparty_flow::Congestion;
 use noq_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
@@ -38,6 +38,8 @@ pub struct Endpoint {
     floor: PathFloor,
     /// Whose links begin at the same loop of the other side as those of this one.
     company: Option<Company>,
+    /// Whether its links end after few silent seconds.
+    is_brisk: bool,
 }
 
 /// Why a relay cannot listen.
@@ -127,7 +129,17 @@ impl Endpoint {
             congestion,
             floor,
             company: None,
+            is_brisk: false,
         })
+    }
+
+    /// The same, whose links end after four silent seconds instead of [`IDLE_TIMEOUT`](crate::IDLE_TIMEOUT), at both ends: for a peer
+    /// that has another relay to go to.
+    pub fn brisk(self) -> Self {
+        Endpoint {
+            is_brisk: true,
+            ..self
+        }
     }
 
     /// The same, whose links begin where those of this company do.
@@ -209,6 +221,7 @@ impl Endpoint {
             congestion,
             floor: PathFloor::Ordinary,
             company: None,
+            is_brisk: false,
         })
     }
 
@@ -308,7 +321,11 @@ impl Endpoint {
     ) -> Result<Connection, HandshakeError> {
         let tls = trust.client_config(identity).map_err(failed)?;
         let mut config = client_config(tls)?;
-        config.transport_config(Arc::new(transport(floor, self.congestion)));
+        let transport = match self.is_brisk {
+            true => brisk_transport(floor, self.congestion),
+            false => transport(floor, self.congestion),
+        };
+        config.transport_config(Arc::new(transport));
         if let Some(company) = self.company {
             config.initial_dst_cid_provider(Arc::new(move || company.first_id()));
         }

@@ -10,6 +10,11 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How often an idle link says that it is alive, which also keeps NAT bindings open (spec R35).
 pub const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
+/// The same for a peer that could be at another relay: it leaves a silent one within four seconds, and the one that it has left is to
+/// notice as soon, so that it tells the others.
+pub(crate) const BRISK_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+pub(crate) const BRISK_KEEP_ALIVE: Duration = Duration::from_secs(1);
+
 /// Outgoing datagrams that QUIC can hold, in bytes: more than it is ever given at a time. What waits,
 /// waits in a queue of ours.
 pub(crate) const SEND_BUFFER: usize = 192 * 1024;
@@ -65,6 +70,18 @@ pub(crate) fn transport(floor: PathFloor, congestion: Congestion) -> TransportCo
         .max_concurrent_uni_streams(MAX_STREAMS.into())
         .stream_receive_window(STREAM_WINDOW.into())
         .receive_window(CONNECTION_WINDOW.into());
+    config
+}
+
+/// The same for a connection that ends after few silent seconds, at both of its ends: the shorter patience of the two counts
+/// (RFC 9000 §10.1).
+pub(crate) fn brisk_transport(floor: PathFloor, congestion: Congestion) -> TransportConfig {
+    let mut config = transport(floor, congestion);
+    config
+        .keep_alive_interval(Some(BRISK_KEEP_ALIVE))
+        .max_idle_timeout(Some(
+            IdleTimeout::try_from(BRISK_IDLE_TIMEOUT).expect("four seconds fit a varint"),
+        ));
     config
 }
 

@@ -16,12 +16,15 @@ mod cable;
 mod front;
 mod middlebox;
 mod peer;
+mod wire;
 
 pub use cable::{Cable, MemoryPort, cable};
 pub use front::{Front, WebProxy};
 pub use middlebox::Middlebox;
 pub use peer::{Facts, Heard, Peer};
+pub use wire::Wire;
 
+use lanparty_ctrl::Pin;
 use lanparty_peer::relay_args::{DoorConfig, OverTcp, Proxies, RelayConfig};
 use lanparty_quic::Congestion;
 use lanparty_quic::memory::Dialer;
@@ -44,6 +47,7 @@ pub struct Relay {
     address: SocketAddr,
     tcp_address: SocketAddr,
     trust: Trust,
+    pin: Pin,
     side_door: Dialer,
     stop: oneshot::Sender<()>,
 }
@@ -66,7 +70,7 @@ impl Relay {
         let mut server = RelayServer::bind(&config).unwrap();
         let address = server.local_address();
         let tcp_address = server.tcp_address().unwrap();
-        let side_door = server.side_door();
+        let (pin, side_door) = (server.pin(), server.side_door());
         let (stop, stopped) = oneshot::channel();
         tokio::spawn(server.run(async move {
             let _ = stopped.await;
@@ -75,6 +79,7 @@ impl Relay {
             address,
             tcp_address,
             trust: Trust::load(Some(&certificate)).unwrap(),
+            pin,
             side_door,
             stop,
         }
@@ -83,6 +88,11 @@ impl Relay {
     /// Ends it, as whoever runs it would.
     pub fn end(self) {
         drop(self.stop);
+    }
+
+    /// Its key.
+    pub fn pin(&self) -> Pin {
+        self.pin
     }
 
     /// Where it listens for TCP.

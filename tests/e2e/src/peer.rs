@@ -2,15 +2,17 @@
 
 use crate::{Cable, cable, soon};
 use lanparty_client_core::{MemberFacts, Session};
-use lanparty_ctrl::{LeaveReason, RelayMessage, Text};
+use lanparty_ctrl::{HostKey, LeaveReason, Pin, RelayMessage, RoomCode, SignedTerm, Term, Text};
+use lanparty_edge::address::RelayAddress;
 use lanparty_games::Game;
 use lanparty_gateway::Bridge;
 use lanparty_obs::{NotDirect, PeerStats, Way, Ways};
 use lanparty_peer::relay_args::RelayConfig;
-use lanparty_peer::{Event, HostError, PeerCore, PeerHost, RunError};
+use lanparty_peer::{Event, HostError, PeerCore, PeerHost, RelaySight, RunError};
 use lanparty_proto::{MacAddr, PeerId, VirtualMac};
+use std::net::SocketAddr;
 use std::time::Instant;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// What a peer is told about itself and the room.
@@ -28,6 +30,10 @@ pub enum Heard {
     Ways(Ways),
     /// It has no link.
     NoLink(String),
+    /// At which relay it is in, as its invite names it; before [`Heard::In`].
+    At(String),
+    /// How its relays are.
+    Relays(Vec<RelaySight>),
 }
 
 /// What a player's window would show.
@@ -59,6 +65,7 @@ pub struct Peer {
     pub cable: Cable,
     heard: mpsc::UnboundedReceiver<Heard>,
     stop: oneshot::Sender<Text>,
+    preferred: watch::Sender<Option<RelayAddress>>,
     task: JoinHandle<(Result<(), RunError>, PeerStats)>,
 }
 
@@ -96,9 +103,17 @@ impl Peer {
         let (cable, mut port) = cable();
         let (sender, heard) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel();
+        let (preferred, wanted) = watch::channel(None);
         let task = tokio::task::spawn_local(async move {
             let shutdown = async { stopped.await.unwrap_or_else(|_| "the test is over".into()) };
-            let mut host = Listener { sender, facts };
+            let terms = relay.host_key.clone().map(|key| (key, relay.room.clone()));
+            let mut host = Listener {
+                sender,
+                facts,
+                terms,
+                term: Term::default(),
+                preferred: wanted,
+            };
             let ended = lanparty_peer::run(&mut core, &mut port, &mut host, &relay, shutdown).await;
             (ended, core.counters().clone())
         });
@@ -106,8 +121,14 @@ impl Peer {
             cable,
             heard,
             stop,
+            preferred,
             task,
         }
+    }
+
+    /// Its host wants the party at this relay.
+    pub fn prefers(&self, relay: SocketAddr) {
+        let _ = self.preferred.send(Some(relay.into()));
     }
 
     /// Waits until it has heard this, skipping everything before.
@@ -132,6 +153,21 @@ impl Peer {
     pub async fn is_in(&mut self) -> PeerId {
         match self.hears(|heard| matches!(heard, Heard::In(_))).await {
             Heard::In(id) => id,
+            _ => unreachable!("we asked for this one"),
+        }
+    }
+
+    /// Waits until it is in at this relay.
+    pub async fn is_at(&mut self, relay: SocketAddr) -> PeerId {
+        let relay = relay.to_string();
+        self.hears(|heard| *heard == Heard::At(relay.clone())).await;
+        self.is_in().await
+    }
+
+    /// Waits until it is in, and says at which relay.
+    pub async fn is_somewhere(&mut self) -> (SocketAddr, PeerId) {
+        match self.hears(|heard| matches!(heard, Heard::At(_))).await {
+            Heard::At(at) => (at.parse().unwrap(), self.is_in().await),
             _ => unreachable!("we asked for this one"),
         }
     }
@@ -207,12 +243,30 @@ impl Peer {
 struct Listener<C> {
     sender: mpsc::UnboundedSender<Heard>,
     facts: fn(&C) -> Facts,
+    /// What a gateway signs its terms with, for which room.
+    terms: Option<(HostKey, RoomCode)>,
+    term: Term,
+    preferred: watch::Receiver<Option<RelayAddress>>,
 }
 
 impl<C> PeerHost<C> for Listener<C> {
+    fn term(&mut self, relay: &Pin) -> Option<SignedTerm> {
+        let (key, room) = self.terms.as_ref()?;
+        self.term = self.term.next(0);
+        Some(self.term.sign(key, room, relay))
+    }
+
+    fn preferred_relay(&mut self) -> Option<RelayAddress> {
+        self.preferred.borrow().clone()
+    }
+
     async fn handle_event(&mut self, core: &mut C, event: Event<'_>) -> Result<(), HostError> {
         let heard = match event {
-            Event::Joined { welcome, .. } => Heard::In(welcome.peer_id),
+            Event::Joined { welcome, at, .. } => {
+                let _ = self.sender.send(Heard::At(at.to_string()));
+                Heard::In(welcome.peer_id)
+            }
+            Event::Relays(sights) => Heard::Relays(sights.to_vec()),
             Event::Control(RelayMessage::PeerJoined(who)) => Heard::Joined(who.peer_id, who.mac),
             Event::Control(RelayMessage::PeerLeft(left)) => Heard::Left(left.peer_id, left.reason),
             Event::Control(RelayMessage::Pings(_)) => Heard::Facts((self.facts)(core)),
@@ -230,7 +284,6 @@ impl<C> PeerHost<C> for Listener<C> {
             | Event::Trying { .. }
             | Event::News
             | Event::Ways(_)
-            | Event::Relays(_)
             | Event::Slept => {
                 return Ok(());
             }

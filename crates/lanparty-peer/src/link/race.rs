@@ -270,6 +270,11 @@ async fn attempt(
     let endpoint = Endpoint::client_on(port.unwrap_or(0), floor, config.congestion);
     let endpoint = endpoint.map_err(ConnectError::Socket)?;
     let endpoint = endpoint.in_company(config.company());
+    // Who has another relay to go to leaves a silent one soon, and is to be missed there as soon.
+    let endpoint = match config.others.is_empty() {
+        true => endpoint,
+        false => endpoint.brisk(),
+    };
     let (address, means) = (road.address(), road.means());
     let connecting = async {
         // QUIC knows a stream by an address that is made up.

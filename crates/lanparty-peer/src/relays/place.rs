@@ -98,12 +98,11 @@ impl Place {
         self.address.is_same(address) && is_known_so
     }
 
-    /// The configuration for it alone.
+    /// The configuration with it in the first one's place.
     pub(crate) fn config(&self, base: &RelayConfig) -> RelayConfig {
         RelayConfig {
             address: self.address.clone(),
             also: self.also.clone(),
-            others: Vec::new(),
             server_name: self.server_name.clone(),
             trust: self.trust.clone(),
             ..base.clone()
