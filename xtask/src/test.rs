@@ -37,6 +37,7 @@ pub(crate) fn everything() -> Result<ExitCode> {
         ]),
     )?;
     all_but_the_lab(&mut stages)?;
+    fleet(&mut stages)?;
     stages.run(
         "examples in the documentation",
         cargo().args(["test", "--workspace", "--doc"]),
@@ -117,6 +118,26 @@ fn all_but_the_lab(stages: &mut Stages) -> Result<()> {
     command.args(["test", "--workspace", "--exclude", "lanparty-lab"]);
     command.arg("--all-targets");
     stages.run_within(ALL_TOGETHER, name, &mut command)?;
+    Ok(())
+}
+
+/// What only a relay with a fleet has.
+fn fleet(stages: &mut Stages) -> Result<()> {
+    const FLEET: [&str; 4] = ["-p", "lanparty-relay", "--features", "cluster-etcd"];
+    stages.run(
+        "lints of a relay with etcd",
+        cargo()
+            .arg("clippy")
+            .args(FLEET)
+            .args(["--all-targets", "--", "-D", "warnings"]),
+    )?;
+    stages.run(
+        "a relay with etcd",
+        cargo()
+            .arg("test")
+            .args(FLEET)
+            .args(["--lib", "--test", "etcd"]),
+    )?;
     Ok(())
 }
 

@@ -13,6 +13,12 @@ pub mod config;
 #[cfg(target_os = "linux")]
 #[allow(clippy::disallowed_methods, reason = "shell: talks to a relay")]
 pub mod ctl;
+#[cfg(feature = "cluster-etcd")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "shell: asks etcd, reads files and the clock"
+)]
+pub mod directory;
 pub mod registry;
 #[cfg(target_os = "linux")]
 #[allow(clippy::disallowed_methods, reason = "shell: starts a relay")]

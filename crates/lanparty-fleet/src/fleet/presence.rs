@@ -171,7 +171,9 @@ impl Fleet {
         entries: Vec<Entry>,
     ) {
         let known = self.cluster.replace(cluster);
-        let is_other = known.is_some_and(|known| known != cluster || revision < self.view.revision);
+        let is_other = known.is_some_and(|known| {
+            known != cluster || revision < self.view.revision || self.is_made_anew(&entries)
+        });
         if is_other {
             self.say(now, Trouble::AnotherDirectory);
             if let Some(lease) = self.lease.id() {
@@ -191,6 +193,15 @@ impl Fleet {
         }
         self.compare_rooms(now, revision, is_other);
         self.compare_holds(now, is_other);
+    }
+
+    /// A directory that was set up again may have the old one's name, and after a while as many revisions; but not the
+    /// same day of birth.
+    fn is_made_anew(&self, entries: &[Entry]) -> bool {
+        let key = Key::Fleet.bytes();
+        let fleet = entries.iter().find(|entry| entry.key == key);
+        let fleet = fleet.and_then(|entry| FleetValue::decode(&entry.value));
+        self.last_epoch > 0 && fleet.is_none_or(|fleet| fleet.epoch != self.last_epoch)
     }
 
     pub(super) fn granted(&mut self, now: Instant, answer: Answer) {

@@ -4,5 +4,6 @@ mod moving;
 mod outages;
 mod party;
 mod placing;
+mod random;
 
 use party::Party;

@@ -216,8 +216,25 @@ impl Party {
         gateway: bool,
         near: &[Near],
     ) -> usize {
+        match self.try_enter(first, room, gateway, near) {
+            Ok(at) => at,
+            Err(why) => panic!("{room}: {why:?}"),
+        }
+    }
+
+    /// The same where that may fail: with the last answer, or with where nobody answered.
+    pub(super) fn try_enter(
+        &mut self,
+        first: usize,
+        room: RoomHash,
+        gateway: bool,
+        near: &[Near],
+    ) -> Result<usize, (usize, Option<Located>)> {
         let mut at = first;
         for redirects in 0..4 {
+            if self.relays[at].asleep || self.relays[at].dead {
+                return Err((at, None));
+            }
             let asker = Asker {
                 gateway,
                 near,
@@ -231,13 +248,20 @@ impl Party {
                         fleet.gateway_came(self.now, room, host());
                     }
                     self.turn();
-                    return at;
+                    return Ok(at);
                 }
                 Located::Redirect { to, .. } => at = self.number(&to),
-                other => panic!("{room} at {at}: {other:?}"),
+                other => return Err((at, Some(other))),
             }
         }
-        panic!("sent to and fro");
+        Err((at, None))
+    }
+
+    /// Who believes to have a room.
+    pub(super) fn holders(&self, room: RoomHash) -> Vec<usize> {
+        let relays = self.relays.iter().enumerate();
+        let holders = relays.filter(|(_, relay)| relay.fleet.fence_of(&room).is_some());
+        holders.map(|(number, _)| number).collect()
     }
 
     pub(super) fn number(&self, card: &Card) -> usize {

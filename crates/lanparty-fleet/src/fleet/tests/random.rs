@@ -1,0 +1,114 @@
+//! Random evenings: relays die, sleep, are cut off, drain; the directory is away, slow, emptied, written to.
+//! What must always hold is checked after every step by [`Party`], and in the end everybody finds everybody.
+
+use super::Party;
+use super::party::{near, room};
+use proptest::prelude::*;
+use std::time::Duration;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Hello { at: usize, room: u16, gateway: bool },
+    Leave { at: usize, room: u16 },
+    Sleep { at: usize, is: bool },
+    Cut { at: usize, is: bool },
+    Slow { at: usize, milliseconds: u64 },
+    Up(bool),
+    Wipe,
+    Erase(u16),
+    Scribble(u16),
+    Pass(u64),
+}
+
+const RELAYS: usize = 3;
+const ROOMS: u16 = 6;
+
+fn step() -> impl Strategy<Value = Step> {
+    let at = 0..RELAYS;
+    let room = 0..ROOMS;
+    prop_oneof![
+        8 => (at.clone(), room.clone(), any::<bool>()).prop_map(|(at, room, gateway)| Step::Hello { at, room, gateway }),
+        2 => (at.clone(), room.clone()).prop_map(|(at, room)| Step::Leave { at, room }),
+        1 => (at.clone(), any::<bool>()).prop_map(|(at, is)| Step::Sleep { at, is }),
+        2 => (at.clone(), any::<bool>()).prop_map(|(at, is)| Step::Cut { at, is }),
+        1 => (at, prop_oneof![Just(2_u64), Just(200), Just(1200), Just(3000)]).prop_map(|(at, milliseconds)| Step::Slow { at, milliseconds }),
+        1 => any::<bool>().prop_map(Step::Up),
+        1 => Just(Step::Wipe),
+        1 => room.clone().prop_map(Step::Erase),
+        1 => room.prop_map(Step::Scribble),
+        8 => prop_oneof![Just(1_u64), Just(50), Just(700), Just(4000), Just(7000)].prop_map(Step::Pass),
+    ]
+}
+
+fn take(party: &mut Party, step: Step) {
+    match step {
+        Step::Hello {
+            at,
+            room: number,
+            gateway,
+        } => {
+            if !party.relays[at].asleep {
+                let _ = party.try_enter(at, room(number), gateway, &[near(at, 5)]);
+            }
+        }
+        Step::Leave { at, room: number } => {
+            party.relays[at].fleet.room_closed(party.now, room(number));
+        }
+        Step::Sleep { at, is } => party.relays[at].asleep = is,
+        Step::Cut { at, is } => {
+            let site = party.relays[at].site;
+            party.model.cut(site, is);
+        }
+        Step::Slow { at, milliseconds } => {
+            let site = party.relays[at].site;
+            party
+                .model
+                .set_delay(site, Duration::from_millis(milliseconds));
+        }
+        Step::Up(is) => party.model.set_up(is),
+        Step::Wipe => party.model.wipe(),
+        Step::Erase(number) => party
+            .model
+            .erase(format!("rooms/{}", room(number)).as_bytes()),
+        Step::Scribble(number) => party
+            .model
+            .scribble(format!("rooms/{}", room(number)).as_bytes(), b"?"),
+        Step::Pass(milliseconds) => party.pass(milliseconds),
+    }
+}
+
+/// Everything is mended, and time passes.
+fn mend(party: &mut Party) {
+    party.model.set_up(true);
+    for at in 0..RELAYS {
+        let site = party.relays[at].site;
+        party.model.cut(site, false);
+        party.model.set_delay(site, Duration::from_millis(2));
+        party.relays[at].asleep = false;
+    }
+    party.pass(20_000);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_a_room_has_one_owner_and_all_find_it_in_the_end(steps in prop::collection::vec(step(), 1..60)) {
+        let mut party = Party::ready(RELAYS);
+        for step in steps {
+            take(&mut party, step);
+        }
+        mend(&mut party);
+        for number in 0..ROOMS {
+            let owners = party.holders(room(number));
+            prop_assert!(owners.len() <= 1, "{:?} have room {number}", owners);
+            if let Some(&owner) = owners.first() {
+                prop_assert_eq!(party.owner(room(number)), Some(owner));
+            }
+            let first = party.enter(0, room(number), true, &[]);
+            for at in 1..RELAYS {
+                prop_assert_eq!(party.enter(at, room(number), false, &[]), first);
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The fleet's directory: etcd, by its JSON gateway.
+//!
+//! Every etcd since 3.4 answers gRPC's calls as JSON over HTTP/1.1 too, on the same port. So the relay needs neither gRPC
+//! nor protobuf, and what it says can be tried with curl. What is asked and what the answers mean is [`lanparty_fleet`]'s;
+//! here it is carried: by connections that are kept ([`line`]), to whichever etcd answers ([`etcd`]), as JSON ([`wire`]),
+//! and what etcd tells by itself is heard ([`watch`]).
+//!
+//! Start with [`Directory::start`].
+
+mod address;
+mod error;
+mod etcd;
+mod line;
+#[cfg(all(test, not(windows)))]
+mod told;
+mod trust;
+mod watch;
+mod wire;
+
+pub use address::{DirectoryAddress, DirectoryAddressError};
+pub use error::DirectoryError;
+pub use trust::DirectoryTrustError;
+
+use etcd::Etcd;
+use lanparty_fleet::{Answer, Event, Request, Tag};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+/// An answer that takes longer is none.
+pub const ANSWER_WITHIN: Duration = Duration::from_millis(1500);
+/// As many writes are under way at once; leases are kept alive beside them.
+const MAX_WRITES: usize = 32;
+
+/// What the directory says.
+#[derive(Debug)]
+pub enum Heard {
+    /// For [`Fleet::handle_answer`](lanparty_fleet::Fleet::handle_answer).
+    Answer(Tag, Answer),
+    /// For [`Fleet::handle_event`](lanparty_fleet::Fleet::handle_event).
+    Event(Event),
+    /// For the operator, who hears the same once a minute at most.
+    Trouble(DirectoryError),
+}
+
+/// The user's password; nothing prints it.
+#[derive(Clone)]
+pub struct Password(String);
+
+impl Password {
+    /// A password as its file has it, without the line's end.
+    pub fn new(text: &str) -> Self {
+        Password(text.trim_end_matches(['\r', '\n']).to_owned())
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+/// A connection to the directory, for as long as this lives.
+#[derive(Debug)]
+pub struct Directory {
+    etcd: Arc<Etcd>,
+    says: mpsc::UnboundedSender<Heard>,
+    heard: mpsc::UnboundedReceiver<Heard>,
+    writes: Arc<Semaphore>,
+    tasks: JoinSet<()>,
+}
+
+impl Directory {
+    /// Begins to listen; the first thing that is heard is everything that is there. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`DirectoryTrustError`], before anything is sent.
+    pub fn start(
+        address: DirectoryAddress,
+        password: Option<Password>,
+    ) -> Result<Self, DirectoryTrustError> {
+        let etcd = Arc::new(Etcd::new(address, password)?);
+        let (says, heard) = mpsc::unbounded_channel();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(watch::watch(Arc::clone(&etcd), says.clone()));
+        Ok(Directory {
+            etcd,
+            says,
+            heard,
+            writes: Arc::new(Semaphore::new(MAX_WRITES)),
+            tasks,
+        })
+    }
+
+    /// Asks once whether everything is as it should be: an etcd that answers, its certificate, the user, its rights. For
+    /// a relay that starts, which then says what is wrong at once.
+    ///
+    /// # Errors
+    /// [`DirectoryError`]; [`DirectoryError::is_final`] tells those that pass from those that do not.
+    pub async fn check(&self) -> Result<(), DirectoryError> {
+        self.etcd.check().await
+    }
+
+    /// Asks; the answer is heard, always.
+    pub fn request(&mut self, tag: Tag, request: Request) {
+        // Those that are done.
+        while self.tasks.try_join_next().is_some() {}
+        let etcd = Arc::clone(&self.etcd);
+        let says = self.says.clone();
+        let writes = matches!(request, Request::Write(_)).then(|| Arc::clone(&self.writes));
+        self.tasks.spawn(async move {
+            let _turn = match writes {
+                Some(writes) => writes.acquire_owned().await.ok(),
+                None => None,
+            };
+            let answer = match etcd.request(&request).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    tell(&etcd, &says, error);
+                    Answer::Unreachable
+                }
+            };
+            // Nobody listens once the relay ends.
+            let _ = says.send(Heard::Answer(tag, answer));
+        });
+    }
+
+    /// What is said next.
+    pub async fn heard(&mut self) -> Heard {
+        match self.heard.recv().await {
+            Some(heard) => heard,
+            // `self` holds a sender.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+fn tell(etcd: &Etcd, says: &mpsc::UnboundedSender<Heard>, error: DirectoryError) {
+    if etcd.is_news(&error) {
+        let _ = says.send(Heard::Trouble(error));
+    }
+}
