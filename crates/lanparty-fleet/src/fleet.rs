@@ -186,6 +186,8 @@ pub struct Fleet {
     overload: Overload,
     rooms: HashMap<RoomHash, Room>,
     holds: HashMap<RoomHash, Hold>,
+    /// No hold has anything to do before; looked at anew whenever one changes.
+    holds_due: Option<Instant>,
     /// Rooms that wait for a claim, and claims under way.
     queue: VecDeque<RoomHash>,
     claiming: usize,
@@ -220,6 +222,7 @@ impl Fleet {
             overload: Overload::default(),
             rooms: HashMap::new(),
             holds: HashMap::new(),
+            holds_due: None,
             queue: VecDeque::new(),
             claiming: 0,
             leaving: moves::Leaving::new(now),
@@ -307,14 +310,13 @@ impl Fleet {
             return None;
         }
         let room = self.timers.first().map(|&(at, _)| at);
-        let hold = self.holds.values().filter_map(|hold| hold.next).min();
         let all = [
             self.lease.poll_timeout(now),
             self.check_at,
             self.card.poll_timeout(now),
             self.leaving_timeout(),
             room,
-            hold,
+            self.holds_due,
         ];
         all.into_iter().flatten().min()
     }

@@ -34,6 +34,9 @@ pub const ANSWER_WITHIN: Duration = Duration::from_millis(1500);
 /// As many writes are under way at once; leases are kept alive beside them.
 const MAX_WRITES: usize = 32;
 
+/// So much waits to be heard; then etcd waits. Whoever writes there in a hurry fills no relay's memory.
+const UNHEARD: usize = 1024;
+
 /// What the directory says.
 #[derive(Debug)]
 pub enum Heard {
@@ -66,8 +69,8 @@ impl fmt::Debug for Password {
 #[derive(Debug)]
 pub struct Directory {
     etcd: Arc<Etcd>,
-    says: mpsc::UnboundedSender<Heard>,
-    heard: mpsc::UnboundedReceiver<Heard>,
+    says: mpsc::Sender<Heard>,
+    heard: mpsc::Receiver<Heard>,
     writes: Arc<Semaphore>,
     tasks: JoinSet<()>,
 }
@@ -82,7 +85,7 @@ impl Directory {
         password: Option<Password>,
     ) -> Result<Self, DirectoryTrustError> {
         let etcd = Arc::new(Etcd::new(address, password)?);
-        let (says, heard) = mpsc::unbounded_channel();
+        let (says, heard) = mpsc::channel(UNHEARD);
         let mut tasks = JoinSet::new();
         tasks.spawn(watch::watch(Arc::clone(&etcd), says.clone()));
         Ok(Directory {
@@ -118,12 +121,12 @@ impl Directory {
             let answer = match etcd.request(&request).await {
                 Ok(answer) => answer,
                 Err(error) => {
-                    tell(&etcd, &says, error);
+                    tell(&etcd, &says, error).await;
                     Answer::Unreachable
                 }
             };
             // Nobody listens once the relay ends.
-            let _ = says.send(Heard::Answer(tag, answer));
+            let _ = says.send(Heard::Answer(tag, answer)).await;
         });
     }
 
@@ -137,8 +140,8 @@ impl Directory {
     }
 }
 
-fn tell(etcd: &Etcd, says: &mpsc::UnboundedSender<Heard>, error: DirectoryError) {
+async fn tell(etcd: &Etcd, says: &mpsc::Sender<Heard>, error: DirectoryError) {
     if etcd.is_news(&error) {
-        let _ = says.send(Heard::Trouble(error));
+        let _ = says.send(Heard::Trouble(error)).await;
     }
 }

@@ -33,6 +33,7 @@ pub(super) struct Hold {
 impl Fleet {
     /// The gateway of a closed room has entered it here: the code is its host's in the whole fleet.
     pub fn gateway_came(&mut self, now: Instant, room: RoomHash, host: HostId) {
+        self.holds_due = Some(now);
         let until = now + LINGER;
         let hold = self.holds.entry(room).or_insert(Hold {
             host,
@@ -52,6 +53,7 @@ impl Fleet {
 
     /// The gateway has left; its code is kept for ten minutes.
     pub fn gateway_left(&mut self, now: Instant, room: RoomHash) {
+        self.holds_due = Some(now);
         if let Some(hold) = self.holds.get_mut(&room) {
             hold.present = false;
             hold.until = now + LINGER;
@@ -84,6 +86,9 @@ impl Fleet {
     }
 
     pub(super) fn look_at_holds(&mut self, now: Instant) {
+        if self.holds_due.is_none_or(|due| now < due) {
+            return;
+        }
         let due: Vec<RoomHash> = self
             .holds
             .iter()
@@ -93,6 +98,8 @@ impl Fleet {
         for room in due {
             self.look_at_hold(now, room);
         }
+        let next = self.holds.values().filter_map(|hold| hold.next);
+        self.holds_due = next.min();
     }
 
     fn look_at_hold(&mut self, now: Instant, room: RoomHash) {
@@ -148,6 +155,7 @@ impl Fleet {
     }
 
     pub(super) fn hold_granted(&mut self, now: Instant, room: RoomHash, answer: Answer) {
+        self.holds_due = Some(now);
         let Some(hold) = self.holds.get_mut(&room) else {
             // The room has gone meanwhile; nothing is under this lease.
             if let Answer::Granted { lease, .. } = answer {
@@ -165,6 +173,7 @@ impl Fleet {
     }
 
     pub(super) fn hold_put(&mut self, now: Instant, room: RoomHash, answer: Answer) {
+        self.holds_due = Some(now);
         let Some(hold) = self.holds.get_mut(&room) else {
             return;
         };
@@ -188,6 +197,7 @@ impl Fleet {
         lease: LeaseId,
         answer: Answer,
     ) {
+        self.holds_due = Some(now);
         let Some(hold) = self.holds.get_mut(&room) else {
             return;
         };
@@ -209,6 +219,7 @@ impl Fleet {
 
     /// A code's key has changed: what this relay keeps is put back.
     pub(super) fn hold_changed(&mut self, now: Instant, room: RoomHash) {
+        self.holds_due = Some(now);
         let ours = self.view.claims.get(&room);
         let is_ours = ours.is_some_and(|(claim, _)| claim.relay == self.settings.id);
         if let Some(hold) = self.holds.get_mut(&room)

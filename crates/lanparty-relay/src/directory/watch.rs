@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use lanparty_fleet::{Entry, Event, Revision};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::Sender;
 use tokio::time::{sleep, timeout};
 
 /// After a failure it is tried again.
@@ -35,22 +35,22 @@ enum End {
 
 /// Listens for as long as it is let. Each time that it begins anew everything is loaded anew: a directory that was lost
 /// and set up again has the same name as before, and as many revisions in a while.
-pub(super) async fn watch(etcd: Arc<Etcd>, says: UnboundedSender<Heard>) {
+pub(super) async fn watch(etcd: Arc<Etcd>, says: Sender<Heard>) {
     loop {
         let end = match load(&etcd, &says).await {
             Ok(known) => follow(&etcd, &says, known).await,
             Err(error) => End::Failed(error),
         };
         if let End::Failed(error) = end {
-            let _ = says.send(Heard::Event(Event::Deaf));
-            tell(&etcd, &says, error);
+            let _ = says.send(Heard::Event(Event::Deaf)).await;
+            tell(&etcd, &says, error).await;
             sleep(AGAIN).await;
         }
     }
 }
 
 /// Everything below the prefix, page by page, as of one revision.
-async fn load(etcd: &Arc<Etcd>, says: &UnboundedSender<Heard>) -> Result<Known, DirectoryError> {
+async fn load(etcd: &Arc<Etcd>, says: &Sender<Heard>) -> Result<Known, DirectoryError> {
     let mut entries: Vec<Entry> = Vec::new();
     let mut known: Option<Known> = None;
     let mut limit = PAGE;
@@ -72,17 +72,18 @@ async fn load(etcd: &Arc<Etcd>, says: &UnboundedSender<Heard>) -> Result<Known, 
         let is_last = !page.more || page.entries.is_empty();
         entries.extend(page.entries);
         if is_last {
-            let _ = says.send(Heard::Event(Event::Snapshot {
+            let everything = Event::Snapshot {
                 cluster: at.cluster,
                 revision: at.revision,
                 entries,
-            }));
+            };
+            let _ = says.send(Heard::Event(everything)).await;
             return Ok(at);
         }
     }
 }
 
-async fn follow(etcd: &Arc<Etcd>, says: &UnboundedSender<Heard>, known: Known) -> End {
+async fn follow(etcd: &Arc<Etcd>, says: &Sender<Heard>, known: Known) -> End {
     let mut preferred = etcd.preferred();
     let number = *preferred.borrow_and_update();
     let begun = timeout(ANSWER_WITHIN, begin(etcd, number, known.revision)).await;
@@ -126,7 +127,7 @@ async fn follow(etcd: &Arc<Etcd>, says: &UnboundedSender<Heard>, known: Known) -
         }
         while let Some(end) = read.iter().position(|&byte| byte == b'\n') {
             let line: Vec<u8> = read.drain(..=end).collect();
-            if let Some(end) = hear(etcd, says, number, known, &line) {
+            if let Some(end) = hear(etcd, says, number, known, &line).await {
                 return end;
             }
         }
@@ -151,9 +152,9 @@ async fn begin(
     Ok((kept, response))
 }
 
-fn hear(
+async fn hear(
     etcd: &Arc<Etcd>,
-    says: &UnboundedSender<Heard>,
+    says: &Sender<Heard>,
     number: usize,
     known: Known,
     line: &[u8],
@@ -166,7 +167,7 @@ fn hear(
         }
         Some(Watched::Events(events)) => {
             for event in events {
-                let _ = says.send(Heard::Event(event));
+                let _ = says.send(Heard::Event(event)).await;
             }
             None
         }
