@@ -19,6 +19,8 @@ pub(crate) const PROGRAMS: [&str; 3] = [
     "lanparty-gateway",
     "lanparty-client-linux",
 ];
+/// What the relay that we hand out can do, and a plain build cannot: be one of a fleet (docs/fleet.md).
+pub(crate) const FEATURES: [&str; 2] = ["--features", "lanparty-relay/cluster-etcd"];
 /// The one that draws: most tasks do without, and without the time that its libraries take to build.
 pub(crate) const WINDOW: &str = "lanparty-window";
 
@@ -35,6 +37,7 @@ pub(crate) fn release_command() -> Command {
     let mut cargo = cargo();
     cargo.args(["build", "--release"]);
     cargo.args(PROGRAMS.iter().flat_map(|package| ["-p", package]));
+    cargo.args(FEATURES);
     cargo
 }
 

@@ -15,7 +15,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail, ensure};
 use lanparty_skip::{SKIPPED, STRICT, is_strict};
 
-use crate::build::{BINARIES, PROGRAMS, WINDOW};
+use crate::build::{BINARIES, FEATURES, PROGRAMS, WINDOW};
 use crate::cargo::{cargo, target_folder};
 use crate::dist::contents::{Package, packages};
 use crate::dist::release::Release;
@@ -94,6 +94,7 @@ fn programs() -> Result<PathBuf> {
     build.arg("build");
     let programs = PROGRAMS.iter().chain([&WINDOW]);
     build.args(programs.flat_map(|package| ["-p", package]));
+    build.args(FEATURES);
     ensure!(
         build.status().context("run cargo")?.success(),
         "the build failed, see above"

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use super::succeeds;
 use super::zig::Zig;
-use crate::build::{BINARIES, PROGRAMS, WINDOW};
+use crate::build::{BINARIES, FEATURES, PROGRAMS, WINDOW};
 use crate::debian_rust::{self, RUSTC};
 use crate::packages;
 
@@ -52,7 +52,8 @@ pub(super) fn portable() -> Result<PathBuf> {
 }
 
 fn with_packages(cargo: &mut Command) -> &mut Command {
-    cargo.args(PROGRAMS.iter().flat_map(|package| ["-p", package]))
+    cargo.args(PROGRAMS.iter().flat_map(|package| ["-p", package]));
+    cargo.args(FEATURES)
 }
 
 fn compiler() -> Result<()> {
