@@ -98,7 +98,8 @@ fn check_relay_message(message: &RelayMessage) {
         | RelayMessage::Entered(_)
         | RelayMessage::Found(_)
         | RelayMessage::Redirect(_)
-        | RelayMessage::Moved(_) => {}
+        | RelayMessage::Moved(_)
+        | RelayMessage::Silence(_) => {}
         RelayMessage::Disconnect(disconnect) => {
             unreachable!("{disconnect:?} is for both directions")
         }

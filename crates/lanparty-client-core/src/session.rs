@@ -518,6 +518,7 @@ impl PeerCore for Session {
             | RelayMessage::Found(_)
             | RelayMessage::Redirect(_)
             | RelayMessage::Moved(_)
+            | RelayMessage::Silence(_)
             | RelayMessage::Disconnect(_) => {}
         }
         self.note_others();

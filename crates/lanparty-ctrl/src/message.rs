@@ -6,7 +6,7 @@
 
 use crate::door::{Door, Enter, Entered, Go, Meet, Met, NoMeeting, Ready};
 use crate::orders::{HostOrder, Members};
-use crate::places::{Elsewhere, Found, MAX_FLEET, Near};
+use crate::places::{Elsewhere, Found, MAX_FLEET, Near, Silence};
 use crate::{
     AccessToken, AdmissionKey, BATCHES, Challenge, ChannelBinding, DOORS, DRAINS, DisconnectReason,
     Fingerprint, GROUPS, HostId, HostKey, HostPublicKey, HostSignature, LeaveReason, NEW_KEYS,
@@ -82,6 +82,8 @@ pub enum RelayMessage {
     Redirect(Elsewhere),
     /// The room goes to another relay of this fleet now; only to peers that know [`REDIRECTS`].
     Moved(Elsewhere),
+    /// A member has fallen silent, or is heard again; only to peers that know [`REDIRECTS`].
+    Silence(Silence),
     /// Somebody is in the room.
     PeerJoined(PeerJoined),
     /// Somebody is no longer in the room.

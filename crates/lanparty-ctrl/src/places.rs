@@ -2,6 +2,7 @@
 
 use crate::term::SignedTerm;
 use crate::{Pin, RoomCode, Text};
+use lanparty_proto::PeerId;
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +78,16 @@ pub fn rendezvous(room: &RoomCode, relay: &[u8]) -> [u8; 32] {
     let room = digest(&SHA256, room.as_str().as_bytes());
     let both = digest(&SHA256, &[room.as_ref(), relay].concat());
     both.as_ref().try_into().expect("SHA-256 gives 32 bytes")
+}
+
+/// Nothing has come of a member for seconds, or again something does: it may have gone elsewhere, and the relay only hears of
+/// that when its time is over. A gateway's silence is told to clients, a client's to the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Silence {
+    /// The member's number.
+    pub peer_id: PeerId,
+    /// False once it is heard again.
+    pub silent: bool,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]

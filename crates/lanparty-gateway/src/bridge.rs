@@ -543,6 +543,7 @@ impl PeerCore for Bridge {
             | RelayMessage::Found(_)
             | RelayMessage::Redirect(_)
             | RelayMessage::Moved(_)
+            | RelayMessage::Silence(_)
             | RelayMessage::Disconnect(_) => {}
         }
     }

@@ -280,6 +280,7 @@ impl Controls {
             | RelayMessage::Found(_)
             | RelayMessage::Redirect(_)
             | RelayMessage::Moved(_)
+            | RelayMessage::Silence(_)
             | RelayMessage::Disconnect(_) => {}
         }
         None

@@ -243,6 +243,7 @@ pub(crate) fn said(steps: &[Step<Link>]) -> Vec<String> {
         | RelayMessage::Found(_)
         | RelayMessage::Redirect(_)
         | RelayMessage::Moved(_)
+        | RelayMessage::Silence(_)
         | RelayMessage::Vouched(_)
         | RelayMessage::NewKey(_)
         | RelayMessage::Reject(_)

@@ -486,6 +486,13 @@ fn messages_of_several_relays_have_this_json() {
     let json = |kind| json!({ "type": kind, "address": "b.example:443", "pin": pin.to_string(), "fence": 77 });
     same_both_ways(RelayMessage::Redirect(elsewhere.clone()), json("redirect"));
     same_both_ways(RelayMessage::Moved(elsewhere), json("moved"));
+    same_both_ways(
+        RelayMessage::Silence(Silence {
+            peer_id: PeerId::new(2).unwrap(),
+            silent: true,
+        }),
+        json!({ "type": "silence", "peer_id": 2, "silent": true }),
+    );
 }
 
 #[test]
