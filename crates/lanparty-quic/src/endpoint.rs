@@ -3,7 +3,9 @@
 
 use crate::close::{CloseCode, HandshakeError, Unsent};
 use crate::connection::Connection;
-use crate::engine::{Beat, ConnectFailure, Crew, Engine, Freight, PacketStream, Stranger, Totals};
+use crate::engine::{
+    Beat, ConnectFailure, Crew, Engine, Freight, LagWindow, PacketStream, Stranger, Totals,
+};
 use crate::reset;
 use crate::socket::{self, UdpBuffers, canonical};
 use crate::steer::{self, Company};
@@ -254,6 +256,18 @@ impl Endpoint {
     /// for that; so whoever asks twice within some seconds and hears no has one that is stuck.
     pub fn beat(&self, seen: &mut Beat) -> bool {
         self.crew.beat(seen)
+    }
+
+    /// Has each loop take a turn and note how late that came; to be asked each [`RING`](crate::RING) by who wants to
+    /// know their [`lag`](Self::lag). Nothing is noted before the first time.
+    pub fn ring(&self, now: Instant) {
+        self.crew.ring(now);
+    }
+
+    /// How late packets are read: from when one could have been to its loop's turn, for 99 of 100 at the latest loop, in
+    /// the last five looks with the same `window`. Nothing before it was rung.
+    pub fn lag(&self, window: &mut LagWindow) -> Option<Duration> {
+        self.crew.lag(window)
     }
 
     /// The sockets once more, in their order, for a program that shall take this one's place.

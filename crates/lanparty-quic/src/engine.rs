@@ -17,6 +17,7 @@ mod errands;
 mod gather;
 mod guests;
 mod inbox;
+mod lag;
 mod link;
 mod links;
 mod punches;
@@ -34,6 +35,7 @@ pub use crew::Beat;
 pub(crate) use crew::Crew;
 pub(crate) use drive::Drive;
 pub(crate) use driver::after_others;
+pub use lag::{LagWindow, RING};
 pub(crate) use link::{Handler, Pieces, QUEUE_LIMIT, by_themselves};
 pub use state::{CarriedStats, Totals};
 pub(crate) use stranger::Stranger;
@@ -49,6 +51,7 @@ use drive::Background;
 use driver::Driver;
 use guests::Guests;
 use inbox::Inbox;
+use lag::Lateness;
 use link::remember;
 use noq_proto::{
     self as proto, ConnectionError, ServerConfig, Transmit, TransportError, TransportErrorCode,
@@ -103,6 +106,8 @@ struct Shared {
     gathers: AtomicBool,
     /// How many turns it has had.
     turns: AtomicU64,
+    /// How late they were, once somebody wants to know.
+    lateness: OnceLock<Lateness>,
     /// The state has them too.
     strangers: Arc<Strangers>,
     runtime: Handle,
@@ -183,6 +188,7 @@ impl Engine {
             inbox: (place.loops() > 1).then(inbox),
             siblings: OnceLock::new(),
             turns: AtomicU64::new(0),
+            lateness: OnceLock::new(),
             gathers: AtomicBool::new(false),
             strangers,
             runtime: Handle::current(),

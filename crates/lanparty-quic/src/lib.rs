@@ -32,7 +32,7 @@ pub use close::{CloseCode, Closed, HandshakeError, Unsent, WrongTime};
 pub use connection::Connection;
 pub use drive::Drive;
 pub use endpoint::{Endpoint, Incoming, ListenError};
-pub use engine::{Beat, CarriedStats, PacketStream, StreamError, Totals};
+pub use engine::{Beat, CarriedStats, LagWindow, PacketStream, RING, StreamError, Totals};
 pub use lanparty_flow::Congestion;
 pub use lanparty_flow::queue::WaitWindow;
 pub use socket::UdpBuffers;

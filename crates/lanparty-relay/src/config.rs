@@ -3,6 +3,8 @@
 pub mod command_line;
 #[allow(clippy::disallowed_methods, reason = "shell: reads the file")]
 mod file;
+#[allow(clippy::disallowed_methods, reason = "shell: reads the file")]
+mod fleet;
 pub(crate) mod limits;
 mod tcp;
 #[cfg(test)]
@@ -10,6 +12,7 @@ mod tests;
 
 pub use command_line::CommandLine;
 pub use file::{FileError, text_of};
+pub use fleet::{FleetArgs, FleetArgsError, FleetConfig, FleetSecretText, OnDirectoryLoss};
 pub use limits::{BoundArgs, Bounds};
 pub use tcp::{Tcp, TcpArgs};
 
@@ -69,6 +72,8 @@ pub struct Config {
     pub introduces: bool,
     /// Where the relay is, for people who choose among several.
     pub region: Option<Text>,
+    /// The fleet that it is in, if any.
+    pub fleet: Option<FleetConfig>,
     /// Where the operator steers it, if anywhere.
     pub socket: Option<PathBuf>,
     /// Where another relay asks for this one's place, if anywhere.
@@ -130,6 +135,7 @@ impl Config {
             is_access_hidden: false,
             introduces: true,
             region: None,
+            fleet: None,
             socket: None,
             handover: None,
             takes_over: false,
@@ -230,6 +236,9 @@ pub struct RelayArgs {
     region: Option<Text>,
 
     #[command(flatten)]
+    fleet: FleetArgs,
+
+    #[command(flatten)]
     access: AccessArgs,
 
     #[command(flatten)]
@@ -255,6 +264,9 @@ pub enum ArgsError {
     /// The access token is wrong.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// What it is told of its fleet is wrong.
+    #[error(transparent)]
+    Fleet(#[from] FleetArgsError),
 }
 
 impl RelayArgs {
@@ -271,8 +283,9 @@ impl RelayArgs {
     /// With what it was started, and the files in which that may have changed.
     fn command_line(&self) -> CommandLine {
         let files = self.config.iter().cloned().chain(self.access.file());
+        let files = files.chain(self.fleet.files());
         CommandLine::new(self.words.clone(), files, |words| {
-            Ok(RelayArgs::read(words)?.try_into()?)
+            RelayArgs::read(words)?.try_into()
         })
     }
 }
@@ -307,9 +320,9 @@ fn server_name(text: &str) -> Result<String, TrustError> {
 }
 
 impl TryFrom<RelayArgs> for Config {
-    type Error = AccessError;
+    type Error = ArgsError;
 
-    fn try_from(args: RelayArgs) -> Result<Self, AccessError> {
+    fn try_from(args: RelayArgs) -> Result<Self, ArgsError> {
         let is_successor = args.reload || args.take_over;
         let (access, is_access_hidden) = match args.access.load() {
             Err(AccessError::OutOfSight(_)) if is_successor || args.check => (None, true),
@@ -345,6 +358,7 @@ impl TryFrom<RelayArgs> for Config {
             is_access_hidden,
             introduces: !args.no_introductions,
             region: args.region,
+            fleet: args.fleet.load()?,
             socket,
             handover,
             takes_over: args.take_over,

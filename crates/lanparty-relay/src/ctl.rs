@@ -1,5 +1,6 @@
 //! `lanparty-relay ctl`: the operator's hand on a running relay.
 
+mod fleet;
 mod live;
 pub(crate) mod span;
 pub(crate) mod wire;
@@ -39,6 +40,9 @@ Examples:
 
   Who sends most, now?
       lanparty-relay ctl top
+
+  The relays of this one's fleet:
+      lanparty-relay ctl fleet
 
   Send peer 3 out of room 7:
       lanparty-relay ctl kick 7/3
@@ -83,6 +87,13 @@ enum Order {
     },
     /// Take people in again.
     Undrain,
+    /// Show the relays of the fleet: region, rooms, players that they would take, and whether they drain; of this one also its lease,
+    /// how late it reads packets, and the round trip to the fleet's directory.
+    Fleet {
+        /// As one line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 impl CtlArgs {
@@ -98,6 +109,7 @@ impl CtlArgs {
         let socket = socket.filter(|socket| ctl::is_live(socket)).context(
             "no relay runs here that you may steer; start it, or use --socket or the user that runs it",
         )?;
+        let json = matches!(self.order, Order::Fleet { json: true });
         let request = match self.order {
             Order::Top => return Ok(lanparty_top::run(|| live::look(&socket))?),
             Order::Rooms => Request::Rooms,
@@ -109,6 +121,7 @@ impl CtlArgs {
             Order::Drain { after: None } => Request::Drain,
             Order::Drain { after: Some(after) } => Request::DrainWithin(after.0.as_secs()),
             Order::Undrain => Request::Undrain,
+            Order::Fleet { .. } => Request::Fleet,
         };
         let answer = ctl::ask(&socket, &request);
         let text =
@@ -118,6 +131,8 @@ impl CtlArgs {
                 Answer::Stats(peers) => ctl::json_lines(&peers),
                 Answer::Status(status) => draw_status(&status),
                 Answer::Totals(totals) => ctl::json_lines(&[totals]),
+                Answer::Fleet(fleet) if json => ctl::json_lines(&[fleet]),
+                Answer::Fleet(fleet) => fleet::draw(&fleet),
                 Answer::Done(sentence) => sentence + "\n",
                 Answer::Refused(sentence) => bail!(sentence),
             };
@@ -142,6 +157,7 @@ fn draw_status(status: &Status) -> String {
         gateways,
         waiting,
         region,
+        fleet,
         draining,
         ends_in,
     } = status;
@@ -156,6 +172,7 @@ fn draw_status(status: &Status) -> String {
             span(ends_in)
         ),
     };
+    let fleet = fleet.as_ref().map(fleet::line).unwrap_or_default();
     let region = region.as_ref().map(|region| format!(" in {region}"));
     let region = region.unwrap_or_default();
     let waits = match waiting {
@@ -163,7 +180,7 @@ fn draw_status(status: &Status) -> String {
         _ => format!(" Asking for a party whose gateway is not here: {waiting}."),
     };
     format!(
-        "lanparty-relay {version}{region}, running for {}.\nRooms: {rooms}. Gateways: {gateways}. Players: {players}.{waits}\n{drains}",
+        "lanparty-relay {version}{region}, running for {}.\nRooms: {rooms}. Gateways: {gateways}. Players: {players}.{waits}\n{fleet}{drains}",
         span(seconds)
     )
 }
@@ -231,6 +248,7 @@ mod tests {
             gateways: 1,
             waiting: 0,
             region: None,
+            fleet: None,
             draining: false,
             ends_in: None,
         };

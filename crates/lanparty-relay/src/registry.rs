@@ -13,6 +13,8 @@ mod meetings;
 mod openers;
 mod operator;
 mod orders;
+#[cfg(feature = "cluster-etcd")]
+mod places;
 mod seat;
 #[cfg(test)]
 mod tests;
@@ -25,6 +27,8 @@ pub use joins::JoinLimits;
 pub(crate) use legacy::Legacy;
 pub use operator::{Draining, RoomSummary};
 pub use orders::{NotTheHost, Obeyed};
+#[cfg(feature = "cluster-etcd")]
+pub(crate) use places::Wanted;
 pub use seat::Seat;
 pub use totals::{Carried, Census, KindTotals, Totals};
 
@@ -168,6 +172,9 @@ pub struct Registry<L> {
     members_return_until: Option<Instant>,
     only: Option<RoomName>,
     guesses: Guesses,
+    /// What the operator allows of them, on all relays of a fleet together.
+    guess_limits: GuessLimits,
+    guess_share: u32,
     access: Option<AccessToken>,
     paths: Paths,
     /// Where it is, as its operator calls it.
@@ -200,6 +207,8 @@ impl<L: Clone> Registry<L> {
             members_return_until: None,
             only: None,
             guesses: Guesses::new(GuessLimits::default()),
+            guess_limits: GuessLimits::default(),
+            guess_share: 1,
             access: None,
             paths: Paths::default(),
             region: None,

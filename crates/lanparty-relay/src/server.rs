@@ -10,6 +10,7 @@ mod contact;
 mod counts;
 mod dev_cert;
 mod doorstep;
+mod fleet;
 mod greeting;
 #[cfg(target_os = "linux")]
 pub(crate) mod handover;
@@ -29,6 +30,9 @@ mod totals;
 mod wishes;
 
 pub use dev_cert::DevCertError;
+pub use fleet::FleetError;
+#[cfg(feature = "cluster-etcd")]
+pub use fleet::Line;
 #[cfg(target_os = "linux")]
 pub use handover::HandoverError;
 pub use identity::{SourceError, kept_pin};
@@ -113,6 +117,9 @@ pub enum StartError {
     /// The system keeps us from giving up what we do not need.
     #[error("cannot give up rights that are not needed ({0}); run the relay as an ordinary user")]
     Rights(#[source] io::Error),
+    /// It does not come into the fleet that it was told of.
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
     /// Its metrics cannot be served.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
@@ -150,6 +157,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), S
             false => lanparty_metrics::Bound::new(address),
         })
         .transpose()?;
+    let entrance = fleet::Entrance::of(&config)?;
     #[cfg(target_os = "linux")]
     let mut server = succession::begin(&config)?;
     #[cfg(not(target_os = "linux"))]
@@ -163,6 +171,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), S
             true => StartError::InPlace(Box::new(error)),
             false => error,
         })?;
+    server.enter_fleet(entrance);
     let _metrics = metrics
         .map(|bound| server.serve_metrics(bound))
         .transpose()?;
@@ -200,6 +209,7 @@ pub fn check(config: &Config) -> Result<(), StartError> {
     if let IdentitySource::Files { .. } = config.identity {
         identity::load(&config.identity, &config.server_name)?;
     }
+    fleet::check(config)?;
     Ok(())
 }
 
@@ -209,6 +219,7 @@ impl StartError {
         use SourceError::{Files, Kept, Own, State, Unreadable};
         match self {
             StartError::Identity(Kept(_) | Unreadable { .. } | Files { .. }) => true,
+            StartError::Fleet(_) => true,
             StartError::Identity(State(_) | Own(_))
             | StartError::DevCert(_)
             | StartError::Listen(_)
@@ -241,6 +252,9 @@ pub struct RelayServer {
     threads: Option<NonZeroUsize>,
     operators: JoinSet<io::Result<()>>,
     metrics: JoinSet<Infallible>,
+    /// What keeps it in its fleet.
+    #[cfg(feature = "cluster-etcd")]
+    fleet: JoinSet<()>,
     rooms: Arc<Rooms>,
     /// Where whoever is in this program comes in.
     side_door: Option<Listener>,
@@ -284,6 +298,8 @@ struct Rooms {
     port: u16,
     /// Of links within this program, once there may be any.
     inside: OnceLock<Tally>,
+    /// Its place in a fleet, where it has one.
+    fleet: OnceLock<Arc<fleet::Membership>>,
 }
 
 impl Rooms {
@@ -365,6 +381,7 @@ impl RelayServer {
             counts: Arc::default(),
             port: address.port(),
             inside: OnceLock::new(),
+            fleet: OnceLock::new(),
         });
         if matches!(config.identity, IdentitySource::Files { .. }) {
             rooms.counts.set_certificate_end(identity.ends_at());
@@ -384,6 +401,8 @@ impl RelayServer {
             threads: config.threads,
             operators: JoinSet::new(),
             metrics: JoinSet::new(),
+            #[cfg(feature = "cluster-etcd")]
+            fleet: JoinSet::new(),
             rooms,
             side_door: None,
             doorstep: Doorstep::new(config.knocks),
@@ -425,6 +444,34 @@ impl RelayServer {
             renewal.reload()?;
         }
         Ok(())
+    }
+
+    /// Enters the fleet that its operator has described.
+    fn enter_fleet(&mut self, entrance: Option<fleet::Entrance>) {
+        #[cfg(feature = "cluster-etcd")]
+        if let Some(entrance) = entrance {
+            let (settings, line) = entrance.open(self.pin);
+            self.join_fleet(settings, line);
+        }
+        #[cfg(not(feature = "cluster-etcd"))]
+        if let Some(never) = entrance {
+            match never {}
+        }
+    }
+
+    /// Puts the relay into its fleet from when it runs on, over this way to the fleet's directory.
+    #[cfg(feature = "cluster-etcd")]
+    pub fn join_fleet(&mut self, settings: lanparty_fleet::Settings, line: Line) {
+        let (membership, task) = fleet::Membership::enter(
+            &self.rooms,
+            &self.endpoint,
+            settings,
+            line,
+            self.is_successor,
+        );
+        let joined = self.rooms.fleet.set(membership);
+        joined.expect("a relay is in one fleet");
+        self.fleet.spawn(task);
     }
 
     /// A way in for a peer in this program, to be opened before it runs: no packets, no limit on who knocks, and from
@@ -487,10 +534,7 @@ impl RelayServer {
             self.is_deaf = true;
         }
         let mut clock = Clock::start(self.renewal.is_some() || self.settings.is_some());
-        while !self.is_deaf
-            && self.successor.is_none()
-            && !self.rooms.lock().is_drained(Instant::now())
-        {
+        while !self.is_deaf && self.successor.is_none() && !self.is_drained() {
             tokio::select! {
                 event = self.next_event(&mut clock) => self.handle(event),
                 () = &mut stop => break,
@@ -499,6 +543,7 @@ impl RelayServer {
         if self.standing.take().is_some() && self.successor.is_none() {
             systemd::stopping();
         }
+        self.leave_fleet(&mut clock).await;
         let mut legacy = self.rooms.lock().legacy(Instant::now());
         legacy.watchdog = self.watchdog;
         self.send_all_away();
@@ -515,12 +560,51 @@ impl RelayServer {
             }
         };
         let _ = tokio::time::timeout(STOP, drained).await;
+        if let Some(fleet) = self.rooms.fleet.get() {
+            // Else its rooms and its card stay in the directory until its lease ends.
+            let _ = tokio::time::timeout(STOP, fleet.answered()).await;
+        }
         let _ = tokio::time::timeout(DRAIN, self.endpoint.close(CloseCode::Bye)).await;
         info!("The relay has stopped");
         match self.is_deaf {
             true => Err(SocketGone),
             false => Ok(()),
         }
+    }
+
+    /// True when nobody is left whom it waits for before it ends.
+    fn is_drained(&self) -> bool {
+        let is_empty = self.rooms.lock().is_drained(Instant::now());
+        is_empty
+            && self
+                .rooms
+                .fleet
+                .get()
+                .is_none_or(|fleet| fleet.is_drained())
+    }
+
+    /// Has its rooms go to other relays of its fleet, where it has one, and leaves that. A successor takes them as they are.
+    async fn leave_fleet(&mut self, clock: &mut Clock) {
+        let Some(fleet) = self.rooms.fleet.get().cloned() else {
+            return;
+        };
+        if self.successor.is_none() && !self.is_deaf {
+            fleet.drain();
+            let end = tokio::time::sleep(fleet.drain_time());
+            let mut end = pin!(end);
+            let mut drained = pin!(fleet.drained());
+            loop {
+                tokio::select! {
+                    () = &mut drained => break,
+                    () = &mut end => break,
+                    event = self.next_event(clock) => self.handle(event),
+                }
+                if self.is_deaf || self.successor.is_some() {
+                    break;
+                }
+            }
+        }
+        fleet.leave();
     }
 
     async fn next_event(&mut self, clock: &mut Clock) -> Event {

@@ -1,7 +1,7 @@
 //! What docs/errors.md says to operators.
 
 use crate::config::limits::OutOfRange;
-use crate::config::{ArgsError, FileError};
+use crate::config::{ArgsError, FileError, FleetArgsError};
 use crate::server::{DevCertError, HandoverError, SocketGone, SourceError, StartError, TcpError};
 use lanparty_quic::tls::IdentityError;
 use lanparty_told::{Chapter, told};
@@ -22,9 +22,19 @@ fn the_page_explains_the_relays_settings() {
         FileError::BadValue { .. } = FileError::BadValue { file: file(), line: 3, key: "max-rooms".into(), value: "many".into(), problem: OutOfRange { least: 1, most: u32::MAX.into() }.to_string() } => "The flag of that name would refuse the value.", "A value as the end of the sentence says.";
     });
     let range = told!(OutOfRange { OutOfRange { .. } = OutOfRange { least: 1, most: u32::MAX.into() } => "The same by flag, behind its name.", "A number in that range."; });
-    let _ =
-        told!(ArgsError {} elsewhere ArgsError::Usage(_), ArgsError::File(_), ArgsError::Access(_));
-    Chapter::new("settings").with(settings).with(range).check();
+    let _ = told!(ArgsError {} elsewhere ArgsError::Usage(_), ArgsError::File(_), ArgsError::Access(_), ArgsError::Fleet(_));
+    let fleet = told!(FleetArgsError {
+        FleetArgsError::NotBuilt = FleetArgsError::NotBuilt => "Fleets are left out of most programs, with all that they need.", "One of the two that the sentence names.";
+        FleetArgsError::NoSecret = FleetArgsError::NoSecret => "Without it, who reads the directory would learn room codes.", "As the sentence says.";
+        FleetArgsError::Unreadable { .. } = FleetArgsError::Unreadable { what: "secret", file: "/etc/lanparty/fleet-secret".into(), cause: io::Error::from_raw_os_error(13) } => "The relay's user may not read it, or there is none.", "`LoadCredential=fleet-secret:FILE` in the unit, or another owner.";
+        FleetArgsError::NoAddress = FleetArgsError::NoAddress => "Others send players here, so they must know where here is.", "The name or address of this machine, not the one that all relays share.";
+        FleetArgsError::Alone(_) = FleetArgsError::Alone("--advertise") => "The relay is alone.", "As the sentence says.";
+    });
+    Chapter::new("settings")
+        .with(settings)
+        .with(range)
+        .with(fleet)
+        .check();
 }
 
 #[test]
@@ -35,7 +45,7 @@ fn the_page_explains_why_a_relay_does_not_start_or_ends() {
         StartError::Threads(_) = StartError::Threads(io::Error::from_raw_os_error(11)) => "The machine, or a limit like systemd's `TasksMax`, allows no more.", "A smaller `--threads`.";
         StartError::Handover(_) = StartError::Handover(io::Error::from_raw_os_error(11).into()) => "With `--take-over` or `systemctl reload`: the relay that runs hangs, or is of a version that hands nothing over.", "A restart, which takes some seconds more.";
         StartError::Socket(_) = StartError::Socket(SocketGone) => "The system took the socket away; parties ended.", "Start it again; a service manager does.";
-    } elsewhere StartError::Identity(_), StartError::DevCert(_), StartError::Listen(_), StartError::Metrics(_), StartError::InPlace(_));
+    } elsewhere StartError::Identity(_), StartError::DevCert(_), StartError::Listen(_), StartError::Metrics(_), StartError::InPlace(_), StartError::Fleet(_));
     let _ = told!(SocketGone {} elsewhere SocketGone);
     let handover = told!(HandoverError {
         HandoverError::AccessHidden = HandoverError::AccessHidden => "With `systemctl reload`: the unit has credentials, and the relay that runs has no access token.", "A restart, which takes some seconds more.";

@@ -29,6 +29,7 @@ pub struct Load {
 #[derive(Debug, Default)]
 pub(super) struct Overload {
     slow: bool,
+    too_slow: bool,
     late_since: Option<Instant>,
     calm_since: Option<Instant>,
     too_late_since: Option<Instant>,
@@ -39,6 +40,11 @@ impl Overload {
     /// It takes no new rooms.
     pub(super) fn is_slow(&self) -> bool {
         self.slow
+    }
+
+    /// It is so late that players feel it.
+    pub(super) fn is_too_slow(&self) -> bool {
+        self.too_slow
     }
 
     /// What changed; and whether a room is to go.
@@ -53,6 +59,7 @@ impl Overload {
         let late = since(lag > SLOW, &mut self.late_since, FOR);
         let calm = since(lag < FAST, &mut self.calm_since, CALM);
         let too_late = since(lag > TOO_SLOW, &mut self.too_late_since, SOON);
+        self.too_slow = too_late;
         let was = self.slow;
         self.slow = late || too_late || was && !calm;
         let sheds = too_late && self.next_shed.is_none_or(|next| now >= next);

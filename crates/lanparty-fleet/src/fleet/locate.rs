@@ -20,6 +20,8 @@ pub struct Asker<'a> {
     /// How many relays have sent it on to the next already, as far as it says. Who was sent here stays, where the room
     /// is nobody's: two relays that disagree on where it goes must not send it to and fro.
     pub redirects: u8,
+    /// It only looks, or has not shown that it is invited: a room that is nobody's stays so.
+    pub looks: bool,
 }
 
 /// Where a room is.
@@ -40,6 +42,8 @@ pub enum Located {
     /// It is not known yet: ask again when [`Output::Settled`](super::Output::Settled) names the room, or give up
     /// after [`Fleet::PATIENCE`].
     Ask,
+    /// It is at no relay, and none opens it for this asker.
+    Nobody,
     /// It cannot be told.
     Refused(Refusal),
 }
@@ -77,7 +81,7 @@ impl Fleet {
             Located::Here { .. } => self.counts.here += 1,
             Located::Redirect { .. } => self.counts.redirected += 1,
             Located::Refused(_) => self.counts.refused += 1,
-            Located::Ask => {}
+            Located::Ask | Located::Nobody => {}
         }
         located
     }
@@ -132,12 +136,21 @@ impl Fleet {
     fn place(&mut self, now: Instant, room: RoomHash, asker: &Asker<'_>) -> Located {
         match self.standing {
             Standing::In => {}
+            Standing::Fenced | Standing::Refused | Standing::Left if asker.looks => {
+                return Located::Nobody;
+            }
             Standing::Entering if self.epoch.is_some() => return Located::Ask,
             Standing::Entering => return Located::Refused(Refusal::Entering),
             _ => return Located::Refused(Refusal::NoDirectory),
         }
+        if asker.looks {
+            return self.kept(&room);
+        }
         let near = placement::distances(asker.near, &self.view.relays);
-        let Some(chosen) = self.chosen(now, &room, asker, &near) else {
+        let chosen = self.chosen(now, &room, asker, &near);
+        // Where all are late, late is better than nothing, up to a point.
+        let takes = !self.draining && self.card.free > 0 && !self.overload.is_too_slow();
+        let Some(chosen) = chosen.or_else(|| takes.then_some(self.settings.id)) else {
             return Located::Refused(Refusal::Full);
         };
         if chosen == self.settings.id {
@@ -149,6 +162,18 @@ impl Fleet {
                 fence: None,
             },
             None => Located::Ask,
+        }
+    }
+
+    /// Nobody has the room, but a relay may keep its code: that one knows who is invited.
+    fn kept(&self, room: &RoomHash) -> Located {
+        let keeper = self.view.keeper(room).filter(|&it| it != self.settings.id);
+        match keeper.and_then(|keeper| self.view.relays.get(&keeper)) {
+            Some(card) => Located::Redirect {
+                to: card.clone(),
+                fence: None,
+            },
+            None => Located::Nobody,
         }
     }
 

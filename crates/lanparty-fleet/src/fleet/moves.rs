@@ -76,6 +76,14 @@ impl Fleet {
         self.handle_timeout(now);
     }
 
+    /// Takes rooms again; those that have left stay where they are.
+    pub fn undrain(&mut self, now: Instant) {
+        self.draining = false;
+        self.drained = false;
+        self.leaving.queue.clear();
+        self.handle_timeout(now);
+    }
+
     /// The relay ends now: nothing of it stays in the directory.
     pub fn leave(&mut self, now: Instant) {
         if let Some(lease) = self.lease.id() {

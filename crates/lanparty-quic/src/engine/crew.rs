@@ -2,6 +2,7 @@
 //! others.
 
 use super::inbox::Inbox;
+use super::lag::{LagWindow, Lateness};
 use super::wires::{Freight, carry_where_it_belongs, made_up};
 use super::{Engine, Shared, Stranger};
 use crate::reset::OwnIds;
@@ -15,7 +16,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
@@ -187,6 +188,30 @@ impl Crew {
                 .iter()
                 .zip(&seen.0)
                 .all(|(before, now)| before != now)
+    }
+
+    /// Rings each loop that has answered the ring before; from the first on they note how late they are.
+    pub(crate) fn ring(&self, now: Instant) {
+        for engine in &self.engines {
+            let shared = engine.shared();
+            let lateness = shared.lateness.get_or_init(|| Lateness::new(now));
+            if !lateness.ring(now) {
+                continue;
+            }
+            match &shared.inbox {
+                Some(inbox) => inbox.ring(),
+                None => shared.lock().wake_driver(),
+            }
+        }
+    }
+
+    /// How late the latest loop was in the last five looks.
+    pub(crate) fn lag(&self, window: &mut LagWindow) -> Option<Duration> {
+        let lateness = self.engines.iter().map(|engine| {
+            let lateness = engine.shared().lateness.get();
+            lateness.map(Lateness::counts).unwrap_or_default()
+        });
+        window.look(lateness.collect())
     }
 
     /// Closes every connection and waits until the other sides have had time to hear it.

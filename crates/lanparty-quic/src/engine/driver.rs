@@ -78,6 +78,9 @@ impl Driver {
         }
         has_news |= shared.hear_wires(&mut state, now);
         let taken = self.take_packets(cx, shared, &mut state, now);
+        if let Some(lateness) = shared.lateness.get() {
+            lateness.turn(now, matches!(taken, Taken::More));
+        }
         has_news |= !matches!(taken, Taken::Nothing);
         if has_news {
             state.hear_touched();

@@ -68,6 +68,11 @@ fn every_flag_has_this_spelling_and_this_default() {
                     | "tells_starter"
                     | "no_introductions"
                     | "no_tcp"
+                    | "directory"
+                    | "directory_password_file"
+                    | "fleet_secret_file"
+                    | "advertise"
+                    | "on_directory_loss"
             )
         })
         .map(|flag| {
@@ -133,6 +138,7 @@ fn every_setting_can_be_made_by_flag_and_by_file() {
         socket: None,
         is_access_hidden: false,
         introduces: true,
+        fleet: None,
         region: Some("Paris".into()),
         handover: None,
         takes_over: false,
@@ -186,6 +192,52 @@ fn a_region_is_a_word_or_two() {
         let said = config(&format!("region = '{wrong}'"), "").unwrap_err();
         assert!(said.to_string().contains("1 to 32 letters"), "{said}");
     }
+}
+
+#[test]
+fn a_fleet_needs_a_directory_a_secret_and_an_address_and_a_program_that_knows_fleets() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "correct horse battery\n").unwrap();
+    let secret = format!("fleet-secret-file = '{}'\n", secret.display());
+    let (directory, here) = (
+        "directory = 'etcd://127.0.0.1:2379'\n",
+        "advertise = 'a.example'\n",
+    );
+    let said = |file: &str| config(file, "").unwrap_err().to_string();
+    assert!(said(here).contains("--advertise is of no use without --directory"));
+    assert!(said(&secret).contains("--fleet-secret-file is of no use"));
+    let whole = format!("{directory}{secret}{here}on-directory-loss = 'close'\n");
+    if !cfg!(feature = "cluster-etcd") {
+        assert!(said(&whole).contains("was built without fleets"));
+        assert!(said(directory).contains("was built without fleets"));
+        return;
+    }
+    let fleet = config(&whole, "").unwrap().fleet.unwrap();
+    assert_eq!(fleet.directory, "etcd://127.0.0.1:2379");
+    assert_eq!(fleet.secret.expose(), "correct horse battery");
+    assert_eq!(fleet.advertise.to_string(), "a.example:443");
+    assert_eq!(fleet.on_loss, OnDirectoryLoss::Close);
+    assert_eq!(fleet.password, None);
+    let password = folder.path().join("password");
+    std::fs::write(&password, "battery staple\n").unwrap();
+    let password = format!("directory-password-file = '{}'\n", password.display());
+    assert!(said(&password).contains("--directory-password-file is of no use"));
+    let fleet = config(&format!("{whole}{password}"), "")
+        .unwrap()
+        .fleet
+        .unwrap();
+    assert_eq!(fleet.password.as_ref().unwrap().expose(), "battery staple");
+    let shown = format!("{fleet:?}");
+    assert!(
+        !shown.contains("horse") && !shown.contains("staple"),
+        "{shown}"
+    );
+    assert!(said(directory).contains("needs --fleet-secret-file"));
+    assert!(said(&format!("{directory}{secret}")).contains("needs --advertise HOST:PORT"));
+    let nowhere = "fleet-secret-file = '/nowhere/secret'\n";
+    assert!(said(&format!("{directory}{here}{nowhere}")).contains("/nowhere/secret"));
+    assert!(config(&whole, "--advertise a/b").is_err());
 }
 
 #[test]

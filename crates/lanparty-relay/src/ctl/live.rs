@@ -151,6 +151,7 @@ mod tests {
             gateways: 1,
             waiting: 0,
             region: None,
+            fleet: None,
             draining: true,
             ends_in: None,
         };

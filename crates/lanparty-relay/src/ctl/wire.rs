@@ -27,6 +27,8 @@ pub(crate) enum Request {
     DrainWithin(u64),
     /// People in again.
     Undrain,
+    /// Which relays are in its fleet, and how do they do?
+    Fleet,
     /// Which relay is this, and how does it do?
     Status,
     /// What has it done since it started?
@@ -42,6 +44,7 @@ pub(crate) enum Answer {
     Stats(Vec<PeerNumbers>),
     Status(Status),
     Totals(Box<TotalNumbers>),
+    Fleet(FleetView),
     /// It is done; a sentence says what.
     Done(String),
     /// It is not; a sentence says why.
@@ -90,11 +93,64 @@ pub(crate) struct Status {
     /// Where it is, as its operator calls it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) region: Option<Text>,
+    /// How it stands with its fleet, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fleet: Option<FleetStanding>,
     /// True while nobody new comes in.
     pub(crate) draining: bool,
     /// In so many seconds it ends, whoever is left.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ends_in: Option<u64>,
+}
+
+/// How a relay stands with its fleet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FleetStanding {
+    /// How many relays there are.
+    pub(crate) relays: usize,
+    /// Rooms that are this relay's.
+    pub(crate) rooms: usize,
+    /// What is wrong, if something is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trouble: Option<String>,
+}
+
+/// The fleet as one of its relays sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct FleetView {
+    pub(crate) relays: Vec<FleetRow>,
+    /// What is wrong, if something is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trouble: Option<String>,
+}
+
+/// A relay of the fleet. What it has not told the others it tells of itself alone.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct FleetRow {
+    /// Where peers reach it.
+    pub(crate) relay: String,
+    /// It is the one that is asked.
+    pub(crate) own: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) region: Option<Text>,
+    pub(crate) rooms: usize,
+    /// How many players it would still take.
+    pub(crate) free: u32,
+    /// It takes no new rooms.
+    pub(crate) draining: bool,
+    /// It has been up long enough to be given new rooms.
+    pub(crate) ready: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) players: Option<usize>,
+    /// How long ago its lease was kept alive, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lease_age: Option<f64>,
+    /// How late it reads packets, in seconds: 99 of 100 in the last five seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lag: Option<f64>,
+    /// The round trip to the directory, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) directory_rtt: Option<f64>,
 }
 
 /// What a relay has done since it started, those who have left among it.

@@ -56,24 +56,31 @@ impl<L: Clone> Registry<L> {
                 self.tell_host_of_lookalike(now, entry);
                 decided
             }
-            Err(
-                RejectReason::NotAuthorised
-                | RejectReason::CodeClaimed
-                | RejectReason::NotHost
-                | RejectReason::NoAccess,
-            ) => {
-                // Its gateway may only not be here, and hear of it.
-                self.waiting.note(now, entry, source);
-                match self.guesses.was_wrong(now, source, &entry.room) {
-                    true => decided,
-                    false => Err(RejectReason::RateLimited),
-                }
-            }
-            Err(RejectReason::NotOpened) => {
-                self.waiting.note(now, entry, source);
-                decided
-            }
-            decided => decided,
+            decided => decided.map_err(|reason| self.was_wrong(now, entry, source, reason)),
+        }
+    }
+
+    /// What somebody is told who is refused for this reason.
+    pub(super) fn was_wrong(
+        &mut self,
+        now: Instant,
+        entry: &Entry,
+        source: IpAddr,
+        reason: RejectReason,
+    ) -> RejectReason {
+        let is_guess = match reason {
+            RejectReason::NotAuthorised
+            | RejectReason::CodeClaimed
+            | RejectReason::NotHost
+            | RejectReason::NoAccess => true,
+            RejectReason::NotOpened => false,
+            _ => return reason,
+        };
+        // Its gateway may only not be here, and hear of it.
+        self.waiting.note(now, entry, source);
+        match is_guess && !self.guesses.was_wrong(now, source, &entry.room) {
+            true => RejectReason::RateLimited,
+            false => reason,
         }
     }
 
@@ -117,7 +124,7 @@ impl<L: Clone> Registry<L> {
         }
     }
 
-    fn is_anybody_let_in(&self) -> Result<(), RejectReason> {
+    pub(super) fn is_anybody_let_in(&self) -> Result<(), RejectReason> {
         match self.admits {
             Admits::Nobody => Err(RejectReason::Draining),
             Admits::All | Admits::Members => Ok(()),
@@ -125,7 +132,7 @@ impl<L: Clone> Registry<L> {
     }
 
     /// The room of a gateway is its host's. A client's is the one whose key it has, or in which it has a place.
-    fn which_room(&self, now: Instant, entry: &Entry) -> Result<RoomName, RejectReason> {
+    pub(super) fn which_room(&self, now: Instant, entry: &Entry) -> Result<RoomName, RejectReason> {
         let name = match (&entry.invitation, entry.who) {
             (None, _) => self.open_room_of(now, entry)?,
             (Some(shown), Newcomer::Gateway) => host_of(shown).map(|host| RoomName {
@@ -176,7 +183,7 @@ impl<L: Clone> Registry<L> {
     /// On a relay with an access token rooms are opened by gateways that have it, whoever guesses at it beside
     /// them. Who takes its place back, and the gateway of a room that has been claimed, are known: what they show is
     /// their own, whatever the token is by now.
-    fn may_it_open(
+    pub(super) fn may_it_open(
         &self,
         now: Instant,
         name: &RoomName,

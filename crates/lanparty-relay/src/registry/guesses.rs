@@ -42,6 +42,20 @@ impl Default for GuessLimits {
     }
 }
 
+impl GuessLimits {
+    /// One of so many parts of it, and never nothing.
+    pub(super) fn shared(self, share: u32) -> Self {
+        let part = |rate: Rate| Rate {
+            burst: (rate.burst / share).max(1),
+            per_second: (rate.per_second / share).max(u32::from(rate.per_second > 0)),
+        };
+        GuessLimits {
+            per_source: part(self.per_source),
+            per_room: part(self.per_room),
+        }
+    }
+}
+
 impl fmt::Display for GuessLimits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

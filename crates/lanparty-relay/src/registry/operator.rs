@@ -111,7 +111,8 @@ impl<L: Clone> Registry<L> {
         self.limits = limits;
         self.claims.set_capacity(2 * limits.rooms);
         self.joins.set_limits(limits.joins);
-        self.guesses.set_limits(guesses);
+        self.guess_limits = guesses;
+        self.guesses.set_limits(guesses.shared(self.guess_share));
         if self.rates != rates {
             self.rates = rates;
             for room in self.rooms.values_mut() {

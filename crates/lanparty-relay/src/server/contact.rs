@@ -23,6 +23,7 @@ pub(super) struct Contact {
     connection: Connection,
     budget: DatagramBudget,
     role: Role,
+    takes_redirects: bool,
     outbox: Mutex<Outbox>,
     /// Something has come into the outbox.
     filled: Notify,
@@ -48,6 +49,7 @@ impl Contact {
             connection,
             budget: entry.datagram_budget,
             role: entry.who.role(),
+            takes_redirects: entry.takes_redirects,
             outbox: Mutex::default(),
             filled: Notify::new(),
             batch: if entry.reads_batches { BATCH } else { 1 },
@@ -143,6 +145,15 @@ impl Contact {
 
     pub(super) fn role(&self) -> Role {
         self.role
+    }
+
+    /// Whether it can be told to go to another relay.
+    #[cfg_attr(
+        not(feature = "cluster-etcd"),
+        allow(dead_code, reason = "a relay that is alone sends nobody on")
+    )]
+    pub(super) fn takes_redirects(&self) -> bool {
+        self.takes_redirects
     }
 
     /// Sends a frame that came at `now`, cut to what the path takes and the peer asked for; never waits. False when the

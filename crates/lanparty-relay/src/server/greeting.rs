@@ -2,9 +2,12 @@
 
 use super::attendance::Attendance;
 use super::contact::{Contact, Outgoing};
+use super::fleet::{Errand, Membership, Place, Ticket};
 use super::{BANNED, DRAIN, Rooms, queue_steps, send_out};
+use crate::room::Step;
 use lanparty_ctrl::message::{Disconnect, Entry, Hello, Newcomer, Reject, Seen};
-use lanparty_ctrl::{DisconnectReason, PeerMessage, RejectReason, RelayMessage, ResumeToken};
+use lanparty_ctrl::places::Elsewhere;
+use lanparty_ctrl::{DisconnectReason, PeerMessage, RejectReason, RelayMessage, ResumeToken, Text};
 use lanparty_quic::control::{self, ControlError};
 use lanparty_quic::{CloseCode, Connection, Incoming, SendStream};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -42,6 +45,12 @@ enum Refusal {
     /// It is told why.
     #[error("{0}")]
     Reject(RejectReason, SendStream),
+    /// The same, in words of our own.
+    #[error("{1}")]
+    Say(RejectReason, Text, SendStream),
+    /// It is told where its room is.
+    #[error("its room is at {}", .0.address)]
+    Redirect(Elsewhere, SendStream),
     /// It does not speak our protocol.
     #[error("{0}")]
     Protocol(String),
@@ -51,9 +60,13 @@ impl Refusal {
     /// What it is told, if it is.
     fn reason(&self) -> Option<RejectReason> {
         match self {
-            Refusal::Reject(reason, _) => Some(*reason),
-            Refusal::Protocol(_) => None,
+            Refusal::Reject(reason, _) | Refusal::Say(reason, ..) => Some(*reason),
+            Refusal::Redirect(..) | Refusal::Protocol(_) => None,
         }
+    }
+
+    fn is_redirect(&self) -> bool {
+        matches!(self, Refusal::Redirect(..))
     }
 }
 
@@ -93,7 +106,10 @@ async fn seat(rooms: Arc<Rooms>, connection: Connection, from: SocketAddr) -> Op
         }
         Err(refusal) => refusal,
     };
-    rooms.counts.note_refused(refusal.reason());
+    // Whoever is sent on is counted by the fleet.
+    if !refusal.is_redirect() {
+        rooms.counts.note_refused(refusal.reason());
+    }
     debug!(%from, %refusal, "A stranger is sent away");
     send_away(&connection, refusal).await;
     None
@@ -115,13 +131,13 @@ async fn hear(
     connection: &Connection,
     from: SocketAddr,
 ) -> Result<Heard, Refusal> {
-    let admit = |entry, answer| {
-        let seat = admit(rooms, entry, from, connection, answer)?;
+    let admit = async |entry, answer| {
+        let seat = enter(rooms, entry, from, connection, answer).await?;
         Ok(Heard::Seated(Box::new(seat)))
     };
     let (wish, answer) = hear_wish(connection).await?;
     match wish {
-        Wish::Seat(entry) => return admit(*entry, answer),
+        Wish::Seat(entry) => return admit(entry, answer).await,
         Wish::Look if rooms.lock().may_look(Instant::now(), from.ip()) => {
             return Ok(Heard::Looked(answer));
         }
@@ -129,7 +145,7 @@ async fn hear(
         Wish::Find(entry) => answer_find(rooms, &entry, from, answer).await?,
     }
     match hear_after_find(connection).await? {
-        Some((entry, answer)) => admit(*entry, answer),
+        Some((entry, answer)) => admit(entry, answer).await,
         None => Ok(Heard::Gone),
     }
 }
@@ -139,11 +155,21 @@ async fn answer_find(
     rooms: &Rooms,
     entry: &Entry,
     from: SocketAddr,
-    mut answer: SendStream,
+    answer: SendStream,
 ) -> Result<(), Refusal> {
+    let mut answer = answer;
+    if let Some(fleet) = rooms.fleet.get() {
+        let place = fleet.locate(rooms, entry, from.ip(), Errand::Find).await;
+        (_, answer) = here_or_refused(place, entry, answer)?;
+    }
     let found = rooms.lock().find(Instant::now(), entry, from.ip());
     let found = match found {
-        Ok(found) => RelayMessage::Found(Box::new(found)),
+        Ok(mut found) => {
+            if let (Some(fleet), Newcomer::Gateway) = (rooms.fleet.get(), entry.who) {
+                found.relays = fleet.relays();
+            }
+            RelayMessage::Found(Box::new(found))
+        }
         Err(reason) => return Err(Refusal::Reject(reason, answer)),
     };
     // Who does not read it says no hello either.
@@ -207,27 +233,116 @@ async fn read_hello(connection: &Connection) -> Result<(PeerMessage, SendStream)
     Ok((control::read_message(&mut stream).await?, answer))
 }
 
+/// What somebody reads who knows no way to another relay.
+const TOO_OLD: &str = "your party is at another relay of this fleet, and this program is too old to go there; update it";
+/// And whose room comes and goes while it waits at the door.
+const RESTLESS: &str = "the room is between two relays; try again in some seconds";
+/// How often somebody is told where its room is, before it is told to come again.
+const LOOKS: usize = 3;
+
+/// Whoever does not belong here goes where it belongs; the others go on, those with a ticket whose room is here.
+fn here_or_refused(
+    place: Place,
+    entry: &Entry,
+    answer: SendStream,
+) -> Result<(Option<Ticket>, SendStream), Refusal> {
+    match place {
+        Place::Here(ticket) => Ok((Some(ticket), answer)),
+        Place::Nowhere => Ok((None, answer)),
+        Place::Elsewhere(to) if entry.takes_redirects => Err(Refusal::Redirect(to, answer)),
+        Place::Elsewhere(_) => Err(Refusal::Say(RejectReason::Other, TOO_OLD.into(), answer)),
+        Place::Untold(why) => Err(Refusal::Say(RejectReason::Other, why.into(), answer)),
+        Place::Refused(reason) => Err(Refusal::Reject(reason, answer)),
+    }
+}
+
+/// Lets somebody in, or says why not; where there is a fleet, once it is known that the room is here.
+async fn enter(
+    rooms: &Arc<Rooms>,
+    mut entry: Box<Entry>,
+    from: SocketAddr,
+    connection: &Connection,
+    mut answer: SendStream,
+) -> Result<Attendance, Refusal> {
+    let Some(fleet) = rooms.fleet.get() else {
+        return match admit(rooms, entry, from, connection, answer, None) {
+            Ok(seat) => Ok(seat),
+            Err(NotIn::Refused(refusal)) => Err(refusal),
+            Err(NotIn::Left(_, answer)) => Err(restless(answer)),
+        };
+    };
+    for _ in 0..LOOKS {
+        let place = fleet.locate(rooms, &entry, from.ip(), Errand::Enter).await;
+        let ticket;
+        (ticket, answer) = here_or_refused(place, &entry, answer)?;
+        let Some(ticket) = ticket else {
+            return Err(nowhere(rooms, &entry, from, answer));
+        };
+        let pass = Some((&**fleet, ticket));
+        match admit(rooms, entry, from, connection, answer, pass) {
+            Ok(seat) => return Ok(seat),
+            Err(NotIn::Refused(refusal)) => return Err(refusal),
+            Err(NotIn::Left(again, stream)) => (entry, answer) = (again, stream),
+        }
+    }
+    Err(restless(answer))
+}
+
+fn restless(answer: SendStream) -> Refusal {
+    Refusal::Say(RejectReason::Other, RESTLESS.into(), answer)
+}
+
+/// Why somebody does not come in whose room is at no relay.
+fn nowhere(rooms: &Rooms, entry: &Entry, from: SocketAddr, answer: SendStream) -> Refusal {
+    match rooms.lock().find(Instant::now(), entry, from.ip()) {
+        Err(reason) => Refusal::Reject(reason, answer),
+        // Its key has come this very moment.
+        Ok(_) => restless(answer),
+    }
+}
+
+/// Somebody is not let in.
+enum NotIn {
+    /// For good.
+    Refused(Refusal),
+    /// Its room has left in this moment, and it asks again where that is.
+    Left(Box<Entry>, SendStream),
+}
+
 fn admit(
     rooms: &Arc<Rooms>,
-    entry: Entry,
+    entry: Box<Entry>,
     from: SocketAddr,
     connection: &Connection,
     answer: SendStream,
-) -> Result<Attendance, Refusal> {
+    pass: Option<(&Membership, Ticket)>,
+) -> Result<Attendance, NotIn> {
     let token = ResumeToken::from_random(rand::random());
     let who = entry.who;
     // Declared before the lock, so that it goes after it: a seat that is dropped frees its place.
     let seat;
     let mut registry = rooms.lock();
-    let link = Arc::new(Contact::new(connection.clone(), &entry));
-    let admitted = registry.admit(Instant::now(), &entry, from.ip(), token, link.clone());
-    let admission = match admitted {
-        Ok(admission) => admission,
-        Err(reason) => return Err(Refusal::Reject(reason, answer)),
+    let now = Instant::now();
+    let fence = match pass {
+        Some((fleet, ticket)) => match fleet.holds(&mut registry, ticket) {
+            Some(fence) => Some(fence),
+            None => return Err(NotIn::Left(entry, answer)),
+        },
+        None => None,
     };
+    let link = Arc::new(Contact::new(connection.clone(), &entry));
+    let admitted = registry.admit(now, &entry, from.ip(), token, link.clone());
+    let mut admission = match admitted {
+        Ok(admission) => admission,
+        Err(reason) => return Err(NotIn::Refused(Refusal::Reject(reason, answer))),
+    };
+    if let Some((fleet, ticket)) = pass {
+        fleet.came(now, ticket, admission.place.room, &entry);
+        tell_fence(&mut admission.steps, fence);
+    }
     seat = Attendance::new(
         rooms.clone(),
-        entry,
+        *entry,
         admission.place,
         from,
         link.clone(),
@@ -252,6 +367,15 @@ fn admit(
     Ok(seat)
 }
 
+/// Says in a welcome by which right the room is here.
+fn tell_fence(steps: &mut [Step<Arc<Contact>>], told: Option<u64>) {
+    for step in steps {
+        if let Step::Answer(RelayMessage::Welcome(welcome)) = step {
+            welcome.fence = told;
+        }
+    }
+}
+
 /// Says from where the connection is seen, and ends it.
 async fn answer_look(connection: &Connection, seen: Seen, mut answer: SendStream) {
     let seen = RelayMessage::Seen(seen);
@@ -265,23 +389,30 @@ async fn answer_look(connection: &Connection, seen: Seen, mut answer: SendStream
 }
 
 async fn send_away(connection: &Connection, refusal: Refusal) {
-    let Refusal::Reject(reason, mut answer) = refusal else {
-        connection.close(CloseCode::ProtocolError);
-        return;
+    let reason = refusal.reason();
+    let (last, mut answer) = match refusal {
+        Refusal::Reject(reason, answer) => {
+            let text = reason.to_string().into();
+            (RelayMessage::Reject(Reject { reason, text }), answer)
+        }
+        Refusal::Say(reason, text, answer) => {
+            (RelayMessage::Reject(Reject { reason, text }), answer)
+        }
+        Refusal::Redirect(to, answer) => (RelayMessage::Redirect(to), answer),
+        Refusal::Protocol(_) => {
+            connection.close(CloseCode::ProtocolError);
+            return;
+        }
     };
-    let reject = RelayMessage::Reject(Reject {
-        reason,
-        text: reason.to_string().into(),
-    });
     let told = async {
-        if control::write_message(&mut answer, &reject).await.is_ok() {
+        if control::write_message(&mut answer, &last).await.is_ok() {
             // The peer closes once it has read the answer.
             connection.closed().await;
         }
     };
     // Who asks too often shall not hold a place among the strangers for long.
     let patience = match reason {
-        RejectReason::RateLimited => 2 * DRAIN,
+        Some(RejectReason::RateLimited) => 2 * DRAIN,
         _ => 4 * DRAIN,
     };
     let _ = tokio::time::timeout(patience, told).await;

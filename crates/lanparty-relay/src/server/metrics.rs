@@ -2,6 +2,7 @@
 
 use super::Rooms;
 use super::counts::{Counted, HANDSHAKES, KNOCKS};
+use super::fleet::FleetFigures;
 use super::tcp::TcpKnock;
 use crate::registry::{Census, KindTotals};
 use lanparty_ctrl::door::NoMeetingReason;
@@ -20,6 +21,8 @@ pub(super) struct Figures {
     pub(super) census: Census,
     pub(super) counted: Counted,
     pub(super) links: Totals,
+    /// Of a relay in a fleet.
+    pub(super) fleet: Option<FleetFigures>,
 }
 
 /// A copy of all numbers. The lock is held while they are added up, which is some microseconds.
@@ -33,14 +36,17 @@ pub(super) fn copy(rooms: &Rooms, endpoint: &Endpoint) -> Figures {
         census,
         counted: rooms.counts.copy(),
         links,
+        fleet: rooms.fleet.get().map(|fleet| fleet.figures()),
     }
 }
 
 /// Why nobody new is taken in, if so.
 pub(super) fn ready(figures: &Figures) -> Result<(), &'static str> {
-    match figures.census.is_draining {
-        true => Err("the relay is draining and takes in nobody new"),
-        false => Ok(()),
+    let trouble = figures.fleet.as_ref().and_then(|fleet| fleet.trouble);
+    match (figures.census.is_draining, trouble) {
+        (true, _) => Err("the relay is draining and takes in nobody new"),
+        (false, Some(trouble)) => Err(trouble),
+        (false, None) => Ok(()),
     }
 }
 
@@ -53,6 +59,9 @@ pub(super) fn write(figures: &Figures, sheet: &mut Sheet) {
     write_sent(&figures.counted, sheet);
     write_links(&figures.links, sheet);
     write_limits(&figures.census, sheet);
+    if let Some(fleet) = &figures.fleet {
+        write_fleet(fleet, sheet);
+    }
     let ends = figures.counted.certificate_ends;
     let left = ends.map_or(f64::INFINITY, |ends| ends as f64 - seconds_since_1970());
     let help = "How long the certificate holds; for ever where the relay has a key of its own";
@@ -237,6 +246,53 @@ fn write_links(links: &Totals, sheet: &mut Sheet) {
     let help = "Packets that went over TCP";
     for (direction, packets) in [("sent", carried.sent), ("received", carried.received)] {
         sheet.counter("tcp_packets", help, &[("direction", direction)], packets);
+    }
+}
+
+fn write_fleet(fleet: &FleetFigures, sheet: &mut Sheet) {
+    let flag = |is: bool| f64::from(u8::from(is));
+    let unknown = f64::INFINITY;
+    for (name, help, value) in [
+        (
+            "fleet_in",
+            "1 while the relay is in its fleet, and opens rooms",
+            flag(fleet.is_in),
+        ),
+        (
+            "fleet_takes_rooms",
+            "1 while it takes new rooms: it is in, does not drain, and is not late",
+            flag(fleet.takes_rooms),
+        ),
+        (
+            "fleet_relays",
+            "Relays of the fleet, this one among them",
+            fleet.relays as f64,
+        ),
+        (
+            "fleet_rooms",
+            "Rooms that are this relay's in the fleet",
+            fleet.rooms as f64,
+        ),
+        (
+            "fleet_lease_age_seconds",
+            "How long ago its lease was kept alive; infinite without one",
+            fleet.lease_age.unwrap_or(unknown),
+        ),
+        (
+            "fleet_directory_rtt_seconds",
+            "The last round trip to the fleet's directory; infinite before the first",
+            fleet.rtt.unwrap_or(unknown),
+        ),
+        (
+            "fleet_read_lag_seconds",
+            "How late packets are read, 99 of 100 in the last five seconds",
+            fleet.lag.unwrap_or_default(),
+        ),
+    ] {
+        sheet.gauge(name, help, &[], value);
+    }
+    for &(name, help, count) in &fleet.counters {
+        sheet.counter(name, help, &[], count);
     }
 }
 

@@ -11,10 +11,12 @@ use lanparty_quic::Endpoint;
 use std::io;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
+/// What the operator reads of a relay without one.
+const ALONE: &str = "this relay is in no fleet; docs/fleet.md says how it comes into one";
 /// What somebody reads whom the operator has kicked.
 const EXPELLED: &str = "the relay's operator has sent you out of the room";
 
@@ -82,6 +84,11 @@ impl Desk {
             gateways: census.gateways,
             waiting: census.waiting,
             region,
+            fleet: self
+                .rooms
+                .fleet
+                .get()
+                .map(|fleet| fleet.figures().standing()),
             draining: draining.is_some(),
             ends_in: draining.and_then(|draining| draining.until).map(left),
         }
@@ -92,6 +99,14 @@ impl Desk {
         let mut registry = self.rooms.lock();
         match request {
             Request::Status => Answer::Status(status),
+            Request::Fleet => {
+                let players = registry.players();
+                drop(registry);
+                match self.rooms.fleet.get() {
+                    Some(fleet) => Answer::Fleet(fleet.view(players)),
+                    None => Answer::Refused(ALONE.to_owned()),
+                }
+            }
             Request::Totals => {
                 drop(registry);
                 let figures = metrics::copy(&self.rooms, &self.endpoint);
@@ -149,14 +164,18 @@ impl Desk {
                     "there is no peer {seat}; `lanparty-relay ctl peers` shows who is there"
                 )),
             },
-            Request::Drain => drain(&mut registry, None),
+            Request::Drain => self.drain(registry, None),
             Request::DrainWithin(seconds) => {
-                drain(&mut registry, Some(Duration::from_secs(seconds)))
+                self.drain(registry, Some(Duration::from_secs(seconds)))
             }
             Request::Undrain => match registry.draining() {
                 None => Answer::Done("It was not draining: people come in as before.".to_owned()),
                 Some(_) if registry.undrain() => {
                     tell_how_it_drains(&registry);
+                    drop(registry);
+                    if let Some(fleet) = self.rooms.fleet.get() {
+                        fleet.undrain();
+                    }
                     info!("Not draining any more: people come in as before");
                     Answer::Done("People come in again, and the relay stays.".to_owned())
                 }
@@ -168,10 +187,29 @@ impl Desk {
     }
 }
 
-fn drain(registry: &mut Registry<Arc<Contact>>, within: Option<Duration>) -> Answer {
+impl Desk {
+    /// Empties the relay: in a fleet its rooms go to others at once.
+    fn drain(
+        &self,
+        mut registry: MutexGuard<'_, Registry<Arc<Contact>>>,
+        within: Option<Duration>,
+    ) -> Answer {
+        let answer = drain(&mut registry, within, self.rooms.fleet.get().is_some());
+        drop(registry);
+        if let Some(fleet) = self.rooms.fleet.get() {
+            fleet.drain();
+        }
+        answer
+    }
+}
+
+fn drain(registry: &mut Registry<Arc<Contact>>, within: Option<Duration>, moves: bool) -> Answer {
     let end = within.and_then(|within| Instant::now().checked_add(within));
     registry.drain_gently(end);
-    tell_how_it_drains(registry);
+    // Whoever is moved at once need not hear of an end.
+    if !moves {
+        tell_how_it_drains(registry);
+    }
     let players = registry.players();
     let until = match (players, within) {
         (0, _) => "the relay ends now, as no player is left".to_owned(),
@@ -186,8 +224,13 @@ fn drain(registry: &mut Registry<Arc<Contact>>, within: Option<Duration>) -> Ans
         ?within,
         "Draining: nobody new comes in, and the relay ends with the last player"
     );
+    let moves = if moves {
+        " Its rooms go to the other relays of the fleet now."
+    } else {
+        ""
+    };
     Answer::Done(format!(
-        "Nobody new comes in; {until}. `lanparty-relay ctl undrain` takes it back."
+        "Nobody new comes in; {until}.{moves} `lanparty-relay ctl undrain` takes it back."
     ))
 }
 

@@ -9,6 +9,7 @@ const PLAYER: Asker<'_> = Asker {
     gateway: false,
     near: &[],
     redirects: 0,
+    looks: false,
 };
 
 /// A room at each relay, by its number.

@@ -239,6 +239,7 @@ impl Party {
                 gateway,
                 near,
                 redirects,
+                looks: false,
             };
             match self.hello(at, room, &asker) {
                 Located::Here { .. } => {

@@ -9,6 +9,7 @@ const GATEWAY: Asker<'_> = Asker {
     gateway: true,
     near: &[],
     redirects: 0,
+    looks: false,
 };
 
 #[test]
@@ -164,6 +165,28 @@ fn a_full_relay_gets_no_rooms_and_a_full_fleet_says_so() {
     party.pass(3000);
     assert_eq!(
         party.hello(0, room(99), &GATEWAY),
+        Located::Refused(Refusal::Full)
+    );
+}
+
+#[test]
+fn where_all_are_late_rooms_open_where_they_are_asked_for_unless_that_is_felt() {
+    let mut party = Party::ready(2);
+    let late = |party: &mut Party, lag| {
+        for _ in 0..7 {
+            let (now, lag) = (party.now, Duration::from_millis(lag));
+            for relay in &mut party.relays {
+                relay.fleet.handle_load(now, Load { free: 400, lag });
+            }
+            party.pass(1000);
+        }
+    };
+    late(&mut party, 8);
+    assert_eq!(party.enter(0, room(1), true, &[]), 0);
+    assert_eq!(party.enter(1, room(2), true, &[]), 1);
+    late(&mut party, 30);
+    assert_eq!(
+        party.hello(0, room(3), &GATEWAY),
         Located::Refused(Refusal::Full)
     );
 }
