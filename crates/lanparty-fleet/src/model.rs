@@ -140,9 +140,9 @@ impl Model {
         self.catch_up();
     }
 
-    /// Everything is lost, and another directory stands in its place.
+    /// Everything is lost, and another directory stands in its place, with the same name: etcd makes its cluster's id of
+    /// what is written in its unit file.
     pub fn wipe(&mut self) {
-        self.cluster += 1;
         self.revision = 1;
         self.keys.clear();
         self.leases.clear();
@@ -150,6 +150,12 @@ impl Model {
             line.stale = true;
         }
         self.catch_up();
+    }
+
+    /// The same, with another name.
+    pub fn replace(&mut self) {
+        self.cluster += 1;
+        self.wipe();
     }
 
     /// A relay asks.

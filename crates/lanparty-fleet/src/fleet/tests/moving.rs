@@ -144,3 +144,16 @@ fn who_leaves_leaves_nothing_behind() {
     assert_eq!(party.relays[0].fleet.standing(), Standing::Left);
     assert_eq!(party.relays[0].fleet.poll_timeout(party.now), None);
 }
+
+#[test]
+fn who_drains_too_takes_nothing_that_it_is_offered() {
+    let mut party = Party::ready(2);
+    party.enter(0, room(1), true, &[near(0, 1)]);
+    party.pass(100);
+    // Both in the same moment, before either has heard of the other.
+    party.drain(1);
+    party.drain(0);
+    party.pass(1500);
+    assert_eq!(party.owner(room(1)), Some(0));
+    assert_eq!(moved(&party, 0, Whom::Gateway), []);
+}

@@ -238,3 +238,36 @@ fn a_directory_slower_than_an_answer_may_be_is_none() {
     party.pass(8000);
     assert_eq!(party.relays[0].fleet.standing(), Standing::In);
 }
+
+#[test]
+fn a_directory_made_anew_is_known_though_it_has_the_old_ones_name_and_as_many_revisions() {
+    for changes in [0, 1000] {
+        let mut party = Party::ready(2);
+        let rooms = rooms(&mut party);
+        let before = fence(&party.locate(0, rooms[0], &PLAYER));
+        let site = party.relays[0].site;
+        party.model.cut(site, true);
+        party.pass(500);
+        party.model.wipe();
+        for _ in 0..changes {
+            party.model.scribble(b"fleet/other", b"busy");
+        }
+        party.pass(500);
+        party.model.cut(site, false);
+        party.pass(3000);
+        assert!(party.said(0).contains(&Trouble::AnotherDirectory));
+        assert_eq!(party.owner(rooms[0]), Some(0));
+        assert!(fence(&party.locate(0, rooms[0], &PLAYER)) > before);
+    }
+}
+
+#[test]
+fn another_directory_is_filled_as_an_emptied_one_is() {
+    let mut party = Party::ready(2);
+    let rooms = rooms(&mut party);
+    party.model.replace();
+    party.pass(3000);
+    assert_eq!(party.owner(rooms[0]), Some(0));
+    assert_eq!(party.owner(rooms[1]), Some(1));
+    assert_eq!(lost(&party, 0), []);
+}
