@@ -40,6 +40,7 @@ use claims::{Claims, RoomName};
 use guesses::Guesses;
 use joins::Joins;
 use lanparty_ctrl::message::{Entry, Newcomer};
+use lanparty_ctrl::places::Silence;
 use lanparty_ctrl::{
     AccessToken, AdmissionKey, HostId, LeaveReason, Notice, Pings, RejectReason, RelayMessage,
     ResumeToken, RoomCode, Text,
@@ -354,6 +355,14 @@ impl<L: Clone> Registry<L> {
     ) -> Vec<(L, Pings)> {
         let rooms = self.rooms.values_mut();
         rooms.flat_map(|room| room.poll_pings(now, &path)).collect()
+    }
+
+    /// Who is to be told that somebody has fallen silent, or is heard again; `heard` counts what has come over a link.
+    pub fn poll_silences(&mut self, now: Instant, heard: impl Fn(&L) -> u64) -> Vec<(L, Silence)> {
+        let rooms = self.rooms.values_mut();
+        rooms
+            .flat_map(|room| room.poll_silences(now, &heard))
+            .collect()
     }
 
     /// Admits nobody from now on; answers the links of all who are here and must be told.

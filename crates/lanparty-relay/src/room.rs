@@ -9,6 +9,7 @@ mod member;
 mod notices;
 mod orders;
 mod pings;
+mod silence;
 mod speed;
 #[cfg(test)]
 mod tests;

@@ -695,6 +695,9 @@ impl RelayServer {
         for (link, pings) in rooms.poll_pings(now, |link| link.path()) {
             link.queue(Outgoing::Message(RelayMessage::Pings(pings)));
         }
+        for (link, silence) in rooms.poll_silences(now, |link| link.connection().heard()) {
+            link.queue(Outgoing::Message(RelayMessage::Silence(silence)));
+        }
         self.rooms.introduce(&mut rooms, None);
     }
 

@@ -131,6 +131,7 @@ impl Relay {
             takes_pings: self.takes_pings,
             takes_drains: self.takes_pings,
             knows_doors: self.knows_doors,
+            takes_redirects: true,
             ..Entry::new(room.parse().unwrap(), who, budget)
         }
     }

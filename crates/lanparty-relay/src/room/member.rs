@@ -2,6 +2,7 @@
 
 use super::notices::Notices;
 use super::pings::Gauge;
+use super::silence::Hearing;
 use super::speed::Speeds;
 use lanparty_ctrl::message::{Entry, Newcomer, PeerJoined};
 use lanparty_ctrl::{Challenge, Fingerprint, Name, RelayMessage, ResumeToken, SignedTerm};
@@ -72,7 +73,9 @@ pub(super) struct Member<L> {
     pub(super) takes_pings: bool,
     pub(super) takes_drains: bool,
     pub(super) knows_doors: bool,
+    pub(super) takes_redirects: bool,
     pub(super) gauge: Gauge,
+    pub(super) hearing: Hearing,
     /// Which stay of its party this is; few peers are gateways.
     term: Option<Box<SignedTerm>>,
     tells_groups: bool,
@@ -117,7 +120,9 @@ impl<L> Member<L> {
             takes_pings: entry.takes_pings,
             takes_drains: entry.takes_drains,
             knows_doors: entry.knows_doors,
+            takes_redirects: entry.takes_redirects,
             gauge: Gauge::default(),
+            hearing: Hearing::new(now),
             term: entry.term.map(Box::new),
             tells_groups: entry.tells_groups,
             takes_new_keys: entry.takes_new_keys,

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 mod lookalikes;
 mod pings;
+mod silences;
 
 /// A gateway on link 1 and players on links 2 to 4.
 fn party() -> (Relay, Seat, [Seat; 3]) {
