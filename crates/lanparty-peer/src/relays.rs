@@ -4,6 +4,7 @@
 //! stands, and [`trail`] follows the relays of a fleet.
 
 pub(crate) mod choose;
+pub(crate) mod nearby;
 mod none_of;
 pub(crate) mod place;
 pub(crate) mod rhythm;

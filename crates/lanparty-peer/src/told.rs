@@ -77,6 +77,8 @@ fn the_page_explains_why_there_is_no_link() {
             => "A relay of a fleet is behind the others, which have given the room to another one.", "Nothing; it is asked again.";
         NotFollowed::Within = NotFollowed::Within
             => "A relay of the internet names a private address. Its operator has made a mistake, or means ill.", "Tell its operator.";
+        NotFollowed::Stranger = NotFollowed::Stranger
+            => "The fleet's directory has a wrong pin for that relay, or somebody else is at its address.", "Tell its operator; it is asked again.";
         NotFollowed::Unknown = NotFollowed::Unknown
             => "The relay that has the room is known by a certificate, and this system trusts nobody.", "Install ca-certificates; tell the operator to give the fleet's relays pins.";
     });

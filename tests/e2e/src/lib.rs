@@ -13,12 +13,14 @@
 )]
 
 mod cable;
+mod fake;
 mod front;
 mod middlebox;
 mod peer;
 mod wire;
 
 pub use cable::{Cable, MemoryPort, cable};
+pub use fake::FakeRelay;
 pub use front::{Front, WebProxy};
 pub use middlebox::Middlebox;
 pub use peer::{Facts, Heard, Peer};
@@ -107,29 +109,7 @@ impl Relay {
 
     /// How a peer gets to this relay.
     pub fn config(&self) -> RelayConfig {
-        RelayConfig {
-            address: self.address.to_string().parse().unwrap(),
-            name: None,
-            access_token: None,
-            identity: None,
-            server_name: "lanparty-relay".to_owned(),
-            trust: self.trust.clone(),
-            room: ROOM.parse().unwrap(),
-            key: None,
-            host: None,
-            host_key: None,
-            may_be_cut: false,
-            also: Vec::new(),
-            others: Vec::new(),
-            budget_cap: None,
-            congestion: Congestion::default(),
-            inside: None,
-            door: Some(DoorConfig::default()),
-            tcp: OverTcp {
-                is_wanted: true,
-                proxies: Proxies::None,
-            },
-        }
+        config_at(self.address, self.trust.clone())
     }
 
     /// How a peer in the same program gets to it, as a host's gateway does.
@@ -138,6 +118,33 @@ impl Relay {
             inside: Some(self.side_door.clone()),
             ..self.config()
         }
+    }
+}
+
+/// How a peer gets to a relay there that is known by this.
+pub fn config_at(address: SocketAddr, trust: Trust) -> RelayConfig {
+    RelayConfig {
+        address: address.into(),
+        name: None,
+        access_token: None,
+        identity: None,
+        server_name: "lanparty-relay".to_owned(),
+        trust,
+        room: ROOM.parse().unwrap(),
+        key: None,
+        host: None,
+        host_key: None,
+        may_be_cut: false,
+        also: Vec::new(),
+        others: Vec::new(),
+        budget_cap: None,
+        congestion: Congestion::default(),
+        inside: None,
+        door: Some(DoorConfig::default()),
+        tcp: OverTcp {
+            is_wanted: true,
+            proxies: Proxies::None,
+        },
     }
 }
 

@@ -82,12 +82,17 @@ impl Peer {
 
     /// The gateway of the party's LAN, with its NIC's MAC.
     pub fn gateway(relay: RelayConfig, nic: MacAddr) -> Self {
+        Self::gateway_of_term(relay, nic, Term::default())
+    }
+
+    /// The same, which has been at this term before.
+    pub fn gateway_of_term(relay: RelayConfig, nic: MacAddr, term: Term) -> Self {
         let bridge = Bridge::new(nic);
         let bridge = match &relay.host_key {
             Some(key) => bridge.vouching(key.clone(), relay.room.clone()),
             None => bridge,
         };
-        Self::start(relay, bridge, |_| Facts::default())
+        Self::start_at(term, relay, bridge, |_| Facts::default())
     }
 
     /// Whoever this is.
@@ -96,6 +101,15 @@ impl Peer {
     }
 
     fn start<C: PeerCore + Send + 'static>(
+        relay: RelayConfig,
+        core: C,
+        facts: fn(&C) -> Facts,
+    ) -> Self {
+        Self::start_at(Term::default(), relay, core, facts)
+    }
+
+    fn start_at<C: PeerCore + Send + 'static>(
+        term: Term,
         relay: RelayConfig,
         mut core: C,
         facts: fn(&C) -> Facts,
@@ -111,7 +125,7 @@ impl Peer {
                 sender,
                 facts,
                 terms,
-                term: Term::default(),
+                term,
                 preferred: wanted,
             };
             let ended = lanparty_peer::run(&mut core, &mut port, &mut host, &relay, shutdown).await;

@@ -16,6 +16,7 @@ use crate::door::{Doors, News};
 use crate::link::{LOOK, QueueDeaths, RelayLink};
 use crate::relay_args::RelayConfig;
 use crate::relays::Relays;
+use crate::relays::nearby::{Measured, Nearby};
 use crate::relays::survey::{Step, Survey};
 use bytes::Bytes;
 use elsewhere::Elsewhere;
@@ -76,6 +77,7 @@ where
         relays: Relays::new(relay, host_token.as_ref()),
         survey: Survey::default(),
         sights: Vec::new(),
+        nearby: Nearby::default(),
         elsewhere: Elsewhere::default(),
         has_been_in: false,
         beside: Beside::default(),
@@ -168,6 +170,7 @@ enum Other {
     Wanted(Option<PeerMessage>),
     Beside(Outcome),
     Surveyed((usize, Step)),
+    Measured(Vec<Measured>),
     Tick,
     Look,
     Shutdown(Text),
@@ -182,6 +185,7 @@ struct Peer<'a, C, P, H> {
     relays: Relays,
     survey: Survey,
     sights: Vec<RelaySight>,
+    nearby: Nearby,
     /// Where the party may be else than where the link is.
     elsewhere: Elsewhere,
     has_been_in: bool,
@@ -333,6 +337,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                     wanted = self.host.next_message() => Other::Wanted(wanted),
                     outcome = self.beside.next() => Other::Beside(outcome),
                     step = self.survey.next() => Other::Surveyed(step),
+                    measured = self.nearby.next() => Other::Measured(measured),
                     _ = tick.tick() => Other::Tick,
                     _ = look.tick() => Other::Look,
                     reason = &mut *shutdown => Other::Shutdown(reason),
@@ -390,6 +395,10 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                         return Ok(ended);
                     }
                 }
+                Happened::Other(Other::Measured(measured)) => {
+                    self.note_measured(measured);
+                    self.tell_sights(Some(link.place())).await?;
+                }
                 Happened::Other(Other::Surveyed(step)) => self.hear_survey(link, step).await?,
                 Happened::Other(Other::Tick) => {
                     self.count_queue_drops(link);
@@ -405,6 +414,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                         self.try_beside(link, starts).await?;
                     }
                     self.about_doors(link, Doors::tell_news);
+                    self.look_around(link);
                 }
                 Happened::Other(Other::Look) => {
                     let other_way = self.doors.judge(Instant::now(), link.quality());

@@ -45,6 +45,11 @@ impl Rhythm {
         self.next = Some(now + jittered(EACH, random));
     }
 
+    /// The others are not asked again before this.
+    pub(crate) fn rest(&mut self, until: Instant) {
+        self.next = Some(until);
+    }
+
     /// Whether a gateway may go over to where its players are.
     pub(crate) fn may_move(&self, now: Instant) -> bool {
         self.moved

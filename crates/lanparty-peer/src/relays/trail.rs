@@ -44,6 +44,9 @@ pub enum NotFollowed {
     /// A relay of the internet means a machine of ours.
     #[error("it sends us to an address within our own network")]
     Within,
+    /// Who is there has another key.
+    #[error("it sends us to a relay that has another key than it says; tell its operator")]
+    Stranger,
     /// No authority can vouch for it here.
     #[error(
         "it sends us to a relay for which nobody vouches; this system has no list of certificate authorities"

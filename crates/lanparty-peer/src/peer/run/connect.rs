@@ -5,6 +5,7 @@ use super::{LOOKS_LONG, Peer, RESOLVE, over};
 use crate::link::race::{Reached, Targets, near_proxy, race};
 use crate::link::{self, ConnectError, RelayLink};
 use crate::relay_args::RelayConfig;
+use crate::relays::NotFollowed;
 use crate::relays::trail::Trail;
 use lanparty_ctrl::message::{Hello, Newcomer};
 use lanparty_ctrl::{DOORS, DRAINS, GROUPS, NEW_KEYS, PINGS, Pin as Key, REDIRECTS};
@@ -46,6 +47,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         mut reached: Option<(Targets, Reached)>,
         yields: bool,
     ) -> Result<Result<RelayLink, ConnectError>, RunError> {
+        let first = place;
         let mut trail = Trail::from(&self.relays.place(place).address);
         loop {
             let (by, entered) = self.enter(place, reached.take(), yields).await?;
@@ -61,6 +63,10 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                         Ok(place) => place,
                         Err(error) => return Ok(Err(error.into())),
                     };
+                }
+                // What a directory says may be mended any moment, so nobody ends for it.
+                Err(ConnectError::Handshake(HandshakeError::Certificate(_))) if place != first => {
+                    return Ok(Err(NotFollowed::Stranger.into()));
                 }
                 Err(error) => {
                     if !error.is_refusal() {
@@ -147,6 +153,8 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let host_challenge = self.core.challenge(rand::random());
         let relay = relay.filter(|_| newcomer == Newcomer::Gateway);
         let term = relay.and_then(|relay| self.host.term(&relay));
+        let preferred = self.host.preferred_relay();
+        let near = self.nearby.near(preferred.as_ref());
         let mut hello = self.question(config);
         hello.capabilities.extend(abilities);
         Hello {
@@ -155,6 +163,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             host_challenge,
             yields,
             term,
+            near,
             name: config.name.clone().map(Into::into),
             ..hello
         }

@@ -6,7 +6,7 @@ use super::several::Looked;
 use crate::link::{ConnectError, RelayLink};
 use crate::relays::Relays;
 use crate::relays::choose::{Answer, Choice, Chooser};
-use crate::relays::rhythm::Rhythm;
+use crate::relays::rhythm::{Rhythm, jittered};
 use crate::relays::survey::{Question, Reply, Step};
 use crate::relays::trail::Trail;
 use lanparty_ctrl::message::{Newcomer, Role};
@@ -15,7 +15,7 @@ use lanparty_ctrl::{NoticeKind, RelayMessage};
 use lanparty_proto::PeerId;
 use std::time::{Duration, Instant};
 
-/// How long a gateway that no player has come to yet leaves the others unasked.
+/// How long a gateway that has no players leaves the others unasked, each time.
 const LONELY: Duration = Duration::from_secs(10);
 
 /// Why a peer would go to another relay.
@@ -104,6 +104,19 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         }
     }
 
+    /// A gateway at a relay of a fleet looks at the others from time to time, for the next time that its room is given out.
+    pub(super) fn look_around(&mut self, link: &RelayLink) {
+        if self.is_player() || !self.relays.are_fleet() {
+            return;
+        }
+        let mut config = self.config_of(link.place());
+        if let Some(door) = &mut config.door {
+            door.port = None;
+        }
+        let question = self.question(&config);
+        self.nearby.look_around(Instant::now(), config, question);
+    }
+
     fn is_player(&self) -> bool {
         self.core.newcomer() != Newcomer::Gateway
     }
@@ -184,6 +197,10 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             self.elsewhere.rhythm.asked(now, random);
         }
         let is_due = self.elsewhere.rhythm.poll(now, wish.is_some(), random) || is_urgent;
+        // Nobody is known to look for it.
+        if wish == Some(Wish::Players) && is_due && !self.core.is_deserted(now) {
+            self.elsewhere.rhythm.rest(now + jittered(LONELY, random));
+        }
         if let Some(wish) = wish.filter(|_| is_due) {
             self.ask_others(now, link.place(), wish);
         }

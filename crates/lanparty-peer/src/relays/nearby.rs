@@ -1,0 +1,182 @@
+//! How far a gateway is from the relays of a fleet, which puts its room near it.
+
+use super::place::Place;
+use crate::link::greeting::{Finding, find};
+use crate::link::race::{Targets, race};
+use crate::link::{ConnectError, resolve};
+use crate::relay_args::RelayConfig;
+use lanparty_ctrl::message::Hello;
+use lanparty_ctrl::places::{FleetRelay, Near};
+use lanparty_edge::address::RelayAddress;
+use lanparty_quic::PathFloor;
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// How many relays of a fleet are measured.
+const MOST: usize = 8;
+/// How long that may take.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How often it is done: relays come and go.
+const EACH: Duration = Duration::from_secs(600);
+
+/// A relay of a fleet, and how far it is if it has answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Measured {
+    pub(crate) relay: FleetRelay,
+    pub(crate) rtt: Option<Duration>,
+}
+
+/// What is known of the fleet around.
+#[derive(Debug, Default)]
+pub(crate) struct Nearby {
+    measured: Vec<Measured>,
+    at: Option<Instant>,
+    running: JoinSet<Vec<Measured>>,
+}
+
+impl Nearby {
+    /// True where nothing has been measured yet.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.at.is_none()
+    }
+
+    /// The relays have been measured.
+    pub(crate) fn note(&mut self, now: Instant, measured: Vec<Measured>) {
+        self.at = Some(now);
+        self.measured = measured;
+    }
+
+    /// What stands in a gateway's hello. The one that the host wants is nearer than any other.
+    pub(crate) fn near(&self, preferred: Option<&RelayAddress>) -> Vec<Near> {
+        let near = |measured: &Measured| {
+            let address = measured.relay.address.clone();
+            let is_preferred = preferred.is_some_and(|preferred| {
+                address
+                    .parse()
+                    .is_ok_and(|address: RelayAddress| address.is_same(preferred))
+            });
+            let rtt = measured.rtt?;
+            let rtt_ms = u16::try_from(rtt.as_millis()).unwrap_or(u16::MAX);
+            Some(Near {
+                address,
+                rtt_ms: if is_preferred { 0 } else { rtt_ms.max(1) },
+            })
+        };
+        self.measured.iter().filter_map(near).collect()
+    }
+
+    /// All that were looked at.
+    pub(crate) fn measured(&self) -> &[Measured] {
+        &self.measured
+    }
+
+    /// Asks this relay of the fleet for the others, and measures them, where it is time to.
+    pub(crate) fn look_around(&mut self, now: Instant, config: RelayConfig, question: Hello) {
+        let is_due = self
+            .at
+            .is_none_or(|at| now.saturating_duration_since(at) >= EACH);
+        if !is_due || !self.running.is_empty() {
+            return;
+        }
+        self.at = Some(now);
+        self.running.spawn(async move {
+            match ask(&config, question).await {
+                Ok(relays) => measure(config, relays).await,
+                Err(error) => {
+                    tracing::debug!(%error, "The fleet's relays are not known");
+                    Vec::new()
+                }
+            }
+        });
+    }
+
+    /// Waits for what has become of it, for ever while nothing is looked at. Safe to cancel.
+    pub(crate) async fn next(&mut self) -> Vec<Measured> {
+        loop {
+            match self.running.join_next().await {
+                Some(Ok(measured)) => return measured,
+                Some(Err(_)) => {}
+                None => std::future::pending().await,
+            }
+        }
+    }
+}
+
+/// The relays of the fleet, as this one knows them.
+async fn ask(config: &RelayConfig, question: Hello) -> Result<Vec<FleetRelay>, ConnectError> {
+    let addresses = resolve(&config.address).await?;
+    let targets = Targets::usual(config, &addresses).await;
+    let reached = race(config, &targets, PathFloor::Ordinary).await?;
+    match find(reached.connection(), question, config).await? {
+        Finding::Found(found) => Ok(found.relays),
+        Finding::Sent(_) | Finding::Old => Ok(Vec::new()),
+    }
+}
+
+/// Shakes hands with each, side by side.
+pub(crate) async fn measure(config: RelayConfig, relays: Vec<FleetRelay>) -> Vec<Measured> {
+    let mut running = JoinSet::new();
+    for relay in relays.into_iter().take(MOST) {
+        let config = config.clone();
+        running.spawn(async move {
+            let rtt = timeout(PATIENCE, shake_hands(&config, &relay)).await;
+            Measured {
+                rtt: rtt.ok().flatten(),
+                relay,
+            }
+        });
+    }
+    running.join_all().await
+}
+
+async fn shake_hands(config: &RelayConfig, relay: &FleetRelay) -> Option<Duration> {
+    let address: RelayAddress = relay.address.parse().ok()?;
+    let place = Place::other(config, address, relay.pin, None).ok()?;
+    let mut config = place.config(config);
+    if let Some(door) = &mut config.door {
+        door.port = None;
+    }
+    let addresses = resolve(&config.address).await.ok()?;
+    let targets = Targets::usual(&config, &addresses).await;
+    let reached = race(&config, &targets, PathFloor::Ordinary).await.ok()?;
+    reached.rtt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(address: &str, rtt: Option<u64>) -> Measured {
+        Measured {
+            relay: FleetRelay {
+                address: address.to_owned(),
+                pin: None,
+                region: None,
+            },
+            rtt: rtt.map(Duration::from_millis),
+        }
+    }
+
+    #[test]
+    fn what_does_not_answer_is_not_near_and_what_the_host_wants_is_nearest() {
+        let mut nearby = Nearby::default();
+        assert!(nearby.is_unknown() && nearby.near(None).is_empty());
+        nearby.note(
+            Instant::now(),
+            vec![
+                measured("a.example:443", Some(0)),
+                measured("b.example:443", None),
+                measured("c.example:443", Some(100_000)),
+            ],
+        );
+        let rtts = |preferred: Option<&str>| -> Vec<_> {
+            let preferred = preferred.map(|text| text.parse().unwrap());
+            let near = nearby.near(preferred.as_ref()).into_iter();
+            near.map(|near| (near.address, near.rtt_ms)).collect()
+        };
+        let (a, c) = ("a.example:443".to_owned(), "c.example:443".to_owned());
+        assert_eq!(rtts(None), [(a.clone(), 1), (c.clone(), u16::MAX)]);
+        assert_eq!(rtts(Some("C.example")), [(a, 1), (c, 0)]);
+    }
+}

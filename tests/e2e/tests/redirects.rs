@@ -1,0 +1,264 @@
+//! Relays that send peers to others, relays of before, and relays that would keep a party to themselves.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test with real sockets that measures how long people wait"
+)]
+
+use lanparty_ctrl::message::Reject;
+use lanparty_ctrl::places::{Elsewhere, Found};
+use lanparty_ctrl::{
+    HostKey, HostSecret, PeerMessage, Pin, RejectReason, RelayMessage, RoomCode, RoomKey, Term,
+};
+use lanparty_e2e::{FakeRelay, Heard, Peer, ROOM, Relay};
+use lanparty_edge::invite::OtherRelay;
+use lanparty_peer::relay_args::RelayConfig;
+use lanparty_proto::{MacAddr, VirtualMac};
+use lanparty_quic::tls::Trust;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use tokio::task::LocalSet;
+
+const NIC: MacAddr = MacAddr::new([0x52, 0x54, 0, 0, 0, 9]);
+
+#[tokio::test]
+async fn where_there_is_one_relay_nobody_asks_before_the_hello() {
+    run(async {
+        let fake = FakeRelay::start(|_| |_: &PeerMessage| Some(welcome(None)));
+        let mut player = Peer::client(guest(&[(fake.address(), fake.pin())]), mac());
+        player.is_at(fake.address()).await;
+        let heard = fake.heard();
+        assert!(heard.iter().all(is_hello), "{heard:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_is_sent_to_another_relay_goes_there() {
+    run(async {
+        let relay = Relay::start();
+        let (address, pin) = (relay.address(), relay.pin());
+        let last = FakeRelay::start(|_| move |_: &PeerMessage| Some(redirect(address, pin)));
+        let (address, pin) = (last.address(), last.pin());
+        let first = FakeRelay::start(|_| move |_: &PeerMessage| Some(redirect(address, pin)));
+        let invite = [(first.address(), first.pin())];
+        let mut gateway = Peer::gateway(host(&invite), NIC);
+        gateway.is_at(relay.address()).await;
+        let mut player = Peer::client(guest(&invite), mac());
+        player.is_at(relay.address()).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn relays_that_send_us_round_and_round_are_told_of() {
+    run(async {
+        let own = |pin| move |address: SocketAddr| redirect(address, pin);
+        // It sends everybody to itself.
+        let at = std::sync::Arc::new(std::sync::OnceLock::new());
+        let answer = std::sync::Arc::clone(&at);
+        let fake =
+            FakeRelay::start(|pin| move |_: &PeerMessage| answer.get().copied().map(own(pin)));
+        at.set(fake.address()).unwrap();
+        let mut player = Peer::client(guest(&[(fake.address(), fake.pin())]), mac());
+        let cause = player.is_refused().await;
+        assert!(cause.contains("round and round"), "{cause}");
+        // And nobody is driven mad by it.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let count = fake.heard().len();
+        assert!((2..=8).contains(&count), "{count} hellos in two seconds");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_relay_that_is_not_who_it_was_said_to_be_is_not_entered() {
+    run(async {
+        let relay = Relay::start();
+        let address = relay.address();
+        let wrong = Pin::from_sha256([9; 32]);
+        let fake = FakeRelay::start(|_| move |_: &PeerMessage| Some(redirect(address, wrong)));
+        let mut player = Peer::client(guest(&[(fake.address(), fake.pin())]), mac());
+        let cause = player.is_refused().await;
+        assert!(cause.contains("another key than it says"), "{cause}");
+        player.is_refused().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_is_sent_to_a_dead_relay_asks_again_and_comes_in_when_another_has_the_room() {
+    run(async {
+        let relay = Relay::start();
+        let (address, pin) = (relay.address(), relay.pin());
+        let dead = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let dead_address = dead.local_addr().unwrap();
+        let since = Instant::now();
+        let fake = FakeRelay::start(|_| {
+            move |_: &PeerMessage| {
+                // A lease takes its time.
+                Some(match since.elapsed() < Duration::from_secs(7) {
+                    true => redirect(dead_address, pin),
+                    false => redirect(address, pin),
+                })
+            }
+        });
+        let mut gateway = Peer::gateway(host(&[(fake.address(), fake.pin())]), NIC);
+        gateway.is_at(relay.address()).await;
+        let took = since.elapsed();
+        assert!(took < Duration::from_secs(9), "{took:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_relay_that_moves_the_room_is_left_within_a_moment() {
+    run(async {
+        let relay = Relay::start();
+        let fake = FakeRelay::start(|_| |_: &PeerMessage| Some(welcome(Some(3))));
+        let invite = [(fake.address(), fake.pin())];
+        let mut gateway = Peer::gateway(host(&invite), NIC);
+        let mut player = Peer::client(guest(&invite), mac());
+        gateway.is_at(fake.address()).await;
+        player.is_at(fake.address()).await;
+        let moved = RelayMessage::Moved(Elsewhere {
+            fence: Some(4),
+            ..elsewhere(relay.address(), relay.pin())
+        });
+        // The gateway is told first; here both are told at once, and the player may be there first.
+        let told = Instant::now();
+        fake.say(&moved).await;
+        gateway.is_at(relay.address()).await;
+        player.is_at(relay.address()).await;
+        println!("both had moved after {:?}", told.elapsed());
+        assert!(told.elapsed() < Duration::from_secs(3));
+        assert!(!gateway.has_heard(|heard| matches!(heard, Heard::NoLink(_))));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_old_relay_beside_a_new_one_is_entered_only_where_the_new_one_is_gone() {
+    run(async {
+        let relay = Relay::start();
+        let old = FakeRelay::start(|_| {
+            |message: &PeerMessage| match message {
+                PeerMessage::Hello(_) => Some(welcome(None)),
+                _ => None,
+            }
+        });
+        let invite = [(old.address(), old.pin()), (relay.address(), relay.pin())];
+        let mut gateway = Peer::gateway(host(&invite), NIC);
+        gateway.is_at(relay.address()).await;
+        let mut player = Peer::client(guest(&invite), mac());
+        player.is_at(relay.address()).await;
+        assert!(!old.heard().iter().any(is_hello));
+        relay.end();
+        gateway.is_at(old.address()).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_relay_that_shows_the_gateway_of_an_earlier_term_keeps_nobody() {
+    run(async {
+        let relay = Relay::start();
+        let key = host_key();
+        let zombie = FakeRelay::start(|pin| {
+            move |message: &PeerMessage| {
+                let room: RoomCode = ROOM.parse().unwrap();
+                let found = Found {
+                    gateway: true,
+                    // The gateway that the test runs begins at 1, too, but for the other relay, and then comes again.
+                    term: Some(Term::new(1).sign(&key, &room, &pin)),
+                    ..Found::default()
+                };
+                match message {
+                    PeerMessage::Find(hello) if hello.mac.is_some() => {
+                        Some(RelayMessage::Found(Box::new(found)))
+                    }
+                    PeerMessage::Find(_) => Some(RelayMessage::Reject(Reject {
+                        reason: RejectReason::RelayFull,
+                        text: "".into(),
+                    })),
+                    _ => Some(welcome(None)),
+                }
+            }
+        });
+        let invite = [
+            (zombie.address(), zombie.pin()),
+            (relay.address(), relay.pin()),
+        ];
+        // Its second term is higher than what the zombie has kept.
+        let mut gateway = Peer::gateway_of_term(host(&invite), NIC, Term::new(1));
+        gateway.is_at(relay.address()).await;
+        let mut player = Peer::client(guest(&invite), mac());
+        player.is_at(relay.address()).await;
+        assert!(!zombie.heard().iter().any(is_hello));
+    })
+    .await;
+}
+
+fn is_hello(message: &PeerMessage) -> bool {
+    matches!(message, PeerMessage::Hello(_))
+}
+
+fn welcome(fence: Option<u64>) -> RelayMessage {
+    RelayMessage::Welcome(lanparty_ctrl::message::Welcome {
+        fence,
+        ..FakeRelay::welcome()
+    })
+}
+
+fn elsewhere(address: SocketAddr, pin: Pin) -> Elsewhere {
+    Elsewhere {
+        address: address.to_string(),
+        pin: Some(pin),
+        fence: None,
+    }
+}
+
+fn redirect(address: SocketAddr, pin: Pin) -> RelayMessage {
+    RelayMessage::Redirect(elsewhere(address, pin))
+}
+
+fn config(relays: &[(SocketAddr, Pin)]) -> RelayConfig {
+    let mut others = relays.iter().map(|(address, pin)| OtherRelay {
+        address: (*address).into(),
+        pin: Some(*pin),
+    });
+    others.next();
+    RelayConfig {
+        others: others.collect(),
+        key: Some(RoomKey::from_random([7; 16])),
+        door: None,
+        ..lanparty_e2e::config_at(relays[0].0, Trust::pinned(relays[0].1))
+    }
+}
+
+fn guest(relays: &[(SocketAddr, Pin)]) -> RelayConfig {
+    RelayConfig {
+        host: Some(host_key().id()),
+        ..config(relays)
+    }
+}
+
+fn host(relays: &[(SocketAddr, Pin)]) -> RelayConfig {
+    RelayConfig {
+        host_key: Some(host_key()),
+        ..config(relays)
+    }
+}
+
+fn host_key() -> HostKey {
+    HostSecret::from_random([1; 32]).host_key(&ROOM.parse().unwrap())
+}
+
+fn mac() -> VirtualMac {
+    VirtualMac::from_random([2, 0, 0, 0, 0, 1])
+}
+
+async fn run(test: impl Future<Output = ()>) {
+    LocalSet::new().run_until(test).await;
+}
