@@ -2,8 +2,8 @@
 //!
 //! Every etcd since 3.4 answers gRPC's calls as JSON over HTTP/1.1 too, on the same port. So the relay needs neither gRPC
 //! nor protobuf, and what it says can be tried with curl. What is asked and what the answers mean is [`lanparty_fleet`]'s;
-//! here it is carried: by connections that are kept ([`line`]), to whichever etcd answers ([`etcd`]), as JSON ([`wire`]),
-//! and what etcd tells by itself is heard ([`watch`]).
+//! here it is carried: by connections that are kept (`line`), to whichever etcd answers (`etcd`), as JSON (`wire`),
+//! and what etcd tells by itself is heard (`watch`).
 //!
 //! Start with [`Directory::start`].
 
