@@ -26,7 +26,7 @@ pub use doctor::{FixOffer, Mark, Row};
 pub use order::{Answer, Fix, Request, Secret};
 pub use snapshot::{
     LanAddress, Lease, Loss, Me, Measured, Member, Mtu, NotDirect, Party, Ping, PingVerdict,
-    Reason, Room, Snapshot, Warning, Way, ms,
+    Reason, RelayPlace, Room, Snapshot, Warning, Way, ms,
 };
 pub use state::State;
 

@@ -2,6 +2,7 @@
 
 use crate::{FixOffer, State, VERSION};
 use lanparty_games::Game;
+pub use lanparty_obs::RelayPlace;
 pub use lanparty_obs::way::{Measured, NotDirect, Reason, Way, ms};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -49,6 +50,9 @@ pub struct Snapshot {
     /// Why the way is not direct, where it could be.
     #[serde(default)]
     pub not_direct: Option<Reason>,
+    /// At which relay the party is, where its invite names several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<RelayPlace>,
     /// Who else is in the room, by name.
     #[serde(default)]
     pub members: Vec<Member>,
@@ -88,6 +92,7 @@ impl Snapshot {
             relay: Measured::default(),
             direct: Measured::default(),
             not_direct: None,
+            place: None,
             members: Vec::new(),
             games: Vec::new(),
             warnings: Vec::new(),
@@ -133,6 +138,9 @@ pub struct Party {
     /// Where else it may be found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<SocketAddr>,
+    /// The other relays to which the party may move, as the invite names them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<String>,
     /// When the invite ends, in seconds since 1970.
     #[serde(default)]
     pub expires: Option<u64>,

@@ -6,11 +6,12 @@ use clap::Args;
 use lanparty_ctrl::message::Welcome;
 use lanparty_ctrl::{Name, RelayMessage, ResumeToken, RoomKey};
 use lanparty_dhcp::{Held, How};
+use lanparty_edge::address::RelayAddress;
 use lanparty_edge::resume_file::ResumeFile;
 use lanparty_edge::seldom::Seldom;
 use lanparty_edge::speech::say;
 use lanparty_obs::way::Measured;
-use lanparty_obs::{Diagnostics, PlayerStatus, Ways};
+use lanparty_obs::{Diagnostics, PlayerStatus, RelayPlace, Ways};
 use lanparty_peer::LinkFacts;
 use lanparty_peer::relay_args::{DoorConfig, RelayArgs, RelayArgsError, RelayConfig};
 use lanparty_proto::VirtualMac;
@@ -109,6 +110,8 @@ impl PlayerArgs {
             notice: None,
             room_mtu: None,
             new_key: None,
+            at: None,
+            search: Search::default(),
         })
     }
 }
@@ -163,6 +166,23 @@ pub struct Player {
     room_mtu: Option<u16>,
     /// The key that the host has given the room since the invite was made.
     new_key: Option<RoomKey>,
+    /// Which of several relays it is.
+    at: Option<RelayPlace>,
+    search: Search,
+}
+
+/// How it goes with several relays while there is no link.
+#[derive(Debug, Default)]
+enum Search {
+    /// The player has not been in yet.
+    #[default]
+    First,
+    /// There is a link.
+    Found,
+    /// The link was lost; the others are asked.
+    Lost,
+    /// None of them lets the player in.
+    Failed { cause: String, refused: bool },
 }
 
 impl Player {
@@ -197,6 +217,9 @@ impl Player {
 
     /// An attempt begins.
     pub fn connecting(&self) -> PlayerStatus {
+        if let Some(searching) = self.searching() {
+            return searching;
+        }
         PlayerStatus::Connecting {
             relay: self.relay.address.to_string(),
         }
@@ -204,6 +227,9 @@ impl Player {
 
     /// An attempt begins with looking up where the relay is, which takes long or not.
     pub fn resolving(&self, takes_long: bool) -> PlayerStatus {
+        if let Some(searching) = self.searching() {
+            return searching;
+        }
         let relay = self.relay.address.to_string();
         match takes_long {
             true => PlayerStatus::LookingUp { relay },
@@ -211,8 +237,38 @@ impl Player {
         }
     }
 
-    /// The relay has let the player in.
-    pub fn joined(&mut self, welcome: &Welcome, relay: SocketAddr) {
+    /// How it stands without a link, where the invite names several relays.
+    fn searching(&self) -> Option<PlayerStatus> {
+        let others = self.relay.others.len();
+        let relays = others + 1;
+        (others > 0).then(|| match &self.search {
+            Search::First => PlayerStatus::LookingForParty { relays },
+            Search::Found | Search::Lost => PlayerStatus::LookingElsewhere { others },
+            Search::Failed { cause, refused } => PlayerStatus::NoRelay {
+                relays,
+                cause: cause.clone(),
+                refused: *refused,
+            },
+        })
+    }
+
+    /// Which of several relays it is.
+    fn place(&self, at: &RelayAddress, welcome: &Welcome) -> Option<RelayPlace> {
+        let others = self.relay.others.iter().map(|other| &other.address);
+        let mut all = std::iter::once(&self.relay.address).chain(others);
+        let number = all.position(|relay| relay.is_same(at));
+        (!self.relay.others.is_empty()).then(|| RelayPlace {
+            number: number.map(|number| number + 1),
+            of: self.relay.others.len() + 1,
+            address: at.to_string(),
+            region: welcome.region.as_ref().map(ToString::to_string),
+        })
+    }
+
+    /// The relay has let the player in, the one of several that the invite names so.
+    pub fn joined(&mut self, welcome: &Welcome, relay: SocketAddr, at: &RelayAddress) {
+        self.at = self.place(at, welcome);
+        self.search = Search::Found;
         tracing::info!(%relay, room = %self.relay.room, mtu = %welcome.effective_mtu, "Joined the room");
         self.room_mtu = Some(welcome.effective_mtu.into());
         if let Some(place) = &mut self.place {
@@ -266,12 +322,23 @@ impl Player {
 
     fn forget_link(&mut self) {
         self.facts = None;
+        self.at = None;
         self.notice = None;
     }
 
     /// There is no link.
     pub fn lost(&mut self, cause: String, refused: bool) -> PlayerStatus {
         self.forget_link();
+        self.search = match self.search {
+            Search::Found if !refused => Search::Lost,
+            _ => Search::Failed {
+                cause: cause.clone(),
+                refused,
+            },
+        };
+        if let Some(searching) = self.searching() {
+            return searching;
+        }
         let relay = self.relay.address.to_string();
         match refused {
             true => PlayerStatus::Refused { relay, cause },
@@ -306,6 +373,7 @@ impl Player {
         let notice = self.notice.as_ref().filter(|(at, _)| is_young(*at));
         Diagnostics {
             relay_faint: self.facts.is_some_and(|facts| facts.is_faint),
+            place: self.at.clone(),
             rtt: self.facts.and_then(|facts| facts.rtt),
             // Whichever way is worse: a game needs both.
             loss_permille: known
@@ -422,6 +490,51 @@ mod tests {
         assert_eq!(player.diagnostics(Instant::now(), &session).rtt, None);
         let status = player.lost("it is full".into(), true);
         assert!(matches!(status, PlayerStatus::Refused { .. }));
+    }
+
+    #[test]
+    fn of_several_relays_a_player_hears_which_and_what_is_tried_without_one() {
+        let mac = VirtualMac::from_random([7; 6]);
+        let mut player = player(Some(mac), None, [2; 6]).unwrap();
+        let first = player.relay.address.clone();
+        let welcome = Welcome {
+            room_id: lanparty_proto::RoomId::new(7).unwrap(),
+            peer_id: lanparty_proto::PeerId::new(2).unwrap(),
+            effective_mtu: lanparty_proto::IpMtu::MIN,
+            gateway: None,
+            resume_token: ResumeToken::from_random([0; 16]),
+            capabilities: Vec::new(),
+            term: None,
+            fence: None,
+            region: Some("Paris".into()),
+        };
+        let by = "192.0.2.7:443".parse().unwrap();
+        let place = |player: &Player| {
+            let facts = player.diagnostics(Instant::now(), &Session::new(mac));
+            facts.place.map(|place| place.to_string())
+        };
+        player.joined(&welcome, by, &first);
+        assert_eq!(place(&player), None, "there is only one");
+        for other in ["b.example", "c.example:444"] {
+            player.relay.others.push(other.parse().unwrap());
+        }
+        player.search = Search::default();
+        let said = |status: PlayerStatus| status.to_string();
+        assert!(said(player.connecting()).starts_with("Looking for the party at the 3 relays"));
+        player.joined(&welcome, by, &"C.example:444".parse().unwrap());
+        assert_eq!(place(&player).as_deref(), Some("relay 3 of 3, Paris"));
+        let lost = "Connection lost; looking at the other 2 relays of the invite.";
+        assert_eq!(said(player.lost("it fell silent".into(), false)), lost);
+        assert_eq!(said(player.connecting()), lost);
+        assert_eq!(place(&player), None);
+        let failed = said(player.lost("none answers".into(), false));
+        assert_eq!(
+            failed,
+            "None of the 3 relays of the invite lets you in: none answers. Trying again."
+        );
+        assert_eq!(said(player.resolving(true)), failed, "until one does");
+        player.joined(&welcome, by, &first);
+        assert_eq!(place(&player).as_deref(), Some("relay 1 of 3, Paris"));
     }
 
     #[test]

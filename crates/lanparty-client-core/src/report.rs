@@ -33,7 +33,10 @@ pub trait Reporter {
 impl Reporter for StatusLine {
     fn hear(&mut self, _now: Instant, report: Report<'_>) {
         let way = report.status.is_on_the_lan().then_some(report.facts.ways);
+        let is_there = report.status.is_on_the_lan();
+        let place = report.facts.place.as_ref().filter(|_| is_there);
         self.show(report.status);
+        self.show_place(place);
         self.show_way(way);
         report
             .facts

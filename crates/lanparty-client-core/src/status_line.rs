@@ -2,7 +2,7 @@
 
 use lanparty_edge::speech;
 use lanparty_obs::way::OVER_TCP;
-use lanparty_obs::{NotDirect, PlayerStatus, Way, Ways};
+use lanparty_obs::{NotDirect, PlayerStatus, RelayPlace, Way, Ways};
 use std::collections::BTreeSet;
 
 /// So many remarks are said in a session: what is remarked upon may be strangers' doing.
@@ -15,6 +15,8 @@ pub struct StatusLine {
     remarks: BTreeSet<String>,
     /// The way that was said last, and why it was not direct.
     way: Option<(Way, Option<NotDirect>)>,
+    /// At which of several relays the party was when it was said last.
+    place: Option<RelayPlace>,
 }
 
 impl StatusLine {
@@ -54,6 +56,21 @@ impl StatusLine {
         Some(sentence)
     }
 
+    /// Says at which of several relays the party is, whenever that is another one.
+    pub fn show_place(&mut self, place: Option<&RelayPlace>) {
+        if let Some(sentence) = place.and_then(|place| self.next_place(place)) {
+            speech::say(sentence);
+        }
+    }
+
+    fn next_place(&mut self, place: &RelayPlace) -> Option<String> {
+        let is_new = self.place.as_ref() != Some(place);
+        is_new.then(|| {
+            self.place = Some(place.clone());
+            format!("The party is at {place}.")
+        })
+    }
+
     /// Says something beside the status, once.
     pub fn remark(&mut self, sentence: &str) {
         if self.is_new(sentence) {
@@ -71,7 +88,12 @@ impl StatusLine {
             (_, None) | (PlayerStatus::LookingUp { .. }, Some(PlayerStatus::Connecting { .. })) => {
                 false
             }
-            (PlayerStatus::Connecting { .. } | PlayerStatus::LookingUp { .. }, Some(_)) => true,
+            (
+                PlayerStatus::Connecting { .. }
+                | PlayerStatus::LookingUp { .. }
+                | PlayerStatus::LookingForParty { .. },
+                Some(_),
+            ) => true,
             (_, Some(_)) => false,
         };
         if retrying || self.last.as_ref() == Some(&status) {
@@ -151,6 +173,21 @@ mod tests {
             "{tcp}"
         );
         assert!(tcp.contains("games stutter"), "{tcp}");
+    }
+
+    #[test]
+    fn another_relay_is_said_once() {
+        let mut line = StatusLine::default();
+        let at = |number| RelayPlace {
+            number: Some(number),
+            of: 3,
+            ..RelayPlace::default()
+        };
+        let said = line.next_place(&at(1)).unwrap();
+        assert_eq!(said, "The party is at relay 1 of 3.");
+        assert_eq!(line.next_place(&at(1)), None);
+        assert!(line.next_place(&at(2)).is_some());
+        assert!(line.next_place(&at(1)).is_some(), "it is back");
     }
 
     #[test]

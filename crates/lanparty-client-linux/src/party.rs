@@ -252,7 +252,10 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
                 self.follow_party(session, Room::without_relay(session));
             }
             Event::Trying { addresses } => self.keep_off(addresses),
-            Event::Joined { welcome, relay, .. } => self.plug_in(session, welcome, relay)?,
+            Event::Joined { welcome, relay, at } => {
+                self.player.joined(welcome, relay, at);
+                self.plug_in(session, welcome, relay)?;
+            }
             Event::Control(message) => {
                 self.player.hear(Instant::now(), message);
                 if let Some(key) = self.player.take_new_key(session, message) {
@@ -332,7 +335,6 @@ impl<R: Reporter> Machine<'_, R> {
         welcome: &Welcome,
         relay: SocketAddr,
     ) -> Result<()> {
-        self.player.joined(welcome, relay);
         self.pins.keep_only(relay);
         if self.mtu != Some(welcome.effective_mtu) {
             self.adapter

@@ -237,6 +237,7 @@ fn doctor(args: &DoctorArgs, hands: Option<&dyn Hands>) -> Outcome {
             name: None,
             relay: relay.to_string(),
             also: Vec::new(),
+            others: Vec::new(),
             expires: None,
             joined_by: None,
         }),

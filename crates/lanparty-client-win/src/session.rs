@@ -229,7 +229,10 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
             }
             Event::Connecting { addresses } => self.pin(session, addresses)?,
             Event::Trying { addresses } => self.keep_off(addresses)?,
-            Event::Joined { welcome, relay, .. } => self.plug_in(session, welcome, relay)?,
+            Event::Joined { welcome, relay, at } => {
+                self.player.joined(welcome, relay, at);
+                self.plug_in(session, welcome, relay)?;
+            }
             Event::Control(message) => {
                 self.player.hear(Instant::now(), message);
                 if let Some(key) = self.player.take_new_key(session, message) {
@@ -291,7 +294,6 @@ impl<R: Reporter> Machine<'_, R> {
 
     /// The relay has let us in: sets the adapter up, or, after another link, what has changed.
     fn plug_in(&mut self, session: &Session, welcome: &Welcome, relay: SocketAddr) -> Result<()> {
-        self.player.joined(welcome, relay);
         self.pins.keep_only(relay);
         let room_mtu = welcome.effective_mtu.number();
         let is_first = self.room_mtu.replace(room_mtu).is_none();

@@ -37,6 +37,8 @@ pub trait Pc: Send + Sync {
     fn look_up(&self, host: &str) -> Lookup;
     /// Asks a relay at these addresses whether it hears us.
     fn probe(&self, addresses: &[SocketAddr]) -> Probes;
+    /// Whether the relays hear us that the party's invite names, where those are several.
+    fn relays(&self) -> Vec<RelaySeen>;
     /// How the party's relay sees this PC, at all its addresses.
     fn paths(&self) -> Paths;
     /// Whether the party's relay can be reached by TCP; nothing where there is no relay to be asked.
@@ -305,6 +307,17 @@ pub enum Probe {
     Silent,
     /// The system would not.
     Failed,
+}
+
+/// What became of a question to one of several relays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelaySeen {
+    /// Which one of the invite's; the first is 1.
+    pub number: usize,
+    /// Its name; nothing for an address.
+    pub name: Option<String>,
+    /// What became of it; nothing where its name is not found.
+    pub probe: Option<Probe>,
 }
 
 /// What became of a question to a relay, by each address family in which it has addresses.

@@ -2,10 +2,10 @@
 
 use crate::facts::{
     Culprit, Driver, Firewall, Hindrance, Interface, Leftovers, Lookup, Network, Paths, Pc, Ports,
-    Prefix, Probe, Probes, Profile, Proof, Rights, Route, Service, Sight, System, Tcp, TcpOutcome,
-    User,
+    Prefix, Probe, Probes, Profile, Proof, RelaySeen, Rights, Route, Service, Sight, System, Tcp,
+    TcpOutcome, User,
 };
-use lanparty_client_control::{LanAddress, Lease, Mtu, Party, Room, Snapshot, State};
+use lanparty_client_control::{LanAddress, Lease, Mtu, Party, RelayPlace, Room, Snapshot, State};
 use lanparty_proof::{Reach, Style, Verdict};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -31,6 +31,8 @@ pub(crate) struct FakePc {
     pub(crate) probe: Probe,
     /// The same by IPv6.
     pub(crate) probe6: Probe,
+    /// Of each of several relays; nothing where its name is not found.
+    pub(crate) relays: Vec<Option<Probe>>,
     pub(crate) paths: Paths,
     pub(crate) tcp: Option<Tcp>,
     pub(crate) ports: Option<Ports>,
@@ -61,6 +63,7 @@ impl FakePc {
             lookup: Lookup::Found(vec![ip("203.0.113.7"), ip("2001:db8::7")]),
             probe: Probe::Answered(Duration::from_millis(12)),
             probe6: Probe::Answered(Duration::from_millis(13)),
+            relays: Vec::new(),
             paths: paths(&[(1, 40_000), (2, 40_000)]),
             tcp: Some(Tcp {
                 outcome: TcpOutcome::Open(Duration::from_millis(40)),
@@ -73,6 +76,13 @@ impl FakePc {
                 true => Reach::Unasked,
                 false => Reach::Back,
             })),
+        }
+    }
+
+    /// The party is at this one of several relays.
+    pub(crate) fn place(&mut self, place: RelayPlace) {
+        if let Service::Answers(snapshot) = &mut self.service {
+            snapshot.place = Some(place);
         }
     }
 
@@ -177,6 +187,9 @@ fn wrongs() -> Vec<Wrong> {
         }));
     }
     wrong(Box::new(|pc| pc.tcp = None));
+    for probe in [Some(Probe::Silent), Some(Probe::Blocked), None] {
+        wrong(Box::new(move |pc| pc.relays = vec![probe; 5]));
+    }
     wrong(Box::new(|pc| pc.ports = None));
     wrong(Box::new(|pc| pc.ports = Some(Ports::default())));
     for firewall in firewalls() {
@@ -490,6 +503,16 @@ impl Pc for FakePc {
         }
     }
 
+    fn relays(&self) -> Vec<RelaySeen> {
+        let relays = self.relays.iter().zip(1..);
+        let relays = relays.map(|(&probe, number)| RelaySeen {
+            number,
+            name: Some(format!("relay{number}.example.net")),
+            probe,
+        });
+        relays.collect()
+    }
+
     fn paths(&self) -> Paths {
         self.paths.clone()
     }
@@ -547,6 +570,7 @@ pub(crate) fn party() -> Party {
         name: Some("Friday night".into()),
         relay: "relay.example.net:443".into(),
         also: Vec::new(),
+        others: Vec::new(),
         expires: None,
         joined_by: Some("alice".into()),
     }

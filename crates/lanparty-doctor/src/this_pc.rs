@@ -2,17 +2,17 @@
 
 use crate::facts::{
     Culprit, Driver, Firewall, Leftovers, Lookup, Network, Paths, Pc, Ports, Probes, Proof, Prover,
-    Rights, Service, System, Tcp, User,
+    RelaySeen, Rights, Service, System, Tcp, User,
 };
 use crate::patient::Patient;
 use crate::within::within;
 use crate::{imp, paths, probe, program, relay_place};
 use lanparty_client_control::connection::DoorError;
 use lanparty_client_control::{Answer, Party, Request, Snapshot};
-use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
+use std::{io, iter, thread};
 
 /// A service that stands still is not waited for.
 const SERVICE_PATIENCE: Duration = Duration::from_millis(1500);
@@ -28,6 +28,7 @@ pub(crate) struct ThisPc {
     proof: OnceLock<Proof>,
     paths: OnceLock<Paths>,
     tcp: OnceLock<Option<Tcp>>,
+    relays: OnceLock<Vec<RelaySeen>>,
     ports: OnceLock<Option<Ports>>,
     /// For the service, which has a session to ask.
     prover: Option<Box<dyn Prover>>,
@@ -43,6 +44,7 @@ impl ThisPc {
             proof: OnceLock::new(),
             paths: OnceLock::new(),
             tcp: OnceLock::new(),
+            relays: OnceLock::new(),
             ports: OnceLock::new(),
             prover: None,
         }
@@ -95,6 +97,23 @@ impl ThisPc {
         Some((host, port, addresses))
     }
 
+    /// All relays that the invite names beside each other, where those are several.
+    fn ask_relays(&self) -> Vec<RelaySeen> {
+        let Some(party) = self.party().filter(|party| !party.others.is_empty()) else {
+            return Vec::new();
+        };
+        let relays: Vec<_> = iter::once(party.relay).chain(party.others).collect();
+        thread::scope(|scope| {
+            let asked = relays.iter().enumerate().map(|(at, relay)| {
+                let ask = move || ask_relay(at + 1, relay);
+                thread::Builder::new().spawn_scoped(scope, ask)
+            });
+            let asked: Vec<_> = asked.collect();
+            let seen = asked.into_iter().flatten().map(|asked| asked.join());
+            seen.flatten().collect()
+        })
+    }
+
     fn look_at_paths(&self) -> Paths {
         let own = self.relay().into_iter();
         let own = own.flat_map(|(_, port, addresses)| {
@@ -130,6 +149,21 @@ impl ThisPc {
             Some(Err(DoorError::Impostor(who))) => Service::Impostor(who),
             Some(Err(DoorError::Silent(_))) => Service::Silent,
         }
+    }
+}
+
+/// Asks one of several relays whether it hears us.
+fn ask_relay(number: usize, relay: &str) -> RelaySeen {
+    let (host, port) = relay_place(relay);
+    let is_address = host.parse::<IpAddr>().is_ok();
+    let name = (!is_address).then(|| host.clone());
+    let look_up = move || (host.as_str(), port).to_socket_addrs();
+    let found = within(NAME_PATIENCE, look_up).and_then(Result::ok);
+    let addresses: Vec<_> = found.into_iter().flatten().collect();
+    RelaySeen {
+        number,
+        name,
+        probe: (!addresses.is_empty()).then(|| probe::probe(&addresses).best()),
     }
 }
 
@@ -211,6 +245,10 @@ impl Pc for ThisPc {
 
     fn probe(&self, addresses: &[SocketAddr]) -> Probes {
         probe::probe(addresses)
+    }
+
+    fn relays(&self) -> Vec<RelaySeen> {
+        self.relays.get_or_init(|| self.ask_relays()).clone()
     }
 
     fn paths(&self) -> Paths {

@@ -17,7 +17,7 @@ pub use order::{
 };
 pub use snapshot::{
     Attempt, Event, Guest, LanSide, Lease, Link, LinkState, Mark, Measured, NotDirect, Party, Port,
-    PortState, Rates, Reach, Reason, Snapshot, Warning, Way,
+    PortState, Rates, Reach, Reason, Relay, Relays, Snapshot, Warning, Way,
 };
 
 /// The version of this vocabulary; it grows when an old view would misread a new gateway.

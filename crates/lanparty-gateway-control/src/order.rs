@@ -1,6 +1,6 @@
 //! What the host wants, and what the gateway says to it.
 
-use crate::{Attempt, Reach, Snapshot};
+use crate::{Attempt, Reach, Relays, Snapshot};
 use lanparty_ctrl::orders::{MemberReport, Person};
 use lanparty_ctrl::{Fingerprint, HostId, Name, RoomCode};
 use lanparty_games::Game;
@@ -108,6 +108,13 @@ pub enum Request {
         /// What, as it was allowed.
         what: String,
     },
+    /// How do all relays do at which the party may be? They are asked before the answer.
+    Relays,
+    /// The party to this relay.
+    MoveTo {
+        /// By its number or address in [`Relays`], by its region, or `best`.
+        relay: String,
+    },
 }
 
 /// What the gateway says to it.
@@ -136,6 +143,8 @@ pub enum Answer {
     Invite(Shown),
     /// Where the party page is.
     Page(PageFacts),
+    /// At which relays the party may be.
+    Relays(Relays),
 }
 
 /// An invite to be shown. It is a secret, so there is no `Debug`.
@@ -188,6 +197,9 @@ pub struct Players {
     /// How many games are on.
     #[serde(default)]
     pub games: usize,
+    /// At which relays the party may be.
+    #[serde(default)]
+    pub places: Relays,
 }
 
 /// A player, with what the relay knows.

@@ -136,6 +136,57 @@ pub struct Link {
     /// How many packets of a thousand got lost of late, the worse of both directions.
     #[serde(default)]
     pub loss_permille: Option<u16>,
+    /// Which relay it is, where the party may be at several.
+    #[serde(default, flatten)]
+    pub places: Relays,
+}
+
+/// The relays at which a party may be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relays {
+    /// Each of them, the invite's first one first; none where there is only one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub relays: Vec<Relay>,
+    /// Counts the party's stays at relays: each is higher than the one before. None in rooms without a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term: Option<u64>,
+    /// How often the party has gone from one relay to another since the gateway started.
+    #[serde(default)]
+    pub moves: u64,
+}
+
+/// One of several relays at which a party may be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relay {
+    /// `HOST:PORT`, as the invite names it.
+    pub address: String,
+    /// Where it is, as its operator calls it.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// The round trip from the gateway when it was last looked at, in microseconds.
+    #[serde(default)]
+    pub ping_us: Option<u32>,
+    /// True for the one at which the party is.
+    #[serde(default)]
+    pub here: bool,
+    /// Why it is of no use now, as part of a sentence.
+    #[serde(default)]
+    pub trouble: Option<String>,
+}
+
+impl Relays {
+    /// Where the party is, as part of a sentence: `relay 2 of 3, Paris`. Nothing where there is only one place, or no link.
+    pub fn place(&self) -> Option<String> {
+        let of = self.relays.len();
+        let at = self.relays.iter().position(|relay| relay.here)?;
+        let region = self.relays[at].region.as_ref();
+        let region = region.map(|region| format!(", {region}"));
+        Some(format!(
+            "relay {} of {of}{}",
+            at + 1,
+            region.unwrap_or_default()
+        ))
+    }
 }
 
 impl Link {
@@ -147,6 +198,7 @@ impl Link {
             seconds: 0,
             ping_us: None,
             loss_permille: None,
+            places: Relays::default(),
         }
     }
 }

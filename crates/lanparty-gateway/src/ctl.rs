@@ -60,6 +60,10 @@ Examples:
       lanparty-gateway ctl reach games
       lanparty-gateway ctl reach
 
+  Which relays could the party be at, and to the one in Paris:
+      lanparty-gateway ctl relays
+      lanparty-gateway ctl relay Paris
+
   Somebody floods the LAN with broadcast, or must go and stay out:
       lanparty-gateway ctl mute 02:1a:2b:3c:4d:5e
       lanparty-gateway ctl ban Mallory
@@ -201,6 +205,20 @@ enum Order {
     /// Show what was carried and how the link to the relay does, as a line of JSON: waits, drops, batches,
     /// congestion. docs/performance.md says what the numbers mean.
     Stats,
+    /// Show the relays at which the party may be, where there are several: address, region, round trip from here, and where the
+    /// party is. All of them are asked first.
+    Relays {
+        /// As one line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take the party to another of its relays: players follow by themselves, and games see a gap of a second at most. By itself
+    /// it leaves no relay that works.
+    Relay {
+        /// The relay's number, address or region, as `relays` shows it; or `best`, which is the nearest to the gateway.
+        #[arg(value_name = "NUMBER|ADDRESS|REGION|best")]
+        to: String,
+    },
     /// Print the party page's link, which makes whoever opens it the host: keep it to yourself. Its token is in the key
     /// folder's file page-token; who deletes that has another link from the gateway's next start on.
     Page,
@@ -325,7 +343,7 @@ fn list(now: &Snapshot, as_json: bool) -> anyhow::Result<String> {
     );
     Ok(match as_json {
         true => ctl::json_lines(&now.players),
-        false => table::draw(now),
+        false => table::draw(now) + &table::place(&now.link),
     })
 }
 
@@ -358,6 +376,8 @@ fn request(order: Order) -> anyhow::Result<Request> {
             who: player.filter(|_| party.is_none()),
             name: party.or(name).unwrap_or_default(),
         },
+        Order::Relays { .. } => Request::Relays,
+        Order::Relay { to } => Request::MoveTo { relay: to },
         Order::Page => Request::Page,
         Order::Stats => Request::Stats,
         Order::Games { .. } => Request::Games,
@@ -428,7 +448,10 @@ impl Gateway {
 
     /// Gives an order; what has come of it, for people.
     fn obey(&self, order: Order) -> anyhow::Result<String> {
-        let as_json = matches!(order, Order::Games { json: true });
+        let as_json = matches!(
+            order,
+            Order::Games { json: true } | Order::Relays { json: true }
+        );
         let request = request(order)?;
         Ok(match self.ask(&request)? {
             Answer::Bans(bans) => table::draw_bans(&bans),
@@ -436,6 +459,8 @@ impl Gateway {
             Answer::Stats(stats) => ctl::json_lines(&[stats]),
             Answer::Games(games) if as_json => ctl::json_lines(&games),
             Answer::Games(games) => table::draw_games(&games),
+            Answer::Relays(relays) if as_json => ctl::json_lines(&[relays]),
+            Answer::Relays(relays) => table::draw_relays(&relays),
             Answer::Done(sentence) => sentence + "\n",
             Answer::Refused(reason) => bail!(reason),
             Answer::Page(facts) => page(&facts)?,

@@ -1,6 +1,7 @@
 //! Between the host, who wants something, and the one task that has the link to the relay.
 
 mod inviter;
+mod places;
 mod rounds;
 #[cfg(test)]
 mod tests;
@@ -53,6 +54,8 @@ pub(crate) struct Desk {
     /// Something has happened that views should hear of at once.
     changed: Notify,
     rounds: RefCell<Rounds>,
+    /// Who waits for relays.
+    waiting: RefCell<places::Waiting>,
     pub(crate) inviter: RefCell<Inviter>,
     /// Where the party page is.
     page: RefCell<PageFacts>,
@@ -93,6 +96,7 @@ impl Desk {
             orders: Notify::new(),
             changed: Notify::new(),
             rounds: RefCell::new(Rounds::default()),
+            waiting: RefCell::default(),
             inviter: RefCell::new(inviter),
             page: RefCell::default(),
             file: RefCell::new(file),
@@ -296,6 +300,7 @@ impl Desk {
             picture.note_kept(not_kept);
             picture.handle_second(now, &controls);
         }
+        self.answer_about_relays();
         let (late, again) = self.rounds.borrow_mut().handle_timeout(now.instant);
         self.serve_waiters(late, None);
         let is_obeyed = self.controls.borrow().is_obeyed();
@@ -322,6 +327,8 @@ impl Desk {
             Request::Snapshot => self.show(now),
             Request::Invite { hours } => self.invite(hours),
             Request::NewKey => self.renew_key(),
+            Request::Relays => self.look_at_relays(now),
+            Request::MoveTo { relay } => self.move_to(now, &relay),
             Request::Page => {
                 let facts = Answer::Page(self.page.borrow().clone());
                 Box::pin(std::future::ready(Some(facts)))
@@ -423,6 +430,7 @@ fn is_order(request: &Request) -> bool {
         | Request::Reach { .. }
         | Request::Allow { .. }
         | Request::Disallow { .. }
+        | Request::MoveTo { .. }
         | Request::NewKey => true,
         Request::Snapshot
         | Request::List
@@ -432,6 +440,7 @@ fn is_order(request: &Request) -> bool {
         | Request::Games
         | Request::InviteFacts
         | Request::Page
+        | Request::Relays
         | Request::Invite { .. } => false,
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Figures {
     round_trip_us: Option<u64>,
     /// Of the stay at the relay, where the room counts any.
     term: Option<Term>,
+    /// How often the party has gone from one relay to another.
+    moves: u64,
     /// Who is in.
     players: usize,
     /// By which way how many of them.
@@ -52,9 +54,9 @@ impl Figures {
         self.is_linked = true;
     }
 
-    /// Which stay at a relay that is.
-    pub(crate) fn note_term(&mut self, term: Option<Term>) {
-        self.term = term;
+    /// Which stay at a relay that is, after so many moves from one to another.
+    pub(crate) fn note_stay(&mut self, term: Option<Term>, moves: u64) {
+        (self.term, self.moves) = (term, moves);
     }
 
     /// How far the relay is.
@@ -116,6 +118,8 @@ pub(crate) fn write(figures: &Figures, sheet: &mut Sheet) {
     sheet.gauge("lan_up", help, &[], state(figures.lan_is_up));
     let help = "How often the relay has let the gateway in";
     sheet.counter("joins", help, &[], figures.joins);
+    let help = "How often the party has gone from one relay to another";
+    sheet.counter("relay_moves", help, &[], figures.moves);
     if let Some(us) = figures.round_trip_us {
         let help = "The round trip to the relay; left out while there is no link, and where the relay is in this program";
         sheet.gauge("round_trip_seconds", help, &[], us as f64 / 1e6);
@@ -254,6 +258,15 @@ mod tests {
         assert!(ready(&figures).is_err() && figures.players == 0);
         figures.note_lan(true);
         figures.note_joined();
+        figures.note_stay(Some(Term::new(7)), 1);
+        let mut sheet = Sheet::of_program(PREFIX, Duration::ZERO, Buckets::default());
+        write(&figures, &mut sheet);
+        let text = sheet.text();
+        assert!(
+            text.contains("lanparty_gateway_relay_moves_total 1\n"),
+            "{text}"
+        );
+        assert!(text.contains("lanparty_gateway_term 7"), "{text}");
         figures.note(&stats, 2, 0);
         let totals = figures.totals();
         assert_eq!((totals.frames_to_relay, totals.bytes_to_relay), (2, 200));

@@ -49,6 +49,8 @@ pub mod reach;
 #[doc(hidden)]
 pub mod rehearsal;
 #[cfg(target_os = "linux")]
+mod relays;
+#[cfg(target_os = "linux")]
 #[allow(clippy::disallowed_methods, reason = "shell: runs everything")]
 mod run;
 #[cfg(target_os = "linux")]

@@ -14,8 +14,10 @@ mod words;
 pub(crate) use chronicle::About;
 
 use crate::controls::Controls;
+use crate::relays::Relays;
 use chronicle::Chronicle;
-use lanparty_ctrl::{LeaveReason, Notice, NoticeKind};
+use lanparty_ctrl::{LeaveReason, Notice, NoticeKind, Term, Text};
+use lanparty_edge::address::RelayAddress;
 use lanparty_gateway_control::{
     LanSide, Link, LinkState, Mark, Party, Players, Port, Rates, Snapshot, VERSION,
 };
@@ -104,6 +106,8 @@ pub(crate) struct Picture {
     not_kept: Option<String>,
     /// What the relay says of its end, if that is near.
     drain: Option<String>,
+    /// At which relays the party may be.
+    pub(crate) relays: Relays,
     chronicle: Chronicle,
     /// What was wrong when it was looked at last, and what is said when it is over.
     standing: BTreeMap<String, Trouble>,
@@ -116,6 +120,8 @@ pub(crate) struct Place {
     pub(crate) interface: String,
     /// True where the relay runs beside it.
     pub(crate) hosted: bool,
+    /// At which relays it may be.
+    pub(crate) relays: Relays,
 }
 
 impl Picture {
@@ -147,6 +153,7 @@ impl Picture {
             grown: BTreeMap::new(),
             not_kept: None,
             drain: None,
+            relays: place.relays,
             chronicle: Chronicle::default(),
             standing: BTreeMap::new(),
         }
@@ -155,9 +162,29 @@ impl Picture {
     /// The link stands, to the relay at this address.
     pub(crate) fn note_link(&mut self, now: Instant, relay: impl std::fmt::Display) {
         self.set_link(now, LinkState::Connected);
-        self.link_sentence = format!("Connected to the relay {relay}.");
+        let place = self.relays.place().map(|place| format!(", {place}"));
+        let place = place.unwrap_or_default();
+        self.link_sentence = format!("Connected to the relay {relay}{place}.");
         self.drain = None;
         self.figures = LinkFigures::default();
+    }
+
+    /// Which of several relays that is: with its region, and the term of this stay.
+    pub(crate) fn note_relay(
+        &mut self,
+        now: Moment,
+        at: &RelayAddress,
+        of: (Option<Text>, Option<Term>),
+    ) {
+        let (region, term) = of;
+        let has_moved = self.relays.note_joined(at, region, term);
+        if let Some(place) = self.relays.place() {
+            self.relay = at.to_string();
+            if has_moved {
+                let sentence = format!("The party is at the relay {at} now, {place}.");
+                self.note_event(now, About::Party, Mark::Note, &sentence);
+            }
+        }
     }
 
     /// There is no link, or none any more, and a sentence says why.
@@ -167,6 +194,7 @@ impl Picture {
             LinkState::Connected | LinkState::Lost => LinkState::Lost,
         };
         self.set_link(now, state);
+        self.relays.note_lost();
         sentence.clone_into(&mut self.link_sentence);
         self.figures = LinkFigures::default();
         self.guests.clear();
@@ -378,6 +406,7 @@ impl Picture {
     /// A second has passed.
     pub(crate) fn handle_second(&mut self, now: Moment, controls: &Controls) {
         self.leases.expire(now.instant);
+        self.relays.handle_second(now.instant);
         self.seen.retain(|_, seen| now.instant < seen.until);
         let own = self.figures.ping;
         for (peer, sight) in &mut self.guests {
@@ -464,6 +493,7 @@ impl Picture {
                 sentence: self.link_sentence.clone(),
                 ping_us: way.map(guests::micros),
                 loss_permille: self.figures.loss_permille,
+                places: self.relays.shown(),
             },
             port: self.port.clone(),
             locked: controls.locks() || self.members.locked,

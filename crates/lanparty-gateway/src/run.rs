@@ -12,6 +12,7 @@ use crate::lan::{InterfaceError, LanPort, LanSocket, Sole};
 use crate::own_part::OwnPart;
 use crate::page;
 use crate::picture::{About, LanTrouble, LinkFigures, Picture, Place};
+use crate::relays::Relays;
 use crate::standing;
 use crate::terms::Terms;
 use anyhow::Context;
@@ -20,6 +21,7 @@ use lanparty_ctrl::{
     HostKey, HostOrder, Notice, NoticeKind, PeerMessage, Pin, RelayMessage, ResumeToken, RoomKey,
     SignedTerm, Text,
 };
+use lanparty_edge::address::RelayAddress;
 use lanparty_edge::ctl;
 use lanparty_edge::kept_file::KeptFile;
 use lanparty_edge::privilege::{self, CapabilitySet};
@@ -38,6 +40,7 @@ use lanparty_peer::{Event, HostError, PeerCore, PeerHost, RunError};
 use lanparty_proto::{MacAddr, PeerId, VirtualMac};
 use std::convert::Infallible;
 use std::io;
+use std::iter;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -532,6 +535,14 @@ impl PeerHost<Bridge> for Host<'_> {
         Some(term)
     }
 
+    fn preferred_relay(&mut self) -> Option<RelayAddress> {
+        self.desk.picture.borrow().relays.wanted().cloned()
+    }
+
+    fn wants_survey(&mut self) -> bool {
+        self.desk.picture.borrow_mut().relays.take_look()
+    }
+
     async fn next_message(&mut self) -> Option<PeerMessage> {
         loop {
             if self.desk.controls.borrow_mut().take_new_wishes() {
@@ -565,14 +576,12 @@ impl PeerHost<Bridge> for Host<'_> {
             Event::Connecting { addresses } | Event::Trying { addresses } => {
                 tracing::debug!(?addresses, "Connecting");
             }
-            Event::Joined { welcome, relay, .. } => {
+            Event::Joined { welcome, relay, at } => {
                 self.complaint = None;
                 self.desk.controls.borrow_mut().handle_welcome(welcome);
+                self.desk.figures.borrow_mut().note_joined();
                 let term = self.terms.as_ref().and_then(Terms::last);
-                let mut figures = self.desk.figures.borrow_mut();
-                figures.note_joined();
-                figures.note_term(term);
-                drop(figures);
+                self.desk.note_relay(at, welcome.region.clone(), term);
                 self.tell_wishes(bridge);
                 let mut picture = self.desk.picture.borrow_mut();
                 picture.note_link(Instant::now(), relay);
@@ -593,8 +602,10 @@ impl PeerHost<Bridge> for Host<'_> {
                     );
                 }
                 let (room, interface) = (&self.relay.room, self.interface);
+                let place = self.desk.picture.borrow().relays.place();
+                let place = place.map_or_else(String::new, |place| format!(", {place}"));
                 say(format_args!(
-                    "Gateway of room {room} on {interface}: connected to the relay {relay}."
+                    "Gateway of room {room} on {interface}: connected to the relay {relay}{place}."
                 ));
                 self.doorway.introduce(welcome);
             }
@@ -643,7 +654,7 @@ impl PeerHost<Bridge> for Host<'_> {
                     self.tell_of_misuse(mac);
                 }
             }
-            Event::Relays(_) => {}
+            Event::Relays(sights) => self.desk.note_relays(sights),
             Event::Ways(ways) => {
                 if self.desk.picture.borrow_mut().note_ways(ways) {
                     self.desk.tell_soon();
@@ -658,11 +669,18 @@ impl PeerHost<Bridge> for Host<'_> {
             }
             Event::NoLink { cause, .. } => {
                 self.note(bridge);
-                let relay = &self.relay.address;
                 let staying = self.note_staying(bridge);
-                self.complain_of(format!(
-                    "Not connected to the relay {relay}: {cause}. Trying again.{staying}"
-                ));
+                let others = self.desk.picture.borrow().relays.others();
+                self.complain_of(match others {
+                    0 => {
+                        let relay = &self.relay.address;
+                        format!("Not connected to the relay {relay}: {cause}. Trying again.{staying}")
+                    }
+                    others => {
+                        let all = others + 1;
+                        format!("Not connected to a relay: {cause}. Asking all {all} relays of the party.{staying}")
+                    }
+                });
             }
         }
         Ok(())
@@ -720,9 +738,16 @@ fn desk(config: &Config) -> Desk {
         relay: config.relay.address.to_string(),
         interface: config.interface.clone(),
         hosted: config.hosted,
+        relays: relays_of(&config.relay),
     };
     let picture = Picture::new(Instant::now(), place);
     Desk::new(controls, kept, picture, inviter(config))
+}
+
+/// All relays at which the party may be.
+fn relays_of(config: &RelayConfig) -> Relays {
+    let others = config.others.iter().map(|other| &other.address);
+    Relays::new(iter::once(&config.address).chain(others).cloned().collect())
 }
 
 fn inviter(config: &Config) -> Inviter {

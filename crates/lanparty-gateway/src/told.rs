@@ -84,5 +84,6 @@ fn the_page_explains_what_players_may_reach() {
 fn the_page_explains_what_ctl_refuses() {
     Chapter::new("ctl")
         .with(crate::controls::refusals())
+        .with(crate::relays::refusals())
         .check();
 }

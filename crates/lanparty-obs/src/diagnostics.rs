@@ -1,6 +1,6 @@
 //! Everything a player could be asked for when something does not work (spec R64).
 
-use crate::{NoAddress, PeerStats, PlayerStatus, Ways};
+use crate::{NoAddress, PeerStats, PlayerStatus, RelayPlace, Ways};
 use serde::Serialize;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -12,6 +12,8 @@ pub struct Diagnostics {
     pub relay_reachable: bool,
     /// True while it has not answered for a second, as the last thing before the link is given up.
     pub relay_faint: bool,
+    /// Which relay that is, where the invite names several.
+    pub place: Option<RelayPlace>,
     /// Round trip to the relay.
     pub rtt: Option<Duration>,
     /// How many packets of a thousand got lost in the last minute, on the way there or back, whichever is worse.

@@ -10,6 +10,7 @@ pub mod drop_reason;
 pub mod frame_log;
 pub mod link;
 pub mod losses;
+mod place;
 pub mod stats;
 pub mod status;
 #[cfg(all(test, not(windows)))]
@@ -22,6 +23,7 @@ pub use drop_reason::DropReason;
 pub use frame_log::FrameLog;
 pub use link::LinkStats;
 pub use losses::{Losses, Packets};
+pub use place::RelayPlace;
 pub use stats::{DropCounts, PeerStats};
 pub use status::{NoAddress, PlayerStatus};
 pub use utc::Utc;

@@ -23,6 +23,25 @@ pub enum PlayerStatus {
         /// What went wrong, as part of a sentence.
         cause: String,
     },
+    /// No relay yet, and the invite names several.
+    LookingForParty {
+        /// How many.
+        relays: usize,
+    },
+    /// The link broke, and the invite names other relays.
+    LookingElsewhere {
+        /// How many beside the one that was lost.
+        others: usize,
+    },
+    /// None of several relays takes the player.
+    NoRelay {
+        /// How many.
+        relays: usize,
+        /// Why, as part of a sentence.
+        cause: String,
+        /// True when one of them answered and said no.
+        refused: bool,
+    },
     /// This machine or program stood still, and makes a new link; the relay has nothing to do with it.
     Awake,
     /// The relay answers, and says no.
@@ -84,6 +103,9 @@ impl PlayerStatus {
             PlayerStatus::Connecting { .. }
             | PlayerStatus::LookingUp { .. }
             | PlayerStatus::NotReachable { .. }
+            | PlayerStatus::LookingForParty { .. }
+            | PlayerStatus::LookingElsewhere { .. }
+            | PlayerStatus::NoRelay { .. }
             | PlayerStatus::Awake
             | PlayerStatus::Refused { .. }
             | PlayerStatus::AdapterAway
@@ -137,6 +159,20 @@ impl fmt::Display for PlayerStatus {
                     "The relay {relay} is not reachable: {cause}. Trying again."
                 )
             }
+            PlayerStatus::LookingForParty { relays } => {
+                write!(f, "Looking for the party at the {relays} relays of the invite.")
+            }
+            PlayerStatus::LookingElsewhere { others: 1 } => {
+                f.write_str("Connection lost; looking at the other relay of the invite.")
+            }
+            PlayerStatus::LookingElsewhere { others } => write!(
+                f,
+                "Connection lost; looking at the other {others} relays of the invite."
+            ),
+            PlayerStatus::NoRelay { relays, cause, .. } => write!(
+                f,
+                "None of the {relays} relays of the invite lets you in: {cause}. Trying again."
+            ),
             PlayerStatus::Awake => f.write_str(
                 "This machine or program stood still for some seconds; coming back to the party.",
             ),
@@ -220,6 +256,14 @@ mod tests {
             PlayerStatus::Refused {
                 relay: "relay.example:443".into(),
                 cause: "the room is full".into(),
+            },
+            PlayerStatus::LookingForParty { relays: 3 },
+            PlayerStatus::LookingElsewhere { others: 1 },
+            PlayerStatus::LookingElsewhere { others: 2 },
+            PlayerStatus::NoRelay {
+                relays: 3,
+                cause: "they do not answer".into(),
+                refused: false,
             },
             PlayerStatus::WaitingForGateway {
                 room: "FRIDAY".into(),

@@ -24,6 +24,16 @@ fn the_page_explains_every_status() {
             cause: "it does not answer; check the address and port, and whether UDP gets through".into(),
         } => "There is no link to the relay; the cause stands behind the colon, and below under “Why there is no link”.",
             "What the cause says. The program goes on trying.";
+        PlayerStatus::LookingForParty { .. } = PlayerStatus::LookingForParty { relays: 3 }
+            => "The invite names several relays; all are asked at once where the party is.", "Wait a second.";
+        PlayerStatus::LookingElsewhere { .. } = PlayerStatus::LookingElsewhere { others: 2 }
+            => "The relay is gone, or this machine's way to it; the party goes on at another relay of the invite.", "Nothing: it takes up to seven seconds, and games go on.";
+        PlayerStatus::NoRelay { .. } = PlayerStatus::NoRelay {
+            relays: 3,
+            cause: "none of them answers; check your connection, and whether UDP gets through".into(),
+            refused: false,
+        } => "There is no link to any relay of the invite; the cause stands behind the colon, and below under “Why there is no link”.",
+            "What the cause says. The program goes on trying.";
         PlayerStatus::Awake = PlayerStatus::Awake
             => "The machine slept, or the program was stopped.", "Nothing; it comes back by itself.";
         PlayerStatus::Refused { .. } = PlayerStatus::Refused {

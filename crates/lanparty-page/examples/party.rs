@@ -34,6 +34,9 @@ struct Args {
     /// Refuse every order.
     #[arg(long)]
     refuse: bool,
+    /// At how many relays the party may be.
+    #[arg(long, default_value_t = 1)]
+    relays: usize,
     /// How often there is a new snapshot, in milliseconds.
     #[arg(long, default_value_t = 1000)]
     every: u64,
@@ -53,6 +56,7 @@ fn main() {
         .for_each(|trouble| println!("{trouble}"));
     let links = page.links().clone();
     let mut party = Made::new(args.players);
+    party.now.link.places = places(args.relays);
     let (tell, mut hear, line) = line(party.snapshot());
     page.start(line).expect("a thread");
     if let Some(fingerprint) = &links.fingerprint {
@@ -276,6 +280,29 @@ impl Made {
                 self.now.attempts.retain(|attempt| attempt.allow != what);
                 format!("{what} is allowed.")
             }
+            Request::MoveTo { relay } => {
+                let places = &mut self.now.link.places;
+                let mut relays = places.relays.iter_mut();
+                match relays.find(|one| one.address == relay) {
+                    None => return refused("no relay of this party is called that"),
+                    Some(Relay {
+                        trouble: Some(trouble),
+                        ..
+                    }) => {
+                        return Answer::Refused(format!(
+                            "the relay {relay} does not take the party: {trouble}"
+                        ));
+                    }
+                    Some(_) => {}
+                }
+                for one in &mut places.relays {
+                    one.here = one.address == relay;
+                }
+                places.moves += 1;
+                places.term = places.term.map(|term| term + 1);
+                self.now.link.relay.clone_from(&relay);
+                format!("The party is at the relay {relay} now.")
+            }
             Request::Invite { hours } => return Answer::Invite(shown(hours, None)),
             Request::NewKey => {
                 self.happen(Mark::Note, "The room has a new key.".into());
@@ -318,6 +345,31 @@ impl Made {
             },
         );
         self.now.events.truncate(200);
+    }
+}
+
+/// So many of them, of which the last one does not answer.
+fn places(count: usize) -> Relays {
+    let made = [
+        ("203.0.113.7:443", Some("Frankfurt"), Some(11_000), None),
+        ("paris.example:443", Some("Paris <i>"), Some(24_000), None),
+        ("relay.example:4433", None, None, Some("it does not answer")),
+    ];
+    let relay = |(at, (address, region, ping_us, trouble)): (
+        usize,
+        (&str, Option<&str>, _, Option<&str>),
+    )| Relay {
+        address: address.to_owned(),
+        region: region.map(str::to_owned),
+        ping_us,
+        here: at == 0,
+        trouble: trouble.map(str::to_owned),
+    };
+    let relays = made.into_iter().enumerate().map(relay).take(count);
+    Relays {
+        relays: relays.filter(|_| count > 1).collect(),
+        term: Some(1_796_000_000),
+        moves: 0,
     }
 }
 

@@ -399,6 +399,17 @@ const ACTS = {
 		const what = rowOf(button).allow;
 		act(button, { do: 'allow', what }, { do: 'disallow', what });
 	},
+	moveTo(button) {
+		const { address, region } = rowOf(button);
+		confirmFirst({
+			title: 'Take the party there?',
+			name: region || address,
+			mac: address,
+			text: 'Everybody follows by themselves; games see a gap of a second. If it is not taken there, it stays.',
+			yes: 'Take it there',
+			run: async (yes) => settle('confirm', await ask(yes, { do: 'move_to', relay: address })),
+		});
+	},
 	reachBack() {
 		choosing = false;
 		drawReach();

@@ -257,6 +257,7 @@ function drawConnections({ link, lan, port }) {
 		put(by('link-figures'), `${ping}${loss}for ${span(link.seconds)}`);
 		put(by('link-sentence'), link.sentence);
 		show(by('link-sentence'), said.q !== 'good');
+		drawRelays(link);
 	}
 	show(by('port'), port);
 	if (port) {
@@ -272,6 +273,21 @@ function drawConnections({ link, lan, port }) {
 		put(by('lan-sentence'), lan.trouble || with_us);
 		show(by('lan-sentence'), lan.trouble || with_us);
 	}
+}
+
+/** Where the party may be. */
+function drawRelays({ relays = [], term, moves }) {
+	show(by('relays'), relays.length);
+	const moved = moves === 1 ? 'It has moved once.' : moves ? `It has moved ${moves} times.` : '';
+	put(by('relay-term'), [moved, term != null && `Term ${term}.`].filter(Boolean).join(' '));
+	list('relay-list', 't-relay', relays, (relay) => relay.address, (row, relay) => {
+		put(row.address, relay.address);
+		put(row.region, relay.region);
+		const said = relay.here ? 'The party is here' : relay.trouble || (relay.ping_us == null && 'not asked yet');
+		put(row.more, [relay.ping_us != null && `ping ${pingSaid(relay.ping_us).text}`, said].filter(Boolean).join(' · '));
+		show(row.move, !relay.here);
+		mark(row.move, 'aria-label', plain(`Go to ${relay.address}…`));
+	});
 }
 
 const clock = new Intl.DateTimeFormat('en', { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });

@@ -19,6 +19,8 @@ pub(crate) struct Face {
     pub(crate) word: String,
     /// The party, while there is one.
     pub(crate) party: Option<String>,
+    /// At which of several relays it is.
+    place: Option<String>,
     /// The way to it; how long that is changes each second.
     way: Option<Way>,
     shape: Shape,
@@ -43,6 +45,9 @@ impl Face {
             // A tooltip that changes each second would redraw the tray each second.
             word: app.still_word(now),
             party: party.map(|party| party.title().to_owned()),
+            place: session
+                .and_then(|it| it.place.as_ref())
+                .map(ToString::to_string),
             way: session.and_then(|it| it.way),
             shape,
             tone,
@@ -64,7 +69,8 @@ impl Face {
     pub(crate) fn tip(&self) -> String {
         let party = self.party.as_deref().map(without_tags);
         let way = self.way.map(|way| way.to_string());
-        let parts = [Some(self.word.clone()), party, way];
+        let place = self.place.as_deref().map(without_tags);
+        let parts = [Some(self.word.clone()), party, place, way];
         let parts: Vec<_> = parts.into_iter().flatten().collect();
         parts.join(" · ")
     }
@@ -146,11 +152,12 @@ mod tests {
         let app = App::new(Memory::default(), None, now);
         let face = Face {
             party: Some("<img src='http://x.example/y'> & <b>Friday".to_owned()),
+            place: Some("relay 2 of 3, <i>Paris".to_owned()),
             ..Face::of(&app, now)
         };
         let tip = face.tip();
         assert!(
-            tip.ends_with(" · ‹img src='http://x.example/y'› & ‹b›Friday"),
+            tip.ends_with(" · ‹img src='http://x.example/y'› & ‹b›Friday · relay 2 of 3, ‹i›Paris"),
             "{tip}"
         );
     }

@@ -2,7 +2,7 @@
 //!
 //! What the service says (states, sentences, warnings, rows) comes with its snapshots and is not here.
 
-use lanparty_client_control::Way;
+use lanparty_client_control::{RelayPlace, Way};
 use lanparty_games::{Game, Host};
 use std::time::Duration;
 
@@ -162,6 +162,11 @@ pub(crate) fn ping_by(way: Option<Way>) -> String {
         Some(Way::Other) | None => PING.to_owned(),
         Some(way) => format!("{PING} · {way}"),
     }
+}
+
+/// At which of several relays the party is.
+pub(crate) fn at(place: &RelayPlace) -> String {
+    format!("The party is at {place}.")
 }
 
 pub(crate) fn loss(of_1000: u16) -> String {

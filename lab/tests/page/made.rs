@@ -29,6 +29,8 @@ pub(crate) struct State {
     pub(crate) isolated: bool,
     pub(crate) reach: Value,
     pub(crate) bans: Vec<Value>,
+    /// At which relays the party may be.
+    pub(crate) relays: Value,
     /// True while orders wait for their answers.
     pub(crate) holds: bool,
     pub(crate) orders: Vec<Value>,
@@ -55,6 +57,7 @@ impl Made {
             isolated: false,
             reach: json!("everything"),
             bans: Vec::new(),
+            relays: json!([]),
             holds: false,
             orders: Vec::new(),
             ticks: 0,
@@ -153,6 +156,11 @@ impl State {
                 json!({"who": {"mac": request["who"]}, "mac": request["who"], "name": "Gone"}),
             ),
             "unban" => self.bans.clear(),
+            "move_to" => {
+                for relay in self.relays.as_array_mut().into_iter().flatten() {
+                    relay["here"] = json!(relay["address"] == request["relay"]);
+                }
+            }
             _ => {}
         }
         self.orders.push(request);
@@ -200,7 +208,7 @@ fn snapshot(state: &mut State) -> Option<Snapshot> {
         "seconds": state.ticks,
         "party": {"room": "FRIDAY", "name": "Friday at Bo’s", "keyed": true, "hosted": true},
         "lan": {"interface": "eth0", "up": true},
-        "link": {"relay": "127.0.0.1:4433", "state": "connected", "seconds": state.ticks, "sentence": "Connected.", "ping_us": 210, "loss_permille": 0},
+        "link": {"relay": "127.0.0.1:4433", "state": "connected", "seconds": state.ticks, "sentence": "Connected.", "ping_us": 210, "loss_permille": 0, "relays": state.relays, "term": 1_796_000_000, "moves": 1},
         "port": {"listens": 4433, "state": "shut", "sentence": "Nobody outside comes in: forward UDP 4433 in your router.", "addresses": ["203.0.113.9:4433"]},
         "locked": state.locked,
         "isolated": state.isolated,

@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         a_wrong_link_is_named,
         the_link_opens_the_page_and_leaves_no_token_behind,
         every_button_gives_its_order_and_says_the_answer,
+        the_party_is_taken_to_another_relay_after_a_question,
         what_can_be_undone_is_undone,
         a_refusal_is_shown_where_it_was_asked,
         a_button_is_pending_until_the_answer,
@@ -266,6 +267,46 @@ fn every_button_gives_its_order_and_says_the_answer(table: &Table) -> Result<()>
     let complaints = browser.complaints()?;
     ensure!(complaints.is_empty(), "{complaints:?}");
     Ok(())
+}
+
+fn the_party_is_taken_to_another_relay_after_a_question(table: &Table) -> Result<()> {
+    let browser = table.open()?;
+    table.orders()?;
+    browser.until("by('relays').hidden")?;
+    table.party(|state| {
+        state.relays = json!([
+            {"address": "a.example:443", "region": "Frankfurt", "ping_us": 11_000, "here": true},
+            {"address": "b.example:443", "region": "Paris <b>", "ping_us": 24_000},
+            {"address": "c.example:4433", "trouble": "it does not answer"},
+        ]);
+    })?;
+    browser.until("!by('relays').hidden && by('relay-list').children.length == 3")?;
+    for (row, words) in [
+        (0, "Frankfurt|ping 11 ms good|The party is here"),
+        (1, "b.example:443|Paris <b>|ping 24 ms"),
+        (2, "c.example:4433|it does not answer"),
+    ] {
+        let text = browser.value(&format!("by('relay-list').children[{row}].innerText"))?;
+        let text = text.as_str().context("a row")?;
+        for word in words.split('|') {
+            ensure!(text.contains(word), "no {word} in {text}");
+        }
+    }
+    browser.until("by('relay-term').textContent.startsWith('It has moved once.')")?;
+    let button = |row: u8| format!("#relay-list li:nth-child({row}) [data-do=moveTo]");
+    browser.until("by('relay-list').firstElementChild.querySelector('button').hidden")?;
+    browser.press(&button(2))?;
+    browser.until("by('confirm').open && by('confirm-mac').textContent == 'b.example:443'")?;
+    ensure!(table.orders()?.is_empty(), "moved before it was confirmed");
+    browser.press("#confirm-no")?;
+    browser.press(&button(2))?;
+    browser.press("#confirm-yes")?;
+    table.says("It is done: move_to.")?;
+    table.ordered(&json!({"do": "move_to", "relay": "b.example:443"}))?;
+    browser.until("by('relay-list').children[1].querySelector('button').hidden")?;
+    let complaints = browser.complaints()?;
+    ensure!(complaints.is_empty(), "{complaints:?}");
+    table.party(|state| state.relays = json!([]))
 }
 
 fn what_can_be_undone_is_undone(table: &Table) -> Result<()> {

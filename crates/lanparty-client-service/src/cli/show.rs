@@ -1,7 +1,9 @@
 //! Snapshots as people read them.
 
 use super::{Code, Outcome, Trouble, say};
-use lanparty_client_control::{Member, Ping, PingVerdict, Snapshot, State, Warning, Way, ms};
+use lanparty_client_control::{
+    Member, Ping, PingVerdict, RelayPlace, Snapshot, State, Warning, Way, ms,
+};
 use lanparty_edge::table::table;
 use lanparty_games::Game;
 use lanparty_obs::Utc;
@@ -23,6 +25,7 @@ pub(super) fn status(snapshot: &Snapshot) -> String {
         ),
         ("", other_way(snapshot)),
         ("", snapshot.not_direct.clone().map(|why| why.sentence)),
+        ("relay", snapshot.place.as_ref().map(place)),
         (
             "you are",
             snapshot.me.as_ref().and_then(|me| me.name.clone()),
@@ -92,6 +95,16 @@ fn ping(ping: &Ping) -> Option<String> {
         ms(ping.us?),
         loss.unwrap_or_default()
     ))
+}
+
+/// `2 of 3, Paris (b.example:443)`: the row says already that it is a relay.
+fn place(place: &RelayPlace) -> String {
+    let said = place.to_string();
+    let said = said.strip_prefix("relay ").unwrap_or(&said);
+    match place.number {
+        Some(_) => format!("{said} ({})", place.address),
+        None => said.to_owned(),
+    }
 }
 
 /// What the way measures that is not taken, where there is one.

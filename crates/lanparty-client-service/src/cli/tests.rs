@@ -151,6 +151,7 @@ fn connected() -> Snapshot {
             name: Some("Friday night".to_owned()),
             relay: "relay.example.net:443".to_owned(),
             also: Vec::new(),
+            others: Vec::new(),
             expires: None,
             joined_by: Some("anna".to_owned()),
         }),

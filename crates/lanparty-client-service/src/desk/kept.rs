@@ -260,6 +260,10 @@ pub(super) fn party(invite: &Invite, joined_by: Option<&Caller>) -> Party {
         name: invite.name.as_ref().map(ToString::to_string),
         relay: invite.relay.to_string(),
         also: invite.also.clone(),
+        others: invite
+            .others()
+            .map(|other| other.address.to_string())
+            .collect(),
         expires: invite.expires,
         joined_by: joined_by.map(|caller| caller.account.clone()),
     }

@@ -37,6 +37,7 @@ impl Desk {
             not_direct: ways
                 .and_then(|ways| ways.not_direct)
                 .map(NotDirect::to_player),
+            place: self.progress.facts().and_then(|facts| facts.place.clone()),
             members: news.map(|news| news.members.clone()).unwrap_or_default(),
             games: news.map(|news| news.games.clone()).unwrap_or_default(),
             warnings: self.warnings(now, today),
@@ -66,11 +67,16 @@ impl Desk {
             return on_the_way;
         };
         match &news.status {
-            PlayerStatus::Refused { .. } => State::CannotConnect,
+            PlayerStatus::Refused { .. } | PlayerStatus::NoRelay { refused: true, .. } => {
+                State::CannotConnect
+            }
             _ if news.facts.relay_faint => on_the_way,
             PlayerStatus::Connecting { .. }
             | PlayerStatus::LookingUp { .. }
             | PlayerStatus::NotReachable { .. }
+            | PlayerStatus::LookingForParty { .. }
+            | PlayerStatus::LookingElsewhere { .. }
+            | PlayerStatus::NoRelay { .. }
             | PlayerStatus::Awake
             | PlayerStatus::AdapterAway
             | PlayerStatus::AdapterDown { .. } => on_the_way,
@@ -104,11 +110,7 @@ impl Desk {
     /// Who cannot be heard, or gets no address, reads what to do in a warning, not in place of where the session stands.
     fn sentence_of_session(&self) -> String {
         match &self.progress.news {
-            Some(news) if news.facts.relay_faint => PlayerStatus::NotReachable {
-                relay: self.relay(),
-                cause: "it does not answer any more".to_owned(),
-            }
-            .to_string(),
+            Some(news) if news.facts.relay_faint => self.faint().to_string(),
             None => "Setting up the network adapter for the party.".to_owned(),
             Some(news) => match &news.status {
                 PlayerStatus::Hindered { .. } | PlayerStatus::AddressMissing(_) => Diagnostics {
@@ -123,6 +125,18 @@ impl Desk {
                 ),
                 status => status.to_string(),
             },
+        }
+    }
+
+    /// The relay does not answer any more.
+    fn faint(&self) -> PlayerStatus {
+        let invite = self.wanted.as_ref().map(|wanted| &wanted.invite);
+        match invite.map_or(0, |invite| invite.others().count()) {
+            0 => PlayerStatus::NotReachable {
+                relay: self.relay(),
+                cause: "it does not answer any more".to_owned(),
+            },
+            others => PlayerStatus::LookingElsewhere { others },
         }
     }
 

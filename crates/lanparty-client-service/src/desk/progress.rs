@@ -62,6 +62,9 @@ impl Progress {
             PlayerStatus::Connecting { .. }
             | PlayerStatus::LookingUp { .. }
             | PlayerStatus::NotReachable { .. }
+            | PlayerStatus::LookingForParty { .. }
+            | PlayerStatus::LookingElsewhere { .. }
+            | PlayerStatus::NoRelay { .. }
             | PlayerStatus::Awake
             | PlayerStatus::Refused { .. }
             | PlayerStatus::AdapterAway => false,

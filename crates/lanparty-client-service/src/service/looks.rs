@@ -111,6 +111,7 @@ mod tests {
                 name: None,
                 relay: "relay.example:443".to_owned(),
                 also: Vec::new(),
+                others: Vec::new(),
                 expires: None,
                 joined_by: None,
             },

@@ -75,7 +75,9 @@ impl Controls {
             | Request::Reach { .. }
             | Request::Reaches
             | Request::Allow { .. }
-            | Request::Disallow { .. } => return Err(UNKNOWN.to_owned()),
+            | Request::Disallow { .. }
+            | Request::Relays
+            | Request::MoveTo { .. } => return Err(UNKNOWN.to_owned()),
         };
         let later = match self.link {
             Link::Down => LATER,
@@ -269,7 +271,9 @@ fn is_of_the_moment(request: &Request) -> bool {
         | Request::Reach { .. }
         | Request::Reaches
         | Request::Allow { .. }
-        | Request::Disallow { .. } => false,
+        | Request::Disallow { .. }
+        | Request::Relays
+        | Request::MoveTo { .. } => false,
     }
 }
 

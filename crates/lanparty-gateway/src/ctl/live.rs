@@ -1,7 +1,7 @@
 //! `lanparty-gateway ctl top`: players by what they cost.
 
 use lanparty_edge::ctl;
-use lanparty_gateway_control::{Answer, Player, Players, Request};
+use lanparty_gateway_control::{Answer, Player, Players, Relay, Relays, Request};
 use lanparty_top::{Column, Figure, Look, Row, Table, Unit};
 use std::path::Path;
 
@@ -45,13 +45,54 @@ fn draw(room: &Players) -> Look {
         ""
     };
     let players = room.players.len();
+    let players_table = Table {
+        words: &["NAME", "MAC", "LAN ADDRESS", "WAY", "LOSS"],
+        figures: FIGURES,
+        rows: room.players.iter().map(row).collect(),
+    };
+    let several = !room.places.relays.is_empty();
+    let relays = several.then(|| relays(&room.places));
+    let place = place(&room.places);
     Look {
-        title: format!("Players: {players}. Games: {}.{locked}{apart}", room.games),
-        tables: vec![Table {
-            words: &["NAME", "MAC", "LAN ADDRESS", "WAY", "LOSS"],
-            figures: FIGURES,
-            rows: room.players.iter().map(row).collect(),
-        }],
+        title: format!(
+            "Players: {players}. Games: {}.{locked}{apart}{place}",
+            room.games
+        ),
+        tables: relays.into_iter().chain([players_table]).collect(),
+    }
+}
+
+/// Where the party is, where there are several places.
+fn place(places: &Relays) -> String {
+    let term = places.term.map(|term| format!(", term {term}"));
+    let term = term.unwrap_or_default();
+    places
+        .place()
+        .map_or_else(String::new, |place| format!(" At {place}{term}."))
+}
+
+fn relays(places: &Relays) -> Table {
+    let row = |relay: &Relay| Row {
+        id: relay.address.clone(),
+        words: vec![
+            relay.address.clone(),
+            relay.region.clone().unwrap_or_else(|| "–".to_owned()),
+            match relay.ping_us {
+                Some(us) => format!("{:.1} ms", f64::from(us) / 1000.0),
+                None => "–".to_owned(),
+            },
+            match &relay.trouble {
+                _ if relay.here => "the party is here".to_owned(),
+                Some(trouble) => trouble.clone(),
+                None => String::new(),
+            },
+        ],
+        figures: Vec::new(),
+    };
+    Table {
+        words: &["RELAY", "REGION", "PING", ""],
+        figures: &[],
+        rows: places.relays.iter().map(row).collect(),
     }
 }
 
@@ -112,5 +153,23 @@ mod tests {
         );
         let figures = [Figure::Rate(1500.0), Figure::Unknown, Figure::Count(7)];
         assert_eq!(row.figures, figures);
+        assert_eq!(look.tables.len(), 1, "of one relay there is nothing to say");
+    }
+
+    #[test]
+    fn of_several_relays_each_is_a_row() {
+        let json = r#"{ "locked": false, "isolated": false, "players": [], "places": { "term": 7, "moves": 1, "relays": [
+            { "address": "a:443", "trouble": "it does not answer" },
+            { "address": "b:443", "region": "Paris", "ping_us": 9000, "here": true } ] } }"#;
+        let players: Players = serde_json::from_str(json).unwrap();
+        let look = draw(&players);
+        assert!(
+            look.title.ends_with(" At relay 2 of 2, Paris, term 7."),
+            "{}",
+            look.title
+        );
+        let words = |at: usize| look.tables[0].rows[at].words.join("|");
+        assert_eq!(words(0), "a:443|–|–|it does not answer");
+        assert_eq!(words(1), "b:443|Paris|9.0 ms|the party is here");
     }
 }

@@ -15,6 +15,9 @@ pub(super) fn draw(now: &Snapshot) -> String {
     };
     line("Party", &party(now));
     line("Link", &link(now));
+    for relay in others(now) {
+        line("", &relay);
+    }
     line("LAN", &lan(now));
     if let Some(port) = &now.port {
         line("Port", &port.sentence);
@@ -65,6 +68,21 @@ fn link(now: &Snapshot) -> String {
     }
 }
 
+/// Where the party could go on, a line each.
+fn others(now: &Snapshot) -> impl Iterator<Item = String> {
+    let others = now.link.places.relays.iter().filter(|relay| !relay.here);
+    others.map(|relay| {
+        let region = relay.region.as_ref().map(|region| format!(" in {region}"));
+        let state = match (&relay.trouble, relay.ping_us) {
+            (Some(trouble), _) => trouble.clone(),
+            (None, Some(us)) => table::ping(us.into()),
+            (None, None) => "not asked yet".to_owned(),
+        };
+        let (address, region) = (&relay.address, region.unwrap_or_default());
+        format!("It could go on at {address}{region}: {state}.")
+    })
+}
+
 fn lan(now: &Snapshot) -> String {
     let lan = &now.lan;
     let machine = match lan.with_this_machine {
@@ -111,7 +129,47 @@ pub(super) fn nothing_yet() -> Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lanparty_gateway_control::{Event, Warning};
+    use lanparty_gateway_control::{Event, Relay, Relays, Warning};
+
+    #[test]
+    fn of_several_relays_each_has_a_line() {
+        let mut now = nothing_yet();
+        let relay = |address: &str, ping_us, trouble: Option<&str>| Relay {
+            address: address.to_owned(),
+            region: Some("Paris".to_owned()),
+            ping_us,
+            here: trouble.is_none(),
+            trouble: trouble.map(str::to_owned),
+        };
+        now.link.places = Relays {
+            relays: vec![
+                relay("a:443", Some(9000), None),
+                relay("b:443", None, Some("it does not answer")),
+            ],
+            term: Some(17),
+            moves: 1,
+        };
+        let said = draw(&now);
+        assert!(
+            said.contains("\n         It could go on at b:443 in Paris: it does not answer.\n"),
+            "{said}"
+        );
+        assert!(!said.contains("It could go on at a:443"), "{said}");
+        now.link.relay = "a:443".to_owned();
+        assert_eq!(
+            table::place(&now.link),
+            "The party is at a:443, relay 1 of 2, Paris, term 17.\n"
+        );
+        let expected = [
+            "   RELAY  REGION  PING",
+            "1  a:443  Paris   9.0 ms  the party is here",
+            "2  b:443  Paris   –       it does not answer",
+            "Term 17; the party has moved once.",
+        ];
+        let drawn = table::draw_relays(&now.link.places);
+        assert_eq!(drawn.lines().collect::<Vec<_>>(), expected);
+        assert!(table::draw_relays(&Relays::default()).contains("one relay"));
+    }
 
     #[test]
     fn one_screen_says_how_everything_stands() {

@@ -4,7 +4,7 @@ use crate::reach::{kept, told};
 use lanparty_ctrl::orders::Person;
 use lanparty_edge::table::table;
 use lanparty_games::Game;
-use lanparty_gateway_control::{Ban, Guest, Reaches, Snapshot};
+use lanparty_gateway_control::{Ban, Guest, Link, Reaches, Relays, Snapshot};
 use lanparty_obs::DropCounts;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -84,6 +84,58 @@ pub(super) fn draw_games(games: &[Game]) -> String {
             .to_owned(),
         [..] => table(Game::COLUMNS, games.iter().map(Game::row)),
     }
+}
+
+/// Where the party is, where there are several places: a line, or nothing.
+pub(super) fn place(link: &Link) -> String {
+    let place = link.places.place();
+    let term = link.places.term.map(|term| format!(", term {term}"));
+    let term = term.unwrap_or_default();
+    let relay = &link.relay;
+    place.map_or_else(String::new, |place| {
+        format!("The party is at {relay}, {place}{term}.\n")
+    })
+}
+
+/// The relays at which the party may be, a line each.
+pub(super) fn draw_relays(places: &Relays) -> String {
+    let Relays {
+        relays,
+        term,
+        moves,
+    } = places;
+    if relays.is_empty() {
+        return "This party has one relay; with several, it goes on at another one when that fails: start the gateway with \
+                --relay several times, and make a new invite.\n"
+            .to_owned();
+    }
+    let rows = relays.iter().enumerate().map(|(at, relay)| {
+        let state = match &relay.trouble {
+            _ if relay.here => "the party is here".to_owned(),
+            Some(trouble) => trouble.clone(),
+            None if relay.ping_us.is_none() => "not asked yet".to_owned(),
+            None => String::new(),
+        };
+        [
+            (at + 1).to_string(),
+            relay.address.clone(),
+            shown(relay.region.clone(), |region| region),
+            shown(relay.ping_us, |us| ping(us.into())),
+            state,
+        ]
+    });
+    let term = term.map(|term| format!("Term {term}"));
+    let moves = match moves {
+        0 => None,
+        1 => Some("the party has moved once".to_owned()),
+        n => Some(format!("the party has moved {n} times")),
+    };
+    let said: Vec<_> = term.into_iter().chain(moves).collect();
+    let said = match &said[..] {
+        [] => String::new(),
+        said => format!("{}.\n", said.join("; ")),
+    };
+    table(["", "RELAY", "REGION", "PING", ""], rows) + &said
 }
 
 /// A player with several addresses takes several lines.

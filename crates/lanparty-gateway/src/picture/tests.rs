@@ -36,6 +36,7 @@ impl Party {
             relay: "r.example:443".to_owned(),
             interface: "eth0".to_owned(),
             hosted: true,
+            relays: Relays::new(vec!["r.example:443".parse().unwrap()]),
         };
         let mut party = Party {
             now,

@@ -255,6 +255,7 @@ fn another_users_session_is_told_from_ones_own() {
         name: None,
         relay: "relay.example.net".to_owned(),
         also: Vec::new(),
+        others: Vec::new(),
         expires: None,
         joined_by: Some("anna".to_owned()),
     };

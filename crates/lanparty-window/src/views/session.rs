@@ -35,6 +35,9 @@ pub(super) fn draw(ui: &mut Ui, app: &mut App, snapshot: &Snapshot, clock: Clock
             &mut |ui| ping(ui, snapshot),
         ],
     );
+    if let Some(place) = &snapshot.place {
+        parts::weak(ui, &words::at(place));
+    }
     not_direct(ui, snapshot);
     people::draw(ui, snapshot);
     playing::draw(ui, app, &snapshot.games, clock);

@@ -254,6 +254,7 @@ pub(crate) fn party() -> Party {
         name: Some("Friday night".to_owned()),
         relay: "relay.example.net".to_owned(),
         also: Vec::new(),
+        others: Vec::new(),
         expires: None,
         joined_by: Some("anna".to_owned()),
     }
@@ -376,6 +377,7 @@ pub(crate) fn rooms() -> Vec<Room> {
         name: None,
         relay: "party.example.org:4433".to_owned(),
         also: Vec::new(),
+        others: Vec::new(),
         expires: None,
         joined_by: None,
     };

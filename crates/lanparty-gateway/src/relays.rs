@@ -1,0 +1,408 @@
+//! The relays at which a party may be, where there are several: what is known of each, and where the host wants it.
+//!
+//! Pure: times come in. The loop of the peer asks them all and goes over; this says when, and what the host hears of it.
+
+use crate::controls::NO_LINK;
+use lanparty_ctrl::{Term, Text};
+use lanparty_edge::address::RelayAddress;
+use lanparty_gateway_control::{Relay, Relays as Shown};
+use lanparty_peer::RelaySight;
+use std::time::{Duration, Instant};
+
+/// How often all relays are asked although nobody wants to know.
+const SURVEY: Duration = Duration::from_secs(600);
+/// How long a relay may take until the party is there: two handshakes of the slowest path, and a hello.
+const MOVE: Duration = Duration::from_secs(8);
+/// How long they may take to answer at all.
+const ANSWERS: Duration = Duration::from_secs(4);
+/// Relays within this of the best round trip are as good; nobody feels it, and a party should not run after it.
+const AS_GOOD: Duration = Duration::from_millis(10);
+
+/// What is known of them.
+#[derive(Debug, Default)]
+pub(crate) struct Relays {
+    /// Those of the configuration, in its order.
+    named: Vec<RelayAddress>,
+    /// What the last look at all of them showed.
+    sights: Vec<RelaySight>,
+    looked_at: Option<Instant>,
+    /// A look is wanted, and by whom: since when somebody waits for it.
+    wants_look: bool,
+    waits_since: Option<Instant>,
+    /// Where the party is, or was last.
+    last: Option<RelayAddress>,
+    is_linked: bool,
+    /// What the relay there calls its place.
+    region: Option<Text>,
+    term: Option<Term>,
+    moves: u64,
+    order: Option<Order>,
+    /// What has come of it.
+    outcome: Option<Result<String, String>>,
+}
+
+/// Where the host wants the party.
+#[derive(Debug, Clone)]
+struct Order {
+    since: Instant,
+    to: Wanted,
+}
+
+#[derive(Debug, Clone)]
+enum Wanted {
+    /// At the nearest one, which has to be found out.
+    Best,
+    At(RelayAddress),
+}
+
+/// What becomes of the host's order at once.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Ordered {
+    /// A sentence says that all is so already.
+    Done(String),
+    /// What comes of it is known later ([`Relays::take_outcome`]).
+    Later,
+}
+
+impl Relays {
+    /// Those that the gateway was started with, the invite's first one first.
+    pub(crate) fn new(named: Vec<RelayAddress>) -> Self {
+        Relays {
+            named,
+            ..Relays::default()
+        }
+    }
+
+    /// The link stands, at this relay. True when the party was at another one before.
+    pub(crate) fn note_joined(
+        &mut self,
+        at: &RelayAddress,
+        region: Option<Text>,
+        term: Option<Term>,
+    ) -> bool {
+        let has_moved = self.last.as_ref().is_some_and(|last| !last.is_same(at));
+        self.moves += u64::from(has_moved);
+        (self.is_linked, self.region, self.term) = (true, region, term);
+        self.last = Some(at.clone());
+        if self.wanted().is_some_and(|wanted| wanted.is_same(at)) {
+            let said = format!(
+                "The party is at {} now; players follow by themselves within seconds.",
+                self.words_for(at)
+            );
+            self.end_order(Ok(said));
+        }
+        has_moved
+    }
+
+    /// There is no link.
+    pub(crate) fn note_lost(&mut self) {
+        self.is_linked = false;
+    }
+
+    /// All of them have been looked at.
+    pub(crate) fn note_sights(&mut self, now: Instant, sights: &[RelaySight]) {
+        self.sights = sights.to_vec();
+        (self.looked_at, self.waits_since) = (Some(now), None);
+        let Some(order) = &self.order else { return };
+        match &order.to {
+            Wanted::Best => self.choose_best(),
+            Wanted::At(to) => {
+                let sight = self.sight_of(to);
+                let why = sight.and_then(|sight| sight.said.clone());
+                if let Some(why) = why {
+                    let refusal = self.refusal(&to.clone(), &why);
+                    self.end_order(Err(refusal));
+                }
+            }
+        }
+    }
+
+    /// A second has passed.
+    pub(crate) fn handle_second(&mut self, now: Instant) {
+        let age = |at: Instant| now.saturating_duration_since(at);
+        let is_old = self.looked_at.is_none_or(|at| age(at) >= SURVEY);
+        if self.are_several() && self.is_linked && is_old && !self.wants_look {
+            // Where nobody tells of it, it is not asked for each second.
+            (self.wants_look, self.looked_at) = (true, Some(now));
+        }
+        self.waits_since.take_if(|at| age(*at) >= ANSWERS);
+        let Some(order) = self.order.clone().filter(|order| age(order.since) >= MOVE) else {
+            return;
+        };
+        let refusal = match &order.to {
+            Wanted::Best => {
+                "the other relays do not answer, so the party stays where it is; try again later"
+                    .to_owned()
+            }
+            Wanted::At(to) => self.refusal(to, "it did not let the gateway in within 8 seconds"),
+        };
+        self.end_order(Err(refusal));
+    }
+
+    /// The host wants to see how all of them do. False where there is only one.
+    pub(crate) fn look(&mut self, now: Instant) -> bool {
+        let looks = self.are_several() && self.is_linked;
+        if looks {
+            (self.wants_look, self.waits_since) = (true, Some(now));
+        }
+        looks
+    }
+
+    /// True while somebody waits for that.
+    pub(crate) fn is_looked_for(&self) -> bool {
+        self.waits_since.is_some()
+    }
+
+    /// True once when all are to be looked at.
+    pub(crate) fn take_look(&mut self) -> bool {
+        std::mem::take(&mut self.wants_look)
+    }
+
+    /// The host wants the party at this one: by number, address, region, or the `best`.
+    ///
+    /// # Errors
+    /// Why that cannot be, as a sentence's end.
+    pub(crate) fn order(&mut self, now: Instant, to: &str) -> Result<Ordered, String> {
+        if !self.are_several() {
+            return Err(ALONE.to_owned());
+        }
+        let wanted = match to.trim().eq_ignore_ascii_case("best") {
+            true => Wanted::Best,
+            false => Wanted::At(self.find(to)?),
+        };
+        if !self.is_linked {
+            return Err(NO_LINK.to_owned());
+        }
+        if let (Wanted::At(to), Some(last)) = (&wanted, &self.last)
+            && to.is_same(last)
+        {
+            self.end_order(Err(OVERTAKEN.to_owned()));
+            return Ok(Ordered::Done(format!(
+                "The party is at {} already.",
+                self.words_for(to)
+            )));
+        }
+        self.end_order(Err(OVERTAKEN.to_owned()));
+        self.wants_look |= matches!(wanted, Wanted::Best);
+        self.order = Some(Order {
+            since: now,
+            to: wanted,
+        });
+        Ok(Ordered::Later)
+    }
+
+    /// Where the host wants it, for as long as it is not there.
+    pub(crate) fn wanted(&self) -> Option<&RelayAddress> {
+        match &self.order.as_ref()?.to {
+            Wanted::Best => None,
+            Wanted::At(to) => Some(to),
+        }
+    }
+
+    /// What has come of an order, once.
+    pub(crate) fn take_outcome(&mut self) -> Option<Result<String, String>> {
+        self.outcome.take()
+    }
+
+    /// How often the party has gone from one relay to another.
+    pub(crate) fn moves(&self) -> u64 {
+        self.moves
+    }
+
+    /// All of them with what is known, in the order of the configuration; none where there is only one.
+    pub(crate) fn shown(&self) -> Shown {
+        let relays = match self.are_several() {
+            true => self.known().map(|relay| self.show(relay)).collect(),
+            false => Vec::new(),
+        };
+        Shown {
+            relays,
+            term: self.term.map(Term::number),
+            moves: self.moves,
+        }
+    }
+
+    /// Where the party is, as part of a sentence; nothing where there is only one place.
+    pub(crate) fn place(&self) -> Option<String> {
+        self.shown().place()
+    }
+
+    /// How many there are beside the one where the party is.
+    pub(crate) fn others(&self) -> usize {
+        self.known().count().saturating_sub(1)
+    }
+
+    fn are_several(&self) -> bool {
+        self.known().nth(1).is_some()
+    }
+
+    /// Those of the configuration, and those of a fleet behind them.
+    fn known(&self) -> impl Iterator<Item = &RelayAddress> {
+        let seen = self.sights.iter().map(|sight| &sight.address);
+        let is_new = |relay: &&RelayAddress| !self.named.iter().any(|named| named.is_same(relay));
+        let last = self.last.iter().filter(|last| {
+            let mut sights = self.sights.iter();
+            !sights.any(|sight| sight.address.is_same(last))
+        });
+        self.named.iter().chain(seen.chain(last).filter(is_new))
+    }
+
+    fn sight_of(&self, relay: &RelayAddress) -> Option<&RelaySight> {
+        let mut sights = self.sights.iter();
+        sights.find(|sight| sight.address.is_same(relay))
+    }
+
+    fn is_here(&self, relay: &RelayAddress) -> bool {
+        self.is_linked && self.last.as_ref().is_some_and(|last| last.is_same(relay))
+    }
+
+    fn show(&self, relay: &RelayAddress) -> Relay {
+        let sight = self.sight_of(relay);
+        let is_here = self.is_here(relay);
+        let told = self.region.as_ref().filter(|_| is_here);
+        let region = told.or_else(|| sight?.region.as_ref());
+        let rtt = sight.and_then(|sight| sight.rtt);
+        Relay {
+            address: relay.to_string(),
+            region: region.map(ToString::to_string),
+            ping_us: rtt.map(|rtt| u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX)),
+            here: is_here,
+            trouble: sight
+                .filter(|_| !is_here)
+                .and_then(|sight| sight.said.clone()),
+        }
+    }
+
+    /// By number, by address, by region, or by a name alone.
+    fn find(&self, who: &str) -> Result<RelayAddress, String> {
+        let who = who.trim();
+        let by_number = |number: usize| self.known().nth(number.checked_sub(1)?);
+        if let Some(relay) = who.parse().ok().and_then(by_number) {
+            return Ok(relay.clone());
+        }
+        let address = who.parse::<RelayAddress>().ok();
+        let is_named = |relay: &RelayAddress| address.as_ref().is_some_and(|it| it.is_same(relay));
+        let is_there = |relay: &RelayAddress| {
+            let region = self.show(relay).region;
+            region.is_some_and(|region| region.eq_ignore_ascii_case(who))
+        };
+        let is_host = |relay: &RelayAddress| relay.host().eq_ignore_ascii_case(who);
+        for is_meant in [
+            &is_named as &dyn Fn(&RelayAddress) -> bool,
+            &is_there,
+            &is_host,
+        ] {
+            let mut meant = self.known().filter(|relay| is_meant(relay));
+            match (meant.next(), meant.next()) {
+                (Some(_), Some(_)) => return Err(ambiguous(who)),
+                (Some(relay), None) => return Ok(relay.clone()),
+                (None, _) => {}
+            }
+        }
+        Err(unknown(who))
+    }
+
+    fn choose_best(&mut self) {
+        let good = self.sights.iter().filter(|sight| sight.said.is_none());
+        let measured = good.filter_map(|sight| Some((sight.rtt?, &sight.address)));
+        let best = measured.clone().min_by_key(|(rtt, _)| *rtt);
+        let here = measured.clone().find(|(_, relay)| self.is_here(relay));
+        let Some((rtt, best)) = best else {
+            let refusal = "no relay answers now, so the party stays where it is; try again later";
+            return self.end_order(Err(refusal.to_owned()));
+        };
+        match here {
+            Some((own, here)) if own <= rtt + AS_GOOD => {
+                let said = format!("The party is at {} already.", self.words_for(here));
+                self.end_order(Ok(format!("{said} No other is nearer.")));
+            }
+            _ => {
+                let to = Wanted::At(best.clone());
+                self.order = self.order.take().map(|order| Order { to, ..order });
+            }
+        }
+    }
+
+    fn end_order(&mut self, outcome: Result<String, String>) {
+        if self.order.take().is_some() {
+            self.outcome = Some(outcome);
+        }
+    }
+
+    fn refusal(&self, to: &RelayAddress, why: &str) -> String {
+        let to = self.words_for(to);
+        let here = self.last.as_ref().map(|here| self.words_for(here));
+        let here = here.unwrap_or_else(|| "its relay".to_owned());
+        format!(
+            "{to} does not take the party: {why}; it stays at {here}; `lanparty-gateway ctl relays` shows how all of them do"
+        )
+    }
+
+    /// An address, and where that is.
+    fn words_for(&self, relay: &RelayAddress) -> String {
+        match self.show(relay).region {
+            Some(region) => format!("the relay {relay} in {region}"),
+            None => format!("the relay {relay}"),
+        }
+    }
+}
+
+const ALONE: &str = "this party has one relay only; start the gateway with more of them (--relay, several times), and make a \
+                     new invite";
+const OVERTAKEN: &str = "another relay was chosen meanwhile";
+
+fn unknown(who: &str) -> String {
+    format!("no relay of this party is called {who:?}; `lanparty-gateway ctl relays` shows them")
+}
+
+fn ambiguous(who: &str) -> String {
+    format!("several relays of this party are in {who:?}; name one by its address or number")
+}
+
+/// What the host may hear instead, for the page that explains it.
+#[cfg(test)]
+pub(crate) fn refusals() -> Vec<lanparty_told::Told> {
+    let relays = Relays {
+        last: "a.example:443".parse().ok(),
+        ..Relays::default()
+    };
+    let told = |sentence: String, means, remedy| lanparty_told::Told {
+        sentence,
+        means,
+        remedy,
+    };
+    let refused = relays.refusal(
+        &"b.example:443".parse().expect("an address"),
+        "it does not answer",
+    );
+    vec![
+        told(
+            ALONE.to_owned(),
+            "A party moves between the relays of its invite, and this one has one.",
+            "More relays, and a new invite.",
+        ),
+        told(
+            unknown("Oslo"),
+            "No relay has that number, address or region.",
+            "Look in `ctl relays`.",
+        ),
+        told(
+            ambiguous("Paris"),
+            "More than one calls its place so.",
+            "The address or number from `ctl relays`.",
+        ),
+        told(
+            refused,
+            "The gateway leaves a relay only for one that lets it in.",
+            "Another relay, or later.",
+        ),
+        told(
+            OVERTAKEN.to_owned(),
+            "A second order came before the first one was done.",
+            "Look in `ctl relays` where the party is.",
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests;
