@@ -129,10 +129,7 @@ mod tests {
         let row = said(&pc);
         assert_eq!(row.mark, Mark::Doubt);
         assert!(row.sentence.starts_with("1 of the 3 relays"), "{row:?}");
-        assert!(
-            row.sentence
-                .contains("2: name not found; 3: no answer")
-        );
+        assert!(row.sentence.contains("2: name not found; 3: no answer"));
         assert!(row.sentence.ends_with("the party survives less.") && row.how_to.is_some());
         pc.relays = vec![Some(Probe::Silent), Some(Probe::Refused)];
         assert_eq!(said(&pc).mark, Mark::Doubt, "by TCP");
