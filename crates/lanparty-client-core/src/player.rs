@@ -245,7 +245,6 @@ impl Player {
             Search::First => PlayerStatus::LookingForParty { relays },
             Search::Found | Search::Lost => PlayerStatus::LookingElsewhere { others },
             Search::Failed { cause, refused } => PlayerStatus::NoRelay {
-                relays,
                 cause: cause.clone(),
                 refused: *refused,
             },
@@ -530,7 +529,7 @@ mod tests {
         let failed = said(player.lost("none answers".into(), false));
         assert_eq!(
             failed,
-            "None of the 3 relays of the invite lets you in: none answers. Trying again."
+            "The party is not reachable: none answers. Trying again."
         );
         assert_eq!(said(player.resolving(true)), failed, "until one does");
         player.joined(&welcome, by, &first);

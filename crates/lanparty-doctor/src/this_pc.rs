@@ -109,7 +109,10 @@ impl ThisPc {
                 thread::Builder::new().spawn_scoped(scope, ask)
             });
             let asked: Vec<_> = asked.collect();
-            let seen = asked.into_iter().flatten().map(|asked| asked.join());
+            let seen = asked
+                .into_iter()
+                .flatten()
+                .map(thread::ScopedJoinHandle::join);
             seen.flatten().collect()
         })
     }

@@ -35,8 +35,6 @@ pub enum PlayerStatus {
     },
     /// None of several relays takes the player.
     NoRelay {
-        /// How many.
-        relays: usize,
         /// Why, as part of a sentence.
         cause: String,
         /// True when one of them answered and said no.
@@ -169,10 +167,9 @@ impl fmt::Display for PlayerStatus {
                 f,
                 "Connection lost; looking at the other {others} relays of the invite."
             ),
-            PlayerStatus::NoRelay { relays, cause, .. } => write!(
-                f,
-                "None of the {relays} relays of the invite lets you in: {cause}. Trying again."
-            ),
+            PlayerStatus::NoRelay { cause, .. } => {
+                write!(f, "The party is not reachable: {cause}. Trying again.")
+            }
             PlayerStatus::Awake => f.write_str(
                 "This machine or program stood still for some seconds; coming back to the party.",
             ),
@@ -261,7 +258,6 @@ mod tests {
             PlayerStatus::LookingElsewhere { others: 1 },
             PlayerStatus::LookingElsewhere { others: 2 },
             PlayerStatus::NoRelay {
-                relays: 3,
                 cause: "they do not answer".into(),
                 refused: false,
             },

@@ -66,6 +66,7 @@ pub struct Peer {
     heard: mpsc::UnboundedReceiver<Heard>,
     stop: oneshot::Sender<Text>,
     preferred: watch::Sender<Option<RelayAddress>>,
+    looks: mpsc::UnboundedSender<()>,
     task: JoinHandle<(Result<(), RunError>, PeerStats)>,
 }
 
@@ -118,6 +119,7 @@ impl Peer {
         let (sender, heard) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel();
         let (preferred, wanted) = watch::channel(None);
+        let (looks, wants_look) = mpsc::unbounded_channel();
         let task = tokio::task::spawn_local(async move {
             let shutdown = async { stopped.await.unwrap_or_else(|_| "the test is over".into()) };
             let terms = relay.host_key.clone().map(|key| (key, relay.room.clone()));
@@ -127,6 +129,7 @@ impl Peer {
                 terms,
                 term,
                 preferred: wanted,
+                looks: wants_look,
             };
             let ended = lanparty_peer::run(&mut core, &mut port, &mut host, &relay, shutdown).await;
             (ended, core.counters().clone())
@@ -136,6 +139,7 @@ impl Peer {
             heard,
             stop,
             preferred,
+            looks,
             task,
         }
     }
@@ -143,6 +147,11 @@ impl Peer {
     /// Its host wants the party at this relay.
     pub fn prefers(&self, relay: SocketAddr) {
         let _ = self.preferred.send(Some(relay.into()));
+    }
+
+    /// Its host wants to hear how all relays do.
+    pub fn looks(&self) {
+        let _ = self.looks.send(());
     }
 
     /// Waits until it has heard this, skipping everything before.
@@ -261,6 +270,7 @@ struct Listener<C> {
     terms: Option<(HostKey, RoomCode)>,
     term: Term,
     preferred: watch::Receiver<Option<RelayAddress>>,
+    looks: mpsc::UnboundedReceiver<()>,
 }
 
 impl<C> PeerHost<C> for Listener<C> {
@@ -272,6 +282,10 @@ impl<C> PeerHost<C> for Listener<C> {
 
     fn preferred_relay(&mut self) -> Option<RelayAddress> {
         self.preferred.borrow().clone()
+    }
+
+    fn wants_survey(&mut self) -> bool {
+        self.looks.try_recv().is_ok()
     }
 
     async fn handle_event(&mut self, core: &mut C, event: Event<'_>) -> Result<(), HostError> {

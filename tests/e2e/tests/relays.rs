@@ -94,6 +94,35 @@ async fn the_host_moves_the_party_and_nobody_notices_more_than_a_moment() {
 }
 
 #[tokio::test]
+async fn a_host_who_asks_hears_how_all_relays_do_and_the_party_stays() {
+    run(async {
+        let net = Net::of(3).await;
+        let (mut gateway, mut player, at) = net.party().await;
+        let dead = (at + 1) % 3;
+        net.cut(dead);
+        gateway.looks();
+        let is_told = |heard: &Heard| match heard {
+            Heard::Relays(sights) => sights.len() == 3 && sights.iter().any(|it| it.said.is_some()),
+            _ => false,
+        };
+        let Heard::Relays(sights) = gateway.hears(is_told).await else {
+            unreachable!("we asked for these")
+        };
+        for (number, way) in net.ways.iter().enumerate() {
+            let address = way.gateway.address().into();
+            let mut sights = sights.iter();
+            let sight = sights.find(|sight| sight.address == address).unwrap();
+            assert_eq!(sight.is_here, number == at, "{sight:?}");
+            assert_eq!(sight.said.is_some(), number == dead, "{sight:?}");
+            assert_eq!(sight.rtt.is_some(), number != dead, "{sight:?}");
+        }
+        assert!(!gateway.has_heard(|heard| matches!(heard, Heard::At(_) | Heard::NoLink(_))));
+        assert_frames_pass(&mut player, &mut gateway).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_player_comes_first_and_waits_for_the_host_at_no_relay() {
     run(async {
         let net = Net::of(2).await;

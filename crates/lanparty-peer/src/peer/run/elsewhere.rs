@@ -1,6 +1,6 @@
 //! Looking at the other relays while a link stands, and going over to where the party is.
 
-use super::super::{FramePort, PeerCore, PeerHost, RunError};
+use super::super::{FramePort, PeerCore, PeerHost, RelaySight, RunError};
 use super::Peer;
 use super::several::Looked;
 use crate::link::{ConnectError, RelayLink};
@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 /// How long a gateway that has no players leaves the others unasked, each time.
 const LONELY: Duration = Duration::from_secs(10);
+/// After so long the host is told how its relays do, whoever of them has not answered.
+const LOOKED: Duration = Duration::from_secs(3);
 
 /// Why a peer would go to another relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,8 @@ enum Wish {
     To(usize),
     /// Nowhere yet, but this link may fail.
     Ready,
+    /// Nowhere: the host wants to know how all of them do.
+    Look,
 }
 
 /// What is known of the party's being elsewhere.
@@ -45,6 +49,8 @@ pub(super) struct Elsewhere {
     /// Players who are here, for gateways; and since when there are none.
     players: usize,
     lonely_since: Option<Instant>,
+    /// Since when the host wants to know how all of them do.
+    look_since: Option<Instant>,
     /// Why the relays are asked that are asked now.
     wish: Option<Wish>,
     looked: Looked,
@@ -172,7 +178,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         } else if self.core.is_deserted(now) || is_lonely {
             Some(Wish::Players)
         } else {
-            None
+            self.elsewhere.look_since.map(|_| Wish::Look)
         }
     }
 
@@ -188,11 +194,18 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let now = Instant::now();
         self.relays
             .keep_fence(now, link.place(), link.welcome().fence);
+        if self.host.wants_survey() {
+            self.elsewhere.look_since = Some(now);
+        }
+        let is_over = |since: Instant| now.saturating_duration_since(since) >= LOOKED;
+        if self.elsewhere.look_since.is_some_and(is_over) {
+            self.tell_who_is_silent(link).await?;
+        }
         let wish = self.wish(now, link);
         let random = rand::random();
         // A link that falls silent, or a relay that ends, is no matter of patience.
-        let is_urgent =
-            matches!(wish, Some(Wish::Ready | Wish::Away)) && self.elsewhere.wish != wish;
+        let is_urgent = matches!(wish, Some(Wish::Ready | Wish::Away | Wish::Look))
+            && self.elsewhere.wish != wish;
         if is_urgent {
             self.elsewhere.rhythm.asked(now, random);
         }
@@ -228,7 +241,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 };
                 self.look_up(&mut survey, place, question);
             }
-            Wish::Party | Wish::Players | Wish::Away | Wish::Ready => {
+            Wish::Party | Wish::Players | Wish::Away | Wish::Ready | Wish::Look => {
                 let is_fleet = self.relays.are_fleet();
                 for place in self
                     .relays
@@ -257,6 +270,8 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let is_over = was_running && !survey.is_running();
         if is_over {
             self.note_sights(&survey);
+            self.note_here(link);
+            self.elsewhere.look_since = None;
         }
         self.survey = survey;
         self.elsewhere.looked = looked;
@@ -265,6 +280,42 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             self.tell_sights(Some(link.place())).await?;
         }
         self.decide(link)
+    }
+
+    /// The host has waited long enough: who has not answered by now is silent.
+    async fn tell_who_is_silent(&mut self, link: &RelayLink) -> Result<(), RunError> {
+        self.elsewhere.look_since = None;
+        let survey = std::mem::take(&mut self.survey);
+        self.note_sights(&survey);
+        let has_replied = |place| survey.replies().any(|(number, ..)| number == place);
+        let silent: Vec<_> = self
+            .relays
+            .invited()
+            .filter(|place| survey.has(*place) && !has_replied(*place))
+            .collect();
+        self.survey = survey;
+        for place in silent {
+            self.note_sight(RelaySight {
+                address: self.relays.place(place).address.clone(),
+                region: None,
+                rtt: None,
+                is_here: false,
+                said: Some("it does not answer".to_owned()),
+            });
+        }
+        self.note_here(link);
+        self.tell_sights(Some(link.place())).await
+    }
+
+    /// The link that stands knows how far its relay is.
+    fn note_here(&mut self, link: &RelayLink) {
+        self.note_sight(RelaySight {
+            address: self.relays.place(link.place()).address.clone(),
+            region: link.welcome().region.clone(),
+            rtt: link.rtt(),
+            is_here: true,
+            said: None,
+        });
     }
 
     /// Goes over where one of those who have answered is the right one.
@@ -279,7 +330,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let is_wanted = |place: usize, answer: &Answer| match (wish, answer) {
             (Wish::To(to), _) => place == to,
             (_, _) if place == here => false,
-            (Wish::Ready, _) => false,
+            (Wish::Ready | Wish::Look, _) => false,
             (Wish::Players, Answer::Open(open)) => open.waiting > 0 && may_move,
             (Wish::Players, _) => false,
             // Whether it is at an old one shows inside only, and it may be here again any moment.

@@ -277,10 +277,6 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
     pub(super) fn note_sights(&mut self, survey: &Survey) {
         for (place, reply, answer) in survey.replies() {
             let at = self.relays.place(place);
-            let before = self
-                .sights
-                .iter()
-                .position(|sight| sight.address.is_same(&at.address));
             let mut sight = RelaySight {
                 address: at.address.clone(),
                 region: None,
@@ -306,13 +302,19 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 }
                 Err(error) => sight.said = Some(error.to_string()),
             }
-            match before {
-                Some(before) => {
-                    sight.region = sight.region.or_else(|| self.sights[before].region.take());
-                    self.sights[before] = sight;
-                }
-                None => self.sights.push(sight),
+            self.note_sight(sight);
+        }
+    }
+
+    /// Remembers this of a relay; where it has told its region before, that is known still.
+    pub(super) fn note_sight(&mut self, mut sight: RelaySight) {
+        let mut sights = self.sights.iter_mut();
+        match sights.find(|before| before.address.is_same(&sight.address)) {
+            Some(before) => {
+                sight.region = sight.region.or_else(|| before.region.take());
+                *before = sight;
             }
+            None => self.sights.push(sight),
         }
     }
 
