@@ -471,6 +471,12 @@ impl RelayServer {
         );
         let joined = self.rooms.fleet.set(membership);
         joined.expect("a relay is in one fleet");
+        // As the one did whose place it has taken.
+        if self.rooms.lock().draining().is_some()
+            && let Some(fleet) = self.rooms.fleet.get()
+        {
+            fleet.drain();
+        }
         self.fleet.spawn(task);
     }
 

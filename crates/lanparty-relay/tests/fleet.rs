@@ -19,7 +19,7 @@ use lanparty_fleet::model::{Model, Site};
 use lanparty_fleet::{FleetSecret, OnLoss, RelayId, Request, Settings, Tag};
 use lanparty_proto::MacAddr;
 use lanparty_quic::control;
-use lanparty_relay::{Limits, Line};
+use lanparty_relay::{Config, JoinLimits, Line};
 use party::{LIMIT, Peer, Relay, Stranger, client, frame, mac, soon};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -90,11 +90,24 @@ impl Fleet {
         Self::start_as(relays, OnLoss::Keep, &Directory::start()).await
     }
 
+    async fn start_with(relays: usize, change: impl Fn(&mut Config)) -> Self {
+        Self::start_all(relays, OnLoss::Keep, &Directory::start(), change).await
+    }
+
     async fn start_as(count: usize, on_loss: OnLoss, directory: &Directory) -> Self {
+        Self::start_all(count, on_loss, directory, |_| {}).await
+    }
+
+    async fn start_all(
+        count: usize,
+        on_loss: OnLoss,
+        directory: &Directory,
+        change: impl Fn(&mut Config),
+    ) -> Self {
         let (mut relays, mut sites, mut pins) = (Vec::new(), Vec::new(), Vec::new());
         for number in 0..count {
             let (site, line) = directory.line();
-            let relay = Relay::start_with(Limits::default(), |server| {
+            let relay = Relay::start_as(3, &change, |server| {
                 pins.push(server.pin());
                 let settings = Settings {
                     id: RelayId::from_random(number as u64 + 1),
@@ -332,6 +345,29 @@ async fn a_relay_that_stops_hands_its_rooms_on_gateway_first_and_forwards_until_
     drop((gateway, player));
     let stopped = &mut fleet.relays[at].running;
     soon(stopped).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn who_is_sent_on_again_and_again_is_told_to_wait() {
+    let few = JoinLimits {
+        per_address: 1,
+        ..JoinLimits::default()
+    };
+    let fleet = Fleet::start_with(2, |config| config.limits.joins = few).await;
+    let (at, _gateway) = fleet.enter(0, "FRIDAY", Newcomer::Gateway).await;
+    let mut sent_on = 0;
+    loop {
+        match fleet.ask(1 - at, "FRIDAY", client(1)).await {
+            Err(RelayMessage::Redirect(_)) => sent_on += 1,
+            Err(RelayMessage::Reject(reject)) => {
+                assert_eq!(reject.reason, RejectReason::RateLimited);
+                break;
+            }
+            _ => panic!("it is let in"),
+        }
+        assert!(sent_on < 100, "it is not told to wait");
+    }
+    assert!(sent_on >= 8, "{sent_on} were");
 }
 
 #[tokio::test]

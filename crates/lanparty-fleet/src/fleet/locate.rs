@@ -110,6 +110,17 @@ impl Fleet {
             Some(owned) => {
                 let (relay, revision) = (owned.relay, owned.revision);
                 match self.view.relays.get(&relay) {
+                    Some(card) if self.is_predecessor(card) => {
+                        let redirects = asker.redirects.max(1);
+                        self.place(
+                            now,
+                            room,
+                            &Asker {
+                                redirects,
+                                ..*asker
+                            },
+                        )
+                    }
                     Some(card) => Located::Redirect {
                         to: card.clone(),
                         fence: Some(self.fence(revision)),
@@ -119,6 +130,12 @@ impl Fleet {
             }
             None => self.place(now, room, asker),
         }
+    }
+
+    /// Whether that is who stood here before this relay: peers who are sent there come here, so it is gone, whatever the
+    /// directory still says of it for some seconds.
+    fn is_predecessor(&self, card: &Card) -> bool {
+        card.address == self.settings.address && card.pin == self.settings.pin
     }
 
     /// The owner has no card: it has just come, or is gone, or never was.
@@ -167,8 +184,9 @@ impl Fleet {
 
     /// Nobody has the room, but a relay may keep its code: that one knows who is invited.
     fn kept(&self, room: &RoomHash) -> Located {
-        let keeper = self.view.keeper(room).filter(|&it| it != self.settings.id);
-        match keeper.and_then(|keeper| self.view.relays.get(&keeper)) {
+        let keeper = self.view.keeper(room);
+        let card = keeper.and_then(|keeper| self.view.relays.get(&keeper));
+        match card.filter(|card| !self.is_predecessor(card)) {
             Some(card) => Located::Redirect {
                 to: card.clone(),
                 fence: None,
@@ -188,10 +206,13 @@ impl Fleet {
         if asker.redirects > 0 && own.takes_rooms() {
             return Some(self.settings.id);
         }
-        if let Some(keeper) = self.view.keeper(room)
-            && (keeper != self.settings.id || own.takes_rooms())
-        {
-            return Some(keeper);
+        if let Some(keeper) = self.view.keeper(room) {
+            let card = self.view.relays.get(&keeper);
+            match keeper == self.settings.id || card.is_some_and(|card| self.is_predecessor(card)) {
+                true if own.takes_rooms() => return Some(self.settings.id),
+                true => {}
+                false => return Some(keeper),
+            }
         }
         self.best(&own, room, near, &[])
     }
@@ -206,7 +227,7 @@ impl Fleet {
     ) -> Option<RelayId> {
         let id = self.settings.id;
         let others = self.view.relays.iter();
-        let others = others.filter(|&(&relay, _)| relay != id);
+        let others = others.filter(|&(&relay, card)| relay != id && !self.is_predecessor(card));
         let all = others
             .map(|(&relay, card)| (relay, card))
             .chain([(id, own)]);

@@ -277,7 +277,7 @@ impl<L: Clone> Registry<L> {
         }
     }
 
-    fn room_called(&self, name: &RoomName) -> Option<&Room<L>> {
+    pub(super) fn room_called(&self, name: &RoomName) -> Option<&Room<L>> {
         self.names.get(name).map(|id| &self.rooms[id])
     }
 }

@@ -1,5 +1,7 @@
 //! What a relay's place in a fleet needs of its rooms.
 
+use super::admission::is_host;
+use super::claims::RoomName;
 use super::{Admits, Registry, Seat};
 use crate::room::{Departure, Room};
 use crate::sources::source_of;
@@ -41,11 +43,14 @@ impl<L: Clone> Registry<L> {
         let shown = entry.invitation.as_ref();
         let of_host = shown.and_then(|shown| shown.host);
         match (opened, entry.who) {
-            (Ok(name), _) => Ok(Wanted {
-                code: name.code,
-                host: name.host,
-                opens: true,
-            }),
+            (Ok(name), _) => {
+                self.may_it_open_more(now, &name, entry, source)?;
+                Ok(Wanted {
+                    code: name.code,
+                    host: name.host,
+                    opens: true,
+                })
+            }
             // The room may be at another relay, which knows its key.
             (Err(_), Newcomer::Client(_)) if of_host.is_some() || shown.is_none() => Ok(Wanted {
                 code: entry.room.clone(),
@@ -54,6 +59,21 @@ impl<L: Clone> Registry<L> {
             }),
             (Err(reason), _) => Err(self.was_wrong(now, entry, source, reason)),
         }
+    }
+
+    /// Nobody has more rooms claimed in the directory from one address than it may open here. A relay that is full sends
+    /// people on.
+    fn may_it_open_more(
+        &self,
+        now: Instant,
+        name: &RoomName,
+        entry: &Entry,
+        source: IpAddr,
+    ) -> Result<(), RejectReason> {
+        let is_host = is_host(name, entry);
+        let is_known = self.room_called(name).is_some() || self.claims.is_live(now, name);
+        let fits = is_known || self.openers.fits(source, is_host, self.limits.rooms_from());
+        fits.then_some(()).ok_or(RejectReason::RateLimited)
     }
 
     /// Whether somebody may be sent to another relay once more.
@@ -103,6 +123,7 @@ impl<L: Clone> Registry<L> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::Limits;
     use crate::testing::{Relay, client, host_id};
     use lanparty_ctrl::message::Invitation;
 
@@ -178,6 +199,29 @@ mod tests {
         );
         assert_eq!(relay.registry.has_gateway(gateway.room), None);
         assert_eq!(relay.registry.rooms(), 0);
+    }
+
+    #[test]
+    fn nobody_claims_more_rooms_in_the_directory_than_it_may_open() {
+        let mut relay = Relay::with(Limits {
+            rooms_per_address: 2,
+            ..Limits::default()
+        });
+        for host in 1..=2 {
+            assert!(wanted(&mut relay, GATEWAY, Some(host)).is_ok());
+            relay.invited(host, GATEWAY, 7, Some(host)).unwrap();
+        }
+        let third = wanted(&mut relay, GATEWAY, Some(3));
+        assert_eq!(third, Err(RejectReason::RateLimited));
+        assert!(
+            wanted(&mut relay, GATEWAY, Some(2)).is_ok(),
+            "it has its own"
+        );
+        relay.source = [192, 0, 2, 2].into();
+        assert!(
+            wanted(&mut relay, GATEWAY, Some(3)).is_ok(),
+            "another address"
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Rooms that leave by order, or because a relay is too slow.
 
 use super::Party;
-use super::party::{near, room};
+use super::party::{near, room, settings};
 use crate::fleet::*;
 use std::time::Duration;
 
@@ -99,6 +99,40 @@ fn an_offer_that_a_dead_relay_gets_goes_to_the_next() {
     party.drain(0);
     party.pass(12_000);
     assert_eq!(moved(&party, 0, Whom::Gateway).len(), 10);
+}
+
+#[test]
+fn a_relay_that_starts_again_has_its_rooms_at_once_while_its_last_lease_still_runs() {
+    let mut party = Party::ready(3);
+    for number in 0..8 {
+        let near = near(0, 1);
+        assert_eq!(
+            party.enter(number as usize % 3, room(number), true, &[near]),
+            0
+        );
+    }
+    party.kill(0);
+    party.pass(700);
+    let again = party.add(Settings {
+        id: RelayId::from_random(99),
+        ..settings(0)
+    });
+    party.pass(50);
+    let looks = Asker {
+        looks: true,
+        ..Asker::default()
+    };
+    assert_eq!(party.hello(again, room(0), &looks), Located::Nobody);
+    for number in 0..8 {
+        assert_eq!(party.enter(1, room(number), true, &[]), again, "{number}");
+        assert_eq!(party.owner(room(number)), Some(again));
+    }
+    // The end of the old lease takes nothing away.
+    party.pass(6000);
+    for number in 0..8 {
+        assert_eq!(party.owner(room(number)), Some(again));
+        assert_eq!(party.enter(2, room(number), false, &[]), again);
+    }
 }
 
 #[test]
