@@ -6,6 +6,10 @@ use std::time::{Duration, Instant};
 const GRACE: Duration = Duration::from_millis(300);
 /// How often others are asked; each time a third of it earlier or later.
 const EACH: Duration = Duration::from_millis(1500);
+/// How often they are asked by a gateway whose players have all gone without a word,
+const EACH_AT_FIRST: Duration = Duration::from_millis(700);
+/// for so long.
+const HURRIES: Duration = Duration::from_secs(10);
 /// After so long somebody is away rather than elsewhere, and is asked for
 const AWAY: Duration = Duration::from_secs(60);
 /// so much more rarely.
@@ -43,6 +47,14 @@ impl Rhythm {
     /// The others are asked now, whatever the rhythm is.
     pub(crate) fn asked(&mut self, now: Instant, random: u32) {
         self.next = Some(now + jittered(EACH, random));
+    }
+
+    /// Somebody waits for us there, most likely: the others are asked more often at first.
+    pub(crate) fn hurry(&mut self, now: Instant, random: u32) {
+        let is_early = |since| now.saturating_duration_since(since) < HURRIES;
+        if self.wanted_since.is_some_and(is_early) {
+            self.next = Some(now + jittered(EACH_AT_FIRST, random));
+        }
     }
 
     /// The others are not asked again before this.
@@ -115,6 +127,20 @@ mod tests {
         rhythm.moves(begin);
         assert!(!rhythm.may_move(begin + MOVES / 2));
         assert!(rhythm.may_move(begin + MOVES));
+    }
+
+    #[test]
+    fn a_gateway_whose_players_look_for_it_asks_more_often_for_a_while() {
+        let (mut rhythm, begin) = (Rhythm::default(), Instant::now());
+        let mut in_seconds = [0; 3];
+        for look in 0..600 {
+            let now = begin + LOOK * look;
+            if rhythm.poll(now, true, u32::MAX / 2) {
+                rhythm.hurry(now, u32::MAX / 2);
+                in_seconds[(now - begin).as_secs() as usize / 10] += 1;
+            }
+        }
+        assert_eq!(in_seconds, [14, 7, 7]);
     }
 
     #[test]

@@ -10,9 +10,10 @@ use crate::relays::rhythm::{Rhythm, jittered};
 use crate::relays::survey::{Question, Reply, Step};
 use crate::relays::trail::Trail;
 use lanparty_ctrl::message::{Newcomer, Role};
-use lanparty_ctrl::places::Elsewhere as Place;
+use lanparty_ctrl::places::{Elsewhere as Place, Silence};
 use lanparty_ctrl::{NoticeKind, RelayMessage};
 use lanparty_proto::PeerId;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// How long a gateway that has no players leaves the others unasked, each time.
@@ -46,6 +47,8 @@ pub(super) struct Elsewhere {
     is_draining: bool,
     /// Where the fleet, or the host, wants us.
     sent: Option<usize>,
+    /// Of whom nothing has come to this relay for seconds: the gateway, or to a gateway its players.
+    silent: BTreeSet<PeerId>,
     /// Players who are here, for gateways; and since when there are none.
     players: usize,
     lonely_since: Option<Instant>,
@@ -91,14 +94,28 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 self.elsewhere.players += 1;
                 self.elsewhere.lonely_since = None;
             }
-            RelayMessage::PeerLeft(who) if self.elsewhere.stale == Some(who.peer_id) => {
-                self.elsewhere.stale = None;
-            }
-            RelayMessage::PeerLeft(_) => {
+            RelayMessage::PeerLeft(who) => {
+                self.elsewhere.silent.remove(&who.peer_id);
+                if self.elsewhere.stale == Some(who.peer_id) {
+                    self.elsewhere.stale = None;
+                    return;
+                }
                 self.elsewhere.players = self.elsewhere.players.saturating_sub(1);
                 if self.elsewhere.players == 0 {
                     self.elsewhere.lonely_since = Some(now);
                 }
+            }
+            RelayMessage::Silence(Silence {
+                peer_id,
+                silent: true,
+            }) => {
+                self.elsewhere.silent.insert(*peer_id);
+            }
+            RelayMessage::Silence(Silence {
+                peer_id,
+                silent: false,
+            }) => {
+                self.elsewhere.silent.remove(peer_id);
             }
             RelayMessage::Notice(notice) => match notice.kind {
                 NoticeKind::Draining => self.elsewhere.is_draining = true,
@@ -121,6 +138,14 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         }
         let question = self.question(&config);
         self.nearby.look_around(Instant::now(), config, question);
+    }
+
+    /// Whether a gateway's players may be looking for it elsewhere: all of them have gone without a word, or say nothing now.
+    fn is_deserted(&self, now: Instant) -> bool {
+        let Elsewhere {
+            silent, players, ..
+        } = &self.elsewhere;
+        (*players > 0 && silent.len() >= *players) || self.core.is_deserted(now)
     }
 
     fn is_player(&self) -> bool {
@@ -162,7 +187,9 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             return None;
         }
         if self.is_player() {
-            let is_missed = self.elsewhere.stale.is_some() || self.core.misses_gateway(now);
+            let is_missed = self.elsewhere.stale.is_some()
+                || !self.elsewhere.silent.is_empty()
+                || self.core.misses_gateway(now);
             return is_missed.then_some(Wish::Party);
         }
         let is_lonely = self
@@ -175,7 +202,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             Some(Wish::Away)
         } else if link.is_faint() {
             Some(Wish::Ready)
-        } else if self.core.is_deserted(now) || is_lonely {
+        } else if self.is_deserted(now) || is_lonely {
             Some(Wish::Players)
         } else {
             self.elsewhere.look_since.map(|_| Wish::Look)
@@ -210,9 +237,12 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             self.elsewhere.rhythm.asked(now, random);
         }
         let is_due = self.elsewhere.rhythm.poll(now, wish.is_some(), random) || is_urgent;
-        // Nobody is known to look for it.
-        if wish == Some(Wish::Players) && is_due && !self.core.is_deserted(now) {
-            self.elsewhere.rhythm.rest(now + jittered(LONELY, random));
+        if wish == Some(Wish::Players) && is_due {
+            match self.is_deserted(now) {
+                true => self.elsewhere.rhythm.hurry(now, random),
+                // Nobody is known to look for it.
+                false => self.elsewhere.rhythm.rest(now + jittered(LONELY, random)),
+            }
         }
         if let Some(wish) = wish.filter(|_| is_due) {
             self.ask_others(now, link.place(), wish);
