@@ -1,5 +1,5 @@
-//! Three machines with etcd as docs/fleet.md has an operator make them: the scripts and settings of `dist/fleet`, Debian's package,
-//! systemd; and what it says to do when disks are lost.
+//! Three machines with etcd and a relay as docs/fleet.md has an operator make them: the scripts, settings and units of `dist/fleet`,
+//! Debian's package, systemd; and what it says to do when disks are lost.
 
 #![allow(
     clippy::disallowed_methods,
@@ -13,9 +13,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use lanparty_lab::{Booted, Needs, Plan, Suite, Venue, World, checks, eventually, run, skip};
+use lanparty_lab::{
+    Booted, Needs, Plan, Suite, Venue, World, checks, eventually, program, run, skip,
+};
 
 const SOON: Duration = Duration::from_secs(30);
+const RELAY: &str = "lanparty-relay.service";
 const ETCD: &str = "etcd.service";
 const DATA: &str = "/var/lib/etcd/fleet";
 const FLEET: (&str, &str) = ("lanparty", "/etc/lanparty/directory-password");
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         three_machines_agree,
         the_fleets_user_may_what_it_must_and_nothing_else,
         a_stranger_may_read_and_write_nothing,
+        relays_find_each_other_by_what_systemd_hands_them,
         two_of_three_are_enough,
         one_that_has_lost_its_disk_comes_back_as_another,
         all_that_have_lost_their_disks_begin_anew,
@@ -59,8 +63,11 @@ struct Machines {
 impl World for Machines {
     fn report(&self) -> String {
         let booted = self.booted();
-        let journals = booted.iter().map(|machine| {
-            let journal = machine.journal(ETCD).unwrap_or_default();
+        let units = booted
+            .iter()
+            .flat_map(|machine| [(machine, RELAY), (machine, ETCD)]);
+        let journals = units.map(|(machine, unit)| {
+            let journal = machine.journal(unit).unwrap_or_default();
             let lines: Vec<_> = journal.lines().rev().take(12).collect();
             lines.into_iter().rev().collect::<Vec<_>>().join("\n")
         });
@@ -205,8 +212,12 @@ fn furnish(machine: &Booted, index: usize) -> Result<()> {
 }
 
 fn of_dist(file: &str) -> Result<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dist/fleet");
-    fs::read(folder.join(file)).with_context(|| format!("read dist/fleet/{file}"))
+    of_repository(&format!("dist/fleet/{file}"))
+}
+
+fn of_repository(file: &str) -> Result<Vec<u8>> {
+    let above = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    fs::read(above.join(file)).with_context(|| format!("read {file}"))
 }
 
 fn three_machines_agree(machines: &Machines) -> Result<()> {
@@ -262,6 +273,75 @@ fn a_stranger_may_read_and_write_nothing(machines: &Machines) -> Result<()> {
     Ok(())
 }
 
+/// `ctl fleet` of each shows all three, ready or, on a machine that is busy with other things, late.
+fn relays_know_each_other(machines: &Machines) -> Result<()> {
+    for at in 0..3 {
+        eventually("the relays know each other", SOON, || {
+            let booted = machines.booted();
+            let said = booted[at].run(["lanparty-relay", "ctl", "fleet"]).ok()?;
+            (said.matches(".1:443").count() == 3).then_some(())
+        })
+        .with_context(|| {
+            let said = machines.booted()[at].run(["lanparty-relay", "ctl", "fleet"]);
+            format!("on relay{}: {said:?}", at + 1)
+        })?;
+    }
+    Ok(())
+}
+
+fn relays_find_each_other_by_what_systemd_hands_them(machines: &Machines) -> Result<()> {
+    let secret = machines.booted()[0].run(["openssl", "rand", "-base64", "32"])?;
+    let password = machines.booted()[0].read(FLEET.1)?;
+    for (index, machine) in machines.booted().iter().enumerate() {
+        machine.write("/etc/lanparty/fleet-secret", &secret)?;
+        machine.write(FLEET.1, &password)?;
+        machine.run(["chmod", "600", "/etc/lanparty/fleet-secret", FLEET.1])?;
+        machine.run([
+            "install",
+            "-D",
+            "-m",
+            "644",
+            "/root/ca.pem",
+            "/etc/lanparty/etcd-ca.pem",
+        ])?;
+        let address = address(index);
+        let hosts = (0..3).map(self::address).collect::<Vec<_>>().join(",");
+        let own = format!(
+            "directory = \"etcd://lanparty@{hosts}?ca=/etc/lanparty/etcd-ca.pem\"\n\
+             advertise = \"{address}:443\"\nregion = \"Place {index}\"\n"
+        );
+        let usual = String::from_utf8(of_repository("dist/relay.toml")?)?;
+        machine.write("/etc/lanparty/relay.toml", own + &usual)?;
+        let unit = of_repository("dist/lanparty-relay.service")?;
+        machine.write("/etc/systemd/system/lanparty-relay.service", unit)?;
+        let drop_in = "/etc/systemd/system/lanparty-relay.service.d/fleet.conf";
+        machine.write(drop_in, of_dist("lanparty-relay.conf")?)?;
+        let binary = program("lanparty-relay")?.concat();
+        fs::copy(&binary, machine.file("/usr/local/bin/lanparty-relay"))?;
+        machine.systemctl("daemon-reload")?;
+        machine.systemctl("start lanparty-relay")?;
+    }
+    relays_know_each_other(machines)?;
+    for machine in machines.booted().iter() {
+        let journal = machine.journal(RELAY)?;
+        ensure!(
+            !journal.contains(secret.trim()) && !journal.contains(password.trim()),
+            "{journal}"
+        );
+    }
+    let written = machines.as_fleet("get --prefix /lanparty/relays/")?;
+    ensure!(
+        written.contains("10.9.12.1:443") && written.contains("Place 1"),
+        "{written}"
+    );
+    // One that is stopped leaves at once, not when its lease ends.
+    machines.booted()[2].systemctl("stop lanparty-relay")?;
+    let written = machines.as_fleet("get --prefix /lanparty/relays/")?;
+    ensure!(!written.contains("10.9.13.1"), "{written}");
+    machines.booted()[2].systemctl("start lanparty-relay")?;
+    relays_know_each_other(machines)
+}
+
 fn two_of_three_are_enough(machines: &Machines) -> Result<()> {
     machines.booted()[2].systemctl("kill --signal=KILL etcd")?;
     machines.as_fleet("put /lanparty/while-one-is-away x")?;
@@ -307,9 +387,15 @@ fn all_that_have_lost_their_disks_begin_anew(machines: &Machines) -> Result<()> 
         machine.systemctl("start --no-block etcd")?;
     }
     machines.is_healthy(None)?;
-    machines.make_the_user()?;
-    let read = machines.as_fleet("get --prefix /lanparty/")?;
+    let read = machines.ctl(0, None, "get --prefix /lanparty/rooms/")?;
     ensure!(read.trim().is_empty(), "{read}");
+    machines.make_the_user()?;
     // Again: it does no harm.
-    machines.make_the_user()
+    machines.make_the_user()?;
+    eventually("the relays have put themselves back", SOON, || {
+        let read = machines.as_fleet("get --prefix /lanparty/relays/").ok()?;
+        let is_there = |index| read.contains(&format!("{}:443", address(index)));
+        (0..3).all(is_there).then_some(())
+    })?;
+    relays_know_each_other(machines)
 }
