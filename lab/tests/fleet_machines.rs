@@ -45,6 +45,7 @@ fn main() -> ExitCode {
         the_fleets_user_may_what_it_must_and_nothing_else,
         a_stranger_may_read_and_write_nothing,
         relays_find_each_other_by_what_systemd_hands_them,
+        alerts_and_manual_ask_for_what_a_relay_of_a_fleet_says,
         two_of_three_are_enough,
         one_that_has_lost_its_disk_comes_back_as_another,
         all_that_have_lost_their_disks_begin_anew,
@@ -308,7 +309,7 @@ fn relays_find_each_other_by_what_systemd_hands_them(machines: &Machines) -> Res
         let hosts = (0..3).map(self::address).collect::<Vec<_>>().join(",");
         let own = format!(
             "directory = \"etcd://lanparty@{hosts}?ca=/etc/lanparty/etcd-ca.pem\"\n\
-             advertise = \"{address}:443\"\nregion = \"Place {index}\"\n"
+             advertise = \"{address}:443\"\nmetrics = \"127.0.0.1:9464\"\nregion = \"Place {index}\"\n"
         );
         let usual = String::from_utf8(of_repository("dist/relay.toml")?)?;
         machine.write("/etc/lanparty/relay.toml", own + &usual)?;
@@ -340,6 +341,35 @@ fn relays_find_each_other_by_what_systemd_hands_them(machines: &Machines) -> Res
     ensure!(!written.contains("10.9.13.1"), "{written}");
     machines.booted()[2].systemctl("start lanparty-relay")?;
     relays_know_each_other(machines)
+}
+
+/// What a rule asks for and nobody says stays quiet for ever, and nobody notices.
+fn alerts_and_manual_ask_for_what_a_relay_of_a_fleet_says(machines: &Machines) -> Result<()> {
+    let script =
+        "exec 3<>/dev/tcp/127.0.0.1/9464; printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3";
+    let said = machines.booted()[0].run(["bash", "-c", script])?;
+    let is_said = |name: &str| {
+        let mut rest = said.lines().filter_map(|line| line.strip_prefix(name));
+        rest.any(|rest| rest.starts_with(['{', ' ']))
+    };
+    let rules = String::from_utf8(of_repository("dist/monitoring/lanparty-fleet-alerts.yml")?)?;
+    let manual = String::from_utf8(of_repository("docs/fleet.md")?)?;
+    let words = |text: &str| -> Vec<String> {
+        let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+        words.map(str::to_owned).collect()
+    };
+    let asked = words(&rules).into_iter();
+    let asked = asked.filter(|word| word.starts_with("lanparty_relay_"));
+    let told = words(&manual).into_iter();
+    let told = told.filter(|word| word.starts_with("fleet_") && *word != "fleet_machines");
+    let names: Vec<_> = asked
+        .chain(told.map(|name| format!("lanparty_relay_{name}")))
+        .collect();
+    ensure!(names.len() > 20, "{names:?}");
+    for name in names {
+        ensure!(is_said(&name), "{name} is asked for\n{said}");
+    }
+    Ok(())
 }
 
 fn two_of_three_are_enough(machines: &Machines) -> Result<()> {
