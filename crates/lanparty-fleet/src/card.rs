@@ -66,6 +66,8 @@ pub struct Card {
     pub free: u32,
     /// It takes no new rooms.
     pub draining: bool,
+    /// It is late, and gets new rooms only where all are.
+    pub slow: bool,
     /// It has been up long enough to be given out.
     pub ready: bool,
 }
@@ -86,7 +88,14 @@ struct WrittenCard {
     region: String,
     free: u32,
     draining: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    slow: bool,
     ready: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 #[derive(Serialize, Deserialize)]
@@ -151,6 +160,7 @@ impl Value for Card {
             region: self.region.as_str().to_owned(),
             free: self.free,
             draining: self.draining,
+            slow: self.slow,
             ready: self.ready,
         })
     }
@@ -164,6 +174,7 @@ impl Value for Card {
             region: Text::from(region),
             free: card.free,
             draining: card.draining,
+            slow: card.slow,
             ready: card.ready,
         })
     }
@@ -258,6 +269,7 @@ mod tests {
             region: "Frankfurt".into(),
             free: 470,
             draining: false,
+            slow: false,
             ready: true,
         }
     }

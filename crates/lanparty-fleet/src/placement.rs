@@ -91,6 +91,7 @@ mod tests {
             region: "".into(),
             free,
             draining: false,
+            slow: false,
             ready: true,
         }
     }

@@ -144,11 +144,11 @@ impl View {
         Some(key)
     }
 
-    /// The relay that keeps this room's code for its host, if it is there and takes rooms.
+    /// The relay that keeps this room's code for its host, if it is there, takes rooms and is not late.
     pub(crate) fn keeper(&self, room: &RoomHash) -> Option<RelayId> {
         let (claim, _) = self.claims.get(room)?;
         let card = self.relays.get(&claim.relay)?;
-        card.takes_rooms().then_some(claim.relay)
+        (card.takes_rooms() && !card.slow).then_some(claim.relay)
     }
 }
 

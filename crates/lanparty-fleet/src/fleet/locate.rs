@@ -165,11 +165,13 @@ impl Fleet {
         }
         let near = placement::distances(asker.near, &self.view.relays);
         let chosen = self.chosen(now, &room, asker, &near);
-        // Where all are late, late is better than nothing, up to a point.
-        let takes = !self.draining && self.card.free > 0 && !self.overload.is_too_slow();
-        let Some(chosen) = chosen.or_else(|| takes.then_some(self.settings.id)) else {
+        let Some(chosen) = chosen else {
             return Located::Refused(Refusal::Full);
         };
+        // Where all are late, late is better than nothing, up to a point.
+        if chosen == self.settings.id && self.overload.is_too_slow() {
+            return Located::Refused(Refusal::Full);
+        }
         if chosen == self.settings.id {
             return self.open(now, room, asker, near);
         }
@@ -209,7 +211,7 @@ impl Fleet {
         if let Some(keeper) = self.view.keeper(room) {
             let card = self.view.relays.get(&keeper);
             match keeper == self.settings.id || card.is_some_and(|card| self.is_predecessor(card)) {
-                true if own.takes_rooms() => return Some(self.settings.id),
+                true if own.takes_rooms() && !own.slow => return Some(self.settings.id),
                 true => {}
                 false => return Some(keeper),
             }
@@ -239,8 +241,14 @@ impl Fleet {
             .copied()
             .filter(|(_, card)| card.ready)
             .collect();
-        // All of them have just started: then any is better than none.
+        // All of them have just started, or all are late: then any is better than none.
         let candidates = if ready.is_empty() { takes } else { ready };
+        let quick: Vec<_> = candidates
+            .iter()
+            .copied()
+            .filter(|(_, card)| !card.slow)
+            .collect();
+        let candidates = if quick.is_empty() { candidates } else { quick };
         placement::choose(room, placement::nearest(candidates.into_iter(), near))
     }
 }

@@ -95,6 +95,13 @@ impl Fleet {
 
     /// The newest room goes, so that those who have played longest stay.
     pub(super) fn shed_newest(&mut self, now: Instant) {
+        let id = self.settings.id;
+        let is_relief =
+            |(&relay, card): (&RelayId, &Card)| relay != id && card.takes_rooms() && !card.slow;
+        // Among relays that are late all the same a room would only go to and fro.
+        if !self.view.relays.iter().any(is_relief) {
+            return;
+        }
         let held = self.rooms.iter().filter(|(_, ours)| {
             ours.open && ours.moving.is_none() && matches!(ours.state, State::Held(_))
         });

@@ -52,8 +52,8 @@ impl OwnCard {
         let Some((told, under)) = &self.told else {
             return true;
         };
-        let is_news =
-            *under != lease || told.draining != wanted.draining || told.ready != wanted.ready;
+        let states = |card: &Card| (card.draining, card.slow, card.ready);
+        let is_news = *under != lease || states(told) != states(wanted);
         is_news || now >= self.next && coarse(told.free) != coarse(wanted.free)
     }
 }
@@ -239,7 +239,8 @@ impl Fleet {
             pin: self.settings.pin,
             region: self.settings.region.clone(),
             free: self.card.free,
-            draining: self.draining || self.overload.is_slow(),
+            draining: self.draining,
+            slow: self.overload.is_slow(),
             ready: self.lease.is_up(now),
         }
     }

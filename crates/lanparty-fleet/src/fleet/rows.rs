@@ -83,9 +83,14 @@ impl Fleet {
         self.lease.age(now)
     }
 
-    /// Whether it takes no new rooms, by order or because it is slow.
+    /// Whether it takes no new rooms.
     pub fn is_draining(&self) -> bool {
-        self.draining || self.overload.is_slow()
+        self.draining
+    }
+
+    /// Whether it is late, and gets new rooms only where all relays are.
+    pub fn is_slow(&self) -> bool {
+        self.overload.is_slow()
     }
 
     /// What was counted.

@@ -42,10 +42,11 @@ fn row(relay: &FleetRow) -> [String; 9] {
     };
     let region = relay.region.as_ref();
     let own = if relay.own { " (this one)" } else { "" };
-    let state = match (relay.draining, relay.ready) {
-        (true, _) => "takes no rooms",
-        (false, true) => "ready",
-        (false, false) => "just started",
+    let state = match relay {
+        relay if relay.draining => "takes no rooms",
+        relay if !relay.ready => "just started",
+        relay if relay.slow => "busy",
+        _ => "ready",
     };
     [
         format!("{}{own}", relay.relay),

@@ -138,6 +138,9 @@ pub(crate) struct FleetRow {
     pub(crate) free: u32,
     /// It takes no new rooms.
     pub(crate) draining: bool,
+    /// It is late, and is given new rooms only where all are.
+    #[serde(default)]
+    pub(crate) slow: bool,
     /// It has been up long enough to be given new rooms.
     pub(crate) ready: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -165,6 +165,29 @@ fn a_slow_relay_gets_no_new_rooms_and_one_that_is_too_slow_sends_its_newest_away
 }
 
 #[test]
+fn where_all_relays_are_slow_none_sends_its_rooms_to_and_fro_and_who_ends_has_somewhere_to_send_them()
+ {
+    let mut party = Party::ready(2);
+    for number in 0..3 {
+        party.enter(0, room(number), true, &[near(0, 1)]);
+    }
+    for _ in 0..9 {
+        let (now, lag) = (party.now, Duration::from_millis(30));
+        for relay in &mut party.relays {
+            relay.fleet.handle_load(now, Load { free: 400, lag });
+        }
+        party.pass(1000);
+    }
+    // Until it knows that the other one is slow as well, it has sent one away at most.
+    let before = moved(&party, 0, Whom::Gateway).len();
+    assert!(before <= 1, "{before}");
+    let now = party.now;
+    party.relays[0].fleet.drain(now);
+    party.pass(5000);
+    assert_eq!(moved(&party, 0, Whom::Gateway).len(), 3);
+}
+
+#[test]
 fn who_leaves_leaves_nothing_behind() {
     let mut party = Party::ready(2);
     party.enter(0, room(1), true, &[near(0, 1)]);

@@ -170,7 +170,7 @@ fn a_full_relay_gets_no_rooms_and_a_full_fleet_says_so() {
 }
 
 #[test]
-fn where_all_are_late_rooms_open_where_they_are_asked_for_unless_that_is_felt() {
+fn where_all_are_late_rooms_open_all_the_same_unless_that_is_felt() {
     let mut party = Party::ready(2);
     let late = |party: &mut Party, lag| {
         for _ in 0..7 {
@@ -182,11 +182,15 @@ fn where_all_are_late_rooms_open_where_they_are_asked_for_unless_that_is_felt() 
         }
     };
     late(&mut party, 8);
-    assert_eq!(party.enter(0, room(1), true, &[]), 0);
-    assert_eq!(party.enter(1, room(2), true, &[]), 1);
+    assert_eq!(party.enter(0, room(1), true, &[near(0, 1)]), 0);
+    assert_eq!(party.enter(0, room(2), true, &[near(1, 1)]), 1);
     late(&mut party, 30);
+    let here = Asker {
+        redirects: 1,
+        ..GATEWAY
+    };
     assert_eq!(
-        party.hello(0, room(3), &GATEWAY),
+        party.hello(0, room(3), &here),
         Located::Refused(Refusal::Full)
     );
 }

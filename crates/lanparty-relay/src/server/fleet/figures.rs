@@ -43,6 +43,7 @@ impl Membership {
                 rooms: row.rooms,
                 free: row.card.free,
                 draining: row.card.draining,
+                slow: row.card.slow,
                 ready: row.card.ready,
                 ..FleetRow::default()
             };
