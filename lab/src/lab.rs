@@ -62,6 +62,24 @@ impl Lab {
         Ok(file.to_string_lossy().into_owned())
     }
 
+    /// Makes a folder inside the lab's whose files are in memory, for programs that wait for each write.
+    pub fn memory(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.folder.join(name);
+        fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
+        let output = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=512m,mode=700", "lanparty-lab"])
+            .arg(&folder)
+            .output()
+            .context("run mount")?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(
+            output.status.success(),
+            "no files in memory: {}",
+            said.trim()
+        );
+        Ok(folder)
+    }
+
     /// Adds a machine with nothing but a loopback device and its own /etc/resolv.conf.
     pub fn machine(&self, name: &str) -> Result<Machine> {
         ensure!(!INTERRUPTED.load(Ordering::Relaxed), "interrupted");
@@ -135,7 +153,7 @@ impl Drop for Lab {
         machines
             .iter()
             .for_each(|namespace| remove_machine(namespace));
-        let _ = fs::remove_dir_all(&self.folder);
+        remove_folder(&self.folder);
     }
 }
 
@@ -213,9 +231,19 @@ fn sweep(of_interest: fn(&str) -> bool) {
             .into_iter()
             .filter(|name| of_interest(name))
         {
-            let _ = fs::remove_dir_all(place.join(name));
+            remove_folder(&place.join(name));
         }
     }
+}
+
+/// With the files in memory that are mounted below.
+fn remove_folder(folder: &Path) {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let places = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+    for place in places.filter(|place| Path::new(place).starts_with(folder)) {
+        let _ = Command::new("umount").args(["--lazy", place]).output();
+    }
+    let _ = fs::remove_dir_all(folder);
 }
 
 fn places() -> [PathBuf; 3] {

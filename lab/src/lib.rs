@@ -19,6 +19,8 @@
 
 mod booted;
 pub mod calls;
+mod etcd;
+mod fleet;
 mod guests;
 mod lab;
 mod machine;
@@ -27,6 +29,8 @@ mod needs;
 mod party;
 mod process;
 mod raw_socket;
+mod relay_site;
+mod several;
 mod snapshot;
 mod spare;
 mod suite;
@@ -39,6 +43,8 @@ mod windows;
 mod wire;
 
 pub use booted::Booted;
+pub use etcd::{Etcd, EtcdMember, EtcdTls};
+pub use fleet::{Fleet, FleetPlan, fleet_flags};
 pub use guests::{Guest, GuestPlan, Guests};
 pub use lab::{Lab, end_clean_on_interrupt, leftovers, until_interrupted};
 pub use lanparty_skip::skip;
@@ -48,6 +54,8 @@ pub use needs::{Needs, SERVERS, has_program, is_root, missing_packages};
 pub use party::{Addressing, Party, PartyBuilder, Player, Role, binaries, program};
 pub use process::{Process, Usage};
 pub use raw_socket::RawSocket;
+pub use relay_site::{RelaySite, RoomSeen};
+pub use several::{Several, SeveralPlan};
 pub use snapshot::Snapshot;
 pub use spare::Spare;
 pub use suite::{Check, Suite, World, run};

@@ -34,6 +34,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("dhclient", "isc-dhcp-client"),
     ("dhcpcd", "dhcpcd-base"),
     ("dnsmasq", "dnsmasq-base"),
+    ("etcd", "etcd-server"),
+    ("etcdctl", "etcd-client"),
     ("ethtool", "ethtool"),
     ("freeciv-server", "freeciv-server"),
     ("ip", "iproute2"),
@@ -71,7 +73,7 @@ const PACKAGES: &[(&str, &str)] = &[
 ];
 
 /// Of these programs, those that Debian runs as services when their packages are installed, under the same names.
-pub const SERVERS: [&str; 3] = ["caddy", "nginx", "squid"];
+pub const SERVERS: [&str; 4] = ["caddy", "etcd", "nginx", "squid"];
 
 /// What makes machines and cables.
 const ALWAYS: [&str; 2] = ["ip", "ethtool"];

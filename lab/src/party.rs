@@ -430,6 +430,14 @@ impl Player {
         [0x02, 0x1a, 0, 0, 0, self.number as u8]
     }
 
+    pub(crate) fn new(machine: Machine, program: Process, number: usize) -> Self {
+        Self {
+            machine,
+            program,
+            number,
+        }
+    }
+
     fn wait_until_ready(&self, addressing: Addressing) -> Result<()> {
         self.program.wait_for_line("Connected to the LAN", JOIN)?;
         if addressing != Addressing::None {

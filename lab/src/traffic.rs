@@ -10,6 +10,7 @@ mod multicast;
 mod pings;
 mod servers;
 mod session;
+mod shouts;
 mod storm;
 mod trains;
 
@@ -27,5 +28,6 @@ pub use servers::{
     Look, armagetron_server, bzflag_server, ddnet_server, freeciv_server, openttd_server,
 };
 pub use session::EchoSession;
+pub use shouts::Shouts;
 pub use storm::{Storm, StormPlan};
 pub use trains::{Ends, Train, Trains, cut_by};

@@ -182,10 +182,21 @@ impl Venue {
 impl Venue {
     /// One more machine on the internet, at 10.9.`number`.1: not 1, 2, or from 11 on.
     pub fn public_machine(&self, name: &str, number: usize) -> Result<Machine> {
+        let (machine, _) = self.public_machine_by(name, number, None)?;
+        Ok(machine)
+    }
+
+    /// The same with a path like this to it.
+    pub fn public_machine_by(
+        &self,
+        name: &str,
+        number: usize,
+        path: Option<WireConditions>,
+    ) -> Result<(Machine, Option<Wire>)> {
         let machine = self.lab.machine(name)?;
         let place = Home::number(number);
-        connect(&self.lab, &machine, &self.internet, &place, None)?;
-        Ok(machine)
+        let wire = connect(&self.lab, &machine, &self.internet, &place, path)?;
+        Ok((machine, wire))
     }
 }
 

@@ -17,6 +17,8 @@ pub enum Weather {
     DeafToUdp,
     /// No UDP between these two.
     NoUdpBetween(IpAddr, IpAddr),
+    /// Nothing at all between these two.
+    NothingBetween(IpAddr, IpAddr),
     /// Of a hundred packets of UDP so many get lost, by chance.
     UdpLoss(u8),
     /// Of a hundred packets of TCP so many get lost, by chance.
@@ -35,12 +37,8 @@ impl Weather {
             Self::NoUdpPort(port) => ["sport", "dport"]
                 .map(|end| format!("udp {end} {port} drop"))
                 .into(),
-            Self::NoUdpBetween(a, b) => {
-                let ip = if a.is_ipv4() { "ip" } else { "ip6" };
-                [(a, b), (b, a)]
-                    .map(|(a, b)| format!("{ip} saddr {a} {ip} daddr {b} meta l4proto udp drop"))
-                    .into()
-            }
+            Self::NoUdpBetween(a, b) => between(a, b, "meta l4proto udp drop"),
+            Self::NothingBetween(a, b) => between(a, b, "drop"),
             Self::UdpLoss(percent) => vec![loss("udp", percent)],
             Self::TcpLoss(percent) => vec![loss("tcp", percent)],
             Self::OnlyBy(proxy) => {
@@ -48,6 +46,14 @@ impl Weather {
             }
         }
     }
+}
+
+/// Both ways.
+fn between(a: IpAddr, b: IpAddr, what: &str) -> Vec<String> {
+    let ip = if a.is_ipv4() { "ip" } else { "ip6" };
+    [(a, b), (b, a)]
+        .map(|(a, b)| format!("{ip} saddr {a} {ip} daddr {b} {what}"))
+        .into()
 }
 
 /// Behind translation, so that addresses are those of the packets as they come in.
@@ -181,6 +187,14 @@ mod tests {
         assert!(fine.contains("delete table inet weather") && !fine.contains("drop"));
         let between = Weather::NoUdpBetween([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
         assert_eq!(between.rules().len(), 2);
+        let nothing = Weather::NothingBetween([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+        assert_eq!(
+            nothing.rules(),
+            [
+                "ip saddr 10.0.0.1 ip daddr 10.0.0.2 drop",
+                "ip saddr 10.0.0.2 ip daddr 10.0.0.1 drop"
+            ]
+        );
     }
 
     #[test]

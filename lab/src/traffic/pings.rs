@@ -19,7 +19,7 @@ const ICMP_HEADER: usize = 8;
 const HEADERS: usize = ICMP_HEADER + size_of::<u64>();
 
 /// A socket takes a timeout of less than a microsecond for none at all.
-const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+pub(super) const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
 static NEXT: AtomicU16 = AtomicU16::new(0);
 
@@ -49,14 +49,15 @@ pub struct PingReport {
     pub recovered: Option<Instant>,
 }
 
+/// What is sent and what comes back, between the thread that does both and whoever looks on.
 #[derive(Debug, Default)]
-struct Shared {
+pub(super) struct Shared {
     ended: AtomicBool,
     records: Mutex<Records>,
 }
 
 #[derive(Debug, Default)]
-struct Records {
+pub(super) struct Records {
     sent: Vec<Instant>,
     /// Which ping was answered, and when.
     answers: Vec<(usize, Instant)>,
@@ -106,19 +107,42 @@ impl Pings {
 
 impl Drop for Pings {
     fn drop(&mut self) {
-        self.shared.ended.store(true, Ordering::Relaxed);
+        self.shared.end();
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
 impl Shared {
-    fn records(&self) -> MutexGuard<'_, Records> {
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    /// Answers with the number of the one that is sent now.
+    pub(super) fn note_sent(&self, now: Instant) -> usize {
+        let mut records = self.records();
+        records.sent.push(now);
+        records.sent.len() - 1
+    }
+
+    /// A number that was never sent is somebody else's.
+    pub(super) fn note_answer(&self, number: usize) {
+        let mut records = self.records();
+        if number < records.sent.len() {
+            records.answers.push((number, Instant::now()));
+        }
+    }
+
+    pub(super) fn records(&self) -> MutexGuard<'_, Records> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Records {
-    fn report(&self, from: Instant, to: Instant) -> PingReport {
+    pub(super) fn report(&self, from: Instant, to: Instant) -> PingReport {
         let [first, end] = [from, to].map(|at| self.sent.partition_point(|sent| *sent < at));
         let mut report = PingReport {
             sent: end - first,
@@ -181,7 +205,7 @@ struct Pinger {
 impl Pinger {
     fn run(self) {
         let mut next = Instant::now();
-        while !self.shared.ended.load(Ordering::Relaxed) {
+        while !self.shared.is_ended() {
             let now = Instant::now();
             if now >= next {
                 self.send(now);
@@ -196,11 +220,7 @@ impl Pinger {
 
     /// A ping that cannot even leave is a lost one.
     fn send(&self, now: Instant) {
-        let sequence = {
-            let mut records = self.shared.records();
-            records.sent.push(now);
-            records.sent.len() - 1
-        };
+        let sequence = self.shared.note_sent(now);
         let mut message = vec![0; self.length];
         message[0] = ECHO_REQUEST;
         message[4..6].copy_from_slice(&self.identifier.to_be_bytes());
@@ -217,8 +237,7 @@ impl Pinger {
         match (&self.socket).read(&mut packet) {
             Ok(length) => {
                 if let Some(sequence) = self.answered_by(&packet[..length]) {
-                    let mut records = self.shared.records();
-                    records.answers.push((sequence, Instant::now()));
+                    self.shared.note_answer(sequence);
                 }
             }
             Err(error) if is_momentary(&error) => {}
