@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Errors that no person reads as such, and why.
-const UNREAD: [(&str, &str); 25] = [
+const UNREAD: [(&str, &str); 26] = [
     ("HeaderError", "a stranger's datagram, dropped and counted"),
     (
         "FragmentError",
@@ -47,6 +47,10 @@ const UNREAD: [(&str, &str); 25] = [
     ("MeetSecretError", "inside a relay's message"),
     ("NotIn", "why a path is not direct says it"),
     ("LoadError", "hands on the errors of what it loads"),
+    (
+        "FleetError",
+        "hands on the errors of what a fleet is made of",
+    ),
 ];
 
 #[test]
