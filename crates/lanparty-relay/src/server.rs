@@ -540,7 +540,10 @@ impl RelayServer {
             self.is_deaf = true;
         }
         let mut clock = Clock::start(self.renewal.is_some() || self.settings.is_some());
-        while !self.is_deaf && self.successor.is_none() && !self.is_drained() {
+        while !self.is_deaf
+            && self.successor.is_none()
+            && !self.rooms.lock().is_drained(Instant::now())
+        {
             tokio::select! {
                 event = self.next_event(&mut clock) => self.handle(event),
                 () = &mut stop => break,
@@ -576,17 +579,6 @@ impl RelayServer {
             true => Err(SocketGone),
             false => Ok(()),
         }
-    }
-
-    /// True when nobody is left whom it waits for before it ends.
-    fn is_drained(&self) -> bool {
-        let is_empty = self.rooms.lock().is_drained(Instant::now());
-        is_empty
-            && self
-                .rooms
-                .fleet
-                .get()
-                .is_none_or(|fleet| fleet.is_drained())
     }
 
     /// Has its rooms go to other relays of its fleet, where it has one, and leaves that. A successor takes them as they are.

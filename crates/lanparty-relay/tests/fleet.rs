@@ -441,3 +441,16 @@ async fn two_gateways_that_race_for_a_room_find_one_and_the_last_has_the_place()
     assert_eq!(one.0, two.0);
     assert_eq!(fence(&one.1.welcome), fence(&two.1.welcome));
 }
+
+#[tokio::test]
+async fn who_does_not_go_with_its_room_is_out_and_the_relay_ends_all_the_same() {
+    let mut fleet = Fleet::start(2).await;
+    let (at, gateway) = fleet.enter(0, "FRIDAY", Newcomer::Gateway).await;
+    let (_, player) = fleet.enter(0, "FRIDAY", client(1)).await;
+    fleet.relays[at].stop.take().unwrap().send(()).unwrap();
+    let running = &mut fleet.relays[at].running;
+    let (ended, gateway, player) = tokio::join!(running, goodbye(&gateway), goodbye(&player));
+    ended.unwrap().unwrap();
+    assert_eq!(gateway, DisconnectReason::Succeeded);
+    assert_eq!(player, DisconnectReason::Succeeded);
+}

@@ -232,6 +232,7 @@ impl Membership {
     }
 
     /// Takes rooms again.
+    #[cfg(target_os = "linux")]
     pub(in crate::server) fn undrain(&self) {
         let mut core = self.lock();
         core.is_drained = false;
@@ -247,7 +248,7 @@ impl Membership {
     }
 
     /// Whether no room is here any more that another relay would take.
-    pub(in crate::server) fn is_drained(&self) -> bool {
+    fn is_drained(&self) -> bool {
         let core = self.lock();
         core.is_drained || core.fleet.size() == 1
     }

@@ -85,15 +85,12 @@ impl Membership {
         match *self {}
     }
 
+    #[cfg(target_os = "linux")]
     pub(in crate::server) fn undrain(&self) {
         match *self {}
     }
 
     pub(in crate::server) fn drain_time(&self) -> std::time::Duration {
-        match *self {}
-    }
-
-    pub(in crate::server) fn is_drained(&self) -> bool {
         match *self {}
     }
 
