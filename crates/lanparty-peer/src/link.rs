@@ -11,11 +11,15 @@ pub use greeting::ConnectError;
 use crate::path_watch::PathWatch;
 use crate::pulse::{Beat, Pulse};
 use crate::relay_args::RelayConfig;
+use crate::relays::Relays;
+use crate::relays::trail::Trail;
 use crate::ways::Quality;
 use bytes::Bytes;
 use carriage::Means;
 use lanparty_ctrl::message::{Disconnect, Hello, Welcome};
-use lanparty_ctrl::{BATCHES, DisconnectReason, HERE, PeerMessage, Pin, RelayMessage, Text};
+use lanparty_ctrl::{
+    BATCHES, DisconnectReason, HERE, PeerMessage, Pin, REDIRECTS, RelayMessage, Text,
+};
 use lanparty_edge::address::RelayAddress;
 use lanparty_edge::source_address::{outgoing, source_towards};
 use lanparty_obs::link::QueueStats;
@@ -146,7 +150,8 @@ pub async fn resolve(relay: &RelayAddress) -> Result<Vec<SocketAddr>, ConnectErr
 }
 
 impl RelayLink {
-    /// Connects to the relay at one of `addresses` and says hello; `hello` gets the path's budget.
+    /// Connects to the relay at one of `addresses` and says hello, there or at the relay of its fleet that has the room; `hello` gets
+    /// the path's budget.
     ///
     /// # Errors
     /// [`ConnectError`].
@@ -155,8 +160,26 @@ impl RelayLink {
         addresses: &[SocketAddr],
         hello: impl Fn(DatagramBudget) -> Hello,
     ) -> Result<Self, ConnectError> {
-        let targets = Targets::usual(config, addresses).await;
-        Self::connect_to(config, &targets, hello).await
+        let hello = |budget| {
+            let mut hello = hello(budget);
+            hello.capabilities.push(REDIRECTS.to_owned());
+            hello
+        };
+        let mut targets = Targets::usual(config, addresses).await;
+        let mut relays = Relays::new(config, None);
+        let (mut trail, mut place) = (Trail::from(&config.address), 0);
+        loop {
+            let at = relays.place(place).config(config);
+            let to = match Self::connect_to(&at, &targets, &hello).await {
+                Err(ConnectError::Sent(to)) => to,
+                connected => return connected,
+            };
+            let by = targets.addresses.first().copied();
+            place = relays.follow(Instant::now(), config, &mut trail, (place, by), &to)?;
+            let next = relays.place_mut(place);
+            next.known = resolve(&next.address).await?;
+            targets = Targets::usual(&next.config(config), &next.addresses()).await;
+        }
     }
 
     /// The same where somebody knows what to try.

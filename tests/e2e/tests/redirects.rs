@@ -7,11 +7,12 @@
 )]
 
 use lanparty_ctrl::message::Reject;
-use lanparty_ctrl::places::{Elsewhere, Found};
+use lanparty_ctrl::places::{Elsewhere, FleetRelay, Found};
 use lanparty_ctrl::{
-    HostKey, HostSecret, PeerMessage, Pin, RejectReason, RelayMessage, RoomCode, RoomKey, Term,
+    HostKey, HostSecret, Notice, NoticeKind, PeerMessage, Pin, RejectReason, RelayMessage,
+    RoomCode, RoomKey, Term,
 };
-use lanparty_e2e::{FakeRelay, Heard, Peer, ROOM, Relay};
+use lanparty_e2e::{FakeRelay, Heard, Peer, ROOM, Relay, Wire};
 use lanparty_edge::invite::OtherRelay;
 use lanparty_peer::relay_args::RelayConfig;
 use lanparty_proto::{MacAddr, VirtualMac};
@@ -178,10 +179,7 @@ async fn a_relay_that_shows_the_gateway_of_an_earlier_term_keeps_nobody() {
                     PeerMessage::Find(hello) if hello.mac.is_some() => {
                         Some(RelayMessage::Found(Box::new(found)))
                     }
-                    PeerMessage::Find(_) => Some(RelayMessage::Reject(Reject {
-                        reason: RejectReason::RelayFull,
-                        text: "".into(),
-                    })),
+                    PeerMessage::Find(_) => Some(full()),
                     _ => Some(welcome(None)),
                 }
             }
@@ -198,6 +196,102 @@ async fn a_relay_that_shows_the_gateway_of_an_earlier_term_keeps_nobody() {
         assert!(!zombie.heard().iter().any(is_hello));
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_gateway_leaves_a_relay_that_drains_and_says_nothing_of_a_lost_link() {
+    run(async {
+        let relay = Relay::start();
+        let wire = Wire::to(relay.address()).await;
+        wire.cut();
+        let drains =
+            FakeRelay::start(|_| |message: &PeerMessage| Some(answer(message, Found::default())));
+        let invite = [
+            (drains.address(), drains.pin()),
+            (wire.address(), relay.pin()),
+        ];
+        let mut gateway = Peer::gateway(host(&invite), NIC);
+        gateway.is_at(drains.address()).await;
+        wire.mend();
+        let told = Instant::now();
+        let notice = Notice::new(NoticeKind::Draining, 0);
+        drains.say(&RelayMessage::Notice(notice)).await;
+        gateway.is_at(wire.address()).await;
+        println!("it had gone after {:?}", told.elapsed());
+        assert!(!gateway.has_heard(|heard| matches!(heard, Heard::NoLink(_))));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_gateway_tells_its_fleet_how_far_each_relay_is_and_its_host_where_they_are() {
+    run(async {
+        let relay = Relay::start();
+        let in_fleet = FleetRelay {
+            address: relay.address().to_string(),
+            pin: Some(relay.pin()),
+            region: Some("Frankfurt".into()),
+        };
+        let garbage = FleetRelay {
+            address: "no address".to_owned(),
+            pin: None,
+            region: None,
+        };
+        let found = Found {
+            relays: vec![garbage, in_fleet],
+            ..Found::default()
+        };
+        let fleet =
+            FakeRelay::start(|_| move |message: &PeerMessage| Some(answer(message, found.clone())));
+        let other = FakeRelay::start(|_| |_: &PeerMessage| Some(full()));
+        let invite = [
+            (fleet.address(), fleet.pin()),
+            (other.address(), other.pin()),
+        ];
+        let mut gateway = Peer::gateway(host(&invite), NIC);
+        gateway.is_at(fleet.address()).await;
+        let heard = fleet.heard();
+        let near = heard.iter().find_map(|message| match message {
+            PeerMessage::Hello(hello) => Some(hello.near.clone()),
+            _ => None,
+        });
+        let near = near.unwrap();
+        assert!(
+            matches!(&near[..], [near] if near.address == relay.address().to_string()),
+            "{near:?}"
+        );
+        let sights = gateway
+            .hears(|heard| matches!(heard, Heard::Relays(_)))
+            .await;
+        let Heard::Relays(sights) = sights else {
+            unreachable!("we asked for these")
+        };
+        let sight = sights
+            .iter()
+            .find(|sight| sight.address == relay.address().into());
+        let sight = sight.unwrap();
+        assert_eq!(sight.region, Some("Frankfurt".into()));
+        assert!(
+            sight.rtt.is_some() && !sight.is_here && sights.len() == 3,
+            "{sights:?}"
+        );
+    })
+    .await;
+}
+
+/// A relay with an empty room.
+fn answer(message: &PeerMessage, found: Found) -> RelayMessage {
+    match message {
+        PeerMessage::Find(_) => RelayMessage::Found(Box::new(found)),
+        _ => welcome(None),
+    }
+}
+
+fn full() -> RelayMessage {
+    RelayMessage::Reject(Reject {
+        reason: RejectReason::RelayFull,
+        text: "".into(),
+    })
 }
 
 fn is_hello(message: &PeerMessage) -> bool {
