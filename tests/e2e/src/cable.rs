@@ -111,14 +111,23 @@ impl Cable {
         let next = async {
             loop {
                 let frame = self.frames.recv().await.expect("the peer is running");
-                let is_refresh = frame[12..14] == [0x88, 0xb5];
-                if !is_refresh && frame[6..12] != ASKER && !is_report(&frame) {
+                if !is_own(&frame) {
                     return frame;
                 }
             }
         };
         soon("a frame", next).await
     }
+
+    /// The next one of those that have reached it already.
+    pub fn try_receive(&mut self) -> Option<Vec<u8>> {
+        std::iter::from_fn(|| self.frames.try_recv().ok()).find(|frame| !is_own(frame))
+    }
+}
+
+/// What gateway and client say of their own.
+fn is_own(frame: &[u8]) -> bool {
+    frame[12..14] == [0x88, 0xb5] || frame[6..12] == ASKER || is_report(frame)
 }
 
 fn is_report(frame: &[u8]) -> bool {

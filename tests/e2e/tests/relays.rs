@@ -9,9 +9,11 @@
 use lanparty_ctrl::{HostKey, HostSecret, Pin, RoomKey};
 use lanparty_e2e::{Heard, Peer, ROOM, Relay, Wire, soon};
 use lanparty_edge::invite::OtherRelay;
-use lanparty_peer::relay_args::RelayConfig;
+use lanparty_obs::Way;
+use lanparty_peer::relay_args::{DoorConfig, RelayConfig};
 use lanparty_proto::{MacAddr, PeerId, VirtualMac};
 use lanparty_quic::tls::Trust;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::task::LocalSet;
 
@@ -189,6 +191,37 @@ async fn a_relay_says_goodbye_and_the_party_is_elsewhere_within_a_moment() {
     .await;
 }
 
+#[tokio::test]
+async fn a_direct_path_carries_on_while_the_party_moves() {
+    run(async {
+        let mut net = Net::of(2).await.with_doors();
+        let (mut gateway, mut player, at) = net.party().await;
+        player.goes(Way::Direct).await;
+        net.end(at);
+        let up = frame([0x52, 0x54, 0, 0, 0, 1], mac().addr().octets());
+        let mut again = tokio::time::interval(Duration::from_millis(20));
+        let (mut sent, mut passed) = (0, 0);
+        let next = loop {
+            tokio::select! {
+                (next, _) = net.finds(&mut player) => break next,
+                _ = again.tick() => {
+                    player.cable.send(&up);
+                    sent += 1;
+                }
+            }
+        };
+        assert_ne!(next, at);
+        player.goes(Way::Direct).await;
+        while gateway.cable.try_receive().is_some_and(|came| came == up) {
+            passed += 1;
+        }
+        println!("{passed} of {sent} frames passed meanwhile");
+        assert!(passed * 10 >= sent * 9, "{passed} of {sent}");
+        assert_frames_pass(&mut player, &mut gateway).await;
+    })
+    .await;
+}
+
 /// Several relays, each with a way for players and one for the gateway.
 struct Net {
     relays: Vec<Option<Relay>>,
@@ -196,9 +229,12 @@ struct Net {
     pins: Vec<Pin>,
     key: RoomKey,
     config: RelayConfig,
+    /// Without them frames show which relay carries them.
+    has_doors: bool,
 }
 
 struct Ways {
+    relay: SocketAddr,
     players: Wire,
     gateway: Wire,
 }
@@ -209,6 +245,7 @@ impl Net {
         let mut ways = Vec::new();
         for relay in &relays {
             ways.push(Ways {
+                relay: relay.address(),
                 players: Wire::to(relay.address()).await,
                 gateway: Wire::to(relay.address()).await,
             });
@@ -219,11 +256,23 @@ impl Net {
             relays: relays.into_iter().map(Some).collect(),
             ways,
             key: RoomKey::from_random([7; 16]),
+            has_doors: false,
+        }
+    }
+
+    /// Direct paths do not lead through those ways, so there are none.
+    fn with_doors(self) -> Self {
+        Net {
+            has_doors: true,
+            ..self
         }
     }
 
     fn config(&self, way: impl Fn(&Ways) -> &Wire) -> RelayConfig {
-        let addresses = self.ways.iter().map(|ways| way(ways).address());
+        let addresses = self.ways.iter().map(|ways| match self.has_doors {
+            true => ways.relay,
+            false => way(ways).address(),
+        });
         let mut relays = addresses.zip(&self.pins).map(|(address, pin)| OtherRelay {
             address: address.into(),
             pin: Some(*pin),
@@ -234,8 +283,7 @@ impl Net {
             trust: Trust::pinned(self.pins[0]),
             others: relays.collect(),
             key: Some(self.key.clone()),
-            // No way of their own, so that frames show where the relays are.
-            door: None,
+            door: self.has_doors.then(DoorConfig::default),
             ..self.config.clone()
         }
     }
@@ -268,8 +316,9 @@ impl Net {
     async fn finds(&self, peer: &mut Peer) -> (usize, PeerId) {
         let (at, id) = peer.is_somewhere().await;
         let mut ways = self.ways.iter();
-        let number =
-            ways.position(|ways| [ways.players.address(), ways.gateway.address()].contains(&at));
+        let number = ways.position(|ways| {
+            [ways.relay, ways.players.address(), ways.gateway.address()].contains(&at)
+        });
         (number.unwrap(), id)
     }
 
