@@ -1,5 +1,6 @@
 //! `cargo xtask demo`: a LAN party that a person can watch.
 
+mod fleet;
 mod window;
 
 use std::process::ExitCode;
@@ -15,6 +16,8 @@ use crate::build;
 
 /// No more than what is shown: OpenArena alone would be 400 MB.
 pub(crate) const NEEDS: Needs = Needs::programs(&["dnsmasq", "ping", "teeworlds-server"]);
+/// What three relays need besides, and nothing of games.
+pub(crate) const FLEET_NEEDS: Needs = Needs::programs(&["dnsmasq", "etcd", "etcdctl", "ping"]);
 const GAME: &str = "Friday night on the LAN";
 const FILE_BYTES: u64 = 50_000_000;
 
@@ -27,22 +30,29 @@ pub(crate) enum Show {
     Stay(u8),
     /// One player's window.
     Window,
+    /// A party on several relays.
+    Fleet,
 }
 
 /// Builds, plays, cleans up.
 pub(crate) fn run(show: Show) -> Result<ExitCode> {
     let more: &[&str] = match show {
         Show::Window => &[build::WINDOW],
-        Show::Players(_) | Show::Stay(_) => &[],
+        Show::Players(_) | Show::Stay(_) | Show::Fleet => &[],
     };
     build::ensure_root_with(&build::release_with(more)?)?;
-    if let Some(reason) = NEEDS.missing() {
+    let needs = match show {
+        Show::Fleet => FLEET_NEEDS,
+        Show::Players(_) | Show::Stay(_) | Show::Window => NEEDS,
+    };
+    if let Some(reason) = needs.missing() {
         anyhow::bail!("{reason}");
     }
     match show {
         Show::Players(players) => play(false, usize::from(players))?,
         Show::Stay(players) => play(true, usize::from(players))?,
         Show::Window => window::play()?,
+        Show::Fleet => fleet::play()?,
     }
     ensure!(
         leftovers().is_empty(),

@@ -50,6 +50,9 @@ enum Task {
         /// Show one player's window, or where there is no display a picture of it.
         #[arg(long, conflicts_with_all = ["keep", "players"])]
         window: bool,
+        /// Show a party that plays on while its relay is killed: three relays, three etcd.
+        #[arg(long, conflicts_with_all = ["keep", "players", "window"])]
+        fleet: bool,
     },
     /// Checks everything that can be checked on this machine, and says what it had to skip.
     Test,
@@ -105,6 +108,9 @@ fn main() -> ExitCode {
 
 fn run(task: &Task) -> Result<ExitCode> {
     match task {
+        Task::Demo { fleet: true, .. } => {
+            packages::prepare_for(&demo::FLEET_NEEDS, "The demo also uses");
+        }
         Task::Demo { .. } => packages::prepare_for(&demo::NEEDS, "The demo also uses"),
         Task::Pictures => packages::prepare_for(&pictures::NEEDS, "The pictures also use"),
         Task::Test | Task::Lab { .. } | Task::Bench(_) | Task::Windows { .. } => {
@@ -113,6 +119,7 @@ fn run(task: &Task) -> Result<ExitCode> {
         _ => {}
     }
     match task {
+        Task::Demo { fleet: true, .. } => demo::run(demo::Show::Fleet),
         Task::Demo { window: true, .. } => demo::run(demo::Show::Window),
         Task::Demo {
             keep: true,
