@@ -63,7 +63,7 @@ impl Several {
         let all: Vec<_> = relays.iter().collect();
         make_invite(&venue, Self::INVITE, &all)?;
         let gateway = start_gateway(&venue, &relays, &plan)?;
-        gateway.wait_for_line("connected to the relay", SOON)?;
+        gateway.wait_for_line(": connected to the relay", SOON)?;
         Ok(Self {
             players: Vec::new(),
             gateway,
@@ -150,7 +150,7 @@ impl Several {
     /// Starts the gateway again, after it has ended, and waits for its relay.
     pub fn restart_gateway(&mut self) -> Result<()> {
         self.gateway = start_gateway(&self.venue, &self.relays, &self.plan)?;
-        let connected = "connected to the relay";
+        let connected = ": connected to the relay";
         self.gateway.wait_for_line(connected, SOON).map(drop)
     }
 

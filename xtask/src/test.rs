@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::build::{BINARIES, WINDOW, release_command, release_folder, release_with};
+use crate::build::{BINARIES, FEATURES, WINDOW, release_command, release_folder, release_with};
 use crate::cargo::cargo;
 use crate::stages::Stages;
 use crate::tools::{DENY, NEXTEST};
@@ -27,9 +27,17 @@ pub(crate) fn everything() -> Result<ExitCode> {
     stages.run("format", cargo().args(["fmt", "--all", "--check"]))?;
     stages.run(
         "lints",
+        cargo()
+            .args(["clippy", "--workspace", "--all-targets"])
+            .args(FEATURES)
+            .args(["--", "-D", "warnings"]),
+    )?;
+    stages.run(
+        "lints of a relay without fleets",
         cargo().args([
             "clippy",
-            "--workspace",
+            "-p",
+            "lanparty-relay",
             "--all-targets",
             "--",
             "-D",
@@ -37,14 +45,17 @@ pub(crate) fn everything() -> Result<ExitCode> {
         ]),
     )?;
     all_but_the_lab(&mut stages)?;
-    fleet(&mut stages)?;
     stages.run(
         "examples in the documentation",
-        cargo().args(["test", "--workspace", "--doc"]),
+        cargo()
+            .args(["test", "--workspace", "--doc"])
+            .args(FEATURES),
     )?;
     stages.run(
         "documentation",
-        documentation().args(["doc", "--workspace", "--no-deps"]),
+        documentation()
+            .args(["doc", "--workspace", "--no-deps"])
+            .args(FEATURES),
     )?;
     dependencies(&mut stages)?;
     if stages.run("release build", release_command().args(["-p", WINDOW]))? {
@@ -109,6 +120,7 @@ fn all_but_the_lab(stages: &mut Stages) -> Result<()> {
     if NEXTEST.is_had() {
         command.args(["nextest", "run", "--workspace", "--no-tests=pass"]);
         command.args(["-E", "not package(lanparty-lab)"]);
+        command.args(FEATURES);
         return stages.run(name, &mut command).map(drop);
     }
     stages.skip(
@@ -116,28 +128,8 @@ fn all_but_the_lab(stages: &mut Stages) -> Result<()> {
         "cargo-nextest could not be had; all of them together have one",
     );
     command.args(["test", "--workspace", "--exclude", "lanparty-lab"]);
-    command.arg("--all-targets");
+    command.arg("--all-targets").args(FEATURES);
     stages.run_within(ALL_TOGETHER, name, &mut command)?;
-    Ok(())
-}
-
-/// What only a relay with a fleet has.
-fn fleet(stages: &mut Stages) -> Result<()> {
-    const FLEET: [&str; 4] = ["-p", "lanparty-relay", "--features", "cluster-etcd"];
-    stages.run(
-        "lints of a relay with etcd",
-        cargo()
-            .arg("clippy")
-            .args(FLEET)
-            .args(["--all-targets", "--", "-D", "warnings"]),
-    )?;
-    stages.run(
-        "a relay with etcd",
-        cargo()
-            .arg("test")
-            .args(FLEET)
-            .args(["--lib", "--test", "etcd"]),
-    )?;
     Ok(())
 }
 
@@ -193,8 +185,9 @@ fn lab_tests(filter: &[&str]) -> Result<Command> {
             "-p",
             "lanparty-lab",
             "--all-targets",
-            "--",
         ])
+        .args(FEATURES)
+        .arg("--")
         .args(filter);
     command.env(BINARIES, release_folder()?);
     Ok(command)

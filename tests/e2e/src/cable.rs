@@ -108,15 +108,18 @@ impl Cable {
     /// The next frame that reaches the machine. What gateway and client say of their own is left out: CAM
     /// refreshes, questions about groups, and for which groups the gateway speaks.
     pub async fn receive(&mut self) -> Vec<u8> {
-        let next = async {
-            loop {
-                let frame = self.frames.recv().await.expect("the peer is running");
-                if !is_own(&frame) {
-                    return frame;
-                }
-            }
-        };
+        let next = async { self.next().await.expect("the peer is running") };
         soon("a frame", next).await
+    }
+
+    /// The same however long it takes; nothing when the peer has ended.
+    pub async fn next(&mut self) -> Option<Vec<u8>> {
+        loop {
+            let frame = self.frames.recv().await?;
+            if !is_own(&frame) {
+                return Some(frame);
+            }
+        }
     }
 
     /// The next one of those that have reached it already.
