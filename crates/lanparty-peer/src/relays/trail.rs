@@ -11,8 +11,15 @@ use std::time::{Duration, Instant};
 const MOST: usize = 3;
 /// How long nobody goes to a relay that has just failed: its fleet knows within seconds.
 const FAILED: Duration = Duration::from_millis(500);
-/// How long nobody waits for one for longer than a handshake takes.
+/// How long nobody waits for one as long as for others.
 const DOUBTED: Duration = Duration::from_secs(8);
+/// So long one is waited for that has failed: little at first, as it is dead most likely, and its fleet may have another one by
+/// then; and longer each time, as it may have come back and be busy with thousands who were there.
+const PATIENCE: [Duration; 3] = [
+    Duration::from_millis(700),
+    Duration::from_millis(1400),
+    Duration::from_millis(2800),
+];
 /// How many such relays are remembered.
 const REMEMBERED: usize = 8;
 
@@ -110,29 +117,47 @@ pub(crate) fn may_lead_to(by: Option<SocketAddr>, to: IpAddr) -> bool {
 
 /// Relays that have just failed.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Failures(Vec<(Instant, RelayAddress)>);
+pub(crate) struct Failures(Vec<Failure>);
+
+#[derive(Debug, Clone)]
+struct Failure {
+    address: RelayAddress,
+    at: Instant,
+    /// How often in a row.
+    times: usize,
+}
 
 impl Failures {
     /// This one has.
     pub(crate) fn note(&mut self, now: Instant, address: &RelayAddress) {
-        self.0.retain(|(_, other)| !other.is_same(address));
+        let times = self.doubted(address, now).map_or(0, |before| before.times) + 1;
+        self.0.retain(|other| !other.address.is_same(address));
         if self.0.len() >= REMEMBERED {
             self.0.remove(0);
         }
-        self.0.push((now, address.clone()));
+        self.0.push(Failure {
+            address: address.clone(),
+            at: now,
+            times,
+        });
     }
 
-    /// True for one that has failed so lately that nobody waits long for it.
-    pub(crate) fn has_failed(&self, address: &RelayAddress, now: Instant) -> bool {
+    /// How long this one is waited for, if it has failed so lately that nobody waits as long as for others.
+    pub(crate) fn patience(&self, address: &RelayAddress, now: Instant) -> Option<Duration> {
+        let failure = self.doubted(address, now)?;
+        PATIENCE.get(failure.times - 1).copied()
+    }
+
+    fn doubted(&self, address: &RelayAddress, now: Instant) -> Option<&Failure> {
         let mut failures = self.0.iter();
-        failures.any(|(at, failed)| {
-            now.saturating_duration_since(*at) < DOUBTED && failed.is_same(address)
+        failures.find(|failure| {
+            now.saturating_duration_since(failure.at) < DOUBTED && failure.address.is_same(address)
         })
     }
 
     fn has_just_failed(&self, address: &RelayAddress, now: Instant) -> bool {
         let mut failures = self.0.iter();
-        failures.any(|(at, failed)| is_fresh(*at, now) && failed.is_same(address))
+        failures.any(|failure| is_fresh(failure.at, now) && failure.address.is_same(address))
     }
 }
 
@@ -256,6 +281,23 @@ mod tests {
             failures.note(now, &other);
         }
         assert!(failures.0.len() <= REMEMBERED);
+    }
+
+    #[test]
+    fn a_relay_that_fails_again_and_again_is_waited_for_longer_each_time() {
+        let address: RelayAddress = "b.example".parse().unwrap();
+        let (mut failures, mut now) = (Failures::default(), Instant::now());
+        assert_eq!(failures.patience(&address, now), None);
+        for patience in PATIENCE {
+            failures.note(now, &address);
+            assert_eq!(failures.patience(&address, now), Some(patience));
+            now += patience;
+        }
+        failures.note(now, &address);
+        assert_eq!(failures.patience(&address, now), None, "as for any other");
+        failures.note(now + DOUBTED, &address);
+        let first = Some(PATIENCE[0]);
+        assert_eq!(failures.patience(&address, now + DOUBTED), first, "anew");
     }
 
     #[test]

@@ -14,10 +14,7 @@ use lanparty_proto::DatagramBudget;
 use lanparty_quic::{HandshakeError, PathFloor};
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::time::{Duration, Instant};
-
-/// How long a relay that has just failed may take to be reached: its fleet may have another one by then.
-const DOUBTED: Duration = Duration::from_millis(700);
+use std::time::Instant;
 
 impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
     /// One attempt. The outer error ends the peer, the inner one is worth another attempt.
@@ -108,14 +105,14 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                     return Ok((None, self.meanwhile(connecting).await?));
                 }
                 let address = &config.address;
-                let is_doubted = self.relays.failures.has_failed(address, Instant::now());
+                let patience = self.relays.failures.patience(address, Instant::now());
                 let racing = async {
                     let racing = race(&config, &targets, PathFloor::Ordinary);
-                    match is_doubted && place != 0 {
-                        true => tokio::time::timeout(DOUBTED, racing)
+                    match patience.filter(|_| place != 0) {
+                        Some(patience) => tokio::time::timeout(patience, racing)
                             .await
                             .unwrap_or(Err(HandshakeError::NoAnswer.into())),
-                        false => racing.await,
+                        None => racing.await,
                     }
                 };
                 match self.meanwhile(racing).await? {
