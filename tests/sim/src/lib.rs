@@ -11,6 +11,8 @@
 //!
 //! An [`evening`] joins the relay to players' sessions and gateways' bridges by bad links, and lets each
 //! of them end and come back at every step.
+//!
+//! A [`fleet`] is an operator's: three relays around one directory, thousands of players, and machines that fail.
 
 // Whatever goes wrong here is a failed test.
 #![allow(
@@ -21,6 +23,7 @@
 
 pub mod dice;
 pub mod evening;
+pub mod fleet;
 pub mod frames;
 pub mod party;
 pub mod reference;
