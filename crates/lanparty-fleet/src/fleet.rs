@@ -77,7 +77,8 @@ pub enum Standing {
     In,
     /// It was in, and hears nothing from the directory.
     Fenced,
-    /// It may not come in: another secret, or what is there is no fleet's. [`Output::Say`] says which.
+    /// It may not come in: another secret, or what is there is no fleet's. [`Output::Say`] says which; it looks again
+    /// each five seconds.
     Refused,
     /// It has left.
     Left,
@@ -173,6 +174,8 @@ pub struct Fleet {
     settings: Settings,
     started: Instant,
     standing: Standing,
+    /// When it was in for the first time.
+    entered: Option<Instant>,
     draining: bool,
     drained: bool,
     view: View,
@@ -210,6 +213,7 @@ impl Fleet {
         Fleet {
             started: now,
             standing: Standing::Entering,
+            entered: None,
             draining: false,
             drained: false,
             view: View::default(),
@@ -293,8 +297,10 @@ impl Fleet {
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if matches!(self.standing, Standing::Refused | Standing::Left) {
-            return;
+        match self.standing {
+            Standing::Left => return,
+            Standing::Refused => return self.look_at_check(now),
+            Standing::Entering | Standing::In | Standing::Fenced => {}
         }
         self.look_at_lease(now);
         self.look_at_card(now);
@@ -306,8 +312,10 @@ impl Fleet {
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next.
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
-        if matches!(self.standing, Standing::Refused | Standing::Left) {
-            return None;
+        match self.standing {
+            Standing::Left => return None,
+            Standing::Refused => return self.check_at,
+            Standing::Entering | Standing::In | Standing::Fenced => {}
         }
         let room = self.timers.first().map(|&(at, _)| at);
         let all = [

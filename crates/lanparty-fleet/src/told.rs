@@ -25,6 +25,7 @@ fn the_page_explains_what_is_said_of_a_fleet() {
         Trouble::WrongSecret = Trouble::WrongSecret => "Relays of one fleet must agree on their rooms' names. This one stays out.", "Copy the secret's file from another relay.";
         Trouble::NotAFleet = Trouble::NotAFleet => "Another program uses the same key.", "As the sentence says.";
         Trouble::AnotherDirectory = Trouble::AnotherDirectory => "etcd was set up anew. Nothing is lost: relays have everything that counts.", "Nothing, if that was you.";
+        Trouble::SameAddress = Trouble::SameAddress => "Two relays were started with the same `--advertise`, perhaps from one copied file; or the one before this one still runs.", "Correct `--advertise` at one of them, or stop it.";
         Trouble::NowhereToMove = Trouble::NowhereToMove => "All others are full, drain, or have started less than five seconds ago.", "Start another relay, or wait until parties have ended.";
         Trouble::Slow = Trouble::Slow => "More players than this processor carries, or another program on it.", "As the sentence says.";
         Trouble::Recovered = Trouble::Recovered => "It is over.", "Nothing.";

@@ -28,6 +28,8 @@ pub enum Trouble {
     NotAFleet,
     /// It is not the directory that it was.
     AnotherDirectory,
+    /// Another relay says that it is where this one is.
+    SameAddress,
     /// No other relay takes this one's rooms.
     NowhereToMove,
     /// The relay is slow and opens no new rooms.
@@ -69,6 +71,10 @@ impl fmt::Display for Trouble {
             ),
             Trouble::AnotherDirectory => f.write_str(
                 "The directory is another one than before, or was emptied: everything that is here is put into it",
+            ),
+            Trouble::SameAddress => f.write_str(
+                "Another relay of the fleet has this one's address, and peers who are sent to either may come to the wrong one: \
+                 give each its own with `--advertise`",
             ),
             Trouble::NowhereToMove => f.write_str(
                 "No other relay of the fleet takes rooms: those that should leave stay until one does",

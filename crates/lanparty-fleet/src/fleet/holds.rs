@@ -78,7 +78,7 @@ impl Fleet {
         let is_far = near.iter().all(|&(relay, _)| relay != id);
         if is_far
             && self
-                .best(&own, &room, &self.rooms[&room].near, &[id])
+                .best(now, &own, &room, &self.rooms[&room].near, &[id])
                 .is_some()
         {
             self.send_away(now, room);

@@ -78,6 +78,9 @@ impl Overload {
 impl Fleet {
     /// How busy the relay is now.
     pub fn handle_load(&mut self, now: Instant, load: Load) {
+        // Whatever follows is decided by who is still in the fleet now.
+        self.handle_timeout(now);
+        self.look_for_double(now);
         self.card.free = load.free;
         let (change, sheds) = self.overload.handle(now, load.lag);
         if let Some(change) = change {

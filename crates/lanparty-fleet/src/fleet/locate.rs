@@ -5,6 +5,7 @@ use super::{Fleet, Standing};
 use crate::card::Card;
 use crate::name::{Fence, RelayId, RoomHash};
 use crate::placement::{self, Distances, Near};
+use crate::trouble::Trouble;
 use std::time::{Duration, Instant};
 
 /// A room whose owner is not in the fleet for so long is nobody's: two leases.
@@ -110,7 +111,7 @@ impl Fleet {
             Some(owned) => {
                 let (relay, revision) = (owned.relay, owned.revision);
                 match self.view.relays.get(&relay) {
-                    Some(card) if self.is_predecessor(card) => {
+                    Some(card) if self.is_predecessor(now, card) => {
                         let redirects = asker.redirects.max(1);
                         self.place(
                             now,
@@ -133,9 +134,25 @@ impl Fleet {
     }
 
     /// Whether that is who stood here before this relay: peers who are sent there come here, so it is gone, whatever the
-    /// directory still says of it for some seconds.
-    fn is_predecessor(&self, card: &Card) -> bool {
+    /// directory still says of it until its lease has ended.
+    fn is_predecessor(&self, now: Instant, card: &Card) -> bool {
+        let is_new = self.entered.is_none_or(|entered| now < entered + OWNERLESS);
+        is_new && self.is_at_our_address(card)
+    }
+
+    fn is_at_our_address(&self, card: &Card) -> bool {
         card.address == self.settings.address && card.pin == self.settings.pin
+    }
+
+    /// Who is still there when it cannot be a predecessor is a relay of its own, and neither can be found for sure.
+    pub(super) fn look_for_double(&mut self, now: Instant) {
+        let id = self.settings.id;
+        let is_double = |(&relay, card): (&RelayId, &Card)| {
+            relay != id && self.is_at_our_address(card) && !self.is_predecessor(now, card)
+        };
+        if self.view.relays.iter().any(is_double) {
+            self.say(now, Trouble::SameAddress);
+        }
     }
 
     /// The owner has no card: it has just come, or is gone, or never was.
@@ -161,7 +178,7 @@ impl Fleet {
             _ => return Located::Refused(Refusal::NoDirectory),
         }
         if asker.looks {
-            return self.kept(&room);
+            return self.kept(now, &room);
         }
         let near = placement::distances(asker.near, &self.view.relays);
         let chosen = self.chosen(now, &room, asker, &near);
@@ -185,10 +202,10 @@ impl Fleet {
     }
 
     /// Nobody has the room, but a relay may keep its code: that one knows who is invited.
-    fn kept(&self, room: &RoomHash) -> Located {
+    fn kept(&self, now: Instant, room: &RoomHash) -> Located {
         let keeper = self.view.keeper(room);
         let card = keeper.and_then(|keeper| self.view.relays.get(&keeper));
-        match card.filter(|card| !self.is_predecessor(card)) {
+        match card.filter(|card| !self.is_predecessor(now, card)) {
             Some(card) => Located::Redirect {
                 to: card.clone(),
                 fence: None,
@@ -210,18 +227,20 @@ impl Fleet {
         }
         if let Some(keeper) = self.view.keeper(room) {
             let card = self.view.relays.get(&keeper);
-            match keeper == self.settings.id || card.is_some_and(|card| self.is_predecessor(card)) {
+            let was_here = card.is_some_and(|card| self.is_predecessor(now, card));
+            match keeper == self.settings.id || was_here {
                 true if own.takes_rooms() && !own.slow => return Some(self.settings.id),
                 true => {}
                 false => return Some(keeper),
             }
         }
-        self.best(&own, room, near, &[])
+        self.best(now, &own, room, near, &[])
     }
 
     /// Where a room goes that is nobody's, but not to these.
     pub(super) fn best(
         &self,
+        now: Instant,
         own: &Card,
         room: &RoomHash,
         near: &Distances,
@@ -229,7 +248,8 @@ impl Fleet {
     ) -> Option<RelayId> {
         let id = self.settings.id;
         let others = self.view.relays.iter();
-        let others = others.filter(|&(&relay, card)| relay != id && !self.is_predecessor(card));
+        let others =
+            others.filter(|&(&relay, card)| relay != id && !self.is_predecessor(now, card));
         let all = others
             .map(|(&relay, card)| (relay, card))
             .chain([(id, own)]);

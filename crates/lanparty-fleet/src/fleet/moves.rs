@@ -49,7 +49,6 @@ pub(super) struct Gone {
 #[derive(Debug)]
 pub(super) struct Leaving {
     queue: VecDeque<RoomHash>,
-    offered: usize,
     next: Instant,
 }
 
@@ -57,7 +56,6 @@ impl Leaving {
     pub(super) fn new(now: Instant) -> Self {
         Leaving {
             queue: VecDeque::new(),
-            offered: 0,
             next: now,
         }
     }
@@ -120,14 +118,19 @@ impl Fleet {
     }
 
     pub(super) fn leaving_timeout(&self) -> Option<Instant> {
-        let waits = !self.leaving.queue.is_empty() && self.leaving.offered < MAX_OFFERS;
-        waits.then_some(self.leaving.next)
+        self.may_offer().then_some(self.leaving.next)
+    }
+
+    /// Whether a room waits to leave, and may. Counted anew each time: rooms that are offered end in many ways.
+    fn may_offer(&self) -> bool {
+        let offered = self.rooms.values().filter(|ours| ours.moving.is_some());
+        let waits = self.standing == Standing::In && !self.leaving.queue.is_empty();
+        waits && offered.take(MAX_OFFERS).count() < MAX_OFFERS
     }
 
     pub(super) fn look_at_leaving(&mut self, now: Instant) {
-        while self.standing == Standing::In
-            && now >= self.leaving.next
-            && self.leaving.offered < MAX_OFFERS
+        while now >= self.leaving.next
+            && self.may_offer()
             && let Some(room) = self.leaving.queue.pop_front()
         {
             self.offer(now, room, Vec::new());
@@ -141,7 +144,7 @@ impl Fleet {
     fn offer(&mut self, now: Instant, room: RoomHash, declined: Vec<RelayId>) {
         let own = self.wanted_card(now);
         let id = self.settings.id;
-        let Some(ours) = self.rooms.get(&room) else {
+        let Some(ours) = self.rooms.get(&room).filter(|ours| ours.moving.is_none()) else {
             return;
         };
         let State::Held(held) = &ours.state else {
@@ -158,7 +161,7 @@ impl Fleet {
             return self.let_go(room, revision);
         }
         let but: Vec<_> = declined.iter().copied().chain([id]).collect();
-        let to = self.best(&own, &room, &ours.near, &but);
+        let to = self.best(now, &own, &room, &ours.near, &but);
         let Some(to) = to.filter(|_| declined.len() < OFFERS) else {
             self.say(now, Trouble::NowhereToMove);
             self.leaving.queue.push_back(room);
@@ -166,7 +169,9 @@ impl Fleet {
             return;
         };
         let Some(lease) = self.lease.live(now) else {
+            // A moment later this relay is fenced; until then it must not be the same room's turn again and again.
             self.leaving.queue.push_back(room);
+            self.leaving.next = now + LATER;
             return;
         };
         let revision = held.revision;
@@ -191,7 +196,6 @@ impl Fleet {
                 declined,
             });
         }
-        self.leaving.offered += 1;
         self.leaving.next = now + self.settings.pace;
         self.counts.offers += 1;
         self.set_timer(until, room);
@@ -211,7 +215,6 @@ impl Fleet {
         let Some(mut moving) = ours.moving.take_if(|moving| now >= moving.until) else {
             return;
         };
-        self.leaving.offered -= 1;
         moving.declined.push(moving.to);
         self.withdraw(room);
         self.offer(now, room, moving.declined);
@@ -256,7 +259,6 @@ impl Fleet {
             return;
         };
         if ours.moving.take().is_some() {
-            self.leaving.offered -= 1;
             self.counts.moved += 1;
         }
         self.counts.gone += 1;

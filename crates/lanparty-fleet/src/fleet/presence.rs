@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 const CARD_PACE: Duration = Duration::from_secs(2);
 /// What failed is tried again after that time.
 const AGAIN: Duration = Duration::from_millis(500);
+/// What is another fleet's may have been mended after that time.
+const REFUSED_AGAIN: Duration = Duration::from_secs(5);
 
 /// What the others know of this relay.
 #[derive(Debug)]
@@ -61,9 +63,7 @@ impl OwnCard {
 impl Fleet {
     /// What all agree on is asked for first, then the lease, then everything else.
     pub(super) fn look_at_lease(&mut self, now: Instant) {
-        if self.check_at.take_if(|at| *at <= now).is_some() {
-            self.check(now);
-        }
+        self.look_at_check(now);
         if self.epoch.is_some()
             && let Some(ask) = self.lease.poll(now)
         {
@@ -84,7 +84,14 @@ impl Fleet {
                 self.say(now, Trouble::Back);
             }
             self.standing = Standing::In;
+            self.entered.get_or_insert(now);
             self.outputs.push_back(Output::Unfenced);
+        }
+    }
+
+    pub(super) fn look_at_check(&mut self, now: Instant) {
+        if self.check_at.take_if(|at| *at <= now).is_some() {
+            self.check(now);
         }
     }
 
@@ -140,6 +147,9 @@ impl Fleet {
     }
 
     fn agree(&mut self, epoch: u64) {
+        if self.standing == Standing::Refused {
+            self.standing = Standing::Entering;
+        }
         self.last_epoch = self.last_epoch.max(epoch);
         let known = self.epoch.replace(epoch);
         if known.is_some_and(|known| known != epoch) {
@@ -150,6 +160,7 @@ impl Fleet {
     /// Who was in stays in: one that writes rubbish over the fleet's key must not end everybody's rooms.
     fn refuse(&mut self, now: Instant, why: Trouble) {
         self.say(now, why);
+        self.check_at = Some(now + REFUSED_AGAIN);
         if self.standing == Standing::Entering {
             self.standing = Standing::Refused;
         }

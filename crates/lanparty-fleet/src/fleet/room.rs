@@ -440,7 +440,7 @@ impl Fleet {
         let write = Write {
             guard: Some(guard),
             puts: Vec::new(),
-            deletes: vec![Key::Room(room).bytes()],
+            deletes: vec![Key::Room(room).bytes(), Key::Move(room).bytes()],
         };
         self.request(Purpose::Forget, Request::Write(write));
     }

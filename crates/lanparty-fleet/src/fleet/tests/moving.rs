@@ -214,3 +214,58 @@ fn who_drains_too_takes_nothing_that_it_is_offered() {
     assert_eq!(party.owner(room(1)), Some(0));
     assert_eq!(moved(&party, 0, Whom::Gateway), []);
 }
+
+#[test]
+fn who_hears_nothing_from_the_directory_at_the_moment_in_which_it_must_shed_a_room_goes_on() {
+    let mut party = Party::ready(2);
+    party.enter(0, room(1), true, &[near(0, 1)]);
+    party.pass(100);
+    let late = |party: &mut Party| {
+        let (now, lag) = (party.now, Duration::from_millis(30));
+        let fleet = &mut party.relays[0].fleet;
+        fleet.handle_load(now, Load { free: 400, lag });
+    };
+    late(&mut party);
+    // Asleep for long: its lease is not its own any more, and it does not know that yet.
+    party.now += Duration::from_secs(4);
+    late(&mut party);
+    assert_eq!(party.relays[0].fleet.standing(), Standing::Fenced);
+    party.pass(10_000);
+    // The same where a gateway comes in that moment.
+    party.drain(0);
+    party.now += Duration::from_secs(4);
+    let now = party.now;
+    party.relays[0]
+        .fleet
+        .gateway_came(now, room(1), super::party::host());
+    party.pass(1000);
+}
+
+#[test]
+fn rooms_that_close_while_they_are_offered_do_not_keep_the_others_here() {
+    let mut party = Party::ready(2);
+    for number in 0..20 {
+        party.enter(0, room(number), true, &[near(0, 1)]);
+    }
+    // Nobody answers an offer there.
+    party.relays[1].asleep = true;
+    party.drain(0);
+    party.pass(900);
+    for number in 0..20 {
+        let now = party.now;
+        party.relays[0].fleet.room_closed(now, room(number));
+    }
+    party.pass(4000);
+    party.relays[1].asleep = false;
+    let now = party.now;
+    party.relays[0].fleet.undrain(now);
+    party.pass(12_000);
+    for number in 30..40 {
+        party.enter(0, room(number), true, &[near(0, 1)]);
+    }
+    party.drain(0);
+    party.pass(10_000);
+    assert_eq!(moved(&party, 0, Whom::Gateway).len(), 10);
+    let left = party.model.entries();
+    assert!(!left.iter().any(|entry| entry.key.starts_with(b"moves/")));
+}

@@ -271,3 +271,29 @@ fn another_directory_is_filled_as_an_emptied_one_is() {
     assert_eq!(party.owner(rooms[1]), Some(1));
     assert_eq!(lost(&party, 0), []);
 }
+
+#[test]
+fn who_is_refused_comes_in_once_the_directory_is_the_fleets_and_a_member_too() {
+    let mut party = Party::ready(1);
+    let at = party.add(Settings {
+        secret: FleetSecret::new("another one than all of them").unwrap(),
+        ..settings(1)
+    });
+    party.pass(100);
+    let standing = |party: &Party, at: usize| party.relays[at].fleet.standing();
+    assert_eq!(standing(&party, at), Standing::Refused);
+    assert!(party.said(at).contains(&Trouble::WrongSecret));
+    party.kill(0);
+    party.model.wipe();
+    party.pass(6000);
+    assert_eq!(standing(&party, at), Standing::In);
+    // What is no fleet's, in the first moment of a directory that was made anew.
+    party.model.wipe();
+    party.model.scribble(b"fleet", b"mine");
+    party.pass(10_000);
+    assert!(party.said(at).contains(&Trouble::NotAFleet));
+    assert_ne!(standing(&party, at), Standing::In);
+    party.model.erase(b"fleet");
+    party.pass(6000);
+    assert_eq!(standing(&party, at), Standing::In);
+}

@@ -12,6 +12,7 @@ const DELAY: Duration = Duration::from_millis(2);
 pub(super) struct Party {
     pub(super) now: Instant,
     start: Instant,
+    runs: u64,
     pub(super) model: Model,
     pub(super) relays: Vec<Relay>,
     /// The highest fence by which anybody had a room.
@@ -68,6 +69,7 @@ impl Party {
         let mut party = Party {
             now,
             start: now,
+            runs: 0,
             model: Model::new(now),
             relays: Vec::new(),
             fences: BTreeMap::new(),
@@ -102,6 +104,17 @@ impl Party {
 
     pub(super) fn kill(&mut self, number: usize) {
         self.relays[number].dead = true;
+    }
+
+    /// It ends without a word and is there again, as another run of the same relay.
+    pub(super) fn restart(&mut self, number: usize) {
+        self.runs += 1;
+        let id = RelayId::from_random(1000 + self.runs);
+        self.add(Settings {
+            id,
+            ..settings(number)
+        });
+        self.relays.swap_remove(number);
     }
 
     pub(super) fn drain(&mut self, number: usize) {

@@ -206,7 +206,13 @@ fn another_secret_is_another_fleet_and_the_relay_stays_out() {
     assert_eq!(party.relays[stranger].fleet.standing(), Standing::Refused);
     assert_eq!(party.said(stranger), [Trouble::WrongSecret]);
     assert_eq!(party.relays[0].fleet.size(), 1);
-    assert_eq!(party.relays[stranger].fleet.poll_timeout(party.now), None);
+    assert!(
+        party.relays[stranger]
+            .fleet
+            .poll_timeout(party.now)
+            .is_some(),
+        "it looks again"
+    );
     let check = secret().check();
     assert!(
         party
@@ -278,4 +284,32 @@ fn what_strangers_do_to_this_relays_own_keys_is_mended() {
     party.pass(1000);
     assert_eq!(party.relays[0].fleet.size(), 2);
     assert!(party.model.value(b"fleet").is_some());
+}
+
+#[test]
+fn two_relays_of_one_address_hear_of_it_and_do_not_take_each_others_rooms() {
+    let mut party = Party::ready(1);
+    let double = party.add(Settings {
+        id: RelayId::from_random(99),
+        ..settings(0)
+    });
+    party.pass(12_000);
+    let mine = party.enter(0, room(1), true, &[]);
+    let load = Load {
+        free: 400,
+        lag: Duration::ZERO,
+    };
+    for at in [0, double] {
+        let now = party.now;
+        party.relays[at].fleet.handle_load(now, load);
+        party.pass(10);
+        assert!(party.said(at).contains(&Trouble::SameAddress), "{at}");
+    }
+    let asker = Asker::default();
+    let there = party.hello(double, room(1), &asker);
+    match mine {
+        0 => assert!(matches!(there, Located::Redirect { .. }), "{there:?}"),
+        _ => assert!(matches!(there, Located::Here { .. }), "{there:?}"),
+    }
+    assert_eq!(party.holders(room(1)).len(), 1);
 }

@@ -3,6 +3,7 @@
 
 use super::Party;
 use super::party::{near, room};
+use crate::fleet::Load;
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -13,6 +14,9 @@ enum Step {
     Sleep { at: usize, is: bool },
     Cut { at: usize, is: bool },
     Slow { at: usize, milliseconds: u64 },
+    Drain { at: usize, is: bool },
+    Late { at: usize, milliseconds: u64 },
+    Restart { at: usize },
     Up(bool),
     Wipe,
     Erase(u16),
@@ -31,6 +35,9 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (at.clone(), room.clone()).prop_map(|(at, room)| Step::Leave { at, room }),
         1 => (at.clone(), any::<bool>()).prop_map(|(at, is)| Step::Sleep { at, is }),
         2 => (at.clone(), any::<bool>()).prop_map(|(at, is)| Step::Cut { at, is }),
+        2 => (at.clone(), any::<bool>()).prop_map(|(at, is)| Step::Drain { at, is }),
+        2 => (at.clone(), prop_oneof![Just(0_u64), Just(30)]).prop_map(|(at, milliseconds)| Step::Late { at, milliseconds }),
+        1 => at.clone().prop_map(|at| Step::Restart { at }),
         1 => (at, prop_oneof![Just(2_u64), Just(200), Just(1200), Just(3000)]).prop_map(|(at, milliseconds)| Step::Slow { at, milliseconds }),
         1 => any::<bool>().prop_map(Step::Up),
         1 => Just(Step::Wipe),
@@ -65,6 +72,15 @@ fn take(party: &mut Party, step: Step) {
                 .model
                 .set_delay(site, Duration::from_millis(milliseconds));
         }
+        Step::Drain { at, is } => {
+            let (now, fleet) = (party.now, &mut party.relays[at].fleet);
+            match is {
+                true => fleet.drain(now),
+                false => fleet.undrain(now),
+            }
+        }
+        Step::Late { at, milliseconds } => late(party, at, milliseconds),
+        Step::Restart { at } => party.restart(at),
         Step::Up(is) => party.model.set_up(is),
         Step::Wipe => party.model.wipe(),
         Step::Erase(number) => party
@@ -77,6 +93,15 @@ fn take(party: &mut Party, step: Step) {
     }
 }
 
+/// A relay hears how late it is.
+fn late(party: &mut Party, at: usize, milliseconds: u64) {
+    let lag = Duration::from_millis(milliseconds);
+    if !party.relays[at].asleep {
+        let fleet = &mut party.relays[at].fleet;
+        fleet.handle_load(party.now, Load { free: 400, lag });
+    }
+}
+
 /// Everything is mended, and time passes.
 fn mend(party: &mut Party) {
     party.model.set_up(true);
@@ -85,8 +110,15 @@ fn mend(party: &mut Party) {
         party.model.cut(site, false);
         party.model.set_delay(site, Duration::from_millis(2));
         party.relays[at].asleep = false;
+        let now = party.now;
+        party.relays[at].fleet.undrain(now);
+        late(party, at, 0);
     }
     party.pass(20_000);
+    for at in 0..RELAYS {
+        late(party, at, 0);
+    }
+    party.pass(3000);
 }
 
 proptest! {
@@ -110,5 +142,11 @@ proptest! {
                 prop_assert_eq!(party.enter(at, room(number), false, &[]), first);
             }
         }
+        // Nothing that was offered before keeps a room from leaving now.
+        party.drain(0);
+        party.pass(15_000);
+        prop_assert_eq!(party.relays[0].fleet.rooms(), []);
+        let entries = party.model.entries();
+        prop_assert!(!entries.iter().any(|entry| entry.key.starts_with(b"moves/")));
     }
 }
