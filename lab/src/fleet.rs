@@ -68,11 +68,11 @@ impl Fleet {
     }
 }
 
-/// Whether new rooms may go to every relay, as this one sees it.
+/// Whether this one sees all of them, each up for long enough. On a busy machine they may say that they are late.
 fn is_ready(relay: &RelaySite) -> bool {
     let shown = relay.ctl(&["fleet"]).unwrap_or_default();
-    let is_ready = |line: &&str| line.split_whitespace().any(|word| word == "ready");
-    shown.lines().filter(is_ready).count() == Fleet::RELAYS
+    let is_seen = |index| shown.contains(&Fleet::address(index).to_string());
+    (0..Fleet::RELAYS).all(is_seen) && !shown.contains("just started")
 }
 
 /// What a relay of the fleet is told.
