@@ -19,6 +19,8 @@ const BEAT: Duration = Duration::from_secs(200);
 #[derive(Debug)]
 pub(super) struct Hold {
     host: HostId,
+    /// The open room of its code, which is kept closed.
+    code: RoomHash,
     lease: Option<LeaseId>,
     /// It is written.
     put: bool,
@@ -31,12 +33,14 @@ pub(super) struct Hold {
 }
 
 impl Fleet {
-    /// The gateway of a closed room has entered it here: the code is its host's in the whole fleet.
-    pub fn gateway_came(&mut self, now: Instant, room: RoomHash, host: HostId) {
+    /// The gateway of a closed room has entered it here: the room is its host's in the whole fleet, and nobody opens the
+    /// open room of its code, whose hash is `code`.
+    pub fn gateway_came(&mut self, now: Instant, room: RoomHash, code: RoomHash, host: HostId) {
         self.holds_due = Some(now);
         let until = now + LINGER;
         let hold = self.holds.entry(room).or_insert(Hold {
             host,
+            code,
             lease: None,
             put: false,
             present: true,
@@ -144,11 +148,13 @@ impl Fleet {
                 key: Key::Room(room).bytes(),
                 revision,
             }),
-            puts: vec![Put {
-                key: Key::Claim(room).bytes(),
-                value: claim.encode(),
-                lease: Some(lease),
-            }],
+            puts: [room, hold.code]
+                .map(|key| Put {
+                    key: Key::Claim(key).bytes(),
+                    value: claim.encode(),
+                    lease: Some(lease),
+                })
+                .into(),
             deletes: Vec::new(),
         };
         self.request(Purpose::PutHold(room), Request::Write(write));
@@ -228,6 +234,17 @@ impl Fleet {
         {
             hold.put = false;
             hold.next = hold.next.map(|_| now + AGAIN);
+        }
+        if ours.is_none() {
+            // The open room's claim was under the lease of whoever wrote it last.
+            for hold in self
+                .holds
+                .values_mut()
+                .filter(|hold| hold.code == room && hold.put)
+            {
+                hold.put = false;
+                hold.next = hold.next.map(|_| now + AGAIN);
+            }
         }
     }
 

@@ -23,6 +23,8 @@ pub struct Asker<'a> {
     pub redirects: u8,
     /// It only looks, or has not shown that it is invited: a room that is nobody's stays so.
     pub looks: bool,
+    /// It wants a code's open room, which nobody opens while a room of that code is kept for its host.
+    pub open: bool,
 }
 
 /// Where a room is.
@@ -45,6 +47,8 @@ pub enum Located {
     Ask,
     /// It is at no relay, and none opens it for this asker.
     Nobody,
+    /// It is the open room of a code that is kept for a host.
+    Claimed,
     /// It cannot be told.
     Refused(Refusal),
 }
@@ -82,7 +86,7 @@ impl Fleet {
             Located::Here { .. } => self.counts.here += 1,
             Located::Redirect { .. } => self.counts.redirected += 1,
             Located::Refused(_) => self.counts.refused += 1,
-            Located::Ask | Located::Nobody => {}
+            Located::Ask | Located::Nobody | Located::Claimed => {}
         }
         located
     }
@@ -177,6 +181,9 @@ impl Fleet {
             Standing::Entering => return Located::Refused(Refusal::Entering),
             _ => return Located::Refused(Refusal::NoDirectory),
         }
+        if asker.open && self.view.claims.contains_key(&room) {
+            return Located::Claimed;
+        }
         if asker.looks {
             return self.kept(now, &room);
         }
@@ -203,7 +210,10 @@ impl Fleet {
 
     /// Nobody has the room, but a relay may keep its code: that one knows who is invited.
     fn kept(&self, now: Instant, room: &RoomHash) -> Located {
-        let keeper = self.view.keeper(room);
+        let keeper = self
+            .view
+            .keeper(room)
+            .filter(|&keeper| keeper != self.settings.id);
         let card = keeper.and_then(|keeper| self.view.relays.get(&keeper));
         match card.filter(|card| !self.is_predecessor(now, card)) {
             Some(card) => Located::Redirect {

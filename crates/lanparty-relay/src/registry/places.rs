@@ -76,6 +76,21 @@ impl<L: Clone> Registry<L> {
         fits.then_some(()).ok_or(RejectReason::RateLimited)
     }
 
+    /// What somebody is told who wants an open room whose code is kept for a host, at another relay perhaps; the same as
+    /// where it is kept.
+    pub(crate) fn code_is_kept(
+        &mut self,
+        now: Instant,
+        entry: &Entry,
+        source: IpAddr,
+    ) -> RejectReason {
+        let reason = match entry.who {
+            Newcomer::Gateway => RejectReason::CodeClaimed,
+            Newcomer::Client(_) => RejectReason::NotAuthorised,
+        };
+        self.was_wrong(now, entry, source_of(source), reason)
+    }
+
     /// Whether somebody may be sent to another relay once more.
     pub(crate) fn may_be_sent_on(&mut self, now: Instant, source: IpAddr) -> bool {
         self.joins.may_find(now, source_of(source))

@@ -1,7 +1,7 @@
 //! Rooms that leave by order, or because a relay is too slow.
 
 use super::Party;
-use super::party::{near, room, settings};
+use super::party::{code, near, room, settings};
 use crate::fleet::*;
 use std::time::Duration;
 
@@ -237,7 +237,7 @@ fn who_hears_nothing_from_the_directory_at_the_moment_in_which_it_must_shed_a_ro
     let now = party.now;
     party.relays[0]
         .fleet
-        .gateway_came(now, room(1), super::party::host());
+        .gateway_came(now, room(1), code(room(1)), super::party::host());
     party.pass(1000);
 }
 

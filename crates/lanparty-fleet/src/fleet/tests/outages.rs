@@ -10,6 +10,7 @@ const PLAYER: Asker<'_> = Asker {
     near: &[],
     redirects: 0,
     looks: false,
+    open: false,
 };
 
 /// A room at each relay, by its number.

@@ -52,6 +52,13 @@ pub(super) fn room(number: u16) -> RoomHash {
     RoomHash::from_bytes(bytes)
 }
 
+/// The open room of its code.
+pub(super) fn code(room: RoomHash) -> RoomHash {
+    let mut bytes = *room.as_bytes();
+    bytes[31] = 1;
+    RoomHash::from_bytes(bytes)
+}
+
 pub(super) fn host() -> HostId {
     HostId::from_sha256([9; 32])
 }
@@ -253,13 +260,14 @@ impl Party {
                 near,
                 redirects,
                 looks: false,
+                open: false,
             };
             match self.hello(at, room, &asker) {
                 Located::Here { .. } => {
                     let fleet = &mut self.relays[at].fleet;
                     fleet.room_opened(self.now, room);
                     if gateway {
-                        fleet.gateway_came(self.now, room, host());
+                        fleet.gateway_came(self.now, room, code(room), host());
                     }
                     self.turn();
                     return Ok(at);

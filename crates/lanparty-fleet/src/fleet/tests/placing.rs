@@ -1,7 +1,7 @@
 //! Where rooms go, and who gets them.
 
 use super::Party;
-use super::party::{near, room, secret, settings};
+use super::party::{code, near, room, secret, settings};
 use crate::fleet::*;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ const GATEWAY: Asker<'_> = Asker {
     near: &[],
     redirects: 0,
     looks: false,
+    open: false,
 };
 
 #[test]
@@ -312,4 +313,60 @@ fn two_relays_of_one_address_hear_of_it_and_do_not_take_each_others_rooms() {
         _ => assert!(matches!(there, Located::Here { .. }), "{there:?}"),
     }
     assert_eq!(party.holders(room(1)).len(), 1);
+}
+
+#[test]
+fn nobody_opens_the_open_room_of_a_code_that_a_host_has_at_any_relay() {
+    let mut party = Party::ready(3);
+    party.enter(0, room(1), true, &[near(0, 1)]);
+    party.pass(100);
+    for (at, looks) in [(0, false), (1, false), (2, false), (1, true)] {
+        let asker = Asker {
+            gateway: !looks,
+            looks,
+            open: true,
+            ..Asker::default()
+        };
+        assert_eq!(party.hello(at, code(room(1)), &asker), Located::Claimed);
+        assert!(
+            party.hello(
+                at,
+                code(room(2)),
+                &Asker {
+                    looks: true,
+                    ..asker
+                }
+            ) == Located::Nobody
+        );
+    }
+    // Another host of the same code ends, whose claim was the later one.
+    party
+        .model
+        .erase(format!("claims/{}", code(room(1))).as_bytes());
+    party.pass(201_000);
+    let open = Asker {
+        open: true,
+        ..Asker::default()
+    };
+    assert_eq!(party.hello(1, code(room(1)), &open), Located::Claimed);
+}
+
+#[test]
+fn who_keeps_a_code_sends_nobody_to_itself() {
+    let mut party = Party::ready(2);
+    party.enter(0, room(1), true, &[near(0, 1)]);
+    party.pass(12_000);
+    let now = party.now;
+    party.relays[0].fleet.gateway_left(now, room(1));
+    party.relays[0].fleet.room_closed(now, room(1));
+    party.pass(12_000);
+    let looks = Asker {
+        looks: true,
+        ..Asker::default()
+    };
+    assert_eq!(party.hello(0, room(1), &looks), Located::Nobody);
+    assert!(matches!(
+        party.hello(1, room(1), &looks),
+        Located::Redirect { .. }
+    ));
 }

@@ -74,6 +74,8 @@ pub(super) struct Here {
 #[derive(Debug, Clone, Copy)]
 pub(in crate::server) struct Ticket {
     room: RoomHash,
+    /// The open room of the same code.
+    code: RoomHash,
     host: Option<HostId>,
 }
 
@@ -131,9 +133,13 @@ impl Membership {
         match located {
             Located::Here { .. } => Place::Here(Ticket {
                 room: self.hash(&wanted),
+                code: self.secret.room(&wanted.code, None),
                 host: wanted.host,
             }),
             Located::Nobody | Located::Ask => Place::Nowhere,
+            Located::Claimed => {
+                Place::Refused(rooms.lock().code_is_kept(Instant::now(), entry, from))
+            }
             Located::Redirect { to, fence } => {
                 match rooms.lock().may_be_sent_on(Instant::now(), from) {
                     true => Place::Elsewhere(elsewhere(&to, fence)),
@@ -157,6 +163,7 @@ impl Membership {
                 near: &near,
                 redirects: u8::from(returns),
                 looks: errand == Errand::Find || !wanted.opens,
+                open: wanted.host.is_none() && entry.invitation.is_none(),
             };
             let settled = {
                 let mut core = self.lock();
@@ -207,7 +214,7 @@ impl Membership {
         here.gateway |= gateway;
         core.fleet.room_opened(now, ticket.room);
         if let Some(host) = ticket.host.filter(|_| gateway) {
-            core.fleet.gateway_came(now, ticket.room, host);
+            core.fleet.gateway_came(now, ticket.room, ticket.code, host);
         }
         self.send_requests(&mut core);
         drop(core);
