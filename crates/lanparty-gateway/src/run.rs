@@ -257,7 +257,7 @@ pub(crate) struct Host<'a> {
     lookout: Lookout,
     /// How players find the gateway's end of direct paths.
     doorway: Doorway,
-    /// Which stay at a relay it is; open rooms count none.
+    /// Which stay at a relay it is; open rooms, and parties of one relay, count none.
     terms: Option<Terms>,
 }
 
@@ -279,11 +279,7 @@ impl<'a> Host<'a> {
             withheld: None,
             lookout: Lookout::default(),
             doorway: Doorway::new(config),
-            terms: config
-                .relay
-                .host_key
-                .clone()
-                .map(|host| Terms::open(host, config.relay.room.clone(), config.keys.as_deref())),
+            terms: terms_of(config),
         }
     }
 
@@ -526,8 +522,7 @@ impl PeerHost<Bridge> for Host<'_> {
         let terms = self.terms.as_mut()?;
         let term = terms.next(relay, desk::moment().unix);
         let warning = terms.take_warning();
-        // With one relay there is nothing to be told apart.
-        if let Some(sentence) = warning.filter(|_| !self.relay.others.is_empty()) {
+        if let Some(sentence) = warning {
             say(&sentence);
             let mut picture = self.desk.picture.borrow_mut();
             picture.note_event(desk::moment(), About::Party, Mark::Doubtful, &sentence);
@@ -685,6 +680,13 @@ impl PeerHost<Bridge> for Host<'_> {
         }
         Ok(())
     }
+}
+
+/// What is counted of its moves, if there can be any. In a fleet players go by its fences.
+fn terms_of(config: &Config) -> Option<Terms> {
+    let (relay, keys) = (&config.relay, config.keys.as_deref());
+    let host = relay.host_key.clone()?;
+    Terms::open(host, relay.room.clone(), keys, !relay.others.is_empty())
 }
 
 /// Without it everything works, but a killed gateway waits until the relay has missed it.

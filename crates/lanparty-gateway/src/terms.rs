@@ -1,7 +1,7 @@
 //! The terms of this gateway's stays at relays: counted up, kept, and signed for one relay each.
 //!
 //! Players go by the highest term of their host (`lanparty_ctrl::term`). So a number must never come twice, also after a
-//! start anew with a clock that was set back: it is kept before it is told.
+//! start anew with a clock that was set back: it is kept before it is told. A party of one relay has no use for them.
 
 use crate::keys;
 use lanparty_ctrl::{HostKey, Pin, RoomCode, SignedTerm, Term};
@@ -34,8 +34,18 @@ enum Trouble {
 }
 
 impl Terms {
-    /// The count of this host's room, in the folder of its keys. The file is made now: later this program may make none.
-    pub(crate) fn open(host: HostKey, room: RoomCode, folder: Option<&Path>) -> Self {
+    /// The count of this host's room, in the folder of its keys, if anybody needs one. The file is made now: later this
+    /// program may make none.
+    ///
+    /// A party that has one relay, and has never had `several`, is at one place whatever happens: nothing is counted, kept
+    /// or told. Where a count is kept it goes on, because players with an older invite, which names several relays,
+    /// have seen it and look for a higher one.
+    pub(crate) fn open(
+        host: HostKey,
+        room: RoomCode,
+        folder: Option<&Path>,
+        several: bool,
+    ) -> Option<Self> {
         let mut terms = Terms {
             folder: None,
             last: Term::default(),
@@ -43,11 +53,17 @@ impl Terms {
             host,
             room,
         };
-        match keys::open(folder).and_then(|folder| made(&folder, &terms.file()).map(|()| folder)) {
+        let file = terms.file();
+        let folder = keys::open(folder);
+        let kept = folder.as_ref().ok().map(|folder| folder.load(&file));
+        if !several && !matches!(kept, Some(Ok(Some(_)))) {
+            return None;
+        }
+        match folder.and_then(|folder| made(&folder, &file).map(|()| folder)) {
             Ok(folder) => terms.folder = Some(folder),
             Err(error) => terms.complain(&error.to_string()),
         }
-        terms
+        Some(terms)
     }
 
     /// The term of the stay that begins at the relay with this key, at the time of `unix_seconds`. It is kept by then,
@@ -167,7 +183,21 @@ mod tests {
     }
 
     fn open(folder: &Path) -> Terms {
-        Terms::open(host(), room(), Some(folder))
+        Terms::open(host(), room(), Some(folder), true).unwrap()
+    }
+
+    #[test]
+    fn a_party_of_one_relay_counts_nothing_until_it_has_had_several() {
+        let folder = tempfile::tempdir().unwrap();
+        let of_one = || Terms::open(host(), room(), Some(folder.path()), false);
+        assert!(of_one().is_none());
+        let mut files = fs::read_dir(folder.path()).unwrap();
+        assert!(files.next().is_none(), "and keeps nothing");
+        let seen = open(folder.path()).next(&RELAY, 2_000).number;
+        let told = of_one().unwrap().next(&RELAY, 5).number;
+        assert!(told > seen, "players of the older invite believe it");
+        let nowhere = folder.path().join("FRIDAY.term").join("below");
+        assert!(Terms::open(host(), room(), Some(&nowhere), false).is_none());
     }
 
     #[test]
@@ -210,7 +240,7 @@ mod tests {
         assert_eq!(mode.permissions().mode() & 0o777, 0o600);
         let monday: RoomCode = "MONDAY".parse().unwrap();
         let key = HostSecret::from_random([7; 32]).host_key(&monday);
-        let mut other = Terms::open(key, monday, Some(folder.path()));
+        let mut other = Terms::open(key, monday, Some(folder.path()), true).unwrap();
         assert_eq!(other.next(&RELAY, 3).number, Term::new(3));
     }
 
