@@ -14,7 +14,7 @@ use lanparty_ctrl::{
     DisconnectReason, FINDS, HostKey, HostSecret, PeerMessage, Pin, RejectReason, RelayMessage,
     RoomKey, SignedTerm, Term,
 };
-use lanparty_quic::{Closed, control};
+use lanparty_quic::{CloseCode, Closed, control};
 use lanparty_relay::{JoinLimits, KnockLimits, Limits};
 use party::{Relay, Stranger, client, room, soon};
 use std::time::{Duration, Instant};
@@ -165,6 +165,35 @@ async fn who_says_nothing_after_a_find_holds_its_place_for_three_seconds() {
     assert!(waited >= Duration::from_millis(2900), "after {waited:?}");
     let closed = soon(silent.connection.closed()).await;
     assert_eq!(closed, Closed::ByPeer("bye".into()));
+}
+
+#[tokio::test]
+async fn a_player_whose_host_is_elsewhere_holds_its_place_for_half_a_second_at_most() {
+    let narrow = |config: &mut lanparty_relay::Config| {
+        config.knocks = KnockLimits {
+            at_once: 1,
+            ..KnockLimits::default()
+        };
+    };
+    let relay = Relay::start_as(1, narrow, |_| {});
+    let gateway = relay.connect().await;
+    let gateway_hello = hello(&gateway, Newcomer::Gateway);
+    let gateway = gateway.hello(gateway_hello).await.unwrap();
+    let player = relay.connect().await;
+    let player_hello = hello(&player, client(3));
+    let player = player.hello(player_hello).await.unwrap();
+    player.joined().await;
+    gateway.connection().close(CloseCode::Bye);
+    player.left().await;
+    let begin = Instant::now();
+    let (waiting, party) = found(&relay, client(1)).await;
+    assert!(!party.unwrap().gateway);
+    let closed = soon(waiting.connection.closed()).await;
+    assert_eq!(closed, Closed::ByPeer("bye".into()));
+    let (_next, party) = found(&relay, client(2)).await;
+    assert!(party.is_ok());
+    let waited = begin.elapsed();
+    assert!(waited < Duration::from_millis(2500), "after {waited:?}");
 }
 
 #[tokio::test]

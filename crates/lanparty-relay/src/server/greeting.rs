@@ -21,6 +21,9 @@ const HANDSHAKE: Duration = Duration::from_secs(5);
 const HELLO: Duration = Duration::from_secs(5);
 /// And whoever has been told where its party is, which knows already what it will say.
 const HELLO_AFTER_FIND: Duration = Duration::from_secs(3);
+/// And a player whose host is not here: it goes as soon as it has read that, as nobody waits for the host inside. While a party moves all
+/// its players ask again and again, and must not take the places of those who come to enter.
+const GOES_AFTER_FIND: Duration = DRAIN.saturating_mul(2);
 
 /// Where somebody in this program comes from: no port, as nothing comes by one.
 const INSIDE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -136,52 +139,58 @@ async fn hear(
         Ok(Heard::Seated(Box::new(seat)))
     };
     let (wish, answer) = hear_wish(connection).await?;
-    match wish {
+    let patience = match wish {
         Wish::Seat(entry) => return admit(entry, answer).await,
         Wish::Look if rooms.lock().may_look(Instant::now(), from.ip()) => {
             return Ok(Heard::Looked(answer));
         }
         Wish::Look => return Err(Refusal::Reject(RejectReason::RateLimited, answer)),
         Wish::Find(entry) => answer_find(rooms, &entry, from, answer).await?,
-    }
-    match hear_after_find(connection).await? {
+    };
+    match hear_after_find(connection, patience).await? {
         Some((entry, answer)) => admit(entry, answer).await,
         None => Ok(Heard::Gone),
     }
 }
 
-/// Says where the party is to whoever may enter there.
+/// Says where the party is to whoever may enter there; answers how long its hello may take.
 async fn answer_find(
     rooms: &Rooms,
     entry: &Entry,
     from: SocketAddr,
     answer: SendStream,
-) -> Result<(), Refusal> {
+) -> Result<Duration, Refusal> {
     let mut answer = answer;
     if let Some(fleet) = rooms.fleet.get() {
         let place = fleet.locate(rooms, entry, from.ip(), Errand::Find).await;
         (_, answer) = here_or_refused(place, entry, answer)?;
     }
     let found = rooms.lock().find(Instant::now(), entry, from.ip());
-    let found = match found {
+    let is_player = matches!(entry.who, Newcomer::Client(_)) && entry.invitation.is_some();
+    let (found, patience) = match found {
         Ok(mut found) => {
+            let patience = match is_player && !found.gateway {
+                true => GOES_AFTER_FIND,
+                false => HELLO_AFTER_FIND,
+            };
             if let (Some(fleet), Newcomer::Gateway) = (rooms.fleet.get(), entry.who) {
                 found.relays = fleet.relays();
             }
-            RelayMessage::Found(Box::new(found))
+            (RelayMessage::Found(Box::new(found)), patience)
         }
         Err(reason) => return Err(Refusal::Reject(reason, answer)),
     };
     // Who does not read it says no hello either.
     let _ = control::write_message(&mut answer, &found).await;
-    Ok(())
+    Ok(patience)
 }
 
 /// The hello of somebody who has been told where its party is; none, if it has gone there.
 async fn hear_after_find(
     connection: &Connection,
+    patience: Duration,
 ) -> Result<Option<(Box<Entry>, SendStream)>, Refusal> {
-    let hello = tokio::time::timeout(HELLO_AFTER_FIND, read_hello(connection)).await;
+    let hello = tokio::time::timeout(patience, read_hello(connection)).await;
     let (message, answer) = match hello {
         Ok(Ok(hello)) => hello,
         Err(_) | Ok(Err(ControlError::Closed(_) | ControlError::TooSlow)) => return Ok(None),
