@@ -226,7 +226,7 @@ impl<L: Clone> Room<L> {
         link: L,
     ) -> Result<(PeerId, Vec<Step<L>>), RejectReason> {
         let peer = self.free_number().ok_or(RejectReason::RoomFull)?;
-        let catch_up = self.introductions(entry.who);
+        let catch_up = [self.introductions(entry.who), self.silences_for(entry)].concat();
         let who = entry.who;
         let newcomer = Member::new(now, entry, source, token.clone(), link);
         let notices = self.tell_all(|to| newcomer.introduction(peer, to));

@@ -76,8 +76,12 @@ impl<L: Clone> Registry<L> {
             RejectReason::NotOpened => false,
             _ => return reason,
         };
-        // Its gateway may only not be here, and hear of it.
-        self.waiting.note(now, entry, source);
+        // Its gateway may only not be here, and hear of it. Where the room is claimed, a proof could have been judged.
+        let host = entry.invitation.as_ref().and_then(|shown| shown.host);
+        let mut claims = self.claims.candidates(now, &entry.room, host);
+        if claims.next().is_none() {
+            self.waiting.note(now, entry, source);
+        }
         match is_guess && !self.guesses.was_wrong(now, source, &entry.room) {
             true => RejectReason::RateLimited,
             false => reason,

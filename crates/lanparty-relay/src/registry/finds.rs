@@ -30,9 +30,13 @@ impl<L: Clone> Registry<L> {
         }
         self.finds += 1;
         let room = decision.room.map(|id| &self.rooms[&id]);
-        let gateway = room.is_some_and(Room::has_gateway);
-        let term = room.and_then(Room::term);
-        if !gateway {
+        let is_heard = room.is_some_and(Room::hears_gateway);
+        let gateway = match entry.who {
+            Newcomer::Client(_) => is_heard,
+            Newcomer::Gateway => room.is_some_and(Room::has_gateway),
+        };
+        let term = room.and_then(Room::term).filter(|_| gateway);
+        if !is_heard {
             self.waiting.note(now, entry, source);
         }
         let waiting = match entry.who {
@@ -48,12 +52,12 @@ impl<L: Clone> Registry<L> {
         })
     }
 
-    /// How many players ask for this room, or are in it, while its gateway is not there.
+    /// How many players ask for this room, or are in it, while its gateway is not there, or is silent.
     fn waiting_for(&self, now: Instant, name: &RoomName) -> usize {
         let room = self.names.get(name).map(|id| &self.rooms[id]);
         let is_here = |mac| room.is_some_and(|room| room.holder(Newcomer::Client(mac)).is_some());
         let asking = self.waiting.of(now, name, is_here);
-        let inside = room.filter(|room| !room.has_gateway());
+        let inside = room.filter(|room| !room.hears_gateway());
         asking + inside.map_or(0, Room::clients)
     }
 
@@ -253,5 +257,52 @@ mod tests {
             "as many wrong ones are answered as of hellos"
         );
         assert_eq!(wrong[199], Err(RejectReason::RateLimited));
+    }
+
+    #[test]
+    fn a_gateway_that_is_silent_is_not_there_for_players_who_wait_for_it_then() {
+        let mut relay = Relay::new();
+        relay.term = Some(term(5));
+        relay.invited(1, GATEWAY, KEY, HOST).unwrap();
+        let listens = |relay: &mut Relay, heard: u64| {
+            let told = relay.registry.poll_silences(relay.now, |_| heard);
+            relay.advance(Duration::from_secs(3));
+            told.len()
+        };
+        listens(&mut relay, 5);
+        assert_eq!(listens(&mut relay, 5), 0, "there is nobody to tell");
+        let found = find(&mut relay, 2, client(2), KEY).unwrap();
+        assert_eq!((found.gateway, found.term), (false, None));
+        let found = find(&mut relay, 9, GATEWAY, KEY).unwrap();
+        let seen = (found.gateway, found.term, found.waiting);
+        assert_eq!(seen, (true, Some(term(5)), 1), "its place is taken");
+        // Who comes in all the same is told.
+        let player = relay
+            .invited_to("lanparty", 2, client(2), KEY, HOST)
+            .unwrap();
+        let told = said(&player.steps);
+        let silence = told.last().unwrap();
+        assert!(silence.contains("silent: true"), "{told:?}");
+        listens(&mut relay, 6);
+        let found = find(&mut relay, 3, client(3), KEY).unwrap();
+        assert_eq!((found.gateway, found.term), (true, Some(term(5))));
+        let other = relay.invited_to("lanparty", 3, client(3), KEY, HOST);
+        let told = said(&other.unwrap().steps);
+        assert!(!told.concat().contains("silent"), "{told:?}");
+    }
+
+    #[test]
+    fn who_has_a_wrong_key_waits_for_nobody_where_the_right_one_is_known() {
+        let mut relay = Relay::new();
+        let gateway = relay.invited(1, GATEWAY, KEY, HOST).unwrap();
+        let asks = |relay: &mut Relay| find(relay, 9, GATEWAY, KEY).unwrap().waiting;
+        relay.leave(gateway);
+        for link in 2..50 {
+            let refused = find(&mut relay, link, client(link), KEY + 1);
+            assert_eq!(refused, Err(RejectReason::NotAuthorised));
+        }
+        assert_eq!(asks(&mut relay), 0);
+        find(&mut relay, 2, client(2), KEY).unwrap();
+        assert_eq!(asks(&mut relay), 1, "this one has proved it");
     }
 }

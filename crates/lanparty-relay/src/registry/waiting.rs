@@ -7,7 +7,7 @@ use super::claims::RoomName;
 use crate::sources::{PerSource, Sources};
 use lanparty_ctrl::message::Entry;
 use lanparty_proto::VirtualMac;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -24,11 +24,16 @@ const PER_SOURCE: PerSource = PerSource {
 /// The askers, whoever has asked last at the end.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
-    asked: HashMap<Asker, Instant>,
-    /// What stands above, in the order of time; of one who has asked again only the last counts.
-    order: VecDeque<(Instant, Asker)>,
+    asked: HashMap<Asker, Turn>,
+    /// The same, in the order of time: whoever asks again stands at its end, and nowhere else.
+    order: BTreeMap<Turn, Asker>,
+    /// How many questions there have been.
+    turns: u64,
     sources: Sources,
 }
+
+/// When somebody has asked, and which question of all that was.
+type Turn = (Instant, u64);
 
 /// One player behind one source is one asker, however often it asks.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -52,18 +57,21 @@ impl Waiting {
             source,
             mac,
         };
-        let is_known = self.asked.contains_key(&asker);
-        if !is_known && !self.sources.fits(source, None, PER_SOURCE) {
-            return;
-        }
-        while self.order.len() >= MAX_KNOWN {
-            self.forget_first();
-        }
-        // Where there was room for it by its own going, it is a new one.
-        if self.asked.insert(asker.clone(), now).is_none() {
+        if let Some(before) = self.asked.get(&asker) {
+            self.order.remove(before);
+        } else {
+            if !self.sources.fits(source, None, PER_SOURCE) {
+                return;
+            }
+            if self.asked.len() >= MAX_KNOWN {
+                self.forget_first();
+            }
             self.sources.add(source);
         }
-        self.order.push_back((now, asker));
+        self.turns += 1;
+        let turn = (now, self.turns);
+        self.order.insert(turn, asker.clone());
+        self.asked.insert(asker, turn);
     }
 
     /// How many wait for this room, but those of `here`.
@@ -74,7 +82,7 @@ impl Waiting {
         here: impl Fn(VirtualMac) -> bool,
     ) -> usize {
         let asked = self.asked.iter();
-        let waiting = asked.filter(|&(asker, &at)| {
+        let waiting = asked.filter(|&(asker, &(at, _))| {
             asker.room == *room && now.saturating_duration_since(at) < WAITS && !here(asker.mac)
         });
         waiting.count()
@@ -91,12 +99,13 @@ impl Waiting {
             return;
         }
         let mac = entry.who.mac();
-        let (sources, code) = (&mut self.sources, &entry.room);
-        self.asked.retain(|asker, _| {
+        let (sources, order, code) = (&mut self.sources, &mut self.order, &entry.room);
+        self.asked.retain(|asker, turn| {
             let is_it =
                 Some(asker.mac) == mac && asker.source == source && asker.room.code == *code;
             if is_it {
                 sources.remove(source);
+                order.remove(turn);
             }
             !is_it
         });
@@ -104,18 +113,15 @@ impl Waiting {
 
     /// Forgets who has not asked for long enough.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
-        while let Some((at, _)) = self.order.front()
-            && now.saturating_duration_since(*at) >= WAITS
+        while let Some((&(at, _), _)) = self.order.first_key_value()
+            && now.saturating_duration_since(at) >= WAITS
         {
             self.forget_first();
         }
     }
 
     fn forget_first(&mut self) {
-        let Some((at, asker)) = self.order.pop_front() else {
-            return;
-        };
-        if self.asked.get(&asker) == Some(&at) {
+        if let Some((_, asker)) = self.order.pop_first() {
             self.asked.remove(&asker);
             self.sources.remove(asker.source);
         }
@@ -203,5 +209,30 @@ mod tests {
         assert_eq!(waiting.order.len(), MAX_KNOWN);
         waiting.handle_timeout(now + WAITS);
         assert!(waiting.asked.is_empty() && waiting.sources.is_empty());
+    }
+
+    #[test]
+    fn who_asks_without_end_pushes_nobody_out_and_stays_one() {
+        let (mut waiting, now) = (Waiting::default(), Instant::now());
+        waiting.note(now, &entry("FRIDAY", client(1)), source(1));
+        for _ in 0..3 * MAX_KNOWN {
+            waiting.note(now, &entry("FRIDAY", client(2)), source(2));
+        }
+        assert_eq!((waiting.count(), waiting.order.len()), (2, 2));
+        assert_eq!(waiting.of(now, &room("FRIDAY"), |_| false), 2);
+        // Where its source has as many as it may, who is known counts on and who is not does not.
+        for number in 3..200 {
+            waiting.note(now, &entry("FRIDAY", client(number)), source(2));
+        }
+        let later = now + WAITS / 2;
+        for number in 0..200 {
+            waiting.note(later, &entry("FRIDAY", client(number)), source(2));
+        }
+        let count = waiting.of(now + WAITS, &room("FRIDAY"), |_| false);
+        assert_eq!((count, waiting.count()), (64, 65));
+        waiting.came_in(&entry("FRIDAY", client(2)), source(2));
+        waiting.handle_timeout(now + 2 * WAITS);
+        assert!(waiting.asked.is_empty() && waiting.order.is_empty());
+        assert!(waiting.sources.is_empty());
     }
 }

@@ -63,3 +63,16 @@ fn where_the_party_has_one_relay_nobody_is_told() {
     assert_eq!(told(&mut relay, |_| 5), []);
     assert_eq!(seconds(&mut relay, 10, &[1, 2]), []);
 }
+
+#[test]
+fn a_gateway_that_comes_is_told_who_is_silent() {
+    let (mut relay, gateway, [two, ..]) = party_of_several();
+    seconds(&mut relay, 4, &[2]);
+    relay.leave(gateway);
+    let comes = relay.admit(9, "lanparty", Newcomer::Gateway).unwrap();
+    let told = comes.steps.iter().filter_map(|step| match step {
+        Step::Answer(RelayMessage::Silence(silence)) => Some((silence.peer_id, silence.silent)),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [(two.peer, true)]);
+}
