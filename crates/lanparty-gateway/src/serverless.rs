@@ -456,7 +456,8 @@ mod tests {
         let flags = |command: clap::Command| -> BTreeSet<String> {
             let limits = command.get_arguments().filter(|flag| {
                 let heading = flag.get_help_heading();
-                heading.is_some_and(|heading| heading != "Logs")
+                let others = ["Logs", lanparty_relay::config::OF_A_FLEET];
+                heading.is_some_and(|heading| !others.contains(&heading))
             });
             limits.map(|flag| flag.get_id().to_string()).collect()
         };

@@ -12,7 +12,9 @@ mod tests;
 
 pub use command_line::CommandLine;
 pub use file::{FileError, text_of};
-pub use fleet::{FleetArgs, FleetArgsError, FleetConfig, FleetSecretText, OnDirectoryLoss};
+pub use fleet::{
+    FleetArgs, FleetArgsError, FleetConfig, FleetSecretText, OF_A_FLEET, OnDirectoryLoss,
+};
 pub use limits::{BoundArgs, Bounds};
 pub use tcp::{Tcp, TcpArgs};
 
@@ -236,13 +238,13 @@ pub struct RelayArgs {
     region: Option<Text>,
 
     #[command(flatten)]
-    fleet: FleetArgs,
-
-    #[command(flatten)]
     access: AccessArgs,
 
     #[command(flatten)]
     bounds: BoundArgs,
+
+    #[command(flatten)]
+    fleet: FleetArgs,
 
     /// What to log.
     #[command(flatten, next_help_heading = "Logs")]

@@ -56,9 +56,12 @@ pub enum OnDirectoryLoss {
     Close,
 }
 
+/// Over these flags in --help.
+pub const OF_A_FLEET: &str = "Several relays as one (only where the relay was built for it)";
+
 /// The flags for it.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Several relays as one (only where the relay was built for it)")]
+#[command(next_help_heading = OF_A_FLEET)]
 pub struct FleetArgs {
     /// Where the relays of this fleet find each other: one etcd, or several, like
     /// etcd://e1.example:2379,e2.example:2379,e3.example:2379. docs/fleet.md says how [default: this relay is alone].
