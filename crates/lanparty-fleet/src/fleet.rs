@@ -189,8 +189,8 @@ pub struct Fleet {
     overload: Overload,
     rooms: HashMap<RoomHash, Room>,
     holds: HashMap<RoomHash, Hold>,
-    /// No hold has anything to do before; looked at anew whenever one changes.
-    holds_due: Option<Instant>,
+    /// When to look at which hold; late entries do no harm.
+    hold_timers: BTreeSet<(Instant, RoomHash)>,
     /// Rooms that wait for a claim, and claims under way.
     queue: VecDeque<RoomHash>,
     claiming: usize,
@@ -226,7 +226,7 @@ impl Fleet {
             overload: Overload::default(),
             rooms: HashMap::new(),
             holds: HashMap::new(),
-            holds_due: None,
+            hold_timers: BTreeSet::new(),
             queue: VecDeque::new(),
             claiming: 0,
             leaving: moves::Leaving::new(now),
@@ -324,7 +324,7 @@ impl Fleet {
             self.card.poll_timeout(now),
             self.leaving_timeout(),
             room,
-            self.holds_due,
+            self.hold_timers.first().map(|&(at, _)| at),
         ];
         all.into_iter().flatten().min()
     }

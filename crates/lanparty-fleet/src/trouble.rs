@@ -32,7 +32,7 @@ pub enum Trouble {
     SameAddress,
     /// No other relay takes this one's rooms.
     NowhereToMove,
-    /// The relay is slow and opens no new rooms.
+    /// The relay is slow and gets new rooms only where all are.
     Slow,
     /// It is no longer.
     Recovered,
@@ -80,10 +80,10 @@ impl fmt::Display for Trouble {
                 "No other relay of the fleet takes rooms: those that should leave stay until one does",
             ),
             Trouble::Slow => f.write_str(
-                "This relay was late by more than 5 ms for 5 seconds: new rooms go to others; \
+                "This relay was late by more than 5 ms for 5 seconds: new rooms go to others, unless those are late too; \
                  it needs a faster machine, or the fleet one relay more",
             ),
-            Trouble::Recovered => f.write_str("This relay is fast again and takes new rooms"),
+            Trouble::Recovered => f.write_str("This relay is fast again and gets new rooms as others do"),
             Trouble::TooSlow => f.write_str(
                 "This relay is late by more than 20 ms: its newest rooms move to others",
             ),

@@ -164,6 +164,9 @@ pub struct Registry<L> {
     sources: Sources,
     openers: Openers,
     joins: Joins,
+    /// Who has had rooms' codes kept in a fleet of late.
+    #[cfg(feature = "cluster-etcd")]
+    claimants: Spent<IpAddr>,
     peers: usize,
     last_room: u32,
     admits: Admits,
@@ -201,6 +204,8 @@ impl<L: Clone> Registry<L> {
             sources: Sources::default(),
             openers: Openers::default(),
             joins: Joins::new(limits.joins),
+            #[cfg(feature = "cluster-etcd")]
+            claimants: Spent::new(places::claims_from(&limits), places::CLAIM),
             peers: 0,
             last_room: 0,
             admits: Admits::All,
@@ -333,6 +338,8 @@ impl<L: Clone> Registry<L> {
         }
         self.guesses.handle_timeout(now);
         self.joins.handle_timeout(now);
+        #[cfg(feature = "cluster-etcd")]
+        self.claimants.forget(now);
         self.waiting.handle_timeout(now);
         let (names, rooms) = (&self.names, &self.rooms);
         self.claims.handle_timeout(now, |name| {

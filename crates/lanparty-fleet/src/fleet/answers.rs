@@ -13,9 +13,18 @@ impl Fleet {
             Purpose::Card(lease) => self.card_put(now, lease, answer),
             Purpose::Claim { room, lease } => self.claimed(now, room, lease, answer),
             Purpose::Offer(room) => self.offer_written(now, room, answer),
-            Purpose::GrantHold(room) => self.hold_granted(now, room, answer),
-            Purpose::KeepHold(room, lease) => self.hold_kept(now, room, lease, answer),
-            Purpose::PutHold(room) => self.hold_put(now, room, answer),
+            Purpose::GrantHold(room) => {
+                self.hold_granted(now, room, answer);
+                self.set_hold_timer(room);
+            }
+            Purpose::KeepHold(room, lease) => {
+                self.hold_kept(now, room, lease, answer);
+                self.set_hold_timer(room);
+            }
+            Purpose::PutHold(room) => {
+                self.hold_put(now, room, answer);
+                self.set_hold_timer(room);
+            }
             Purpose::Forget | Purpose::Leave => {}
         }
     }

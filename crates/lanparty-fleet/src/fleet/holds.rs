@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 const LINGER: Duration = Duration::from_secs(600);
 /// While it is there, its lease is kept alive so often: twice may fail.
 const BEAT: Duration = Duration::from_secs(200);
+/// As many codes are kept at most; more than four times the rooms of a large relay.
+const MAX_HOLDS: usize = 4096;
 
 /// A code that this relay keeps for its host.
 #[derive(Debug)]
@@ -36,8 +38,12 @@ impl Fleet {
     /// The gateway of a closed room has entered it here: the room is its host's in the whole fleet, and nobody opens the
     /// open room of its code, whose hash is `code`.
     pub fn gateway_came(&mut self, now: Instant, room: RoomHash, code: RoomHash, host: HostId) {
-        self.holds_due = Some(now);
         let until = now + LINGER;
+        if self.holds.len() >= MAX_HOLDS && !self.holds.contains_key(&room) {
+            // It is its host's here all the same; only when it is empty do others not know whose it was.
+            self.settle(now, room);
+            return self.handle_timeout(now);
+        }
         let hold = self.holds.entry(room).or_insert(Hold {
             host,
             code,
@@ -51,18 +57,19 @@ impl Fleet {
         hold.present = true;
         hold.until = until;
         hold.next = hold.next.map(|_| now);
+        self.set_hold_timer(room);
         self.settle(now, room);
         self.handle_timeout(now);
     }
 
     /// The gateway has left; its code is kept for ten minutes.
     pub fn gateway_left(&mut self, now: Instant, room: RoomHash) {
-        self.holds_due = Some(now);
         if let Some(hold) = self.holds.get_mut(&room) {
             hold.present = false;
             hold.until = now + LINGER;
             hold.next = hold.next.map(|_| now);
         }
+        self.set_hold_timer(room);
         self.handle_timeout(now);
     }
 
@@ -90,20 +97,22 @@ impl Fleet {
     }
 
     pub(super) fn look_at_holds(&mut self, now: Instant) {
-        if self.holds_due.is_none_or(|due| now < due) {
-            return;
+        while let Some(&(at, room)) = self.hold_timers.first()
+            && at <= now
+        {
+            self.hold_timers.pop_first();
+            let hold = self.holds.get(&room);
+            if hold.is_some_and(|hold| hold.next.is_some_and(|next| next <= now)) {
+                self.look_at_hold(now, room);
+                self.set_hold_timer(room);
+            }
         }
-        let due: Vec<RoomHash> = self
-            .holds
-            .iter()
-            .filter(|(_, hold)| hold.next.is_some_and(|next| next <= now))
-            .map(|(&room, _)| room)
-            .collect();
-        for room in due {
-            self.look_at_hold(now, room);
-        }
-        let next = self.holds.values().filter_map(|hold| hold.next);
-        self.holds_due = next.min();
+    }
+
+    /// A hold has changed: it is looked at when it says.
+    pub(super) fn set_hold_timer(&mut self, room: RoomHash) {
+        let next = self.holds.get(&room).and_then(|hold| hold.next);
+        self.hold_timers.extend(next.map(|next| (next, room)));
     }
 
     fn look_at_hold(&mut self, now: Instant, room: RoomHash) {
@@ -161,7 +170,6 @@ impl Fleet {
     }
 
     pub(super) fn hold_granted(&mut self, now: Instant, room: RoomHash, answer: Answer) {
-        self.holds_due = Some(now);
         let Some(hold) = self.holds.get_mut(&room) else {
             // The room has gone meanwhile; nothing is under this lease.
             if let Answer::Granted { lease, .. } = answer {
@@ -179,7 +187,6 @@ impl Fleet {
     }
 
     pub(super) fn hold_put(&mut self, now: Instant, room: RoomHash, answer: Answer) {
-        self.holds_due = Some(now);
         let Some(hold) = self.holds.get_mut(&room) else {
             return;
         };
@@ -203,7 +210,6 @@ impl Fleet {
         lease: LeaseId,
         answer: Answer,
     ) {
-        self.holds_due = Some(now);
         let Some(hold) = self.holds.get_mut(&room) else {
             return;
         };
@@ -225,26 +231,30 @@ impl Fleet {
 
     /// A code's key has changed: what this relay keeps is put back.
     pub(super) fn hold_changed(&mut self, now: Instant, room: RoomHash) {
-        self.holds_due = Some(now);
-        let ours = self.view.claims.get(&room);
-        let is_ours = ours.is_some_and(|(claim, _)| claim.relay == self.settings.id);
-        if let Some(hold) = self.holds.get_mut(&room)
-            && hold.put
-            && !is_ours
-        {
+        self.put_back_if_lost(now, room);
+        if !self.view.claims.contains_key(&room) {
+            // An open room's is under the lease of whoever wrote it last; others of the same code may be kept.
+            let same = self.holds.iter().filter(|(_, hold)| hold.code == room);
+            let same: Vec<RoomHash> = same.map(|(&kept, _)| kept).collect();
+            for kept in same {
+                self.put_back_if_lost(now, kept);
+            }
+        }
+    }
+
+    fn put_back_if_lost(&mut self, now: Instant, room: RoomHash) {
+        let Some(hold) = self.holds.get_mut(&room).filter(|hold| hold.put) else {
+            return;
+        };
+        let claims = &self.view.claims;
+        let id = self.settings.id;
+        let is_ours = claims
+            .get(&room)
+            .is_some_and(|(claim, _)| claim.relay == id);
+        if !is_ours || !claims.contains_key(&hold.code) {
             hold.put = false;
             hold.next = hold.next.map(|_| now + AGAIN);
-        }
-        if ours.is_none() {
-            // The open room's claim was under the lease of whoever wrote it last.
-            for hold in self
-                .holds
-                .values_mut()
-                .filter(|hold| hold.code == room && hold.put)
-            {
-                hold.put = false;
-                hold.next = hold.next.map(|_| now + AGAIN);
-            }
+            self.set_hold_timer(room);
         }
     }
 
@@ -255,7 +265,7 @@ impl Fleet {
             if let Some(hold) = self.holds.get_mut(&room).filter(|_| is_other) {
                 hold.lease = None;
             }
-            self.hold_changed(now, room);
+            self.put_back_if_lost(now, room);
         }
     }
 }

@@ -93,6 +93,11 @@ impl Fleet {
         self.overload.is_slow()
     }
 
+    /// Whether new rooms may go here, as this relay says of itself: it is in, does not drain and has places.
+    pub fn takes_rooms(&self, now: Instant) -> bool {
+        self.standing == Standing::In && self.wanted_card(now).takes_rooms()
+    }
+
     /// What was counted.
     pub fn counts(&self) -> Counts {
         Counts {

@@ -111,6 +111,8 @@ impl<L: Clone> Registry<L> {
         self.limits = limits;
         self.claims.set_capacity(2 * limits.rooms);
         self.joins.set_limits(limits.joins);
+        #[cfg(feature = "cluster-etcd")]
+        self.claimants.set_rate(super::places::claims_from(&limits));
         self.guess_limits = guesses;
         self.guesses.set_limits(guesses.shared(self.guess_share));
         if self.rates != rates {

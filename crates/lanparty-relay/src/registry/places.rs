@@ -2,14 +2,29 @@
 
 use super::admission::is_host;
 use super::claims::RoomName;
-use super::{Admits, Registry, Seat};
-use crate::room::{Departure, Room};
-use crate::sources::source_of;
+use super::{Admits, Limits, Registry, Seat};
+use crate::room::{Departure, Rate, Room};
+use crate::sources::{place_of, source_of};
 use lanparty_ctrl::message::{Entry, Newcomer};
 use lanparty_ctrl::{HostId, LeaveReason, RejectReason, RoomCode};
 use lanparty_proto::RoomId;
 use std::net::IpAddr;
 use std::time::Instant;
+
+/// A code that is kept costs so many tokens, of which as many come back each second as there may be codes: the seconds for
+/// which it is kept.
+pub(super) const CLAIM: usize = 600;
+
+/// A host key costs nothing, and each has a code kept for ten minutes, also when it has gone at once. So from one place four
+/// times as many as there may be rooms at once are new in that time.
+pub(super) fn claims_from(limits: &Limits) -> Rate {
+    let codes = u32::try_from(limits.rooms_per_address).unwrap_or(u32::MAX);
+    let codes = codes.saturating_mul(4);
+    Rate {
+        burst: codes.saturating_mul(600),
+        per_second: codes,
+    }
+}
 
 /// The room that somebody wants, as far as can be told here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +79,7 @@ impl<L: Clone> Registry<L> {
     /// Nobody has more rooms claimed in the directory from one address than it may open here. A relay that is full sends
     /// people on.
     fn may_it_open_more(
-        &self,
+        &mut self,
         now: Instant,
         name: &RoomName,
         entry: &Entry,
@@ -72,8 +87,28 @@ impl<L: Clone> Registry<L> {
     ) -> Result<(), RejectReason> {
         let is_host = is_host(name, entry);
         let is_known = self.room_called(name).is_some() || self.claims.is_live(now, name);
-        let fits = is_known || self.openers.fits(source, is_host, self.limits.rooms_from());
+        let may_claim = !is_host || self.claimants.holds(now, &place_of(source));
+        let fits = self.openers.fits(source, is_host, self.limits.rooms_from());
+        let fits = is_known || may_claim && fits;
         fits.then_some(()).ok_or(RejectReason::RateLimited)
+    }
+
+    /// Whether one more code may be kept in the directory for who has asked from there and is about to enter; one that this
+    /// relay knows costs nothing.
+    pub(crate) fn may_claim(
+        &mut self,
+        now: Instant,
+        wanted: &Wanted,
+        entry: &Entry,
+        source: IpAddr,
+    ) -> bool {
+        let name = RoomName {
+            code: wanted.code.clone(),
+            host: wanted.host,
+        };
+        let is_known = self.room_called(&name).is_some() || self.claims.is_live(now, &name);
+        let is_free = is_known || !is_host(&name, entry);
+        is_free || self.claimants.take(now, place_of(source_of(source)))
     }
 
     /// What somebody is told who wants an open room whose code is kept for a host, at another relay perhaps; the same as
@@ -237,6 +272,25 @@ mod tests {
             wanted(&mut relay, GATEWAY, Some(3)).is_ok(),
             "another address"
         );
+    }
+
+    #[test]
+    fn a_host_key_for_each_hello_has_no_more_codes_kept_from_one_place() {
+        let mut relay = Relay::with(Limits {
+            rooms_per_address: 1,
+            ..Limits::default()
+        });
+        let claim = |relay: &mut Relay, host| {
+            let wanted = wanted(relay, GATEWAY, Some(host))?;
+            let entry = relay.entry("lanparty", GATEWAY);
+            let (now, source) = (relay.now, relay.source);
+            let may = relay.registry.may_claim(now, &wanted, &entry, source);
+            may.then_some(()).ok_or(RejectReason::RateLimited)
+        };
+        let claimed = (1..=20).filter(|&host| claim(&mut relay, host).is_ok());
+        assert_eq!(claimed.count(), 4);
+        relay.source = [192, 0, 2, 2].into();
+        assert_eq!(claim(&mut relay, 30), Ok(()), "another place");
     }
 
     #[test]

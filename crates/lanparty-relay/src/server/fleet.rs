@@ -69,6 +69,8 @@ pub(super) struct FleetFigures {
     pub(super) trouble: Option<&'static str>,
     /// Whether it takes new rooms at the moment.
     pub(super) takes_rooms: bool,
+    /// Whether it is late, and gets new rooms only where all relays are.
+    pub(super) is_slow: bool,
     /// Whether it is in its fleet at the moment.
     pub(super) is_in: bool,
     /// How many relays there are.

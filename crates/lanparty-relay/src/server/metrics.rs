@@ -260,8 +260,13 @@ fn write_fleet(fleet: &FleetFigures, sheet: &mut Sheet) {
         ),
         (
             "fleet_takes_rooms",
-            "1 while it takes new rooms: it is in, does not drain, and is not late",
+            "1 while it takes new rooms: it is in, does not drain, and has free places",
             flag(fleet.takes_rooms),
+        ),
+        (
+            "fleet_busy",
+            "1 while it reads packets late, and gets new rooms only where all relays do",
+            flag(fleet.is_slow),
         ),
         (
             "fleet_relays",

@@ -16,7 +16,8 @@ impl Membership {
         FleetFigures {
             trouble: trouble(core.fleet.standing()),
             is_in: core.fleet.standing() == Standing::In,
-            takes_rooms: core.fleet.standing() == Standing::In && !core.fleet.is_draining(),
+            takes_rooms: core.fleet.takes_rooms(now),
+            is_slow: core.fleet.is_slow(),
             relays: core.fleet.size(),
             rooms: core.fleet.rooms().len(),
             lease_age: core.fleet.lease_age(now).map(seconds),

@@ -130,7 +130,14 @@ impl Membership {
             Ok(located) => located,
             Err(_) => Located::Refused(Refusal::NoDirectory),
         };
+        let may_claim = |wanted| {
+            let now = Instant::now();
+            rooms.lock().may_claim(now, wanted, entry, from)
+        };
         match located {
+            Located::Here { .. } if errand == Errand::Enter && !may_claim(&wanted) => {
+                Place::Refused(RejectReason::RateLimited)
+            }
             Located::Here { .. } => Place::Here(Ticket {
                 room: self.hash(&wanted),
                 code: self.secret.room(&wanted.code, None),
