@@ -110,7 +110,7 @@ impl Desk {
     /// Who cannot be heard, or gets no address, reads what to do in a warning, not in place of where the session stands.
     fn sentence_of_session(&self) -> String {
         match &self.progress.news {
-            Some(news) if news.facts.relay_faint => self.faint().to_string(),
+            Some(news) if news.facts.relay_faint => self.faint(),
             None => "Setting up the network adapter for the party.".to_owned(),
             Some(news) => match &news.status {
                 PlayerStatus::Hindered { .. } | PlayerStatus::AddressMissing(_) => Diagnostics {
@@ -128,15 +128,22 @@ impl Desk {
         }
     }
 
-    /// The relay does not answer any more.
-    fn faint(&self) -> PlayerStatus {
+    /// The relay does not answer any more, and the link still stands: nobody else is asked yet.
+    fn faint(&self) -> String {
         let invite = self.wanted.as_ref().map(|wanted| &wanted.invite);
         match invite.map_or(0, |invite| invite.others().count()) {
             0 => PlayerStatus::NotReachable {
                 relay: self.relay(),
                 cause: "it does not answer any more".to_owned(),
-            },
-            others => PlayerStatus::LookingElsewhere { others },
+            }
+            .to_string(),
+            1 => {
+                "The relay does not answer; if it stays so, the other relay of the invite is asked."
+                    .to_owned()
+            }
+            others => format!(
+                "The relay does not answer; if it stays so, the other {others} relays of the invite are asked."
+            ),
         }
     }
 

@@ -99,6 +99,26 @@ fn who_was_connected_is_on_the_way_back_and_nothing_old_is_shown() {
 }
 
 #[test]
+fn a_silent_relay_is_one_that_may_come_back_and_nobody_else_is_asked_yet() {
+    for (others, then) in [
+        (1, "the other relay of the invite is asked."),
+        (2, "the other 2 relays of the invite are asked."),
+    ] {
+        let mut table = Table::joined();
+        let invite = &mut table.desk.wanted.as_mut().unwrap().invite;
+        let named = (0..others).map(|number| format!("relay-{number}.example").parse().unwrap());
+        invite.others.extend(named);
+        let mut faint = news(on_the_lan("192.168.50.17"));
+        faint.facts = facts("192.168.50.17");
+        faint.facts.relay_faint = true;
+        table.desk.handle_news(table.now, faint);
+        let says = table.snapshot(&anna()).sentence;
+        let expected = format!("The relay does not answer; if it stays so, {then}");
+        assert_eq!(says, expected);
+    }
+}
+
+#[test]
 fn what_may_pass_is_tried_again_ever_more_rarely_and_what_may_not_is_said() {
     let mut table = Table::new();
     table.join(&anna(), "FRIDAY");
