@@ -1,4 +1,4 @@
-//! Ten thousand relays beside their reference; `lanparty_sim::seeds` says how to play more, or one.
+//! Thousands of relays beside their reference; `lanparty_sim::seeds` says how to play more, or one.
 
 use lanparty_sim::party::{self, Tally};
 use lanparty_sim::seeds::{SEEDS, play_all};

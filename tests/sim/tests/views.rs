@@ -1,4 +1,4 @@
-//! Ten thousand halls in which several judge; `lanparty_sim::seeds` says how to play more, or one.
+//! Thousands of halls in which several judge; `lanparty_sim::seeds` says how to play more, or one.
 
 use lanparty_sim::seeds::{SEEDS, play_all};
 use lanparty_sim::views::{self, Tally};
