@@ -7,7 +7,11 @@ use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 
 /// How many seeds are played where nobody asks for another number. As many reach every corner that the tests want reached.
-pub const SEEDS: u64 = if cfg!(debug_assertions) { 4_000 } else { 10_000 };
+pub const SEEDS: u64 = if cfg!(debug_assertions) {
+    4_000
+} else {
+    10_000
+};
 
 /// Plays them all with `play`, which gets a seed and whether to tell what happens, and adds up what they
 /// say; answers how many and their sum, or nothing when a single one was replayed.
