@@ -68,39 +68,36 @@ fn nobody_is_without_its_party_for_long() {
 
 #[test]
 fn a_relay_that_does_not_fence_itself_is_seen() {
-    is_seen(Sabotage::NeverFenced, 10, "has been at two relays");
+    is_seen(Sabotage::NeverFenced, "has been at two relays");
 }
 
 #[test]
 fn a_relay_that_keeps_whom_it_has_lost_is_seen() {
-    is_seen(Sabotage::KeepsLostRooms, 35, "has had members of a room");
+    is_seen(Sabotage::KeepsLostRooms, "has had members of a room");
 }
 
 #[test]
 fn a_gateway_that_hears_a_link_it_has_given_up_is_seen() {
     is_seen(
         Sabotage::HearsOldLinks,
-        1,
         "by a relay that its gateway has left",
     );
 }
 
 #[test]
 fn a_directory_that_takes_strangers_for_hosts_is_seen() {
-    is_seen(Sabotage::HashesWithoutHost, 0, "a stranger has the claim");
+    is_seen(Sabotage::HashesWithoutHost, "a stranger has the claim");
 }
 
 #[test]
 fn a_herd_is_seen() {
-    is_seen(Sabotage::Herd, 0, "a herd");
+    is_seen(Sabotage::Herd, "a herd");
 }
 
 /// One of some seeds fails, in these words.
-///
-/// `first` is one that did; others are tried where the dice fall otherwise by now.
-fn is_seen(sabotage: Sabotage, first: u64, words: &str) {
+fn is_seen(sabotage: Sabotage, words: &str) {
     let mut said = Vec::new();
-    for seed in (first..40).chain(0..first) {
+    for seed in 0..20 {
         match play(seed, TINY, sabotage, false) {
             Err(why) if why.contains(words) => return println!("Seed {seed} says: {why}"),
             Err(why) => said.push(why),

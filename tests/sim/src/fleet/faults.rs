@@ -1,7 +1,7 @@
 //! What happens to machines and wires.
 
 use super::relay::{DELAY, Relay};
-use super::{At, BEGIN, CALM, Event, Fleets, RELAYS};
+use super::{At, BEGIN, CALM, Event, Fleets, RELAYS, Sabotage};
 use std::time::Duration;
 
 /// One link of so many breaks in a second.
@@ -125,7 +125,15 @@ impl Fleets {
         let number = self.dice.between(0, RELAYS - 1);
         // Nothing that lasts goes on longer than what is left before the calm.
         let left = (self.end() - CALM + 1_000).saturating_sub(self.now) as usize;
-        match self.dice.between(0, 9) {
+        let dice = self.dice.between(0, 9);
+        // What is broken on purpose gets its chance.
+        let fault = match self.sabotage {
+            Sabotage::None | Sabotage::HashesWithoutHost => dice,
+            Sabotage::Herd | Sabotage::HearsOldLinks => 3,
+            Sabotage::NeverFenced => 5,
+            Sabotage::KeepsLostRooms => 9,
+        };
+        match fault {
             0..3 => self.relay_crashes(number),
             3..5 => self.relay_stands_still(number, left),
             5..7 => self.relay_is_cut_off(number, left),

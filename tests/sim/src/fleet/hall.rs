@@ -15,6 +15,8 @@ pub(super) struct Hall {
     pub(super) key: RoomKey,
     pub(super) hash: RoomHash,
     pub(super) hash_text: String,
+    /// The hash of the open room of its code.
+    pub(super) open: RoomHash,
     /// Its gateway's round trips.
     pub(super) near: Vec<Near>,
     /// How many players it has.
@@ -73,6 +75,7 @@ impl Hall {
         });
         Hall {
             near: near.collect(),
+            open: secret().room(&code, None),
             code,
             host,
             key: RoomKey::from_random(key),

@@ -282,6 +282,7 @@ impl Fleets {
             near: &hall.near,
             redirects: 0,
             looks: knock.finds || !is_known,
+            open: false,
         };
         match relay.fleet.locate(now, hall.hash, &asker) {
             Located::Here { fence } if knock.finds => {
@@ -304,7 +305,8 @@ impl Fleets {
                 let waiters = relay.waiters.entry(hall.hash).or_default();
                 waiters.push((knock, until));
             }
-            Located::Refused(_) => self.answer(number, &knock, Reply::Refused),
+            // Nobody here wants an open room.
+            Located::Refused(_) | Located::Claimed => self.answer(number, &knock, Reply::Refused),
         }
     }
 
@@ -370,7 +372,9 @@ impl Fleets {
         if is_gateway {
             here.gateway = Some(link);
             relay.knows.insert(hall.hash);
-            relay.fleet.gateway_came(now, hall.hash, hall.host);
+            relay
+                .fleet
+                .gateway_came(now, hall.hash, hall.open, hall.host);
         }
         relay.seated[knock.peer] = link.number;
         let mut replaced = None;
