@@ -18,6 +18,8 @@ use lanparty_peer::relay_args::RelayConfig;
 use lanparty_proto::{MacAddr, VirtualMac};
 use lanparty_quic::tls::Trust;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::task::LocalSet;
 
@@ -57,8 +59,8 @@ async fn relays_that_send_us_round_and_round_are_told_of() {
     run(async {
         let own = |pin| move |address: SocketAddr| redirect(address, pin);
         // It sends everybody to itself.
-        let at = std::sync::Arc::new(std::sync::OnceLock::new());
-        let answer = std::sync::Arc::clone(&at);
+        let at = Arc::new(std::sync::OnceLock::new());
+        let answer = Arc::clone(&at);
         let fake =
             FakeRelay::start(|pin| move |_: &PeerMessage| answer.get().copied().map(own(pin)));
         at.set(fake.address()).unwrap();
@@ -199,6 +201,40 @@ async fn a_relay_that_shows_the_gateway_of_an_earlier_term_keeps_nobody() {
 }
 
 #[tokio::test]
+async fn a_relay_that_hears_a_term_and_does_not_let_the_gateway_in_takes_no_player_from_it() {
+    run(async {
+        let here =
+            FakeRelay::start(|_| |message: &PeerMessage| Some(answer(message, Found::default())));
+        let is_open = Arc::new(AtomicBool::new(false));
+        let opens = Arc::clone(&is_open);
+        let other = FakeRelay::start(|_| {
+            move |message: &PeerMessage| {
+                Some(match message {
+                    PeerMessage::Find(_) if opens.load(Ordering::Relaxed) => {
+                        answer(message, Found::default())
+                    }
+                    _ => full(),
+                })
+            }
+        });
+        let invite = [(here.address(), here.pin()), (other.address(), other.pin())];
+        let mut gateway = Peer::gateway(host(&invite), NIC);
+        gateway.is_at(here.address()).await;
+        is_open.store(true, Ordering::Relaxed);
+        gateway.prefers(other.address());
+        gateway.is_at(here.address()).await;
+        let (told, anew) = (terms(&other, &invite[1]), terms(&here, &invite[0]));
+        assert!(told.len() == 1 && anew.len() == 2, "{told:?}, {anew:?}");
+        assert!(told[0] > anew[0] && anew[1] > told[0], "{told:?}, {anew:?}");
+        // It wants to be there still, and asks no more often than is good for its party.
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        assert_eq!(terms(&here, &invite[0]), anew);
+        assert!(!gateway.has_heard(|heard| matches!(heard, Heard::NoLink(_))));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_gateway_leaves_a_relay_that_drains_and_says_nothing_of_a_lost_link() {
     run(async {
         let relay = Relay::start();
@@ -292,6 +328,19 @@ fn full() -> RelayMessage {
         reason: RejectReason::RelayFull,
         text: "".into(),
     })
+}
+
+/// The terms that a relay was told in hellos.
+fn terms(relay: &FakeRelay, (_, pin): &(SocketAddr, Pin)) -> Vec<Term> {
+    let (host, room) = (host_key().id(), ROOM.parse::<RoomCode>().unwrap());
+    let heard = relay.heard().into_iter();
+    let hellos = heard.filter_map(|message| match message {
+        PeerMessage::Hello(hello) => hello.term,
+        _ => None,
+    });
+    hellos
+        .map(|term| term.of(&host, &room, pin).unwrap())
+        .collect()
 }
 
 fn is_hello(message: &PeerMessage) -> bool {

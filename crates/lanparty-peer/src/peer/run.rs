@@ -4,6 +4,7 @@ mod connect;
 mod doors;
 mod elsewhere;
 mod over;
+mod said;
 mod several;
 
 use super::beside::{Beside, Outcome};

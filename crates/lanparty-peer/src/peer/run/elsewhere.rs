@@ -2,6 +2,7 @@
 
 use super::super::{FramePort, PeerCore, PeerHost, RelaySight, RunError};
 use super::Peer;
+use super::said::Said;
 use super::several::Looked;
 use crate::link::{ConnectError, RelayLink};
 use crate::relays::Relays;
@@ -57,14 +58,19 @@ pub(super) struct Elsewhere {
     /// Why the relays are asked that are asked now.
     wish: Option<Wish>,
     looked: Looked,
+    /// What was said to relays that are not here.
+    pub(super) said: Said,
 }
 
 impl Elsewhere {
     /// The link is gone.
     pub(super) fn ended(&mut self, now: Instant) {
         let rhythm = std::mem::take(&mut self.rhythm);
+        let mut said = std::mem::take(&mut self.said);
+        said.ended();
         *self = Elsewhere {
             rhythm,
+            said,
             ..Elsewhere::default()
         };
         self.rhythm.poll(now, false, 0);
@@ -251,6 +257,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             self.elsewhere.wish = None;
             self.survey.stop();
         }
+        self.say_anew(link).await?;
         self.decide(link)
     }
 
@@ -358,14 +365,16 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let may_move = self.elsewhere.rhythm.may_move(now);
         let has_gateway = self.elsewhere.stale.is_none() && link.welcome().gateway.is_some();
         let is_wanted = |place: usize, answer: &Answer| match (wish, answer) {
-            (Wish::To(to), _) => place == to,
+            (Wish::To(to), _) if self.elsewhere.sent.is_some() => place == to,
+            (Wish::To(to), _) if place != to => false,
             (_, _) if place == here => false,
+            (_, _) if self.elsewhere.said.has_refused(now, place) => false,
             (Wish::Ready | Wish::Look, _) => false,
             (Wish::Players, Answer::Open(open)) => open.waiting > 0 && may_move,
             (Wish::Players, _) => false,
             // Whether it is at an old one shows inside only, and it may be here again any moment.
             (Wish::Party, Answer::Old) => may_move && !has_gateway,
-            (Wish::Party | Wish::Away, _) => true,
+            (Wish::Party | Wish::Away | Wish::To(_), _) => true,
         };
         let chooser = match self.chooser() {
             Chooser::Player { seen, .. } => Chooser::Player {
@@ -407,6 +416,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let config = self.config_of(place);
         let key = reached.1.connection().key();
         let hello = self.hello(&config, place, key, false);
+        self.elsewhere.said.says(hello.term.is_some());
         if matches!(wish, Wish::Players | Wish::Party) {
             self.elsewhere.rhythm.moves(now);
         }
@@ -427,6 +437,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let now = Instant::now();
         if self.relays.is_stale(now, other.place(), welcome.fence) {
             tracing::debug!("The other relay has lost the room");
+            self.elsewhere.said.in_vain(now, other.place());
             return None;
         }
         let is_sent = self.elsewhere.sent.is_some();
@@ -441,6 +452,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let address = self.relays.place(place).address.clone();
         tracing::debug!(%error, relay = %address, "Another relay does not let us in");
         let now = Instant::now();
+        self.elsewhere.said.in_vain(now, place);
         self.elsewhere.sent = None;
         self.elsewhere.wish = None;
         if let ConnectError::Sent(to) = error {
@@ -450,7 +462,10 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 .relays
                 .follow(now, &config, &mut trail, (place, None), &to)
             {
-                Ok(next) => self.go_to(next),
+                Ok(next) => {
+                    self.elsewhere.said.is_sent_on(now);
+                    self.go_to(next);
+                }
                 Err(error) => tracing::debug!(%error, "Not followed"),
             }
         }

@@ -49,7 +49,8 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 let is_silent = link.is_silent();
                 let key = reached.connection().key();
                 let carriage = &mut self.relays.here_mut().carriage;
-                if carriage.is_better(now, means, rtt, link.rtt(), is_silent) {
+                let is_better = carriage.is_better(now, means, rtt, link.rtt(), is_silent);
+                if is_better || self.elsewhere.said.is_outdated() {
                     let place = link.place();
                     let config = self.config_of(place);
                     let hello = self.hello(&config, place, key, false);
