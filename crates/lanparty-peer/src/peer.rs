@@ -341,7 +341,7 @@ pub trait PeerHost<C> {
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The relay cannot be used, and waiting will not change that.
-    #[error("the relay {relay} cannot be used: {error}")]
+    #[error("{}", unusable(.relay, .error))]
     Relay {
         /// The relay, as the person named it.
         relay: String,
@@ -360,9 +360,18 @@ pub enum RunError {
     Kicked(Text),
 }
 
+/// Where there are several, the cause names them.
+fn unusable(relay: &str, error: &ConnectError) -> String {
+    match error {
+        ConnectError::NoneOf(_) => error.to_string(),
+        error => format!("the relay {relay} cannot be used: {error}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::relays::NoneOf;
     use lanparty_edge::sentence;
 
     #[derive(Debug, thiserror::Error)]
@@ -374,5 +383,19 @@ mod tests {
         let cause = io::Error::from(io::ErrorKind::StorageFull);
         let said = sentence(&RunError::Host(Told(cause).into()));
         assert_eq!(said, "cannot start the DHCP client: no storage space");
+    }
+
+    #[test]
+    fn that_none_of_several_relays_can_be_used_is_said_once() {
+        let old = |name: &str| (name.parse().unwrap(), ConnectError::NoRoomKeys);
+        let error = ConnectError::NoneOf(NoneOf::new(vec![old("a.example"), old("b.example")]));
+        let relay = "a.example:443".to_owned();
+        let said = sentence(&RunError::Relay { relay, error });
+        assert!(
+            said.starts_with("none of the 2 relays of the party"),
+            "{said}"
+        );
+        assert_eq!(said.matches("cannot be used").count(), 0, "{said}");
+        assert_eq!(said.matches("none of").count(), 1, "{said}");
     }
 }

@@ -330,7 +330,7 @@ fn full() -> RelayMessage {
     })
 }
 
-/// The terms that a relay was told in hellos.
+/// The terms that a relay was told in hellos, each once: it answers no datagram, so that each link is tried with smaller ones.
 fn terms(relay: &FakeRelay, (_, pin): &(SocketAddr, Pin)) -> Vec<Term> {
     let (host, room) = (host_key().id(), ROOM.parse::<RoomCode>().unwrap());
     let heard = relay.heard().into_iter();
@@ -338,9 +338,11 @@ fn terms(relay: &FakeRelay, (_, pin): &(SocketAddr, Pin)) -> Vec<Term> {
         PeerMessage::Hello(hello) => hello.term,
         _ => None,
     });
-    hellos
+    let mut terms: Vec<_> = hellos
         .map(|term| term.of(&host, &room, pin).unwrap())
-        .collect()
+        .collect();
+    terms.dedup();
+    terms
 }
 
 fn is_hello(message: &PeerMessage) -> bool {

@@ -156,7 +156,7 @@ async fn where_no_relay_answers_one_sentence_names_them_all() {
         let mut player = Peer::client(net.guest(), mac());
         let cause = player.is_refused().await;
         assert!(
-            cause.starts_with("none of the 2 relays of this invite"),
+            cause.starts_with("none of the 2 relays of the party"),
             "{cause}"
         );
         for way in &net.ways {

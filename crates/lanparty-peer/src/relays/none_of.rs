@@ -1,6 +1,7 @@
 //! Why none of several relays can be used, in one sentence.
 
 use crate::link::ConnectError;
+use lanparty_ctrl::RejectReason;
 use lanparty_edge::address::RelayAddress;
 use std::error::Error;
 use std::fmt;
@@ -31,7 +32,7 @@ impl fmt::Display for NoneOf {
         let said: Vec<_> = self.0.iter().map(|(_, error)| error.to_string()).collect();
         write!(
             f,
-            "none of the {} relays of this invite can be used",
+            "none of the {} relays of the party can be used",
             said.len()
         )?;
         // The same is said once.
@@ -54,39 +55,84 @@ impl fmt::Display for NoneOf {
 
 impl Error for NoneOf {}
 
-/// What a peer that has nowhere to go tells, of all that its relays have said: what waiting does not mend, then that the host is
-/// away, then what was refused for now. Only where nobody has answered, all is said of all.
-pub(crate) fn cause(mut relays: Vec<(RelayAddress, ConnectError)>) -> ConnectError {
-    let is_away = |error: &ConnectError| {
-        matches!(
-            error,
-            ConnectError::NotOpen | ConnectError::NoGateway | ConnectError::HostAway
-        )
-    };
-    let weight = |error: &ConnectError| match error {
-        error if is_away(error) => 0,
-        error if error.is_refusal() && error.may_pass() => 1,
-        _ => 2,
-    };
-    if relays.iter().all(|(_, error)| weight(error) == 2) {
-        return match relays.len() {
-            1 => relays.remove(0).1,
-            _ => ConnectError::NoneOf(NoneOf::new(relays)),
-        };
+/// How much a relay's error says of why there is nowhere to go; the first says most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Weight {
+    /// Who knows the room does not want us there, whatever we wait for.
+    Hopeless,
+    /// Who knows the room does not let us in now.
+    Refused,
+    /// This relay is of no use to us, and the others may be.
+    Useless,
+    /// The party is not there.
+    Away,
+    /// Who need not know the room does not let us in now.
+    Busy,
+    /// Nobody is there who could say.
+    Silent,
+}
+
+impl Weight {
+    fn of(error: &ConnectError) -> Self {
+        match error {
+            ConnectError::Rejected(reject) => Self::of_reason(reject.reason),
+            ConnectError::NotOpen | ConnectError::NoGateway | ConnectError::HostAway => {
+                Weight::Away
+            }
+            error if error.is_refusal() && error.may_pass() => Weight::Busy,
+            _ => Weight::Silent,
+        }
     }
-    let heaviest = relays.into_iter().min_by_key(|(_, error)| weight(error));
-    let (_, error) = heaviest.expect("one of them is not of the last kind");
-    match is_away(&error) {
-        true => ConnectError::NotOpen,
-        false => error,
+
+    fn of_reason(reason: RejectReason) -> Self {
+        match reason {
+            RejectReason::Banned | RejectReason::NotHost => Weight::Hopeless,
+            RejectReason::RoomFull
+            | RejectReason::GatewayPresent
+            | RejectReason::MacInUse
+            | RejectReason::MacOnLan
+            | RejectReason::Locked
+            | RejectReason::RateLimited
+            | RejectReason::Other => Weight::Refused,
+            RejectReason::Version
+            | RejectReason::BadRoomCode
+            | RejectReason::CodeClaimed
+            | RejectReason::NoAccess => Weight::Useless,
+            RejectReason::RelayFull | RejectReason::Draining | RejectReason::NotOpened => {
+                Weight::Busy
+            }
+            RejectReason::NotAuthorised => Weight::Silent,
+        }
+    }
+}
+
+/// What a peer that has nowhere to go tells, of all that its relays have said: why those do not let it in that know the room,
+/// what waiting does not mend first; then that the host is away, then what was refused for now by who need not know the room.
+/// Where nobody has answered, or one of them is of no use, all is said of all. That one leads to another says less than what is
+/// wrong there.
+pub(crate) fn cause(mut relays: Vec<(RelayAddress, ConnectError)>) -> ConnectError {
+    let leads = |error: &ConnectError| matches!(error, ConnectError::Sent(_));
+    if !relays.iter().all(|(_, error)| leads(error)) {
+        relays.retain(|(_, error)| !leads(error));
+    }
+    let weight = |(_, error): &(RelayAddress, ConnectError)| Weight::of(error);
+    let heaviest = relays.iter().map(weight).min().unwrap_or(Weight::Silent);
+    if relays.len() > 1 && matches!(heaviest, Weight::Useless | Weight::Silent) {
+        return ConnectError::NoneOf(NoneOf::new(relays));
+    }
+    let heaviest = relays.into_iter().min_by_key(weight);
+    match heaviest {
+        Some((_, ConnectError::NoGateway | ConnectError::HostAway)) => ConnectError::NotOpen,
+        Some((_, error)) => error,
+        None => ConnectError::NoGateway,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lanparty_ctrl::RejectReason;
     use lanparty_ctrl::message::Reject;
+    use lanparty_ctrl::places::Elsewhere;
     use lanparty_quic::HandshakeError;
 
     fn silent() -> ConnectError {
@@ -108,7 +154,7 @@ mod tests {
     fn where_nobody_answers_one_sentence_says_it_of_all() {
         let same = told(vec![silent(), silent()]);
         let said = same.to_string();
-        let expected = "none of the 2 relays of this invite can be used (a.example:443, b.example:443): it does not answer;";
+        let expected = "none of the 2 relays of the party can be used (a.example:443, b.example:443): it does not answer;";
         assert!(said.starts_with(expected), "{said}");
         assert!(same.may_pass() && !same.is_refusal());
         let wrong = || ConnectError::from(HandshakeError::Certificate("UnknownIssuer".into()));
@@ -126,6 +172,32 @@ mod tests {
     }
 
     #[test]
+    fn who_knows_the_room_and_says_no_is_heard_before_all_others() {
+        use RejectReason::{Banned, Locked, RelayFull, RoomFull, Version};
+        let away = || ConnectError::NotOpen;
+        let reason = |errors| match told(errors) {
+            ConnectError::Rejected(reject) => Some(reject.reason),
+            _ => None,
+        };
+        for no in [Banned, Locked, RoomFull] {
+            let no = || rejected(no);
+            assert_eq!(reason(vec![away(), no()]), reason(vec![no()]));
+            assert_eq!(
+                reason(vec![no(), ConnectError::NoGateway, silent()]),
+                reason(vec![no()])
+            );
+        }
+        let both = vec![rejected(Locked), away(), rejected(Banned)];
+        assert_eq!(reason(both), Some(Banned), "waiting is of no use");
+        // Another one may be of use yet.
+        let mixed = told(vec![rejected(Version), away()]);
+        let said = mixed.to_string();
+        assert!(mixed.may_pass() && said.contains("versions"), "{said}");
+        assert_eq!(reason(vec![rejected(Version)]), Some(Version));
+        assert_eq!(reason(vec![silent(), rejected(RelayFull)]), Some(RelayFull));
+    }
+
+    #[test]
     fn that_the_host_is_away_says_more_than_that_a_relay_is_silent_or_full() {
         let full = || rejected(RejectReason::RelayFull);
         for errors in [
@@ -134,9 +206,20 @@ mod tests {
         ] {
             assert!(matches!(told(errors), ConnectError::NotOpen));
         }
-        assert!(matches!(
-            told(vec![silent(), full()]),
-            ConnectError::Rejected(_)
-        ));
+    }
+
+    #[test]
+    fn what_is_wrong_where_a_relay_leads_is_said_and_not_that_it_leads_there() {
+        let sent = || {
+            ConnectError::Sent(Box::new(Elsewhere {
+                address: "b.example".to_owned(),
+                pin: None,
+                fence: None,
+            }))
+        };
+        let said = told(vec![sent(), silent()]).to_string();
+        assert_eq!(said, silent().to_string());
+        assert!(matches!(told(vec![sent()]), ConnectError::Sent(_)));
+        assert!(told(vec![sent(), sent()]).may_pass());
     }
 }
