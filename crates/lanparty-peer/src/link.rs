@@ -21,7 +21,7 @@ use lanparty_ctrl::{
     BATCHES, DisconnectReason, HERE, PeerMessage, Pin, REDIRECTS, RelayMessage, Text,
 };
 use lanparty_edge::address::RelayAddress;
-use lanparty_edge::source_address::{outgoing, source_towards};
+use lanparty_edge::source_address::{is_public, outgoing, source_towards};
 use lanparty_obs::link::QueueStats;
 use lanparty_obs::way::Measured;
 use lanparty_obs::{DropReason, LinkStats, Losses, Way, Ways};
@@ -174,8 +174,15 @@ impl RelayLink {
                 Err(ConnectError::Sent(to)) => to,
                 connected => return connected,
             };
-            let by = targets.addresses.first().copied();
-            place = relays.follow(Instant::now(), config, &mut trail, (place, by), &to)?;
+            let first = targets.addresses.first();
+            let is_of_internet = first.map_or(targets.proxy.is_some(), |at| is_public(at.ip()));
+            place = relays.follow(
+                Instant::now(),
+                config,
+                &mut trail,
+                (place, is_of_internet),
+                &to,
+            )?;
             let next = relays.place_mut(place);
             next.known = resolve(&next.address).await?;
             targets = Targets::usual(&next.config(config), &next.addresses()).await;
@@ -379,6 +386,11 @@ impl RelayLink {
     /// The relay's address at the time of the handshake; where a proxy is in front of it, the proxy's.
     pub fn relay(&self) -> SocketAddr {
         self.relay
+    }
+
+    /// True for a relay of the internet, and for one behind a proxy, where nobody knows.
+    pub(crate) fn is_of_internet(&self) -> bool {
+        self.means == Means::Proxy || is_public(self.relay.ip())
     }
 
     /// Another address of the relay, of a link over UDP.

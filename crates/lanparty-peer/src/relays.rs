@@ -21,7 +21,6 @@ use lanparty_ctrl::{Pin, ResumeToken, SignedTerm, Term};
 use lanparty_edge::address::RelayAddress;
 use lanparty_quic::tls::TrustError;
 use place::Place;
-use std::net::SocketAddr;
 use std::time::Instant;
 use trail::{Failures, Fence, Sent, Trail};
 
@@ -56,7 +55,7 @@ impl Relays {
         let others = config.others.iter().filter(|_| config.inside.is_none());
         for other in others {
             match Place::other(config, other.address.clone(), other.pin, token.cloned()) {
-                Ok(place) => places.push(place.by(places.len(), None)),
+                Ok(place) => places.push(place.by(places.len(), false)),
                 Err(error) => tracing::warn!(relay = %other.address, %error, "Left out a relay"),
             }
         }
@@ -126,7 +125,8 @@ impl Relays {
         self.keep_fence(now, here, fence);
     }
 
-    /// Follows the relay with the number `from`, which was reached at `by`, to where it sends us. Answers the number of that one.
+    /// Follows the relay with the number `from`, which is one of the internet or not, to where it sends us. Answers the number of
+    /// that one.
     ///
     /// # Errors
     /// [`NotFollowed`].
@@ -135,16 +135,16 @@ impl Relays {
         now: Instant,
         config: &RelayConfig,
         trail: &mut Trail,
-        (from, by): (usize, Option<SocketAddr>),
+        (from, is_of_internet): (usize, bool),
         to: &Elsewhere,
     ) -> Result<usize, NotFollowed> {
         let origin = self.places[from].origin;
         if self.fences[origin].is_stale(now, to.fence) {
             return Err(NotFollowed::Stale);
         }
-        let sent = trail.follow(to, by, &self.failures, now)?;
+        let sent = trail.follow(to, is_of_internet, &self.failures, now)?;
         self.is_fleet = true;
-        self.send(config, sent, origin, by)
+        self.send(config, sent, origin, is_of_internet)
             .map_err(|_| NotFollowed::Unknown)
     }
 
@@ -153,13 +153,13 @@ impl Relays {
         config: &RelayConfig,
         sent: Sent,
         origin: usize,
-        by: Option<SocketAddr>,
+        is_of_internet: bool,
     ) -> Result<usize, TrustError> {
         let mut places = self.places.iter();
         if let Some(known) = places.position(|place| place.is(&sent.address, sent.pin)) {
             return Ok(known);
         }
-        let place = Place::other(config, sent.address, sent.pin, None)?.by(origin, by);
+        let place = Place::other(config, sent.address, sent.pin, None)?.by(origin, is_of_internet);
         if self.places.len() < self.invited + SENT {
             self.places.push(place);
             return Ok(self.places.len() - 1);
@@ -201,9 +201,15 @@ impl Relays {
 
     /// The gateway is there at this term. False when that is over: the party is at another relay.
     pub(crate) fn believe(&mut self, term: Option<Term>) -> bool {
-        let is_over = term.unwrap_or_default() < self.seen;
+        let is_over = self.is_over(term);
         self.seen = self.seen.max(term.unwrap_or_default());
         !is_over
+    }
+
+    /// True for a term that is lower than one that was seen. Gateways and relays of before terms tell none: their gateway has
+    /// to prove who it is all the same.
+    pub(crate) fn is_over(&self, term: Option<Term>) -> bool {
+        term.is_some_and(|term| term < self.seen)
     }
 }
 

@@ -193,6 +193,13 @@ pub enum Closed {
     Broken(String),
 }
 
+impl Closed {
+    /// True where the other side says that we broke the protocol, which older ones say of what they do not know.
+    pub fn is_protocol_error(&self) -> bool {
+        matches!(self, Closed::ByPeer(text) if text.as_bytes() == CloseCode::ProtocolError.text())
+    }
+}
+
 impl From<ConnectionError> for Closed {
     fn from(error: ConnectionError) -> Self {
         match error {

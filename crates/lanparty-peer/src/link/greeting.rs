@@ -7,7 +7,7 @@ use lanparty_ctrl::message::{Hello, Reject, Welcome};
 use lanparty_ctrl::places::{Elsewhere, Found};
 use lanparty_ctrl::{HOST_KEYS, PeerMessage, ROOM_KEYS, RejectReason, RelayMessage};
 use lanparty_quic::control::{self, ControlError};
-use lanparty_quic::{Closed, Connection, HandshakeError, Unsent};
+use lanparty_quic::{Connection, HandshakeError, Unsent};
 use std::io;
 use std::time::Duration;
 
@@ -196,6 +196,9 @@ pub(super) async fn greet(
 /// How long a relay that was reached may take to say whether the party is there.
 const FIND: Duration = Duration::from_secs(2);
 
+/// How long it may take until a relay that has given up the stream has closed the connection.
+const CLOSES: Duration = Duration::from_millis(300);
+
 /// What a relay answers that is asked whether the party is there.
 #[derive(Debug)]
 pub(crate) enum Finding {
@@ -221,8 +224,13 @@ pub(crate) async fn find(
             Ok(_) => Err(ControlError::Stream("a welcome came unasked".to_owned()).into()),
             Err(error) => Err(error),
         },
-        // What it cannot read breaks the protocol.
-        Err(ControlError::Closed(Closed::ByPeer(_)) | ControlError::Stream(_)) => Ok(Finding::Old),
+        // What it cannot read breaks the protocol. Whatever else ends it may pass.
+        Err(error @ (ControlError::Closed(_) | ControlError::Stream(_))) => {
+            match tokio::time::timeout(CLOSES, connection.closed()).await {
+                Ok(closed) if closed.is_protocol_error() => Ok(Finding::Old),
+                Ok(_) | Err(_) => Err(error.into()),
+            }
+        }
         Err(error) => Err(error.into()),
     }
 }

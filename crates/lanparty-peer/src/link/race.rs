@@ -212,6 +212,11 @@ impl Reached {
         self.address
     }
 
+    /// True for a relay of the internet, and for one behind a proxy, where nobody knows.
+    pub(crate) fn is_of_internet(&self) -> bool {
+        self.means == Means::Proxy || is_public(self.address.ip())
+    }
+
     /// The round trip to the relay.
     pub(crate) fn rtt(&self) -> Option<Duration> {
         self.connection.rtt()

@@ -82,7 +82,7 @@ impl Nearby {
         self.at = Some(now);
         self.running.spawn(async move {
             match ask(&config, question).await {
-                Ok(relays) => measure(config, relays).await,
+                Ok((is_of_internet, relays)) => measure(config, is_of_internet, relays).await,
                 Err(error) => {
                     tracing::debug!(%error, "The fleet's relays are not known");
                     Vec::new()
@@ -103,24 +103,31 @@ impl Nearby {
     }
 }
 
-/// The relays of the fleet, as this one knows them.
-async fn ask(config: &RelayConfig, question: Hello) -> Result<Vec<FleetRelay>, ConnectError> {
+/// The relays of the fleet, as this one knows them, and whether it is one of the internet.
+async fn ask(
+    config: &RelayConfig,
+    question: Hello,
+) -> Result<(bool, Vec<FleetRelay>), ConnectError> {
     let addresses = resolve(&config.address).await?;
     let targets = Targets::usual(config, &addresses).await;
     let reached = race(config, &targets, PathFloor::Ordinary).await?;
     match find(reached.connection(), question, config).await? {
-        Finding::Found(found) => Ok(found.relays),
-        Finding::Sent(_) | Finding::Old => Ok(Vec::new()),
+        Finding::Found(found) => Ok((reached.is_of_internet(), found.relays)),
+        Finding::Sent(_) | Finding::Old => Ok((true, Vec::new())),
     }
 }
 
-/// Shakes hands with each, side by side.
-pub(crate) async fn measure(config: RelayConfig, relays: Vec<FleetRelay>) -> Vec<Measured> {
+/// Shakes hands with each, side by side, but for those of our own network that a relay of the internet names.
+pub(crate) async fn measure(
+    config: RelayConfig,
+    is_of_internet: bool,
+    relays: Vec<FleetRelay>,
+) -> Vec<Measured> {
     let mut running = JoinSet::new();
     for relay in relays.into_iter().take(MOST) {
         let config = config.clone();
         running.spawn(async move {
-            let rtt = timeout(PATIENCE, shake_hands(&config, &relay)).await;
+            let rtt = timeout(PATIENCE, shake_hands(&config, is_of_internet, &relay)).await;
             Measured {
                 rtt: rtt.ok().flatten(),
                 relay,
@@ -130,14 +137,23 @@ pub(crate) async fn measure(config: RelayConfig, relays: Vec<FleetRelay>) -> Vec
     running.join_all().await
 }
 
-async fn shake_hands(config: &RelayConfig, relay: &FleetRelay) -> Option<Duration> {
+async fn shake_hands(
+    config: &RelayConfig,
+    is_of_internet: bool,
+    relay: &FleetRelay,
+) -> Option<Duration> {
     let address: RelayAddress = relay.address.parse().ok()?;
     let place = Place::other(config, address, relay.pin, None).ok()?;
+    let mut place = place.by(0, is_of_internet);
     let mut config = place.config(config);
     if let Some(door) = &mut config.door {
         door.port = None;
     }
-    let addresses = resolve(&config.address).await.ok()?;
+    place.known = resolve(&config.address).await.ok()?;
+    let addresses = place.addresses();
+    if addresses.is_empty() {
+        return None;
+    }
     let targets = Targets::usual(&config, &addresses).await;
     let reached = race(&config, &targets, PathFloor::Ordinary).await.ok()?;
     reached.rtt()
@@ -156,6 +172,27 @@ mod tests {
             },
             rtt: rtt.map(Duration::from_millis),
         }
+    }
+
+    #[tokio::test]
+    async fn a_relay_of_the_internet_names_nobody_in_our_own_network() {
+        let relay = |address: &str| FleetRelay {
+            address: address.to_owned(),
+            pin: Some(lanparty_ctrl::Pin::from_sha256([7; 32])),
+            region: None,
+        };
+        let listens = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        listens
+            .set_read_timeout(Some(Duration::from_millis(1)))
+            .unwrap();
+        let at = listens.local_addr().unwrap().to_string();
+        let config = crate::relays::tests::config(&[]);
+        let measured = measure(config, true, vec![relay(&at)]).await;
+        assert_eq!(measured[0].rtt, None);
+        assert!(
+            listens.recv(&mut [0; 2000]).is_err(),
+            "nothing was sent there"
+        );
     }
 
     #[test]

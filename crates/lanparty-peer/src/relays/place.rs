@@ -1,10 +1,10 @@
 //! A relay at which the party may be, and what is known of it.
 
+use super::trail::may_lead_to;
 use crate::link::carriage::Carriage;
 use crate::relay_args::RelayConfig;
 use lanparty_ctrl::{Pin, ResumeToken, RoomCode, places};
 use lanparty_edge::address::RelayAddress;
-use lanparty_edge::source_address::is_public;
 use lanparty_quic::tls::{Trust, TrustError};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -83,11 +83,11 @@ impl Place {
         })
     }
 
-    /// The same, as the invite's relay with this number leads to it, or one that was reached at `by`.
-    pub(crate) fn by(self, origin: usize, by: Option<SocketAddr>) -> Self {
+    /// The same, as the invite's relay with this number leads to it, or one of the internet.
+    pub(crate) fn by(self, origin: usize, is_of_internet: bool) -> Self {
         Place {
             origin,
-            is_of_internet: by.is_some_and(|by| is_public(by.ip())),
+            is_of_internet,
             ..self
         }
     }
@@ -113,7 +113,7 @@ impl Place {
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         let also = self.also.iter().filter(|also| !self.known.contains(also));
         let addresses = self.known.iter().chain(also).copied();
-        let may_lead = |to: &SocketAddr| !self.is_of_internet || is_public(to.ip());
+        let may_lead = |to: &SocketAddr| !self.is_of_internet || may_lead_to(true, to.ip());
         addresses.filter(may_lead).collect()
     }
 

@@ -31,12 +31,12 @@ pub(crate) struct LookedUp {
 /// What a relay has answered.
 #[derive(Debug)]
 pub(crate) enum Reply {
-    /// The party may be there, and a hello may follow.
-    Found(Box<Found>, Box<(Targets, Reached)>),
+    /// The party may be there, and a hello may follow as long as the connection is kept.
+    Found(Box<Found>, Option<Box<(Targets, Reached)>>),
     /// It was reached, and is not asked anything before a hello.
     Reached(Box<(Targets, Reached)>),
-    /// Its fleet's relay for the room, and from where it was said.
-    Sent(Box<Elsewhere>, SocketAddr),
+    /// Its fleet's relay for the room, and whether it is one of the internet that says so.
+    Sent(Box<Elsewhere>, bool),
     /// It does not know how to answer.
     Old,
 }
@@ -208,7 +208,7 @@ impl Survey {
         now: Instant,
         place: usize,
         chooser: Chooser,
-        reply: Result<Reply, ConnectError>,
+        mut reply: Result<Reply, ConnectError>,
         term: Option<Term>,
     ) {
         let Some(asked) = self.asked.iter_mut().find(|asked| asked.place == place) else {
@@ -218,7 +218,7 @@ impl Survey {
             Ok(Reply::Found(found, reached)) => Answer::Open(Open {
                 gateway: found.gateway.then_some(term),
                 waiting: found.waiting,
-                rtt: reached.1.rtt().unwrap_or_default(),
+                rtt: rtt(reached.as_deref()).unwrap_or_default(),
             }),
             Ok(Reply::Reached(_) | Reply::Old) => Answer::Old,
             Ok(Reply::Sent(..)) => Answer::No { is_refusal: true },
@@ -226,6 +226,20 @@ impl Survey {
                 is_refusal: error.is_refusal(),
             },
         };
+        let is_keyed_player = matches!(
+            chooser,
+            Chooser::Player {
+                is_open_room: false,
+                ..
+            }
+        );
+        if let Ok(Reply::Found(found, reached)) = &mut reply
+            && is_keyed_player
+            && !found.gateway
+        {
+            // Nobody enters there, so the relay need not keep it either.
+            *reached = None;
+        }
         if is_good(chooser, &answer) {
             self.good.get_or_insert(now);
         }
@@ -282,7 +296,9 @@ impl Survey {
         let is_kept = now.saturating_duration_since(*at) < KEPT;
         let taken = std::mem::replace(reply, Ok(Reply::Old));
         match taken {
-            Ok(Reply::Found(_, reached) | Reply::Reached(reached)) if is_kept => Some(*reached),
+            Ok(Reply::Found(_, Some(reached)) | Reply::Reached(reached)) if is_kept => {
+                Some(*reached)
+            }
             other => {
                 *reply = other;
                 None
@@ -331,6 +347,10 @@ impl Survey {
     }
 }
 
+fn rtt(reached: Option<&(Targets, Reached)>) -> Option<Duration> {
+    reached.and_then(|(_, reached)| reached.rtt())
+}
+
 /// Reaches a relay, and asks it.
 async fn reach(
     config: &RelayConfig,
@@ -348,12 +368,10 @@ async fn reach(
         return Ok(Reply::Reached(Box::new((targets, reached))));
     }
     match find(reached.connection(), hello, config).await? {
-        Finding::Found(found) => Ok(Reply::Found(found, Box::new((targets, reached)))),
+        Finding::Found(found) => Ok(Reply::Found(found, Some(Box::new((targets, reached))))),
         Finding::Sent(elsewhere) => {
-            // Behind a proxy or on TCP the address is that of the one who said so as well.
-            let by = reached.address();
-            tracing::debug!(to = elsewhere.address, by = %by, tcp = reached.means != Means::Udp, "Sent on");
-            Ok(Reply::Sent(elsewhere, by))
+            tracing::debug!(to = elsewhere.address, by = %reached.address(), tcp = reached.means != Means::Udp, "Sent on");
+            Ok(Reply::Sent(elsewhere, reached.is_of_internet()))
         }
         Finding::Old => Ok(Reply::Old),
     }

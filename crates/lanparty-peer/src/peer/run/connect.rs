@@ -47,15 +47,15 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let first = place;
         let mut trail = Trail::from(&self.relays.place(place).address);
         loop {
-            let (by, entered) = self.enter(place, reached.take(), yields).await?;
+            let (is_of_internet, entered) = self.enter(place, reached.take(), yields).await?;
             let now = Instant::now();
             match entered {
                 Err(ConnectError::Sent(to)) => {
                     tracing::info!(relay = to.address, "The room is at another relay");
                     let config = self.config();
-                    let followed = self
-                        .relays
-                        .follow(now, &config, &mut trail, (place, by), &to);
+                    let followed =
+                        self.relays
+                            .follow(now, &config, &mut trail, (place, is_of_internet), &to);
                     place = match followed {
                         Ok(place) => place,
                         Err(error) => return Ok(Err(error.into())),
@@ -80,19 +80,19 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         }
     }
 
-    /// Reaches a relay and says hello there. Answers also at which address it was.
+    /// Reaches a relay and says hello there. Answers also whether it is one of the internet.
     async fn enter(
         &mut self,
         place: usize,
         reached: Option<(Targets, Reached)>,
         yields: bool,
-    ) -> Result<(Option<SocketAddr>, Result<RelayLink, ConnectError>), RunError> {
+    ) -> Result<(bool, Result<RelayLink, ConnectError>), RunError> {
         let (targets, reached) = match reached {
             Some(reached) => reached,
             None => {
                 let targets = match self.find_relay(place).await? {
                     Ok(targets) => targets,
-                    Err(error) => return Ok((None, Err(error))),
+                    Err(error) => return Ok((false, Err(error))),
                 };
                 self.tell(Event::Connecting {
                     addresses: &targets.all_addresses(),
@@ -102,7 +102,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 if config.inside.is_some() {
                     let hello = self.hello(&config, place, None, yields);
                     let connecting = RelayLink::connect_to(&config, &targets, over(&hello));
-                    return Ok((None, self.meanwhile(connecting).await?));
+                    return Ok((false, self.meanwhile(connecting).await?));
                 }
                 let address = &config.address;
                 let patience = self.relays.failures.patience(address, Instant::now());
@@ -117,16 +117,16 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 };
                 match self.meanwhile(racing).await? {
                     Ok(reached) => (targets, reached),
-                    Err(error) => return Ok((None, Err(error.of_invite(&config)))),
+                    Err(error) => return Ok((false, Err(error.of_invite(&config)))),
                 }
             }
         };
-        let by = Some(reached.address());
+        let is_of_internet = reached.is_of_internet();
         let config = self.config_of(place);
         let hello = self.hello(&config, place, reached.connection().key(), yields);
         let entering = RelayLink::enter(&config, &targets, reached, over(&hello));
         let entered = self.meanwhile(entering).await?;
-        Ok((by, entered.map(|link| link.at(place))))
+        Ok((is_of_internet, entered.map(|link| link.at(place))))
     }
 
     /// What is said on a link that begins, whatever its path takes.

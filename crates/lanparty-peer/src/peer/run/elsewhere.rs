@@ -43,7 +43,9 @@ enum Wish {
 #[derive(Debug, Default)]
 pub(super) struct Elsewhere {
     rhythm: Rhythm,
-    /// The gateway here is of an earlier term.
+    /// The gateway that is here.
+    gateway: Option<PeerId>,
+    /// It is of an earlier term.
     stale: Option<PeerId>,
     is_draining: bool,
     /// Where the fleet, or the host, wants us.
@@ -53,11 +55,15 @@ pub(super) struct Elsewhere {
     /// Players who are here, for gateways; and since when there are none.
     players: usize,
     lonely_since: Option<Instant>,
+    /// Where a gateway without any player has gone since it saw the last one: nobody walks it about for ever.
+    lonely_at: Vec<usize>,
     /// Since when the host wants to know how all of them do.
     look_since: Option<Instant>,
     /// Why the relays are asked that are asked now.
     wish: Option<Wish>,
     looked: Looked,
+    /// The other relay to which hello was said last is one of the internet.
+    is_of_internet: bool,
     /// What was said to relays that are not here.
     pub(super) said: Said,
 }
@@ -68,7 +74,9 @@ impl Elsewhere {
         let rhythm = std::mem::take(&mut self.rhythm);
         let mut said = std::mem::take(&mut self.said);
         said.ended();
+        let lonely_at = std::mem::take(&mut self.lonely_at);
         *self = Elsewhere {
+            lonely_at,
             rhythm,
             said,
             ..Elsewhere::default()
@@ -83,6 +91,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let welcome = link.welcome();
         let term = Relays::term(self.relay, welcome.term.as_ref(), link.key());
         self.elsewhere.lonely_since = Some(Instant::now());
+        self.elsewhere.gateway = welcome.gateway;
         self.elsewhere.stale = welcome
             .gateway
             .filter(|_| self.is_player() && !self.relays.believe(term));
@@ -94,14 +103,19 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             RelayMessage::PeerJoined(who) if who.role == Role::Gateway => {
                 let term = Relays::term(self.relay, who.term.as_ref(), link.key());
                 let is_over = self.is_player() && !self.relays.believe(term);
+                self.elsewhere.gateway = Some(who.peer_id);
                 self.elsewhere.stale = is_over.then_some(who.peer_id);
             }
             RelayMessage::PeerJoined(_) => {
+                self.elsewhere.lonely_at.clear();
                 self.elsewhere.players += 1;
                 self.elsewhere.lonely_since = None;
             }
             RelayMessage::PeerLeft(who) => {
                 self.elsewhere.silent.remove(&who.peer_id);
+                self.elsewhere
+                    .gateway
+                    .take_if(|gateway| *gateway == who.peer_id);
                 if self.elsewhere.stale == Some(who.peer_id) {
                     self.elsewhere.stale = None;
                     return;
@@ -162,9 +176,12 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
     fn is_sent(&mut self, now: Instant, link: &RelayLink, to: &Place) {
         let from = link.place();
         let mut trail = Trail::from(&self.relays.place(from).address);
-        let by = Some(link.relay());
+        let is_of_internet = link.is_of_internet();
         let config = self.config();
-        match self.relays.follow(now, &config, &mut trail, (from, by), to) {
+        match self
+            .relays
+            .follow(now, &config, &mut trail, (from, is_of_internet), to)
+        {
             Ok(place) => {
                 tracing::info!(relay = to.address, "The room goes to another relay");
                 self.go_to(place);
@@ -363,14 +380,16 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             return Ok(());
         };
         let may_move = self.elsewhere.rhythm.may_move(now);
-        let has_gateway = self.elsewhere.stale.is_none() && link.welcome().gateway.is_some();
+        let is_deserted = self.is_deserted(now);
+        let is_new = |place| is_deserted || !self.elsewhere.lonely_at.contains(&place);
+        let has_gateway = self.elsewhere.stale.is_none() && self.elsewhere.gateway.is_some();
         let is_wanted = |place: usize, answer: &Answer| match (wish, answer) {
             (Wish::To(to), _) if self.elsewhere.sent.is_some() => place == to,
             (Wish::To(to), _) if place != to => false,
             (_, _) if place == here => false,
             (_, _) if self.elsewhere.said.has_refused(now, place) => false,
             (Wish::Ready | Wish::Look, _) => false,
-            (Wish::Players, Answer::Open(open)) => open.waiting > 0 && may_move,
+            (Wish::Players, Answer::Open(open)) => open.waiting > 0 && may_move && is_new(place),
             (Wish::Players, _) => false,
             // Whether it is at an old one shows inside only, and it may be here again any moment.
             (Wish::Party, Answer::Old) => may_move && !has_gateway,
@@ -417,8 +436,12 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let key = reached.1.connection().key();
         let hello = self.hello(&config, place, key, false);
         self.elsewhere.said.says(hello.term.is_some());
+        self.elsewhere.is_of_internet = reached.1.is_of_internet();
         if matches!(wish, Wish::Players | Wish::Party) {
             self.elsewhere.rhythm.moves(now);
+        }
+        if wish == Wish::Players && !self.is_deserted(now) {
+            self.elsewhere.lonely_at.push(place);
         }
         self.beside.enter(place, config, reached, hello);
         self.survey.stop();
@@ -442,7 +465,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         }
         let is_sent = self.elsewhere.sent.is_some();
         let term = Relays::term(self.relay, welcome.term.as_ref(), other.key());
-        let is_there = welcome.gateway.is_some() && term.unwrap_or_default() >= self.relays.seen();
+        let is_there = welcome.gateway.is_some() && !self.relays.is_over(term);
         // Where a fleet sends all, the gateway comes as well.
         (is_sent || is_there || !self.is_player()).then_some(other)
     }
@@ -458,10 +481,13 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         if let ConnectError::Sent(to) = error {
             let mut trail = Trail::from(&address);
             let config = self.config();
-            match self
-                .relays
-                .follow(now, &config, &mut trail, (place, None), &to)
-            {
+            match self.relays.follow(
+                now,
+                &config,
+                &mut trail,
+                (place, self.elsewhere.is_of_internet),
+                &to,
+            ) {
                 Ok(next) => {
                     self.elsewhere.said.is_sent_on(now);
                     self.go_to(next);

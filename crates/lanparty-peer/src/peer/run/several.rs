@@ -116,13 +116,17 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             return Ok(());
         }
         let reply = survey.replies().find(|(number, ..)| *number == place);
-        let Some((_, Ok(Reply::Found(found, _)), _)) = reply else {
+        let Some((_, Ok(Reply::Found(found, Some(reached))), _)) = reply else {
             return Ok(());
         };
         if found.relays.is_empty() {
             return Ok(());
         }
-        let measuring = measure(self.config_of(place), found.relays.clone());
+        let measuring = measure(
+            self.config_of(place),
+            reached.1.is_of_internet(),
+            found.relays.clone(),
+        );
         let measured = self.meanwhile(measuring).await?;
         self.note_measured(measured);
         Ok(())
@@ -250,13 +254,13 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 match &reply {
                     Ok(Reply::Old) => self.relays.place_mut(place).note_old(now),
                     Ok(Reply::Found(found, reached)) => {
-                        let key = reached.1.connection().key();
+                        let key = reached.as_ref().and_then(|it| it.1.connection().key());
                         term = Relays::term(self.relay, found.term.as_ref(), key);
                     }
-                    Ok(Reply::Sent(to, by)) => {
+                    Ok(Reply::Sent(to, is_of_internet)) => {
                         let mut trail = survey.trail(place).cloned().unwrap_or_default();
                         let config = self.config();
-                        let from = (place, Some(*by));
+                        let from = (place, *is_of_internet);
                         match self.relays.follow(now, &config, &mut trail, from, to) {
                             Ok(next) => self.look_up_by(survey, next, Question::Find, trail),
                             Err(error) => {
@@ -285,9 +289,11 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 said: None,
             };
             match reply {
-                Ok(Reply::Found(found, reached)) => {
+                Ok(Reply::Found(found, _)) => {
                     sight.region.clone_from(&found.region);
-                    sight.rtt = reached.1.rtt();
+                    if let Answer::Open(open) = answer {
+                        sight.rtt = Some(open.rtt);
+                    }
                 }
                 Ok(Reply::Sent(to, _)) => {
                     sight.said = Some(format!("it leads to the relay {} of its fleet", to.address));
