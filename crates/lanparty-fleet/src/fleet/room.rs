@@ -350,12 +350,15 @@ impl Fleet {
         self.queue.push_back(room);
     }
 
-    /// The fleet agreed on another base of fences.
+    /// The fleet agreed on another base of fences. What was written under a lease that is over has no revision to put on
+    /// top of it: another directory counts anew, and may have given that very one to another relay.
     pub(super) fn refence_all(&mut self) {
         let epoch = self.epoch.unwrap_or_default();
+        let lease = self.lease.id();
         for (&room, ours) in &mut self.rooms {
             if let State::Held(held) = &mut ours.state
                 && held.back.is_none()
+                && lease == Some(held.lease)
             {
                 let fence = Fence::new(epoch, held.revision.0);
                 if fence > held.fence {

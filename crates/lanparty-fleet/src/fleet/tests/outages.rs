@@ -263,6 +263,26 @@ fn a_directory_made_anew_is_known_though_it_has_the_old_ones_name_and_as_many_re
 }
 
 #[test]
+fn no_fence_is_made_of_what_a_lost_directory_had_counted() {
+    let mut party = Party::ready(2);
+    let rooms = rooms(&mut party);
+    let site = party.relays[0].site;
+    party.model.cut(site, true);
+    party.model.wipe();
+    party.pass(1000);
+    party.model.cut(site, false);
+    party.relays[0].outputs.clear();
+    party.pass(2000);
+    let fences = party.relays[0].outputs.iter();
+    let fences = fences.filter_map(|(_, output)| match output {
+        Output::Refenced { room, fence } if *room == rooms[0] => Some(*fence),
+        _ => None,
+    });
+    let fences: Vec<Fence> = fences.collect();
+    assert_eq!(fences, [fence(&party.locate(0, rooms[0], &PLAYER))]);
+}
+
+#[test]
 fn another_directory_is_filled_as_an_emptied_one_is() {
     let mut party = Party::ready(2);
     let rooms = rooms(&mut party);

@@ -5,6 +5,7 @@ use super::Party;
 use super::party::{near, room};
 use crate::fleet::Load;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use std::time::Duration;
 
 #[derive(Debug, Clone)]
@@ -121,8 +122,27 @@ fn mend(party: &mut Party) {
     party.pass(3000);
 }
 
+/// The same evenings each time, few enough for a build that is not optimized; `PROPTEST_CASES` and `PROPTEST_RNG_SEED`
+/// play others.
+fn config() -> ProptestConfig {
+    let asked = ProptestConfig::default();
+    let is_set = |name| std::env::var_os(name).is_some();
+    ProptestConfig {
+        failure_persistence: None,
+        cases: match is_set("PROPTEST_CASES") {
+            true => asked.cases,
+            false => 64,
+        },
+        rng_seed: match is_set("PROPTEST_RNG_SEED") {
+            true => asked.rng_seed,
+            false => RngSeed::Fixed(18),
+        },
+        ..asked
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn whatever_happens_a_room_has_one_owner_and_all_find_it_in_the_end(steps in prop::collection::vec(step(), 1..60)) {
@@ -148,5 +168,34 @@ proptest! {
         prop_assert_eq!(party.relays[0].fleet.rooms(), []);
         let entries = party.model.entries();
         prop_assert!(!entries.iter().any(|entry| entry.key.starts_with(b"moves/")));
+    }
+}
+
+/// Found by chance: relay 2 is cut off with a room, which another one opens in the directory made anew, by the revision
+/// by which relay 2 had it in the one before.
+#[test]
+fn who_comes_back_to_a_directory_made_anew_has_no_room_by_anothers_fence() {
+    let hello = |at, room, gateway| Step::Hello { at, room, gateway };
+    let steps = [
+        hello(0, 0, false),
+        hello(0, 2, false),
+        hello(2, 4, false),
+        Step::Scribble(0),
+        Step::Scribble(4),
+        Step::Pass(50),
+        Step::Cut { at: 2, is: true },
+        hello(0, 1, true),
+        hello(0, 4, true),
+        hello(2, 1, false),
+        Step::Wipe,
+        Step::Pass(4000),
+        Step::Cut { at: 2, is: false },
+        Step::Erase(0),
+        Step::Cut { at: 0, is: true },
+        Step::Pass(4000),
+    ];
+    let mut party = Party::ready(RELAYS);
+    for step in steps {
+        take(&mut party, step);
     }
 }
