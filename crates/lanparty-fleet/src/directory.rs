@@ -2,6 +2,8 @@
 //!
 //! Keys are bytes below the fleet's prefix, which only the shell knows. Every word here has its match in etcd.
 
+use crate::card::MAX_VALUE;
+use crate::key::Key;
 use std::time::Duration;
 
 /// How many changes the directory had seen; counts up with each.
@@ -16,7 +18,8 @@ pub struct LeaseId(pub i64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag(pub u64);
 
-/// What is asked of the directory. Each gets one [`Answer`], [`Answer::Unreachable`] at the latest after 1.5 s.
+/// What is asked of the directory. Each gets one [`Answer`], [`Answer::Unreachable`] at the latest after 1.5 s,
+/// or after 3 s where much else is asked at the same time; never for the relay's own lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// A lease that ends so long after it was last kept alive.
@@ -122,6 +125,13 @@ pub struct Entry {
     pub revision: Revision,
 }
 
+impl Entry {
+    /// Whether a relay may have written it: its key is a fleet's, and its value is no longer than any of those.
+    pub fn is_a_fleets(&self) -> bool {
+        self.value.len() <= MAX_VALUE && Key::parse(&self.key).is_some()
+    }
+}
+
 /// What the directory tells of itself: first all that is there, then each change in turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -131,8 +141,10 @@ pub enum Event {
         cluster: u64,
         /// As of when.
         revision: Revision,
-        /// All keys below the fleet's prefix.
+        /// All keys below the fleet's prefix that are a fleet's by their names.
         entries: Vec<Entry>,
+        /// How many others there are.
+        ignored: u64,
     },
     /// A key has been put.
     Put(Entry),
@@ -145,4 +157,23 @@ pub enum Event {
     },
     /// Changes are not heard of at the moment.
     Deaf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_long_or_has_another_name_is_no_fleets() {
+        let is = |key: &str, length| {
+            let entry = Entry {
+                key: key.as_bytes().to_vec(),
+                value: vec![b'x'; length],
+                revision: Revision(1),
+            };
+            entry.is_a_fleets()
+        };
+        assert!(is("relays/00000000000000ab", MAX_VALUE) && is("fleet", 0));
+        assert!(!is("relays/00000000000000ab", MAX_VALUE + 1) && !is("diary", 1));
+    }
 }

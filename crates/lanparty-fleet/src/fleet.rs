@@ -250,7 +250,11 @@ impl Fleet {
                 cluster,
                 revision,
                 entries,
-            } => self.handle_snapshot(now, cluster, revision, entries),
+                ignored,
+            } => {
+                self.view.garbage += ignored;
+                self.handle_snapshot(now, cluster, revision, entries);
+            }
             Event::Put(entry) => {
                 if let Some(key) = self.view.put(entry) {
                     self.handle_change(now, key);

@@ -287,6 +287,7 @@ impl Model {
                 continue;
             }
             let event = Event::Snapshot {
+                ignored: 0,
                 cluster: self.cluster,
                 revision: Revision(self.revision),
                 entries: self.entries(),

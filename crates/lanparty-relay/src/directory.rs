@@ -22,17 +22,21 @@ pub use error::DirectoryError;
 pub use trust::DirectoryTrustError;
 
 use etcd::Etcd;
-use lanparty_fleet::{Answer, Event, Request, Tag};
+use lanparty_fleet::{Answer, Event, LeaseId, Request, Tag};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 /// An answer that takes longer is none.
 pub const ANSWER_WITHIN: Duration = Duration::from_millis(1500);
-/// As many writes are under way at once; leases are kept alive beside them.
-const MAX_WRITES: usize = 32;
+/// As much is asked at once; the relay's own lease is kept alive beside it.
+const MAX_ASKED: usize = 32;
+/// A relay's own lease is shorter; codes of rooms are kept under longer ones.
+const OWN_LEASE: Duration = Duration::from_secs(60);
 
 /// So much waits to be heard; then etcd waits. Whoever writes there in a hurry fills no relay's memory.
 const UNHEARD: usize = 1024;
@@ -71,7 +75,9 @@ pub struct Directory {
     etcd: Arc<Etcd>,
     says: mpsc::Sender<Heard>,
     heard: mpsc::Receiver<Heard>,
-    writes: Arc<Semaphore>,
+    turns: Arc<Semaphore>,
+    /// The relay's own lease.
+    own: Arc<AtomicI64>,
     tasks: JoinSet<()>,
 }
 
@@ -92,7 +98,8 @@ impl Directory {
             etcd,
             says,
             heard,
-            writes: Arc::new(Semaphore::new(MAX_WRITES)),
+            turns: Arc::new(Semaphore::new(MAX_ASKED)),
+            own: Arc::default(),
             tasks,
         })
     }
@@ -112,14 +119,33 @@ impl Directory {
         while self.tasks.try_join_next().is_some() {}
         let etcd = Arc::clone(&self.etcd);
         let says = self.says.clone();
-        let writes = matches!(request, Request::Write(_)).then(|| Arc::clone(&self.writes));
+        let own = Arc::clone(&self.own);
+        let is_own = match request {
+            Request::Grant { ttl } => ttl < OWN_LEASE,
+            Request::KeepAlive { lease } | Request::Revoke { lease } => {
+                lease == LeaseId(own.load(Ordering::Relaxed))
+            }
+            Request::Write(_) => false,
+        };
+        let turns = (!is_own).then(|| Arc::clone(&self.turns));
         self.tasks.spawn(async move {
-            let _turn = match writes {
-                Some(writes) => writes.acquire_owned().await.ok(),
+            let _turn = match turns {
+                Some(turns) => match timeout(ANSWER_WITHIN, turns.acquire_owned()).await {
+                    Ok(turn) => turn.ok(),
+                    Err(_) => {
+                        let _ = says.send(Heard::Answer(tag, Answer::Unreachable)).await;
+                        return;
+                    }
+                },
                 None => None,
             };
             let answer = match etcd.request(&request).await {
-                Ok(answer) => answer,
+                Ok(answer) => {
+                    if let (true, Answer::Granted { lease, .. }) = (is_own, &answer) {
+                        own.store(lease.0, Ordering::Relaxed);
+                    }
+                    answer
+                }
                 Err(error) => {
                     tell(&etcd, &says, error).await;
                     Answer::Unreachable

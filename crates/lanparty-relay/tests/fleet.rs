@@ -71,7 +71,12 @@ impl Directory {
                 }
             }
         });
-        (site, Line { requests, heard })
+        let line = Line {
+            requests,
+            heard,
+            minds_lag: false,
+        };
+        (site, line)
     }
 }
 

@@ -30,6 +30,9 @@ const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED: Duration = Duration::from_secs(4);
 
+/// As many connections are kept while nobody uses them.
+const MAX_IDLE: usize = 8;
+
 /// The ways to one etcd.
 #[derive(Debug)]
 pub(super) struct Lines {
@@ -141,7 +144,9 @@ impl Lines {
 
     fn keep(&self, line: Line) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push(line);
+        if idle.len() < MAX_IDLE {
+            idle.push(line);
+        }
     }
 
     async fn connect(&self) -> Result<Line, DirectoryError> {

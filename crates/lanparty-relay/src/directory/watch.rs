@@ -18,6 +18,8 @@ use tokio::time::{sleep, timeout};
 const AGAIN: Duration = Duration::from_millis(500);
 /// As many keys are asked for at once. Fewer, where they are so large that the answer is too long.
 const PAGE: usize = 512;
+/// As many keys are kept of all that is there; a fleet of 100,000 players in rooms of eight has some 50,000.
+const MAX_ENTRIES: usize = 1 << 20;
 
 /// Up to where everything is known, and in which directory.
 #[derive(Debug, Clone, Copy)]
@@ -44,18 +46,21 @@ pub(super) async fn watch(etcd: Arc<Etcd>, says: Sender<Heard>) {
         if let End::Failed(error) = end {
             let _ = says.send(Heard::Event(Event::Deaf)).await;
             tell(&etcd, &says, error).await;
-            sleep(AGAIN).await;
         }
+        // Whatever it was: everything is not loaded again and again.
+        sleep(AGAIN).await;
     }
 }
 
 /// Everything below the prefix, page by page, as of one revision.
 async fn load(etcd: &Arc<Etcd>, says: &Sender<Heard>) -> Result<Known, DirectoryError> {
     let mut entries: Vec<Entry> = Vec::new();
+    let mut ignored = 0;
+    let mut last: Option<Vec<u8>> = None;
     let mut known: Option<Known> = None;
     let mut limit = PAGE;
     loop {
-        let after = entries.last().map(|entry| entry.key.clone());
+        let after = last.clone();
         let revision = known.map_or(Revision(0), |known| known.revision);
         let page = match etcd.page(after.as_deref(), revision, limit).await {
             // Perhaps it was too long.
@@ -70,12 +75,20 @@ async fn load(etcd: &Arc<Etcd>, says: &Sender<Heard>) -> Result<Known, Directory
             revision: page.revision,
         });
         let is_last = !page.more || page.entries.is_empty();
-        entries.extend(page.entries);
+        last = page.entries.last().map(|entry| entry.key.clone()).or(last);
+        // What no relay writes may be as much as etcd holds, and as long as it lets.
+        for entry in page.entries {
+            match entry.is_a_fleets() && entries.len() < MAX_ENTRIES {
+                true => entries.push(entry),
+                false => ignored += 1,
+            }
+        }
         if is_last {
             let everything = Event::Snapshot {
                 cluster: at.cluster,
                 revision: at.revision,
                 entries,
+                ignored,
             };
             let _ = says.send(Heard::Event(everything)).await;
             return Ok(at);

@@ -91,7 +91,12 @@ impl Entrance {
         let (requests, asked) = mpsc::unbounded_channel();
         let (tell, heard) = mpsc::channel(WAITING);
         tokio::spawn(carry(self.directory, asked, tell));
-        (settings, Line { requests, heard })
+        let line = Line {
+            requests,
+            heard,
+            minds_lag: true,
+        };
+        (settings, line)
     }
 }
 

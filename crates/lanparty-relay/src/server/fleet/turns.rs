@@ -14,8 +14,8 @@ use tokio::time::MissedTickBehavior;
 const LOOK: Duration = Duration::from_millis(250);
 /// In how many looks the load is told.
 const LOAD: u32 = 4;
-/// So much is heard before what follows is done.
-const BATCH: usize = 256;
+/// So much is heard before what follows is done, and others get the rooms' lock.
+const BATCH: usize = 64;
 
 /// The way to a directory: requests there, and what it says.
 #[derive(Debug)]
@@ -24,6 +24,17 @@ pub struct Line {
     pub requests: mpsc::UnboundedSender<(Tag, Request)>,
     /// What it says; when this ends nothing is heard any more.
     pub heard: mpsc::Receiver<Heard>,
+    /// Whether a relay that is late gets rooms last, and sends some away. Where several share a machine that is busy with
+    /// other things that says nothing.
+    pub minds_lag: bool,
+}
+
+/// What is told of the relay's load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tells {
+    All,
+    /// Not how late it is.
+    Free,
 }
 
 impl Membership {
@@ -35,12 +46,16 @@ impl Membership {
         line: Line,
         is_successor: bool,
     ) -> (Arc<Self>, impl Future<Output = ()> + Send + use<>) {
-        let Line { requests, heard } = line;
+        let Line {
+            requests,
+            heard,
+            minds_lag,
+        } = line;
         let membership = Membership::new(Instant::now(), settings, requests, is_successor);
         let membership = Arc::new(membership);
         let task = membership
             .clone()
-            .run(rooms.clone(), endpoint.clone(), heard);
+            .run(rooms.clone(), endpoint.clone(), heard, minds_lag);
         (membership, task)
     }
 
@@ -49,6 +64,7 @@ impl Membership {
         rooms: Arc<Rooms>,
         endpoint: Endpoint,
         mut heard: mpsc::Receiver<Heard>,
+        minds_lag: bool,
     ) {
         let mut window = LagWindow::default();
         let mut ring = tokio::time::interval(RING);
@@ -79,7 +95,8 @@ impl Membership {
                     if looks % LOAD == 0 {
                         self.lock().lag = endpoint.lag(&mut window);
                     }
-                    self.look(&rooms, looks % LOAD == 0);
+                    let tells = if minds_lag { Tells::All } else { Tells::Free };
+                    self.look(&rooms, (looks % LOAD == 0).then_some(tells));
                 }
             }
             let mut registry = rooms.lock();
@@ -97,7 +114,7 @@ impl Membership {
     }
 
     /// What has become of the rooms, and of the relay's load.
-    fn look(&self, rooms: &Rooms, tells_load: bool) {
+    fn look(&self, rooms: &Rooms, tells: Option<Tells>) {
         let mut registry = rooms.lock();
         let mut core = self.lock();
         let Core {
@@ -126,9 +143,9 @@ impl Membership {
         // Those who have lost their patience wait for nothing.
         waiters.retain(|_, waiter| Arc::strong_count(waiter) > 1);
         registry.share_guesses(fleet.size());
-        if tells_load {
+        if let Some(tells) = tells {
             let free = registry.free_places();
-            let lag = core.lag.unwrap_or_default();
+            let lag = core.lag.filter(|_| tells == Tells::All).unwrap_or_default();
             core.fleet.handle_load(now, Load { free, lag });
         }
     }
