@@ -224,6 +224,18 @@ mod tests {
     use std::time::Duration;
 
     #[test]
+    fn a_goodbye_is_no_protocol_error() {
+        let said = |code: CloseCode| String::from_utf8_lossy(code.text()).into_owned();
+        let by_peer = |code| Closed::ByPeer(said(code));
+        assert!(by_peer(CloseCode::ProtocolError).is_protocol_error());
+        for other in [CloseCode::Bye, CloseCode::Rejected] {
+            assert!(!by_peer(other).is_protocol_error(), "{other:?}");
+        }
+        let broken = Closed::Broken(said(CloseCode::ProtocolError));
+        assert!(!broken.is_protocol_error(), "QUIC itself");
+    }
+
+    #[test]
     fn a_firewall_and_a_missing_network_are_told_apart() {
         const EPERM: i32 = if cfg!(windows) { 10013 } else { 1 };
         const ENETUNREACH: i32 = if cfg!(windows) { 10051 } else { 101 };
