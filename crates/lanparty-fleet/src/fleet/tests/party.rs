@@ -117,9 +117,13 @@ impl Party {
     pub(super) fn restart(&mut self, number: usize) {
         self.runs += 1;
         let id = RelayId::from_random(1000 + self.runs);
+        let settings = settings(number);
+        // Its clock on the wall has gone on meanwhile: a directory made anew is born later than the one before.
+        let unix = settings.unix + self.since_start().as_secs();
         self.add(Settings {
             id,
-            ..settings(number)
+            unix,
+            ..settings
         });
         self.relays.swap_remove(number);
     }
