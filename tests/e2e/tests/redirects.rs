@@ -101,7 +101,7 @@ async fn who_is_sent_to_a_dead_relay_asks_again_and_comes_in_when_another_has_th
         let fake = FakeRelay::start(|_| {
             move |_: &PeerMessage| {
                 // A lease takes its time.
-                Some(match since.elapsed() < Duration::from_secs(7) {
+                Some(match since.elapsed() < Duration::from_secs(4) {
                     true => redirect(dead_address, pin),
                     false => redirect(address, pin),
                 })

@@ -15,7 +15,8 @@ const FAILED: Duration = Duration::from_millis(500);
 const DOUBTED: Duration = Duration::from_secs(8);
 /// So long one is waited for that has failed: little at first, as it is dead most likely, and its fleet may have another one by
 /// then; and longer each time, as it may have come back and be busy with thousands who were there.
-const PATIENCE: [Duration; 3] = [
+const PATIENCE: [Duration; 4] = [
+    Duration::from_millis(700),
     Duration::from_millis(700),
     Duration::from_millis(1400),
     Duration::from_millis(2800),

@@ -24,7 +24,7 @@ const SILENCE: u64 = 15_000;
 const STAGGER: u64 = 400;
 const CONNECT: u64 = 5_000;
 /// A relay that has failed lately is not waited for longer at first; then, as it may be busy rather than dead, longer and longer.
-const DOUBTED: [u64; 4] = [700, 1_400, 2_800, CONNECT];
+const DOUBTED: [u64; 5] = [700, 700, 1_400, 2_800, CONNECT];
 const DOUBTED_FOR: u64 = 8_000;
 /// Nobody follows to one that has failed just now.
 const FAILED: u64 = 500;
