@@ -266,10 +266,15 @@ impl Service {
     /// The same of a window that may not show yet what Enter is for: it is pressed again until it is heard. Whatever was
     /// asked for before was not asked for by anybody.
     pub(crate) fn asked_by_enter(&self, desk: &Desk) -> Request {
+        self.asked_by(|| desk.press(&["Return"]))
+    }
+
+    /// The same by whatever else is tried again and again.
+    pub(crate) fn asked_by(&self, what_asks: impl Fn()) -> Request {
         assert!(self.asked.try_recv().is_err(), "it was asked unasked");
         let end = Instant::now() + PATIENCE;
         loop {
-            desk.press(&["Return"]);
+            what_asks();
             match self.asked.recv_timeout(HEARD) {
                 Ok(request) => return request,
                 Err(_) => assert!(Instant::now() < end, "nothing was asked for"),
