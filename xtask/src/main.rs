@@ -17,6 +17,7 @@ mod packages_test;
 mod pictures;
 mod setup;
 mod stages;
+mod suites;
 mod test;
 mod tools;
 mod watch;
@@ -90,6 +91,12 @@ enum Task {
     Dist(dist::Arguments),
     /// Installs, upgrades and purges the Debian packages on a Debian in a folder. Needs root.
     PackagesTest,
+    /// Builds and runs the lab's suites with the programs that are built already, as `test` and `lab` do.
+    #[command(hide = true)]
+    Suites {
+        /// What goes to each of them.
+        filter: Vec<String>,
+    },
     /// Makes the pictures of terminals in docs/pictures anew, from programs that run. Needs root.
     Pictures,
     /// Installs the Debian packages that the lab and the demo use, and what cargo lacks for `test`.
@@ -136,6 +143,7 @@ fn run(task: &Task) -> Result<ExitCode> {
         Task::Dist(arguments) => dist::run(arguments),
         Task::Pictures => pictures::run(),
         Task::PackagesTest => packages_test::run(),
+        Task::Suites { filter } => suites::run(filter),
         Task::Setup => setup::everything(),
     }
 }

@@ -154,7 +154,7 @@ fn run_and_watch(command: &mut Command, limit: Duration) -> Result<(bool, Vec<St
     Ok((success, skipped))
 }
 
-fn in_words(duration: Duration) -> String {
+pub(crate) fn in_words(duration: Duration) -> String {
     match duration.as_secs() {
         seconds if seconds >= 60 => format!("{} min {:02} s", seconds / 60, seconds % 60),
         _ => format!("{:.1} s", duration.as_secs_f32()),

@@ -177,18 +177,9 @@ fn documentation() -> Command {
 
 /// The tests themselves are fast enough as they were built for the other stages; the programs are release builds.
 fn lab_tests(filter: &[&str]) -> Result<Command> {
-    let mut command = cargo();
-    command
-        .args([
-            "test",
-            "--no-fail-fast",
-            "-p",
-            "lanparty-lab",
-            "--all-targets",
-        ])
-        .args(FEATURES)
-        .arg("--")
-        .args(filter);
+    let own = env::current_exe().context("find the running program")?;
+    let mut command = Command::new(own);
+    command.arg("suites").args(filter);
     command.env(BINARIES, release_folder()?);
     Ok(command)
 }
