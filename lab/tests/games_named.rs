@@ -216,11 +216,14 @@ impl Wanted {
         let found = eventually(&what, SHOWS, || {
             last = list().ok()?;
             let mut all = last.iter();
-            all.find(|one| one["address"] == *address && one["game"] == self.game)
-                .cloned()
+            // The first packet that tells of it may say less than the next.
+            all.find(|one| {
+                one["address"] == *address && one["game"] == self.game && one["server"] == server
+            })
+            .cloned()
         });
         let row = found.with_context(|| format!("the last was {last:?}"))?;
-        ensure!(row["server"] == server && row["host"] == *host, "{row}");
+        ensure!(row["host"] == *host, "{row}");
         ensure!(row["mac"].is_string(), "{row}");
         Ok(())
     }
