@@ -28,6 +28,7 @@ const ALONE: &[&str] = &[
     "fleet",
     "floods",
     "hostile",
+    "proof",
     "relays",
     "this_machine",
     "trains",
