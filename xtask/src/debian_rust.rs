@@ -10,16 +10,51 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::cargo::cargo;
+use crate::packages;
 
 pub(crate) const RUSTC: &str = "/usr/bin/rustc";
+/// What the workspace is written for, such as `1.95`.
+const NEEDED: &str = env!("CARGO_PKG_RUST_VERSION");
 /// A file of each package that tells whether it is installed.
-pub(crate) const PACKAGES: [(&str, &str); 2] = [
+const PACKAGES: [(&str, &str); 2] = [
     (RUSTC, "rustc-web"),
     (
         "/usr/lib/rustlib/src/rust/library/std/Cargo.toml",
         "rust-web-src",
     ),
 ];
+
+/// Installs the compiler, and what else is used with it, where one of them is missing or the compiler is too old for the
+/// workspace: Debian has several, and a machine's package lists may be of a time before the newest.
+pub(crate) fn prepare(what_uses: &str, also: &[(&str, &'static str)]) -> Result<()> {
+    let is_old = compiler_version().is_ok_and(|version| !is_enough(&version));
+    let missing: Vec<_> = PACKAGES
+        .iter()
+        .chain(also)
+        .filter(|(file, _)| is_old || !Path::new(file).exists())
+        .map(|(_, package)| *package)
+        .collect();
+    if !missing.is_empty() {
+        let are_there = packages::offer(what_uses, &missing)?;
+        ensure!(are_there, "without these packages nothing can be built");
+    }
+    let version = compiler_version()?;
+    ensure!(
+        is_enough(&version),
+        "Debian's compiler is {version}, and Rust {NEEDED} or later is needed: add Debian's security updates to its \
+         package sources, and run apt-get update"
+    );
+    Ok(())
+}
+
+/// Whether a compiler of this version, such as `1.96.0-ac68faa20`, builds the workspace.
+fn is_enough(version: &str) -> bool {
+    let release = |version: &str| {
+        let mut numbers = version.split('.').map(str::parse::<u32>);
+        numbers.next()?.ok().zip(numbers.next()?.ok())
+    };
+    release(version) >= release(NEEDED)
+}
 
 /// The folder to give the compiler as `--sysroot`: it has the standard library for this target, built if need be.
 pub(crate) fn standard_library(name: &str, target: &str) -> Result<PathBuf> {
@@ -107,4 +142,25 @@ fn beside(sysroot: &Path, what: &str) -> PathBuf {
     let mut name = sysroot.as_os_str().to_owned();
     name.push(format!(".{what}"));
     name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_compiler_is_enough_from_the_workspaces_version_on() {
+        let (major, minor) = NEEDED.split_once('.').expect("two numbers");
+        let minor: u32 = minor.parse().expect("a number");
+        for (minor, expected) in [
+            (minor - 10, false),
+            (minor - 1, false),
+            (minor, true),
+            (minor + 1, true),
+        ] {
+            let version = format!("{major}.{minor}.0-ac68faa20");
+            assert_eq!(is_enough(&version), expected, "{version}");
+        }
+        assert!(!is_enough("nightly"));
+    }
 }

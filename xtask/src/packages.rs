@@ -1,8 +1,10 @@
 //! The Debian packages that the tasks use: each asks for its own.
 
 use std::env;
+use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use lanparty_lab::{Needs, SERVERS, has_program, missing_packages};
@@ -76,15 +78,19 @@ fn agreed() -> Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-/// Package lists may be absent or old on a fresh machine: when the install fails, they are fetched and it runs again.
+/// Package lists may be absent or old on a fresh machine. Old ones name versions that are not there any more, or that
+/// have been replaced since by ones that are needed.
 fn install(packages: &[&str]) -> Result<()> {
     let install = ["install", "--yes", "--no-install-recommends"];
     let arguments: Vec<_> = install.iter().chain(packages).copied().collect();
-    if apt_get(&arguments)? {
+    let are_old = lists_are_old();
+    if !are_old && apt_get(&arguments)? {
         return Ok(());
     }
     println!("Fetching the package lists first.");
-    ensure!(apt_get(&["update"])?, "apt-get update failed, see above");
+    let are_fetched = apt_get(&["update"])?;
+    // A machine whose sources are only in part in reach may have what is needed.
+    ensure!(are_fetched || are_old, "apt-get update failed, see above");
     if let Some(bytes) = to_fetch(packages) {
         println!("Now the packages{}.", in_megabytes(Some(bytes)));
     }
@@ -94,6 +100,14 @@ fn install(packages: &[&str]) -> Result<()> {
         packages.join(", ")
     );
     Ok(())
+}
+
+/// Whether the package lists are not of today: apt-get rewrites its folder of unfinished ones whenever it fetches some.
+fn lists_are_old() -> bool {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let fetched = fs::metadata("/var/lib/apt/lists/partial").and_then(|folder| folder.modified());
+    let age = fetched.ok().and_then(|at| at.elapsed().ok());
+    age.is_none_or(|age| age > DAY)
 }
 
 fn in_megabytes(bytes: Option<u64>) -> String {

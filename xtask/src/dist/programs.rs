@@ -1,16 +1,15 @@
 //! The programs for any Linux: with no C library of the system's, or with one of 2013.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::succeeds;
 use super::zig::Zig;
 use crate::build::{BINARIES, FEATURES, PROGRAMS, WINDOW};
 use crate::debian_rust::{self, RUSTC};
-use crate::packages;
 
 const MUSL: &str = "x86_64-unknown-linux-musl";
 const GLIBC: &str = "x86_64-unknown-linux-gnu";
@@ -23,7 +22,7 @@ pub(super) fn fixed() -> Result<PathBuf> {
     if let Some(folder) = env::var_os(BINARIES) {
         return Ok(folder.into());
     }
-    compiler()?;
+    debian_rust::prepare("Static programs are built with", &[])?;
     let zig = Zig::prepare()?;
     let sysroot = debian_rust::standard_library("musl", MUSL)?;
     println!("Building the static programs.");
@@ -54,16 +53,4 @@ pub(super) fn portable() -> Result<PathBuf> {
 fn with_packages(cargo: &mut Command) -> &mut Command {
     cargo.args(PROGRAMS.iter().flat_map(|package| ["-p", package]));
     cargo.args(FEATURES)
-}
-
-fn compiler() -> Result<()> {
-    let missing: Vec<_> = debian_rust::PACKAGES
-        .iter()
-        .filter(|(file, _)| !Path::new(file).exists())
-        .map(|(_, package)| *package)
-        .collect();
-    if !missing.is_empty() && !packages::offer("Static programs are built with", &missing)? {
-        bail!("without these packages no static programs can be built");
-    }
-    Ok(())
 }

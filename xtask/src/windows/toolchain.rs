@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use crate::cargo::{as_called_by_hand, cargo};
 use crate::debian_rust::{self, RUSTC};
-use crate::packages;
 
 pub(super) const TARGET: &str = "x86_64-pc-windows-gnu";
 /// The compiler's flags for that target, and not for what runs here while it builds.
@@ -37,17 +36,7 @@ pub(super) struct Toolchain {
 impl Toolchain {
     /// Installs and builds what is missing.
     pub(super) fn prepare() -> Result<Self> {
-        let missing: Vec<_> = debian_rust::PACKAGES
-            .iter()
-            .chain(PACKAGES)
-            .filter(|(file, _)| !Path::new(file).exists())
-            .map(|(_, package)| *package)
-            .collect();
-        if !missing.is_empty()
-            && !packages::offer("The Windows client is built and run with", &missing)?
-        {
-            bail!("without these packages nothing can be built for Windows");
-        }
+        debian_rust::prepare("The Windows client is built and run with", PACKAGES)?;
         let sysroot = debian_rust::standard_library("windows", TARGET)?;
         Ok(Self { sysroot })
     }
