@@ -18,7 +18,7 @@ mod pulse;
 #[cfg(unix)]
 pub mod readable;
 pub mod relay_args;
-mod relays;
+pub mod relays;
 #[cfg(all(test, not(windows)))]
 mod told;
 pub mod vnet;

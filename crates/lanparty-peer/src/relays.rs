@@ -3,11 +3,12 @@
 //! [`Relays`] is what a peer knows of them; [`survey`] asks them, [`choose`] says where to go, [`rhythm`] when to look while a link
 //! stands, and [`trail`] follows the relays of a fleet.
 
-pub(crate) mod choose;
+pub mod choose;
 pub(crate) mod nearby;
 mod none_of;
 pub(crate) mod place;
-pub(crate) mod rhythm;
+pub mod rhythm;
+pub mod seen;
 pub(crate) mod survey;
 pub(crate) mod trail;
 
@@ -21,6 +22,7 @@ use lanparty_ctrl::{Pin, ResumeToken, SignedTerm, Term};
 use lanparty_edge::address::RelayAddress;
 use lanparty_quic::tls::TrustError;
 use place::Place;
+use seen::Seen;
 use std::time::Instant;
 use trail::{Failures, Fence, Sent, Trail};
 
@@ -38,8 +40,7 @@ pub(crate) struct Relays {
     next_sent: usize,
     /// Where the link is, or was last.
     here: usize,
-    /// The highest term that the party's gateway was seen at.
-    seen: Term,
+    seen: Seen,
     /// Of each of the invite's, which may be of different fleets.
     fences: Vec<Fence>,
     pub(crate) failures: Failures,
@@ -63,7 +64,7 @@ impl Relays {
             invited: places.len(),
             next_sent: 0,
             here: 0,
-            seen: Term::default(),
+            seen: Seen::default(),
             fences: vec![Fence::default(); places.len()],
             failures: Failures::default(),
             is_fleet: false,
@@ -187,7 +188,7 @@ impl Relays {
 
     /// The highest term that was seen.
     pub(crate) fn seen(&self) -> Term {
-        self.seen
+        self.seen.highest()
     }
 
     /// The term that the room's host has signed for the relay with this key.
@@ -199,17 +200,14 @@ impl Relays {
         term?.of(&config.host?, &config.room, &relay?)
     }
 
-    /// The gateway is there at this term. False when that is over: the party is at another relay.
+    /// See [`Seen::believe`].
     pub(crate) fn believe(&mut self, term: Option<Term>) -> bool {
-        let is_over = self.is_over(term);
-        self.seen = self.seen.max(term.unwrap_or_default());
-        !is_over
+        self.seen.believe(term)
     }
 
-    /// True for a term that is lower than one that was seen. Gateways and relays of before terms tell none: their gateway has
-    /// to prove who it is all the same.
+    /// See [`Seen::is_over`].
     pub(crate) fn is_over(&self, term: Option<Term>) -> bool {
-        term.is_some_and(|term| term < self.seen)
+        self.seen.is_over(term)
     }
 }
 

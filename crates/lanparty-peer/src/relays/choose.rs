@@ -1,4 +1,6 @@
 //! Which of several relays a peer enters, by what they have answered so far. Pure: the time is passed in.
+//!
+//! Public for `tests/sim`, which plays it against relays that fail.
 
 use lanparty_ctrl::Term;
 use std::time::Duration;
@@ -12,7 +14,7 @@ const EQUAL: Duration = Duration::from_millis(10);
 
 /// What is known of a relay's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub enum Answer {
     /// It is asked still.
     None,
     /// We may enter.
@@ -28,26 +30,27 @@ pub(crate) enum Answer {
 
 /// What a relay has told that may be entered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Open {
+pub struct Open {
     /// The gateway that is there. Its term is none where it has said none, or none of its host's.
-    pub(crate) gateway: Option<Option<Term>>,
+    pub gateway: Option<Option<Term>>,
     /// How many players have asked there in vain.
-    pub(crate) waiting: u16,
-    pub(crate) rtt: Duration,
+    pub waiting: u16,
+    /// The round trip to it.
+    pub rtt: Duration,
 }
 
 /// How long it has been, when choosing.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Ages {
+pub struct Ages {
     /// Since the first relay answered that may be entered and has a gateway; for gateways, that may be entered.
-    pub(crate) good: Option<Duration>,
+    pub good: Option<Duration>,
     /// Since the first one answered at all.
-    pub(crate) any: Option<Duration>,
+    pub any: Option<Duration>,
 }
 
 /// What to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Choice {
+pub enum Choice {
     /// Wait for another answer, or for so long.
     Wait(Option<Duration>),
     /// Enter this one.
@@ -58,7 +61,7 @@ pub(crate) enum Choice {
 
 /// Who chooses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Chooser {
+pub enum Chooser {
     /// A player, who has seen the party at this term.
     Player {
         /// The highest one.
@@ -74,7 +77,7 @@ pub(crate) enum Chooser {
 }
 
 /// Chooses. `order` has the numbers of all relays, the first of equals first.
-pub(crate) fn choose(chooser: Chooser, answers: &[Answer], order: &[usize], ages: Ages) -> Choice {
+pub fn choose(chooser: Chooser, answers: &[Answer], order: &[usize], ages: Ages) -> Choice {
     match chooser {
         Chooser::Player { seen, is_open_room } => {
             for_player(seen, is_open_room, answers, order, ages)
@@ -84,7 +87,7 @@ pub(crate) fn choose(chooser: Chooser, answers: &[Answer], order: &[usize], ages
 }
 
 /// True where an answer may begin the time that the others have.
-pub(crate) fn is_good(chooser: Chooser, answer: &Answer) -> bool {
+pub fn is_good(chooser: Chooser, answer: &Answer) -> bool {
     match (chooser, answer) {
         (Chooser::Player { seen, .. }, Answer::Open(open)) => term_of(open, seen).is_some(),
         (Chooser::Gateway { .. }, Answer::Open(_)) => true,

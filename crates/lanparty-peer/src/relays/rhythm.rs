@@ -1,4 +1,6 @@
 //! When a peer whose link stands looks at the other relays. Pure: the time is passed in.
+//!
+//! Public for `tests/sim`, as [`choose`](super::choose) is.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +21,7 @@ const MOVES: Duration = Duration::from_secs(10);
 
 /// When to ask, and when to go.
 #[derive(Debug, Default)]
-pub(crate) struct Rhythm {
+pub struct Rhythm {
     wanted_since: Option<Instant>,
     next: Option<Instant>,
     moved: Option<Instant>,
@@ -27,7 +29,7 @@ pub(crate) struct Rhythm {
 
 impl Rhythm {
     /// Whether to ask the others now; to be asked several times a second. `is_wanted` while the party may be elsewhere.
-    pub(crate) fn poll(&mut self, now: Instant, is_wanted: bool, random: u32) -> bool {
+    pub fn poll(&mut self, now: Instant, is_wanted: bool, random: u32) -> bool {
         if !is_wanted {
             (self.wanted_since, self.next) = (None, None);
             return false;
@@ -45,12 +47,12 @@ impl Rhythm {
     }
 
     /// The others are asked now, whatever the rhythm is.
-    pub(crate) fn asked(&mut self, now: Instant, random: u32) {
+    pub fn asked(&mut self, now: Instant, random: u32) {
         self.next = Some(now + jittered(EACH, random));
     }
 
     /// Somebody waits for us there, most likely: the others are asked more often at first.
-    pub(crate) fn hurry(&mut self, now: Instant, random: u32) {
+    pub fn hurry(&mut self, now: Instant, random: u32) {
         let is_early = |since| now.saturating_duration_since(since) < HURRIES;
         if self.wanted_since.is_some_and(is_early) {
             self.next = Some(now + jittered(EACH_AT_FIRST, random));
@@ -58,25 +60,25 @@ impl Rhythm {
     }
 
     /// The others are not asked again before this.
-    pub(crate) fn rest(&mut self, until: Instant) {
+    pub fn rest(&mut self, until: Instant) {
         self.next = Some(until);
     }
 
     /// Whether a gateway may go over to where its players are.
-    pub(crate) fn may_move(&self, now: Instant) -> bool {
+    pub fn may_move(&self, now: Instant) -> bool {
         self.moved
             .is_none_or(|moved| now.saturating_duration_since(moved) >= MOVES)
     }
 
     /// It goes.
-    pub(crate) fn moves(&mut self, now: Instant) {
+    pub fn moves(&mut self, now: Instant) {
         self.moved = Some(now);
         (self.wanted_since, self.next) = (None, None);
     }
 }
 
 /// From two thirds of this time to four thirds of it.
-pub(crate) fn jittered(time: Duration, random: u32) -> Duration {
+pub fn jittered(time: Duration, random: u32) -> Duration {
     time * 2 / 3 + (time * 2 / 3).mul_f64(f64::from(random) / f64::from(u32::MAX))
 }
 
