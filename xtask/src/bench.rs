@@ -91,6 +91,9 @@ carrier: pings of 60 a second, then the same beside a TCP that fills a line of 2
 the packets lost each way: over UDP, and over TCP where UDP is blocked, with the cubic and the bbr of the system. Judges \
 nothing. About four minutes.
 
+handshakes: a thousand newcomers at a relay on one core, who have another one: how long it takes until all are in, and what each \
+costs the relay, with a key of its own and with one of RSA. Judges nothing. Ten seconds a round.
+
 relay: the relay on one core, and players on another who are whole clients but for their adapters, in rooms of 8. Each \
 sends 60 frames a second, with 100 bytes of UDP in each, to the next one of its room. More and more players, until \
 twice in a row more than 1 % of the frames get lost or one of a hundred takes longer than 5 ms: loss, time one way, \
@@ -120,6 +123,8 @@ pub(crate) enum Part {
     Fairness,
     /// A game and bulk over TCP, where UDP is blocked.
     Carrier,
+    /// Newcomers, and nothing but the relay.
+    Handshakes,
     /// Many players, and nothing but the relay.
     Relay,
 }
@@ -155,6 +160,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     if wants(Part::Carrier) {
         carrier::run()?;
+    }
+    if wants(Part::Handshakes) {
+        relay::handshakes(rounds)?;
     }
     if let Some(then) = then {
         relay::run(rounds, then, &mut verdicts)?;

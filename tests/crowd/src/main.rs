@@ -108,6 +108,7 @@ async fn play(arguments: Arguments) -> Result<()> {
                 .context("nobody is left who could join")?;
         }
     }
+    println!("Joined");
     spawn_local(async move { clock.run().await });
     let window = Duration::from_secs(arguments.seconds);
     tally.open(WARM_UP, window);

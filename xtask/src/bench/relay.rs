@@ -2,6 +2,7 @@
 
 mod against;
 mod curve;
+mod handshakes;
 mod idle;
 mod threads;
 mod trial;
@@ -29,4 +30,9 @@ pub(crate) fn run(rounds: u8, then: Result<Then, String>, verdicts: &mut Verdict
     }
     threads::run(rounds, &ours, verdicts)?;
     idle::run(&ours, then.as_ref(), verdicts)
+}
+
+/// Measures newcomers alone.
+pub(crate) fn handshakes(rounds: u8) -> Result<()> {
+    handshakes::run(rounds, &Programs::ours()?)
 }

@@ -100,6 +100,17 @@ pub(super) struct Trial {
     pub(super) is_idle: bool,
 }
 
+/// What it took until all had joined.
+#[derive(Clone, Debug)]
+pub(super) struct Arrival {
+    pub(super) players: usize,
+    pub(super) time: Duration,
+    /// Processor time of the relay.
+    pub(super) relay: Duration,
+    /// Of those who joined.
+    pub(super) crowd: Duration,
+}
+
 /// What came of it.
 #[derive(Clone, Debug)]
 pub(super) struct Point {
@@ -189,10 +200,50 @@ impl Trial {
         })
     }
 
+    /// Only until all have joined, at a relay that has flags more, for which the machine is prepared first.
+    pub(super) fn arrive(
+        &self,
+        programs: &Programs,
+        prepare: impl FnOnce(&Machine) -> Result<&'static [&'static str]>,
+    ) -> Result<Arrival> {
+        let lab = Lab::new()?;
+        let machine = lab.machine("crowd")?;
+        let flags = prepare(&machine)?;
+        let relay = self.start_relay_with(&machine, programs, flags)?;
+        let before: Duration = relay.cpu_by_thread()?.values().sum();
+        let crowds = self.start_crowds(&machine, programs)?;
+        let begin = Instant::now();
+        for crowd in &crowds {
+            crowd.wait_for_line("Joined", PATIENCE)?;
+        }
+        let time = begin.elapsed();
+        let relay = relay.cpu_by_thread()?.values().sum::<Duration>();
+        let mut all = Duration::ZERO;
+        for crowd in &crowds {
+            all += crowd.cpu_by_thread()?.values().sum();
+        }
+        Ok(Arrival {
+            players: self.players,
+            time,
+            relay: relay - before,
+            crowd: all,
+        })
+    }
+
     fn start_relay(&self, machine: &Machine, programs: &Programs) -> Result<Process> {
+        self.start_relay_with(machine, programs, &[])
+    }
+
+    fn start_relay_with(
+        &self,
+        machine: &Machine,
+        programs: &Programs,
+        more: &[&str],
+    ) -> Result<Process> {
         let mut command = on_cores(&self.cores.relay, &programs.relay);
         let flags = ["--listen", ADDRESS, "--dev-cert-der-out", CERTIFICATE];
-        let all = flags.iter().chain(&LIMITS).chain(programs.limits);
+        let flags = flags.iter().chain(more);
+        let all = flags.chain(&LIMITS).chain(programs.limits);
         command.extend(all.map(|&flag| flag.into()));
         if let Some(threads) = self.threads
             && programs.has_threads
