@@ -275,7 +275,7 @@ impl Player {
                 &self.relay.address,
                 &self.relay.room,
                 Some(self.mac),
-                welcome.resume_token.clone(),
+                (welcome.resume_token.clone(), welcome.fence.is_some()),
             );
         }
     }

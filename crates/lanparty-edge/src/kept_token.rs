@@ -18,6 +18,9 @@ pub(crate) struct KeptToken {
     pub(crate) mac: Option<VirtualMac>,
     /// The token that came with the last welcome.
     pub(crate) token: ResumeToken,
+    /// The relay was one of a fleet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) fleet: bool,
 }
 
 impl KeptToken {
@@ -47,6 +50,7 @@ mod tests {
             room: room("FRIDAY"),
             mac,
             token: token.clone(),
+            fleet: false,
         };
         assert_eq!(
             kept.token_for("relay:443", &room("friday"), mac),

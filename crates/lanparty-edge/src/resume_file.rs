@@ -51,20 +51,27 @@ impl ResumeFile {
         self.load()?.token_for(&relay.to_string(), room, mac)
     }
 
-    /// Keeps the token of the last welcome. A failure is only logged: it costs some seconds after a
+    /// Whether the relay was one of a fleet when this room was there last.
+    pub fn is_of_fleet(&mut self, relay: &RelayAddress, room: &RoomCode) -> bool {
+        let kept = self.load();
+        kept.is_some_and(|kept| kept.fleet && kept.relay == relay.to_string() && kept.room == *room)
+    }
+
+    /// Keeps the token of the last welcome, and whether the relay is one of a `fleet`. A failure is only logged: it costs some seconds after a
     /// crash.
     pub fn keep(
         &mut self,
         relay: &RelayAddress,
         room: &RoomCode,
         mac: Option<VirtualMac>,
-        token: ResumeToken,
+        (token, fleet): (ResumeToken, bool),
     ) {
         let kept = KeptToken {
             relay: relay.to_string(),
             room: room.clone(),
             mac,
             token,
+            fleet,
         };
         self.0.save(
             &kept,
@@ -101,6 +108,22 @@ mod tests {
     }
 
     #[test]
+    fn that_a_relay_is_of_a_fleet_is_kept_for_its_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = ResumeFile::open(&folder.path().join("me.place.json")).unwrap();
+        let address = |text: &str| text.parse::<RelayAddress>().unwrap();
+        let (relay, room) = (address("relay"), "FRIDAY".parse::<RoomCode>().unwrap());
+        assert!(!store.is_of_fleet(&relay, &room));
+        let token = ResumeToken::from_random([7; 16]);
+        store.keep(&relay, &room, None, (token.clone(), true));
+        assert!(store.is_of_fleet(&relay, &room));
+        assert!(!store.is_of_fleet(&address("other"), &room));
+        assert!(!store.is_of_fleet(&relay, &"MONDAY".parse().unwrap()));
+        store.keep(&relay, &room, None, (token, false));
+        assert!(!store.is_of_fleet(&relay, &room));
+    }
+
+    #[test]
     fn what_cannot_be_read_is_nothing() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "{ half").unwrap();
@@ -113,6 +136,7 @@ mod tests {
             room: "FRIDAY".parse().unwrap(),
             mac: Some(VirtualMac::from_random([2, 0, 0, 0, 0, 1])),
             token: ResumeToken::from_random([7; 16]),
+            fleet: false,
         }
     }
 }

@@ -530,6 +530,11 @@ impl PeerHost<Bridge> for Host<'_> {
         Some(term)
     }
 
+    fn knows_fleet(&mut self) -> bool {
+        let place = self.place.as_mut();
+        place.is_some_and(|place| place.is_of_fleet(&self.relay.address, &self.relay.room))
+    }
+
     fn preferred_relay(&mut self) -> Option<RelayAddress> {
         self.desk.picture.borrow().relays.wanted().cloned()
     }
@@ -593,7 +598,7 @@ impl PeerHost<Bridge> for Host<'_> {
                         &self.relay.address,
                         &self.relay.room,
                         None,
-                        welcome.resume_token.clone(),
+                        (welcome.resume_token.clone(), welcome.fence.is_some()),
                     );
                 }
                 let (room, interface) = (&self.relay.room, self.interface);

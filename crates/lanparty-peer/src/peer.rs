@@ -295,6 +295,12 @@ pub trait PeerHost<C> {
         None
     }
 
+    /// Whether the relay was one of a fleet when the program used it last; then a gateway measures the fleet before it asks for its
+    /// room.
+    fn knows_fleet(&mut self) -> bool {
+        false
+    }
+
     /// At which of several relays the program wants to be, whichever is the best; looked at several times a second. It is gone
     /// to as soon as it answers.
     fn preferred_relay(&mut self) -> Option<RelayAddress> {

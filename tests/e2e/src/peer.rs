@@ -88,12 +88,29 @@ impl Peer {
 
     /// The same, which has been at this term before.
     pub fn gateway_of_term(relay: RelayConfig, nic: MacAddr, term: Term) -> Self {
+        let kept = Kept {
+            term,
+            ..Kept::default()
+        };
+        Self::gateway_with(kept, relay, nic)
+    }
+
+    /// The same, whose relay was one of a fleet the last time.
+    pub fn gateway_of_fleet(relay: RelayConfig, nic: MacAddr) -> Self {
+        let kept = Kept {
+            knows_fleet: true,
+            ..Kept::default()
+        };
+        Self::gateway_with(kept, relay, nic)
+    }
+
+    fn gateway_with(kept: Kept, relay: RelayConfig, nic: MacAddr) -> Self {
         let bridge = Bridge::new(nic);
         let bridge = match &relay.host_key {
             Some(key) => bridge.vouching(key.clone(), relay.room.clone()),
             None => bridge,
         };
-        Self::start_at(term, relay, bridge, |_| Facts::default())
+        Self::start_with(kept, relay, bridge, |_| Facts::default())
     }
 
     /// Whoever this is.
@@ -106,11 +123,11 @@ impl Peer {
         core: C,
         facts: fn(&C) -> Facts,
     ) -> Self {
-        Self::start_at(Term::default(), relay, core, facts)
+        Self::start_with(Kept::default(), relay, core, facts)
     }
 
-    fn start_at<C: PeerCore + Send + 'static>(
-        term: Term,
+    fn start_with<C: PeerCore + Send + 'static>(
+        kept: Kept,
         relay: RelayConfig,
         mut core: C,
         facts: fn(&C) -> Facts,
@@ -127,7 +144,7 @@ impl Peer {
                 sender,
                 facts,
                 terms,
-                term,
+                kept,
                 preferred: wanted,
                 looks: wants_look,
             };
@@ -263,12 +280,19 @@ impl Peer {
     }
 }
 
+/// What a program knows of earlier evenings.
+#[derive(Debug, Default)]
+struct Kept {
+    term: Term,
+    knows_fleet: bool,
+}
+
 struct Listener<C> {
     sender: mpsc::UnboundedSender<Heard>,
     facts: fn(&C) -> Facts,
     /// What a gateway signs its terms with, for which room.
     terms: Option<(HostKey, RoomCode)>,
-    term: Term,
+    kept: Kept,
     preferred: watch::Receiver<Option<RelayAddress>>,
     looks: mpsc::UnboundedReceiver<()>,
 }
@@ -276,8 +300,12 @@ struct Listener<C> {
 impl<C> PeerHost<C> for Listener<C> {
     fn term(&mut self, relay: &Pin) -> Option<SignedTerm> {
         let (key, room) = self.terms.as_ref()?;
-        self.term = self.term.next(0);
-        Some(self.term.sign(key, room, relay))
+        self.kept.term = self.kept.term.next(0);
+        Some(self.kept.term.sign(key, room, relay))
+    }
+
+    fn knows_fleet(&mut self) -> bool {
+        self.kept.knows_fleet
     }
 
     fn preferred_relay(&mut self) -> Option<RelayAddress> {

@@ -315,6 +315,86 @@ async fn a_gateway_tells_its_fleet_how_far_each_relay_is_and_its_host_where_they
     .await;
 }
 
+#[tokio::test]
+async fn a_gateway_measures_a_fleet_that_it_knows_by_one_name_before_its_first_hello() {
+    run(async {
+        let relay = Relay::start();
+        let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let of_fleet = |address: SocketAddr| FleetRelay {
+            address: address.to_string(),
+            pin: Some(relay.pin()),
+            region: None,
+        };
+        let found = Found {
+            relays: vec![
+                of_fleet(silent.local_addr().unwrap()),
+                of_fleet(relay.address()),
+            ],
+            ..Found::default()
+        };
+        let fleet =
+            FakeRelay::start(|_| move |message: &PeerMessage| Some(answer(message, found.clone())));
+        let begin = Instant::now();
+        let mut gateway = Peer::gateway_of_fleet(host(&[(fleet.address(), fleet.pin())]), NIC);
+        gateway.is_at(fleet.address()).await;
+        // One that is dead is waited for only as long as it may be nearer.
+        assert!(begin.elapsed() < Duration::from_secs(3), "{begin:?}");
+        let heard = fleet.heard();
+        let kinds: Vec<_> = heard.iter().take(2).map(is_hello).collect();
+        assert_eq!(kinds, [false, true], "{heard:?}");
+        let PeerMessage::Hello(hello) = &heard[1] else {
+            unreachable!("the second one is")
+        };
+        assert!(
+            matches!(&hello.near[..], [near] if near.address == relay.address().to_string()),
+            "{hello:?}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_relay_that_was_of_a_fleet_and_is_an_old_one_now_is_entered_all_the_same() {
+    run(async {
+        let old = FakeRelay::start(|_| {
+            |message: &PeerMessage| match message {
+                PeerMessage::Hello(_) => Some(welcome(None)),
+                _ => None,
+            }
+        });
+        let mut gateway = Peer::gateway_of_fleet(host(&[(old.address(), old.pin())]), NIC);
+        gateway.is_at(old.address()).await;
+        assert!(!gateway.has_heard(|heard| matches!(heard, Heard::NoLink(_))));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_player_of_a_fleet_measures_nothing() {
+    run(async {
+        let other = FakeRelay::start(|_| |_: &PeerMessage| None);
+        let found = Found {
+            gateway: true,
+            relays: vec![FleetRelay {
+                address: other.address().to_string(),
+                pin: Some(other.pin()),
+                region: None,
+            }],
+            ..Found::default()
+        };
+        let fleet =
+            FakeRelay::start(|_| move |message: &PeerMessage| Some(answer(message, found.clone())));
+        let full = FakeRelay::start(|_| |_: &PeerMessage| Some(full()));
+        let invite = [(fleet.address(), fleet.pin()), (full.address(), full.pin())];
+        let mut player = Peer::client(guest(&invite), mac());
+        player.is_at(fleet.address()).await;
+        let heard = fleet.heard();
+        let is_far = |message: &PeerMessage| matches!(message, PeerMessage::Hello(hello) if hello.near.is_empty());
+        assert!(heard.iter().any(is_far), "{heard:?}");
+    })
+    .await;
+}
+
 /// A relay with an empty room.
 fn answer(message: &PeerMessage, found: Found) -> RelayMessage {
     match message {

@@ -3,6 +3,7 @@
 mod connect;
 mod doors;
 mod elsewhere;
+mod fleet;
 mod over;
 mod said;
 mod several;

@@ -11,12 +11,14 @@ use lanparty_edge::address::RelayAddress;
 use lanparty_quic::PathFloor;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 /// How many relays of a fleet are measured.
 const MOST: usize = 8;
 /// How long that may take.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long the others may take once one has answered, where a party waits for it: a new room goes to one that is nearer.
+const OTHERS: Duration = Duration::from_secs(1);
 /// How often it is done: relays come and go.
 const EACH: Duration = Duration::from_secs(600);
 
@@ -82,7 +84,9 @@ impl Nearby {
         self.at = Some(now);
         self.running.spawn(async move {
             match ask(&config, question).await {
-                Ok((is_of_internet, relays)) => measure(config, is_of_internet, relays).await,
+                Ok((is_of_internet, relays)) => {
+                    measure(config, is_of_internet, relays, PATIENCE).await
+                }
                 Err(error) => {
                     tracing::debug!(%error, "The fleet's relays are not known");
                     Vec::new()
@@ -117,24 +121,46 @@ async fn ask(
     }
 }
 
-/// Shakes hands with each, side by side, but for those of our own network that a relay of the internet names.
-pub(crate) async fn measure(
+/// The same where a party waits for it.
+pub(crate) async fn measure_soon(
     config: RelayConfig,
     is_of_internet: bool,
     relays: Vec<FleetRelay>,
 ) -> Vec<Measured> {
+    measure(config, is_of_internet, relays, OTHERS).await
+}
+
+/// Shakes hands with each, side by side, but for those of our own network that a relay of the internet names. Once one has
+/// answered, the others have so long.
+async fn measure(
+    config: RelayConfig,
+    is_of_internet: bool,
+    relays: Vec<FleetRelay>,
+    others: Duration,
+) -> Vec<Measured> {
+    let mut measured: Vec<_> = relays
+        .into_iter()
+        .take(MOST)
+        .map(|relay| Measured { relay, rtt: None })
+        .collect();
     let mut running = JoinSet::new();
-    for relay in relays.into_iter().take(MOST) {
-        let config = config.clone();
+    for (number, Measured { relay, .. }) in measured.iter().enumerate() {
+        let (config, relay) = (config.clone(), relay.clone());
         running.spawn(async move {
             let rtt = timeout(PATIENCE, shake_hands(&config, is_of_internet, &relay)).await;
-            Measured {
-                rtt: rtt.ok().flatten(),
-                relay,
-            }
+            (number, rtt.ok().flatten())
         });
     }
-    running.join_all().await
+    let mut until = Instant::now() + PATIENCE;
+    let mut has_any = false;
+    while let Ok(Some(next)) = timeout_at(until.into(), running.join_next()).await {
+        let Ok((number, rtt)) = next else { continue };
+        measured[number].rtt = rtt;
+        if rtt.is_some() && !std::mem::replace(&mut has_any, true) {
+            until = until.min(Instant::now() + others);
+        }
+    }
+    measured
 }
 
 async fn shake_hands(
@@ -187,7 +213,7 @@ mod tests {
             .unwrap();
         let at = listens.local_addr().unwrap().to_string();
         let config = crate::relays::tests::config(&[]);
-        let measured = measure(config, true, vec![relay(&at)]).await;
+        let measured = measure_soon(config, true, vec![relay(&at)]).await;
         assert_eq!(measured[0].rtt, None);
         assert!(
             listens.recv(&mut [0; 2000]).is_err(),

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 /// How long a relay keeps a connection on which it was asked, and somewhat less.
-const KEPT: Duration = Duration::from_millis(2500);
+pub(crate) const KEPT: Duration = Duration::from_millis(2500);
 /// How long a name may take to be resolved of which it is known where it led last.
 const RESOLVE: Duration = Duration::from_secs(1);
 

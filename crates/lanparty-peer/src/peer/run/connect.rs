@@ -122,6 +122,13 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             }
         };
         let is_of_internet = reached.is_of_internet();
+        let reached = match self.looks_like_fleet(place) {
+            true => match self.learn_fleet(place, &targets, reached).await? {
+                Ok(reached) => reached,
+                Err(error) => return Ok((is_of_internet, Err(error))),
+            },
+            false => reached,
+        };
         let config = self.config_of(place);
         let hello = self.hello(&config, place, reached.connection().key(), yields);
         let entering = RelayLink::enter(&config, &targets, reached, over(&hello));

@@ -147,19 +147,6 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         }
     }
 
-    /// A gateway at a relay of a fleet looks at the others from time to time, for the next time that its room is given out.
-    pub(super) fn look_around(&mut self, link: &RelayLink) {
-        if self.is_player() || !self.relays.are_fleet() {
-            return;
-        }
-        let mut config = self.config_of(link.place());
-        if let Some(door) = &mut config.door {
-            door.port = None;
-        }
-        let question = self.question(&config);
-        self.nearby.look_around(Instant::now(), config, question);
-    }
-
     /// Whether a gateway's players may be looking for it elsewhere: all of them have gone without a word, or say nothing now.
     fn is_deserted(&self, now: Instant) -> bool {
         let Elsewhere {
@@ -168,7 +155,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         (*players > 0 && silent.len() >= *players) || self.core.is_deserted(now)
     }
 
-    fn is_player(&self) -> bool {
+    pub(super) fn is_player(&self) -> bool {
         self.core.newcomer() != Newcomer::Gateway
     }
 

@@ -6,22 +6,17 @@ use super::connect::network;
 use crate::link::race::Targets;
 use crate::link::{ConnectError, RelayLink};
 use crate::relays::choose::{Answer, Choice, Chooser};
-use crate::relays::nearby::{Measured, measure};
 use crate::relays::survey::{LookedUp, Question, Reply, Step, Survey};
 use crate::relays::trail::Trail;
 use crate::relays::{Relays, cause};
 use lanparty_ctrl::message::{Newcomer, Reject};
 use lanparty_ctrl::{RejectReason, Text};
-use lanparty_edge::address::RelayAddress;
-use lanparty_quic::HandshakeError;
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// So long a gateway goes by what was answered while its link was failing.
 const FRESH: Duration = Duration::from_millis(1500);
-/// So many relays are shown to people.
-const MAX_SIGHTS: usize = 16;
 /// Nobody waits for the next answer for longer without looking around.
 const LONG: Duration = Duration::from_secs(10);
 
@@ -108,53 +103,6 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                     .await?;
             }
         }
-    }
-
-    /// The first time, a gateway finds out how far the relays of the fleet are, so that its room is near it.
-    async fn measure_fleet(&mut self, survey: &Survey, place: usize) -> Result<(), RunError> {
-        if !self.nearby.is_unknown() {
-            return Ok(());
-        }
-        let reply = survey.replies().find(|(number, ..)| *number == place);
-        let Some((_, Ok(Reply::Found(found, Some(reached))), _)) = reply else {
-            return Ok(());
-        };
-        if found.relays.is_empty() {
-            return Ok(());
-        }
-        let measuring = measure(
-            self.config_of(place),
-            reached.1.is_of_internet(),
-            found.relays.clone(),
-        );
-        let measured = self.meanwhile(measuring).await?;
-        self.note_measured(measured);
-        Ok(())
-    }
-
-    /// The relays of the fleet are so far away.
-    pub(super) fn note_measured(&mut self, measured: Vec<Measured>) {
-        self.nearby.note(Instant::now(), measured);
-        for Measured { relay, rtt } in self.nearby.measured() {
-            let Ok(address) = relay.address.parse::<RelayAddress>() else {
-                continue;
-            };
-            let silent = || ConnectError::from(HandshakeError::NoAnswer).to_string();
-            let sight = RelaySight {
-                region: relay.region.clone(),
-                rtt: *rtt,
-                is_here: false,
-                said: rtt.is_none().then(silent),
-                address,
-            };
-            let mut before = self.sights.iter_mut();
-            match before.find(|before| before.address.is_same(&sight.address)) {
-                Some(before) => *before = sight,
-                None => self.sights.push(sight),
-            }
-        }
-        // Relays come and go, and a directory may be full of garbage.
-        self.sights.truncate(MAX_SIGHTS);
     }
 
     /// Who chooses, where nothing special has happened.
