@@ -4,6 +4,8 @@
 //! offices take for a web page. A peer calls [`dial`], by itself or through an HTTP [`Proxy`]; a relay calls [`accept`]. Both
 //! get a [`CarrierStream`], which is all that a QUIC endpoint needs of a path.
 //!
+//! What TCP kept while a path was cut is not handed out when it comes seconds later: a packet is lost then, as it would be over UDP.
+//!
 //! This TLS proves nothing and hides nothing that matters: whom one speaks to, who one is and what is said stay with the TLS of
 //! the QUIC connection inside, which ends at relay and peer as it does over UDP, whoever carries its packets.
 #![allow(
@@ -14,6 +16,7 @@
 mod accept;
 mod dial;
 mod head;
+mod lateness;
 mod proxy;
 mod socket;
 mod stream;

@@ -1,17 +1,20 @@
 //! Packets over a WebSocket.
 
 use crate::MAX_MESSAGE;
+use crate::lateness::{Lateness, Stamps};
 use bytes::Bytes;
 use futures_util::{Sink, Stream, ready};
 use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 /// As much as this waits here for a write, and goes out as one: a train of packets is one record of TLS. Nothing more is taken
@@ -19,14 +22,15 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 const TRAIN: usize = 16 * 1024;
 /// How many bytes are read before other tasks have their turn, whatever is in them,
 const AT_ONCE: usize = 64 * 1024;
-/// and how many messages may come one after the other that are no packets. A peer of ours sends none; a web server in front may
-/// ping now and then.
+/// and how many messages may come one after the other that are no packets. A peer of ours says between two packets at most when they
+/// were sent; a web server in front may ping now and then.
 const MAX_CHATTER: u32 = 64;
 
 /// The packets of a QUIC connection over TCP, both ways.
 ///
 /// Items are packets; the stream ends when the other side has closed it. What is sent leaves with the next flush, packets that
-/// were sent one after the other as one write. It is not ready while an earlier write has not left.
+/// were sent one after the other as one write. It is not ready while an earlier write has not left. Packets that come more than a
+/// second late are lost.
 pub struct CarrierStream {
     socket: WebSocketStream<Wire>,
     /// How many bytes were taken since everything was gone.
@@ -34,6 +38,8 @@ pub struct CarrierStream {
     /// How many messages have come since the last packet.
     chatter: u32,
     has_ended: bool,
+    stamps: Stamps,
+    lateness: Lateness,
 }
 
 impl fmt::Debug for CarrierStream {
@@ -57,12 +63,23 @@ pub(crate) fn config() -> WebSocketConfig {
 
 impl CarrierStream {
     pub(crate) fn new(socket: WebSocketStream<Wire>) -> Self {
+        let now = Instant::now();
         CarrierStream {
             socket,
             unflushed: 0,
             chatter: 0,
             has_ended: false,
+            stamps: Stamps::new(now),
+            lateness: Lateness::new(now),
         }
+    }
+
+    /// As if it were there since then, and a first stamp had come.
+    #[cfg(test)]
+    pub(crate) fn since(mut self, then: Instant, stamp: &[u8]) -> Self {
+        self.lateness = Lateness::new(then);
+        self.lateness.handle_stamp(then, stamp);
+        self
     }
 
     /// How many bytes wait here.
@@ -74,9 +91,18 @@ impl CarrierStream {
     fn take(&mut self, message: Message) -> Option<io::Result<Bytes>> {
         match message {
             // No packet is empty.
-            Message::Binary(packet) => (!packet.is_empty()).then_some(Ok(packet)),
+            Message::Binary(packet) if packet.is_empty() => None,
+            Message::Binary(packet) => {
+                // Also if it is lost.
+                self.chatter = 0;
+                (!self.lateness.is_late(Instant::now())).then_some(Ok(packet))
+            }
+            Message::Pong(stamp) => {
+                self.lateness.handle_stamp(Instant::now(), &stamp);
+                None
+            }
             // A ping is answered below.
-            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => None,
+            Message::Ping(_) | Message::Frame(_) => None,
             Message::Text(_) => Some(Err(invalid("text came where packets were expected"))),
             Message::Close(_) => {
                 self.has_ended = true;
@@ -126,6 +152,13 @@ impl Sink<Bytes> for CarrierStream {
     fn start_send(mut self: Pin<&mut Self>, packet: Bytes) -> io::Result<()> {
         if packet.len() > MAX_MESSAGE {
             return Err(invalid("the packet is longer than any"));
+        }
+        // A pong that nobody asked for: who does not know it does not mind it (RFC 6455 §5.5.3).
+        if let Some(stamp) = self.stamps.before_packet(Instant::now()) {
+            let stamp = Message::Frame(Frame::pong(stamp));
+            Pin::new(&mut self.socket)
+                .start_send(stamp)
+                .map_err(into_io)?;
         }
         self.unflushed += packet.len();
         Pin::new(&mut self.socket)

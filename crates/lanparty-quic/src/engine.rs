@@ -137,7 +137,7 @@ impl Shared {
         if !made_up::is_one(transmit.destination) {
             let _ = self.udp.try_send(transmit, contents);
         } else if let Some(wire) = self.wires.find(transmit.destination) {
-            wire.send(&contents[..transmit.size]);
+            wire.send(Instant::now(), &contents[..transmit.size]);
         }
     }
 }

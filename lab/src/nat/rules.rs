@@ -9,6 +9,8 @@ use super::{Nat, Router};
 /// What becomes of some of what is forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weather {
+    /// Nothing gets through.
+    Nothing,
     /// No UDP at all.
     NoUdp,
     /// No UDP from or to this port.
@@ -32,6 +34,7 @@ impl Weather {
         let loss =
             |what, percent| format!("meta l4proto {what} numgen random mod 100 < {percent} drop");
         match self {
+            Self::Nothing => vec!["drop".into()],
             Self::NoUdp => vec!["meta l4proto udp drop".into()],
             Self::DeafToUdp => vec!["iifname \"wan0\" meta l4proto udp drop".into()],
             Self::NoUdpPort(port) => ["sport", "dport"]

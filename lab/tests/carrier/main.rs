@@ -3,6 +3,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests with real programs")]
 
+mod cuts;
 mod front;
 mod networks;
 mod strangers;

@@ -30,6 +30,9 @@ pub(crate) fn slow_and_senseless_strangers_disturb_no_game(networks: &Networks) 
     let Some(player) = guests.players.last() else {
         bail!("nobody plays")
     };
+    if player.snapshot()?["state"] != "connected" {
+        player.join()?;
+    }
     let stranger = guests.venue.public_machine("stranger", 4)?;
     let relay: SocketAddr = (Venue::RELAY, 443).into();
     let mut outcome = Ok(());

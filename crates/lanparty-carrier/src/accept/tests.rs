@@ -1,6 +1,7 @@
 use super::*;
 use futures_util::StreamExt as _;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use std::time::Instant;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 
@@ -76,9 +77,33 @@ async fn the_bytes_on_the_wire_are_those_of_the_protocol_s_page() {
     futures_util::SinkExt::send(&mut sink, bytes::Bytes::from(vec![7; 1350]))
         .await
         .unwrap();
-    let mut header = [0; 4];
+    let mut header = [0; 14];
     there.read_exact(&mut header).await.unwrap();
-    assert_eq!(header, [0x82, 126, 0x05, 0x46]);
+    let [pong @ .., _, _, _, _, _, _, _, _] = header;
+    assert_eq!(pong, *b"\x8a\x08sent");
+    let [_, _, _, _, _, _, time @ .., _, _, _, _] = header;
+    assert!(u32::from_be_bytes(time) < 60_000, "since the stream began");
+    let [.., one, two, high, low] = header;
+    assert_eq!([one, two, high, low], [0x82, 126, 0x05, 0x46]);
+}
+
+#[tokio::test]
+async fn what_comes_seconds_late_behind_a_silence_is_lost() {
+    /// Masked by zeros, which changes nothing.
+    fn frame(opcode: u8, what: &[u8]) -> Vec<u8> {
+        [&[opcode, 0x80 | what.len() as u8, 0, 0, 0, 0][..], what].concat()
+    }
+    fn sent(millis: u32) -> Vec<u8> {
+        frame(0x8a, &[&b"sent"[..], &millis.to_be_bytes()].concat())
+    }
+    let (mut there, stream) = carried().await;
+    let then = Instant::now() - Duration::from_secs(10);
+    let mut stream = stream.since(then, b"sent\0\0\0\0");
+    let late = [sent(5000), frame(0x82, b"late").repeat(1000)].concat();
+    // A busy machine reads it when it may; whatever is older than this is late.
+    let in_time = [sent(3_600_000), frame(0x82, b"in time")].concat();
+    there.write_all(&[late, in_time].concat()).await.unwrap();
+    assert_eq!(stream.next().await.unwrap().unwrap(), &b"in time"[..]);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ const BEHIND_TCP: Duration = Duration::from_millis(300);
 /// How long it is remembered what a network lets through, and of how many networks.
 const MEMORY: Duration = Duration::from_secs(600);
 const NETWORKS: usize = 8;
-/// How often UDP is asked for over a link that has none, and how rarely where it has not lasted.
+/// How often UDP is asked for over a link that has none, and how rarely where it has not lasted again and again.
 const ASK: Duration = Duration::from_secs(60);
 const RARELY: Duration = Duration::from_secs(16 * 60);
 /// How soon for the first time: a relay that was started anew may have been found by TCP by chance.
@@ -84,8 +84,8 @@ struct Network {
     until: Instant,
     /// UDP gets through, and loses too much.
     is_lossy: bool,
-    /// How long until UDP is asked for.
-    ask: Duration,
+    /// How long until UDP is asked for, where something speaks against it.
+    ask: Option<Duration>,
 }
 
 /// The link that stands.
@@ -131,10 +131,7 @@ impl Carriage {
     pub(crate) fn stands(&mut self, now: Instant, address: Option<IpAddr>, means: Means) {
         let network = self.network(now, address);
         network.means = means;
-        let ask = match network.is_lossy || network.ask > ASK {
-            true => network.ask,
-            false => FIRST_ASK,
-        };
+        let ask = network.ask.unwrap_or(FIRST_ASK);
         self.link = Some(Standing {
             address,
             means,
@@ -166,8 +163,12 @@ impl Carriage {
         // What it was left for is not forgiven because it had lasted.
         if link.means == Means::Udp && !link.is_left {
             match (fell_silent, has_lasted) {
-                (_, true) => (network.ask, network.is_lossy) = (ASK, false),
-                (true, false) => network.ask = (network.ask * 2).min(RARELY),
+                (_, true) => (network.ask, network.is_lossy) = (None, false),
+                (true, false) => {
+                    // Once may be chance, such as a relay that was started anew.
+                    let longer = network.ask.map(|ask| (ask * 2).min(RARELY));
+                    network.ask = longer.or(Some(ASK));
+                }
                 (false, false) => {}
             }
         }
@@ -253,10 +254,9 @@ impl Carriage {
             link.is_left = true;
             let address = link.address;
             let network = self.network(now, address);
-            network.ask = match network.is_lossy {
-                true => (network.ask * 2).min(4 * RARELY),
-                false => RARELY,
-            };
+            let longer = network.ask.filter(|_| network.is_lossy);
+            let longer = longer.map(|ask| (ask * 2).min(4 * RARELY));
+            network.ask = longer.or(Some(RARELY));
             network.is_lossy = true;
         }
         is_sane
@@ -268,12 +268,12 @@ impl Carriage {
             return;
         };
         let network = self.network(now, address);
-        network.ask = (network.ask * 2).min(RARELY);
+        network.ask = Some((network.ask.unwrap_or(ASK) * 2).min(RARELY));
         self.postpone(now, address);
     }
 
     fn postpone(&mut self, now: Instant, address: Option<IpAddr>) {
-        let ask = self.network(now, address).ask;
+        let ask = self.network(now, address).ask.unwrap_or(ASK);
         if let Some(link) = &mut self.link {
             link.next_ask = now + ask;
         }
@@ -299,7 +299,7 @@ impl Carriage {
                 means: Means::Udp,
                 until: now,
                 is_lossy: false,
-                ask: ASK,
+                ask: None,
             })
         });
         self.networks.back_mut().expect("one was just added")

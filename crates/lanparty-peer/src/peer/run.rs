@@ -412,7 +412,10 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                     }
                     let (packets, is_silent) = (link.connection().packets(), link.is_silent());
                     let carriage = &mut self.relays.here_mut().carriage;
-                    if let Some(starts) = carriage.poll(Instant::now(), packets, is_silent) {
+                    // What it wants tried while something else is tried would be forgotten until the next time.
+                    if self.beside.is_idle()
+                        && let Some(starts) = carriage.poll(Instant::now(), packets, is_silent)
+                    {
                         self.try_beside(link, starts).await?;
                     }
                     self.about_doors(link, Doors::tell_news);

@@ -279,7 +279,7 @@ impl Driver {
             let Some(packet) = packet else {
                 break;
             };
-            wire.send(&self.contents[..packet.size]);
+            wire.send(now, &self.contents[..packet.size]);
             state.carried.sent += 1;
         }
         state.settle(now, handle);

@@ -104,7 +104,19 @@ fn udp_that_dies_in_mid_evening_is_not_waited_for_and_is_asked_for_less_often_if
         now += secs(20);
         end(&mut carriage, now, true);
     }
-    assert_eq!(waits, [5, 120, 240, 480, 960, 960, 960, 960]);
+    assert_eq!(waits, [5, 60, 120, 240, 480, 960, 960, 960]);
+}
+
+#[test]
+fn udp_that_dies_young_is_asked_for_after_a_minute_and_each_minute_from_then_on() {
+    let (mut carriage, now) = (Carriage::default(), Instant::now());
+    carriage.stands(now, HOTEL, Means::Udp);
+    let now = now + secs(10);
+    end(&mut carriage, now, true);
+    carriage.stands(now, HOTEL, Means::Tcp);
+    let asked = polls(&mut carriage, now, 200, (0, 0));
+    let at: Vec<_> = asked.iter().map(|(second, _)| *second).collect();
+    assert_eq!(at, [60, 120, 180]);
 }
 
 #[test]

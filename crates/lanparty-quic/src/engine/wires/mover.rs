@@ -9,7 +9,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::time::{Sleep, sleep};
 
 /// Bytes that are given to the stream before they are written.
@@ -45,6 +45,9 @@ impl Mover {
     /// Writes what there is to write. Pending when the stream takes no more.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
+            if self.wire.expire(Instant::now()) {
+                self.wires.announce(&self.wire);
+            }
             while self.unwritten < BATCH {
                 ready!(self.poll_ready_or_write(cx))?;
                 let Some(packet) = self.wire.next() else {

@@ -36,7 +36,7 @@ async fn one_with_a_connection_stays_until_that_ends_and_says_its_last_words() {
     let day = Duration::from_secs(86_400);
     let staying = tokio::time::timeout(day, poll_fn(|cx| Pin::new(&mut mover).poll(cx)));
     assert!(staying.await.is_err());
-    wire.send(b"goodbye");
+    wire.send(Instant::now(), b"goodbye");
     wire.lost_link();
     assert!(turn(&mut mover).await.is_ready());
     assert_eq!(near.back.take(), [&b"goodbye"[..]]);
@@ -47,7 +47,7 @@ async fn last_words_that_nobody_takes_have_two_seconds() {
     let (_near, far) = pipe(0);
     let (wire, _wires, mut mover) = mover(far);
     wire.has_link();
-    wire.send(b"goodbye");
+    wire.send(Instant::now(), b"goodbye");
     wire.lost_link();
     let begin = tokio::time::Instant::now();
     poll_fn(|cx| Pin::new(&mut mover).poll(cx)).await;
@@ -95,13 +95,13 @@ async fn what_goes_waits_in_a_ring_of_32_kib_until_the_stream_has_written_it() {
     let mut sent = 0;
     while !wire.is_full() {
         assert!(!wire.park(link));
-        wire.send(&[sent; 1200]);
+        wire.send(Instant::now(), &[sent; 1200]);
         sent += 1;
     }
     assert_eq!(sent, 28);
     assert!(wire.park(link) && wire.park(link));
     // It is lost.
-    wire.send(&[99; 1200]);
+    wire.send(Instant::now(), &[99; 1200]);
     let mut came = Vec::new();
     let mut freed = Vec::new();
     while came.len() < 28 {
@@ -121,4 +121,24 @@ async fn what_goes_waits_in_a_ring_of_32_kib_until_the_stream_has_written_it() {
         (13..28).contains(&at),
         "with half of the ring still full: {at}"
     );
+}
+
+#[tokio::test]
+async fn what_no_stream_takes_for_a_second_is_lost_and_makes_room() {
+    let (near, far) = pipe(4);
+    let (wire, wires, mut mover) = mover(far);
+    let link = ConnectionHandle(7);
+    let long_ago = Instant::now() - 2 * Duration::from_secs(1);
+    while !wire.is_full() {
+        wire.send(long_ago, &[1; 1200]);
+    }
+    assert!(wire.park(link));
+    assert!(turn(&mut mover).await.is_pending());
+    assert_eq!(near.back.len(), 0);
+    assert!(!wire.is_full());
+    let news = wires.next_ready().unwrap().take(FROM_ONE, &mut Vec::new());
+    assert_eq!(news.freed[..], [link]);
+    wire.send(Instant::now(), &[2; 1200]);
+    assert!(turn(&mut mover).await.is_pending());
+    assert_eq!(near.back.take(), [&[2; 1200][..]]);
 }

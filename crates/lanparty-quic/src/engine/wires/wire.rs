@@ -11,11 +11,15 @@ use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
 
 /// Bytes that may wait for the stream before its links keep what they have, and at which they go on. What waits here goes out
 /// in the order in which it came, so it should be little; the system has some 16 KiB beside it.
 const FULL: usize = 32 * 1024;
 const HAS_ROOM: usize = 16 * 1024;
+/// How long a packet may wait for the stream: frames wait no longer in a link's queue either, and what TCP has taken it delivers, however
+/// late.
+const OLDEST: Duration = Duration::from_secs(1);
 /// What may wait for a loop's turn.
 const MOST_CAME: usize = 64 * 1024;
 const MOST_PACKETS: usize = 64;
@@ -39,7 +43,7 @@ pub(in crate::engine) struct Wire {
 struct Rings {
     came: VecDeque<Bytes>,
     came_bytes: usize,
-    going: VecDeque<Bytes>,
+    going: VecDeque<(Instant, Bytes)>,
     /// Bytes that the stream has not taken, or not written.
     unsent: usize,
     /// Links that have something to say as soon as there is room.
@@ -115,12 +119,12 @@ impl Wire {
     }
 
     /// Sends a packet; where there is no room it is lost, as on a network.
-    pub(in crate::engine) fn send(&self, packet: &[u8]) {
+    pub(in crate::engine) fn send(&self, now: Instant, packet: &[u8]) {
         let mut rings = lock(&self.rings);
         if rings.has_ended || self.is_full() {
             return;
         }
-        rings.going.push_back(Bytes::copy_from_slice(packet));
+        rings.going.push_back((now, Bytes::copy_from_slice(packet)));
         rings.unsent += packet.len();
         if rings.unsent >= FULL {
             self.is_full.store(true, Ordering::Relaxed);
@@ -195,12 +199,29 @@ impl Wire {
 
     /// The next packet to be written.
     pub(super) fn next(&self) -> Option<Bytes> {
-        lock(&self.rings).going.pop_front()
+        let next = lock(&self.rings).going.pop_front();
+        next.map(|(_, packet)| packet)
+    }
+
+    /// Packets that have waited for too long are lost, as on a network. True when links wait for their room.
+    pub(super) fn expire(&self, now: Instant) -> bool {
+        let mut rings = lock(&self.rings);
+        let is_old = |(then, _): &(Instant, Bytes)| now.saturating_duration_since(*then) > OLDEST;
+        let mut expired = 0;
+        while rings.going.front().is_some_and(is_old)
+            && let Some((_, packet)) = rings.going.pop_front()
+        {
+            expired += packet.len();
+        }
+        expired > 0 && self.makes_room(&mut rings, expired)
     }
 
     /// So many bytes have left. True when links wait for that.
     pub(super) fn left(&self, bytes: usize) -> bool {
-        let mut rings = lock(&self.rings);
+        self.makes_room(&mut lock(&self.rings), bytes)
+    }
+
+    fn makes_room(&self, rings: &mut Rings, bytes: usize) -> bool {
         rings.unsent -= bytes;
         if self.is_full() && rings.unsent <= HAS_ROOM {
             self.is_full.store(false, Ordering::Relaxed);
