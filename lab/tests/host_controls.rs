@@ -10,11 +10,15 @@ use anyhow::{Context, Result, bail, ensure};
 use lanparty_edge::invite::Invite;
 use lanparty_lab::traffic::Pings;
 use lanparty_lab::{
-    Machine, Needs, Plan, Player, Process, Suite, Venue, World, checks, eventually,
+    Machine, Needs, Plan, Player, Process, Spare, Suite, Venue, World, checks, eventually,
 };
 use lanparty_lab::{program, run};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(30);
+/// Where others have the processor all evening, they may take one ping of two hundred. Whoever comes anew for an order of the host's
+/// loses several in a row, each time.
+const BUSY_LOSS: f32 = 0.005;
+const TO_SPARE: f64 = 0.2;
 const ROOM: &str = "FRIDAY-LAN";
 /// The player who plays on, and the one who gets into trouble.
 const GOOD: &str = "02:00:00:00:00:01";
@@ -46,6 +50,7 @@ fn main() -> ExitCode {
 /// A host and two players; the first one's pings to the LAN go on all the time.
 struct Table {
     began: Instant,
+    spare: Spare,
     pings: Pings,
     bad: Process,
     good: Process,
@@ -94,10 +99,11 @@ impl Table {
             is_on_the_lan(machine, client)?;
         }
         let pings = Pings::start(&venue.remotes[0], Venue::LAN1, 20, 56)?;
-        let began = Instant::now();
+        let (began, spare) = (Instant::now(), Spare::now()?);
         pings.wait_for_answers(began, 5, SOON)?;
         Ok(Table {
             began,
+            spare,
             pings,
             bad,
             good,
@@ -113,11 +119,10 @@ impl Table {
         self.venue.gateway.ctl("lanparty-gateway", words)
     }
 
-    /// What the page on the gateway's machine answers within two seconds.
-    fn http(&self, request: &str) -> Result<String> {
-        let script =
-            "exec 3<>/dev/tcp/127.0.0.1/4480; printf %s \"$1\" >&3; timeout 2 cat <&3; true";
-        let asked = ["bash", "-c", script, "bash", request];
+    /// What the page on the gateway's machine answers: all of it, or up to a line with this where it does not end.
+    fn http(&self, request: &str, last: &str) -> Result<String> {
+        let script = "exec 3<>/dev/tcp/127.0.0.1/4480; printf %s \"$1\" >&3; timeout 20 sed \"/$2/q\" <&3; true";
+        let asked = ["bash", "-c", script, "bash", request, last];
         let answer = self.venue.gateway.output(asked)?;
         Ok(String::from_utf8_lossy(&answer.stdout).into_owned())
     }
@@ -185,9 +190,9 @@ fn the_party_page_shows_the_party_and_orders(table: &Table) -> Result<()> {
     );
     let post = |path: &str, headers: &str, body: &str| {
         let length = body.len();
-        table.http(&format!(
-            "POST {path} HTTP/1.1\r\n{own}{headers}Content-Length: {length}\r\n\r\n{body}"
-        ))
+        let request =
+            format!("POST {path} HTTP/1.1\r\n{own}{headers}Content-Length: {length}\r\n\r\n{body}");
+        table.http(&request, "no such line")
     };
     let order = r#"{"do":"isolate","on":true}"#;
     let forged = post("/order", "", order)?;
@@ -200,9 +205,8 @@ fn the_party_page_shows_the_party_and_orders(table: &Table) -> Result<()> {
         .and_then(|cookie| cookie.split(';').next())
         .context("a cookie")?;
     let cookie = format!("Cookie: {cookie}\r\n");
-    let shown = table.http(&format!(
-        "GET /events HTTP/1.1\r\nHost: 127.0.0.1:4480\r\n{cookie}\r\n"
-    ))?;
+    let watch = format!("GET /events HTTP/1.1\r\nHost: 127.0.0.1:4480\r\n{cookie}\r\n");
+    let shown = table.http(&watch, BAD)?;
     ensure!(
         shown.contains(ROOM) && shown.contains(GOOD) && shown.contains(BAD),
         "{shown}"
@@ -237,19 +241,17 @@ fn players_who_are_kept_apart_have_the_lan_and_not_each_other(table: &Table) -> 
     bad.pings(target, 56)?;
     table.ctl(&["isolate", "on"])?;
     bad.pings(Venue::LAN1, 56)?;
-    let heard = bad.output([
-        "ping",
-        "-c",
-        "3",
-        "-i",
-        "0.2",
-        "-W",
-        "1",
-        &target.to_string(),
-    ])?;
-    ensure!(!heard.status.success(), "the players hear each other");
+    // The order is the gateway's; the relay, which keeps players apart, hears of it a moment later.
+    let target_text = target.to_string();
+    eventually("the players do not hear each other", SOON, || {
+        let ping = ["ping", "-c", "3", "-i", "0.2", "-W", "1", &target_text];
+        let heard = bad.output(ping).ok()?;
+        (!heard.status.success()).then_some(())
+    })?;
     table.ctl(&["isolate", "off"])?;
-    bad.pings(target, 56)
+    eventually("they hear each other again", SOON, || {
+        bad.pings(target, 56).ok()
+    })
 }
 
 fn who_is_not_there_cannot_be_kicked(table: &Table) -> Result<()> {
@@ -335,7 +337,12 @@ fn and_the_other_player_lost_no_packet_by_all_that(table: &Table) -> Result<()> 
     let now = Instant::now();
     table.pings.wait_for_answers(now, 5, SOON)?;
     let report = table.pings.report(table.began, now);
-    ensure!(report.sent > 20 && report.lost == 0, "{report:?}");
+    let had_time = table.spare.was_more_than(TO_SPARE)?;
+    let allowed = if had_time { 0.0 } else { BUSY_LOSS };
+    ensure!(
+        report.sent > 20 && report.lost_part() <= allowed,
+        "{report:?}"
+    );
     Ok(())
 }
 

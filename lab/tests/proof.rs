@@ -14,14 +14,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use lanparty_lab::{
-    Addressing, Machine, Needs, Party, Plan, Player, Process, RawSocket, Suite, Venue, World,
-    checks, eventually, program, run,
+    Addressing, Machine, Needs, Party, Plan, Player, Process, RawSocket, Spare, Suite, Venue,
+    World, checks, eventually, program, run,
 };
 use lanparty_proof::{Style, Word, read};
 use serde_json::Value;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(30);
 const ROOM: &str = "FRIDAY-LAN";
+/// How long a look takes at most, where the machine has time for it.
+const A_LOOK: Duration = Duration::from_secs(15);
+const TO_SPARE: f64 = 0.2;
 
 fn main() -> ExitCode {
     let needs = Needs::programs(&["dnsmasq", "nft"]);
@@ -339,13 +342,11 @@ impl Evening {
 }
 
 fn tunnel_and_program_are_both_proved(evening: &Evening) -> Result<()> {
-    let started = Instant::now();
+    let (started, spare) = (Instant::now(), Spare::now()?);
     let rows = evening.look()?;
-    ensure!(
-        started.elapsed() < Duration::from_secs(15),
-        "{:?}",
-        started.elapsed()
-    );
+    let (took, had_time) = (started.elapsed(), spare.was_more_than(TO_SPARE)?);
+    println!("a look takes {took:.1?}");
+    ensure!(!had_time || took < A_LOOK, "{took:?}");
     says(&rows, "tunnel", "good", "15 ways")?;
     says(&rows, "proof", "good", "its answer back")?;
     is_silent_about(&rows, &FAMILIES)
@@ -369,8 +370,9 @@ fn an_open_machine_that_answers_no_pings_is_not_suspected(party: &Party) -> Resu
     Ok(())
 }
 
-/// How soon a firewall is noticed that comes while all was well, and a cure.
-const NOTICED: Duration = Duration::from_secs(35);
+/// How soon a firewall is noticed that comes while all was well, and a cure: within 23 s, and a busy machine has its time. To the
+/// second that is judged where time is only a number (`lanparty-client-core/src/session/firewall.rs`).
+const NOTICED: Duration = Duration::from_secs(60);
 
 fn a_firewall_that_eats_the_party_is_named_and_its_cure_seen(party: &Party) -> Result<()> {
     let (machine, program) = (player(party), &party.players[0].program);

@@ -19,21 +19,29 @@ use anyhow::{Context, Result, ensure};
 use lanparty_ctrl::RoomKey;
 use lanparty_edge::invite::Invite;
 use lanparty_lab::{
-    Machine, Needs, Plan, Player, Process, Suite, Venue, World, checks, eventually, pass, program,
-    run,
+    Machine, Needs, Plan, Player, Process, Spare, Suite, Venue, World, checks, eventually, pass,
+    program, run,
 };
 use rustix::process::Signal;
 use serde_json::Value;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(30);
 const ROOM: &str = "FRIDAY-LAN";
 /// Whoever is in this group may use the service.
 const GROUP: u32 = 4242;
 /// Two people of the player's machine.
 const ANNA: u32 = 12_345;
 const BERT: u32 = 12_346;
-/// How soon a view must say that something is gone.
+/// How soon a view must say that something is gone, where the machine has time for it; the service looks at its link four times a
+/// second, and by then has asked (`lanparty-peer/src/pulse.rs`).
 const TRUTH: Duration = Duration::from_secs(3);
+/// Where others have the processor.
+const BUSY: Duration = Duration::from_secs(6);
+const TO_SPARE: f64 = 0.2;
+/// So often at most something in a service without a party has a reason to look up, in ten seconds.
+const LOOKS: u64 = 40;
+/// In a party some fifteen times a second: it looks at its link, its address and its port.
+const LOOKS_IN_A_PARTY: u64 = 500;
 
 fn main() -> ExitCode {
     let needs = Needs::programs(&["dnsmasq", "ping", "setpriv"]);
@@ -244,14 +252,24 @@ fn what_json_says_is_what_is_watched(evening: &Evening) -> Result<()> {
     let mut command = program("lanparty-client")?;
     command.extend(["status", "--json", "--watch", "--socket", "client.sock"].map(String::from));
     let watch = evening.machine().spawn("watch", command)?;
-    let line = watch.wait_for_line("\"state\"", SOON)?;
-    let watched: Value = serde_json::from_str(line.trim())?;
-    let asked = evening.snapshot()?;
-    for field in [
+    watch.wait_for_line("\"state\"", SOON)?;
+    let fields = [
         "version", "program", "state", "sentence", "party", "me", "address", "rooms",
-    ] {
-        ensure!(watched[field] == asked[field], "{field}: {watched} {asked}");
-    }
+    ];
+    // Something may change between the two.
+    let mut differ = String::new();
+    let same = eventually("what is watched is what is asked", SOON, || {
+        let asked = evening.snapshot().ok()?;
+        let log = watch.log();
+        let line = log.lines().rfind(|line| line.contains("\"state\""))?;
+        let watched: Value = serde_json::from_str(line.trim()).ok()?;
+        let other = fields
+            .iter()
+            .find(|field| watched[**field] != asked[**field]);
+        differ = format!("{other:?}: {watched} {asked}");
+        other.is_none().then_some(())
+    });
+    same.context(differ)?;
     // A view that is killed takes nothing with it.
     watch.kill()?;
     evening.machine().pings(Venue::LAN1, 56)
@@ -381,13 +399,15 @@ fn a_killed_service_comes_back_and_joins_again(evening: &Evening) -> Result<()> 
 fn a_relay_that_is_gone_is_said_within_three_seconds(evening: &Evening) -> Result<()> {
     let mut relay = lock(&evening.relay);
     relay.kill()?;
-    let begin = Instant::now();
+    let (begin, spare) = (Instant::now(), Spare::now()?);
     let gone = evening.is("reconnecting", SOON)?;
+    let had_time = spare.was_more_than(TO_SPARE)?;
     // By the service's own clock, as whoever asks may be slow.
     let since = Duration::from_millis(gone["state_ms"].as_u64().context("a time")?);
     let after = begin.elapsed().saturating_sub(since);
     println!("a dead relay is said after {after:?}");
-    ensure!(after < TRUTH, "{after:?}");
+    let allowed = if had_time { TRUTH } else { BUSY };
+    ensure!(after < allowed, "{after:?}");
     ensure!(
         gone["address"].is_null() && gone["ping"]["us"].is_null(),
         "{gone}"
@@ -481,29 +501,46 @@ fn a_locked_room_is_a_state_and_not_an_end(evening: &Evening) -> Result<()> {
 
 /// The figure is for people; what is asserted is far above it, as other programs share this machine.
 fn a_player_without_views_costs_next_to_nothing(evening: &Evening) -> Result<()> {
-    let part = part_of_a_processor(evening)?;
-    ensure!(part < 0.02, "{part}");
+    let (part, looks) = costs(evening)?;
+    ensure!(
+        part < 0.05 && looks <= LOOKS_IN_A_PARTY,
+        "{part}, {looks} looks"
+    );
     Ok(())
 }
 
+/// Counted: what a look costs is the machine's affair.
 fn a_service_without_a_party_does_nothing(evening: &Evening) -> Result<()> {
-    let part = part_of_a_processor(evening)?;
-    ensure!(part <= 0.001, "{part}");
+    let (_, looks) = costs(evening)?;
+    ensure!(looks <= LOOKS, "it has looked up {looks} times");
     Ok(())
 }
 
-fn part_of_a_processor(evening: &Evening) -> Result<f64> {
+/// In ten seconds: the part of a processor that it uses, and how often one of its threads has slept and was woken.
+fn costs(evening: &Evening) -> Result<(f64, u64)> {
     let service = lock(&evening.service);
-    let (time, before) = (Duration::from_secs(10), service.usage()?);
+    let looks = || anyhow::Ok(service.threads()?.iter().map(|status| sleeps(status)).sum());
+    let (time, before, begun): (_, _, u64) = (Duration::from_secs(10), service.usage()?, looks()?);
     pass(time);
-    let after = service.usage()?;
+    let (after, now): (_, u64) = (service.usage()?, looks()?);
     let part = (after.cpu - before.cpu).as_secs_f64() / time.as_secs_f64();
+    // A thread that is gone has taken its own along.
+    let looks = now.saturating_sub(begun);
     println!(
-        "nobody watches: {:.2} % of a processor, {} KiB",
+        "nobody watches: {:.2} % of a processor, {looks} looks, {} KiB",
         100.0 * part,
         after.memory_bytes / 1024
     );
-    Ok(part)
+    Ok((part, looks))
+}
+
+/// Out of a thread's status (proc_pid_status(5)).
+fn sleeps(status: &str) -> u64 {
+    let mut lines = status.lines();
+    let count = lines.find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    count
+        .and_then(|count| count.trim().parse().ok())
+        .unwrap_or(0)
 }
 
 fn a_wrong_key_is_said(evening: &Evening) -> Result<()> {

