@@ -99,7 +99,8 @@ fn check_relay_message(message: &RelayMessage) {
         | RelayMessage::Found(_)
         | RelayMessage::Redirect(_)
         | RelayMessage::Moved(_)
-        | RelayMessage::Silence(_) => {}
+        | RelayMessage::Silence(_)
+        | RelayMessage::NotPlaced(_) => {}
         RelayMessage::Disconnect(disconnect) => {
             unreachable!("{disconnect:?} is for both directions")
         }

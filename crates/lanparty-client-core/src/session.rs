@@ -519,6 +519,7 @@ impl PeerCore for Session {
             | RelayMessage::Redirect(_)
             | RelayMessage::Moved(_)
             | RelayMessage::Silence(_)
+            | RelayMessage::NotPlaced(_)
             | RelayMessage::Disconnect(_) => {}
         }
         self.note_others();

@@ -250,7 +250,7 @@ impl<R: Reporter> PeerHost<Session> for Machine<'_, R> {
                 self.show(session);
             }
             // What a player has to know of them comes with the link's facts.
-            Event::Ways(_) | Event::Relays(_) => {}
+            Event::Ways(_) | Event::Relays(_) | Event::Stays { .. } => {}
             Event::News => {
                 self.wishes.serve_look(Instant::now(), session);
                 self.follow_rows(session);

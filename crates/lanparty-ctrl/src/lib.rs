@@ -41,7 +41,7 @@ pub use notice::{DRAINS, NOTICES, Notice, NoticeKind};
 pub use orders::HostOrder;
 pub use pin::{Pin, PinError};
 pub use pings::{PINGS, Pings};
-pub use places::{FINDS, REDIRECTS};
+pub use places::{FINDS, PLACES, REDIRECTS};
 pub use reason::{DisconnectReason, LeaveReason, RejectReason};
 pub use room_code::RoomCode;
 pub use room_key::{AdmissionKey, ChannelBinding, Proof, RoomKey};

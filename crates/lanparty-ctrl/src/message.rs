@@ -6,7 +6,7 @@
 
 use crate::door::{Door, Enter, Entered, Go, Meet, Met, NoMeeting, Ready};
 use crate::orders::{HostOrder, Members};
-use crate::places::{Elsewhere, Found, MAX_FLEET, Near, Silence};
+use crate::places::{Elsewhere, Found, MAX_FLEET, Near, NotPlaced, Silence};
 use crate::{
     AccessToken, AdmissionKey, BATCHES, Challenge, ChannelBinding, DOORS, DRAINS, DisconnectReason,
     Fingerprint, GROUPS, HostId, HostKey, HostPublicKey, HostSignature, LeaveReason, NEW_KEYS,
@@ -84,6 +84,8 @@ pub enum RelayMessage {
     Moved(Elsewhere),
     /// A member has fallen silent, or is heard again; only to peers that know [`REDIRECTS`].
     Silence(Silence),
+    /// The room does not go where its host wants it; to its gateway only.
+    NotPlaced(NotPlaced),
     /// Somebody is in the room.
     PeerJoined(PeerJoined),
     /// Somebody is no longer in the room.
@@ -435,7 +437,8 @@ pub struct Welcome {
     /// With this the peer takes its place back after a lost link.
     pub resume_token: ResumeToken,
     /// Names of optional abilities of the relay: [`ROOM_KEYS`](crate::ROOM_KEYS),
-    /// [`HOST_CONTROLS`](crate::HOST_CONTROLS), [`HOST_KEYS`](crate::HOST_KEYS), [`DOORS`], [`HERE`](crate::HERE), [`FINDS`](crate::FINDS).
+    /// [`HOST_CONTROLS`](crate::HOST_CONTROLS), [`HOST_KEYS`](crate::HOST_KEYS), [`DOORS`], [`HERE`](crate::HERE), [`FINDS`](crate::FINDS),
+    /// [`PLACES`](crate::PLACES).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
     /// The term of the gateway that is there, where it has told one.

@@ -89,6 +89,12 @@ pub enum HostOrder {
         /// With what the relay shall check their proofs.
         admission_key: AdmissionKey,
     },
+    /// The room shall be at another relay of the fleet; who is in hears `moved`. Where that cannot be, the answer is
+    /// [`NotPlaced`](crate::places::NotPlaced). Only to a relay that knows [`PLACES`](crate::places::PLACES).
+    Place {
+        /// That relay, as [`FleetRelay::address`](crate::places::FleetRelay::address) has it.
+        relay: String,
+    },
     /// Tell me of the members.
     Members,
 }

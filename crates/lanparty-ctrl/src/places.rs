@@ -14,6 +14,11 @@ pub const REDIRECTS: &str = "redirects";
 /// [`PeerMessage::Find`]: crate::PeerMessage::Find
 pub const FINDS: &str = "finds";
 
+/// The ability of a relay of a fleet to move a room where its host wants it ([`HostOrder::Place`]), in its `welcome`.
+///
+/// [`HostOrder::Place`]: crate::HostOrder::Place
+pub const PLACES: &str = "places";
+
 /// So many relays of a fleet are told to a gateway.
 pub const MAX_FLEET: usize = 32;
 
@@ -70,6 +75,15 @@ pub struct Elsewhere {
     /// The fencing token of that place, where it has one: a relay with a lower one has lost the room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fence: Option<u64>,
+}
+
+/// The room stays where it is: the answer to [`HostOrder::Place`](crate::HostOrder::Place) where that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotPlaced {
+    /// The relay that was wanted.
+    pub relay: String,
+    /// Why not, as part of a sentence.
+    pub text: Text,
 }
 
 /// What a relay is worth to a room where all else is equal: everybody finds the same order, and another one for each room

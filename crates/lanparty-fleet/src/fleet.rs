@@ -10,10 +10,12 @@ mod room;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod wished;
 
 pub use load::Load;
 pub use locate::{Asker, Located, Refusal};
 pub use rows::{Counts, RelayRow, RoomRow};
+pub use wished::NotPlaced;
 
 use crate::card::{Address, Card};
 use crate::directory::{Answer, Event, LeaseId, Request, Revision, Tag};
@@ -119,6 +121,13 @@ pub enum Output {
         fence: Fence,
         /// Whom to tell.
         whom: Whom,
+    },
+    /// The room stays, although its host has wanted it elsewhere ([`Fleet::place_at`]).
+    Stays {
+        /// Which room.
+        room: RoomHash,
+        /// Who does not take it.
+        relay: Address,
     },
     /// Whoever is left in the room is out, and the room closed.
     RoomLost {

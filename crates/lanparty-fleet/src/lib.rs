@@ -36,8 +36,8 @@ pub use directory::{
     Answer, Entry, Event, Found, Guard, LeaseId, Put, Request, Revision, Tag, Write,
 };
 pub use fleet::{
-    Asker, Counts, Fleet, Load, Located, Lost, OnLoss, Output, Refusal, RelayRow, RoomRow,
-    Settings, Standing, Whom,
+    Asker, Counts, Fleet, Load, Located, Lost, NotPlaced, OnLoss, Output, Refusal, RelayRow,
+    RoomRow, Settings, Standing, Whom,
 };
 pub use name::{Fence, FleetSecret, FleetSecretError, RelayId, RoomHash};
 pub use placement::Near;

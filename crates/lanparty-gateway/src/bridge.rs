@@ -544,6 +544,7 @@ impl PeerCore for Bridge {
             | RelayMessage::Redirect(_)
             | RelayMessage::Moved(_)
             | RelayMessage::Silence(_)
+            | RelayMessage::NotPlaced(_)
             | RelayMessage::Disconnect(_) => {}
         }
     }

@@ -281,6 +281,7 @@ impl Controls {
             | RelayMessage::Redirect(_)
             | RelayMessage::Moved(_)
             | RelayMessage::Silence(_)
+            | RelayMessage::NotPlaced(_)
             | RelayMessage::Disconnect(_) => {}
         }
         None

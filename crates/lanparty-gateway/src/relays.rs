@@ -3,6 +3,7 @@
 //! Pure: times come in. The loop of the peer asks them all and goes over; this says when, and what the host hears of it.
 
 use crate::controls::NO_LINK;
+use lanparty_ctrl::places::NotPlaced;
 use lanparty_ctrl::{Term, Text};
 use lanparty_edge::address::RelayAddress;
 use lanparty_gateway_control::{Relay, Relays as Shown};
@@ -114,6 +115,18 @@ impl Relays {
                     self.end_order(Err(refusal));
                 }
             }
+        }
+    }
+
+    /// The fleet does not have the party where the host wants it.
+    pub(crate) fn note_not_placed(&mut self, not_placed: &NotPlaced) {
+        let is_it = |to: &&RelayAddress| {
+            let relay = not_placed.relay.parse::<RelayAddress>();
+            relay.is_ok_and(|relay| relay.is_same(to))
+        };
+        if let Some(to) = self.wanted().filter(is_it).cloned() {
+            let refusal = self.refusal(&to, not_placed.text.as_str());
+            self.end_order(Err(refusal));
         }
     }
 
@@ -351,6 +364,11 @@ const ALONE: &str = "this party has one relay only; start the gateway with more 
                      new invite";
 const OVERTAKEN: &str = "another relay was chosen meanwhile";
 
+/// What a host reads when its fleet sends the party to where it does not come in.
+pub(crate) fn stays(relay: &str, why: &str) -> String {
+    format!("The fleet sends the party to the relay {relay}, and it stays where it is: {why}.")
+}
+
 fn unknown(who: &str) -> String {
     format!("no relay of this party is called {who:?}; `lanparty-gateway ctl relays` shows them")
 }
@@ -395,6 +413,11 @@ pub(crate) fn refusals() -> Vec<lanparty_told::Told> {
             refused,
             "The gateway leaves a relay only for one that lets it in.",
             "Another relay, or later.",
+        ),
+        told(
+            stays("b.example:443", "it does not answer"),
+            "A relay that moves its rooms, or a host who moves a party, has named another one, to which the gateway did not get within 8 seconds.",
+            "Nothing, as long as the party goes on; else tell the operator.",
         ),
         told(
             OVERTAKEN.to_owned(),

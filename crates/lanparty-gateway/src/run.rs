@@ -12,7 +12,7 @@ use crate::lan::{InterfaceError, LanPort, LanSocket, Sole};
 use crate::own_part::OwnPart;
 use crate::page;
 use crate::picture::{About, LanTrouble, LinkFigures, Picture, Place};
-use crate::relays::Relays;
+use crate::relays::{self, Relays};
 use crate::standing;
 use crate::terms::Terms;
 use anyhow::Context;
@@ -483,6 +483,14 @@ impl<'a> Host<'a> {
         }));
     }
 
+    /// The party does not go where its fleet sends it.
+    fn tell_of_stay(&self, relay: &str, why: &str) {
+        let sentence = relays::stays(relay, why);
+        say(&sentence);
+        let mut picture = self.desk.picture.borrow_mut();
+        picture.note_event(desk::moment(), About::Party, Mark::Doubtful, &sentence);
+    }
+
     fn complain_of(&mut self, complaint: String) {
         self.standing.tell(&*complaint);
         self.desk.handle_lost_link(&complaint);
@@ -614,6 +622,7 @@ impl PeerHost<Bridge> for Host<'_> {
                     RelayMessage::Notice(notice) => self.notify(notice),
                     RelayMessage::PeerLeft(left) => self.tell_of_left(left),
                     RelayMessage::Meet(meet) => self.doorway.note_seen(meet.seen),
+                    RelayMessage::NotPlaced(not_placed) => self.desk.note_not_placed(not_placed),
                     _ => {}
                 }
                 self.desk.handle_control(message);
@@ -655,6 +664,7 @@ impl PeerHost<Bridge> for Host<'_> {
                 }
             }
             Event::Relays(sights) => self.desk.note_relays(sights),
+            Event::Stays { relay, why } => self.tell_of_stay(relay, why),
             Event::Ways(ways) => {
                 if self.desk.picture.borrow_mut().note_ways(ways) {
                     self.desk.tell_soon();

@@ -231,6 +231,13 @@ pub enum Event<'a> {
     },
     /// All relays at which the party may be were looked at; told where there are several.
     Relays(&'a [RelaySight]),
+    /// The fleet has sent this peer to another relay, which it did not come to: it stays where it is.
+    Stays {
+        /// Where it should have gone, as the fleet names it.
+        relay: &'a str,
+        /// Why it has not, as part of a sentence.
+        why: &'a str,
+    },
     /// Somebody came or went; the core knows already.
     Control(&'a RelayMessage),
     /// The core has news ([`PeerCore::take_news`]), or the program has something to say to it ([`PeerHost::next_message`]).

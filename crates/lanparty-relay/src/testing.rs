@@ -245,6 +245,7 @@ pub(crate) fn said(steps: &[Step<Link>]) -> Vec<String> {
         | RelayMessage::Redirect(_)
         | RelayMessage::Moved(_)
         | RelayMessage::Silence(_)
+        | RelayMessage::NotPlaced(_)
         | RelayMessage::Vouched(_)
         | RelayMessage::NewKey(_)
         | RelayMessage::Reject(_)

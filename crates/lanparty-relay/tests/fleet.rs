@@ -12,8 +12,8 @@ mod party;
 use lanparty_ctrl::message::{Hello, Newcomer, Welcome};
 use lanparty_ctrl::places::{Elsewhere, Found, Near};
 use lanparty_ctrl::{
-    DisconnectReason, HostKey, HostSecret, PeerMessage, Pin, REDIRECTS, RejectReason, RelayMessage,
-    RoomCode, RoomKey,
+    DisconnectReason, HostKey, HostOrder, HostSecret, PLACES, PeerMessage, Pin, REDIRECTS,
+    RejectReason, RelayMessage, RoomCode, RoomKey,
 };
 use lanparty_fleet::model::{Model, Site};
 use lanparty_fleet::{FleetSecret, OnLoss, RelayId, Request, Settings, Tag};
@@ -233,6 +233,14 @@ async fn moved(peer: &Peer) -> Elsewhere {
     .await
 }
 
+async fn not_placed(peer: &Peer) -> (String, String) {
+    until(peer, |message| match message {
+        RelayMessage::NotPlaced(answer) => Some((answer.relay, answer.text.to_string())),
+        _ => None,
+    })
+    .await
+}
+
 async fn goodbye(peer: &Peer) -> DisconnectReason {
     until(peer, |message| match message {
         RelayMessage::Disconnect(goodbye) => Some(goodbye.reason),
@@ -350,6 +358,37 @@ async fn a_relay_that_stops_hands_its_rooms_on_gateway_first_and_forwards_until_
     drop((gateway, player));
     let stopped = &mut fleet.relays[at].running;
     soon(stopped).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_host_has_its_room_at_the_relay_that_it_wants_or_hears_why_not() {
+    let fleet = Fleet::start(2).await;
+    let (at, gateway) = fleet.enter(0, "FRIDAY", Newcomer::Gateway).await;
+    let (_, player) = fleet.enter(0, "FRIDAY", client(1)).await;
+    assert!(gateway.welcome.capabilities.iter().any(|it| it == PLACES));
+    let wish = |at: usize| {
+        let relay = fleet.relays[at].address.to_string();
+        PeerMessage::Host(HostOrder::Place { relay })
+    };
+    gateway.say(&wish(at)).await;
+    let (relay, text) = not_placed(&gateway).await;
+    assert_eq!(relay, fleet.relays[at].address.to_string());
+    assert!(text.contains("there already"), "{text}");
+    // Nobody has its party go to and fro.
+    gateway.say(&wish(1 - at)).await;
+    let (_, text) = not_placed(&gateway).await;
+    assert!(text.contains("has just come"), "{text}");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    gateway.say(&wish(1 - at)).await;
+    let to = moved(&gateway).await;
+    assert_eq!(fleet.at(&to), 1 - at);
+    assert_eq!(moved(&player).await, to);
+    let (new_at, new_gateway) = fleet.enter(at, "FRIDAY", Newcomer::Gateway).await;
+    assert_eq!(new_at, 1 - at);
+    assert_eq!(Some(fence(&new_gateway.welcome)), to.fence);
+    // Guests have no say in it.
+    player.say(&wish(at)).await;
+    assert_eq!(goodbye(&player).await, DisconnectReason::ProtocolError);
 }
 
 #[tokio::test]

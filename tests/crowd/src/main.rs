@@ -192,6 +192,7 @@ impl PeerHost<Session> for Listener {
             | Event::Tick(_)
             | Event::Ways(_)
             | Event::Relays(_)
+            | Event::Stays { .. }
             | Event::News
             | Event::Slept => {}
         }

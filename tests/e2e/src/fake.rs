@@ -75,6 +75,17 @@ impl FakeRelay {
         }
     }
 
+    /// Waits for what whoever came in last says next, but for its counters; nothing once it has gone.
+    pub async fn is_told(&self) -> Option<PeerMessage> {
+        let inside = self.inside.lock().unwrap().last().cloned().unwrap();
+        loop {
+            match control::next_message(&inside).await {
+                Ok(PeerMessage::Stats(_)) => {}
+                message => return message.ok(),
+            }
+        }
+    }
+
     /// How a relay lets in the first one.
     pub fn welcome() -> Welcome {
         Welcome {

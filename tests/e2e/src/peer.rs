@@ -34,6 +34,8 @@ pub enum Heard {
     At(String),
     /// How its relays are.
     Relays(Vec<RelaySight>),
+    /// To which relay it did not go, and why.
+    Stays(String, String),
 }
 
 /// What a player's window would show.
@@ -323,6 +325,7 @@ impl<C> PeerHost<C> for Listener<C> {
                 Heard::In(welcome.peer_id)
             }
             Event::Relays(sights) => Heard::Relays(sights.to_vec()),
+            Event::Stays { relay, why } => Heard::Stays(relay.to_owned(), why.to_owned()),
             Event::Control(RelayMessage::PeerJoined(who)) => Heard::Joined(who.peer_id, who.mac),
             Event::Control(RelayMessage::PeerLeft(left)) => Heard::Left(left.peer_id, left.reason),
             Event::Control(RelayMessage::Pings(_)) => Heard::Facts((self.facts)(core)),

@@ -9,8 +9,8 @@
 use lanparty_ctrl::message::Reject;
 use lanparty_ctrl::places::{Elsewhere, FleetRelay, Found};
 use lanparty_ctrl::{
-    HostKey, HostSecret, Notice, NoticeKind, PeerMessage, Pin, RejectReason, RelayMessage,
-    RoomCode, RoomKey, Term,
+    HostKey, HostOrder, HostSecret, Notice, NoticeKind, PLACES, PeerMessage, Pin, RejectReason,
+    RelayMessage, RoomCode, RoomKey, Term,
 };
 use lanparty_e2e::{FakeRelay, Heard, Peer, ROOM, Relay, Wire};
 use lanparty_edge::invite::OtherRelay;
@@ -391,6 +391,79 @@ async fn a_player_of_a_fleet_measures_nothing() {
         let heard = fleet.heard();
         let is_far = |message: &PeerMessage| matches!(message, PeerMessage::Hello(hello) if hello.near.is_empty());
         assert!(heard.iter().any(is_far), "{heard:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_fleet_that_sends_the_party_to_nobody_keeps_it() {
+    run(async {
+        let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let to = elsewhere(silent.local_addr().unwrap(), Pin::from_sha256([9; 32]));
+        let fleet =
+            FakeRelay::start(|_| |message: &PeerMessage| Some(answer(message, Found::default())));
+        let mut gateway = Peer::gateway(host(&[(fleet.address(), fleet.pin())]), NIC);
+        gateway.is_at(fleet.address()).await;
+        fleet.say(&RelayMessage::Moved(to.clone())).await;
+        let heard = gateway
+            .hears(|heard| matches!(heard, Heard::Stays(..)))
+            .await;
+        let Heard::Stays(relay, why) = heard else {
+            unreachable!("we asked for this one")
+        };
+        assert_eq!(relay, to.address);
+        assert!(why.contains("does not answer"), "{why}");
+        // What it says next is followed as ever.
+        let relay = Relay::start();
+        let to = elsewhere(relay.address(), relay.pin());
+        fleet.say(&RelayMessage::Moved(to)).await;
+        gateway.is_at(relay.address()).await;
+        assert!(!gateway.has_heard(|heard| matches!(heard, Heard::NoLink(_))));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_host_that_wants_another_relay_of_its_fleet_has_the_fleet_move_the_party() {
+    run(async {
+        let relay = Relay::start();
+        let in_fleet = FleetRelay {
+            address: relay.address().to_string(),
+            pin: Some(relay.pin()),
+            region: None,
+        };
+        let found = Found {
+            relays: vec![in_fleet],
+            ..Found::default()
+        };
+        let fleet = FakeRelay::start(|_| {
+            move |message: &PeerMessage| {
+                Some(match message {
+                    PeerMessage::Find(_) => answer(message, found.clone()),
+                    _ => RelayMessage::Welcome(lanparty_ctrl::message::Welcome {
+                        capabilities: vec![
+                            lanparty_ctrl::ROOM_KEYS.to_owned(),
+                            lanparty_ctrl::HOST_KEYS.to_owned(),
+                            PLACES.to_owned(),
+                        ],
+                        fence: Some(7),
+                        ..FakeRelay::welcome()
+                    }),
+                })
+            }
+        });
+        let mut gateway = Peer::gateway_of_fleet(host(&[(fleet.address(), fleet.pin())]), NIC);
+        gateway.is_at(fleet.address()).await;
+        gateway.prefers(relay.address());
+        let order = lanparty_e2e::soon("the order", fleet.is_told()).await;
+        let wanted = relay.address().to_string();
+        let wanted = HostOrder::Place { relay: wanted };
+        assert_eq!(order, Some(PeerMessage::Host(wanted)));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let moved = elsewhere(relay.address(), relay.pin());
+        fleet.say(&RelayMessage::Moved(moved)).await;
+        gateway.is_at(relay.address()).await;
+        assert_eq!(fleet.is_told().await, None, "it has said so once");
     })
     .await;
 }

@@ -257,6 +257,11 @@ fn peer_messages_have_this_json() {
         }),
         json!({ "type": "host", "order": "known", "macs": ["00:16:3e:00:00:09"] }),
     );
+    let relay = "b.example:443".to_owned();
+    same_both_ways(
+        PeerMessage::Host(HostOrder::Place { relay }),
+        json!({ "type": "host", "order": "place", "relay": "b.example:443" }),
+    );
     same_both_ways(
         PeerMessage::Host(HostOrder::Members),
         json!({ "type": "host", "order": "members" }),
@@ -486,6 +491,13 @@ fn messages_of_several_relays_have_this_json() {
     let json = |kind| json!({ "type": kind, "address": "b.example:443", "pin": pin.to_string(), "fence": 77 });
     same_both_ways(RelayMessage::Redirect(elsewhere.clone()), json("redirect"));
     same_both_ways(RelayMessage::Moved(elsewhere), json("moved"));
+    same_both_ways(
+        RelayMessage::NotPlaced(NotPlaced {
+            relay: "b.example:443".to_owned(),
+            text: "it is full".into(),
+        }),
+        json!({ "type": "not_placed", "relay": "b.example:443", "text": "it is full" }),
+    );
     same_both_ways(
         RelayMessage::Silence(Silence {
             peer_id: PeerId::new(2).unwrap(),

@@ -6,7 +6,7 @@
 
 use super::room::State;
 use super::{Fleet, Lost, Output, Purpose, Standing, Whom};
-use crate::card::{Card, Move, Value};
+use crate::card::{Address, Card, Move, Value};
 use crate::directory::{Answer, Guard, Put, Request, Revision, Write};
 use crate::key::Key;
 use crate::name::{Fence, RelayId, RoomHash};
@@ -34,6 +34,8 @@ pub(super) struct Moving {
     until: Instant,
     /// Who did not take it.
     declined: Vec<RelayId>,
+    /// Where its host wants it, and nowhere else.
+    pub(super) wished: Option<Address>,
 }
 
 /// A room that is elsewhere.
@@ -123,9 +125,15 @@ impl Fleet {
 
     /// Whether a room waits to leave, and may. Counted anew each time: rooms that are offered end in many ways.
     fn may_offer(&self) -> bool {
-        let offered = self.rooms.values().filter(|ours| ours.moving.is_some());
         let waits = self.standing == Standing::In && !self.leaving.queue.is_empty();
-        waits && offered.take(MAX_OFFERS).count() < MAX_OFFERS
+        waits && self.has_offers_left()
+    }
+
+    /// Those that hosts wish are not waited for by those that must leave.
+    fn has_offers_left(&self) -> bool {
+        let moving = self.rooms.values().filter_map(|ours| ours.moving.as_ref());
+        let offered = moving.filter(|moving| moving.wished.is_none());
+        offered.take(MAX_OFFERS).count() < MAX_OFFERS
     }
 
     pub(super) fn look_at_leaving(&mut self, now: Instant) {
@@ -168,11 +176,28 @@ impl Fleet {
             self.leaving.next = now + LATER;
             return;
         };
-        let Some(lease) = self.lease.live(now) else {
+        if !self.offer_to(now, room, to, declined, None) {
             // A moment later this relay is fenced; until then it must not be the same room's turn again and again.
             self.leaving.queue.push_back(room);
             self.leaving.next = now + LATER;
             return;
+        }
+        self.leaving.next = now + self.settings.pace;
+    }
+
+    /// Offers a room that is held to this relay. False where this one cannot write now.
+    pub(super) fn offer_to(
+        &mut self,
+        now: Instant,
+        room: RoomHash,
+        to: RelayId,
+        declined: Vec<RelayId>,
+        wished: Option<Address>,
+    ) -> bool {
+        let id = self.settings.id;
+        let state = self.rooms.get(&room).map(|ours| &ours.state);
+        let (Some(lease), Some(State::Held(held))) = (self.lease.live(now), state) else {
+            return false;
         };
         let revision = held.revision;
         let until = now + OFFER;
@@ -194,11 +219,12 @@ impl Fleet {
                 to,
                 until,
                 declined,
+                wished,
             });
         }
-        self.leaving.next = now + self.settings.pace;
         self.counts.offers += 1;
         self.set_timer(until, room);
+        true
     }
 
     pub(super) fn offer_written(&mut self, now: Instant, room: RoomHash, answer: Answer) {
@@ -217,6 +243,12 @@ impl Fleet {
         };
         moving.declined.push(moving.to);
         self.withdraw(room);
+        if let Some(relay) = moving.wished {
+            self.outputs.push_back(Output::Stays { room, relay });
+            if !self.draining {
+                return;
+            }
+        }
         self.offer(now, room, moving.declined);
     }
 

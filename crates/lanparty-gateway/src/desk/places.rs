@@ -2,6 +2,7 @@
 
 use super::{Desk, Pending, moment};
 use crate::relays::Ordered;
+use lanparty_ctrl::places::NotPlaced;
 use lanparty_ctrl::{Term, Text};
 use lanparty_edge::address::RelayAddress;
 use lanparty_gateway_control::Answer;
@@ -34,6 +35,14 @@ impl Desk {
         drop(picture);
         self.answer_about_relays();
         self.tell_soon();
+    }
+
+    /// The fleet does not have the party where the host wants it.
+    pub(crate) fn note_not_placed(&self, not_placed: &NotPlaced) {
+        let mut picture = self.picture.borrow_mut();
+        picture.relays.note_not_placed(not_placed);
+        drop(picture);
+        self.answer_about_relays();
     }
 
     /// How all of them do, once they have been asked.

@@ -215,3 +215,29 @@ fn a_later_order_takes_the_place_of_the_first() {
     assert!(why.contains("meanwhile"), "{why}");
     assert_eq!(relays.wanted(), Some(&at("c.example:444")));
 }
+
+#[test]
+fn what_the_fleet_says_no_to_is_told_at_once_and_only_of_what_is_wanted() {
+    let mut relays = party(&["relay.example"]);
+    let now = Instant::now();
+    let fleet = ["r1.example", "r2.example"];
+    relays.note_sights(now, &fleet.map(|name| sight(name, Some("Oslo"), Ok(9))));
+    assert_eq!(relays.order(now, "r2.example").unwrap(), Ordered::Later);
+    let no = |relay: &str| NotPlaced {
+        relay: relay.to_owned(),
+        text: "it takes no rooms now".into(),
+    };
+    for other in ["r1.example:443", "no address at all"] {
+        relays.note_not_placed(&no(other));
+        assert_eq!(relays.take_outcome(), None);
+    }
+    relays.note_not_placed(&no("R2.example"));
+    let said = relays.take_outcome().unwrap().unwrap_err();
+    assert!(
+        said.contains(
+            "r2.example:443 in Oslo does not take the party: it takes no rooms now; it stays at"
+        ),
+        "{said}"
+    );
+    assert_eq!(relays.wanted(), None);
+}

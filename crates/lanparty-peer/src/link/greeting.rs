@@ -288,6 +288,7 @@ fn understand(needs: Needs, answer: RelayMessage) -> Result<Welcome, ConnectErro
         | RelayMessage::Found(_)
         | RelayMessage::Moved(_)
         | RelayMessage::Silence(_)
+        | RelayMessage::NotPlaced(_)
         | RelayMessage::Disconnect(_) => {
             Err(ControlError::Stream("neither a welcome nor a rejection came".to_owned()).into())
         }

@@ -6,6 +6,7 @@ mod elsewhere;
 mod fleet;
 mod over;
 mod said;
+mod sent;
 mod several;
 
 use super::beside::{Beside, Outcome};

@@ -51,21 +51,25 @@ impl Nearby {
 
     /// What stands in a gateway's hello. The one that the host wants is nearer than any other.
     pub(crate) fn near(&self, preferred: Option<&RelayAddress>) -> Vec<Near> {
+        let wanted = preferred.and_then(|preferred| self.named(preferred));
         let near = |measured: &Measured| {
             let address = measured.relay.address.clone();
-            let is_preferred = preferred.is_some_and(|preferred| {
-                address
-                    .parse()
-                    .is_ok_and(|address: RelayAddress| address.is_same(preferred))
-            });
-            let rtt = measured.rtt?;
-            let rtt_ms = u16::try_from(rtt.as_millis()).unwrap_or(u16::MAX);
-            Some(Near {
-                address,
-                rtt_ms: if is_preferred { 0 } else { rtt_ms.max(1) },
-            })
+            let is_preferred = wanted.is_some_and(|wanted| wanted == address);
+            let in_ms = |rtt: Duration| u16::try_from(rtt.as_millis()).unwrap_or(u16::MAX);
+            let rtt_ms = match is_preferred {
+                true => 0,
+                false => in_ms(measured.rtt?).max(1),
+            };
+            Some(Near { address, rtt_ms })
         };
         self.measured.iter().filter_map(near).collect()
+    }
+
+    /// The relay of the fleet that is meant, as the fleet names it.
+    pub(crate) fn named(&self, relay: &RelayAddress) -> Option<&str> {
+        let is_it = |name: &str| name.parse().is_ok_and(|it: RelayAddress| it.is_same(relay));
+        let mut names = self.measured.iter().map(|it| it.relay.address.as_str());
+        names.find(|name| is_it(name))
     }
 
     /// All that were looked at.
@@ -240,6 +244,10 @@ mod tests {
         };
         let (a, c) = ("a.example:443".to_owned(), "c.example:443".to_owned());
         assert_eq!(rtts(None), [(a.clone(), 1), (c.clone(), u16::MAX)]);
-        assert_eq!(rtts(Some("C.example")), [(a, 1), (c, 0)]);
+        let here = || (a.clone(), 1);
+        assert_eq!(rtts(Some("C.example")), [here(), (c.clone(), 0)]);
+        // The fleet knows better who is there.
+        let b = "b.example:443".to_owned();
+        assert_eq!(rtts(Some("b.example")), [here(), (b, 0), (c, u16::MAX)]);
     }
 }

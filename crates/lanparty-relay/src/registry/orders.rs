@@ -62,6 +62,8 @@ impl<L: Clone> Registry<L> {
             }
             HostOrder::Known { macs } => room.hear_known(now, &macs),
             HostOrder::Rotate { admission_key } => self.rotate(from, admission_key),
+            // Where rooms are is no matter of a room.
+            HostOrder::Place { .. } => {}
             HostOrder::Members => {
                 let answers = room.describe(now).into_iter();
                 obeyed.steps = answers.map(Step::Answer).collect();
@@ -143,6 +145,7 @@ fn stands(order: &HostOrder) -> bool {
         | HostOrder::OnLan { .. }
         | HostOrder::Known { .. }
         | HostOrder::Rotate { .. }
+        | HostOrder::Place { .. }
         | HostOrder::Members => false,
     }
 }

@@ -1,6 +1,6 @@
 //! A peer's time in its room: its datagrams, its messages, its end (spec R13, R14, R25, R32).
 
-use super::contact::Contact;
+use super::contact::{Contact, Outgoing};
 use super::outbox::Next;
 use super::passage::Passage;
 use super::{BANNED, DRAIN, KICKED, Rooms, queue_steps, send_out};
@@ -239,7 +239,17 @@ impl Attendance {
             // The answer to the last question is still to be said, and it is the same one.
             return Ok(());
         }
+        let wanted_at = match &order {
+            HostOrder::Place { relay } => Some(relay.clone()),
+            _ => None,
+        };
         let obeyed = rooms.handle_order(Instant::now(), self.place, order)?;
+        if let (Some(relay), Some(fleet)) = (wanted_at, self.rooms.fleet.get())
+            && let Err(not_placed) = fleet.place(self.place.room, relay)
+        {
+            let answer = RelayMessage::NotPlaced(not_placed);
+            self.link.queue(Outgoing::Message(answer));
+        }
         queue_steps(obeyed.steps, &self.link);
         for kicked in obeyed.kicked {
             send_out(kicked, why);

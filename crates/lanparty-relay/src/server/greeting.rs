@@ -7,7 +7,9 @@ use super::{BANNED, DRAIN, Rooms, queue_steps, send_out};
 use crate::room::Step;
 use lanparty_ctrl::message::{Disconnect, Entry, Hello, Newcomer, Reject, Seen};
 use lanparty_ctrl::places::Elsewhere;
-use lanparty_ctrl::{DisconnectReason, PeerMessage, RejectReason, RelayMessage, ResumeToken, Text};
+use lanparty_ctrl::{
+    DisconnectReason, PLACES, PeerMessage, RejectReason, RelayMessage, ResumeToken, Text,
+};
 use lanparty_quic::control::{self, ControlError};
 use lanparty_quic::{CloseCode, Connection, Incoming, SendStream};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -376,11 +378,12 @@ fn admit(
     Ok(seat)
 }
 
-/// Says in a welcome by which right the room is here.
+/// Says in a welcome by which right the room is here, and that its host may have it elsewhere.
 fn tell_fence(steps: &mut [Step<Arc<Contact>>], told: Option<u64>) {
     for step in steps {
         if let Step::Answer(RelayMessage::Welcome(welcome)) = step {
             welcome.fence = told;
+            welcome.capabilities.push(PLACES.to_owned());
         }
     }
 }

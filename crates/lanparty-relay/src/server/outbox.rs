@@ -57,6 +57,11 @@ impl Outbox {
                 self.waiting.push_back(RelayMessage::Pings(pings));
                 return;
             }
+            // However often the host wants something, it hears of the last time.
+            RelayMessage::NotPlaced(_) => {
+                let is_other = |message: &_| !matches!(message, RelayMessage::NotPlaced(_));
+                self.waiting.retain(is_other);
+            }
             RelayMessage::Meet(_) | RelayMessage::NoMeeting(_) => {
                 // What was said of this one before is over, however often it is said.
                 let peer = met_by(&message);

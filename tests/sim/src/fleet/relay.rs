@@ -528,6 +528,8 @@ impl Fleets {
             }
             Output::Fenced => self.tally.count("a relay fences itself"),
             Output::Refenced { .. } => self.tally.count("a room is put back"),
+            // No host wishes anything here.
+            Output::Stays { .. } => {}
             Output::Drained => relay.is_drained = true,
             Output::Say(trouble) => {
                 let said = format!("{trouble:?}");

@@ -95,7 +95,7 @@ impl Reference {
                 self.heard.extend(machines.map(|mac| (room_id, mac)));
             }
             HostOrder::Rotate { admission_key } => self.rotate(&room, &admission_key),
-            HostOrder::Members => {}
+            HostOrder::Place { .. } | HostOrder::Members => {}
         }
         Some(Vec::new())
     }

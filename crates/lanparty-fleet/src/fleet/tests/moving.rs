@@ -269,3 +269,83 @@ fn rooms_that_close_while_they_are_offered_do_not_keep_the_others_here() {
     let left = party.model.entries();
     assert!(!left.iter().any(|entry| entry.key.starts_with(b"moves/")));
 }
+
+#[test]
+fn a_room_goes_where_its_host_wants_it_and_its_gateway_is_told_first() {
+    let mut party = Party::ready(3);
+    let at = party.enter(0, room(1), true, &[near(0, 1)]);
+    party.pass(2500);
+    let wanted = (at + 2) % 3;
+    assert_eq!(place(&mut party, at, wanted), Ok(()));
+    assert_eq!(place(&mut party, at, wanted), Err(NotPlaced::Busy));
+    party.pass(400);
+    assert_eq!(party.owner(room(1)), Some(wanted));
+    let [gateway, clients] = [Whom::Gateway, Whom::Clients].map(|whom| moved(&party, at, whom));
+    assert_eq!((gateway.len(), clients.len()), (1, 1));
+    assert_eq!(clients[0].0 - gateway[0].0, Duration::from_millis(300));
+    // What a host wants is nearer than anything that was measured.
+    let measured = [near(at, 1), near(wanted, 0)];
+    assert_eq!(party.enter(at, room(1), true, &measured), wanted);
+    // To and fro is not as quick.
+    assert_eq!(place(&mut party, wanted, at), Err(NotPlaced::Busy));
+    party.pass(6000);
+    assert_eq!(place(&mut party, wanted, at), Ok(()));
+    party.pass(400);
+    assert_eq!(party.owner(room(1)), Some(at));
+}
+
+#[test]
+fn a_host_is_told_why_its_room_stays() {
+    let mut party = Party::ready(4);
+    let at = party.enter(0, room(1), true, &[near(0, 1)]);
+    party.pass(2500);
+    assert_eq!(place(&mut party, at, at), Err(NotPlaced::Here));
+    assert_eq!(place(&mut party, at, 17), Err(NotPlaced::Unknown));
+    party.drain(3);
+    party.pass(100);
+    assert_eq!(place(&mut party, at, 3), Err(NotPlaced::TakesNone));
+    party.relays[2].asleep = true;
+    assert_eq!(place(&mut party, at, 2), Ok(()));
+    party.pass(2100);
+    let stays = Output::Stays {
+        room: room(1),
+        relay: settings(2).address,
+    };
+    let outputs = party.relays[at].outputs.iter();
+    assert_eq!(outputs.filter(|(_, output)| *output == stays).count(), 1);
+    assert_eq!(party.holders(room(1)), [at], "nobody else takes it either");
+    party.model.cut(party.relays[at].site, true);
+    party.pass(3500);
+    assert_eq!(place(&mut party, at, 1), Err(NotPlaced::NoDirectory));
+}
+
+#[test]
+fn what_hosts_wish_holds_up_no_drain() {
+    let mut party = Party::ready(3);
+    let near = [near(0, 1), near(1, 20), near(2, 90)];
+    let rooms: Vec<_> = (0..20)
+        .filter(|&number| party.enter(0, room(number), true, &near) == 0)
+        .collect();
+    party.pass(2500);
+    party.relays[2].asleep = true;
+    let taken = rooms.iter().filter(|&&number| {
+        let to = settings(2).address;
+        let fleet = &mut party.relays[0].fleet;
+        fleet.place_at(party.now, room(number), to.as_str()).is_ok()
+    });
+    assert_eq!(taken.count(), 8, "and no more at once");
+    party.drain(0);
+    party.pass(1500);
+    assert!(moved(&party, 0, Whom::Gateway).len() >= 10);
+    party.pass(9000);
+    assert_eq!(moved(&party, 0, Whom::Gateway).len(), rooms.len());
+}
+
+fn place(party: &mut Party, at: usize, to: usize) -> Result<(), NotPlaced> {
+    let to = settings(to).address;
+    let placed = party.relays[at]
+        .fleet
+        .place_at(party.now, room(1), to.as_str());
+    party.step();
+    placed
+}

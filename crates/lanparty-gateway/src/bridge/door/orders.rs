@@ -60,6 +60,7 @@ impl Bridge {
             | HostOrder::Isolate { .. }
             | HostOrder::Known { .. }
             | HostOrder::Rotate { .. }
+            | HostOrder::Place { .. }
             | HostOrder::Members => {}
         }
     }

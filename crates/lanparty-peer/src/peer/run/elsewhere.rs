@@ -3,16 +3,17 @@
 use super::super::{FramePort, PeerCore, PeerHost, RelaySight, RunError};
 use super::Peer;
 use super::said::Said;
+use super::sent::{SILENT, Sent};
 use super::several::Looked;
-use crate::link::{ConnectError, RelayLink};
+use crate::link::RelayLink;
 use crate::relays::Relays;
 use crate::relays::choose::{Answer, Choice, Chooser};
 use crate::relays::rhythm::{Rhythm, jittered};
 use crate::relays::survey::{Question, Reply, Step};
-use crate::relays::trail::Trail;
 use lanparty_ctrl::message::{Newcomer, Role};
-use lanparty_ctrl::places::{Elsewhere as Place, Silence};
+use lanparty_ctrl::places::Silence;
 use lanparty_ctrl::{NoticeKind, RelayMessage};
+use lanparty_edge::address::RelayAddress;
 use lanparty_proto::PeerId;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -24,7 +25,7 @@ const LOOKED: Duration = Duration::from_secs(3);
 
 /// Why a peer would go to another relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wish {
+pub(super) enum Wish {
     /// A player, to the party's gateway.
     Party,
     /// A gateway, to its players.
@@ -48,8 +49,10 @@ pub(super) struct Elsewhere {
     /// It is of an earlier term.
     stale: Option<PeerId>,
     is_draining: bool,
-    /// Where the fleet, or the host, wants us.
-    sent: Option<usize>,
+    /// Where the fleet wants us.
+    pub(super) sent: Sent,
+    /// Where the fleet was asked to have the party.
+    pub(super) wished: Option<RelayAddress>,
     /// Of whom nothing has come to this relay for seconds: the gateway, or to a gateway its players.
     silent: BTreeSet<PeerId>,
     /// Players who are here, for gateways; and since when there are none.
@@ -60,10 +63,10 @@ pub(super) struct Elsewhere {
     /// Since when the host wants to know how all of them do.
     look_since: Option<Instant>,
     /// Why the relays are asked that are asked now.
-    wish: Option<Wish>,
+    pub(super) wish: Option<Wish>,
     looked: Looked,
     /// The other relay to which hello was said last is one of the internet.
-    is_of_internet: bool,
+    pub(super) is_of_internet: bool,
     /// What was said to relays that are not here.
     pub(super) said: Said,
 }
@@ -75,8 +78,11 @@ impl Elsewhere {
         let mut said = std::mem::take(&mut self.said);
         said.ended();
         let lonely_at = std::mem::take(&mut self.lonely_at);
+        let mut sent = std::mem::take(&mut self.sent);
+        sent.ends();
         *self = Elsewhere {
             lonely_at,
+            sent,
             rhythm,
             said,
             ..Elsewhere::default()
@@ -159,37 +165,9 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         self.core.newcomer() != Newcomer::Gateway
     }
 
-    /// The fleet has another relay for the room.
-    fn is_sent(&mut self, now: Instant, link: &RelayLink, to: &Place) {
-        let from = link.place();
-        let mut trail = Trail::from(&self.relays.place(from).address);
-        let is_of_internet = link.is_of_internet();
-        let config = self.config();
-        match self
-            .relays
-            .follow(now, &config, &mut trail, (from, is_of_internet), to)
-        {
-            Ok(place) => {
-                tracing::info!(relay = to.address, "The room goes to another relay");
-                self.go_to(place);
-            }
-            Err(error) => tracing::debug!(%error, relay = to.address, "Not followed"),
-        }
-    }
-
-    /// Goes there as soon as it is reached.
-    fn go_to(&mut self, place: usize) {
-        self.survey.stop();
-        self.elsewhere.sent = Some(place);
-        self.elsewhere.wish = Some(Wish::To(place));
-        let mut survey = std::mem::take(&mut self.survey);
-        self.look_up(&mut survey, place, Question::Nothing);
-        self.survey = survey;
-    }
-
     /// Why to go elsewhere now, if at all.
     fn wish(&mut self, now: Instant, link: &RelayLink) -> Option<Wish> {
-        if let Some(place) = self.elsewhere.sent {
+        if let Some(place) = self.elsewhere.sent.place() {
             return Some(Wish::To(place));
         }
         let has_others = self.relays.are_several() || self.relays.are_fleet();
@@ -221,7 +199,13 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
 
     /// The relay where the host wants the party, unless it is here.
     fn preferred(&mut self, link: &RelayLink) -> Option<usize> {
-        let wanted = self.host.preferred_relay()?;
+        let Some(wanted) = self.host.preferred_relay() else {
+            self.elsewhere.wished = None;
+            return None;
+        };
+        if self.is_matter_of_fleet(link, &wanted) {
+            return None;
+        }
         let place = self.relays.named(&wanted)?;
         (place != link.place()).then_some(place)
     }
@@ -238,6 +222,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         if self.elsewhere.look_since.is_some_and(is_over) {
             self.tell_who_is_silent(link).await?;
         }
+        self.look_at_sent(now).await?;
         let wish = self.wish(now, link);
         let random = rand::random();
         // A link that falls silent, or a relay that ends, is no matter of patience.
@@ -276,7 +261,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         match wish {
             Wish::To(place) => {
                 // Whoever is sent there need not ask.
-                let question = match self.elsewhere.sent {
+                let question = match self.elsewhere.sent.place() {
                     Some(_) => Question::Nothing,
                     None => Question::Find,
                 };
@@ -341,7 +326,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 region: None,
                 rtt: None,
                 is_here: false,
-                said: Some("it does not answer".to_owned()),
+                said: Some(SILENT.to_owned()),
             });
         }
         self.note_here(link);
@@ -371,7 +356,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let is_new = |place| is_deserted || !self.elsewhere.lonely_at.contains(&place);
         let has_gateway = self.elsewhere.stale.is_none() && self.elsewhere.gateway.is_some();
         let is_wanted = |place: usize, answer: &Answer| match (wish, answer) {
-            (Wish::To(to), _) if self.elsewhere.sent.is_some() => place == to,
+            (Wish::To(to), _) if self.elsewhere.sent.place().is_some() => place == to,
             (Wish::To(to), _) if place != to => false,
             (_, _) if place == here => false,
             (_, _) if self.elsewhere.said.has_refused(now, place) => false,
@@ -450,37 +435,10 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             self.elsewhere.said.in_vain(now, other.place());
             return None;
         }
-        let is_sent = self.elsewhere.sent.is_some();
+        let is_sent = self.elsewhere.sent.place().is_some();
         let term = Relays::term(self.relay, welcome.term.as_ref(), other.key());
         let is_there = welcome.gateway.is_some() && !self.relays.is_over(term);
         // Where a fleet sends all, the gateway comes as well.
         (is_sent || is_there || !self.is_player()).then_some(other)
-    }
-
-    /// Another relay has not let us in.
-    pub(super) fn not_let_in_elsewhere(&mut self, place: usize, error: ConnectError) {
-        let address = self.relays.place(place).address.clone();
-        tracing::debug!(%error, relay = %address, "Another relay does not let us in");
-        let now = Instant::now();
-        self.elsewhere.said.in_vain(now, place);
-        self.elsewhere.sent = None;
-        self.elsewhere.wish = None;
-        if let ConnectError::Sent(to) = error {
-            let mut trail = Trail::from(&address);
-            let config = self.config();
-            match self.relays.follow(
-                now,
-                &config,
-                &mut trail,
-                (place, self.elsewhere.is_of_internet),
-                &to,
-            ) {
-                Ok(next) => {
-                    self.elsewhere.said.is_sent_on(now);
-                    self.go_to(next);
-                }
-                Err(error) => tracing::debug!(%error, "Not followed"),
-            }
-        }
     }
 }

@@ -2,14 +2,16 @@
 
 use super::super::{FramePort, PeerCore, PeerHost, RelaySight, RunError};
 use super::Peer;
+use super::sent::SILENT;
 use crate::link::greeting::{Finding, find};
 use crate::link::race::{Reached, Targets, race};
 use crate::link::{ConnectError, RelayLink};
 use crate::relays::nearby::{Measured, measure_soon};
 use crate::relays::survey::{KEPT, Reply, Survey};
 use lanparty_ctrl::places::FleetRelay;
+use lanparty_ctrl::{HostOrder, PLACES, PeerMessage};
 use lanparty_edge::address::RelayAddress;
-use lanparty_quic::{HandshakeError, PathFloor};
+use lanparty_quic::PathFloor;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -99,12 +101,11 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             let Ok(address) = relay.address.parse::<RelayAddress>() else {
                 continue;
             };
-            let silent = || ConnectError::from(HandshakeError::NoAnswer).to_string();
             let sight = RelaySight {
                 region: relay.region.clone(),
                 rtt: *rtt,
                 is_here: false,
-                said: rtt.is_none().then(silent),
+                said: rtt.is_none().then(|| SILENT.to_owned()),
                 address,
             };
             let mut before = self.sights.iter_mut();
@@ -115,6 +116,26 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         }
         // Relays come and go, and a directory may be full of garbage.
         self.sights.truncate(MAX_SIGHTS);
+    }
+
+    /// True where the party's host wants it at another relay of this fleet, which moves the room with all who are in. It is asked
+    /// to once.
+    pub(super) fn is_matter_of_fleet(&mut self, link: &RelayLink, wanted: &RelayAddress) -> bool {
+        let abilities = &link.welcome().capabilities;
+        let Some(relay) = self.nearby.named(wanted) else {
+            return false;
+        };
+        if !abilities.iter().any(|ability| ability == PLACES) {
+            return false;
+        }
+        let is_here = self.relays.place(link.place()).address.is_same(wanted);
+        let mut wished = self.elsewhere.wished.iter();
+        if !is_here && !wished.any(|wished| wished.is_same(wanted)) {
+            let relay = relay.to_owned();
+            link.send_message(PeerMessage::Host(HostOrder::Place { relay }));
+            self.elsewhere.wished = Some(wanted.clone());
+        }
+        true
     }
 
     /// A gateway at a relay of a fleet looks at the others from time to time, for the next time that its room is given out.

@@ -8,7 +8,7 @@ use crate::registry::{Registry, Wanted};
 use crate::server::Rooms;
 use crate::server::contact::Contact;
 use lanparty_ctrl::message::{Entry, Newcomer};
-use lanparty_ctrl::places::{Elsewhere, FleetRelay, MAX_FLEET};
+use lanparty_ctrl::places::{Elsewhere, FleetRelay, MAX_FLEET, NotPlaced};
 use lanparty_ctrl::{HostId, RejectReason};
 use lanparty_fleet::{
     Asker, Card, Fence, Fleet, FleetSecret, Located, Near, Refusal, Request, RoomHash, Settings,
@@ -239,6 +239,23 @@ impl Membership {
         relays.collect()
     }
 
+    /// Has a room go to the relay of this address, because its host wants it.
+    ///
+    /// # Errors
+    /// What the host is told where it stays.
+    pub(in crate::server) fn place(&self, room: RoomId, relay: String) -> Result<(), NotPlaced> {
+        let mut core = self.lock();
+        let mut rooms = core.here.iter();
+        let placed = match rooms.find(|(_, here)| here.number == room) {
+            Some((&hash, _)) => core.fleet.place_at(Instant::now(), hash, &relay),
+            None => Err(lanparty_fleet::NotPlaced::Busy),
+        };
+        self.send_requests(&mut core);
+        drop(core);
+        self.wake.notify_one();
+        placed.map_err(|why| not_placed(relay, why))
+    }
+
     /// Has all rooms go to other relays, one after the other.
     pub(in crate::server) fn drain(&self) {
         self.lock().fleet.drain(Instant::now());
@@ -308,6 +325,11 @@ impl Membership {
     fn hash(&self, wanted: &Wanted) -> RoomHash {
         self.secret.room(&wanted.code, wanted.host.as_ref())
     }
+}
+
+pub(super) fn not_placed(relay: String, why: lanparty_fleet::NotPlaced) -> NotPlaced {
+    let text = why.to_string().into();
+    NotPlaced { relay, text }
 }
 
 pub(super) fn elsewhere(to: &Card, fence: Option<Fence>) -> Elsewhere {

@@ -1,6 +1,6 @@
 //! What the fleet has decided, done at the rooms.
 
-use super::membership::{Core, Membership, elsewhere};
+use super::membership::{Core, Membership, elsewhere, not_placed};
 use crate::registry::Registry;
 use crate::server::contact::{Contact, Outgoing};
 use lanparty_ctrl::message::Disconnect;
@@ -35,6 +35,17 @@ impl Membership {
                             let moved = RelayMessage::Moved(moved.clone());
                             link.queue(Outgoing::Message(moved));
                         }
+                    }
+                }
+                Output::Stays { room, relay } => {
+                    let Some(here) = core.here.get(&room) else {
+                        continue;
+                    };
+                    let why = lanparty_fleet::NotPlaced::NotTaken;
+                    let answer = not_placed(relay.to_string(), why);
+                    for link in registry.links_of(here.number, true) {
+                        let answer = RelayMessage::NotPlaced(answer.clone());
+                        link.queue(Outgoing::Message(answer));
                     }
                 }
                 Output::RoomLost { room, why } => {
