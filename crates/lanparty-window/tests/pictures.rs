@@ -13,14 +13,26 @@ use egui::Theme;
 use egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
 use lanparty_client_control::connection::DoorError;
-use lanparty_client_control::{Fix, FixOffer, LanAddress, Loss, Mark, NotDirect, Row, State, Way};
+use lanparty_client_control::{
+    Fix, FixOffer, LanAddress, Loss, Mark, NotDirect, RelayPlace, Row, Snapshot, State, Warning,
+    Way,
+};
 use lanparty_games::Host;
+use lanparty_obs::PlayerStatus;
 use lanparty_window::{App, Effect, Forbidden, VERSION};
 use std::io;
 use support::{
     KEY, Picture, Said, app, clock, contrast, crowd, evening, hearing, in_state, link, member,
     open, ping, rooms, rows, told, usual, warnings,
 };
+
+/// An address as long as operators have them.
+const LONG_RELAY: &str = "relay-17.frankfurt.games.example-hosting.net:44433";
+/// What the service says of several relays.
+const FAINT: &str =
+    "The relay does not answer; if it stays so, the other 2 relays of the invite are asked.";
+const PLAYS_ON: &str = "The relay is away, and you go on playing by the direct path to the host; the other players are \
+    back when the relay is.";
 
 const LOGIN: &str = "You may use the service, but only from your next login on.";
 
@@ -99,6 +111,45 @@ fn scenes() -> Vec<Scene> {
             hearing(snapshot)
         }),
         ("cannot", || hearing(in_state(State::CannotConnect))),
+        ("relays-looking", || {
+            hearing(without_relay(
+                State::Connecting,
+                PlayerStatus::LookingForParty { relays: 3 },
+            ))
+        }),
+        ("relays-at", || {
+            hearing(at(Some(2), "paris.example.net:443", Some("Paris")))
+        }),
+        ("relays-at-led", || {
+            let mut snapshot = at(None, LONG_RELAY, Some("Frankfurt am Main"));
+            snapshot.not_direct = Some(NotDirect::PlayerNat.to_player());
+            hearing(snapshot)
+        }),
+        ("relays-faint", || {
+            hearing(without_relay(State::Reconnecting, FAINT))
+        }),
+        ("relays-elsewhere", || {
+            hearing(without_relay(
+                State::Reconnecting,
+                PlayerStatus::LookingElsewhere { others: 2 },
+            ))
+        }),
+        ("relays-plays-on", || {
+            let mut snapshot = evening();
+            snapshot.way = Some(Way::Direct);
+            snapshot.warnings = vec![Warning {
+                id: "hindered".to_owned(),
+                sentence: PLAYS_ON.to_owned(),
+                fix: None,
+            }];
+            hearing(snapshot)
+        }),
+        ("relays-none", || {
+            hearing(without_relay(State::Reconnecting, PlayerStatus::NoRelay {
+                cause: "none of the 3 relays of the party can be used (frankfurt.example.net:443, paris.example.net:443, oslo.example.net:4433): it does not answer; check the address and port, and whether UDP gets through".to_owned(),
+                refused: false,
+            }))
+        }),
         ("away-not-running", || away(&DoorError::NotRunning)),
         ("away-not-permitted", || away(&DoorError::NotPermitted)),
         ("away-login", || {
@@ -127,6 +178,25 @@ fn scenes() -> Vec<Scene> {
             app
         }),
     ]
+}
+
+/// At one of three relays, whose number or address is known.
+fn at(number: Option<usize>, address: &str, region: Option<&str>) -> Snapshot {
+    let mut snapshot = evening();
+    snapshot.place = Some(RelayPlace {
+        number,
+        of: 3,
+        address: address.to_owned(),
+        region: region.map(str::to_owned),
+    });
+    snapshot
+}
+
+/// On the way to one of three.
+fn without_relay(state: State, sentence: impl ToString) -> Snapshot {
+    let mut snapshot = in_state(state);
+    snapshot.sentence = sentence.to_string();
+    snapshot
 }
 
 fn offered(link: &str) -> App {
