@@ -522,7 +522,7 @@ mod tests {
         assert!(said(player.connecting()).starts_with("Looking for the party at the 3 relays"));
         player.joined(&welcome, by, &"C.example:444".parse().unwrap());
         assert_eq!(place(&player).as_deref(), Some("relay 3 of 3, Paris"));
-        let lost = "Connection lost; looking at the other 2 relays of the invite.";
+        let lost = "Connection lost; looking for the party at the other 2 relays of the invite.";
         assert_eq!(said(player.lost("it fell silent".into(), false)), lost);
         assert_eq!(said(player.connecting()), lost);
         assert_eq!(place(&player), None);

@@ -161,11 +161,11 @@ impl fmt::Display for PlayerStatus {
                 write!(f, "Looking for the party at the {relays} relays of the invite.")
             }
             PlayerStatus::LookingElsewhere { others: 1 } => {
-                f.write_str("Connection lost; looking at the other relay of the invite.")
+                f.write_str("Connection lost; looking for the party at the other relay of the invite.")
             }
             PlayerStatus::LookingElsewhere { others } => write!(
                 f,
-                "Connection lost; looking at the other {others} relays of the invite."
+                "Connection lost; looking for the party at the other {others} relays of the invite."
             ),
             PlayerStatus::NoRelay { cause, .. } => {
                 write!(f, "The party is not reachable: {cause}. Trying again.")

@@ -29,7 +29,7 @@ fn the_page_explains_every_status() {
         PlayerStatus::LookingElsewhere { .. } = PlayerStatus::LookingElsewhere { others: 2 }
             => "The relay is gone, or this machine's way to it; the party goes on at another relay of the invite.", "Nothing: it takes up to seven seconds, and games go on.";
         PlayerStatus::NoRelay { .. } = PlayerStatus::NoRelay {
-            cause: "none of the 2 relays of the party can be used (a.example:443, b.example:443): it does not answer; check the address and port, and whether UDP gets through".into(),
+            cause: "none of the 2 relays of the party answers (a.example:443, b.example:443); see whether the internet works here, and whether UDP gets through".into(),
             refused: false,
         } => "There is no link to any relay of the invite; the cause stands behind the colon, and below under “Why there is no link”.",
             "What the cause says. The program goes on trying.";

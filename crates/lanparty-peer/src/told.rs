@@ -63,7 +63,7 @@ fn the_page_explains_why_there_is_no_link() {
         ConnectError::NoGateway = ConnectError::NoGateway
             => "The relay is one of several, and the party is not there.", "Nothing; the others are asked.";
         ConnectError::NoneOf(_) = ConnectError::NoneOf(NoneOf::new(several()))
-            => "Nobody answers at any of the relays of your invite; what is wrong with each stands behind its name.",
+            => "Nobody answers at any of the relays of your invite. Where it is not the same with all, what is wrong with each stands behind its name.",
             "Look at your own network first: several relays are rarely away at once. Then ask the host.";
     } elsewhere ConnectError::Handshake(_), ConnectError::Carrier(_), ConnectError::NotFollowed(_));
     let followed = told!(NotFollowed {

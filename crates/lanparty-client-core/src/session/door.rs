@@ -20,7 +20,7 @@ use std::time::Instant;
 
 /// What a player hears while it has nothing but that path.
 const RELAY_AWAY: &str = "The relay is away, and you go on playing by the direct path to the host; the other players are \
-    back when the relay is.";
+    back as soon as there is a relay again.";
 /// How much of what no program of ours sends may come from there, as at a relay (spec R31).
 const MAX_MALFORMED: u32 = 16;
 

@@ -69,7 +69,10 @@ fn headline(snapshot: &Snapshot) -> String {
     let since = lasted(snapshot.state_ms);
     let whose = party.joined_by.as_deref();
     let whose = whose.map_or_else(String::new, |account| format!(", joined by {account}"));
-    format!(" for {since}: {} at {}{whose}", party.title(), party.relay)
+    // Of several relays the one where it is, and not the first of the invite.
+    let place = snapshot.place.as_ref();
+    let relay = place.map_or(&party.relay, |place| &place.address);
+    format!(" for {since}: {} at {relay}{whose}", party.title())
 }
 
 /// A time as people say it.

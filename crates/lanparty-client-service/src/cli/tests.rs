@@ -1,7 +1,7 @@
 use super::*;
 use clap::Parser;
 use lanparty_client_control::{
-    FixOffer, LanAddress, Loss, Measured, Member, Party, Ping, State, Warning, Way,
+    FixOffer, LanAddress, Loss, Measured, Member, Party, Ping, RelayPlace, State, Warning, Way,
 };
 use lanparty_obs::NotDirect;
 
@@ -86,6 +86,20 @@ WHO IS HERE      PING TO THEM  WAY
 the party's LAN  23 ms         relay  talks
 Bert                           relay";
     assert_eq!(lines, expected.lines().collect::<Vec<_>>());
+    let elsewhere = Snapshot {
+        place: Some(RelayPlace {
+            number: Some(2),
+            of: 3,
+            address: "paris.example.net:443".to_owned(),
+            region: Some("Paris".to_owned()),
+        }),
+        ..connected()
+    };
+    let text = show::status(&elsewhere);
+    let head = "Connected for 3 min: Friday night at paris.example.net:443, joined by anna\n";
+    assert!(text.starts_with(head), "{text}");
+    let row = "\n  relay     2 of 3, Paris (paris.example.net:443)\n";
+    assert!(text.contains(row), "{text}");
     let idle = show::status(&Snapshot::idle(VERSION));
     assert_eq!(idle, "Not connected\n  Not connected to a party.\n");
 }

@@ -3,6 +3,7 @@
 use crate::link::ConnectError;
 use lanparty_ctrl::RejectReason;
 use lanparty_edge::address::RelayAddress;
+use lanparty_quic::HandshakeError;
 use std::error::Error;
 use std::fmt;
 
@@ -29,18 +30,23 @@ impl NoneOf {
 
 impl fmt::Display for NoneOf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.0.iter().map(|(relay, _)| relay.to_string()).collect();
+        let names = names.join(", ");
+        let count = self.0.len();
+        // Where nobody answers, it is rarely the relays.
+        if self.0.iter().all(|(_, error)| is_silence(error)) {
+            return write!(
+                f,
+                "none of the {count} relays of the party answers ({names}); see whether the internet works here, and whether UDP gets through"
+            );
+        }
         let said: Vec<_> = self.0.iter().map(|(_, error)| error.to_string()).collect();
-        write!(
-            f,
-            "none of the {} relays of the party can be used",
-            said.len()
-        )?;
+        write!(f, "none of the {count} relays of the party can be used")?;
         // The same is said once.
         if let Some(first) = said.first()
             && said.iter().all(|other| other == first)
         {
-            let names: Vec<_> = self.0.iter().map(|(relay, _)| relay.to_string()).collect();
-            return write!(f, " ({}): {first}", names.join(", "));
+            return write!(f, " ({names}): {first}");
         }
         for (place, ((relay, _), said)) in self.0.iter().zip(&said).enumerate() {
             let before = match place {
@@ -54,6 +60,10 @@ impl fmt::Display for NoneOf {
 }
 
 impl Error for NoneOf {}
+
+fn is_silence(error: &ConnectError) -> bool {
+    matches!(error, ConnectError::Handshake(HandshakeError::NoAnswer))
+}
 
 /// How much a relay's error says of why there is nowhere to go; the first says most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,7 +143,6 @@ mod tests {
     use super::*;
     use lanparty_ctrl::message::Reject;
     use lanparty_ctrl::places::Elsewhere;
-    use lanparty_quic::HandshakeError;
 
     fn silent() -> ConnectError {
         HandshakeError::NoAnswer.into()
@@ -154,7 +163,8 @@ mod tests {
     fn where_nobody_answers_one_sentence_says_it_of_all() {
         let same = told(vec![silent(), silent()]);
         let said = same.to_string();
-        let expected = "none of the 2 relays of the party can be used (a.example:443, b.example:443): it does not answer;";
+        let expected =
+            "none of the 2 relays of the party answers (a.example:443, b.example:443); see";
         assert!(said.starts_with(expected), "{said}");
         assert!(same.may_pass() && !same.is_refusal());
         let wrong = || ConnectError::from(HandshakeError::Certificate("UnknownIssuer".into()));
