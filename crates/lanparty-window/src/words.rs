@@ -52,6 +52,8 @@ pub(crate) const ADDRESS: &str = "Your address on the LAN";
 pub(crate) const COPY: &str = "Copy";
 pub(crate) const COPIED: &str = "Copied";
 pub(crate) const NO_ADDRESS: &str = "none yet";
+/// While the party is lost: the adapter may have it still.
+pub(crate) const ADDRESS_AWAY: &str = "none just now";
 pub(crate) const MADE_UP: &str = "Nobody on the LAN gives addresses, so your adapter has given itself this one. It reaches others who have done the same.";
 pub(crate) const GET_ADDRESS: &str = "Get an address";
 pub(crate) const PING: &str = "Ping";
@@ -62,6 +64,8 @@ pub(crate) const BAD: &str = "bad";
 pub(crate) const HERE: &str = "Who is here";
 pub(crate) const PINGS: &str = "The times are the pings from you to them.";
 pub(crate) const ALONE: &str = "Nobody else yet. Send the invite to a friend.";
+/// While the party is lost, or not found yet.
+pub(crate) const NOBODY_SEEN: &str = "Others are shown as soon as you are connected.";
 pub(crate) const LAN: &str = "The party's LAN";
 pub(crate) const UNNAMED: &str = "Somebody without a name";
 pub(crate) const TALKS: &str = "active now";
@@ -69,6 +73,7 @@ pub(crate) const WHY_NOT_DIRECT: &str = "Why not direct:";
 pub(crate) const GAMES: &str = "Games on the LAN";
 pub(crate) const NO_GAMES: &str =
     "None seen yet. Open your game's list of LAN games: what answers it appears here too.";
+pub(crate) const NO_GAMES_SEEN: &str = "Games are shown as soon as you are connected.";
 pub(crate) const COPY_ADDRESS: &str = "Copy address";
 pub(crate) const MAYBE_GONE: &str = "may be gone";
 

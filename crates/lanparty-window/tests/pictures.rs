@@ -32,7 +32,7 @@ const LONG_RELAY: &str = "relay-17.frankfurt.games.example-hosting.net:44433";
 const FAINT: &str =
     "The relay does not answer; if it stays so, the other 2 relays of the invite are asked.";
 const PLAYS_ON: &str = "The relay is away, and you go on playing by the direct path to the host; the other players are \
-    back when the relay is.";
+    back as soon as there is a relay again.";
 
 const LOGIN: &str = "You may use the service, but only from your next login on.";
 
@@ -146,7 +146,7 @@ fn scenes() -> Vec<Scene> {
         }),
         ("relays-none", || {
             hearing(without_relay(State::Reconnecting, PlayerStatus::NoRelay {
-                cause: "none of the 3 relays of the party can be used (frankfurt.example.net:443, paris.example.net:443, oslo.example.net:4433): it does not answer; check the address and port, and whether UDP gets through".to_owned(),
+                cause: "none of the 3 relays of the party answers (frankfurt.example.net:443, paris.example.net:443, oslo.example.net:4433); see whether the internet works here, and whether UDP gets through".to_owned(),
                 refused: false,
             }))
         }),
@@ -195,7 +195,7 @@ fn at(number: Option<usize>, address: &str, region: Option<&str>) -> Snapshot {
 /// On the way to one of three.
 fn without_relay(state: State, sentence: impl ToString) -> Snapshot {
     let mut snapshot = in_state(state);
-    snapshot.sentence = sentence.to_string();
+    (snapshot.sentence, snapshot.way) = (sentence.to_string(), None);
     snapshot
 }
 

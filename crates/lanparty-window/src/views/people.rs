@@ -12,17 +12,25 @@ use lanparty_client_control::{Member, Snapshot, Way, ms};
 pub(super) fn draw(ui: &mut Ui, snapshot: &Snapshot) {
     let members = sorted(&snapshot.members);
     let players = members.iter().filter(|it| !it.is_gateway).count() + 1;
+    // Without a link nobody is known to be away either.
+    let unseen = members.is_empty() && super::session::is_on_the_way(snapshot);
+    let title = match unseen {
+        true => words::HERE.to_owned(),
+        false => words::here(players),
+    };
     let frame = look::card(ui.visuals());
     let response = frame
         .show(ui, |ui| {
             ui.set_width(ui.available_width());
-            parts::title(ui, &words::here(players));
+            parts::title(ui, &title);
             ui.spacing_mut().item_spacing.y = 2.0;
             me(ui, snapshot);
             for member in &members {
                 person(ui, member, snapshot.ping_to(member));
             }
-            if players == 1 {
+            if unseen {
+                parts::weak(ui, words::NOBODY_SEEN);
+            } else if players == 1 {
                 parts::weak(ui, words::ALONE);
             }
             if members.iter().any(|it| snapshot.ping_to(it).is_some()) {
@@ -30,7 +38,7 @@ pub(super) fn draw(ui: &mut Ui, snapshot: &Snapshot) {
             }
         })
         .response;
-    reach_by_keys(ui, &response, &words::here(players));
+    reach_by_keys(ui, &response, &title);
 }
 
 /// The list is one stop of the Tab key; there the arrows scroll.

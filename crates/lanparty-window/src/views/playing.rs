@@ -5,13 +5,19 @@ use crate::app::{App, Clock};
 use crate::look::{self, Palette};
 use crate::words;
 use egui::{Label, RichText, Ui};
+use lanparty_client_control::Snapshot;
 use lanparty_games::Game;
 
-pub(super) fn draw(ui: &mut Ui, app: &mut App, games: &[Game], clock: Clock) {
+pub(super) fn draw(ui: &mut Ui, app: &mut App, snapshot: &Snapshot, clock: Clock) {
+    let games = &snapshot.games;
     parts::boxed(ui, look::card(ui.visuals()), |ui| {
         if games.is_empty() {
             parts::title(ui, words::GAMES);
-            parts::weak(ui, words::NO_GAMES);
+            let why = match super::session::is_on_the_way(snapshot) {
+                true => words::NO_GAMES_SEEN,
+                false => words::NO_GAMES,
+            };
+            parts::weak(ui, why);
             return;
         }
         parts::title(ui, &words::games(games.len()));

@@ -6,7 +6,7 @@ use crate::look::{self, Palette};
 use crate::mark::Tone;
 use crate::{invite_field, words};
 use egui::{Button, RichText, Ui, Vec2};
-use lanparty_client_control::{Fix, LanAddress, PingVerdict, Snapshot, State, Way, ms};
+use lanparty_client_control::{Fix, PingVerdict, Snapshot, State, Way, ms};
 
 /// How high the two cards are at least, so that they are alike.
 const CARD: f32 = 98.0;
@@ -28,19 +28,14 @@ pub(super) fn draw(ui: &mut Ui, app: &mut App, snapshot: &Snapshot, clock: Clock
     if snapshot.state == State::CannotConnect {
         return;
     }
-    parts::side_by_side(
-        ui,
-        [
-            &mut |ui| address(ui, app, snapshot.address, clock),
-            &mut |ui| ping(ui, snapshot),
-        ],
-    );
+    let mut left = |ui: &mut Ui| address(ui, app, snapshot, clock);
+    parts::side_by_side(ui, [&mut left, &mut |ui| ping(ui, snapshot)]);
     if let Some(place) = &snapshot.place {
         parts::weak(ui, &words::at(place));
     }
     not_direct(ui, snapshot);
     people::draw(ui, snapshot);
-    playing::draw(ui, app, &snapshot.games, clock);
+    playing::draw(ui, app, snapshot, clock);
 }
 
 /// A link that came while at another party: nothing happens to this one without a word (check W3).
@@ -71,12 +66,21 @@ fn offered(ui: &mut Ui, app: &mut App, snapshot: &Snapshot, clock: Clock) {
     });
 }
 
-fn address(ui: &mut Ui, app: &mut App, address: Option<LanAddress>, clock: Clock) {
+/// On the way to the party, or back to it.
+pub(super) fn is_on_the_way(snapshot: &Snapshot) -> bool {
+    matches!(snapshot.state, State::Connecting | State::Reconnecting)
+}
+
+fn address(ui: &mut Ui, app: &mut App, snapshot: &Snapshot, clock: Clock) {
     parts::boxed(ui, look::card(ui.visuals()), |ui| {
         ui.set_min_height(CARD);
         parts::weak(ui, words::ADDRESS);
-        let Some(address) = address else {
-            ui.label(RichText::new(words::NO_ADDRESS).font(look::strong(20.0)));
+        let Some(address) = snapshot.address else {
+            let none = match snapshot.state == State::Reconnecting {
+                true => words::ADDRESS_AWAY,
+                false => words::NO_ADDRESS,
+            };
+            ui.label(RichText::new(none).font(look::strong(20.0)));
             return;
         };
         let palette = Palette::of(ui.visuals());
