@@ -153,6 +153,9 @@ pub struct Relays {
     /// How often the party has gone from one relay to another since the gateway started.
     #[serde(default)]
     pub moves: u64,
+    /// For how many seconds that is known of them; they are asked now and then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_s: Option<u64>,
 }
 
 /// One of several relays at which a party may be.

@@ -493,7 +493,7 @@ impl Picture {
                 sentence: self.link_sentence.clone(),
                 ping_us: way.map(guests::micros),
                 loss_permille: self.figures.loss_permille,
-                places: self.relays.shown(),
+                places: self.relays.shown_at(now),
             },
             port: self.port.clone(),
             locked: controls.locks() || self.members.locked,

@@ -232,6 +232,17 @@ impl Relays {
             relays,
             term: self.term.map(Term::number),
             moves: self.moves,
+            asked_s: None,
+        }
+    }
+
+    /// The same with the age of what is known.
+    pub(crate) fn shown_at(&self, now: Instant) -> Shown {
+        let asked = self.looked_at.filter(|_| !self.sights.is_empty());
+        let asked = asked.map(|at| now.saturating_duration_since(at).as_secs());
+        Shown {
+            asked_s: asked,
+            ..self.shown()
         }
     }
 

@@ -369,7 +369,8 @@ fn places(count: usize) -> Relays {
     Relays {
         relays: relays.filter(|_| count > 1).collect(),
         term: Some(1_796_000_000),
-        moves: 0,
+        moves: 1,
+        asked_s: Some(260),
     }
 }
 

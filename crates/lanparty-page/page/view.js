@@ -276,15 +276,21 @@ function drawConnections({ link, lan, port }) {
 }
 
 /** Where the party may be. */
-function drawRelays({ relays = [], term, moves }) {
+function drawRelays({ relays = [], moves, asked_s }) {
 	show(by('relays'), relays.length);
+	const others = relays.filter((relay) => !relay.here);
+	const nowhere = others.every((relay) => relay.trouble);
+	const waits = others.length < relays.length ? 'No other one could take the party now: if this one fails, the party waits.' : 'None of them could take the party now; it goes on as soon as one can.';
+	put(by('relay-rest'), nowhere ? waits : 'When one fails, the party goes on at another by itself.');
 	const moved = moves === 1 ? 'It has moved once.' : moves ? `It has moved ${moves} times.` : '';
-	put(by('relay-term'), [moved, term != null && `Term ${term}.`].filter(Boolean).join(' '));
+	put(by('relay-moves'), [moved, asked_s >= 60 && `They were asked ${span(asked_s)} ago.`].filter(Boolean).join(' '));
 	list('relay-list', 't-relay', relays, (relay) => relay.address, (row, relay) => {
 		put(row.address, relay.address);
 		put(row.region, relay.region);
-		const said = relay.here ? 'The party is here' : relay.trouble || (relay.ping_us == null && 'not asked yet');
-		put(row.more, [relay.ping_us != null && `ping ${pingSaid(relay.ping_us).text}`, said].filter(Boolean).join(' · '));
+		judge(row.state, relay.here ? { text: 'The party is here', q: 'good' } : { text: relay.trouble, q: 'slow' });
+		show(row.state, relay.here || relay.trouble);
+		const unknown = relay.here || relay.trouble ? '' : 'not asked yet';
+		put(row.ping, relay.ping_us == null ? unknown : `ping ${pingSaid(relay.ping_us).text}`);
 		show(row.move, !relay.here);
 		mark(row.move, 'aria-label', plain(`Go to ${relay.address}…`));
 	});

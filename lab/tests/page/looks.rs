@@ -46,7 +46,9 @@ pub(crate) fn nobody_and_many_have_room(table: &Table) -> Result<()> {
 
 pub(crate) fn a_phone_scrolls_down_and_not_aside(table: &Table) -> Result<()> {
     table.browser.look(360, 740, "light")?;
+    table.party(|state| state.relays = many_relays())?;
     let browser = table.open()?;
+    browser.until("by('relay-list').children.length == 3")?;
     browser.until(FITS)?;
     browser.press("#player-list tr:nth-child(3) [data-do=menu]")?;
     browser.until(FITS)?;
@@ -61,7 +63,17 @@ pub(crate) fn a_phone_scrolls_down_and_not_aside(table: &Table) -> Result<()> {
         )?;
         browser.until(FITS)?;
     }
+    table.party(|state| state.relays = json!([]))?;
     browser.look(1440, 1000, "light")
+}
+
+/// Names of relays are as long as their operators make them.
+fn many_relays() -> Value {
+    json!([
+        {"address": "relay-17.frankfurt.games.example-hosting.net:44433", "region": "Frankfurt am Main, by the river", "ping_us": 11_000, "here": true},
+        {"address": "relay-18.paris.games.example-hosting.net:44433", "region": "Paris", "ping_us": 324_000},
+        {"address": "c.example:4433", "trouble": "it is full; try again later, or ask its operator for more room"},
+    ])
 }
 
 /// A message lies over what is below. Whoever scrolls there, with a wheel or by the keyboard, has each button free of it.
@@ -109,6 +121,7 @@ const COVERED: &str = "(come) => [...document.querySelectorAll('header button, m
 
 pub(crate) fn axe_finds_nothing(table: &Table) -> Result<()> {
     let mut found = Vec::new();
+    table.party(|state| state.relays = many_relays())?;
     for (width, height, scheme) in [
         (1440, 1000, "light"),
         (1440, 1000, "dark"),
@@ -152,6 +165,7 @@ pub(crate) fn axe_finds_nothing(table: &Table) -> Result<()> {
         browser.run(AXE, &[])?;
         look(browser, "the hall")?;
     }
+    table.party(|state| state.relays = json!([]))?;
     table.browser.look(1440, 1000, "light")?;
     ensure!(found.is_empty(), "{}", found.join("\n"));
     Ok(())

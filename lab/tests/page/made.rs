@@ -208,7 +208,7 @@ fn snapshot(state: &mut State) -> Option<Snapshot> {
         "seconds": state.ticks,
         "party": {"room": "FRIDAY", "name": "Friday at Bo’s", "keyed": true, "hosted": true},
         "lan": {"interface": "eth0", "up": true},
-        "link": {"relay": "127.0.0.1:4433", "state": "connected", "seconds": state.ticks, "sentence": "Connected.", "ping_us": 210, "loss_permille": 0, "relays": state.relays, "term": 1_796_000_000, "moves": 1},
+        "link": {"relay": "127.0.0.1:4433", "state": "connected", "seconds": state.ticks, "sentence": "Connected.", "ping_us": 210, "loss_permille": 0, "relays": state.relays, "term": 1_796_000_000, "moves": 1, "asked_s": 260},
         "port": {"listens": 4433, "state": "shut", "sentence": "Nobody outside comes in: forward UDP 4433 in your router.", "addresses": ["203.0.113.9:4433"]},
         "locked": state.locked,
         "isolated": state.isolated,

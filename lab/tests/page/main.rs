@@ -292,7 +292,13 @@ fn the_party_is_taken_to_another_relay_after_a_question(table: &Table) -> Result
             ensure!(text.contains(word), "no {word} in {text}");
         }
     }
-    browser.until("by('relay-term').textContent.startsWith('It has moved once.')")?;
+    for sentence in [
+        "When one fails, the party goes on at another by itself.",
+        "It has moved once. They were asked 4 min ago.",
+    ] {
+        let sentence = json!(sentence);
+        browser.until(&format!("by('relays').textContent.includes({sentence})"))?;
+    }
     let button = |row: u8| format!("#relay-list li:nth-child({row}) [data-do=moveTo]");
     browser.until("by('relay-list').firstElementChild.querySelector('button').hidden")?;
     browser.press(&button(2))?;
@@ -306,6 +312,13 @@ fn the_party_is_taken_to_another_relay_after_a_question(table: &Table) -> Result
     browser.until("by('relay-list').children[1].querySelector('button').hidden")?;
     let complaints = browser.complaints()?;
     ensure!(complaints.is_empty(), "{complaints:?}");
+    table.party(|state| {
+        state.relays = json!([
+            {"address": "a.example:443", "ping_us": 11_000, "here": true},
+            {"address": "c.example:4433", "trouble": "it does not answer"},
+        ]);
+    })?;
+    browser.until("by('relay-rest').textContent.startsWith('No other one could take')")?;
     table.party(|state| state.relays = json!([]))
 }
 

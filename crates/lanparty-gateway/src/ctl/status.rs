@@ -73,13 +73,13 @@ fn others(now: &Snapshot) -> impl Iterator<Item = String> {
     let others = now.link.places.relays.iter().filter(|relay| !relay.here);
     others.map(|relay| {
         let region = relay.region.as_ref().map(|region| format!(" in {region}"));
-        let state = match (&relay.trouble, relay.ping_us) {
-            (Some(trouble), _) => trouble.clone(),
-            (None, Some(us)) => table::ping(us.into()),
-            (None, None) => "not asked yet".to_owned(),
+        let (could, state) = match (&relay.trouble, relay.ping_us) {
+            (Some(trouble), _) => ("could not", trouble.clone()),
+            (None, Some(us)) => ("could", table::ping(us.into())),
+            (None, None) => ("could", "not asked yet".to_owned()),
         };
         let (address, region) = (&relay.address, region.unwrap_or_default());
-        format!("It could go on at {address}{region}: {state}.")
+        format!("It {could} go on at {address}{region}: {state}.")
     })
 }
 
@@ -148,10 +148,11 @@ mod tests {
             ],
             term: Some(17),
             moves: 1,
+            asked_s: None,
         };
         let said = draw(&now);
         assert!(
-            said.contains("\n         It could go on at b:443 in Paris: it does not answer.\n"),
+            said.contains("\n         It could not go on at b:443 in Paris: it does not answer.\n"),
             "{said}"
         );
         assert!(!said.contains("It could go on at a:443"), "{said}");

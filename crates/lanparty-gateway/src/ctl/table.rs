@@ -103,6 +103,8 @@ pub(super) fn draw_relays(places: &Relays) -> String {
         relays,
         term,
         moves,
+        // Just now, for whoever reads this.
+        asked_s: _,
     } = places;
     if relays.is_empty() {
         return "This party has one relay; with several, it goes on at another one when that fails: start the gateway with \

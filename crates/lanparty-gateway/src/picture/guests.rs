@@ -137,7 +137,7 @@ impl Picture {
             let ways = self.ways_of(peer, relay);
             (player.way, player.ping_us) = (ways.way, ways.now().rtt_us);
         }
-        members.places = self.relays.shown();
+        members.places = self.relays.shown_at(now);
         members
     }
 

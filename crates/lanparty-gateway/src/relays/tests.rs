@@ -49,7 +49,11 @@ fn of_one_relay_nothing_is_shown_and_nothing_asked() {
 fn each_relay_is_shown_with_what_is_known_of_it() {
     let mut relays = three();
     assert_eq!(relays.place().unwrap(), "relay 1 of 3, Frankfurt");
-    relays.note_sights(Instant::now(), &sights());
+    let now = Instant::now();
+    assert_eq!(relays.shown_at(now).asked_s, None, "nobody is asked yet");
+    relays.note_sights(now, &sights());
+    let later = now + Duration::from_secs(260);
+    assert_eq!(relays.shown_at(later).asked_s, Some(260));
     let shown = relays.shown().relays;
     let said: Vec<_> = shown
         .iter()
