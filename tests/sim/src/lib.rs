@@ -12,7 +12,8 @@
 //! An [`evening`] joins the relay to players' sessions and gateways' bridges by bad links, and lets each
 //! of them end and come back at every step.
 //!
-//! A [`fleet`] is an operator's: three relays around one directory, thousands of players, and machines that fail.
+//! A [`fleet`] is an operator's: three relays around one directory, thousands of players, and machines that fail. A party with
+//! [`several`] relays in its invite moves between them by itself, where none of them knows of another.
 
 // Whatever goes wrong here is a failed test.
 #![allow(
@@ -28,4 +29,5 @@ pub mod frames;
 pub mod party;
 pub mod reference;
 pub mod seeds;
+pub mod several;
 pub mod views;

@@ -23,11 +23,24 @@ pub fn play_all<T: Default + Send>(
     play: fn(u64, bool) -> T,
     add: fn(&mut T, T),
 ) -> Option<(u64, T)> {
+    play_some(test, SEEDS, play, add)
+}
+
+/// The same with so many seeds where nobody asks for another number.
+///
+/// # Panics
+/// As [`play_all`] does.
+pub fn play_some<T: Default + Send>(
+    test: &str,
+    usual: u64,
+    play: fn(u64, bool) -> T,
+    add: fn(&mut T, T),
+) -> Option<(u64, T)> {
     if let Some(seed) = number("LANPARTY_SIM_SEED") {
         play(seed, true);
         return None;
     }
-    let seeds = number("LANPARTY_SIM_SEEDS").unwrap_or(SEEDS);
+    let seeds = number("LANPARTY_SIM_SEEDS").unwrap_or(usual);
     let workers = thread::available_parallelism().map_or(1, |n| n.get() as u64);
     let play_some = |worker| {
         let mut sum = T::default();
