@@ -81,6 +81,17 @@ impl Diagnostics {
                 room: room.to_owned(),
             };
         }
+        let others = self
+            .place
+            .as_ref()
+            .map_or(0, |place| place.of.saturating_sub(1));
+        if !self.gateway_present && others > 0 {
+            return PlayerStatus::LookingBeside {
+                room: room.to_owned(),
+                others,
+                is_silent: self.gateway_silent,
+            };
+        }
         if !self.gateway_present && self.gateway_silent {
             return PlayerStatus::SilentGateway {
                 room: room.to_owned(),
@@ -215,6 +226,35 @@ mod tests {
             diagnostics.joined_status("FRIDAY"),
             PlayerStatus::StrangeGateway { room }
         );
+    }
+
+    #[test]
+    fn where_there_are_other_relays_a_party_without_its_gateway_is_looked_for() {
+        let mut diagnostics = Diagnostics {
+            place: Some(RelayPlace {
+                number: Some(1),
+                of: 3,
+                ..RelayPlace::default()
+            }),
+            ..Diagnostics::default()
+        };
+        let away = diagnostics.joined_status("FRIDAY");
+        assert_eq!(
+            away.to_string(),
+            "Connected to room FRIDAY, but the LAN gateway is not there; looking for the party at the other 2 relays of the invite."
+        );
+        assert!(!away.is_on_the_lan());
+        diagnostics.gateway_silent = true;
+        let silent = diagnostics.joined_status("FRIDAY").to_string();
+        assert!(silent.contains("does not answer; looking"), "{silent}");
+        diagnostics.gateway_doubted = true;
+        let strange = diagnostics.joined_status("FRIDAY").to_string();
+        assert!(strange.contains("does not prove"), "{strange}");
+        diagnostics = Diagnostics {
+            gateway_present: true,
+            ..diagnostics
+        };
+        assert!(diagnostics.joined_status("FRIDAY").is_on_the_lan());
     }
 
     #[test]

@@ -61,6 +61,16 @@ pub enum PlayerStatus {
         /// The room's code.
         room: String,
     },
+    /// In the room without its gateway, or with one that does not answer, while the invite names other relays: the party may
+    /// have gone there.
+    LookingBeside {
+        /// The room's code.
+        room: String,
+        /// How many relays there are beside this one.
+        others: usize,
+        /// Its gateway is there and does not answer.
+        is_silent: bool,
+    },
     /// In the room, with a gateway that is not the host's: nothing is taken from it.
     StrangeGateway {
         /// The room's code.
@@ -109,6 +119,7 @@ impl PlayerStatus {
             | PlayerStatus::AdapterAway
             | PlayerStatus::WaitingForGateway { .. }
             | PlayerStatus::SilentGateway { .. }
+            | PlayerStatus::LookingBeside { .. }
             | PlayerStatus::StrangeGateway { .. } => false,
             PlayerStatus::Hindered { .. }
             | PlayerStatus::NoLanAddress
@@ -190,6 +201,24 @@ impl fmt::Display for PlayerStatus {
                 f,
                 "Connected to room {room}; waiting for the LAN gateway, which does not answer."
             ),
+            PlayerStatus::LookingBeside {
+                room,
+                others,
+                is_silent,
+            } => {
+                let gateway = match is_silent {
+                    true => "does not answer",
+                    false => "is not there",
+                };
+                let others = match others {
+                    1 => "the other relay".to_owned(),
+                    others => format!("the other {others} relays"),
+                };
+                write!(
+                    f,
+                    "Connected to room {room}, but the LAN gateway {gateway}; looking for the party at {others} of the invite."
+                )
+            }
             PlayerStatus::StrangeGateway { room } => write!(
                 f,
                 "The gateway in room {room} does not prove that it is your host's, so nothing is taken from \
@@ -266,6 +295,11 @@ mod tests {
             },
             PlayerStatus::SilentGateway {
                 room: "FRIDAY".into(),
+            },
+            PlayerStatus::LookingBeside {
+                room: "FRIDAY".into(),
+                others: 1,
+                is_silent: true,
             },
             PlayerStatus::StrangeGateway {
                 room: "FRIDAY".into(),

@@ -46,6 +46,8 @@ fn the_page_explains_every_status() {
             => "You are in the room, and the host's gateway is not.", "Wait, or ask the host to start it.";
         PlayerStatus::SilentGateway { .. } = PlayerStatus::SilentGateway { room: room() }
             => "The host's gateway is in the room and says nothing: its machine may have lost its power.", "Ask the host to look at it.";
+        PlayerStatus::LookingBeside { .. } = PlayerStatus::LookingBeside { room: room(), others: 2, is_silent: false }
+            => "The host's gateway is not at this relay, or says nothing; the party may have gone to another relay of the invite.", "Nothing: where it is, you are within seconds. If it is nowhere, ask the host to start it.";
         PlayerStatus::StrangeGateway { .. } = PlayerStatus::StrangeGateway { room: room() }
             => "Somebody else's gateway is in the room. Nothing that it says reaches your machine.", "Ask the host; do not join another way.";
         PlayerStatus::Hindered { .. } = PlayerStatus::Hindered {

@@ -82,6 +82,7 @@ impl Desk {
             | PlayerStatus::AdapterDown { .. } => on_the_way,
             PlayerStatus::WaitingForGateway { .. }
             | PlayerStatus::SilentGateway { .. }
+            | PlayerStatus::LookingBeside { .. }
             | PlayerStatus::StrangeGateway { .. } => State::WaitingForGateway,
             PlayerStatus::Hindered { .. }
             | PlayerStatus::NoLanAddress

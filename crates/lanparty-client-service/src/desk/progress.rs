@@ -70,6 +70,7 @@ impl Progress {
             | PlayerStatus::AdapterAway => false,
             PlayerStatus::WaitingForGateway { .. }
             | PlayerStatus::SilentGateway { .. }
+            | PlayerStatus::LookingBeside { .. }
             | PlayerStatus::StrangeGateway { .. }
             | PlayerStatus::Hindered { .. }
             | PlayerStatus::NoLanAddress
