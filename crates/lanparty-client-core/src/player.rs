@@ -251,12 +251,13 @@ impl Player {
         })
     }
 
-    /// Which of several relays it is.
+    /// Which of several relays it is, or which one of a fleet that the invite does not name.
     fn place(&self, at: &RelayAddress, welcome: &Welcome) -> Option<RelayPlace> {
         let others = self.relay.others.iter().map(|other| &other.address);
         let mut all = std::iter::once(&self.relay.address).chain(others);
         let number = all.position(|relay| relay.is_same(at));
-        (!self.relay.others.is_empty()).then(|| RelayPlace {
+        let is_one_of_many = !self.relay.others.is_empty() || number.is_none();
+        is_one_of_many.then(|| RelayPlace {
             number: number.map(|number| number + 1),
             of: self.relay.others.len() + 1,
             address: at.to_string(),
@@ -514,6 +515,9 @@ mod tests {
         };
         player.joined(&welcome, by, &first);
         assert_eq!(place(&player), None, "there is only one");
+        player.joined(&welcome, by, &"r2.example".parse().unwrap());
+        let of_fleet = "relay r2.example:443, Paris";
+        assert_eq!(place(&player).as_deref(), Some(of_fleet), "the fleet's");
         for other in ["b.example", "c.example:444"] {
             player.relay.others.push(other.parse().unwrap());
         }

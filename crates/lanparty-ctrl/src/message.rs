@@ -113,10 +113,13 @@ pub enum RelayMessage {
 }
 
 /// From where the relay sees a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// The address that its packets come from.
     pub address: SocketAddr,
+    /// Where the relay is, as its operator calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<Text>,
 }
 
 /// A peer's first words, as a stranger wrote them.

@@ -37,7 +37,8 @@ pub trait Pc: Send + Sync {
     fn look_up(&self, host: &str) -> Lookup;
     /// Asks a relay at these addresses whether it hears us.
     fn probe(&self, addresses: &[SocketAddr]) -> Probes;
-    /// Whether the relays hear us that the party's invite names, where those are several.
+    /// Whether the relays hear us that the party's invite names, and the one of their fleet at which the party is, where all of
+    /// these are several.
     fn relays(&self) -> Vec<RelaySeen>;
     /// How the party's relay sees this PC, at all its addresses.
     fn paths(&self) -> Paths;
@@ -312,12 +313,14 @@ pub enum Probe {
 /// What became of a question to one of several relays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelaySeen {
-    /// Which one of the invite's; the first is 1.
-    pub number: usize,
+    /// Which one of the invite's, the first is 1; nothing for one of a fleet to which another one has led.
+    pub number: Option<usize>,
     /// Its name; nothing for an address.
     pub name: Option<String>,
     /// What became of it; nothing where its name is not found.
     pub probe: Option<Probe>,
+    /// Where it is, as its operator calls it, if it says so.
+    pub region: Option<String>,
 }
 
 /// What became of a question to a relay, by each address family in which it has addresses.

@@ -7,6 +7,7 @@ use crate::facts::{
 };
 use lanparty_client_control::{LanAddress, Lease, Mtu, Party, RelayPlace, Room, Snapshot, State};
 use lanparty_proof::{Reach, Style, Verdict};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -33,6 +34,10 @@ pub(crate) struct FakePc {
     pub(crate) probe6: Probe,
     /// Of each of several relays; nothing where its name is not found.
     pub(crate) relays: Vec<Option<Probe>>,
+    /// Of those of them that say where they are, by their numbers.
+    pub(crate) regions: BTreeMap<usize, String>,
+    /// Of the relay of a fleet at which the party is.
+    pub(crate) of_fleet: Option<Probe>,
     pub(crate) paths: Paths,
     pub(crate) tcp: Option<Tcp>,
     pub(crate) ports: Option<Ports>,
@@ -64,6 +69,8 @@ impl FakePc {
             probe: Probe::Answered(Duration::from_millis(12)),
             probe6: Probe::Answered(Duration::from_millis(13)),
             relays: Vec::new(),
+            regions: BTreeMap::new(),
+            of_fleet: None,
             paths: paths(&[(1, 40_000), (2, 40_000)]),
             tcp: Some(Tcp {
                 outcome: TcpOutcome::Open(Duration::from_millis(40)),
@@ -506,11 +513,18 @@ impl Pc for FakePc {
     fn relays(&self) -> Vec<RelaySeen> {
         let relays = self.relays.iter().zip(1..);
         let relays = relays.map(|(&probe, number)| RelaySeen {
-            number,
+            number: Some(number),
             name: Some(format!("relay{number}.example.net")),
             probe,
+            region: self.regions.get(&number).cloned(),
         });
-        relays.collect()
+        let of_fleet = self.of_fleet.map(|probe| RelaySeen {
+            number: None,
+            name: Some("r7.example.net".to_owned()),
+            probe: Some(probe),
+            region: Some("Vienna".to_owned()),
+        });
+        relays.chain(of_fleet).collect()
     }
 
     fn paths(&self) -> Paths {

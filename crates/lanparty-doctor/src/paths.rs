@@ -46,8 +46,39 @@ pub(crate) fn look(relays: Vec<SocketAddr>) -> Paths {
     outcome.unwrap_or_default()
 }
 
-/// Whoever listens there is asked: that somebody lies about our own address would help nobody.
+/// Where the relay at one of these addresses is, as its operator calls it.
+pub(crate) fn region(relay: Vec<SocketAddr>) -> Option<String> {
+    let outcome = with_runtime(async move {
+        let endpoint = Endpoint::client(PathFloor::Ordinary, Congestion::default())?;
+        let mut asked = JoinSet::new();
+        for relay in relay.into_iter().take(MAX_ADDRESSES) {
+            let endpoint = endpoint.clone();
+            asked.spawn(async move { timeout(LOOK, ask(&endpoint, relay)).await.ok()? });
+        }
+        while let Some(seen) = asked.join_next().await {
+            if let Ok(Some(seen)) = seen {
+                let region = seen.and_then(|seen| seen.region);
+                return Ok(region.map(|region| region.to_string()));
+            }
+        }
+        Ok(None)
+    });
+    outcome.ok().flatten()
+}
+
 async fn look_at(endpoint: &Endpoint, relay: SocketAddr) -> Option<Sight> {
+    let seen = ask(endpoint, relay).await?;
+    let port = endpoint.local_address().ok()?.port();
+    Some(Sight {
+        relay,
+        own: SocketAddr::new(own_address(relay).ok()?, port),
+        seen: seen.map(|seen| seen.address),
+    })
+}
+
+/// What a relay says that can be reached; an older one says nothing. Whoever listens there is asked: that somebody lies about our own
+/// address would help nobody.
+async fn ask(endpoint: &Endpoint, relay: SocketAddr) -> Option<Option<Seen>> {
     let connect = async |trust: &Trust| {
         let floor = PathFloor::Ordinary;
         endpoint.connect(relay, NAME, trust, None, floor).await
@@ -60,18 +91,13 @@ async fn look_at(endpoint: &Endpoint, relay: SocketAddr) -> Option<Sight> {
         let look = PeerMessage::Look;
         control::write_message(&mut question, &look).await.ok()?;
         match control::read_message(&mut answer).await.ok()? {
-            RelayMessage::Seen(Seen { address }) => Some(address),
+            RelayMessage::Seen(seen) => Some(seen),
             _ => None,
         }
     };
     let seen = ask.await;
     connection.close(CloseCode::Bye);
-    let port = endpoint.local_address().ok()?.port();
-    Some(Sight {
-        relay,
-        own: SocketAddr::new(own_address(relay).ok()?, port),
-        seen,
-    })
+    Some(seen)
 }
 
 /// This PC's address on the way there; nothing is sent.
@@ -213,4 +239,62 @@ fn with_runtime<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     // A name that is being looked up is not waited for.
     runtime.shutdown_background();
     outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A relay that answers so to whoever looks, on a thread that ends with the test.
+    fn relay(answer: impl Fn(SocketAddr) -> Option<RelayMessage> + Send + 'static) -> SocketAddr {
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            with_runtime(async move {
+                let key = Identity::new_key().unwrap();
+                let identity = Identity::self_signed(NAME, &key).unwrap();
+                let any = "127.0.0.1:0".parse().unwrap();
+                let endpoint = Endpoint::server(any, &identity, Congestion::default()).unwrap();
+                tell.send(endpoint.local_address().unwrap()).unwrap();
+                while let Some(incoming) = endpoint.accept().await {
+                    let from = incoming.remote_address();
+                    let Ok(connection) = incoming.accept(LOOK).await else {
+                        continue;
+                    };
+                    let Ok((mut send, mut receive)) = connection.accept_bi().await else {
+                        continue;
+                    };
+                    let _: PeerMessage = control::read_message(&mut receive).await.unwrap();
+                    match answer(from) {
+                        Some(answer) => {
+                            let _ = control::write_message(&mut send, &answer).await;
+                            connection.closed().await;
+                        }
+                        None => connection.close(CloseCode::ProtocolError),
+                    }
+                }
+                Ok(())
+            })
+        });
+        told.recv().unwrap()
+    }
+
+    #[test]
+    fn a_relay_says_where_it_is_and_an_older_one_nothing() {
+        let seen = |region: Option<&str>| {
+            let region = region.map(Into::into);
+            move |address| {
+                let region = region.clone();
+                Some(RelayMessage::Seen(Seen { address, region }))
+            }
+        };
+        let named = relay(seen(Some("Paris\u{7}")));
+        assert_eq!(region(vec![named]).as_deref(), Some("Paris "));
+        assert_eq!(region(vec![relay(seen(None))]), None);
+        let older = relay(|_| None);
+        assert_eq!(region(vec![older]), None);
+        let paths = look(vec![named, older]);
+        let seen: Vec<_> = paths.sights.iter().map(|it| it.seen.is_some()).collect();
+        assert_eq!(seen.iter().filter(|is| **is).count(), 1, "{paths:?}");
+        assert_eq!(seen.len(), 2);
+    }
 }

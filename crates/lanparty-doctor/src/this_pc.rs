@@ -1,8 +1,8 @@
 //! The PC that we run on: what all systems have in common, and the questions that could hang.
 
 use crate::facts::{
-    Culprit, Driver, Firewall, Leftovers, Lookup, Network, Paths, Pc, Ports, Probes, Proof, Prover,
-    RelaySeen, Rights, Service, System, Tcp, User,
+    Culprit, Driver, Firewall, Leftovers, Lookup, Network, Paths, Pc, Ports, Probe, Probes, Proof,
+    Prover, RelaySeen, Rights, Service, System, Tcp, User,
 };
 use crate::patient::Patient;
 use crate::within::within;
@@ -99,13 +99,20 @@ impl ThisPc {
 
     /// All relays that the invite names beside each other, where those are several.
     fn ask_relays(&self) -> Vec<RelaySeen> {
-        let Some(party) = self.party().filter(|party| !party.others.is_empty()) else {
+        let Some(party) = self.party() else {
             return Vec::new();
         };
-        let relays: Vec<_> = iter::once(party.relay).chain(party.others).collect();
+        let named = iter::once(party.relay).chain(party.others);
+        let numbered = named.enumerate().map(|(at, relay)| (Some(at + 1), relay));
+        let relays: Vec<_> = numbered
+            .chain(self.of_fleet().map(|relay| (None, relay)))
+            .collect();
+        if relays.len() < 2 {
+            return Vec::new();
+        }
         thread::scope(|scope| {
-            let asked = relays.iter().enumerate().map(|(at, relay)| {
-                let ask = move || ask_relay(at + 1, relay);
+            let asked = relays.iter().map(|(number, relay)| {
+                let ask = move || ask_relay(*number, relay);
                 thread::Builder::new().spawn_scoped(scope, ask)
             });
             let asked: Vec<_> = asked.collect();
@@ -115,6 +122,13 @@ impl ThisPc {
                 .map(thread::ScopedJoinHandle::join);
             seen.flatten().collect()
         })
+    }
+
+    /// The relay of a fleet at which the party is, where the invite does not name it.
+    fn of_fleet(&self) -> Option<String> {
+        let service = self.service();
+        let place = service.snapshot()?.place.as_ref()?;
+        (place.number.is_none() && !place.address.is_empty()).then(|| place.address.clone())
     }
 
     fn look_at_paths(&self) -> Paths {
@@ -156,17 +170,20 @@ impl ThisPc {
 }
 
 /// Asks one of several relays whether it hears us.
-fn ask_relay(number: usize, relay: &str) -> RelaySeen {
+fn ask_relay(number: Option<usize>, relay: &str) -> RelaySeen {
     let (host, port) = relay_place(relay);
     let is_address = host.parse::<IpAddr>().is_ok();
     let name = (!is_address).then(|| host.clone());
     let look_up = move || (host.as_str(), port).to_socket_addrs();
     let found = within(NAME_PATIENCE, look_up).and_then(Result::ok);
     let addresses: Vec<_> = found.into_iter().flatten().collect();
+    let probe = (!addresses.is_empty()).then(|| probe::probe(&addresses).best());
+    let answers = matches!(probe, Some(Probe::Answered(_)));
     RelaySeen {
         number,
         name,
-        probe: (!addresses.is_empty()).then(|| probe::probe(&addresses).best()),
+        probe,
+        region: answers.then(|| paths::region(addresses)).flatten(),
     }
 }
 

@@ -380,7 +380,8 @@ async fn who_only_looks_is_told_its_address_and_gets_no_place() {
         let seen: RelayMessage = soon(control::read_message(&mut answer)).await.unwrap();
         let address = stranger.endpoint.local_address().unwrap();
         let address = SocketAddr::new(relay.address.ip(), address.port());
-        assert_eq!(seen, RelayMessage::Seen(Seen { address }));
+        let region = None;
+        assert_eq!(seen, RelayMessage::Seen(Seen { address, region }));
         if look == looks {
             let closed = soon(stranger.connection.closed()).await;
             assert_eq!(closed, Closed::ByPeer("bye".into()));

@@ -129,10 +129,18 @@ fn a_look_and_its_answer_have_this_json() {
         same_both_ways(
             RelayMessage::Seen(Seen {
                 address: address.parse().unwrap(),
+                region: None,
             }),
             json!({ "type": "seen", "address": address }),
         );
     }
+    same_both_ways(
+        RelayMessage::Seen(Seen {
+            address: "203.0.113.9:40000".parse().unwrap(),
+            region: Some("Paris".into()),
+        }),
+        json!({ "type": "seen", "address": "203.0.113.9:40000", "region": "Paris" }),
+    );
 }
 
 #[test]

@@ -15,18 +15,28 @@ pub(crate) const CHECK: Check = Check {
 const MAX_REGION: usize = 16;
 
 fn look(pc: &dyn Pc) -> Option<Found> {
-    let relays = pc.relays();
-    let count = relays.len();
-    if count < 2 {
+    let all = pc.relays();
+    if all.len() < 2 {
         return None;
     }
+    let (relays, of_fleet): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|relay| relay.number.is_some());
+    let count = relays.len();
     let good = relays.iter().filter(|relay| answers(relay)).count();
-    let all: Vec<_> = relays.iter().map(|relay| one(pc, relay)).collect();
+    let all = relays.iter().chain(&of_fleet);
+    let all: Vec<_> = all.map(|relay| one(pc, relay)).collect();
     let all = all.join("; ");
     let found = match good {
+        1 if count == 1 => Found::good(format!("The relay of the invite answers ({all}).")),
         _ if good == count => {
             Found::good(format!("All {count} relays of the invite answer ({all})."))
         }
+        0 if count == 1 => Found::doubt(format!(
+            "The relay of the invite does not answer ({all})."
+        ))
+        .cured(Cure::by_hand(
+            "Play on where the party is; tell the host if it stays so, as nobody else finds it.",
+        )),
         0 => none(pc, count, &all),
         good => Found::doubt(format!(
             "{good} of the {count} relays of the invite answer ({all}): the party survives less."
@@ -35,9 +45,12 @@ fn look(pc: &dyn Pc) -> Option<Found> {
             "Play on; if it stays so, tell the host, who can name another relay in a new invite.",
         )),
     };
-    let names = relays.iter().filter_map(|relay| {
+    let names = relays.iter().chain(&of_fleet).filter_map(|relay| {
         let name = relay.name.as_ref()?;
-        Some(format!("relay {} is {name}", relay.number))
+        Some(match relay.number {
+            Some(number) => format!("relay {number} is {name}"),
+            None => format!("the party is at {name}"),
+        })
     });
     Some(found.detailed(names.collect()))
 }
@@ -68,7 +81,10 @@ fn none(pc: &dyn Pc, count: usize, all: &str) -> Found {
 
 /// `2: 24 ms, Paris`, or why not. An address would say where the host lives.
 fn one(pc: &dyn Pc, relay: &RelaySeen) -> String {
-    let number = relay.number;
+    let which = match relay.number {
+        Some(number) => number.to_string(),
+        None => "where the party is".to_owned(),
+    };
     let answer = match relay.probe {
         Some(Probe::Answered(after)) => format!("{} ms", after.as_millis().max(1)),
         Some(Probe::Silent | Probe::Failed) => "no answer".to_owned(),
@@ -77,18 +93,21 @@ fn one(pc: &dyn Pc, relay: &RelaySeen) -> String {
         Some(Probe::NoRoute) => "no route".to_owned(),
         None => "name not found".to_owned(),
     };
-    match region(pc, number) {
-        Some(region) => format!("{number}: {answer}, {region}"),
-        None => format!("{number}: {answer}"),
+    match relay.region.clone().or_else(|| region(pc, relay.number)) {
+        Some(region) => {
+            let region: String = region.chars().take(MAX_REGION).collect();
+            format!("{which}: {answer}, {region}")
+        }
+        None => format!("{which}: {answer}"),
     }
 }
 
-/// As the relay has said that the party is at.
-fn region(pc: &dyn Pc, number: usize) -> Option<String> {
+/// As the relay has said that the party is at: one that cannot be asked by UDP.
+fn region(pc: &dyn Pc, number: Option<usize>) -> Option<String> {
     let service = pc.service();
     let place = service.snapshot()?.place.as_ref()?;
     let region = place.region.as_ref()?;
-    (place.number == Some(number)).then(|| region.chars().take(MAX_REGION).collect())
+    (place.number == number).then(|| region.clone())
 }
 
 #[cfg(test)]
@@ -135,6 +154,47 @@ mod tests {
         assert_eq!(said(&pc).mark, Mark::Doubt, "by TCP");
         pc.tcp = None;
         assert_eq!(said(&pc).mark, Mark::Bad);
+    }
+
+    #[test]
+    fn each_one_that_says_where_it_is_is_shown_with_it() {
+        let mut pc = FakePc::linux();
+        pc.relays = vec![after(12), after(24), Some(Probe::Silent)];
+        pc.regions = [(1, "Paris".to_owned()), (2, "Oslo".to_owned())].into();
+        let row = said(&pc);
+        assert!(
+            row.sentence
+                .contains("(1: 12 ms, Paris; 2: 24 ms, Oslo; 3: no answer)"),
+            "{row:?}"
+        );
+    }
+
+    #[test]
+    fn the_one_of_a_fleet_at_which_the_party_is_is_told_of_too() {
+        let mut pc = FakePc::linux();
+        pc.of_fleet = after(31);
+        pc.relays = vec![after(12)];
+        pc.regions = [(1, "Paris".to_owned())].into();
+        let row = said(&pc);
+        assert_eq!(row.mark, Mark::Good);
+        assert_eq!(
+            row.sentence,
+            "The relay of the invite answers (1: 12 ms, Paris; where the party is: 31 ms, Vienna)."
+        );
+        assert_eq!(row.details[1], "the party is at r7.example.net");
+        pc.relays = vec![after(12), Some(Probe::Silent)];
+        let row = said(&pc);
+        assert!(row.sentence.starts_with("1 of the 2 relays"), "{row:?}");
+        assert!(row.sentence.contains("party is: 31 ms, Vienna)"), "{row:?}");
+        pc.relays = vec![Some(Probe::Silent)];
+        pc.regions.clear();
+        let row = said(&pc);
+        assert_eq!(row.mark, Mark::Doubt);
+        assert!(
+            row.sentence
+                .contains("does not answer (1: no answer; where the party is: 31"),
+            "{row:?}"
+        );
     }
 
     #[test]

@@ -101,7 +101,11 @@ async fn seat(rooms: Arc<Rooms>, connection: Connection, from: SocketAddr) -> Op
         Ok(Heard::Seated(seat)) => return Some(*seat),
         Ok(Heard::Looked(answer)) => {
             rooms.counts.note_look();
-            let seen = Seen { address: from };
+            let region = rooms.lock().region().cloned();
+            let seen = Seen {
+                address: from,
+                region,
+            };
             answer_look(&connection, seen, answer).await;
             return None;
         }
