@@ -1,6 +1,6 @@
 //! What a relay says of itself, and the other values in the directory.
 
-use crate::name::RelayId;
+use crate::name::{MAX_BASE, RelayId};
 use lanparty_ctrl::{HostId, Pin, Text};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -119,7 +119,7 @@ struct WrittenClaim {
 #[derive(Serialize, Deserialize)]
 struct WrittenFleet {
     check: String,
-    epoch: u64,
+    base: u64,
 }
 
 /// A room is moving.
@@ -142,8 +142,8 @@ pub(crate) struct ClaimOf {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FleetValue {
     pub(crate) check: String,
-    /// When the directory was made, in seconds since 1970; see [`Fence`](crate::Fence).
-    pub(crate) epoch: u64,
+    /// From where fences count; see [`Fence`](crate::Fence).
+    pub(crate) base: u64,
 }
 
 /// A value's bytes and back; `None` for whatever no relay writes.
@@ -234,14 +234,15 @@ impl Value for FleetValue {
     fn encode(&self) -> Vec<u8> {
         written(&WrittenFleet {
             check: self.check.clone(),
-            epoch: self.epoch,
+            base: self.base,
         })
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         let fleet: WrittenFleet = read(bytes)?;
-        let WrittenFleet { check, epoch } = fleet;
-        Some(FleetValue { check, epoch })
+        let WrittenFleet { check, base } = fleet;
+        // Above it there would be no room for revisions.
+        (base <= MAX_BASE).then_some(FleetValue { check, base })
     }
 }
 

@@ -2,8 +2,7 @@
 //!
 //! Keys are bytes below the fleet's prefix, which only the shell knows. Every word here has its match in etcd.
 
-use crate::card::MAX_VALUE;
-use crate::key::Key;
+use crate::view::View;
 use std::time::Duration;
 
 /// How many changes the directory had seen; counts up with each.
@@ -44,21 +43,40 @@ pub enum Request {
 /// Writes in one transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Write {
-    /// Under which condition.
-    pub guard: Option<Guard>,
+    /// Under which conditions, all of them.
+    pub guards: Vec<Guard>,
     /// Keys to put.
     pub puts: Vec<Put>,
     /// Keys to delete, if they are there.
     pub deletes: Vec<Vec<u8>>,
 }
 
-/// A key must have been changed last at this revision; revision 0 means that it is not there.
+/// What must be so, in the moment of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Guard {
-    /// The key.
-    pub key: Vec<u8>,
-    /// Its revision (etcd: `mod_revision`).
-    pub revision: Revision,
+pub enum Guard {
+    /// A key was changed last at this revision; revision 0 means that it is not there.
+    Revision {
+        /// The key.
+        key: Vec<u8>,
+        /// Its revision (etcd: `mod_revision`).
+        revision: Revision,
+    },
+    /// A key is there and has this value.
+    Value {
+        /// The key.
+        key: Vec<u8>,
+        /// Its value, byte by byte.
+        value: Vec<u8>,
+    },
+}
+
+impl Guard {
+    /// Of which key.
+    pub fn key(&self) -> &[u8] {
+        match self {
+            Guard::Revision { key, .. } | Guard::Value { key, .. } => key,
+        }
+    }
 }
 
 /// A key to put.
@@ -94,10 +112,10 @@ pub enum Answer {
         /// The revision.
         revision: Revision,
     },
-    /// The guard does not hold, nothing is written.
+    /// Not all guards hold, nothing is written.
     Refused {
-        /// What the guarded key is, if it is there.
-        found: Option<Found>,
+        /// What the guarded keys are, one for each guard, where they are there.
+        found: Vec<Option<Found>>,
     },
     /// The lease has been ended.
     Revoked,
@@ -125,13 +143,6 @@ pub struct Entry {
     pub revision: Revision,
 }
 
-impl Entry {
-    /// Whether a relay may have written it: its key is a fleet's, and its value is no longer than any of those.
-    pub fn is_a_fleets(&self) -> bool {
-        self.value.len() <= MAX_VALUE && Key::parse(&self.key).is_some()
-    }
-}
-
 /// What the directory tells of itself: first all that is there, then each change in turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -141,10 +152,9 @@ pub enum Event {
         cluster: u64,
         /// As of when.
         revision: Revision,
-        /// All keys below the fleet's prefix that are a fleet's by their names.
-        entries: Vec<Entry>,
-        /// How many others there are.
-        ignored: u64,
+        /// All that is below the fleet's prefix, read already: for a large fleet that takes longer than a relay's rooms
+        /// may wait.
+        view: Box<View>,
     },
     /// A key has been put.
     Put(Entry),
@@ -157,23 +167,4 @@ pub enum Event {
     },
     /// Changes are not heard of at the moment.
     Deaf,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_too_long_or_has_another_name_is_no_fleets() {
-        let is = |key: &str, length| {
-            let entry = Entry {
-                key: key.as_bytes().to_vec(),
-                value: vec![b'x'; length],
-                revision: Revision(1),
-            };
-            entry.is_a_fleets()
-        };
-        assert!(is("relays/00000000000000ab", MAX_VALUE) && is("fleet", 0));
-        assert!(!is("relays/00000000000000ab", MAX_VALUE + 1) && !is("diary", 1));
-    }
 }

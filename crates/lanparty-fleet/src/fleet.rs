@@ -1,6 +1,8 @@
 //! One relay's part in the fleet.
 
+mod agreement;
 mod answers;
+mod claiming;
 mod holds;
 mod load;
 mod locate;
@@ -8,6 +10,7 @@ mod moves;
 mod presence;
 mod room;
 mod rows;
+mod strays;
 #[cfg(test)]
 mod tests;
 mod wished;
@@ -18,7 +21,7 @@ pub use rows::{Counts, RelayRow, RoomRow};
 pub use wished::NotPlaced;
 
 use crate::card::{Address, Card};
-use crate::directory::{Answer, Event, LeaseId, Request, Revision, Tag};
+use crate::directory::{Answer, Event, LeaseId, Request, Tag};
 use crate::key::Key;
 use crate::lease::Lease;
 use crate::name::{Fence, FleetSecret, RelayId, RoomHash};
@@ -27,7 +30,7 @@ use crate::view::View;
 use holds::Hold;
 use lanparty_ctrl::{Pin, Text};
 use load::Overload;
-use room::Room;
+use room::{Room, Terms};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -160,17 +163,15 @@ enum Purpose {
     Grant,
     KeepAlive(LeaseId),
     Card(LeaseId),
-    Claim {
-        room: RoomHash,
-        lease: LeaseId,
-    },
-    /// A key that shall go; whether it does is heard by the watch.
-    Forget,
+    Claim(RoomHash, Terms),
+    /// A key that shall go.
+    Forget(Key),
     Offer(RoomHash),
     GrantHold(RoomHash),
     KeepHold(RoomHash, LeaseId),
     PutHold(RoomHash),
-    Leave,
+    /// What nobody waits for.
+    Idle,
 }
 
 /// One relay's part in the fleet: what it has, what it knows of the others, and what it wants of the directory.
@@ -189,12 +190,9 @@ pub struct Fleet {
     drained: bool,
     view: View,
     cluster: Option<u64>,
-    /// See [`Fence`]; known once the fleet's key is.
-    epoch: Option<u64>,
-    last_epoch: u64,
+    agreement: agreement::Agreement,
     lease: Lease,
     card: presence::OwnCard,
-    check_at: Option<Instant>,
     overload: Overload,
     rooms: HashMap<RoomHash, Room>,
     holds: HashMap<RoomHash, Hold>,
@@ -203,6 +201,7 @@ pub struct Fleet {
     /// Rooms that wait for a claim, and claims under way.
     queue: VecDeque<RoomHash>,
     claiming: usize,
+    strays: strays::Strays,
     /// Rooms that are to leave for a reason of their own, and when the next one may.
     leaving: moves::Leaving,
     /// When to look at which room; late entries do no harm.
@@ -227,17 +226,16 @@ impl Fleet {
             drained: false,
             view: View::default(),
             cluster: None,
-            epoch: None,
-            last_epoch: 0,
+            agreement: agreement::Agreement::new(now),
             lease: Lease::new(now),
             card: presence::OwnCard::new(now, &settings),
-            check_at: Some(now),
             overload: Overload::default(),
             rooms: HashMap::new(),
             holds: HashMap::new(),
             hold_timers: BTreeSet::new(),
             queue: VecDeque::new(),
             claiming: 0,
+            strays: strays::Strays::default(),
             leaving: moves::Leaving::new(now),
             timers: BTreeSet::new(),
             pending: HashMap::new(),
@@ -258,12 +256,8 @@ impl Fleet {
             Event::Snapshot {
                 cluster,
                 revision,
-                entries,
-                ignored,
-            } => {
-                self.view.garbage += ignored;
-                self.handle_snapshot(now, cluster, revision, entries);
-            }
+                view,
+            } => self.handle_snapshot(now, cluster, revision, *view),
             Event::Put(entry) => {
                 if let Some(key) = self.view.put(entry) {
                     self.handle_change(now, key);
@@ -320,6 +314,7 @@ impl Fleet {
         self.look_at_rooms(now);
         self.look_at_leaving(now);
         self.look_at_holds(now);
+        self.look_at_strays(now);
         self.feed_queue(now);
     }
 
@@ -327,15 +322,16 @@ impl Fleet {
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         match self.standing {
             Standing::Left => return None,
-            Standing::Refused => return self.check_at,
+            Standing::Refused => return self.agreement.poll_timeout(),
             Standing::Entering | Standing::In | Standing::Fenced => {}
         }
         let room = self.timers.first().map(|&(at, _)| at);
         let all = [
-            self.lease.poll_timeout(now),
-            self.check_at,
+            self.lease_timeout(now),
+            self.agreement.poll_timeout(),
             self.card.poll_timeout(now),
             self.leaving_timeout(),
+            self.strays.poll_timeout(),
             room,
             self.hold_timers.first().map(|&(at, _)| at),
         ];
@@ -373,11 +369,6 @@ impl Fleet {
             self.outputs
                 .push_back(Output::Say(Trouble::Garbage { seen }));
         }
-    }
-
-    /// By what a revision of a room fences.
-    fn fence(&self, revision: Revision) -> Fence {
-        Fence::new(self.epoch.unwrap_or_default(), revision.0)
     }
 
     fn unix(&self, now: Instant) -> u64 {

@@ -42,3 +42,4 @@ pub use fleet::{
 pub use name::{Fence, FleetSecret, FleetSecretError, RelayId, RoomHash};
 pub use placement::Near;
 pub use trouble::Trouble;
+pub use view::View;

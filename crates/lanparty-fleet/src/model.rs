@@ -5,7 +5,10 @@
 //! revision; a directory that was away keeps its leases for their whole time again; a request whose answer is lost may
 //! have been done.
 
-use crate::directory::{Answer, Entry, Event, Found, LeaseId, Put, Request, Revision, Tag, Write};
+use crate::directory::{
+    Answer, Entry, Event, Found, Guard, LeaseId, Put, Request, Revision, Tag, Write,
+};
+use crate::view::View;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -62,14 +65,30 @@ struct Line {
     cut: bool,
     /// It has to hear everything anew.
     stale: bool,
+    /// Which of its watches is the present one; what another has told is lost on its way.
+    watch: u64,
+    /// So long after a watch has ended the next one begins.
+    pause: Duration,
+    listens_at: Instant,
+    /// A watch tells everything in turn: nothing sooner than what was told before.
+    told: Instant,
     heard: VecDeque<Heard>,
+}
+
+impl Line {
+    fn loses_the_thread(&mut self, now: Instant) {
+        self.stale = true;
+        self.watch += 1;
+        self.listens_at = now + self.pause;
+    }
 }
 
 #[derive(Debug)]
 enum Step {
     Arrives(Site, Tag, Request, Instant),
     Answers(Site, Tag, Answer),
-    Tells(Site, Event),
+    Tells(Site, u64, Event),
+    Listens,
 }
 
 impl Model {
@@ -97,6 +116,10 @@ impl Model {
             delay,
             cut: false,
             stale: true,
+            watch: 0,
+            pause: Duration::ZERO,
+            listens_at: self.now,
+            told: self.now,
             heard: VecDeque::new(),
         });
         self.catch_up();
@@ -108,6 +131,11 @@ impl Model {
         self.sites[site.0].delay = delay;
     }
 
+    /// A relay whose watch has ended begins the next one so much later; until then it hears nothing, but can ask.
+    pub fn set_pause(&mut self, site: Site, pause: Duration) {
+        self.sites[site.0].pause = pause;
+    }
+
     /// Cuts a relay off, or mends it. What was on its way is lost; a mended one hears everything anew.
     pub fn cut(&mut self, site: Site, is: bool) {
         let line = &mut self.sites[site.0];
@@ -115,7 +143,7 @@ impl Model {
             return;
         }
         line.cut = is;
-        line.stale = true;
+        line.loses_the_thread(self.now);
         if is {
             line.heard.push_back(Heard::Event(Event::Deaf));
         }
@@ -132,7 +160,7 @@ impl Model {
             term.ends = self.now + term.ttl;
         }
         for line in &mut self.sites {
-            line.stale = true;
+            line.loses_the_thread(self.now);
             if !is && !line.cut {
                 line.heard.push_back(Heard::Event(Event::Deaf));
             }
@@ -147,7 +175,7 @@ impl Model {
         self.keys.clear();
         self.leases.clear();
         for line in &mut self.sites {
-            line.stale = true;
+            line.loses_the_thread(self.now);
         }
         self.catch_up();
     }
@@ -216,6 +244,11 @@ impl Model {
         self.keys.get(key).map(|kept| kept.value.as_slice())
     }
 
+    /// When a key was changed last, if it is there.
+    pub fn revision_of(&self, key: &[u8]) -> Option<Revision> {
+        self.keys.get(key).map(|kept| Revision(kept.revision))
+    }
+
     /// All keys as they are now, with their revisions.
     pub fn entries(&self) -> Vec<Entry> {
         let entries = self.keys.iter().map(|(key, kept)| Entry {
@@ -231,6 +264,11 @@ impl Model {
         self.leases.len()
     }
 
+    /// Whether a lease is one of this directory's, and has not ended.
+    pub fn has_lease(&self, lease: LeaseId) -> bool {
+        self.leases.contains_key(&lease)
+    }
+
     /// How many requests were made.
     pub fn requests(&self) -> u64 {
         self.requests
@@ -243,6 +281,7 @@ impl Model {
 
     fn take(&mut self, step: Step) {
         match step {
+            Step::Listens => self.catch_up(),
             Step::Arrives(site, tag, request, asked) => {
                 let reached = self.is_up && !self.sites[site.0].cut;
                 let (delay, answer) = match reached {
@@ -267,9 +306,9 @@ impl Model {
                 };
                 line.heard.push_back(Heard::Answer(tag, answer));
             }
-            Step::Tells(site, event) => {
+            Step::Tells(site, watch, event) => {
                 let line = &mut self.sites[site.0];
-                if !line.cut && (!line.stale || matches!(event, Event::Snapshot { .. })) {
+                if !line.cut && line.watch == watch {
                     line.heard.push_back(Heard::Event(event));
                 }
             }
@@ -283,17 +322,25 @@ impl Model {
         }
         for number in 0..self.sites.len() {
             let line = &mut self.sites[number];
-            if line.cut || !std::mem::take(&mut line.stale) {
+            if line.cut || !line.stale {
                 continue;
             }
+            let listens_at = line.listens_at;
+            if listens_at > self.now {
+                self.schedule(listens_at, Step::Listens);
+                continue;
+            }
+            line.stale = false;
+            let mut view = View::default();
+            for entry in self.entries() {
+                view.read(entry);
+            }
             let event = Event::Snapshot {
-                ignored: 0,
                 cluster: self.cluster,
                 revision: Revision(self.revision),
-                entries: self.entries(),
+                view: Box::new(view),
             };
-            let at = self.now + self.sites[number].delay / 2;
-            self.schedule(at, Step::Tells(Site(number), event));
+            self.tell_site(number, event);
         }
     }
 
@@ -301,10 +348,17 @@ impl Model {
         for number in 0..self.sites.len() {
             let line = &self.sites[number];
             if self.is_up && !line.cut && !line.stale {
-                let at = self.now + line.delay / 2;
-                self.schedule(at, Step::Tells(Site(number), event.clone()));
+                self.tell_site(number, event.clone());
             }
         }
+    }
+
+    fn tell_site(&mut self, number: usize, event: Event) {
+        let line = &mut self.sites[number];
+        let at = (self.now + line.delay / 2).max(line.told);
+        line.told = at;
+        let watch = line.watch;
+        self.schedule(at, Step::Tells(Site(number), watch, event));
     }
 
     fn answer(&mut self, request: Request) -> Answer {
@@ -335,15 +389,11 @@ impl Model {
     }
 
     fn write(&mut self, write: Write) -> Answer {
-        if let Some(guard) = &write.guard {
-            let found = self.keys.get(&guard.key);
-            if found.map_or(0, |kept| kept.revision) != guard.revision.0 {
-                let found = found.map(|kept| Found {
-                    value: kept.value.clone(),
-                    revision: Revision(kept.revision),
-                });
-                return Answer::Refused { found };
-            }
+        if !write.guards.iter().all(|guard| self.holds(guard)) {
+            let found = write.guards.iter().map(|guard| self.found(guard.key()));
+            return Answer::Refused {
+                found: found.collect(),
+            };
         }
         let leases = write.puts.iter().filter_map(|put| put.lease);
         if leases
@@ -361,6 +411,22 @@ impl Model {
             self.delete(&key);
         }
         Answer::Written { revision }
+    }
+
+    fn holds(&self, guard: &Guard) -> bool {
+        let kept = self.keys.get(guard.key());
+        match guard {
+            Guard::Revision { revision, .. } => kept.map_or(0, |kept| kept.revision) == revision.0,
+            Guard::Value { value, .. } => kept.is_some_and(|kept| kept.value == *value),
+        }
+    }
+
+    fn found(&self, key: &[u8]) -> Option<Found> {
+        let kept = self.keys.get(key)?;
+        Some(Found {
+            value: kept.value.clone(),
+            revision: Revision(kept.revision),
+        })
     }
 
     fn put(&mut self, put: Put) {

@@ -124,11 +124,23 @@ impl fmt::Debug for FleetSecret {
     }
 }
 
+/// Bits that no other relay has, nor this one another time.
+pub(crate) fn chance(relay: RelayId, time: u64) -> u64 {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(&relay.0.to_be_bytes());
+    context.update(&time.to_be_bytes());
+    first_of(context)
+}
+
 /// What a room and a relay have in common: evenly spread, the same wherever it is asked.
 pub(crate) fn affinity(room: &RoomHash, relay: RelayId) -> u64 {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(room.as_bytes());
     context.update(&relay.0.to_be_bytes());
+    first_of(context)
+}
+
+fn first_of(context: digest::Context) -> u64 {
     let digest: [u8; 32] = sized(context.finish().as_ref());
     let mut first = [0; 8];
     first.copy_from_slice(&digest[..8]);
@@ -141,21 +153,32 @@ fn sized(bytes: &[u8]) -> [u8; 32] {
     sized
 }
 
-/// Which of two holders of a room came later: the higher one.
+/// Which of two holders of a room came later: the higher one. No two relays ever have a room by the same one.
 ///
-/// It is the directory's revision of the room's key, on top of when the fleet's directory was made. So a directory that
-/// was lost and made anew, whose revisions begin at one, gives higher fences than the one before. Below 2^53 until the
-/// year 2242, so that every reader of JSON keeps it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// It is the directory's revision of the room's key, on top of a base that all relays of the fleet agree on in the
+/// directory itself, and that each write of such a key has as its condition. A directory that was lost and made anew
+/// counts its revisions from one again, and may have the old one's name; its base is higher than all that whoever made it
+/// has seen, and made of the time. Below 2^53 until the year 2242, so that every reader of JSON keeps it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fence(pub u64);
 
+/// No base is higher.
+pub(crate) const MAX_BASE: u64 = (1 << 53) - (1 << 40);
+
 impl Fence {
-    /// More revisions than a directory makes in a second; so one that was made a second later is ahead.
+    /// Twice as much as a directory makes in a second; so one that was made a second later is ahead.
     const REVISIONS_A_SECOND: u64 = 1 << 20;
 
-    pub(crate) fn new(epoch: u64, revision: u64) -> Self {
-        let base = epoch.saturating_mul(Self::REVISIONS_A_SECOND);
+    pub(crate) fn new(base: u64, revision: u64) -> Self {
         Fence(base.saturating_add(revision))
+    }
+
+    /// The base of a directory that is made in this second. Two that are made in the same one, by relays that know nothing
+    /// of each other, are told apart by chance.
+    pub(crate) fn base(unix: u64, chance: u64) -> u64 {
+        let second = unix.saturating_mul(Self::REVISIONS_A_SECOND);
+        let base = second.saturating_add(chance % (Self::REVISIONS_A_SECOND / 2));
+        base.min(MAX_BASE)
     }
 }
 
@@ -187,10 +210,14 @@ mod tests {
 
     #[test]
     fn a_directory_made_anew_gives_higher_fences() {
-        let old = Fence::new(1_800_000_000, 900_000);
-        let new = Fence::new(1_800_000_001, 2);
+        let old = Fence::new(Fence::base(1_800_000_000, u64::MAX), 500_000);
+        let new = Fence::new(Fence::base(1_800_000_001, 0), 2);
         assert!(new > old && new.0 < 1 << 53);
-        assert!(Fence::new(u64::MAX, u64::MAX) >= new);
+        assert!(Fence::new(Fence::base(u64::MAX, 1), u64::MAX) >= new);
+        assert!(
+            Fence::base(8_500_000_000, u64::MAX) < MAX_BASE,
+            "until 2239"
+        );
     }
 
     #[test]

@@ -21,13 +21,22 @@ pub(crate) struct Owned {
     pub(crate) ownerless: Option<Instant>,
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct View {
+/// What the whole fleet agrees on, as it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fleetwide {
+    pub(crate) written: Vec<u8>,
+    pub(crate) base: u64,
+}
+
+/// All that relays have in a directory, read from its keys and values. It holds as much as a fleet can have, and only
+/// counts the rest, whatever that is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct View {
     pub(crate) relays: BTreeMap<RelayId, Card>,
     pub(crate) rooms: HashMap<RoomHash, Owned>,
-    pub(crate) moves: HashMap<RoomHash, Move>,
+    pub(crate) moves: HashMap<RoomHash, (Move, Revision)>,
     pub(crate) claims: HashMap<RoomHash, (ClaimOf, Revision)>,
-    pub(crate) fleet: Option<FleetValue>,
+    pub(crate) fleet: Option<Fleetwide>,
     /// Whether anything was ever heard.
     pub(crate) loaded: bool,
     /// Up to which change everything is known.
@@ -37,17 +46,34 @@ pub(crate) struct View {
 }
 
 impl View {
+    /// Reads a key and its value, one of many.
+    pub fn read(&mut self, entry: Entry) {
+        self.put(entry);
+    }
+
+    /// How many relays, rooms, moves and claims it has.
+    pub fn len(&self) -> usize {
+        self.relays.len() + self.rooms.len() + self.moves.len() + self.claims.len()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Keys and values that no relay writes.
+    pub fn garbage(&self) -> u64 {
+        self.garbage
+    }
+
     /// Replaces everything.
-    pub(crate) fn load(&mut self, revision: Revision, entries: Vec<Entry>) {
+    pub(crate) fn load(&mut self, revision: Revision, everything: View) {
         *self = View {
-            garbage: self.garbage,
+            garbage: self.garbage + everything.garbage,
             loaded: true,
-            ..View::default()
+            revision,
+            ..everything
         };
-        for entry in entries {
-            self.put(entry);
-        }
-        self.revision = revision;
     }
 
     /// A key has this value now. Says which, if that is news.
@@ -60,7 +86,10 @@ impl View {
         let value = &entry.value;
         let kept = match key {
             Key::Fleet => {
-                self.fleet = FleetValue::decode(value);
+                self.fleet = FleetValue::decode(value).map(|fleet| Fleetwide {
+                    base: fleet.base,
+                    written: entry.value,
+                });
                 self.fleet.is_some()
             }
             Key::Relay(relay) => self.put_card(relay, value),
@@ -71,7 +100,11 @@ impl View {
                     false
                 }
             },
-            Key::Move(room) => keep(&mut self.moves, room, Move::decode(value)),
+            Key::Move(room) => {
+                let offer = Move::decode(value);
+                let offer = offer.map(|offer| (offer, entry.revision));
+                keep(&mut self.moves, room, offer)
+            }
             Key::Claim(room) => {
                 let claim = ClaimOf::decode(value);
                 keep(
@@ -135,6 +168,10 @@ impl View {
                 self.rooms.remove(&room);
             }
             Key::Move(room) => {
+                let known = self.moves.get(&room);
+                if known.is_some_and(|&(_, known)| known > revision) {
+                    return None;
+                }
                 self.moves.remove(&room);
             }
             Key::Claim(room) => {
@@ -162,5 +199,40 @@ fn keep<T>(map: &mut HashMap<RoomHash, T>, room: RoomHash, value: Option<T>) -> 
             map.remove(&room);
             false
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(view: &mut View, key: &str, value: &[u8]) {
+        view.read(Entry {
+            key: key.as_bytes().to_vec(),
+            value: value.to_vec(),
+            revision: Revision(7),
+        });
+    }
+
+    #[test]
+    fn whatever_is_there_is_read_up_to_a_bound_and_the_rest_counted() {
+        let mut view = View::default();
+        let owner = br#"{"relay":"00000000000000ab"}"#;
+        for number in 0..=MAX_ROOMS as u64 {
+            let mut room = [0; 32];
+            room[..8].copy_from_slice(&number.to_be_bytes());
+            let room = RoomHash::from_bytes(room);
+            read(&mut view, &Key::Room(room).to_string(), owner);
+        }
+        for relay in 0..=MAX_RELAYS as u64 {
+            let card = br#"{"address":"a","free":1,"draining":false,"ready":true}"#;
+            let relay = RelayId::from_random(relay);
+            read(&mut view, &Key::Relay(relay).to_string(), card);
+        }
+        assert_eq!(view.len(), MAX_ROOMS + MAX_RELAYS);
+        assert_eq!(view.garbage(), 2);
+        read(&mut view, "diary", b"dear");
+        read(&mut view, "fleet", &vec![b' '; 1 << 20]);
+        assert_eq!(view.garbage(), 4);
     }
 }

@@ -7,11 +7,11 @@ use std::time::Instant;
 impl Fleet {
     pub(super) fn answered(&mut self, now: Instant, purpose: Purpose, answer: Answer) {
         match purpose {
-            Purpose::Check(epoch) => self.checked(now, epoch, answer),
+            Purpose::Check(base) => self.checked(now, base, answer),
             Purpose::Grant => self.granted(now, answer),
             Purpose::KeepAlive(lease) => self.kept_alive(now, lease, answer),
             Purpose::Card(lease) => self.card_put(now, lease, answer),
-            Purpose::Claim { room, lease } => self.claimed(now, room, lease, answer),
+            Purpose::Claim(room, terms) => self.claimed(now, room, terms, answer),
             Purpose::Offer(room) => self.offer_written(now, room, answer),
             Purpose::GrantHold(room) => {
                 self.hold_granted(now, room, answer);
@@ -25,7 +25,8 @@ impl Fleet {
                 self.hold_put(now, room, answer);
                 self.set_hold_timer(room);
             }
-            Purpose::Forget | Purpose::Leave => {}
+            Purpose::Forget(key) => self.forgotten(now, key, answer),
+            Purpose::Idle => {}
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Room codes that are kept for their hosts, also while their gateways are away (spec R151).
 
-use super::room::{AGAIN, State};
+use super::claiming::AGAIN;
+use super::room::State;
 use super::{Fleet, Purpose};
 use crate::card::{ClaimOf, Value};
-use crate::directory::{Answer, Guard, LeaseId, Put, Request, Write};
+use crate::directory::{Answer, LeaseId, Put, Request, Write};
 use crate::key::Key;
 use crate::name::RoomHash;
 use crate::placement;
@@ -119,8 +120,8 @@ impl Fleet {
         let live = self.lease.live(now).is_some();
         let unix = self.unix(now) + LINGER.as_secs();
         let id = self.settings.id;
-        let revision = match self.rooms.get(&room).map(|ours| &ours.state) {
-            Some(State::Held(held)) => Some(held.revision),
+        let guards = match self.rooms.get(&room).map(|ours| &ours.state) {
+            Some(State::Held(held)) => self.guards(Key::Room(room), held.stamp()),
             _ => None,
         };
         let Some(hold) = self.holds.get_mut(&room) else {
@@ -143,7 +144,7 @@ impl Fleet {
             return self.request(Purpose::KeepHold(room, lease), Request::KeepAlive { lease });
         }
         // Only who has the room may say whose its code is.
-        let Some(revision) = revision else {
+        let Some(guards) = guards else {
             hold.next = Some(now + AGAIN);
             return;
         };
@@ -153,10 +154,7 @@ impl Fleet {
             until: unix,
         };
         let write = Write {
-            guard: Some(Guard {
-                key: Key::Room(room).bytes(),
-                revision,
-            }),
+            guards,
             puts: [room, hold.code]
                 .map(|key| Put {
                     key: Key::Claim(key).bytes(),
@@ -173,7 +171,7 @@ impl Fleet {
         let Some(hold) = self.holds.get_mut(&room) else {
             // The room has gone meanwhile; nothing is under this lease.
             if let Answer::Granted { lease, .. } = answer {
-                self.request(Purpose::Forget, Request::Revoke { lease });
+                self.request(Purpose::Idle, Request::Revoke { lease });
             }
             return;
         };

@@ -128,7 +128,7 @@ impl Fleet {
                     }
                     Some(card) => Located::Redirect {
                         to: card.clone(),
-                        fence: Some(self.fence(revision)),
+                        fence: self.fence(revision),
                     },
                     None => self.ownerless(now, room, asker),
                 }
@@ -177,7 +177,7 @@ impl Fleet {
             Standing::Fenced | Standing::Refused | Standing::Left if asker.looks => {
                 return Located::Nobody;
             }
-            Standing::Entering if self.epoch.is_some() => return Located::Ask,
+            Standing::Entering if self.agreement.is_known() => return Located::Ask,
             Standing::Entering => return Located::Refused(Refusal::Entering),
             _ => return Located::Refused(Refusal::NoDirectory),
         }

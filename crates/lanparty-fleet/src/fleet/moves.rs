@@ -4,10 +4,10 @@
 //! succeeds only while the owner still has it. Only when the directory says that the room is there are its members told,
 //! so nobody finds a room where it is not yet.
 
-use super::room::State;
+use super::room::{Gone, Moving, State};
 use super::{Fleet, Lost, Output, Purpose, Standing, Whom};
 use crate::card::{Address, Card, Move, Value};
-use crate::directory::{Answer, Guard, Put, Request, Revision, Write};
+use crate::directory::{Answer, Put, Request, Write};
 use crate::key::Key;
 use crate::name::{Fence, RelayId, RoomHash};
 use crate::trouble::Trouble;
@@ -26,26 +26,6 @@ const CLIENTS_AFTER: Duration = Duration::from_millis(300);
 const EVICT_AFTER: Duration = Duration::from_secs(5);
 /// So many rooms are offered at once.
 const MAX_OFFERS: usize = 8;
-
-/// A room that is offered.
-#[derive(Debug)]
-pub(super) struct Moving {
-    to: RelayId,
-    until: Instant,
-    /// Who did not take it.
-    declined: Vec<RelayId>,
-    /// Where its host wants it, and nowhere else.
-    pub(super) wished: Option<Address>,
-}
-
-/// A room that is elsewhere.
-#[derive(Debug)]
-pub(super) struct Gone {
-    pub(super) to: Card,
-    pub(super) fence: Fence,
-    clients_at: Option<Instant>,
-    evict_at: Instant,
-}
 
 /// Which rooms are to leave.
 #[derive(Debug)]
@@ -87,7 +67,7 @@ impl Fleet {
     /// The relay ends now: nothing of it stays in the directory.
     pub fn leave(&mut self, now: Instant) {
         if let Some(lease) = self.lease.id() {
-            self.request(Purpose::Leave, Request::Revoke { lease });
+            self.request(Purpose::Idle, Request::Revoke { lease });
             self.lease.lost(now, lease);
         }
         self.standing = Standing::Left;
@@ -155,18 +135,17 @@ impl Fleet {
         let Some(ours) = self.rooms.get(&room).filter(|ours| ours.moving.is_none()) else {
             return;
         };
-        let State::Held(held) = &ours.state else {
+        if !matches!(ours.state, State::Held(_)) {
             // Not ours yet; its turn comes again.
             if matches!(ours.state, State::Claiming(_)) {
                 self.leaving.queue.push_back(room);
                 self.leaving.next = now + LATER.min(self.settings.pace * 10);
             }
             return;
-        };
+        }
         if !ours.open {
-            let revision = held.revision;
             self.rooms.remove(&room);
-            return self.let_go(room, revision);
+            return self.strays.add(room);
         }
         let but: Vec<_> = declined.iter().copied().chain([id]).collect();
         let to = self.best(now, &own, &room, &ours.near, &but);
@@ -195,17 +174,16 @@ impl Fleet {
         wished: Option<Address>,
     ) -> bool {
         let id = self.settings.id;
-        let state = self.rooms.get(&room).map(|ours| &ours.state);
-        let (Some(lease), Some(State::Held(held))) = (self.lease.live(now), state) else {
+        let guards = match self.rooms.get(&room).map(|ours| &ours.state) {
+            Some(State::Held(held)) => self.guards(Key::Room(room), held.stamp()),
+            _ => None,
+        };
+        let (Some(lease), Some(guards)) = (self.lease.live(now), guards) else {
             return false;
         };
-        let revision = held.revision;
         let until = now + OFFER;
         let write = Write {
-            guard: Some(Guard {
-                key: Key::Room(room).bytes(),
-                revision,
-            }),
+            guards,
             puts: vec![Put {
                 key: Key::Move(room).bytes(),
                 value: Move { from: id, to }.encode(),
@@ -242,7 +220,7 @@ impl Fleet {
             return;
         };
         moving.declined.push(moving.to);
-        self.withdraw(room);
+        self.strays.add(room);
         if let Some(relay) = moving.wished {
             self.outputs.push_back(Output::Stays { room, relay });
             if !self.draining {
@@ -252,39 +230,28 @@ impl Fleet {
         self.offer(now, room, moving.declined);
     }
 
-    fn withdraw(&mut self, room: RoomHash) {
-        let write = Write {
-            guard: None,
-            puts: Vec::new(),
-            deletes: vec![Key::Move(room).bytes()],
-        };
-        self.request(Purpose::Forget, Request::Write(write));
-    }
-
     /// Somebody offers a room; perhaps to this relay.
     pub(super) fn offered(&mut self, now: Instant, room: RoomHash) {
-        let Some(&Move { from, to }) = self.view.moves.get(&room) else {
+        let Some(&(offer, _)) = self.view.moves.get(&room) else {
             return;
         };
+        if self.is_withdrawn(room, &offer) {
+            // Its answer has come after its time, or was lost.
+            return self.strays.add(room);
+        }
+        let Move { from, to } = offer;
         let Some(owned) = self.view.rooms.get(&room).copied() else {
             return;
         };
         let is_for_us = to == self.settings.id && from != to && owned.relay == from;
         let takes = self.wanted_card(now).takes_rooms() && self.standing == Standing::In;
         if is_for_us && takes && !self.rooms.contains_key(&room) {
-            self.take_over(now, room, owned.revision);
+            self.take_over(now, room);
         }
     }
 
     /// Another relay has this room now.
-    pub(super) fn lost_to(
-        &mut self,
-        now: Instant,
-        room: RoomHash,
-        relay: RelayId,
-        revision: Revision,
-    ) {
-        let fence = self.fence(revision);
+    pub(super) fn lost_to(&mut self, now: Instant, room: RoomHash, relay: RelayId, fence: Fence) {
         let to = self.card_of(relay);
         self.holds.remove(&room);
         let Some(ours) = self.rooms.get_mut(&room) else {

@@ -1,21 +1,20 @@
-//! That this relay is in the fleet: the secret compared, the lease, the card.
+//! That this relay is in the fleet: the lease, the card, and what is heard of the directory as a whole.
 
 use super::{Fleet, OnLoss, Output, Purpose, Settings, Standing};
-use crate::card::{Card, FleetValue, Value};
-use crate::directory::{Answer, Entry, Guard, LeaseId, Put, Request, Revision, Write};
+use crate::card::{Card, Value};
+use crate::directory::{Answer, LeaseId, Put, Request, Revision, Write};
 use crate::key::Key;
 use crate::lease::{Ask, TTL};
 use crate::name::RelayId;
 use crate::placement::coarse;
 use crate::trouble::Trouble;
+use crate::view::View;
 use std::time::{Duration, Instant};
 
 /// Free places that changed are told so often at most.
 const CARD_PACE: Duration = Duration::from_secs(2);
 /// What failed is tried again after that time.
 const AGAIN: Duration = Duration::from_millis(500);
-/// What is another fleet's may have been mended after that time.
-const REFUSED_AGAIN: Duration = Duration::from_secs(5);
 
 /// What the others know of this relay.
 #[derive(Debug)]
@@ -64,7 +63,7 @@ impl Fleet {
     /// What all agree on is asked for first, then the lease, then everything else.
     pub(super) fn look_at_lease(&mut self, now: Instant) {
         self.look_at_check(now);
-        if self.epoch.is_some()
+        if self.may_ask_for_its_lease()
             && let Some(ask) = self.lease.poll(now)
         {
             match ask {
@@ -89,10 +88,14 @@ impl Fleet {
         }
     }
 
-    pub(super) fn look_at_check(&mut self, now: Instant) {
-        if self.check_at.take_if(|at| *at <= now).is_some() {
-            self.check(now);
-        }
+    /// A new one only where it is known what all agree on; one that is there is kept alive whatever is.
+    fn may_ask_for_its_lease(&self) -> bool {
+        self.agreement.is_known() || self.lease.id().is_some()
+    }
+
+    pub(super) fn lease_timeout(&self, now: Instant) -> Option<Instant> {
+        let timeout = self.lease.poll_timeout(now);
+        timeout.filter(|_| self.may_ask_for_its_lease())
     }
 
     fn fenced(&mut self, now: Instant) {
@@ -104,115 +107,30 @@ impl Fleet {
         }
     }
 
-    /// The fleet's key is made by whoever comes first, and compared by everybody else.
-    fn check(&mut self, now: Instant) {
-        let least = self.last_epoch.saturating_add(1);
-        let epoch = self.unix(now).max(least);
-        let ours = FleetValue {
-            check: self.settings.secret.check(),
-            epoch,
-        };
-        let write = Write {
-            guard: Some(Guard {
-                key: Key::Fleet.bytes(),
-                revision: Revision(0),
-            }),
-            puts: vec![Put {
-                key: Key::Fleet.bytes(),
-                value: ours.encode(),
-                lease: None,
-            }],
-            deletes: Vec::new(),
-        };
-        self.request(Purpose::Check(epoch), Request::Write(write));
-    }
-
-    pub(super) fn checked(&mut self, now: Instant, epoch: u64, answer: Answer) {
-        match answer {
-            Answer::Written { .. } => self.agree(epoch),
-            Answer::Refused { found: Some(found) } => match FleetValue::decode(&found.value) {
-                Some(theirs) => self.compare(now, theirs),
-                None => self.refuse(now, Trouble::NotAFleet),
-            },
-            Answer::Refused { found: None } => self.check_at = Some(now),
-            _ => self.check_at = Some(now + AGAIN),
-        }
-    }
-
-    fn compare(&mut self, now: Instant, theirs: FleetValue) {
-        if theirs.check != self.settings.secret.check() {
-            return self.refuse(now, Trouble::WrongSecret);
-        }
-        self.agree(theirs.epoch);
-    }
-
-    fn agree(&mut self, epoch: u64) {
-        if self.standing == Standing::Refused {
-            self.standing = Standing::Entering;
-        }
-        self.last_epoch = self.last_epoch.max(epoch);
-        let known = self.epoch.replace(epoch);
-        if known.is_some_and(|known| known != epoch) {
-            self.refence_all();
-        }
-    }
-
-    /// Who was in stays in: one that writes rubbish over the fleet's key must not end everybody's rooms.
-    fn refuse(&mut self, now: Instant, why: Trouble) {
-        self.say(now, why);
-        self.check_at = Some(now + REFUSED_AGAIN);
-        if self.standing == Standing::Entering {
-            self.standing = Standing::Refused;
-        }
-    }
-
-    pub(super) fn fleet_changed(&mut self, now: Instant) {
-        match self.view.fleet.clone() {
-            Some(theirs) if self.last_epoch > 0 => self.compare(now, theirs),
-            None if self.last_epoch > 0 => self.check_at = Some(now),
-            _ => {}
-        }
-    }
-
     pub(super) fn handle_snapshot(
         &mut self,
         now: Instant,
         cluster: u64,
         revision: Revision,
-        entries: Vec<Entry>,
+        everything: View,
     ) {
         let known = self.cluster.replace(cluster);
         let is_other = known.is_some_and(|known| {
-            known != cluster || revision < self.view.revision || self.is_made_anew(&entries)
+            known != cluster
+                || revision < self.view.revision
+                || self.is_made_anew(everything.fleet.as_ref())
         });
         if is_other {
             self.say(now, Trouble::AnotherDirectory);
+            self.forget_agreement(now);
             if let Some(lease) = self.lease.id() {
                 self.lease.lost(now, lease);
             }
         }
-        self.view.load(revision, entries);
-        if self.last_epoch > 0 {
-            match self.view.fleet.clone() {
-                Some(theirs) => self.compare(now, theirs),
-                None => {
-                    // No fence of the new one before it is known on top of what it counts.
-                    self.epoch = None;
-                    self.check_at = Some(now);
-                }
-            }
-        }
-        self.compare_rooms(now, revision, is_other);
+        self.view.load(revision, everything);
+        self.fleet_changed(now);
+        self.compare_rooms(now);
         self.compare_holds(now, is_other);
-    }
-
-    /// A directory that was set up again may have the old one's name, and after a while as many revisions; but not the
-    /// same day of birth.
-    fn is_made_anew(&self, entries: &[Entry]) -> bool {
-        let key = Key::Fleet.bytes();
-        let fleet = entries.iter().find(|entry| entry.key == key);
-        let fleet = fleet.and_then(|entry| FleetValue::decode(&entry.value));
-        self.last_epoch > 0 && fleet.is_none_or(|fleet| fleet.epoch != self.last_epoch)
     }
 
     pub(super) fn granted(&mut self, now: Instant, answer: Answer) {
@@ -273,7 +191,7 @@ impl Fleet {
         self.card.told = Some((wanted, lease));
         self.card.next = now + CARD_PACE;
         let write = Write {
-            guard: None,
+            guards: Vec::new(),
             puts: vec![put],
             deletes: Vec::new(),
         };

@@ -1,5 +1,6 @@
 //! Fleets of several relays around one directory.
 
+mod anew;
 mod moving;
 mod outages;
 mod party;

@@ -8,7 +8,7 @@ use super::{ANSWER_WITHIN, Heard, tell};
 use http_body_util::BodyExt as _;
 use hyper::Response;
 use hyper::body::Incoming;
-use lanparty_fleet::{Entry, Event, Revision};
+use lanparty_fleet::{Event, Revision, View};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::Sender;
@@ -18,9 +18,6 @@ use tokio::time::{sleep, timeout};
 const AGAIN: Duration = Duration::from_millis(500);
 /// As many keys are asked for at once. Fewer, where they are so large that the answer is too long.
 const PAGE: usize = 512;
-/// As many keys are kept of all that is there; a fleet of 100,000 players in rooms of eight has some 50,000.
-const MAX_ENTRIES: usize = 1 << 20;
-
 /// Up to where everything is known, and in which directory.
 #[derive(Debug, Clone, Copy)]
 struct Known {
@@ -54,8 +51,7 @@ pub(super) async fn watch(etcd: Arc<Etcd>, says: Sender<Heard>) {
 
 /// Everything below the prefix, page by page, as of one revision.
 async fn load(etcd: &Arc<Etcd>, says: &Sender<Heard>) -> Result<Known, DirectoryError> {
-    let mut entries: Vec<Entry> = Vec::new();
-    let mut ignored = 0;
+    let mut view = Box::new(View::default());
     let mut last: Option<Vec<u8>> = None;
     let mut known: Option<Known> = None;
     let mut limit = PAGE;
@@ -78,17 +74,13 @@ async fn load(etcd: &Arc<Etcd>, says: &Sender<Heard>) -> Result<Known, Directory
         last = page.entries.last().map(|entry| entry.key.clone()).or(last);
         // What no relay writes may be as much as etcd holds, and as long as it lets.
         for entry in page.entries {
-            match entry.is_a_fleets() && entries.len() < MAX_ENTRIES {
-                true => entries.push(entry),
-                false => ignored += 1,
-            }
+            view.read(entry);
         }
         if is_last {
             let everything = Event::Snapshot {
                 cluster: at.cluster,
                 revision: at.revision,
-                entries,
-                ignored,
+                view,
             };
             let _ = says.send(Heard::Event(everything)).await;
             return Ok(at);

@@ -4,7 +4,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use lanparty_fleet::{Answer, Entry, Event, Found, LeaseId, Request, Revision, Write};
+use lanparty_fleet::{Answer, Entry, Event, Found, Guard, LeaseId, Request, Revision, Write};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
@@ -114,16 +114,25 @@ fn txn(prefix: &str, write: &Write) -> Value {
         .iter()
         .map(|deleted| json!({ "request_delete_range": { "key": key(deleted) } }));
     let success: Vec<Value> = puts.chain(deletes).collect();
-    let Some(guard) = &write.guard else {
+    if write.guards.is_empty() {
         return json!({ "success": success });
-    };
+    }
+    let compare = write.guards.iter().map(|guard| match guard {
+        Guard::Revision { revision, .. } => json!({
+            "key": key(guard.key()), "target": "MOD", "result": "EQUAL",
+            "mod_revision": revision.0.to_string(),
+        }),
+        Guard::Value { value, .. } => json!({
+            "key": key(guard.key()), "target": "VALUE", "result": "EQUAL",
+            "value": STANDARD.encode(value),
+        }),
+    });
+    let guarded = write.guards.iter();
+    let failure = guarded.map(|guard| json!({ "request_range": { "key": key(guard.key()) } }));
     json!({
-        "compare": [{
-            "key": key(&guard.key), "target": "MOD", "result": "EQUAL",
-            "mod_revision": guard.revision.0.to_string(),
-        }],
+        "compare": compare.collect::<Vec<_>>(),
         "success": success,
-        "failure": [{ "request_range": { "key": key(&guard.key) } }],
+        "failure": failure.collect::<Vec<_>>(),
     })
 }
 
@@ -297,20 +306,22 @@ pub(super) fn answer(request: &Request, body: &[u8]) -> Said<Answer> {
             }
         }
         Request::Revoke { .. } => read::<Value>(body).map(|_| Ok(Answer::Revoked)),
-        Request::Write(_) => {
+        Request::Write(write) => {
             let txn: TxnAnswer = read(body)?;
             if txn.succeeded {
                 let revision = Revision(txn.header.revision);
                 return Some(Ok(Answer::Written { revision }));
             }
-            let ranges = txn.responses.into_iter();
-            let mut found = ranges.filter_map(|part| part.response_range);
-            let found = found.next().and_then(|range| range.kvs.into_iter().next());
-            let found = found.map(|kv| Found {
-                value: kv.value,
-                revision: Revision(kv.mod_revision),
+            // One for each guard, in their order; each says what it has found, or nothing.
+            let found = txn.responses.into_iter().map(|part| {
+                let kv = part.response_range?.kvs.into_iter().next()?;
+                Some(Found {
+                    value: kv.value,
+                    revision: Revision(kv.mod_revision),
+                })
             });
-            Some(Ok(Answer::Refused { found }))
+            let found: Vec<_> = found.collect();
+            (found.len() == write.guards.len()).then_some(Ok(Answer::Refused { found }))
         }
     }
 }

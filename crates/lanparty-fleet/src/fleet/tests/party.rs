@@ -1,5 +1,6 @@
 //! Some relays' fleets and one model directory, under one clock, with what must always hold checked after every step.
 
+use crate::fleet::room::State;
 use crate::fleet::*;
 use crate::model::{Heard, Model, Site};
 use crate::{Card, Near};
@@ -8,6 +9,8 @@ use std::collections::BTreeMap;
 
 /// A directory that is there answers so soon.
 const DELAY: Duration = Duration::from_millis(2);
+/// What was asked before has been done by then, or never is; and the clock on the wall has gone on by more than a second.
+const UPSET: Duration = Duration::from_secs(3);
 
 pub(super) struct Party {
     pub(super) now: Instant,
@@ -15,8 +18,12 @@ pub(super) struct Party {
     runs: u64,
     pub(super) model: Model,
     pub(super) relays: Vec<Relay>,
-    /// The highest fence by which anybody had a room.
-    fences: BTreeMap<RoomHash, (Fence, usize)>,
+    /// Who had a room by which fence, ever.
+    fences: BTreeMap<(RoomHash, Fence), RelayId>,
+    /// When the directory was last taken away, or what all agree on.
+    upset: Option<Instant>,
+    /// That was not twice within [`UPSET`], so nobody made another one without knowing of the one before.
+    is_ordered: bool,
 }
 
 pub(super) struct Relay {
@@ -80,6 +87,8 @@ impl Party {
             model: Model::new(now),
             relays: Vec::new(),
             fences: BTreeMap::new(),
+            upset: None,
+            is_ordered: true,
         };
         for number in 0..relays {
             party.add(settings(number));
@@ -194,24 +203,47 @@ impl Party {
         }
     }
 
-    /// No two relays that are awake and not fenced have a room by the same fence, and no fence is lower than one before.
+    /// The directory is made anew, or what all agree on.
+    pub(super) fn upsets(&mut self, how: impl FnOnce(&mut Model)) {
+        let last = self.upset.replace(self.now);
+        self.is_ordered &= last.is_none_or(|last| self.now > last + UPSET);
+        how(&mut self.model);
+    }
+
+    /// No two relays ever have a room by the same fence; who has it by the directory has it by the highest; and none would
+    /// be called again at once, for nothing.
     fn check(&mut self) {
-        for (number, relay) in self.relays.iter().enumerate() {
-            for row in relay.fleet.rooms() {
-                let Some(fence) = row.fence.filter(|_| row.to.is_none()) else {
+        for relay in self.relays.iter().filter(|relay| !relay.dead) {
+            let fleet = &relay.fleet;
+            for (&room, ours) in &fleet.rooms {
+                let State::Held(held) = &ours.state else {
                     continue;
                 };
-                let highest = self.fences.entry(row.room).or_insert((fence, number));
-                if fence > highest.0 {
-                    *highest = (fence, number);
+                let fence = held.fence;
+                let owner = *self.fences.entry((room, fence)).or_insert(fleet.id());
+                assert_eq!(owner, fleet.id(), "{room} is at both by {fence}");
+                let key = format!("rooms/{room}");
+                // Revisions of a directory that was before may be the same.
+                let is_owner = self.model.revision_of(key.as_bytes()) == Some(held.revision)
+                    && self.model.has_lease(held.terms.lease)
+                    && self
+                        .owner(room)
+                        .is_some_and(|owner| self.relays[owner].fleet.id() == fleet.id());
+                if is_owner && self.is_ordered {
+                    let highest = (room, Fence(u64::MAX));
+                    let highest = self.fences.range(..=highest).next_back();
+                    assert_eq!(
+                        highest.map(|(&(_, highest), _)| highest),
+                        Some(fence),
+                        "{room} was elsewhere by a higher fence"
+                    );
                 }
-                assert!(
-                    fence != highest.0 || highest.1 == number,
-                    "{} is at {number} and {} by {fence}",
-                    row.room,
-                    highest.1
-                );
             }
+            let next = fleet.poll_timeout(self.now).filter(|_| !relay.asleep);
+            assert!(
+                next.is_none_or(|next| next > self.now),
+                "{fleet:?} has left undone what is due"
+            );
         }
     }
 

@@ -4,6 +4,7 @@
 use super::Party;
 use super::party::{near, room};
 use crate::fleet::Load;
+use crate::model::Model;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use std::time::Duration;
@@ -15,6 +16,7 @@ enum Step {
     Sleep { at: usize, is: bool },
     Cut { at: usize, is: bool },
     Slow { at: usize, milliseconds: u64 },
+    Pause { at: usize, milliseconds: u64 },
     Drain { at: usize, is: bool },
     Late { at: usize, milliseconds: u64 },
     Restart { at: usize },
@@ -22,6 +24,8 @@ enum Step {
     Wipe,
     Erase(u16),
     Scribble(u16),
+    EraseFleet,
+    ScribbleFleet,
     Pass(u64),
 }
 
@@ -39,11 +43,14 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (at.clone(), any::<bool>()).prop_map(|(at, is)| Step::Drain { at, is }),
         2 => (at.clone(), prop_oneof![Just(0_u64), Just(30)]).prop_map(|(at, milliseconds)| Step::Late { at, milliseconds }),
         1 => at.clone().prop_map(|at| Step::Restart { at }),
+        1 => (at.clone(), prop_oneof![Just(0_u64), Just(500), Just(9000)]).prop_map(|(at, milliseconds)| Step::Pause { at, milliseconds }),
         1 => (at, prop_oneof![Just(2_u64), Just(200), Just(1200), Just(3000)]).prop_map(|(at, milliseconds)| Step::Slow { at, milliseconds }),
         1 => any::<bool>().prop_map(Step::Up),
         1 => Just(Step::Wipe),
         1 => room.clone().prop_map(Step::Erase),
         1 => room.prop_map(Step::Scribble),
+        1 => Just(Step::EraseFleet),
+        1 => Just(Step::ScribbleFleet),
         8 => prop_oneof![Just(1_u64), Just(50), Just(700), Just(4000), Just(7000)].prop_map(Step::Pass),
     ]
 }
@@ -73,6 +80,12 @@ fn take(party: &mut Party, step: Step) {
                 .model
                 .set_delay(site, Duration::from_millis(milliseconds));
         }
+        Step::Pause { at, milliseconds } => {
+            let site = party.relays[at].site;
+            party
+                .model
+                .set_pause(site, Duration::from_millis(milliseconds));
+        }
         Step::Drain { at, is } => {
             let (now, fleet) = (party.now, &mut party.relays[at].fleet);
             match is {
@@ -83,13 +96,15 @@ fn take(party: &mut Party, step: Step) {
         Step::Late { at, milliseconds } => late(party, at, milliseconds),
         Step::Restart { at } => party.restart(at),
         Step::Up(is) => party.model.set_up(is),
-        Step::Wipe => party.model.wipe(),
+        Step::Wipe => party.upsets(Model::wipe),
         Step::Erase(number) => party
             .model
             .erase(format!("rooms/{}", room(number)).as_bytes()),
         Step::Scribble(number) => party
             .model
             .scribble(format!("rooms/{}", room(number)).as_bytes(), b"?"),
+        Step::EraseFleet => party.upsets(|model| model.erase(b"fleet")),
+        Step::ScribbleFleet => party.upsets(|model| model.scribble(b"fleet", b"?")),
         Step::Pass(milliseconds) => party.pass(milliseconds),
     }
 }
@@ -106,8 +121,13 @@ fn late(party: &mut Party, at: usize, milliseconds: u64) {
 /// Everything is mended, and time passes.
 fn mend(party: &mut Party) {
     party.model.set_up(true);
+    // As whoever reads is told to; a relay may have done so before.
+    if party.model.value(b"fleet") == Some(b"?") {
+        party.model.erase(b"fleet");
+    }
     for at in 0..RELAYS {
         let site = party.relays[at].site;
+        party.model.set_pause(site, Duration::ZERO);
         party.model.cut(site, false);
         party.model.set_delay(site, Duration::from_millis(2));
         party.relays[at].asleep = false;

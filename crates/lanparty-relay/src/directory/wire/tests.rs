@@ -13,10 +13,16 @@ fn grant() -> Request {
 
 fn write() -> Request {
     Request::Write(Write {
-        guard: Some(Guard {
-            key: b"rooms/a".to_vec(),
-            revision: Revision(0),
-        }),
+        guards: vec![
+            Guard::Revision {
+                key: b"rooms/a".to_vec(),
+                revision: Revision(0),
+            },
+            Guard::Value {
+                key: b"fleet".to_vec(),
+                value: b"bar".to_vec(),
+            },
+        ],
         puts: vec![Put {
             key: b"rooms/a".to_vec(),
             value: b"bar".to_vec(),
@@ -50,8 +56,8 @@ fn requests_are_what_etcd_reads() {
         (
             write(),
             "/v3/kv/txn",
-            // "Zi9yb29tcy9h" is f/rooms/a, "YmFy" is bar, "Zi9tb3Zlcy9h" is f/moves/a.
-            r#"{"compare":[{"key":"Zi9yb29tcy9h","mod_revision":"0","result":"EQUAL","target":"MOD"}],"failure":[{"request_range":{"key":"Zi9yb29tcy9h"}}],"success":[{"request_put":{"key":"Zi9yb29tcy9h","lease":"715687707416706821","value":"YmFy"}},{"request_delete_range":{"key":"Zi9tb3Zlcy9h"}}]}"#,
+            // "Zi9yb29tcy9h" is f/rooms/a, "Zi9mbGVldA==" is f/fleet, "YmFy" is bar, "Zi9tb3Zlcy9h" is f/moves/a.
+            r#"{"compare":[{"key":"Zi9yb29tcy9h","mod_revision":"0","result":"EQUAL","target":"MOD"},{"key":"Zi9mbGVldA==","result":"EQUAL","target":"VALUE","value":"YmFy"}],"failure":[{"request_range":{"key":"Zi9yb29tcy9h"}},{"request_range":{"key":"Zi9mbGVldA=="}}],"success":[{"request_put":{"key":"Zi9yb29tcy9h","lease":"715687707416706821","value":"YmFy"}},{"request_delete_range":{"key":"Zi9tb3Zlcy9h"}}]}"#,
         ),
     ];
     for (request, path, body) in all {
@@ -103,21 +109,28 @@ fn answers_are_what_etcd_writes() {
     );
     let lost = said(
         &write(),
-        r#"{HEADER,"responses":[{"response_range":{"header":{"revision":"2"},"kvs":[{"key":"Zm9v","create_revision":"2","mod_revision":"2","version":"1","value":"YmFy","lease":"715687707416706821"}],"count":"1"}}]}"#,
+        r#"{HEADER,"responses":[{"response_range":{"header":{"revision":"2"},"kvs":[{"key":"Zm9v","create_revision":"2","mod_revision":"2","version":"1","value":"YmFy","lease":"715687707416706821"}],"count":"1"}},{"response_range":{"header":{"revision":"2"}}}]}"#,
     );
     let value = b"bar".to_vec();
     let revision = Revision(2);
     assert_eq!(
         lost,
         Answer::Refused {
-            found: Some(Found { value, revision })
+            found: vec![Some(Found { value, revision }), None]
         }
     );
     let gone = said(
         &write(),
-        r#"{HEADER,"responses":[{"response_range":{"header":{"revision":"2"}}}]}"#,
+        r#"{HEADER,"responses":[{"response_range":{"header":{"revision":"2"}}},{"response_range":{"header":{"revision":"2"}}}]}"#,
     );
-    assert_eq!(gone, Answer::Refused { found: None });
+    assert_eq!(
+        gone,
+        Answer::Refused {
+            found: vec![None, None]
+        }
+    );
+    let half = br#"{"responses":[{"response_range":{"header":{"revision":"2"}}}]}"#;
+    assert!(answer(&write(), half).is_none());
 }
 
 #[test]
