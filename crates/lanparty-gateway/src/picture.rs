@@ -446,6 +446,9 @@ impl Picture {
         for (key, trouble) in &before {
             if !troubles.contains_key(key) {
                 has_changed = true;
+                if !self.is_over(trouble) {
+                    continue;
+                }
                 let over = format!("over {key}");
                 self.chronicle
                     .note(now, (trouble.about, &over), Mark::Note, &trouble.over);

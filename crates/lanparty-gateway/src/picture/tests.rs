@@ -385,6 +385,32 @@ impl Party {
     }
 }
 
+#[test]
+fn a_relay_that_was_lost_is_not_said_to_answer_again() {
+    let faint = |party: &mut Party| {
+        party.picture.note_figures(LinkFigures {
+            is_faint: true,
+            ..LinkFigures::default()
+        });
+        assert_eq!(party.settle().len(), 1);
+    };
+    let mut party = party();
+    party.picture.settle(party.now, &party.controls);
+    faint(&mut party);
+    party.picture.note_figures(LinkFigures::default());
+    let said = party.settle();
+    assert!(said[0].contains("answers again"), "{said:?}");
+    faint(&mut party);
+    party.lose_link();
+    let said = party.settle();
+    assert!(
+        matches!(said.as_slice(), [one] if one.starts_with("Not connected")),
+        "{said:?}"
+    );
+    party.welcome(&[HOST_CONTROLS]);
+    assert_eq!(party.settle(), ["The gateway is connected to its relay."]);
+}
+
 fn refuse(party: &mut Party, reason: DropReason) {
     let mut stats = PeerStats::default();
     for _ in 0..2 {

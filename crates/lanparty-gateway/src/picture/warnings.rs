@@ -14,6 +14,10 @@ const SILENT: Duration = Duration::from_secs(60);
 const MUCH_LOSS: u16 = 20;
 /// How many names a sentence has.
 const MAX_NAMES: usize = 3;
+/// The relay is silent, and the link to it stands.
+const SILENCE: &str = "link_silent";
+/// The link loses much.
+const LOSS: &str = "link_loss";
 
 /// What a notice said.
 #[derive(Debug, Clone)]
@@ -82,8 +86,9 @@ impl Picture {
             LinkState::Lost => self.lan_trouble.is_none(),
         };
         is_wrong.then(|| {
-            let over = format!("The link to the relay {} stands.", self.relay);
-            party("link_lost", Mark::Bad, self.link_sentence.clone(), &over)
+            // Of several relays it may be another one by then.
+            let over = "The gateway is connected to its relay.";
+            party("link_lost", Mark::Bad, self.link_sentence.clone(), over)
         })
     }
 
@@ -94,9 +99,22 @@ impl Picture {
             let sentence = format!(
                 "The relay {relay} has not answered for some seconds; if that stays so, the gateway looks for it anew."
             );
-            let over = format!("The relay {relay} answers again.");
-            party("link_silent", Mark::Bad, sentence, &over)
+            party(SILENCE, Mark::Bad, sentence, &self.answers_again())
         })
+    }
+
+    fn answers_again(&self) -> String {
+        format!("The relay {} answers again.", self.relay)
+    }
+
+    /// What a link has is not mended by its end, which is told by itself; nor does another relay answer for the silent one.
+    pub(super) fn is_over(&self, trouble: &Trouble) -> bool {
+        let is_linked = self.link == LinkState::Connected;
+        match trouble.key.as_str() {
+            SILENCE => is_linked && trouble.over == self.answers_again(),
+            LOSS => is_linked,
+            _ => true,
+        }
     }
 
     fn looped(&self) -> Option<Trouble> {
@@ -168,7 +186,7 @@ impl Picture {
                  on this line uploads, and give the gateway a cable instead of Wi-Fi."
             );
             let over = "The gateway's link loses little again.";
-            party("link_loss", Mark::Doubtful, sentence, over)
+            party(LOSS, Mark::Doubtful, sentence, over)
         })
     }
 
