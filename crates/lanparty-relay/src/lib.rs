@@ -40,6 +40,6 @@ pub use config::Config;
 pub use registry::{JoinLimits, Limits, Registry};
 pub use room::{Rate, Rates};
 #[cfg(feature = "cluster-etcd")]
-pub use server::Line;
+pub use server::{FleetClock, Line};
 pub use server::{RelayServer, SocketGone, StartError, check, run};
 pub use strangers::KnockLimits;

@@ -32,7 +32,7 @@ mod wishes;
 pub use dev_cert::DevCertError;
 pub use fleet::FleetError;
 #[cfg(feature = "cluster-etcd")]
-pub use fleet::Line;
+pub use fleet::{FleetClock, Line};
 #[cfg(target_os = "linux")]
 pub use handover::HandoverError;
 pub use identity::{SourceError, kept_pin};

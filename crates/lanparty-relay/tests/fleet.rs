@@ -15,30 +15,72 @@ use lanparty_ctrl::{
     DisconnectReason, HostKey, HostOrder, HostSecret, PLACES, PeerMessage, Pin, REDIRECTS,
     RejectReason, RelayMessage, RoomCode, RoomKey,
 };
-use lanparty_fleet::model::{Model, Site};
-use lanparty_fleet::{FleetSecret, OnLoss, RelayId, Request, Settings, Tag};
+use lanparty_fleet::model::{Heard, Model, Site};
+use lanparty_fleet::{Event, FleetSecret, OnLoss, RelayId, Request, Settings, Tag};
 use lanparty_proto::MacAddr;
 use lanparty_quic::control;
-use lanparty_relay::{Config, JoinLimits, Line};
+use lanparty_relay::{Config, FleetClock, JoinLimits, Line};
 use party::{LIMIT, Peer, Relay, Stranger, client, frame, mac, soon};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-/// A directory that answers within a millisecond, unless somebody has cut it off.
+/// A directory that answers within a millisecond, unless somebody has cut it off; and the time that it and its relays go by,
+/// which leaps on when a test wants it to.
 #[derive(Clone)]
-struct Directory(Arc<Mutex<Model>>);
+struct Directory(Arc<World>);
+
+struct World {
+    model: Mutex<Model>,
+    /// How far its time has leapt, in milliseconds.
+    leapt: AtomicU64,
+    /// Up to where each of the relays has seen it leap.
+    seen: watch::Sender<Vec<u64>>,
+}
+
+/// Time leaps so far at once: a relay that beats each second has its answer in between.
+const LEAP: u64 = 250;
+
+impl World {
+    fn now(&self) -> Instant {
+        Instant::now() + Duration::from_millis(self.leapt.load(Ordering::Relaxed))
+    }
+}
 
 impl Directory {
     fn start() -> Self {
-        Directory(Arc::new(Mutex::new(Model::new(Instant::now()))))
+        Directory(Arc::new(World {
+            model: Mutex::new(Model::new(Instant::now())),
+            leapt: AtomicU64::new(0),
+            seen: watch::Sender::new(Vec::new()),
+        }))
     }
 
     fn change(&self, change: impl FnOnce(&mut Model)) {
-        let mut model = self.0.lock().unwrap();
-        model.handle_timeout(Instant::now());
+        let mut model = self.0.model.lock().unwrap();
+        model.handle_timeout(self.0.now());
         change(&mut model);
+    }
+
+    /// Time passes, in which all that is due is done.
+    async fn pass(&self, time: Duration) {
+        let mut seen = self.0.seen.subscribe();
+        for _ in 0..time.as_millis().div_ceil(LEAP.into()) {
+            let to = self.0.leapt.fetch_add(LEAP, Ordering::Relaxed) + LEAP;
+            let all = seen.wait_for(|seen| seen.iter().all(|&seen| seen >= to));
+            soon(all).await.unwrap();
+        }
+    }
+
+    /// Time passes until that is so.
+    async fn until<F: Future<Output = bool>>(&self, mut is: impl FnMut() -> F) {
+        let begin = self.0.now();
+        while !is().await {
+            assert!(self.0.now() < begin + 3 * LIMIT, "it never is");
+            self.pass(Duration::from_millis(LEAP)).await;
+        }
     }
 
     /// A relay's way to it.
@@ -47,15 +89,23 @@ impl Directory {
         let (tell, heard) = mpsc::channel(1024);
         let mut site = None;
         self.change(|model| site = Some(model.join(Duration::from_millis(1))));
-        let (model, site) = (self.0.clone(), site.unwrap());
+        let (world, site) = (self.0.clone(), site.unwrap());
+        let mut number = 0;
+        self.0.seen.send_modify(|seen| {
+            number = seen.len();
+            seen.push(world.leapt.load(Ordering::Relaxed));
+        });
+        let clock = world.clone();
         tokio::spawn(async move {
             let mut tick = tokio::time::interval(Duration::from_millis(1));
+            let (mut told, mut seen) = (0, 0);
             loop {
                 tick.tick().await;
+                let leapt = world.leapt.load(Ordering::Relaxed);
                 let mut news = Vec::new();
                 {
-                    let mut model = model.lock().unwrap();
-                    let now = Instant::now();
+                    let mut model = world.model.lock().unwrap();
+                    let now = world.now();
                     model.handle_timeout(now);
                     while let Ok((tag, request)) = asked.try_recv() {
                         model.request(now, site, tag, request);
@@ -64,8 +114,18 @@ impl Directory {
                         news.push(heard);
                     }
                 }
+                if told < leapt {
+                    // Whatever wakes the relay.
+                    news.push(Heard::Event(Event::Deaf));
+                    told = leapt;
+                } else if seen < told && tell.capacity() == tell.max_capacity() {
+                    seen = told;
+                    world.seen.send_modify(|all| all[number] = seen);
+                }
                 for news in news {
                     if tell.send(news).await.is_err() {
+                        // It has ended, and nobody waits for it.
+                        world.seen.send_modify(|all| all[number] = u64::MAX);
                         return;
                     }
                 }
@@ -75,6 +135,7 @@ impl Directory {
             requests,
             heard,
             minds_lag: false,
+            clock: FleetClock::new(move || clock.now()),
         };
         (site, line)
     }
@@ -148,15 +209,16 @@ impl Fleet {
 
     /// Enters wherever it is sent, as a program does.
     async fn enter(&self, first: usize, room: &str, who: Newcomer) -> (usize, Peer) {
-        let (mut at, begin) = (first, Instant::now());
+        let (mut at, begin) = (first, self.directory.0.now());
         loop {
-            assert!(begin.elapsed() < LIMIT, "nobody lets it in");
+            let waited = self.directory.0.now() - begin;
+            assert!(waited < LIMIT, "nobody lets it in");
             match self.ask(at, room, who).await {
                 Ok(peer) => return (at, peer),
                 Err(RelayMessage::Redirect(elsewhere)) => at = self.at(&elsewhere),
                 Err(RelayMessage::Reject(_)) => {
                     at = first;
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    self.directory.pass(Duration::from_millis(LEAP)).await;
                 }
                 Err(other) => panic!("{other:?}"),
             }
@@ -299,13 +361,15 @@ async fn who_knows_no_other_relay_is_told_to_update_in_words_that_it_shows() {
 async fn a_new_room_goes_where_its_gateway_is_near_once_relays_are_known_to_stay() {
     let fleet = Fleet::start(3).await;
     // Relays are given out when they have been there for five seconds.
-    let relays = loop {
-        let found = fleet.find(0, "FRIDAY", Newcomer::Gateway).await.unwrap();
-        if found.relays.len() == 3 {
-            break found.relays;
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
+    let find = async || {
+        let found = fleet.find(0, "FRIDAY", Newcomer::Gateway).await;
+        found.unwrap().relays
     };
+    fleet
+        .directory
+        .until(async || find().await.len() == 3)
+        .await;
+    let relays = find().await;
     for near in 0..3 {
         let room = format!("NEAR-{near}");
         let address = fleet.relays[near].address.to_string();
@@ -378,7 +442,7 @@ async fn a_host_has_its_room_at_the_relay_that_it_wants_or_hears_why_not() {
     gateway.say(&wish(1 - at)).await;
     let (_, text) = not_placed(&gateway).await;
     assert!(text.contains("has just come"), "{text}");
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    fleet.directory.pass(Duration::from_secs(2)).await;
     gateway.say(&wish(1 - at)).await;
     let to = moved(&gateway).await;
     assert_eq!(fleet.at(&to), 1 - at);
@@ -419,7 +483,7 @@ async fn rooms_go_on_while_the_directory_is_away_and_no_new_one_is_opened() {
     let fleet = Fleet::start(2).await;
     let (at, gateway) = fleet.enter(0, "FRIDAY", Newcomer::Gateway).await;
     fleet.directory.change(|model| model.set_up(false));
-    tokio::time::sleep(Duration::from_millis(3500)).await;
+    fleet.directory.pass(Duration::from_millis(3500)).await;
     let mut player = fleet.ask(at, "FRIDAY", client(1)).await.unwrap();
     gateway.send(&frame(mac(1), LAN, 100));
     assert_eq!(player.frame().await.0, gateway.welcome.peer_id);
@@ -448,6 +512,7 @@ async fn an_operator_may_want_rooms_to_end_with_the_directory() {
     let fleet = Fleet::start_as(1, OnLoss::Close, &directory).await;
     let (_, gateway) = fleet.enter(0, "FRIDAY", Newcomer::Gateway).await;
     directory.change(|model| model.set_up(false));
+    directory.pass(Duration::from_secs(3)).await;
     assert_eq!(goodbye(&gateway).await, DisconnectReason::Draining);
 }
 
@@ -466,7 +531,7 @@ async fn who_was_cut_off_loses_its_rooms_to_who_has_them_by_then_and_forwards_no
             Err(RelayMessage::Reject(_)) => {}
             Err(other) => panic!("{other:?}"),
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        fleet.directory.pass(Duration::from_millis(LEAP)).await;
     };
     assert!(fence(&new_gateway.welcome) > fence(&gateway.welcome));
     fleet.directory.change(|model| model.cut(site, false));
@@ -474,6 +539,7 @@ async fn who_was_cut_off_loses_its_rooms_to_who_has_them_by_then_and_forwards_no
     assert_eq!(to.fence, Some(fence(&new_gateway.welcome)));
     assert_eq!(fleet.at(&moved(&player).await), other);
     // Whoever does not go is out five seconds later, and told to come back at once.
+    fleet.directory.pass(Duration::from_secs(5)).await;
     assert_eq!(goodbye(&player).await, DisconnectReason::Succeeded);
 }
 
@@ -492,8 +558,11 @@ async fn who_does_not_go_with_its_room_is_out_and_the_relay_ends_all_the_same() 
     let (at, gateway) = fleet.enter(0, "FRIDAY", Newcomer::Gateway).await;
     let (_, player) = fleet.enter(0, "FRIDAY", client(1)).await;
     fleet.relays[at].stop.take().unwrap().send(()).unwrap();
+    let directory = fleet.directory.clone();
+    let time = directory.pass(Duration::from_secs(6));
     let running = &mut fleet.relays[at].running;
-    let (ended, gateway, player) = tokio::join!(running, goodbye(&gateway), goodbye(&player));
+    let (ended, gateway, player, ()) =
+        tokio::join!(running, goodbye(&gateway), goodbye(&player), time);
     ended.unwrap().unwrap();
     assert_eq!(gateway, DisconnectReason::Succeeded);
     assert_eq!(player, DisconnectReason::Succeeded);

@@ -4,6 +4,8 @@
 //! [`Membership`], and nobody asks for one but whoever says hello.
 
 #[cfg(feature = "cluster-etcd")]
+mod clock;
+#[cfg(feature = "cluster-etcd")]
 mod etcd;
 #[cfg(feature = "cluster-etcd")]
 mod figures;
@@ -16,6 +18,8 @@ mod outputs;
 #[cfg(feature = "cluster-etcd")]
 mod turns;
 
+#[cfg(feature = "cluster-etcd")]
+pub use clock::FleetClock;
 #[cfg(feature = "cluster-etcd")]
 pub use etcd::FleetError;
 #[cfg(feature = "cluster-etcd")]

@@ -352,7 +352,7 @@ fn admit(
         Err(reason) => return Err(NotIn::Refused(Refusal::Reject(reason, answer))),
     };
     if let Some((fleet, ticket)) = pass {
-        fleet.came(now, ticket, admission.place.room, &entry);
+        fleet.came(ticket, admission.place.room, &entry);
         tell_fence(&mut admission.steps, fence);
     }
     seat = Attendance::new(

@@ -1,6 +1,6 @@
 //! A fleet whose directory is etcd, as the operator has described it.
 
-use super::Line;
+use super::{FleetClock, Line};
 use crate::config::{Config, FleetConfig, IdentitySource, OnDirectoryLoss};
 use crate::directory::{
     Directory, DirectoryAddressError, DirectoryTrustError, Heard as Said, Password,
@@ -95,6 +95,7 @@ impl Entrance {
             requests,
             heard,
             minds_lag: true,
+            clock: FleetClock::system(),
         };
         (settings, line)
     }

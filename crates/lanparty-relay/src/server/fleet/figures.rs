@@ -5,13 +5,13 @@ use super::membership::Membership;
 #[cfg(target_os = "linux")]
 use crate::ctl::wire::{FleetRow, FleetView};
 use lanparty_fleet::{Counts, Standing};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 impl Membership {
     /// The numbers at this moment.
     pub(in crate::server) fn figures(&self) -> FleetFigures {
         let core = self.lock();
-        let now = Instant::now();
+        let now = self.clock.now();
         let seconds = |time: Duration| time.as_secs_f64();
         FleetFigures {
             trouble: trouble(core.fleet.standing()),
@@ -33,7 +33,7 @@ impl Membership {
     /// The fleet as this relay sees it, which has so many players.
     pub(in crate::server) fn view(&self, players: usize) -> FleetView {
         let core = self.lock();
-        let now = Instant::now();
+        let now = self.clock.now();
         let seconds = |time: Duration| time.as_secs_f64();
         let rows = core.fleet.relays().into_iter().map(|row| {
             let region = Some(row.card.region).filter(|region| !region.as_str().is_empty());

@@ -3,6 +3,7 @@
 //! Whoever needs both locks takes that of the rooms first. What the fleet has decided is done under both, before anybody is
 //! let in: so nobody enters a room in the moment in which it is lost.
 
+use super::clock::FleetClock;
 use super::{Errand, Place};
 use crate::registry::{Registry, Wanted};
 use crate::server::Rooms;
@@ -44,6 +45,7 @@ pub(in crate::server) struct Membership {
     /// Nothing that was asked is without an answer.
     pub(super) answered: Notify,
     returns_until: Option<Instant>,
+    pub(super) clock: FleetClock,
 }
 
 /// What is behind the fleet's own lock.
@@ -83,11 +85,12 @@ impl Membership {
     /// A relay about to enter its fleet, whose requests to the directory go there. A successor has members that are on their
     /// way back.
     pub(super) fn new(
-        now: Instant,
+        clock: FleetClock,
         settings: Settings,
         requests: mpsc::UnboundedSender<(Tag, Request)>,
         is_successor: bool,
     ) -> Self {
+        let now = clock.now();
         Membership {
             secret: settings.secret.clone(),
             core: Mutex::new(Core {
@@ -104,6 +107,7 @@ impl Membership {
             drained: Notify::new(),
             answered: Notify::new(),
             returns_until: is_successor.then(|| now + RETURN),
+            clock,
         }
     }
 
@@ -163,7 +167,7 @@ impl Membership {
         let room = self.hash(wanted);
         let near: Vec<_> = entry.near.iter().map(near).collect();
         loop {
-            let now = Instant::now();
+            let now = self.clock.now();
             let returns = self.returns_until.is_some_and(|until| now < until);
             let asker = Asker {
                 gateway: entry.who == Newcomer::Gateway,
@@ -199,20 +203,15 @@ impl Membership {
         ticket: Ticket,
     ) -> Option<u64> {
         let mut core = self.lock();
-        core.fleet.handle_timeout(Instant::now());
+        core.fleet.handle_timeout(self.clock.now());
         self.apply(registry, &mut core);
         let fence = core.fleet.fence_of(&ticket.room);
         fence.map(|Fence(fence)| fence)
     }
 
     /// Somebody has come into a room that was here; the rooms' lock is still held.
-    pub(in crate::server) fn came(
-        &self,
-        now: Instant,
-        ticket: Ticket,
-        number: RoomId,
-        entry: &Entry,
-    ) {
+    pub(in crate::server) fn came(&self, ticket: Ticket, number: RoomId, entry: &Entry) {
+        let now = self.clock.now();
         let mut core = self.lock();
         let gateway = entry.who == Newcomer::Gateway;
         let here = core.here.entry(ticket.room);
@@ -247,7 +246,7 @@ impl Membership {
         let mut core = self.lock();
         let mut rooms = core.here.iter();
         let placed = match rooms.find(|(_, here)| here.number == room) {
-            Some((&hash, _)) => core.fleet.place_at(Instant::now(), hash, &relay),
+            Some((&hash, _)) => core.fleet.place_at(self.clock.now(), hash, &relay),
             None => Err(lanparty_fleet::NotPlaced::Busy),
         };
         self.send_requests(&mut core);
@@ -258,7 +257,7 @@ impl Membership {
 
     /// Has all rooms go to other relays, one after the other.
     pub(in crate::server) fn drain(&self) {
-        self.lock().fleet.drain(Instant::now());
+        self.lock().fleet.drain(self.clock.now());
         self.wake.notify_one();
     }
 
@@ -267,7 +266,7 @@ impl Membership {
     pub(in crate::server) fn undrain(&self) {
         let mut core = self.lock();
         core.is_drained = false;
-        core.fleet.undrain(Instant::now());
+        core.fleet.undrain(self.clock.now());
         drop(core);
         self.wake.notify_one();
     }
@@ -298,7 +297,7 @@ impl Membership {
     /// Leaves the fleet: nothing of this relay stays in the directory.
     pub(in crate::server) fn leave(&self) {
         let mut core = self.lock();
-        core.fleet.leave(Instant::now());
+        core.fleet.leave(self.clock.now());
         self.send_requests(&mut core);
     }
 
@@ -316,7 +315,7 @@ impl Membership {
     /// Hands what is to be asked of the directory to who asks it.
     pub(super) fn send_requests(&self, core: &mut Core) {
         while let Some((tag, request)) = core.fleet.poll_request() {
-            core.asked.insert(tag, Instant::now());
+            core.asked.insert(tag, self.clock.now());
             // Where nobody asks any more, the relay ends.
             let _ = self.requests.send((tag, request));
         }

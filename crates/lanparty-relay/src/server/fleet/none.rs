@@ -10,7 +10,6 @@ use lanparty_ctrl::places::{FleetRelay, NotPlaced};
 use lanparty_proto::RoomId;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// There is none.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +63,7 @@ impl Membership {
         match ticket {}
     }
 
-    pub(in crate::server) fn came(&self, _: Instant, ticket: Ticket, _: RoomId, _: &Entry) {
+    pub(in crate::server) fn came(&self, ticket: Ticket, _: RoomId, _: &Entry) {
         match ticket {}
     }
 

@@ -1,5 +1,6 @@
 //! The task that hears the directory and time, and has done what follows.
 
+use super::clock::FleetClock;
 use super::membership::{Core, Membership};
 use crate::server::Rooms;
 use lanparty_fleet::model::Heard;
@@ -27,6 +28,8 @@ pub struct Line {
     /// Whether a relay that is late gets rooms last, and sends some away. Where several share a machine that is busy with
     /// other things that says nothing.
     pub minds_lag: bool,
+    /// By which time that relay goes.
+    pub clock: FleetClock,
 }
 
 /// What is told of the relay's load.
@@ -50,8 +53,9 @@ impl Membership {
             requests,
             heard,
             minds_lag,
+            clock,
         } = line;
-        let membership = Membership::new(Instant::now(), settings, requests, is_successor);
+        let membership = Membership::new(clock, settings, requests, is_successor);
         let membership = Arc::new(membership);
         let task = membership
             .clone()
@@ -75,10 +79,12 @@ impl Membership {
         let mut news = Vec::new();
         let mut is_deaf = false;
         loop {
-            let timeout = self.lock().fleet.poll_timeout(Instant::now());
+            let now = self.clock.now();
+            let timeout = self.lock().fleet.poll_timeout(now);
+            let wait = timeout.map(|at| at.saturating_duration_since(now));
             let timer = async {
-                match timeout {
-                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                match wait {
+                    Some(wait) => tokio::time::sleep(wait).await,
                     None => std::future::pending().await,
                 }
             };
@@ -101,7 +107,7 @@ impl Membership {
             }
             let mut registry = rooms.lock();
             let mut core = self.lock();
-            let now = Instant::now();
+            let now = self.clock.now();
             for news in news.drain(..) {
                 core.hear(now, news);
             }
@@ -123,7 +129,7 @@ impl Membership {
             waiters,
             ..
         } = &mut *core;
-        let now = Instant::now();
+        let now = self.clock.now();
         here.retain(|&room, here| match registry.has_gateway(here.number) {
             Some(is_there) => {
                 if here.gateway && !is_there {
