@@ -22,6 +22,7 @@ pub mod pin;
 pub mod pings;
 pub mod places;
 pub mod reason;
+mod role;
 pub mod room_code;
 pub mod room_key;
 pub mod term;

@@ -4,6 +4,8 @@
 //! A `hello` is the exception that is read in two steps: [`Hello`] holds what a stranger wrote,
 //! [`Hello::check`] makes an [`Entry`] of it or names the reason for the refusal.
 
+pub use crate::role::{Newcomer, Role};
+
 use crate::door::{Door, Enter, Entered, Go, Meet, Met, NoMeeting, Ready};
 use crate::orders::{HostOrder, Members};
 use crate::places::{Elsewhere, Found, MAX_FLEET, Near, NotPlaced, Silence};
@@ -17,16 +19,6 @@ use lanparty_obs::PeerStats;
 use lanparty_proto::{DatagramBudget, IpMtu, PeerId, RoomId, VirtualMac};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
-
-/// What a peer is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// A player's adapter: one MAC.
-    Client,
-    /// The LAN side: as many MACs as the LAN has.
-    Gateway,
-}
 
 /// From a peer to the relay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -268,33 +260,6 @@ pub struct Invitation {
     pub host: Option<HostId>,
     /// What a gateway would check the proofs of others with.
     pub admission_key: Option<AdmissionKey>,
-}
-
-/// A role with what belongs to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Newcomer {
-    /// A player's adapter.
-    Client(VirtualMac),
-    /// The LAN side.
-    Gateway,
-}
-
-impl Newcomer {
-    /// The role alone.
-    pub fn role(self) -> Role {
-        match self {
-            Newcomer::Client(_) => Role::Client,
-            Newcomer::Gateway => Role::Gateway,
-        }
-    }
-
-    /// The MAC, for clients.
-    pub fn mac(self) -> Option<VirtualMac> {
-        match self {
-            Newcomer::Client(mac) => Some(mac),
-            Newcomer::Gateway => None,
-        }
-    }
 }
 
 /// A hello that no program of ours sends: its connection is closed without an answer.

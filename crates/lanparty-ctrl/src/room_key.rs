@@ -4,7 +4,7 @@
 //! of it, one for each label; the relay sees one of them, the [`AdmissionKey`], from which none of the
 //! others can be had.
 
-use crate::message::Newcomer;
+use crate::role::Newcomer;
 use crate::{RoomCode, base64url};
 use ring::{hkdf, hmac};
 use serde::{Deserialize, Serialize};

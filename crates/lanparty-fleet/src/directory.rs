@@ -2,12 +2,10 @@
 //!
 //! Keys are bytes below the fleet's prefix, which only the shell knows. Every word here has its match in etcd.
 
+pub use crate::entry::{Entry, Revision};
+
 use crate::view::View;
 use std::time::Duration;
-
-/// How many changes the directory had seen; counts up with each.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Revision(pub u64);
 
 /// A lease that the directory has granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -126,17 +124,6 @@ pub enum Answer {
 /// A value and its revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// The value.
-    pub value: Vec<u8>,
-    /// When it was last changed (etcd: `mod_revision`).
-    pub revision: Revision,
-}
-
-/// A key as it is in the directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// The key.
-    pub key: Vec<u8>,
     /// The value.
     pub value: Vec<u8>,
     /// When it was last changed (etcd: `mod_revision`).

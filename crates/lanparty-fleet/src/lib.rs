@@ -20,6 +20,7 @@
 
 mod card;
 mod directory;
+mod entry;
 mod fleet;
 mod key;
 mod lease;

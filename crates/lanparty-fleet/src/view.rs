@@ -1,7 +1,7 @@
 //! The directory as this relay last heard it. It may be late; what counts is decided by guarded writes.
 
 use crate::card::{Card, ClaimOf, FleetValue, Move, Value};
-use crate::directory::{Entry, Revision};
+use crate::entry::{Entry, Revision};
 use crate::key::Key;
 use crate::name::{RelayId, RoomHash};
 use std::collections::{BTreeMap, HashMap};
