@@ -24,7 +24,7 @@ use lanparty_edge::runtime;
 use lanparty_edge::source_address::outgoing;
 use lanparty_edge::speech::say;
 use lanparty_edge::state_folder::StateFolder;
-use lanparty_peer::relay_args::{OverTcp, RelayConfig};
+use lanparty_peer::relay_args::RelayConfig;
 use lanparty_proto::DatagramBudget;
 use lanparty_quic::Congestion;
 use lanparty_quic::tls::Trust;
@@ -231,25 +231,14 @@ impl HostArgs {
         // One that cannot be shown is said before the party begins.
         self.show.draw(&invite)?;
         let mut config = self.lan.with(RelayConfig {
-            address: nearby(listening).into(),
-            name: None,
-            access_token: None,
-            identity: None,
             server_name: lanparty_relay::config::DEFAULT_SERVER_NAME.to_owned(),
-            trust: Trust::pinned(relay.pin()),
-            room,
             key: Some(key),
-            host: None,
             host_key: Some(host_key),
-            also: Vec::new(),
-            others: Vec::new(),
-            may_be_cut: false,
             budget_cap: self.datagram_budget,
             congestion: self.congestion,
-            inside: Some(relay.side_door()),
             // Players come here anyway: there is no shorter way.
-            door: None,
-            tcp: OverTcp::default(),
+            inside: Some(relay.side_door()),
+            ..RelayConfig::new(nearby(listening).into(), Trust::pinned(relay.pin()), room)
         });
         config.public_address = Some(invite.relay.clone());
         config.hosted = true;

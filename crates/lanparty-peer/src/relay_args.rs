@@ -201,6 +201,33 @@ pub struct RelayConfig {
     pub door: Option<DoorConfig>,
 }
 
+impl RelayConfig {
+    /// An open room at a relay that is known by this, whose certificate carries its address's name; nobody in particular enters
+    /// it, and nothing else is known.
+    pub fn new(address: RelayAddress, trust: Trust, room: RoomCode) -> Self {
+        RelayConfig {
+            server_name: address.host().to_owned(),
+            address,
+            also: Vec::new(),
+            others: Vec::new(),
+            trust,
+            room,
+            name: None,
+            access_token: None,
+            identity: None,
+            key: None,
+            host: None,
+            host_key: None,
+            may_be_cut: false,
+            budget_cap: None,
+            congestion: Congestion::default(),
+            inside: None,
+            tcp: OverTcp::default(),
+            door: None,
+        }
+    }
+}
+
 /// What a peer brings to direct paths.
 #[derive(Debug, Clone, Default)]
 pub struct DoorConfig {

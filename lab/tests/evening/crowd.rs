@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use lanparty_e2e::Peer;
 use lanparty_lab::{Lab, Machine, Process, pass, program};
-use lanparty_peer::relay_args::{OverTcp, RelayConfig};
+use lanparty_peer::relay_args::RelayConfig;
 use lanparty_proto::{MacAddr, VirtualMac};
-use lanparty_quic::Congestion;
 use lanparty_quic::tls::Trust;
 use tokio::runtime::Builder;
 use tokio::task::{LocalSet, spawn_blocking, spawn_local};
@@ -29,24 +28,12 @@ pub(crate) fn fifty_players_come_back_at_once((): &()) -> Result<()> {
     let relay = start_relay(&machine)?;
     let certificate = lab.folder().join(CERTIFICATE);
     let config = RelayConfig {
-        name: None,
-        access_token: None,
-        identity: None,
-        address: ADDRESS.parse()?,
         server_name: "lanparty-relay".to_owned(),
-        trust: Trust::load(Some(&certificate))?,
-        room: "CROWD".parse()?,
-        key: None,
-        host: None,
-        host_key: None,
-        may_be_cut: false,
-        also: Vec::new(),
-        others: Vec::new(),
-        budget_cap: None,
-        congestion: Congestion::default(),
-        inside: None,
-        door: None,
-        tcp: OverTcp::default(),
+        ..RelayConfig::new(
+            ADDRESS.parse()?,
+            Trust::load(Some(&certificate))?,
+            "CROWD".parse()?,
+        )
     };
 
     let restart = {

@@ -12,9 +12,8 @@ use lanparty_ctrl::{HostKey, HostSecret, RoomKey};
 use lanparty_e2e::Peer;
 use lanparty_edge::invite::OtherRelay;
 use lanparty_lab::{Machine, RelaySite, eventually};
-use lanparty_peer::relay_args::{OverTcp, RelayConfig};
+use lanparty_peer::relay_args::RelayConfig;
 use lanparty_proto::{MacAddr, VirtualMac};
-use lanparty_quic::Congestion;
 use lanparty_quic::tls::Trust;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
@@ -293,24 +292,11 @@ fn configs(relays: &[RelaySite], party: usize) -> Result<[RelayConfig; 2]> {
     [secret[0], secret[1]] = [high, low];
     let host_key: HostKey = HostSecret::from_random(secret).host_key(&room);
     let guest = RelayConfig {
-        name: None,
-        access_token: None,
-        identity: None,
-        address: first.address,
         server_name: "lanparty-relay".to_owned(),
-        trust: Trust::pinned(pin),
-        room,
         key: Some(RoomKey::from_random([high ^ low; 16])),
         host: Some(host_key.id()),
-        host_key: None,
-        may_be_cut: false,
-        also: Vec::new(),
         others,
-        budget_cap: None,
-        congestion: Congestion::default(),
-        inside: None,
-        door: None,
-        tcp: OverTcp::default(),
+        ..RelayConfig::new(first.address, Trust::pinned(pin), room)
     };
     let gateway = RelayConfig {
         host_key: Some(host_key),

@@ -22,10 +22,9 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use lanparty_client_core::Session;
 use lanparty_edge::runtime;
-use lanparty_peer::relay_args::{OverTcp, RelayConfig};
+use lanparty_peer::relay_args::RelayConfig;
 use lanparty_peer::{Event, HostError, PeerHost};
 use lanparty_proto::{MacAddr, VirtualMac};
-use lanparty_quic::Congestion;
 use lanparty_quic::tls::Trust;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::mpsc;
@@ -137,24 +136,12 @@ async fn one_player(
 fn relay_config(arguments: &Arguments, trust: &Trust, number: usize) -> Result<RelayConfig> {
     let room = arguments.first_room + number / arguments.room_of;
     Ok(RelayConfig {
-        address: arguments.relay.to_string().parse()?,
-        name: None,
-        access_token: None,
-        identity: None,
         server_name: "lanparty-relay".to_owned(),
-        trust: trust.clone(),
-        room: format!("CROWD-{room}").parse()?,
-        key: None,
-        host: None,
-        host_key: None,
-        may_be_cut: false,
-        also: Vec::new(),
-        others: Vec::new(),
-        budget_cap: None,
-        congestion: Congestion::default(),
-        inside: None,
-        door: None,
-        tcp: OverTcp::default(),
+        ..RelayConfig::new(
+            arguments.relay.to_string().parse()?,
+            trust.clone(),
+            format!("CROWD-{room}").parse()?,
+        )
     })
 }
 

@@ -28,7 +28,6 @@ pub use wire::Wire;
 
 use lanparty_ctrl::Pin;
 use lanparty_peer::relay_args::{DoorConfig, OverTcp, Proxies, RelayConfig};
-use lanparty_quic::Congestion;
 use lanparty_quic::memory::Dialer;
 use lanparty_quic::tls::Trust;
 use lanparty_relay::config::Tcp;
@@ -124,27 +123,13 @@ impl Relay {
 /// How a peer gets to a relay there that is known by this.
 pub fn config_at(address: SocketAddr, trust: Trust) -> RelayConfig {
     RelayConfig {
-        address: address.into(),
-        name: None,
-        access_token: None,
-        identity: None,
         server_name: "lanparty-relay".to_owned(),
-        trust,
-        room: ROOM.parse().unwrap(),
-        key: None,
-        host: None,
-        host_key: None,
-        may_be_cut: false,
-        also: Vec::new(),
-        others: Vec::new(),
-        budget_cap: None,
-        congestion: Congestion::default(),
-        inside: None,
         door: Some(DoorConfig::default()),
         tcp: OverTcp {
             is_wanted: true,
             proxies: Proxies::None,
         },
+        ..RelayConfig::new(address.into(), trust, ROOM.parse().unwrap())
     }
 }
 

@@ -168,6 +168,11 @@ impl Peer {
         let _ = self.preferred.send(Some(relay.into()));
     }
 
+    /// The same of one that is called so.
+    pub fn prefers_name(&self, relay: &str) {
+        let _ = self.preferred.send(relay.parse().ok());
+    }
+
     /// Its host wants to hear how all relays do.
     pub fn looks(&self) {
         let _ = self.looks.send(());

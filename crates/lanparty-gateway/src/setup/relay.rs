@@ -6,8 +6,7 @@ use lanparty_edge::address::RelayAddress;
 use lanparty_edge::runtime;
 use lanparty_peer::link::acquaintance::{self, Acquaintance};
 use lanparty_peer::link::{self, ConnectError, RelayLink};
-use lanparty_peer::relay_args::{OverTcp, RelayConfig};
-use lanparty_quic::Congestion;
+use lanparty_peer::relay_args::RelayConfig;
 use lanparty_quic::tls::Trust;
 
 /// What a gateway would show.
@@ -55,24 +54,10 @@ pub(super) fn try_room(showing: Showing<'_>) -> anyhow::Result<Verdict> {
         None => Trust::load(None)?,
     };
     let config = RelayConfig {
-        address: showing.relay.clone(),
-        server_name: showing.relay.host().to_owned(),
-        trust,
-        room: showing.room.clone(),
-        name: None,
         access_token: showing.access_token,
-        identity: None,
         key: Some(showing.key),
-        host: None,
         host_key: Some(showing.host_key),
-        also: Vec::new(),
-        others: Vec::new(),
-        may_be_cut: false,
-        budget_cap: None,
-        congestion: Congestion::default(),
-        inside: None,
-        door: None,
-        tcp: OverTcp::default(),
+        ..RelayConfig::new(showing.relay.clone(), trust, showing.room.clone())
     };
     Ok(runtime::run(enter(config))?)
 }

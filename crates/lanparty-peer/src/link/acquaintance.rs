@@ -2,11 +2,11 @@
 
 use super::race::{Targets, race};
 use super::{ConnectError, resolve};
-use crate::relay_args::{OverTcp, RelayConfig};
+use crate::relay_args::RelayConfig;
 use lanparty_ctrl::{Pin, RoomCode};
 use lanparty_edge::address::RelayAddress;
 use lanparty_quic::tls::Trust;
-use lanparty_quic::{CloseCode, Congestion, PathFloor};
+use lanparty_quic::{CloseCode, PathFloor};
 
 /// What must stand in an invite so that players know the relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,26 +48,7 @@ async fn shakes_hands(
     room: &RoomCode,
     trust: Trust,
 ) -> Result<(), ConnectError> {
-    let config = RelayConfig {
-        address: relay.clone(),
-        server_name: relay.host().to_owned(),
-        trust,
-        room: room.clone(),
-        name: None,
-        access_token: None,
-        identity: None,
-        key: None,
-        host: None,
-        host_key: None,
-        may_be_cut: false,
-        also: Vec::new(),
-        others: Vec::new(),
-        budget_cap: None,
-        congestion: Congestion::default(),
-        inside: None,
-        door: None,
-        tcp: OverTcp::default(),
-    };
+    let config = RelayConfig::new(relay.clone(), trust, room.clone());
     let addresses = resolve(relay).await?;
     let targets = Targets::usual(&config, &addresses).await;
     let reached = race(&config, &targets, PathFloor::Ordinary).await?;

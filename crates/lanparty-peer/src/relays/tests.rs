@@ -1,7 +1,5 @@
 use super::*;
-use crate::relay_args::OverTcp;
 use lanparty_edge::invite::OtherRelay;
-use lanparty_quic::Congestion;
 use lanparty_quic::tls::Trust;
 
 /// The pin of the relay with this name.
@@ -15,24 +13,12 @@ pub(super) fn config(others: &[&str]) -> RelayConfig {
         pin: Some(pin(name)),
     };
     RelayConfig {
-        address: "a.example".parse().unwrap(),
-        also: Vec::new(),
         others: others.iter().map(pinned).collect(),
-        server_name: "a.example".to_owned(),
-        trust: Trust::pinned(pin("a")),
-        room: "FRIDAY".parse().unwrap(),
-        name: None,
-        access_token: None,
-        identity: None,
-        key: None,
-        host: None,
-        host_key: None,
-        may_be_cut: false,
-        budget_cap: None,
-        congestion: Congestion::default(),
-        inside: None,
-        tcp: OverTcp::default(),
-        door: None,
+        ..RelayConfig::new(
+            "a.example".parse().unwrap(),
+            Trust::pinned(pin("a")),
+            "FRIDAY".parse().unwrap(),
+        )
     }
 }
 
