@@ -35,7 +35,7 @@ pub enum DialError {
     Unreached(#[source] io::Error),
     /// Somebody is there who does not speak TLS 1.3.
     #[error(
-        "no UDP gets there, and what answers by TCP does not speak TLS 1.3 ({0}), so it is no relay; check the address and port"
+        "no UDP gets there, and what answers by TCP does not speak TLS 1.3 ({0}), so it is no relay; check the address and port, and whether this network wants you to log in with a browser first"
     )]
     NoTls(#[source] io::Error),
     /// A web server, which has no relay.

@@ -11,7 +11,7 @@ fn the_page_explains_why_tcp_does_not_help() {
         DialError::Unreached(_) = DialError::Unreached(io::ErrorKind::ConnectionRefused.into())
             => "Neither UDP nor TCP gets to the relay: it is not running, or your network lets neither out.", "Check the address; try another network; ask the host whether the relay runs.";
         DialError::NoTls(_) = DialError::NoTls(io::Error::other("received corrupt message of type InvalidContentType"))
-            => "Something else listens at the relay's port, or your network answers in its place.", "Check the address. Where a network asks you to log in first, do that in a browser.";
+            => "Something else listens at the relay's port, or your network answers in its place.", "What it says.";
         DialError::NotARelay(_) = DialError::NotARelay(404)
             => "A web server has the relay's port, and hands nothing on to the relay.", "Ask the host, or the relay's operator, to let TCP through as docs/relay-operator.md says.";
         DialError::Broken(_) = DialError::Broken(io::ErrorKind::ConnectionReset.into())

@@ -8,11 +8,14 @@ mod host_check;
 mod hosts;
 mod lease;
 mod members;
+mod passage;
+mod presence;
 mod proof;
 
 pub use firewall::{DISCARD, Deafness, Ear, NEIGHBOUR, neighbours};
 pub use host_check::PATIENCE as HOST_PATIENCE;
 pub use members::MemberFacts;
+pub use presence::MAX_CLIENTS;
 
 use crate::filter;
 use address::Address;
@@ -20,21 +23,18 @@ use bytes::Bytes;
 use door::DoorEnd;
 use host_check::HostCheck;
 use hosts::Hosts;
-use lanparty_ctrl::message::{NewKey, Newcomer, Vouched, Welcome};
-use lanparty_ctrl::{
-    Challenge, GROUPS, HostId, Name, PeerMessage, Pin, RelayMessage, RoomCode, RoomKey,
-};
+use lanparty_ctrl::message::{NewKey, Newcomer, Welcome};
+use lanparty_ctrl::{Challenge, GROUPS, HostId, PeerMessage, Pin, RelayMessage, RoomCode, RoomKey};
 use lanparty_games::Games;
 use lanparty_obs::{Diagnostics, DropReason, PeerStats};
 use lanparty_peer::door::{Door, Standing};
 use lanparty_peer::{PeerCore, PeerOutput};
 use lanparty_proof::Asker;
 use lanparty_proto::early::EarlyDatagrams;
-use lanparty_proto::ethernet;
-use lanparty_proto::overlay::HEADER_LEN;
-use lanparty_proto::{DatagramBudget, FrameBuf, Header, IpMtu, PeerId, RoomId, VirtualMac, mss};
+use lanparty_proto::{DatagramBudget, FrameBuf, PeerId, VirtualMac};
 use lanparty_switch::snooping::Reporter;
-use members::{Neighbour, announced};
+use members::announced;
+use presence::Presence;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -42,9 +42,6 @@ use std::time::{Duration, Instant};
 pub const STATS_INTERVAL: Duration = Duration::from_secs(5);
 /// The first two come sooner: of two the relay knows how much is carried, which the host wants to see at once.
 const FIRST_STATS: Duration = Duration::from_secs(1);
-/// How many other clients we keep in mind; the frames of more are dropped. A relay with this many
-/// in one room is not one of ours.
-pub const MAX_CLIENTS: usize = 1024;
 /// For how long one frame to everybody shows that the LAN's broadcast comes. A quiet LAN has little of it; a
 /// switch that asks for groups does so every 125 seconds (RFC 3376 §8.2).
 const BROADCAST_SHOWS: Duration = Duration::from_secs(180);
@@ -78,25 +75,6 @@ pub struct Session {
     firewall: firewall::FirewallWatch,
     has_news: bool,
     output: VecDeque<PeerOutput>,
-}
-
-/// Our place in a room, while we have one.
-#[derive(Debug)]
-struct Presence {
-    own_id: PeerId,
-    room: RoomId,
-    budget: DatagramBudget,
-    mtu: IpMtu,
-    neighbours: BTreeMap<PeerId, Neighbour>,
-    next_stats: Instant,
-    /// How often it has heard them.
-    stats_sent: u8,
-    /// How many of a thousand packets to us got lost of late, as the relay says.
-    loss_permille: Option<u16>,
-    /// When the LAN last said something to everybody or to a group.
-    broadcast_at: Option<Instant>,
-    /// The relay is gone, and a direct path is not.
-    is_lost: bool,
 }
 
 impl Session {
@@ -183,94 +161,6 @@ impl Session {
         }
     }
 
-    fn send(&self, frame: &mut FrameBuf) -> Result<(), DropReason> {
-        let place = self.place.as_ref().ok_or(DropReason::LinkDown)?;
-        frame.strip_priority_tag();
-        filter::outgoing(frame.frame(), self.mac)?;
-        mss::clamp(frame.frame_mut(), place.budget);
-        Ok(())
-    }
-
-    fn receive(&mut self, now: Instant, datagram: &Bytes) -> Result<Option<Bytes>, DropReason> {
-        let place = self.place.as_mut().ok_or(DropReason::LinkDown)?;
-        let (header, _) = Header::decode(datagram).map_err(|_| DropReason::Malformed)?;
-        if header.room != place.room || header.peer == place.own_id {
-            return Err(DropReason::ForgedHeader);
-        }
-        let Some(sender) = place.neighbours.get_mut(&header.peer) else {
-            // Its announcement may still be under way.
-            self.early.hold(now, header.peer, datagram);
-            return Ok(None);
-        };
-        if let (Newcomer::Gateway, Some(check)) = (sender.who, &mut self.check)
-            && !check.believes(header.peer)
-        {
-            check.hold(now, header.peer, datagram);
-            self.stats
-                .drops
-                .add(DropReason::UnprovenHost, check.take_lost());
-            return Ok(None);
-        }
-        let body = datagram.slice(HEADER_LEN..);
-        let frame = if header.fragment {
-            let whole = sender.reassemble(now, &body);
-            self.stats
-                .drops
-                .add(DropReason::Incomplete, sender.pieces.take_lost());
-            let Some(frame) = whole? else { return Ok(None) };
-            frame
-        } else {
-            body
-        };
-        sender.heard_at = Some(now);
-        let who = sender.who;
-        self.take_in(now, frame, who)
-    }
-
-    /// A whole frame of this one's, whichever way it came.
-    fn take_in(
-        &mut self,
-        now: Instant,
-        frame: Bytes,
-        who: Newcomer,
-    ) -> Result<Option<Bytes>, DropReason> {
-        let place = self.place.as_mut().ok_or(DropReason::LinkDown)?;
-        let budget = place.budget;
-        let frame = ethernet::without_priority_tag(frame);
-        filter::incoming(&frame, who, self.mac)?;
-        let is_lans = who == Newcomer::Gateway;
-        if is_lans {
-            self.door.hear_lan(now, &frame);
-        }
-        let is_to_all = frame.first().is_some_and(|first| first & 1 == 1);
-        if is_to_all && is_lans {
-            place.broadcast_at = Some(now);
-        }
-        if is_lans && self.proof.hear(now, &frame) {
-            return Ok(None);
-        }
-        if !is_lans && lanparty_proof::is_answer(&frame) {
-            return Err(DropReason::ForgedHeader);
-        }
-        if self.address.hear(now, &frame) {
-            self.stats.count_received(&frame);
-            self.speak_of_address();
-            return Ok(None);
-        }
-        self.speak_of_address();
-        match is_lans {
-            true => self.games.hear(now, &frame),
-            false => self.games.hear_player(now, &frame),
-        };
-        self.hosts.hear(now, &frame);
-        // Nobody else may say what there is in a lease.
-        let frame = match is_lans && !self.full_lease {
-            true => lease::games_only(frame)?,
-            false => frame,
-        };
-        Ok(Some(mss::clamped(frame, budget)))
-    }
-
     /// Asks the machine which groups it wants, and tells the room what it has said.
     fn ask_for_groups(&mut self, now: Instant) {
         let Some(round) = self.reporter.poll(now) else {
@@ -291,44 +181,9 @@ impl Session {
         self.output.push_back(PeerOutput::ToRelay(frame));
     }
 
-    /// Takes what a peer said before it was announced.
-    fn receive_early(&mut self, now: Instant, peer: PeerId) {
-        let datagrams = self.early.take(now, peer);
-        self.receive_late(now, datagrams);
-        self.count_lost_early();
-    }
-
-    /// The gateway has answered: what it said before counts, if it is the host's.
-    fn handle_vouched(&mut self, now: Instant, vouched: &Vouched) {
-        let (Some(place), Some(check)) = (&self.place, &mut self.check) else {
-            return;
-        };
-        let datagrams = check.handle_vouched(now, place.room, self.mac, vouched);
-        self.receive_late(now, datagrams);
-        self.count_unproven();
-    }
-
     /// The room's new key, if the host has sealed it for this player and this link.
     pub fn open_new_key(&self, key: &NewKey, before: &RoomKey) -> Option<RoomKey> {
         self.check.as_ref()?.open_new_key(self.mac, key, before)
-    }
-
-    fn receive_late(&mut self, now: Instant, datagrams: Vec<Bytes>) {
-        for datagram in datagrams {
-            match self.receive(now, &datagram) {
-                Ok(Some(frame)) => {
-                    self.stats.count_received(&frame);
-                    self.output.push_back(PeerOutput::Frame(frame));
-                }
-                Ok(None) => {}
-                Err(reason) => self.stats.drops.count(reason),
-            }
-        }
-    }
-
-    fn count_unproven(&mut self) {
-        let lost = self.check.as_mut().map_or(0, HostCheck::take_lost);
-        self.stats.drops.add(DropReason::UnprovenHost, lost);
     }
 
     /// There is neither relay nor LAN.
@@ -340,20 +195,6 @@ impl Session {
         self.reporter.go();
         self.proof.stop();
         self.output.clear();
-    }
-
-    fn forget_early(&mut self) {
-        self.early.clear();
-        self.count_lost_early();
-        if let Some(check) = &mut self.check {
-            check.begin();
-        }
-        self.count_unproven();
-    }
-
-    fn count_lost_early(&mut self) {
-        let lost = self.early.take_lost();
-        self.stats.drops.add(DropReason::ForgedHeader, lost);
     }
 }
 
@@ -630,40 +471,6 @@ impl PeerCore for Session {
 
     fn counters(&mut self) -> &mut PeerStats {
         &mut self.stats
-    }
-}
-
-impl Presence {
-    /// Takes a peer in; one that was known under this number is somebody else now.
-    fn add(&mut self, id: PeerId, who: Newcomer, name: Option<Name>) {
-        let has_room = match who {
-            Newcomer::Gateway => true,
-            Newcomer::Client(_) => self.neighbours.len() < MAX_CLIENTS,
-        };
-        let known = self
-            .neighbours
-            .get(&id)
-            .is_some_and(|neighbour| neighbour.who == who);
-        if !known && has_room && id != self.own_id {
-            self.neighbours.insert(id, Neighbour::new(who, name));
-        }
-    }
-
-    fn gateways(&self) -> impl Iterator<Item = PeerId> {
-        let neighbours = self.neighbours.iter();
-        let gateways = neighbours.filter(|(_, neighbour)| neighbour.who == Newcomer::Gateway);
-        gateways.map(|(&id, _)| id)
-    }
-
-    /// Gives up unfinished frames that are too old; answers how many.
-    fn expire(&mut self, now: Instant) -> u64 {
-        self.neighbours
-            .values_mut()
-            .map(|neighbour| {
-                neighbour.pieces.expire(now);
-                neighbour.pieces.take_lost()
-            })
-            .sum()
     }
 }
 

@@ -11,10 +11,10 @@ mod proof;
 mod relays;
 
 use super::*;
-use lanparty_ctrl::message::{PeerJoined, PeerLeft, Welcome};
+use lanparty_ctrl::message::{PeerJoined, PeerLeft, Vouched, Welcome};
 use lanparty_ctrl::{LeaveReason, ResumeToken};
 use lanparty_proto::early::PATIENCE;
-use lanparty_proto::{IpMtu, MacAddr, fragment};
+use lanparty_proto::{Header, IpMtu, MacAddr, RoomId, fragment};
 
 const BROADCAST: [u8; 6] = [0xff; 6];
 const OWN: [u8; 6] = [2, 0, 0, 0, 0, 1];

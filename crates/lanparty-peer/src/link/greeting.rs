@@ -6,6 +6,7 @@ use lanparty_carrier::DialError;
 use lanparty_ctrl::message::{Hello, Reject, Welcome};
 use lanparty_ctrl::places::{Elsewhere, Found};
 use lanparty_ctrl::{HOST_KEYS, PeerMessage, ROOM_KEYS, RejectReason, RelayMessage};
+use lanparty_proto::DatagramBudget;
 use lanparty_quic::control::{self, ControlError};
 use lanparty_quic::{Connection, HandshakeError, Unsent};
 use std::io;
@@ -163,6 +164,14 @@ fn rejection(reject: &Reject) -> String {
     match reject.reason {
         RejectReason::Other if !reject.text.as_str().is_empty() => reject.text.to_string(),
         reason => reason.to_string(),
+    }
+}
+
+/// What is said over a path that takes so much.
+pub(crate) fn over(hello: &Hello) -> impl Fn(DatagramBudget) -> Hello {
+    |datagram_budget| Hello {
+        datagram_budget,
+        ..hello.clone()
     }
 }
 

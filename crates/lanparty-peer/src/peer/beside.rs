@@ -1,6 +1,6 @@
 //! What is tried beside a link that stands: another way to the same relay, or another relay.
 
-use super::run::over;
+use crate::link::greeting::over;
 use crate::link::race::{Reached, Targets, race};
 use crate::link::{ConnectError, RelayLink};
 use crate::relay_args::RelayConfig;

@@ -8,6 +8,7 @@ mod over;
 mod said;
 mod sent;
 mod several;
+mod wish;
 
 use super::beside::{Beside, Outcome};
 use super::retries::{End, Others, Retries, Retry};
@@ -25,10 +26,9 @@ use bytes::Bytes;
 use elsewhere::Elsewhere;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use lanparty_ctrl::message::{Disconnect, Hello, Newcomer};
+use lanparty_ctrl::message::{Disconnect, Newcomer};
 use lanparty_ctrl::{DisconnectReason, PeerMessage, RelayMessage, Text};
 use lanparty_obs::DropReason;
-use lanparty_proto::DatagramBudget;
 use lanparty_quic::control::ControlError;
 use std::future::poll_fn;
 use std::io;
@@ -524,14 +524,6 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let drops = &mut self.core.counters().drops;
         drops.add(DropReason::QueueFull, without_room);
         drops.add(DropReason::QueueDelay, late);
-    }
-}
-
-/// What is said over a path that takes so much.
-pub(super) fn over(hello: &Hello) -> impl Fn(DatagramBudget) -> Hello {
-    |datagram_budget| Hello {
-        datagram_budget,
-        ..hello.clone()
     }
 }
 

@@ -1,7 +1,8 @@
 //! Making a link: to the one relay that there is, or to where it sends us.
 
 use super::super::{Event, FramePort, PeerCore, PeerHost, RunError};
-use super::{LOOKS_LONG, Peer, RESOLVE, over};
+use super::{LOOKS_LONG, Peer, RESOLVE};
+use crate::link::greeting::over;
 use crate::link::race::{Reached, Targets, near_proxy, race};
 use crate::link::{self, ConnectError, RelayLink};
 use crate::relay_args::RelayConfig;

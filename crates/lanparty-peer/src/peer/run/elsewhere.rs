@@ -5,6 +5,7 @@ use super::Peer;
 use super::said::Said;
 use super::sent::{SILENT, Sent};
 use super::several::Looked;
+use super::wish::Wish;
 use crate::link::RelayLink;
 use crate::relays::Relays;
 use crate::relays::choose::{Answer, Choice, Chooser};
@@ -22,23 +23,6 @@ use std::time::{Duration, Instant};
 const LONELY: Duration = Duration::from_secs(10);
 /// After so long the host is told how its relays do, whoever of them has not answered.
 const LOOKED: Duration = Duration::from_secs(3);
-
-/// Why a peer would go to another relay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wish {
-    /// A player, to the party's gateway.
-    Party,
-    /// A gateway, to its players.
-    Players,
-    /// A gateway, to the best other one: this relay ends.
-    Away,
-    /// To this one.
-    To(usize),
-    /// Nowhere yet, but this link may fail.
-    Ready,
-    /// Nowhere: the host wants to know how all of them do.
-    Look,
-}
 
 /// What is known of the party's being elsewhere.
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 
 use super::super::{Event, FramePort, PeerCore, PeerHost, RunError};
 use super::Peer;
-use super::elsewhere::Wish;
+use super::wish::Wish;
 use crate::link::{ConnectError, RelayLink};
 use crate::relays::NotFollowed;
 use crate::relays::survey::Question;
