@@ -69,7 +69,7 @@ pub enum OnLoss {
     /// They go on; a directory that is away for everybody gives them to nobody.
     #[default]
     Keep,
-    /// They end after three seconds, so that no room is ever at two relays, not even without its gateway.
+    /// They end before the lease can, after two and a half seconds, so that no room is ever at two relays, not even without its gateway.
     Close,
 }
 
@@ -146,7 +146,7 @@ pub enum Output {
         /// The fence.
         fence: Fence,
     },
-    /// Nothing was heard from the directory for three seconds.
+    /// Nothing was heard from the directory for nearly as long as the lease lasts.
     Fenced,
     /// It is heard again, or for the first time.
     Unfenced,
@@ -160,8 +160,9 @@ pub enum Output {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Purpose {
     Check(u64),
-    Grant,
-    KeepAlive(LeaseId),
+    /// With when it was asked, as below.
+    Grant(Instant),
+    KeepAlive(LeaseId, Instant),
     Card(LeaseId),
     Claim(RoomHash, Terms),
     /// A key that shall go.
@@ -204,6 +205,8 @@ pub struct Fleet {
     strays: strays::Strays,
     /// Rooms that are to leave for a reason of their own, and when the next one may.
     leaving: moves::Leaving,
+    /// Rooms for which somebody has asked while their owner was not in the fleet.
+    asked_for: BTreeSet<RoomHash>,
     /// When to look at which room; late entries do no harm.
     timers: BTreeSet<(Instant, RoomHash)>,
     pending: HashMap<Tag, Purpose>,
@@ -237,6 +240,7 @@ impl Fleet {
             claiming: 0,
             strays: strays::Strays::default(),
             leaving: moves::Leaving::new(now),
+            asked_for: BTreeSet::new(),
             timers: BTreeSet::new(),
             pending: HashMap::new(),
             last_tag: 0,
@@ -383,8 +387,14 @@ impl Fleet {
     fn handle_change(&mut self, now: Instant, key: Key) {
         match key {
             Key::Fleet => self.fleet_changed(now),
-            Key::Relay(relay) => self.card_changed(now, relay),
-            Key::Room(room) => self.owner_changed(now, room),
+            Key::Relay(relay) => {
+                self.card_changed(now, relay);
+                self.settle_all_ownerless();
+            }
+            Key::Room(room) => {
+                self.owner_changed(now, room);
+                self.settle_ownerless(room);
+            }
             Key::Move(room) => self.offered(now, room),
             Key::Claim(room) => self.hold_changed(now, room),
         }

@@ -8,8 +8,8 @@
 //! * Whoever says hello asks [`Fleet::locate`]: the room is here, or elsewhere, or nobody's; then it is placed, and the
 //!   relay where it goes claims it with a write that succeeds only while nobody has it. A relay never claims for another.
 //! * The revision of that write is the room's [`Fence`]: who holds a room by a lower one has lost it.
-//! * All that a relay has in the directory lies under one lease of five seconds. Who has not renewed it for three opens
-//!   no new room. Rooms that it has go on ([`OnLoss::Keep`]), for a directory that is away for everybody gives them to
+//! * All that a relay has in the directory lies under one lease of three seconds. Who has not renewed it for two and a half
+//!   opens no new room. Rooms that it has go on ([`OnLoss::Keep`]), for a directory that is away for everybody gives them to
 //!   nobody else; when it is back they are put back, or are lost to whoever has them by then.
 //!
 //! [`model::Model`] is a directory in memory with partitions, delay and loss, for tests. Start with [`Fleet::locate`].

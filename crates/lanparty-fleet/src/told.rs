@@ -20,7 +20,7 @@ fn the_page_explains_what_is_said_of_a_fleet() {
     let troubles = told!(Trouble {
         Trouble::Silent = Trouble::Silent => "No etcd has answered; or this relay alone is cut off from them.", "`etcdctl endpoint status`, firewall, name.";
         Trouble::Back = Trouble::Back => "It is over.", "Nothing.";
-        Trouble::LeaseLost = Trouble::LeaseLost => "The relay was stopped or cut off for longer than five seconds. Rooms that others have taken go there.", "Look for what stopped it: a suspended machine, a full disk at etcd.";
+        Trouble::LeaseLost = Trouble::LeaseLost => "The relay was stopped or cut off for longer than three seconds. Rooms that others have taken go there.", "Look for what stopped it: a suspended machine, a full disk at etcd.";
         Trouble::Garbage { .. } = Trouble::Garbage { seen: 12 } => "Another program shares the prefix, or somebody tried something by hand.", "`etcdctl get --prefix` shows it; delete it, and give the fleet a user of its own.";
         Trouble::WrongSecret = Trouble::WrongSecret => "Relays of one fleet must agree on their rooms' names. This one stays out.", "Copy the secret's file from another relay.";
         Trouble::NotAFleet = Trouble::NotAFleet => "Another program uses the same key.", "As the sentence says.";

@@ -11,7 +11,7 @@ const SELDOM: Duration = Duration::from_secs(60);
 /// What an operator should know of; each is said once a minute at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
-    /// Nothing was heard from the directory for three seconds.
+    /// Nothing was heard from the directory for nearly as long as the lease lasts.
     Silent,
     /// It answers again.
     Back,
@@ -51,7 +51,7 @@ impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Trouble::Silent => f.write_str(
-                "The directory has not answered for 3 seconds: rooms that are here go on, new ones are not opened; \
+                "The directory has not answered for more than 2 seconds: rooms that are here go on, new ones are not opened; \
                  see whether etcd runs and can be reached",
             ),
             Trouble::Back => f.write_str("The directory answers again"),

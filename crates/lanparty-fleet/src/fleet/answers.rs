@@ -8,8 +8,8 @@ impl Fleet {
     pub(super) fn answered(&mut self, now: Instant, purpose: Purpose, answer: Answer) {
         match purpose {
             Purpose::Check(base) => self.checked(now, base, answer),
-            Purpose::Grant => self.granted(now, answer),
-            Purpose::KeepAlive(lease) => self.kept_alive(now, lease, answer),
+            Purpose::Grant(asked) => self.granted(now, asked, answer),
+            Purpose::KeepAlive(lease, asked) => self.kept_alive(now, lease, asked, answer),
             Purpose::Card(lease) => self.card_put(now, lease, answer),
             Purpose::Claim(room, terms) => self.claimed(now, room, terms, answer),
             Purpose::Offer(room) => self.offer_written(now, room, answer),

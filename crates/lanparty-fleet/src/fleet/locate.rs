@@ -1,15 +1,16 @@
 //! Where a room is, for whoever says hello.
 
 use super::room::State;
-use super::{Fleet, Standing};
+use super::{Fleet, Output, Standing};
 use crate::card::Card;
+use crate::lease::TTL;
 use crate::name::{Fence, RelayId, RoomHash};
 use crate::placement::{self, Distances, Near};
 use crate::trouble::Trouble;
 use std::time::{Duration, Instant};
 
 /// A room whose owner is not in the fleet for so long is nobody's: two leases.
-const OWNERLESS: Duration = Duration::from_secs(10);
+const OWNERLESS: Duration = TTL.saturating_mul(2);
 
 /// Who asks for a room.
 #[derive(Debug, Clone, Copy, Default)]
@@ -168,7 +169,21 @@ impl Fleet {
         if now >= since + OWNERLESS {
             return self.place(now, room, asker);
         }
+        self.asked_for.insert(room);
         Located::Ask
+    }
+
+    /// Whoever waits for a room whose owner was not there asks again: it has another one, or none, or that one has come.
+    pub(super) fn settle_ownerless(&mut self, room: RoomHash) {
+        if self.asked_for.remove(&room) {
+            self.outputs.push_back(Output::Settled(room));
+        }
+    }
+
+    /// The same for all of them.
+    pub(super) fn settle_all_ownerless(&mut self) {
+        let rooms = std::mem::take(&mut self.asked_for).into_iter();
+        self.outputs.extend(rooms.map(Output::Settled));
     }
 
     fn place(&mut self, now: Instant, room: RoomHash, asker: &Asker<'_>) -> Located {
@@ -192,8 +207,9 @@ impl Fleet {
         let Some(chosen) = chosen else {
             return Located::Refused(Refusal::Full);
         };
-        // Where all are late, late is better than nothing, up to a point.
-        if chosen == self.settings.id && self.overload.is_too_slow() {
+        // Where all are late, late is better than nothing: for a party whose relay is gone always, for a new one up to a point.
+        let goes_on = self.view.claims.contains_key(&room);
+        if chosen == self.settings.id && self.overload.is_too_slow() && !goes_on {
             return Located::Refused(Refusal::Full);
         }
         if chosen == self.settings.id {

@@ -67,9 +67,9 @@ impl Fleet {
             && let Some(ask) = self.lease.poll(now)
         {
             match ask {
-                Ask::Grant => self.request(Purpose::Grant, Request::Grant { ttl: TTL }),
+                Ask::Grant => self.request(Purpose::Grant(now), Request::Grant { ttl: TTL }),
                 Ask::KeepAlive(lease) => {
-                    self.request(Purpose::KeepAlive(lease), Request::KeepAlive { lease });
+                    self.request(Purpose::KeepAlive(lease, now), Request::KeepAlive { lease });
                 }
             }
         }
@@ -130,25 +130,32 @@ impl Fleet {
         self.view.load(revision, everything);
         self.fleet_changed(now);
         self.compare_rooms(now);
+        self.settle_all_ownerless();
         self.compare_holds(now, is_other);
     }
 
-    pub(super) fn granted(&mut self, now: Instant, answer: Answer) {
+    pub(super) fn granted(&mut self, now: Instant, asked: Instant, answer: Answer) {
         match answer {
-            Answer::Granted { lease, .. } => {
-                self.lease.granted(now, lease);
+            Answer::Granted { lease, ttl } => {
+                self.lease.granted(now, asked, lease, ttl);
                 self.reclaim_all();
             }
             _ => self.lease.failed(now),
         }
     }
 
-    pub(super) fn kept_alive(&mut self, now: Instant, lease: LeaseId, answer: Answer) {
+    pub(super) fn kept_alive(
+        &mut self,
+        now: Instant,
+        lease: LeaseId,
+        asked: Instant,
+        answer: Answer,
+    ) {
         if self.lease.id() != Some(lease) {
             return;
         }
         match answer {
-            Answer::Alive { .. } => self.lease.kept(now),
+            Answer::Alive { .. } => self.lease.kept(asked),
             Answer::Gone => self.lease_lost(now, lease),
             _ => self.lease.failed(now),
         }

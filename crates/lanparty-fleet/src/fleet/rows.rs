@@ -19,7 +19,7 @@ pub struct Counts {
     pub deaf: u64,
     /// Keys and values there that no relay writes.
     pub garbage: u64,
-    /// How often three seconds passed without a sign of it.
+    /// How often it was silent for nearly as long as a lease lasts.
     pub fenced: u64,
     /// Leases of this relay's that it has ended.
     pub leases_lost: u64,

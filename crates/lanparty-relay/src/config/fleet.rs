@@ -52,7 +52,7 @@ pub enum OnDirectoryLoss {
     /// They go on: a directory that is away for everybody gives them to nobody else, and gateways are at one relay only.
     #[default]
     Keep,
-    /// They end after three seconds, so that no room is ever at two relays.
+    /// They end after two and a half seconds, so that no room is ever at two relays.
     Close,
 }
 

@@ -197,6 +197,27 @@ fn where_all_are_late_rooms_open_all_the_same_unless_that_is_felt() {
 }
 
 #[test]
+fn where_all_are_late_a_party_whose_relay_is_gone_is_taken_all_the_same() {
+    let mut party = Party::ready(2);
+    let at = party.enter(0, room(1), true, &[near(1, 1)]);
+    assert_eq!(at, 1);
+    for second in 0..8 {
+        let now = party.now;
+        let lag = Duration::from_millis(30);
+        party.relays[0]
+            .fleet
+            .handle_load(now, Load { free: 400, lag });
+        party.pass(1000);
+        if second == 3 {
+            party.kill(at);
+        }
+    }
+    let new = party.hello(0, room(2), &GATEWAY);
+    assert_eq!(new, Located::Refused(Refusal::Full));
+    assert_eq!(party.enter(0, room(1), true, &[]), 0);
+}
+
+#[test]
 fn another_secret_is_another_fleet_and_the_relay_stays_out() {
     let mut party = Party::ready(1);
     let stranger = party.add(Settings {

@@ -110,7 +110,7 @@ fn counters(counts: &Counts) -> Vec<(&'static str, &'static str, u64)> {
         ),
         (
             "fleet_fenced",
-            "How often three seconds passed without a sign of the directory",
+            "How often the directory was silent for nearly as long as a lease lasts",
             counts.fenced,
         ),
         (
