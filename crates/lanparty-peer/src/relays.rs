@@ -23,6 +23,7 @@ use lanparty_edge::address::RelayAddress;
 use lanparty_quic::tls::TrustError;
 use place::Place;
 use seen::Seen;
+use std::net::SocketAddr;
 use std::time::Instant;
 use trail::{Failures, Fence, Sent, Trail};
 
@@ -102,6 +103,15 @@ impl Relays {
 
     pub(crate) fn place_mut(&mut self, number: usize) -> &mut Place {
         &mut self.places[number]
+    }
+
+    /// Where this one is to be found and no other one: whoever sends somebody on names a single relay, and an invite may name all
+    /// of a fleet by one name.
+    pub(crate) fn own_addresses(&self, number: usize) -> Vec<SocketAddr> {
+        match self.invited().contains(&number) {
+            true => Vec::new(),
+            false => self.places[number].addresses(),
+        }
     }
 
     /// The number of the one where the link is, or was last.

@@ -17,7 +17,7 @@ const EAGER_WAIT: Duration = Duration::from_secs(1);
 const SPREAD: Duration = Duration::from_millis(100);
 /// Within this the players of a dead relay of a fleet come to its others, which have gateways to let in first: thousands may have
 /// been there.
-const FLEET_SPREAD: Duration = Duration::from_secs(3);
+const FLEET_SPREAD: Duration = Duration::from_millis(1500);
 /// How often, and how soon, a player asks for a party that is moving, or somebody whom a fleet has sent to a relay that is dead.
 const MOVING: u32 = 12;
 const MOVING_WAIT: Duration = Duration::from_millis(600);
@@ -154,13 +154,21 @@ impl Retries {
                 Retry { wait, ..retry }
             }
             // Its fleet knows within seconds.
-            ConnectError::NotFollowed(_) | ConnectError::Lost if self.misled < MOVING => {
+            error if self.is_misled(error) && self.misled < MOVING => {
                 self.misled += 1;
                 let retry = self.after(error.to_string(), true, random);
                 let wait = soon(random);
                 Retry { wait, ..retry }
             }
             error => self.after(error.to_string(), error.is_refusal(), random),
+        }
+    }
+
+    /// Whether a fleet has sent us to nobody: it does not know yet that its relay is dead, and who does says nothing.
+    fn is_misled(&self, error: &ConnectError) -> bool {
+        match error {
+            ConnectError::NotFollowed(_) | ConnectError::Lost | ConnectError::Sent(_) => true,
+            error => self.others == Others::Fleet && !error.is_refusal(),
         }
     }
 
@@ -325,6 +333,32 @@ mod tests {
         let mut waits = || retries.failed(&ConnectError::Lost, u32::MAX).wait;
         assert!((0..MOVING).all(|_| waits() <= MOVING_WAIT));
         assert_eq!(waits(), LONGEST);
+    }
+
+    #[test]
+    fn who_loses_a_relay_of_a_fleet_asks_the_others_again_soon_whatever_they_say_of_it() {
+        let sent = || {
+            ConnectError::Sent(Box::new(lanparty_ctrl::places::Elsewhere {
+                address: "a.example".to_owned(),
+                pin: None,
+                fence: None,
+            }))
+        };
+        let silent = || lanparty_quic::HandshakeError::NoAnswer.into();
+        for (error, others, is_soon) in [
+            (sent(), Others::Fleet, true),
+            (sent(), Others::Few, true),
+            (silent(), Others::Fleet, true),
+            (silent(), Others::Few, false),
+            (rejected(RejectReason::RelayFull), Others::Fleet, false),
+        ] {
+            let mut retries = Retries::new(true);
+            retries.know(others);
+            let waits = (0..MOVING).map(|_| retries.failed(&error, u32::MAX).wait);
+            let is = waits.into_iter().all(|wait| wait <= MOVING_WAIT);
+            assert_eq!(is, is_soon, "{error} {others:?}");
+            assert!(retries.failed(&error, u32::MAX).wait > MOVING_WAIT);
+        }
     }
 
     #[test]

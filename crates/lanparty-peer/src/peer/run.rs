@@ -262,10 +262,11 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         self.elsewhere.ended(now);
         match &ended {
             // What was asked for in good time is of use for the next link.
-            Ok(Ended::By(_)) => {
+            Ok(Ended::By(End::Lost(_))) => {
                 let here = self.relays.place(self.relays.here()).address.clone();
-                self.relays.failures.note(now, &here);
+                self.relays.failures.note(now, &here, Some(link.relay()));
             }
+            Ok(Ended::By(_)) => {}
             Ok(Ended::Asked(_) | Ended::Slept | Ended::Over(_)) | Err(_) => self.survey.stop(),
         }
         match &ended {

@@ -9,6 +9,8 @@ use std::time::Duration;
 const OTHERS: Duration = Duration::from_millis(300);
 /// How long the others may take once the first one has said that nobody is there.
 const LATE: Duration = Duration::from_millis(800);
+/// The same for those that have failed of late, which are dead most likely.
+const DOUBTED: Duration = Duration::from_millis(200);
 /// Relays that are nearer to each other than this are equally good.
 const EQUAL: Duration = Duration::from_millis(10);
 
@@ -17,6 +19,8 @@ const EQUAL: Duration = Duration::from_millis(10);
 pub enum Answer {
     /// It is asked still.
     None,
+    /// The same, and it has failed of late.
+    Doubted,
     /// We may enter.
     Open(Open),
     /// It is there, and does not know how to answer: only a hello tells.
@@ -91,7 +95,7 @@ pub fn is_good(chooser: Chooser, answer: &Answer) -> bool {
     match (chooser, answer) {
         (Chooser::Player { seen, .. }, Answer::Open(open)) => term_of(open, seen).is_some(),
         (Chooser::Gateway { .. }, Answer::Open(_)) => true,
-        (_, Answer::None | Answer::Old | Answer::No { .. }) => false,
+        (_, Answer::None | Answer::Doubted | Answer::Old | Answer::No { .. }) => false,
     }
 }
 
@@ -141,17 +145,17 @@ fn for_player(
             })
             .map_or(Choice::Nowhere, Choice::Enter)
     };
-    match is_asked {
-        true => wait_or(LATE, ages.any, last_resort()),
-        false => last_resort(),
-    }
+    let patience = patience(answers);
+    patience.map_or_else(&last_resort, |patience| {
+        wait_or(patience, ages.any, last_resort())
+    })
 }
 
 fn for_gateway(is_sought: bool, answers: &[Answer], order: &[usize], ages: Ages) -> Choice {
     let is_asked = answers.contains(&Answer::None);
     let open = |number: &usize| match &answers[*number] {
         Answer::Open(open) => Some((*number, *open)),
-        Answer::None | Answer::Old | Answer::No { .. } => None,
+        Answer::None | Answer::Doubted | Answer::Old | Answer::No { .. } => None,
     };
     let mut candidates: Vec<_> = order.iter().filter_map(open).collect();
     if is_sought && candidates.iter().any(|(_, open)| open.waiting > 0) {
@@ -167,11 +171,21 @@ fn for_gateway(is_sought: bool, answers: &[Answer], order: &[usize], ages: Ages)
         };
     }
     let old = order.iter().find(|number| answers[**number] == Answer::Old);
-    match (is_asked, old) {
-        (true, Some(&number)) => wait_or(LATE, ages.any, Choice::Enter(number)),
-        (true, None) => Choice::Wait(None),
-        (false, Some(&number)) => Choice::Enter(number),
-        (false, None) => Choice::Nowhere,
+    let last_resort = old.map_or(Choice::Nowhere, |&number| Choice::Enter(number));
+    match patience(answers) {
+        Some(patience) => wait_or(patience, ages.any, last_resort),
+        None => last_resort,
+    }
+}
+
+/// How long those have who have not answered, once somebody has; none, if all have. Whoever is later than that is heard all the
+/// same, by the next attempt.
+fn patience(answers: &[Answer]) -> Option<Duration> {
+    let is_asked = |asked| answers.contains(&asked);
+    match (is_asked(Answer::None), is_asked(Answer::Doubted)) {
+        (true, _) => Some(LATE),
+        (false, true) => Some(DOUBTED),
+        (false, false) => None,
     }
 }
 

@@ -94,11 +94,14 @@ pub(crate) struct Survey {
 }
 
 impl Survey {
-    /// Another round begins: whoever has answered longer ago is asked anew, whoever has not answered has its time.
+    /// Another round begins: whoever has not answered has its time, and whoever has is asked anew, unless that was a moment ago and
+    /// it can be entered. What it says who cannot may be over any moment.
     pub(crate) fn begin(&mut self, now: Instant, keep: Duration) {
-        self.asked.retain(|asked| match asked.state {
+        self.asked.retain(|asked| match &asked.state {
             Ask::Running => true,
-            Ask::Replied { at, .. } => now.saturating_duration_since(at) < keep,
+            Ask::Replied { at, answer, .. } => {
+                matches!(answer, Answer::Open(_)) && now.saturating_duration_since(*at) < keep
+            }
         });
         if !self.asked.iter().any(Asked::has_replied) {
             (self.good, self.any) = (None, None);
@@ -253,18 +256,20 @@ impl Survey {
         };
     }
 
-    /// Chooses among these places; what `is_wanted` says no to is no choice.
+    /// Chooses among these places; what `is_wanted` says no to is no choice, and for whom `is_doubted` nobody waits.
     pub(crate) fn choose(
         &self,
         now: Instant,
         chooser: Chooser,
         order: &[usize],
         is_wanted: impl Fn(usize, &Answer) -> bool,
+        is_doubted: impl Fn(usize) -> bool,
     ) -> Choice {
         let answers: Vec<_> = self
             .asked
             .iter()
             .map(|asked| match &asked.state {
+                Ask::Running if is_doubted(asked.place) => Answer::Doubted,
                 Ask::Running => Answer::None,
                 Ask::Replied { answer, .. } if is_wanted(asked.place, answer) => *answer,
                 Ask::Replied { .. } => Answer::No { is_refusal: false },

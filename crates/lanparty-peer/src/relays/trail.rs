@@ -4,13 +4,14 @@ use lanparty_ctrl::Pin;
 use lanparty_ctrl::places::Elsewhere;
 use lanparty_edge::address::RelayAddress;
 use lanparty_edge::source_address::is_public;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// So many times in one attempt somebody is sent on.
 const MOST: usize = 3;
-/// How long nobody goes to a relay that has just failed: its fleet knows within seconds.
-const FAILED: Duration = Duration::from_millis(500);
+/// How long nobody is sent to a relay that has just failed: its fleet knows within seconds, and to ask again is quicker than to
+/// knock where nobody is.
+const FAILED: Duration = Duration::from_secs(1);
 /// How long nobody waits for one as long as for others.
 const DOUBTED: Duration = Duration::from_secs(8);
 /// So long one is waited for that has failed: little at first, as it is dead most likely, and its fleet may have another one by
@@ -123,36 +124,73 @@ pub(crate) struct Failures(Vec<Failure>);
 #[derive(Debug, Clone)]
 struct Failure {
     address: RelayAddress,
+    /// Where its packets went. A fleet may have one name for all its relays, and call the same one by its own.
+    to: Option<SocketAddr>,
     at: Instant,
     /// How often in a row.
     times: usize,
 }
 
 impl Failures {
-    /// This one has.
-    pub(crate) fn note(&mut self, now: Instant, address: &RelayAddress) {
-        let times = self.doubted(address, now).map_or(0, |before| before.times) + 1;
+    /// This one has, there.
+    pub(crate) fn note(&mut self, now: Instant, address: &RelayAddress, to: Option<SocketAddr>) {
+        let before = self.doubted(address, to.as_slice(), now);
+        let times = before.map_or(0, |before| before.times) + 1;
         self.0.retain(|other| !other.address.is_same(address));
         if self.0.len() >= REMEMBERED {
             self.0.remove(0);
         }
         self.0.push(Failure {
             address: address.clone(),
+            to,
             at: now,
             times,
         });
     }
 
-    /// How long this one is waited for, if it has failed so lately that nobody waits as long as for others.
-    pub(crate) fn patience(&self, address: &RelayAddress, now: Instant) -> Option<Duration> {
-        let failure = self.doubted(address, now)?;
+    /// How long this one is waited for, which is to be found there, if it has failed so lately that nobody waits as long as for
+    /// others.
+    pub(crate) fn patience(
+        &self,
+        address: &RelayAddress,
+        places: &[SocketAddr],
+        now: Instant,
+    ) -> Option<Duration> {
+        let failure = self.doubted(address, places, now)?;
         PATIENCE.get(failure.times - 1).copied()
     }
 
-    fn doubted(&self, address: &RelayAddress, now: Instant) -> Option<&Failure> {
-        let mut failures = self.0.iter();
+    /// True for one that has failed so lately.
+    pub(crate) fn is_doubted(
+        &self,
+        address: &RelayAddress,
+        places: &[SocketAddr],
+        now: Instant,
+    ) -> bool {
+        self.doubted(address, places, now).is_some()
+    }
+
+    /// The same addresses, those last where nobody has answered of late.
+    pub(crate) fn last(&self, mut places: Vec<SocketAddr>, now: Instant) -> Vec<SocketAddr> {
+        let has_failed = |to: &SocketAddr| {
+            let mut failures = self.0.iter();
+            failures.any(|failure| failure.to == Some(*to) && is_of_late(failure, now))
+        };
+        places.sort_by_key(has_failed);
+        places
+    }
+
+    /// By its name, or by where it is to be found and no other one.
+    fn doubted(
+        &self,
+        address: &RelayAddress,
+        places: &[SocketAddr],
+        now: Instant,
+    ) -> Option<&Failure> {
+        let mut failures = self.0.iter().filter(|failure| is_of_late(failure, now));
         failures.find(|failure| {
-            now.saturating_duration_since(failure.at) < DOUBTED && failure.address.is_same(address)
+            let is_there = |to| places.contains(&to);
+            failure.address.is_same(address) || failure.to.is_some_and(is_there)
         })
     }
 
@@ -160,6 +198,10 @@ impl Failures {
         let mut failures = self.0.iter();
         failures.any(|failure| is_fresh(failure.at, now) && failure.address.is_same(address))
     }
+}
+
+fn is_of_late(failure: &Failure, now: Instant) -> bool {
+    now.saturating_duration_since(failure.at) < DOUBTED
 }
 
 fn is_fresh(at: Instant, now: Instant) -> bool {
@@ -259,7 +301,7 @@ mod tests {
     fn a_relay_that_has_just_failed_is_not_gone_to_for_a_moment() {
         let now = Instant::now();
         let mut failures = Failures::default();
-        failures.note(now, &"b.example".parse().unwrap());
+        failures.note(now, &"b.example".parse().unwrap(), None);
         let follow = |failures: &Failures, now| {
             let mut trail = Trail::from(&first());
             trail.follow(&to("b.example"), false, failures, now).err()
@@ -271,7 +313,7 @@ mod tests {
         assert_eq!(follow(&failures, now + FAILED), None);
         for number in 0..100 {
             let other = format!("{number}.example").parse().unwrap();
-            failures.note(now, &other);
+            failures.note(now, &other, None);
         }
         assert!(failures.0.len() <= REMEMBERED);
     }
@@ -280,17 +322,42 @@ mod tests {
     fn a_relay_that_fails_again_and_again_is_waited_for_longer_each_time() {
         let address: RelayAddress = "b.example".parse().unwrap();
         let (mut failures, mut now) = (Failures::default(), Instant::now());
-        assert_eq!(failures.patience(&address, now), None);
+        assert_eq!(failures.patience(&address, &[], now), None);
         for patience in PATIENCE {
-            failures.note(now, &address);
-            assert_eq!(failures.patience(&address, now), Some(patience));
+            failures.note(now, &address, None);
+            assert_eq!(failures.patience(&address, &[], now), Some(patience));
             now += patience;
         }
-        failures.note(now, &address);
-        assert_eq!(failures.patience(&address, now), None, "as for any other");
-        failures.note(now + DOUBTED, &address);
+        failures.note(now, &address, None);
+        assert_eq!(
+            failures.patience(&address, &[], now),
+            None,
+            "as for any other"
+        );
+        failures.note(now + DOUBTED, &address, None);
         let first = Some(PATIENCE[0]);
-        assert_eq!(failures.patience(&address, now + DOUBTED), first, "anew");
+        assert_eq!(
+            failures.patience(&address, &[], now + DOUBTED),
+            first,
+            "anew"
+        );
+    }
+
+    /// A fleet has one name for all its relays, which leads to several machines, and sends us to one of them by its own.
+    #[test]
+    fn a_relay_that_has_failed_by_the_name_of_all_is_known_by_its_own_one() {
+        let now = Instant::now();
+        let all: RelayAddress = "relay.example".parse().unwrap();
+        let own: RelayAddress = "r1.relay.example".parse().unwrap();
+        let machine = |number: u8| SocketAddr::from(([203, 0, 113, number], 443));
+        let mut failures = Failures::default();
+        failures.note(now, &all, Some(machine(1)));
+        assert!(failures.patience(&own, &[machine(1)], now).is_some());
+        assert_eq!(failures.patience(&own, &[machine(2)], now), None);
+        let places = [1, 2, 3].map(machine).to_vec();
+        let expected = [2, 3, 1].map(machine);
+        assert_eq!(failures.last(places.clone(), now), expected);
+        assert_eq!(failures.last(places.clone(), now + DOUBTED), places);
     }
 
     #[test]

@@ -15,6 +15,9 @@ const HANDING_OVER: u64 = 250;
 const STRAYS: u64 = 6_000;
 /// Players who were left behind by their gateway talk to each other for so long at most.
 const LEFT_BEHIND: u64 = 8_000;
+/// A gateway gives its relay up a second before a player at most: where that one has stood still for so long, it may wake in between
+/// and hand over what the gateway has said before.
+const NOT_GIVEN_UP: u64 = 1_500;
 
 /// Where a gateway is.
 #[derive(Debug, Clone, Copy)]
@@ -132,10 +135,18 @@ impl Fleets {
             assert!(!to.is_gateway, "it was never in");
             return;
         };
-        if to.is_gateway || from.is_gateway {
+        if to.is_gateway {
             assert_eq!(
                 at, bridge.at,
                 "a frame crosses to the LAN of room {} by a relay that its gateway has left",
+                from.hall
+            );
+            return;
+        }
+        if from.is_gateway {
+            assert!(
+                at == bridge.at || self.now < bridge.since + NOT_GIVEN_UP,
+                "a frame comes from the LAN of room {} by a relay that its gateway has left",
                 from.hall
             );
             return;

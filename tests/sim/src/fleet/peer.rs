@@ -27,11 +27,11 @@ const CONNECT: u64 = 5_000;
 const DOUBTED: [u64; 5] = [700, 700, 1_400, 2_800, CONNECT];
 const DOUBTED_FOR: u64 = 8_000;
 /// Nobody follows to one that has failed just now.
-const FAILED: u64 = 500;
+const FAILED: u64 = 1_000;
 /// So many times in one attempt somebody is sent on.
 const REDIRECTS: u32 = 3;
 /// Players of a relay that is gone come within that; gateways at once.
-const SPREAD: usize = 3_000;
+const SPREAD: usize = 1_500;
 /// Who was sent in vain, or whose gateway is not there, asks again so soon,
 const SOON: (usize, usize) = (300, 600);
 /// as often.
@@ -354,7 +354,7 @@ impl Fleets {
 
     fn waits(&mut self, number: usize, wait: u64) {
         let wait = match self.sabotage {
-            Sabotage::Herd => 50,
+            Sabotage::Herd => 10,
             _ if self.peers[number].is_intruder => INTRUDES,
             _ => wait,
         };

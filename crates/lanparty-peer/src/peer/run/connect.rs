@@ -9,13 +9,25 @@ use crate::relay_args::RelayConfig;
 use crate::relays::NotFollowed;
 use crate::relays::trail::Trail;
 use lanparty_ctrl::message::{Hello, Newcomer};
-use lanparty_ctrl::{DOORS, DRAINS, GROUPS, NEW_KEYS, PINGS, Pin as Key, REDIRECTS};
+use lanparty_ctrl::{DOORS, DRAINS, GROUPS, NEW_KEYS, PINGS, Pin as Key, REDIRECTS, RejectReason};
 use lanparty_edge::source_address::{outgoing, source_towards};
 use lanparty_proto::DatagramBudget;
 use lanparty_quic::{HandshakeError, PathFloor};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Instant;
+
+/// So many machines of one name are asked in one attempt, beside the first.
+const MACHINES: usize = 3;
+
+/// What has come of a hello.
+struct Entered {
+    /// The relay is one of the internet.
+    is_of_internet: bool,
+    /// Where it is, if it was reached.
+    to: Option<SocketAddr>,
+    link: Result<RelayLink, ConnectError>,
+}
 
 impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
     /// One attempt. The outer error ends the peer, the inner one is worth another attempt.
@@ -47,8 +59,15 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
     ) -> Result<Result<RelayLink, ConnectError>, RunError> {
         let first = place;
         let mut trail = Trail::from(&self.relays.place(place).address);
+        // Machines of this place that were of no use to us.
+        let mut tried = Vec::new();
         loop {
-            let (is_of_internet, entered) = self.enter(place, reached.take(), yields).await?;
+            let entering = self.enter(place, reached.take(), &tried, yields);
+            let Entered {
+                is_of_internet,
+                to: asked,
+                link: entered,
+            } = entering.await?;
             let now = Instant::now();
             match entered {
                 Err(ConnectError::Sent(to)) => {
@@ -61,6 +80,16 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                         Ok(place) => place,
                         Err(error) => return Ok(Err(error.into())),
                     };
+                    tried.clear();
+                }
+                // One name may lead to several relays of a fleet, of which this one cannot help us.
+                Err(error)
+                    if tried.len() < MACHINES
+                        && may_another_help(&error)
+                        && self.has_another(place, &tried, asked) =>
+                {
+                    tracing::info!(%error, relay = ?asked, "Asking at the name's next address");
+                    tried.extend(asked);
                 }
                 // What a directory says may be mended any moment, so nobody ends for it.
                 Err(ConnectError::Handshake(HandshakeError::Certificate(_))) if place != first => {
@@ -69,7 +98,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 Err(error) => {
                     if !error.is_refusal() {
                         let address = self.relays.place(place).address.clone();
-                        self.relays.failures.note(now, &address);
+                        self.relays.failures.note(now, &address, asked);
                     }
                     return Ok(Err(error));
                 }
@@ -81,20 +110,34 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         }
     }
 
-    /// Reaches a relay and says hello there. Answers also whether it is one of the internet.
+    /// Whether a place has more machines than those that were tried and this one.
+    fn has_another(&self, place: usize, tried: &[SocketAddr], asked: Option<SocketAddr>) -> bool {
+        let known = &self.relays.place(place).known;
+        let is_new = |to: &&SocketAddr| !tried.contains(to) && Some(**to) != asked;
+        asked.is_some_and(|asked| known.contains(&asked)) && known.iter().any(|to| is_new(&to))
+    }
+
+    /// Reaches a relay and says hello there, at none of the machines that were tried.
     async fn enter(
         &mut self,
         place: usize,
         reached: Option<(Targets, Reached)>,
+        tried: &[SocketAddr],
         yields: bool,
-    ) -> Result<(bool, Result<RelayLink, ConnectError>), RunError> {
+    ) -> Result<Entered, RunError> {
+        let failed = |error| Entered {
+            is_of_internet: false,
+            to: None,
+            link: Err(error),
+        };
         let (targets, reached) = match reached {
             Some(reached) => reached,
             None => {
-                let targets = match self.find_relay(place).await? {
+                let mut targets = match self.find_relay(place).await? {
                     Ok(targets) => targets,
-                    Err(error) => return Ok((false, Err(error))),
+                    Err(error) => return Ok(failed(error)),
                 };
+                targets.addresses.retain(|to| !tried.contains(to));
                 self.tell(Event::Connecting {
                     addresses: &targets.all_addresses(),
                 })
@@ -103,13 +146,20 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 if config.inside.is_some() {
                     let hello = self.hello(&config, place, None, yields);
                     let connecting = RelayLink::connect_to(&config, &targets, over(&hello));
-                    return Ok((false, self.meanwhile(connecting).await?));
+                    return Ok(Entered {
+                        is_of_internet: false,
+                        to: None,
+                        link: self.meanwhile(connecting).await?,
+                    });
                 }
-                let address = &config.address;
-                let patience = self.relays.failures.patience(address, Instant::now());
+                let own = self.relays.own_addresses(place);
+                let failures = &self.relays.failures;
+                let patience = failures.patience(&config.address, &own, Instant::now());
+                // Nobody is to be asked but this one, by whatever name.
+                let is_alone = place == 0 && !self.relays.are_several();
                 let racing = async {
                     let racing = race(&config, &targets, PathFloor::Ordinary);
-                    match patience.filter(|_| place != 0) {
+                    match patience.filter(|_| !is_alone) {
                         Some(patience) => tokio::time::timeout(patience, racing)
                             .await
                             .unwrap_or(Err(HandshakeError::NoAnswer.into())),
@@ -118,15 +168,22 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 };
                 match self.meanwhile(racing).await? {
                     Ok(reached) => (targets, reached),
-                    Err(error) => return Ok((false, Err(error.of_invite(&config)))),
+                    Err(error) => return Ok(failed(error.of_invite(&config))),
                 }
             }
         };
         let is_of_internet = reached.is_of_internet();
+        let to = Some(reached.address());
         let reached = match self.looks_like_fleet(place) {
             true => match self.learn_fleet(place, &targets, reached).await? {
                 Ok(reached) => reached,
-                Err(error) => return Ok((is_of_internet, Err(error))),
+                Err(error) => {
+                    return Ok(Entered {
+                        is_of_internet,
+                        to,
+                        link: Err(error),
+                    });
+                }
             },
             false => reached,
         };
@@ -134,7 +191,11 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let hello = self.hello(&config, place, reached.connection().key(), yields);
         let entering = RelayLink::enter(&config, &targets, reached, over(&hello));
         let entered = self.meanwhile(entering).await?;
-        Ok((is_of_internet, entered.map(|link| link.at(place))))
+        Ok(Entered {
+            is_of_internet,
+            to,
+            link: entered.map(|link| link.at(place)),
+        })
     }
 
     /// What is said on a link that begins, whatever its path takes.
@@ -221,8 +282,13 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             Err(error) if at.addresses().is_empty() && proxy.is_none() => return Ok(Err(error)),
             Ok(_) | Err(_) => tracing::debug!("The relay's name is not resolved now"),
         }
+        let now = Instant::now();
         let addresses = at.addresses();
-        let starts = at.carriage.starts(Instant::now(), network(&addresses));
+        let starts = at.carriage.starts(now, network(&addresses));
+        let addresses = match self.relays.are_fleet() {
+            true => self.relays.failures.last(addresses, now),
+            false => addresses,
+        };
         Ok(Ok(Targets {
             addresses,
             proxy,
@@ -244,6 +310,12 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         self.tell(Event::Resolving { takes_long: true }).await?;
         self.meanwhile(resolving).await
     }
+}
+
+/// True where a relay cannot help us for a reason of its own, that another one of its fleet may not have.
+fn may_another_help(error: &ConnectError) -> bool {
+    use RejectReason::{Draining, Other, RelayFull};
+    matches!(error, ConnectError::Rejected(reject) if matches!(reject.reason, RelayFull | Draining | Other))
 }
 
 /// This machine's address on the way there, which is its network's name.

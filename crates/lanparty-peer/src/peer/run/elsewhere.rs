@@ -361,7 +361,11 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             },
         };
         let order = self.relays.order(self.relay);
-        if let Choice::Enter(place) = self.survey.choose(now, chooser, &order, is_wanted) {
+        let is_doubted = |place| self.is_doubted(now, place);
+        let chosen = self
+            .survey
+            .choose(now, chooser, &order, is_wanted, is_doubted);
+        if let Choice::Enter(place) = chosen {
             self.enter_beside(now, place, wish);
         }
         Ok(())

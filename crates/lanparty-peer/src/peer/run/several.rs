@@ -74,7 +74,8 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                     text: Text::default(),
                 })));
             }
-            let wait = match survey.choose(now, chooser, &order, |_, _| true) {
+            let is_doubted = |place| self.is_doubted(now, place);
+            let wait = match survey.choose(now, chooser, &order, |_, _| true, is_doubted) {
                 Choice::Enter(place) => {
                     self.note_sights(survey);
                     self.measure_fleet(survey, place).await?;
@@ -103,6 +104,13 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                     .await?;
             }
         }
+    }
+
+    /// True for a relay that has failed of late, for which nobody waits who has been answered by others.
+    pub(super) fn is_doubted(&self, now: Instant, place: usize) -> bool {
+        let address = &self.relays.place(place).address;
+        let own = self.relays.own_addresses(place);
+        self.relays.failures.is_doubted(address, &own, now)
     }
 
     /// Who chooses, where nothing special has happened.
@@ -216,6 +224,10 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                                 return Ok(());
                             }
                         }
+                    }
+                    Err(error) if !error.is_refusal() => {
+                        let address = self.relays.place(place).address.clone();
+                        self.relays.failures.note(now, &address, None);
                     }
                     Ok(Reply::Reached(_)) | Err(_) => {}
                 }

@@ -93,9 +93,32 @@ fn a_gateway_waits_a_moment_for_relays_that_may_be_nearer_and_no_longer() {
     let answers = [Answer::None, away(50), REFUSED];
     assert_eq!(host(&answers, &ORDER, 0), Choice::Wait(Some(OTHERS)));
     assert_eq!(host(&answers, &ORDER, 300), Choice::Enter(1));
-    let answers = [Answer::None, REFUSED, SILENT];
-    assert_eq!(host(&answers, &ORDER, 900), Choice::Wait(None));
     assert_eq!(host(&[REFUSED, SILENT, SILENT], &ORDER, 0), Choice::Nowhere);
+}
+
+/// Of three relays of a fleet one is dead, and the two others send us there until its lease is over.
+#[test]
+fn a_gateway_does_not_wait_for_a_silent_relay_where_the_others_have_said_no() {
+    let answers = [Answer::None, REFUSED, SILENT];
+    assert_eq!(host(&answers, &ORDER, 0), Choice::Wait(Some(LATE)));
+    assert_eq!(host(&answers, &ORDER, 800), Choice::Nowhere);
+    let answers = [Answer::Doubted, REFUSED, REFUSED];
+    assert_eq!(host(&answers, &ORDER, 0), Choice::Wait(Some(DOUBTED)));
+    assert_eq!(host(&answers, &ORDER, 200), Choice::Nowhere);
+    let nobody_answers = [Answer::Doubted, Answer::None, SILENT];
+    let choice = choose(HOST, &nobody_answers, &ORDER, Ages::default());
+    assert_eq!(choice, Choice::Wait(None));
+}
+
+#[test]
+fn nobody_waits_for_a_relay_that_has_failed_where_another_one_is_good() {
+    let answers = [Answer::Doubted, away(50), REFUSED];
+    assert_eq!(host(&answers, &ORDER, 0), Choice::Enter(1));
+    let answers = [Answer::Doubted, gateway(7), REFUSED];
+    assert_eq!(player(7, &answers, 0), Choice::Enter(1));
+    let answers = [Answer::Doubted, nobody(), REFUSED];
+    assert_eq!(player(7, &answers, 0), Choice::Wait(Some(DOUBTED)));
+    assert_eq!(player(7, &answers, 200), Choice::Nowhere);
 }
 
 #[test]
@@ -122,6 +145,7 @@ fn a_gateway_whose_players_are_elsewhere_goes_to_where_they_ask_for_it() {
     assert_eq!(choice, Choice::Enter(0));
 }
 
+const HOST: Chooser = Chooser::Gateway { is_sought: false };
 const PLAYER: Chooser = Chooser::Player {
     seen: Term::new(0),
     is_open_room: false,
