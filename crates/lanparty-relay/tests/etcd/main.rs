@@ -6,6 +6,7 @@
     reason = "a test that starts etcd, and waits for what it says"
 )]
 
+mod garbage;
 mod machines;
 mod relay;
 
