@@ -171,6 +171,10 @@ pub struct Hello {
     /// How far the relays of the fleet are, as far as they were measured; gateways only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub near: Vec<Near>,
+    /// How many relays have sent it on to another one before it came to this, in this attempt. Whoever was sent somewhere opens its room
+    /// there: relays that disagree on where it goes do not send it to and fro.
+    #[serde(default, skip_serializing_if = "is_none_yet")]
+    pub sent_on: u8,
 }
 
 /// Who wants to enter which room: a [`Hello`] that makes sense.
@@ -218,6 +222,8 @@ pub struct Entry {
     pub term: Option<SignedTerm>,
     /// How far the relays of the fleet are from this gateway.
     pub near: Vec<Near>,
+    /// How many relays of the fleet have sent it on, as far as it says.
+    pub sent_on: u8,
 }
 
 impl Entry {
@@ -245,6 +251,7 @@ impl Entry {
             takes_redirects: false,
             term: None,
             near: Vec::new(),
+            sent_on: 0,
         }
     }
 }
@@ -290,6 +297,7 @@ impl Hello {
             orders: Vec::new(),
             term: None,
             near: Vec::new(),
+            sent_on: 0,
         }
     }
 
@@ -355,6 +363,7 @@ impl Hello {
             mut orders,
             term,
             mut near,
+            sent_on,
             ..
         } = self;
         orders.retain(|_| who == Newcomer::Gateway);
@@ -385,6 +394,7 @@ impl Hello {
             takes_redirects: capabilities.iter().any(|name| name == REDIRECTS),
             term: term.filter(|_| who == Newcomer::Gateway),
             near,
+            sent_on,
             ..Entry::new(room, who, datagram_budget)
         }))
     }
@@ -463,6 +473,11 @@ pub struct PeerJoined {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
 fn is_false(flag: &bool) -> bool {
     !flag
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_none_yet(count: &u8) -> bool {
+    *count == 0
 }
 
 /// A gateway's answer to a client's challenge, on its way through the relay.

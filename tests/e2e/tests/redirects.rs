@@ -115,6 +115,47 @@ async fn who_is_sent_to_a_dead_relay_asks_again_and_comes_in_when_another_has_th
     .await;
 }
 
+/// Its fleet sends everybody there until its lease is over; and all of them stand in the invite, the dead one too.
+#[tokio::test]
+async fn a_gateway_whose_relay_of_a_fleet_falls_silent_is_elsewhere_as_soon_as_its_lease_is_over() {
+    run(async {
+        let owner = FakeRelay::start(|_| |_: &PeerMessage| Some(welcome(Some(3))));
+        let wire = Wire::to(owner.address()).await;
+        let (address, pin) = (wire.address(), owner.pin());
+        let is_over = Arc::new(AtomicBool::new(false));
+        let other = || {
+            let is_over = Arc::clone(&is_over);
+            FakeRelay::start(move |_| {
+                move |message: &PeerMessage| {
+                    Some(match (is_over.load(Ordering::Relaxed), message) {
+                        (false, _) => redirect(address, pin),
+                        (true, PeerMessage::Find(_)) => answer(message, Found::default()),
+                        (true, _) => welcome(Some(4)),
+                    })
+                }
+            })
+        };
+        let (b, c) = (other(), other());
+        let invite = [
+            (address, pin),
+            (b.address(), b.pin()),
+            (c.address(), c.pin()),
+        ];
+        let mut gateway = Peer::gateway(host(&invite), NIC);
+        gateway.is_at(address).await;
+        wire.cut();
+        let since = Instant::now();
+        tokio::time::sleep(Duration::from_millis(4200)).await;
+        is_over.store(true, Ordering::Relaxed);
+        let (at, _) = gateway.is_somewhere().await;
+        let took = since.elapsed();
+        assert_ne!(at, address);
+        println!("it was elsewhere after {took:?}, as the lease ended after 4.2 s");
+        assert!(took < Duration::from_millis(5800), "{took:?}");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_relay_that_moves_the_room_is_left_within_a_moment() {
     run(async {

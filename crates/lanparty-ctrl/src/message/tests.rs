@@ -459,6 +459,20 @@ fn a_hello_with_all_that_a_host_may_want_fits_a_message() {
 }
 
 #[test]
+fn whoever_was_sent_on_says_so_and_nobody_else_says_anything_of_it() {
+    let budget = DatagramBudget::new(1162).unwrap();
+    let hello = Hello::new(&"friday".parse().unwrap(), Newcomer::Gateway, budget);
+    let said = |hello: &Hello| serde_json::to_string(hello).unwrap();
+    assert!(!said(&hello).contains("sent_on"));
+    let sent = Hello {
+        sent_on: 2,
+        ..hello
+    };
+    assert!(said(&sent).contains(r#""sent_on":2"#));
+    assert_eq!(sent.check(CHANNEL).unwrap().unwrap().sent_on, 2);
+}
+
+#[test]
 fn messages_of_several_relays_have_this_json() {
     let room = "friday".parse().unwrap();
     let pin = Pin::from_sha256([9; 32]);

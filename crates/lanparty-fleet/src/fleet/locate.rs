@@ -77,6 +77,20 @@ impl Fleet {
     /// As long as somebody waits for an answer at most.
     pub const PATIENCE: Duration = Duration::from_secs(3);
 
+    /// Nobody of a room that was opened here could come in, as the relay is full: it takes no room any more before it says so by
+    /// [`handle_load`](Self::handle_load) again, and this one goes to another relay. False where it stays, as somebody is in it.
+    pub fn give_back(&mut self, now: Instant, room: RoomHash) -> bool {
+        if self.rooms.get(&room).is_some_and(|ours| ours.open) {
+            return false;
+        }
+        self.card.free = 0;
+        if self.rooms.remove(&room).is_some() {
+            self.strays.add(room);
+        }
+        self.handle_timeout(now);
+        true
+    }
+
     /// Where a room is. Ask only for whom the limits on guesses and joins let in: a room that is nobody's becomes this
     /// relay's thereby, for ten seconds at least.
     pub fn locate(&mut self, now: Instant, room: RoomHash, asker: &Asker<'_>) -> Located {

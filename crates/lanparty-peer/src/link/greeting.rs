@@ -162,7 +162,10 @@ impl ConnectError {
 
 fn rejection(reject: &Reject) -> String {
     match reject.reason {
-        RejectReason::Other if !reject.text.as_str().is_empty() => reject.text.to_string(),
+        // A relay says the one in its own words, and a fleet may say of all its relays that they are full.
+        RejectReason::Other | RejectReason::RelayFull if !reject.text.as_str().is_empty() => {
+            reject.text.to_string()
+        }
         reason => reason.to_string(),
     }
 }

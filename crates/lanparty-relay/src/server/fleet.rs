@@ -51,8 +51,8 @@ pub(super) enum Place {
     Nowhere,
     /// At another relay.
     Elsewhere(Elsewhere),
-    /// It cannot be told, for a reason in a sentence.
-    Untold(String),
+    /// It cannot be told, for a reason, and in a sentence.
+    Untold(RejectReason, String),
     /// Whoever asks is refused without asking.
     Refused(RejectReason),
 }

@@ -266,7 +266,7 @@ fn here_or_refused(
         Place::Nowhere => Ok((None, answer)),
         Place::Elsewhere(to) if entry.takes_redirects => Err(Refusal::Redirect(to, answer)),
         Place::Elsewhere(_) => Err(Refusal::Say(RejectReason::Other, TOO_OLD.into(), answer)),
-        Place::Untold(why) => Err(Refusal::Say(RejectReason::Other, why.into(), answer)),
+        Place::Untold(reason, why) => Err(Refusal::Say(reason, why.into(), answer)),
         Place::Refused(reason) => Err(Refusal::Reject(reason, answer)),
     }
 }
@@ -284,6 +284,7 @@ async fn enter(
             Ok(seat) => Ok(seat),
             Err(NotIn::Refused(refusal)) => Err(refusal),
             Err(NotIn::Left(_, answer)) => Err(restless(answer)),
+            Err(NotIn::Full(_, answer)) => Err(Refusal::Reject(RejectReason::RelayFull, answer)),
         };
     };
     for _ in 0..LOOKS {
@@ -298,6 +299,12 @@ async fn enter(
             Ok(seat) => return Ok(seat),
             Err(NotIn::Refused(refusal)) => return Err(refusal),
             Err(NotIn::Left(again, stream)) => (entry, answer) = (again, stream),
+            Err(NotIn::Full(again, stream)) if fleet.gives_back(ticket) => {
+                (entry, answer) = (again, stream);
+            }
+            Err(NotIn::Full(_, stream)) => {
+                return Err(Refusal::Reject(RejectReason::RelayFull, stream));
+            }
         }
     }
     Err(restless(answer))
@@ -322,6 +329,8 @@ enum NotIn {
     Refused(Refusal),
     /// Its room has left in this moment, and it asks again where that is.
     Left(Box<Entry>, SendStream),
+    /// The relay is full; another one of its fleet may not be.
+    Full(Box<Entry>, SendStream),
 }
 
 fn admit(
@@ -349,6 +358,7 @@ fn admit(
     let admitted = registry.admit(now, &entry, from.ip(), token, link.clone());
     let mut admission = match admitted {
         Ok(admission) => admission,
+        Err(RejectReason::RelayFull) => return Err(NotIn::Full(entry, answer)),
         Err(reason) => return Err(NotIn::Refused(Refusal::Reject(reason, answer))),
     };
     if let Some((fleet, ticket)) = pass {

@@ -196,6 +196,30 @@ fn where_all_are_late_rooms_open_all_the_same_unless_that_is_felt() {
     );
 }
 
+/// A hundred gateways of a dead relay come in one second, and it tells once a second how many places it has.
+#[test]
+fn a_relay_that_turns_out_to_be_full_gives_the_room_to_another_one() {
+    let mut party = Party::ready(2);
+    let near = [near(0, 1)];
+    let asker = Asker {
+        near: &near,
+        ..GATEWAY
+    };
+    let here = party.hello(0, room(1), &asker);
+    assert!(matches!(here, Located::Here { .. }), "{here:?}");
+    let now = party.now;
+    assert!(party.relays[0].fleet.give_back(now, room(1)));
+    party.pass(100);
+    assert_eq!(party.owner(room(1)), None);
+    let sent = party.hello(0, room(1), &asker);
+    assert!(matches!(sent, Located::Redirect { .. }), "{sent:?}");
+    assert_eq!(party.enter(0, room(1), true, &near), 1);
+    // Where somebody is in it, it stays.
+    let now = party.now;
+    assert!(!party.relays[1].fleet.give_back(now, room(1)));
+    assert_eq!(party.owner(room(1)), Some(1));
+}
+
 #[test]
 fn where_all_are_late_a_party_whose_relay_is_gone_is_taken_all_the_same() {
     let mut party = Party::ready(2);

@@ -1,6 +1,7 @@
 //! Making a link: to the one relay that there is, or to where it sends us.
 
 use super::super::{Event, FramePort, PeerCore, PeerHost, RunError};
+use super::fleet::are_machines;
 use super::{LOOKS_LONG, Peer, RESOLVE};
 use crate::link::greeting::over;
 use crate::link::race::{Reached, Targets, near_proxy, race};
@@ -19,6 +20,15 @@ use std::time::Instant;
 
 /// So many machines of one name are asked in one attempt, beside the first.
 const MACHINES: usize = 3;
+
+/// What a hello says of the attempt that it is part of.
+#[derive(Debug, Clone, Copy)]
+struct Said {
+    /// It takes its place only if that is free.
+    yields: bool,
+    /// How often it was sent on.
+    sent_on: u8,
+}
 
 /// What has come of a hello.
 struct Entered {
@@ -61,8 +71,10 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let mut trail = Trail::from(&self.relays.place(place).address);
         // Machines of this place that were of no use to us.
         let mut tried = Vec::new();
+        let mut sent_on = 0;
         loop {
-            let entering = self.enter(place, reached.take(), &tried, yields);
+            let said = Said { yields, sent_on };
+            let entering = self.enter(place, reached.take(), &tried, said);
             let Entered {
                 is_of_internet,
                 to: asked,
@@ -81,12 +93,13 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                         Err(error) => return Ok(Err(error.into())),
                     };
                     tried.clear();
+                    sent_on += 1;
                 }
                 // One name may lead to several relays of a fleet, of which this one cannot help us.
                 Err(error)
                     if tried.len() < MACHINES
                         && may_another_help(&error)
-                        && self.has_another(place, &tried, asked) =>
+                        && has_another(&self.relays.place(place).known, &tried, asked) =>
                 {
                     tracing::info!(%error, relay = ?asked, "Asking at the name's next address");
                     tried.extend(asked);
@@ -110,20 +123,13 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         }
     }
 
-    /// Whether a place has more machines than those that were tried and this one.
-    fn has_another(&self, place: usize, tried: &[SocketAddr], asked: Option<SocketAddr>) -> bool {
-        let known = &self.relays.place(place).known;
-        let is_new = |to: &&SocketAddr| !tried.contains(to) && Some(**to) != asked;
-        asked.is_some_and(|asked| known.contains(&asked)) && known.iter().any(|to| is_new(&to))
-    }
-
     /// Reaches a relay and says hello there, at none of the machines that were tried.
     async fn enter(
         &mut self,
         place: usize,
         reached: Option<(Targets, Reached)>,
         tried: &[SocketAddr],
-        yields: bool,
+        Said { yields, sent_on }: Said,
     ) -> Result<Entered, RunError> {
         let failed = |error| Entered {
             is_of_internet: false,
@@ -188,7 +194,10 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             false => reached,
         };
         let config = self.config_of(place);
-        let hello = self.hello(&config, place, reached.connection().key(), yields);
+        let hello = Hello {
+            sent_on,
+            ..self.hello(&config, place, reached.connection().key(), yields)
+        };
         let entering = RelayLink::enter(&config, &targets, reached, over(&hello));
         let entered = self.meanwhile(entering).await?;
         Ok(Entered {
@@ -312,6 +321,15 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
     }
 }
 
+/// Whether a name leads to more machines than those that were tried and the one that was asked last.
+fn has_another(known: &[SocketAddr], tried: &[SocketAddr], asked: Option<SocketAddr>) -> bool {
+    let is_one = asked.is_some_and(|asked| known.contains(&asked));
+    let mut others = known
+        .iter()
+        .filter(|to| !tried.contains(to) && Some(**to) != asked);
+    is_one && are_machines(known) && others.next().is_some()
+}
+
 /// True where a relay cannot help us for a reason of its own, that another one of its fleet may not have.
 fn may_another_help(error: &ConnectError) -> bool {
     use RejectReason::{Draining, Other, RelayFull};
@@ -322,4 +340,39 @@ fn may_another_help(error: &ConnectError) -> bool {
 pub(super) fn network(addresses: &[SocketAddr]) -> Option<std::net::IpAddr> {
     let towards = addresses.first().copied().and_then(source_towards);
     towards.or_else(outgoing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lanparty_ctrl::message::Reject;
+
+    #[test]
+    fn a_names_next_machine_is_asked_where_this_one_cannot_help_and_none_twice() {
+        let machine = |number: u8| SocketAddr::from(([203, 0, 113, number], 443));
+        let known = [1, 2, 3].map(machine);
+        let at = |number| Some(machine(number));
+        assert!(has_another(&known, &[], at(1)));
+        assert!(has_another(&known, &[machine(1)], at(2)));
+        assert!(!has_another(&known, &known[..2], at(3)));
+        assert!(
+            !has_another(&known, &[], at(9)),
+            "a further address of the invite's"
+        );
+        assert!(!has_another(&known, &[], None), "nobody was reached");
+        let both: [SocketAddr; 2] = [machine(1), "[2001:db8::1]:443".parse().unwrap()];
+        assert!(!has_another(&both, &[], at(1)), "one machine, most likely");
+    }
+
+    #[test]
+    fn only_what_is_a_relays_own_matter_may_be_another_at_the_next() {
+        use RejectReason::{Banned, Draining, Locked, NotAuthorised, Other, RelayFull, RoomFull};
+        let helps = |reason| {
+            let text = "".into();
+            may_another_help(&ConnectError::Rejected(Reject { reason, text }))
+        };
+        assert!([RelayFull, Draining, Other].into_iter().all(helps));
+        let no = [Banned, Locked, NotAuthorised, RoomFull];
+        assert!(!no.into_iter().any(helps));
+    }
 }

@@ -11,7 +11,7 @@ use crate::relays::Relays;
 use crate::relays::choose::{Answer, Choice, Chooser};
 use crate::relays::rhythm::{Rhythm, jittered};
 use crate::relays::survey::{Question, Reply, Step};
-use lanparty_ctrl::message::{Newcomer, Role};
+use lanparty_ctrl::message::{Hello, Newcomer, Role};
 use lanparty_ctrl::places::Silence;
 use lanparty_ctrl::{NoticeKind, RelayMessage};
 use lanparty_edge::address::RelayAddress;
@@ -394,7 +394,10 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         tracing::info!(relay = %address, ?wish, "Going over to another relay");
         let config = self.config_of(place);
         let key = reached.1.connection().key();
-        let hello = self.hello(&config, place, key, false);
+        let hello = Hello {
+            sent_on: self.elsewhere.sent.place().is_some().into(),
+            ..self.hello(&config, place, key, false)
+        };
         self.elsewhere.said.says(hello.term.is_some());
         self.elsewhere.is_of_internet = reached.1.is_of_internet();
         if matches!(wish, Wish::Players | Wish::Party) {

@@ -153,7 +153,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
 }
 
 /// A machine has one address of each kind; a name with more of one kind leads to several.
-fn are_machines(addresses: &[SocketAddr]) -> bool {
+pub(super) fn are_machines(addresses: &[SocketAddr]) -> bool {
     let of_v4 = addresses
         .iter()
         .filter(|at| at.ip().to_canonical().is_ipv4());

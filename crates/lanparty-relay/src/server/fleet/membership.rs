@@ -157,8 +157,10 @@ impl Membership {
                     false => Place::Refused(RejectReason::RateLimited),
                 }
             }
-            Located::Refused(Refusal::Full) => Place::Refused(RejectReason::RelayFull),
-            Located::Refused(why) => Place::Untold(why.to_string()),
+            Located::Refused(why @ Refusal::Full) => {
+                Place::Untold(RejectReason::RelayFull, why.to_string())
+            }
+            Located::Refused(why) => Place::Untold(RejectReason::Other, why.to_string()),
         }
     }
 
@@ -172,7 +174,7 @@ impl Membership {
             let asker = Asker {
                 gateway: entry.who == Newcomer::Gateway,
                 near: &near,
-                redirects: u8::from(returns),
+                redirects: entry.sent_on.max(u8::from(returns)),
                 looks: errand == Errand::Find || !wanted.opens,
                 open: wanted.host.is_none() && entry.invitation.is_none(),
             };
@@ -207,6 +209,17 @@ impl Membership {
         self.apply(registry, &mut core);
         let fence = core.fleet.fence_of(&ticket.room);
         fence.map(|Fence(fence)| fence)
+    }
+
+    /// The relay is full for somebody who has a ticket. True where its room was opened for it alone, and is given to another
+    /// relay, which to ask for again is worth it.
+    pub(in crate::server) fn gives_back(&self, ticket: Ticket) -> bool {
+        let mut core = self.lock();
+        let is_given = core.fleet.give_back(Instant::now(), ticket.room);
+        self.send_requests(&mut core);
+        drop(core);
+        self.wake.notify_one();
+        is_given
     }
 
     /// Somebody has come into a room that was here; the rooms' lock is still held.

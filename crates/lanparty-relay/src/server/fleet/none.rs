@@ -67,6 +67,10 @@ impl Membership {
         match ticket {}
     }
 
+    pub(in crate::server) fn gives_back(&self, ticket: Ticket) -> bool {
+        match ticket {}
+    }
+
     pub(in crate::server) fn relays(&self) -> Vec<FleetRelay> {
         match *self {}
     }
