@@ -31,7 +31,12 @@ mod figures;
     clippy::disallowed_methods,
     reason = "shell: reads the clock and keeps the key"
 )]
-pub mod invite;
+mod invite;
+#[allow(
+    clippy::disallowed_methods,
+    reason = "shell: reads the clock and keeps the key"
+)]
+pub mod invite_args;
 pub mod keys;
 #[cfg(target_os = "linux")]
 #[allow(

@@ -8,7 +8,7 @@ fn main() -> ExitCode {
     use clap::Parser as _;
     use lanparty_edge::ending::{FAILED, WRONG_SETTINGS, ended};
     use lanparty_edge::speech;
-    use lanparty_gateway::{Args, ctl::CtlArgs, invite::InviteArgs, setup::SetupArgs};
+    use lanparty_gateway::{Args, ctl::CtlArgs, invite_args::InviteArgs, setup::SetupArgs};
     use lanparty_relay::config::ArgsError;
     let words: Vec<_> = std::env::args_os().collect();
     lanparty_edge::privilege::hide_secrets(&words);
@@ -87,7 +87,7 @@ fn misused(usage: &clap::Error, hint: &str) -> ! {
 #[cfg(target_os = "linux")]
 fn whole() -> clap::Command {
     use clap::CommandFactory as _;
-    use lanparty_gateway::{Args, ctl::CtlArgs, invite::InviteArgs, serverless::HostArgs};
+    use lanparty_gateway::{Args, ctl::CtlArgs, invite_args::InviteArgs, serverless::HostArgs};
     let others = [
         ("setup", lanparty_gateway::setup::SetupArgs::command()),
         ("host", HostArgs::command()),

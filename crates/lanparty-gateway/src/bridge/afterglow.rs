@@ -6,7 +6,8 @@
 //! in again it may count anew. Until it announces them they keep their numbers, or make room for who has got these.
 
 use super::door::AFTERGLOW;
-use super::{Bridge, LoopGuard, padded};
+use super::passage::padded;
+use super::{Bridge, LoopGuard};
 use lanparty_ctrl::LeaveReason;
 use lanparty_ctrl::message::{PeerJoined, PeerLeft};
 use lanparty_ctrl::orders::Person;

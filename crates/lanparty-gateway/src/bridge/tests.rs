@@ -1,9 +1,10 @@
 use super::*;
 use lanparty_ctrl::host_key::Introduction;
-use lanparty_ctrl::message::{PeerLeft, Vouched};
-use lanparty_ctrl::{Challenge, HostSecret, LeaveReason, ResumeToken};
+use lanparty_ctrl::message::{PeerJoined, PeerLeft, Role, Vouched};
+use lanparty_ctrl::{Challenge, HostOrder, HostSecret, LeaveReason, ResumeToken};
 use lanparty_proto::early::PATIENCE;
-use lanparty_proto::fragment;
+use lanparty_proto::ethernet::ether_type::LOCAL_EXPERIMENTAL_1;
+use lanparty_proto::{EthernetFrame, Header, fragment};
 
 mod deserted;
 mod doors;
