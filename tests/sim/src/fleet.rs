@@ -43,16 +43,8 @@ pub struct Scale {
     pub players: usize,
     /// How long it is played, after everybody has come.
     pub seconds: u64,
-}
-
-impl Scale {
-    /// How many handshakes with their hellos a relay does beside the frames of its players. A core does 830: 20,000 took 24 s on
-    /// two that their makers shared (docs/threat-model.md). A relay that can carry half of 10,000 players has seven cores, of
-    /// which a third of the players needs little more than four (docs/performance.md), so 2.8 are left. A smaller fleet has
-    /// slower relays, so that a herd is one there too.
-    fn handshakes_per_second(&self) -> usize {
-        (2_300 * self.players).div_ceil(10_000)
-    }
+    /// How many handshakes with their hellos each relay does in a second, beside the frames of its players.
+    pub handshakes: usize,
 }
 
 /// What is broken on purpose, to see that it is seen.

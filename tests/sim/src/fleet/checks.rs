@@ -1,6 +1,7 @@
 //! What must always hold.
 
 use super::peer::Place;
+use super::relay::Relay;
 use super::{At, BEGIN, Fleets, RELAYS, Sabotage};
 use lanparty_fleet::{Fence, RoomHash, Standing};
 use std::collections::BTreeMap;
@@ -32,6 +33,8 @@ pub(super) struct Checks {
     bridges: Vec<Option<Bridge>>,
     /// The highest fence by which a relay has each room, and which relay that is.
     fences: Vec<Option<(Fence, At)>>,
+    /// A relay may own other rooms than at the last look.
+    pub(super) is_news: bool,
     /// Since when two relays believe to have a room.
     two: Vec<Option<u64>>,
     /// When each room was last without help: its relay or the directory out of reach of the other.
@@ -47,6 +50,7 @@ impl Checks {
         Checks {
             bridges: vec![None; halls],
             fences: vec![None; halls],
+            is_news: true,
             two: vec![None; halls],
             disturbed: vec![0; halls],
             alone: vec![None; peers],
@@ -56,9 +60,11 @@ impl Checks {
 }
 
 impl Fleets {
-    /// After each step; what costs more, less often.
+    /// After each step. Who owns what changes only where a relay's part in the fleet was called; what else costs more is looked at
+    /// less often.
     pub(super) fn check(&mut self) {
-        if self.now.is_multiple_of(20) {
+        let is_news = std::mem::take(&mut self.checks.is_news);
+        if is_news || self.checks.two.iter().any(Option::is_some) {
             self.check_owners();
         }
         if self.now.is_multiple_of(100) {
@@ -162,16 +168,12 @@ impl Fleets {
 
     /// A room has one owner, but for the moment in which it changes hands.
     fn check_owners(&mut self) {
+        let is_in = |relay: &&Relay| relay.is_awake() && relay.fleet.standing() == Standing::In;
+        let relays: Vec<_> = self.relays.iter().filter(is_in).collect();
         for number in 0..self.halls.len() {
             let hash = self.halls[number].hash;
-            let owners = self.relays.iter().filter(|relay| {
-                relay.is_awake()
-                    && relay.fleet.standing() == Standing::In
-                    && relay.fleet.fence_of(&hash).is_some()
-            });
-            let owners: Vec<_> = owners
-                .map(|relay| (relay.at, relay.fleet.fence_of(&hash)))
-                .collect();
+            let owned = |relay: &&Relay| Some((relay.at, relay.fleet.fence_of(&hash)?));
+            let owners: Vec<_> = relays.iter().filter_map(owned).collect();
             if owners.len() < 2 {
                 self.checks.two[number] = None;
                 continue;

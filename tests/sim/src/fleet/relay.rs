@@ -200,6 +200,7 @@ impl Fleets {
 
     /// It wakes, and finds what has come meanwhile; the directory's word may be first or last.
     pub(super) fn relay_wakes(&mut self, number: usize) {
+        self.checks.is_news = true;
         self.relays[number].is_asleep = false;
         self.relays[number].datagrams = 0;
         if self.dice.one_in(2) {
@@ -247,8 +248,8 @@ impl Fleets {
 
     fn shake_hands(&mut self, number: usize) {
         let relay = &mut self.relays[number];
-        let most = HANDSHAKE + self.scale.handshakes_per_second();
-        relay.strength = (relay.strength + self.scale.handshakes_per_second()).min(most);
+        let most = HANDSHAKE + self.scale.handshakes;
+        relay.strength = (relay.strength + self.scale.handshakes).min(most);
         while self.relays[number].strength >= HANDSHAKE
             && let Some(knock) = self.relays[number].door.pop_front()
         {
@@ -460,6 +461,7 @@ impl Fleets {
 
     /// Its requests go out, its outputs are done.
     pub(super) fn obey_the_fleet(&mut self, number: usize) {
+        self.checks.is_news = true;
         loop {
             self.pass_on_requests(number);
             let Some(output) = self.relays[number].fleet.poll_output() else {
