@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         relays::an_owner_is_killed,
         relays::an_owner_freezes_and_wakes_as_a_zombie,
         relays::a_relay_is_drained_under_a_game_and_a_copy,
+        relays::a_host_takes_its_party_to_another_relay,
         relays::two_gateways_want_one_room,
         relays::who_has_another_secret_is_sent_away,
         directory::one_etcd_is_cut_off,

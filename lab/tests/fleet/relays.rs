@@ -98,6 +98,21 @@ pub(crate) fn a_relay_is_drained_under_a_game_and_a_copy(world: &World) -> Resul
     })
 }
 
+/// The fleet moves it, and answers for what it is told of regions.
+pub(crate) fn a_host_takes_its_party_to_another_relay(world: &World) -> Result<()> {
+    let what = "a host takes its party to another relay of the fleet";
+    world.lives_through(what, GAP + BUSY, |_, inner| {
+        let at = owner(inner)?;
+        let to = (at + 1) % Fleet::RELAYS;
+        let said = inner.party.ctl(&["relay", Fleet::region(to)])?;
+        println!("{}", said.trim());
+        let now = inner.party.moves_from(at, SOON)?;
+        ensure!(now == to, "it is at relay {} and not {}", now + 1, to + 1);
+        ensure!(said.contains(Fleet::region(to)), "{said}");
+        Ok(())
+    })
+}
+
 /// They are one host's, who has started it twice, and each asks another relay in the same moment.
 pub(crate) fn two_gateways_want_one_room(world: &World) -> Result<()> {
     const ROOM: &str = "RACE-1";
