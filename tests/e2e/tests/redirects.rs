@@ -119,7 +119,14 @@ async fn who_is_sent_to_a_dead_relay_asks_again_and_comes_in_when_another_has_th
 #[tokio::test]
 async fn a_gateway_whose_relay_of_a_fleet_falls_silent_is_elsewhere_as_soon_as_its_lease_is_over() {
     run(async {
-        let owner = FakeRelay::start(|_| |_: &PeerMessage| Some(welcome(Some(3))));
+        let owner = FakeRelay::start(|_| {
+            |message: &PeerMessage| {
+                Some(match message {
+                    PeerMessage::Find(_) => answer(message, Found::default()),
+                    _ => welcome(Some(3)),
+                })
+            }
+        });
         let wire = Wire::to(owner.address()).await;
         let (address, pin) = (wire.address(), owner.pin());
         let is_over = Arc::new(AtomicBool::new(false));
@@ -151,7 +158,8 @@ async fn a_gateway_whose_relay_of_a_fleet_falls_silent_is_elsewhere_as_soon_as_i
         let took = since.elapsed();
         assert_ne!(at, address);
         println!("it was elsewhere after {took:?}, as the lease ended after 4.2 s");
-        assert!(took < Duration::from_millis(5800), "{took:?}");
+        // A relay that is none gives no full datagram back, which takes a second; who waited for the dead one took eight.
+        assert!(took < Duration::from_secs(7), "{took:?}");
     })
     .await;
 }
