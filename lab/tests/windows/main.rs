@@ -5,6 +5,8 @@ mod equipment;
 mod guest;
 mod making;
 mod playing;
+#[allow(clippy::disallowed_methods, reason = "a test that measures a gap")]
+mod relays;
 #[allow(clippy::disallowed_methods, reason = "a test that reads logs")]
 mod service;
 mod soak;
@@ -77,6 +79,7 @@ fn service() -> Vec<Check<Household>> {
         service::the_installer_leaves_a_service_that_starts_when_it_is_asked,
         service::an_invite_is_joined_over_the_pipe_and_the_player_is_on_the_lan,
         service::a_client_in_a_console_is_told_that_there_is_one,
+        relays::a_dead_relay_is_survived_at_the_other_one,
         service::the_window_shows_the_party,
         service::an_upgrade_keeps_the_invite_and_reconnects,
         service::a_killed_service_is_noticed_repaired_and_joins_again,

@@ -4,14 +4,14 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Output;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, bail, ensure};
-use lanparty_lab::{Plan, Process, Venue, WindowsPc, World, eventually, program};
+use lanparty_lab::{Several, SeveralPlan, Venue, WindowsPc, World, eventually};
 use serde_json::Value;
 
 use crate::guest::{PROGRAM, SOON, WINDOW};
 
-const ROOM: &str = "FRIDAY-LAN";
 const FOLDER: &str = "Program Files/softlan-vpn";
 const MENU: &str = "ProgramData/Microsoft/Windows/Start Menu/Programs/softlan-vpn";
 const DATA: &str = "ProgramData/softlan-vpn";
@@ -19,15 +19,12 @@ const SERVICE_KEY: &str = r"HKLM\System\CurrentControlSet\Services\LanPartyClien
 const SCHEME: &str = r"HKLM\Software\Classes\lanparty\shell\open\command";
 const UNINSTALL: &str = r"HKLM\Software\Microsoft\Windows\CurrentVersion\Uninstall\softlan-vpn";
 
-/// A host, and a PC on which the installer has been.
+/// A host whose party may be at one of two relays, and a PC on which the installer has been.
 pub(crate) struct Household {
     /// What the PC was like before.
     before: String,
-    pc: WindowsPc,
-    gateway: Process,
-    relay: Process,
-    invite: String,
-    venue: Venue,
+    pub(crate) pc: WindowsPc,
+    party: Mutex<Several>,
 }
 
 impl World for Household {
@@ -39,48 +36,42 @@ impl World for Household {
             last.reverse();
             format!("--- {name}:\n{}", last.join("\n"))
         });
-        let programs = [&self.relay, &self.gateway].map(|program| program.tail(10));
         format!(
             "{}\n--- the PC was asked for:\n{}\n{}",
             logs.join("\n"),
             self.pc.changes().join("\n"),
-            programs.join("\n---\n")
+            self.party().report()
         )
     }
 }
 
 impl Household {
     pub(crate) fn move_in() -> Result<Self> {
-        let venue = Venue::build(Plan {
+        let party = Several::gather(SeveralPlan {
+            relays: 2,
+            relay: Vec::new(),
+            gateway: Vec::new(),
             remotes: 1,
-            ..Plan::default()
+            log: None,
         })?;
-        let relay = venue.relay.spawn("relay", program("lanparty-relay")?)?;
-        let line = relay.wait_for_line("--pin ", SOON)?;
-        let pin = line.rsplit(' ').next().context("a pin")?.trim().to_owned();
-        let address = Venue::RELAY.to_string();
-        let place = ["--relay", &address, "--pin", &pin, "--room", ROOM].map(String::from);
-        let mut print = program("lanparty-gateway")?;
-        print.extend(["invite".to_owned()].into_iter().chain(place.clone()));
-        let printed = venue.gateway.run(&print)?;
-        let invite = printed.lines().next().context("an invite")?.to_owned();
-        let mut open = program("lanparty-gateway")?;
-        open.extend(place);
-        open.extend(["--interface", "eth0"].map(String::from));
-        let gateway = venue.gateway.spawn("gateway", open)?;
-        gateway.wait_for_line("connected to the relay", SOON)?;
-
-        let pc = WindowsPc::new(&venue.lab, &venue.remotes[0])?;
+        let pc = WindowsPc::new(&party.venue.lab, &party.venue.remotes[0])?;
         let household = Self {
             before: pc.state()?,
             pc,
-            gateway,
-            relay,
-            invite,
-            venue,
+            party: Mutex::new(party),
         };
         household.set_up()?;
         Ok(household)
+    }
+
+    pub(crate) fn party(&self) -> MutexGuard<'_, Several> {
+        self.party.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The invite's file, as Windows programs know it.
+    fn invite(&self) -> Result<String> {
+        let file = self.party().venue.lab.folder().join(Several::INVITE);
+        Ok(format!("Z:{}", file.to_str().context("a plain path")?))
     }
 
     /// Runs the installer as a person does who wants no questions.
@@ -92,12 +83,12 @@ impl Household {
         Ok(())
     }
 
-    fn installed(&self, name: &str) -> PathBuf {
+    pub(crate) fn installed(&self, name: &str) -> PathBuf {
         self.pc.drive_c().join(FOLDER).join(name)
     }
 
     /// What a person types.
-    fn client(&self, words: &[&str]) -> Result<Output> {
+    pub(crate) fn client(&self, words: &[&str]) -> Result<Output> {
         let program = self.installed("lanparty-client.exe");
         let words = words.iter().map(|word| (*word).into());
         self.pc
@@ -105,7 +96,7 @@ impl Household {
     }
 
     /// The same for what must work.
-    fn does(&self, words: &[&str]) -> Result<String> {
+    pub(crate) fn does(&self, words: &[&str]) -> Result<String> {
         let output = self.client(words)?;
         let said = String::from_utf8_lossy(&output.stdout).replace('\r', "");
         let complained = String::from_utf8_lossy(&output.stderr);
@@ -117,7 +108,7 @@ impl Household {
         Ok(said)
     }
 
-    fn snapshot(&self) -> Result<Value> {
+    pub(crate) fn snapshot(&self) -> Result<Value> {
         let output = self.client(&["status", "--json"])?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         serde_json::from_slice(&output.stdout).context(said)
@@ -133,16 +124,9 @@ impl Household {
         seen.with_context(|| format!("the last was {last}"))
     }
 
-    fn join(&self) -> Result<String> {
-        let file = self.venue.lab.write("invite.txt", &self.invite)?;
-        self.does(&[
-            "join",
-            &format!("@Z:{file}"),
-            "--name",
-            "Anna",
-            "--wait",
-            "60",
-        ])
+    pub(crate) fn join(&self) -> Result<String> {
+        let invite = format!("@{}", self.invite()?);
+        self.does(&["join", &invite, "--name", "Anna", "--wait", "60"])
     }
 
     fn registry_says(&self, key: &str, text: &str) -> Result<bool> {
@@ -198,7 +182,7 @@ pub(crate) fn an_invite_is_joined_over_the_pipe_and_the_player_is_on_the_lan(
 }
 
 pub(crate) fn a_client_in_a_console_is_told_that_there_is_one(household: &Household) -> Result<()> {
-    let output = household.client(&[&household.invite])?;
+    let output = household.client(&["--invite-file", &household.invite()?])?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(said.contains("another client is running"), "{said}");
     Ok(())
