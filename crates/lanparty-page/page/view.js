@@ -292,7 +292,7 @@ function drawRelays({ relays = [], moves, asked_s }) {
 		const unknown = relay.here || relay.trouble ? '' : 'not asked yet';
 		put(row.ping, relay.ping_us == null ? unknown : `ping ${pingSaid(relay.ping_us).text}`);
 		show(row.move, !relay.here);
-		mark(row.move, 'aria-label', plain(`Go to ${relay.address}…`));
+		mark(row.move, 'aria-label', plain(`Go there…: ${relay.address}`));
 	});
 }
 
