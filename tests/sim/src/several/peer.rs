@@ -6,9 +6,7 @@ use super::{At, Event, GATEWAY, Invite, Link, Reply, Sabotage, Said, Several};
 use crate::dice::Dice;
 use lanparty_client_core::Session;
 use lanparty_ctrl::message::{Entry, Invitation, Newcomer, Welcome};
-use lanparty_ctrl::{
-    ChannelBinding, IdentityKey, RejectReason, ResumeToken, SignedTerm, Term, places,
-};
+use lanparty_ctrl::{ChannelBinding, RejectReason, ResumeToken, SignedTerm, Term, places};
 use lanparty_gateway::Bridge;
 use lanparty_peer::PeerCore;
 use lanparty_peer::backoff::{Backoff, STEADY};
@@ -212,9 +210,6 @@ impl Peer {
             admission_key: is_gateway.then_some(key),
         });
         entry.takes_redirects = true;
-        // Who asks shows no token, and has its place by this.
-        let secret = IdentityKey::from_random([number as u8; 32]);
-        entry.identity = (!is_gateway).then(|| secret.fingerprint());
         let relays = invite.pins.len();
         let mut order: Vec<_> = (0..relays).collect();
         order.sort_by_cached_key(|&relay| {

@@ -135,13 +135,11 @@ impl Several {
         let unix = 1_800_000_000 + self.now / 1_000;
         let peer = &mut self.peers[peer];
         let mut entry = peer.entry.clone();
-        if is_hello {
-            entry.resume_token = peer.tokens[relay].clone();
-            if peer.number == GATEWAY {
-                peer.term = peer.term.next(unix);
-                let (invite, pin) = (&self.invite, &self.invite.pins[relay]);
-                entry.term = Some(peer.term.sign(&invite.host, &invite.room, pin));
-            }
+        entry.resume_token = peer.tokens[relay].clone();
+        if is_hello && peer.number == GATEWAY {
+            peer.term = peer.term.next(unix);
+            let (invite, pin) = (&self.invite, &self.invite.pins[relay]);
+            entry.term = Some(peer.term.sign(&invite.host, &invite.room, pin));
         }
         entry
     }
