@@ -7,8 +7,6 @@ use crate::fleet::Load;
 use crate::model::Model;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher as _;
 use std::time::Duration;
 
 #[derive(Debug, Clone)]
@@ -144,16 +142,15 @@ fn mend(party: &mut Party) {
     party.pass(3000);
 }
 
-/// Other evenings each time, few enough for a build that is not optimized. What is said of one that goes wrong has the seed,
-/// with which `PROPTEST_RNG_SEED` plays it again; `PROPTEST_CASES` plays more of them.
+/// The same evenings each time, few enough for a build that is not optimized: chance breaks no build, and whoever changes the
+/// core plays others with `PROPTEST_RNG_SEED`, and more of them with `PROPTEST_CASES`.
 fn config() -> ProptestConfig {
     let asked = ProptestConfig::default();
     let is_set = |name| std::env::var_os(name).is_some();
     let rng_seed = match asked.rng_seed {
-        RngSeed::Random => RngSeed::Fixed(RandomState::new().hash_one(())),
+        RngSeed::Random => RngSeed::Fixed(18),
         fixed @ RngSeed::Fixed(_) => fixed,
     };
-    eprintln!("evenings of {rng_seed:?}");
     ProptestConfig {
         failure_persistence: None,
         cases: match is_set("PROPTEST_CASES") {
