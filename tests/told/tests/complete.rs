@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Errors that no person reads as such, and why.
-const UNREAD: [(&str, &str); 26] = [
+const UNREAD: [(&str, &str); 27] = [
     ("HeaderError", "a stranger's datagram, dropped and counted"),
     (
         "FragmentError",
@@ -47,6 +47,10 @@ const UNREAD: [(&str, &str); 26] = [
     ("MeetSecretError", "inside a relay's message"),
     ("NotIn", "why a path is not direct says it"),
     ("LoadError", "hands on the errors of what it loads"),
+    (
+        "NotPlaced",
+        "a clause of what the relay says to a host; the gateway's sentence has it",
+    ),
     (
         "FleetError",
         "hands on the errors of what a fleet is made of",
