@@ -5,8 +5,8 @@
 //! the other one compares that with its clock ([`Lateness`]): what the two are apart when a packet was quick is nobody's
 //! delay, and what they are apart beyond that is how late this one is.
 //!
-//! Late is only what comes behind a silence, as the backlog of a path that was cut does. A path that becomes slow while packets
-//! come all the time would be no better for losing them.
+//! Late is only what comes behind a silence, as the backlog of a path that was cut does, and as long as it comes faster than it was
+//! sent. A path that has become slow would be no better for losing its packets, and a link that hears nothing for so long ends.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use std::time::{Duration, Instant};
@@ -15,6 +15,10 @@ use std::time::{Duration, Instant};
 const OLDEST: Duration = Duration::from_secs(1);
 /// How long a backlog takes to come at most. What is as late after that is not: a clock has stood still, or the path is another one.
 const BACKLOG: Duration = Duration::from_secs(2);
+/// What was sent within so many milliseconds, by the other side's clock, comes in a backlog
+const LOOK: u32 = 600;
+/// so many milliseconds sooner after each other: half as fast again as it was sent, at least.
+const SHRINKS: u32 = 200;
 /// How often it is said when packets were sent.
 const EVERY: Duration = Duration::from_millis(50);
 /// What stands before the time.
@@ -64,7 +68,17 @@ struct Heard {
     eased: Instant,
     /// When the last stamp came.
     last: Instant,
-    late_since: Option<Instant>,
+    late: Option<Late>,
+}
+
+/// What comes is late, and is watched: a backlog, or a path that takes so long now?
+#[derive(Debug)]
+struct Late {
+    since: Instant,
+    /// When the other side sent what this look began with, by its clock,
+    from: u32,
+    /// and the most that the two clocks were apart since: a backlog may stand still once more while it comes.
+    most: u32,
 }
 
 impl Lateness {
@@ -81,9 +95,10 @@ impl Lateness {
             return;
         };
         let arrived = millis(now.saturating_duration_since(self.begin));
-        let apart = arrived.wrapping_sub(u32::from_be_bytes(sent));
+        let sent = u32::from_be_bytes(sent);
+        let apart = arrived.wrapping_sub(sent);
         match &mut self.heard {
-            Some(heard) => heard.take(now, apart),
+            Some(heard) => heard.take(now, sent, apart),
             None => self.heard = Some(Heard::first(now, apart)),
         }
     }
@@ -91,7 +106,7 @@ impl Lateness {
     /// Whether a packet that comes now is worth nothing any more.
     pub(crate) fn is_late(&self, now: Instant) -> bool {
         let heard = self.heard.as_ref();
-        heard.is_some_and(|heard| heard.late_since.is_some() || heard.has_been_silent(now))
+        heard.is_some_and(|heard| heard.late.is_some() || heard.has_been_silent(now))
     }
 }
 
@@ -101,27 +116,29 @@ impl Heard {
             least: apart,
             eased: now,
             last: now,
-            late_since: None,
+            late: None,
         }
     }
 
-    fn take(&mut self, now: Instant, apart: u32) {
+    fn take(&mut self, now: Instant, sent: u32, apart: u32) {
         let silence = now.saturating_duration_since(std::mem::replace(&mut self.last, now));
         self.ease(now);
-        let is_least = self.least.wrapping_sub(apart) < u32::MAX / 2;
-        if is_least {
-            self.least = apart;
-        }
+        self.least = least(self.least, apart);
         let age = Duration::from_millis(apart.wrapping_sub(self.least).into());
-        self.late_since = match self.late_since {
-            _ if age <= OLDEST => None,
-            Some(since) if now.saturating_duration_since(since) >= BACKLOG => {
+        if age <= OLDEST {
+            self.late = None;
+        } else if let Some(late) = &mut self.late {
+            if !late.is_backlog(now, sent, apart) {
                 self.least = apart;
-                None
+                self.late = None;
             }
-            None if silence >= OLDEST => Some(now),
-            unchanged => unchanged,
-        };
+        } else if silence >= OLDEST {
+            self.late = Some(Late {
+                since: now,
+                from: sent,
+                most: apart,
+            });
+        }
     }
 
     /// A packet without a stamp of its own was sent no longer after the last one than these are apart.
@@ -134,6 +151,32 @@ impl Heard {
         let seconds = now.saturating_duration_since(self.eased).as_secs();
         self.eased += Duration::from_secs(seconds);
         self.least = self.least.wrapping_add(seconds as u32);
+    }
+}
+
+impl Late {
+    /// Whether what comes is still taken for a backlog.
+    fn is_backlog(&mut self, now: Instant, sent: u32, apart: u32) -> bool {
+        if now.saturating_duration_since(self.since) >= BACKLOG {
+            return false;
+        }
+        if least(self.most, apart) == self.most {
+            self.most = apart;
+        }
+        if sent.wrapping_sub(self.from) < LOOK {
+            return true;
+        }
+        let shrinks = self.most.wrapping_sub(apart) >= SHRINKS;
+        (self.from, self.most) = (sent, apart);
+        shrinks
+    }
+}
+
+/// The lesser one of two times that are less than 24 days apart.
+fn least(one: u32, other: u32) -> u32 {
+    match one.wrapping_sub(other) < u32::MAX / 2 {
+        true => other,
+        false => one,
     }
 }
 
@@ -218,13 +261,13 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_stood_still_costs_two_seconds_at_most() {
+    fn a_clock_that_stood_still_costs_two_thirds_of_a_second() {
         for jump in [3000, 3_000_000] {
             let mut path = Path::new();
             path.plays(0, 5000, 30);
             // The other side was suspended, and its clock with it.
             let late = path.plays(5000, 20_000, jump);
-            assert!((120..=132).contains(&late), "{late}");
+            assert!((38..=44).contains(&late), "{late}");
             // This one was: what comes seems to be from the future.
             let mut path = Path::new();
             path.plays(0, 5000, jump);
@@ -234,6 +277,52 @@ mod tests {
                     .is_cut(10_000 + jump, 13_000 + jump, 13_000 + jump)
                     .is_empty()
             );
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_slow_after_a_silence_is_heard_again_before_a_link_gives_up() {
+        // How long packets take from now on, how much longer each second as a queue fills, how often one is sent, and for how
+        // long they are lost at most.
+        for (delay, grows, every, most) in [
+            (1200, 0, 16, 700),
+            (2000, 0, 16, 700),
+            (1400, 300, 16, 700),
+            (1200, 0, 1000, 1000),
+            (2000, 0, 1000, 1000),
+        ] {
+            let mut path = Path::new();
+            path.plays(0, 5000, 30);
+            let came = |sent: u64| sent + delay + (sent - 5100) * grows / 1000;
+            let sent = (5100..20_000).step_by(every);
+            let late: Vec<_> = sent
+                .filter(|&sent| path.is_late(sent, came(sent)))
+                .collect();
+            assert_eq!(late[0], 5100, "a backlog would begin as well");
+            let heard = late.last().unwrap() + every as u64;
+            assert!(heard - 5100 <= most, "{delay}, {every}: {late:?}");
+            assert!(came(heard) - 5030 < 3500, "{delay}, {every}: {late:?}");
+        }
+    }
+
+    #[test]
+    fn a_backlog_that_takes_its_time_is_late_to_its_last_second() {
+        // It comes two and a half times as fast as it was sent,
+        let steady = |sent: u64| 8300 + sent * 2 / 5;
+        // or four times, and the path is cut once more after a quarter of a second.
+        let flaps = |sent: u64| 8300 + sent / 4 + if sent > 1000 { 800 } else { 0 };
+        for came in [&steady as &dyn Fn(u64) -> u64, &flaps] {
+            let mut path = Path::new();
+            path.plays(0, 5000, 30);
+            let came = |sent| came(sent - 5000).max(sent + 30);
+            let sent = (5000..12_000).step_by(16);
+            let late: Vec<_> = sent
+                .filter(|&sent| path.is_late(sent, came(sent)))
+                .collect();
+            let last = *late.last().unwrap();
+            assert_eq!(late.len() as u64, (last - 5000) / 16 + 1, "all of them");
+            let age = came(last) - last;
+            assert!((970..=1130).contains(&age), "{age}");
         }
     }
 
