@@ -58,8 +58,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The time between two rooms that leave: 10 rooms of 8 players are 80 handshakes a second, a tenth of what one core
-    /// can do (docs/threat-model.md).
+    /// The time between two rooms that leave: 10 rooms of 8 players are 80 handshakes a second, a small part of what one
+    /// core can do (docs/performance.md).
     pub const PACE: Duration = Duration::from_millis(100);
 }
 

@@ -25,6 +25,8 @@ const BEAT: Duration = Duration::from_millis(500);
 const MARGIN: Duration = Duration::from_millis(500);
 /// After a failure it is asked for again.
 const AGAIN: Duration = Duration::from_millis(250);
+/// No longer one is believed, whatever it says that was granted: who is not fenced would open rooms for ever.
+const LONGEST: Duration = Duration::from_secs(60);
 /// A relay is given out when its lease is so old.
 pub(crate) const UP: Duration = Duration::from_secs(5);
 
@@ -103,7 +105,7 @@ impl Lease {
             id,
             since: now,
             alive: asked,
-            ttl,
+            ttl: ttl.min(LONGEST),
         });
         self.next = Some((asked + BEAT).max(now));
     }
@@ -170,6 +172,16 @@ mod tests {
             let fence = fence + Duration::from_secs(1);
             assert_eq!(lease.live(fence - Duration::from_millis(1)), Some(ID));
             assert_eq!(lease.live(fence), None);
+        }
+    }
+
+    #[test]
+    fn no_lease_is_believed_to_last_for_ever() {
+        let start = Instant::now();
+        for ttl in [Duration::from_secs(3600), Duration::MAX] {
+            let lease = held(start, ttl);
+            assert_eq!(lease.live(start + Duration::from_secs(59)), Some(ID));
+            assert_eq!(lease.live(start + Duration::from_secs(60)), None);
         }
     }
 

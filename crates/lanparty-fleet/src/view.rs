@@ -154,7 +154,11 @@ impl View {
     /// A key is gone. Says which, if that is news.
     pub(crate) fn gone(&mut self, key: &[u8], revision: Revision) -> Option<Key> {
         self.revision = self.revision.max(revision);
-        let key = Key::parse(key)?;
+        self.delete(Key::parse(key)?, revision)
+    }
+
+    /// A key is gone by a write of this relay's own. What others changed before that may not have been heard yet.
+    pub(crate) fn delete(&mut self, key: Key, revision: Revision) -> Option<Key> {
         match key {
             Key::Fleet => self.fleet = None,
             Key::Relay(relay) => {

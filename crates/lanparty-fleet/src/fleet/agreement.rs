@@ -37,6 +37,8 @@ impl Stamp {
 pub(super) struct Agreement {
     /// What stands there; none while it is not known.
     agreed: Option<Fleetwide>,
+    /// Since which change, as the answer had it.
+    agreed_at: Revision,
     /// No fence of the directories that were before is higher, as far as this relay knows; nor one of its own.
     highest: Fence,
     /// When to ask what stands there.
@@ -51,6 +53,7 @@ impl Agreement {
     pub(super) fn new(now: Instant) -> Self {
         Agreement {
             agreed: None,
+            agreed_at: Revision(0),
             highest: Fence(0),
             check_at: Some(now),
             checking: false,
@@ -162,10 +165,10 @@ impl Fleet {
     pub(super) fn checked(&mut self, now: Instant, base: u64, answer: Answer) {
         self.agreement.checking = false;
         match answer {
-            Answer::Written { .. } => {
+            Answer::Written { revision } => {
                 let check = self.settings.secret.check();
                 let written = FleetValue { check, base }.encode();
-                self.agree(Fleetwide { written, base });
+                self.agree(revision, Fleetwide { written, base });
             }
             Answer::Refused { found } => match found.into_iter().next().flatten() {
                 Some(found) => self.compare(now, found),
@@ -187,19 +190,21 @@ impl Fleet {
             // Who made this one did not know of the one before, whose fences were higher; or it is as it was once.
             return self.write_agreement(now, found.revision);
         }
-        self.agree(Fleetwide {
+        let fleetwide = Fleetwide {
             written: found.value,
             base: theirs.base,
-        });
+        };
+        self.agree(found.revision, fleetwide);
     }
 
-    fn agree(&mut self, fleetwide: Fleetwide) {
+    fn agree(&mut self, revision: Revision, fleetwide: Fleetwide) {
         if self.standing == Standing::Refused {
             self.standing = Standing::Entering;
         }
         let base = fleetwide.base;
         self.agreement.highest = self.highest_fence();
         let known = self.agreement.agreed.replace(fleetwide);
+        self.agreement.agreed_at = revision;
         if known.is_none_or(|known| known.base != base) {
             // A fence is made of the answer to a write, never of what was counted elsewhere, or on another base.
             self.reclaim_all();
@@ -251,9 +256,9 @@ impl Fleet {
     }
 
     /// A directory that was set up again may have the old one's name, and after a while as many revisions; but not what
-    /// the fleet has agreed on.
-    pub(super) fn is_made_anew(&self, heard: Option<&Fleetwide>) -> bool {
+    /// the fleet has agreed on. What was there before it has says nothing.
+    pub(super) fn is_made_anew(&self, revision: Revision, heard: Option<&Fleetwide>) -> bool {
         let agreed = self.agreement.agreed.as_ref();
-        agreed.is_some() && agreed != heard
+        agreed.is_some() && agreed != heard && revision >= self.agreement.agreed_at
     }
 }

@@ -111,10 +111,12 @@ impl Fleet {
     /// It may have been written; the watch may know. By which revision is told only by the answer to the next write.
     fn unknown(&mut self, now: Instant, room: RoomHash) {
         let known = self.view.rooms.get(&room);
-        match known.filter(|owned| owned.relay == self.settings.id) {
-            Some(_) => self.expect_and_queue(room, self.heard_of(&room)),
-            None => self.set_timer(now + AGAIN, room),
+        let is_ours = known.is_some_and(|owned| owned.relay == self.settings.id);
+        let heard = self.heard_of(&room);
+        if let Some(ours) = self.rooms.get_mut(&room).filter(|_| is_ours) {
+            ours.expect(heard);
         }
+        self.set_timer(now + AGAIN, room);
     }
 
     fn won(&mut self, now: Instant, room: RoomHash, terms: Terms, revision: Revision) {

@@ -108,7 +108,8 @@ impl Fleet {
 
     fn find(&mut self, now: Instant, room: RoomHash, asker: &Asker<'_>) -> Located {
         if let Some(ours) = self.rooms.get_mut(&room) {
-            if asker.gateway {
+            // Who only asks has not said how far it is from where.
+            if asker.gateway && !asker.near.is_empty() {
                 ours.near = placement::distances(asker.near, &self.view.relays);
             }
             match &ours.state {

@@ -118,7 +118,7 @@ impl Fleet {
         let is_other = known.is_some_and(|known| {
             known != cluster
                 || revision < self.view.revision
-                || self.is_made_anew(everything.fleet.as_ref())
+                || self.is_made_anew(revision, everything.fleet.as_ref())
         });
         if is_other {
             self.say(now, Trouble::AnotherDirectory);

@@ -104,7 +104,7 @@ impl Fleet {
         };
         match answer {
             Answer::Written { revision } => {
-                self.view.gone(&key.bytes(), revision);
+                self.view.delete(key, revision);
                 self.strays.add(room);
             }
             // What is there is heard soon, and then it is looked again.

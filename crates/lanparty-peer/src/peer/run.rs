@@ -400,7 +400,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                     }
                 }
                 Happened::Other(Other::Measured(measured)) => {
-                    self.note_measured(measured);
+                    self.note_looked_around(measured);
                     self.tell_sights(Some(link.place())).await?;
                 }
                 Happened::Other(Other::Surveyed(step)) => self.hear_survey(link, step).await?,

@@ -61,7 +61,8 @@ async fn load(etcd: &Arc<Etcd>, says: &Sender<Heard>) -> Result<Known, Directory
         let page = match etcd.page(after.as_deref(), revision, limit).await {
             // Perhaps it was too long.
             Err(DirectoryError::Says { .. }) if limit > 1 => {
-                limit /= 8;
+                // None at all would mean everything.
+                limit = (limit / 8).max(1);
                 continue;
             }
             page => page?,

@@ -1,7 +1,7 @@
 //! Directories that are lost, made anew, set back or written over, and what is written there for whom.
 
 use super::Party;
-use super::party::{room, settings};
+use super::party::{near, room, settings};
 use crate::fleet::*;
 use std::time::Duration;
 
@@ -99,6 +99,33 @@ fn a_directory_that_is_as_it_was_once_counts_from_a_higher_base() {
     let there = party.enter(1 - at, here, false, &[]);
     assert_eq!(there, at);
     party.enter(1 - at, room(5), true, &[]);
+}
+
+#[test]
+fn a_view_from_before_a_write_of_its_own_is_of_the_same_directory() {
+    let mut party = Party::ready(2);
+    let at = party.enter(0, room(1), true, &[]);
+    let there = party.enter(at, room(2), true, &[near(at, 1), near(1 - at, 200)]);
+    assert_eq!(there, at, "near that one");
+    party.pass(100);
+    let before = fence(&party, at, room(2));
+    let taken = party.relays[at].fleet.view.clone();
+    let deaf = party.relays[at].site;
+    party.model.set_pause(deaf, Duration::from_secs(30));
+    party.model.cut(deaf, true);
+    party.model.cut(deaf, false);
+    party.relays[at].fleet.room_closed(party.now, room(1));
+    party.pass(1500);
+    assert_eq!(party.owner(room(1)), None, "its key is gone");
+    let event = Event::Snapshot {
+        cluster: 1,
+        revision: taken.revision,
+        view: Box::new(taken),
+    };
+    party.relays[at].fleet.handle_event(party.now, event);
+    party.pass(2000);
+    assert_eq!(party.said(at), []);
+    assert_eq!(fence(&party, at, room(2)), before);
 }
 
 #[test]

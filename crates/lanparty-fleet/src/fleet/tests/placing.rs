@@ -72,6 +72,23 @@ fn players_who_were_first_follow_their_gateway_to_where_it_is_near() {
 }
 
 #[test]
+fn who_looks_at_its_own_relay_is_as_near_to_the_others_as_before() {
+    let mut party = Party::ready(3);
+    let at = party.enter(0, room(1), true, &[near(0, 5), near(1, 7), near(2, 90)]);
+    let measured = party.relays[at].fleet.rooms[&room(1)].near.clone();
+    assert_eq!(measured.len(), 3);
+    party.locate(
+        at,
+        room(1),
+        &Asker {
+            looks: true,
+            ..GATEWAY
+        },
+    );
+    assert_eq!(party.relays[at].fleet.rooms[&room(1)].near, measured);
+}
+
+#[test]
 fn of_two_gateways_that_race_one_wins_and_the_other_is_sent_there() {
     for number in 0..20 {
         let mut party = Party::ready(2);

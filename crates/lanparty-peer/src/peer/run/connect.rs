@@ -230,10 +230,9 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let term = relay.and_then(|relay| self.host.term(&relay));
         let preferred = self.host.preferred_relay();
         let near = self.nearby.near(preferred.as_ref());
-        let mut hello = self.question(config);
+        let mut hello = self.question(config, place);
         hello.capabilities.extend(abilities);
         Hello {
-            resume_token: self.relays.place(place).token.clone(),
             orders,
             host_challenge,
             yields,
@@ -245,13 +244,15 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
     }
 
     /// What is said where it is only asked whether the party is there.
-    pub(super) fn question(&self, config: &RelayConfig) -> Hello {
+    pub(super) fn question(&self, config: &RelayConfig, place: usize) -> Hello {
         let newcomer = self.core.newcomer();
         let mut hello = Hello::new(&config.room, newcomer, DatagramBudget::MIN);
         hello.capabilities.push(REDIRECTS.to_owned());
         Hello {
             host: config.host.filter(|_| newcomer != Newcomer::Gateway),
             access_token: config.access_token.clone(),
+            // A relay where we have a place still would take us for somebody else.
+            resume_token: self.relays.place(place).token.clone(),
             ..hello
         }
     }

@@ -38,7 +38,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         reached: Reached,
     ) -> Result<Result<Reached, ConnectError>, RunError> {
         let config = self.config_of(place);
-        let question = self.question(&config);
+        let question = self.question(&config, place);
         let finding = find(reached.connection(), question, &config);
         let since = Instant::now();
         match self.meanwhile(finding).await? {
@@ -94,6 +94,13 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         Ok(())
     }
 
+    /// The same, after some time. Where nothing could be learnt, what was known before is better than nothing.
+    pub(super) fn note_looked_around(&mut self, measured: Vec<Measured>) {
+        if !measured.is_empty() {
+            self.note_measured(measured);
+        }
+    }
+
     /// The relays of the fleet are so far away.
     pub(super) fn note_measured(&mut self, measured: Vec<Measured>) {
         self.nearby.note(Instant::now(), measured);
@@ -147,7 +154,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         if let Some(door) = &mut config.door {
             door.port = None;
         }
-        let question = self.question(&config);
+        let question = self.question(&config, link.place());
         self.nearby.look_around(Instant::now(), config, question);
     }
 }

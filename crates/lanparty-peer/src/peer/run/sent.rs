@@ -44,6 +44,13 @@ impl Sent {
         self.to = self.to.filter(|_| is_same).or(Some((place, now)));
     }
 
+    /// Nobody goes there. Who is on the way elsewhere goes on.
+    fn does_not_follow(&mut self, relay: String, why: String) {
+        if self.to.is_none() {
+            self.stays = Some((relay, why));
+        }
+    }
+
     fn stays(&mut self, relay: String, why: String) {
         self.to = None;
         self.stays = Some((relay, why));
@@ -92,7 +99,9 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             .parse()
             .map(|relay: RelayAddress| relay.to_string());
         let relay = relay.unwrap_or_else(|_| "no address".to_owned());
-        self.elsewhere.sent.stays(relay, error.to_string());
+        self.elsewhere
+            .sent
+            .does_not_follow(relay, error.to_string());
     }
 
     /// Goes there as soon as it is reached.
@@ -181,6 +190,20 @@ mod tests {
         assert_eq!(sent.is_overdue(begin + PATIENCE), None, "another one");
         sent.ends();
         assert_eq!(sent.is_overdue(begin + PATIENCE * 3), None);
+    }
+
+    #[test]
+    fn who_is_on_the_way_goes_on_whatever_else_is_said() {
+        let (mut sent, now) = (Sent::default(), Instant::now());
+        let nowhere = |sent: &mut Sent| {
+            sent.does_not_follow("no address".to_owned(), "it is none".to_owned());
+        };
+        sent.goes(now, 3);
+        nowhere(&mut sent);
+        assert_eq!((sent.place(), sent.take_stays(now)), (Some(3), None));
+        sent.ends();
+        nowhere(&mut sent);
+        assert!(sent.place().is_none() && sent.take_stays(now).is_some());
     }
 
     #[test]

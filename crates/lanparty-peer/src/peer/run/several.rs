@@ -9,7 +9,7 @@ use crate::relays::choose::{Answer, Choice, Chooser};
 use crate::relays::survey::{LookedUp, Question, Reply, Step, Survey};
 use crate::relays::trail::Trail;
 use crate::relays::{Relays, cause};
-use lanparty_ctrl::message::{Hello, Newcomer, Reject};
+use lanparty_ctrl::message::{Newcomer, Reject};
 use lanparty_ctrl::{RejectReason, Text};
 use std::io;
 use std::net::SocketAddr;
@@ -202,11 +202,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 if let Some(door) = &mut config.door {
                     door.port = None;
                 }
-                // A relay where we have a place still would take us for somebody else.
-                let hello = Hello {
-                    resume_token: self.relays.place(place).token.clone(),
-                    ..self.question(&config)
-                };
+                let hello = self.question(&config, place);
                 survey.ask(place, config, targets, hello, is_old);
             }
             Step::Replied(reply) => {

@@ -215,7 +215,7 @@ impl Membership {
     /// relay, which to ask for again is worth it.
     pub(in crate::server) fn gives_back(&self, ticket: Ticket) -> bool {
         let mut core = self.lock();
-        let is_given = core.fleet.give_back(Instant::now(), ticket.room);
+        let is_given = core.fleet.give_back(self.clock.now(), ticket.room);
         self.send_requests(&mut core);
         drop(core);
         self.wake.notify_one();
