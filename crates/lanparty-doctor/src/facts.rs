@@ -1,6 +1,6 @@
 //! What a check may ask a PC, and what it may be answered.
 
-use lanparty_client_control::{Party, Snapshot};
+use lanparty_client_control::{Party, RelayPlace, Snapshot};
 use lanparty_proof::Verdict;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -91,6 +91,17 @@ impl Service {
             Service::Asks(snapshot) | Service::Answers(snapshot) => Some(snapshot),
             _ => None,
         }
+    }
+
+    /// At which of several relays this party is, where it is the one that is joined. A party whose room is not named is any one
+    /// at its relay.
+    pub fn place_of(&self, party: &Party) -> Option<&RelayPlace> {
+        let snapshot = self.snapshot()?;
+        let joined = snapshot.party.as_ref()?;
+        let is_room = party.room.is_empty() || party.room == joined.room;
+        (is_room && party.relay == joined.relay)
+            .then_some(snapshot.place.as_ref())
+            .flatten()
     }
 }
 

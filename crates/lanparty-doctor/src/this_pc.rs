@@ -102,10 +102,11 @@ impl ThisPc {
         let Some(party) = self.party() else {
             return Vec::new();
         };
+        let of_fleet = of_fleet(&self.service(), &party);
         let named = iter::once(party.relay).chain(party.others);
         let numbered = named.enumerate().map(|(at, relay)| (Some(at + 1), relay));
         let relays: Vec<_> = numbered
-            .chain(self.of_fleet().map(|relay| (None, relay)))
+            .chain(of_fleet.map(|relay| (None, relay)))
             .collect();
         if relays.len() < 2 {
             return Vec::new();
@@ -122,13 +123,6 @@ impl ThisPc {
                 .map(thread::ScopedJoinHandle::join);
             seen.flatten().collect()
         })
-    }
-
-    /// The relay of a fleet at which the party is, where the invite does not name it.
-    fn of_fleet(&self) -> Option<String> {
-        let service = self.service();
-        let place = service.snapshot()?.place.as_ref()?;
-        (place.number.is_none() && !place.address.is_empty()).then(|| place.address.clone())
     }
 
     fn look_at_paths(&self) -> Paths {
@@ -167,6 +161,12 @@ impl ThisPc {
             Some(Err(DoorError::Silent(_))) => Service::Silent,
         }
     }
+}
+
+/// The relay of a fleet at which the party is, where the invite does not name it.
+fn of_fleet(service: &Service, party: &Party) -> Option<String> {
+    let place = service.place_of(party)?;
+    (place.number.is_none() && !place.address.is_empty()).then(|| place.address.clone())
 }
 
 /// Asks one of several relays whether it hears us.
@@ -317,7 +317,34 @@ fn is_unknown(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fake::{self, FakePc};
+    use lanparty_client_control::RelayPlace;
     use lanparty_client_control::connection::Door;
+
+    #[test]
+    fn where_the_party_is_is_asked_of_the_party_in_question_only() {
+        let mut pc = FakePc::linux();
+        pc.place(RelayPlace {
+            of: 1,
+            address: "r7.example.net:443".to_owned(),
+            ..RelayPlace::default()
+        });
+        let joined = fake::party();
+        let asked = |change: fn(&mut Party)| {
+            let mut party = joined.clone();
+            change(&mut party);
+            of_fleet(&pc.service, &party)
+        };
+        let place = Some("r7.example.net:443".to_owned());
+        assert_eq!(asked(|_| ()), place);
+        assert_eq!(asked(|party| party.room.clear()), place, "by --relay");
+        assert_eq!(asked(|party| party.room = "MONDAY".to_owned()), None);
+        assert_eq!(
+            asked(|party| party.relay = "r2.example:443".to_owned()),
+            None
+        );
+        assert_eq!(of_fleet(&Service::Silent, &joined), None);
+    }
 
     #[test]
     fn where_nobody_listens_there_is_no_service() {

@@ -105,7 +105,7 @@ fn one(pc: &dyn Pc, relay: &RelaySeen) -> String {
 /// As the relay has said that the party is at: one that cannot be asked by UDP.
 fn region(pc: &dyn Pc, number: Option<usize>) -> Option<String> {
     let service = pc.service();
-    let place = service.snapshot()?.place.as_ref()?;
+    let place = service.place_of(&pc.party()?)?;
     let region = place.region.as_ref()?;
     (place.number == number).then(|| region.clone())
 }
@@ -212,5 +212,8 @@ mod tests {
             row.sentence.contains("2: 24 ms, Paris, where the)"),
             "{row:?}"
         );
+        // Not beside another party's.
+        pc.party.as_mut().unwrap().room = "MONDAY".to_owned();
+        assert!(said(&pc).sentence.contains("2: 24 ms)"));
     }
 }
