@@ -26,17 +26,22 @@ fn look(pc: &dyn Pc) -> Option<Found> {
     let all = relays.iter().chain(&of_fleet);
     let all: Vec<_> = all.map(|relay| one(pc, relay)).collect();
     let all = all.join("; ");
+    let party_answers = of_fleet.iter().any(answers);
     let found = match good {
-        1 if count == 1 => Found::good(format!("The relay of the invite answers ({all}).")),
-        _ if good == count => {
-            Found::good(format!("All {count} relays of the invite answer ({all})."))
+        _ if good == count && (party_answers || of_fleet.is_empty()) => {
+            Found::good(format!("{} ({all}).", all_answer(count)))
         }
-        0 if count == 1 => Found::doubt(format!(
-            "The relay of the invite does not answer ({all})."
+        _ if good == count => Found::doubt(format!(
+            "{}, but not the one where the party is ({all}).",
+            all_answer(count)
         ))
         .cured(Cure::by_hand(
-            "Play on where the party is; tell the host if it stays so, as nobody else finds it.",
+            "Play on if the party works; if not, leave it and join it again, and tell the host if it stays so.",
         )),
+        0 if party_answers => Found::doubt(format!("{} ({all}).", none_answers(count)))
+            .cured(Cure::by_hand(
+                "Play on where the party is; tell the host if it stays so, as nobody else finds it.",
+            )),
         0 => none(pc, count, &all),
         good => Found::doubt(format!(
             "{good} of the {count} relays of the invite answer ({all}): the party survives less."
@@ -59,19 +64,36 @@ fn answers(relay: &RelaySeen) -> bool {
     matches!(relay.probe, Some(Probe::Answered(_)))
 }
 
+fn all_answer(count: usize) -> String {
+    match count {
+        1 => "The relay of the invite answers".to_owned(),
+        _ => format!("All {count} relays of the invite answer"),
+    }
+}
+
+fn none_answers(count: usize) -> String {
+    match count {
+        1 => "The relay of the invite does not answer".to_owned(),
+        _ => format!("None of the {count} relays of the invite answers"),
+    }
+}
+
+/// Neither one of the invite's answers nor one of a fleet: that is this network's doing more likely than theirs.
 fn none(pc: &dyn Pc, count: usize, all: &str) -> Found {
     let is_open = pc
         .tcp()
         .is_some_and(|tcp| matches!(tcp.outcome, TcpOutcome::Open(_)));
+    let none = none_answers(count);
     match is_open {
         true => Found::doubt(format!(
-            "None of the {count} relays of the invite answers by UDP ({all}); the first one does by TCP, so the party works."
+            "{none} by UDP ({all}); {} does by TCP, so the party works.",
+            if count == 1 { "it" } else { "the first one" }
         ))
         .cured(Cure::by_hand(
             "Try another network, or let UDP out where your router or its network keeps it back.",
         )),
         false => Found::bad(
-            format!("None of the {count} relays of the invite answers ({all})."),
+            format!("{none} ({all})."),
             Cure::by_hand(
                 "Ask the host whether others are in; if they are, try another network, such as your phone's, and look at your router's firewall.",
             ),
@@ -195,6 +217,55 @@ mod tests {
                 .contains("does not answer (1: no answer; where the party is: 31"),
             "{row:?}"
         );
+    }
+
+    #[test]
+    fn a_silent_one_where_the_party_is_is_a_doubt() {
+        let mut pc = FakePc::linux();
+        pc.of_fleet = Some(Probe::Silent);
+        pc.relays = vec![after(12)];
+        let row = said(&pc);
+        assert_eq!(row.mark, Mark::Doubt);
+        assert_eq!(
+            row.sentence,
+            "The relay of the invite answers, but not the one where the party is (1: 12 ms; where the party is: no answer, Vienna)."
+        );
+        assert!(row.how_to.is_some());
+        pc.relays = vec![after(12), after(24)];
+        let row = said(&pc);
+        assert_eq!(row.mark, Mark::Doubt);
+        assert!(
+            row.sentence
+                .starts_with("All 2 relays of the invite answer, but not"),
+            "{row:?}"
+        );
+    }
+
+    #[test]
+    fn where_no_udp_gets_out_the_one_relay_is_not_to_blame() {
+        let mut pc = FakePc::linux();
+        pc.of_fleet = Some(Probe::Silent);
+        pc.relays = vec![Some(Probe::Silent)];
+        let row = said(&pc);
+        assert_eq!(row.mark, Mark::Doubt);
+        assert!(
+            row.sentence
+                .starts_with("The relay of the invite does not answer by UDP (1: no")
+                && row
+                    .sentence
+                    .ends_with("it does by TCP, so the party works."),
+            "{row:?}"
+        );
+        let how_to = row.how_to.unwrap();
+        assert!(how_to.starts_with("Try another network"), "{how_to}");
+        pc.tcp = None;
+        assert_eq!(said(&pc).mark, Mark::Bad);
+        // Where the other one answers by UDP, it is the relays'.
+        pc.of_fleet = after(31);
+        pc.relays = vec![Some(Probe::Silent), Some(Probe::Silent)];
+        let row = said(&pc);
+        assert_eq!(row.mark, Mark::Doubt);
+        assert!(row.how_to.unwrap().starts_with("Play on where the party"));
     }
 
     #[test]

@@ -67,10 +67,12 @@ pub(super) fn wrongs() -> Vec<Wrong> {
         }));
     }
     wrong(Box::new(|pc| pc.tcp = None));
-    wrong(Box::new(|pc| {
-        pc.relays = vec![Some(Probe::Silent)];
-        pc.of_fleet = Some(Probe::Silent);
-    }));
+    for relay in [Probe::Silent, Probe::Answered(Duration::ZERO)] {
+        wrong(Box::new(move |pc| {
+            pc.relays = vec![Some(relay)];
+            pc.of_fleet = Some(Probe::Silent);
+        }));
+    }
     for probe in [Some(Probe::Silent), Some(Probe::Blocked), None] {
         wrong(Box::new(move |pc| pc.relays = vec![probe; 5]));
     }
