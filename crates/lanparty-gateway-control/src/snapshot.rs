@@ -172,12 +172,23 @@ pub struct Relay {
     /// True for the one at which the party is.
     #[serde(default)]
     pub here: bool,
+    /// The other relay of its fleet, `HOST:PORT`, to which it sends whoever asks for this party.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leads_to: Option<String>,
     /// Why it is of no use now, as part of a sentence.
     #[serde(default)]
     pub trouble: Option<String>,
 }
 
 impl Relays {
+    /// Where a relay leads that is only the way to another one, as part of a sentence: `leads to r2:443, where the party is`.
+    pub fn lead(&self, relay: &Relay) -> Option<String> {
+        let to = relay.leads_to.as_ref()?;
+        let is_here = self.relays.iter().any(|it| it.here && it.address == *to);
+        let here = if is_here { ", where the party is" } else { "" };
+        Some(format!("leads to {to}{here}"))
+    }
+
     /// Where the party is, as part of a sentence: `relay 2 of 3, Paris`. Nothing where there is only one place, or no link.
     pub fn place(&self) -> Option<String> {
         let of = self.relays.len();

@@ -108,11 +108,9 @@ impl Relays {
         match &order.to {
             Wanted::Best => self.choose_best(),
             Wanted::At(to) => {
-                let sight = self.sight_of(to);
-                let why = sight.and_then(|sight| sight.said.clone());
-                if let Some(why) = why {
-                    let refusal = self.refusal(&to.clone(), &why);
-                    self.end_order(Err(refusal));
+                let to = to.clone();
+                if let Some(end) = self.end_by_sight(&to) {
+                    self.end_order(end);
                 }
             }
         }
@@ -186,14 +184,12 @@ impl Relays {
         if !self.is_linked {
             return Err(NO_LINK.to_owned());
         }
-        if let (Wanted::At(to), Some(last)) = (&wanted, &self.last)
-            && to.is_same(last)
+        if let Wanted::At(to) = &wanted
+            && let Some(here) = self.leads_here(to)
         {
+            let said = self.already(here);
             self.end_order(Err(OVERTAKEN.to_owned()));
-            return Ok(Ordered::Done(format!(
-                "The party is at {} already.",
-                self.words_for(to)
-            )));
+            return Ok(Ordered::Done(said));
         }
         self.end_order(Err(OVERTAKEN.to_owned()));
         self.wants_look |= matches!(wanted, Wanted::Best);
@@ -276,6 +272,29 @@ impl Relays {
         sights.find(|sight| sight.address.is_same(relay))
     }
 
+    /// What the last look at this one makes of an order to go there, if anything.
+    fn end_by_sight(&self, to: &RelayAddress) -> Option<Result<String, String>> {
+        if let Some(here) = self.leads_here(to) {
+            return Some(Ok(self.already(here)));
+        }
+        let sight = self.sight_of(to)?;
+        let leads = |to: &RelayAddress| format!("it leads to the relay {to}");
+        let why = sight.said.clone();
+        let why = why.or_else(|| sight.leads_to.as_ref().map(leads))?;
+        Some(Err(self.refusal(to, &why)))
+    }
+
+    /// Where the party is, if it is at this one, or at the one to which this one sends those who ask for it.
+    fn leads_here<'a>(&'a self, to: &'a RelayAddress) -> Option<&'a RelayAddress> {
+        let leads_to = self.sight_of(to).and_then(|sight| sight.leads_to.as_ref());
+        let mut ways = [Some(to), leads_to].into_iter().flatten();
+        ways.find(|way| self.is_here(way))
+    }
+
+    fn already(&self, here: &RelayAddress) -> String {
+        format!("The party is at {} already.", self.words_for(here))
+    }
+
     fn is_here(&self, relay: &RelayAddress) -> bool {
         self.is_linked && self.last.as_ref().is_some_and(|last| last.is_same(relay))
     }
@@ -291,6 +310,9 @@ impl Relays {
             region: region.map(ToString::to_string),
             ping_us: rtt.map(|rtt| u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX)),
             here: is_here,
+            leads_to: sight
+                .filter(|_| !is_here)
+                .and_then(|sight| Some(sight.leads_to.as_ref()?.to_string())),
             trouble: sight
                 .filter(|_| !is_here)
                 .and_then(|sight| sight.said.clone()),
@@ -337,7 +359,7 @@ impl Relays {
         };
         match here {
             Some((own, here)) if own <= rtt + AS_GOOD => {
-                let said = format!("The party is at {} already.", self.words_for(here));
+                let said = self.already(here);
                 self.end_order(Ok(format!("{said} No other is nearer.")));
             }
             _ => {

@@ -363,6 +363,7 @@ fn places(count: usize) -> Relays {
         region: region.map(str::to_owned),
         ping_us,
         here: at == 0,
+        leads_to: None,
         trouble: trouble.map(str::to_owned),
     };
     let relays = made.into_iter().enumerate().map(relay).take(count);

@@ -287,11 +287,14 @@ function drawRelays({ relays = [], moves, asked_s }) {
 	list('relay-list', 't-relay', relays, (relay) => relay.address, (row, relay) => {
 		put(row.address, relay.address);
 		put(row.region, relay.region);
-		judge(row.state, relay.here ? { text: 'The party is here', q: 'good' } : { text: relay.trouble, q: 'slow' });
-		show(row.state, relay.here || relay.trouble);
-		const unknown = relay.here || relay.trouble ? '' : 'not asked yet';
+		const is = relays.some((it) => it.here && it.address === relay.leads_to) ? ', where the party is' : '';
+		const lead = relay.leads_to && `leads to ${relay.leads_to}${is}`;
+		const said = relay.here ? 'The party is here' : relay.trouble || lead;
+		judge(row.state, { text: said, q: relay.here ? 'good' : relay.trouble ? 'slow' : 'none' });
+		show(row.state, said);
+		const unknown = said ? '' : 'not asked yet';
 		put(row.ping, relay.ping_us == null ? unknown : `ping ${pingSaid(relay.ping_us).text}`);
-		show(row.move, !relay.here);
+		show(row.move, !relay.here && !lead);
 		mark(row.move, 'aria-label', plain(`Go there…: ${relay.address}`));
 	});
 }

@@ -270,6 +270,8 @@ pub struct RelaySight {
     pub rtt: Option<Duration>,
     /// True for the one at which this peer is.
     pub is_here: bool,
+    /// Where it sends whoever asks for this party: another relay of its fleet. It is a way there, and on when that one fails.
+    pub leads_to: Option<RelayAddress>,
     /// Why it is of no use now, as part of a sentence.
     pub said: Option<String>,
 }

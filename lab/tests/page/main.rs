@@ -319,6 +319,16 @@ fn the_party_is_taken_to_another_relay_after_a_question(table: &Table) -> Result
         ]);
     })?;
     browser.until("by('relay-rest').textContent.startsWith('No other one could take')")?;
+    table.party(|state| {
+        state.relays = json!([
+            {"address": "relay.example:443", "leads_to": "r2.example:443"},
+            {"address": "r2.example:443", "ping_us": 11_000, "here": true},
+        ]);
+    })?;
+    browser.until("by('relay-rest').textContent.startsWith('When one fails')")?;
+    browser.until(
+        "by('relay-list').textContent.includes('leads to r2.example:443, where the party is')",
+    )?;
     table.party(|state| state.relays = json!([]))
 }
 

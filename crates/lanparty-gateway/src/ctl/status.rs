@@ -70,13 +70,16 @@ fn link(now: &Snapshot) -> String {
 
 /// Where the party could go on, a line each.
 fn others(now: &Snapshot) -> impl Iterator<Item = String> {
-    let others = now.link.places.relays.iter().filter(|relay| !relay.here);
+    let places = &now.link.places;
+    let others = places.relays.iter().filter(|relay| !relay.here);
     others.map(|relay| {
+        let lead = places.lead(relay).map(|lead| format!("it {lead}"));
+        let unknown = || "not asked yet".to_owned();
         let region = relay.region.as_ref().map(|region| format!(" in {region}"));
         let (could, state) = match (&relay.trouble, relay.ping_us) {
             (Some(trouble), _) => ("could not", trouble.clone()),
             (None, Some(us)) => ("could", table::ping(us.into())),
-            (None, None) => ("could", "not asked yet".to_owned()),
+            (None, None) => ("could", lead.unwrap_or_else(unknown)),
         };
         let (address, region) = (&relay.address, region.unwrap_or_default());
         format!("It {could} go on at {address}{region}: {state}.")
@@ -139,6 +142,7 @@ mod tests {
             region: Some("Paris".to_owned()),
             ping_us,
             here: trouble.is_none(),
+            leads_to: None,
             trouble: trouble.map(str::to_owned),
         };
         now.link.places = Relays {
@@ -170,6 +174,36 @@ mod tests {
         let drawn = table::draw_relays(&now.link.places);
         assert_eq!(drawn.lines().collect::<Vec<_>>(), expected);
         assert!(table::draw_relays(&Relays::default()).contains("one relay"));
+    }
+
+    #[test]
+    fn a_name_that_leads_to_the_party_is_a_way_on() {
+        let mut now = nothing_yet();
+        let relay = |address: &str, here: bool, leads_to: Option<&str>| Relay {
+            address: address.to_owned(),
+            region: None,
+            ping_us: here.then_some(9000),
+            here,
+            leads_to: leads_to.map(str::to_owned),
+            trouble: None,
+        };
+        now.link.places.relays = vec![
+            relay("relay.example:443", false, Some("r2:443")),
+            relay("r2:443", true, None),
+            relay("old.example:443", false, Some("r3:443")),
+        ];
+        let said = draw(&now);
+        for line in [
+            "It could go on at relay.example:443: it leads to r2:443, where the party is.",
+            "It could go on at old.example:443: it leads to r3:443.",
+        ] {
+            assert!(said.contains(line), "{said}");
+        }
+        let drawn = table::draw_relays(&now.link.places);
+        assert!(
+            drawn.contains("–       leads to r2:443, where the party is\n"),
+            "{drawn}"
+        );
     }
 
     #[test]

@@ -115,8 +115,11 @@ pub(super) fn draw_relays(places: &Relays) -> String {
         let state = match &relay.trouble {
             _ if relay.here => "the party is here".to_owned(),
             Some(trouble) => trouble.clone(),
-            None if relay.ping_us.is_none() => "not asked yet".to_owned(),
-            None => String::new(),
+            None if relay.ping_us.is_some() => String::new(),
+            None => {
+                let lead = places.lead(relay);
+                lead.unwrap_or_else(|| "not asked yet".to_owned())
+            }
         };
         [
             (at + 1).to_string(),

@@ -112,6 +112,7 @@ fn sight(address: &str, answer: Result<u64, &str>) -> RelaySight {
         region: None,
         rtt: answer.ok().map(Duration::from_millis),
         is_here: false,
+        leads_to: None,
         said: answer.err().map(str::to_owned),
     }
 }

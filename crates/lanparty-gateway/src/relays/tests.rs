@@ -21,6 +21,7 @@ fn sight(address: &str, region: Option<&str>, answer: Result<u64, &str>) -> Rela
         region: region.map(Into::into),
         rtt: answer.ok().map(Duration::from_millis),
         is_here: false,
+        leads_to: None,
         said: answer.err().map(str::to_owned),
     }
 }
@@ -244,4 +245,35 @@ fn what_the_fleet_says_no_to_is_told_at_once_and_only_of_what_is_wanted() {
         "{said}"
     );
     assert_eq!(relays.wanted(), None);
+}
+
+#[test]
+fn a_name_that_leads_to_the_party_is_no_trouble() {
+    let mut relays = party(&["relay.example"]);
+    let now = Instant::now();
+    relays.note_joined(&at("r2.example"), None, None);
+    let mut seen = [
+        sight("relay.example", None, Err("")),
+        sight("r2.example", None, Ok(9)),
+    ];
+    (seen[0].said, seen[0].leads_to) = (None, Some(at("r2.example")));
+    // To go where it leads to is to stay; the look that comes of it ends the order.
+    relays.order(now, "relay.example").unwrap();
+    relays.note_sights(now, &seen);
+    let already = "The party is at the relay r2.example:443 already.";
+    assert_eq!(relays.take_outcome(), Some(Ok(already.to_owned())));
+    let again = relays.order(now, "relay.example");
+    assert_eq!(again, Ok(Ordered::Done(already.to_owned())));
+    let shown = relays.shown().relays;
+    assert_eq!(shown[0].leads_to.as_deref(), Some("r2.example:443"));
+    assert_eq!((&shown[0].trouble, &shown[1].leads_to), (&None, &None));
+    seen[0].leads_to = Some(at("r3.example"));
+    relays.note_sights(now, &seen);
+    relays.order(now, "relay.example").unwrap();
+    relays.note_sights(now, &seen);
+    let why = relays.take_outcome().unwrap().unwrap_err();
+    assert!(
+        why.contains("it leads to the relay r3.example:443"),
+        "{why}"
+    );
 }

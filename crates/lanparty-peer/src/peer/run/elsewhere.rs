@@ -310,6 +310,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 region: None,
                 rtt: None,
                 is_here: false,
+                leads_to: None,
                 said: Some(SILENT.to_owned()),
             });
         }
@@ -324,6 +325,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             region: link.welcome().region.clone(),
             rtt: link.rtt(),
             is_here: true,
+            leads_to: None,
             said: None,
         });
     }

@@ -112,6 +112,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 region: relay.region.clone(),
                 rtt: *rtt,
                 is_here: false,
+                leads_to: None,
                 said: rtt.is_none().then(|| SILENT.to_owned()),
                 address,
             };

@@ -246,6 +246,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 region: None,
                 rtt: None,
                 is_here: false,
+                leads_to: None,
                 said: None,
             };
             match reply {
@@ -255,9 +256,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                         sight.rtt = Some(open.rtt);
                     }
                 }
-                Ok(Reply::Sent(to, _)) => {
-                    sight.said = Some(format!("it leads to the relay {} of its fleet", to.address));
-                }
+                Ok(Reply::Sent(to, _)) => sight.leads_to = to.address.parse().ok(),
                 Ok(Reply::Reached(_)) => {}
                 Ok(Reply::Old) => {
                     if let Answer::Open(open) = answer {
