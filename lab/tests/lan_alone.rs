@@ -232,7 +232,13 @@ fn a_narrow_wire_drops_long_packets_without_a_word(pair: &WirePair) -> Result<()
     });
     pair.left.pings(WirePair::RIGHT, 1252)?;
     ensure!(pair.wire.too_long() == 0);
-    ensure!(pair.left.pings(WirePair::RIGHT, 1253).is_err() && pair.wire.too_long() == 3);
+    ensure!(pair.left.pings(WirePair::RIGHT, 1253).is_err());
+    // Three of each attempt, and there are several where the machine is busy.
+    let too_long = pair.wire.too_long();
+    ensure!(
+        too_long > 0 && too_long.is_multiple_of(3),
+        "{too_long} were too long"
+    );
     Ok(())
 }
 
