@@ -1,7 +1,7 @@
 //! Several relays at which a party may be: asked side by side, chosen between, and gone over to.
 //!
-//! [`Relays`] is what a peer knows of them; [`survey`] asks them, [`choose`] says where to go, [`rhythm`] when to look while a link
-//! stands, and [`trail`] follows the relays of a fleet.
+//! `Relays` is what a peer knows of them; `survey` asks them, [`choose`] says where to go, [`rhythm`] when to look while a link
+//! stands, and `trail` follows the relays of a fleet.
 
 pub mod choose;
 pub(crate) mod nearby;
