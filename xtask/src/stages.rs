@@ -1,6 +1,7 @@
 //! A list of commands with names: run one after the other, timed, summed up.
 
-use std::io::{BufRead, BufReader, IsTerminal};
+use std::collections::VecDeque;
+use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,20 @@ struct StageResult {
     passed: bool,
     took: Duration,
     skipped: Vec<String>,
+    /// The last that it said, where it failed and nobody may look further up.
+    last_lines: Vec<String>,
 }
+
+/// How a command went.
+#[derive(Debug, PartialEq, Eq)]
+struct Run {
+    passed: bool,
+    skipped: Vec<String>,
+    last_lines: Vec<String>,
+}
+
+/// Of a failed stage the summary repeats so many lines: a compiler's error is among them.
+const LAST_LINES: usize = 40;
 
 impl Stages {
     /// Runs a command as a stage; a failed one does not keep the next from running. Says whether it passed.
@@ -47,8 +61,11 @@ impl Stages {
     ) -> Result<bool> {
         println!("\n=== {name}");
         let begin = Instant::now();
-        let (passed, skipped) =
-            run_and_watch(command, limit).with_context(|| format!("run stage `{name}`"))?;
+        let Run {
+            passed,
+            skipped,
+            last_lines,
+        } = run_and_watch(command, limit).with_context(|| format!("run stage `{name}`"))?;
         let took = begin.elapsed();
         let passed = passed && (skipped.is_empty() || !self.strict);
         println!(
@@ -61,6 +78,7 @@ impl Stages {
             passed,
             took,
             skipped,
+            last_lines: if passed { Vec::new() } else { last_lines },
         });
         Ok(passed)
     }
@@ -86,17 +104,23 @@ impl Stages {
             passed,
             took: Duration::ZERO,
             skipped: vec![reason.to_owned()],
+            last_lines: Vec::new(),
         });
     }
 
     /// Prints the summary and answers with the process's exit code.
     pub(crate) fn finish(self) -> ExitCode {
+        for stage in self.results.iter().filter(|stage| !stage.passed) {
+            println!("\n=== {}: its last lines", stage.name);
+            stage.last_lines.iter().for_each(|line| println!("{line}"));
+        }
         println!("\n=== summary");
         for StageResult {
             name,
             passed,
             took,
             skipped,
+            last_lines: _,
         } in &self.results
         {
             let outcome = match (passed, skipped.is_empty()) {
@@ -124,34 +148,46 @@ impl Stages {
     }
 }
 
-/// Shows the command's output as it comes and collects the reasons for skipping.
-fn run_and_watch(command: &mut Command, limit: Duration) -> Result<(bool, Vec<String>)> {
-    if std::io::stdout().is_terminal() {
+/// Shows the command's output as it comes, and keeps its last lines and the reasons for skipping. At a terminal what goes to stderr
+/// goes straight there, so that cargo shows how far it is, and is not among these lines.
+fn run_and_watch(command: &mut Command, limit: Duration) -> Result<Run> {
+    let (output, stdout) = io::pipe().context("make a pipe")?;
+    if io::stdout().is_terminal() {
         command.env("CARGO_TERM_COLOR", "always"); // our pipe would turn colours off
+    } else {
+        command.stderr(stdout.try_clone().context("share a pipe")?);
     }
-    let mut child = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("start {command:?}"))?;
+    let child = command.stdout(stdout).spawn();
+    // The command holds the pipe open for as long as it may start another child.
+    command.stdout(Stdio::null()).stderr(Stdio::inherit());
+    let mut child = child.with_context(|| format!("start {command:?}"))?;
     let mut skipped = Vec::new();
-    let stdout = child.stdout.take().context("a piped child has a stdout")?;
+    let mut last_lines = VecDeque::with_capacity(LAST_LINES);
     let watched = watch::for_the_time(child.id(), limit);
-    for line in BufReader::new(stdout).split(b'\n') {
+    for line in BufReader::new(output).split(b'\n') {
         let line = line.context("read the stage's output")?;
-        let line = String::from_utf8_lossy(&line);
+        let line = String::from_utf8_lossy(&line).into_owned();
         println!("{line}");
         skipped.extend(line.strip_prefix(SKIPPED).map(str::to_owned));
+        if last_lines.len() == LAST_LINES {
+            last_lines.pop_front();
+        }
+        last_lines.push_back(line);
     }
     skipped.dedup();
-    let success = child.wait().context("wait for the stage")?.success();
+    let mut passed = child.wait().context("wait for the stage")?.success();
     if watched.is_over() {
         println!(
             "It was ended because it was not done after {}.",
             in_words(limit)
         );
-        return Ok((false, skipped));
+        passed = false;
     }
-    Ok((success, skipped))
+    Ok(Run {
+        passed,
+        skipped,
+        last_lines: last_lines.into(),
+    })
 }
 
 pub(crate) fn in_words(duration: Duration) -> String {
@@ -172,10 +208,23 @@ mod tests {
             "-c",
             "echo fine; echo 'SKIPPED: no root'; echo 'SKIPPED: no root'; exit 3",
         ]);
-        assert_eq!(
-            run_and_watch(&mut shell, Duration::MAX).unwrap(),
-            (false, vec!["no root".to_owned()])
-        );
+        let run = run_and_watch(&mut shell, Duration::MAX).unwrap();
+        assert!(!run.passed);
+        assert_eq!(run.skipped, ["no root"]);
+    }
+
+    #[test]
+    fn keeps_the_last_that_a_stage_said() {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "seq 100; echo 'error: a crate is missing' >&2"]);
+        let run = run_and_watch(&mut shell, Duration::MAX).unwrap();
+        assert!(run.last_lines.len() <= LAST_LINES);
+        let last = run.last_lines.last().unwrap();
+        if io::stdout().is_terminal() {
+            assert_eq!(last, "100");
+        } else {
+            assert_eq!(last, "error: a crate is missing");
+        }
     }
 
     #[test]
@@ -200,7 +249,7 @@ mod tests {
         shell.args(["-c", "(sleep 1000; echo woken) & wait"]);
         let begin = Instant::now();
         let limit = Duration::from_millis(300);
-        assert_eq!(run_and_watch(&mut shell, limit).unwrap(), (false, vec![]));
+        assert!(!run_and_watch(&mut shell, limit).unwrap().passed);
         assert!(begin.elapsed() < Duration::from_secs(60));
     }
 
