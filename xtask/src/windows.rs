@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::build::{BINARIES, release};
+use crate::build::{BINARIES, FEATURES, release};
 use crate::cargo::{cargo, target_folder};
 use crate::stages::Stages;
 use equipment::Equipment;
@@ -191,7 +191,9 @@ fn stages_of(stages: &mut Stages, tools: &Tools, profile: Profile, mut lab: Comm
 /// The lab's tests with a Windows PC; a filter may follow.
 fn lab_tests() -> Command {
     let mut lab = cargo();
-    lab.args(["test", "-p", "lanparty-lab", "--test", "windows", "--"]);
+    lab.args(["test", "-p", "lanparty-lab", "--test", "windows"]);
+    // Those of the other suites, which are built by then.
+    lab.args(FEATURES).arg("--");
     lab
 }
 
