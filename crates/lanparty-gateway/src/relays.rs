@@ -85,6 +85,9 @@ impl Relays {
         self.moves += u64::from(has_moved);
         (self.is_linked, self.region, self.term) = (true, region, term);
         self.last = Some(at.clone());
+        for sight in &mut self.sights {
+            sight.is_here = false;
+        }
         if self.wanted().is_some_and(|wanted| wanted.is_same(at)) {
             let said = format!(
                 "The party is at {} now; players follow by themselves within seconds.",
@@ -123,8 +126,10 @@ impl Relays {
             relay.is_ok_and(|relay| relay.is_same(to))
         };
         if let Some(to) = self.wanted().filter(is_it).cloned() {
-            let refusal = self.refusal(&to, not_placed.text.as_str());
-            self.end_order(Err(refusal));
+            self.end_order(match not_placed.text.as_str() {
+                HERE => Ok(self.already(&to)),
+                why => Err(self.refusal(&to, why)),
+            });
         }
     }
 
@@ -249,7 +254,8 @@ impl Relays {
 
     /// How many there are beside the one where the party is.
     pub(crate) fn others(&self) -> usize {
-        self.known().count().saturating_sub(1)
+        let here = self.known().filter(|relay| self.is_here(relay)).count();
+        self.known().count().saturating_sub(here.max(1))
     }
 
     fn are_several(&self) -> bool {
@@ -295,8 +301,11 @@ impl Relays {
         format!("The party is at {} already.", self.words_for(here))
     }
 
+    /// True for where the link is, and for the other name of the same machine.
     fn is_here(&self, relay: &RelayAddress) -> bool {
-        self.is_linked && self.last.as_ref().is_some_and(|last| last.is_same(relay))
+        let is_named = || self.last.as_ref().is_some_and(|last| last.is_same(relay));
+        let is_seen = || self.sight_of(relay).is_some_and(|sight| sight.is_here);
+        self.is_linked && (is_named() || is_seen())
     }
 
     fn show(&self, relay: &RelayAddress) -> Relay {
@@ -395,6 +404,8 @@ impl Relays {
 
 const ALONE: &str = "this party has one relay only; start the gateway with more of them (--relay, several times), and make a \
                      new invite";
+/// What a fleet says of a relay at which the party is, under another name (`lanparty_fleet::NotPlaced::Here`).
+const HERE: &str = "the party is there already";
 const OVERTAKEN: &str = "another relay was chosen meanwhile";
 
 /// What a host reads when its fleet sends the party to where it does not come in.

@@ -277,3 +277,33 @@ fn a_name_that_leads_to_the_party_is_no_trouble() {
         "{why}"
     );
 }
+
+#[test]
+fn one_machine_with_two_names_is_one_place() {
+    let mut relays = party(&["relay.example"]);
+    let now = Instant::now();
+    let mut seen = ["r1.example", "r2.example"].map(|name| sight(name, None, Ok(9)));
+    // Who does not know which one it is hears it of the fleet.
+    relays.note_sights(now, &seen);
+    relays.order(now, "r2.example").unwrap();
+    relays.note_not_placed(&NotPlaced {
+        relay: "r2.example:443".to_owned(),
+        text: HERE.into(),
+    });
+    let already = "The party is at the relay r2.example:443 in Frankfurt already.";
+    let said = relays.take_outcome().unwrap().unwrap();
+    assert_eq!(said, already.replace(" in Frankfurt", ""));
+    seen[1].is_here = true;
+    relays.note_sights(now, &seen);
+    let here: Vec<_> = relays.shown().relays.iter().map(|it| it.here).collect();
+    assert_eq!(here, [true, false, true]);
+    assert_eq!(relays.others(), 1);
+    assert_eq!(
+        relays.order(now, "r2.example"),
+        Ok(Ordered::Done(already.to_owned()))
+    );
+    // At another relay neither is the place any more.
+    relays.note_joined(&at("r1.example"), None, None);
+    let here: Vec<_> = relays.shown().relays.iter().map(|it| it.here).collect();
+    assert_eq!(here, [false, true, false]);
+}

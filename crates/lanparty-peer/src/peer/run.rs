@@ -301,7 +301,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             at: &address,
         };
         self.tell(joined).await?;
-        self.tell_sights(Some(link.place())).await?;
+        self.tell_sights(Some(link)).await?;
         tracing::debug!(buffers = ?link.udp_buffers(), budget = %link.budget(), "The link is up");
         self.about_doors(link, Doors::begin);
         match self.doors.is_empty() {
@@ -401,7 +401,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 }
                 Happened::Other(Other::Measured(measured)) => {
                     self.note_looked_around(measured);
-                    self.tell_sights(Some(link.place())).await?;
+                    self.tell_sights(Some(link)).await?;
                 }
                 Happened::Other(Other::Surveyed(step)) => self.hear_survey(link, step).await?,
                 Happened::Other(Other::Tick) => {

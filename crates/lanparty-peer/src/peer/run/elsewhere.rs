@@ -287,7 +287,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         self.elsewhere.looked = looked;
         handled?;
         if is_over {
-            self.tell_sights(Some(link.place())).await?;
+            self.tell_sights(Some(link)).await?;
         }
         self.decide(link)
     }
@@ -315,7 +315,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             });
         }
         self.note_here(link);
-        self.tell_sights(Some(link.place())).await
+        self.tell_sights(Some(link)).await
     }
 
     /// The link that stands knows how far its relay is.

@@ -6,11 +6,13 @@ use super::connect::network;
 use crate::link::race::Targets;
 use crate::link::{ConnectError, RelayLink};
 use crate::relays::choose::{Answer, Choice, Chooser};
+use crate::relays::nearby::Measured;
 use crate::relays::survey::{LookedUp, Question, Reply, Step, Survey};
 use crate::relays::trail::Trail;
 use crate::relays::{Relays, cause};
 use lanparty_ctrl::message::{Newcomer, Reject};
-use lanparty_ctrl::{RejectReason, Text};
+use lanparty_ctrl::{Pin, RejectReason, Text};
+use lanparty_edge::address::RelayAddress;
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -283,22 +285,61 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         }
     }
 
-    /// Tells the host how its relays are, where there are several. `here` is the number of the one where the link is.
-    pub(super) async fn tell_sights(&mut self, here: Option<usize>) -> Result<(), RunError> {
+    /// Tells the host how its relays are, where there are several. `link` is the one that stands.
+    pub(super) async fn tell_sights(&mut self, link: Option<&RelayLink>) -> Result<(), RunError> {
         if !self.relays.are_several() && !self.relays.are_fleet() {
             return Ok(());
         }
-        let here = here.map(|here| self.relays.place(here).address.clone());
+        let here = link.map(|link| self.relays.place(link.place()).address.clone());
+        // The fleet's common name has led there, and the machine has one of its own.
+        let own = link.and_then(RelayLink::key);
+        let own = own.and_then(|key| named_by_key(self.nearby.measured(), &key));
         for sight in &mut self.sights {
-            sight.is_here = here
-                .as_ref()
-                .is_some_and(|here| here.is_same(&sight.address));
+            let mut names = here.iter().chain(&own);
+            sight.is_here = names.any(|name| name.is_same(&sight.address));
         }
         let sights = self.sights.clone();
         self.tell(Event::Relays(&sights)).await
     }
 }
 
+/// What the fleet calls the relay with this key; nothing where several have it.
+fn named_by_key(measured: &[Measured], key: &Pin) -> Option<RelayAddress> {
+    let has_key = |it: &&Measured| it.relay.pin.as_ref() == Some(key);
+    let mut with_key = measured.iter().filter(has_key);
+    let it = with_key.next().filter(|_| with_key.next().is_none())?;
+    it.relay.address.parse().ok()
+}
+
 fn has_gateway(answer: &Answer) -> bool {
     matches!(answer, Answer::Open(open) if open.gateway.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lanparty_ctrl::places::FleetRelay;
+
+    #[test]
+    fn a_machine_of_a_fleet_is_known_by_a_key_that_is_its_alone() {
+        let pin = |byte| Pin::from_sha256([byte; 32]);
+        let measured = |address: &str, pin| Measured {
+            relay: FleetRelay {
+                address: address.to_owned(),
+                pin,
+                region: None,
+            },
+            rtt: None,
+        };
+        let fleet = [
+            measured("r1.example:443", Some(pin(1))),
+            measured("r2.example:443", Some(pin(2))),
+            measured("r3.example:443", Some(pin(3))),
+            measured("r4.example:443", Some(pin(3))),
+            measured("r5.example:443", None),
+        ];
+        let named = |byte| named_by_key(&fleet, &pin(byte)).map(|it| it.to_string());
+        assert_eq!(named(2).as_deref(), Some("r2.example:443"));
+        assert_eq!((named(3), named(4)), (None, None));
+    }
 }
