@@ -153,7 +153,8 @@ pub struct Relays {
     /// How often the party has gone from one relay to another since the gateway started.
     #[serde(default)]
     pub moves: u64,
-    /// For how many seconds that is known of them; they are asked now and then.
+    /// For how many seconds that is known of the one of the others that was asked longest ago; they are asked now and then, and
+    /// not all at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_s: Option<u64>,
 }

@@ -496,7 +496,7 @@ impl Picture {
                 sentence: self.link_sentence.clone(),
                 ping_us: way.map(guests::micros),
                 loss_permille: self.figures.loss_permille,
-                places: self.relays.shown_at(now),
+                places: self.places(now),
             },
             port: self.port.clone(),
             locked: controls.locks() || self.members.locked,

@@ -26,7 +26,8 @@ pub(crate) struct Relays {
     named: Vec<RelayAddress>,
     /// What the last look at all of them showed.
     sights: Vec<RelaySight>,
-    looked_at: Option<Instant>,
+    /// Since when they are known at all, or when it was last time to ask them.
+    asked_at: Option<Instant>,
     /// A look is wanted, and by whom: since when somebody waits for it.
     wants_look: bool,
     waits_since: Option<Instant>,
@@ -106,7 +107,8 @@ impl Relays {
     /// All of them have been looked at.
     pub(crate) fn note_sights(&mut self, now: Instant, sights: &[RelaySight]) {
         self.sights = sights.to_vec();
-        (self.looked_at, self.waits_since) = (Some(now), None);
+        self.asked_at.get_or_insert(now);
+        self.waits_since = None;
         let Some(order) = &self.order else { return };
         match &order.to {
             Wanted::Best => self.choose_best(),
@@ -136,10 +138,12 @@ impl Relays {
     /// A second has passed.
     pub(crate) fn handle_second(&mut self, now: Instant) {
         let age = |at: Instant| now.saturating_duration_since(at);
-        let is_old = self.looked_at.is_none_or(|at| age(at) >= SURVEY);
-        if self.are_several() && self.is_linked && is_old && !self.wants_look {
+        let is_old = |at: Option<Instant>| at.is_none_or(|at| age(at) >= SURVEY);
+        // The others of a fleet are measured without being asked for here.
+        let is_due = is_old(self.asked_at) && is_old(self.oldest(self.named.iter()));
+        if self.are_several() && self.is_linked && is_due && !self.wants_look {
             // Where nobody tells of it, it is not asked for each second.
-            (self.wants_look, self.looked_at) = (true, Some(now));
+            (self.wants_look, self.asked_at) = (true, Some(now));
         }
         self.waits_since.take_if(|at| age(*at) >= ANSWERS);
         let Some(order) = self.order.clone().filter(|order| age(order.since) >= MOVE) else {
@@ -237,14 +241,15 @@ impl Relays {
         }
     }
 
-    /// The same with the age of what is known.
-    pub(crate) fn shown_at(&self, now: Instant) -> Shown {
-        let asked = self.looked_at.filter(|_| !self.sights.is_empty());
-        let asked = asked.map(|at| now.saturating_duration_since(at).as_secs());
-        Shown {
-            asked_s: asked,
-            ..self.shown()
+    /// The same with the age of what is known: of the one that was seen first. Where the party is, the link's round trip is `ping`.
+    pub(crate) fn shown_at(&self, now: Instant, ping: Option<Duration>) -> Shown {
+        let asked = self.oldest(self.known());
+        let mut shown = self.shown();
+        shown.asked_s = asked.map(|at| now.saturating_duration_since(at).as_secs());
+        for here in shown.relays.iter_mut().filter(|relay| relay.here) {
+            here.ping_us = ping.map(micros).or(here.ping_us);
         }
+        shown
     }
 
     /// Where the party is, as part of a sentence; nothing where there is only one place.
@@ -276,6 +281,13 @@ impl Relays {
     fn sight_of(&self, relay: &RelayAddress) -> Option<&RelaySight> {
         let mut sights = self.sights.iter();
         sights.find(|sight| sight.address.is_same(relay))
+    }
+
+    /// When it was seen last how that one of these does of which that is longest ago, but for where the party is.
+    fn oldest<'a>(&self, relays: impl Iterator<Item = &'a RelayAddress>) -> Option<Instant> {
+        let others = relays.filter(|relay| !self.is_here(relay));
+        let seen = others.filter_map(|relay| self.sight_of(relay));
+        seen.map(|sight| sight.at).min()
     }
 
     /// What the last look at this one makes of an order to go there, if anything.
@@ -317,7 +329,7 @@ impl Relays {
         Relay {
             address: relay.to_string(),
             region: region.map(ToString::to_string),
-            ping_us: rtt.map(|rtt| u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX)),
+            ping_us: rtt.map(micros),
             here: is_here,
             leads_to: sight
                 .filter(|_| !is_here)
@@ -400,6 +412,10 @@ impl Relays {
             None => format!("the relay {relay}"),
         }
     }
+}
+
+fn micros(rtt: Duration) -> u32 {
+    u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX)
 }
 
 const ALONE: &str = "this party has one relay only; start the gateway with more of them (--relay, several times), and make a \

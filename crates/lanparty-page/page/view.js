@@ -283,7 +283,7 @@ function drawRelays({ relays = [], moves, asked_s }) {
 	const waits = others.length < relays.length ? 'No other one could take the party now: if this one fails, the party waits.' : 'None of them could take the party now; it goes on as soon as one can.';
 	put(by('relay-rest'), nowhere ? waits : 'When one fails, the party goes on at another by itself.');
 	const moved = moves === 1 ? 'It has moved once.' : moves ? `It has moved ${moves} times.` : '';
-	put(by('relay-moves'), [moved, asked_s >= 60 && `They were asked ${span(asked_s)} ago.`].filter(Boolean).join(' '));
+	put(by('relay-moves'), [moved, asked_s >= 60 && `They were asked up to ${span(asked_s)} ago.`].filter(Boolean).join(' '));
 	list('relay-list', 't-relay', relays, (relay) => relay.address, (row, relay) => {
 		put(row.address, relay.address);
 		put(row.region, relay.region);

@@ -268,6 +268,8 @@ pub struct RelaySight {
     pub region: Option<Text>,
     /// The round trip to it, if it answers.
     pub rtt: Option<Duration>,
+    /// When it was seen so.
+    pub at: Instant,
     /// True for the one at which this peer is.
     pub is_here: bool,
     /// Where it sends whoever asks for this party: another relay of its fleet. It is a way there, and on when that one fails.

@@ -294,7 +294,7 @@ fn the_party_is_taken_to_another_relay_after_a_question(table: &Table) -> Result
     }
     for sentence in [
         "When one fails, the party goes on at another by itself.",
-        "It has moved once. They were asked 4 min ago.",
+        "It has moved once. They were asked up to 4 min ago.",
     ] {
         let sentence = json!(sentence);
         browser.until(&format!("by('relays').textContent.includes({sentence})"))?;

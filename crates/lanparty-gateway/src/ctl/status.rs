@@ -173,6 +173,11 @@ mod tests {
         ];
         let drawn = table::draw_relays(&now.link.places);
         assert_eq!(drawn.lines().collect::<Vec<_>>(), expected);
+        now.link.places.asked_s = Some(59);
+        assert_eq!(table::draw_relays(&now.link.places), drawn);
+        now.link.places.asked_s = Some(560);
+        let old = table::draw_relays(&now.link.places);
+        assert_eq!(old, format!("{drawn}They were asked up to 9 min ago.\n"));
         assert!(table::draw_relays(&Relays::default()).contains("one relay"));
     }
 

@@ -103,8 +103,7 @@ pub(super) fn draw_relays(places: &Relays) -> String {
         relays,
         term,
         moves,
-        // Just now, for whoever reads this.
-        asked_s: _,
+        asked_s,
     } = places;
     if relays.is_empty() {
         return "This party has one relay; with several, it goes on at another one when that fails: start the gateway with \
@@ -140,7 +139,10 @@ pub(super) fn draw_relays(places: &Relays) -> String {
         [] => String::new(),
         said => format!("{}.\n", said.join("; ")),
     };
-    table(["", "RELAY", "REGION", "PING", ""], rows) + &said
+    // Most are asked for whoever reads this, but not all of a fleet.
+    let asked = asked_s.filter(|asked| *asked >= 60);
+    let asked = asked.map(|asked| format!("They were asked up to {} min ago.\n", asked / 60));
+    table(["", "RELAY", "REGION", "PING", ""], rows) + &said + &asked.unwrap_or_default()
 }
 
 /// A player with several addresses takes several lines.

@@ -78,9 +78,10 @@ impl Desk {
         let mut picture = self.picture.borrow_mut();
         let mut waiting = self.waiting.borrow_mut();
         if !picture.relays.is_looked_for() {
+            let shown = picture.places(Instant::now());
             for waits in waiting.look.drain(..) {
                 // Whoever asked may have lost patience.
-                let _ = waits.send(Answer::Relays(picture.relays.shown()));
+                let _ = waits.send(Answer::Relays(shown.clone()));
             }
         }
         let Some(outcome) = picture.relays.take_outcome() else {

@@ -111,6 +111,7 @@ fn sight(address: &str, answer: Result<u64, &str>) -> RelaySight {
         address: address.parse().unwrap(),
         region: None,
         rtt: answer.ok().map(Duration::from_millis),
+        at: Instant::now(),
         is_here: false,
         leads_to: None,
         said: answer.err().map(str::to_owned),

@@ -4,7 +4,7 @@ use super::minute::Minute;
 use super::{Picture, words};
 use crate::controls::{Controls, Present};
 use lanparty_ctrl::orders::MemberReport;
-use lanparty_gateway_control::{Guest, Measured, Players, Rates, Way};
+use lanparty_gateway_control::{Guest, Measured, Players, Rates, Relays, Way};
 use lanparty_obs::{NotDirect, Ways};
 use lanparty_proto::PeerId;
 use std::net::IpAddr;
@@ -137,8 +137,14 @@ impl Picture {
             let ways = self.ways_of(peer, relay);
             (player.way, player.ping_us) = (ways.way, ways.now().rtt_us);
         }
-        members.places = self.relays.shown_at(now);
+        members.places = self.places(now);
         members
+    }
+
+    /// Where the party may be, and what is known of that.
+    pub(crate) fn places(&self, now: Instant) -> Relays {
+        let way = self.figures.ping.filter(|ping| !ping.is_zero());
+        self.relays.shown_at(now, way)
     }
 
     /// By which way each player's frames go.

@@ -20,6 +20,7 @@ fn sight(address: &str, region: Option<&str>, answer: Result<u64, &str>) -> Rela
         address: at(address),
         region: region.map(Into::into),
         rtt: answer.ok().map(Duration::from_millis),
+        at: Instant::now(),
         is_here: false,
         leads_to: None,
         said: answer.err().map(str::to_owned),
@@ -33,6 +34,11 @@ fn sights() -> [RelaySight; 3] {
         sight("b.example", Some("Paris"), Ok(12)),
         sight("c.example:444", Some("Oslo"), Err("it does not answer")),
     ]
+}
+
+/// The same, seen at this moment.
+fn sights_at(at: Instant) -> [RelaySight; 3] {
+    sights().map(|sight| RelaySight { at, ..sight })
 }
 
 #[test]
@@ -51,10 +57,17 @@ fn each_relay_is_shown_with_what_is_known_of_it() {
     let mut relays = three();
     assert_eq!(relays.place().unwrap(), "relay 1 of 3, Frankfurt");
     let now = Instant::now();
-    assert_eq!(relays.shown_at(now).asked_s, None, "nobody is asked yet");
-    relays.note_sights(now, &sights());
+    assert_eq!(
+        relays.shown_at(now, None).asked_s,
+        None,
+        "nobody is asked yet"
+    );
+    relays.note_sights(now, &sights_at(now));
     let later = now + Duration::from_secs(260);
-    assert_eq!(relays.shown_at(later).asked_s, Some(260));
+    assert_eq!(relays.shown_at(later, None).asked_s, Some(260));
+    let pings = relays.shown_at(later, Some(Duration::from_millis(7)));
+    let pings: Vec<_> = pings.relays.iter().map(|relay| relay.ping_us).collect();
+    assert_eq!(pings, [Some(7000), Some(12_000), None], "the link's own");
     let shown = relays.shown().relays;
     let said: Vec<_> = shown
         .iter()
@@ -101,13 +114,42 @@ fn all_are_asked_at_once_and_then_each_ten_minutes() {
         relays.handle_second(now);
         if relays.take_look() {
             asked.push(second);
-            relays.note_sights(now, &sights());
+            relays.note_sights(now, &sights_at(now));
         }
     }
     assert_eq!(asked, [0, 600, 1200]);
     relays.note_lost();
     relays.handle_second(begin + Duration::from_secs(5000));
     assert!(!relays.take_look(), "the way back comes first");
+}
+
+#[test]
+fn what_is_known_is_as_old_as_the_oldest_of_it() {
+    let (mut relays, begin) = (three(), Instant::now());
+    let after = |minutes: u64| begin + Duration::from_secs(60 * minutes);
+    relays.note_sights(begin, &sights_at(begin));
+    // One of a fleet behind them is measured anew, and so is where the party is.
+    let mut seen = sights_at(begin).to_vec();
+    seen.push(sight("r1.example", None, Ok(9)));
+    (seen[0].at, seen[3].at) = (after(9), after(9));
+    relays.note_sights(after(9), &seen);
+    assert_eq!(relays.shown_at(after(9), None).asked_s, Some(540));
+    // That does not put off when the others are asked.
+    relays.handle_second(after(9));
+    assert!(!relays.take_look());
+    relays.handle_second(after(10));
+    assert!(relays.take_look());
+    // At another one, the first one is one of the others, and nobody has to be asked who just was.
+    relays.note_joined(&at("b.example"), None, None);
+    (seen[1].at, seen[2].at) = (begin, after(19));
+    relays.note_sights(after(19), &seen);
+    assert_eq!(relays.shown_at(after(20), None).asked_s, Some(11 * 60));
+    relays.handle_second(after(20));
+    assert!(relays.take_look(), "the first one was seen long ago");
+    seen[0].at = after(20);
+    relays.note_sights(after(20), &seen);
+    relays.handle_second(after(28));
+    assert!(!relays.take_look());
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod over;
 mod said;
 mod sent;
 mod several;
+mod sights;
 mod wish;
 
 use super::beside::{Beside, Outcome};
@@ -15,7 +16,7 @@ use super::retries::{End, Others, Retries, Retry};
 use super::turn::{Interruption, Turn, Turns};
 use super::uptime::Moment;
 use super::wakefulness::Sleep;
-use super::{Event, FramePort, PeerCore, PeerHost, RelaySight, RunError};
+use super::{Event, FramePort, PeerCore, PeerHost, RunError};
 use crate::door::{Doors, News};
 use crate::link::{LOOK, QueueDeaths, RelayLink};
 use crate::relay_args::RelayConfig;
@@ -30,6 +31,7 @@ use lanparty_ctrl::message::{Disconnect, Newcomer};
 use lanparty_ctrl::{DisconnectReason, PeerMessage, RelayMessage, Text};
 use lanparty_obs::DropReason;
 use lanparty_quic::control::ControlError;
+use sights::Sights;
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
@@ -79,7 +81,7 @@ where
         relay,
         relays: Relays::new(relay, host_token.as_ref()),
         survey: Survey::default(),
-        sights: Vec::new(),
+        sights: Sights::default(),
         nearby: Nearby::default(),
         elsewhere: Elsewhere::default(),
         has_been_in: false,
@@ -187,7 +189,8 @@ struct Peer<'a, C, P, H> {
     /// All that are known, and what is known of each.
     relays: Relays,
     survey: Survey,
-    sights: Vec<RelaySight>,
+    /// What was seen of each, for people.
+    sights: Sights,
     nearby: Nearby,
     /// Where the party may be else than where the link is.
     elsewhere: Elsewhere,

@@ -59,6 +59,15 @@ enum Ask {
     },
 }
 
+/// What a relay has answered, and when.
+#[derive(Debug)]
+pub(crate) struct Replied<'a> {
+    pub(crate) place: usize,
+    pub(crate) at: Instant,
+    pub(crate) answer: &'a Answer,
+    pub(crate) reply: &'a Result<Reply, ConnectError>,
+}
+
 /// What is asked of a relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Question {
@@ -325,12 +334,15 @@ impl Survey {
     }
 
     /// What all have answered that have.
-    pub(crate) fn replies(
-        &self,
-    ) -> impl Iterator<Item = (usize, &Result<Reply, ConnectError>, &Answer)> {
+    pub(crate) fn replies(&self) -> impl Iterator<Item = Replied<'_>> {
         self.asked.iter().filter_map(|asked| match &asked.state {
             Ask::Running => None,
-            Ask::Replied { reply, answer, .. } => Some((asked.place, reply, answer)),
+            Ask::Replied { at, answer, reply } => Some(Replied {
+                place: asked.place,
+                at: *at,
+                answer,
+                reply,
+            }),
         })
     }
 

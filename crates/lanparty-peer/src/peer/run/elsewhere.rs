@@ -297,18 +297,20 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         self.elsewhere.look_since = None;
         let survey = std::mem::take(&mut self.survey);
         self.note_sights(&survey);
-        let has_replied = |place| survey.replies().any(|(number, ..)| number == place);
+        let has_replied = |place| survey.replies().any(|replied| replied.place == place);
         let silent: Vec<_> = self
             .relays
             .invited()
             .filter(|place| survey.has(*place) && !has_replied(*place))
             .collect();
         self.survey = survey;
+        let now = Instant::now();
         for place in silent {
-            self.note_sight(RelaySight {
+            self.sights.note(RelaySight {
                 address: self.relays.place(place).address.clone(),
                 region: None,
                 rtt: None,
+                at: now,
                 is_here: false,
                 leads_to: None,
                 said: Some(SILENT.to_owned()),
@@ -320,10 +322,11 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
 
     /// The link that stands knows how far its relay is.
     fn note_here(&mut self, link: &RelayLink) {
-        self.note_sight(RelaySight {
+        self.sights.note(RelaySight {
             address: self.relays.place(link.place()).address.clone(),
             region: link.welcome().region.clone(),
             rtt: link.rtt(),
+            at: Instant::now(),
             is_here: true,
             leads_to: None,
             said: None,
@@ -380,7 +383,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             let is_old = self
                 .survey
                 .replies()
-                .any(|(number, reply, _)| number == place && matches!(reply, Ok(Reply::Old)));
+                .any(|replied| replied.place == place && matches!(replied.reply, Ok(Reply::Old)));
             self.survey.stop();
             if is_old {
                 self.elsewhere.rhythm.moves(now);

@@ -1,8 +1,7 @@
 //! What a gateway knows of the relays of a fleet: how far each is, so that its room is near it.
 
-use super::super::{FramePort, PeerCore, PeerHost, RelaySight, RunError};
+use super::super::{FramePort, PeerCore, PeerHost, RunError};
 use super::Peer;
-use super::sent::SILENT;
 use crate::link::greeting::{Finding, find};
 use crate::link::race::{Reached, Targets, race};
 use crate::link::{ConnectError, RelayLink};
@@ -14,9 +13,6 @@ use lanparty_edge::address::RelayAddress;
 use lanparty_quic::PathFloor;
 use std::net::SocketAddr;
 use std::time::Instant;
-
-/// So many relays are shown to people.
-const MAX_SIGHTS: usize = 16;
 
 impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
     /// True where a gateway that has measured nothing yet comes to a name that leads to several machines, or to what was a fleet
@@ -68,8 +64,10 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         if self.is_player() || !self.nearby.is_unknown() {
             return Ok(());
         }
-        let reply = survey.replies().find(|(number, ..)| *number == place);
-        let Some((_, Ok(Reply::Found(found, Some(reached))), _)) = reply else {
+        let mut replies = survey.replies();
+        let replied = replies.find(|replied| replied.place == place);
+        let reply = replied.map(|replied| replied.reply);
+        let Some(Ok(Reply::Found(found, Some(reached)))) = reply else {
             return Ok(());
         };
         match found.relays.is_empty() {
@@ -101,29 +99,17 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         }
     }
 
-    /// The relays of the fleet are so far away.
+    /// The relays of the fleet are these, and so far away.
     pub(super) fn note_measured(&mut self, measured: Vec<Measured>) {
-        self.nearby.note(Instant::now(), measured);
-        for Measured { relay, rtt } in self.nearby.measured() {
-            let Ok(address) = relay.address.parse::<RelayAddress>() else {
-                continue;
-            };
-            let sight = RelaySight {
-                region: relay.region.clone(),
-                rtt: *rtt,
-                is_here: false,
-                leads_to: None,
-                said: rtt.is_none().then(|| SILENT.to_owned()),
-                address,
-            };
-            let mut before = self.sights.iter_mut();
-            match before.find(|before| before.address.is_same(&sight.address)) {
-                Some(before) => *before = sight,
-                None => self.sights.push(sight),
-            }
-        }
-        // Relays come and go, and a directory may be full of garbage.
-        self.sights.truncate(MAX_SIGHTS);
+        let now = Instant::now();
+        self.nearby.note(now, measured);
+        let relays = &self.relays;
+        let is_invited = |relay: &RelayAddress| {
+            let mut invited = relays.invited();
+            invited.any(|place| relays.place(place).address.is_same(relay))
+        };
+        let fleet = self.nearby.measured();
+        self.sights.note_fleet(now, fleet, is_invited);
     }
 
     /// True where the party's host wants it at another relay of this fleet, which moves the room with all who are in. It is asked

@@ -120,7 +120,8 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
             let error = self
                 .survey
                 .replies()
-                .find_map(|(number, reply, _)| reply.as_ref().err().filter(|_| number == place));
+                .filter(|replied| replied.place == place)
+                .find_map(|replied| replied.reply.as_ref().err());
             let why = match error {
                 None | Some(ConnectError::Handshake(HandshakeError::NoAnswer)) => SILENT.to_owned(),
                 Some(error) => error.to_string(),

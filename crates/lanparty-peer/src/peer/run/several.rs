@@ -7,7 +7,7 @@ use crate::link::race::Targets;
 use crate::link::{ConnectError, RelayLink};
 use crate::relays::choose::{Answer, Choice, Chooser};
 use crate::relays::nearby::Measured;
-use crate::relays::survey::{LookedUp, Question, Reply, Step, Survey};
+use crate::relays::survey::{LookedUp, Question, Replied, Reply, Step, Survey};
 use crate::relays::trail::Trail;
 use crate::relays::{Relays, cause};
 use lanparty_ctrl::message::{Newcomer, Reject};
@@ -70,7 +70,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         let order = self.relays.order(self.relay);
         loop {
             let now = Instant::now();
-            if yields && survey.replies().any(|(_, _, answer)| has_gateway(answer)) {
+            if yields && survey.replies().any(|it| has_gateway(it.answer)) {
                 return Ok(Err(ConnectError::Rejected(Reject {
                     reason: RejectReason::GatewayPresent,
                     text: Text::default(),
@@ -241,12 +241,13 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
 
     /// Remembers what was seen of each relay.
     pub(super) fn note_sights(&mut self, survey: &Survey) {
-        for (place, reply, answer) in survey.replies() {
-            let at = self.relays.place(place);
+        for replied in survey.replies() {
+            let Replied { reply, answer, .. } = replied;
             let mut sight = RelaySight {
-                address: at.address.clone(),
+                address: self.relays.place(replied.place).address.clone(),
                 region: None,
                 rtt: None,
+                at: replied.at,
                 is_here: false,
                 leads_to: None,
                 said: None,
@@ -269,19 +270,7 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
                 }
                 Err(error) => sight.said = Some(error.to_string()),
             }
-            self.note_sight(sight);
-        }
-    }
-
-    /// Remembers this of a relay; where it has told its region before, that is known still.
-    pub(super) fn note_sight(&mut self, mut sight: RelaySight) {
-        let mut sights = self.sights.iter_mut();
-        match sights.find(|before| before.address.is_same(&sight.address)) {
-            Some(before) => {
-                sight.region = sight.region.or_else(|| before.region.take());
-                *before = sight;
-            }
-            None => self.sights.push(sight),
+            self.sights.note(sight);
         }
     }
 
@@ -290,15 +279,14 @@ impl<C: PeerCore, P: FramePort, H: PeerHost<C>> Peer<'_, C, P, H> {
         if !self.relays.are_several() && !self.relays.are_fleet() {
             return Ok(());
         }
-        let here = link.map(|link| self.relays.place(link.place()).address.clone());
+        let mut names =
+            Vec::from_iter(link.map(|link| self.relays.place(link.place()).address.clone()));
         // The fleet's common name has led there, and the machine has one of its own.
         let own = link.and_then(RelayLink::key);
         let own = own.and_then(|key| named_by_key(self.nearby.measured(), &key));
-        for sight in &mut self.sights {
-            let mut names = here.iter().chain(&own);
-            sight.is_here = names.any(|name| name.is_same(&sight.address));
-        }
-        let sights = self.sights.clone();
+        names.extend(own);
+        self.sights.stand_at(&names);
+        let sights = self.sights.all().to_vec();
         self.tell(Event::Relays(&sights)).await
     }
 }
