@@ -5,6 +5,7 @@ mod clock;
 mod direct;
 mod driver;
 mod firewall;
+mod fleet;
 mod invites;
 mod lease;
 mod leftovers;
@@ -53,6 +54,7 @@ pub(crate) const ALL: &[Check] = &[
     names::CHECK,
     relay::CHECK,
     relays::CHECK,
+    fleet::CHECK,
     tcp::CHECK,
     port::CHECK,
     direct::CHECK,

@@ -40,6 +40,9 @@ pub trait Pc: Send + Sync {
     /// Whether the relays hear us that the party's invite names, and the one of their fleet at which the party is, where all of
     /// these are several.
     fn relays(&self) -> Vec<RelaySeen>;
+    /// Whether the machines hear us to which the name of the party's relay leads, where those may be several: it has more than one
+    /// address of a family.
+    fn machines(&self) -> Vec<RelaySeen>;
     /// How the party's relay sees this PC, at all its addresses.
     fn paths(&self) -> Paths;
     /// Whether the party's relay can be reached by TCP; nothing where there is no relay to be asked.
@@ -324,7 +327,8 @@ pub enum Probe {
 /// What became of a question to one of several relays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelaySeen {
-    /// Which one of the invite's, the first is 1; nothing for one of a fleet to which another one has led.
+    /// Which one of the invite's, the first is 1; nothing for one of a fleet to which another one has led, or a machine
+    /// of a name.
     pub number: Option<usize>,
     /// Its name; nothing for an address.
     pub name: Option<String>,

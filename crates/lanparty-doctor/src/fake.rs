@@ -38,6 +38,8 @@ pub(crate) struct FakePc {
     pub(crate) relays: Vec<Option<Probe>>,
     /// Of those of them that say where they are, by their numbers.
     pub(crate) regions: BTreeMap<usize, String>,
+    /// Of each address of the relay's name, and where it is.
+    pub(crate) machines: Vec<(Option<Probe>, Option<String>)>,
     /// Of the relay of a fleet at which the party is.
     pub(crate) of_fleet: Option<Probe>,
     pub(crate) paths: Paths,
@@ -72,6 +74,7 @@ impl FakePc {
             probe6: Probe::Answered(Duration::from_millis(13)),
             relays: Vec::new(),
             regions: BTreeMap::new(),
+            machines: Vec::new(),
             of_fleet: None,
             paths: paths(&[(1, 40_000), (2, 40_000)]),
             tcp: Some(Tcp {
@@ -253,6 +256,16 @@ impl Pc for FakePc {
             region: Some("Vienna".to_owned()),
         });
         relays.chain(of_fleet).collect()
+    }
+
+    fn machines(&self) -> Vec<RelaySeen> {
+        let machines = self.machines.iter().map(|(probe, region)| RelaySeen {
+            number: None,
+            name: None,
+            probe: *probe,
+            region: region.clone(),
+        });
+        machines.collect()
     }
 
     fn paths(&self) -> Paths {

@@ -29,6 +29,7 @@ pub(crate) struct ThisPc {
     paths: OnceLock<Paths>,
     tcp: OnceLock<Option<Tcp>>,
     relays: OnceLock<Vec<RelaySeen>>,
+    machines: OnceLock<Vec<RelaySeen>>,
     ports: OnceLock<Option<Ports>>,
     /// For the service, which has a session to ask.
     prover: Option<Box<dyn Prover>>,
@@ -45,6 +46,7 @@ impl ThisPc {
             paths: OnceLock::new(),
             tcp: OnceLock::new(),
             relays: OnceLock::new(),
+            machines: OnceLock::new(),
             ports: OnceLock::new(),
             prover: None,
         }
@@ -111,18 +113,23 @@ impl ThisPc {
         if relays.len() < 2 {
             return Vec::new();
         }
-        thread::scope(|scope| {
-            let asked = relays.iter().map(|(number, relay)| {
-                let ask = move || ask_relay(*number, relay);
-                thread::Builder::new().spawn_scoped(scope, ask)
-            });
-            let asked: Vec<_> = asked.collect();
-            let seen = asked
-                .into_iter()
-                .flatten()
-                .map(thread::ScopedJoinHandle::join);
-            seen.flatten().collect()
-        })
+        beside_each_other(&relays, |(number, relay)| ask_relay(*number, relay))
+    }
+
+    /// All machines of the relay's name beside each other, where it leads to several.
+    fn ask_machines(&self) -> Vec<RelaySeen> {
+        let Some((_, port, addresses)) = self.relay() else {
+            return Vec::new();
+        };
+        let machines: Vec<_> = machines_of(addresses)
+            .concat()
+            .into_iter()
+            .map(|ip| SocketAddr::new(ip, port))
+            .collect();
+        let seen = beside_each_other(&machines, |at| {
+            (at.is_ipv4(), ask_at(None, None, vec![*at]))
+        });
+        of_one_family(seen)
     }
 
     fn look_at_paths(&self) -> Paths {
@@ -169,6 +176,50 @@ fn of_fleet(service: &Service, party: &Party) -> Option<String> {
     (place.number.is_none() && !place.address.is_empty()).then(|| place.address.clone())
 }
 
+/// A name may have many addresses.
+const MAX_MACHINES: usize = 8;
+
+/// The addresses of each family of which there are several: a machine has one of each.
+fn machines_of(addresses: Vec<IpAddr>) -> [Vec<IpAddr>; 2] {
+    let (four, six): (Vec<_>, Vec<_>) = addresses.into_iter().partition(IpAddr::is_ipv4);
+    [four, six].map(|mut family| {
+        family.sort();
+        family.dedup();
+        family.truncate(MAX_MACHINES);
+        if family.len() < 2 {
+            family.clear();
+        }
+        family
+    })
+}
+
+/// Those of IPv4, which the flag says each is of; where none of these answers and there are others, those.
+fn of_one_family(seen: Vec<(bool, RelaySeen)>) -> Vec<RelaySeen> {
+    let (four, six): (Vec<_>, Vec<_>) = seen.into_iter().partition(|(is_four, _)| *is_four);
+    let answers = |(_, seen): &(bool, RelaySeen)| matches!(seen.probe, Some(Probe::Answered(_)));
+    let family = match four.iter().any(answers) || six.is_empty() {
+        true => four,
+        false => six,
+    };
+    family.into_iter().map(|(_, seen)| seen).collect()
+}
+
+/// Asks each of them on a thread of its own.
+fn beside_each_other<T: Sync, S: Send>(all: &[T], ask: impl Fn(&T) -> S + Sync) -> Vec<S> {
+    let ask = &ask;
+    thread::scope(|scope| {
+        let asked = all
+            .iter()
+            .map(|one| thread::Builder::new().spawn_scoped(scope, move || ask(one)));
+        let asked: Vec<_> = asked.collect();
+        let seen = asked
+            .into_iter()
+            .flatten()
+            .map(thread::ScopedJoinHandle::join);
+        seen.flatten().collect()
+    })
+}
+
 /// Asks one of several relays whether it hears us.
 fn ask_relay(number: Option<usize>, relay: &str) -> RelaySeen {
     let (host, port) = relay_place(relay);
@@ -176,7 +227,11 @@ fn ask_relay(number: Option<usize>, relay: &str) -> RelaySeen {
     let name = (!is_address).then(|| host.clone());
     let look_up = move || (host.as_str(), port).to_socket_addrs();
     let found = within(NAME_PATIENCE, look_up).and_then(Result::ok);
-    let addresses: Vec<_> = found.into_iter().flatten().collect();
+    ask_at(number, name, found.into_iter().flatten().collect())
+}
+
+/// The same where its addresses are known.
+fn ask_at(number: Option<usize>, name: Option<String>, addresses: Vec<SocketAddr>) -> RelaySeen {
     let probe = (!addresses.is_empty()).then(|| probe::probe(&addresses).best());
     let answers = matches!(probe, Some(Probe::Answered(_)));
     RelaySeen {
@@ -271,6 +326,10 @@ impl Pc for ThisPc {
         self.relays.get_or_init(|| self.ask_relays()).clone()
     }
 
+    fn machines(&self) -> Vec<RelaySeen> {
+        self.machines.get_or_init(|| self.ask_machines()).clone()
+    }
+
     fn paths(&self) -> Paths {
         self.paths.get_or_init(|| self.look_at_paths()).clone()
     }
@@ -344,6 +403,43 @@ mod tests {
             None
         );
         assert_eq!(of_fleet(&Service::Silent, &joined), None);
+    }
+
+    #[test]
+    fn a_name_leads_to_machines_where_it_has_several_addresses_of_a_family() {
+        let of = |addresses: &[&str]| {
+            let addresses = addresses.iter().map(|text| text.parse().unwrap());
+            machines_of(addresses.collect()).map(|family| family.len())
+        };
+        assert_eq!(of(&["192.0.2.1", "2001:db8::1"]), [0, 0]);
+        assert_eq!(of(&["192.0.2.1", "192.0.2.2", "2001:db8::1"]), [2, 0]);
+        assert_eq!(of(&["192.0.2.1", "192.0.2.1"]), [0, 0]);
+        let many: Vec<_> = (0..40).map(|n| format!("2001:db8::{n}")).collect();
+        let many: Vec<_> = many.iter().map(String::as_str).collect();
+        assert_eq!(of(&many), [0, MAX_MACHINES]);
+    }
+
+    #[test]
+    fn machines_are_shown_by_the_family_that_works() {
+        let seen = |answers: bool| RelaySeen {
+            number: None,
+            name: None,
+            probe: Some(match answers {
+                true => Probe::Answered(Duration::from_millis(9)),
+                false => Probe::NoRoute,
+            }),
+            region: None,
+        };
+        let shown = |four: bool, six: bool| {
+            let both = [(true, four), (true, false), (false, six), (false, six)];
+            let both = both.map(|(is_four, answers)| (is_four, seen(answers)));
+            let shown = of_one_family(both.to_vec()).into_iter();
+            shown.map(|it| it == seen(true)).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(true, true), [true, false]);
+        assert_eq!(shown(false, true), [true, true]);
+        let silent = of_one_family(vec![(true, seen(false)); 2]);
+        assert_eq!(silent, [seen(false), seen(false)]);
     }
 
     #[test]

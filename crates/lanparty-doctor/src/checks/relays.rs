@@ -60,7 +60,7 @@ fn look(pc: &dyn Pc) -> Option<Found> {
     Some(found.detailed(names.collect()))
 }
 
-fn answers(relay: &RelaySeen) -> bool {
+pub(super) fn answers(relay: &RelaySeen) -> bool {
     matches!(relay.probe, Some(Probe::Answered(_)))
 }
 
@@ -101,12 +101,22 @@ fn none(pc: &dyn Pc, count: usize, all: &str) -> Found {
     }
 }
 
-/// `2: 24 ms, Paris`, or why not. An address would say where the host lives.
+/// What is said of one of the invite's, or of that where the party is.
 fn one(pc: &dyn Pc, relay: &RelaySeen) -> String {
     let which = match relay.number {
         Some(number) => number.to_string(),
         None => "where the party is".to_owned(),
     };
+    let region = relay.region.clone();
+    answer(
+        &which,
+        relay,
+        region.or_else(|| region_of(pc, relay.number)),
+    )
+}
+
+/// `2: 24 ms, Paris`, or why not. An address would say where the host lives.
+pub(super) fn answer(which: &str, relay: &RelaySeen, region: Option<String>) -> String {
     let answer = match relay.probe {
         Some(Probe::Answered(after)) => format!("{} ms", after.as_millis().max(1)),
         Some(Probe::Silent | Probe::Failed) => "no answer".to_owned(),
@@ -115,7 +125,7 @@ fn one(pc: &dyn Pc, relay: &RelaySeen) -> String {
         Some(Probe::NoRoute) => "no route".to_owned(),
         None => "name not found".to_owned(),
     };
-    match relay.region.clone().or_else(|| region(pc, relay.number)) {
+    match region {
         Some(region) => {
             let region: String = region.chars().take(MAX_REGION).collect();
             format!("{which}: {answer}, {region}")
@@ -125,7 +135,7 @@ fn one(pc: &dyn Pc, relay: &RelaySeen) -> String {
 }
 
 /// As the relay has said that the party is at: one that cannot be asked by UDP.
-fn region(pc: &dyn Pc, number: Option<usize>) -> Option<String> {
+fn region_of(pc: &dyn Pc, number: Option<usize>) -> Option<String> {
     let service = pc.service();
     let place = service.place_of(&pc.party()?)?;
     let region = place.region.as_ref()?;

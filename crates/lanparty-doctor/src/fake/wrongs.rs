@@ -76,6 +76,15 @@ pub(super) fn wrongs() -> Vec<Wrong> {
     for probe in [Some(Probe::Silent), Some(Probe::Blocked), None] {
         wrong(Box::new(move |pc| pc.relays = vec![probe; 5]));
     }
+    for silent in 0..3 {
+        wrong(Box::new(move |pc| {
+            let answered = Probe::Answered(Duration::from_millis(12));
+            pc.machines = vec![(Some(answered), Some("Vienna".to_owned())); 2];
+            for machine in pc.machines.iter_mut().take(silent) {
+                *machine = (Some(Probe::Silent), None);
+            }
+        }));
+    }
     wrong(Box::new(|pc| pc.ports = None));
     wrong(Box::new(|pc| pc.ports = Some(Ports::default())));
     for firewall in firewalls() {
