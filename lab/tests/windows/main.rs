@@ -10,6 +10,8 @@ mod relays;
 #[allow(clippy::disallowed_methods, reason = "a test that reads logs")]
 mod service;
 mod soak;
+#[allow(clippy::disallowed_methods, reason = "a test that measures a gap")]
+mod ways;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -27,7 +29,15 @@ fn main() -> ExitCode {
         println!("Left out: {reason}");
         return ExitCode::SUCCESS;
     }
-    let needs = Needs::programs(&["dhclient", "dnsmasq", "ping", "teeworlds-server"]);
+    let needs = Needs::programs(&[
+        "conntrack",
+        "dhclient",
+        "dnsmasq",
+        "nft",
+        "ping",
+        "teeworlds-server",
+        "tinyproxy",
+    ]);
     let mut suites = vec![
         Suite::within(
             LONGEST,
@@ -45,6 +55,16 @@ fn main() -> ExitCode {
                 making::an_adapter_is_made_first_and_removed_last,
                 making::without_a_driver_the_client_says_so_and_leaves_no_device,
                 making::a_client_killed_while_it_makes_one_is_repaired,
+            ],
+        ),
+        Suite::within(
+            LONGEST,
+            "ways",
+            ways::Traveller::at_home,
+            checks![
+                ways::where_no_udp_gets_through_it_is_tcp,
+                ways::what_ends_in_mid_evening_is_replaced,
+                ways::the_proxy_of_windows_settings_is_used,
             ],
         ),
         Suite::within(LONGEST, "service", Household::move_in, service()),
