@@ -38,6 +38,27 @@ async fn where_there_is_one_relay_nobody_asks_before_the_hello() {
 }
 
 #[tokio::test]
+async fn a_relay_with_further_addresses_is_one_relay_and_hears_one_hello() {
+    run(async {
+        let fake = FakeRelay::start(|_| |_: &PeerMessage| Some(welcome(None)));
+        let port = fake.address().port();
+        let further = |last| SocketAddr::from(([127, 0, 0, last], port));
+        let invite = RelayConfig {
+            also: vec![further(2), further(3)],
+            ..guest(&[(fake.address(), fake.pin())])
+        };
+        let mut player = Peer::client(invite, mac());
+        player.is_at(fake.address()).await;
+        let heard = fake.heard();
+        // Where long packets do not arrive, as here, the same place is taken once more with shorter ones.
+        let is_first = |message: &&PeerMessage| matches!(message, PeerMessage::Hello(hello) if hello.resume_token.is_none());
+        assert!(heard.iter().all(is_hello), "{heard:?}");
+        assert_eq!(heard.iter().filter(is_first).count(), 1, "{heard:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn whoever_is_sent_to_another_relay_goes_there() {
     run(async {
         let relay = Relay::start();
