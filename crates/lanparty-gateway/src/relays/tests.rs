@@ -322,6 +322,7 @@ fn a_name_that_leads_to_the_party_is_no_trouble() {
 
 #[test]
 fn one_machine_with_two_names_is_one_place() {
+    assert_eq!(HERE, lanparty_fleet::NotPlaced::Here.to_string());
     let mut relays = party(&["relay.example"]);
     let now = Instant::now();
     let mut seen = ["r1.example", "r2.example"].map(|name| sight(name, None, Ok(9)));
