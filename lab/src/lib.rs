@@ -22,6 +22,7 @@ pub mod calls;
 mod etcd;
 mod fleet;
 mod guests;
+pub mod http_proxy;
 mod lab;
 mod machine;
 mod nat;

@@ -6,9 +6,10 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use lanparty_lab::{
     Check, GuestPlan, Guests, Nat, Plan, Process, Router, Venue, Weather, World, checks,
+    http_proxy::listens,
 };
 
-use crate::networks::{joins_over_tcp, listens};
+use crate::networks::joins_over_tcp;
 
 const HOME: &[Router] = &[Router::new(Nat::Linux)];
 /// The guide's name for a relay.

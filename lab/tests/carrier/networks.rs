@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use lanparty_lab::traffic::{EchoSession, Pings};
 use lanparty_lab::{
-    Check, Guest, GuestPlan, Guests, Machine, Nat, Plan, Process, Router, Spare, Venue, Weather,
-    World, checks,
+    Check, Guest, GuestPlan, Guests, Nat, Plan, Process, Router, Spare, Venue, Weather, World,
+    checks, http_proxy,
 };
 
 use crate::{SOON, cuts, strangers};
@@ -78,7 +78,10 @@ pub(crate) fn begin() -> Result<Networks> {
     };
     let venue = Venue::build(plan.venue)?;
     let machine = venue.public_machine("proxy", 3)?;
-    let proxies = [tinyproxy(&venue, &machine)?, squid(&venue, &machine)?];
+    let proxies = [
+        http_proxy::tinyproxy(&venue.lab, &machine)?,
+        http_proxy::squid(&venue.lab, &machine)?,
+    ];
     for (player, weather) in [
         (NO_UDP, Weather::NoUdp),
         (NO_443, Weather::NoUdpPort(443)),
@@ -220,32 +223,4 @@ fn udp_that_is_back_is_taken_again(networks: &Networks) -> Result<()> {
     ensure!(!status.contains("UDP does not get through"), "{status}");
     guest.leave()?;
     guest.goes_away()
-}
-
-fn tinyproxy(venue: &Venue, machine: &Machine) -> Result<Process> {
-    let settings = "Port 8888\nAllow 0.0.0.0/0\nConnectPort 443\nMaxClients 50\nLogLevel Connect\n";
-    let file = venue.lab.write("tinyproxy.conf", settings)?;
-    let proxy = machine.spawn("tinyproxy", ["tinyproxy", "-d", "-c", &file])?;
-    listens(machine, 8888)?;
-    Ok(proxy)
-}
-
-/// It keeps nothing, and what it shares with others of its kind ends with it.
-fn squid(venue: &Venue, machine: &Machine) -> Result<Process> {
-    let settings = "http_port 3128\nhttp_access allow all\ncache deny all\naccess_log none\ncache_log stdio:/dev/null\n\
-        pid_filename none\npinger_enable off\nnetdb_filename none\nshutdown_lifetime 0 seconds\n";
-    let file = venue.lab.write("squid.conf", settings)?;
-    let command = format!("mount -t tmpfs none /dev/shm && exec squid -N -f {file}");
-    let proxy = machine.spawn("squid", ["unshare", "--mount", "sh", "-c", &command])?;
-    listens(machine, 3128)?;
-    Ok(proxy)
-}
-
-pub(crate) fn listens(machine: &Machine, port: u16) -> Result<()> {
-    lanparty_lab::eventually(&format!("port {port} is open"), SOON, || {
-        machine
-            .enter(|| std::net::TcpStream::connect(("127.0.0.1", port)))
-            .ok()
-            .map(drop)
-    })
 }

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use lanparty_lab::traffic::{EchoSession, Pings};
 use lanparty_lab::{
     GuestPlan, Guests, Nat, NatRouter, Plan, Process, Router, Venue, Weather, WindowsPc,
-    WireConditions, World, eventually,
+    WireConditions, World, eventually, http_proxy,
 };
 use rustix::process::Signal;
 
@@ -129,9 +129,7 @@ pub(crate) fn what_ends_in_mid_evening_is_replaced(traveller: &Traveller) -> Res
 pub(crate) fn the_proxy_of_windows_settings_is_used(traveller: &Traveller) -> Result<()> {
     let venue = &traveller.guests.venue;
     let machine = venue.public_machine("proxy", 3)?;
-    let settings = "Port 8888\nAllow 0.0.0.0/0\nConnectPort 443\nLogLevel Connect\n";
-    let file = venue.lab.write("tinyproxy.conf", settings)?;
-    let proxy = machine.spawn("tinyproxy", ["tinyproxy", "-d", "-c", &file])?;
+    let proxy = http_proxy::tinyproxy(&venue.lab, &machine)?;
     let server = format!("{PROXY}:8888");
     for (name, kind, value) in [
         ("ProxyServer", "REG_SZ", server.as_str()),
