@@ -12,6 +12,8 @@ mod caller;
 pub mod cli;
 mod desk;
 mod place;
+#[allow(clippy::disallowed_methods, reason = "shell: runs the service")]
+mod run;
 #[allow(clippy::disallowed_methods, reason = "shell: answers views in tasks")]
 mod serve;
 #[allow(
@@ -25,5 +27,6 @@ pub mod socket;
 
 pub use caller::Caller;
 pub use place::{Place, Wishes};
+pub use run::run;
 pub use serve::Listener;
-pub use service::{Options, run};
+pub use service::Options;

@@ -7,7 +7,6 @@ mod session;
 use crate::Caller;
 use crate::desk::{Desk, Failure, News, Output, Ticket, Wanted};
 use crate::place::{Place, Wishes};
-use crate::serve::{self, Listener};
 use anyhow::Result;
 use keeper::{Found, Keeper};
 use lanparty_client_control::{Answer, Request, Snapshot, State};
@@ -19,11 +18,8 @@ use session::Running;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{oneshot, watch};
-
-/// How long a session may take to end with the service: it gives an address back and undoes its changes.
-const LAST_SESSION: Duration = Duration::from_secs(8);
 
 /// What a service is started with.
 #[derive(Debug)]
@@ -36,33 +32,6 @@ pub struct Options {
     pub tcp: TcpArgs,
     /// Whether all frames go by relays.
     pub relay_only: bool,
-}
-
-/// Runs the service until `stop` is done: joins again what had been joined, and answers views.
-///
-/// # Errors
-/// When views cannot be heard.
-pub async fn run<P: Place, L: Listener>(
-    place: P,
-    listener: L,
-    options: Options,
-    stop: impl Future<Output = ()>,
-) -> Result<()> {
-    let service = Rc::new(Service::new(place, options));
-    let keeping = tokio::task::spawn_local(service.clone().keep());
-    let waking = tokio::task::spawn_local(service.clone().wake());
-    service.act(|desk, now| desk.resume(now, today()));
-    tracing::info!("Views are heard");
-    tokio::select! {
-        heard = serve::serve(listener, service.clone()) => heard?,
-        () = stop => {}
-    }
-    service.act(|desk, _| desk.shut_down());
-    let _ = tokio::time::timeout(LAST_SESSION, service.session_ends()).await;
-    waking.abort();
-    service.keeper.finish();
-    let _ = keeping.await;
-    Ok(())
 }
 
 /// The desk, and what its orders are carried out with.
@@ -87,7 +56,7 @@ pub(crate) struct Service<P> {
 }
 
 impl<P: Place> Service<P> {
-    fn new(place: P, options: Options) -> Self {
+    pub(crate) fn new(place: P, options: Options) -> Self {
         let Found {
             mut kept,
             is_in_the_way,
@@ -136,8 +105,13 @@ impl<P: Place> Service<P> {
         self.changes.subscribe()
     }
 
+    /// Nothing more is kept than what waits for it.
+    pub(crate) fn finish_keeping(&self) {
+        self.keeper.finish();
+    }
+
     /// Has the desk do something, and does what it then wants done.
-    fn act(self: &Rc<Self>, action: impl FnOnce(&mut Desk, Instant)) {
+    pub(crate) fn act(self: &Rc<Self>, action: impl FnOnce(&mut Desk, Instant)) {
         action(&mut self.desk.borrow_mut(), Instant::now());
         loop {
             let output = self.desk.borrow_mut().poll_output();
@@ -230,7 +204,7 @@ impl<P: Place> Service<P> {
     }
 
     /// Lets the desk know when its time has come.
-    async fn wake(self: Rc<Self>) {
+    pub(crate) async fn wake(self: Rc<Self>) {
         let mut changes = self.changes();
         loop {
             let deadline = self.desk.borrow().poll_timeout();
@@ -242,7 +216,7 @@ impl<P: Place> Service<P> {
     }
 
     /// Writes what is to be kept, and says whether that worked.
-    async fn keep(self: Rc<Self>) {
+    pub(crate) async fn keep(self: Rc<Self>) {
         while let Some(json) = self.keeper.next().await {
             let is_in_the_way = self.is_in_the_way.get();
             let saved = keeper::write(&self.options.state, json, is_in_the_way).await;
@@ -251,7 +225,7 @@ impl<P: Place> Service<P> {
         }
     }
 
-    async fn session_ends(&self) {
+    pub(crate) async fn session_ends(&self) {
         let mut changes = self.changes();
         while self.running.borrow().is_some() {
             if changes.changed().await.is_err() {
@@ -262,7 +236,7 @@ impl<P: Place> Service<P> {
 }
 
 /// The time in seconds since 1970.
-fn today() -> u64 {
+pub(crate) fn today() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.unwrap_or_default().as_secs()
 }

@@ -1,7 +1,6 @@
 //! A connection as relay and peers see it, over QUIC or between two ends in one program.
 
 use crate::close::{CloseCode, Closed};
-use crate::drive::Drive;
 use crate::engine::{self, Pieces};
 use crate::life;
 use crate::memory;
@@ -22,10 +21,11 @@ use tokio::runtime::Handle;
 
 /// A connection whose handshake is complete. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Connection(Kind);
+pub struct Connection(pub(crate) Kind);
 
+/// What it goes over.
 #[derive(Debug, Clone)]
-enum Kind {
+pub(crate) enum Kind {
     Quic(engine::Connection),
     /// The other end is in this program.
     Memory(memory::Connection),
@@ -191,14 +191,6 @@ impl Connection {
         match &self.0 {
             Kind::Quic(quic) => quic.hand_datagrams_to(Box::new(handler)),
             Kind::Memory(memory) => memory.hand_datagrams_to(Box::new(handler)),
-        }
-    }
-
-    /// Takes the turns of this connection's endpoint from the task that has them, until the answer is dropped.
-    pub fn drive(&self) -> Drive {
-        match &self.0 {
-            Kind::Quic(quic) => quic.drive().into(),
-            Kind::Memory(memory) => memory.drive().into(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Turns in the hands of the task that carries a connection's frames, over whatever it goes.
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Kind as Connected};
 use crate::{engine, memory};
 use std::future::poll_fn;
 use std::pin::pin;
@@ -29,6 +29,16 @@ impl From<engine::Drive> for Drive {
 impl From<memory::Drive> for Drive {
     fn from(drive: memory::Drive) -> Self {
         Drive(Kind::Memory(drive))
+    }
+}
+
+impl Connection {
+    /// Takes the turns of this connection's endpoint from the task that has them, until the answer is dropped.
+    pub fn drive(&self) -> Drive {
+        match &self.0 {
+            Connected::Quic(quic) => quic.drive().into(),
+            Connected::Memory(memory) => memory.drive().into(),
+        }
     }
 }
 

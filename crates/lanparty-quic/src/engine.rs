@@ -28,6 +28,7 @@ mod streams;
 #[cfg(test)]
 mod tests;
 mod udp;
+mod wire;
 mod wires;
 
 pub(crate) use connection::Connection;

@@ -24,6 +24,7 @@ mod standing;
 #[cfg(target_os = "linux")]
 mod succession;
 mod tcp;
+mod tcp_knock;
 mod threads;
 #[cfg(target_os = "linux")]
 mod totals;

@@ -496,6 +496,11 @@ fn is_same_account(own: &str, other: &str) -> bool {
         && own_name.to_lowercase() == name.to_lowercase()
 }
 
+/// On the way to the party, or back to it.
+pub(crate) fn is_on_the_way(snapshot: &Snapshot) -> bool {
+    matches!(snapshot.state, State::Connecting | State::Reconnecting)
+}
+
 #[cfg(test)]
 #[path = "app/tests.rs"]
 mod tests;

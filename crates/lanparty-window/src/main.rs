@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     if let Some(code) = manual(&words) {
         return code;
     }
-    match lanparty_window::args::run(Args::parse_from(words)) {
+    match lanparty_window::run::run(Args::parse_from(words)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("lanparty: {error}.");

@@ -1,7 +1,7 @@
 //! What docs/errors.md says about the window.
 
-use crate::args::Error;
 use crate::picture::PictureError;
+use crate::run::Error;
 use crate::shell::ShellError;
 use lanparty_told::{Chapter, told};
 use std::io;

@@ -1,10 +1,12 @@
 #![allow(clippy::disallowed_methods, reason = "tests own the clock")]
 
 use super::*;
+use crate::serve::{self, Listener};
 use lanparty_client_control::{Fix, MAX_REQUEST};
 use lanparty_client_core::{Player, Report, Reporter};
 use lanparty_ctrl::Text;
 use lanparty_obs::{Diagnostics, PlayerStatus};
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream};
 use tokio::sync::mpsc;
 

@@ -3,7 +3,7 @@
 use super::inbox::{Inbox, Parcel};
 use super::link::{Fate, Handler, Pieces, remember};
 use super::state::State;
-use super::wires::Wire;
+use super::wire::Wire;
 use super::{Drive, Shared, no_socket};
 use crate::congestion;
 use bytes::Bytes;

@@ -10,7 +10,7 @@ use super::punches;
 use super::state::State;
 use super::strangers::Knock;
 use super::udp::{Received, Slots};
-use super::wires::Wire;
+use super::wire::Wire;
 use noq_proto::{ConnectionHandle, DatagramEvent, Transmit};
 use std::io;
 use std::num::NonZeroUsize;

@@ -1,6 +1,6 @@
 //! A connection as the driver sees it: QUIC's core, the frames that wait for it, and who waits for news.
 
-use super::wires::Wire;
+use super::wire::Wire;
 use crate::congestion::{self, Allowance};
 use crate::tls::fingerprint_of;
 use crate::transport::{EXPORTER, SEND_BUFFER};

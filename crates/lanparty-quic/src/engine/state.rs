@@ -6,7 +6,7 @@ use super::links::Links;
 use super::no_socket;
 use super::punches::Punches;
 use super::strangers::Strangers;
-use super::wires::Wire;
+use super::wire::Wire;
 use crate::reset::OwnIds;
 use bytes::Bytes;
 use lanparty_flow::queue::Waited;

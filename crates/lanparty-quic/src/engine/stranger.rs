@@ -2,7 +2,7 @@
 
 use super::state::State;
 use super::strangers::Knock;
-use super::wires::Wire;
+use super::wire::Wire;
 use super::{Connection, Shared};
 use noq_proto::{self as proto, ConnectionError};
 use std::net::SocketAddr;

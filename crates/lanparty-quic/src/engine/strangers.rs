@@ -3,7 +3,7 @@
 //! They wait behind a lock of their own: whoever lets people in looks at all loops' strangers, and would else wait for
 //! whole turns of the others.
 
-use super::wires::Wire;
+use super::wire::Wire;
 use noq_proto::Incoming;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

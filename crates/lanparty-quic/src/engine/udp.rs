@@ -7,7 +7,7 @@ mod watched;
 #[path = "udp/windows.rs"]
 mod watched;
 
-use super::wires::Wire;
+use super::wire::Wire;
 use bytes::BytesMut;
 use lanparty_obs::link::UdpStats;
 use noq_proto::{EcnCodepoint, FourTuple, Transmit};

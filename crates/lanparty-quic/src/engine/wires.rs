@@ -1,7 +1,7 @@
 //! Packets that go over something else than UDP: streams of whole packets, such as WebSocket messages.
 //!
 //! QUIC's core knows peers by their addresses, so each stream has a made-up one ([`made_up`]), as iroh does for its relays.
-//! A task moves a stream's bytes ([`mover`]) to and from two short rings ([`wire`]); a loop looks at the rings in its turns.
+//! A task moves a stream's bytes ([`mover`]) to and from two short rings ([`Wire`]); a loop looks at the rings in its turns.
 //! A stream carries the connections that began on it and no others: what comes over it for one that did not is not
 //! heard, so nobody's end is anybody else's.
 //!
@@ -12,13 +12,11 @@
 
 pub(super) mod made_up;
 mod mover;
-mod wire;
-
-pub(super) use wire::Wire;
 
 use super::bell::{Bell, lock};
 use super::state::State;
 use super::udp::Received;
+use super::wire::Wire;
 use super::{Shared, no_wire};
 use crate::steer::LONG;
 use bytes::{Bytes, BytesMut};

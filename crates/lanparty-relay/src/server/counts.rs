@@ -1,6 +1,6 @@
 //! What the shell counts: who knocks, what is refused, what is sent. The rest is counted where it is decided.
 
-use super::tcp::TcpKnock;
+use super::tcp_knock::TcpKnock;
 use crate::strangers::KnockAnswer;
 use lanparty_ctrl::{RejectReason, Role};
 use lanparty_quic::HandshakeError;

@@ -3,7 +3,7 @@
 use super::Rooms;
 use super::counts::{Counted, HANDSHAKES, KNOCKS};
 use super::fleet::FleetFigures;
-use super::tcp::TcpKnock;
+use super::tcp_knock::TcpKnock;
 use crate::registry::{Census, KindTotals};
 use lanparty_ctrl::door::NoMeetingReason;
 use lanparty_ctrl::{LeaveReason, RejectReason};

@@ -8,10 +8,11 @@
 mod callers;
 
 use super::counts::Counts;
+use super::tcp_knock::TcpKnock;
 use crate::config::{Config, Tcp};
 use crate::strangers::KnockLimits;
 use callers::{Callers, Place};
-use lanparty_carrier::{AcceptError, Accepted, Limits, accept};
+use lanparty_carrier::{Accepted, Limits, accept};
 use lanparty_edge::privilege;
 use lanparty_edge::speech::say;
 use lanparty_quic::Endpoint;
@@ -281,34 +282,6 @@ async fn hear(tcp: TcpStream, from: SocketAddr, place: Place, endpoint: Endpoint
     };
     hall.counts.note_tcp(TcpKnock::Carried);
     endpoint.carry_stranger(accepted.stream, peer, place);
-}
-
-/// What has become of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TcpKnock {
-    /// It carries packets.
-    Carried,
-    /// There was no place for it.
-    Shut,
-    /// It said nothing in time.
-    Silent,
-    /// It broke.
-    Broken,
-    /// It wanted something else.
-    SomethingElse,
-}
-
-impl TcpKnock {
-    /// All of them, as they stand in metrics.
-    pub(super) const NAMES: [&str; 5] = ["carried", "shut", "silent", "broken", "something_else"];
-
-    fn of(error: &AcceptError) -> Self {
-        match error {
-            AcceptError::Silent => TcpKnock::Silent,
-            AcceptError::Broken(_) => TcpKnock::Broken,
-            AcceptError::SomethingElse(_) => TcpKnock::SomethingElse,
-        }
-    }
 }
 
 /// Where a relay listens, as its users are told.

@@ -1,6 +1,7 @@
 //! Who is here.
 
 use super::parts;
+use crate::app;
 use crate::look::{self, Palette};
 use crate::mark::Tone;
 use crate::words;
@@ -13,7 +14,7 @@ pub(super) fn draw(ui: &mut Ui, snapshot: &Snapshot) {
     let members = sorted(&snapshot.members);
     let players = members.iter().filter(|it| !it.is_gateway).count() + 1;
     // Without a link nobody is known to be away either.
-    let unseen = members.is_empty() && super::session::is_on_the_way(snapshot);
+    let unseen = members.is_empty() && app::is_on_the_way(snapshot);
     let title = match unseen {
         true => words::HERE.to_owned(),
         false => words::here(players),

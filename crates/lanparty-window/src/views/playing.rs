@@ -1,7 +1,7 @@
 //! Which games are on.
 
 use super::parts;
-use crate::app::{App, Clock};
+use crate::app::{self, App, Clock};
 use crate::look::{self, Palette};
 use crate::words;
 use egui::{Label, RichText, Ui};
@@ -13,7 +13,7 @@ pub(super) fn draw(ui: &mut Ui, app: &mut App, snapshot: &Snapshot, clock: Clock
     parts::boxed(ui, look::card(ui.visuals()), |ui| {
         if games.is_empty() {
             parts::title(ui, words::GAMES);
-            let why = match super::session::is_on_the_way(snapshot) {
+            let why = match app::is_on_the_way(snapshot) {
                 true => words::NO_GAMES_SEEN,
                 false => words::NO_GAMES,
             };

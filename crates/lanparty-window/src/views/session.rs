@@ -66,11 +66,6 @@ fn offered(ui: &mut Ui, app: &mut App, snapshot: &Snapshot, clock: Clock) {
     });
 }
 
-/// On the way to the party, or back to it.
-pub(super) fn is_on_the_way(snapshot: &Snapshot) -> bool {
-    matches!(snapshot.state, State::Connecting | State::Reconnecting)
-}
-
 fn address(ui: &mut Ui, app: &mut App, snapshot: &Snapshot, clock: Clock) {
     parts::boxed(ui, look::card(ui.visuals()), |ui| {
         ui.set_min_height(CARD);

@@ -1,7 +1,7 @@
 //! The task that moves a stream's bytes.
 
-use super::wire::LONGEST_PACKET;
-use super::{PacketStream, SILENCE, Wire, Wires};
+use super::super::wire::{LONGEST_PACKET, Wire};
+use super::{PacketStream, SILENCE, Wires};
 use futures_core::Stream as _;
 use futures_sink::Sink as _;
 use std::future::Future;

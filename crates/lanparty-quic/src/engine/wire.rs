@@ -1,6 +1,6 @@
 //! One stream, as the loop and the task that moves its bytes share it.
 
-use super::super::bell::lock;
+use super::bell::lock;
 use bytes::Bytes;
 use noq_proto::ConnectionHandle;
 use smallvec::SmallVec;
@@ -24,15 +24,15 @@ const OLDEST: Duration = Duration::from_secs(1);
 const MOST_CAME: usize = 64 * 1024;
 const MOST_PACKETS: usize = 64;
 /// No peer of ours sends longer ones (RFC 9000 §18.2, max_udp_payload_size; noq says 1472).
-pub(in crate::engine) const LONGEST_PACKET: usize = 1500;
+pub(super) const LONGEST_PACKET: usize = 1500;
 
 type Links = SmallVec<[ConnectionHandle; 1]>;
 
-pub(in crate::engine) struct Wire {
+pub(super) struct Wire {
     /// Made up.
-    pub(in crate::engine) address: SocketAddr,
+    pub(super) address: SocketAddr,
     /// Who is at the other end.
-    pub(in crate::engine) peer: SocketAddr,
+    pub(super) peer: SocketAddr,
     is_full: AtomicBool,
     /// The loop knows that there are news.
     is_ready: AtomicBool,
@@ -104,12 +104,12 @@ impl Wire {
 /// What the loop does.
 impl Wire {
     /// Whether links on it should keep what they have.
-    pub(in crate::engine) fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.is_full.load(Ordering::Relaxed)
     }
 
     /// Notes that a link waits for room. False when there is some.
-    pub(in crate::engine) fn park(&self, link: ConnectionHandle) -> bool {
+    pub(super) fn park(&self, link: ConnectionHandle) -> bool {
         let mut rings = lock(&self.rings);
         let is_full = self.is_full() && !rings.has_ended;
         if is_full && !rings.parked.contains(&link) {
@@ -119,7 +119,7 @@ impl Wire {
     }
 
     /// Sends a packet; where there is no room it is lost, as on a network.
-    pub(in crate::engine) fn send(&self, now: Instant, packet: &[u8]) {
+    pub(super) fn send(&self, now: Instant, packet: &[u8]) {
         let mut rings = lock(&self.rings);
         if rings.has_ended || self.is_full() {
             return;
@@ -154,20 +154,20 @@ impl Wire {
     }
 
     /// A connection has begun on it.
-    pub(in crate::engine) fn has_link(&self) {
+    pub(super) fn has_link(&self) {
         let mut rings = lock(&self.rings);
         rings.links += 1;
         rings.has_had_links = true;
     }
 
     /// Somebody has completed a handshake over it.
-    pub(in crate::engine) fn is_known(&self) {
+    pub(super) fn is_known(&self) {
         let until_known = lock(&self.rings).until_known.take();
         drop(until_known);
     }
 
     /// One of its connections is gone. With the last of them it ends, once it has said what it has to say.
-    pub(in crate::engine) fn lost_link(&self) {
+    pub(super) fn lost_link(&self) {
         let mut rings = lock(&self.rings);
         rings.links -= 1;
         if rings.links == 0 {
@@ -179,7 +179,7 @@ impl Wire {
         lock(&self.rings).close();
     }
 
-    pub(in crate::engine) fn has_ended(&self) -> bool {
+    pub(super) fn has_ended(&self) -> bool {
         lock(&self.rings).has_ended
     }
 }
