@@ -27,6 +27,12 @@ mod desk;
 mod door;
 #[cfg(target_os = "linux")]
 mod figures;
+#[cfg(target_os = "linux")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "shell: reads the clock and keeps files"
+)]
+mod host;
 #[allow(
     clippy::disallowed_methods,
     reason = "shell: reads the clock and keeps the key"
@@ -44,6 +50,9 @@ pub mod keys;
     reason = "shell: owns the socket and its waits"
 )]
 pub mod lan;
+#[cfg(target_os = "linux")]
+#[allow(clippy::disallowed_methods, reason = "shell: opens files and sockets")]
+mod opening;
 #[cfg(target_os = "linux")]
 mod own_part;
 mod page;

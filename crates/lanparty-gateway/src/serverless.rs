@@ -4,11 +4,12 @@
 //! is as on any other, so there is one code path.
 
 use crate::config::{self, Config, FileArgs, LanArgs, Mode, ThisMachine};
+use crate::host::Host;
 use crate::invite::ShowArgs;
 use crate::keys;
 use crate::lan::{LanSocket, Sole};
 use crate::own_part::OwnPart;
-use crate::run::{self, Host};
+use crate::run;
 use crate::standing::open_lan;
 use crate::way_in::{self, Herald, WayIn};
 use anyhow::Context;
