@@ -4,8 +4,11 @@ use super::{Connection, lock};
 use crate::engine::after_others;
 use std::pin::Pin;
 use std::task::Context;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::time::Sleep;
+
+/// Longer than a program runs.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// What wakes the task for its next turn.
 #[derive(Debug)]
@@ -19,7 +22,8 @@ impl Drive {
     pub(super) fn new(connection: &Connection) -> Self {
         Drive {
             connection: connection.clone(),
-            sleep: Box::pin(tokio::time::sleep_until(Instant::now().into())),
+            // Whatever moment is asked for first comes before it.
+            sleep: Box::pin(tokio::time::sleep(NEVER)),
         }
     }
 
